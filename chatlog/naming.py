@@ -1,0 +1,68 @@
+"""Names of files and keys of objects, and nothing else.
+
+    name = {platform}_{channel}_{YYYYMMDD_HHMM}[_{instance}][-{n}].jsonl
+    key  = [{prefix}/]{year}/{month}/{day}/{platform}/{channel}/{name}[.gz|.zst]
+
+A channel may hold underscores and, on Kick, hyphens, so a name is read from the time outwards.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+#: What a channel may be called: never a path, never a dot, never upper case.
+CHANNEL = re.compile(r"[a-z0-9_-]{1,64}\Z")
+#: What an instance may be called.
+INSTANCE = re.compile(r"[a-z0-9]{1,32}\Z")
+
+_NAME = re.compile(
+    r"(?P<platform>[a-z]{1,16})_(?P<channel>[a-z0-9_-]{1,64})_"
+    r"(?P<minute>[0-9]{8}_[0-9]{4})(?:_(?P<instance>[a-z0-9]{1,32}))?(?:-(?P<n>[0-9]{1,9}))?\.jsonl\Z"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """The parts of a file's name. ``minute`` is UTC, ``YYYYMMDD_HHMM``; ``n`` is 1 for the first."""
+
+    platform: str
+    channel: str
+    minute: str
+    instance: str = ""
+    n: int = 1
+
+    def __str__(self) -> str:
+        instance = f"_{self.instance}" if self.instance else ""
+        number = f"-{self.n}" if self.n > 1 else ""
+        return f"{self.platform}_{self.channel}_{self.minute}{instance}{number}.jsonl"
+
+    def numbered(self, n: int) -> FileName:
+        """The same name with another ``-{n}``."""
+        return FileName(self.platform, self.channel, self.minute, self.instance, n)
+
+    def key(self, prefix: str = "", suffix: str = "") -> str:
+        """The object's key; ``suffix`` is that of the compression, dot included."""
+        year, month, day = self.minute[:4], self.minute[4:6], self.minute[6:8]
+        head = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        return f"{head}{year}/{month}/{day}/{self.platform}/{self.channel}/{self}{suffix}"
+
+
+def parse_name(name: str) -> FileName:
+    """The parts of ``name``. Raises ValueError for anything that this module would not have made."""
+    match = _NAME.match(name)
+    if match is None:
+        raise ValueError(f"not the name of a recording: {name!r}")
+    return FileName(
+        match["platform"],
+        match["channel"],
+        match["minute"],
+        match["instance"] or "",
+        int(match["n"] or 1),
+    )
+
+
+def utc_minute(seconds: float) -> str:
+    """The UTC minute of ``seconds`` since the epoch, as names carry it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d_%H%M")

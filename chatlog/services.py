@@ -1,0 +1,121 @@
+"""Pieces that every service here is built with: stopping in stages, retry delays, owned threads."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+class StagedService(MultiService):
+    """Stops its children one after another, the last added first, each waited for but never for
+    longer than ``grace`` seconds. (MultiService stops all at once.) A child that fails to stop does
+    not keep the others from stopping.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, grace: float = 0.6) -> None:
+        super().__init__()
+        self._clock = clock
+        self._grace = grace
+
+    def stopService(self) -> Deferred[None]:  # type: ignore[override]
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop_in_turn())
+
+    async def _stop_in_turn(self) -> None:
+        for child in reversed(list(self)):
+            stopped = maybeDeferred(child.stopService)
+            stopped.addTimeout(self._grace, self._clock)
+            try:
+                await stopped
+            except TimeoutError:
+                self._log.warn("{name} did not stop in time; going on without it", name=child.name)
+            except Exception:
+                self._log.failure("while stopping {name}", name=child.name)
+
+
+class Backoff:
+    """Retry delays with full jitter that grow until somebody says that things are well again.
+
+    ``next()`` gives a delay in seconds, random between half of the step and the whole of it; the
+    step starts at ``first`` and doubles up to ``most``.
+    """
+
+    __slots__ = ("_first", "_most", "_random", "_step")
+
+    def __init__(
+        self, first: float, most: float, uniform: Callable[[float, float], float] = random.uniform
+    ) -> None:
+        self._first = first
+        self._most = most
+        self._step = first
+        self._random = uniform
+
+    def next(self) -> float:
+        step = self._step
+        self._step = min(step * 2, self._most)
+        return self._random(step / 2, step)
+
+    def reset(self) -> None:
+        self._step = self._first
+
+
+class OwnedThreads:
+    """A few threads of our own for calls that block.
+
+    The reactor's pool is left alone, because names are resolved there. The threads are daemons: a
+    call that hangs in the network cannot keep the process from ending.
+    """
+
+    def __init__(
+        self, name: str, size: int, deliver: Callable[..., Any], start: bool = True
+    ) -> None:
+        """``deliver(function, *args)`` runs the function on the reactor's thread."""
+        self._deliver = deliver
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(size)
+        ]
+        if start:
+            for thread in self._threads:
+                thread.start()
+
+    def run(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
+        """Call ``function(*args)`` in one of the threads; fires with its result or its failure."""
+        result: Deferred[T] = Deferred()
+
+        def job() -> None:
+            try:
+                value = function(*args)
+            except BaseException:
+                self._deliver(self._fire, result.errback, Failure())
+            else:
+                self._deliver(self._fire, result.callback, value)
+
+        self._jobs.put(job)
+        return result
+
+    @staticmethod
+    def _fire(fire: Callable[[Any], None], value: Any) -> None:
+        fire(value)
+
+    def stop(self) -> None:
+        """Let the threads end when they have done what is queued."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
