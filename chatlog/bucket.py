@@ -1,0 +1,62 @@
+"""One queue for everything that may be asked of a server only so often: JOINs, subscriptions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+T = TypeVar("T")
+
+
+class Bucket(Generic[T]):
+    """Hands out what is queued, first come first served, at most ``limit`` in any ``period`` seconds.
+
+    ``send`` gets a batch and returns how many of it really left; the rest costs nothing, because
+    what had to be asked may have become pointless while it waited.
+    """
+
+    #: Added to the period, because the server's clock starts at arrival, not at departure.
+    MARGIN = 0.3
+
+    def __init__(
+        self, clock: IReactorTime, limit: int, period: float, send: Callable[[list[T]], int]
+    ) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._period = period + self.MARGIN
+        self._send = send
+        self._queue: deque[T] = deque()
+        self._sent: deque[float] = deque()
+        self._timer: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, item: T) -> None:
+        """Queue ``item``; it leaves in the next reactor turn at the earliest, together with others."""
+        self._queue.append(item)
+        if self._timer is None:
+            self._timer = self._clock.callLater(0, self._pump)
+
+    def stop(self) -> None:
+        """Forget the queue and the timer."""
+        self._queue.clear()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _pump(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._sent and self._sent[0] <= now - self._period:
+            self._sent.popleft()
+        while self._queue and (room := self._limit - len(self._sent)) > 0:
+            batch = [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
+            self._sent.extend([now] * self._send(batch))
+        if self._queue:
+            self._timer = self._clock.callLater(
+                max(0.0, self._sent[0] + self._period - now) + 0.01, self._pump
+            )

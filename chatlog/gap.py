@@ -1,0 +1,28 @@
+"""The record that says what is missing: one for every hole, in the room's own stream."""
+
+from __future__ import annotations
+
+from chatlog.coverage import Hole
+from chatlog.record import Encode, rfc3339
+
+
+def gap_line(
+    encode: Encode, platform: str, channel: str, channel_id: str, hole: Hole, **details: object
+) -> bytes:
+    """The encoded ``gap`` record of ``hole``; its timestamp is when the hole closed. More ``details``
+    stand behind ``from``, ``to`` and ``reason``."""
+    start = rfc3339(round(hole.start * 1000))
+    end = rfc3339(round(hole.end * 1000))
+    return encode(
+        end,
+        channel,
+        "",
+        "",
+        "",
+        "gap",
+        "",
+        platform,
+        channel_id,
+        end,
+        {"from": start, "to": end, "reason": hole.reason, "backfilled": 0, **details},
+    )

@@ -1,0 +1,135 @@
+"""Reading all connections together, once a tick, instead of being woken for every message.
+
+The dearest part of a message is not parsing it but waking up for it. A small wrapper between the TCP
+transport and TLS (or the protocol itself) pauses the transport after a read that emptied it, and the
+``Pacer`` resumes all of them when the recorder's tick begins. In between the kernel holds what
+arrives. Nothing is reordered and nothing waits for longer than a tick; a connection whose read came
+back full is not paused, so a burst of megabytes is read to its end at once.
+
+A connection is paced only after ``begin``: handshakes and logins run at full speed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+
+#: Twisted's TCP transport reads at most this many bytes at a time: a read this long may have left
+#: more behind.
+FULL_READ = 65536
+
+
+class PacedProtocol(ProtocolWrapper):
+    """One connection: pauses its transport after every read that emptied it, once pacing began."""
+
+    factory: Paced
+    _pacing = False
+
+    def begin_pacing(self) -> None:
+        """From now on read once a tick."""
+        self._pacing = True
+
+    def end_pacing(self) -> None:
+        """Read as it comes again; needed before a close that waits for the peer."""
+        if self._pacing:
+            self._pacing = False
+            self.factory.pacer.forget(self)
+            self.resume()
+
+    def resume(self) -> None:
+        """Let the transport read until it is empty."""
+        if self.connected:
+            self.transport.resumeProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        # Paused first: the protocol may end pacing or close while it takes the data.
+        if self._pacing:
+            if len(data) < FULL_READ:
+                self.transport.pauseProducing()
+                self.factory.pacer.paused(self)
+            else:
+                self.factory.pacer.full_reads += 1
+        self.wrappedProtocol.dataReceived(data)
+
+    def loseConnection(self) -> None:
+        # TLS waits for the peer's close_notify, which has to be read.
+        self.end_pacing()
+        ProtocolWrapper.loseConnection(self)
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self._pacing = False
+        self.factory.pacer.forget(self)
+        ProtocolWrapper.connectionLost(self, reason)
+
+
+class Paced(WrappingFactory):
+    """Wraps the factory of a connection so that its reads follow the pacer's ticks."""
+
+    protocol = PacedProtocol
+    noisy = False
+
+    def __init__(self, wrapped: Any, pacer: Pacer) -> None:
+        super().__init__(wrapped)
+        self.pacer = pacer
+
+
+class Pacer:
+    """Knows the connections that are paused and resumes all of them at once.
+
+    ``full_reads`` counts reads that came back full, which is how ``drain`` knows that somebody still
+    has bytes waiting.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._paused: set[PacedProtocol] = set()
+        self.full_reads = 0
+
+    def paused(self, connection: PacedProtocol) -> None:
+        """Called by a connection that paused itself."""
+        self._paused.add(connection)
+
+    def forget(self, connection: PacedProtocol) -> None:
+        """Called by a connection that is gone or no longer paced."""
+        self._paused.discard(connection)
+
+    def tick(self) -> None:
+        """Resume every paused connection; what the kernel holds is read in the next reactor turn."""
+        paused, self._paused = self._paused, set()
+        for connection in paused:
+            connection.resume()
+
+    async def drain(self, limit: float = 0.25) -> None:
+        """Read what the kernel holds for every connection, but for no longer than ``limit`` seconds;
+        for the moment before connections are closed."""
+        end = self._clock.seconds() + limit
+        while True:
+            before = self.full_reads
+            self.tick()
+            # The first turn polls and reads, the second begins when every read is done.
+            await self._turn()
+            await self._turn()
+            if self.full_reads == before or self._clock.seconds() >= end:
+                return
+
+    def _turn(self) -> Deferred[None]:
+        return deferLater(self._clock, 0)
+
+
+def begin(transport: Any) -> None:
+    """Begin pacing the connection under ``transport``, through TLS if it lies between."""
+    start = getattr(transport, "begin_pacing", None)
+    if start is not None:
+        start()
+
+
+def end(transport: Any) -> None:
+    """Read the connection under ``transport`` as it comes again."""
+    stop = getattr(transport, "end_pacing", None)
+    if stop is not None:
+        stop()

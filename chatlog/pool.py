@@ -1,0 +1,498 @@
+"""Rooms spread over connections: who is asked for where, who is acknowledged, who is tried again.
+
+A *room* has a *seat* on one link of every lane. A *link* is a connection that comes back by itself. A
+seat is wanted, then requested, then recorded once the server has acknowledged it; a server that
+refuses leads to refused, one that says nothing to silent. Both are tried again later and on another
+link, and neither ever costs a neighbour its seat.
+
+    wanted -> requested -> recorded        (acknowledged)
+                        -> refused         again after 5 min, doubling to 6 h
+                        -> silent          again after 30 s, doubling to 10 min
+    recorded -> wanted                     (link lost; asked again as soon as it is back)
+    recorded -> silent                     (the server parted us)
+
+When a server announces that it will close a connection, a second link is opened and every room gets a
+second seat there; the first is given up only when the second is acknowledged, and what both deliver is
+recorded once. With two lanes every room has two seats all the time.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from chatlog.bucket import Bucket
+from chatlog.coverage import Coverage, Hole
+from chatlog.duplicates import Duplicates
+
+#: Seconds until a request without an answer counts as silent, counted from when it left.
+ACKNOWLEDGE_WITHIN = 30.0
+#: First and longest wait, in seconds, before asking again.
+SILENT_AGAIN = (30.0, 600.0)
+REFUSED_AGAIN = (300.0, 21600.0)
+#: Seconds between two new connections.
+OPEN_EVERY = 2.0
+#: Seconds for which copies are still expected after the second connection of a room ended.
+OVERLAP_LINGER = 10.0
+#: Seconds between a retiring link losing its last seat and being closed: what is under way arrives.
+RETIRE_LINGER = 3.0
+
+
+class State(enum.Enum):
+    """How far a seat has come."""
+
+    WANTED = "wanted"
+    REQUESTED = "requested"
+    RECORDED = "recorded"
+    REFUSED = "refused"
+    SILENT = "silent"
+
+
+class Log(Protocol):
+    """The recorder's side of a room."""
+
+    def append(self, line: bytes) -> None:
+        """Take one encoded record."""
+
+
+class Room:
+    """A room that shall be recorded. ``duplicates`` is set only while more than one connection may
+    deliver the same event; ``identifier`` is the platform's id of the room once it is known."""
+
+    __slots__ = ("coverage", "duplicates", "identifier", "log", "name", "seats")
+
+    def __init__(self, name: str, log: Log, identifier: str = "") -> None:
+        self.name = name
+        self.log = log
+        self.identifier = identifier
+        self.coverage = Coverage()
+        self.duplicates: Duplicates | None = None
+        self.seats: list[Seat] = []
+
+    @property
+    def state(self) -> State:
+        """The best that any of its seats has reached."""
+        states = {seat.state for seat in self.seats}
+        for state in (State.RECORDED, State.REQUESTED, State.WANTED, State.SILENT, State.REFUSED):
+            if state in states:
+                return state
+        return State.WANTED
+
+    @property
+    def reason(self) -> str:
+        """Why it is refused or silent, in the server's words; ``""`` otherwise."""
+        return next((seat.reason for seat in self.seats if seat.reason), "")
+
+
+class Seat:
+    """One room on one link."""
+
+    __slots__ = ("link", "queued", "reason", "replaces", "room", "state", "turn", "tries")
+
+    def __init__(self, room: Room, link: Link) -> None:
+        self.room = room
+        self.link = link
+        self.state = State.WANTED
+        self.reason = ""
+        self.tries = 0
+        self.queued = False
+        #: Counts the state's changes, so that a timer set for an earlier state is recognised.
+        self.turn = 0
+        #: The seat that is given up once this one is acknowledged.
+        self.replaces: Seat | None = None
+
+    def enter(self, state: State, reason: str = "") -> None:
+        self.state = state
+        self.reason = reason
+        self.turn += 1
+
+
+class Link:
+    """A connection that comes back by itself until it is closed. The platforms implement it.
+
+    ``up`` is true between the server's welcome and the loss. ``number`` is never used twice.
+    """
+
+    def __init__(self, number: int, lane: int) -> None:
+        self.number = number
+        self.lane = lane
+        self.seats: dict[str, Seat] = {}
+        self.up = False
+        self.retiring = False
+        self.closing = False
+
+    def open(self) -> None:
+        """Connect, and connect again whenever the connection is lost."""
+        raise NotImplementedError  # pragma: no cover - the platforms' part
+
+    def close(self) -> Deferred[None]:
+        """End the connection and do not come back; fires when it is gone, bounded in time."""
+        raise NotImplementedError  # pragma: no cover - the platforms' part
+
+    def ask(self, names: list[str]) -> None:
+        """Ask the server for these rooms."""
+        raise NotImplementedError  # pragma: no cover - the platforms' part
+
+    def leave(self, name: str) -> None:
+        """Tell the server that the room is no longer wanted here."""
+        raise NotImplementedError  # pragma: no cover - the platforms' part
+
+    def check(self) -> None:
+        """Called every second: ping, and give up on a peer that is silent for too long."""
+        raise NotImplementedError  # pragma: no cover - the platforms' part
+
+
+class Pool(Service):
+    """The rooms of one platform. Links report what happens to them through the methods of the second
+    half; ``on_hole`` is told of every hole that closes."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        platform: str,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        new_link: Callable[[Pool, int, int], Link],
+        on_hole: Callable[[Room, Hole], None],
+        rooms_per_connection: int,
+        requests: int,
+        period: float,
+        lanes: int = 1,
+    ) -> None:
+        """At most ``requests`` rooms are asked for in ``period`` seconds, over all links.
+        ``new_link(pool, number, lane)`` makes a link."""
+        self.setName(platform)
+        self.platform = platform
+        self.rooms: dict[str, Room] = {}
+        self.links: list[Link] = []
+        self.lanes = lanes
+        self._clock = clock
+        self._wall = wall
+        self._new_link = new_link
+        self._on_hole = on_hole
+        self._per_link = rooms_per_connection
+        self._bucket: Bucket[Seat] = Bucket(clock, requests, period, self._request)
+        self._numbers = 0
+        self._unopened: list[Link] = []
+        self._last_opened = float("-inf")
+        self._timers: list[tuple[float, int, Seat, int]] = []
+        self._timer_count = 0
+        self._overlaps: list[tuple[float, Room]] = []
+        self._duplicates = Duplicates()
+        self._ticks = LoopingCall(self._tick)
+        self._ticks.clock = clock
+        self._told = (0, 0)
+        self._told_at = float("-inf")
+
+    # -- rooms -----------------------------------------------------------------------------------
+
+    def add(self, room: Room) -> None:
+        """Record ``room`` from now on; a room of that name must not be there yet."""
+        self.rooms[room.name] = room
+        for lane in range(self.lanes):
+            self._sit(Seat(room, self._place(lane)))
+        self._watch_overlap(room)
+
+    def remove(self, name: str) -> Room | None:
+        """Stop recording the room; None if it was not there."""
+        room = self.rooms.pop(name, None)
+        if room is not None:
+            for seat in list(room.seats):
+                self._leave(seat)
+            room.duplicates = None
+        return room
+
+    def states(self) -> Counter[State]:
+        """How many rooms are in which state."""
+        return Counter(room.state for room in self.rooms.values())
+
+    # -- service ---------------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        super().startService()
+        self._ticks.start(1.0)
+
+    def stopService(self) -> Deferred[None]:  # type: ignore[override]
+        super().stopService()
+        if self._ticks.running:
+            self._ticks.stop()
+        self._bucket.stop()
+        self._unopened.clear()
+        gone = DeferredList([self._close(link) for link in list(self.links)], consumeErrors=True)
+        return gone.addCallback(lambda _: None)
+
+    # -- what links report -------------------------------------------------------------------------
+
+    def link_up(self, link: Link) -> None:
+        """The server has welcomed the link."""
+        link.up = True
+        for seat in list(link.seats.values()):
+            if seat.state is State.WANTED:
+                self._queue(seat)
+
+    def link_down(self, link: Link, heard: float, reason: str) -> None:
+        """The connection is gone; ``heard`` is the wall-clock time of the last byte from it."""
+        link.up = False
+        for seat in list(link.seats.values()):
+            seat.queued = False
+            if seat.state in (State.RECORDED, State.REQUESTED):
+                seat.enter(State.WANTED)
+            if link.retiring:
+                self._abandon(seat)
+            self._uncover(seat.room, heard, reason)
+        if link.retiring or link.closing:
+            self._discard(link)
+
+    def acknowledged(self, link: Link, name: str) -> None:
+        """The server has confirmed that the room is delivered on this link."""
+        seat = link.seats.get(name)
+        if seat is None:
+            if name not in self.rooms:
+                link.leave(name)
+            return
+        if seat.state is State.RECORDED:
+            return
+        seat.enter(State.RECORDED)
+        seat.tries = 0
+        hole = seat.room.coverage.began(self._wall())
+        if hole is not None:
+            self._on_hole(seat.room, hole)
+        if seat.replaces is not None:
+            self._abandon(seat.replaces)
+            seat.replaces = None
+
+    def refused(self, link: Link, name: str, reason: str) -> None:
+        """The server will not deliver the room; ``reason`` in its own words."""
+        self._fail(link.seats.get(name), State.REFUSED, reason, f"refused: {reason}", REFUSED_AGAIN)
+
+    def parted(self, link: Link, name: str) -> None:
+        """The server has taken the room away."""
+        self._fail(link.seats.get(name), State.SILENT, "parted", "parted by the server", SILENT_AGAIN)
+
+    def retire(self, link: Link) -> None:
+        """The server will close the link soon: move its rooms to a new one without a hole."""
+        if link.retiring or link.closing:
+            return
+        link.retiring = True
+        successor = self._make_link(link.lane)
+        self._open(successor)
+        for seat in list(link.seats.values()):
+            replacement = Seat(seat.room, successor)
+            replacement.replaces = seat
+            self._sit(replacement)
+            self._watch_overlap(seat.room)
+
+    # -- the inside --------------------------------------------------------------------------------
+
+    def _place(self, lane: int, avoid: Link | None = None) -> Link:
+        """A link of the lane with a free seat, another than ``avoid`` if there can be one."""
+        others = [link for link in self._of_lane(lane) if link is not avoid]
+        free = [link for link in others if len(link.seats) < self._per_link]
+        if free:
+            return next((link for link in free if link.up), free[0])
+        # One link beyond what the rooms need is enough to try the difficult ones elsewhere.
+        if avoid is not None and len(others) * self._per_link >= len(self.rooms):
+            return avoid
+        link = self._make_link(lane)
+        self._unopened.append(link)
+        return link
+
+    def _of_lane(self, lane: int) -> Iterator[Link]:
+        return (
+            link for link in self.links if link.lane == lane and not link.retiring and not link.closing
+        )
+
+    def _make_link(self, lane: int) -> Link:
+        self._numbers += 1
+        link = self._new_link(self, self._numbers, lane)
+        self.links.append(link)
+        return link
+
+    def _open(self, link: Link) -> None:
+        self._last_opened = self._clock.seconds()
+        link.open()
+
+    def _close(self, link: Link) -> Deferred[None]:
+        link.closing = True
+        return link.close().addBoth(lambda _: self._discard(link))
+
+    def _discard(self, link: Link) -> None:
+        link.up = False
+        if link in self.links:
+            self.links.remove(link)
+
+    def _sit(self, seat: Seat) -> None:
+        seat.room.seats.append(seat)
+        seat.link.seats[seat.room.name] = seat
+        if seat.link.up:
+            self._queue(seat)
+
+    def _abandon(self, seat: Seat) -> None:
+        """Give the seat up without telling the server."""
+        seat.queued = False
+        seat.turn += 1
+        if seat in seat.room.seats:
+            seat.room.seats.remove(seat)
+        if seat.link.seats.get(seat.room.name) is seat:
+            del seat.link.seats[seat.room.name]
+        if seat.link.retiring and not seat.link.seats and seat.link.up:
+            self._clock.callLater(RETIRE_LINGER, self._close_retired, seat.link)
+
+    def _close_retired(self, link: Link) -> None:
+        if link in self.links and not link.closing:
+            self._close(link)
+
+    def _leave(self, seat: Seat) -> None:
+        if seat.link.up and seat.state is not State.WANTED:
+            seat.link.leave(seat.room.name)
+        self._abandon(seat)
+
+    def _queue(self, seat: Seat) -> None:
+        if not seat.queued:
+            seat.queued = True
+            self._bucket.add(seat)
+
+    def _request(self, seats: list[Seat]) -> int:
+        asked: dict[Link, list[str]] = {}
+        for seat in seats:
+            if seat.queued and seat.link.up and seat.state is State.WANTED:
+                seat.queued = False
+                seat.enter(State.REQUESTED)
+                asked.setdefault(seat.link, []).append(seat.room.name)
+                self._set_timer(ACKNOWLEDGE_WITHIN, seat)
+        for link, names in asked.items():
+            link.ask(names)
+        return sum(map(len, asked.values()))
+
+    def _fail(
+        self,
+        seat: Seat | None,
+        state: State,
+        reason: str,
+        hole_reason: str,
+        again: tuple[float, float],
+    ) -> None:
+        if seat is None:
+            return
+        if seat.tries == 0 or seat.state is State.RECORDED:
+            self._log.warn(
+                "{platform}: {room} is {state}: {reason}; it is tried again from time to time",
+                platform=self.platform,
+                room=seat.room.name,
+                state=state.value,
+                reason=reason,
+            )
+        wait = min(again[0] * 2.0 ** min(seat.tries, 20), again[1])
+        seat.queued = False
+        seat.tries += 1
+        seat.enter(state, reason)
+        self._set_timer(wait, seat)
+        now = self._wall()
+        self._uncover(seat.room, now, hole_reason)
+        if not seat.room.coverage.covered:
+            hole = seat.room.coverage.turned(now, hole_reason)
+            if hole is not None:
+                self._on_hole(seat.room, hole)
+
+    def _uncover(self, room: Room, at: float, reason: str) -> None:
+        if not any(seat.state is State.RECORDED for seat in room.seats):
+            room.coverage.ended(at, reason)
+
+    def _set_timer(self, delay: float, seat: Seat) -> None:
+        self._timer_count += 1
+        entry = (self._clock.seconds() + delay, self._timer_count, seat, seat.turn)
+        heapq.heappush(self._timers, entry)
+
+    def _tick(self) -> None:
+        try:
+            now = self._clock.seconds()
+            self._open_next(now)
+            while self._timers and self._timers[0][0] <= now:
+                _, _, seat, turn = heapq.heappop(self._timers)
+                if seat.turn == turn:
+                    self._timed_out(seat)
+            for link in list(self.links):
+                if link.up and not link.seats and not link.retiring and not link.closing:
+                    self._close_spare(link)
+                else:
+                    link.check()
+            self._end_overlaps(now)
+            self._tell(now)
+        except Exception:
+            # One bad room must not stop the clock of all the others.
+            self._log.failure("{platform}: while looking after the rooms", platform=self.platform)
+
+    def _open_next(self, now: float) -> None:
+        if self._unopened and now - self._last_opened >= OPEN_EVERY:
+            self._open(self._unopened.pop(0))
+
+    def _timed_out(self, seat: Seat) -> None:
+        if seat.state is State.REQUESTED:
+            self._fail(
+                seat, State.SILENT, "no answer from the server", "join not acknowledged", SILENT_AGAIN
+            )
+        elif seat.state in (State.SILENT, State.REFUSED):
+            self._ask_elsewhere(seat)
+
+    def _ask_elsewhere(self, seat: Seat) -> None:
+        old = seat.link
+        new = old if old.retiring else self._place(old.lane, avoid=old)
+        seat.enter(State.WANTED)
+        if new is not old:
+            if old.up:
+                old.leave(seat.room.name)
+            del old.seats[seat.room.name]
+            seat.link = new
+            new.seats[seat.room.name] = seat
+        if new.up:
+            self._queue(seat)
+
+    def _close_spare(self, link: Link) -> None:
+        if sum(1 for _ in self._of_lane(link.lane)) > 1:
+            self._close(link)
+
+    def _watch_overlap(self, room: Room) -> None:
+        if len(room.seats) > 1 and room.duplicates is None:
+            room.duplicates = self._duplicates
+            self._overlaps.append((self._clock.seconds(), room))
+
+    def _end_overlaps(self, now: float) -> None:
+        watched = []
+        for last, room in self._overlaps:
+            if room.duplicates is None:
+                continue
+            if len(room.seats) > 1:
+                last = now
+            if now - last < OVERLAP_LINGER:
+                watched.append((last, room))
+            else:
+                room.duplicates = None
+        self._overlaps = watched
+
+    def _tell(self, now: float) -> None:
+        """One line whenever the number of recorded rooms has changed and settled, or every 30 s."""
+        recorded = sum(1 for room in self.rooms.values() if room.coverage.covered)
+        told = (recorded, len(self.rooms))
+        if told == self._told:
+            return
+        if recorded < len(self.rooms) and now - self._told_at < 30.0 and len(self._bucket):
+            return
+        self._told = told
+        self._told_at = now
+        self._log.info(
+            "{platform}: recording {recorded} of {rooms} rooms on {links} connections",
+            platform=self.platform,
+            recorded=recorded,
+            rooms=len(self.rooms),
+            links=sum(1 for link in self.links if link.up),
+        )
