@@ -1,0 +1,1 @@
+"""Twitch chat over IRC: lines, messages, records, connections and rooms."""

@@ -1,0 +1,289 @@
+"""From Twitch's lines to records of the archive. Sans-IO; no clock, no state.
+
+For every line that the splitter gives, with ``received`` (the time of the read, RFC 3339) and
+``encode`` (record.encode_full or record.encode_basic):
+
+    found = chat_record(line, received, encode)         # the short way, for nearly every line
+    if found is not None:
+        channel, encoded = found
+    else:
+        try:
+            message = irc.parse(line)
+        except irc.ParseError:
+            encoded = unparsed_record(line, received, encode, channel, channel_id)
+        else:
+            if is_talk(message.command): ...            # CAP, 001, PING, JOIN, USERSTATE: no record
+            else: encoded = event_record(message, received, encode, channel, channel_id)
+
+``encoded`` is one line of the archive, or ``b""`` where the chosen detail does not record this kind.
+``dedup_key(message)`` tells copies of one event from two events. What a record holds is written in
+docs/records.md; the tags' meaning at dev.twitch.tv/docs/chat/irc.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from chatlog import record
+from chatlog.twitch import irc
+from chatlog.twitch.lines import Oversized
+
+#: Commands between the server and us, which say nothing about a room's chat. Numerics belong to them too.
+TALK = frozenset(
+    {"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"}
+)
+
+#: Commands that become records by a rule of their own; any other becomes an ``event``.
+KNOWN_COMMANDS = frozenset(
+    {"PRIVMSG", "USERNOTICE", "CLEARCHAT", "CLEARMSG", "ROOMSTATE", "NOTICE", "WHISPER", "HOSTTARGET", "MODE"}
+)
+
+#: The type of a USERNOTICE by its ``msg-id``; any other is an ``event``.
+USERNOTICE_TYPES = {
+    "sub": "subscription",
+    "resub": "subscription",
+    "extendsub": "subscription",
+    "primepaidupgrade": "subscription",
+    "giftpaidupgrade": "subscription",
+    "anongiftpaidupgrade": "subscription",
+    "subgift": "gift",
+    "submysterygift": "gift",
+    "anonsubgift": "gift",
+    "anonsubmysterygift": "gift",
+    "rewardgift": "gift",
+    "standardpayforward": "gift",
+    "communitypayforward": "gift",
+    "raid": "raid",
+    "unraid": "raid",
+    "announcement": "announcement",
+}
+
+#: Keys of ``details`` that are ours. A tag of such a name is kept under ``@`` and its name, so that
+#: neither hides the other (no tag of IRCv3 begins with ``@``).
+OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
+
+#: What nearly every line is: tags, a person as Twitch writes it, PRIVMSG, a channel, a trailing text that
+#: is no CTCP message.
+_CHAT = re.compile(
+    r"@([^ ]+) :([a-z0-9_]+)!\2@\2\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)", re.DOTALL
+)
+
+
+def is_talk(command: str) -> bool:
+    """Whether lines of this command are the protocol's own talk, which makes no record."""
+    return command in TALK or (len(command) == 3 and command.isdigit())
+
+
+def is_known(message: irc.Message) -> bool:
+    """Whether a rule of this module knows the kind of message (else it is an ``event`` all the same)."""
+    return message.command in KNOWN_COMMANDS or is_talk(message.command)
+
+
+def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str, bytes] | None:
+    """(channel, encoded record) of an ordinary chat message, None for everything else.
+
+    Gives the very bytes that ``event_record(irc.parse(line), ...)`` gives, in half the time; what it is
+    not sure about it leaves to that.
+    """
+    if type(line) is not bytes:  # the head of an overlong line
+        return None
+    try:
+        match = _CHAT.fullmatch(line.decode())
+    except UnicodeDecodeError:
+        return None
+    if match is None:
+        return None
+    head, nick, channel, text = match.groups()
+    details = irc.parse_tags(head)
+    try:
+        room_id = details["room-id"]
+        sent = details["tmi-sent-ts"]
+    except KeyError:
+        return None
+    if not room_id or len(sent) != 13 or not (sent.isascii() and sent.isdigit()):
+        return None
+    if len(details) != head.count(";") + 1 or not details.keys().isdisjoint(OWN_DETAILS):
+        return None
+    details["command"] = "PRIVMSG"
+    return channel, encode(
+        f"{_second(sent[:10])}{sent[10:]}Z",
+        channel,
+        nick,
+        details.get("user-id", ""),
+        text,
+        "message",
+        details.get("id", ""),
+        "twitch",
+        room_id,
+        received,
+        details,
+    )
+
+
+def event_record(
+    message: irc.Message,
+    received: str,
+    encode: record.Encode,
+    channel: str | None = None,
+    channel_id: str = "",
+) -> bytes:
+    """The encoded record of a message that is not talk.
+
+    ``channel`` is the room that takes it: by default the message's own, or ``_server`` where it names
+    none. ``channel_id`` is that room's id where it is known, for lines without ``room-id``.
+    """
+    message = irc.readable(message)
+    tags, command, params = message.tags, message.command, message.params
+    if channel is None:
+        channel = message.channel or record.SERVER_CHANNEL
+    username = message.nick or tags.get("login", "")
+    user_id = tags.get("user-id", "")
+    id = tags.get("id", "")
+    said = params[1] if len(params) > 1 else ""
+    text, action = _without_action(said)
+    if command == "PRIVMSG":
+        kind = "action" if action else "message"
+    elif command == "USERNOTICE":
+        kind = _usernotice_type(tags)
+    elif command == "CLEARCHAT":
+        username, user_id = said, tags.get("target-user-id", "")
+        kind = ("timeout" if tags.get("ban-duration") else "ban") if said or user_id else "clear"
+        id = text = ""
+    elif command == "CLEARMSG":
+        kind = "delete"
+        id = ""
+    elif command == "NOTICE":
+        kind = "notice"
+    elif command == "WHISPER":
+        kind = "event"
+    else:
+        kind = "room" if command == "ROOMSTATE" else "event"
+        text = ""
+    details = _details(message, channel, username, text, kind)
+    return encode(
+        _timestamp(tags, received),
+        channel,
+        username,
+        user_id,
+        text,
+        kind,
+        id,
+        "twitch",
+        tags.get("room-id") or channel_id,
+        received,
+        details,
+    )
+
+
+def unparsed_record(
+    line: bytes,
+    received: str,
+    encode: record.Encode,
+    channel: str = record.SERVER_CHANNEL,
+    channel_id: str = "",
+) -> bytes:
+    """The encoded record of a line that irc.parse refused; ``details.oversized`` marks the head of an
+    overlong one."""
+    details: dict[str, Any] = dict(record.raw_details(line))
+    if type(line) is Oversized:
+        details["oversized"] = True
+    return encode(received, channel, "", "", "", "unparsed", "", "twitch", channel_id, received, details)
+
+
+def channel_of(line: bytes) -> str:
+    """The channel that a line names, the head of an overlong one included; ``""`` where none is found."""
+    try:
+        return irc.parse(bytes(line)).channel
+    except irc.ParseError:
+        return ""
+
+
+def dedup_key(message: irc.Message) -> Hashable:
+    """What two copies of one event have in common, and two events have not.
+
+    Twitch names an event by its ``id``, unique per room; a deletion by the id of what it deletes. A
+    CLEARCHAT has none: channel, target, duration and time stand for it. Of the rest, ROOMSTATE and
+    NOTICE among them, only the whole line is left, and two events may well look the same.
+    """
+    tags = message.tags
+    if message.command == "CLEARCHAT":
+        target = message.params[1] if len(message.params) > 1 else ""
+        return (message.channel, target, tags.get("ban-duration", ""), tags.get("tmi-sent-ts", ""))
+    if message.command == "CLEARMSG" and tags.get("target-msg-id"):
+        return ("CLEARMSG", tags["target-msg-id"])
+    return tags.get("id") or message.raw
+
+
+def _usernotice_type(tags: Mapping[str, str]) -> str:
+    """The type of a USERNOTICE; one shared from another room has that of its original."""
+    kind = tags.get("msg-id", "")
+    if kind == "sharedchatnotice":
+        kind = tags.get("source-msg-id", "")
+    return USERNOTICE_TYPES.get(kind, "event")
+
+
+def _without_action(text: str) -> tuple[str, bool]:
+    """``text`` without the wrapper that ``/me`` puts around it, and whether there was one. The closing
+    byte may be missing, and so may the text."""
+    if not text.startswith("\x01ACTION"):
+        return text, False
+    inner = text[7:].removesuffix("\x01")
+    if inner and inner[0] != " ":
+        return text, False
+    return inner[1:], True
+
+
+def _details(message: irc.Message, channel: str, username: str, text: str, kind: str) -> dict[str, Any]:
+    """Every tag, ``command``, and ``source``, ``params`` and the raw line only where they say more than the
+    record's other keys: a reader can tell the whole line from the record."""
+    tags, command = message.tags, message.command
+    details: dict[str, Any] = dict(tags)
+    if not details.keys().isdisjoint(OWN_DETAILS):
+        for key in OWN_DETAILS.intersection(tags):
+            kept_as = "@" + key
+            while kept_as in details:
+                kept_as = "@" + kept_as
+            details[kept_as] = details.pop(key)
+    details["command"] = command
+    source = "tmi.twitch.tv"
+    params = [f"#{channel}"]
+    if command in ("PRIVMSG", "WHISPER"):
+        source = f"{username}!{username}@{username}.tmi.twitch.tv"
+    if command == "PRIVMSG":
+        params.append(f"\x01ACTION {text}\x01" if kind == "action" else text)
+    elif command == "CLEARCHAT":
+        params += [username] if username else []
+    elif text:
+        params.append(text)
+    if message.source != source:
+        details["source"] = message.source
+    if message.params != params:
+        details["params"] = message.params
+    if not message.utf8:
+        details["raw_base64"] = base64.b64encode(message.raw).decode("ascii")
+    elif tags and message.raw.partition(b" ")[0].count(b";") + 1 != len(tags):
+        # A key came twice: the earlier value is only here.
+        details["raw"] = message.raw.decode()
+    return details
+
+
+def _timestamp(tags: Mapping[str, str], received: str) -> str:
+    """Twitch's own time of the event; for lines that it gives none, the time at which the service that
+    replays old lines received them; else ``received``."""
+    for name in ("tmi-sent-ts", "rm-received-ts"):
+        sent = tags.get(name, "")
+        if sent.isascii() and sent.isdigit() and len(sent) < 16:
+            try:
+                return record.rfc3339(int(sent))
+            except ValueError:
+                continue
+    return received
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: str) -> str:
+    return record.rfc3339(int(seconds) * 1000)[:20]

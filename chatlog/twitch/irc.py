@@ -1,0 +1,194 @@
+"""IRC messages as Twitch writes them: parsing one line, and formatting the lines we send. Sans-IO.
+
+    message = parse(line)               # ParseError where there is no command
+    message.tags["room-id"], message.command, message.params, message.nick, message.channel
+    format_line("JOIN", "#shroud")      # b"JOIN #shroud\\r\\n"; ValueError where it would break the line
+
+The grammar is that of RFC 1459 with IRCv3 message tags (ircv3.net/specs/extensions/message-tags):
+
+    ['@' tags SPACE+] [':' source SPACE+] command {SPACE+ param} [SPACE+ ':' trailing]
+
+Only the space separates; several count as one, and those after the last middle parameter as none.
+Spaces inside the trailing parameter stay. ``x :y`` and ``x y`` mean the same. Nothing here is strict
+about lengths, tag names or commands it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from chatlog.twitch.lines import Oversized
+
+#: Lines with several channels are cut at this many bytes, line end not counted (RFC 1459: 510).
+MAX_SENT = 510
+
+
+class ParseError(ValueError):
+    """The line is no IRC message. The text of the error holds nothing of the line."""
+
+
+@dataclass(slots=True)
+class Message:
+    """One parsed line. ``source`` and ``params`` come without their colons, tag values unescaped.
+
+    Where the line is not UTF-8 (``utf8`` False) its strange bytes stand as lone surrogates
+    (surrogateescape), so that nothing is lost; ``readable`` gives the same with replacement characters.
+    """
+
+    tags: dict[str, str]
+    source: str
+    command: str
+    params: list[str]
+    raw: bytes = field(default=b"", compare=False)
+    utf8: bool = field(default=True, compare=False)
+
+    @property
+    def nick(self) -> str:
+        """The login of the person who is the source; ``""`` where it is a server or nobody."""
+        source = self.source
+        if "!" in source:
+            nick, _, user = source.partition("!")
+            return nick or user.partition("@")[0]
+        return source.partition("@")[0] if "@" in source else ""
+
+    @property
+    def channel(self) -> str:
+        """The channel that the first parameter names, lower case, without its ``#``; ``""`` where it
+        names none. It comes from the server: not fit for a path unchecked."""
+        params = self.params
+        return params[0][1:].lower() if params and params[0].startswith("#") else ""
+
+
+def parse(line: bytes) -> Message:
+    """The message in ``line`` (without its line end). Raises ParseError where there is no command, and for
+    the head of an overlong line, whose end is not known."""
+    if type(line) is Oversized:
+        raise ParseError("longer than a line may be")
+    try:
+        return _message(line.decode(), line, True)
+    except UnicodeDecodeError:
+        return _message(line.decode("utf-8", "surrogateescape"), line, False)
+
+
+def readable(message: Message) -> Message:
+    """``message`` with U+FFFD in place of what is not UTF-8."""
+    return message if message.utf8 else _message(message.raw.decode("utf-8", "replace"), message.raw, False)
+
+
+def _message(text: str, raw: bytes, utf8: bool) -> Message:
+    tags: dict[str, str] = {}
+    source = ""
+    if text.startswith("@"):
+        head, _, text = text.partition(" ")
+        tags = parse_tags(head[1:])
+        text = text.lstrip(" ")
+    if text.startswith(":"):
+        source, _, text = text.partition(" ")
+        source = source[1:]
+        text = text.lstrip(" ")
+    middle, colon, trailing = text.partition(" :")
+    command, _, middle = middle.partition(" ")
+    if not (command.isascii() and command.isalnum()):
+        raise ParseError("no command")
+    params = [param for param in middle.split(" ") if param]
+    if colon:
+        params.append(trailing)
+    return Message(tags, source, command, params, raw, utf8)
+
+
+def parse_tags(text: str) -> dict[str, str]:
+    """The tags in ``text`` (without ``@``), values unescaped. ``k`` and ``k=`` are both an empty string; of
+    a key that comes twice the last value counts."""
+    try:
+        tags = dict([item.split("=", 1) for item in text.split(";")])
+    except ValueError:  # an item without "="
+        tags = {}
+        for item in text.split(";"):
+            if item:
+                key, _, value = item.partition("=")
+                tags[key] = value
+    if "\\" in text:
+        for key, value in tags.items():
+            if "\\" in value:
+                tags[key] = unescape(value)
+    return tags
+
+
+def unescape(value: str) -> str:
+    r"""A tag's value as it was meant: ``\:`` is ``;``, ``\s`` a space, ``\\`` a backslash, ``\r`` CR, ``\n``
+    LF, any other ``\x`` is ``x``, and a lone backslash at the end is nothing."""
+    # A run of backslashes pairs up from its start, so splitting at the pairs leaves pieces in which
+    # every backslash escapes what follows; there the order of the replacements cannot matter.
+    pieces = []
+    for piece in value.split("\\\\"):
+        piece = piece.replace("\\s", " ").replace("\\:", ";").replace("\\r", "\r").replace("\\n", "\n")
+        pieces.append(piece.replace("\\", ""))
+    return "\\".join(pieces)
+
+
+def escape(value: str) -> str:
+    """``value`` as it is written in a tag; ``unescape`` undoes it."""
+    value = value.replace("\\", "\\\\").replace(";", "\\:").replace(" ", "\\s")
+    return value.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def format_line(
+    command: str, *params: str, source: str = "", tags: Mapping[str, str] | None = None
+) -> bytes:
+    """One line, CR LF included, that ``parse`` reads as exactly these parts.
+
+    Raises ValueError where a part cannot be written: CR, LF or NUL anywhere but in a tag's value, a
+    space, a leading colon or nothing at all where only the last parameter may have it. The error
+    names the part and never shows it: it may be a token.
+    """
+    if not (command.isascii() and command.isalnum()):
+        raise ValueError("an IRC command is letters or digits")
+    words = []
+    if tags:
+        for key in tags:
+            _check(key, f"the name of a tag of {command}", " ;=")
+        if any("\0" in value for value in tags.values()):
+            raise ValueError(f"the value of a tag of {command} holds NUL")
+        words.append("@" + ";".join([f"{key}={escape(value)}" for key, value in tags.items()]))
+    if source:
+        _check(source, f"the source of {command}", " ")
+        words.append(":" + source)
+    words.append(command)
+    for number, param in enumerate(params, 1):
+        name = f"parameter {number} of {command}"
+        if number == len(params) and (not param or " " in param or param.startswith(":")):
+            _check(param, name, "", may_be_empty=True)
+            words.append(":" + param)
+        else:
+            _check(param, name, " ")
+            if param.startswith(":"):
+                raise ValueError(f"{name} begins with a colon")
+            words.append(param)
+    return " ".join(words).encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+def format_channels(command: str, channels: Iterable[str]) -> list[bytes]:
+    """JOIN or PART of ``channels`` (names without ``#``) in as few lines as their length allows."""
+    lines: list[bytes] = []
+    names = ""
+    for channel in channels:
+        if "," in channel:
+            raise ValueError(f"a channel of {command} holds a comma")
+        longer = f"{names},#{channel}" if names else f"#{channel}"
+        if names and len(command) + 1 + len(longer.encode("utf-8", "surrogateescape")) > MAX_SENT:
+            lines.append(format_line(command, names))
+            longer = f"#{channel}"
+        names = longer
+    if names:
+        lines.append(format_line(command, names))
+    return lines
+
+
+def _check(text: str, name: str, forbidden: str, may_be_empty: bool = False) -> None:
+    if not text and not may_be_empty:
+        raise ValueError(f"{name} is empty")
+    if any(character in text for character in "\r\n\0"):
+        raise ValueError(f"{name} holds CR, LF or NUL")
+    if any(character in text for character in forbidden):
+        raise ValueError(f"{name} holds a space or a separator")
