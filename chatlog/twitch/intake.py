@@ -1,0 +1,156 @@
+"""What becomes of the lines that arrived: records for the recorder, talk for the link.
+
+The hot path of the daemon. Everything here runs once a line, so it is plain calls and bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Mapping
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from chatlog.counters import Counters
+from chatlog.pool import Log, Room
+from chatlog.record import SERVER_CHANNEL, Encode, rfc3339
+from chatlog.twitch import irc
+from chatlog.twitch.events import (
+    chat_record,
+    dedup_key,
+    event_record,
+    is_known,
+    is_talk,
+    unparsed_record,
+)
+from chatlog.twitch.lines import Oversized
+
+#: The id of a chat message, for the moments in which copies have to be told apart.
+_ID = re.compile(rb"[@;]id=([^; ]+)")
+
+#: The commands that a link wants to hear of although they make a record as well.
+HEARD = frozenset({"ROOMSTATE", "NOTICE"})
+
+
+class Listener(Protocol):
+    """The link's side: what the server says to us rather than to a room."""
+
+    number: int
+
+    def talk(self, message: irc.Message) -> None:
+        """A message of the protocol's own talk, or one of HEARD."""
+
+
+class Intake:
+    """Turns lines into records. ``rooms`` are the rooms by login; what belongs to none of them goes to
+    ``server_log``."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        rooms: Mapping[str, Room],
+        server_log: Log,
+        encode: Encode,
+        counters: Counters,
+        seconds: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._rooms = rooms
+        self._server_log = server_log
+        self._encode = encode
+        self._counters = counters
+        self._seconds = seconds
+        self._wall = wall
+        self._failures = 0
+
+    def lines(self, lines: list[bytes], link: Listener) -> None:
+        """Take the lines of one read from one connection."""
+        counters = self._counters
+        counters.received += len(lines)
+        received = rfc3339(int(self._wall() * 1000))
+        rooms = self._rooms
+        encode = self._encode
+        recorded = 0
+        for line in lines:
+            try:
+                found = chat_record(line, received, encode)
+                if found is None:
+                    self._other(line, received, link)
+                    continue
+                channel, encoded = found
+                room = rooms.get(channel)
+                if room is None:
+                    self._server(line, received)
+                elif room.duplicates is None or not self._is_copied_chat(line, room, link):
+                    if encoded:
+                        room.log.append(encoded)
+                        recorded += 1
+            except Exception:
+                # A line that breaks us must neither drop the connection nor vanish.
+                self._broken(line, received)
+        counters.appended += recorded
+
+    def _other(self, line: bytes, received: str, link: Listener) -> None:
+        try:
+            message = irc.parse(line)
+        except irc.ParseError:
+            self._unparsed(line, received)
+            return
+        command = message.command
+        if is_talk(command):
+            link.talk(message)
+            return
+        room = self._rooms.get(message.channel)
+        if not is_known(message):
+            self._counters.unknown["twitch"] += 1
+        if room is None:
+            encoded = event_record(message, received, self._encode, SERVER_CHANNEL)
+            log = self._server_log
+        else:
+            if room.duplicates is not None and self._is_copy(dedup_key(message), room, link):
+                return
+            encoded = event_record(message, received, self._encode, room.name, room.identifier)
+            log = room.log
+        if encoded:
+            log.append(encoded)
+            self._counters.appended += 1
+        if command in HEARD:
+            link.talk(message)
+
+    def _is_copied_chat(self, line: bytes, room: Room, link: Listener) -> bool:
+        match = _ID.search(line, 0, line.index(b" "))
+        return self._is_copy(match[1] if match is not None else dedup_key(irc.parse(line)), room, link)
+
+    def _is_copy(self, key: Hashable, room: Room, link: Listener) -> bool:
+        assert room.duplicates is not None
+        # An event without an id of its own is keyed by its whole line, and only a line has spaces.
+        identified = not (isinstance(key, bytes) and b" " in key)
+        if room.duplicates.seen(key, link.number, self._seconds(), identified):
+            self._counters.duplicates += 1
+            return True
+        return False
+
+    def _server(self, line: bytes, received: str) -> None:
+        encoded = event_record(irc.parse(line), received, self._encode, SERVER_CHANNEL)
+        if encoded:
+            self._server_log.append(encoded)
+            self._counters.appended += 1
+
+    def _unparsed(self, line: bytes, received: str) -> None:
+        self._counters.unparsed += 1
+        if isinstance(line, Oversized):
+            self._counters.oversized += 1
+        encoded = unparsed_record(line, received, self._encode)
+        if encoded:
+            self._server_log.append(encoded)
+            self._counters.appended += 1
+
+    def _broken(self, line: bytes, received: str) -> None:
+        self._failures += 1
+        if self._failures == 1 or self._failures % 100 == 0:
+            self._log.failure(
+                "twitch: a line could not be taken ({failures} so far); it is recorded as unparsed",
+                failures=self._failures,
+            )
+        self._unparsed(line, received)

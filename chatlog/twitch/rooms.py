@@ -1,0 +1,219 @@
+"""Twitch's rooms: links that join them, and what the server says about joining.
+
+A room is acknowledged by the echo of our own JOIN or by its ROOMSTATE; a NOTICE with one of REFUSALS
+refuses it; a room that does not exist is met with silence. (dev.twitch.tv/docs/chat/irc)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from twisted.logger import Logger
+
+from chatlog.counters import Counters
+from chatlog.coverage import Hole
+from chatlog.pool import Link, Pool, Room
+from chatlog.settings import TwitchSettings
+from chatlog.twitch import irc
+from chatlog.twitch.client import TwitchFactory, is_login_refusal
+from chatlog.twitch.intake import Intake
+
+PLATFORM = "twitch"
+
+#: The msg-ids of a NOTICE that says a room will not be delivered to us. The last two are not in
+#: Twitch's own table, but servers send them.
+REFUSALS = frozenset(
+    {
+        "msg_channel_suspended",
+        "msg_banned",
+        "msg_channel_blocked",
+        "tos_ban",
+        "msg_room_not_found",
+        "msg_concurrent_channel_limit_reached",
+    }
+)
+
+#: Seconds that a connection attempt may take, and that a close may wait for the peer.
+CONNECT_WITHIN = 20.0
+CLOSE_WITHIN = 0.4
+
+
+class TwitchLink(Link):
+    """A connection to Twitch that carries rooms. ``connect(factory)`` starts a TCP connection for the
+    factory, with TLS and pacing around it."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        pool: Pool,
+        number: int,
+        lane: int,
+        intake: Intake,
+        settings: TwitchSettings,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        counters: Counters,
+        connect: Callable[[TwitchFactory], Any],
+    ) -> None:
+        super().__init__(number, lane)
+        self._pool = pool
+        self._intake = intake
+        self._clock = clock
+        self._wall = wall
+        self._counters = counters
+        self._connect = connect
+        self._factory = TwitchFactory(self, settings, clock)
+        self._connector: Any = None
+        self._told = ""
+        self._gone: Deferred[None] | None = None
+
+    # -- what the pool asks ------------------------------------------------------------------------
+
+    def open(self) -> None:
+        self._connector = self._connect(self._factory)
+
+    def close(self) -> Deferred[None]:
+        protocol = self._factory.protocol
+        self._factory.stopTrying()
+        if protocol is None:
+            if self._connector is not None:
+                self._connector.disconnect()
+            return succeed(None)
+        gone: Deferred[None] = Deferred()
+        self._gone = gone
+        abort = self._clock.callLater(CLOSE_WITHIN, protocol.drop, "closed", True)
+        protocol.drop("closed")
+
+        def done(result: None) -> None:
+            if abort.active():
+                abort.cancel()
+
+        return gone.addCallback(done)
+
+    def ask(self, names: list[str]) -> None:
+        self._send(irc.format_channels("JOIN", names))
+
+    def leave(self, name: str) -> None:
+        self._send(irc.format_channels("PART", [name]))
+
+    def check(self) -> None:
+        if self._factory.protocol is not None:
+            self._factory.protocol.check()
+
+    def _send(self, lines: list[bytes]) -> None:
+        if self._factory.protocol is not None:
+            self._factory.protocol.send(b"".join(lines))
+
+    # -- what the connection reports ---------------------------------------------------------------
+
+    def welcomed(self) -> None:
+        self._counters.connects[PLATFORM] += 1
+        if self._told:
+            self._log.info("twitch: connection {number} is back", number=self.number)
+            self._told = ""
+        self._pool.link_up(self)
+
+    def lines(self, lines: list[bytes]) -> None:
+        self._intake.lines(lines, self)
+
+    def lost(self, heard_ago: float | None, reason: str) -> None:
+        gone, self._gone = self._gone, None
+        if heard_ago is not None:
+            self._counters.disconnects[PLATFORM] += 1
+        if not self.closing and not self.retiring and reason != self._told:
+            # Once per change: a server that stays away says the same at every try.
+            self._told = reason
+            self._log.warn("twitch: connection {number}: {reason}", number=self.number, reason=reason)
+        if self.up:
+            reason = "reconnect" if self.retiring else reason
+            self._pool.link_down(self, self._wall() - (heard_ago or 0.0), reason)
+        if self.retiring:
+            self._factory.stopTrying()
+        if gone is not None:
+            gone.callback(None)
+
+    def talk(self, message: irc.Message) -> None:
+        """What the server says to us, in the order it says it."""
+        protocol = self._factory.protocol
+        if protocol is None:
+            return
+        command = message.command
+        if command == "PING":
+            protocol.send(irc.format_line("PONG", *message.params[-1:]))
+        elif command == "ROOMSTATE":
+            self._roomstate(message)
+        elif command == "NOTICE":
+            self._notice(message)
+        elif command == "JOIN":
+            if message.nick == protocol.nick:
+                self._pool.acknowledged(self, message.channel)
+        elif command == "PART":
+            if message.nick == protocol.nick and message.channel in self.seats:
+                self._pool.parted(self, message.channel)
+        elif command == "001":
+            protocol.welcome(message.params[0] if message.params else "")
+        elif command == "RECONNECT":
+            self._log.info("twitch: connection {number}: the server asks to reconnect", number=self.number)
+            self._pool.retire(self)
+        elif command == "CAP" and "NAK" in message.params:
+            self._log.error(
+                "twitch: the server does not give the capabilities {capabilities}; "
+                "records will lack what they carry",
+                capabilities=message.params[-1],
+            )
+
+    def _roomstate(self, message: irc.Message) -> None:
+        room_id = message.tags.get("room-id", "")
+        room = self._pool.rooms.get(message.channel)
+        if room is not None and room_id:
+            room.identifier = room_id
+            if message.channel in self.seats:
+                self._pool.acknowledged(self, message.channel)
+
+    def _notice(self, message: irc.Message) -> None:
+        protocol = self._factory.protocol
+        text = message.params[-1] if message.params else ""
+        if protocol is not None and protocol.welcomed_at is None:
+            if is_login_refusal(text):
+                protocol.refuse_login(text)
+        elif message.tags.get("msg-id") in REFUSALS:
+            self._pool.refused(self, message.channel, message.tags["msg-id"])
+
+
+def twitch_pool(
+    settings: TwitchSettings,
+    reactor: IReactorTCP,
+    clock: IReactorTime,
+    wall: Callable[[], float],
+    counters: Counters,
+    intake: Callable[[dict[str, Room]], Intake],
+    on_hole: Callable[[Room, Hole], None],
+    wrap: Callable[[TwitchFactory], Any],
+    lanes: int = 1,
+) -> Pool:
+    """The pool of Twitch rooms, still empty. ``intake(rooms)`` makes what takes the lines;
+    ``wrap(factory)`` puts TLS and pacing around the factory of a connection."""
+
+    def connect(factory: TwitchFactory) -> Any:
+        return reactor.connectTCP(settings.host, settings.port, wrap(factory), CONNECT_WITHIN)
+
+    def new_link(pool: Pool, number: int, lane: int) -> Link:
+        return TwitchLink(pool, number, lane, lines, settings, clock, wall, counters, connect)
+
+    pool = Pool(
+        PLATFORM,
+        clock,
+        wall,
+        new_link,
+        on_hole,
+        settings.rooms_per_connection,
+        settings.joins_per_10s,
+        10.0,
+        lanes,
+    )
+    lines = intake(pool.rooms)
+    return pool

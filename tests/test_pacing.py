@@ -1,0 +1,149 @@
+"""Paced reading: nothing is lost, reordered or delayed for longer than a tick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog import pacing
+from chatlog.pacing import FULL_READ, Paced, Pacer
+
+
+class Taker(Protocol):
+    """Keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.lost = False
+
+    def dataReceived(self, data: bytes) -> None:
+        self.taken.append(data)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        self.lost = True
+
+
+class Kernel(StringTransport):
+    """A transport that holds what arrives until it is read, at most FULL_READ bytes a read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = b""
+
+    def turn(self, protocol: Any) -> None:
+        """What one turn of the reactor does: one read, if anybody reads."""
+        if self.held and self.producerState == "producing":
+            data, self.held = self.held[:FULL_READ], self.held[FULL_READ:]
+            protocol.dataReceived(data)
+
+
+class PacingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.pacer = Pacer(self.clock)
+
+    def connect(self) -> tuple[Kernel, Any, Taker]:
+        taker = Taker()
+        factory = Factory.forProtocol(lambda: taker)
+        factory.noisy = False
+        protocol = Paced(factory, self.pacer).buildProtocol(None)
+        transport = Kernel()
+        protocol.makeConnection(transport)
+        return transport, protocol, taker
+
+    def test_reads_as_it_comes_until_pacing_begins(self) -> None:
+        """Handshakes and logins are not slowed down."""
+        transport, protocol, taker = self.connect()
+        for n in range(3):
+            transport.held = b"%d" % n
+            transport.turn(protocol)
+        self.assertEqual(taker.taken, [b"0", b"1", b"2"])
+
+    def test_one_read_a_tick(self) -> None:
+        """A paced connection is read when the tick begins, everything that came in between at once
+        and in its order."""
+        transport, protocol, taker = self.connect()
+        pacing.begin(taker.transport)
+        transport.held = b"a"
+        transport.turn(protocol)
+        for piece in (b"b", b"c", b"d"):
+            transport.held += piece
+            transport.turn(protocol)
+        self.assertEqual(taker.taken, [b"a"])
+        self.pacer.tick()
+        transport.turn(protocol)
+        self.assertEqual(taker.taken, [b"a", b"bcd"])
+
+    def test_burst_is_read_to_its_end_at_once(self) -> None:
+        """Megabytes that arrive together do not wait for tick after tick."""
+        transport, protocol, taker = self.connect()
+        pacing.begin(taker.transport)
+        transport.held = bytes(range(256)) * 20_000
+        burst = transport.held
+        self.pacer.tick()
+        for _ in range(len(burst) // FULL_READ + 1):
+            transport.turn(protocol)
+        self.assertEqual(b"".join(taker.taken), burst)
+        self.assertEqual(transport.producerState, "paused")
+
+    def test_lost_connection_is_forgotten(self) -> None:
+        """A connection that goes while it is paused is neither kept nor resumed."""
+        transport, protocol, taker = self.connect()
+        pacing.begin(taker.transport)
+        transport.held = b"a"
+        transport.turn(protocol)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertTrue(taker.lost)
+        self.pacer.tick()
+        self.assertEqual(transport.producerState, "paused")
+
+    def test_closing_reads_again(self) -> None:
+        """A close that waits for the peer's answer gets to read it."""
+        transport, protocol, taker = self.connect()
+        pacing.begin(taker.transport)
+        transport.held = b"a"
+        transport.turn(protocol)
+        assert taker.transport is not None
+        taker.transport.loseConnection()
+        transport.held = b"bye"
+        transport.turn(protocol)
+        self.assertEqual(taker.taken, [b"a", b"bye"])
+
+    def test_drain_reads_what_the_kernel_holds(self) -> None:
+        """Before a stop everything that has arrived is read, more than one read's worth included."""
+        transport, protocol, taker = self.connect()
+        pacing.begin(taker.transport)
+        transport.held = b"x"
+        transport.turn(protocol)
+        transport.held = b"y" * (FULL_READ * 3 + 5)
+        done = Deferred.fromCoroutine(self.pacer.drain(limit=60.0))
+        for _ in range(20):
+            transport.turn(protocol)
+            self.clock.advance(0)
+        self.successResultOf(done)
+        self.assertEqual(len(b"".join(taker.taken)), 1 + FULL_READ * 3 + 5)
+
+    def test_drain_is_bounded(self) -> None:
+        """A server that never stops sending cannot hold up the stop."""
+        transport, protocol, taker = self.connect()
+        pacing.begin(taker.transport)
+        transport.held = b"x"
+        transport.turn(protocol)
+        done = Deferred.fromCoroutine(self.pacer.drain(limit=0.25))
+        for _ in range(60):
+            transport.held = b"y" * FULL_READ
+            transport.turn(protocol)
+            self.clock.advance(0.01)
+        self.successResultOf(done)
+
+    def test_transport_without_pacing(self) -> None:
+        """A connection that is not wrapped works as before."""
+        pacing.begin(StringTransport())
+        pacing.end(StringTransport())
