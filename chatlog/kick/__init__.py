@@ -1,0 +1,1 @@
+"""Kick: its chat comes over Pusher, JSON in text frames of a WebSocket."""
