@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 
 class Files(Protocol):
@@ -21,6 +23,10 @@ class Files(Protocol):
 
     def reopen(self, path: str) -> int:
         """Open an existing file for appending; FileNotFoundError if there is none."""
+
+    def lock(self, path: str) -> int:
+        """Open the file, made if it is missing, and keep everybody else from locking it until the
+        descriptor is closed or the process ends; BlockingIOError if somebody else holds it."""
 
     def open_read(self, path: str) -> int:
         """Open a file for reading."""
@@ -76,21 +82,38 @@ class Files(Protocol):
         """Bytes that an unprivileged process may still write there."""
 
 
+def write_whole(files: Files, fd: int, data: bytes) -> None:
+    """Append all of ``data``, in as many writes as it takes. Raises OSError."""
+    while data:
+        taken = files.write(fd, data)
+        if not taken:
+            raise OSError(errno.EIO, "nothing was written")
+        data = data[taken:]
+
+
 class OsFiles:
     """The real file system."""
 
     def __init__(self) -> None:
         # syncfs(2) is Linux, and not in Python's os module. Since Linux 5.8 it reports write errors.
-        try:
+        self._syncfs: Any = None
+        with suppress(AttributeError, OSError):
             self._syncfs = ctypes.CDLL(None, use_errno=True).syncfs
-        except (AttributeError, OSError):  # pragma: no cover - not Linux
-            self._syncfs = None
 
     def create(self, path: str) -> int:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
     def reopen(self, path: str) -> int:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+
+    def lock(self, path: str) -> int:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
 
     def open_read(self, path: str) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

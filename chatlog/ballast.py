@@ -1,0 +1,53 @@
+"""A little disk space put by for the moment when there is none left."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from chatlog.files import Files, write_whole
+
+T = TypeVar("T")
+
+#: What the system says when there is no room left on the disk.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: Bytes put by.
+SIZE = 1 << 20
+
+
+class Ballast:
+    """A file that is given up so that sealing and recovery can end on a full disk, which is what lets
+    the disk become less full. Recording does not get it: that would use it up in a moment."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        self._files = files
+        self._path = path
+
+    def spend(self, call: Callable[..., T], *args: object) -> T:
+        """The result of ``call(*args)``; if there is no space for it, it is made once more with the
+        ballast given up."""
+        try:
+            return call(*args)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            try:
+                self._files.remove(self._path)
+            except OSError:
+                raise error from None
+        return call(*args)
+
+    def restock(self, directory: str) -> None:
+        """Put the space by (again), if the disk under ``directory`` has plenty."""
+        with suppress(OSError):
+            if self._files.exists(self._path) or self._files.free_bytes(directory) < 8 * SIZE:
+                return
+            fd = self._files.create(self._path)
+            try:
+                write_whole(self._files, fd, bytes(SIZE))
+            except OSError:
+                self._files.remove(self._path)
+            finally:
+                self._files.close(fd)

@@ -1,0 +1,101 @@
+"""The numbers that keep the names of files apart, also across restarts and when the clock goes back.
+
+A name carries the minute in which its file was opened, so two files of a room share a name only when
+they were opened in the same minute, or when the clock showed the same minute twice. The file may be
+uploaded and deleted by then, so looking at the disk is not enough. Therefore the spool keeps a note of
+the latest minute that it used and of the numbers used so far. The note has to be on the disk before a
+file leaves ``open/``: until then the file itself shows that its name is taken.
+"""
+
+from __future__ import annotations
+
+from chatlog.files import Files, write_whole
+from chatlog.naming import FileName
+
+
+class Numbering:
+    """Chooses ``n`` of the next name.
+
+    Invariants: no name in use, now or earlier, has a later minute than ``minute``; those of that
+    minute have numbers up to ``n``; no name at all has a number above ``top``.
+    """
+
+    __slots__ = ("_base", "_current", "minute", "n", "top")
+
+    def __init__(self) -> None:
+        self.minute = ""
+        self.n = 0
+        self.top = 0
+        # The minute of the latest choice, and the number up to which its names are taken.
+        self._current = ""
+        self._base = 0
+
+    def used(self, minute: str, n: int) -> None:
+        """A name with this minute and number is taken."""
+        if minute > self.minute:
+            self.minute, self.n = minute, n
+        elif minute == self.minute and n > self.n:
+            self.n = n
+        if n > self.top:
+            self.top = n
+
+    def saw(self, name: FileName) -> None:
+        """A file of an earlier run has this name."""
+        self.used(name.minute, name.n)
+
+    def after(self, minute: str, last_minute: str, last_n: int) -> int:
+        """The number for a room's file opened in ``minute``, when the room's last file was number
+        ``last_n`` of ``last_minute``."""
+        if minute != self._current:
+            if minute > self.minute:
+                self._base = 0
+            elif minute == self.minute:
+                self._base = self.n
+            elif not self._current or minute < self._current:
+                # The clock went back: these minutes were used before, up to ``top`` at most. It keeps
+                # this base until it passes the latest minute used.
+                self._base = self.top
+            self._current = minute
+        taken = last_n if last_minute == minute else 0
+        return max(self._base, taken) + 1
+
+    def note(self) -> bytes:
+        """What has to be on the disk: latest minute, highest number in it, highest number of all."""
+        return f"{self.minute} {self.n} {self.top}\n".encode("ascii") if self.minute else b""
+
+    def read(self, note: bytes) -> None:
+        """Take up the note of an earlier run. Raises ValueError if it is not one."""
+        parts = note.decode("ascii").split()
+        if not parts:
+            return
+        if len(parts) != 3 or len(parts[0]) != 13:
+            raise ValueError(f"not a note of names: {note[:80]!r}")
+        self.used(parts[0], int(parts[1]))
+        self.top = max(self.top, int(parts[2]))
+
+
+def load_note(files: Files, path: str) -> bytes:
+    """The note on the disk, ``b""`` if there is none. Raises OSError."""
+    try:
+        fd = files.open_read(path)
+    except FileNotFoundError:
+        return b""
+    try:
+        return files.read(fd, 256)
+    finally:
+        files.close(fd)
+
+
+def save_note(files: Files, path: str, directory: str, note: bytes) -> None:
+    """Replace the note at ``path``, in ``directory``; it is on the disk afterwards. Raises OSError."""
+    temporary = f"{path}.tmp"
+    if files.exists(temporary):
+        files.remove(temporary)
+    fd = files.create(temporary)
+    try:
+        write_whole(files, fd, note)
+        files.sync(fd)
+    finally:
+        files.close(fd)
+    files.rename(temporary, path)
+    files.sync_directory(directory)

@@ -1,0 +1,243 @@
+"""Mending the files that an earlier run left open.
+
+A process that was killed leaves whole lines, or the head of one at the end. A machine that lost its
+power may leave more: pages that never reached the disk read as NUL bytes, or as anything. Only what
+was not synced can be hit, so the end of the file is checked line by line, and all of it for NULs.
+
+Lines that are no JSON object are moved to ``torn/{name}.{offset}``, byte for byte, and the good ones
+stay. Everything here may be cut off at any point and done again from the start: what is moved is on
+the disk under ``torn/`` before it is removed from the file, and a file is replaced only as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+
+import orjson
+
+from chatlog.files import Files, write_whole
+
+#: How much of the end is checked line by line: far more than one room gets between two syncs.
+TAIL = 4 << 20
+#: A line longer than this was not written by a recorder; it is not even parsed.
+LONGEST_LINE = 16 << 20
+_CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What became of one file: whole lines and bytes that are in it now (none: it is gone), and how
+    many bytes were moved to ``torn/``."""
+
+    lines: int
+    size: int
+    torn: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What a recovery found. ``failed`` are files that could not be read or mended, with the reason;
+    they stay in ``open/``. ``strangers`` are entries that no recorder made; they are left alone."""
+
+    files: int = 0
+    lines: int = 0
+    emptied: int = 0
+    torn_files: int = 0
+    torn_bytes: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def add(self, repaired: Repaired) -> None:
+        """Count one more file."""
+        self.files += 1
+        self.lines += repaired.lines
+        self.emptied += repaired.size == 0
+        self.torn_files += repaired.torn > 0
+        self.torn_bytes += repaired.torn
+
+    def merge(self, other: Report) -> None:
+        """Add what another recovery found."""
+        self.files += other.files
+        self.lines += other.lines
+        self.emptied += other.emptied
+        self.torn_files += other.torn_files
+        self.torn_bytes += other.torn_bytes
+        self.failed += other.failed
+        self.strangers += other.strangers
+
+
+def is_record(line: bytes) -> bool:
+    """Whether ``line``, without its newline, is one JSON object."""
+    if not line.startswith(b"{"):
+        return False
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        # Lone surrogates are valid in a record, but too much for orjson.
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+    except RecursionError:
+        return line.endswith(b"}")
+
+
+def repair(files: Files, directory: str, name: str) -> Repaired:
+    """Leave nothing but whole records in ``{directory}/open/{name}``; a file without any is removed.
+
+    The file is not synced when nothing had to be mended. Raises OSError; the file is then as good as
+    it was, and the call can be made again.
+    """
+    path = os.path.join(directory, "open", name)
+    size = files.size(path)
+    fd = files.open_read(path)
+    try:
+        lines, bad, unfinished = _examine(files, fd, size)
+        torn = sum(end - start for start, end in bad)
+        if bad:
+            _keep_torn(files, directory, f"{name}.{bad[0][0]}", fd, bad)
+        if torn == size:
+            files.remove(path)
+        elif (bad and bad[0][1] < size) or len(bad) > 1:
+            _rewrite(files, directory, path, fd, _between(bad, size), unfinished)
+        elif bad or unfinished:
+            _mend_tail(files, path, bad[0][0] if bad else size, unfinished)
+    finally:
+        files.close(fd)
+    if torn == size:
+        files.sync_directory(os.path.join(directory, "open"))
+    return Repaired(lines, size - torn + unfinished, torn)
+
+
+def _examine(files: Files, fd: int, size: int) -> tuple[int, list[tuple[int, int]], bool]:
+    """Number of good lines, ranges of bytes that are no records, and whether the last line is whole
+    but for its newline."""
+    newlines, nul = _count(files, fd)
+    start = max(0, size - TAIL)
+    if nul >= 0:
+        start = min(start, nul)
+    start = _line_start(files, fd, start)
+
+    bad: list[tuple[int, int]] = []
+
+    def spoiled(begin: int, end: int) -> None:
+        if bad and bad[-1][1] == begin:
+            bad[-1] = (bad[-1][0], end)
+        else:
+            bad.append((begin, end))
+
+    lost_lines = 0
+    line_start = position = start
+    rest = b""
+    endless = False
+    while chunk := files.read_at(fd, _CHUNK, position):
+        position += len(chunk)
+        if endless:
+            # In a line too long to be one; look for its end only.
+            end = chunk.find(b"\n")
+            if end < 0:
+                continue
+            spoiled(line_start, position - len(chunk) + end + 1)
+            lost_lines += 1
+            line_start = position - len(chunk) + end + 1
+            chunk = chunk[end + 1 :]
+            endless = False
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            end = line_start + len(line) + 1
+            if not is_record(line):
+                spoiled(line_start, end)
+                lost_lines += 1
+            line_start = end
+        if len(rest) > LONGEST_LINE:
+            rest = b""
+            endless = True
+    unfinished = bool(rest) and is_record(rest)
+    if line_start < size and not unfinished:
+        spoiled(line_start, size)
+    return newlines - lost_lines + unfinished, bad, unfinished
+
+
+def _count(files: Files, fd: int) -> tuple[int, int]:
+    """Number of newlines and offset of the first NUL, -1 if there is none."""
+    newlines, nul, position = 0, -1, 0
+    while chunk := files.read_at(fd, _CHUNK, position):
+        newlines += chunk.count(b"\n")
+        if nul < 0 and (found := chunk.find(b"\0")) >= 0:
+            nul = position + found
+        position += len(chunk)
+    return newlines, nul
+
+
+def _line_start(files: Files, fd: int, offset: int) -> int:
+    """Where the line that holds ``offset`` begins."""
+    while offset > 0:
+        length = min(65536, offset)
+        newline = files.read_at(fd, length, offset - length).rfind(b"\n")
+        if newline >= 0:
+            return offset - length + newline + 1
+        offset -= length
+    return 0
+
+
+def _between(bad: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """The ranges of ``size`` bytes that are not in ``bad``."""
+    good, at = [], 0
+    for start, end in [*bad, (size, size)]:
+        if start > at:
+            good.append((at, start))
+        at = end
+    return good
+
+
+def write_new(files: Files, path: str, source: int, ranges: list[tuple[int, int]], tail: bytes = b"") -> None:
+    """Make ``path`` from ranges of the open file ``source``, and ``tail``; synced and in place as a
+    whole or not at all, but for the entry in its directory."""
+    temporary = f"{path}.tmp"
+    if files.exists(temporary):
+        files.remove(temporary)
+    fd = files.create(temporary)
+    try:
+        for start, end in ranges:
+            while start < end:
+                chunk = files.read_at(source, min(_CHUNK, end - start), start)
+                if not chunk:
+                    raise OSError(5, "the file is shorter than it was", path)
+                write_whole(files, fd, chunk)
+                start += len(chunk)
+        write_whole(files, fd, tail)
+        files.sync(fd)
+    except BaseException:
+        files.close(fd)
+        files.remove(temporary)
+        raise
+    files.close(fd)
+    files.rename(temporary, path)
+
+
+def _keep_torn(files: Files, directory: str, name: str, fd: int, bad: list[tuple[int, int]]) -> None:
+    torn = os.path.join(directory, "torn")
+    write_new(files, os.path.join(torn, name), fd, bad)
+    files.sync_directory(torn)
+
+
+def _rewrite(
+    files: Files, directory: str, path: str, fd: int, good: list[tuple[int, int]], unfinished: bool
+) -> None:
+    write_new(files, path, fd, good, b"\n" if unfinished else b"")
+    files.sync_directory(os.path.join(directory, "open"))
+
+
+def _mend_tail(files: Files, path: str, size: int, unfinished: bool) -> None:
+    fd = files.reopen(path)
+    try:
+        files.truncate(fd, size)
+        if unfinished:
+            write_whole(files, fd, b"\n")
+        files.sync(fd)
+    finally:
+        files.close(fd)

@@ -1,0 +1,132 @@
+"""What the recorder keeps of a room: the lines that wait, the file they go to, and what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, eq=False)
+class OpenFile:
+    """A file in ``open/``. ``fd`` is -1 while it is closed for want of descriptors; ``size`` counts
+    whole lines only. ``torn``: there may be half a line behind them, which has to be cut off."""
+
+    name: str
+    fd: int
+    size: int = 0
+    unsynced: bool = False
+    torn: bool = False
+
+
+@dataclass(slots=True)
+class Loss:
+    """``count`` records of a room that could not be kept because nothing could be written and the
+    memory set aside for that was full; they came between ``first`` and ``last`` (wall-clock
+    seconds)."""
+
+    platform: str
+    channel: str
+    count: int
+    first: float
+    last: float
+
+
+class Room:
+    """Where a source puts the records of one room. There may be thousands, so it is small.
+
+    Invariant: a room with lines is in the recorder's list of rooms to write, exactly once.
+    """
+
+    __slots__ = (
+        "_to_write",
+        "channel",
+        "file",
+        "kept",
+        "last_minute",
+        "last_n",
+        "lines",
+        "loss",
+        "platform",
+        "written",
+        "written_at",
+        "written_bytes",
+    )
+
+    def __init__(self, platform: str, channel: str, to_write: Callable[[Room], None]) -> None:
+        self.platform = platform
+        self.channel = channel
+        self._to_write = to_write
+        #: Lines that are not in a file yet; the first ``kept`` of them waited at an earlier flush.
+        self.lines: list[bytes] = []
+        self.kept = 0
+        self.file: OpenFile | None = None
+        #: Minute and number in the name of the latest file.
+        self.last_minute = ""
+        self.last_n = 0
+        #: Records dropped and not yet reported.
+        self.loss: Loss | None = None
+        #: Records and bytes written since the process began, and the wall-clock time of the flush
+        #: that wrote the latest, 0.0 before the first.
+        self.written = 0
+        self.written_bytes = 0
+        self.written_at = 0.0
+
+    def append(self, line: bytes) -> None:
+        """Record one whole line, newline included; never ``b""``."""
+        if not self.lines:
+            self._to_write(self)
+        self.lines.append(line)
+
+    def drop(self, count: int, first: float, last: float) -> None:
+        """Note that ``count`` records were dropped between the two times."""
+        if self.loss is None:
+            self.loss = Loss(self.platform, self.channel, count, first, last)
+        else:
+            self.loss.count += count
+            self.loss.last = last
+
+    def took(self, count: int) -> int:
+        """The first ``count`` lines are written; how many of them came since the last flush."""
+        if count == len(self.lines):
+            self.lines.clear()
+        else:
+            del self.lines[:count]
+        new = count - self.kept
+        if new >= 0:
+            self.kept = 0
+            return new
+        self.kept = -new
+        return 0
+
+    def whole(self, size: int) -> tuple[int, int]:
+        """How many of the lines end within the first ``size`` bytes, and their bytes."""
+        count = total = 0
+        for line in self.lines:
+            if total + len(line) > size:
+                break
+            total += len(line)
+            count += 1
+        return count, total
+
+
+def hold(rooms: list[Room], limit: int, first: float, last: float) -> tuple[int, int]:
+    """Keep the lines of these rooms, but no more than ``limit`` bytes of them all: beyond that those
+    that did not wait before, the newest, are dropped; they came between the two times. Returns how
+    many lines were new, and how many of those were dropped."""
+    left = limit
+    for room in rooms:
+        left -= sum(map(len, room.lines[: room.kept]))
+    new = dropped = 0
+    for room in rooms:
+        lines = room.lines
+        new += len(lines) - room.kept
+        fits = room.kept
+        while fits < len(lines) and len(lines[fits]) <= left:
+            left -= len(lines[fits])
+            fits += 1
+        if fits < len(lines):
+            room.drop(len(lines) - fits, first, last)
+            dropped += len(lines) - fits
+            del lines[fits:]
+        room.kept = fits
+    return new, dropped

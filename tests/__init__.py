@@ -1,0 +1,1 @@
+"""Tests of chatlog; run them with ``trial tests``."""
