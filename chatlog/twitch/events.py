@@ -28,14 +28,14 @@ from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from chatlog import record
 from chatlog.twitch import irc
 from chatlog.twitch.lines import Oversized
 
 #: Commands between the server and us, which say nothing about a room's chat. Numerics belong to them too.
-TALK = frozenset(
-    {"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"}
-)
+TALK = frozenset({"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"})
 
 #: Commands that become records by a rule of their own; any other becomes an ``event``.
 KNOWN_COMMANDS = frozenset(
@@ -66,11 +66,9 @@ USERNOTICE_TYPES = {
 #: neither hides the other (no tag of IRCv3 begins with ``@``).
 OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 
-#: What nearly every line is: tags, a person as Twitch writes it, PRIVMSG, a channel, a trailing text that
+#: What nearly every line is, behind its tags: a person as Twitch writes it, PRIVMSG, a channel, a text that
 #: is no CTCP message.
-_CHAT = re.compile(
-    r"@([^ ]+) :([a-z0-9_]+)!\2@\2\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)", re.DOTALL
-)
+_CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)", re.DOTALL)
 
 
 def is_talk(command: str) -> bool:
@@ -91,26 +89,30 @@ def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str,
     """
     if type(line) is not bytes:  # the head of an overlong line
         return None
+    head, _, rest = line.partition(b" ")
     try:
-        match = _CHAT.fullmatch(line.decode())
-    except UnicodeDecodeError:
-        return None
-    if match is None:
-        return None
-    head, nick, channel, text = match.groups()
-    details = irc.parse_tags(head)
-    try:
+        match = _CHAT.fullmatch(rest.decode())
+        if match is None or head[:1] != b"@":
+            return None
+        if b"\\" in head or b'"' in head:
+            details = irc.parse_tags(head[1:].decode())
+        else:
+            # Two replacements make a JSON object of the tags, and orjson reads it in half the time that
+            # splitting takes. There being no quote and no backslash, it is JSON only where every item
+            # has exactly one "=" and all is UTF-8: whatever else comes is refused, never misread.
+            details = orjson.loads(b'{"%b"}' % head[1:].replace(b"=", b'":"').replace(b";", b'","'))
         room_id = details["room-id"]
         sent = details["tmi-sent-ts"]
-    except KeyError:
+    except (ValueError, KeyError):
         return None
     if not room_id or len(sent) != 13 or not (sent.isascii() and sent.isdigit()):
         return None
-    if len(details) != head.count(";") + 1 or not details.keys().isdisjoint(OWN_DETAILS):
+    if len(details) != head.count(b";") + 1 or not OWN_DETAILS.isdisjoint(details):
         return None
+    nick, channel, text = match.groups()
     details["command"] = "PRIVMSG"
     return channel, encode(
-        f"{_second(sent[:10])}{sent[10:]}Z",
+        _second(sent[:10]) + sent[10:] + "Z",
         channel,
         nick,
         details.get("user-id", ""),

@@ -133,9 +133,7 @@ def escape(value: str) -> str:
     return value.replace("\r", "\\r").replace("\n", "\\n")
 
 
-def format_line(
-    command: str, *params: str, source: str = "", tags: Mapping[str, str] | None = None
-) -> bytes:
+def format_line(command: str, *params: str, source: str = "", tags: Mapping[str, str] | None = None) -> bytes:
     """One line, CR LF included, that ``parse`` reads as exactly these parts.
 
     Raises ValueError where a part cannot be written: CR, LF or NUL anywhere but in a tag's value, a
@@ -169,12 +167,14 @@ def format_line(
 
 
 def format_channels(command: str, channels: Iterable[str]) -> list[bytes]:
-    """JOIN or PART of ``channels`` (names without ``#``) in as few lines as their length allows."""
+    """JOIN or PART of ``channels`` (names without ``#``) in as few lines as their length allows.
+
+    Raises ValueError, as ``format_line`` does, for a name that would end the line or be several.
+    """
     lines: list[bytes] = []
     names = ""
     for channel in channels:
-        if "," in channel:
-            raise ValueError(f"a channel of {command} holds a comma")
+        _check(channel, f"a channel of {command}", " ,")
         longer = f"{names},#{channel}" if names else f"#{channel}"
         if names and len(command) + 1 + len(longer.encode("utf-8", "surrogateescape")) > MAX_SENT:
             lines.append(format_line(command, names))

@@ -48,8 +48,9 @@ class LineSplitter:
             if self._tail:
                 data = bytes(self._tail) + data
                 self._tail.clear()
-            lines = data.replace(b"\r\n", b"\n").split(b"\n")
-            data = lines.pop()
+            complete = data.split(b"\n")
+            data = complete.pop()
+            lines = [line[:-1] if line.endswith(b"\r") else line for line in complete]
             lines = [line if len(line) <= MAX_LINE else Oversized(line[:MAX_LINE]) for line in lines if line]
         # A bytearray, and a search of the new bytes only: a byte at a time costs no more than all at once.
         self._tail += data
