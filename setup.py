@@ -1,0 +1,42 @@
+"""The package. Its list of packages is written out: discovery refuses this layout or misses the plugin."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "chatlog" / "__init__.py").read_text("utf-8"))
+assert VERSION is not None
+
+setup(
+    name="chatlog",
+    version=VERSION[1],
+    description="Records livestream chat from Twitch and Kick to JSON Lines files in object storage.",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    author="Chatlog contributors",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=["chatlog", "chatlog.kick", "chatlog.simulator", "chatlog.twitch", "twisted.plugins"],
+    # Says that the packages lie beside this file. With it, an editable install puts the checkout itself
+    # on the path, and that is how twistd finds the plugin and trial finds the tests.
+    package_dir={"": "."},
+    install_requires=[
+        "Twisted[tls]>=24.7",
+        "autobahn>=23.6.2",
+        "PyYAML>=6.0.1",
+        "orjson>=3.10",
+        "obstore>=0.8",
+        "zstandard>=0.23",
+        "prometheus-client>=0.20",
+    ],
+    extras_require={
+        # What `trial tests` needs.
+        "test": ["hypothesis>=6.100", "moto[server]>=5.0.10", "trustme>=1.1"],
+        # What .ci/run checks the source with.
+        "check": ["mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8", "types-PyYAML"],
+    },
+    zip_safe=False,
+)

@@ -1,0 +1,10 @@
+"""Tells twistd that there is a command ``chatlog``; what it does is in chatlog.tap."""
+
+from twisted.application.service import ServiceMaker
+
+chatlog = ServiceMaker(
+    "chatlog",
+    "chatlog.tap",
+    "Records Twitch and Kick chat to files and ships them to object storage.",
+    "chatlog",
+)
