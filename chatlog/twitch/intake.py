@@ -66,12 +66,10 @@ class Intake:
 
     def lines(self, lines: list[bytes], link: Listener) -> None:
         """Take the lines of one read from one connection."""
-        counters = self._counters
-        counters.received += len(lines)
+        self._counters.received += len(lines)
         received = rfc3339(int(self._wall() * 1000))
         rooms = self._rooms
         encode = self._encode
-        recorded = 0
         for line in lines:
             try:
                 found = chat_record(line, received, encode)
@@ -85,11 +83,9 @@ class Intake:
                 elif room.duplicates is None or not self._is_copied_chat(line, room, link):
                     if encoded:
                         room.log.append(encoded)
-                        recorded += 1
             except Exception:
                 # A line that breaks us must neither drop the connection nor vanish.
                 self._broken(line, received)
-        counters.appended += recorded
 
     def _other(self, line: bytes, received: str, link: Listener) -> None:
         try:
@@ -114,7 +110,6 @@ class Intake:
             log = room.log
         if encoded:
             log.append(encoded)
-            self._counters.appended += 1
         if command in HEARD:
             link.talk(message)
 
@@ -135,7 +130,6 @@ class Intake:
         encoded = event_record(irc.parse(line), received, self._encode, SERVER_CHANNEL)
         if encoded:
             self._server_log.append(encoded)
-            self._counters.appended += 1
 
     def _unparsed(self, line: bytes, received: str) -> None:
         self._counters.unparsed += 1
@@ -144,7 +138,6 @@ class Intake:
         encoded = unparsed_record(line, received, self._encode)
         if encoded:
             self._server_log.append(encoded)
-            self._counters.appended += 1
 
     def _broken(self, line: bytes, received: str) -> None:
         self._failures += 1

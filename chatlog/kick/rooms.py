@@ -1,0 +1,305 @@
+"""Kick's rooms: links that subscribe to their Pusher channels, and what becomes of the events.
+
+A public channel is always acknowledged, also one with a wrong id: silence, or a ``chatroom_id`` in the
+payload that is not the one we asked for, are the only signs of it, so both are said aloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from chatlog.counters import Counters
+from chatlog.coverage import Hole
+from chatlog.kick import pusher
+from chatlog.kick.client import KickFactory
+from chatlog.kick.events import PLATFORM, EventRecords, duplicate_key, other_chatroom
+from chatlog.kick.pusher import Closing
+from chatlog.pool import Link, Log, Pool, Room
+from chatlog.record import SERVER_CHANNEL, Encode
+from chatlog.settings import KickSettings
+
+#: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
+SUBSCRIPTIONS_PER_SECOND = 50
+#: Seconds of silence since a room was acknowledged for the first time after which its id is doubted.
+DOUBT_AFTER = 6 * 3600.0
+#: Seconds between two looks for such rooms.
+CHECK_EVERY = 600.0
+
+
+class KickIntake:
+    """Turns events into records. ``channels`` maps a Pusher channel to its room; what belongs to none
+    goes to ``server_log``."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        server_log: Log,
+        encode: Encode,
+        counters: Counters,
+        seconds: Callable[[], float],
+    ) -> None:
+        self.channels: dict[str, Room] = {}
+        #: Names of the rooms that have brought an event so far, and of those with another room's id.
+        self.heard: set[str] = set()
+        self.mistaken: set[str] = set()
+        self._server_log = server_log
+        self._counters = counters
+        self._seconds = seconds
+        self._records = EventRecords(encode, counters)
+
+    def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
+        """Take one event from the connection ``number``."""
+        self._counters.received += 1
+        room = self.channels.get(event.channel)
+        if room is None:
+            line = self._records.line(event, frame, SERVER_CHANNEL, "", received)
+            if line:
+                self._server_log.append(line)
+            return
+        if room.duplicates is not None:
+            key, identified = duplicate_key(event, frame)
+            if room.duplicates.seen(key, number, self._seconds(), identified):
+                self._counters.duplicates += 1
+                return
+        line = self._records.line(event, frame, room.name, room.identifier, received)
+        if line:
+            room.log.append(line)
+        if room.name not in self.heard:
+            self._first_event(room, event)
+
+    def not_understood(self, frame: bytes, received: str) -> None:
+        """Take a frame that is no event."""
+        self._counters.received += 1
+        line = self._records.unparsed(frame, SERVER_CHANNEL, "", received)
+        if line:
+            self._server_log.append(line)
+
+    def _first_event(self, room: Room, event: pusher.Event) -> None:
+        self.heard.add(room.name)
+        other = other_chatroom(event, room.identifier)
+        if other:
+            self.mistaken.add(room.name)
+            self._log.error(
+                "kick: the room {room} is configured with chatroom_id {configured}, but its events come "
+                "from chatroom {other}: correct kick.channels in the configuration",
+                room=room.name,
+                configured=room.identifier,
+                other=pusher.readable(other),
+            )
+
+
+class KickLink(Link):
+    """A connection to Kick's Pusher server that carries rooms."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        pool: Pool,
+        number: int,
+        lane: int,
+        intake: KickIntake,
+        channels_of: Callable[[str], list[str]],
+        settings: KickSettings,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        counters: Counters,
+        connect: Callable[[KickFactory], Any],
+    ) -> None:
+        super().__init__(number, lane)
+        self._pool = pool
+        self._intake = intake
+        self._channels_of = channels_of
+        self._wall = wall
+        self._counters = counters
+        self._connect = connect
+        self._factory = KickFactory(self, settings.server, clock, wall)
+        self._told = ""
+
+    # -- what the pool asks ------------------------------------------------------------------------
+
+    def open(self) -> None:
+        self._connect(self._factory)
+
+    def close(self) -> Deferred[None]:
+        return self._factory.stop()
+
+    def ask(self, names: list[str]) -> None:
+        connection = self._factory.connection
+        if connection is not None:
+            for name in names:
+                for channel in self._channels_of(name):
+                    connection.subscribe(channel)
+
+    def leave(self, name: str) -> None:
+        connection = self._factory.connection
+        if connection is not None:
+            for channel in self._channels_of(name):
+                connection.unsubscribe(channel)
+
+    def check(self) -> None:
+        if self._factory.connection is not None:
+            self._factory.connection.check()
+
+    # -- what the connection reports ---------------------------------------------------------------
+
+    def connected(self) -> None:
+        self._counters.connects[PLATFORM] += 1
+        if self._told:
+            self._log.info("kick: connection {number} is back", number=self.number)
+            self._told = ""
+        self._pool.link_up(self)
+
+    def event(self, event: pusher.Event, frame: bytes, received: str) -> None:
+        self._intake.event(event, frame, received, self.number)
+
+    def not_understood(self, frame: bytes, received: str) -> None:
+        self._intake.not_understood(frame, received)
+
+    def subscribed(self, channel: str) -> None:
+        room = self._intake.channels.get(channel)
+        # The first channel of a room carries its chat; the others are extras.
+        if room is not None and self._channels_of(room.name)[:1] == [channel]:
+            self._pool.acknowledged(self, room.name)
+
+    def subscription_refused(self, channel: str, reason: str) -> None:
+        room = self._intake.channels.get(channel)
+        if room is not None and self._channels_of(room.name)[:1] == [channel]:
+            self._pool.refused(self, room.name, reason)
+
+    def lost(self, heard_ago: float | None, reason: str, closing: Closing) -> None:
+        if heard_ago is not None:
+            self._counters.disconnects[PLATFORM] += 1
+        if not self.closing and reason != self._told:
+            # Once per change: a server that stays away says the same at every try.
+            self._told = reason
+            self._log.warn("kick: connection {number}: {reason}", number=self.number, reason=reason)
+        if self.up:
+            self._pool.link_down(self, self._wall() - (heard_ago or 0.0), reason)
+
+
+class KickRooms(Service):
+    """Kick's rooms on their pool. A room is added once its ids are known."""
+
+    _log = Logger()
+    name = "kick rooms"
+
+    def __init__(
+        self,
+        settings: KickSettings,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        counters: Counters,
+        encode: Encode,
+        server_log: Log,
+        log_of: Callable[[str], Log],
+        on_hole: Callable[[Room, Hole], None],
+        connect: Callable[[KickFactory], Any],
+        lanes: int = 1,
+    ) -> None:
+        """``log_of(slug)`` is the recorder's side of a room; ``connect(factory)`` starts a connection."""
+        self._settings = settings
+        self._clock = clock
+        self._log_of = log_of
+        self._channels: dict[str, list[str]] = {}
+        self._doubted: set[str] = set()
+        self._added: dict[str, float] = {}
+        self.intake = KickIntake(server_log, encode, counters, clock.seconds)
+
+        def new_link(pool: Pool, number: int, lane: int) -> Link:
+            return KickLink(
+                pool, number, lane, self.intake, self.channels_of, settings, clock, wall, counters, connect
+            )
+
+        self.pool = Pool(
+            PLATFORM,
+            clock,
+            wall,
+            new_link,
+            on_hole,
+            settings.rooms_per_connection,
+            SUBSCRIPTIONS_PER_SECOND,
+            1.0,
+            lanes,
+        )
+        self._checks = LoopingCall(self._doubt)
+        self._checks.clock = clock
+
+    def channels_of(self, name: str) -> list[str]:
+        """The Pusher channels of a room, the one with its chat first."""
+        return self._channels.get(name, [])
+
+    def add(self, slug: str, chatroom_id: int, channel_id: int | None) -> None:
+        """Record the room ``slug`` by its ids; does nothing for one that is there already."""
+        if slug in self.pool.rooms:
+            return
+        ids = {"chatroom_id": chatroom_id, "channel_id": channel_id}
+        channels = [
+            template.format(**ids)
+            for template in self._settings.subscribe
+            if channel_id is not None or "{channel_id}" not in template
+        ]
+        taken = [self.intake.channels[channel].name for channel in channels if channel in self.intake.channels]
+        if taken:
+            self._log.error(
+                "kick: {room} has the same chatroom_id as {other}; it is not recorded",
+                room=slug,
+                other=taken[0],
+            )
+            return
+        room = Room(slug, self._log_of(slug), str(chatroom_id))
+        self._channels[slug] = channels
+        self._added[slug] = self._clock.seconds()
+        for channel in channels:
+            self.intake.channels[channel] = room
+        self.pool.add(room)
+
+    def remove(self, slug: str) -> Room | None:
+        """Stop recording the room; None if it was not there."""
+        room = self.pool.remove(slug)
+        for channel in self._channels.pop(slug, []):
+            self.intake.channels.pop(channel, None)
+        self._added.pop(slug, None)
+        for names in (self.intake.heard, self.intake.mistaken, self._doubted):
+            names.discard(slug)
+        return room
+
+    def startService(self) -> None:
+        super().startService()
+        self._checks.start(CHECK_EVERY, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._checks.running:
+            self._checks.stop()
+
+    def silent_for_long(self) -> Iterable[str]:
+        """The rooms that have been acknowledged for hours and have never brought an event."""
+        now = self._clock.seconds()
+        return (
+            name
+            for name, room in self.pool.rooms.items()
+            if room.coverage.covered
+            and name not in self.intake.heard
+            and now - self._added[name] >= DOUBT_AFTER
+        )
+
+    def _doubt(self) -> None:
+        for name in self.silent_for_long():
+            if name not in self._doubted:
+                self._doubted.add(name)
+                self._log.warn(
+                    "kick: {room} has not brought a single event in {hours} hours. If it has been live, "
+                    "its chatroom_id ({id}) is wrong: the server accepts any number",
+                    room=name,
+                    hours=int(DOUBT_AFTER // 3600),
+                    id=self.pool.rooms[name].identifier,
+                )
