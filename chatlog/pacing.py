@@ -28,6 +28,7 @@ class PacedProtocol(ProtocolWrapper):
     """One connection: pauses its transport after every read that emptied it, once pacing began."""
 
     factory: Paced
+    transport: Any
     _pacing = False
 
     def begin_pacing(self) -> None:

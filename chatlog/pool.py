@@ -1,16 +1,5 @@
 """Rooms spread over connections: who is asked for where, who is acknowledged, who is tried again.
 
-A *room* has a *seat* on one link of every lane. A *link* is a connection that comes back by itself. A
-seat is wanted, then requested, then recorded once the server has acknowledged it; a server that
-refuses leads to refused, one that says nothing to silent. Both are tried again later and on another
-link, and neither ever costs a neighbour its seat.
-
-    wanted -> requested -> recorded        (acknowledged)
-                        -> refused         again after 5 min, doubling to 6 h
-                        -> silent          again after 30 s, doubling to 10 min
-    recorded -> wanted                     (link lost; asked again as soon as it is back)
-    recorded -> silent                     (the server parted us)
-
 When a server announces that it will close a connection, a second link is opened and every room gets a
 second seat there; the first is given up only when the second is acknowledged, and what both deliver is
 recorded once. With two lanes every room has two seats all the time.
@@ -18,11 +7,9 @@ recorded once. With two lanes every room has two seats all the time.
 
 from __future__ import annotations
 
-import enum
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -31,8 +18,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatlog.bucket import Bucket
-from chatlog.coverage import Coverage, Hole
+from chatlog.coverage import Hole
 from chatlog.duplicates import Duplicates
+from chatlog.seats import Link, Room, Seat, State
 
 #: Seconds until a request without an answer counts as silent, counted from when it left.
 ACKNOWLEDGE_WITHIN = 30.0
@@ -45,110 +33,6 @@ OPEN_EVERY = 2.0
 OVERLAP_LINGER = 10.0
 #: Seconds between a retiring link losing its last seat and being closed: what is under way arrives.
 RETIRE_LINGER = 3.0
-
-
-class State(enum.Enum):
-    """How far a seat has come."""
-
-    WANTED = "wanted"
-    REQUESTED = "requested"
-    RECORDED = "recorded"
-    REFUSED = "refused"
-    SILENT = "silent"
-
-
-class Log(Protocol):
-    """The recorder's side of a room."""
-
-    def append(self, line: bytes) -> None:
-        """Take one encoded record."""
-
-
-class Room:
-    """A room that shall be recorded. ``duplicates`` is set only while more than one connection may
-    deliver the same event; ``identifier`` is the platform's id of the room once it is known."""
-
-    __slots__ = ("coverage", "duplicates", "identifier", "log", "name", "seats")
-
-    def __init__(self, name: str, log: Log, identifier: str = "") -> None:
-        self.name = name
-        self.log = log
-        self.identifier = identifier
-        self.coverage = Coverage()
-        self.duplicates: Duplicates | None = None
-        self.seats: list[Seat] = []
-
-    @property
-    def state(self) -> State:
-        """The best that any of its seats has reached."""
-        states = {seat.state for seat in self.seats}
-        for state in (State.RECORDED, State.REQUESTED, State.WANTED, State.SILENT, State.REFUSED):
-            if state in states:
-                return state
-        return State.WANTED
-
-    @property
-    def reason(self) -> str:
-        """Why it is refused or silent, in the server's words; ``""`` otherwise."""
-        return next((seat.reason for seat in self.seats if seat.reason), "")
-
-
-class Seat:
-    """One room on one link."""
-
-    __slots__ = ("link", "queued", "reason", "replaces", "room", "state", "turn", "tries")
-
-    def __init__(self, room: Room, link: Link) -> None:
-        self.room = room
-        self.link = link
-        self.state = State.WANTED
-        self.reason = ""
-        self.tries = 0
-        self.queued = False
-        #: Counts the state's changes, so that a timer set for an earlier state is recognised.
-        self.turn = 0
-        #: The seat that is given up once this one is acknowledged.
-        self.replaces: Seat | None = None
-
-    def enter(self, state: State, reason: str = "") -> None:
-        self.state = state
-        self.reason = reason
-        self.turn += 1
-
-
-class Link:
-    """A connection that comes back by itself until it is closed. The platforms implement it.
-
-    ``up`` is true between the server's welcome and the loss. ``number`` is never used twice.
-    """
-
-    def __init__(self, number: int, lane: int) -> None:
-        self.number = number
-        self.lane = lane
-        self.seats: dict[str, Seat] = {}
-        self.up = False
-        self.retiring = False
-        self.closing = False
-
-    def open(self) -> None:
-        """Connect, and connect again whenever the connection is lost."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
-
-    def close(self) -> Deferred[None]:
-        """End the connection and do not come back; fires when it is gone, bounded in time."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
-
-    def ask(self, names: list[str]) -> None:
-        """Ask the server for these rooms."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
-
-    def leave(self, name: str) -> None:
-        """Tell the server that the room is no longer wanted here."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
-
-    def check(self) -> None:
-        """Called every second: ping, and give up on a peer that is silent for too long."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
 
 
 class Pool(Service):
@@ -222,7 +106,7 @@ class Pool(Service):
         super().startService()
         self._ticks.start(1.0)
 
-    def stopService(self) -> Deferred[None]:  # type: ignore[override]
+    def stopService(self) -> Deferred[None]:
         super().stopService()
         if self._ticks.running:
             self._ticks.stop()
@@ -308,9 +192,7 @@ class Pool(Service):
         return link
 
     def _of_lane(self, lane: int) -> Iterator[Link]:
-        return (
-            link for link in self.links if link.lane == lane and not link.retiring and not link.closing
-        )
+        return (link for link in self.links if link.lane == lane and not link.retiring and not link.closing)
 
     def _make_link(self, lane: int) -> Link:
         self._numbers += 1
@@ -438,9 +320,7 @@ class Pool(Service):
 
     def _timed_out(self, seat: Seat) -> None:
         if seat.state is State.REQUESTED:
-            self._fail(
-                seat, State.SILENT, "no answer from the server", "join not acknowledged", SILENT_AGAIN
-            )
+            self._fail(seat, State.SILENT, "no answer from the server", "join not acknowledged", SILENT_AGAIN)
         elif seat.state in (State.SILENT, State.REFUSED):
             self._ask_elsewhere(seat)
 

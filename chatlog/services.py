@@ -30,7 +30,7 @@ class StagedService(MultiService):
         self._clock = clock
         self._grace = grace
 
-    def stopService(self) -> Deferred[None]:  # type: ignore[override]
+    def stopService(self) -> Deferred[None]:
         Service.stopService(self)
         return Deferred.fromCoroutine(self._stop_in_turn())
 

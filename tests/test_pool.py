@@ -7,7 +7,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.coverage import Hole
-from chatlog.pool import Link, Pool, Room, State
+from chatlog.pool import Pool
+from chatlog.seats import Link, Room, State
 
 
 class RecordingLink(Link):
@@ -43,9 +44,7 @@ class PoolCase(SynchronousTestCase):
 
     START = 1_700_000_000.0
 
-    def make(
-        self, rooms: int, per_link: int = 90, requests: int = 1000, lanes: int = 1
-    ) -> Pool:
+    def make(self, rooms: int, per_link: int = 90, requests: int = 1000, lanes: int = 1) -> Pool:
         self.clock = Clock()
         self.links: list[RecordingLink] = []
         self.holes: list[tuple[str, Hole]] = []
@@ -191,7 +190,9 @@ class AcknowledgeTests(PoolCase):
         self.up(pool, link)
         pool.acknowledged(link, "room0")
         pool.refused(link, "room1", "msg_banned")
-        self.assertEqual((pool.rooms["room1"].state, pool.rooms["room1"].reason), (State.REFUSED, "msg_banned"))
+        self.assertEqual(
+            (pool.rooms["room1"].state, pool.rooms["room1"].reason), (State.REFUSED, "msg_banned")
+        )
         self.run_for(299)
         self.assertEqual(sum(each.asked.count("room1") for each in self.links), 1)
         self.run_for(6)
@@ -239,9 +240,7 @@ class LossTests(PoolCase):
         self.up(pool, link)
         self.run_for(1)
         pool.acknowledged(link, "room0")
-        self.assertEqual(
-            self.holes, [("room0", Hole(self.START + 10, self.START + 56, "connection lost"))]
-        )
+        self.assertEqual(self.holes, [("room0", Hole(self.START + 10, self.START + 56, "connection lost"))])
 
     def test_lost_link_asks_for_its_rooms_again(self) -> None:
         """After a reconnect every room of the connection is requested again."""
@@ -361,7 +360,9 @@ class LaneTests(PoolCase):
     def test_every_room_on_two_connections(self) -> None:
         """With two lanes each room is requested on two different connections."""
         pool = self.make(100, per_link=90, lanes=2)
-        self.assertEqual(sorted((link.lane, len(link.seats)) for link in self.links), [(0, 10), (0, 90), (1, 10), (1, 90)])
+        self.assertEqual(
+            sorted((link.lane, len(link.seats)) for link in self.links), [(0, 10), (0, 90), (1, 10), (1, 90)]
+        )
         for room in pool.rooms.values():
             self.assertEqual(len({seat.link.number for seat in room.seats}), 2)
 

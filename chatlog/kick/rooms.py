@@ -21,8 +21,9 @@ from chatlog.kick import pusher
 from chatlog.kick.client import KickFactory
 from chatlog.kick.events import PLATFORM, EventRecords, duplicate_key, other_chatroom
 from chatlog.kick.pusher import Closing
-from chatlog.pool import Link, Log, Pool, Room
+from chatlog.pool import Pool
 from chatlog.record import SERVER_CHANNEL, Encode
+from chatlog.seats import Link, Log, Room
 from chatlog.settings import KickSettings
 
 #: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
@@ -247,7 +248,9 @@ class KickRooms(Service):
             for template in self._settings.subscribe
             if channel_id is not None or "{channel_id}" not in template
         ]
-        taken = [self.intake.channels[channel].name for channel in channels if channel in self.intake.channels]
+        taken = [
+            self.intake.channels[channel].name for channel in channels if channel in self.intake.channels
+        ]
         if taken:
             self._log.error(
                 "kick: {room} has the same chatroom_id as {other}; it is not recorded",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any, Protocol as Typed
+from typing import Any
+from typing import Protocol as Typed
 
 from twisted.internet.interfaces import IConnector, IReactorTime
 from twisted.internet.protocol import Protocol, ReconnectingClientFactory
@@ -58,6 +59,7 @@ class TwitchProtocol(Protocol):
     """A connection. ``heard`` is when the last byte came, in seconds of the clock; ``nick`` is what the
     server calls us."""
 
+    transport: Any
     _log = Logger()
 
     def __init__(self, owner: Owner, settings: TwitchSettings, clock: IReactorTime) -> None:
@@ -143,7 +145,7 @@ class TwitchFactory(ReconnectingClientFactory):
 
     noisy = False
     factor = 1.0
-    jitter = None
+    jitter: Any = None
     maxDelay = 3600
     _log = Logger()
 
@@ -154,7 +156,7 @@ class TwitchFactory(ReconnectingClientFactory):
         clock: IReactorTime,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.clock = clock
+        self.clock: Any = clock
         self._owner = owner
         self._settings = settings
         self._clock = clock

@@ -68,7 +68,7 @@ OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 
 #: What nearly every line is, behind its tags: a person as Twitch writes it, PRIVMSG, a channel, a text that
 #: is no CTCP message.
-_CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)", re.DOTALL)
+_CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)")
 
 
 def is_talk(command: str) -> bool:
@@ -278,7 +278,7 @@ def _timestamp(tags: Mapping[str, str], received: str) -> str:
     replays old lines received them; else ``received``."""
     for name in ("tmi-sent-ts", "rm-received-ts"):
         sent = tags.get(name, "")
-        if sent.isascii() and sent.isdigit() and len(sent) < 16:
+        if sent.isascii() and sent.isdigit():
             try:
                 return record.rfc3339(int(sent))
             except ValueError:

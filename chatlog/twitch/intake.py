@@ -12,8 +12,8 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from chatlog.counters import Counters
-from chatlog.pool import Log, Room
 from chatlog.record import SERVER_CHANNEL, Encode, rfc3339
+from chatlog.seats import Log, Room
 from chatlog.twitch import irc
 from chatlog.twitch.events import (
     chat_record,
@@ -80,9 +80,10 @@ class Intake:
                 room = rooms.get(channel)
                 if room is None:
                     self._server(line, received)
-                elif room.duplicates is None or not self._is_copied_chat(line, room, link):
-                    if encoded:
-                        room.log.append(encoded)
+                elif encoded and (
+                    room.duplicates is None or not self._is_copied_chat(line, room, link)
+                ):
+                    room.log.append(encoded)
             except Exception:
                 # A line that breaks us must neither drop the connection nor vanish.
                 self._broken(line, received)

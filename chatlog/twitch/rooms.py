@@ -15,7 +15,8 @@ from twisted.logger import Logger
 
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
-from chatlog.pool import Link, Pool, Room
+from chatlog.pool import Pool
+from chatlog.seats import Link, Room
 from chatlog.settings import TwitchSettings
 from chatlog.twitch import irc
 from chatlog.twitch.client import TwitchFactory, is_login_refusal

@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
-from chatlog.pool import Pool, Room, State
+from chatlog.pool import Pool
 from chatlog.record import encode_basic, encode_full
+from chatlog.seats import Room, State
 from chatlog.settings import Secret, TwitchSettings
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import REFUSALS, twitch_pool
@@ -112,9 +113,7 @@ class TwitchCase(SynchronousTestCase):
             self.reactor,
             self.wall,
             self.counters,
-            lambda rooms: Intake(
-                rooms, self.server, encode, self.counters, self.reactor.seconds, self.wall
-            ),
+            lambda rooms: Intake(rooms, self.server, encode, self.counters, self.reactor.seconds, self.wall),
             lambda room, hole: self.holes.append((room.name, hole)),
             lambda factory: factory,
             lanes,
@@ -146,7 +145,6 @@ class TwitchCase(SynchronousTestCase):
 
     def run_for(self, seconds: float) -> None:
         self.reactor.pump([0.5] * int(seconds * 2))
-
 
     def until_tried(self, connector: Connector) -> float:
         """Seconds until the factory connects again."""
@@ -275,7 +273,10 @@ class TalkTests(TwitchCase):
         peer.say("@emote-only=0;room-id=777;slow=0 :tmi.twitch.tv ROOMSTATE #ann")
         self.assertEqual(pool.states(), {State.RECORDED: 1})
         peer.say("@msg-id=slow_on :tmi.twitch.tv NOTICE #ann :This room is now in slow mode.")
-        self.assertEqual([(r["type"], r["channel_id"]) for r in self.logs["ann"].records], [("room", "777"), ("notice", "777")])
+        self.assertEqual(
+            [(r["type"], r["channel_id"]) for r in self.logs["ann"].records],
+            [("room", "777"), ("notice", "777")],
+        )
 
     def test_refusals(self) -> None:
         """Every refusal of the table marks the room as refused, is recorded as a notice, and leaves
@@ -336,7 +337,10 @@ class ReconnectTests(TwitchCase):
         for n, words in ((3, "three"), (4, "four")):
             old.say(chat("ann", words, f"id-{n}"))
             new.say(chat("ann", words, f"id-{n}"))
-        ban = "@ban-duration=60;room-id=1001;target-user-id=7;tmi-sent-ts=1700000000555 :tmi.twitch.tv CLEARCHAT #ann :eve"
+        ban = (
+            "@ban-duration=60;room-id=1001;target-user-id=7;tmi-sent-ts=1700000000555 "
+            ":tmi.twitch.tv CLEARCHAT #ann :eve"
+        )
         gone = "@login=eve;target-msg-id=id-9;tmi-sent-ts=1700000000556 :tmi.twitch.tv CLEARMSG #ann :x"
         new.say(ban, gone)
         old.say(ban, gone)
@@ -344,7 +348,9 @@ class ReconnectTests(TwitchCase):
         new.say(chat("ann", "five", "id-5"))
         texts = [r["message"] for r in self.logs["ann"].records if r["type"] == "message"]
         self.assertEqual(texts, ["one", "two", "three", "four", "five"])
-        self.assertEqual([r["type"] for r in self.logs["ann"].records if r["type"] != "message"], ["timeout", "delete"])
+        self.assertEqual(
+            [r["type"] for r in self.logs["ann"].records if r["type"] != "message"], ["timeout", "delete"]
+        )
         self.assertEqual(self.counters.duplicates, 4)
         self.assertEqual(self.holes, [])
 
@@ -426,7 +432,11 @@ class LineTests(TwitchCase):
         """With basic detail only chat messages are recorded, with the five original keys."""
         pool = self.make("ann", encode=encode_basic)
         peer = self.recording(pool, "ann")
-        peer.say(chat("ann", "hi", "id-1"), chat("ann", "\x01ACTION waves\x01", "id-2"), "@room-id=1 :tmi.twitch.tv ROOMSTATE #ann")
+        peer.say(
+            chat("ann", "hi", "id-1"),
+            chat("ann", "\x01ACTION waves\x01", "id-2"),
+            "@room-id=1 :tmi.twitch.tv ROOMSTATE #ann",
+        )
         self.assertEqual(
             [(list(r), r["message"]) for r in self.logs["ann"].records],
             [(["timestamp", "channel", "username", "user_id", "message"], text) for text in ("hi", "waves")],
