@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from chatlog.counters import Counters
-from chatlog.kick.pusher import Event
+from chatlog.kick.pusher import MAX_FRAME, Event
 from chatlog.record import Encode, raw_details, rfc3339
 
 PLATFORM = "kick"
@@ -323,6 +323,8 @@ class EventRecords:
     def unparsed(self, frame: bytes, slug: str, chatroom_id: str, received: str) -> bytes:
         """The record of a frame that could not be understood."""
         self._counters.unparsed += 1
+        if len(frame) > MAX_FRAME:
+            self._counters.oversized += 1
         return self._encode(
             received,
             slug,

@@ -144,8 +144,7 @@ def unsubscribe(channel: str) -> bytes:
 
 def activity_timeout(event: Event) -> float:
     """Seconds of silence after which the server wants a ping, from the frame that welcomes us."""
-    data = event.data if type(event.data) is dict else {}
-    value = data.get("activity_timeout")
+    value: Any = event.data.get("activity_timeout") if type(event.data) is dict else None
     if type(value) in (int, float) and 1 <= value <= 86400:
         return float(value)
     return ACTIVITY_TIMEOUT
