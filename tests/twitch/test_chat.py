@@ -98,6 +98,19 @@ class ChatTests(SynchronousTestCase):
         self.assertEqual(found["details"]["reply-parent-msg-body"], 'one; two \\ three\r\n"four"=5')
         self.assertEqual(found["details"]["brand-new-tag"], "é")
 
+    def test_values_that_look_like_json(self) -> None:
+        """No value of a tag can pass for another tag, or for another value."""
+        for value in ['a","flags":"b', 'a","x":"b', '"', '":"', "{}", "[1,2]", "null", "a=b", "=", ",", ":"]:
+            line = f"{tagged(CHAT_TAGS)} :a!a@a.tmi.twitch.tv PRIVMSG #someroom :x"
+            line = line.replace("flags=;", f"flags={value};")
+            self.assertEqual(recorded(line.encode())["details"]["flags"], value)
+            details = CHAT_TAGS | {"flags": value, "command": "PRIVMSG"}
+            self.assertEqual(recorded(line.encode())["details"], details)
+        for written, value in [("\\u0041", "u0041"), ("\\/", "/"), ("\\b", "b"), ("\\t", "t"), ('\\"', '"')]:
+            line = f"{tagged(CHAT_TAGS)} :a!a@a.tmi.twitch.tv PRIVMSG #someroom :x"
+            line = line.replace("flags=;", f"flags={written};")
+            self.assertEqual(recorded(line.encode())["details"]["flags"], value)
+
     def test_tags_of_our_own_names(self) -> None:
         """A tag that is called like a key of ours hides nothing and is not hidden."""
         line = chat(command="EVIL", params="p", source="s", raw="r", raw_base64="b")

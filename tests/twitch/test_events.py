@@ -94,9 +94,8 @@ class RoomEventTests(SynchronousTestCase):
 
     def test_clearmsg(self) -> None:
         """A deletion names the author and the text; the deleted id stays in the details."""
-        line = (
-            f"@login=ab;room-id=;target-msg-id=u-1;tmi-sent-ts={SENT} :tmi.twitch.tv CLEARMSG #someroom :oops"
-        )
+        tags = f"@id=u-2;login=ab;room-id=;target-msg-id=u-1;tmi-sent-ts={SENT}"
+        line = f"{tags} :tmi.twitch.tv CLEARMSG #someroom :oops"
         found = recorded(line.encode(), channel_id="1000001")
         self.assertEqual(
             [
@@ -155,7 +154,9 @@ class RoomEventTests(SynchronousTestCase):
             [found[key] for key in ("channel", "type", "username", "user_id", "message")],
             ["_server", "event", "ab", "5", "psst: hey"],
         )
-        self.assertEqual(found["details"]["params"], ["cd", "psst: hey"])
+        self.assertEqual(
+            found["details"], {"user-id": "5", "command": "WHISPER", "params": ["cd", "psst: hey"]}
+        )
         found = recorded(chat(), channel="_server")
         self.assertEqual(found["channel"], "_server")
         self.assertEqual(found["details"]["params"], ["#someroom", "hello there"])

@@ -268,8 +268,18 @@ class FormatTests(SynchronousTestCase):
             joined += message.params[0].split(",")
         self.assertEqual(joined, [f"#{name}" for name in names])
 
+    def test_short_channels(self) -> None:
+        """Lines are as full as they may be and no fuller, whatever the lengths of the names."""
+        for length in range(1, 26):
+            names = ["x" * length] * 400
+            lines = irc.format_channels("JOIN", names)
+            self.assertEqual(b"".join(lines).count(b"#"), 400)
+            self.assertLessEqual(max(map(len, lines)), 512)
+            self.assertGreater(min(map(len, lines[:-1])), 512 - length - 2)
+
     def test_few_channels(self) -> None:
-        """One channel is one line, and no channel is no line."""
+        """One channel is one line, however long, and no channel is no line."""
+        self.assertEqual(irc.format_channels("JOIN", ["x" * 600]), [b"JOIN #" + b"x" * 600 + b"\r\n"])
         self.assertEqual(irc.format_channels("PART", ["someroom"]), [b"PART #someroom\r\n"])
         self.assertEqual(irc.format_channels("JOIN", []), [])
 
