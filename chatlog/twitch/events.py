@@ -42,7 +42,7 @@ KNOWN_COMMANDS = frozenset(
     {"PRIVMSG", "USERNOTICE", "CLEARCHAT", "CLEARMSG", "ROOMSTATE", "NOTICE", "WHISPER", "HOSTTARGET", "MODE"}
 )
 
-#: The type of a USERNOTICE by its ``msg-id``; any other is an ``event``.
+#: The type of a USERNOTICE by its ``msg-id``; one that is not here is an ``event`` too.
 USERNOTICE_TYPES = {
     "sub": "subscription",
     "resub": "subscription",
@@ -60,6 +60,12 @@ USERNOTICE_TYPES = {
     "raid": "raid",
     "unraid": "raid",
     "announcement": "announcement",
+    "ritual": "event",
+    "bitsbadgetier": "event",
+    "viewermilestone": "event",
+    "modiversary": "event",
+    "socialsharingbadge": "event",
+    "primecommunitygiftreceived": "event",
 }
 
 #: Keys of ``details`` that are ours. A tag of such a name is kept under ``@`` and its name, so that
@@ -77,7 +83,9 @@ def is_talk(command: str) -> bool:
 
 
 def is_known(message: irc.Message) -> bool:
-    """Whether a rule of this module knows the kind of message (else it is an ``event`` all the same)."""
+    """Whether a rule here knows the command and, of a USERNOTICE, the kind. What none knows is an ``event``."""
+    if message.command == "USERNOTICE":
+        return _usernotice_kind(message.tags) in USERNOTICE_TYPES
     return message.command in KNOWN_COMMANDS or is_talk(message.command)
 
 
@@ -150,7 +158,7 @@ def event_record(
     if command == "PRIVMSG":
         kind = "action" if action else "message"
     elif command == "USERNOTICE":
-        kind = _usernotice_type(tags)
+        kind = USERNOTICE_TYPES.get(_usernotice_kind(tags), "event")
     elif command == "CLEARCHAT":
         username, user_id = said, tags.get("target-user-id", "")
         kind = ("timeout" if tags.get("ban-duration") else "ban") if said or user_id else "clear"
@@ -220,12 +228,10 @@ def dedup_key(message: irc.Message) -> Hashable:
     return tags.get("id") or message.raw
 
 
-def _usernotice_type(tags: Mapping[str, str]) -> str:
-    """The type of a USERNOTICE; one shared from another room has that of its original."""
+def _usernotice_kind(tags: Mapping[str, str]) -> str:
+    """The ``msg-id`` of a USERNOTICE; of one shared from another room, that of its original."""
     kind = tags.get("msg-id", "")
-    if kind == "sharedchatnotice":
-        kind = tags.get("source-msg-id", "")
-    return USERNOTICE_TYPES.get(kind, "event")
+    return tags.get("source-msg-id", "") if kind == "sharedchatnotice" else kind
 
 
 def _without_action(text: str) -> tuple[str, bool]:

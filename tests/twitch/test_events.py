@@ -212,10 +212,13 @@ class TalkTests(SynchronousTestCase):
         )
 
     def test_known(self) -> None:
-        """Commands that no rule knows can be counted."""
-        self.assertTrue(events.is_known(irc.parse(chat())))
-        self.assertTrue(events.is_known(irc.parse(b"PING")))
-        self.assertFalse(events.is_known(irc.parse(b":tmi.twitch.tv NEWTHING #someroom")))
+        """Commands and kinds of USERNOTICE that no rule knows can be counted."""
+        for line in (chat(), b"PING", b"001 x", usernotice("raid"), usernotice("ritual")):
+            self.assertTrue(events.is_known(irc.parse(line)), line)
+        self.assertTrue(events.is_known(irc.parse(usernotice("sharedchatnotice", source_msg_id="sub"))))
+        for line in (b"NEWTHING #someroom", b"USERNOTICE #someroom", usernotice("not_yet_invented")):
+            self.assertFalse(events.is_known(irc.parse(line)), line)
+        self.assertFalse(events.is_known(irc.parse(usernotice("sharedchatnotice", source_msg_id="new"))))
 
 
 class UnparsedTests(SynchronousTestCase):
