@@ -83,7 +83,7 @@ def is_talk(command: str) -> bool:
 
 
 def is_known(message: irc.Message) -> bool:
-    """Whether a rule here knows the command and, of a USERNOTICE, the kind. What none knows is an ``event``."""
+    """Whether a rule here knows the command and, of a USERNOTICE, the kind; if not, it is an ``event``."""
     if message.command == "USERNOTICE":
         return _usernotice_kind(message.tags) in USERNOTICE_TYPES
     return message.command in KNOWN_COMMANDS or is_talk(message.command)
