@@ -1,0 +1,357 @@
+"""From a Kick channel's name to its ids, best effort.
+
+A subscription needs the chatroom id, which the site's own API tells and the official one does not. The
+site's API is unsupported and often refuses programs, so ids in the configuration always win, ids once
+found are kept on disk for good (they do not change when a channel is renamed), and a lookup that is
+refused is tried again more and more slowly. Nothing that is recorded already depends on any of this.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+import orjson
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from chatlog.files import Files, write_whole
+from chatlog.kick.lookup import Get, LookupRefused, ids_in, positive
+from chatlog.kick.pusher import readable
+from chatlog.services import Backoff
+from chatlog.settings import KickChannel
+
+#: Seconds between two lookups, and that one may take.
+GAP = 0.35
+ANSWER_WITHIN = 10.0
+#: First and longest wait in seconds after a lookup that found nothing.
+AGAIN = (60.0, 3600.0)
+#: Bytes of the file of known ids that are read at most.
+CACHE_LIMIT = 4 * 1024 * 1024
+#: Channels that are remembered at most.
+REMEMBERED = 10_000
+CACHE_NAME = "kick_ids.json"
+
+
+def remedy(slug: str) -> str:
+    """What a user can do when a channel's ids cannot be looked up."""
+    return (
+        f"Open https://kick.com/api/v2/channels/{slug} in a browser, look for "
+        f'"chatroom":{{"id":NUMBER, and write {{slug: {slug}, chatroom_id: NUMBER}} in chatlog.yaml'
+    )
+
+
+class IdCache:
+    """The ids that were found, in a file of the recorder's directory. A damaged file is an empty one."""
+
+    _log = Logger()
+
+    def __init__(self, files: Files, directory: str) -> None:
+        self._files = files
+        self._directory = directory
+        self._path = f"{directory}/{CACHE_NAME}"
+        self._known: dict[str, tuple[int, int | None]] = {}
+        self._told = False
+
+    def load(self) -> None:
+        """Read the file, if there is one."""
+        try:
+            if self._files.size(self._path) > CACHE_LIMIT:
+                return
+            fd = self._files.open_read(self._path)
+            try:
+                parts = []
+                while part := self._files.read(fd, 65536):
+                    parts.append(part)
+            finally:
+                self._files.close(fd)
+            content = orjson.loads(b"".join(parts))
+        except (OSError, ValueError):
+            return
+        for slug, ids in content.items() if isinstance(content, dict) else ():
+            if isinstance(ids, dict) and len(self._known) < REMEMBERED:
+                chatroom_id = positive(ids.get("chatroom_id"))
+                if chatroom_id is not None:
+                    self._known[slug] = (chatroom_id, positive(ids.get("channel_id")))
+
+    def get(self, slug: str) -> tuple[int, int | None] | None:
+        """Chatroom id and, where it is known, channel id."""
+        return self._known.get(slug)
+
+    def put(self, slug: str, ids: tuple[int, int | None]) -> None:
+        """Remember ``ids``; the oldest are forgotten when there are too many."""
+        self._known.pop(slug, None)
+        while len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[slug] = ids
+        self._save()
+
+    def forget(self, slug: str) -> None:
+        """Drop what is known of ``slug``."""
+        if self._known.pop(slug, None) is not None:
+            self._save()
+
+    def _save(self) -> None:
+        content = {
+            slug: {"chatroom_id": chatroom_id, "channel_id": channel_id}
+            for slug, (chatroom_id, channel_id) in self._known.items()
+        }
+        new = self._path + ".new"
+        try:
+            self._files.make_directories(self._directory)
+            if self._files.exists(new):
+                self._files.remove(new)
+            fd = self._files.create(new)
+            try:
+                write_whole(self._files, fd, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            finally:
+                self._files.close(fd)
+            # Not synced: what a crash damages is looked up again.
+            self._files.rename(new, self._path)
+            self._told = False
+        except OSError as error:
+            if not self._told:
+                self._told = True
+                self._log.warn("kick: ids cannot be kept in {path}: {error}", path=self._path, error=error)
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A channel whose ids are not all known. ``due`` is when it may be asked for."""
+
+    channel: KickChannel
+    due: float
+    turn: int
+    again: Backoff
+    told: bool = False
+
+
+class ChannelIds(Service):
+    """A service that finds the ids of channels. ``found`` is told as soon as a channel's chatroom id is
+    known: at once where the configuration or the cache has it, and once more if its channel id, where
+    that is needed too, is only found later.
+
+    One lookup at a time. An answer that says something about one channel puts only that one off; any
+    other that is no answer puts all of them off.
+    """
+
+    _log = Logger()
+    name = "kick ids"
+
+    def __init__(
+        self,
+        lookup: str | None,
+        get: Get,
+        cache: IdCache,
+        clock: IReactorTime,
+        found: Callable[[KickChannel], None],
+        needs_channel_id: bool = False,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        """``lookup`` is the address with ``{slug}`` in it; None: nothing is looked up."""
+        self._lookup = lookup
+        self._get = get
+        self._cache = cache
+        self._clock = clock
+        self._found = found
+        self._needs_channel_id = needs_channel_id
+        self._wanted: dict[str, _Wanted] = {}
+        self._turns = 0
+        self._uniform = uniform
+        self._block = Backoff(*AGAIN, uniform)
+        self._blocked_until = float("-inf")
+        self._refused = False
+        self._asked_at = float("-inf")
+        self._timer: IDelayedCall | None = None
+        self._asking: Deferred[None] | None = None
+        self._early: list[KickChannel] = []
+        self._told_off = False
+        #: Why channels have no ids yet, by their names.
+        self.missing: dict[str, str] = {}
+
+    def startService(self) -> None:
+        super().startService()
+        self._cache.load()
+        early, self._early = self._early, []
+        for channel in early:
+            self.add(channel)
+        self._plan()
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.cancel()
+
+    def add(self, channel: KickChannel) -> None:
+        """Find the ids of ``channel``, once the service runs. Those it has are never looked up."""
+        if not self.running:
+            self._early.append(channel)
+            return
+        known = self._completed(channel)
+        if known.chatroom_id is not None:
+            self._tell(known)
+        if known.chatroom_id is None or (self._needs_channel_id and known.channel_id is None):
+            self._want(known)
+
+    def remove(self, slug: str) -> None:
+        """Look for this one no longer."""
+        self._wanted.pop(slug, None)
+        self.missing.pop(slug, None)
+        self._plan()
+
+    def forget(self, slug: str) -> None:
+        """Drop what is remembered of a channel, because it proved to be wrong."""
+        self._cache.forget(slug)
+
+    def _completed(self, channel: KickChannel) -> KickChannel:
+        ids = self._cache.get(channel.slug)
+        if ids is None:
+            return channel
+        return replace(
+            channel,
+            chatroom_id=channel.chatroom_id if channel.chatroom_id is not None else ids[0],
+            channel_id=channel.channel_id if channel.channel_id is not None else ids[1],
+        )
+
+    def _want(self, channel: KickChannel) -> None:
+        slug = channel.slug
+        if self._lookup is None:
+            self.missing[slug] = "looking up is switched off"
+            if not self._told_off:
+                self._told_off = True
+                self._log.warn(
+                    "kick: {slug} has not all its ids, and looking up is switched off. {remedy}",
+                    slug=slug,
+                    remedy=remedy(slug),
+                )
+            return
+        self._turns += 1
+        self.missing[slug] = "looking up its ids"
+        again = Backoff(*AGAIN, self._uniform)
+        self._wanted[slug] = _Wanted(channel, self._clock.seconds(), self._turns, again)
+        self._plan()
+
+    def _plan(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        if not self.running or self._asking is not None or not self._wanted:
+            return
+        due = min(wanted.due for wanted in self._wanted.values())
+        when = max(due, self._asked_at + GAP, self._blocked_until)
+        self._timer = self._clock.callLater(max(0.0, when - self._clock.seconds()), self._ask)
+
+    def _ask(self) -> None:
+        self._timer = None
+        wanted = min(self._wanted.values(), key=lambda wanted: (wanted.due, wanted.turn))
+        self._asked_at = self._clock.seconds()
+        asking = Deferred.fromCoroutine(self._look_up(wanted))
+        if not asking.called:
+            self._asking = asking
+        asking.addErrback(lambda failure: self._log.failure("kick: while looking up ids", failure))
+
+    async def _look_up(self, wanted: _Wanted) -> None:
+        assert self._lookup is not None
+        slug = wanted.channel.slug
+        try:
+            answer = self._get(self._lookup.replace("{slug}", quote(slug, safe="")))
+            answer.addTimeout(ANSWER_WITHIN, self._clock)
+            ids = ids_in(*await answer)
+        except CancelledError:
+            return
+        except LookupRefused as error:
+            if error.missing:
+                self._answered()
+            self._put_off(wanted, str(error), error.missing)
+        except Exception as error:
+            self._put_off(wanted, _words(error), False)
+        else:
+            self._take(slug, ids)
+        finally:
+            self._asking = None
+        self._plan()
+
+    def _take(self, slug: str, ids: tuple[int, int | None]) -> None:
+        self._answered()
+        wanted = self._wanted.get(slug)
+        self._cache.put(slug, ids)
+        if wanted is None:
+            return
+        if self._needs_channel_id and ids[1] is None:
+            self._put_off(wanted, "no channel id in the answer", True)
+            if wanted.channel.chatroom_id is not None:
+                return
+        else:
+            del self._wanted[slug]
+            self.missing.pop(slug, None)
+        wanted.channel = self._completed(wanted.channel)
+        self._tell(wanted.channel)
+
+    def _tell(self, channel: KickChannel) -> None:
+        try:
+            self._found(channel)
+        except Exception:
+            # One channel must not keep the others from being looked up.
+            self._log.failure("kick: while taking the ids of {slug}", slug=channel.slug)
+
+    def _answered(self) -> None:
+        """Lookups work, whatever the answer was."""
+        self._block.reset()
+        if self._refused:
+            self._refused = False
+            self._log.info("kick: looking up ids works again")
+
+    def _put_off(self, wanted: _Wanted, reason: str, alone: bool) -> None:
+        slug = wanted.channel.slug
+        if self._wanted.get(slug) is not wanted:
+            return
+        now = self._clock.seconds()
+        self._turns += 1
+        wanted.turn = self._turns
+        self.missing[slug] = reason
+        if alone:
+            wanted.due = now + wanted.again.next()
+            if not wanted.told:
+                wanted.told = True
+                self._log.warn(
+                    "kick: {slug} cannot be looked up ({reason}); it is tried again from time to time. "
+                    "{remedy}",
+                    slug=slug,
+                    reason=reason,
+                    remedy=remedy(slug),
+                )
+            return
+        # Behind all the others: one channel that is always refused must not keep them waiting.
+        wanted.due = now
+        self._blocked_until = now + self._block.next()
+        if not self._refused:
+            self._refused = True
+            names = list(self._wanted)
+            self._log.warn(
+                "kick: looking up {slug} was refused ({reason}). Without their ids are {count} channels: "
+                "{channels}. It is tried again from time to time. {remedy}",
+                slug=slug,
+                reason=reason,
+                count=len(names),
+                channels=", ".join(names[:20]) + (", ..." if len(names) > 20 else ""),
+                remedy=remedy(slug),
+            )
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer in {ANSWER_WITHIN:.0f} seconds"
+    # The web client wraps what went wrong, sometimes twice.
+    reasons = getattr(error, "reasons", None)
+    while reasons:
+        inner = reasons[0].value
+        error, reasons = inner, getattr(inner, "reasons", None)
+    return readable(str(error)) or type(error).__name__
