@@ -38,10 +38,10 @@ class Inode:
 
 @dataclass
 class Change:
-    """A change of directories: ``inode`` appears as ``new`` and no longer is ``old``. On the disk once
-    every directory it touches has been synced."""
+    """A change of directories: ``inode`` appears as ``new`` and no longer as ``old`` (either may be
+    ``""``). On the disk once every directory it touches has been synced."""
 
-    inode: Inode | None
+    inode: Inode
     old: str
     new: str
     directories: set[str]
@@ -112,6 +112,15 @@ class MemoryFiles:
         self.changes.clear()
         self._restart()
 
+    def lose(self) -> None:
+        """The machine dies, and the disk has nothing but what was synced."""
+        self.tree = dict(self.durable_tree)
+        for inode in self.tree.values():
+            inode.data[:] = inode.durable
+            inode.pending.clear()
+        self.changes.clear()
+        self._restart()
+
     def _restart(self) -> None:
         for inode, _, _ in self.fds.values():
             inode.locked = False
@@ -163,7 +172,7 @@ class MemoryFiles:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self.fds[fd]
 
-    def _change(self, inode: Inode | None, old: str, new: str) -> None:
+    def _change(self, inode: Inode, old: str, new: str) -> None:
         directories = {os.path.dirname(path) for path in (old, new) if path}
         change = Change(inode, old, new, directories)
         _apply(self.tree, change)
@@ -282,8 +291,7 @@ class MemoryFiles:
 
     def remove(self, path: str) -> None:
         self._call("remove", path)
-        self._find(path)
-        self._change(None, path, "")
+        self._change(self._find(path), path, "")
 
     def exists(self, path: str) -> bool:
         self._look("exists", path)
@@ -305,14 +313,10 @@ class MemoryFiles:
 
 
 def _apply(tree: dict[str, Inode], change: Change) -> None:
-    """Renames and removals of what never came to be leave nothing behind."""
-    if change.old and change.new:
-        inode = tree.pop(change.old, None)
-        if inode is not None:
-            tree[change.new] = inode
-    elif change.old:
-        tree.pop(change.old, None)
-    elif change.inode is not None:
+    """A change is about a file, not about a name: it touches no other file that is called the same."""
+    if change.old and tree.get(change.old) is change.inode:
+        del tree[change.old]
+    if change.new:
         tree[change.new] = change.inode
 
 
@@ -342,7 +346,9 @@ def _tear(inode: Inode, chance: random.Random) -> None:
         elif fate == "garbled" and payload:
             start = chance.randrange(len(payload))
             end = chance.randrange(start, len(payload)) + 1
-            payload = payload[:start] + chance.randbytes(end - start) + payload[end:]
+            # Bytes that no text holds; without a checksum nobody could tell other text from what was.
+            garbage = bytes(chance.randrange(0xF8, 0x100) for _ in range(end - start))
+            payload = payload[:start] + garbage + payload[end:]
         _cut(data, max(len(data), offset))
         data[offset : offset + len(payload)] = payload
     inode.data = data
