@@ -50,6 +50,9 @@ class Owner(Typed):
     def lines(self, lines: list[bytes]) -> None:
         """These lines arrived together."""
 
+    def cut_off(self, rest: bytes) -> None:
+        """The connection ended in the middle of a line; this is what had come of it."""
+
     def lost(self, heard_ago: float | None, reason: str) -> None:
         """The connection is gone, ``heard_ago`` seconds after the last byte; None if it never came
         to a welcome."""
@@ -133,6 +136,8 @@ class TwitchProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = Failure(Exception())) -> None:  # noqa: B008
         heard_ago = None if self.welcomed_at is None else self._clock.seconds() - self.heard
+        if rest := self._splitter.rest():
+            self._owner.cut_off(rest)
         self._owner.lost(heard_ago, self.reason or "connection lost")
 
 

@@ -16,6 +16,7 @@ from chatlog.record import SERVER_CHANNEL, Encode, rfc3339
 from chatlog.seats import Log, Room
 from chatlog.twitch import irc
 from chatlog.twitch.events import (
+    channel_of,
     chat_record,
     dedup_key,
     event_record,
@@ -88,6 +89,11 @@ class Intake:
                 # A line that breaks us must neither drop the connection nor vanish.
                 self._broken(line, received)
 
+    def cut_off(self, rest: bytes) -> None:
+        """Take what had come of a line when its connection was lost."""
+        self._counters.received += 1
+        self._unparsed(rest, rfc3339(int(self._wall() * 1000)))
+
     def _other(self, line: bytes, received: str, link: Listener) -> None:
         try:
             message = irc.parse(line)
@@ -136,9 +142,15 @@ class Intake:
         self._counters.unparsed += 1
         if isinstance(line, Oversized):
             self._counters.oversized += 1
-        encoded = unparsed_record(line, received, self._encode)
+        room = self._rooms.get(channel_of(line))
+        if room is None:
+            encoded = unparsed_record(line, received, self._encode)
+            log = self._server_log
+        else:
+            encoded = unparsed_record(line, received, self._encode, room.name, room.identifier)
+            log = room.log
         if encoded:
-            self._server_log.append(encoded)
+            log.append(encoded)
 
     def _broken(self, line: bytes, received: str) -> None:
         self._failures += 1

@@ -121,6 +121,11 @@ class TwitchLink(Link):
     def lines(self, lines: list[bytes]) -> None:
         self._intake.lines(lines, self)
 
+    def cut_off(self, rest: bytes) -> None:
+        # While a second connection carries the rooms, the whole line comes there.
+        if not self.retiring:
+            self._intake.cut_off(rest)
+
     def lost(self, heard_ago: float | None, reason: str) -> None:
         gone, self._gone = self._gone, None
         if heard_ago is not None:
@@ -144,7 +149,7 @@ class TwitchLink(Link):
             return
         command = message.command
         if command == "PING":
-            protocol.send(irc.format_line("PONG", *message.params[-1:]))
+            self._pong(message.params[-1] if message.params else "")
         elif command == "ROOMSTATE":
             self._roomstate(message)
         elif command == "NOTICE":
@@ -166,6 +171,15 @@ class TwitchLink(Link):
                 "records will lack what they carry",
                 capabilities=message.params[-1],
             )
+
+    def _pong(self, text: str) -> None:
+        try:
+            line = irc.format_line("PONG", text)
+        except ValueError:
+            # Not to be echoed, but still to be answered.
+            line = irc.format_line("PONG", "tmi.twitch.tv")
+        assert self._factory.protocol is not None
+        self._factory.protocol.send(line)
 
     def _roomstate(self, message: irc.Message) -> None:
         room_id = message.tags.get("room-id", "")
