@@ -56,3 +56,9 @@ def chat(**changes: Any) -> dict[str, Any]:
         "metadata": {"message_ref": "1770091506123"},
     }
     return payload | changes
+
+
+def lookup_answer(chatroom_id: Any = 7001, channel_id: Any = 7000, **more: Any) -> bytes:
+    """What the site says about a channel."""
+    chatroom = {"id": chatroom_id, "channel_id": channel_id, "chat_mode": "public"}
+    return json.dumps({"id": channel_id, "user_id": 5, "chatroom": chatroom} | more).encode()

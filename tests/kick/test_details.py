@@ -1,0 +1,265 @@
+"""Nothing that Kick sends is missing from a record, and no event is taken for another."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.counters import Counters
+from chatlog.kick.events import EventRecords, duplicate_key, other_chatroom
+from chatlog.kick.pusher import parse
+from chatlog.record import encode_basic, encode_full
+from tests.kick import CHATROOM, chat, frame, plain
+from tests.kick.test_events import PREFIX, RECEIVED, record, record_line
+
+
+class DetailsTests(SynchronousTestCase):
+    """Nothing that arrived is missing from a record."""
+
+    def test_keys_in_order(self) -> None:
+        """A record's keys come in the documented order."""
+        line = record_line(frame("ChatMessageEvent", chat()))
+        self.assertEqual(
+            list(json.loads(line)),
+            [
+                "timestamp", "channel", "username", "user_id", "message", "type", "id", "platform",
+                "channel_id", "received", "details",
+            ],
+        )  # fmt: skip
+
+    def test_payload_with_an_event_of_its_own(self) -> None:
+        """A payload's own ``event`` is not overwritten: the payload is whole under ``payload``."""
+        payload = {"event": "mine", "payload": 1, "user": {"username": "Somebody"}}
+        found = record(frame("SomethingNew", payload))
+        self.assertEqual(found["details"], {"payload": payload, "event": "SomethingNew"})
+        self.assertEqual(found["username"], "somebody")
+
+    def test_payload_that_is_no_object(self) -> None:
+        """Lists, numbers, texts and nothing at all stay whole under ``payload``."""
+        for data, expected in (
+            ("[1,2]", [1, 2]),
+            ([1, 2], [1, 2]),
+            ("5", 5),
+            ("true", True),
+            (None, None),
+            ("", ""),
+            ("plain words", "plain words"),
+        ):
+            found = record(plain("SomethingNew", data))
+            self.assertEqual(found["type"], "event")
+            self.assertEqual(found["details"], {"payload": expected, "event": "SomethingNew"})
+
+    def test_what_else_a_frame_has(self) -> None:
+        """Keys beside event, channel and data are under ``frame``, whatever the payload has there."""
+        data = b'{"event":"SomethingNew","channel":"c","data":"{\\"a\\":1}","user_id":"5"}'
+        found = record(data)
+        self.assertEqual(found["details"], {"a": 1, "event": "SomethingNew", "frame": {"user_id": "5"}})
+        data = b'{"event":"SomethingNew","channel":"c","data":"{\\"frame\\":1}","user_id":"5"}'
+        found = record(data)
+        self.assertEqual(
+            found["details"],
+            {"payload": {"frame": 1}, "event": "SomethingNew", "frame": {"user_id": "5"}},
+        )
+
+    def test_bytes_that_are_not_utf8(self) -> None:
+        """Text with bad bytes stays readable, and the complete frame is kept beside it."""
+        data = frame("ChatMessageEvent", chat(content="caf??")).replace(b"??", b"\xe9\xff")
+        found = record(data)
+        self.assertEqual(found["type"], "message")
+        self.assertEqual(found["message"], "caf\ufffd\ufffd")
+        self.assertEqual(base64.b64decode(found["details"]["raw_base64"]), data)
+
+    def test_lone_surrogates_and_long_integers(self) -> None:
+        """Valid JSON that is hard to write again is written all the same."""
+        data = plain("ChatMessageEvent", '{"content":"a\\ud83d","n":123456789012345678901234567890}')
+        found = record(data)
+        self.assertEqual(found["message"], "a\ud83d")
+        self.assertEqual(found["details"]["n"], 123456789012345678901234567890)
+
+    def test_deep_payload(self) -> None:
+        """A payload nested deeper than can be written again is kept as the raw frame."""
+        for depth in (100, 300, 1000):
+            data = frame("SomethingNew", {"a": 1}).replace(b"1}", b"[" * depth + b"]" * depth + b"}")
+            found = record(data)
+            if found["type"] == "unparsed":
+                self.assertEqual(found["details"]["raw"].encode(), data)
+            else:
+                self.assertEqual(json.dumps(found["details"]["a"]), "[" * depth + "]" * depth)
+        self.assertEqual(found["type"], "unparsed")
+
+    def test_junk_payload(self) -> None:
+        """A known event whose payload is no JSON, and a message without an object, were not
+        understood: the whole frame is kept and it is counted."""
+        for name, data in (
+            ("ChatMessageEvent", '{"id":"x","content":"cut o'),
+            ("ChatMessageEvent", "[]"),
+            ("ChatMessageEvent", None),
+            ("UserBannedEvent", "{junk"),
+        ):
+            counters = Counters()
+            whole = plain(PREFIX + name, data)
+            found = json.loads(record_line(whole, counters=counters))
+            self.assertEqual(found["type"], "unparsed")
+            self.assertEqual(found["details"], {"raw": whole.decode()})
+            self.assertEqual(found["timestamp"], RECEIVED)
+            self.assertEqual(counters.unparsed, 1)
+
+    def test_unparsed(self) -> None:
+        """A frame that is none is kept as text, and whole where it is not text."""
+        counters = Counters()
+        records = EventRecords(encode_full, counters)
+        found = json.loads(records.unparsed(b"what?\xff", "_server", "", RECEIVED))
+        self.assertEqual((found["type"], found["channel"], found["channel_id"]), ("unparsed", "_server", ""))
+        self.assertEqual(found["details"]["raw"], "what?\ufffd")
+        self.assertEqual(base64.b64decode(found["details"]["raw_base64"]), b"what?\xff")
+        self.assertEqual(counters.unparsed, 1)
+
+    def test_unexpected_shapes(self) -> None:
+        """Fields of the wrong type leave their key empty and are still in the details."""
+        payload = chat(content=["x"], sender="nobody", id=None, created_at={"a": 1})
+        found = record(frame("ChatMessageEvent", payload))
+        self.assertEqual(found["type"], "message")
+        for key in ("username", "user_id", "message", "id"):
+            self.assertEqual(found[key], "")
+        self.assertEqual(found["timestamp"], RECEIVED)
+        self.assertEqual(found["details"], {**payload, "event": "ChatMessageEvent"})
+        payload = chat(sender={"id": True, "username": 5, "slug": ["x"]})
+        found = record(frame("ChatMessageEvent", payload))
+        self.assertEqual((found["username"], found["user_id"]), ("", ""))
+
+    def test_counting(self) -> None:
+        """Events that no rule knows are counted; the others are not."""
+        counters = Counters()
+        record_line(frame("ChatMessageEvent", chat()), counters=counters)
+        self.assertEqual(counters.unknown["kick"], 0)
+        record_line(frame("SomethingNew", {}), counters=counters)
+        self.assertEqual(counters.unknown["kick"], 1)
+        self.assertEqual(counters.unparsed, 0)
+
+    def test_basic_detail(self) -> None:
+        """The basic detail has five keys for a chat message and nothing for anything else."""
+        line = record_line(frame("ChatMessageEvent", chat()), encode_basic)
+        self.assertEqual(
+            json.loads(line),
+            {
+                "timestamp": "2026-02-03T04:05:06.000Z",
+                "channel": "some_room",
+                "username": "night-owl",
+                "user_id": "5150",
+                "message": "good evening [emote:12345:exampleWave]",
+            },
+        )
+        self.assertEqual(record_line(frame("ChatroomClearEvent", {"id": "x"}), encode_basic), b"")
+        self.assertEqual(record_line(plain("ChatMessageEvent", "{cut"), encode_basic), b"")
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.sampled_from(
+            [
+                "ChatMessageEvent", "MessageDeletedEvent", "UserBannedEvent", "UserUnbannedEvent",
+                "ChatroomClearEvent", "ChatroomUpdatedEvent", "SubscriptionEvent",
+                "GiftedSubscriptionsEvent", "KicksGifted", "StreamHostEvent", "StreamHostedEvent",
+                "PinnedMessageCreatedEvent", "PollUpdateEvent", "RewardRedeemedEvent", "SomethingNew",
+            ]
+        ),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "id", "sender", "user", "message", "content", "created_at", "username", "slug",
+                    "poll", "title", "gifter", "gifter_username", "permanent", "expires_at", "event",
+                ]
+            ),
+            st.recursive(
+                st.none() | st.booleans() | st.integers() | st.text(),
+                lambda inner: st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["id", "username", "slug", "content", "title", "x"]), inner, max_size=3
+                ),
+                max_leaves=8,
+            ),
+        ),
+    )  # fmt: skip
+    def test_any_payload(self, name: str, payload: dict[str, Any]) -> None:
+        """Whatever the payload, there is one record of one line with the whole payload in it, and its
+        first ten values are strings."""
+        found = record(frame(PREFIX + name, payload))
+        details = found.pop("details")
+        self.assertTrue(all(isinstance(value, str) for value in found.values()))
+        self.assertEqual(details.pop("event"), name)
+        self.assertEqual(details["payload"] if "event" in payload else details, payload)
+
+
+class IdentityTests(SynchronousTestCase):
+    """Which room and which event a frame is."""
+
+    def key(self, data: bytes) -> tuple[object, bool]:
+        """The duplicate key of the frame ``data``."""
+        event = parse(data)
+        assert event is not None
+        return duplicate_key(event, data)
+
+    def test_other_chatroom(self) -> None:
+        """A payload that names another chatroom than the room's gives that id."""
+
+        def named(payload: Mapping[str, Any] | list[int]) -> str:
+            event = parse(frame("ChatMessageEvent", payload))
+            assert event is not None
+            return other_chatroom(event, CHATROOM)
+
+        self.assertEqual(named(chat()), "")
+        self.assertEqual(named(chat(chatroom_id=CHATROOM)), "")
+        self.assertEqual(named(chat(chatroom_id=5)), "5")
+        self.assertEqual(named(chat(chatroom_id="6")), "6")
+        self.assertEqual(named(chat(chatroom_id=None)), "")
+        self.assertEqual(named({"id": 9}), "")
+        self.assertEqual(named([9]), "")
+
+    def test_same_event_twice(self) -> None:
+        """An event with an id of its own is the same whatever connection, prefix or bytes it has."""
+        first = frame(PREFIX + "ChatMessageEvent", chat())
+        second = frame("ChatMessageEvent", chat() | {"extra": 1})
+        self.assertEqual(self.key(first), self.key(second))
+        self.assertTrue(self.key(first)[1])
+
+    def test_same_id_of_different_kinds(self) -> None:
+        """Ids are shared by no two kinds of events."""
+        keys = {
+            self.key(frame(name, {"id": "same"}))
+            for name in (
+                "ChatMessageEvent",
+                "MessageDeletedEvent",
+                "UserBannedEvent",
+                "UserUnbannedEvent",
+                "ChatroomClearEvent",
+            )
+        }
+        self.assertEqual(len(keys), 5)
+
+    def test_ids_that_are_not_the_event_s(self) -> None:
+        """Two changes of one room are two events, though both carry the room's id; so are two
+        updates of something that no rule knows."""
+        for name in ("ChatroomUpdatedEvent", "SomethingNew"):
+            first = self.key(frame(name, {"id": 5, "slow_mode": True}))
+            second = self.key(frame(name, {"id": 5, "slow_mode": False}))
+            self.assertNotEqual(first, second)
+            self.assertFalse(first[1])
+
+    def test_without_an_id(self) -> None:
+        """Events without an id are the same when their bytes are."""
+        payload = {"chatroom_id": int(CHATROOM), "username": "Gold_Fan", "months": 3}
+        first = self.key(frame("SubscriptionEvent", payload))
+        self.assertEqual(first, self.key(frame("SubscriptionEvent", payload)))
+        self.assertNotEqual(first, self.key(frame("SubscriptionEvent", payload | {"months": 4})))
+        self.assertFalse(first[1])
+        self.assertFalse(self.key(frame("PinnedMessageDeletedEvent", []))[1])
+
+    def test_keys_are_small(self) -> None:
+        """A key does not hold on to a long frame or a long id."""
+        long = self.key(frame("ChatMessageEvent", chat(id="x" * 100_000)))
+        self.assertLess(len(repr(long)), 200)
