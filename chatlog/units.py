@@ -1,0 +1,67 @@
+"""Durations and sizes as people write them: ``500ms``, ``1h``, ``32MB``, ``64KiB``."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+#: Milliseconds in a unit, largest first.
+_DURATIONS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+#: Bytes in a unit, largest first among the powers of 1000.
+_SIZES = {
+    "TB": 10**12,
+    "GB": 10**9,
+    "MB": 10**6,
+    "KB": 10**3,
+    "TiB": 2**40,
+    "GiB": 2**30,
+    "MiB": 2**20,
+    "KiB": 2**10,
+    "B": 1,
+}
+_SIZES_ANY_CASE = {unit.lower(): factor for unit, factor in _SIZES.items()}
+_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)\Z")
+
+
+def _whole(text: str, units: dict[str, int], smallest: str, wanted: str) -> int:
+    match = _QUANTITY.match(text)
+    if match is None:
+        raise ValueError(f"is not {wanted}")
+    number, unit = match.groups()
+    if unit not in units:
+        raise ValueError(f"{'is not' if unit else 'has no unit; write'} {wanted}")
+    amount = Decimal(number) * units[unit]
+    if amount != int(amount):
+        raise ValueError(f"is not a whole number of {smallest}")
+    return int(amount)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in ``500ms``, ``1s``, ``5m``, ``1h`` or ``1d``. Raises ValueError, its text the second
+    half of a sentence that begins with the duration."""
+    wanted = "a duration such as 500ms, 1s, 5m, 1h or 1d"
+    return _whole(text, _DURATIONS, "milliseconds", wanted) / 1000
+
+
+def parse_size(text: str) -> int:
+    """Bytes in ``64KB``, ``32MB``, ``2GB`` (powers of 1000) or ``64KiB``, ``32MiB``, ``2GiB`` (of 1024);
+    upper and lower case are the same. Raises ValueError, its text the second half of a sentence that
+    begins with the size."""
+    match = _QUANTITY.match(text)
+    wanted = "a size such as 64KB, 32MB or 2GB, or KiB, MiB, GiB for powers of 1024"
+    if match is not None:
+        text = f"{match[1]}{match[2].lower()}"
+    return _whole(text, _SIZES_ANY_CASE, "bytes", wanted)
+
+
+def show_duration(seconds: float) -> str:
+    """The shortest way to write a duration; ``parse_duration`` gives it back to the millisecond."""
+    milliseconds = round(seconds * 1000)
+    return next(f"{milliseconds // f}{unit}" for unit, f in _DURATIONS.items() if milliseconds % f == 0)
+
+
+def show_size(size: int) -> str:
+    """The shortest way to write a size; ``parse_size`` gives it back to the byte."""
+    if size == 0:
+        return "0B"
+    return min((f"{size // f}{unit}" for unit, f in _SIZES.items() if size % f == 0), key=len)

@@ -1,0 +1,236 @@
+"""YAML as a tree that knows its lines.
+
+PyYAML's own loader forgets where a value stood, takes the last of two equal keys, turns ``no`` into
+False and ``0x10`` into 16, and follows aliases without bound. This tree is made from the parser's
+events instead: it keeps the text of every value as it was written, and its line. Nothing is ever
+constructed from a tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Environment
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+#: A configuration of ten thousand rooms with their ids is half of it.
+MAX_BYTES = 1_000_000
+#: Levels of nesting; a configuration has four.
+MAX_DEPTH = 20
+
+# The parser in C where PyYAML was built with it (twenty times faster), else the one in Python.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What YAML allows in a file (YAML 1.1, 5.1); the parsers report the rest without a line.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
+_REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\Z", re.DOTALL)
+#: What YAML takes for "nothing" where it stands without quotes.
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+
+
+class YamlError(Exception):
+    """Not YAML, or more than is read. ``line`` counts from 1; the text never quotes the file."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A single value: its text as written, and whether it stood without quotes."""
+
+    line: int
+    text: str
+    plain: bool
+
+    def is_null(self, text: str) -> bool:
+        """Whether ``text``, this value's with the environment put in, means that nothing is given."""
+        return not text or (self.plain and text in _NULLS)
+
+
+@dataclass(slots=True)
+class Sequence:
+    """A list."""
+
+    line: int
+    items: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Mapping:
+    """Keys with their values. ``twice`` holds the keys that came again; the first one counts."""
+
+    line: int
+    entries: dict[str, tuple[int, Node]] = field(default_factory=dict)
+    twice: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Unusable:
+    """Something that is YAML but not read here; ``why`` is a sentence."""
+
+    line: int
+    why: str
+
+
+Node = Scalar | Sequence | Mapping | Unusable
+
+
+def decode(data: bytes) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark. Raises YamlError."""
+    if len(data) > MAX_BYTES:
+        raise YamlError(1, f"the file has more than {MAX_BYTES} bytes, which is no configuration")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise YamlError(line, "the file is not UTF-8 text; save it in that encoding") from None
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden is not None:
+        line = len(_LINE_BREAK.findall(text, 0, forbidden.start())) + 1
+        code = f"U+{ord(forbidden[0]):04X}"
+        raise YamlError(line, f"the file holds the control character {code}, which YAML does not allow")
+    return text
+
+
+def compose(text: str, loader: Any = None) -> Node | None:
+    """The tree of a document; None for one that holds nothing. Raises YamlError."""
+    composer = _Composer()
+    try:
+        for event in yaml.parse(text, Loader=loader or _LOADER):
+            composer.take(event)
+    except yaml.MarkedYAMLError as error:
+        raise _explained(error, text) from None
+    except (yaml.YAMLError, ValueError):
+        raise YamlError(composer.line, "from here on this is not YAML") from None
+    return composer.root
+
+
+class _Composer:
+    """Puts events together; what is open is a list of nodes and the key that waits in each."""
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.line = 1
+        self._open: list[tuple[Node, _Key]] = []
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentEndEvent):
+            return
+        if event.start_mark is not None:
+            self.line = event.start_mark.line + 1
+        line = self.line
+        match event:
+            case yaml.DocumentStartEvent():
+                if self.root is not None:
+                    raise YamlError(line, "a second YAML document begins here; there can be only one")
+            case yaml.ScalarEvent():
+                self._add(self._tagged(event) or Scalar(line, event.value, not event.style))
+            case yaml.AliasEvent():
+                self._add(Unusable(line, "YAML aliases are not supported; write the value out"))
+            case yaml.SequenceStartEvent():
+                self._enter(event, Sequence(line))
+            case yaml.MappingStartEvent():
+                self._enter(event, Mapping(line))
+            case yaml.CollectionEndEvent():
+                self._open.pop()
+
+    def _tagged(self, event: yaml.NodeEvent) -> Unusable | None:
+        if getattr(event, "tag", None) is None:
+            return None
+        return Unusable(self.line, "YAML tags are not supported; write the value without one")
+
+    def _enter(self, event: yaml.NodeEvent, node: Sequence | Mapping) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            raise YamlError(self.line, f"more than {MAX_DEPTH} levels of nesting")
+        # Behind a tag the contents are read all the same, but into a node that nobody sees.
+        self._add(self._tagged(event) or node)
+        self._open.append((node, _Key()))
+
+    def _add(self, node: Node) -> None:
+        if not self._open:
+            self.root = node
+            return
+        parent, key = self._open[-1]
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+        elif isinstance(parent, Mapping):
+            key.pair(parent, node)
+
+
+class _Key:
+    """The key that waits for its value."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: Node | None = None
+
+    def pair(self, mapping: Mapping, node: Node) -> None:
+        if self._waiting is None:
+            self._waiting = node
+            return
+        key, self._waiting = self._waiting, None
+        if not isinstance(key, Scalar):
+            raise YamlError(key.line, "a key must be a plain word")
+        if key.text in mapping.entries:
+            mapping.twice.append((key.line, key.text))
+        else:
+            mapping.entries[key.text] = (key.line, node)
+
+
+#: Parts of what the two parsers say, and what it means to the person who wrote the file. Their own words
+#: are not passed on: they may quote the file, and a file may hold secrets.
+_COMPLAINTS = (
+    ("mapping values are not allowed", "a colon where none can be; quote the value or see the line above"),
+    ("expected '-' indicator", "the indentation does not fit the lines above"),
+    ("expected key", "the indentation does not fit the lines above"),
+    ("expected <block end>", "the indentation does not fit the lines above"),
+    ("expected ',' or", "a comma or a closing bracket is missing"),
+    ("expected ':'", "a colon is missing, or the space after it"),
+    ("unexpected end of stream", "a quote that is never closed"),
+    ("cannot start any token", "a value that begins with this character must be quoted"),
+    ("escape", "in double quotes a backslash has a meaning; use single quotes"),
+    ("incompatible YAML document", "only YAML 1.x is read"),
+)
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
+    mark = error.problem_mark or error.context_mark
+    lines = _LINE_BREAK.split(text)
+    row = min(mark.line, len(lines) - 1) if mark else 0
+    column = mark.column if mark else 0
+    problem = error.problem or ""
+    meaning = next((words for part, words in _COMPLAINTS if part in problem), "it cannot be read")
+    if "\t" in lines[row][: column + 1]:
+        meaning = "there is a tab; use spaces"
+    elif "${" in lines[row] and "flow" in (error.context or ""):
+        meaning = 'inside [ ] and { } a variable must be quoted: ["${NAME}"]'
+    return YamlError(row + 1, f"this is not YAML (column {column + 1}): {meaning}")
+
+
+def expand(text: str, environ: Environment[str, str]) -> str:
+    """``text`` with every ``${NAME}`` replaced by the variable's value, and every ``${NAME:-default}``
+    by the default where the variable is unset or empty. What is put in is not looked at again. Raises
+    ValueError, its text a sentence, for a variable that is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        reference = _REFERENCE.match(match[1])
+        if reference is None or not match[2] or "${" in match[1]:
+            raise ValueError("a variable is written ${NAME} or ${NAME:-default}, and this is neither")
+        name, default = reference[1], reference[2]
+        found = environ.get(name)
+        if default is not None:
+            return found or default
+        if found is None:
+            raise ValueError(
+                f"the environment variable {name} is not set; set it, or write ${{{name}:-}} where it may "
+                "be left out"
+            )
+        return found
+
+    return _VARIABLE.sub(value, text)
