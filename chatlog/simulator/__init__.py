@@ -1,1 +1,2 @@
-"""Look-alikes of the Twitch and Kick servers on loopback, for the demo, tests and benchmarks."""
+"""Twitch and Kick look-alike servers on loopback, with seeded chat, scripted faults and an oracle of
+what was sent. Used for the demo, as a test bed and as a load generator; never by the daemon itself."""

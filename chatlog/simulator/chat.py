@@ -1,0 +1,105 @@
+"""What all generated chat has in common: what is said, the mix of kinds, and keys for what has no id.
+
+A generator is deterministic: the same seed, run and sequence of calls give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from chatlog.simulator.people import Person, make_people
+from chatlog.simulator.rooms import Ids, Room
+from chatlog.simulator.texts import Text, make_texts
+
+#: (bytes for the wire, id, record type, expected message as JSON, key or b"", topic). A plain tuple, since
+#: one is made per message. Topic -1: a line that belongs to no room, for one connection only.
+Said = tuple[bytes, bytes, bytes, bytes, bytes, int]
+Maker = Callable[[Room, int], Said]
+
+#: The topic of what belongs to no room.
+NO_ROOM = -1
+
+#: Keys of a Twitch record's details that are not tags.
+_NOT_TAGS = frozenset({"command", "params", "source", "raw", "raw_base64"})
+
+
+class Chat:
+    """Makes chat for rooms, one event a call.
+
+    ``every`` lists (share in a thousand, maker); what is left is ordinary messages. A maker may leave
+    more of the same burst in ``backlog``, which goes out before anything new.
+    """
+
+    def __init__(self, seed: str, run: str) -> None:
+        self.ids = Ids(seed, run)
+        self.rng = random.Random(f"chat {seed}")
+        self.people = make_people(seed)
+        self.texts = make_texts(seed)
+        self.backlog: deque[tuple[Room, Maker]] = deque()
+        self._mix: list[Maker | None] = [None] * 4096
+
+    def mix(self, every: list[tuple[float, Maker]]) -> None:
+        """Make ``maker`` one in ``1000 / share`` of what is said."""
+        slots: list[Maker | None] = []
+        for share, maker in every:
+            slots += [maker] * max(1, round(share * 4.096))
+        self._mix = [*slots, *[None] * (4096 - len(slots))]
+
+    def next(self, room: Room, ms: int) -> Said:
+        """The next event of ``room`` at ``ms`` since the epoch."""
+        maker = self._mix[int(self.rng.random() * 4096)]
+        return self.ordinary(room, ms) if maker is None else maker(room, ms)
+
+    def ordinary(self, room: Room, ms: int) -> Said:
+        """An ordinary chat message."""
+        raise NotImplementedError
+
+    def person(self) -> Person:
+        """Anybody."""
+        return self.people[int(self.rng.random() * len(self.people))]
+
+    def text(self) -> Text:
+        """Any text."""
+        return self.texts[int(self.rng.random() * len(self.texts))]
+
+
+def _digest(parts: list[Any]) -> bytes:
+    document = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(document, digest_size=12).hexdigest().encode()
+
+
+def twitch_key(command: str, tags: Mapping[str, str], message: str, target: str = "") -> bytes:
+    """What a line without an id is known by; ``target`` is that of a CLEARCHAT."""
+    return _digest([command, dict(tags), message, target])
+
+
+def kick_key(event: str, payload: Any) -> bytes:
+    """What a Kick event without an id is known by; ``event`` is its short name."""
+    return _digest([event, payload])
+
+
+def unparsed_key(raw: str) -> bytes:
+    """What a line or frame that nobody can parse is known by."""
+    return _digest(["unparsed", raw])
+
+
+def record_key(record: Mapping[str, Any]) -> bytes:
+    """The key of a record of the archive that has no id: the same that its event had when it was sent."""
+    details = record["details"]
+    if record["type"] == "unparsed":
+        return unparsed_key(details.get("raw", ""))
+    if record["platform"] == "twitch":
+        command = details.get("command", "")
+        tags = {name: value for name, value in details.items() if name not in _NOT_TAGS}
+        target = record["username"] if command == "CLEARCHAT" else ""
+        return twitch_key(command, tags, record["message"], target)
+    if "payload" in details:
+        return kick_key(details["event"], details["payload"])
+    payload = {name: value for name, value in details.items() if name != "event"}
+    return kick_key(details.get("event", ""), payload)

@@ -1,0 +1,155 @@
+"""A connection of either platform, as traffic and faults see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from chatlog.simulator.outlet import Outlet
+from chatlog.simulator.rooms import Room
+
+if TYPE_CHECKING:
+    from chatlog.simulator.traffic import Traffic
+
+#: A client that leaves this many bytes unread is dropped.
+MOST_UNREAD = 64_000_000
+#: What the other side had not read this many milliseconds before its connection was cut may be lost.
+IN_FLIGHT = 1000
+
+
+class Link:
+    """What connections of Twitch and of Kick have in common. The protocol calls ``opened`` and ``lost``."""
+
+    transport: Any
+    number: int
+    dead: bool
+
+    def opened(self, traffic: Traffic, clock: IReactorTime, own_records: bool = False) -> None:
+        """The connection is there. ``own_records``: every event in a write of its own."""
+        self._traffic = traffic
+        self._clock = clock
+        self._own_records = own_records
+        self.pending: list[bytes] = []
+        self.dead = False
+        self._cut = False
+        self._calls: list[IDelayedCall] = []
+        #: (room, topic) of everything joined or subscribed to.
+        self.joined: dict[tuple[Room, int], None] = {}
+        self._muted: set[Room] = set()
+        self.outlet = Outlet(clock, self.write_now)
+        self.number = traffic.opened(self)
+
+    def write_now(self, data: bytes) -> None:
+        """Hand ``data`` to the transport."""
+        self.transport.write(data)
+
+    def later(self, seconds: float, function: Any, *arguments: Any) -> None:
+        """Call ``function`` unless the connection is gone by then."""
+        self._calls = [call for call in self._calls if call.active()]
+        self._calls.append(self._clock.callLater(seconds, function, *arguments))
+
+    # -- What traffic asks for
+
+    def flush(self) -> None:
+        """Send what is pending."""
+        pending, self.pending = self.pending, []
+        if self.dead:
+            return
+        if self._own_records:
+            for wire in pending:
+                self.outlet.write(wire)
+        else:
+            self.outlet.write(b"".join(pending))
+        if self.outlet.waiting_bytes > MOST_UNREAD:
+            self.cut()
+
+    def join(self, room: Room, topic: int = 0) -> None:
+        """Listen to a topic of a room, after the delay that first messages may have."""
+        self.joined[room, topic] = None
+        if room not in self._muted:
+            self._traffic.listen(room, topic, self)
+
+    def part(self, room: Room, topic: int = 0) -> None:
+        """Listen no more."""
+        self.joined.pop((room, topic), None)
+        self._traffic.leave(room, topic, self)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        for room, topic in list(self.joined):
+            self.part(room, topic)
+        for call in self._calls:
+            if call.active():
+                call.cancel()
+        self.outlet.shut()
+        self.pending.clear()
+        self._traffic.closed(self)
+        now = self._traffic.milliseconds()
+        since = self.outlet.waiting_since()
+        if since is not None:
+            waited = int((self._clock.seconds() - since) * 1000)
+            self._traffic.oracle.note("cut", self.number, now, now - waited - IN_FLIGHT)
+        elif not self._cut:
+            self._traffic.oracle.note("closed", self.number, now)
+
+    # -- The transport as a consumer (IPushProducer)
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full."""
+        self.outlet.full = True
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer has room."""
+        self.outlet.resume()
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+
+    def finish(self) -> None:
+        """Close in good order: everything that was said before still goes out."""
+        self._traffic.send()
+        self.dead = True
+        self.transport.loseConnection()
+
+    # -- Faults
+
+    def cut(self) -> None:
+        """Reset the connection; what the peer has not read is lost."""
+        now = self._traffic.milliseconds()
+        self._cut = self.dead = True
+        self._traffic.oracle.note("cut", self.number, now, now - IN_FLIGHT)
+        self.transport.abortConnection()
+
+    def half_open(self, seconds: float) -> None:
+        """Read and write nothing for ``seconds``, then reset. The peer sees a live connection."""
+        self._traffic.send()
+        self.dead = True
+        self.outlet.shut()
+        self.transport.pauseProducing()
+        self.later(seconds, self.cut)
+
+    def mute(self, seconds: float, room: Room | None = None) -> None:
+        """Say nothing in ``room``, or in any, for ``seconds``, though the connection is well."""
+        rooms = {joined for joined, _ in self.joined} if room is None else {room}
+        self._muted |= rooms
+        for joined, topic in self.joined:
+            if joined in rooms:
+                self._traffic.leave(joined, topic, self)
+        self.later(seconds, self._unmute, rooms)
+
+    def _unmute(self, rooms: set[Room]) -> None:
+        self._muted -= rooms
+        for joined, topic in self.joined:
+            if joined in rooms:
+                self._traffic.listen(joined, topic, self)
+
+    def split(self, seconds: float) -> None:
+        """Send in pieces of odd sizes for ``seconds``."""
+        self.outlet.split()
+        self.later(seconds, self.outlet.straight)
+
+    def slow(self, seconds: float, bytes_per_second: int) -> None:
+        """Dribble for ``seconds``."""
+        self.outlet.slow(bytes_per_second)
+        self.later(seconds, self.outlet.straight)

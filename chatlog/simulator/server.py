@@ -1,0 +1,95 @@
+"""What both servers have in common: listening on loopback, their connections, looking after them."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.task import LoopingCall
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+
+from chatlog.simulator.rooms import Room
+from chatlog.simulator.traffic import Traffic
+
+
+class _UnbufferedTLSFactory(TLSMemoryBIOFactory):
+    """Every write a TLS record of its own; Twisted's own factory joins small writes."""
+
+    protocol = TLSMemoryBIOProtocol
+
+
+class Connection(Protocol):
+    """What a platform asks of its connections; faults ask for the rest."""
+
+    number: int
+    joined: dict[tuple[Room, int], None]
+
+    def check(self, now: float) -> None:
+        """Called every second."""
+
+    def cut(self) -> None:
+        """Reset the connection."""
+
+
+C = TypeVar("C", bound=Connection)
+
+
+class Platform(Generic[C]):
+    """A server on 127.0.0.1. ``port`` is the port it listens on, once it does."""
+
+    def __init__(self, reactor: Any, traffic: Traffic) -> None:
+        self._reactor = reactor
+        self.clock = reactor
+        self.traffic = traffic
+        self.connections: dict[int, C] = {}
+        self.login_refused = False
+        self.stalled = False
+        self.port = 0
+        self._tls: Any = None
+        self._listening: Any = None
+        self._checks = LoopingCall(self.check)
+        self._checks.clock = reactor
+
+    def make_factory(self) -> Any:
+        """The factory of the connections."""
+        raise NotImplementedError
+
+    def listen(self, port: int = 0, tls: Any = None, own_records: bool = False) -> int:
+        """Begin to listen on ``port`` (0: any) of 127.0.0.1, with TLS if ``tls`` is the options of a
+        certificate; the port. ``own_records``: no two writes share a TLS record."""
+        factory = self.make_factory()
+        if tls is not None:
+            wrap = _UnbufferedTLSFactory if own_records else TLSMemoryBIOFactory
+            factory = wrap(tls, False, factory)
+            factory.noisy = False
+        self._factory = factory
+        self.port = port
+        self.accept()
+        if not self._checks.running:
+            self._checks.start(1.0, now=False)
+        return self.port
+
+    def accept(self) -> None:
+        """Listen, unless it already does."""
+        if self._listening is None:
+            self._listening = self._reactor.listenTCP(self.port, self._factory, interface="127.0.0.1")
+            self.port = self._listening.getHost().port
+
+    def refuse_connections(self) -> Deferred[None]:
+        """Listen no more; connections that are there stay. ``accept`` undoes it, on the same port."""
+        listening, self._listening = self._listening, None
+        return succeed(None) if listening is None else maybeDeferred(listening.stopListening)
+
+    def check(self) -> None:
+        """Look after every connection."""
+        now = self.clock.seconds()
+        for connection in list(self.connections.values()):
+            connection.check(now)
+
+    def stop(self) -> Deferred[None]:
+        """Listen no more and reset every connection."""
+        if self._checks.running:
+            self._checks.stop()
+        for connection in list(self.connections.values()):
+            connection.cut()
+        return self.refuse_connections()
