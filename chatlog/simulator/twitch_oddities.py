@@ -154,7 +154,7 @@ class Oddities:
     def unparsable(self, room: Room, ms: int) -> Said:
         """A line that is no IRC message."""
         number = self._chat.ids.hex().decode()[:12]
-        line = self._chat.rng.choice(("@only=tags;n={}", ":only.source.{}", "?? {}", "@ :x {}")).format(
+        line = self._chat.rng.choice(("@only=tags;n={}", ":only.source.{}", "?? {}", "@ :x !{}")).format(
             number
         )
         return line.encode() + b"\r\n", b"", b"unparsed", b'""', unparsed_key(line), NO_ROOM

@@ -1,0 +1,133 @@
+"""``python -m chatlog.simulator.judge``: is all that was sent in the archive, once, unaltered, in order?
+
+Exit status 0: yes; 1: no; 2: it could not be found out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from chatlog.record import rfc3339
+from chatlog.simulator.judgement import Excuses, Judgement, judge, milliseconds
+from chatlog.simulator.ledger import read_oracles
+from chatlog.simulator.recordings import Recording, in_directory, in_spool, in_store
+
+_MOST_RANGES = 50
+
+
+def report(found: Judgement) -> str:
+    """The judgement for people."""
+    lines = [
+        f"sent {found.sent}, recorded {found.recorded}, in {found.files} files",
+        f"lost {found.lost}, excused {found.excused}, undelivered {found.undelivered}, "
+        f"of these in no gap record {found.hidden}; still on the way {found.pending}",
+        f"doubled {found.doubled}, altered {found.altered}, out of order {found.out_of_order}, "
+        f"invalid lines {found.invalid}, never sent {found.unknown}",
+        "records: " + ", ".join(f"{type} {count}" for type, count in sorted(found.types.items())),
+    ]
+    if found.gaps:
+        lines.append(
+            "gaps: " + ", ".join(f"{reason}: {count}" for reason, count in sorted(found.gaps.items()))
+        )
+    lines += [f"two files of one name: {name}" for name in found.duplicate_names]
+    lines += [
+        f"{missing.why}: {missing.count} in {missing.platform} {missing.channel}, "
+        f"{rfc3339(missing.start)} to {rfc3339(missing.end)}"
+        for missing in found.missing[:_MOST_RANGES]
+    ]
+    if len(found.missing) > _MOST_RANGES:
+        lines.append(f"... and {len(found.missing) - _MOST_RANGES} more holes")
+    return "\n".join([*lines, *found.examples])
+
+
+def as_json(found: Judgement, good: bool) -> str:
+    """The judgement for programs."""
+    names = [name for name in found.__dataclass_fields__ if name != "missing"]
+    values = {name: getattr(found, name) for name in names}
+    ranges = [
+        {name: getattr(missing, name) for name in ("platform", "channel", "start", "end", "count", "why")}
+        for missing in found.missing
+    ]
+    return json.dumps({"good": good, **values, "missing": ranges})
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m chatlog.simulator.judge",
+        description="Compares an archive of full detail with what the simulator says it sent.",
+    )
+    add = parser.add_argument
+    add(
+        "--oracle",
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="again for further runs, oldest first",
+    )
+    add("--archive", metavar="DIR|URL", help="a directory, or s3://bucket/prefix and the like")
+    add("--endpoint", help="of the store; its credentials come from the environment")
+    add("--region", default="us-east-1")
+    add("--spool", metavar="DIR", help="the recorder's directory: what has not been uploaded yet counts too")
+    add("--lost-after", action="append", default=[], metavar="T", help="excuse losses from this time on ...")
+    add(
+        "--lost-before",
+        action="append",
+        default=[],
+        metavar="T",
+        help="... to this one (RFC 3339 or seconds)",
+    )
+    add(
+        "--excuse-closes", type=float, default=0.0, metavar="S", help="excuse losses this long before a close"
+    )
+    add("--settle", type=float, default=0.0, metavar="S", help="the last seconds may still be on their way")
+    add("--instance", default=None, help="only the files of this recorder")
+    add("--gaps", action="store_true", help="a hole that no gap record stands for is a fault too")
+    add("--any-order", action="store_true", help="order is no fault")
+    add("--json", action="store_true")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Judge and print; the exit status."""
+    options = arguments().parse_args(argv)
+    try:
+        starts, ends = (
+            [milliseconds(text) for text in times] for times in (options.lost_after, options.lost_before)
+        )
+        if len(starts) != len(ends):
+            raise ValueError("--lost-after and --lost-before go in pairs")
+        windows = tuple(zip(starts, ends, strict=True))
+        recordings = _recordings(options)
+        ledger = read_oracles(options.oracle)
+    except Exception as error:
+        print(f"cannot judge: {error}", file=sys.stderr)
+        return 2
+    excuses = Excuses(windows, round(options.excuse_closes * 1000), round(options.settle * 1000))
+    found = judge(ledger, recordings, excuses)
+    good = found.good(options.gaps, options.any_order)
+    print(as_json(found, good) if options.json else report(found))
+    return 0 if good else 1
+
+
+def _recordings(options: argparse.Namespace) -> list[Recording]:
+    archived: list[Recording] = []
+    if options.archive and "://" in options.archive:
+        config = {"region": options.region} if options.archive.startswith("s3://") else {}
+        if options.endpoint:
+            config["endpoint"] = options.endpoint
+            config["client_options"] = {"allow_http": True}
+        archived += in_store(options.archive, **config)
+    elif options.archive:
+        archived += in_directory(options.archive)
+    known = {recording.name for recording in archived}
+    # A file is removed only after its object was verified, so for a moment it is in both.
+    local = [r for r in in_spool(options.spool) if r.name not in known] if options.spool else []
+    found = archived + local
+    return [r for r in found if options.instance is None or r.name.instance == options.instance]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

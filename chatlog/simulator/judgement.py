@@ -1,0 +1,229 @@
+"""Comparing an archive with what was sent: lost, doubled, altered, out of order, invalid, hidden."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+import zstandard
+
+from chatlog.simulator.ledger import GREETING, Ledger
+from chatlog.simulator.recordings import Recording, in_order
+
+#: A record of full detail has these keys, in this order.
+KEYS = [
+    "timestamp",
+    "channel",
+    "username",
+    "user_id",
+    "message",
+    "type",
+    "id",
+    "platform",
+    "channel_id",
+    "received",
+    "details",
+]
+#: Milliseconds by which a gap may begin later or end earlier than the events it stands for: a tick.
+GAP_TOLERANCE = 1500
+_MOST_EXAMPLES = 10
+
+
+@dataclass(slots=True)
+class Range:
+    """Events of one room that are missing one behind the other; times in milliseconds."""
+
+    platform: str
+    channel: str
+    start: int
+    end: int
+    count: int = 0
+    why: str = ""
+
+
+@dataclass
+class Judgement:
+    """What was found. ``lost`` are events that were delivered and are in no file, except ``excused``;
+    ``undelivered`` ones the server could not deliver; ``hidden`` those of all three that no gap record
+    stands for."""
+
+    sent: int = 0
+    recorded: int = 0
+    lost: int = 0
+    excused: int = 0
+    undelivered: int = 0
+    hidden: int = 0
+    pending: int = 0
+    doubled: int = 0
+    altered: int = 0
+    out_of_order: int = 0
+    invalid: int = 0
+    unknown: int = 0
+    duplicate_names: list[str] = field(default_factory=list)
+    gaps: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    missing: list[Range] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+    files: int = 0
+
+    def good(self, gaps: bool = False, any_order: bool = False) -> bool:
+        """Whether there is nothing to complain about; ``gaps``: not even a hole without a gap record."""
+        faults = self.lost + self.doubled + self.altered + self.invalid + self.unknown
+        faults += len(self.duplicate_names) + (0 if any_order else self.out_of_order)
+        return not faults and not (gaps and self.hidden)
+
+    def example(self, text: str) -> None:
+        """Keep ``text`` if there are not enough examples already."""
+        if len(self.examples) < _MOST_EXAMPLES:
+            self.examples.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Excuses:
+    """Losses that are expected: events in one of ``windows`` (milliseconds since the epoch), and those
+    whose connection was closed within ``closes`` milliseconds. ``settle``: what was sent in the last
+    milliseconds before the oracle's end may still be on its way."""
+
+    windows: tuple[tuple[int, int], ...] = ()
+    closes: int = 0
+    settle: int = 0
+
+
+def judge(ledger: Ledger, recordings: list[Recording], excuses: Excuses = Excuses()) -> Judgement:
+    """Compare ``recordings`` with what ``ledger`` says was sent. The ledger is used up."""
+    found = Judgement(sent=len(ledger))
+    gaps: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    names: Counter[str] = Counter(str(recording.name) for recording in recordings)
+    found.duplicate_names = sorted(name for name, count in names.items() if count > 1)
+    last: dict[tuple[str, str], int] = {}
+    for recording in in_order(recordings):
+        found.files += 1
+        try:
+            for number, line in enumerate(recording.lines(), 1):
+                _judge_line(ledger, found, gaps, last, line, f"{recording.where}:{number}")
+        except (OSError, EOFError, zstandard.ZstdError) as error:
+            found.invalid += 1
+            found.example(f"{recording.where}: {error}")
+    _judge_missing(ledger, found, gaps, excuses)
+    return found
+
+
+def _judge_line(
+    ledger: Ledger,
+    found: Judgement,
+    gaps: dict[tuple[str, str], list[tuple[int, int]]],
+    last: dict[tuple[str, str], int],
+    line: bytes,
+    where: str,
+) -> None:
+    record = _record(line)
+    if record is None:
+        found.invalid += 1
+        found.example(f"invalid {where}: {line[:100]!r}")
+        return
+    room = (record["platform"], record["channel"])
+    found.types[record["type"]] += 1
+    if record["type"] == "gap":
+        details = record["details"]
+        gaps[room].append((milliseconds(details["from"]), milliseconds(details["to"])))
+        found.gaps[details["reason"]] += 1
+        return
+    number, why = ledger.take(record, last.get(room, -1))
+    if number is None:
+        if why == "doubled":
+            found.doubled += 1
+        elif record["type"] != "unparsed":
+            found.unknown += 1
+        else:
+            return
+        found.example(f"{why} {where}: {record['type']} {record['id']} {record['message'][:80]!r}")
+        return
+    found.recorded += 1
+    differs = ledger.difference(number, record)
+    if differs:
+        found.altered += 1
+        found.example(
+            f"altered {differs} {where}: {record['type']} {record['id']} {record['message'][:80]!r}"
+        )
+    if record["type"] != "unparsed":
+        if number < last.get(room, -1):
+            found.out_of_order += 1
+            found.example(f"out of order {where}: {record['type']} {record['id']}")
+        else:
+            last[room] = number
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record in a line; None if it is none."""
+    try:
+        record = orjson.loads(line)
+    except ValueError:
+        try:  # lone surrogates are JSON, but not for orjson
+            record = json.loads(line)
+        except ValueError:
+            return None
+    if type(record) is not dict or list(record) != KEYS or type(record["details"]) is not dict:
+        return None
+    if record["type"] == "gap" and not {"from", "to", "reason"} <= record["details"].keys():
+        return None
+    return record
+
+
+def _judge_missing(
+    ledger: Ledger,
+    found: Judgement,
+    gaps: dict[tuple[str, str], list[tuple[int, int]]],
+    excuses: Excuses,
+) -> None:
+    open_ranges: dict[int, Range] = {}
+    end = max(ledger.at, default=0) - excuses.settle
+    for number in range(len(ledger)):
+        room = ledger.rooms[number]
+        if ledger.seen[number]:
+            open_ranges.pop(room, None)
+            continue
+        if ledger.flags[number] & GREETING:
+            # Joined twice at once, the same settings come twice and are recorded once.
+            found.recorded += 1
+            continue
+        at = ledger.at[number]
+        if excuses.settle and at > end:
+            found.pending += 1
+            continue
+        why = _why_missing(ledger, number, excuses)
+        setattr(found, why, getattr(found, why) + 1)
+        platform, channel = ledger.room_names[room]
+        intervals = gaps.get((platform, channel), ())
+        if not any(s - GAP_TOLERANCE <= at <= e + GAP_TOLERANCE for s, e in intervals):
+            found.hidden += 1
+        missing = open_ranges.get(room)
+        if missing is None or missing.why != why:
+            missing = open_ranges[room] = Range(platform, channel, at, at, why=why)
+            found.missing.append(missing)
+        missing.count += 1
+        missing.end = at
+
+
+def _why_missing(ledger: Ledger, number: int, excuses: Excuses) -> str:
+    if ledger.undelivered(number):
+        return "undelivered"
+    at = ledger.at[number]
+    if any(start <= at <= end for start, end in excuses.windows):
+        return "excused"
+    if excuses.closes:
+        closed = ledger.closed_after(number)
+        if closed is not None and closed <= excuses.closes:
+            return "excused"
+    return "lost"
+
+
+def milliseconds(text: str) -> int:
+    """An RFC 3339 time, or seconds since the epoch, in milliseconds."""
+    try:
+        return round(float(text) * 1000)
+    except ValueError:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)

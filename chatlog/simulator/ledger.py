@@ -1,0 +1,156 @@
+"""The ledger of a judgement: every event that was sent, and what became of it."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import orjson
+
+from chatlog.record import rfc3339
+from chatlog.simulator.chat import record_key
+
+#: Bits of an event's flags.
+DEAD, GREETING, TIMED = 1, 2, 4
+
+
+class Ledger:
+    """Events by number, in columns: two million of them take a few hundred megabytes.
+
+    ``take`` finds the event of a record. Times are milliseconds since the epoch.
+    """
+
+    def __init__(self) -> None:
+        self.at = array("q")
+        self.texts = array("q")
+        self.types = bytearray()
+        self.flags = bytearray()
+        self.rooms = array("l")
+        self.connections = array("l")
+        #: How often each was found in the archive.
+        self.seen = bytearray()
+        self.room_names: list[tuple[str, str]] = []
+        #: (from, to) in which what went to a connection may never have arrived; when each was closed.
+        self.cuts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.closes: dict[int, int] = {}
+        self._type_names: list[str] = []
+        self._room_numbers: dict[tuple[str, str], int] = {}
+        self._by_id: dict[int, int] = {}
+        self._by_key: dict[int, list[int]] = {}
+        self._also: dict[int, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def read(self, file: Iterable[bytes]) -> None:
+        """Take the lines of an oracle. A last line that is not finished is left out."""
+        for line in file:
+            if line.endswith(b"\n"):
+                entry = orjson.loads(line)
+                if "note" in entry:
+                    self._note(entry)
+                else:
+                    self._enter(entry)
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        if entry["note"] == "cut":
+            self.cuts[entry["connection"]].append((entry["since"], entry["at"]))
+        elif entry["note"] == "closed":
+            self.closes[entry["connection"]] = entry["at"]
+
+    def _enter(self, entry: dict[str, Any]) -> None:
+        number = len(self.at)
+        platform, channel, id, type = entry["platform"], entry["channel"], entry["id"], entry["type"]
+        self.at.append(entry["at"])
+        self.texts.append(hash(entry["text"]))
+        if type not in self._type_names:
+            self._type_names.append(type)
+        self.types.append(self._type_names.index(type))
+        flags = DEAD if entry.get("dead") else 0
+        if entry.get("greeting"):
+            flags |= GREETING
+        if platform == "twitch" and id:
+            flags |= TIMED
+        self.flags.append(flags)
+        self.seen.append(0)
+        self.connections.append(entry["connection"])
+        if "also" in entry:
+            self._also[number] = entry["also"]
+        room = (platform, "" if type == "unparsed" else channel)
+        if room not in self._room_numbers:
+            self._room_numbers[room] = len(self.room_names)
+            self.room_names.append(room)
+        self.rooms.append(self._room_numbers[room])
+        if id:
+            self._by_id[hash((*room, id))] = number
+        else:
+            self._by_key.setdefault(hash((*room, entry["key"])), []).append(number)
+
+    def type_of(self, number: int) -> str:
+        """The type that the record of an event must have."""
+        return self._type_names[self.types[number]]
+
+    def connections_of(self, number: int) -> Iterator[int]:
+        """The connections that an event went to."""
+        yield self.connections[number]
+        yield from self._also.get(number, ())
+
+    def take(self, record: dict[str, Any], last: int) -> tuple[int | None, str]:
+        """(the event of ``record``, "") and mark it as seen; (None, why) where there is none, or none
+        left: ``doubled`` or ``unknown``. ``last`` is the event before in the same room: of several
+        that look the same, the first behind it is meant."""
+        room = (record["platform"], "" if record["type"] == "unparsed" else record["channel"])
+        id = record["id"]
+        if id:
+            number = self._by_id.get(hash((*room, id)))
+            if number is None:
+                return None, "unknown"
+            if self.seen[number]:
+                return None, "doubled"
+        else:
+            found = self._by_key.get(hash((*room, record_key(record).decode())))
+            if found is None:
+                return None, "unknown"
+            left = [n for n in found if not self.seen[n]]
+            if not left:
+                return None, "doubled"
+            number = next((n for n in left if n > last and not self.flags[n] & DEAD), left[0])
+        self.seen[number] = 1
+        return number, ""
+
+    def difference(self, number: int, record: dict[str, Any]) -> str:
+        """What a record says otherwise than its event: ``message``, ``type``, ``timestamp`` or ``""``."""
+        if hash(record["message"]) != self.texts[number]:
+            return "message"
+        if record["type"] != self.type_of(number):
+            return "type"
+        if self.flags[number] & TIMED and record["timestamp"] != rfc3339(self.at[number]):
+            return "timestamp"
+        return ""
+
+    def undelivered(self, number: int) -> bool:
+        """Whether an event may never have reached anybody: the server knew nobody who could hear it, or
+        every connection that got it was cut about then."""
+        at = self.at[number]
+        return bool(self.flags[number] & DEAD) or all(
+            any(start <= at <= end for start, end in self.cuts.get(connection, ()))
+            for connection in self.connections_of(number)
+        )
+
+    def closed_after(self, number: int) -> int | None:
+        """Milliseconds from an event to the end of the last connection that got it; None while one is
+        open."""
+        times = [self.closes.get(connection) for connection in self.connections_of(number)]
+        return None if None in times else max(time for time in times if time is not None) - self.at[number]
+
+
+def read_oracles(paths: Iterable[str]) -> Ledger:
+    """The ledger of one or several oracle files, in the order of their times."""
+    ledger = Ledger()
+    for path in paths:
+        file: BinaryIO
+        with open(path, "rb") as file:
+            ledger.read(file)
+    return ledger

@@ -1,0 +1,108 @@
+"""Reading what a recorder has left: objects in an archive, files in a spool, oldest first per room."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+import obstore
+import zstandard
+from obstore.store import from_url
+
+from chatlog.naming import FileName, parse_name
+
+#: Where a spool keeps what is not uploaded yet. Of a file that is in two of them the first one counts.
+SPOOL_PARTS = ("sealed", "open", "packed")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file or object. ``where`` is its path or key; ``unfinished``: its last line may be half."""
+
+    name: FileName
+    where: str
+    opener: Callable[[], BinaryIO]
+    unfinished: bool = False
+
+    def lines(self) -> Iterator[bytes]:
+        """Its lines, without their ends. A last line without an end is given only if the file is
+        finished. Raises OSError, EOFError or zstandard.ZstdError for what cannot be unpacked."""
+        with self.opener() as raw, _unpacked(raw, self.where) as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+                elif not self.unfinished:
+                    yield line
+
+
+def _unpacked(raw: BinaryIO, where: str) -> BinaryIO:
+    if where.endswith(".gz"):
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw))
+    if where.endswith(".zst"):
+        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        return io.BufferedReader(reader, 1 << 17)
+    return raw
+
+
+def _named(where: str) -> FileName | None:
+    """The name in a path or key, None for what is no recording."""
+    name = os.path.basename(where)
+    for suffix in (".gz", ".zst"):
+        name = name.removesuffix(suffix)
+    try:
+        return parse_name(name)
+    except ValueError:
+        return None
+
+
+def in_directory(path: str, unfinished: bool = False) -> Iterator[Recording]:
+    """All recordings below the directory ``path``."""
+    for directory, _, names in os.walk(path):
+        for name in names:
+            where = os.path.join(directory, name)
+            found = _named(where)
+            if found is not None:
+                yield Recording(found, where, partial(_open, where), unfinished)
+
+
+def _open(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
+def in_store(url: str, **config: Any) -> Iterator[Recording]:
+    """All recordings in the store ``url`` (s3://, gs://, az://, file://). Credentials come from the
+    environment; ``config`` is handed to obstore (``endpoint``, ``region``)."""
+    store: Any = from_url(url, **config)
+    for batch in obstore.list(store):
+        for entry in batch:
+            key = entry["path"]
+            found = _named(key)
+            if found is not None:
+                yield Recording(found, key, partial(_fetch, store, key))
+
+
+def _fetch(store: Any, key: str) -> BinaryIO:
+    return io.BytesIO(bytes(obstore.get(store, key).bytes()))
+
+
+def in_spool(path: str) -> Iterator[Recording]:
+    """All recordings of the spool in the directory ``path``, each name once."""
+    seen: set[FileName] = set()
+    for part in SPOOL_PARTS:
+        for recording in in_directory(os.path.join(path, part), unfinished=part == "open"):
+            if recording.name not in seen:
+                seen.add(recording.name)
+                yield recording
+
+
+def in_order(recordings: list[Recording]) -> list[Recording]:
+    """Room by room, oldest first."""
+    return sorted(
+        recordings,
+        key=lambda r: (r.name.platform, r.name.channel, r.name.instance, r.name.minute, r.name.n),
+    )
