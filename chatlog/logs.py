@@ -128,9 +128,9 @@ def as_lines(event: LogEvent) -> str:
     level = event.get("log_level") or LogLevel.info
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.get("log_time")))
     part = _part(event)
-    text = printable(formatEvent(event)).removeprefix(f"{part}: ")
-    lines = [f"{when} {_LEVELS.get(level, 'INFO ')} {part}  {text}"]
     failure = event.get("log_failure")
+    text = printable(formatEvent(event)).removeprefix(f"{part}: ") or ("an error" if failure else "")
+    lines = [f"{when} {_LEVELS.get(level, 'INFO ')} {part}  {text}"]
     if isinstance(failure, Failure):
         cause = printable(failure.getErrorMessage())
         if level >= LogLevel.critical:
