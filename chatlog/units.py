@@ -57,6 +57,8 @@ def parse_size(text: str) -> int:
 def show_duration(seconds: float) -> str:
     """The shortest way to write a duration; ``parse_duration`` gives it back to the millisecond."""
     milliseconds = round(seconds * 1000)
+    if milliseconds == 0:
+        return "0s"
     return next(f"{milliseconds // f}{unit}" for unit, f in _DURATIONS.items() if milliseconds % f == 0)
 
 

@@ -162,7 +162,7 @@ def _split(text: str, *schemes: str) -> SplitResult:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ValueError("is not an address that can be read") from None
+        raise ValueError("cannot be read as an address") from None
     if parts.scheme not in schemes or "://" not in text:
         raise ValueError(f"is not an address that begins with {wanted}")
     if "@" in parts.netloc:
@@ -275,4 +275,3 @@ LOOKUP = Kind(_lookup, empty_is_off=True)
 SUBSCRIPTION = Kind(_subscription)
 ARCHIVE_URL = Kind(_archive_url)
 LISTEN = Kind(_listen, empty_is_off=True)
-
