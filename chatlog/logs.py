@@ -15,6 +15,7 @@ import select
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,33 +47,50 @@ _OURS = ("chatlog", "stdout", "stderr")
 class Output:
     """A file descriptor that is written to without ever waiting for it."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, write: Callable[[int, bytes], int] = os.write) -> None:
         self._fd = fd
-        self._waiting = bytearray()
+        self._os_write = write
+        # What waits, each with the number of lines that are lost if it is.
+        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._size = 0
         self._lost = 0
+        self._inside_a_line = False
 
     def __call__(self, line: bytes) -> None:
-        """Write whole lines, now or when there is room; drop them when too many wait."""
-        if not self._waiting and self._lost:
-            self._waiting += b"(%d lines of the log could not be written)\n" % self._lost
-            self._lost = 0
-        if len(self._waiting) + len(line) > BACKLOG:
-            self._lost += 1
-        else:
-            self._waiting += line
+        """Write a whole line, now or when there is room for it; drop it when too much waits."""
         self._drain()
+        if self._size + len(line) > BACKLOG:
+            self._lost += 1
+            return
+        if self._lost and not self._waiting:
+            end = "\n" if self._inside_a_line else ""
+            self._put(f"{end}({self._lost} lines of the log could not be written)\n".encode(), self._lost)
+            self._lost = 0
+        self._put(line, 1)
+        self._drain()
+
+    def _put(self, data: bytes, lines: int) -> None:
+        self._waiting.append((data, lines))
+        self._size += len(data)
 
     def _drain(self) -> None:
         try:
             while self._waiting and self._is_ready():
-                taken = os.write(self._fd, self._waiting[:_PORTION])
-                del self._waiting[:taken]
+                data, lines = self._waiting[0]
+                taken = self._os_write(self._fd, data[:_PORTION])
+                self._size -= taken
+                self._inside_a_line = data[taken - 1] != ord("\n")
+                if taken < len(data):
+                    self._waiting[0] = (data[taken:], lines)
+                else:
+                    self._waiting.popleft()
         except BlockingIOError:
             pass
         except OSError:
-            # Closed, or nobody reads any more. What waits is lost; somebody may come back for the rest.
-            self._lost += self._waiting.count(b"\n")
+            # Closed, or full, or nobody reads any more. What waits is lost; there may be room again.
+            self._lost += sum(lines for _, lines in self._waiting)
             self._waiting.clear()
+            self._size = 0
 
     def _is_ready(self) -> bool:
         poll = select.poll()
