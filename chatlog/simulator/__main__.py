@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from chatlog.simulator.certificates import loopback_certificate
 from chatlog.simulator.faults import Fault, Faults, FaultsError, read_faults
 from chatlog.simulator.kick import KickRules, SimulatedKick
@@ -127,9 +129,10 @@ class Simulation:
         self.traffic.start()
         return {"twitch": twitch, "kick": kick}
 
-    def stop(self) -> None:
-        """Send what was said, then write the rest of the oracle."""
+    async def stop(self) -> None:
+        """Send what was said and let it arrive, then write the rest of the oracle."""
         self.traffic.stop()
+        await gatherResults([self.twitch.finish(), self.kick.finish()])
         self.oracle.close()
 
 
@@ -167,7 +170,7 @@ def main(argv: list[str]) -> int:
     schedule = Faults(reactor, {"twitch": simulation.twitch, "kick": simulation.kick}, options.seed, say)
     schedule.schedule(faults)
     reactor.callLater(options.duration, reactor.stop)
-    reactor.addSystemEventTrigger("before", "shutdown", simulation.stop)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(simulation.stop()))
     reactor.run()
     used = resource.getrusage(resource.RUSAGE_SELF)
     summary = {

@@ -33,6 +33,8 @@ CONNECTION_FAULTS: Mapping[str, float] = {
     "split": 10.0,
     "silence": 30.0,
     "part": 0.0,
+    "repeat": 10.0,
+    "broken": 0.0,
 }
 SERVER_FAULTS: Mapping[str, float] = {
     "refuse_login": 10.0,
@@ -170,6 +172,10 @@ class Faults:
             connection.announce_reconnect(seconds)
         elif what == "garbage":
             connection.garbage(self._rng)
+        elif what == "broken":
+            connection.broken(self._rng)
+        elif what == "repeat":
+            connection.repeat(seconds)
         elif what == "slow":
             connection.slow(seconds, fault.rate)
         elif what == "split":

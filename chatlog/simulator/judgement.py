@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
 import zstandard
 
-from chatlog.simulator.ledger import GREETING, Ledger
+from chatlog.simulator.ledger import GREETING, Ledger, loads
 from chatlog.simulator.recordings import Recording, in_order
 
 #: A record of full detail has these keys, in this order.
@@ -160,12 +158,9 @@ def _judge_line(
 def _record(line: bytes) -> dict[str, Any] | None:
     """The record in a line; None if it is none."""
     try:
-        record = orjson.loads(line)
+        record = loads(line)
     except ValueError:
-        try:  # lone surrogates are JSON, but not for orjson
-            record = json.loads(line)
-        except ValueError:
-            return None
+        return None
     if type(record) is not dict or list(record) != KEYS or type(record["details"]) is not dict:
         return None
     if record["type"] == "gap" and not {"from", "to", "reason"} <= record["details"].keys():

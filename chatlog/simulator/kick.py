@@ -160,6 +160,9 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
         self.dead = True
         self.sendClose(code or 4200, "closing")
 
+    def finish(self) -> None:
+        self.close()
+
     def part_room(self, name: str) -> None:
         """Stop sending a room, without a word: Pusher has none for it."""
         room = self.server.traffic.room("kick", name)
@@ -172,6 +175,12 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
         noise = bytes(chance.randrange(256) for _ in range(100))
         self.pending += [frame(noise), b"\x82\x04\x00\xff\x01\x02", frame(b"{" * 70_000), frame(b"")]
         self.flush()
+
+    def broken(self, chance: Any) -> None:
+        """A frame with an opcode that does not exist."""
+        self.server.traffic.send()
+        self.outlet.write(b"\x83\x02hi")
+        self.end_broken()
 
 
 class SimulatedKick(Platform[KickConnection]):
@@ -233,11 +242,12 @@ class SimulatedKick(Platform[KickConnection]):
         factory.setProtocolOptions(
             autoPingInterval=0, maxMessagePayloadSize=1 << 20, tcpNoDelay=True, closeHandshakeTimeout=1
         )
-        factory.buildProtocol = self._connection  # type: ignore[method-assign]
+        factory.buildProtocol = self.connection  # type: ignore[method-assign]
         self._websocket = factory
         return factory
 
-    def _connection(self, addr: Any) -> KickConnection:
+    def connection(self, addr: Any) -> KickConnection:
+        """A connection that is about to be made."""
         connection = KickConnection()
         connection.server = self
         connection.factory = self._websocket

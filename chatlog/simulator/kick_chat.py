@@ -41,7 +41,16 @@ class KickChat(Chat):
                 (2, self.celebration),
                 (3, self.escaped),
                 (2, self.old),
-                *([] if tame else [(0.5, self.not_utf8), (0.3, self.not_json), (0.3, self.no_frame)]),
+                *(
+                    []
+                    if tame
+                    else [
+                        (0.5, self.not_utf8),
+                        (0.3, self.half_pair),
+                        (0.3, self.not_json),
+                        (0.3, self.no_frame),
+                    ]
+                ),
                 *KickEvents(self).mix(),
             ]
         )
@@ -118,6 +127,17 @@ class KickChat(Chat):
         text = self.text()
         id, payload = self._payload(room, ms, text.kick)
         return self.event(room, "ChatMessageEvent", payload, b"message", id, text.kick)
+
+    def half_pair(self, room: Room, ms: int) -> Said:
+        """A message with half a surrogate pair in it, as a text that was cut has."""
+        text = "cut here \ud83d"
+        id, payload = self._payload(room, ms, text)
+        outer = {
+            "event": _PREFIX + "ChatMessageEvent",
+            "data": json.dumps(payload),
+            "channel": _channel(room, 0),
+        }
+        return frame(json.dumps(outer).encode()), id, b"message", json.dumps(text).encode(), b"", 0
 
     def escaped(self, room: Room, ms: int) -> Said:
         """A message in ASCII, everything else escaped, as some senders do."""

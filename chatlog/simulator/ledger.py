@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,15 @@ from chatlog.simulator.chat import record_key
 
 #: Bits of an event's flags.
 DEAD, GREETING, TIMED = 1, 2, 4
+
+
+def loads(line: bytes) -> Any:
+    """The JSON document in a line. Raises ValueError."""
+    try:
+        return orjson.loads(line)
+    except ValueError:
+        # Lone surrogates are JSON, but not for orjson.
+        return json.loads(line)
 
 
 class Ledger:
@@ -48,7 +58,7 @@ class Ledger:
         """Take the lines of an oracle. A last line that is not finished is left out."""
         for line in file:
             if line.endswith(b"\n"):
-                entry = orjson.loads(line)
+                entry = loads(line)
                 if "note" in entry:
                     self._note(entry)
                 else:

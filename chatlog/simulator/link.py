@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MOST_UNREAD = 64_000_000
 #: What the other side had not read this many milliseconds before its connection was cut may be lost.
 IN_FLIGHT = 1000
+#: Seconds for which a client may keep a connection whose stream was broken.
+BROKEN_FOR = 5.0
 
 
 class Link:
@@ -32,7 +34,7 @@ class Link:
         self._own_records = own_records
         self.pending: list[bytes] = []
         self.dead = False
-        self._cut = False
+        self._cut = self._twice = False
         self._calls: list[IDelayedCall] = []
         #: (room, topic) of everything joined or subscribed to.
         self.joined: dict[tuple[Room, int], None] = {}
@@ -56,6 +58,8 @@ class Link:
         pending, self.pending = self.pending, []
         if self.dead:
             return
+        if self._twice:
+            pending = [wire for wire in pending for _ in (1, 2)]
         if self._own_records:
             for wire in pending:
                 self.outlet.write(wire)
@@ -64,10 +68,16 @@ class Link:
         if self.outlet.waiting_bytes > MOST_UNREAD:
             self.cut()
 
-    def join(self, room: Room, topic: int = 0) -> None:
-        """Listen to a topic of a room, after the delay that first messages may have."""
+    def join(self, room: Room, topic: int = 0, after: float = 0.0) -> None:
+        """Listen to a topic of a room, ``after`` so many seconds."""
         self.joined[room, topic] = None
-        if room not in self._muted:
+        if after:
+            self.later(after, self._listen, room, topic)
+        else:
+            self._listen(room, topic)
+
+    def _listen(self, room: Room, topic: int) -> None:
+        if (room, topic) in self.joined and room not in self._muted:
             self._traffic.listen(room, topic, self)
 
     def part(self, room: Room, topic: int = 0) -> None:
@@ -108,8 +118,12 @@ class Link:
 
     def finish(self) -> None:
         """Close in good order: everything that was said before still goes out."""
+        if self.dead:
+            return
         self._traffic.send()
         self.dead = True
+        # With a producer TLS would wait for it to say that it is done.
+        self.transport.unregisterProducer()
         self.transport.loseConnection()
 
     # -- Faults
@@ -142,12 +156,27 @@ class Link:
         self._muted -= rooms
         for joined, topic in self.joined:
             if joined in rooms:
-                self._traffic.listen(joined, topic, self)
+                self._listen(joined, topic)
 
     def split(self, seconds: float) -> None:
         """Send in pieces of odd sizes for ``seconds``."""
         self.outlet.split()
         self.later(seconds, self.outlet.straight)
+
+    def repeat(self, seconds: float) -> None:
+        """Send everything twice for ``seconds``, as Twitch says that it may."""
+        self._twice = True
+        self.later(seconds, self._once)
+
+    def _once(self) -> None:
+        self.flush()
+        self._twice = False
+
+    def end_broken(self) -> None:
+        """Nobody can make sense of what comes from now on: say nothing more, and reset soon."""
+        self.dead = True
+        self.outlet.shut()
+        self.later(BROKEN_FOR, self.cut)
 
     def slow(self, seconds: float, bytes_per_second: int) -> None:
         """Dribble for ``seconds``."""

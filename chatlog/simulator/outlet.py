@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+#: The sizes of pieces.
+_ODD = (1, 1, 1, 1, 2, 2, 3, 5, 7, 13, 31, 257)
+
 
 class Outlet:
     """Writes to ``write``, at the moment in the way that was last asked for. Nothing is reordered.
@@ -43,7 +46,9 @@ class Outlet:
         """From now on send what comes as it comes, and at once what is waiting."""
         self._pieces = False
         self._rate = 0
-        self._go_on()
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._step()
 
     def split(self) -> None:
         """From now on cut everything into pieces of odd sizes, one a turn of the reactor."""
@@ -81,9 +86,7 @@ class Outlet:
             pause = 0.1
         elif self._pieces:
             # One byte at a time would never catch up with a busy room.
-            self._take(
-                self._chance.choice((1, 1, 2, 3, 5, 7, 13, 511) if self.waiting_bytes < 8192 else (4093,))
-            )
+            self._take(self._chance.choice(_ODD if self.waiting_bytes < 8192 else (4093,)))
             pause = 0.0
         else:
             while self._waiting and not self.full:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from chatlog.simulator.rooms import Room
@@ -29,6 +29,9 @@ class Connection(Protocol):
 
     def cut(self) -> None:
         """Reset the connection."""
+
+    def finish(self) -> None:
+        """Close the connection in good order."""
 
 
 C = TypeVar("C", bound=Connection)
@@ -85,6 +88,20 @@ class Platform(Generic[C]):
         now = self.clock.seconds()
         for connection in list(self.connections.values()):
             connection.check(now)
+
+    def finish(self, seconds: float = 2.0) -> Deferred[None]:
+        """Listen no more and close every connection in good order, those that hang after ``seconds``
+        without it; fires when all are gone."""
+        return Deferred.fromCoroutine(self._finish(seconds))
+
+    async def _finish(self, seconds: float) -> None:
+        await self.refuse_connections()
+        for connection in list(self.connections.values()):
+            connection.finish()
+        end = self.clock.seconds() + seconds
+        while self.connections and self.clock.seconds() < end:
+            await deferLater(self.clock, 0.05)
+        await self.stop()
 
     def stop(self) -> Deferred[None]:
         """Listen no more and reset every connection."""

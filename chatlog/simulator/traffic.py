@@ -64,6 +64,10 @@ class Traffic:
         """The time of day in milliseconds since the epoch."""
         return int(self._wall() * 1000)
 
+    def chat(self, platform: str) -> Chat:
+        """What makes the chat of ``platform``."""
+        return self._chats[platform]
+
     def room(self, platform: str, name: str) -> Room:
         """The room ``name``; the same one every time."""
         room = self.rooms.get((platform, name))

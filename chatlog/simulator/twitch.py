@@ -67,7 +67,7 @@ class TwitchConnection(Link, Protocol):
         self._welcomed = False
         self._capabilities: set[str] = set()
         self.opened(self.server.traffic, self.server.clock, self._rules.own_records)
-        self.heard = self._pinged = self.server.clock.seconds()
+        self._pinged = self.server.clock.seconds()
         self._waiting_for_pong = False
         self.server.connections[self.number] = self
         self.transport.registerProducer(self, True)
@@ -84,8 +84,6 @@ class TwitchConnection(Link, Protocol):
         self.flush()
 
     def dataReceived(self, data: bytes) -> None:
-        self.heard = self.server.clock.seconds()
-        self._waiting_for_pong = False
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _MOST_INPUT:
             self.finish()
@@ -103,6 +101,8 @@ class TwitchConnection(Link, Protocol):
             act(params)
 
     def _do_cap(self, params: list[str]) -> None:
+        if params[:1] == ["LS"]:
+            self.send(":tmi.twitch.tv CAP * LS :twitch.tv/membership twitch.tv/tags twitch.tv/commands")
         if len(params) < 2 or params[0].upper() != "REQ":
             return
         asked = set(params[1].split())
@@ -187,7 +187,7 @@ class TwitchConnection(Link, Protocol):
             self.pending.append(line)
             self.server.traffic.oracle.greeting(room, self.server.traffic.milliseconds(), key, self)
             self.flush()
-        self.join(room)
+        self.join(room, after=self._rules.first_after)
 
     def flush(self) -> None:
         # What a client did not ask for it does not get.
@@ -212,6 +212,9 @@ class TwitchConnection(Link, Protocol):
     def _do_ping(self, params: list[str]) -> None:
         said = f" :{params[-1]}" if params else ""
         self.send(f":tmi.twitch.tv PONG tmi.twitch.tv{said}")
+
+    def _do_pong(self, params: list[str]) -> None:
+        self._waiting_for_pong = False
 
     def _do_quit(self, params: list[str]) -> None:
         self.finish()
@@ -239,6 +242,12 @@ class TwitchConnection(Link, Protocol):
         noise = bytes(chance.randrange(1, 256) for _ in range(300)).replace(b"\n", b" ")
         self.pending += [b"? " + noise + b"\r\n", b"\r\n\n", b"\x00\r\n", b"@" + b"x" * 70_000 + b"\r\n"]
         self.flush()
+
+    def broken(self, chance: Any) -> None:
+        """Bytes below TLS that are no TLS; without TLS half a line."""
+        self.server.traffic.send()
+        getattr(self.transport, "transport", self.transport).write(b"@half;a=line" * 100)
+        self.end_broken()
 
 
 class SimulatedTwitch(Platform[TwitchConnection]):

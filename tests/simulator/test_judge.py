@@ -1,0 +1,403 @@
+"""The judge: it must see every way in which an archive can differ from what was sent."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import os
+from typing import Any
+
+import zstandard
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.record import encode_full, rfc3339
+from chatlog.simulator.chat import twitch_key
+from chatlog.simulator.judge import main
+
+MS = 1_760_000_000_000
+TYPES = ("message", "timeout", "room")
+
+
+class Case:
+    """An oracle and the records that a faultless recorder would have made of it, to be spoilt."""
+
+    def __init__(self, directory: str, rooms: tuple[str, ...] = ("alpha", "beta"), count: int = 20) -> None:
+        self.directory = directory
+        self.oracle: list[dict[str, Any]] = []
+        self.records: dict[str, list[dict[str, Any]]] = {room: [] for room in rooms}
+        for n in range(count):
+            for room in rooms:
+                self.send(room, f"text {n}", id=f"{room}-{n}")
+        # One event without an id, twice.
+        for _ in range(2):
+            self.send("alpha", "", type="room", details={"slow": "5"})
+
+    def send(
+        self,
+        room: str,
+        text: str,
+        id: str = "",
+        type: str = "message",
+        details: dict[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        """One event in the oracle, and its record."""
+        n = len(self.oracle) + 1
+        at = MS + n * 100
+        tags = details or {}
+        command = "PRIVMSG" if id else "ROOMSTATE"
+        entry = {
+            "n": n,
+            "at": at,
+            "platform": "twitch",
+            "channel": room,
+            "id": id,
+            "type": type,
+            "text": text,
+        }
+        entry |= {"connection": 1, **more}
+        if not id:
+            entry["key"] = twitch_key(command, tags, text).decode()
+        self.oracle.append(entry)
+        self.records.setdefault(room, []).append(
+            record(room, text, type, id, at, {**tags, "command": command})
+        )
+
+    def gap(self, room: str, start: int, end: int) -> None:
+        """A gap record for the events numbered ``start`` to ``end``."""
+        times = {
+            "from": rfc3339(MS + start * 100),
+            "to": rfc3339(MS + end * 100),
+            "reason": "connection lost",
+        }
+        self.records[room].append(record(room, "", "gap", "", MS, times))
+
+    def write(self, suffix: str = "", spool: bool = False) -> list[str]:
+        """Write everything; the arguments for the judge."""
+        os.makedirs(self.directory)
+        oracle = os.path.join(self.directory, "oracle.jsonl")
+        with open(oracle, "w") as file:
+            file.write("".join(json.dumps(entry) + "\n" for entry in self.oracle))
+        archive = os.path.join(self.directory, "open" if spool else "archive")
+        os.makedirs(archive)
+        for room, records in self.records.items():
+            lines = b"".join(line(entry) for entry in records)
+            self.put(f"twitch_{room}_20251009_0853.jsonl{suffix}", lines, archive)
+        return ["--oracle", oracle, "--spool" if spool else "--archive", self.directory]
+
+    def put(self, name: str, data: bytes, directory: str | None = None) -> None:
+        """A file of the archive."""
+        if name.endswith(".gz"):
+            data = gzip.compress(data)
+        elif name.endswith(".zst"):
+            data = zstandard.compress(data)
+        with open(os.path.join(directory or os.path.join(self.directory, "archive"), name), "wb") as file:
+            file.write(data)
+
+
+def record(room: str, text: str, type: str, id: str, at: int, details: dict[str, str]) -> dict[str, Any]:
+    time = rfc3339(at)
+    return {
+        "timestamp": time,
+        "channel": room,
+        "username": "",
+        "user_id": "",
+        "message": text,
+        "type": type,
+        "id": id,
+        "platform": "twitch",
+        "channel_id": "1",
+        "received": time,
+        "details": details,
+    }
+
+
+def line(entry: dict[str, Any]) -> bytes:
+    return encode_full(*entry.values())
+
+
+class JudgeTests(SynchronousTestCase):
+    def case(self, *rooms: str) -> Case:
+        return Case(self.mktemp(), rooms or ("alpha", "beta"))
+
+    def judge(self, arguments: list[str], *more: str) -> tuple[int, dict[str, Any]]:
+        """(exit status, judgement)."""
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            status = main([*arguments, *more, "--json"])
+        return status, json.loads(output.getvalue())
+
+    def faults(self, found: dict[str, Any]) -> dict[str, int]:
+        """What is wrong, without what is zero."""
+        names = "lost excused undelivered hidden pending doubled altered out_of_order invalid unknown"
+        return {name: found[name] for name in names.split() if found[name]}
+
+    def test_faultless(self) -> None:
+        """An archive that has everything once, in any packing, is good."""
+        for suffix in ("", ".gz", ".zst"):
+            status, found = self.judge(self.case().write(suffix))
+            self.assertEqual((status, self.faults(found)), (0, {}))
+            self.assertEqual((found["sent"], found["recorded"], found["files"]), (42, 42, 2))
+
+    def test_lost(self) -> None:
+        """Missing records are counted, with room and time from the first to the last."""
+        case = self.case()
+        del case.records["beta"][5:8]
+        status, found = self.judge(case.write())
+        self.assertEqual((status, self.faults(found)), (1, {"lost": 3, "hidden": 3}))
+        (missing,) = found["missing"]
+        self.assertEqual((missing["channel"], missing["count"], missing["why"]), ("beta", 3, "lost"))
+        self.assertEqual((missing["start"], missing["end"]), (MS + 1200, MS + 1600))
+
+    def test_lost_without_id(self) -> None:
+        """Of two events that look the same one can be missing too."""
+        case = self.case()
+        case.records["alpha"].pop()
+        status, found = self.judge(case.write())
+        self.assertEqual((status, found["lost"]), (1, 1))
+
+    def test_whole_room_lost(self) -> None:
+        """A room without any file is missing as a whole."""
+        case = self.case()
+        del case.records["beta"]
+        status, found = self.judge(case.write())
+        self.assertEqual((status, found["lost"]), (1, 20))
+
+    def test_doubled(self) -> None:
+        """A record that is there twice is found, with an id or without."""
+        for index in (3, -1):
+            case = self.case()
+            case.records["alpha"].append(case.records["alpha"][index])
+            status, found = self.judge(case.write())
+            self.assertEqual((status, self.faults(found)), (1, {"doubled": 1}))
+
+    def test_altered(self) -> None:
+        """A record that says something else than was sent is found: text, type or time."""
+        for key, value in (("message", "text 3 "), ("type", "action"), ("timestamp", rfc3339(MS))):
+            case = self.case()
+            case.records["alpha"][3][key] = value
+            status, found = self.judge(case.write())
+            self.assertEqual((status, self.faults(found)), (1, {"altered": 1}), key)
+            self.assertIn(f"altered {key}", found["examples"][0])
+
+    def test_altered_room(self) -> None:
+        """A record in another room than its own is one lost here and one never sent there."""
+        case = self.case()
+        moved = case.records["alpha"].pop(3) | {"channel": "beta"}
+        case.records["beta"].insert(3, moved)
+        status, found = self.judge(case.write())
+        self.assertEqual((status, found["lost"], found["unknown"]), (1, 1, 1))
+
+    def test_out_of_order(self) -> None:
+        """Two records that changed places are found; asked not to mind, the judge does not."""
+        case = self.case()
+        records = case.records["alpha"]
+        records[3], records[4] = records[4], records[3]
+        arguments = case.write()
+        status, found = self.judge(arguments)
+        self.assertEqual((status, self.faults(found)), (1, {"out_of_order": 1}))
+        self.assertEqual(self.judge(arguments, "--any-order")[0], 0)
+
+    def test_order_over_files(self) -> None:
+        """The order of a room's files is that of their minutes and numbers, not of the alphabet."""
+        case = self.case("alpha")
+        records = case.records.pop("alpha")
+        arguments = case.write()
+        cuts = (("0853", 0, 4), ("0853-2", 4, 8), ("0853-10", 8, 12), ("0854", 12, 22))
+        for name, start, end in cuts:
+            data = b"".join(line(entry) for entry in records[start:end])
+            case.put(f"twitch_alpha_20251009_{name}.jsonl.gz", data)
+        status, found = self.judge(arguments)
+        self.assertEqual((status, self.faults(found)), (0, {}))
+
+    def test_invalid_lines(self) -> None:
+        """Lines that are no record, and files that cannot be unpacked, are found and do not stop it."""
+        for data, count in (
+            (b"half a li", 1),
+            (b"\n", 1),
+            (b'{"timestamp": 1}\n[]\n', 2),
+            (b'\xff\xfe{"not": "utf-8"}\n', 1),
+        ):
+            case = self.case()
+            arguments = case.write()
+            case.put("twitch_gamma_20251009_0853.jsonl", data)
+            status, found = self.judge(arguments)
+            self.assertEqual((status, self.faults(found)), (1, {"invalid": count}), data)
+        case = self.case()
+        arguments = case.write()
+        for suffix in ("gz", "zst"):
+            with open(
+                os.path.join(case.directory, f"twitch_gamma_20251009_0853.jsonl.{suffix}"), "wb"
+            ) as file:
+                file.write(b"not packed")
+        status, found = self.judge(arguments)
+        self.assertEqual((status, self.faults(found)), (1, {"invalid": 2}))
+
+    def test_never_sent(self) -> None:
+        """A record of something that was never sent is found."""
+        case = self.case()
+        case.records["alpha"].append(record("alpha", "hm", "message", "other-id", MS, {}))
+        status, found = self.judge(case.write())
+        self.assertEqual((status, self.faults(found)), (1, {"unknown": 1}))
+
+    def test_two_files_of_one_name(self) -> None:
+        """Two objects of one name are a fault, also in different packings."""
+        case = self.case()
+        arguments = case.write(".gz")
+        case.put("twitch_alpha_20251009_0853.jsonl.zst", b"")
+        status, found = self.judge(arguments)
+        self.assertEqual((status, found["duplicate_names"]), (1, ["twitch_alpha_20251009_0853.jsonl"]))
+
+    def test_undelivered(self) -> None:
+        """What the server could not deliver is not lost; that no gap record stands for it is told, and is
+        a fault where gaps are asked for."""
+        case = self.case()
+        for n in range(3):
+            case.send("alpha", "unheard", id=f"dead-{n}", dead=True)
+            case.records["alpha"].pop()
+        numbers = (case.oracle[-3]["n"], case.oracle[-1]["n"])
+        arguments = case.write()
+        status, found = self.judge(arguments)
+        self.assertEqual((status, self.faults(found)), (0, {"undelivered": 3, "hidden": 3}))
+        self.assertEqual(self.judge(arguments, "--gaps")[0], 1)
+        case.directory = self.mktemp()
+        case.gap("alpha", *numbers)
+        status, found = self.judge(case.write(), "--gaps")
+        self.assertEqual((status, self.faults(found)), (0, {"undelivered": 3}))
+        self.assertEqual(found["gaps"], {"connection lost": 1})
+
+    def test_gap_of_another_room(self) -> None:
+        """A gap record stands for its own room and time only."""
+        case = self.case()
+        del case.records["beta"][-1]
+        case.gap("alpha", 0, 50)
+        case.gap("beta", 0, 10)
+        _, found = self.judge(case.write())
+        self.assertEqual((found["lost"], found["hidden"]), (1, 1))
+
+    def test_cut_connection(self) -> None:
+        """What was under way when its connection was cut may be missing; what was sent before may not."""
+        case = self.case()
+        del case.records["alpha"][15:20]
+        case.oracle.append({"note": "cut", "connection": 1, "at": MS + 5000, "since": MS + 3300})
+        _, found = self.judge(case.write())
+        self.assertEqual((found["lost"], found["undelivered"]), (1, 4))
+
+    def test_cut_with_another_connection(self) -> None:
+        """What went to a second connection too must be there."""
+        case = self.case()
+        case.send("alpha", "both", id="both", also=[2])
+        case.records["alpha"].pop()
+        case.oracle.append({"note": "cut", "connection": 1, "at": MS + 9000, "since": MS})
+        _, found = self.judge(case.write())
+        self.assertEqual((found["lost"], found["undelivered"]), (1, 0))
+
+    def test_excuses(self) -> None:
+        """Losses in a window that was given, or shortly before a close, are excused; others are not."""
+        case = self.case()
+        del case.records["beta"][5:8]
+        case.oracle.append({"note": "closed", "connection": 1, "at": MS + 1800})
+        arguments = case.write()
+        window = ("--lost-after", rfc3339(MS + 1200), "--lost-before", str(MS / 1000 + 1.4))
+        _, found = self.judge(arguments, *window)
+        self.assertEqual((found["lost"], found["excused"]), (1, 2))
+        _, found = self.judge(arguments, "--excuse-closes", "0.5")
+        self.assertEqual((found["lost"], found["excused"]), (1, 2))
+        self.assertEqual(self.judge(arguments, "--excuse-closes", "1")[0], 0)
+
+    def test_settle(self) -> None:
+        """While a recorder still runs, the last seconds may be on their way."""
+        case = self.case("alpha")
+        del case.records["alpha"][-3:]
+        status, found = self.judge(case.write(), "--settle", "1")
+        self.assertEqual((status, self.faults(found)), (0, {"pending": 3}))
+
+    def test_greetings(self) -> None:
+        """The settings that come with every JOIN may be recorded once or each time, never more often."""
+        for times, faults in ((0, {}), (1, {}), (2, {}), (3, {"doubled": 1})):
+            case = self.case()
+            greetings = []
+            for _ in range(2):
+                case.send("alpha", "", type="room", details={"r9k": "0"}, greeting=True)
+                greetings.append(case.records["alpha"].pop())
+            case.records["alpha"] += [greetings[0]] * times
+            _, found = self.judge(case.write())
+            self.assertEqual(self.faults(found), faults)
+
+    def test_spool(self) -> None:
+        """What is still in the spool counts; a half line at the end of an open file does not."""
+        case = self.case()
+        arguments = case.write(spool=True)
+        with open(os.path.join(case.directory, "open", "twitch_alpha_20251009_0853.jsonl"), "ab") as file:
+            file.write(b'{"timestamp"')
+        status, found = self.judge(arguments)
+        self.assertEqual((status, self.faults(found)), (0, {}))
+
+    def test_spool_and_archive(self) -> None:
+        """A file that is uploaded and not yet removed is one file, not two."""
+        case = self.case()
+        arguments = case.write(".zst")
+        os.rename(os.path.join(case.directory, "archive"), os.path.join(case.directory, "objects"))
+        spool = os.path.join(case.directory, "spool")
+        os.makedirs(os.path.join(spool, "sealed"))
+        data = b"".join(line(entry) for entry in case.records["alpha"])
+        case.put("twitch_alpha_20251009_0853.jsonl", data, os.path.join(spool, "sealed"))
+        arguments[-1] = os.path.join(case.directory, "objects")
+        status, found = self.judge(arguments, "--spool", spool)
+        self.assertEqual((status, found["files"], self.faults(found)), (0, 2, {}))
+
+    def test_instance(self) -> None:
+        """Asked for one recorder, the files of others do not count."""
+        case = self.case("alpha")
+        records = case.records.pop("alpha")
+        arguments = case.write()
+        data = b"".join(line(entry) for entry in records)
+        for instance in ("one", "two"):
+            case.put(f"twitch_alpha_20251009_0853_{instance}.jsonl", data)
+        self.assertEqual(self.judge(arguments)[1]["doubled"], 22)
+        self.assertEqual(self.judge(arguments, "--instance", "two")[0], 0)
+
+    def test_lone_surrogates(self) -> None:
+        """A record with half a surrogate pair in it is valid."""
+        case = self.case()
+        case.send("alpha", "\ud83d", id="half")
+        status, found = self.judge(case.write())
+        self.assertEqual((status, self.faults(found)), (0, {}))
+
+    def test_several_oracles(self) -> None:
+        """The oracles of several runs of the simulator count together."""
+        case = self.case("alpha")
+        arguments = case.write()
+        more = os.path.join(case.directory, "second.jsonl")
+        os.rename(arguments[1], more)
+        with open(more) as file:
+            lines = file.readlines()
+        with open(arguments[1], "w") as file:
+            file.writelines(lines[:10])
+        with open(more, "w") as file:
+            file.writelines(lines[10:])
+        status, found = self.judge(arguments, "--oracle", more)
+        self.assertEqual((status, found["sent"]), (0, 22))
+
+    def test_report(self) -> None:
+        """For people the same is said in lines, the holes with their times."""
+        case = self.case()
+        del case.records["beta"][5:8]
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            self.assertEqual(main(case.write()), 1)
+        self.assertIn("lost 3,", output.getvalue())
+        self.assertIn(
+            "lost: 3 in twitch beta, 2025-10-09T08:53:21.200Z to 2025-10-09T08:53:21.600Z", output.getvalue()
+        )
+
+    def test_cannot_judge(self) -> None:
+        """Without an oracle, or with half a window, it says so and exits with 2."""
+        errors = io.StringIO()
+        arguments = self.case().write()
+        with contextlib.redirect_stderr(errors):
+            self.assertEqual(main(["--oracle", "/nonexistent", "--archive", "."]), 2)
+            self.assertEqual(main([*arguments, "--lost-after", "1"]), 2)
+        self.assertEqual(errors.getvalue().count("cannot judge: "), 2)
