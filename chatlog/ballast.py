@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from chatlog.files import Files, write_whole
+from chatlog.files import NO_SPACE, Files, write_whole
 
 T = TypeVar("T")
 
-#: What the system says when there is no room left on the disk.
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Bytes put by.
 SIZE = 1 << 20
 

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from chatlog.counters import Counters
 from chatlog.recovery import Report
 from chatlog.room import OpenFile
-from chatlog.spool import Batch, Committed, Spool, SyncFailed
+from chatlog.spool import Batch, Committed, Spool, SyncFailed, SyncPutOff
 
 T = TypeVar("T")
 
@@ -63,7 +63,9 @@ class Commits:
         self._sealing: list[str] = []
         self._broken: list[str] = []
         self._created = False
+        self._failed: list[str] = []
         self._stopping = False
+        self._given_up = False
         self._running: Deferred[None] | None = None
         self._recovery: Deferred[None] | None = None
         self._began = clock.seconds()
@@ -71,7 +73,7 @@ class Commits:
         # not covered by it.
         self._oldest_covered: float | None = None
         self._oldest: float | None = None
-        self._seal_trouble = ""
+        self._trouble = ""
         self.fatal = ""
         #: What the recovery of the earlier run's files found, once it is done.
         self.recovered: Report | None = None
@@ -108,7 +110,7 @@ class Commits:
     @property
     def pending(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._unsynced or self._sealing or self._broken)
+        return bool(self._unsynced or self._sealing or self._broken or self._trouble)
 
     # -- Commits
 
@@ -130,17 +132,21 @@ class Commits:
             file.unsynced = False
         sealing, self._sealing = self._sealing[:_SEAL_AT_ONCE], self._sealing[_SEAL_AT_ONCE:]
         broken, self._broken = self._broken, []
-        names = [file.name for file in unsynced]
-        batch = Batch(names, sealing, self._created, self._spool.numbering.note())
+        batch = Batch([file.name for file in unsynced], sealing, self._created, self._spool.numbering.note())
         self._created = False
         self._began = self._clock.seconds()
         self._oldest_covered, self._oldest = self._oldest, None
-        self._running = Deferred.fromCoroutine(self._commit(batch, broken, self._counters.written))
+        self._running = Deferred.fromCoroutine(self._commit(batch, unsynced, broken))
         self._running.addErrback(self._unexpected, "committing").addBoth(self._ended)
 
-    async def _commit(self, batch: Batch, broken: list[str], written: int) -> None:
+    async def _commit(self, batch: Batch, unsynced: list[OpenFile], broken: list[str]) -> None:
+        written = self._counters.written
         try:
             done = await self._threads.run(self._spool.commit, batch)
+        except SyncPutOff as error:
+            self._put_back(batch, unsynced, broken)
+            self._note_trouble(str(error))
+            return
         except SyncFailed as error:
             self._fail(str(error))
             return
@@ -157,18 +163,14 @@ class Commits:
         if broken:
             good, report, _ = await self._threads.run(self._spool.repair, broken)
             self._seal_later(good)
-            self._log_failed(report)
+            self._note_failed(report)
 
     def _ended(self, _: object) -> None:
         self._running = None
 
     def _sealed(self, done: Committed) -> None:
         self._sealing[:0] = done.left
-        if done.error and not self._seal_trouble:
-            self._log.error("cannot seal: {error}; it will be tried again", error=done.error)
-        elif self._seal_trouble and not done.error:
-            self._log.info("sealing again")
-        self._seal_trouble = done.error
+        self._note_trouble(f"cannot seal: {done.error}" if done.error else "")
         for name in done.vanished:
             self._log.error("{name} was removed from the spool by somebody else", name=name)
         self._counters.sealed += len(done.sealed)
@@ -178,6 +180,23 @@ class Commits:
             except Exception:
                 self._log.failure("while passing on {count} sealed files", count=len(done.sealed))
 
+    def _put_back(self, batch: Batch, unsynced: list[OpenFile], broken: list[str]) -> None:
+        """Do it all with the next commit."""
+        for file in unsynced:
+            if not file.unsynced:
+                self.wrote(file)
+        self._sealing[:0] = batch.sealing
+        self._broken[:0] = broken
+        self._created |= batch.created
+        self._oldest, self._oldest_covered = self._oldest_covered, None
+
+    def _note_trouble(self, text: str) -> None:
+        if text and not self._trouble:
+            self._log.error("{text}; it will be tried again", text=text)
+        elif self._trouble and not text:
+            self._log.info("syncing and sealing again")
+        self._trouble = text
+
     def _fail(self, text: str) -> None:
         if not self.fatal:
             self.fatal = text
@@ -185,7 +204,9 @@ class Commits:
             self._on_fatal(text)
 
     def _unexpected(self, failure: Failure, what: str) -> None:
-        if not failure.check(CancelledError):
+        if failure.check(CancelledError):
+            self._given_up = True
+        else:
             self._log.failure("while {what}", failure=failure, what=what)
 
     # -- Recovery
@@ -220,7 +241,7 @@ class Commits:
                 torn=total.torn_bytes,
                 torn_files=total.torn_files,
             )
-        self._log_failed(total)
+        self._note_failed(total)
         if total.strangers:
             self._log.warn(
                 "{count} entries of open/ are not the recorder's and are left alone: {names}",
@@ -237,10 +258,16 @@ class Commits:
             self.wrote(OpenFile(name, -1))
         self._sealing.extend(names)
 
-    def _log_failed(self, report: Report) -> None:
+    def retry(self) -> None:
+        """Try again to repair what could not be repaired."""
+        self._broken += self._failed
+        self._failed = []
+
+    def _note_failed(self, report: Report) -> None:
         if report.failed:
+            self._failed += [name for name, _ in report.failed]
             self._log.error(
-                "{count} files stay in open/ until the next start, {name} for one: {error}",
+                "{count} files cannot be repaired for now and stay in open/, {name} for one: {error}",
                 count=len(report.failed),
                 name=report.failed[0][0],
                 error=report.failed[0][1],
@@ -248,15 +275,17 @@ class Commits:
 
     # -- The end
 
-    async def finish(self) -> None:
-        """Commit all there is and wait for it. What cannot be done stays in ``open/``."""
+    async def finish(self) -> bool:
+        """Commit all there is and wait for it; whether the thread is done with the spool. What cannot
+        be done stays in ``open/``."""
         self._stopping = True
         if self._recovery is not None:
             await self._recovery
-        while not self.fatal and (self._running or self.pending):
+        while not self.fatal and not self._given_up and (self._running or self.pending):
             if self._running is None:
                 self._begin()
             if self._running is not None:
                 await self._running
-            if self._seal_trouble:
+            if self._trouble:
                 break
+        return self._running is None and not self._given_up

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import resource
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from chatlog.files import NO_DESCRIPTORS
 from chatlog.room import OpenFile
 from chatlog.spool import Spool
 
@@ -18,8 +18,6 @@ RESERVE = 256
 #: More are of no use: reopening a file costs little.
 MOST = 4096
 _FEWEST = 16
-#: What the system says when it has no descriptor left.
-NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def default_limit() -> int:

@@ -14,6 +14,10 @@ import os
 from contextlib import suppress
 from typing import Any, Protocol
 
+#: What the system says when there is no room left on the disk, and when no more files can be opened.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+
 
 class Files(Protocol):
     """The file layer. Errors are OSError, as the operating system reports them."""

@@ -8,34 +8,32 @@ memory, up to a limit, and is tried again at every tick; sources are never stopp
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog.ballast import NO_SPACE
 from chatlog.commits import Commits, Threads
 from chatlog.counters import Counters
-from chatlog.descriptors import NO_DESCRIPTORS, Descriptors, default_limit
+from chatlog.descriptors import default_limit
+from chatlog.files import NO_SPACE
 from chatlog.naming import CHANNEL, FileName, parse_name
 from chatlog.recovery import Report
 from chatlog.room import Loss, OpenFile, Room, hold
 from chatlog.settings import RecorderSettings
 from chatlog.spool import Spool
+from chatlog.writer import Writer
 
 #: At the end, so many seconds for the last sync and the seals.
 STOP_LIMIT = 1.5
 #: While the disk is full, what is open is sealed this often (seconds), so that it can leave.
 _SEAL_WHEN_FULL = 60.0
-
-
-class SpoolFull(OSError):
-    """The spool has reached its own limit; to the recorder that is a full disk."""
+#: Files finished in one tick when a period ends.
+_ROTATE_AT_ONCE = 250
 
 
 class Recorder(Service):
@@ -68,14 +66,14 @@ class Recorder(Service):
     ) -> None:
         self._settings = settings
         self._spool = spool
-        self._files = spool.files
         self._counters = counters
         self._clock = clock
         self._wall = wall
         self._before_flush = before_flush
         self._on_losses = on_losses
         self._commits = Commits(spool, counters, clock, threads, on_sealed, on_fatal)
-        self._descriptors = Descriptors(spool, default_limit() if descriptors is None else descriptors)
+        limit = default_limit() if descriptors is None else descriptors
+        self._writer = Writer(settings, spool, counters, self._commits, limit)
         # Synced at the tick after which it would be too late; ticks may be a little early.
         self._commit_interval = settings.sync_interval - 0.9 * settings.flush_interval
 
@@ -87,6 +85,8 @@ class Recorder(Service):
         self._loop.clock = clock
         self._flush_call: IDelayedCall | None = None
         self._period = 0
+        # Files that a change of period ended and that are still to be finished.
+        self._rotating: list[tuple[Room, OpenFile]] = []
         self._flushed_at = 0.0
         self._sealed_when_full = -_SEAL_WHEN_FULL
 
@@ -188,15 +188,15 @@ class Recorder(Service):
             )
         for room in self:
             if room.file is not None:
-                self._retire(room)
-        await self._commits.finish()
-        self._spool.close()
+                self._writer.retire(room)
+        if await self._commits.finish():
+            self._spool.close()
+        else:
+            # The lock is kept: a thread may still be at work.
+            self._log.warn("the disk is slow; what is open is sealed at the next start")
 
     def _broke(self, failure: Failure, what: str) -> None:
-        if failure.check(TimeoutError):
-            self._log.warn("the disk is slow; open files are sealed at the next start")
-        else:
-            self._log.failure("while {what}", failure=failure, what=what)
+        self._log.failure("while {what}", failure=failure, what=what)
 
     # -- The tick
 
@@ -231,7 +231,7 @@ class Recorder(Service):
         trouble: OSError | None = None
         for index, room in enumerate(rooms):
             try:
-                self._write(room, now)
+                self._writer.write(room, now)
             except OSError as error:
                 trouble = error
                 if error.errno in NO_SPACE:
@@ -244,97 +244,19 @@ class Recorder(Service):
                 )
             if room.lines:
                 self._to_write.append(room)
+            elif room.loss is not None:
+                self._report_loss(room)
         if self._to_write:
             self._hold(now)
         self._flushed_at = now
         self._note_trouble(trouble, self._counters.written > written)
-        period = self._period_of(now)
-        if period != self._period:
-            self._period = period
-            self.rotate_now()
+        self._rotate_if_due(now)
         self._commits.begin_if_due(self._commit_interval)
         if self._losses:
             losses, self._losses = self._losses, []
             self._on_losses(losses)
 
-    def _period_of(self, now: float) -> int:
-        return int(now // self._settings.rotate_interval)
-
-    # -- Writing
-
-    def _write(self, room: Room, now: float) -> None:
-        """Write the room's lines. Raises OSError when some are left; no half line is."""
-        lines = room.lines
-        data = lines[0] if len(lines) == 1 else b"".join(lines)
-        if self._spool.usage + len(data) > self._settings.max_size:
-            raise SpoolFull(errno.ENOSPC, f"the spool has reached max_size, {self._settings.max_size} bytes")
-        file = room.file or self._open(room, now)
-        try:
-            fd = self._descriptors.get(file)
-        except FileNotFoundError:
-            self._log.error("{name} was removed from the spool by somebody else", name=file.name)
-            room.file = None
-            file = self._open(room, now)
-            fd = file.fd
-        except OSError as error:
-            if file.size and error.errno not in NO_DESCRIPTORS:
-                self._retire(room)
-            raise
-        if file.torn:
-            self._files.truncate(fd, file.size)
-            file.torn = False
-        taken = 0
-        try:
-            taken = self._files.write(fd, data)
-            while taken < len(data):
-                more = self._files.write(fd, data[taken:])
-                if not more:
-                    raise OSError(errno.EIO, f"nothing was written to {file.name}")
-                taken += more
-        except OSError as error:
-            self._tore(room, file, taken, now, error)
-            raise
-        self._wrote(room, file, len(lines), taken, now)
-        if file.size >= self._settings.rotate_size:
-            self._retire(room)
-        if room.loss is not None:
-            self._report_loss(room)
-
-    def _open(self, room: Room, now: float) -> OpenFile:
-        last = room.last_minute, room.last_n
-        name, fd = self._descriptors.opening(self._spool.create, room.platform, room.channel, now, last)
-        room.last_minute, room.last_n = name.minute, name.n
-        room.file = OpenFile(str(name), fd)
-        self._descriptors.add(room.file)
-        self._commits.created()
-        return room.file
-
-    def _wrote(self, room: Room, file: OpenFile, count: int, size: int, now: float) -> None:
-        """The first ``count`` lines of the room are in its file now."""
-        self._counters.appended += room.took(count)
-        file.size += size
-        if not file.unsynced:
-            self._commits.wrote(file)
-        self._spool.usage += size
-        room.written += count
-        room.written_bytes += size
-        room.written_at = now
-        self._counters.written += count
-        self._counters.written_bytes += size
-
-    def _tore(self, room: Room, file: OpenFile, taken: int, now: float, error: OSError) -> None:
-        """Only ``taken`` bytes were taken, perhaps ending in half a line: keep whole lines only."""
-        count, size = room.whole(taken)
-        if count:
-            self._wrote(room, file, count, size, now)
-        try:
-            self._files.truncate(file.fd, file.size)
-        except OSError:
-            file.torn = True
-        # A file that gives trouble of its own is not written again, unless it holds nothing: a disk
-        # that fails for good must not fill up with empty files.
-        if file.size and (file.torn or error.errno not in NO_SPACE):
-            self._retire(room)
+    # -- When not everything can be written
 
     def _hold(self, now: float) -> None:
         """Keep what could not be written, within the limit."""
@@ -376,14 +298,26 @@ class Recorder(Service):
 
     # -- Rotation
 
+    def _rotate_if_due(self, now: float) -> None:
+        """Rotate when the time of day has come to another period, forwards or back. Not all rooms in
+        one tick: making thousands of new files would hold up the sockets."""
+        period = self._period_of(now)
+        if period != self._period:
+            self._period = period
+            self._commits.retry()
+            self._rotating = [(room, room.file) for room in self if room.file is not None and room.file.size]
+        if self._rotating:
+            for room, file in self._rotating[:_ROTATE_AT_ONCE]:
+                if room.file is file:
+                    self._writer.retire(room)
+            del self._rotating[:_ROTATE_AT_ONCE]
+
+    def _period_of(self, now: float) -> int:
+        return int(now // self._settings.rotate_interval)
+
     def rotate_now(self) -> None:
-        """Finish every file that holds something; rooms go on in new ones."""
+        """Finish every file that holds something, at once; rooms go on in new ones."""
         for room in self:
             if room.file is not None and room.file.size:
-                self._retire(room)
-
-    def _retire(self, room: Room) -> None:
-        file, room.file = room.file, None
-        if file is not None:
-            self._descriptors.drop(file)
-            self._commits.finished(file)
+                self._writer.retire(room)
+        self._commits.retry()

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from chatlog.ballast import NO_SPACE, Ballast
-from chatlog.files import Files, write_whole
+from chatlog.ballast import Ballast
+from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files, write_whole
 from chatlog.naming import FileName, parse_name, utc_minute
 from chatlog.numbering import Numbering, load_note, save_note
 from chatlog.recovery import Report, repair
@@ -38,6 +38,10 @@ class SpoolError(Exception):
 class SyncFailed(Exception):
     """The disk refused to keep what was written. The system forgets such an error once it was told,
     so the call must not be made again: only a new start, from what the disk holds, can be trusted."""
+
+
+class SyncPutOff(Exception):
+    """Nothing was synced, because nothing could be opened; that is no failure, only too early."""
 
 
 @dataclass(slots=True)
@@ -77,6 +81,8 @@ class Spool:
         self.strangers: list[str] = []
         self._lock_fd: int | None = None
         self._saved_note = b""
+        # Sealed, but the directories are not synced yet.
+        self._moved: list[str] = []
 
     def path(self, area: str, name: str = "") -> str:
         """The path of one of the directories, or of a file in it."""
@@ -238,20 +244,37 @@ class Spool:
     # -- Committing
 
     def commit(self, batch: Batch) -> Committed:
-        """Force what was written to the disk, then seal. Raises SyncFailed; any other trouble leaves
-        files in ``open/`` and says so in the result."""
+        """Force what was written to the disk, then seal. Raises SyncFailed and SyncPutOff; any other
+        trouble leaves files in ``open/`` and says so in the result."""
         try:
             self._sync(batch)
         except OSError as error:
+            if error.errno in NO_DESCRIPTORS:
+                raise SyncPutOff(f"cannot sync: {error}") from error
             raise SyncFailed(f"the disk did not keep what was written: {error}") from error
         done = Committed()
-        if not batch.sealing:
-            return done
+        if batch.sealing:
+            self._seal_all(batch, done)
+        if self._moved:
+            try:
+                self.files.sync_directory(self.path("open"))
+                self.files.sync_directory(self.path("sealed"))
+            except OSError as error:
+                if error.errno not in NO_DESCRIPTORS:
+                    raise SyncFailed(f"the disk did not keep the sealed files: {error}") from error
+                done.error = f"{self.path('sealed')}: {error.strerror}"
+            else:
+                done.sealed, self._moved = self._moved, []
+        if batch.sealing:
+            self._ballast.restock(self.directory)
+        return done
+
+    def _seal_all(self, batch: Batch, done: Committed) -> None:
         try:
             self._ballast.spend(self._save_note, batch.note)
         except OSError as error:
             done.left, done.error = batch.sealing, f"{self.path('names')}: {error.strerror}"
-            return done
+            return
         for name in batch.sealing:
             try:
                 sealed = self._ballast.spend(self._seal, name)
@@ -262,14 +285,7 @@ class Spool:
                 done.error = f"{name}: {error.strerror}"
             else:
                 if sealed:
-                    done.sealed.append(sealed)
-        try:
-            self.files.sync_directory(self.path("open"))
-            self.files.sync_directory(self.path("sealed"))
-        except OSError as error:
-            raise SyncFailed(f"the disk did not keep the sealed files: {error}") from error
-        self._ballast.restock(self.directory)
-        return done
+                    self._moved.append(sealed)
 
     def _sync(self, batch: Batch) -> None:
         directory = self.path("open")

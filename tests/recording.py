@@ -44,6 +44,8 @@ class Recording:
         self.counters = Counters()
         #: What the sockets do when a tick lets them deliver.
         self.deliver: Callable[[], object] = lambda: None
+        #: What is done about losses.
+        self.told: Callable[[list[Loss]], object] = lambda losses: None
         self.sealed: list[str] = []
         self.fatal: list[str] = []
         self.losses: list[Loss] = []
@@ -59,12 +61,16 @@ class Recording:
             before_flush=self.before_flush,
             on_sealed=self.sealed.extend,
             on_fatal=self.fatal.append,
-            on_losses=self.losses.extend,
+            on_losses=self.lost,
             descriptors=descriptors,
         )
 
     def now(self) -> float:
         return self.wall + self.clock.seconds()
+
+    def lost(self, losses: list[Loss]) -> None:
+        self.losses += losses
+        self.told(losses)
 
     def before_flush(self) -> None:
         self.deliver()

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import errno
+import os
+import time
+from typing import Any, cast
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
+from chatlog.counters import Counters
+from chatlog.files import OsFiles
+from chatlog.naming import parse_name
+from chatlog.recorder import Recorder
+from chatlog.room import Loss
+from chatlog.services import OwnedThreads
+from chatlog.settings import RecorderSettings
+from chatlog.spool import Spool
+from tests.fakes import MemoryFiles
 from tests.recording import HALF_PAST_TEN, Recording, line
 
 
@@ -161,6 +178,29 @@ class RotationTests(SynchronousTestCase):
             },
         )
 
+    def test_many_rooms(self) -> None:
+        """Thousands of rooms rotate over a few ticks, so that no tick has to make all the new files;
+        a file that was made meanwhile is not ended again."""
+        rig = Recording(descriptors=50, rotate_size=150).start()
+        for room in range(600):
+            rig.append(f"room{room}", line(room))
+        rig.advance(1)
+        rig.wall += 3600
+        # Ends by its size, before its turn comes.
+        rig.append("room599", line(0, pad=200))
+        before = 0
+        for number in range(4):
+            for room in range(600):
+                rig.append(f"room{room}", line(number))
+            rig.advance(0.5)
+            made = [path for operation, path in rig.files.log if operation == "create" and "1130" in path]
+            self.assertLessEqual(len(made) - before, 251)
+            before = len(made)
+            rig.wall += 60
+        rig.advance(2)
+        self.assertEqual(len([name for name in rig.sealed if "_1030" in name]), 600)
+        self.assertEqual([name for name in rig.sealed if "_11" in name], [])
+
     def test_clock_goes_back(self) -> None:
         """When the time of day jumps to another period, files rotate; no name is used twice."""
         rig = Recording().start()
@@ -219,6 +259,248 @@ class StopTests(SynchronousTestCase):
 class FullTests(SynchronousTestCase):
     """Nothing can be written."""
 
+    def test_max_size(self) -> None:
+        """The spool's own limit works like a full disk: what is there stays, new lines wait, then the
+        newest are dropped; what is freed can be used at once."""
+        size = len(line(0))
+        rig = Recording(max_size=10 * size, buffer_limit=3 * size).start()
+        rig.append("one", *map(line, range(9)))
+        rig.advance()
+        self.assertEqual(rig.recorder.spool_bytes, 9 * size)
+        rig.append("one", line(9))
+        rig.advance()
+        self.assertEqual(rig.recorder.trouble, "")
+        rig.append("one", line(1), line(2), line(3), line(4), line(5))
+        rig.advance(5)
+        self.assertIn("max_size", rig.recorder.trouble)
+        self.assertEqual(rig.recorder.spool_bytes, 10 * size)
+        self.assertEqual(rig.counters.dropped["overflow"], 2)
+        # What was open has been sealed, so that it can be uploaded and make space.
+        self.assertEqual(rig.sealed, ["twitch_one_20251229_1030.jsonl"])
+        rig.recorder.packed(-4 * size)
+        rig.advance()
+        self.assertEqual(rig.recorder.trouble, "")
+        self.assertEqual(rig.recorder.spool_bytes, 9 * size)
+        rig.recorder.freed(5 * size)
+        self.assertEqual(rig.recorder.spool_bytes, 4 * size)
+        self.assertEqual(list(rig.contents("open").values()), [line(1) + line(2) + line(3)])
+
+    def test_max_size_counts_the_earlier_run(self) -> None:
+        """Files that were waiting before the start count too."""
+        files = MemoryFiles()
+        files.put("/data/sealed/twitch_one_20251229_0900.jsonl", bytes(1000))
+        rig = Recording(files=files, max_size=1000).start()
+        rig.append("one", line(1))
+        rig.advance()
+        self.assertIn("max_size", rig.recorder.trouble)
+
+    def test_sealed_once_a_minute(self) -> None:
+        """A disk that stays full, or is full again and again, does not make a heap of small files."""
+        rig = Recording().start()
+        for number in range(60):
+            rig.files.rule = _no_writes if number % 2 else _anything
+            rig.append("one", line(number))
+            rig.advance(1)
+        self.assertLessEqual(len(rig.sealed), 2)
+
+    def test_said_once(self) -> None:
+        """One line says when lines could not be written any more and one when they can again."""
+        seen: list[Any] = []
+
+        @implementer(ILogObserver)
+        def observer(event: Any) -> None:
+            if event.get("log_namespace", "").startswith("chatlog"):
+                seen.append(event)
+
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        rig = Recording().start()
+        rig.files.rule = _no_writes
+        for number in range(20):
+            rig.append("one", line(number))
+            rig.append("two", line(number))
+            rig.advance()
+        self.assertEqual([event["log_level"] for event in seen], [LogLevel.error])
+        rig.files.rule = _anything
+        rig.advance()
+        self.assertEqual([event["log_level"] for event in seen], [LogLevel.error, LogLevel.info])
+        rig.advance(5)
+        self.assertEqual(len(seen), 2)
+
+    def test_space_comes_back_slowly(self) -> None:
+        """Waiting lines go out one by one as space comes; each is counted once, and lines that have
+        waited are not dropped for newer ones."""
+        size = len(line(0))
+        rig = Recording(buffer_limit=3 * size, max_size=2 * size).start()
+        rig.files.take = lambda size: min(size, len(line(0)))
+        rig.append("one", line(0), line(1))
+        rig.advance()
+        rig.append("one", line(2), line(3), line(4))
+        rig.advance()
+        for number in range(5, 8):
+            rig.files.capacity = rig.files.used() + size
+            rig.recorder.freed(10 * size)
+            rig.append("one", line(number))
+            rig.advance()
+            rig.recorder.packed(10 * size)
+        rig.files.capacity = None
+        rig.recorder.freed(10 * size)
+        rig.advance(3)
+        self.successResultOf(rig.recorder.stopService())
+        written = b"".join(rig.contents("sealed")[name] for name in sorted(rig.contents("sealed"), key=len))
+        dropped = rig.counters.dropped["overflow"]
+        self.assertEqual(rig.counters.appended, 8)
+        self.assertEqual(rig.counters.written, 8 - dropped)
+        self.assertEqual(written[: 5 * size], b"".join(map(line, range(5))))
+        self.assertEqual(sum(loss.count for loss in rig.losses), dropped)
+
+    def test_no_news_is_no_good_news(self) -> None:
+        """As long as nothing could be written, nobody says that all is well again."""
+        rig = Recording(buffer_limit=1).start()
+        rig.files.rule = _no_writes
+        rig.append("one", line(1))
+        rig.advance(5)
+        self.assertEqual(rig.recorder.buffered_bytes, 0)
+        self.assertIn("No space", rig.recorder.trouble)
+        self.assertEqual(rig.losses, [])
+
+    def test_short_writes(self) -> None:
+        """A system that takes a few bytes at a time gets the rest with more writes."""
+        rig = Recording().start()
+        rig.files.take = lambda size: min(size, 7)
+        rig.append("one", line(1), line(2))
+        rig.advance()
+        self.assertEqual(list(rig.contents("open").values()), [line(1) + line(2)])
+        self.assertEqual(rig.recorder.trouble, "")
+
+    def test_writes_that_take_nothing(self) -> None:
+        """A write that takes nothing, without an error, is one."""
+        rig = Recording().start()
+        rig.append("one", line(1))
+        rig.advance()
+        rig.files.take = lambda size: 0
+        rig.append("one", line(2))
+        rig.advance()
+        self.assertNotEqual(rig.recorder.trouble, "")
+        rig.files.take = lambda size: size
+        rig.advance(3)
+        self.assertEqual(
+            sorted([*rig.contents("open").values(), *rig.contents("sealed").values()]), [line(1), line(2)]
+        )
+
+    def test_bad_file(self) -> None:
+        """A file that gives trouble of its own is left, whole, and the room goes on in a new one; the
+        others are not kept waiting."""
+        rig = Recording().start()
+        rig.append("one", line(1))
+        rig.append("two", line(2))
+        rig.advance()
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "write" and path.endswith("one_20251229_1030.jsonl"):
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        rig.files.rule = rule
+        rig.append("one", line(3))
+        rig.append("two", line(4))
+        rig.clock.advance(0.5)
+        self.assertEqual(rig.files.content("/data/open/twitch_two_20251229_1030.jsonl"), line(2) + line(4))
+        rig.advance(3)
+        self.assertEqual(rig.recorder.trouble, "")
+        self.assertEqual(rig.contents("sealed"), {"twitch_one_20251229_1030.jsonl": line(1)})
+        self.assertEqual(rig.contents("open")["twitch_one_20251229_1030-2.jsonl"], line(3))
+
+    def test_file_may_not_be_opened(self) -> None:
+        """The same when a file that was closed for want of descriptors cannot be opened again."""
+        rig = Recording(descriptors=1).start()
+        rig.append("one", line(1))
+        rig.append("two", line(2))
+        rig.advance()
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "reopen" and path.endswith("one_20251229_1030.jsonl"):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+
+        rig.files.rule = rule
+        rig.append("one", line(3))
+        rig.advance(3)
+        self.assertEqual(rig.contents("sealed"), {"twitch_one_20251229_1030.jsonl": line(1)})
+        self.assertEqual(rig.contents("open")["twitch_one_20251229_1030-2.jsonl"], line(3))
+
+    def test_disk_fails_for_good(self) -> None:
+        """A disk on which nothing works does not fill up with files, and nothing is dropped before
+        the memory set aside is full."""
+        rig = Recording().start()
+        rig.append("old", line(0))
+        rig.advance()
+
+        def rule(operation: str, path: str) -> None:
+            if operation in ("write", "truncate"):
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        rig.files.rule = rule
+        for number in range(100):
+            rig.append("old", line(number))
+            rig.append("new", line(number))
+            rig.advance()
+        self.assertLessEqual(len(rig.files.names("/data/open")), 3)
+        rig.files.rule = _anything
+        rig.advance(2)
+        self.successResultOf(rig.recorder.stopService())
+        lines = b"".join(rig.contents("sealed").values()).splitlines(keepends=True)
+        self.assertEqual(sorted(lines), sorted([line(0), *map(line, range(100)), *map(line, range(100))]))
+
+    def test_half_a_line_at_the_start(self) -> None:
+        """Half a line in a file that holds nothing else, and that could not be cut off, is cut off
+        before anything is written behind it."""
+        rig = Recording().start()
+        rig.files.remove("/data/ballast")
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "truncate":
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        rig.files.rule = rule
+        rig.files.capacity = rig.files.used() + 10
+        rig.append("one", line(1))
+        rig.advance(2)
+        self.assertEqual(list(rig.contents("open").values()), [line(1)[:10]])
+        rig.files.capacity = None
+        rig.advance(2)
+        self.assertEqual(list(rig.contents("open").values()), [line(1)[:10]])
+        rig.files.rule = _anything
+        rig.advance(2)
+        self.assertEqual(list(rig.contents("open").values()), [line(1)])
+
+    def test_empty_file_at_the_end(self) -> None:
+        """A file to which nothing could be written is not left behind."""
+        rig = Recording().start()
+        rig.files.rule = _no_writes
+        rig.append("one", line(1))
+        rig.advance()
+        self.assertEqual(list(rig.contents("open").values()), [b""])
+        self.successResultOf(rig.recorder.stopService())
+        self.assertEqual((rig.contents("open"), rig.contents("sealed")), ({}, {}))
+
+    def test_gap_records_at_the_end(self) -> None:
+        """What is appended because of losses is written even if the recorder is stopping."""
+        rig = Recording(buffer_limit=1)
+
+        def told(losses: list[Loss]) -> None:
+            for loss in losses:
+                rig.append(loss.channel, line(loss.count))
+
+        rig.told = told
+        rig.start()
+        rig.files.rule = _no_writes
+        rig.append("one", line(7), line(8))
+        rig.advance()
+        rig.files.rule = _anything
+        rig.append("one", line(9))
+        self.successResultOf(rig.recorder.stopService())
+        whole = b"".join(rig.contents("sealed").values())
+        self.assertEqual((whole, rig.counters.dropped["overflow"]), (line(9) + line(2), 2))
+
     def test_no_space(self) -> None:
         """On a full disk lines wait in memory; whole lines only are in the file; when there is space
         again everything is written, in order, once."""
@@ -262,7 +544,7 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(rig.counters.dropped["overflow"], 3)
         self.assertEqual(rig.recorder.buffered_bytes, 4 * size)
         self.assertEqual(rig.losses, [])
-        rig.files.rule = lambda operation, path: None
+        rig.files.rule = _anything
         rig.advance()
         self.assertEqual(
             {name.split("_")[1]: data for name, data in rig.contents("open").items()},
@@ -275,6 +557,66 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(rig.counters.written + rig.counters.dropped["overflow"], 7)
 
 
+def _anything(operation: str, path: str) -> None:
+    pass
+
+
 def _no_writes(operation: str, path: str) -> None:
     if operation == "write":
         raise OSError(errno.ENOSPC, "No space left on device", path)
+
+
+class DiskTests(TestCase):
+    """With real files, real threads and the real reactor."""
+
+    async def _record(self, directory: str, rooms: int) -> Counters:
+        counters = Counters()
+        threads = OwnedThreads("disk", 1, cast(Any, reactor).callFromThread)
+        self.addCleanup(threads.stop)
+        recorder = Recorder(
+            RecorderSettings(directory=directory, flush_interval=0.01, sync_interval=0.02),
+            Spool(directory, OsFiles()),
+            counters,
+            reactor,
+            time.time,
+            threads,
+            before_flush=lambda: None,
+            on_sealed=lambda names: None,
+            on_fatal=self.fail,
+            descriptors=64,
+        )
+        recorder.startService()
+        for number in range(20):
+            for room in range(rooms):
+                recorder.room("twitch", f"room{room}").append(line(number))
+            await deferLater(reactor, 0.01)
+            if number == 10:
+                recorder.rotate_now()
+        await recorder.stopService()
+        return counters
+
+    def test_everything_arrives(self) -> Deferred[None]:
+        """Many rooms, few descriptors, a rotation in the middle, twice in the same minute: every line
+        is in a sealed file once, in order."""
+        return Deferred.fromCoroutine(self._twice())
+
+    async def _twice(self) -> None:
+        directory = self.mktemp()
+        for _ in range(2):
+            counters = await self._record(directory, 100)
+            self.assertEqual(counters.written, 2000)
+            self.assertEqual(counters.durable, 2000)
+            self.assertEqual(os.listdir(f"{directory}/open"), [])
+        lines: dict[str, list[tuple[str, bytes]]] = {}
+        for name in os.listdir(f"{directory}/sealed"):
+            with open(f"{directory}/sealed/{name}", "rb") as file:
+                lines.setdefault(parse_name(name).channel, []).append((name, file.read()))
+        self.assertEqual(len(lines), 100)
+        for files in lines.values():
+            whole = b"".join(data for _, data in sorted(files, key=_order))
+            self.assertEqual(whole, b"".join(map(line, range(20))) * 2)
+
+
+def _order(file: tuple[str, bytes]) -> tuple[str, int]:
+    name = parse_name(file[0])
+    return name.minute, name.n
