@@ -1,0 +1,208 @@
+"""Tests of what surrounds the code: the package, and the files that run it somewhere."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import sys
+import tomllib
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatlog
+from chatlog.settings import RecorderSettings
+from chatlog.units import parse_size
+from tests.test_layering import ROOT, imports, modules
+
+#: The distribution that a top-level module comes from. zope.interface and those below come with Twisted[tls].
+DISTRIBUTIONS = {
+    "OpenSSL": "Twisted",
+    "autobahn": "autobahn",
+    "cryptography": "Twisted",
+    "obstore": "obstore",
+    "orjson": "orjson",
+    "prometheus_client": "prometheus-client",
+    "service_identity": "Twisted",
+    "twisted": "Twisted",
+    "txaio": "autobahn",
+    "yaml": "PyYAML",
+    "zope": "Twisted",
+    "zstandard": "zstandard",
+}
+
+
+def read(name: str) -> str:
+    """A file of the checkout."""
+    text: str = (ROOT / name).read_text("utf-8")
+    return text
+
+
+class SetupTests(SynchronousTestCase):
+    """setup.py."""
+
+    def setUp(self) -> None:
+        call = next(
+            node
+            for node in ast.walk(ast.parse(read("setup.py")))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setup"
+        )
+        self.arguments: dict[str, Any] = {}
+        for keyword in call.keywords:
+            try:
+                self.arguments[str(keyword.arg)] = ast.literal_eval(keyword.value)
+            except ValueError:
+                continue
+
+    def required(self) -> set[str]:
+        """The names of the distributions that are required."""
+        return {re.split(r"[\[>=<~!;]", line)[0] for line in self.arguments["install_requires"]}
+
+    def test_every_package_is_listed(self) -> None:
+        """A package that is added to the source is added to setup.py, or it is missing from the wheel."""
+        packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+        self.assertEqual(set(self.arguments["packages"]), packages | {"twisted.plugins"})
+        self.assertEqual(self.arguments["package_dir"], {"": "."})
+
+    def test_the_plugin_directory_is_no_package(self) -> None:
+        """An __init__.py below twisted/ would hide Twisted itself."""
+        self.assertEqual([path.name for path in (ROOT / "twisted").rglob("*.py")], ["chatlog_plugin.py"])
+
+    def test_everything_imported_is_required(self) -> None:
+        """What Chatlog imports is installed with it, not by chance; what is installed is used."""
+        found = set()
+        for path in modules().values():
+            for name in imports(path.read_text("utf-8")):
+                found.add(name.partition(".")[0])
+        outside = found - sys.stdlib_module_names - {"chatlog"}
+        self.assertEqual(outside - set(DISTRIBUTIONS), set())
+        self.assertEqual({DISTRIBUTIONS[name] for name in outside} - self.required(), set())
+
+    def test_every_requirement_is_explained(self) -> None:
+        """docs/dependencies.md says of each requirement why it is there, and each has a lower bound."""
+        page = read("docs/dependencies.md")
+        for line in self.arguments["install_requires"] + self.arguments["extras_require"]["test"]:
+            name = re.split(r"[\[>]", line)[0]
+            self.assertIn(name, page)
+            self.assertIn(">=", line)
+
+    def test_python(self) -> None:
+        """The oldest Python is the same everywhere."""
+        self.assertEqual(self.arguments["python_requires"], ">=3.11")
+        pyproject = tomllib.loads(read("pyproject.toml"))
+        self.assertEqual(pyproject["tool"]["ruff"]["target-version"], "py311")
+        self.assertEqual(pyproject["tool"]["mypy"]["python_version"], "3.11")
+        self.assertNotIn("project", pyproject)
+
+    def test_version(self) -> None:
+        """The version has three numbers, and the changelog begins with it."""
+        self.assertRegex(chatlog.__version__, r"^\d+\.\d+\.\d+$")
+        newest = re.search(r"(?m)^## (\S+)", read("CHANGELOG.md"))
+        self.assertEqual(newest and newest[1], chatlog.__version__)
+
+    def test_license(self) -> None:
+        """MIT, in words and in the package."""
+        self.assertTrue(
+            read("LICENSE").startswith("MIT License\n\nCopyright (c) 2026 Chatlog contributors\n")
+        )
+        self.assertEqual(self.arguments["license"], "MIT")
+
+
+class PluginTests(SynchronousTestCase):
+    """What makes ``twistd chatlog`` a command."""
+
+    def test_plugin(self) -> None:
+        """The plugin names the command and where it is, and imports nothing of Chatlog: it is read by
+        every twistd of the environment."""
+        source = read("twisted/plugins/chatlog_plugin.py")
+        self.assertEqual({name for name in imports(source) if name.startswith("chatlog")}, set())
+        names: dict[str, Any] = {}
+        exec(compile(source, "chatlog_plugin.py", "exec"), names)
+        self.assertEqual((names["chatlog"].tapname, names["chatlog"].module), ("chatlog", "chatlog.tap"))
+
+
+class ProcessTests(SynchronousTestCase):
+    """The files that say how it is run."""
+
+    def worker(self) -> list[str]:
+        """The words of the Procfile's command."""
+        [line] = read("Procfile").splitlines()
+        kind, _, command = line.partition(": ")
+        self.assertEqual(kind, "worker")
+        return shlex.split(command)
+
+    def test_procfile(self) -> None:
+        """One process, in the foreground, without a file that a killed process would leave in the way of
+        the next; no shell syntax, so that it can be run without one."""
+        command = self.worker()
+        self.assertEqual(command, ["twistd", "-n", "--pidfile=", "chatlog", "--config", "chatlog.yaml"])
+        self.assertTrue((ROOT / command[-1]).is_file())
+
+    def test_dockerfile(self) -> None:
+        """The image runs the same command as the Procfile, as a list so that signals arrive, not as root,
+        from files that are there and that .dockerignore lets through."""
+        lines = [line for line in read("Dockerfile").splitlines() if not line.startswith("#")]
+        commands = dict(line.split(" ", 1) for line in lines if line and line[0].isupper())
+        self.assertEqual(ast.literal_eval(commands["CMD"]), self.worker())
+        self.assertNotIn(commands["USER"], ("root", "0"))
+        self.assertGreater(lines.index(f"USER {commands['USER']}"), lines.index("COPY chatlog.yaml ./"))
+        self.assertRegex(commands["FROM"], r"^python:3\.1[1-9]-slim$")
+        allowed = read(".dockerignore").splitlines()
+        copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+        self.assertIn("chatlog", copied)
+        for name in copied:
+            self.assertTrue((ROOT / name).exists(), name)
+            self.assertIn(f"!{name}", allowed)
+
+    def test_fly(self) -> None:
+        """fly.toml has one small machine that is always restarted and stopped with SIGTERM, and a volume
+        that is larger than the spool may become and holds every directory; no service that could stop it."""
+        fly = tomllib.loads(read("fly.toml"))
+        self.assertEqual(fly["kill_signal"], "SIGTERM")
+        self.assertGreaterEqual(fly["kill_timeout"], 5)
+        self.assertEqual([entry["policy"] for entry in fly["restart"]], ["always"])
+        [vm] = fly["vm"]
+        self.assertEqual((vm["size"], vm["memory"]), ("shared-cpu-1x", "256mb"))
+        self.assertEqual(set(fly) & {"services", "http_service", "processes"}, set())
+        [mount] = fly["mounts"]
+        self.assertGreater(parse_size(mount["initial_size"]), RecorderSettings().max_size)
+        self.assertIs(mount["scheduled_snapshots"], False)
+        for name in ("CHATLOG_DIRECTORY", "CHATLOG_ARCHIVE"):
+            self.assertTrue(fly["env"][name].startswith(mount["destination"] + "/"), name)
+
+    def test_requirements(self) -> None:
+        """A Procfile build installs the checkout itself: buildpacks look for requirements.txt only."""
+        lines = [line for line in read("requirements.txt").splitlines() if not line.startswith("#")]
+        self.assertEqual(lines, ["--editable ."])
+
+    def test_scripts(self) -> None:
+        """The scripts can be called."""
+        for name in (".ci/run", "deploy/procfile-check"):
+            self.assertTrue(os.access(ROOT / name, os.X_OK), name)
+            self.assertTrue(read(name).startswith("#!/usr/bin/env "), name)
+
+
+class ReadmeTests(SynchronousTestCase):
+    """The README's two commands."""
+
+    def block(self, heading: str) -> list[str]:
+        """The lines of the first code block under a heading."""
+        section = read("README.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        return section.partition("```sh\n")[2].partition("```")[0].splitlines()
+
+    def test_run_it(self) -> None:
+        """It sets up and runs the daemon with a configuration that is there."""
+        lines = self.block("Run it")
+        self.assertTrue(any(line.endswith("pip install -e .") for line in lines), lines)
+        words = lines[-1].split()
+        self.assertEqual(words[:2], ["twistd", "-n"])
+        self.assertTrue((ROOT / words[words.index("--config") + 1]).is_file())
+
+    def test_test_it(self) -> None:
+        """It sets up and runs the tests; .ci/run takes it from there."""
+        lines = self.block("Test it")
+        self.assertTrue(any("pip install -e '.[test]'" in line for line in lines), lines)
+        self.assertEqual(lines[-1], "trial tests")
+        self.assertIn("Test it", read(".ci/run"))
