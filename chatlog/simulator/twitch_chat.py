@@ -117,12 +117,9 @@ class TwitchChat(Chat):
         )
 
     def action(self, room: Room, ms: int) -> Said:
-        """``/me``; now and then without its closing byte, as a cut text has it."""
+        """``/me``."""
         text = self.text()
-        end = b"" if self.rng.random() < 0.1 else b"\x01"
-        return self.line(
-            room, ms, self.person(), text, raw=b"\x01ACTION %b%b" % (text.raw, end), type=b"action"
-        )
+        return self.line(room, ms, self.person(), text, raw=b"\x01ACTION %b\x01" % text.raw, type=b"action")
 
     def special(self, room: Room, ms: int) -> Said:
         """A message that was paid for, highlighted, or the first that somebody ever wrote."""

@@ -36,7 +36,7 @@ class Oddities:
             self.no_time,
             self.old,
             self.longest,
-            *(() if tame else (self.not_utf8,)),
+            *(() if tame else (self.not_utf8, self.cut_action)),
         )
 
     def mix(self) -> list[tuple[float, Maker]]:
@@ -138,6 +138,12 @@ class Oddities:
         chat = self._chat
         empty = plain_text("")
         return chat.line(room, ms, chat.person(), empty, raw=b"\x01ACTION\x01", type=b"action")
+
+    def cut_action(self, room: Room, ms: int) -> Said:
+        """``/me`` without its closing byte."""
+        chat = self._chat
+        text = chat.text()
+        return chat.line(room, ms, chat.person(), text, raw=b"\x01ACTION " + text.raw, type=b"action")
 
     def longest(self, room: Room, ms: int) -> Said:
         """A text of 500 characters."""
