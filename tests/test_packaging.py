@@ -6,6 +6,8 @@ import ast
 import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 import tomllib
 from typing import Any
@@ -206,3 +208,37 @@ class ReadmeTests(SynchronousTestCase):
         self.assertTrue(any("pip install -e '.[test]'" in line for line in lines), lines)
         self.assertEqual(lines[-1], "trial tests")
         self.assertIn("Test it", read(".ci/run"))
+
+
+class ContinuousIntegrationTests(SynchronousTestCase):
+    """.ci/run, in a checkout that holds nothing but it and a README."""
+
+    def run_with(self, *commands: str) -> tuple[int, str]:
+        """The exit status and the last line when these are the README's test commands. The virtual
+        environment is missing, which is one failure."""
+        checkout = self.mktemp()
+        os.makedirs(f"{checkout}/.ci")
+        shutil.copy(ROOT / ".ci/run", f"{checkout}/.ci/run")
+        with open(f"{checkout}/README.md", "w", encoding="utf-8") as file:
+            file.write("\n".join(["# X", "", "## Test it", "", "```sh", *commands, "```", ""]))
+        ran = subprocess.run(["bash", f"{checkout}/.ci/run"], capture_output=True, timeout=60)
+        return ran.returncode, ran.stdout.decode().splitlines()[-1]
+
+    def test_counts(self) -> None:
+        """The last line has trial's figures and one more for each further check; it fails if anything
+        did."""
+        cases = {
+            "echo 'PASSED (successes=12)'": "12 passed, 1 failed",
+            "echo 'PASSED (skips=2, successes=12)'": "12 passed, 1 failed",
+            "echo 'FAILED (failures=2, errors=3, successes=7)'; exit 1": "7 passed, 6 failed",
+            "echo 'FAILED (errors=1)'; exit 1": "0 passed, 3 failed",
+        }
+        for command, line in cases.items():
+            self.assertEqual(self.run_with(command), (1, line), command)
+
+    def test_no_tests(self) -> None:
+        """No test, no block and a command that dies are failures, whatever was printed."""
+        self.assertEqual(self.run_with("echo 'PASSED'"), (1, "0 passed, 2 failed"))
+        self.assertEqual(self.run_with(), (1, "0 passed, 2 failed"))
+        self.assertEqual(self.run_with("false", "echo 'PASSED (successes=3)'"), (1, "0 passed, 2 failed"))
+        self.assertEqual(self.run_with("echo 'PASSED (successes=3)'", "false"), (1, "3 passed, 2 failed"))
