@@ -23,9 +23,10 @@ setup(
     # Says that the packages lie beside this file. With it, an editable install puts the checkout itself
     # on the path, and that is how twistd finds the plugin and trial finds the tests.
     package_dir={"": "."},
+    # The lower bounds are the oldest releases that the tests pass with.
     install_requires=[
-        "Twisted[tls]>=24.7",
-        "autobahn>=23.6.2",
+        "Twisted[tls]>=26.4",
+        "autobahn>=24.4.2",
         "PyYAML>=6.0.1",
         "orjson>=3.10",
         "obstore>=0.8",
