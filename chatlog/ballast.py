@@ -16,11 +16,16 @@ SIZE = 1 << 20
 
 class Ballast:
     """A file that is given up so that sealing and recovery can end on a full disk, which is what lets
-    the disk become less full. Recording does not get it: that would use it up in a moment."""
+    the disk become less full.
+
+    ``spent`` says that it was given up and could not be put by again. Recording waits meanwhile: it
+    would use the space up in a moment, and then nothing could be sealed any more.
+    """
 
     def __init__(self, files: Files, path: str) -> None:
         self._files = files
         self._path = path
+        self.spent = False
 
     def spend(self, call: Callable[..., T], *args: object) -> T:
         """The result of ``call(*args)``; if there is no space for it, it is made once more with the
@@ -34,17 +39,24 @@ class Ballast:
                 self._files.remove(self._path)
             except OSError:
                 raise error from None
+            self.spent = True
         return call(*args)
 
     def restock(self, directory: str) -> None:
-        """Put the space by (again), if the disk under ``directory`` has plenty."""
+        """Put the space by (again), if the disk under ``directory`` has twice as much."""
         with suppress(OSError):
-            if self._files.exists(self._path) or self._files.free_bytes(directory) < 8 * SIZE:
-                return
-            fd = self._files.create(self._path)
-            try:
-                write_whole(self._files, fd, bytes(SIZE))
-            except OSError:
-                self._files.remove(self._path)
-            finally:
-                self._files.close(fd)
+            if not self._files.exists(self._path):
+                if self._files.free_bytes(directory) < 2 * SIZE:
+                    return
+                self._fill()
+            self.spent = False
+
+    def _fill(self) -> None:
+        fd = self._files.create(self._path)
+        try:
+            write_whole(self._files, fd, bytes(SIZE))
+        except OSError:
+            self._files.remove(self._path)
+            raise
+        finally:
+            self._files.close(fd)

@@ -109,8 +109,8 @@ class Commits:
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything to commit."""
-        return bool(self._unsynced or self._sealing or self._broken or self._trouble)
+        """Whether there is anything to sync or to seal."""
+        return bool(self._unsynced or self._sealing or self._broken)
 
     # -- Commits
 
@@ -118,7 +118,9 @@ class Commits:
         """Begin a commit if there is something to commit, none is running and the last one began
         ``interval`` seconds ago."""
         due = self._clock.seconds() - self._began >= interval
-        if due and self.pending and self._running is None and not self.fatal:
+        # After trouble a commit has to find out whether it is over.
+        wanted = self.pending or self._trouble or self._spool.ballast.spent
+        if due and wanted and self._running is None and not self.fatal:
             self._begin()
 
     def watch(self) -> None:

@@ -95,6 +95,9 @@ def save_note(files: Files, path: str, directory: str, note: bytes) -> None:
     try:
         write_whole(files, fd, note)
         files.sync(fd)
+    except OSError:
+        files.remove(temporary)
+        raise
     finally:
         files.close(fd)
     files.rename(temporary, path)

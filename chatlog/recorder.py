@@ -8,10 +8,11 @@ memory, up to a limit, and is tried again at every tick; sources are never stopp
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -164,6 +165,9 @@ class Recorder(Service):
     def stopService(self) -> Deferred[None]:
         """Write, sync and seal everything, then let go of the spool. What cannot be done in time is
         recovered at the next start."""
+        if not self.running:
+            # Never started, perhaps because the directory is somebody else's: it is left alone.
+            return succeed(None)
         Service.stopService(self)
         if self._loop.running:
             self._loop.stop()
@@ -238,10 +242,12 @@ class Recorder(Service):
                     # The others would fare no better, and each try costs a write.
                     self._to_write.extend(rooms[index:])
                     break
-            except Exception:
-                self._log.failure(
-                    "while writing {platform} {channel}", platform=room.platform, channel=room.channel
-                )
+            except Exception as error:
+                if not self.trouble and trouble is None:
+                    self._log.failure(
+                        "while writing {platform} {channel}", platform=room.platform, channel=room.channel
+                    )
+                trouble = OSError(errno.EIO, f"unexpected {type(error).__name__}")
             if room.lines:
                 self._to_write.append(room)
             elif room.loss is not None:
@@ -320,4 +326,3 @@ class Recorder(Service):
         for room in self:
             if room.file is not None and room.file.size:
                 self._writer.retire(room)
-        self._commits.retry()

@@ -76,7 +76,7 @@ class Spool:
         self.files = files
         self.instance = instance
         self.numbering = Numbering()
-        self._ballast = Ballast(files, os.path.join(directory, "ballast"))
+        self.ballast = Ballast(files, os.path.join(directory, "ballast"))
         self.usage = 0
         self.strangers: list[str] = []
         self._lock_fd: int | None = None
@@ -103,7 +103,7 @@ class Spool:
                 f"set recorder.directory to a directory that chatlog may write"
             ) from error
         try:
-            self._lock_fd = self._ballast.spend(self.files.lock, self.path("lock"))
+            self._lock_fd = self.ballast.spend(self.files.lock, self.path("lock"))
         except BlockingIOError:
             raise SpoolError(f"{self.directory} is in use by another chatlog{self._holder()}") from None
         except OSError as error:
@@ -123,7 +123,7 @@ class Spool:
             with suppress(OSError):
                 write_whole(self.files, self._lock_fd, f"{os.getpid()}\n".encode("ascii"))
             for area in _AREAS:
-                self._ballast.spend(self.files.make_directories, self.path(area))
+                self.ballast.spend(self.files.make_directories, self.path(area))
                 self._probe(self.path(area))
             self.files.sync_directory(self.directory)
             with suppress(OSError):
@@ -137,7 +137,7 @@ class Spool:
             self.close()
             where = error.filename if isinstance(error.filename, str) else self.directory
             raise SpoolError(f"{where} cannot be used as a spool: {error.strerror}") from error
-        self._ballast.restock(self.directory)
+        self.ballast.restock(self.directory)
         return leftovers
 
     def close(self) -> None:
@@ -265,19 +265,22 @@ class Spool:
                 done.error = f"{self.path('sealed')}: {error.strerror}"
             else:
                 done.sealed, self._moved = self._moved, []
-        if batch.sealing:
-            self._ballast.restock(self.directory)
+        if batch.sealing or self.ballast.spent:
+            self.ballast.restock(self.directory)
         return done
 
     def _seal_all(self, batch: Batch, done: Committed) -> None:
         try:
-            self._ballast.spend(self._save_note, batch.note)
+            self.ballast.spend(self._save_note, batch.note)
         except OSError as error:
-            done.left, done.error = batch.sealing, f"{self.path('names')}: {error.strerror}"
-            return
+            # On a full disk sealing goes on: it is the way to make space, and without the note a name
+            # is only in danger if the next process starts within the same minute.
+            if error.errno not in NO_SPACE:
+                done.left, done.error = batch.sealing, f"{self.path('names')}: {error.strerror}"
+                return
         for name in batch.sealing:
             try:
-                sealed = self._ballast.spend(self._seal, name)
+                sealed = self.ballast.spend(self._seal, name)
             except FileNotFoundError:
                 done.vanished.append(name)
             except OSError as error:
@@ -355,7 +358,7 @@ class Spool:
                 break
             try:
                 size = self.files.size(self.path("open", name))
-                repaired = self._ballast.spend(repair, self.files, self.directory, name)
+                repaired = self.ballast.spend(repair, self.files, self.directory, name)
             except OSError as error:
                 report.failed.append((name, str(error.strerror)))
                 continue

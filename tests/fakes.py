@@ -66,6 +66,8 @@ class MemoryFiles:
         self.calls = 0
         self.log: list[tuple[str, str]] = []
         self.capacity: int | None = None
+        #: Files take multiples of this many bytes.
+        self.block = 1
         self.most_fds: int | None = None
         self.rule: Callable[[str, str], None] = lambda operation, path: None
         #: How many of the bytes of a write are taken.
@@ -224,7 +226,7 @@ class MemoryFiles:
         self._call("write", path)
         data = data[: self.take(len(data))]
         if self.capacity is not None:
-            free = self.capacity - self.used()
+            free = self.capacity - self.used() + -len(inode.data) % self.block
             if data and free <= 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
             data = data[:free]
@@ -233,8 +235,8 @@ class MemoryFiles:
         return len(data)
 
     def used(self) -> int:
-        """Bytes of all files."""
-        return sum(len(inode.data) for inode in self.tree.values())
+        """Bytes that all files take, in whole blocks."""
+        return sum(-(-len(inode.data) // self.block) * self.block for inode in self.tree.values())
 
     def truncate(self, fd: int, size: int) -> None:
         inode, path, _ = self._fd(fd)

@@ -120,6 +120,27 @@ class DurableTests(SynchronousTestCase):
             self.assertEqual(list(rig.contents("open").values()), [line(4)])
         self.assertEqual([event["log_level"] for event in seen], [LogLevel.error, LogLevel.info] * 2)
 
+    def test_no_descriptors_for_the_directories(self) -> None:
+        """A sealed file is told of only when its directory entry is on the disk, even if that takes a
+        while and nothing else happens."""
+        rig = Recording().start()
+        rig.append("one", line(1))
+        rig.advance(2)
+
+        def rule(called: str, path: str) -> None:
+            if called == "sync_directory" and path == "/data/sealed":
+                raise OSError(errno.EMFILE, "Too many open files", path)
+
+        rig.files.rule = rule
+        rig.recorder.rotate_now()
+        rig.advance(3)
+        self.assertEqual((rig.fatal, rig.sealed), ([], []))
+        rig.files.rule = lambda called, path: None
+        rig.advance(2)
+        self.assertEqual(rig.sealed, ["twitch_one_20251229_1030.jsonl"])
+        rig.files.lose()
+        self.assertEqual(rig.contents("sealed"), {"twitch_one_20251229_1030.jsonl": line(1)})
+
     def test_removed_files(self) -> None:
         """A file that somebody removed does not keep the others from being synced, and the room goes
         on in a new one."""
@@ -280,10 +301,10 @@ class SealTests(SynchronousTestCase):
         self.assertIn(line(3)[:10], rig.files.content("/data/open/twitch_one_20251229_1030.jsonl"))
         rig.files.capacity = None
         rig.advance(3)
-        # As long as it cannot be cut off the file stays where it is; every rotation tries again.
+        # As long as it cannot be cut off the file stays where it is; every hour it is tried again.
         self.assertEqual(rig.sealed, [])
         rig.files.rule = lambda called, path: None
-        rig.recorder.rotate_now()
+        rig.wall += 3600
         rig.advance(3)
         self.successResultOf(rig.recorder.stopService())
         self.assertEqual(

@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
+from chatlog.ballast import SIZE
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
 from chatlog.naming import parse_name
@@ -21,7 +22,7 @@ from chatlog.recorder import Recorder
 from chatlog.room import Loss
 from chatlog.services import OwnedThreads
 from chatlog.settings import RecorderSettings
-from chatlog.spool import Spool
+from chatlog.spool import Spool, SpoolError
 from tests.fakes import MemoryFiles
 from tests.recording import HALF_PAST_TEN, Recording, line
 
@@ -114,6 +115,26 @@ class FlushTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(list(rig.contents("open").values()), [line(1)])
 
+    def test_surprises(self) -> None:
+        """An error that nobody thought of costs no line, and one traceback, not one at every tick."""
+        rig = Recording().start()
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "write" and "_one_" in path:
+                raise RuntimeError("made up")
+
+        rig.files.rule = rule
+        for number in range(10):
+            rig.append("one", line(number))
+            rig.append("two", line(number))
+            rig.advance()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertIn("RuntimeError", rig.recorder.trouble)
+        rig.files.rule = _anything
+        rig.advance()
+        whole = b"".join(map(line, range(10)))
+        self.assertEqual(list(rig.contents("open").values()), [whole, whole])
+
     def test_few_descriptors(self) -> None:
         """Many more rooms than descriptors: every line still arrives, in order, and the limit holds."""
         rig = Recording(descriptors=4)
@@ -186,12 +207,13 @@ class RotationTests(SynchronousTestCase):
             rig.append(f"room{room}", line(room))
         rig.advance(1)
         rig.wall += 3600
-        # Ends by its size, before its turn comes.
-        rig.append("room599", line(0, pad=200))
         before = 0
         for number in range(4):
             for room in range(600):
                 rig.append(f"room{room}", line(number))
+            if number == 1:
+                # Ends by its size, before its turn comes.
+                rig.append("room599", line(0, pad=200))
             rig.advance(0.5)
             made = [path for operation, path in rig.files.log if operation == "create" and "1130" in path]
             self.assertLessEqual(len(made) - before, 251)
@@ -254,6 +276,17 @@ class StopTests(SynchronousTestCase):
         rig.advance(2)
         self.successResultOf(rig.recorder.stopService())
         self.assertEqual(len(rig.contents("sealed")), 2)
+
+    def test_never_started(self) -> None:
+        """A recorder whose directory is in use by another does not touch it when it is stopped."""
+        first = Recording().start()
+        second = Recording(files=first.files)
+        self.assertRaises(SpoolError, second.start)
+        second.append("one", line(1))
+        calls = first.files.calls
+        self.successResultOf(second.recorder.stopService())
+        self.assertEqual(first.files.calls, calls)
+        self.assertEqual(second.clock.getDelayedCalls(), [])
 
 
 class FullTests(SynchronousTestCase):
@@ -326,6 +359,29 @@ class FullTests(SynchronousTestCase):
         self.assertEqual([event["log_level"] for event in seen], [LogLevel.error, LogLevel.info])
         rig.advance(5)
         self.assertEqual(len(seen), 2)
+
+    def test_loss_is_told_room_by_room(self) -> None:
+        """A room that can be written again has its loss told at once, before newer records come,
+        even if others still wait."""
+        rig = Recording(buffer_limit=1).start()
+        rig.files.rule = _no_writes
+        rig.append("one", line(1))
+        rig.append("two", line(2))
+        rig.advance()
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "write" and "_two_" in path:
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        rig.files.rule = rule
+        rig.append("one", line(3))
+        rig.append("two", line(4))
+        rig.advance()
+        self.assertEqual([(loss.channel, loss.count) for loss in rig.losses], [("one", 1)])
+        rig.files.rule = _anything
+        rig.append("two", line(5))
+        rig.advance()
+        self.assertEqual([(loss.channel, loss.count) for loss in rig.losses], [("one", 1), ("two", 2)])
 
     def test_space_comes_back_slowly(self) -> None:
         """Waiting lines go out one by one as space comes; each is counted once, and lines that have
@@ -527,6 +583,40 @@ class FullTests(SynchronousTestCase):
             },
         )
         self.assertEqual((rig.counters.appended, rig.counters.written), (4, 4))
+
+    def test_full_disk_gets_emptied(self) -> None:
+        """A disk that recording has filled up is not stuck: what is there can still be sealed and so
+        uploaded, the last space is not used for recording, and then everything goes on."""
+        rig = Recording(buffer_limit=200_000).start()
+        rig.files.block = 4096
+        rig.files.capacity = 3 * SIZE
+        shipped: list[bytes] = []
+        number = 0
+        for turn in range(60):
+            for _ in range(200 if turn < 30 else 10):
+                rig.append(f"room{number % 20}", line(number, pad=1000))
+                number += 1
+            rig.advance()
+            if turn == 30:
+                self.assertIn("full", rig.recorder.trouble)
+                self.assertGreater(len(rig.sealed), 19)
+            if turn >= 30:
+                for name in rig.sealed:
+                    path = rig.spool.path("sealed", name)
+                    shipped.append(rig.files.content(path))
+                    rig.recorder.freed(rig.files.size(path))
+                    rig.files.remove(path)
+                rig.sealed.clear()
+        self.assertEqual(rig.recorder.trouble, "")
+        self.successResultOf(rig.recorder.stopService())
+        shipped += rig.contents("sealed").values()
+        lines = b"".join(shipped).splitlines(keepends=True)
+        self.assertEqual(len(lines), len(set(lines)))
+        self.assertEqual(len(lines), rig.counters.written)
+        self.assertEqual(rig.counters.appended, number)
+        self.assertEqual(rig.counters.written + rig.counters.dropped["overflow"], number)
+        self.assertEqual(sum(loss.count for loss in rig.losses), rig.counters.dropped["overflow"])
+        self.assertGreater(rig.counters.dropped["overflow"], 1000)
 
     def test_overflow(self) -> None:
         """Beyond the memory set aside the newest records are dropped, counted for every room, and

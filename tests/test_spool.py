@@ -254,18 +254,21 @@ class CommitTests(SynchronousTestCase):
         self.assertEqual(files.fds.keys(), {spool._lock_fd})
 
     def test_note_cannot_be_written(self) -> None:
-        """Nothing leaves open/ without the note of names."""
-        spool, files = opened()
-        name = made(spool, files, "one", line(1))
+        """Nothing leaves open/ without the note of names, except on a full disk: there sealing is the
+        only way to make space. No half note is left."""
+        for code, sealed in ((errno.EIO, False), (errno.ENOSPC, True)):
+            spool, files = opened()
+            name = made(spool, files, "one", line(1))
 
-        def rule(operation: str, path: str) -> None:
-            if path.startswith("/data/names"):
-                raise OSError(errno.EIO, "Input/output error", path)
+            def rule(operation: str, path: str, code: int = code) -> None:
+                if operation == "write" and path.startswith("/data/names"):
+                    raise OSError(code, os.strerror(code), path)
 
-        files.rule = rule
-        done = spool.commit(Batch([name], [name], True, spool.numbering.note()))
-        self.assertEqual((done.sealed, done.left), ([], [name]))
-        self.assertIn("names", done.error)
+            files.rule = rule
+            done = spool.commit(Batch([name], [name], True, spool.numbering.note()))
+            self.assertEqual((done.sealed, done.left), ([name], []) if sealed else ([], [name]))
+            self.assertEqual("names" in done.error, not sealed)
+            self.assertNotIn("/data/names.tmp", files.tree)
 
     def test_ballast(self) -> None:
         """On a full disk the ballast is given up so that files can be sealed; it is put by again when
@@ -362,10 +365,26 @@ class BallastTests(SynchronousTestCase):
                 ballast.spend(fails, errno.ENOSPC)
             self.assertEqual(files.names("/"), [])
 
+    def test_spent(self) -> None:
+        """Once given up it counts as spent until it has been put by again."""
+        files = MemoryFiles()
+        ballast = Ballast(files, "/ballast")
+        ballast.restock("/")
+        fd = files.create("/full")
+        files.capacity = files.used()
+        self.assertEqual(ballast.spend(files.write, fd, b"x"), 1)
+        self.assertTrue(ballast.spent)
+        ballast.restock("/")
+        self.assertTrue(ballast.spent)
+        files.capacity += 2 * SIZE
+        ballast.restock("/")
+        self.assertFalse(ballast.spent)
+        self.assertEqual(files.size("/ballast"), SIZE)
+
     def test_little_space(self) -> None:
         """No ballast is taken from a disk that is nearly full, and half of one is not left behind."""
         files = MemoryFiles()
-        files.capacity = 2 * SIZE
+        files.capacity = 2 * SIZE - 1
         Ballast(files, "/ballast").restock("/")
         self.assertEqual(files.names("/"), [])
         files.capacity = 10 * SIZE
