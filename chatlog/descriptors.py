@@ -20,12 +20,14 @@ MOST = 4096
 _FEWEST = 16
 
 
-def default_limit() -> int:
-    """How many files may be open at once, by what the system allows this process."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
+def default_limit(allowed: int | None = None) -> int:
+    """How many files may be open at once if the system allows this process ``allowed`` descriptors,
+    by default as many as it does now."""
+    if allowed is None:
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed == resource.RLIM_INFINITY:
         return MOST
-    return max(_FEWEST, min(MOST, soft - RESERVE))
+    return max(_FEWEST, min(MOST, allowed - RESERVE))
 
 
 class Descriptors:

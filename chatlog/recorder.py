@@ -88,6 +88,7 @@ class Recorder(Service):
         self._period = 0
         # Files that a change of period ended and that are still to be finished.
         self._rotating: list[tuple[Room, OpenFile]] = []
+        self._failing: set[str] = set()
         self._flushed_at = 0.0
         self._sealed_when_full = -_SEAL_WHEN_FULL
 
@@ -207,10 +208,7 @@ class Recorder(Service):
     def tick(self) -> None:
         """Let the sockets deliver, then, in the next turn of the reactor, write what they had."""
         self.ticked_at = self._clock.seconds()
-        try:
-            self._before_flush()
-        except Exception:
-            self._log.failure("before the flush")
+        self._guard("reading", self._before_flush)
         if self._flush_call is None:
             self._flush_call = self._clock.callLater(0, self._flush_due)
         self._commits.watch()
@@ -220,10 +218,18 @@ class Recorder(Service):
         self._flush_safely()
 
     def _flush_safely(self) -> None:
+        self._guard("flushing", self.flush)
+
+    def _guard(self, what: str, call: Callable[[], None]) -> None:
+        """Nothing that goes wrong may end the ticks; what goes wrong again and again is said once."""
         try:
-            self.flush()
+            call()
         except Exception:
-            self._log.failure("while flushing")
+            if what not in self._failing:
+                self._failing.add(what)
+                self._log.failure("while {what}", what=what)
+        else:
+            self._failing.discard(what)
 
     def flush(self) -> None:
         """Write the waiting lines of every room, rotate if it is time, and begin a sync if one is
@@ -288,14 +294,15 @@ class Recorder(Service):
                 for room in self:
                     self._report_loss(room)
             return
+        reason = error.strerror or str(error)
         if not self.trouble:
             self._log.error(
                 "cannot write to {directory}: {error}; records wait in memory, up to {limit} bytes",
                 directory=self._spool.directory,
-                error=str(error),
+                error=reason,
                 limit=self._settings.buffer_limit,
             )
-        self.trouble = str(error)
+        self.trouble = reason
         now = self._clock.seconds()
         if error.errno in NO_SPACE and now - self._sealed_when_full >= _SEAL_WHEN_FULL:
             # What is sealed can be uploaded and deleted, and that makes space.

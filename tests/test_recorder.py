@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import time
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from zope.interface import implementer
 
 from chatlog.ballast import SIZE
 from chatlog.counters import Counters
+from chatlog.descriptors import default_limit
 from chatlog.files import OsFiles
 from chatlog.naming import parse_name
 from chatlog.recorder import Recorder
@@ -111,7 +113,8 @@ class FlushTests(SynchronousTestCase):
         rig.deliver = broken
         rig.start()
         rig.append("one", line(1))
-        rig.advance()
+        rig.advance(5)
+        # The same trouble at every tick is said once.
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(list(rig.contents("open").values()), [line(1)])
 
@@ -147,6 +150,14 @@ class FlushTests(SynchronousTestCase):
         self.assertEqual(rig.recorder.trouble, "")
         self.assertEqual(len(rig.contents("open")), 50)
         self.assertEqual(set(rig.contents("open").values()), {line(0) + line(1) + line(2)})
+
+    def test_default_limit(self) -> None:
+        """Unless told otherwise the recorder leaves descriptors to the sockets, and never takes more
+        than are of use."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for limit, expected in ((300, 44), (1024, 768), (100, 16), (resource.RLIM_INFINITY, 4096)):
+            self.assertEqual(default_limit(limit), expected)
+        self.assertEqual(default_limit(), default_limit(soft))
 
     def test_descriptors_run_out(self) -> None:
         """When the system gives fewer descriptors than hoped for, the recorder lives with fewer."""
