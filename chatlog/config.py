@@ -7,7 +7,6 @@ may be called ``123``, ``no`` or ``null``. What a key may hold is in ``schema``.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -142,7 +141,7 @@ class _Reader:
             place = f"{path}[{index}]"
             self.lines[place] = child.line
             if isinstance(child, Scalar) and not child.text.strip():
-                self.problem(place, "the item is empty")
+                self.problem(place, "the item is empty (# begins a comment where it is not quoted)")
                 self.wrong.add(path)
                 continue
             known = len(self.problems)
@@ -265,7 +264,9 @@ def _quoted(text: str) -> str:
 
 
 def _quoted_key(key: str) -> str:
-    return key if re.match(r"[A-Za-z0-9_-]{1,25}\Z", key) else "(not shown: not a word)"
+    """A key as an error may show it: one that is no word may be a credential that lost its place."""
+    is_short = key.isprintable() and 0 < len(key) <= 25 and "oauth:" not in key.lower()
+    return key if is_short else "(a key that is not shown)"
 
 
 def _suggestion(section: Section, key: str) -> str:
@@ -278,6 +279,6 @@ def _suggestion(section: Section, key: str) -> str:
     ]
     if key in ROOT.keys:
         return "; it belongs to the top level, so mind the indentation"
-    if len(elsewhere) == 1:
-        return f"; did you mean {elsewhere[0]}.{key}?"
+    if elsewhere:
+        return f"; did you mean {' or '.join(f'{name}.{key}' for name in elsewhere)}?"
     return f"; known are {', '.join(section.keys)}"

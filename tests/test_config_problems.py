@@ -56,6 +56,8 @@ s3:
             SHORT + "recorder: {compression: gzip}": "did you mean uploader.compression?",
             SHORT + "recorder: {s3: x}": "top level",
             SHORT + "http: {zzz: 1}": "known are listen",
+            SHORT + "uploader: {directory: x}": "did you mean recorder.directory or archive.directory?",
+            SHORT + "recorder: {<<: {detail: basic}}": "recorder.<<: unknown key",
             SHORT + "kick: {channels: [{name: x, slug: y}]}": "kick.channels[0].name: unknown key",
         }
         for text, words in cases.items():
