@@ -202,6 +202,7 @@ s3:
 
     def test_larger_than_the_spool(self) -> None:
         """A file cannot be larger than everything."""
+        self.read(SHORT + "recorder: {rotate_size: 1GB, max_size: 1GB}")
         self.assert_problem(SHORT + "recorder: {rotate_size: 2GB, max_size: 1GB}", "recorder.rotate_size")
 
     def test_items(self) -> None:

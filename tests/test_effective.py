@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from dataclasses import replace
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,6 +16,7 @@ from chatlog.kick import ids
 from chatlog.kick import rooms as kick_rooms
 from chatlog.settings import (
     ArchiveSettings,
+    HttpSettings,
     KickChannel,
     KickSettings,
     RecorderSettings,
@@ -21,6 +24,7 @@ from chatlog.settings import (
     Secret,
     Settings,
     TwitchSettings,
+    UploaderSettings,
 )
 from tests.test_layering import ROOT
 
@@ -73,6 +77,38 @@ class DescribeTests(SynchronousTestCase):
             "like pre/2026/12/31/twitch/ann/twitch_ann_20261231_2300_a1.jsonl\n",
         ):
             self.assertIn(sentence, text)
+
+    def test_where_files_go(self) -> None:
+        """Bucket, address or directory, each by its name, with the compression's ending; no page where
+        there is none."""
+        kick = KickSettings((KickChannel("cat", 1),), rooms_per_connection=1)
+
+        def said(**changes: Any) -> str:
+            return describe(replace(Settings(kick=kick), **changes))
+
+        page = "# A page tells how the recorder is at http://127.0.0.1:8080/.\n"
+        self.assertIn("go to the directory archive, as they are, 2 at a time", said())
+        self.assertIn(page, said())
+        self.assertNotIn("A page", said(http=HttpSettings(None)))
+        self.assertIn("like 2026/12/31/kick/cat/kick_cat_20261231_2300.jsonl\n", said())
+        self.assertNotIn("looked up", said())
+        zstd = said(uploader=UploaderSettings("zstd", 1), archive=ArchiveSettings("gs://bucket/x"))
+        self.assertIn("go to gs://bucket/x, compressed with zstd, 1 at a time", zstd)
+        self.assertIn("20261231_2300.jsonl.zst\n", zstd)
+        self.assertIn("go to the bucket bbb at AWS, eu-north-1, as", said(s3=S3Settings("bbb", "eu-north-1")))
+
+    def test_time_to_ask_kick(self) -> None:
+        """Rooms that must be looked up take the time of the lookups, many connections theirs."""
+
+        def said(rooms: int, known: bool, each: int = 100) -> str:
+            channels = tuple(KickChannel(f"r{n}", n + 1 if known else None) for n in range(rooms))
+            return describe(Settings(kick=KickSettings(channels, rooms_per_connection=each)))
+
+        self.assertIn("Kick: all 100 rooms are asked for within 2 s of the start", said(100, True))
+        self.assertIn("Kick: all 99 rooms are asked for as soon as", said(99, True))
+        self.assertIn("Kick: all 100 rooms are asked for within 35 s of the start", said(100, False))
+        self.assertIn("Kick: all 61 rooms are asked for within 2 min of the start", said(61, True, 1))
+        self.assertIn("Kick: all 60 rooms are asked for within 118 s of the start", said(60, True, 1))
 
     def test_time_to_join(self) -> None:
         """The time until all rooms are asked for follows from the JOIN limit, or from the connections

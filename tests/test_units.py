@@ -82,6 +82,7 @@ class SizeTests(SynchronousTestCase):
             "32MB": 32_000_000,
             "2GB": 2_000_000_000,
             "1TB": 10**12,
+            "3TiB": 3 * 1024**4,
             "64KiB": 65536,
             "1MiB": 1048576,
             "1.5GiB": 1610612736,
