@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatlog.coverage import Hole
 from chatlog.record import Encode, rfc3339
+from chatlog.room import Loss
 
 
 def gap_line(
@@ -26,3 +27,9 @@ def gap_line(
         end,
         {"from": start, "to": end, "reason": hole.reason, "backfilled": 0, **details},
     )
+
+
+def loss_line(encode: Encode, loss: Loss, channel_id: str) -> bytes:
+    """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many."""
+    hole = Hole(loss.first, loss.last, loss.reason)
+    return gap_line(encode, loss.platform, loss.channel, channel_id, hole, dropped=loss.count)

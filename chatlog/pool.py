@@ -60,6 +60,11 @@ class Pool(Service):
         self.rooms: dict[str, Room] = {}
         self.links: list[Link] = []
         self.lanes = lanes
+        #: Called with every room that is added, before it is asked for anywhere.
+        self.on_added: Callable[[Room], object] = lambda room: None
+        #: Names of the rooms whose coverage began, ended or turned, and of those removed, since
+        #: somebody last emptied it.
+        self.changed: set[str] = set()
         self._clock = clock
         self._wall = wall
         self._new_link = new_link
@@ -83,6 +88,7 @@ class Pool(Service):
     def add(self, room: Room) -> None:
         """Record ``room`` from now on; a room of that name must not be there yet."""
         self.rooms[room.name] = room
+        self.on_added(room)
         for lane in range(self.lanes):
             self._sit(Seat(room, self._place(lane)))
         self._watch_overlap(room)
@@ -94,6 +100,7 @@ class Pool(Service):
             for seat in list(room.seats):
                 self._leave(seat)
             room.duplicates = None
+            self.changed.add(name)
         return room
 
     def states(self) -> Counter[State]:
@@ -126,6 +133,9 @@ class Pool(Service):
 
     def link_down(self, link: Link, heard: float, reason: str) -> None:
         """The connection is gone; ``heard`` is the wall-clock time of the last byte from it."""
+        if not self.running:
+            # We ended it ourselves, and everything until now was read.
+            heard, reason = self._wall(), "restart"
         link.up = False
         for seat in list(link.seats.values()):
             seat.queued = False
@@ -148,6 +158,8 @@ class Pool(Service):
             return
         seat.enter(State.RECORDED)
         seat.tries = 0
+        if not seat.room.coverage.covered:
+            self.changed.add(name)
         hole = seat.room.coverage.began(self._wall())
         if hole is not None:
             self._on_hole(seat.room, hole)
@@ -284,10 +296,12 @@ class Pool(Service):
         if not seat.room.coverage.covered:
             hole = seat.room.coverage.turned(now, hole_reason)
             if hole is not None:
+                self.changed.add(seat.room.name)
                 self._on_hole(seat.room, hole)
 
     def _uncover(self, room: Room, at: float, reason: str) -> None:
-        if not any(seat.state is State.RECORDED for seat in room.seats):
+        if room.coverage.covered and not any(seat.state is State.RECORDED for seat in room.seats):
+            self.changed.add(room.name)
             room.coverage.ended(at, reason)
 
     def _set_timer(self, delay: float, seat: Seat) -> None:

@@ -45,7 +45,8 @@ class Recorder(Service):
     not of those sealed while stopping. ``on_fatal(text)`` is called once, when the disk can no longer
     be trusted: the process must end, and the next one recovers from what is on the disk.
     ``on_losses(losses)`` is called when a room that had to drop records can be written again; records
-    appended by it come before any newer ones.
+    appended by it come before any newer ones. ``after_flush(now)`` is called at the end of every flush
+    with the time of day at its beginning.
     """
 
     _log = Logger()
@@ -63,6 +64,7 @@ class Recorder(Service):
         on_sealed: Callable[[list[str]], None],
         on_fatal: Callable[[str], None],
         on_losses: Callable[[list[Loss]], None] = lambda losses: None,
+        after_flush: Callable[[float], object] = lambda now: None,
         descriptors: int | None = None,
     ) -> None:
         self._settings = settings
@@ -72,6 +74,7 @@ class Recorder(Service):
         self._wall = wall
         self._before_flush = before_flush
         self._on_losses = on_losses
+        self._after_flush = after_flush
         self._commits = Commits(spool, counters, clock, threads, on_sealed, on_fatal)
         limit = default_limit() if descriptors is None else descriptors
         self._writer = Writer(settings, spool, counters, self._commits, limit)
@@ -259,7 +262,7 @@ class Recorder(Service):
             elif room.loss is not None:
                 self._report_loss(room)
         if self._to_write:
-            self._hold(now)
+            self._hold(now, trouble)
         self._flushed_at = now
         self._note_trouble(trouble, self._counters.written > written)
         self._rotate_if_due(now)
@@ -267,14 +270,16 @@ class Recorder(Service):
         if self._losses:
             losses, self._losses = self._losses, []
             self._on_losses(losses)
+        self._after_flush(now)
 
     # -- When not everything can be written
 
-    def _hold(self, now: float) -> None:
+    def _hold(self, now: float, trouble: OSError | None) -> None:
         """Keep what could not be written, within the limit."""
         # What was read in this tick arrived after the one before.
         limit = self._settings.buffer_limit
-        new, dropped = hold(self._to_write, limit, self._flushed_at, now)
+        reason = "disk full" if trouble is not None and trouble.errno in NO_SPACE else "overflow"
+        new, dropped = hold(self._to_write, limit, self._flushed_at, now, reason)
         self._counters.appended += new
         if dropped:
             self._counters.dropped["overflow"] += dropped

@@ -22,13 +22,15 @@ class OpenFile:
 class Loss:
     """``count`` records of a room that could not be kept because nothing could be written and the
     memory set aside for that was full; they came between ``first`` and ``last`` (wall-clock
-    seconds)."""
+    seconds). ``reason`` is ``disk full`` or, where something else kept them from being written,
+    ``overflow``."""
 
     platform: str
     channel: str
     count: int
     first: float
     last: float
+    reason: str = "overflow"
 
 
 class Room:
@@ -77,10 +79,10 @@ class Room:
             self._to_write(self)
         self.lines.append(line)
 
-    def drop(self, count: int, first: float, last: float) -> None:
+    def drop(self, count: int, first: float, last: float, reason: str) -> None:
         """Note that ``count`` records were dropped between the two times."""
         if self.loss is None:
-            self.loss = Loss(self.platform, self.channel, count, first, last)
+            self.loss = Loss(self.platform, self.channel, count, first, last, reason)
         else:
             self.loss.count += count
             self.loss.last = last
@@ -109,7 +111,7 @@ class Room:
         return count, total
 
 
-def hold(rooms: list[Room], limit: int, first: float, last: float) -> tuple[int, int]:
+def hold(rooms: list[Room], limit: int, first: float, last: float, reason: str) -> tuple[int, int]:
     """Keep the lines of these rooms, but no more than ``limit`` bytes of them all: beyond that those
     that did not wait before, the newest, are dropped; they came between the two times. Returns how
     many lines were new, and how many of those were dropped."""
@@ -125,7 +127,7 @@ def hold(rooms: list[Room], limit: int, first: float, last: float) -> tuple[int,
             left -= len(lines[fits])
             fits += 1
         if fits < len(lines):
-            room.drop(len(lines) - fits, first, last)
+            room.drop(len(lines) - fits, first, last, reason)
             dropped += len(lines) - fits
             del lines[fits:]
         room.kept = fits
