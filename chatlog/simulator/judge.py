@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict, fields
 
 from chatlog.record import rfc3339
-from chatlog.simulator.judgement import Excuses, Judgement, judge, milliseconds
+from chatlog.simulator.judgement import Excuses, Judgement, Range, judge, milliseconds
 from chatlog.simulator.ledger import read_oracles
 from chatlog.simulator.recordings import Recording, in_directory, in_spool, in_store
 
@@ -32,25 +33,26 @@ def report(found: Judgement) -> str:
             "gaps: " + ", ".join(f"{reason}: {count}" for reason, count in sorted(found.gaps.items()))
         )
     lines += [f"two files of one name: {name}" for name in found.duplicate_names]
-    lines += [
-        f"{missing.why}: {missing.count} in {missing.platform} {missing.channel}, "
-        f"{rfc3339(missing.start)} to {rfc3339(missing.end)}"
-        for missing in found.missing[:_MOST_RANGES]
-    ]
-    if len(found.missing) > _MOST_RANGES:
-        lines.append(f"... and {len(found.missing) - _MOST_RANGES} more holes")
+    # What is nobody's fault but ours stands first.
+    holes = sorted(found.missing, key=lambda missing: (missing.why != "lost", missing.start))
+    lines += [_hole(missing) for missing in holes[:_MOST_RANGES]]
+    if len(holes) > _MOST_RANGES:
+        lines.append(f"... and {len(holes) - _MOST_RANGES} more holes")
     return "\n".join([*lines, *found.examples])
+
+
+def _hole(missing: Range) -> str:
+    hidden = f", {missing.hidden} of them in no gap record" if missing.hidden else ""
+    return (
+        f"{missing.why}: {missing.count} in {missing.platform} {missing.channel}, "
+        f"{rfc3339(missing.start)} to {rfc3339(missing.end)}{hidden}"
+    )
 
 
 def as_json(found: Judgement, good: bool) -> str:
     """The judgement for programs."""
-    names = [name for name in found.__dataclass_fields__ if name != "missing"]
-    values = {name: getattr(found, name) for name in names}
-    ranges = [
-        {name: getattr(missing, name) for name in ("platform", "channel", "start", "end", "count", "why")}
-        for missing in found.missing
-    ]
-    return json.dumps({"good": good, **values, "missing": ranges})
+    values = {name.name: getattr(found, name.name) for name in fields(found)}
+    return json.dumps({"good": good, **values, "missing": [asdict(missing) for missing in found.missing]})
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -33,13 +33,15 @@ _MOST_EXAMPLES = 10
 
 @dataclass(slots=True)
 class Range:
-    """Events of one room that are missing one behind the other; times in milliseconds."""
+    """Events of one room that are missing one behind the other; times in milliseconds. ``hidden`` of the
+    ``count`` are in no gap record."""
 
     platform: str
     channel: str
     start: int
     end: int
     count: int = 0
+    hidden: int = 0
     why: str = ""
 
 
@@ -175,7 +177,7 @@ def _judge_missing(
     excuses: Excuses,
 ) -> None:
     open_ranges: dict[int, Range] = {}
-    end = max(ledger.at, default=0) - excuses.settle
+    settled = max(ledger.at, default=0) - excuses.settle
     for number in range(len(ledger)):
         room = ledger.rooms[number]
         if ledger.seen[number]:
@@ -186,20 +188,24 @@ def _judge_missing(
             found.recorded += 1
             continue
         at = ledger.at[number]
-        if excuses.settle and at > end:
+        if excuses.settle and at > settled:
             found.pending += 1
             continue
         why = _why_missing(ledger, number, excuses)
         setattr(found, why, getattr(found, why) + 1)
         platform, channel = ledger.room_names[room]
         intervals = gaps.get((platform, channel), ())
-        if not any(s - GAP_TOLERANCE <= at <= e + GAP_TOLERANCE for s, e in intervals):
-            found.hidden += 1
+        # What belongs to no room has no gap record either.
+        hidden = bool(channel) and not any(
+            start - GAP_TOLERANCE <= at <= end + GAP_TOLERANCE for start, end in intervals
+        )
+        found.hidden += hidden
         missing = open_ranges.get(room)
         if missing is None or missing.why != why:
             missing = open_ranges[room] = Range(platform, channel, at, at, why=why)
             found.missing.append(missing)
         missing.count += 1
+        missing.hidden += hidden
         missing.end = at
 
 

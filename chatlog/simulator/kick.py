@@ -27,6 +27,8 @@ _PATTERNS = tuple(
     for topic in TOPICS
 )
 _LOOKUP = re.compile(r"/api/v[12]/channels/([a-z0-9_-]{1,64})\Z")
+#: Seconds in which a client has to answer a close.
+CLOSE_WITHIN = 2.0
 _BLOCKED = b'{"error":"Request blocked by security policy.","reference":"9e4db7e3"}'
 
 
@@ -78,7 +80,7 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
         self._heard = self.server.clock.seconds()
         self._pinged = 0.0
         if self.server.login_refused or self._refused:
-            self.sendClose(self._refused or 4001, "refused")
+            self.close(self._refused or 4001)
         elif not self.server.stalled:
             timeout = self.server.rules.activity_timeout
             welcome = {"socket_id": f"{self.number}.{number_of('socket', str(self.number))}"}
@@ -159,9 +161,11 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
         self.server.traffic.send()
         self.dead = True
         self.sendClose(code or 4200, "closing")
+        self.later(CLOSE_WITHIN, self.cut)
 
     def finish(self) -> None:
-        self.close()
+        if not self.dead:
+            self.close()
 
     def part_room(self, name: str) -> None:
         """Stop sending a room, without a word: Pusher has none for it."""
@@ -178,9 +182,7 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
 
     def broken(self, chance: Any) -> None:
         """A frame with an opcode that does not exist."""
-        self.server.traffic.send()
-        self.outlet.write(b"\x83\x02hi")
-        self.end_broken()
+        self.break_with(b"\x83\x02hi", self.outlet.write)
 
 
 class SimulatedKick(Platform[KickConnection]):
@@ -239,8 +241,13 @@ class SimulatedKick(Platform[KickConnection]):
     def make_factory(self) -> WebSocketServerFactory:
         factory = WebSocketServerFactory(reactor=self._reactor)
         factory.noisy = False
+        # Autobahn's own timers would run on the global reactor.
         factory.setProtocolOptions(
-            autoPingInterval=0, maxMessagePayloadSize=1 << 20, tcpNoDelay=True, closeHandshakeTimeout=1
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            autoPingInterval=0,
+            maxMessagePayloadSize=1 << 20,
+            tcpNoDelay=True,
         )
         factory.buildProtocol = self.connection  # type: ignore[method-assign]
         self._websocket = factory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -172,10 +173,13 @@ class Link:
         self.flush()
         self._twice = False
 
-    def end_broken(self) -> None:
-        """Nobody can make sense of what comes from now on: say nothing more, and reset soon."""
+    def break_with(self, noise: bytes, write: Callable[[bytes], object]) -> None:
+        """Write ``noise`` behind all that was said, so that nobody can make sense of what would follow;
+        say nothing more, and reset soon."""
+        self._traffic.send()
         self.dead = True
-        self.outlet.shut()
+        # TLS keeps small writes until the reactor's next turn; they must not come after the noise.
+        self.later(0.05, write, noise)
         self.later(BROKEN_FOR, self.cut)
 
     def slow(self, seconds: float, bytes_per_second: int) -> None:

@@ -245,9 +245,8 @@ class TwitchConnection(Link, Protocol):
 
     def broken(self, chance: Any) -> None:
         """Bytes below TLS that are no TLS; without TLS half a line."""
-        self.server.traffic.send()
-        getattr(self.transport, "transport", self.transport).write(b"@half;a=line" * 100)
-        self.end_broken()
+        below = getattr(self.transport, "transport", self.transport)
+        self.break_with(b"@half;a=line" * 100, below.write)
 
 
 class SimulatedTwitch(Platform[TwitchConnection]):

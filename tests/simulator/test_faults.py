@@ -157,7 +157,10 @@ class Happening(SynchronousTestCase):
     def test_broken(self) -> None:
         """A broken stream is followed by silence and a reset; what is said then counts as undelivered."""
         client, kick = self.client(), self.kick_client()
+        self.say()
         self.make("broken")
+        self.assertEqual(len(client.lines()), 1)
+        self.stage.clock.advance(0.1)
         self.assertEqual(kick.frames()[-1][0], 3)
         self.assertTrue(client.raw())
         self.say()

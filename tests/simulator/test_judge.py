@@ -149,6 +149,7 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual((status, self.faults(found)), (1, {"lost": 3, "hidden": 3}))
         (missing,) = found["missing"]
         self.assertEqual((missing["channel"], missing["count"], missing["why"]), ("beta", 3, "lost"))
+        self.assertEqual(missing["hidden"], 3)
         self.assertEqual((missing["start"], missing["end"]), (MS + 1200, MS + 1600))
 
     def test_lost_without_id(self) -> None:

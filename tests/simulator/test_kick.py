@@ -153,6 +153,16 @@ class KickTests(SynchronousTestCase):
             [event.get("dead", False) for event in stage.oracle.events()], [False] * 3 + [True] * 3
         )
 
+    def test_close_without_answer(self) -> None:
+        """A client that does not answer a close is dropped all the same."""
+        stage = self.stage()
+        client = stage.kick_client()
+        client.connection.close(4200)
+        stage.clock.advance(1.9)
+        self.assertFalse(client.transport.aborted)
+        stage.clock.advance(0.2)
+        self.assertTrue(client.transport.aborted)
+
     def test_lookup(self) -> None:
         """The lookup gives three different ids, the same ones every time, and makes the room exist."""
         stage = self.stage()
