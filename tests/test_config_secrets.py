@@ -36,6 +36,13 @@ class SecretsTests(ConfigTestCase):
         ):
             self.assert_silent(text, {})
 
+    def test_still_a_sentence(self) -> None:
+        """The error says what is wrong all the same."""
+        self.assert_problem(
+            f"twitch: {{channels: [a], username: b, oauth: '{self.SECRET} x'}}",
+            "twitch.oauth: the value holds a space",
+        )
+
     def test_variables_in_the_wrong_place(self) -> None:
         """The value of a variable is shown nowhere; errors show the variable's name."""
         environ = {"X": f"{self.SECRET} {self.SECRET}"}

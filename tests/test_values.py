@@ -30,6 +30,25 @@ class ValuesTests(ConfigTestCase):
         }.items():
             self.assert_refused(key, values, "is not between")
 
+    def test_bounds_are_allowed(self) -> None:
+        """The bounds that the errors name may be used."""
+        for template, values in {
+            "twitch: {channels: [a], rooms_per_connection: %s}": ("1", "100"),
+            "twitch: {channels: [a], joins_per_10s: %s}": ("1", "2000"),
+            SHORT + "uploader: {concurrency: %s}": ("1", "16"),
+            SHORT + "recorder: {flush_interval: %s}": ("50ms", "10s"),
+            SHORT + "recorder: {sync_interval: %s}": ("100ms", "60s"),
+            SHORT + "recorder: {rotate_interval: %s}": ("1s", "1d"),
+            SHORT + "recorder: {rotate_size: %s}": ("1KB", "4GB"),
+            SHORT + "recorder: {buffer_limit: %s}": ("1MB", "1GB"),
+            SHORT + "recorder: {max_size: %s}": ("100KB", "1000TB"),
+            SHORT + "http: {listen: 'h:%s'}": ("0", "65535"),
+            "twitch: {channels: [%s]}": ("a", "a" * 25),
+            SHORT + "instance: %s": ("a", "a" * 32),
+        }.items():
+            for value in values:
+                self.read(template % value)
+
     def test_values_of_the_wrong_kind(self) -> None:
         """What cannot be a value of its key is refused with what could."""
         number = ["1.5", "x", "1e3", "0x10", "true", "1_0", "٣", "9" * 30]

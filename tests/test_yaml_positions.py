@@ -120,6 +120,8 @@ class ComposeTests(SynchronousTestCase):
             ("a:\n\tb: 1", 2, "tab"),
             ("a: 1\nb: [${X}]", 2, 'quoted: ["${NAME}"]'),
             ("a: 1\nb: c: d", 2, "colon"),
+            ("a: 1\nb: ${X}: d", 2, "colon"),
+            ("{a", 1, "closing bracket"),
             ("a:\n  - b\n c: d", 3, "indentation"),
             ("a: 1\nb: @x", 2, "must be quoted"),
             ("a: 1\nb: `x", 2, "must be quoted"),
