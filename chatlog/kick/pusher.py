@@ -12,10 +12,13 @@ import enum
 import json
 import math
 import re
+import reprlib
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import orjson
+
+from chatlog.printable import printable
 
 #: Frames longer than this many bytes are not looked into. Pusher's own limit is 10 KB.
 MAX_FRAME = 1 << 20
@@ -172,10 +175,10 @@ def refusal(event: Event) -> str:
     return " ".join(parts) or readable(event.data)
 
 
-def readable(value: object, limit: int = 200) -> str:
-    """``value`` as text that fits into one line of a log, whatever a server put into it."""
-    text = value if isinstance(value, str) else "" if value is None else repr(value)
-    return "".join(c if c.isprintable() else "?" for c in text[:limit])
+def readable(value: object) -> str:
+    """``value`` as a short text that fits into one line of a log, whatever a server put into it."""
+    text = value if isinstance(value, str) else "" if value is None else reprlib.repr(value)
+    return printable(text, 200)
 
 
 class Closing(enum.Enum):

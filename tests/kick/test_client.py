@@ -205,6 +205,8 @@ class ComingBackTests(ConnectionCase):
         self.assertEqual(self.closed(4202), 2)
         self.clock.advance(10)
         self.assertEqual(self.closed(4200), 0)
+        self.clock.advance(9)
+        self.assertEqual(self.closed(4200), 4)
 
     def test_refused(self) -> None:
         """A refusal is retried after fifteen minutes at most, and the log says once what to do."""

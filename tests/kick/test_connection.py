@@ -241,7 +241,7 @@ class EndTests(ConnectionCase):
             self.server.sendClose(code, "some\nreason")
             self.pump.flush()
             self.assertEqual(
-                self.owner.calls, [("lost", 0.0, f"closed by the server: {code} some?reason", closing)]
+                self.owner.calls, [("lost", 0.0, f"closed by the server: {code} some\\nreason", closing)]
             )
             self.assertIsNone(self.factory.connection)
             self.clock.advance(2000)
@@ -290,7 +290,7 @@ class EndTests(ConnectionCase):
     def test_error_with_a_code(self) -> None:
         """An error with a code of the first three classes ends the connection with that class, though
         the goodbye has another code."""
-        for code, closing in ((4001, Closing.REFUSED), (4100, Closing.BACK_OFF), (4201, Closing.AT_ONCE)):
+        for code, closing in ((4000, Closing.REFUSED), (4100, Closing.BACK_OFF), (4299, Closing.AT_ONCE)):
             self.established()
             self.say(plain(pusher.ERROR, {"code": code, "message": "because"}, None))
             self.assertEqual(

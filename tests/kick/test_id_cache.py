@@ -23,6 +23,7 @@ class CacheTests(IdsCase):
         self.site.say(200, answer())
         self.found.clear()
         self.ids = self.make()
+        self.assertEqual(self.files.fds, {})
         self.ids.add(KickChannel("a"))
         self.assertEqual(self.found, [KickChannel("a", 7001, 7000)])
         self.clock.advance(10_000)
@@ -86,6 +87,11 @@ class CacheTests(IdsCase):
         self.clock.advance(1)
         self.site.say(200, answer())
         self.assertIn("d", json.loads(self.files.content(PATH)))
+        self.files.capacity = self.files.used()
+        self.want("e")
+        self.clock.advance(1)
+        self.site.say(200, answer())
+        self.assertEqual(len(self.lines()), 2)
 
     def test_directory_is_not_writable(self) -> None:
         """Neither does a directory that cannot be read or written stop anything."""
@@ -98,6 +104,7 @@ class CacheTests(IdsCase):
         self.want("a")
         self.site.say(200, answer())
         self.assertEqual(self.found, [KickChannel("a", 7001, 7000)])
+        self.assertEqual(len(self.lines()), 1)
 
     def test_left_over_file(self) -> None:
         """A file that a dead process left half written is in nobody's way."""

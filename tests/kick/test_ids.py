@@ -200,15 +200,38 @@ class LookupTests(IdsCase):
         self.site.say(503, b"")
         self.clock.advance(60)
         self.site.say(404, b"")
+        self.assertEqual(self.lines("info"), ["kick: looking up ids works again"])
         self.clock.advance(0.5)
         self.assertEqual(self.site.asked[-1][-1], "c")
+
+    def test_refused_channel_goes_last(self) -> None:
+        """A channel whose lookup was refused waits behind those that are added later."""
+        self.want("a")
+        self.site.say(403, b"")
+        self.clock.advance(30)
+        self.want("b")
+        self.clock.advance(30)
+        self.site.say(403, b"")
+        self.clock.advance(120)
+        self.assertEqual([url[-1] for url in self.site.asked], ["a", "a", "b"])
+
+    def test_many_channels(self) -> None:
+        """The log names twenty channels and counts all of them; there is one timer for all."""
+        self.want(*[f"room{n:02}" for n in range(25)])
+        self.site.say(403, b"")
+        (line,) = self.lines()
+        self.assertIn("25 channels", line)
+        self.assertIn("room19, ...", line)
+        self.assertNotIn("room20", line)
+        self.ids.add(KickChannel("late"))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
     def test_network_down(self) -> None:
         """An error of the network is a refusal of all; its words are the reason, without a traceback."""
         self.want("a")
         self.site.waiting.pop().errback(Failure(ConnectionRefusedError("nobody\nhome")))
         self.assertNotIn("\n", self.ids.missing["a"])
-        self.assertIn("nobody?home", self.ids.missing["a"])
+        self.assertIn("nobody\\nhome", self.ids.missing["a"])
         self.clock.advance(60)
         self.assertEqual(len(self.site.asked), 2)
         self.assertEqual(self.flushLoggedErrors(), [])
@@ -290,7 +313,9 @@ class LookupTests(IdsCase):
         self.want("a")
         self.site.say(200, b'{"chatroom":{"id":5}}')
         self.assertEqual(self.found, [KickChannel("a", 5)])
-        self.clock.advance(60)
+        self.clock.advance(59)
+        self.assertEqual(len(self.site.asked), 1)
+        self.clock.advance(1)
         self.site.say(200, b'{"chatroom":{"id":5}}')
         self.assertEqual(len(self.found), 1)
         self.clock.advance(120)

@@ -40,7 +40,7 @@ class AnswerTests(SynchronousTestCase):
             (200, b"\n <html>", "HTTP 200: a web page"),
             (429, b"", "HTTP 429"),
             (404, b'{"message":"Not\nfound"}', "HTTP 404"),
-            (404, json.dumps({"message": "Not\nfound"}).encode(), "HTTP 404: Not?found"),
+            (404, json.dumps({"message": "Not\nfound"}).encode(), "HTTP 404: Not\\nfound"),
             (301, b"", "HTTP 301: it points elsewhere"),
             (500, b"\xff\xfe", "HTTP 500"),
             (200, b"", "HTTP 200: no ids in it"),
@@ -121,7 +121,9 @@ class HttpTests(SynchronousTestCase):
             protocol.dataReceived(b"x" * 4096)
         self.assertNoResult(question)
         protocol.dataReceived(b"x")
-        self.assertIn("bytes", str(self.failureResultOf(question, LookupRefused).value))
+        error = self.failureResultOf(question, LookupRefused).value
+        self.assertIn("bytes", str(error))
+        self.assertFalse(error.missing)
         self.assertTrue(transport.disconnecting)
         protocol.dataReceived(b"x" * 4096)
 

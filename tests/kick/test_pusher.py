@@ -240,16 +240,23 @@ class ProtocolEventTests(SynchronousTestCase):
         """A refused subscription gives the server's words in one line."""
         data = '{"type":"AuthError","error":"no\\nway","status":401}'
         event = understood(plain("pusher_internal:subscription_error", data))
-        self.assertEqual(pusher.refusal(event), "AuthError no?way 401")
+        self.assertEqual(pusher.refusal(event), "AuthError no\\nway 401")
         event = understood(plain("pusher:subscription_error", "[]"))
         self.assertEqual(pusher.refusal(event), "[]")
 
     def test_readable(self) -> None:
         """Text of a server cannot break out of a line of the log or fill it."""
-        self.assertEqual(pusher.readable("a\r\n\x1b[31mb\u2028c"), "a???[31mb?c")
-        self.assertEqual(len(pusher.readable("x" * 5000)), 200)
+        self.assertEqual(pusher.readable("a\r\n\x1b[31mb\u2028c"), "a\\r\\n\\x1b[31mb\\u2028c")
+        self.assertLess(len(pusher.readable("x" * 5000)), 250)
         self.assertEqual(pusher.readable(None), "")
         self.assertEqual(pusher.readable({"a": "\n"}), "{'a': '\\n'}")
+
+    def test_deep_protocol_events(self) -> None:
+        """Payloads nested as deep as can be read do not make the protocol's own events raise."""
+        for name in (pusher.ERROR, "pusher:subscription_error"):
+            event = understood(plain(name, "[" * 1000 + "]" * 1000))
+            self.assertEqual(pusher.error(event)[0], None)
+            self.assertLess(len(pusher.refusal(event)), 250)
 
 
 class ClosingTests(SynchronousTestCase):
