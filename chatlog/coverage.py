@@ -23,13 +23,15 @@ class Coverage:
     """One room's coverage.
 
     ``missing_since`` is None while the room is covered, and also before it was covered for the first
-    time: what was never promised is no hole.
+    time: what was never promised is no hole. ``since`` is when the present state began, None before the
+    first; ``first`` when the room was covered for the first time, if no hole came before that.
     """
 
-    __slots__ = ("covered", "missing_since", "reason", "since")
+    __slots__ = ("covered", "first", "missing_since", "reason", "since")
 
     def __init__(self) -> None:
         self.covered = False
+        self.first: float | None = None
         self.since: float | None = None
         self.missing_since: float | None = None
         self.reason = ""
@@ -39,6 +41,8 @@ class Coverage:
         if self.covered:
             return None
         hole = self._close(at)
+        if self.since is None:
+            self.first = at
         self.covered = True
         self.since = at
         return hole
@@ -64,6 +68,14 @@ class Coverage:
         if not self.covered and self.missing_since is None:
             self.since = self.missing_since = start
             self.reason = reason
+
+    def set_back(self, by: float, now: float) -> None:
+        """The wall clock was set back by so many seconds, to ``now``: what has already begun does not
+        lie in the future, and an open hole keeps its length."""
+        if self.missing_since is not None and self.missing_since > now:
+            self.missing_since = min(self.missing_since - by, now)
+        if self.since is not None and self.since > now:
+            self.since = min(self.since - by, now)
 
     def _close(self, at: float) -> Hole | None:
         if self.missing_since is None:

@@ -1,0 +1,137 @@
+"""The file in which the coverage of rooms outlives the process: one JSON object a line, append only.
+
+    {"boot": B, "since": T}                                     at the top, and whenever a period begins
+    {"platform": P, "room": R, "recorded": T}                   acknowledged since T
+    {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
+    {"platform": P, "room": R}                                  no longer wanted
+    {"alive": T, "durable": T}                                  at every flush
+
+A room's line may also carry ``lost`` and ``begun``, see ``tally``. Times are seconds since the epoch.
+``alive``: what arrived until then had been written; ``durable``: until then it was on the disk.
+``boot`` tells whether the machine has been started anew since. A broken line costs itself only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+#: Platform and name of a room.
+Key = tuple[str, str]
+
+#: The last second of the year 9999; nothing later can be written into a record.
+_LAST = 253402300799.0
+#: A reason is often in a server's words; so many characters of it are kept.
+_REASON = 200
+
+
+@dataclass(slots=True)
+class Standing:
+    """How a room stood: recorded, or missing because of ``reason``, since ``since``. ``lost`` and
+    ``begun`` are the tally's."""
+
+    since: float
+    recorded: bool
+    reason: str = ""
+    lost: float = 0.0
+    begun: float | None = None
+
+
+@dataclass(slots=True)
+class Past:
+    """What an earlier run has left behind. ``end``: what came later than that was not recorded or did
+    not outlive it; None if it never got to write anything."""
+
+    end: float | None = None
+    since: float | None = None
+    rooms: dict[Key, Standing] = field(default_factory=dict)
+
+
+def room_line(key: Key, standing: Standing | None) -> bytes:
+    """The line that says how the room stands; None: it is no longer wanted."""
+    entry: dict[str, Any] = {"platform": key[0], "room": key[1]}
+    if standing is not None:
+        entry["recorded" if standing.recorded else "missing"] = round(standing.since, 3)
+        if not standing.recorded:
+            entry["reason"] = standing.reason[:_REASON]
+        if standing.lost:
+            entry["lost"] = round(standing.lost, 3)
+        if standing.begun is not None:
+            entry["begun"] = round(standing.begun, 3)
+    return _line(entry)
+
+
+def head_line(boot: str, since: float) -> bytes:
+    """The line that begins a period."""
+    return _line({"boot": boot, "since": round(since, 3)})
+
+
+def alive_line(alive: float, durable: float) -> bytes:
+    """The line of a flush."""
+    return b'{"alive":%.3f,"durable":%.3f}\n' % (alive, durable)
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # A lone surrogate in a server's words.
+        return json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def replay(data: bytes, boot: str) -> Past:
+    """What the journal of an earlier run says to a process of the machine's start ``boot``; ``""`` is
+    like no other start."""
+    past = Past()
+    alive = durable = None
+    last_boot = ""
+    for entry in _entries(data):
+        if "alive" in entry:
+            alive, durable = _time(entry, "alive"), _time(entry, "durable")
+        elif "since" in entry:
+            last_boot = str(entry.get("boot"))
+    past.end = alive if boot and boot == last_boot else durable
+    for entry in _entries(data):
+        if "room" in entry:
+            _apply(past, entry)
+        elif "since" in entry:
+            past.since = _time(entry, "since")
+            for standing in past.rooms.values():
+                standing.lost, standing.begun = 0.0, None
+    return past
+
+
+def _apply(past: Past, entry: dict[str, Any]) -> None:
+    key = (str(entry.get("platform")), str(entry["room"]))
+    recorded, missing = _time(entry, "recorded"), _time(entry, "missing")
+    since = missing if recorded is None else recorded
+    if since is None:
+        past.rooms.pop(key, None)
+        return
+    if past.end is not None and since > past.end and key in past.rooms:
+        # What it tells of happened when nothing was kept any more; perhaps not even the gap record.
+        return
+    reason = "" if recorded is not None else str(entry.get("reason", "restart"))
+    lost, begun = _time(entry, "lost") or 0.0, _time(entry, "begun")
+    past.rooms[key] = Standing(since, recorded is not None, reason, lost, begun)
+
+
+def _entries(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.split(b"\n"):
+        try:
+            entry = json.loads(line) if b"\\ud" in line else orjson.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(entry, dict):
+            yield entry
+
+
+def _time(entry: dict[str, Any], name: str) -> float | None:
+    value = entry.get(name)
+    if isinstance(value, (int, float)) and 0 <= value <= _LAST:
+        return float(value)
+    return None

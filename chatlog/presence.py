@@ -1,0 +1,298 @@
+"""What the next run has to know: until when this one was there, and which rooms it recorded.
+
+A process that is killed cannot write down that it is no longer recording. So the coverage of all rooms
+is kept in a journal beside the spool (see ``journal``), brought up to date after every flush. The next
+process reads there since when each room is missing, and the first acknowledgement of a room closes
+that hole with a gap record like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from chatlog.coverage import Hole
+from chatlog.journal import Key, Past, Standing, alive_line, head_line, replay, room_line
+from chatlog.journal_file import JournalFile
+from chatlog.pool import Pool
+from chatlog.room import Loss
+from chatlog.seats import Room
+from chatlog.tally import Tally
+
+#: Why a room that nobody took leave of is missing.
+RESTART = "restart"
+#: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
+DRIFT = 2.0
+#: Seconds after which a change of coverage is on the disk in every case.
+_SETTLED = 5.0
+
+
+class RoomTime(NamedTuple):
+    """Seconds of a period in which a room was recorded and in which it was not; why it is missing at
+    the end, ``""`` if it is not."""
+
+    platform: str
+    channel: str
+    recorded: float
+    missing: float
+    reason: str
+
+
+def boot_id() -> str:
+    """What distinguishes this start of the machine from all others; ``""`` where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+class Presence(Service):
+    """Keeps the journal of all rooms in the pools that it watches.
+
+    It is started after the spool was locked and before the pools, and stopped after the pools and
+    before the recorder. ``write(platform, room, hole)`` writes a gap record. ``wanted`` are the rooms
+    of the configuration: what the journal says of others is forgotten. ``boot`` is ``boot_id()``
+    and ``interval`` that of the flushes, in seconds.
+    """
+
+    _log = Logger()
+    name = "presence"
+
+    def __init__(
+        self,
+        journal: JournalFile,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        write: Callable[[str, Room, Hole], None],
+        wanted: Collection[Key],
+        boot: str,
+        interval: float = 0.5,
+    ) -> None:
+        self._journal = journal
+        journal.whole, journal.incomplete = self._whole, self._write_all_again
+        self._clock = clock
+        self._wall = wall
+        self._write = write
+        self._wanted = frozenset(wanted)
+        self._boot = boot
+        self._interval = interval
+        self._pools: dict[str, Pool] = {}
+        # Rooms of the journal that no pool has yet; Kick's ids may have to be looked up first.
+        self._earlier: dict[Key, Standing] = {}
+        self._began = False
+        # Rooms whose line is due, and whether the head's is.
+        self._due: set[Key] = set()
+        self._head_due = False
+        self._started = 0.0
+        # Wall clock and monotonic clock at the latest flush; the latest whole flush, and until when
+        # everything is on the disk.
+        self._before = (0.0, 0.0)
+        self._alive = (0.0, 0.0)
+        self._changed_at = float("-inf")
+        self._tally = Tally(0.0)
+
+    def watch(self, pool: Pool) -> None:
+        """Keep account of the rooms of ``pool``, one for each platform."""
+        self._pools[pool.platform] = pool
+        pool.on_added = partial(self._added, pool.platform)
+
+    def on_hole(self, platform: str) -> Callable[[Room, Hole], None]:
+        """What a pool of that platform has to call for every hole."""
+
+        def closed(room: Room, hole: Hole) -> None:
+            self._tally.closed((platform, room.name), hole)
+            self._write(platform, room, hole)
+
+        return closed
+
+    def count_loss(self, loss: Loss) -> None:
+        """Count the time in which records of a room could not be kept as missing."""
+        self._due.add((loss.platform, loss.channel))
+        self._tally.closed((loss.platform, loss.channel), Hole(loss.first, loss.last, loss.reason))
+
+    def identifier(self, platform: str, name: str) -> str:
+        """The platform's id of a room, ``""`` if it is not known."""
+        pool = self._pools.get(platform)
+        room = pool.rooms.get(name) if pool else None
+        return room.identifier if room else ""
+
+    # -- start and end -----------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Find out since when each room is missing."""
+        super().startService()
+        now = self._started = self._wall()
+        past = self._read()
+        self._tally = Tally(now if past.since is None else min(past.since, now))
+        for key, standing in past.rooms.items():
+            if key not in self._wanted:
+                continue
+            if standing.lost:
+                self._tally.lost[key] = standing.lost
+            self._earlier[key] = _since_the_end(standing, past.end, now)
+        self._began = True
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                self._added(platform, room)
+        self._before = now, self._clock.seconds()
+        self._alive = now, now
+        self._journal.begin()
+
+    def _read(self) -> Past:
+        try:
+            return replay(self._journal.read(), self._boot)
+        except OSError as error:
+            self._log.error(
+                "cannot read what the earlier run recorded: {error}; rooms have no gap records of the "
+                "time since",
+                error=str(error),
+            )
+            return Past()
+
+    def _added(self, platform: str, room: Room) -> None:
+        if not self._began:
+            return
+        standing = self._earlier.pop((platform, room.name), None)
+        if standing is not None:
+            room.coverage.missing(standing.since, standing.reason)
+            room.coverage.first = standing.begun
+            self._due.add((platform, room.name))
+
+    def stopService(self) -> None:
+        """Write down the holes that are open; what follows them belongs to the restart. The recorder's
+        last flush brings the journal up to date."""
+        super().stopService()
+        now = self._wall()
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                hole = room.coverage.turned(now, RESTART)
+                if hole is not None:
+                    self._due.add((platform, room.name))
+                    self.on_hole(platform)(room, hole)
+
+    # -- every flush -------------------------------------------------------------------------------
+
+    def flushed(self, at: float, complete: bool, lag: float) -> None:
+        """Everything that arrived before ``at`` is in files, if ``complete``; the oldest write that is
+        not on the disk yet is ``lag`` seconds old, 0.0 if there is none."""
+        if not self._began:
+            return
+        if self._clock_jumped():
+            complete = False
+        for platform, pool in self._pools.items():
+            if pool.changed:
+                self._due.update((platform, name) for name in pool.changed)
+                pool.changed.clear()
+                self._changed_at = self._before[1]
+        if not complete:
+            # Not even the gap records are in files. The journal stays as it was at the last whole flush.
+            return
+        self._alive = at, (at - lag - self._interval if lag > 0.0 else at)
+        head = [head_line(self._boot, self._tally.since)] if self._head_due else []
+        lines = [self._room_line(key) for key in self._due]
+        if not self._journal.append(b"".join([*head, *lines, alive_line(*self._alive)])):
+            return
+        self._due.clear()
+        self._head_due = False
+        self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
+        if not self.running:
+            self._journal.close()
+
+    def _room_line(self, key: Key) -> bytes:
+        return room_line(key, self._standing(key))
+
+    def _standing(self, key: Key) -> Standing | None:
+        pool = self._pools.get(key[0])
+        room = pool.rooms.get(key[1]) if pool else None
+        if room is None:
+            return self._earlier.get(key)
+        coverage = room.coverage
+        if coverage.since is None:
+            return None
+        begun = coverage.first
+        if begun is not None and begun <= self._tally.since:
+            begun = None
+        missing = coverage.missing_since
+        since = coverage.since if missing is None else missing
+        return Standing(since, coverage.covered, coverage.reason, self._tally.lost.get(key, 0.0), begun)
+
+    def _clock_jumped(self) -> bool:
+        """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
+        skipped was not recorded, whatever the reason."""
+        wall, clock = self._wall(), self._clock.seconds()
+        drift = (wall - self._before[0]) - (clock - self._before[1])
+        before, self._before = self._before[0], (wall, clock)
+        if abs(drift) <= DRIFT:
+            return False
+        self._log.warn("the wall clock jumped by {drift:.1f} s", drift=drift)
+        if drift > 0.0:
+            for platform, room in self._all_rooms():
+                if room.coverage.covered:
+                    self.on_hole(platform)(room, Hole(before, wall, "clock"))
+                    self._due.add((platform, room.name))
+        else:
+            for _, room in self._all_rooms():
+                room.coverage.set_back(-drift, wall)
+            # No line of the journal may lie in the future.
+            self._journal.write_anew()
+        return True
+
+    # -- the seconds of a period -------------------------------------------------------------------
+
+    def rows(self, since: float, until: float) -> Iterator[RoomTime]:
+        """Every room's seconds between the two times, the first being when the period began."""
+        tally = self._tally if abs(self._tally.since - since) < 0.01 else Tally(since)
+        for key in sorted(self._wanted.union(self._keys())):
+            standing = self._standing(key)
+            if standing is None:
+                # Wanted all the time, and never acknowledged.
+                standing = Standing(self._started, False, "not acknowledged")
+            open_since = None if standing.recorded else standing.since
+            recorded, missing = tally.seconds(key, standing.begun, open_since, until)
+            yield RoomTime(*key, recorded, missing, "" if standing.recorded else standing.reason)
+
+    def turn(self, at: float) -> None:
+        """A new period begins at ``at``."""
+        self._tally.turn(at)
+        for standing in self._earlier.values():
+            standing.lost, standing.begun = 0.0, None
+        self._head_due = True
+
+    # -- the journal as a whole --------------------------------------------------------------------
+
+    def _all_rooms(self) -> Iterator[tuple[str, Room]]:
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                yield platform, room
+
+    def _keys(self) -> Iterator[Key]:
+        yield from self._earlier
+        for platform, room in self._all_rooms():
+            yield platform, room.name
+
+    def _whole(self) -> bytes:
+        """The journal as it would be if it began now."""
+        standings = ((key, self._standing(key)) for key in self._keys())
+        rooms = (room_line(key, standing) for key, standing in standings if standing is not None)
+        return b"".join([head_line(self._boot, self._tally.since), *rooms, alive_line(*self._alive)])
+
+    def _write_all_again(self) -> None:
+        self._head_due = True
+        self._due.update(self._keys())
+
+
+def _since_the_end(standing: Standing, end: float | None, now: float) -> Standing:
+    """How a room stands for the next run: missing at least since the end of the earlier one."""
+    since, reason = standing.since, standing.reason
+    if standing.recorded:
+        since, reason = max(since, end or 0.0), RESTART
+    if since > now + DRIFT:
+        # It lies in the future: the clock is wrong, or was.
+        reason = "clock"
+    return Standing(since, False, reason, standing.lost, standing.begun)

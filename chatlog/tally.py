@@ -1,0 +1,44 @@
+"""How many seconds of a period each room was recorded, and how many not: the room rows of a manifest."""
+
+from __future__ import annotations
+
+from chatlog.coverage import Hole
+from chatlog.journal import Key
+
+
+class Tally:
+    """The holes of one period, which began at ``since`` (wall-clock seconds).
+
+    ``lost`` holds the seconds of the holes that have closed.
+    """
+
+    __slots__ = ("lost", "since")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.lost: dict[Key, float] = {}
+
+    def closed(self, key: Key, hole: Hole) -> None:
+        """A hole of the room has closed."""
+        seconds = hole.end - max(hole.start, self.since)
+        if seconds > 0:
+            self.lost[key] = self.lost.get(key, 0.0) + seconds
+
+    def turn(self, at: float) -> None:
+        """The next period begins."""
+        self.since = at
+        self.lost.clear()
+
+    def seconds(
+        self, key: Key, first: float | None, missing_since: float | None, until: float
+    ) -> tuple[float, float]:
+        """Seconds recorded and seconds missing up to ``until``. ``first``: when the room was recorded
+        for the first time, if that is known; before it nothing was promised. ``missing_since``: the
+        start of its open hole."""
+        start = self.since if first is None else max(first, self.since)
+        whole = max(until - start, 0.0)
+        missing = self.lost.get(key, 0.0)
+        if missing_since is not None:
+            missing += max(until - max(missing_since, start), 0.0)
+        missing = min(missing, whole)
+        return whole - missing, missing
