@@ -55,8 +55,8 @@ def encode_full(
     username: str,
     user_id: str,
     message: str,
-    type: str,  # noqa: A002 - the key's name
-    id: str,  # noqa: A002 - the key's name
+    type: str,
+    id: str,
     platform: str,
     channel_id: str,
     received: str,
@@ -89,8 +89,8 @@ def encode_basic(
     username: str,
     user_id: str,
     message: str,
-    type: str,  # noqa: A002 - the key's name
-    id: str,  # noqa: A002 - the key's name
+    type: str,
+    id: str,
     platform: str,
     channel_id: str,
     received: str,

@@ -44,6 +44,21 @@ KICK_CHANNEL = Section(
     short="slug",
 )
 
+LANES = number(1, 2, "connections that deliver every room")
+PERCENT = number(0, 100)
+
+HEALTH = Section(
+    settings.HealthSettings,
+    {
+        "reactor_lag": duration("100ms", "10m"),
+        "sync_lag": duration("1s", "10m"),
+        "rooms": PERCENT,
+        "room_grace": duration("0s", "1d"),
+        "upload_age": duration("1s", "30d"),
+        "store_grace": duration("0s", "1d"),
+    },
+)
+
 ROOT = Section(
     settings.Settings,
     {
@@ -58,6 +73,13 @@ ROOT = Section(
                 "ca_file": values.PATH,
                 "rooms_per_connection": number(1, 100, "Twitch lets one account join 100 rooms"),
                 "joins_per_10s": number(1, 2000, "Twitch's limit for verified bots; 20 for all others"),
+                "lanes": LANES,
+                "backfill": Section(
+                    settings.BackfillSettings,
+                    {"url": url("https", "http"), "at_once": number(1, 4, "it is one person's service")},
+                    required=("url",),
+                    short="url",
+                ),
             },
         ),
         "kick": Section(
@@ -67,6 +89,7 @@ ROOT = Section(
                 "server": url("wss", "ws"),
                 "ca_file": values.PATH,
                 "rooms_per_connection": number(1, 100, "so that one lost connection costs few rooms"),
+                "lanes": LANES,
                 "lookup": values.LOOKUP,
                 "subscribe": Items(values.SUBSCRIPTION, "Pusher channels"),
             },
@@ -107,6 +130,35 @@ ROOT = Section(
                 "concurrency": number(1, 16, "each upload is a thread and holds a part of its file"),
             },
         ),
-        "http": Section(settings.HttpSettings, {"listen": values.LISTEN}),
+        "http": Section(
+            settings.HttpSettings,
+            {
+                "listen": values.LISTEN,
+                "token": values.SECRET,
+                "hosts": Items(values.HOST, "host names"),
+                "room_metrics": values.YES_OR_NO,
+                "health": HEALTH,
+            },
+        ),
+        "alarms": Section(
+            settings.AlarmSettings,
+            {
+                "webhook": values.SECRET_URL,
+                "webhook_format": choice("auto", "json", "discord", "slack"),
+                "coverage": PERCENT,
+                "spool": PERCENT,
+                "disk": PERCENT,
+                "unknown_per_hour": number(0, 10**9),
+                "after": duration("0s", "1d"),
+            },
+        ),
+        "log": Section(
+            settings.LogSettings,
+            {
+                "format": choice("text", "json"),
+                "level": choice(*values.LEVELS),
+                "levels": Items(values.PART_LEVEL, "parts with their level", lambda pair: pair[0]),
+            },
+        ),
     },
 )

@@ -28,6 +28,15 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class BackfillSettings:
+    """A service that remembers what was said lately, such as recent-messages.robotty.de; ``url`` is
+    the address of its API, ``at_once`` how many requests it gets at the same time."""
+
+    url: str
+    at_once: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class TwitchSettings:
     """``username`` and ``oauth`` are both given or both None (anonymous). ``oauth`` holds the bare
     token, without its ``oauth:`` prefix."""
@@ -41,6 +50,8 @@ class TwitchSettings:
     ca_file: str | None = None
     rooms_per_connection: int = 90
     joins_per_10s: int = 20
+    lanes: int = 1
+    backfill: BackfillSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class KickSettings:
     rooms_per_connection: int = 90
     lookup: str | None = "https://kick.com/api/v2/channels/{slug}"
     subscribe: tuple[str, ...] = ("chatrooms.{chatroom_id}.v2",)
+    lanes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +121,58 @@ class UploaderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """When ``/healthz`` and ``/readyz`` say no. ``rooms`` is the share of rooms, in percent, that has to
+    be recorded; all others are seconds: for how long the reactor may be blocked, for how long a write
+    may not be on the disk, how old what waits for its upload may be, and for how long a room or a store
+    may be in trouble before it counts."""
+
+    reactor_lag: float = 5.0
+    sync_lag: float = 20.0
+    rooms: int = 100
+    room_grace: float = 45.0
+    upload_age: float = 10800.0
+    store_grace: float = 45.0
+
+
+@dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """``listen`` is ``host:port``; None: no page."""
+    """``listen`` is ``host:port``; None: no page. Without ``token`` nothing can be changed over HTTP.
+    ``hosts`` are names by which the page is asked for besides the address itself. ``room_metrics``:
+    metrics of every single room as well."""
 
     listen: str | None = "127.0.0.1:8080"
+    token: Secret | None = None
+    hosts: tuple[str, ...] = ()
+    room_metrics: bool = False
+    health: HealthSettings = field(default_factory=HealthSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """``webhook`` gets every alarm; ``webhook_format`` is ``json``, ``discord``, ``slack``, or ``auto``
+    for what its address tells. ``coverage`` is the percentage of the last hour that a room has to be
+    recorded for; ``spool`` and ``disk`` the percentage of ``max_size`` and of the file system that may be
+    full; ``unknown_per_hour`` how many commands and events that no rule knows may come; ``after``
+    the seconds that a room or a store may be in trouble first."""
+
+    webhook: Secret | None = None
+    webhook_format: str = "auto"
+    coverage: int = 95
+    spool: int = 80
+    disk: int = 90
+    unknown_per_hour: int = 100
+    after: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """``format`` is ``text`` or ``json``; ``level`` the least that is shown, and ``levels`` the same for
+    single parts, as pairs of part and level."""
+
+    format: str = "text"
+    level: str = "info"
+    levels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +187,5 @@ class Settings:
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
     uploader: UploaderSettings = field(default_factory=UploaderSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    log: LogSettings = field(default_factory=LogSettings)

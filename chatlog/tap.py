@@ -14,6 +14,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python import usage
+from twisted.web.client import Agent
 
 from chatlog import config, logs, pacing
 from chatlog.counters import Counters
@@ -21,7 +22,8 @@ from chatlog.coverage import Hole
 from chatlog.files import OsFiles
 from chatlog.gap import gap_line
 from chatlog.kick.client import connect as connect_kick
-from chatlog.kick.ids import ChannelIds
+from chatlog.kick.ids import ChannelIds, IdCache
+from chatlog.kick.lookup import http_get
 from chatlog.kick.rooms import KickRooms
 from chatlog.record import SERVER_CHANNEL, Encode, encode_basic, encode_full
 from chatlog.recorder import Recorder
@@ -190,10 +192,20 @@ def kick(settings: KickSettings, shared: Shared, directory: str) -> Service:
         shared.on_hole("kick"),
         lambda factory: connect_kick(shared.reactor, factory, shared.wrap, tls),
     )
+    ids = ChannelIds(
+        settings.lookup,
+        http_get(Agent(shared.reactor)),
+        IdCache(OsFiles(), directory),
+        shared.reactor,
+        rooms.add,
+        any("{channel_id}" in template for template in settings.subscribe),
+    )
+    for channel in settings.channels:
+        ids.add(channel)
     together = StagedService(shared.reactor)
     together.setName("kick")
-    rooms.pool.setServiceParent(together)
-    rooms.setServiceParent(together)
+    for part in (rooms.pool, rooms, ids):
+        part.setServiceParent(together)
     return together
 
 

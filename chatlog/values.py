@@ -260,6 +260,41 @@ def _listen(text: str) -> str:
     return text
 
 
+def _yes_or_no(text: str) -> bool:
+    known = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError("is neither true nor false")
+    return known[text.lower()]
+
+
+def _host_name(text: str) -> str:
+    if not is_host(text):
+        raise ValueError("is not a host name")
+    return text.lower()
+
+
+def _secret_url(text: str) -> Secret:
+    word = _word(text)
+    try:
+        parts = urlsplit(word)
+        fine = parts.scheme in ("https", "http") and is_host(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError("is not an address that begins with https:// or http://")
+    return Secret(word)
+
+
+def _part_level(text: str) -> tuple[str, str]:
+    part, _, level = (side.strip() for side in text.partition("="))
+    if re.match(r"[a-z_]{1,32}\Z", part) is None or level not in LEVELS:
+        raise ValueError(f"is not part=level, such as twitch=debug; levels are {', '.join(LEVELS)}")
+    return part, level
+
+
+#: What a line of the log may be, from the least on.
+LEVELS = ("debug", "info", "warn", "error", "critical")
+
 LOGIN = Kind(_login)
 SLUG = Kind(_slug)
 NAME = Kind(_instance)
@@ -275,3 +310,7 @@ LOOKUP = Kind(_lookup, empty_is_off=True)
 SUBSCRIPTION = Kind(_subscription)
 ARCHIVE_URL = Kind(_archive_url)
 LISTEN = Kind(_listen, empty_is_off=True)
+YES_OR_NO = Kind(_yes_or_no)
+HOST = Kind(_host_name)
+SECRET_URL = Kind(_secret_url, secret=True)
+PART_LEVEL = Kind(_part_level, "=".join)

@@ -8,10 +8,14 @@ from typing import Any
 from chatlog.config import parse
 from chatlog.schema import ROOT, Items, Section
 from chatlog.settings import (
+    AlarmSettings,
     ArchiveSettings,
+    BackfillSettings,
+    HealthSettings,
     HttpSettings,
     KickChannel,
     KickSettings,
+    LogSettings,
     RecorderSettings,
     S3Settings,
     Secret,
@@ -70,6 +74,8 @@ twitch:
   ca_file: /etc/ca.pem
   rooms_per_connection: 50
   joins_per_10s: 2000
+  lanes: 2
+  backfill: {url: "https://example.org/api", at_once: 2}
 kick:
   channels: [Ann, {slug: bob-2, chatroom_id: 4, channel_id: 5}, {slug: cat, chatroom_id: 6}]
   server: ws://127.0.0.1:81/app/x
@@ -77,6 +83,7 @@ kick:
   rooms_per_connection: 7
   lookup: http://127.0.0.1/{slug}
   subscribe: ["chatrooms.{chatroom_id}.v2", "channel.{channel_id}"]
+  lanes: 2
 recorder:
   directory: /var/spool
   detail: basic
@@ -88,7 +95,22 @@ recorder:
   buffer_limit: 2MB
 archive: {url: "gs://bucket/pre", directory: there}
 uploader: {compression: zstd, concurrency: 4}
-http: {listen: "[::1]:9"}
+http:
+  listen: "[::1]:9"
+  token: let-me-in
+  hosts: [Chat.example.org]
+  room_metrics: yes
+  health:
+    {reactor_lag: 1s, sync_lag: 2s, rooms: 90, room_grace: 3s, upload_age: 1h, store_grace: 4s}
+alarms:
+  webhook: https://example.org/hook?key=1
+  webhook_format: slack
+  coverage: 90
+  spool: 70
+  disk: 60
+  unknown_per_hour: 5
+  after: 1m
+log: {format: json, level: warn, levels: [twitch=debug, "kick = error"]}
 """
         kick_channels = (
             KickChannel("ann"),
@@ -110,6 +132,8 @@ http: {listen: "[::1]:9"}
                     "/etc/ca.pem",
                     50,
                     2000,
+                    2,
+                    BackfillSettings("https://example.org/api", 2),
                 ),
                 kick=KickSettings(
                     kick_channels,
@@ -118,11 +142,22 @@ http: {listen: "[::1]:9"}
                     7,
                     "http://127.0.0.1/{slug}",
                     subscribe,
+                    2,
                 ),
                 recorder=RecorderSettings("/var/spool", "basic", 0.25, 2.0, 600.0, 2**20, 10**10, 2_000_000),
                 archive=ArchiveSettings("gs://bucket/pre", "there"),
                 uploader=UploaderSettings("zstd", 4),
-                http=HttpSettings("[::1]:9"),
+                http=HttpSettings(
+                    "[::1]:9",
+                    Secret("let-me-in"),
+                    ("chat.example.org",),
+                    True,
+                    HealthSettings(1.0, 2.0, 90, 3.0, 3600.0, 4.0),
+                ),
+                alarms=AlarmSettings(
+                    Secret("https://example.org/hook?key=1"), "slack", 90, 70, 60, 5, 60.0
+                ),
+                log=LogSettings("json", "warn", (("twitch", "debug"), ("kick", "error"))),
             ),
         )
 

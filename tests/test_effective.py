@@ -232,6 +232,7 @@ class ExampleTests(SynchronousTestCase):
         """Every key is in chatlog.yaml, at work or switched off, and works when it is switched on."""
         text = re.sub(r"(?m)^( *)#((?:  )*)(?=[a-z-])", r"\1\2", self.text())
         variables = {"TWITCH_OAUTH": "x", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        variables |= {"CHATLOG_TOKEN": "c", "CHATLOG_WEBHOOK": "https://example.org/hook"}
         settings = parse(text.encode(), variables)
         shown = describe(settings)
         keys = set(re.findall(r"(?m)^ *([a-z_0-9]+):", text))

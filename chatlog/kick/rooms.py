@@ -23,8 +23,8 @@ from chatlog.kick.events import PLATFORM, EventRecords, duplicate_key, other_cha
 from chatlog.kick.pusher import Closing
 from chatlog.pool import Pool
 from chatlog.record import SERVER_CHANNEL, Encode
-from chatlog.seats import Link, Log, Room
-from chatlog.settings import KickSettings
+from chatlog.seats import Link, Log, Room, State
+from chatlog.settings import KickChannel, KickSettings
 
 #: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
 SUBSCRIPTIONS_PER_SECOND = 50
@@ -238,32 +238,41 @@ class KickRooms(Service):
         """The Pusher channels of a room, the one with its chat first."""
         return self._channels.get(name, [])
 
-    def add(self, slug: str, chatroom_id: int, channel_id: int | None) -> None:
-        """Record the room ``slug`` by its ids; does nothing for one that is there already."""
-        if slug in self.pool.rooms:
-            return
-        ids = {"chatroom_id": chatroom_id, "channel_id": channel_id}
-        channels = [
-            template.format(**ids)
-            for template in self._settings.subscribe
-            if channel_id is not None or "{channel_id}" not in template
-        ]
-        taken = [
-            self.intake.channels[channel].name for channel in channels if channel in self.intake.channels
-        ]
-        if taken:
+    def add(self, channel: KickChannel) -> None:
+        """Record the room of ``channel``, whose chatroom id is known. Called again when its channel id
+        is found later."""
+        slug = channel.slug
+        room = self.pool.rooms.get(slug)
+        known = self.channels_of(slug)
+        new = [name for name in self._names_of(channel) if name not in known]
+        others = [self.intake.channels[name].name for name in new if name in self.intake.channels]
+        if others:
             self._log.error(
                 "kick: {room} has the same chatroom_id as {other}; it is not recorded",
                 room=slug,
-                other=taken[0],
+                other=others[0],
             )
             return
-        room = Room(slug, self._log_of(slug), str(chatroom_id))
-        self._channels[slug] = channels
-        self._added[slug] = self._clock.seconds()
-        for channel in channels:
-            self.intake.channels[channel] = room
-        self.pool.add(room)
+        self._channels[slug] = known + new
+        if room is None:
+            room = Room(slug, self._log_of(slug), str(channel.chatroom_id))
+            self._added[slug] = self._clock.seconds()
+            self.intake.channels.update(dict.fromkeys(new, room))
+            self.pool.add(room)
+        else:
+            self.intake.channels.update(dict.fromkeys(new, room))
+            for seat in room.seats:
+                # What it has already is answered with a harmless error.
+                if new and seat.link.up and seat.state is State.RECORDED:
+                    seat.link.ask([slug])
+
+    def _names_of(self, channel: KickChannel) -> list[str]:
+        ids = {"chatroom_id": channel.chatroom_id, "channel_id": channel.channel_id}
+        return [
+            template.format(**ids)
+            for template in self._settings.subscribe
+            if channel.channel_id is not None or "{channel_id}" not in template
+        ]
 
     def remove(self, slug: str) -> Room | None:
         """Stop recording the room; None if it was not there."""

@@ -1,0 +1,262 @@
+"""Kick's rooms: subscriptions, events to records, wrong ids, what several channels of a room mean."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.counters import Counters
+from chatlog.coverage import Hole
+from chatlog.kick import pusher
+from chatlog.kick.pusher import Closing
+from chatlog.kick.rooms import DOUBT_AFTER, KickLink, KickRooms
+from chatlog.record import encode_full
+from chatlog.seats import State
+from chatlog.settings import KickChannel, KickSettings
+
+START = 1_700_000_000.0
+RECEIVED = "2023-11-14T22:13:20.000Z"
+
+
+class Lines(list[bytes]):
+    """The recorder's side of a room."""
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self]
+
+
+class Connection:
+    """What a link writes to; remembers it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.checked = 0
+
+    def subscribe(self, channel: str) -> None:
+        self.calls.append(("subscribe", channel))
+
+    def unsubscribe(self, channel: str) -> None:
+        self.calls.append(("unsubscribe", channel))
+
+    def check(self) -> None:
+        self.checked += 1
+
+    def close(self, reason: str) -> None:
+        self.calls.append(("close", reason))
+
+
+def chat(chatroom: int, id: str, text: str, named: int | None = None) -> bytes:
+    data = {
+        "id": id,
+        "chatroom_id": chatroom if named is None else named,
+        "content": text,
+        "type": "message",
+        "created_at": "2023-11-14T22:13:19+00:00",
+        "sender": {"id": 7, "username": "Ann_B", "slug": "ann-b", "identity": {"color": "", "badges": []}},
+    }
+    frame = {
+        "event": "App\\Events\\ChatMessageEvent",
+        "data": json.dumps(data),
+        "channel": f"chatrooms.{chatroom}.v2",
+    }
+    return json.dumps(frame).encode()
+
+
+class KickCase(SynchronousTestCase):
+    def make(self, *channels: KickChannel, **settings: Any) -> KickRooms:
+        self.clock = Clock()
+        self.counters = Counters()
+        self.server = Lines()
+        self.logs: dict[str, Lines] = {}
+        self.holes: list[tuple[str, Hole]] = []
+        self.opened: list[Any] = []
+        rooms = KickRooms(
+            KickSettings(channels, **settings),
+            self.clock,
+            self.wall,
+            self.counters,
+            encode_full,
+            self.server,
+            lambda slug: self.logs.setdefault(slug, Lines()),
+            lambda room, hole: self.holes.append((room.name, hole)),
+            self.opened.append,
+        )
+        for channel in channels:
+            rooms.add(channel)
+        rooms.pool.startService()
+        rooms.startService()
+        self.addCleanup(rooms.pool.stopService)
+        self.addCleanup(rooms.stopService)
+        return rooms
+
+    def wall(self) -> float:
+        return START + self.clock.seconds()
+
+    def link(self, rooms: KickRooms, n: int = 0) -> tuple[KickLink, Connection]:
+        link = rooms.pool.links[n]
+        assert isinstance(link, KickLink)
+        connection = Connection()
+        link._factory.connection = connection  # type: ignore[assignment]
+        self.addCleanup(setattr, link._factory, "connection", None)
+        link.connected()
+        self.clock.advance(0)
+        return link, connection
+
+    def say(self, link: KickLink, *frames: bytes) -> None:
+        for frame in frames:
+            event = pusher.parse(frame)
+            assert event is not None
+            link.event(event, frame, RECEIVED)
+
+
+class SubscribeTests(KickCase):
+    def test_subscribed_after_the_welcome(self) -> None:
+        """Each room is asked for by its chatroom id once the server has welcomed us, and counts as
+        recorded when the server has said so."""
+        rooms = self.make(KickChannel("ann", 11), KickChannel("bob", 12))
+        link, connection = self.link(rooms)
+        self.assertEqual(
+            connection.calls,
+            [("subscribe", "chatrooms.11.v2"), ("subscribe", "chatrooms.12.v2")],
+        )
+        self.assertEqual(rooms.pool.states(), {State.REQUESTED: 2})
+        link.subscribed("chatrooms.11.v2")
+        self.assertEqual(rooms.pool.states(), {State.RECORDED: 1, State.REQUESTED: 1})
+
+    def test_several_channels_of_a_room(self) -> None:
+        """A room may have more Pusher channels; the one with its chat decides whether it is recorded,
+        and a channel id that is found later adds the rest."""
+        rooms = self.make(
+            KickChannel("ann", 11), subscribe=("chatrooms.{chatroom_id}.v2", "channel.{channel_id}")
+        )
+        link, connection = self.link(rooms)
+        self.assertEqual(connection.calls, [("subscribe", "chatrooms.11.v2")])
+        link.subscribed("chatrooms.11.v2")
+        rooms.add(KickChannel("ann", 11, 99))
+        self.assertIn(("subscribe", "channel.99"), connection.calls)
+        frame = {"event": "App\\Events\\StreamerIsLive", "data": "{}", "channel": "channel.99"}
+        self.say(link, json.dumps(frame).encode())
+        self.assertEqual([r["details"]["event"] for r in self.logs["ann"].records], ["StreamerIsLive"])
+        self.assertEqual(len(rooms.pool.rooms), 1)
+
+    def test_refused_subscription(self) -> None:
+        """A refusal is kept as the room's state with the server's words."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        link.subscription_refused("chatrooms.11.v2", "AuthError 401")
+        room = rooms.pool.rooms["ann"]
+        self.assertEqual((room.state, room.reason), (State.REFUSED, "AuthError 401"))
+
+    def test_same_chatroom_twice(self) -> None:
+        """Two names with one chatroom id are a mistake that is named; the first goes on."""
+        with capturedLogs() as events:
+            rooms = self.make(KickChannel("ann", 11), KickChannel("bob", 11))
+        self.assertEqual(list(rooms.pool.rooms), ["ann"])
+        self.assertEqual([(e["room"], e["other"]) for e in events if "other" in e], [("bob", "ann")])
+
+    def test_removed_room(self) -> None:
+        """A room that is removed is given up at the server, and what still comes of it goes to
+        _server."""
+        rooms = self.make(KickChannel("ann", 11), KickChannel("bob", 12))
+        link, connection = self.link(rooms)
+        link.subscribed("chatrooms.11.v2")
+        self.assertIsNotNone(rooms.remove("ann"))
+        self.assertIn(("unsubscribe", "chatrooms.11.v2"), connection.calls)
+        self.say(link, chat(11, "id-1", "late"))
+        self.assertEqual([r["message"] for r in self.server.records], ["late"])
+        self.assertIsNone(rooms.remove("ann"))
+
+
+class EventTests(KickCase):
+    def test_events_go_to_their_room(self) -> None:
+        """An event becomes a record of the room whose channel carried it, with the room's id."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        self.say(link, chat(11, "id-1", "hello"))
+        [record] = self.logs["ann"].records
+        self.assertEqual(
+            (record["channel"], record["channel_id"], record["message"], record["id"]),
+            ("ann", "11", "hello", "id-1"),
+        )
+        self.assertEqual(self.counters.received, 1)
+
+    def test_frames_of_nobody(self) -> None:
+        """What belongs to no room of ours, and what is no event, is kept under _server."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        self.say(link, chat(999, "id-1", "stranger"))
+        link.not_understood(b"\xff\x00 nonsense", RECEIVED)
+        self.assertEqual([r["type"] for r in self.server.records], ["message", "unparsed"])
+        self.assertEqual({r["channel"] for r in self.server.records}, {"_server"})
+
+    def test_wrong_id_is_said_once(self) -> None:
+        """When a room's events name another chatroom than the configured one, that is said once."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        with capturedLogs() as events:
+            self.say(link, chat(11, "id-1", "a", named=77), chat(11, "id-2", "b", named=77))
+        told = [e for e in events if e["log_level"] is LogLevel.error]
+        self.assertEqual([(e["room"], e["configured"], e["other"]) for e in told], [("ann", "11", "77")])
+        self.assertEqual(len(self.logs["ann"].records), 2)
+
+    def test_silent_room_is_doubted_once(self) -> None:
+        """A room that is acknowledged and never brings anything for hours is named once: the server
+        accepts wrong ids."""
+        rooms = self.make(KickChannel("ann", 11), KickChannel("bob", 12))
+        link, _ = self.link(rooms)
+        link.subscribed("chatrooms.11.v2")
+        link.subscribed("chatrooms.12.v2")
+        self.say(link, chat(12, "id-1", "hi"))
+        with capturedLogs() as events:
+            self.clock.pump([300.0] * int(DOUBT_AFTER / 300 + 30))
+        self.assertEqual([e["room"] for e in events if e["log_level"] is LogLevel.warn], ["ann"])
+
+    def test_loss_makes_a_hole(self) -> None:
+        """A lost connection leaves a hole from the last byte until the subscription is answered
+        again."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        link.subscribed("chatrooms.11.v2")
+        self.clock.advance(20)
+        link.lost(5.0, "closed by the server: 4200", Closing.AT_ONCE)
+        self.assertEqual(rooms.pool.states(), {State.WANTED: 1})
+        self.clock.advance(1)
+        link.connected()
+        self.clock.advance(1)
+        link.subscribed("chatrooms.11.v2")
+        self.assertEqual(self.holes, [("ann", Hole(START + 15, START + 22, "closed by the server: 4200"))])
+        self.assertEqual(self.counters.disconnects, {"kick": 1})
+
+    def test_failed_attempts_are_said_once(self) -> None:
+        """A server that stays away is one line in the log, not one for every try."""
+        rooms = self.make(KickChannel("ann", 11))
+        link = rooms.pool.links[0]
+        assert isinstance(link, KickLink)
+        with capturedLogs() as events:
+            for _ in range(50):
+                link.lost(None, "cannot connect: refused", Closing.BACK_OFF)
+        self.assertEqual(len([e for e in events if e["log_level"] is LogLevel.warn]), 1)
+
+
+class CopiesTests(KickCase):
+    def test_two_connections_one_record(self) -> None:
+        """While a room is on two connections, what both deliver is recorded once: by its id, or, where
+        it has none, by its bytes within a few seconds."""
+        rooms = self.make(KickChannel("ann", 11))
+        first, _ = self.link(rooms)
+        first.subscribed("chatrooms.11.v2")
+        rooms.pool.retire(first)
+        second, _ = self.link(rooms, 1)
+        second.subscribed("chatrooms.11.v2")
+        poll = {"event": "App\\Events\\PollDeleteEvent", "data": "[]", "channel": "chatrooms.11.v2"}
+        for frame in (chat(11, "id-1", "one"), json.dumps(poll).encode(), chat(11, "id-2", "two")):
+            self.say(first, frame)
+            self.say(second, frame)
+        self.assertEqual([r["message"] for r in self.logs["ann"].records], ["one", "", "two"])
+        self.assertEqual(self.counters.duplicates, 3)
+        self.assertEqual(self.holes, [])
