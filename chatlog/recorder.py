@@ -29,8 +29,6 @@ from chatlog.settings import RecorderSettings
 from chatlog.spool import Spool
 from chatlog.writer import Writer
 
-#: At the end, so many seconds for the last sync and the seals.
-STOP_LIMIT = 1.5
 #: While the disk is full, what is open is sealed this often (seconds), so that it can leave.
 _SEAL_WHEN_FULL = 60.0
 #: Files finished in one tick when a period ends.
@@ -51,6 +49,8 @@ class Recorder(Service):
 
     _log = Logger()
     name = "recorder"
+    #: At the end, so many seconds for the last sync and the seals.
+    stop_limit = 1.0
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class Recorder(Service):
             self._flush_call.cancel()
             self._flush_call = None
         finished = Deferred.fromCoroutine(self._finish())
-        return finished.addTimeout(STOP_LIMIT, self._clock).addErrback(self._broke, "stopping")
+        return finished.addTimeout(self.stop_limit, self._clock).addErrback(self._broke, "stopping")
 
     async def _finish(self) -> None:
         self._flush_safely()

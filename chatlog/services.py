@@ -16,19 +16,21 @@ from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
+#: Seconds that a service may take to stop, unless it says otherwise.
+STOP_LIMIT = 0.5
+
 
 class StagedService(MultiService):
     """Stops its children one after another, the last added first, each waited for but never for
-    longer than ``grace`` seconds. (MultiService stops all at once.) A child that fails to stop does
-    not keep the others from stopping.
+    longer than its ``stop_limit`` in seconds, or half a second where it has none. (MultiService stops
+    all at once.) A child that fails to stop does not keep the others from stopping.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, grace: float = 0.6) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
         super().__init__()
         self._clock = clock
-        self._grace = grace
 
     def stopService(self) -> Deferred[None]:
         Service.stopService(self)
@@ -37,7 +39,7 @@ class StagedService(MultiService):
     async def _stop_in_turn(self) -> None:
         for child in reversed(list(self)):
             stopped = maybeDeferred(child.stopService)
-            stopped.addTimeout(self._grace, self._clock)
+            stopped.addTimeout(getattr(child, "stop_limit", STOP_LIMIT), self._clock)
             try:
                 await stopped
             except TimeoutError:
@@ -79,18 +81,12 @@ class OwnedThreads:
     call that hangs in the network cannot keep the process from ending.
     """
 
-    def __init__(
-        self, name: str, size: int, deliver: Callable[..., Any], start: bool = True
-    ) -> None:
+    def __init__(self, name: str, size: int, deliver: Callable[..., Any]) -> None:
         """``deliver(function, *args)`` runs the function on the reactor's thread."""
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(size)
-        ]
-        if start:
-            for thread in self._threads:
-                thread.start()
+        self._names = [f"{name}-{n}" for n in range(size)]
+        self._started = False
 
     def run(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
         """Call ``function(*args)`` in one of the threads; fires with its result or its failure."""
@@ -104,6 +100,11 @@ class OwnedThreads:
             else:
                 self._deliver(self._fire, result.callback, value)
 
+        if not self._started:
+            # Not earlier: a process that goes to the background leaves its threads behind.
+            self._started = True
+            for name in self._names:
+                threading.Thread(target=self._work, name=name, daemon=True).start()
         self._jobs.put(job)
         return result
 
@@ -113,7 +114,7 @@ class OwnedThreads:
 
     def stop(self) -> None:
         """Let the threads end when they have done what is queued."""
-        for _ in self._threads:
+        for _ in self._names:
             self._jobs.put(None)
 
     def _work(self) -> None:

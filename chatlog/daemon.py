@@ -1,0 +1,94 @@
+"""The whole recorder as one service: it starts and stops in stages, and knows how to end in failure."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatlog import logs, pacing
+from chatlog.services import StagedService
+from chatlog.spool import Spool, SpoolError
+
+#: The exit status when the daemon gives up by itself, so that a supervisor starts it again.
+FAILED = 1
+
+
+class Daemon(StagedService):
+    """Everything, in the order in which it starts; it stops the other way round: sources first, then
+    the recorder, then the uploader. ``on_hangup`` is called for every SIGHUP."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, options: Mapping[str, Any]) -> None:
+        super().__init__(reactor)
+        self._reactor = reactor
+        self._options = options
+        self._failed = False
+        self.on_hangup: Callable[[], None] = lambda: None
+
+    def setServiceParent(self, parent: Any) -> None:
+        # twistd asks the application for its log observer after this and before it logs anything.
+        logs.install(parent, self._options)
+        super().setServiceParent(parent)
+
+    def startService(self) -> None:
+        try:
+            super().startService()
+        except SpoolError as error:
+            self.fail(str(error))
+        else:
+            self._reactor.callWhenRunning(self._take_hangups)
+
+    def _take_hangups(self) -> None:
+        # Twisted leaves SIGHUP as it is, and then it would end the process.
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.on_hangup))
+
+    def fail(self, reason: str) -> None:
+        """End the process with a status that makes a supervisor start it again."""
+        if self._failed:
+            return
+        self._failed = True
+        self._log.critical("{reason}; chatlog ends, so that a new start can recover", reason=reason)
+        # twistd itself would report success.
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, FAILED)
+        self._reactor.callWhenRunning(self._reactor.stop)
+
+
+class Lock(Service):
+    """Keeps other processes out of the directory before anything in it is touched."""
+
+    name = "lock"
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def startService(self) -> None:
+        """Raises SpoolError."""
+        self._spool.lock()
+        super().startService()
+
+
+class Sources(MultiService):
+    """Everything that reads chat. What the kernel still holds is read before the connections are
+    closed, all at once."""
+
+    #: The last reads and the closing of connections are both bounded.
+    stop_limit = 0.75
+
+    def __init__(self, pacer: pacing.Pacer) -> None:
+        super().__init__()
+        self.setName("sources")
+        self._pacer = pacer
+
+    def stopService(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._pacer.drain()
+        await MultiService.stopService(self)

@@ -1,0 +1,134 @@
+"""The sources put together: Twitch and Kick, from their settings to the recorder's door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.application.service import MultiService, Service
+from twisted.web.client import Agent
+
+from chatlog import pacing
+from chatlog.counters import Counters
+from chatlog.coverage import Hole
+from chatlog.files import Files
+from chatlog.kick.client import connect as connect_kick
+from chatlog.kick.ids import ChannelIds, IdCache
+from chatlog.kick.lookup import http_get
+from chatlog.kick.rooms import KickRooms
+from chatlog.pool import Pool
+from chatlog.record import SERVER_CHANNEL, Encode
+from chatlog.recorder import Recorder
+from chatlog.seats import Log, Room
+from chatlog.settings import KickChannel, KickSettings, TwitchSettings
+from chatlog.tls import tls_wrapper
+from chatlog.twitch.intake import Intake
+from chatlog.twitch.rooms import twitch_pool
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What every source is built with. ``on_hole(platform)`` gives what a pool reports its holes to."""
+
+    reactor: Any
+    wall: Callable[[], float]
+    counters: Counters
+    files: Files
+    directory: str
+    encode: Encode
+    pacer: pacing.Pacer
+    recorder: Recorder
+    on_hole: Callable[[str], Callable[[Room, Hole], None]]
+
+    def log(self, platform: str) -> Callable[[str], Log]:
+        """The recorder's rooms of a platform, by name."""
+        return lambda name: self.recorder.room(platform, name)
+
+    def wrap(self, factory: Any) -> Any:
+        """What lies between TCP and what speaks over it."""
+        return pacing.Paced(factory, self.pacer)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One platform: its service, the pool of its rooms, and how rooms come and go."""
+
+    service: Service
+    pool: Pool
+    add: Callable[[Any], object]
+    remove: Callable[[str], object]
+
+
+def twitch(settings: TwitchSettings, shared: Shared) -> Source:
+    """The recorder of Twitch's rooms, still without any. ``add`` takes a login. Raises
+    CertificateAuthorityError."""
+    tls = tls_wrapper(settings.host, settings.ca_file) if settings.tls else _plain
+    log_of = shared.log("twitch")
+    pool = twitch_pool(
+        settings,
+        shared.reactor,
+        shared.reactor,
+        shared.wall,
+        shared.counters,
+        lambda rooms: Intake(
+            rooms,
+            log_of(SERVER_CHANNEL),
+            shared.encode,
+            shared.counters,
+            shared.reactor.seconds,
+            shared.wall,
+        ),
+        shared.on_hole("twitch"),
+        lambda factory: shared.wrap(tls(factory)),
+    )
+
+    def add(login: str) -> None:
+        if login not in pool.rooms:
+            pool.add(Room(login, log_of(login)))
+
+    return Source(pool, pool, add, pool.remove)
+
+
+def kick(settings: KickSettings, shared: Shared) -> Source:
+    """The recorder of Kick's rooms, still without any. ``add`` takes a KickChannel. Raises
+    CertificateAuthorityError."""
+    tls = tls_wrapper(urlsplit(settings.server).hostname or "", settings.ca_file)
+    log_of = shared.log("kick")
+    rooms = KickRooms(
+        settings,
+        shared.reactor,
+        shared.wall,
+        shared.counters,
+        shared.encode,
+        log_of(SERVER_CHANNEL),
+        log_of,
+        shared.on_hole("kick"),
+        lambda factory: connect_kick(shared.reactor, factory, shared.wrap, tls),
+    )
+    ids = ChannelIds(
+        settings.lookup,
+        http_get(Agent(shared.reactor)),
+        IdCache(shared.files, shared.directory),
+        shared.reactor,
+        rooms.add,
+        any("{channel_id}" in template for template in settings.subscribe),
+    )
+    together = MultiService()
+    together.setName("kick")
+    for part in (rooms.pool, rooms, ids):
+        part.setServiceParent(together)
+
+    def add(channel: KickChannel) -> None:
+        ids.add(channel)
+
+    def remove(slug: str) -> None:
+        ids.remove(slug)
+        rooms.remove(slug)
+
+    return Source(together, rooms.pool, add, remove)
+
+
+def _plain(factory: Any) -> Any:
+    return factory
