@@ -78,9 +78,6 @@ class Recorder(Service):
         self._commits = Commits(spool, counters, clock, threads, on_sealed, on_fatal)
         limit = default_limit() if descriptors is None else descriptors
         self._writer = Writer(settings, spool, counters, self._commits, limit)
-        # Synced at the tick after which it would be too late; ticks may be a little early.
-        self._commit_interval = settings.sync_interval - 0.9 * settings.flush_interval
-
         self._rooms: dict[tuple[str, str], Room] = {}
         # Rooms with lines that wait. Always the same list: rooms hold on to its append.
         self._to_write: list[Room] = []
@@ -130,6 +127,11 @@ class Recorder(Service):
         return self._commits.lag
 
     @property
+    def open_files(self) -> int:
+        """How many of the spool's files are open at present."""
+        return self._writer.open_files
+
+    @property
     def fatal(self) -> str:
         """Why the disk can no longer be trusted; "" when it can."""
         return self._commits.fatal
@@ -152,6 +154,20 @@ class Recorder(Service):
         """Finished files became larger by ``delta`` bytes (smaller, if negative)."""
         self._spool.usage += delta
 
+    def reconfigure(self, settings: RecorderSettings) -> None:
+        """Keep to other intervals and limits from now on. The directory and the detail stay."""
+        old, self._settings = self._settings, settings
+        self._writer.reconfigure(settings)
+        if settings.rotate_interval != old.rotate_interval:
+            self._period = self._period_of(self._wall())
+        if settings.flush_interval != old.flush_interval and self._loop.running:
+            self._loop.stop()
+            self._start_ticking()
+
+    def _start_ticking(self) -> None:
+        ticking = self._loop.start(self._settings.flush_interval, now=False)
+        ticking.addErrback(self._broke, "ticking")
+
     # -- Service
 
     def startService(self) -> None:
@@ -162,8 +178,7 @@ class Recorder(Service):
         self._period = self._period_of(self._wall())
         self._flushed_at = self._wall()
         self.ticked_at = self._clock.seconds()
-        ticking = self._loop.start(self._settings.flush_interval, now=False)
-        ticking.addErrback(self._broke, "ticking")
+        self._start_ticking()
         self._commits.recover(leftovers)
 
     def stopService(self) -> Deferred[None]:
@@ -266,7 +281,8 @@ class Recorder(Service):
         self._flushed_at = now
         self._note_trouble(trouble, self._counters.written > written)
         self._rotate_if_due(now)
-        self._commits.begin_if_due(self._commit_interval)
+        # Synced at the tick after which it would be too late; ticks may be a little early.
+        self._commits.begin_if_due(self._settings.sync_interval - 0.9 * self._settings.flush_interval)
         if self._losses:
             losses, self._losses = self._losses, []
             self._on_losses(losses)

@@ -8,21 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.application.service import MultiService, Service
-from twisted.web.client import Agent
 
 from chatlog import pacing
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.files import Files
-from chatlog.kick.client import connect as connect_kick
-from chatlog.kick.ids import ChannelIds, IdCache
-from chatlog.kick.lookup import http_get
-from chatlog.kick.rooms import KickRooms
 from chatlog.pool import Pool
 from chatlog.record import SERVER_CHANNEL, Encode
 from chatlog.recorder import Recorder
 from chatlog.seats import Log, Room
-from chatlog.settings import KickChannel, KickSettings, TwitchSettings
+from chatlog.settings import KickChannel, KickSettings, Settings, TwitchSettings
 from chatlog.tls import tls_wrapper
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import twitch_pool
@@ -94,6 +89,14 @@ def twitch(settings: TwitchSettings, shared: Shared) -> Source:
 def kick(settings: KickSettings, shared: Shared) -> Source:
     """The recorder of Kick's rooms, still without any. ``add`` takes a KickChannel. Raises
     CertificateAuthorityError."""
+    # Imported here, because whoever records no Kick room need not pay 8 MB for a WebSocket library.
+    from twisted.web.client import Agent
+
+    from chatlog.kick.client import connect as connect_kick
+    from chatlog.kick.ids import ChannelIds, IdCache
+    from chatlog.kick.lookup import http_get
+    from chatlog.kick.rooms import KickRooms
+
     tls = tls_wrapper(urlsplit(settings.server).hostname or "", settings.ca_file)
     log_of = shared.log("kick")
     rooms = KickRooms(
@@ -128,6 +131,49 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         rooms.remove(slug)
 
     return Source(together, rooms.pool, add, remove)
+
+
+class Platforms:
+    """The platforms whose rooms are recorded. One that has no room yet does not exist yet; the first
+    room brings it to life."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        shared: Shared,
+        parent: MultiService,
+        on_new: Callable[[Pool], object],
+    ) -> None:
+        """``on_new(pool)`` is told of the pool of every platform before it starts."""
+        self._settings = settings
+        self._shared = shared
+        self._parent = parent
+        self._on_new = on_new
+        self._sources: dict[str, Source] = {}
+        self.pools: dict[str, Pool] = {}
+
+    def prepare(self, platform: str) -> Source:
+        """The source of ``twitch`` or ``kick``. Raises CertificateAuthorityError when it is new."""
+        source = self._sources.get(platform)
+        if source is None:
+            if platform == "twitch":
+                source = twitch(self._settings.twitch or TwitchSettings(()), self._shared)
+            else:
+                source = kick(self._settings.kick or KickSettings(()), self._shared)
+            self._sources[platform] = source
+            self.pools[platform] = source.pool
+            self._on_new(source.pool)
+            source.service.setServiceParent(self._parent)
+        return source
+
+    def add(self, platform: str, channel: str | KickChannel) -> None:
+        """Record a room from now on: a login of Twitch, or a KickChannel. Fine if it is there."""
+        self.prepare(platform).add(channel)
+
+    def remove(self, platform: str, name: str) -> None:
+        """Stop recording a room. Fine if it is not there."""
+        if platform in self._sources:
+            self._sources[platform].remove(name)
 
 
 def _plain(factory: Any) -> Any:

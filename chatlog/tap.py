@@ -24,7 +24,7 @@ from chatlog.room import Loss
 from chatlog.seats import Room
 from chatlog.services import OwnedThreads
 from chatlog.settings import Settings
-from chatlog.sources import Shared, kick, twitch
+from chatlog.sources import Platforms, Shared
 from chatlog.spool import Spool
 from chatlog.store import StoreError, open_store
 from chatlog.tls import CertificateAuthorityError
@@ -139,18 +139,13 @@ def compose(
     )
     shared = Shared(reactor, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole)
     sources = Sources(pacer)
+    platforms = Platforms(settings, shared, sources, presence.watch)
     if settings.twitch is not None:
-        source = twitch(settings.twitch, shared)
-        source.service.setServiceParent(sources)
-        presence.watch(source.pool)
         for login in settings.twitch.channels:
-            source.add(login)
+            platforms.add("twitch", login)
     if settings.kick is not None:
-        source = kick(settings.kick, shared)
-        source.service.setServiceParent(sources)
-        presence.watch(source.pool)
         for channel in settings.kick.channels:
-            source.add(channel)
+            platforms.add("kick", channel)
     for part in (Lock(spool), Watchdog(reactor), uploader, recorder, presence, sources):
         part.setServiceParent(daemon)
     return daemon

@@ -32,13 +32,22 @@ class Writer:
         commits: Commits,
         descriptors: int,
     ) -> None:
-        self._max_size = settings.max_size
-        self._rotate_size = settings.rotate_size
+        self.reconfigure(settings)
         self._spool = spool
         self._files = spool.files
         self._counters = counters
         self._commits = commits
         self._descriptors = Descriptors(spool, descriptors)
+
+    def reconfigure(self, settings: RecorderSettings) -> None:
+        """Keep to other limits from now on."""
+        self._max_size = settings.max_size
+        self._rotate_size = settings.rotate_size
+
+    @property
+    def open_files(self) -> int:
+        """How many descriptors are in use."""
+        return len(self._descriptors)
 
     def write(self, room: Room, now: float) -> None:
         """Write the room's lines; ``now`` is the time of day. Raises OSError when some are left;

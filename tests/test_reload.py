@@ -1,0 +1,165 @@
+"""A changed configuration while recording goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.config import ConfigError
+from chatlog.reload import CHANGEABLE, Reload, changes, is_changeable
+from chatlog.settings import (
+    AlarmSettings,
+    HttpSettings,
+    KickChannel,
+    KickSettings,
+    RecorderSettings,
+    S3Settings,
+    Secret,
+    Settings,
+    TwitchSettings,
+)
+from tests.recording import Recording, line
+
+SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")))
+
+
+class ChangesTests(SynchronousTestCase):
+    """What is different."""
+
+    def test_paths(self) -> None:
+        """Every key that changed is named by its path; a section that is new is one key."""
+        new = replace(
+            SETTINGS,
+            twitch=TwitchSettings(("ann",), oauth=Secret("x"), username="bot"),
+            recorder=RecorderSettings(flush_interval=0.25),
+            s3=S3Settings("bucket"),
+        )
+        self.assertEqual(
+            list(changes(SETTINGS, new)),
+            ["twitch.channels", "twitch.username", "twitch.oauth", "recorder.flush_interval", "s3"],
+        )
+        self.assertEqual(list(changes(SETTINGS, SETTINGS)), [])
+
+    def test_changeable_keys_exist(self) -> None:
+        """What is said to be changeable is a key of the configuration."""
+        whole = Settings(twitch=TwitchSettings(()), kick=KickSettings(()))
+        for key in CHANGEABLE:
+            place: object = whole
+            for part in key.split("."):
+                place = getattr(place, part)
+        self.assertTrue(is_changeable("http.health.rooms"))
+        self.assertFalse(is_changeable("http.listen"))
+        self.assertFalse(is_changeable("twitch.channels_x"))
+
+
+class ReloadTests(SynchronousTestCase):
+    """What a hangup signal does."""
+
+    def setUp(self) -> None:
+        self.applied: list[Settings] = []
+        self.next: Settings | ConfigError = SETTINGS
+        self.reload = Reload(self.load, SETTINGS, self.applied.append)
+
+    def load(self) -> Settings:
+        """What the file says now."""
+        if isinstance(self.next, ConfigError):
+            raise self.next
+        return self.next
+
+    def told(self) -> list[tuple[str, str]]:
+        """The log of one reload: level and text."""
+        with capturedLogs() as events:
+            self.reload()
+        return [
+            (event["log_level"].name, event["log_format"].format(**event))
+            for event in events
+            if event["log_level"] >= LogLevel.info
+        ]
+
+    def test_a_bad_file_changes_nothing(self) -> None:
+        """All problems are reported and what was in force stays in force."""
+        self.next = ConfigError(["chatlog.yaml:3: twitch.channels: wrong", "chatlog.yaml:9: s3: wrong {x}"])
+        self.assertEqual(
+            self.told(),
+            [
+                ("error", "chatlog.yaml:3: twitch.channels: wrong"),
+                ("error", "chatlog.yaml:9: s3: wrong {x}"),
+                (
+                    "error",
+                    "the configuration has problems; the one that was read before stays in force",
+                ),
+            ],
+        )
+        self.assertEqual(self.applied, [])
+
+    def test_says_what_is_in_force_and_what_is_not(self) -> None:
+        """What can change now does; what cannot is named, without its value."""
+        self.next = replace(
+            SETTINGS,
+            twitch=TwitchSettings(
+                ("ann",), host="other.example", port=1, oauth=Secret("s3cret"), username="x"
+            ),
+            kick=KickSettings((KickChannel("cat", 1),)),
+            alarms=AlarmSettings(coverage=50),
+            http=HttpSettings("127.0.0.1:1"),
+        )
+        told = self.told()
+        self.assertEqual(
+            told,
+            [
+                (
+                    "info",
+                    "the configuration was read again; in force: twitch.channels, kick, alarms.coverage",
+                ),
+                (
+                    "warn",
+                    "these keys take effect at the next start: twitch.username, twitch.oauth, twitch.server, "
+                    "http.listen",
+                ),
+            ],
+        )
+        self.assertEqual(self.applied, [self.next])
+
+    def test_nothing_new(self) -> None:
+        """An unchanged file is said to be unchanged."""
+        self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
+
+
+class ReconfigureTests(SynchronousTestCase):
+    """The recorder under other intervals and limits."""
+
+    def test_flush_interval(self) -> None:
+        """Another flush interval is in force at once, and nothing that waits is lost."""
+        rig = Recording().start()
+        rig.append("room", line(1))
+        rig.recorder.reconfigure(replace(rig.settings, flush_interval=0.1))
+        rig.clock.advance(0.1)
+        rig.clock.advance(0)
+        self.assertEqual(list(rig.contents("open").values()), [line(1)])
+
+    def test_rotate_interval(self) -> None:
+        """Another rotation interval ends the files at its own borders, not at once."""
+        rig = Recording().start()
+        rig.append("room", line(1))
+        rig.advance(1)
+        rig.recorder.reconfigure(replace(rig.settings, rotate_interval=60.0))
+        rig.advance(5)
+        self.assertEqual(rig.sealed, [])
+        rig.advance(60)
+        self.assertEqual(len(rig.sealed), 1)
+
+    def test_sizes(self) -> None:
+        """Other sizes hold for what is written next."""
+        rig = Recording().start()
+        rig.append("room", line(1))
+        rig.advance(1)
+        rig.recorder.reconfigure(replace(rig.settings, rotate_size=10))
+        rig.append("room", line(2))
+        rig.advance(2)
+        self.assertEqual(len(rig.sealed), 1)
+        rig.recorder.reconfigure(replace(rig.settings, max_size=1))
+        rig.append("room", line(3))
+        rig.advance(1)
+        self.assertIn("max_size", rig.recorder.trouble)
