@@ -95,7 +95,8 @@ class Seat:
 class Link:
     """A connection that comes back by itself until it is closed. The platforms implement it.
 
-    ``up`` is true between the server's welcome and the loss. ``number`` is never used twice.
+    ``up`` is true between the server's welcome and the loss; ``trouble`` says, while it is not, why the
+    latest connection or attempt ended. ``number`` is never used twice.
     """
 
     def __init__(self, number: int, lane: int) -> None:
@@ -103,6 +104,7 @@ class Link:
         self.lane = lane
         self.seats: dict[str, Seat] = {}
         self.up = False
+        self.trouble = ""
         self.retiring = False
         self.closing = False
 

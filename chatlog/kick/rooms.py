@@ -123,7 +123,6 @@ class KickLink(Link):
         self._counters = counters
         self._connect = connect
         self._factory = KickFactory(self, settings.server, clock, wall)
-        self._told = ""
 
     # -- what the pool asks ------------------------------------------------------------------------
 
@@ -154,9 +153,9 @@ class KickLink(Link):
 
     def connected(self) -> None:
         self._counters.connects[PLATFORM] += 1
-        if self._told:
+        if self.trouble:
             self._log.info("kick: connection {number} is back", number=self.number)
-            self._told = ""
+            self.trouble = ""
         self._pool.link_up(self)
 
     def event(self, event: pusher.Event, frame: bytes, received: str) -> None:
@@ -179,9 +178,9 @@ class KickLink(Link):
     def lost(self, heard_ago: float | None, reason: str, closing: Closing) -> None:
         if heard_ago is not None:
             self._counters.disconnects[PLATFORM] += 1
-        if not self.closing and reason != self._told:
+        if not self.closing and reason != self.trouble:
             # Once per change: a server that stays away says the same at every try.
-            self._told = reason
+            self.trouble = reason
             self._log.warn("kick: connection {number}: {reason}", number=self.number, reason=reason)
         if self.up:
             self._pool.link_down(self, self._wall() - (heard_ago or 0.0), reason)

@@ -69,7 +69,6 @@ class TwitchLink(Link):
         self._connect = connect
         self._factory = TwitchFactory(self, settings, clock)
         self._connector: Any = None
-        self._told = ""
         self._gone: Deferred[None] | None = None
 
     # -- what the pool asks ------------------------------------------------------------------------
@@ -113,9 +112,9 @@ class TwitchLink(Link):
 
     def welcomed(self) -> None:
         self._counters.connects[PLATFORM] += 1
-        if self._told:
+        if self.trouble:
             self._log.info("twitch: connection {number} is back", number=self.number)
-            self._told = ""
+            self.trouble = ""
         self._pool.link_up(self)
 
     def lines(self, lines: list[bytes]) -> None:
@@ -130,9 +129,9 @@ class TwitchLink(Link):
         gone, self._gone = self._gone, None
         if heard_ago is not None:
             self._counters.disconnects[PLATFORM] += 1
-        if not self.closing and not self.retiring and reason != self._told:
+        if not self.closing and not self.retiring and reason != self.trouble:
             # Once per change: a server that stays away says the same at every try.
-            self._told = reason
+            self.trouble = reason
             self._log.warn("twitch: connection {number}: {reason}", number=self.number, reason=reason)
         if self.up:
             reason = "reconnect" if self.retiring else reason

@@ -1,0 +1,90 @@
+"""For how much of today, and of the last hour, each room was not recorded.
+
+Fed by the holes as they close; the ones that are open are added when somebody asks. A day is that of
+UTC. What an earlier process recorded today is not known here, but the hole between that one and this
+one is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from chatlog.coverage import Coverage, Hole
+from chatlog.journal import Key
+from chatlog.presence import RESTART
+from chatlog.tally import Tally
+
+DAY = 86400.0
+#: The last hour is remembered in so many parts of so many seconds.
+PARTS = 12
+PART = 300.0
+
+
+class Absence:
+    """``since``: when the day began, or the process if that was later, by the wall clock."""
+
+    def __init__(self, now: float) -> None:
+        self._day = Tally(now)
+        self._midnight = now - now % DAY
+        #: Holes that closed today, by room.
+        self.gaps: Counter[Key] = Counter()
+        self._parts: deque[tuple[float, dict[Key, float]]] = deque([(now, {})], PARTS)
+
+    @property
+    def since(self) -> float:
+        return self._day.since
+
+    def closed(self, key: Key, hole: Hole) -> None:
+        """A hole of the room has closed."""
+        if hole.reason == RESTART and hole.start < self._day.since:
+            # Every room was missing then, so the account of all of them can begin there.
+            self._day.since = max(hole.start, self._midnight)
+            start, lost = self._parts[0]
+            self._parts[0] = min(start, max(hole.start, hole.end - PARTS * PART)), lost
+        self._day.closed(key, hole)
+        self.gaps[key] += 1
+        last = len(self._parts) - 1
+        for index, (start, lost) in enumerate(self._parts):
+            begin = max(hole.start, start)
+            end = hole.end if index == last else min(hole.end, self._parts[index + 1][0])
+            if end > begin:
+                lost[key] = lost.get(key, 0.0) + end - begin
+
+    def look(self, now: float) -> bool:
+        """Called every few seconds; whether a new day has begun."""
+        start = self._parts[-1][0]
+        if now - start >= PART or now < start:
+            self._parts.append((now, {}))
+        if 0 <= now - self._midnight < DAY:
+            return False
+        self._midnight = now - now % DAY
+        self._day.turn(self._midnight)
+        self.gaps.clear()
+        return True
+
+    def today(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
+        """The share of today, from 0 to 1, in which the room was recorded. ``wanted``: since when it is
+        wanted, which counts as long as it was never recorded."""
+        missing = wanted if coverage.since is None else coverage.missing_since
+        recorded, lost = self._day.seconds(key, coverage.first, missing, now)
+        return _share(recorded, lost, coverage)
+
+    def last_hour(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
+        """The same of the last hour, give or take five minutes."""
+        start = self._parts[0][0]
+        if coverage.first is not None:
+            start = max(start, coverage.first)
+        lost = sum(lost.get(key, 0.0) for _, lost in self._parts)
+        missing = wanted if coverage.since is None else coverage.missing_since
+        if missing is not None:
+            lost += max(0.0, now - max(missing, start))
+        whole = max(0.0, now - start)
+        lost = min(lost, whole)
+        return _share(whole - lost, lost, coverage)
+
+
+def _share(recorded: float, lost: float, coverage: Coverage) -> float:
+    whole = recorded + lost
+    if whole <= 0.0:
+        return 1.0 if coverage.covered else 0.0
+    return recorded / whole
