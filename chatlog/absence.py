@@ -15,8 +15,9 @@ from chatlog.presence import RESTART
 from chatlog.tally import Tally
 
 DAY = 86400.0
-#: The last hour is remembered in so many parts of so many seconds.
-PARTS = 12
+#: The last hour, and a little more, is remembered in so many parts of so many seconds.
+HOUR = 3600.0
+PARTS = 13
 PART = 300.0
 
 
@@ -39,8 +40,8 @@ class Absence:
         if hole.reason == RESTART and hole.start < self._day.since:
             # Every room was missing then, so the account of all of them can begin there.
             self._day.since = max(hole.start, self._midnight)
-            start, lost = self._parts[0]
-            self._parts[0] = min(start, max(hole.start, hole.end - PARTS * PART)), lost
+            while len(self._parts) < PARTS and self._parts[0][0] > hole.start:
+                self._parts.appendleft((max(hole.start, self._parts[0][0] - PART), {}))
         self._day.closed(key, hole)
         self.gaps[key] += 1
         last = len(self._parts) - 1
@@ -70,17 +71,27 @@ class Absence:
         return _share(recorded, lost, coverage)
 
     def last_hour(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
-        """The same of the last hour, give or take five minutes."""
-        start = self._parts[0][0]
+        """The same of the last hour. Of the five minutes with which it began it is taken that what was
+        missing was spread evenly."""
+        begin = max(self._parts[0][0], now - HOUR)
+        lost = sum(self._lost_in(index, key, begin) for index in range(len(self._parts)))
         if coverage.first is not None:
-            start = max(start, coverage.first)
-        lost = sum(lost.get(key, 0.0) for _, lost in self._parts)
+            begin = max(begin, coverage.first)
         missing = wanted if coverage.since is None else coverage.missing_since
         if missing is not None:
-            lost += max(0.0, now - max(missing, start))
-        whole = max(0.0, now - start)
+            lost += max(0.0, now - max(missing, begin))
+        whole = max(0.0, now - begin)
         lost = min(lost, whole)
         return _share(whole - lost, lost, coverage)
+
+    def _lost_in(self, index: int, key: Key, begin: float) -> float:
+        """Seconds lost in one of the parts after ``begin``."""
+        start, lost = self._parts[index]
+        seconds = lost.get(key, 0.0)
+        if seconds and start < begin and index + 1 < len(self._parts):
+            end = self._parts[index + 1][0]
+            return seconds * max(0.0, end - begin) / (end - start) if end > start else 0.0
+        return seconds
 
 
 def _share(recorded: float, lost: float, coverage: Coverage) -> float:

@@ -67,3 +67,24 @@ def show_size(size: int) -> str:
     if size == 0:
         return "0B"
     return min((f"{size // f}{unit}" for unit, f in _SIZES.items() if size % f == 0), key=len)
+
+
+def rough_duration(seconds: float) -> str:
+    """A duration for people, to two digits or so: ``0.4 s``, ``52 s``, ``3 min``, ``2.5 h``, ``4 days``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86400:.0f} days"
+
+
+def rough_size(size: int) -> str:
+    """A size for people, to three digits or so, in powers of 1000: ``812 B``, ``1.9 GB``."""
+    amount = float(size)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 999.5:
+            return f"{amount:.{0 if unit == 'B' or amount >= 99.95 else 1}f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

@@ -17,6 +17,7 @@ PURE = frozenset(
         "chatlog.contradictions",
         "chatlog.counters",
         "chatlog.effective",
+        "chatlog.health",
         "chatlog.kick.events",
         "chatlog.kick.pusher",
         "chatlog.naming",

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.units import parse_duration, parse_size, show_duration, show_size
+from chatlog.units import (
+    parse_duration,
+    parse_size,
+    rough_duration,
+    rough_size,
+    show_duration,
+    show_size,
+)
 
 
 class DurationTests(SynchronousTestCase):
@@ -111,3 +118,36 @@ class SizeTests(SynchronousTestCase):
         self.assertEqual(
             [show_size(s) for s in sizes], ["0B", "500B", "64KB", "32MB", "64KiB", "1GiB", "2GB"]
         )
+
+
+class RoughTests(SynchronousTestCase):
+    """How long and how much, for a sentence."""
+
+    def test_durations(self) -> None:
+        """Two digits or so, in the unit that people would use."""
+        cases = {
+            0.0: "0.0 s",
+            0.42: "0.4 s",
+            52.4: "52 s",
+            100.0: "2 min",
+            5400.0: "90 min",
+            9000.0: "2.5 h",
+            345600.0: "4 days",
+        }
+        for seconds, text in cases.items():
+            self.assertEqual(rough_duration(seconds), text)
+
+    def test_sizes(self) -> None:
+        """Three digits or so, in powers of 1000."""
+        cases = {
+            0: "0 B",
+            812: "812 B",
+            1000: "1.0 KB",
+            99_949: "99.9 KB",
+            1_940_000_000: "1.9 GB",
+            250_000_000: "250 MB",
+            999_600: "1.0 MB",
+            12 * 10**12: "12.0 TB",
+        }
+        for size, text in cases.items():
+            self.assertEqual(rough_size(size), text)

@@ -1,0 +1,137 @@
+"""A recorder with rooms and connections that a test makes come and go, and the status of it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chatlog.coverage import Hole
+from chatlog.pool import Pool
+from chatlog.seats import Link, Room
+from chatlog.settings import RecorderSettings, Settings
+from chatlog.status import Status
+from chatlog.vitals import Vitals
+from tests.recording import HALF_PAST_TEN, Recording
+from tests.test_pool import RecordingLink
+
+__all__ = ["HALF_PAST_TEN", "Scene", "Uploads"]
+
+
+@dataclass
+class Uploads:
+    """What an uploader says of itself."""
+
+    waiting_files: int = 0
+    waiting_bytes: int = 0
+    oldest_waiting: float | None = None
+    in_flight: int = 0
+    state: str = "ok"
+    last_error: str = ""
+    last_success: float | None = None
+
+
+class Scene:
+    """``rooms`` are the names of Twitch rooms. Time passes by ``advance``, in steps of half a second."""
+
+    def __init__(self, rooms: int = 3, wall: float = HALF_PAST_TEN, **settings: Any) -> None:
+        self.recording = Recording(wall=wall).start()
+        self.clock = self.recording.clock
+        self.counters = self.recording.counters
+        self.recorder = self.recording.recorder
+        self.uploads = Uploads()
+        self.links: list[RecordingLink] = []
+        self.pool = self.new_pool("twitch")
+        self.pools = {"twitch": self.pool}
+        self.missing: dict[str, dict[str, str]] = {"kick": {}}
+        self.cpu = 0.0
+        #: Bytes free and in all.
+        self.space = (600_000_000, 1_000_000_000)
+        self.space_error: OSError | None = None
+        self.settings = Settings(recorder=RecorderSettings(directory="/data"), **settings)
+        self.status = Status(
+            self.settings,
+            self.counters,
+            self.recorder,
+            self.uploads,
+            self.pools,
+            self.clock,
+            self.now,
+            self.missing,
+            self._space,
+            Vitals(self.clock, lambda: self.cpu),
+        )
+        for n in range(rooms):
+            self.add(f"room{n}")
+
+    def new_pool(self, platform: str) -> Pool:
+        def new_link(pool: Pool, number: int, lane: int) -> Link:
+            link = RecordingLink(number, lane)
+            self.links.append(link)
+            return link
+
+        def closed(room: Room, hole: Hole) -> None:
+            self.status.closed(platform, room.name, hole)
+
+        return Pool(platform, self.clock, self.now, new_link, closed, 90, 1000, 10.0)
+
+    def _space(self, directory: str) -> tuple[int, int]:
+        assert directory == "/data"
+        if self.space_error is not None:
+            raise self.space_error
+        return self.space
+
+    def now(self) -> float:
+        return self.recording.now()
+
+    def add(self, name: str, platform: str = "twitch") -> None:
+        self.pools[platform].add(Room(name, self.recorder.room(platform, name), f"id of {name}"))
+
+    def start(self) -> Scene:
+        for pool in self.pools.values():
+            pool.startService()
+        self.status.startService()
+        return self
+
+    def stop(self) -> None:
+        self.status.stopService()
+        for pool in self.pools.values():
+            pool.stopService()
+
+    def advance(self, seconds: float) -> None:
+        self.recording.advance(seconds)
+
+    def recorded(self) -> Scene:
+        """Every connection is up, and every room acknowledged."""
+        for pool in self.pools.values():
+            for link in pool.links:
+                self.up(link, pool)
+        return self
+
+    def up(self, link: Link, pool: Pool | None = None) -> None:
+        pool = pool or self.pool
+        link.trouble = ""
+        if not link.up:
+            pool.link_up(link)
+        for name in list(link.seats):
+            pool.acknowledged(link, name)
+
+    def down(self, link: Link, reason: str = "connection lost", ago: float = 0.0) -> None:
+        link.trouble = reason
+        self.pool.link_down(link, self.now() - ago, reason)
+
+    def say(self, room: str, lines: int = 1) -> None:
+        """So many messages arrive in a room; they are written at the next tick."""
+        for n in range(lines):
+            self.recorder.room("twitch", room).append(b'{"message":"%d"}\n' % n)
+
+    def facts(self, rooms: bool = False) -> dict[str, Any]:
+        return self.status.snapshot(rooms)
+
+    def room(self, name: str, platform: str = "twitch") -> dict[str, Any]:
+        found = self.status.room(platform, name)
+        assert found is not None
+        return found
+
+    def platform(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.facts()["platforms"][0]
+        return found
