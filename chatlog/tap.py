@@ -6,15 +6,17 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from twisted.python import usage
 
 from chatlog import config, pacing
+from chatlog.commits import Threads
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
-from chatlog.files import OsFiles
+from chatlog.files import Files, OsFiles
 from chatlog.gap import gap_line, loss_line
 from chatlog.journal_file import JournalFile
 from chatlog.presence import Presence, boot_id
@@ -26,7 +28,7 @@ from chatlog.services import OwnedThreads
 from chatlog.settings import Settings
 from chatlog.sources import Platforms, Shared
 from chatlog.spool import Spool
-from chatlog.store import StoreError, open_store
+from chatlog.store import Store, StoreError, open_store
 from chatlog.tls import CertificateAuthorityError
 from chatlog.uploader import Uploader
 from chatlog.watchdog import Watchdog
@@ -72,33 +74,50 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
         reactor = installed
         # Timers must not stand still when somebody sets the clock back.
         reactor.seconds = time.monotonic
+    world = World(
+        reactor,
+        time.time,
+        OsFiles(),
+        open_store,
+        lambda name, size: OwnedThreads(name, size, reactor.callFromThread),
+    )
     try:
-        return compose(options.settings, options, reactor, time.time)
+        return compose(options.settings, options, world)
     except (CertificateAuthorityError, StoreError) as error:
         _complain([str(error)])
 
 
-def compose(
-    settings: Settings, options: Mapping[str, Any], reactor: Any, wall: Callable[[], float]
-) -> Daemon:
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the daemon touches outside itself. ``wall`` gives the seconds since the epoch;
+    ``threads(name, size)`` makes a pool of threads."""
+
+    reactor: Any
+    wall: Callable[[], float]
+    files: Files
+    open_store: Callable[[Settings], Store]
+    threads: Callable[[str, int], Threads]
+
+
+def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Daemon:
     """Put the parts together. Raises CertificateAuthorityError and StoreError."""
+    reactor, wall, files = world.reactor, world.wall, world.files
     daemon = Daemon(reactor, options)
     counters = Counters()
-    files = OsFiles()
     directory = settings.recorder.directory
-    disk = OwnedThreads("disk", 2, reactor.callFromThread)
+    disk = world.threads("disk", 2)
     spool = Spool(directory, files, settings.instance)
     pacer = pacing.Pacer(reactor)
     encode = encode_full if settings.recorder.detail == "full" else encode_basic
     uploader = Uploader(
         settings.uploader,
-        open_store(settings),
+        world.open_store(settings),
         directory,
         files,
         counters,
         reactor,
         wall,
-        OwnedThreads("upload", settings.uploader.concurrency, reactor.callFromThread),
+        world.threads("upload", settings.uploader.concurrency),
         on_freed=lambda size: recorder.freed(size),
         on_packed=lambda delta: recorder.packed(delta),
     )
