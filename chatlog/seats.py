@@ -96,7 +96,8 @@ class Link:
     """A connection that comes back by itself until it is closed. The platforms implement it.
 
     ``up`` is true between the server's welcome and the loss; ``trouble`` says, while it is not, why the
-    latest connection or attempt ended. ``number`` is never used twice.
+    latest connection or attempt ended, and ``refused`` that the server does not take our login or key.
+    ``number`` is never used twice.
     """
 
     def __init__(self, number: int, lane: int) -> None:
@@ -105,6 +106,7 @@ class Link:
         self.seats: dict[str, Seat] = {}
         self.up = False
         self.trouble = ""
+        self.refused = False
         self.retiring = False
         self.closing = False
 

@@ -152,6 +152,7 @@ class KickLink(Link):
     # -- what the connection reports ---------------------------------------------------------------
 
     def connected(self) -> None:
+        self.refused = False
         self._counters.connects[PLATFORM] += 1
         if self.trouble:
             self._log.info("kick: connection {number} is back", number=self.number)
@@ -176,6 +177,7 @@ class KickLink(Link):
             self._pool.refused(self, room.name, reason)
 
     def lost(self, heard_ago: float | None, reason: str, closing: Closing) -> None:
+        self.refused = closing is Closing.REFUSED
         if heard_ago is not None:
             self._counters.disconnects[PLATFORM] += 1
         if not self.closing and reason != self.trouble:

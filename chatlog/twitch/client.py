@@ -41,6 +41,10 @@ LOGIN_REFUSALS = (
 )
 
 
+#: With what the reason of such a loss begins.
+LOGIN_REFUSED = "login refused: "
+
+
 class Owner(Typed):
     """Who a connection reports to."""
 
@@ -111,7 +115,7 @@ class TwitchProtocol(Protocol):
     def refuse_login(self, text: str) -> None:
         """The server has said that it does not take our login; it closes the connection next."""
         self.login_refused = text
-        self.drop(f"login refused: {text}")
+        self.drop(f"{LOGIN_REFUSED}{text}")
 
     def check(self) -> None:
         """Called every second: ping when it is quiet, give up when nothing answers."""

@@ -19,7 +19,7 @@ from chatlog.pool import Pool
 from chatlog.seats import Link, Room
 from chatlog.settings import TwitchSettings
 from chatlog.twitch import irc
-from chatlog.twitch.client import TwitchFactory, is_login_refusal
+from chatlog.twitch.client import LOGIN_REFUSED, TwitchFactory, is_login_refusal
 from chatlog.twitch.intake import Intake
 
 PLATFORM = "twitch"
@@ -111,6 +111,7 @@ class TwitchLink(Link):
     # -- what the connection reports ---------------------------------------------------------------
 
     def welcomed(self) -> None:
+        self.refused = False
         self._counters.connects[PLATFORM] += 1
         if self.trouble:
             self._log.info("twitch: connection {number} is back", number=self.number)
@@ -127,6 +128,7 @@ class TwitchLink(Link):
 
     def lost(self, heard_ago: float | None, reason: str) -> None:
         gone, self._gone = self._gone, None
+        self.refused = reason.startswith(LOGIN_REFUSED)
         if heard_ago is not None:
             self._counters.disconnects[PLATFORM] += 1
         if not self.closing and not self.retiring and reason != self.trouble:
