@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 
 class Bucket(Generic[T]):
-    """Hands out what is queued, first come first served, at most ``limit`` in any ``period`` seconds.
+    """Hands out what is queued, first come first served but for what may wait, at most ``limit`` in any
+    ``period`` seconds.
 
     ``send`` gets a batch and returns how many of it really left; the rest costs nothing, because
     what had to be asked may have become pointless while it waited.
@@ -29,21 +30,24 @@ class Bucket(Generic[T]):
         self._period = period + self.MARGIN
         self._send = send
         self._queue: deque[T] = deque()
+        self._patient: deque[T] = deque()
         self._sent: deque[float] = deque()
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + len(self._patient)
 
-    def add(self, item: T) -> None:
-        """Queue ``item``; it leaves in the next reactor turn at the earliest, together with others."""
-        self._queue.append(item)
+    def add(self, item: T, patient: bool = False) -> None:
+        """Queue ``item``; it leaves in the next reactor turn at the earliest, together with others.
+        What is ``patient`` leaves when nothing else is waiting."""
+        (self._patient if patient else self._queue).append(item)
         if self._timer is None:
             self._timer = self._clock.callLater(0, self._pump)
 
     def stop(self) -> None:
         """Forget the queue and the timer."""
         self._queue.clear()
+        self._patient.clear()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -53,10 +57,10 @@ class Bucket(Generic[T]):
         now = self._clock.seconds()
         while self._sent and self._sent[0] <= now - self._period:
             self._sent.popleft()
-        while self._queue and (room := self._limit - len(self._sent)) > 0:
-            batch = [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
+        while (queue := self._queue or self._patient) and (room := self._limit - len(self._sent)) > 0:
+            batch = [queue.popleft() for _ in range(min(room, len(queue)))]
             self._sent.extend([now] * self._send(batch))
-        if self._queue:
+        if len(self):
             self._timer = self._clock.callLater(
                 max(0.0, self._sent[0] + self._period - now) + 0.01, self._pump
             )

@@ -2,7 +2,8 @@
 
 When a server announces that it will close a connection, a second link is opened and every room gets a
 second seat there; the first is given up only when the second is acknowledged, and what both deliver is
-recorded once. With two lanes every room has two seats all the time.
+recorded once. With two lanes every room has two seats all the time, and only what neither of them
+delivers is a hole.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from twisted.logger import Logger
 
 from chatlog.bucket import Bucket
 from chatlog.coverage import Hole
-from chatlog.duplicates import Duplicates
+from chatlog.overlaps import LINGER, Overlaps
 from chatlog.seats import Link, Room, Seat, State
 
 #: Seconds until a request without an answer counts as silent, counted from when it left.
@@ -29,8 +30,6 @@ SILENT_AGAIN = (30.0, 600.0)
 REFUSED_AGAIN = (300.0, 21600.0)
 #: Seconds between two new connections.
 OPEN_EVERY = 2.0
-#: Seconds for which copies are still expected after the second connection of a room ended.
-OVERLAP_LINGER = 10.0
 #: Seconds between a retiring link losing its last seat and being closed: what is under way arrives.
 RETIRE_LINGER = 3.0
 
@@ -62,6 +61,8 @@ class Pool(Service):
         self.lanes = lanes
         #: Called with every room that is added, before it is asked for anywhere.
         self.on_added: Callable[[Room], object] = lambda room: None
+        #: Called with every room that is no longer recorded, when that is noticed.
+        self.on_lost: Callable[[Room], object] = lambda room: None
         #: Names of the rooms whose coverage began, ended or turned, and of those removed, since
         #: somebody last emptied it.
         self.changed: set[str] = set()
@@ -76,8 +77,7 @@ class Pool(Service):
         self._last_opened = float("-inf")
         self._timers: list[tuple[float, int, Seat, int]] = []
         self._timer_count = 0
-        self._overlaps: list[tuple[float, Room]] = []
-        self._duplicates = Duplicates()
+        self._overlaps = Overlaps(lanes > 1)
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock
         self._told = (0, 0)
@@ -88,10 +88,10 @@ class Pool(Service):
     def add(self, room: Room) -> None:
         """Record ``room`` from now on; a room of that name must not be there yet."""
         self.rooms[room.name] = room
+        self._overlaps.added(room)
         self.on_added(room)
         for lane in range(self.lanes):
             self._sit(Seat(room, self._place(lane)))
-        self._watch_overlap(room)
 
     def remove(self, name: str) -> Room | None:
         """Stop recording the room; None if it was not there."""
@@ -99,9 +99,13 @@ class Pool(Service):
         if room is not None:
             for seat in list(room.seats):
                 self._leave(seat)
-            room.duplicates = None
+            self._overlaps.removed(room)
             self.changed.add(name)
         return room
+
+    def expect_copies(self, room: Room, seconds: float) -> None:
+        """Look for copies in the room for so long, because events that it has had may come again."""
+        self._overlaps.begin(room, self._clock.seconds() + seconds)
 
     def states(self) -> Counter[State]:
         """How many rooms are in which state."""
@@ -134,16 +138,16 @@ class Pool(Service):
     def link_down(self, link: Link, heard: float, reason: str) -> None:
         """The connection is gone; ``heard`` is the wall-clock time of the last byte from it."""
         if not self.running:
-            # We ended it ourselves, and everything until now was read.
-            heard, reason = self._wall(), "restart"
+            # We ended it ourselves. If the other side took part in that, everything until now was read.
+            heard, reason = (self._wall(), "restart") if link.answers else (heard, "connection lost")
         link.up = False
         for seat in list(link.seats.values()):
             seat.queued = False
-            if seat.state in (State.RECORDED, State.REQUESTED):
+            if seat.state is State.REQUESTED:
                 seat.enter(State.WANTED)
+            self._uncover(seat, heard, reason)
             if link.retiring:
                 self._abandon(seat)
-            self._uncover(seat.room, heard, reason)
         if link.retiring or link.closing:
             self._discard(link)
 
@@ -157,6 +161,7 @@ class Pool(Service):
         if seat.state is State.RECORDED:
             return
         seat.enter(State.RECORDED)
+        seat.since = self._clock.seconds()
         seat.tries = 0
         if not seat.room.coverage.covered:
             self.changed.add(name)
@@ -186,7 +191,7 @@ class Pool(Service):
             replacement = Seat(seat.room, successor)
             replacement.replaces = seat
             self._sit(replacement)
-            self._watch_overlap(seat.room)
+            self._overlaps.begin(seat.room, self._clock.seconds() + LINGER)
 
     # -- the inside --------------------------------------------------------------------------------
 
@@ -200,7 +205,9 @@ class Pool(Service):
         if avoid is not None and len(others) * self._per_link >= len(self.rooms):
             return avoid
         link = self._make_link(lane)
-        self._unopened.append(link)
+        # Every room once before any room twice.
+        place = sum(1 for other in self._unopened if other.lane <= lane)
+        self._unopened.insert(place, link)
         return link
 
     def _of_lane(self, lane: int) -> Iterator[Link]:
@@ -233,6 +240,8 @@ class Pool(Service):
 
     def _abandon(self, seat: Seat) -> None:
         """Give the seat up without telling the server."""
+        if seat.state is State.RECORDED:
+            seat.room.remember(seat, self._clock.seconds())
         seat.queued = False
         seat.turn += 1
         if seat in seat.room.seats:
@@ -254,7 +263,7 @@ class Pool(Service):
     def _queue(self, seat: Seat) -> None:
         if not seat.queued:
             seat.queued = True
-            self._bucket.add(seat)
+            self._bucket.add(seat, patient=seat.room.coverage.covered)
 
     def _request(self, seats: list[Seat]) -> int:
         asked: dict[Link, list[str]] = {}
@@ -287,22 +296,38 @@ class Pool(Service):
                 reason=reason,
             )
         wait = min(again[0] * 2.0 ** min(seat.tries, 20), again[1])
+        now = self._wall()
+        self._uncover(seat, now, hole_reason)
         seat.queued = False
         seat.tries += 1
         seat.enter(state, reason)
         self._set_timer(wait, seat)
-        now = self._wall()
-        self._uncover(seat.room, now, hole_reason)
         if not seat.room.coverage.covered:
             hole = seat.room.coverage.turned(now, hole_reason)
             if hole is not None:
                 self.changed.add(seat.room.name)
                 self._on_hole(seat.room, hole)
 
-    def _uncover(self, room: Room, at: float, reason: str) -> None:
-        if room.coverage.covered and not any(seat.state is State.RECORDED for seat in room.seats):
+    def _uncover(self, seat: Seat, at: float, reason: str) -> None:
+        """The seat has recorded nothing since ``at``; what no other seat has recorded is missing."""
+        if seat.state is not State.RECORDED:
+            return
+        room = seat.room
+        now = self._clock.seconds()
+        epoch = self._wall() - now
+        over, since = room.lost(seat, at - epoch, now)
+        for start, end in over:
+            # Another connection has recorded since, so it was over before we knew of it.
             self.changed.add(room.name)
-            room.coverage.ended(at, reason)
+            self._on_hole(room, Hole(start + epoch, end + epoch, reason))
+        if since is not None:
+            self.changed.add(room.name)
+            room.coverage.ended(since + epoch, reason)
+            self.on_lost(room)
+            for other in room.seats:
+                # It may be waiting patiently behind the second seats of others.
+                if other.queued:
+                    self._bucket.add(other)
 
     def _set_timer(self, delay: float, seat: Seat) -> None:
         self._timer_count += 1
@@ -322,7 +347,7 @@ class Pool(Service):
                     self._close_spare(link)
                 else:
                     link.check()
-            self._end_overlaps(now)
+            self._overlaps.check(now)
             self._tell(now)
         except Exception:
             # One bad room must not stop the clock of all the others.
@@ -354,24 +379,6 @@ class Pool(Service):
     def _close_spare(self, link: Link) -> None:
         if sum(1 for _ in self._of_lane(link.lane)) > 1:
             self._close(link)
-
-    def _watch_overlap(self, room: Room) -> None:
-        if len(room.seats) > 1 and room.duplicates is None:
-            room.duplicates = self._duplicates
-            self._overlaps.append((self._clock.seconds(), room))
-
-    def _end_overlaps(self, now: float) -> None:
-        watched = []
-        for last, room in self._overlaps:
-            if room.duplicates is None:
-                continue
-            if len(room.seats) > 1:
-                last = now
-            if now - last < OVERLAP_LINGER:
-                watched.append((last, room))
-            else:
-                room.duplicates = None
-        self._overlaps = watched
 
     def _tell(self, now: float) -> None:
         """One line whenever the number of recorded rooms has changed and settled, or every 30 s."""

@@ -14,12 +14,13 @@ link, and neither ever costs a neighbour its seat.
 
 from __future__ import annotations
 
+import abc
 import enum
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from chatlog.coverage import Coverage
+from chatlog.coverage import Coverage, Spans
 from chatlog.duplicates import Duplicates
 
 
@@ -41,10 +42,11 @@ class Log(Protocol):
 
 
 class Room:
-    """A room that shall be recorded. ``duplicates`` is set only while more than one connection may
-    deliver the same event; ``identifier`` is the platform's id of the room once it is known."""
+    """A room that shall be recorded. ``duplicates`` is set only while the same event may come twice;
+    ``spans`` tells when single connections had it, once there was more than one; ``identifier`` is the
+    platform's id of the room once it is known."""
 
-    __slots__ = ("coverage", "duplicates", "identifier", "log", "name", "seats")
+    __slots__ = ("coverage", "duplicates", "identifier", "log", "name", "seats", "spans")
 
     def __init__(self, name: str, log: Log, identifier: str = "") -> None:
         self.name = name
@@ -52,6 +54,7 @@ class Room:
         self.identifier = identifier
         self.coverage = Coverage()
         self.duplicates: Duplicates | None = None
+        self.spans: Spans | None = None
         self.seats: list[Seat] = []
 
     @property
@@ -68,11 +71,35 @@ class Room:
         """Why it is refused or silent, in the server's words; ``""`` otherwise."""
         return next((seat.reason for seat in self.seats if seat.reason), "")
 
+    def remember(self, seat: Seat, until: float) -> None:
+        """The seat recorded until then (in seconds of the clock), which has to be known should another
+        one be found dead."""
+        if len(self.seats) > 1:
+            if self.spans is None:
+                self.spans = Spans()
+            self.spans.ended(seat.since, until)
+
+    def lost(self, seat: Seat, at: float, now: float) -> tuple[list[tuple[float, float]], float | None]:
+        """The seat has recorded nothing since ``at``, and is wanted again. Returns the times before
+        ``now`` that nobody else has recorded either and that are over, and since when nobody records;
+        None if somebody does. All in seconds of the clock."""
+        # Nobody has promised what was before the acknowledgement.
+        at = max(at, seat.since)
+        seat.enter(State.WANTED)
+        self.remember(seat, at)
+        others = [other.since for other in self.seats if other.state is State.RECORDED]
+        missing = (self.spans or Spans()).uncovered(at, now, others)
+        if others:
+            return missing, None
+        if missing and missing[-1][1] >= now:
+            return missing[:-1], missing[-1][0]
+        return missing, now
+
 
 class Seat:
     """One room on one link."""
 
-    __slots__ = ("link", "queued", "reason", "replaces", "room", "state", "tries", "turn")
+    __slots__ = ("link", "queued", "reason", "replaces", "room", "since", "state", "tries", "turn")
 
     def __init__(self, room: Room, link: Link) -> None:
         self.room = room
@@ -83,6 +110,8 @@ class Seat:
         self.queued = False
         #: Counts the state's changes, so that a timer set for an earlier state is recognised.
         self.turn = 0
+        #: When it was acknowledged, in seconds of the clock; means something only while it is recorded.
+        self.since = 0.0
         #: The seat that is given up once this one is acknowledged.
         self.replaces: Seat | None = None
 
@@ -92,12 +121,13 @@ class Seat:
         self.turn += 1
 
 
-class Link:
+class Link(abc.ABC):
     """A connection that comes back by itself until it is closed. The platforms implement it.
 
-    ``up`` is true between the server's welcome and the loss; ``trouble`` says, while it is not, why the
-    latest connection or attempt ended, and ``refused`` that the server does not take our login or key.
-    ``number`` is never used twice.
+    ``up`` is true between the server's welcome and the loss; ``trouble`` is why the latest attempt or
+    connection ended, and ``refused`` that the server does not take our login or key. ``number`` is never
+    used twice. ``answers`` turns false when the other side has
+    left a ping or a goodbye without an answer: then nobody knows what it sent last.
     """
 
     def __init__(self, number: int, lane: int) -> None:
@@ -105,27 +135,28 @@ class Link:
         self.lane = lane
         self.seats: dict[str, Seat] = {}
         self.up = False
-        self.trouble = ""
-        self.refused = False
+        self.answers = True
         self.retiring = False
         self.closing = False
+        self.trouble = ""
+        self.refused = False
 
+    @abc.abstractmethod
     def open(self) -> None:
         """Connect, and connect again whenever the connection is lost."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
 
+    @abc.abstractmethod
     def close(self) -> Deferred[None]:
         """End the connection and do not come back; fires when it is gone, bounded in time."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
 
+    @abc.abstractmethod
     def ask(self, names: list[str]) -> None:
         """Ask the server for these rooms."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
 
+    @abc.abstractmethod
     def leave(self, name: str) -> None:
         """Tell the server that the room is no longer wanted here."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part
 
+    @abc.abstractmethod
     def check(self) -> None:
         """Called every second: ping, and give up on a peer that is silent for too long."""
-        raise NotImplementedError  # pragma: no cover - the platforms' part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.coverage import Coverage, Hole
+from chatlog.coverage import Coverage, Hole, Spans
 
 
 class CoverageTests(SynchronousTestCase):
@@ -48,3 +48,47 @@ class CoverageTests(SynchronousTestCase):
         coverage.began(1.0)
         coverage.ended(100.0, "connection lost")
         self.assertEqual(coverage.began(50.0), Hole(100.0, 100.0, "connection lost"))
+
+
+class SpansTests(SynchronousTestCase):
+    """What several connections of one room had between them."""
+
+    def spans(self, *past: tuple[float, float]) -> Spans:
+        spans = Spans()
+        for start, end in past:
+            spans.ended(start, end)
+        return spans
+
+    def test_parts_that_nobody_had(self) -> None:
+        """Whatever lies outside of every span is uncovered, in order; spans may touch, overlap and lie
+        within each other, and come in any order."""
+        table: list[tuple[list[tuple[float, float]], list[float], list[tuple[float, float]]]] = [
+            ([], [], [(10, 20)]),
+            ([(0, 20)], [], []),
+            ([(0, 30)], [], []),
+            ([(0, 10)], [], [(10, 20)]),
+            ([(20, 30)], [], [(10, 20)]),
+            ([(12, 14), (16, 18)], [], [(10, 12), (14, 16), (18, 20)]),
+            ([(16, 18), (12, 14)], [], [(10, 12), (14, 16), (18, 20)]),
+            ([(0, 15), (12, 13), (13, 17)], [], [(17, 20)]),
+            ([(0, 12)], [15], [(12, 15)]),
+            ([(0, 12)], [12], []),
+            ([], [20], [(10, 20)]),
+            ([], [0], []),
+            ([(11, 13)], [18, 12], [(10, 11)]),
+        ]
+        for past, present, expected in table:
+            self.assertEqual(self.spans(*past).uncovered(10, 20, present), expected, (past, present))
+
+    def test_nothing_to_cover(self) -> None:
+        """Of no time nothing is missing."""
+        self.assertEqual(self.spans().uncovered(10, 10), [])
+        self.assertEqual(self.spans().uncovered(11, 10, [0]), [])
+
+    def test_memory_is_bounded(self) -> None:
+        """A connection that comes and goes for ever makes nothing grow; the latest spans count."""
+        spans = Spans()
+        for n in range(1000):
+            spans.ended(n, n + 0.5)
+        self.assertLess(len(spans._past), 50)
+        self.assertEqual(spans.uncovered(998.5, 1000), [(998.5, 999), (999.5, 1000)])

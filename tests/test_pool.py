@@ -111,7 +111,7 @@ class SpreadTests(PoolCase):
         pool = self.make(94, per_link=50, requests=20)
         for link in self.links:
             self.up(pool, link)
-        times = []
+        times: list[float] = []
         for step in range(60 * 4):
             total = sum(len(link.asked) for link in self.links)
             times.extend([step / 4] * (total - len(times)))

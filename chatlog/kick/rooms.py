@@ -17,8 +17,10 @@ from twisted.logger import Logger
 
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
+from chatlog.duplicates import Repeats
 from chatlog.kick import pusher
 from chatlog.kick.client import KickFactory
+from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
 from chatlog.kick.events import PLATFORM, EventRecords, duplicate_key, other_chatroom
 from chatlog.kick.pusher import Closing
 from chatlog.pool import Pool
@@ -30,6 +32,8 @@ from chatlog.settings import KickChannel, KickSettings
 SUBSCRIPTIONS_PER_SECOND = 50
 #: Seconds of silence since a room was acknowledged for the first time after which its id is doubted.
 DOUBT_AFTER = 6 * 3600.0
+#: Seconds in which a ping is answered, if at all: it is sent and read at whole seconds.
+PING_ANSWER = 1.5
 #: Seconds between two looks for such rooms.
 CHECK_EVERY = 600.0
 
@@ -54,6 +58,7 @@ class KickIntake:
         self._server_log = server_log
         self._counters = counters
         self._seconds = seconds
+        self._repeats = Repeats()
         self._records = EventRecords(encode, counters)
 
     def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
@@ -65,9 +70,13 @@ class KickIntake:
             if line:
                 self._server_log.append(line)
             return
-        if room.duplicates is not None:
+        repeated = self._repeats.seen(frame)
+        if repeated or room.duplicates is not None:
             key, identified = duplicate_key(event, frame)
-            if room.duplicates.seen(key, number, self._seconds(), identified):
+            if (repeated and identified) or (
+                room.duplicates is not None
+                and room.duplicates.seen(key, number, self._seconds(), identified)
+            ):
                 self._counters.duplicates += 1
                 return
         line = self._records.line(event, frame, room.name, room.identifier, received)
@@ -119,10 +128,12 @@ class KickLink(Link):
         self._pool = pool
         self._intake = intake
         self._channels_of = channels_of
+        self._clock = clock
         self._wall = wall
         self._counters = counters
         self._connect = connect
         self._factory = KickFactory(self, settings.server, clock, wall)
+        self._closed_at: float | None = None
 
     # -- what the pool asks ------------------------------------------------------------------------
 
@@ -130,6 +141,7 @@ class KickLink(Link):
         self._connect(self._factory)
 
     def close(self) -> Deferred[None]:
+        self._closed_at = self._clock.seconds()
         return self._factory.stop()
 
     def ask(self, names: list[str]) -> None:
@@ -157,6 +169,7 @@ class KickLink(Link):
         if self.trouble:
             self._log.info("kick: connection {number} is back", number=self.number)
             self.trouble = ""
+        self.answers = True
         self._pool.link_up(self)
 
     def event(self, event: pusher.Event, frame: bytes, received: str) -> None:
@@ -180,6 +193,11 @@ class KickLink(Link):
         self.refused = closing is Closing.REFUSED
         if heard_ago is not None:
             self._counters.disconnects[PLATFORM] += 1
+            closed_at = self._closed_at
+            self.answers = heard_ago <= PING_AFTER + PING_ANSWER and (
+                # Whoever does not answer is not waited for any longer.
+                closed_at is None or self._clock.seconds() - closed_at < CLOSE_WITHIN
+            )
         if not self.closing and reason != self.trouble:
             # Once per change: a server that stays away says the same at every try.
             self.trouble = reason
@@ -205,7 +223,6 @@ class KickRooms(Service):
         log_of: Callable[[str], Log],
         on_hole: Callable[[Room, Hole], None],
         connect: Callable[[KickFactory], Any],
-        lanes: int = 1,
     ) -> None:
         """``log_of(slug)`` is the recorder's side of a room; ``connect(factory)`` starts a connection."""
         self._settings = settings
@@ -230,7 +247,7 @@ class KickRooms(Service):
             settings.rooms_per_connection,
             SUBSCRIPTIONS_PER_SECOND,
             1.0,
-            lanes,
+            settings.lanes,
         )
         self._checks = LoopingCall(self._doubt)
         self._checks.clock = clock

@@ -5,13 +5,13 @@ The hot path of the daemon. Everything here runs once a line, so it is plain cal
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 from twisted.logger import Logger
 
 from chatlog.counters import Counters
+from chatlog.duplicates import Repeats
 from chatlog.record import SERVER_CHANNEL, Encode, rfc3339
 from chatlog.seats import Log, Room
 from chatlog.twitch import irc
@@ -25,9 +25,6 @@ from chatlog.twitch.events import (
     unparsed_record,
 )
 from chatlog.twitch.lines import Oversized
-
-#: The id of a chat message, for the moments in which copies have to be told apart.
-_ID = re.compile(rb"[@;]id=([^; ]+)")
 
 #: The commands that a link wants to hear of although they make a record as well.
 HEARD = frozenset({"ROOMSTATE", "NOTICE"})
@@ -64,6 +61,7 @@ class Intake:
         self._seconds = seconds
         self._wall = wall
         self._failures = 0
+        self._repeats = Repeats()
 
     def lines(self, lines: list[bytes], link: Listener) -> None:
         """Take the lines of one read from one connection."""
@@ -71,8 +69,15 @@ class Intake:
         received = rfc3339(int(self._wall() * 1000))
         rooms = self._rooms
         encode = self._encode
+        self._repeats.look_after()
+        younger, older = self._repeats.younger, self._repeats.older
         for line in lines:
             try:
+                number = hash(line)
+                if number not in younger and number not in older:
+                    younger.add(number)
+                elif self._is_repeated(line):
+                    continue
                 found = chat_record(line, received, encode)
                 if found is None:
                     self._other(line, received, link)
@@ -111,7 +116,7 @@ class Intake:
             encoded = event_record(message, received, self._encode, SERVER_CHANNEL)
             log = self._server_log
         else:
-            if room.duplicates is not None and self._is_copy(dedup_key(message), room, link):
+            if room.duplicates is not None and self._is_copy(message, room, link):
                 return
             encoded = event_record(message, received, self._encode, room.name, room.identifier)
             log = room.log
@@ -120,14 +125,31 @@ class Intake:
         if command in HEARD:
             link.talk(message)
 
-    def _is_copied_chat(self, line: bytes, room: Room, link: Listener) -> bool:
-        match = _ID.search(line, 0, line.index(b" "))
-        return self._is_copy(match[1] if match is not None else dedup_key(irc.parse(line)), room, link)
+    def _is_repeated(self, line: bytes) -> bool:
+        """Whether a line that came before, to the last byte, is a copy and not the same thing once more:
+        it is if it names one event, by an id or the time of a moderation."""
+        if not _id_of(line) or b" PRIVMSG #" not in line:
+            try:
+                message = irc.parse(line)
+            except irc.ParseError:
+                return False
+            if is_talk(message.command) or not _key(message)[1]:
+                return False
+        self._counters.duplicates += 1
+        return True
 
-    def _is_copy(self, key: Hashable, room: Room, link: Listener) -> bool:
+    def _is_copied_chat(self, line: bytes, room: Room, link: Listener) -> bool:
+        id = _id_of(line)
+        if not id:
+            return self._is_copy(irc.parse(line), room, link)
+        return self._seen(id, True, room, link)
+
+    def _is_copy(self, message: irc.Message, room: Room, link: Listener) -> bool:
+        key, identified = _key(message)
+        return self._seen(key, identified, room, link)
+
+    def _seen(self, key: Hashable, identified: bool, room: Room, link: Listener) -> bool:
         assert room.duplicates is not None
-        # An event without an id of its own is keyed by its whole line, and only a line has spaces.
-        identified = not (isinstance(key, bytes) and b" " in key)
         if room.duplicates.seen(key, link.number, self._seconds(), identified):
             self._counters.duplicates += 1
             return True
@@ -160,3 +182,20 @@ class Intake:
                 failures=self._failures,
             )
         self._unparsed(line, received)
+
+
+def _id_of(line: bytes) -> bytes:
+    """The tag ``id`` of a line; ``b""`` where it has none, or has it in an unusual place."""
+    start = line.find(b";id=") + 4
+    if start < 4 or start > line.find(b" "):
+        return b""
+    return line[start : line.find(b";", start)].partition(b" ")[0]
+
+
+def _key(message: irc.Message) -> tuple[Hashable, bool]:
+    """What tells the event from others, and whether nothing else can look the same."""
+    key = dedup_key(message)
+    if isinstance(key, str):
+        key = key.encode("utf-8", "surrogateescape")
+    timeless = message.command == "CLEARCHAT" and not message.tags.get("tmi-sent-ts")
+    return key, not timeless and key is not message.raw

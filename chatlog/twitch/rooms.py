@@ -16,10 +16,11 @@ from twisted.logger import Logger
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.pool import Pool
-from chatlog.seats import Link, Room
+from chatlog.seats import Link, Room, State
 from chatlog.settings import TwitchSettings
 from chatlog.twitch import irc
-from chatlog.twitch.client import LOGIN_REFUSED, TwitchFactory, is_login_refusal
+from chatlog.twitch.client import LOGIN_REFUSED, PING_AFTER, TwitchFactory, TwitchProtocol, is_login_refusal
+from chatlog.twitch.events import channel_of
 from chatlog.twitch.intake import Intake
 
 PLATFORM = "twitch"
@@ -40,6 +41,8 @@ REFUSALS = frozenset(
 #: Seconds that a connection attempt may take, and that a close may wait for the peer.
 CONNECT_WITHIN = 20.0
 CLOSE_WITHIN = 0.4
+#: Seconds in which a ping is answered, if at all: it is sent and read at whole seconds.
+PING_ANSWER = 1.5
 
 
 class TwitchLink(Link):
@@ -85,7 +88,7 @@ class TwitchLink(Link):
             return succeed(None)
         gone: Deferred[None] = Deferred()
         self._gone = gone
-        abort = self._clock.callLater(CLOSE_WITHIN, protocol.drop, "closed", True)
+        abort = self._clock.callLater(CLOSE_WITHIN, self._give_up, protocol)
         protocol.drop("closed")
 
         def done(result: None) -> None:
@@ -93,6 +96,10 @@ class TwitchLink(Link):
                 abort.cancel()
 
         return gone.addCallback(done)
+
+    def _give_up(self, protocol: TwitchProtocol) -> None:
+        self.answers = False
+        protocol.drop("closed", abort=True)
 
     def ask(self, names: list[str]) -> None:
         self._send(irc.format_channels("JOIN", names))
@@ -116,14 +123,20 @@ class TwitchLink(Link):
         if self.trouble:
             self._log.info("twitch: connection {number} is back", number=self.number)
             self.trouble = ""
+        self.answers = True
         self._pool.link_up(self)
 
     def lines(self, lines: list[bytes]) -> None:
         self._intake.lines(lines, self)
 
     def cut_off(self, rest: bytes) -> None:
-        # While a second connection carries the rooms, the whole line comes there.
-        if not self.retiring:
+        room = self._pool.rooms.get(channel_of(rest))
+        if room is None:
+            whole_elsewhere = self.retiring or self._pool.lanes > 1
+        else:
+            others = (seat for seat in room.seats if seat.link is not self)
+            whole_elsewhere = any(seat.state is State.RECORDED for seat in others)
+        if not whole_elsewhere:
             self._intake.cut_off(rest)
 
     def lost(self, heard_ago: float | None, reason: str) -> None:
@@ -131,6 +144,8 @@ class TwitchLink(Link):
         self.refused = reason.startswith(LOGIN_REFUSED)
         if heard_ago is not None:
             self._counters.disconnects[PLATFORM] += 1
+            if heard_ago > PING_AFTER + PING_ANSWER:
+                self.answers = False
         if not self.closing and not self.retiring and reason != self.trouble:
             # Once per change: a server that stays away says the same at every try.
             self.trouble = reason
@@ -209,7 +224,6 @@ def twitch_pool(
     intake: Callable[[dict[str, Room]], Intake],
     on_hole: Callable[[Room, Hole], None],
     wrap: Callable[[TwitchFactory], Any],
-    lanes: int = 1,
 ) -> Pool:
     """The pool of Twitch rooms, still empty. ``intake(rooms)`` makes what takes the lines;
     ``wrap(factory)`` puts TLS and pacing around the factory of a connection."""
@@ -229,7 +243,7 @@ def twitch_pool(
         settings.rooms_per_connection,
         settings.joins_per_10s,
         10.0,
-        lanes,
+        settings.lanes,
     )
     lines = intake(pool.rooms)
     return pool

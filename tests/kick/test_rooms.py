@@ -260,3 +260,60 @@ class CopiesTests(KickCase):
         self.assertEqual([r["message"] for r in self.logs["ann"].records], ["one", "", "two"])
         self.assertEqual(self.counters.duplicates, 3)
         self.assertEqual(self.holes, [])
+
+    def test_repeated_event_on_one_connection(self) -> None:
+        """An event whose id came before is a copy, wherever it comes from; one without an id that comes
+        again has happened again."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        link.subscribed("chatrooms.11.v2")
+        poll = {"event": "App\\Events\\PollDeleteEvent", "data": "[]", "channel": "chatrooms.11.v2"}
+        for frame in (chat(11, "id-1", "one"), json.dumps(poll).encode()):
+            self.say(link, frame, frame)
+        self.assertEqual([r["message"] for r in self.logs["ann"].records], ["one", "", ""])
+        self.assertEqual(self.counters.duplicates, 1)
+
+    def test_two_lanes(self) -> None:
+        """With two lanes every room is subscribed to on two connections, either may be lost without a
+        hole, and each event is recorded once."""
+        rooms = self.make(KickChannel("ann", 11), lanes=2)
+        self.clock.pump([1.0] * 3)
+        lanes = [self.link(rooms, n) for n in (0, 1)]
+        for link, connection in lanes:
+            self.assertEqual(connection.calls, [("subscribe", "chatrooms.11.v2")])
+            link.subscribed("chatrooms.11.v2")
+        for n in range(4):
+            gone, stays = lanes[n % 2][0], lanes[1 - n % 2][0]
+            self.say(gone, chat(11, f"id-{n}", f"words {n}"))
+            gone.lost(30.0, "connection lost", Closing.BACK_OFF)
+            self.say(stays, chat(11, f"id-{n}", f"words {n}"), chat(11, f"late-{n}", f"more {n}"))
+            gone.connected()
+            self.clock.advance(0)
+            gone.subscribed("chatrooms.11.v2")
+            self.clock.advance(60)
+        texts = [r["message"] for r in self.logs["ann"].records]
+        self.assertEqual(texts, [words for n in range(4) for words in (f"words {n}", f"more {n}")])
+        self.assertEqual(self.holes, [])
+
+
+class StopTests(KickCase):
+    def stopped(self, heard_ago: float, closing: float) -> tuple[float | None, str]:
+        """Since when the room is missing, in seconds after the start, and why, if the connection is gone
+        ``closing`` seconds after a stop that came after 60 s."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        link.subscribed("chatrooms.11.v2")
+        self.clock.advance(60)
+        rooms.pool.stopService()
+        self.clock.advance(closing)
+        link.lost(heard_ago + closing, "stopped", Closing.BACK_OFF)
+        coverage = rooms.pool.rooms["ann"].coverage
+        assert coverage.missing_since is not None
+        return coverage.missing_since - START, coverage.reason
+
+    def test_goodbye(self) -> None:
+        """A connection that answers our goodbye was heard until then; of one that does not, or that has
+        left a ping without an answer, nothing is sure after its last byte."""
+        self.assertEqual(self.stopped(20.0, 0.25), (60.25, "restart"))
+        self.assertEqual(self.stopped(20.0, 0.5), (40.0, "connection lost"))
+        self.assertEqual(self.stopped(33.0, 0.25), (27.0, "connection lost"))

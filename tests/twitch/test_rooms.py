@@ -43,7 +43,6 @@ class Peer:
         self.factory = factory
         self.protocol = factory.buildProtocol(None)
         self.transport = StringTransport()
-        self.transport.protocol = self.protocol
         self.transport.abortConnection = self.abort  # type: ignore[method-assign]
         self.protocol.makeConnection(self.transport)
         self.aborted = False
@@ -62,9 +61,9 @@ class Peer:
 
     def heard(self) -> list[str]:
         """What we were sent since the last call."""
-        said = self.transport.value().decode().split("\r\n")[:-1]
+        said: str = self.transport.value().decode()
         self.transport.clear()
-        return said
+        return said.split("\r\n")[:-1]
 
     def welcome(self) -> None:
         nick = self.protocol.nick
@@ -101,7 +100,7 @@ def chat(room: str, text: str, id: str, room_id: str = "1001") -> str:
 
 
 class TwitchCase(SynchronousTestCase):
-    def make(self, *rooms: str, encode: Any = encode_full, lanes: int = 1, **settings: Any) -> Pool:
+    def make(self, *rooms: str, encode: Any = encode_full, **settings: Any) -> Pool:
         self.reactor = MemoryReactorClock()
         self.counters = Counters()
         self.server = Lines()
@@ -116,7 +115,6 @@ class TwitchCase(SynchronousTestCase):
             lambda rooms: Intake(rooms, self.server, encode, self.counters, self.reactor.seconds, self.wall),
             lambda room, hole: self.holes.append((room.name, hole)),
             lambda factory: factory,
-            lanes,
         )
         self.logs = {}
         for name in rooms:
@@ -377,6 +375,130 @@ class ReconnectTests(TwitchCase):
         self.assertEqual(len(self.logs["ann"].records), 2)
 
 
+    def test_repeated_message_on_one_connection(self) -> None:
+        """Twitch may send a message more than once. Whatever names its event, by an id or by the time of
+        a moderation, is recorded once even without a second connection; what people write again has an id
+        of its own and is recorded again."""
+        pool = self.make("ann")
+        peer = self.recording(pool, "ann")
+        lines = [
+            chat("ann", "hello", "id-1"),
+            chat("ann", "hello", "id-2"),
+            "@msg-id=sub;id=id-3;tmi-sent-ts=1700000000555 :tmi.twitch.tv USERNOTICE #ann",
+            "@ban-duration=60;room-id=1001;tmi-sent-ts=1700000000555 :tmi.twitch.tv CLEARCHAT #ann :eve",
+            "@login=eve;target-msg-id=id-9;tmi-sent-ts=1700000000556 :tmi.twitch.tv CLEARMSG #ann :x",
+        ]
+        nameless = [
+            "@room-id=1001;target-user-id=7 :tmi.twitch.tv CLEARCHAT #ann :eve",
+            "@emote-only=0;room-id=1001 :tmi.twitch.tv ROOMSTATE #ann",
+            "@badges=;id=;room-id=1 :ann!ann@ann.tmi.twitch.tv PRIVMSG #ann :;id=7 ",
+            "no line of any room",
+        ]
+        peer.say(*lines, *lines)
+        peer.say(*lines)
+        self.assertEqual(len(self.logs["ann"].records), 5)
+        self.assertEqual(self.counters.duplicates, 10)
+        peer.say(*nameless, *nameless)
+        self.assertEqual(len(self.logs["ann"].records) + len(self.server.records), 5 + 8)
+
+    def test_repeated_talk_is_answered_every_time(self) -> None:
+        """What the server says to us is heard every time, however alike."""
+        pool = self.make("ann")
+        peer = self.recording(pool, "ann")
+        peer.say("@id=1;a=;id=2 PING :x", "@id=1;a=;id=2 PING :x", "PING :x", "PING :x")
+        self.assertEqual(len(peer.heard()), 4)
+        peer.lose()
+        again = Peer(peer.factory)
+        again.welcome()
+        self.reactor.advance(0)
+        nick = again.protocol.nick
+        again.say(*[f":{nick}!{nick}@{nick}.tmi.twitch.tv JOIN #ann"] * 2)
+        self.assertEqual(pool.states(), {State.RECORDED: 1})
+
+
+class TwoLanesTests(TwitchCase):
+    def start(self, *rooms: str) -> tuple[Pool, Peer, Peer]:
+        pool = self.make(*rooms, lanes=2)
+        one = self.recording(pool, *rooms)
+        self.run_for(3)
+        other = self.recording(pool, *rooms)
+        return pool, one, other
+
+    def texts(self) -> list[str]:
+        return [r["message"] for r in self.logs["ann"].records if r["type"] == "message"]
+
+    def test_every_message_once(self) -> None:
+        """What both connections bring is recorded once, when it came first; order is that of arrival.
+        Events without an id that both bring are recorded once too, each time that they happen."""
+        _, one, other = self.start("ann")
+        state = "@room-id=1001;slow={} :tmi.twitch.tv ROOMSTATE #ann"
+        for n, (first, second) in enumerate([(one, other), (other, one), (one, other)]):
+            first.say(chat("ann", f"words {n}", f"id-{n}"), state.format(n % 2))
+            second.say(chat("ann", f"words {n}", f"id-{n}"), state.format(n % 2))
+            self.run_for(1)
+        self.assertEqual(self.texts(), ["words 0", "words 1", "words 2"])
+        self.assertEqual(len(self.logs["ann"].records), 6)
+
+    def test_copies_whose_tags_differ(self) -> None:
+        """The same message may come with its tags in another order; the id tells."""
+        _, one, other = self.start("ann")
+        one.say(chat("ann", "hello", "id-1"))
+        other.say(chat("ann", "hello", "id-1").replace("@badge-info=;", "@vip=1;badge-info=;"))
+        one.say("@id=id-2;msg-id=sub;tmi-sent-ts=1700000000001 :tmi.twitch.tv USERNOTICE #ann")
+        other.say("@msg-id=sub;tmi-sent-ts=1700000000001;id=id-2 :tmi.twitch.tv USERNOTICE #ann")
+        self.assertEqual(len(self.logs["ann"].records), 2)
+        self.assertEqual(self.counters.duplicates, 2)
+
+    def test_either_connection_may_go(self) -> None:
+        """Losing one connection loses nothing, makes no gap and doubles nothing; it comes back by itself
+        and then the other one may go. Half a line that breaks off is whole on the other."""
+        pool, one, other = self.start("ann")
+        lanes = [one, other]
+        sent = []
+        for n in range(6):
+            gone, stays = lanes[n % 2], lanes[1 - n % 2]
+            words = f"words {n}"
+            sent.append(words)
+            whole = (chat("ann", words, f"id-{n}") + "\r\n").encode()
+            gone.protocol.dataReceived(whole[: len(whole) // 2])
+            gone.lose()
+            stays.protocol.dataReceived(whole)
+            self.run_for(5)
+            lanes[n % 2] = back = Peer(gone.factory)
+            back.welcome()
+            self.reactor.advance(0)
+            self.run_for(11)
+            back.echo("ann")
+            self.assertEqual(len({seat.link for seat in pool.rooms["ann"].seats}), 2)
+        self.assertEqual(self.texts(), sent)
+        self.assertEqual([r["type"] for r in self.logs["ann"].records], ["message"] * 6)
+        self.assertEqual((self.holes, self.server.records), ([], []))
+
+    def test_lagging_connection(self) -> None:
+        """A connection that delivers half a minute of chat late, at once, doubles nothing."""
+        _, one, other = self.start("ann")
+        for n in range(30):
+            one.say(chat("ann", f"words {n}", f"id-{n}"))
+            self.run_for(1)
+        other.say(*[chat("ann", f"words {n}", f"id-{n}") for n in range(30)])
+        self.assertEqual(len(self.texts()), 30)
+
+    def test_reconnect_of_one(self) -> None:
+        """RECONNECT on one connection moves it; meanwhile up to three deliver, and each message is
+        recorded once."""
+        pool, one, other = self.start("ann")
+        one.say(":tmi.twitch.tv RECONNECT")
+        new = self.recording(pool, "ann")
+        for peer in (one, other, new):
+            peer.say(chat("ann", "hello", "id-1"))
+        one.lose()
+        self.run_for(30)
+        for peer in (new, other):
+            peer.say(chat("ann", "again", "id-2"))
+        self.assertEqual(self.texts(), ["hello", "again"])
+        self.assertEqual((self.holes, len(pool.links)), ([], 2))
+
+
 class LineTests(TwitchCase):
     def test_lines_of_no_recorded_room(self) -> None:
         """Whispers, server notices, strangers' rooms and lines that are no IRC are kept apart under
@@ -469,10 +591,39 @@ class StopTests(TwitchCase):
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def stopped_after(self, quiet: float, answered: bool) -> tuple[float, float | None, str]:
+        """When the last byte came, since when the room is missing, and why, after a stop."""
+        pool = self.make("ann")
+        peer = self.recording(pool, "ann")
+        heard = self.wall()
+        self.run_for(quiet)
+        pool.stopService()
+        if answered:
+            peer.lose()
+        self.reactor.advance(0.5)
+        coverage = pool.rooms["ann"].coverage
+        return heard, coverage.missing_since, coverage.reason
+
+    def test_peer_that_answers_was_heard_until_the_end(self) -> None:
+        """A connection that is closed in good order has delivered all that there was, also when the last
+        word came a while ago."""
+        heard, missing, reason = self.stopped_after(20.0, answered=True)
+        self.assertEqual((missing, reason), (heard + 20.0, "restart"))
+
+    def test_peer_that_does_not_answer_was_perhaps_dead(self) -> None:
+        """If the other side does not take part in the goodbye, nothing is sure after its last byte."""
+        heard, missing, reason = self.stopped_after(20.0, answered=False)
+        self.assertEqual((missing, reason), (heard, "connection lost"))
+
+    def test_unanswered_ping_at_the_end(self) -> None:
+        """Nor if it has left our ping without an answer, where a goodbye needs none."""
+        heard, missing, reason = self.stopped_after(33.0, answered=True)
+        self.assertEqual((missing, reason), (heard, "connection lost"))
+
     def test_stop_while_waiting_to_retry(self) -> None:
         """A stop between two attempts ends the attempts."""
         pool = self.make("ann")
-        factory = self.reactor.tcpClients[0][2]
+        factory: Any = self.reactor.tcpClients[0][2]
         connector = Connector()
         factory.clientConnectionFailed(connector, Failure(ConnectionRefusedError()))
         self.successResultOf(pool.stopService())
@@ -483,7 +634,7 @@ class StopTests(TwitchCase):
     def test_server_that_is_down(self) -> None:
         """A server that refuses connections is tried for ever, at most a minute apart."""
         pool = self.make("ann")
-        factory = self.reactor.tcpClients[0][2]
+        factory: Any = self.reactor.tcpClients[0][2]
         connector = Connector()
         times = []
         for _ in range(10):
