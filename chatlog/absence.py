@@ -71,8 +71,21 @@ class Absence:
         return _share(recorded, lost, coverage)
 
     def last_hour(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
-        """The same of the last hour. Of the five minutes with which it began it is taken that what was
-        missing was spread evenly."""
+        """The same of the last hour."""
+        recorded, lost = self._hour(key, coverage, wanted, now)
+        return _share(recorded, lost, coverage)
+
+    def missed(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
+        """Seconds of the last hour in which the room was not recorded."""
+        return self._hour(key, coverage, wanted, now)[1]
+
+    def losers(self) -> set[Key]:
+        """The rooms that had a hole in the last hour."""
+        return {key for _, lost in self._parts for key in lost}
+
+    def _hour(self, key: Key, coverage: Coverage, wanted: float, now: float) -> tuple[float, float]:
+        """Seconds recorded and seconds missing. Of the five minutes with which the hour began it is
+        taken that what was missing was spread evenly."""
         begin = max(self._parts[0][0], now - HOUR)
         lost = sum(self._lost_in(index, key, begin) for index in range(len(self._parts)))
         if coverage.first is not None:
@@ -82,7 +95,7 @@ class Absence:
             lost += max(0.0, now - max(missing, begin))
         whole = max(0.0, now - begin)
         lost = min(lost, whole)
-        return _share(whole - lost, lost, coverage)
+        return whole - lost, lost
 
     def _lost_in(self, index: int, key: Key, begin: float) -> float:
         """Seconds lost in one of the parts after ``begin``."""

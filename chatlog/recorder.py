@@ -132,6 +132,11 @@ class Recorder(Service):
         return self._writer.open_files
 
     @property
+    def newest(self) -> tuple[bytes, float]:
+        """A record that was written lately, and the time of day then; ``b""`` before the first."""
+        return self._writer.newest
+
+    @property
     def fatal(self) -> str:
         """Why the disk can no longer be trusted; "" when it can."""
         return self._commits.fatal

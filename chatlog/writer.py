@@ -38,6 +38,8 @@ class Writer:
         self._counters = counters
         self._commits = commits
         self._descriptors = Descriptors(spool, descriptors)
+        #: A record that was written lately, and the time of day then.
+        self.newest = b"", 0.0
 
     def reconfigure(self, settings: RecorderSettings) -> None:
         """Keep to other limits from now on."""
@@ -84,6 +86,7 @@ class Writer:
         except OSError as error:
             self._tore(room, file, taken, now, error)
             raise
+        self.newest = lines[-1], now
         self._wrote(room, file, len(lines), taken, now)
         if file.size >= self._rotate_size:
             self.retire(room)

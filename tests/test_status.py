@@ -237,6 +237,7 @@ class PlatformTests(StatusCase):
                 "up": False,
                 "rooms": 3,
                 "retiring": False,
+                "refused": False,
                 "trouble": "cannot connect: refused",
             },
         )

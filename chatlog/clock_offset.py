@@ -1,0 +1,49 @@
+"""Whether this machine's clock agrees with the platforms', told by the messages that arrive.
+
+Every message carries the platform's time. It arrives a little later, so it should look a little old,
+and never as if it came from the future.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from datetime import datetime
+from statistics import median
+
+#: So many messages are compared, one every few seconds; fewer than the second tell nothing.
+SAMPLES = 12
+ENOUGH = 5
+
+_TIMESTAMP = re.compile(rb'\{"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"')
+
+
+class ClockOffset:
+    """Seconds by which our clock is ahead of the platforms', the way of a message included; the
+    median, so that a few old messages do not matter."""
+
+    def __init__(self) -> None:
+        self._offsets: deque[float] = deque(maxlen=SAMPLES)
+        self._latest = 0.0
+
+    @property
+    def seconds(self) -> float | None:
+        """None as long as too little was said to tell."""
+        return round(median(self._offsets), 3) if len(self._offsets) >= ENOUGH else None
+
+    def sample(self, line: bytes, at: float) -> None:
+        """``line`` is an encoded record that was written at ``at``. What is no chat message, and what was
+        looked at before, is passed over."""
+        if at == self._latest:
+            return
+        self._latest = at
+        match = _TIMESTAMP.match(line)
+        # Records of basic detail have no type; all of them are messages. In a text the quotes of such a
+        # pair would be escaped.
+        if match is None or (b'"type":"' in line and b'"type":"message"' not in line):
+            return
+        try:
+            sent = datetime.fromisoformat(match[1].decode("ascii")).timestamp()
+        except ValueError:
+            return
+        self._offsets.append(at - sent)
