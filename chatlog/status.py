@@ -14,14 +14,13 @@ from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from chatlog import __version__
 from chatlog.clock_offset import ClockOffset
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.journal import Key
+from chatlog.looks import Looks
 from chatlog.pool import Pool
 from chatlog.recorder import Recorder
 from chatlog.roster import Facts, Roster
@@ -61,7 +60,6 @@ class Status(Service):
     what gives the active alarms.
     """
 
-    _log = Logger()
     name = "status"
 
     def __init__(
@@ -94,9 +92,7 @@ class Status(Service):
         self._cached: tuple[float, Facts] | None = None
         self._cached_rooms: tuple[float, list[Facts]] | None = None
         self._begin()
-        self._loops = [(LoopingCall(self._vitals.beat), 1.0), (LoopingCall(self._look), EVERY)]
-        for loop, _ in self._loops:
-            loop.clock = clock
+        self._looks = Looks(clock, 1.0, self._vitals.beat), Looks(clock, EVERY, self._look)
 
     def _begin(self) -> None:
         self._started, self._began = self._wall(), self._clock.seconds()
@@ -110,16 +106,13 @@ class Status(Service):
         self._begin()
         self._vitals.begin()
         self._look()
-        for loop, interval in self._loops:
-            loop.start(interval, now=False).addErrback(
-                lambda failure: self._log.failure("while looking at the recorder", failure=failure)
-            )
+        for looks in self._looks:
+            looks.start()
 
     def stopService(self) -> None:
         super().stopService()
-        for loop, _ in self._loops:
-            if loop.running:
-                loop.stop()
+        for looks in self._looks:
+            looks.stop()
 
     def closed(self, platform: str, name: str, hole: Hole) -> None:
         """A hole of a room has closed. To be told of each, once."""
