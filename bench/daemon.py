@@ -11,10 +11,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from chatlog.simulator.judgement import milliseconds
+from chatlog.simulator.recordings import in_directory, in_spool
 from tests.processes import Failed, Stage, wait_for
 
 #: A cgroup of version 1 or 2, if there is one to be made.
@@ -177,9 +182,25 @@ def judged(stage: Stage, options: argparse.Namespace) -> int:
         f"lost               {found['lost']}, doubled {found['doubled']}, altered {found['altered']}, "
         f"out of order {found['out_of_order']}"
     )
+    delays = sorted(delays_in(archive or stage.home / "archive", stage.home / "data"))
+    if delays:
+        middle, most = delays[len(delays) // 2], delays[-1]
+        late = delays[int(len(delays) * 0.999)]
+        print(
+            f"sent to read       {middle:.3f} s in the middle, {late:.3f} s of 99.9 %, {most:.3f} s at most"
+        )
     for example in found["examples"][:5]:
         print(f"  {example}")
     return 0 if found["lost"] == 0 else 1
+
+
+def delays_in(archive: Path, spool: Path) -> Iterator[float]:
+    """Seconds from when a message was sent to when it was read, for all chat of Twitch."""
+    for recording in (*in_directory(str(archive)), *in_spool(str(spool))):
+        for line in recording.lines():
+            if b'"type":"message"' in line and b'"platform":"twitch"' in line:
+                record = orjson.loads(line)
+                yield milliseconds(record["received"]) / 1000 - milliseconds(record["timestamp"]) / 1000
 
 
 def main() -> int:

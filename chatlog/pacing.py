@@ -4,7 +4,10 @@ The dearest part of a message is not parsing it but waking up for it. A small wr
 transport and TLS (or the protocol itself) pauses the transport after a read that emptied it, and the
 ``Pacer`` resumes all of them when the recorder's tick begins. In between the kernel holds what
 arrives. Nothing is reordered and nothing waits for longer than a tick; a connection whose read came
-back full is not paused, so a burst of megabytes is read to its end at once.
+back full is not paused, so a burst of megabytes is read to its end at once. What the kernel holds is
+bounded, though (about 90 KB in small pieces, as long as the window has not grown), and a server that
+cannot send for long gives a client up. So a connection that brought more than ``PORTION`` is read
+again before that much can have come once more, without waiting for the tick.
 
 A connection is paced only after ``begin``: handshakes and logins run at full speed.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -22,6 +25,10 @@ from twisted.python.failure import Failure
 #: Twisted's TCP transport reads at most this many bytes at a time: a read this long may have left
 #: more behind.
 FULL_READ = 65536
+#: A connection is read again before it can have brought more bytes than this.
+PORTION = 40_000
+#: ... but never more often than this, in seconds.
+SOONEST = 0.005
 
 
 class PacedProtocol(ProtocolWrapper):
@@ -30,17 +37,28 @@ class PacedProtocol(ProtocolWrapper):
     factory: Paced
     transport: Any
     _pacing = False
+    # Bytes since the last pause, when that was, and the read that is due before the tick.
+    _bytes = 0
+    _paused_at = 0.0
+    _early: IDelayedCall | None = None
 
     def begin_pacing(self) -> None:
         """From now on read once a tick."""
         self._pacing = True
+        self._paused_at = self.factory.pacer.clock.seconds()
 
     def end_pacing(self) -> None:
         """Read as it comes again; needed before a close that waits for the peer."""
         if self._pacing:
-            self._pacing = False
-            self.factory.pacer.forget(self)
+            self._stop_pacing()
             self.resume()
+
+    def _stop_pacing(self) -> None:
+        self._pacing = False
+        self.factory.pacer.forget(self)
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
 
     def resume(self) -> None:
         """Let the transport read until it is empty."""
@@ -50,12 +68,31 @@ class PacedProtocol(ProtocolWrapper):
     def dataReceived(self, data: bytes) -> None:
         # Paused first: the protocol may end pacing or close while it takes the data.
         if self._pacing:
+            self._bytes += len(data)
             if len(data) < FULL_READ:
-                self.transport.pauseProducing()
-                self.factory.pacer.paused(self)
+                self._pause()
             else:
                 self.factory.pacer.full_reads += 1
         self.wrappedProtocol.dataReceived(data)
+
+    def _pause(self) -> None:
+        self.transport.pauseProducing()
+        pacer = self.factory.pacer
+        pacer.paused(self)
+        now = pacer.clock.seconds()
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
+        if self._bytes > PORTION:
+            delay = (now - self._paused_at) * PORTION / self._bytes
+            self._early = pacer.clock.callLater(max(delay, SOONEST), self._read_early)
+        self._bytes = 0
+        self._paused_at = now
+
+    def _read_early(self) -> None:
+        self._early = None
+        self.factory.pacer.forget(self)
+        self.resume()
 
     def loseConnection(self) -> None:
         # TLS waits for the peer's close_notify, which has to be read.
@@ -63,8 +100,7 @@ class PacedProtocol(ProtocolWrapper):
         ProtocolWrapper.loseConnection(self)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        self._pacing = False
-        self.factory.pacer.forget(self)
+        self._stop_pacing()
         ProtocolWrapper.connectionLost(self, reason)
 
 
@@ -87,7 +123,7 @@ class Pacer:
     """
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
+        self.clock = clock
         self._paused: set[PacedProtocol] = set()
         self.full_reads = 0
 
@@ -108,18 +144,18 @@ class Pacer:
     async def drain(self, limit: float = 0.25) -> None:
         """Read what the kernel holds for every connection, but for no longer than ``limit`` seconds;
         for the moment before connections are closed."""
-        end = self._clock.seconds() + limit
+        end = self.clock.seconds() + limit
         while True:
             before = self.full_reads
             self.tick()
             # The first turn polls and reads, the second begins when every read is done.
             await self._turn()
             await self._turn()
-            if self.full_reads == before or self._clock.seconds() >= end:
+            if self.full_reads == before or self.clock.seconds() >= end:
                 return
 
     def _turn(self) -> Deferred[None]:
-        return deferLater(self._clock, 0)
+        return deferLater(self.clock, 0)
 
 
 def begin(transport: Any) -> None:

@@ -93,6 +93,43 @@ class PacingTests(SynchronousTestCase):
         self.assertEqual(b"".join(taker.taken), burst)
         self.assertEqual(transport.producerState, "paused")
 
+    def test_a_busy_connection_is_read_in_between(self) -> None:
+        """A connection that brings more than the kernel can hold until the next tick is read again
+        before that, more often the more it brings; a quiet one is not."""
+        transport, protocol, taker = self.connect()
+        quiet, quiet_protocol, quiet_taker = self.connect()
+        for each in (taker, quiet_taker):
+            pacing.begin(each.transport)
+        transport.held, quiet.held = b"x" * 60_000, b"y" * 1000
+        for _ in range(2):
+            transport.turn(protocol)
+            quiet.turn(quiet_protocol)
+        self.clock.advance(0.5)
+        self.pacer.tick()
+        transport.held, quiet.held = b"x" * 60_000, b"y" * 1000
+        transport.turn(protocol)
+        quiet.turn(quiet_protocol)
+        self.assertEqual(transport.producerState, "paused")
+        # Two thirds of what came in half a second have come again after a third of a second.
+        self.clock.advance(0.34)
+        transport.held, quiet.held = b"z" * 40_000, b"y"
+        transport.turn(protocol)
+        quiet.turn(quiet_protocol)
+        self.assertEqual(taker.taken[-1], b"z" * 40_000)
+        self.assertEqual(quiet_taker.taken[-1], b"y" * 1000)
+        self.assertEqual(transport.producerState, "paused")
+
+    def test_no_read_is_left_behind(self) -> None:
+        """A busy connection that goes leaves no timer."""
+        transport, protocol, taker = self.connect()
+        pacing.begin(taker.transport)
+        self.clock.advance(0.5)
+        transport.held = b"x" * 60_000
+        transport.turn(protocol)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_lost_connection_is_forgotten(self) -> None:
         """A connection that goes while it is paused is neither kept nor resumed."""
         transport, protocol, taker = self.connect()
