@@ -103,7 +103,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics as they are now."""
         facts = self._status.snapshot()
-        build = GaugeMetricFamily("chatlog_build_info", "Always 1.", labels=["version", "instance"])
+        build = GaugeMetricFamily("chatlog_build_info", "Always 1.", labels=["version", "name"])
         build.add_metric([facts["version"], facts["instance"]], 1)
         yield build
         yield GaugeMetricFamily(
