@@ -27,6 +27,8 @@ class Counters:
     #: Lines longer than the limit, whose head was recorded.
     oversized: int = 0
     gaps: int = 0
+    #: Records made of what a service remembered, for gaps.
+    backfilled: int = 0
     #: Files, by how far they came.
     sealed: int = 0
     packed: int = 0

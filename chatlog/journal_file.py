@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,7 +21,8 @@ LARGEST = 1_000_000
 class JournalFile:
     """One journal. ``whole()`` must give what it would hold if it began now; ``incomplete()`` is called
     when lines may have got lost, so that all rooms are to be written once more. ``sync_interval`` is in
-    seconds. Trouble with the disk is logged and never raised: the next run then knows less.
+    seconds; ``name`` is that of the file. Trouble with the disk is logged and never raised: the next run
+    then knows less.
     """
 
     _log = Logger()
@@ -31,10 +34,11 @@ class JournalFile:
         clock: IReactorTime,
         threads: Threads,
         sync_interval: float = 1.0,
+        name: str = "coverage",
     ) -> None:
         self._files = files
         self._directory = directory
-        self._path = f"{directory}/coverage"
+        self._path = f"{directory}/{name}"
         self._clock = clock
         self._threads = threads
         self._sync_interval = sync_interval
@@ -100,7 +104,7 @@ class JournalFile:
         if self._size > (self._most if settled else 2 * self._most):
             self._job = "write anew"
             data = self.whole()
-            done = self._threads.run(self._write_new, data)
+            done: Deferred[Any] = self._threads.run(self._write_new, data)
             done.addCallback(self._use, data)
         elif self._unsynced and now - self._synced_at >= self._sync_interval:
             self._job = "sync"

@@ -28,6 +28,7 @@ PURE = frozenset(
         "chatlog.twitch.events",
         "chatlog.twitch.irc",
         "chatlog.twitch.lines",
+        "chatlog.twitch.recent",
         "chatlog.units",
         "chatlog.values",
         "chatlog.yaml_positions",

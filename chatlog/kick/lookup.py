@@ -7,14 +7,9 @@ from typing import Any
 
 import orjson
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
-from twisted.web.http import PotentialDataLoss
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
-from chatlog import __version__
+from chatlog import fetch
 from chatlog.kick.pusher import readable
 
 #: Bytes of an answer that are read at most.
@@ -65,43 +60,16 @@ def positive(value: object) -> int | None:
     return value if type(value) is int and 0 < value < 1 << 63 else None
 
 
-class _Body(Protocol):
-    """Collects the body of an answer, up to a limit."""
-
-    def __init__(self) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self._give_up())
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size > ANSWER_LIMIT and not self.done.called:
-            self._parts.clear()
-            self.done.errback(LookupRefused(f"an answer of more than {ANSWER_LIMIT} bytes"))
-            self._give_up()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self.done.called:
-            if reason.check(ResponseDone, PotentialDataLoss):
-                self.done.callback(b"".join(self._parts))
-            else:
-                self.done.errback(reason)
-
-    def _give_up(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            getattr(transport, "abortConnection", transport.loseConnection)()
-
-
 def http_get(agent: IAgent) -> Get:
     """GET with a limit to the answer's size. Redirects are not followed."""
 
+    ask = fetch.http_get(agent, ANSWER_LIMIT)
+
     async def get(url: str) -> tuple[int, bytes]:
-        headers = Headers({"User-Agent": [f"chatlog/{__version__}"], "Accept": ["application/json"]})
-        response = await agent.request(b"GET", url.encode("ascii"), headers, None)
-        body = _Body()
-        response.deliverBody(body)
-        return response.code, await body.done
+        try:
+            answer = await ask(url)
+        except fetch.TooLong as error:
+            raise LookupRefused(str(error)) from error
+        return answer.status, answer.body
 
     return lambda url: Deferred.fromCoroutine(get(url))

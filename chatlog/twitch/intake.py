@@ -133,7 +133,7 @@ class Intake:
                 message = irc.parse(line)
             except irc.ParseError:
                 return False
-            if is_talk(message.command) or not _key(message)[1]:
+            if is_talk(message.command) or not event_key(message)[1]:
                 return False
         self._counters.duplicates += 1
         return True
@@ -145,7 +145,7 @@ class Intake:
         return self._seen(id, True, room, link)
 
     def _is_copy(self, message: irc.Message, room: Room, link: Listener) -> bool:
-        key, identified = _key(message)
+        key, identified = event_key(message)
         return self._seen(key, identified, room, link)
 
     def _seen(self, key: Hashable, identified: bool, room: Room, link: Listener) -> bool:
@@ -192,7 +192,7 @@ def _id_of(line: bytes) -> bytes:
     return line[start : line.find(b";", start)].partition(b" ")[0]
 
 
-def _key(message: irc.Message) -> tuple[Hashable, bool]:
+def event_key(message: irc.Message) -> tuple[Hashable, bool]:
     """What tells the event from others, and whether nothing else can look the same."""
     key = dedup_key(message)
     if isinstance(key, str):

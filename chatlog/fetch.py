@@ -1,0 +1,82 @@
+"""One GET over HTTP, with a limit to what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent
+
+from chatlog import __version__
+
+
+class Answer(NamedTuple):
+    """What a server answered. ``retry_after``: seconds for which it does not want to be asked again,
+    0.0 where it does not say."""
+
+    status: int
+    body: bytes
+    retry_after: float = 0.0
+
+
+#: GETs an address; gives the answer, whatever its status, or fails.
+Get = Callable[[str], Deferred[Answer]]
+
+
+class TooLong(Exception):
+    """The answer is longer than the limit."""
+
+
+class _Body(Protocol):
+    """Collects the body of an answer, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._give_up())
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > self._limit and not self.done.called:
+            self._parts.clear()
+            self.done.errback(TooLong(f"an answer of more than {self._limit} bytes"))
+            self._give_up()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.done.called:
+            if reason.check(ResponseDone, PotentialDataLoss):
+                self.done.callback(b"".join(self._parts))
+            else:
+                self.done.errback(reason)
+
+    def _give_up(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            getattr(transport, "abortConnection", transport.loseConnection)()
+
+
+def http_get(agent: IAgent, limit: int) -> Get:
+    """GET for answers of up to ``limit`` bytes. Redirects are not followed."""
+
+    async def get(url: str) -> Answer:
+        headers = Headers({"User-Agent": [f"chatlog/{__version__}"], "Accept": ["application/json"]})
+        response = await agent.request(b"GET", url.encode("ascii"), headers, None)
+        body = _Body(limit)
+        response.deliverBody(body)
+        return Answer(response.code, await body.done, _retry_after(response.headers))
+
+    return lambda url: Deferred.fromCoroutine(get(url))
+
+
+def _retry_after(headers: Headers) -> float:
+    """The seconds in ``Retry-After``; its other form, a date, is left to the caller's own patience."""
+    said = (headers.getRawHeaders(b"Retry-After") or [b""])[-1].strip()
+    return float(said) if said.isdigit() and len(said) < 9 else 0.0

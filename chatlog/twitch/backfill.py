@@ -1,0 +1,340 @@
+"""Filling holes from a service that remembers what was said in Twitch's rooms.
+
+When a hole closes, its gap record is held back while the service is asked, once, for the room's latest
+lines. Of those that lie in the hole and are not recorded yet records are made, marked with
+``details.backfilled``, and then the gap record is written with their number. The service is somebody's
+gift: few requests at a time, one for a hole, none while it is in trouble. It only remembers rooms that
+somebody asked for lately, so every room is asked for at the start and once a day.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatlog.counters import Counters
+from chatlog.coverage import Hole
+from chatlog.fetch import Get
+from chatlog.pool import Pool
+from chatlog.printable import printable
+from chatlog.record import Encode, rfc3339
+from chatlog.room import Room as RecordedRoom
+from chatlog.seats import Room
+from chatlog.services import Backoff
+from chatlog.settings import BackfillSettings
+from chatlog.tails import Tail, Tails
+from chatlog.twitch import recent
+from chatlog.twitch.events import event_record
+from chatlog.twitch.held import HeldHoles
+from chatlog.twitch.intake import event_key
+
+#: Seconds from the end of a hole until the service is asked, at random: what was said at its end has to
+#: arrive there, and not all rooms are asked for at once.
+ASK_AFTER = (4.0, 8.0)
+#: Seconds that a request may take, and that a gap record is held back at most.
+ANSWER_WITHIN = 20.0
+HOLD_FOR = 60.0
+#: Gap records held back at the same time.
+HELD_MOST = 5000
+#: Seconds by which Twitch's clock, ours and the way of a message may differ: so far beyond the ends of
+#: a hole lines are looked at, and recorded if they are not recorded already.
+EDGE = 10.0
+#: The same for a record's arrival, which comes after its time.
+_ARRIVAL_EDGE = EDGE + 5.0
+#: Seconds for which the latest lines may still be on their way to us.
+_UNDER_WAY = 2.0
+#: Seconds between two requests that only make the service remember a room, and after which a room is
+#: asked for again: it is forgotten after a day.
+WARM_EVERY = (1.0, 3.0)
+WARM_AGAIN = 20 * 3600.0
+#: First and longest wait, in seconds, when the service is in trouble; it may ask for longer.
+TROUBLE_WAIT = (10.0, 900.0)
+LONGEST_WAIT = 6 * 3600.0
+
+
+class _Held:
+    """A hole whose record waits."""
+
+    __slots__ = ("ask_at", "deadline", "hole", "number", "request", "room", "tail", "until")
+
+    def __init__(self, number: int, room: Room, hole: Hole, tail: Tail) -> None:
+        self.number = number
+        self.room = room
+        self.hole = hole
+        self.tail = tail
+        #: Where what may be taken ends, in seconds since the epoch.
+        self.until = hole.end
+        self.ask_at = self.deadline = 0.0
+        self.request: Deferred[None] | None = None
+
+
+class Backfill(Service):
+    """Asks the service about holes. ``write(room, hole, backfilled)`` writes a gap record; ``recorded``
+    gives the recorder's room of a name. It is started after the pool knows since when its rooms are
+    missing, and stopped after the pool and before the recorder."""
+
+    _log = Logger()
+    name = "backfill"
+
+    def __init__(
+        self,
+        settings: BackfillSettings,
+        get: Get,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        encode: Encode,
+        counters: Counters,
+        write: Callable[[Room, Hole, int], None],
+        recorded: Callable[[str], RecordedRoom],
+        tails: Tails,
+        held: HeldHoles,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._settings = settings
+        self._get = get
+        self._clock = clock
+        self._wall = wall
+        self._encode = encode
+        self._counters = counters
+        self._write = write
+        self._recorded = recorded
+        self._tails = tails
+        self._holes = held
+        self._uniform = uniform
+        self._pool: Pool | None = None
+        # What had been recorded of a room when it was lost.
+        self._before: dict[str, Tail] = {}
+        self._held: deque[_Held] = deque()
+        self._running = 0
+        # When each room was asked for last, by the clock; those that the service will not remember.
+        self._asked: dict[str, float] = {}
+        self._never: set[str] = set()
+        self._warm_at = 0.0
+        self._warming: Deferred[None] | None = None
+        #: Why the service cannot be used at present; "" when all is well.
+        self.trouble = ""
+        self._wait_until = float("-inf")
+        self._backoff = Backoff(*TROUBLE_WAIT, uniform)
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = clock
+
+    def watch(self, pool: Pool) -> None:
+        """Fill the holes of this pool's rooms."""
+        self._pool = pool
+        pool.on_lost = self._lost
+
+    def flushed(self, complete: bool) -> None:
+        """To be called after every flush; ``complete``: everything handed to the recorder is in files."""
+        self._holes.flushed(complete, last=not self.running)
+
+    # -- start and end -----------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        super().startService()
+        rooms = {} if self._pool is None else self._pool.rooms
+        for room in rooms.values():
+            if room.coverage.missing_since is not None:
+                self._lost(room)
+        try:
+            for name, hole in self._holes.earlier():
+                with suppress(ValueError):  # no recorder of ours has had a room of that name
+                    room_left = rooms.get(name) or Room(name, self._recorded(name))
+                    self._hold(room_left, hole, self._tails.read(name, _before(hole)))
+        except OSError as error:
+            self._log.error("cannot read which gap records were held back: {error}", error=str(error))
+        self._holes.begin()
+        self._checks.start(1.0)
+
+    def stopService(self) -> None:
+        """Write everything that is held back, at once."""
+        super().stopService()
+        if self._checks.running:
+            self._checks.stop()
+        if self._warming is not None:
+            self._warming.cancel()
+        for held in list(self._held):
+            self._finish(held, 0)
+
+    # -- holes -------------------------------------------------------------------------------------
+
+    def hole(self, room: Room, hole: Hole) -> None:
+        """A hole of the room has closed."""
+        tail = self._before.pop(room.name, None)
+        if (
+            not self.running
+            or hole.reason.startswith("refused")
+            or room.name in self._never
+            or len(self._held) >= HELD_MOST
+        ):
+            self._write(room, hole, 0)
+        else:
+            self._hold(room, hole, tail or self._tails.read(room.name, _before(hole)))
+
+    def _hold(self, room: Room, hole: Hole, tail: Tail) -> None:
+        held = _Held(self._holes.put(room.name, hole), room, hole, tail)
+        now = self._clock.seconds()
+        held.ask_at = now + self._uniform(*ASK_AFTER)
+        held.deadline = now + HOLD_FOR
+        if room.coverage.covered:
+            held.until = hole.end + EDGE
+        self._held.append(held)
+        if self._pool is not None:
+            self._pool.expect_copies(room, HOLD_FOR + EDGE)
+
+    def _lost(self, room: Room) -> None:
+        """Note what has been recorded while its file is there; after a long hole it may be gone."""
+        since = room.coverage.missing_since
+        if since is not None:
+            self._before[room.name] = self._tails.read(room.name, _before(Hole(since, since, "")))
+
+    def _finish(self, held: _Held, backfilled: int) -> None:
+        if held in self._held:
+            self._held.remove(held)
+            self._write(held.room, held.hole, backfilled)
+            self._holes.done(held.number)
+        if held.request is not None:
+            held.request.cancel()
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        now = self._clock.seconds()
+        free = self._settings.at_once - self._running
+        for held in list(self._held):
+            if held.deadline <= now or held.room.name in self._never:
+                self._finish(held, 0)
+            elif free > 0 and held.request is None and max(held.ask_at, self._wait_until) <= now:
+                free -= 1
+                held.request = self._begin(self._fill(held))
+        if free > 0 and self._warming is None and max(self._warm_at, self._wait_until) <= now:
+            self._warm(now)
+
+    def _begin(self, request: Coroutine[Deferred[Any], Any, None]) -> Deferred[None]:
+        self._running += 1
+
+        def ended(result: object) -> None:
+            self._running -= 1
+            if isinstance(result, Failure) and not result.check(CancelledError):
+                self._log.failure("twitch: while filling a gap", failure=result)
+
+        return Deferred.fromCoroutine(request).addBoth(ended)
+
+    async def _fill(self, held: _Held) -> None:
+        count = 0
+        try:
+            lines = await self._ask(held.room.name)
+            count = self._take(held, lines)
+        finally:
+            held.request = None
+            self._finish(held, count)
+
+    def _warm(self, now: float) -> None:
+        """Make the service remember one more room."""
+        rooms = {} if self._pool is None else self._pool.rooms
+        for name in self._before.keys() - rooms.keys():
+            del self._before[name]
+        for room in rooms.values():
+            asked = self._asked.get(room.name)
+            if room.coverage.covered and (asked is None or now - asked >= WARM_AGAIN):
+                request = self._begin(self._only_ask(room.name))
+                if not request.called:
+                    self._warming = request
+                return
+
+    async def _only_ask(self, name: str) -> None:
+        try:
+            await self._ask(name, 1)
+        finally:
+            self._warming = None
+            self._warm_at = self._clock.seconds() + self._uniform(*WARM_EVERY)
+
+    async def _ask(self, name: str, lines: int = recent.ASKED_LINES) -> list[bytes]:
+        """The latest lines of a room; none where the service does not give any."""
+        self._asked[name] = self._clock.seconds()
+        wait = 0.0
+        try:
+            asked = self._get(recent.address(self._settings.url, name, lines))
+            answer = await asked.addTimeout(ANSWER_WITHIN, self._clock)
+            wait = answer.retry_after
+            found = recent.lines_in(answer.status, answer.body)
+        except CancelledError:
+            raise
+        except recent.NoAnswer as error:
+            if not error.never:
+                self._in_trouble(str(error), wait)
+                return []
+            self._never.add(name)
+            self._log.info("twitch: {room} is not backfilled: {reason}", room=name, reason=str(error))
+            found = []
+        except TimeoutError:
+            self._in_trouble("no answer", wait)
+            return []
+        except Exception as error:
+            self._in_trouble(printable(str(error), 200) or type(error).__name__, wait)
+            return []
+        if self.trouble:
+            self.trouble = ""
+            self._log.info("twitch: the service for backfill answers again")
+        self._backoff.reset()
+        return found
+
+    def _in_trouble(self, reason: str, wait: float) -> None:
+        now = self._clock.seconds()
+        if now >= self._wait_until:
+            # Of several that failed together the first has set the wait already.
+            self._wait_until = now + self._backoff.next()
+        self._wait_until = max(self._wait_until, now + min(wait, LONGEST_WAIT))
+        if not self.trouble:
+            self._log.warn(
+                "twitch: the service for backfill does not help ({reason}); it is asked less and less "
+                "often, and until it does gaps stay as they are",
+                reason=reason,
+            )
+        self.trouble = reason
+
+    # -- what comes back ---------------------------------------------------------------------------
+
+    def _take(self, held: _Held, lines: list[bytes]) -> int:
+        """Record what of the lines lies in the hole and is not recorded yet; how many did."""
+        room, hole, tail = held.room, held.hole, held.tail
+        now = self._wall()
+        received = rfc3339(int(now * 1000))
+        # Before the hole only as far back as it is known what was recorded.
+        first = min(max(_before(hole, EDGE), tail.since), rfc3339(round(hole.start * 1000)))
+        last = rfc3339(round(min(held.until, now - _UNDER_WAY) * 1000))
+        count = 0
+        for line in lines:
+            found = recent.chat_in(line, room.name, room.identifier)
+            if found is None or not first <= rfc3339(found[1]) <= last:
+                continue
+            message = found[0]
+            encoded = event_record(message, received, self._marked, room.name, room.identifier)
+            if not encoded or recent.key_of(encoded) in tail.keys:
+                continue
+            key, identified = event_key(message)
+            if room.duplicates is None or not room.duplicates.seen(
+                key, 0, self._clock.seconds(), identified
+            ):
+                room.log.append(encoded)
+                count += 1
+        self._counters.backfilled += count
+        return count
+
+    def _marked(self, *parts: Any) -> bytes:
+        marked: list[Any] = [*parts[:-1], {**parts[-1], "backfilled": True}]
+        return self._encode(*marked)
+
+
+def _before(hole: Hole, seconds: float = _ARRIVAL_EDGE) -> str:
+    """The time so long before a hole."""
+    return rfc3339(round(max(hole.start - seconds, 0.0) * 1000))
