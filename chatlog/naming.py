@@ -21,6 +21,9 @@ _NAME = re.compile(
     r"(?P<platform>[a-z]{1,16})_(?P<channel>[a-z0-9_-]{1,64})_"
     r"(?P<minute>[0-9]{8}_[0-9]{4})(?:_(?P<instance>[a-z0-9]{1,32}))?(?:-(?P<n>[0-9]{1,9}))?\.jsonl\Z"
 )
+_MANIFEST = re.compile(
+    r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>[0-9]{8}_[0-9]{4})(?:-(?P<n>[0-9]{1,9}))?\.jsonl\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,34 @@ def parse_name(name: str) -> FileName:
 def utc_minute(seconds: float) -> str:
     """The UTC minute of ``seconds`` since the epoch, as names carry it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d_%H%M")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestName:
+    """The parts of a manifest's name: ``{instance or "main"}_{YYYYMMDD_HHMM}[-{n}].jsonl``. ``minute`` is
+    the beginning of the hour that it is about."""
+
+    minute: str
+    instance: str = ""
+    n: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.instance or 'main'}_{self.minute}{f'-{self.n}' if self.n > 1 else ''}.jsonl"
+
+    def numbered(self, n: int) -> ManifestName:
+        """The same name with another ``-{n}``."""
+        return ManifestName(self.minute, self.instance, n)
+
+    def key(self, suffix: str = "") -> str:
+        """The object's key, below any prefix."""
+        return f"manifest/{self.minute[:4]}/{self.minute[4:6]}/{self.minute[6:8]}/{self}{suffix}"
+
+
+def parse_manifest_name(name: str) -> ManifestName:
+    """The parts of a manifest's name. Raises ValueError. (An instance may be called ``main``: it has the
+    names of the nameless.)"""
+    match = _MANIFEST.match(name)
+    if match is None:
+        raise ValueError(f"not the name of a manifest: {name!r}")
+    instance = match["instance"]
+    return ManifestName(match["minute"], "" if instance == "main" else instance, int(match["n"] or 1))

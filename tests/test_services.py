@@ -25,7 +25,7 @@ class Child(Service):
 
     def stopService(self) -> Any:
         super().stopService()
-        self.told.append(self.name)
+        self.told.append(str(self.name))
         return self.gone
 
 

@@ -1,0 +1,226 @@
+"""A finished file as it will be stored: compressed once, with the same bytes every time, and described.
+
+    sealed/{name} -> packed/{name}.zst        the first is removed once the second is on the disk
+
+A crash in between leaves one of them, or both, and never less than one whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+import zstandard
+
+from chatlog.files import Files, write_whole
+
+#: What a compression adds to a name.
+SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
+CONTENT_TYPES = {"": "application/x-ndjson", ".gz": "application/gzip", ".zst": "application/zstd"}
+#: What a file is called while it is being packed.
+UNFINISHED = ".new"
+_CHUNK = 1 << 20
+_PIECE = 1 << 16
+#: Chat becomes a little smaller with more, at several times the cost.
+_ZSTD_LEVEL = 6
+_GZIP_LEVEL = 6
+#: A line of which more than this would have to be held to find its timestamp has none.
+_LONGEST_LINE = 4 << 20
+
+
+class Packer(Protocol):
+    """Compresses a stream."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """More of it."""
+
+    def flush(self) -> bytes:
+        """The rest."""
+
+
+class _Plain:
+    def compress(self, data: bytes) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+def packer(suffix: str) -> Packer:
+    """What makes a file with this suffix. The same input gives the same output: no time and no name are
+    written into it."""
+    if suffix == ".gz":
+        return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
+    if suffix == ".zst":
+        return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compressobj()
+    return _Plain()
+
+
+def unpacked(chunks: Iterable[bytes], suffix: str) -> Iterator[bytes]:
+    """The contents of a stored file. Raises ValueError for what is damaged or cut off."""
+    if suffix == ".gz":
+        reader: Any = zlib.decompressobj(31)
+    elif suffix == ".zst":
+        reader = zstandard.ZstdDecompressor().decompressobj()
+    else:
+        yield from chunks
+        return
+    try:
+        for chunk in chunks:
+            while chunk and not reader.eof:
+                if suffix == ".gz":
+                    yield reader.decompress(chunk, _CHUNK)
+                    chunk = reader.unconsumed_tail
+                else:
+                    # Small pieces, because each may become a thousand times its size.
+                    yield reader.decompress(chunk[:_PIECE])
+                    chunk = chunk[_PIECE:]
+            if reader.eof and (reader.unused_data or chunk):
+                raise ValueError("there is more behind its end")
+        if suffix == ".gz":
+            yield reader.flush()
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from None
+    if not reader.eof:
+        raise ValueError("it is cut off")
+
+
+@dataclass(slots=True)
+class Contents:
+    """What is known of a file's records without looking at each: how many, and the timestamps of the
+    first and the last, ``""`` where they have none."""
+
+    lines: int = 0
+    first: str = ""
+    last: str = ""
+
+
+class ContentsReader:
+    """Finds out the Contents of what it is fed."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._first: bytes | None = None
+        self._head = b""
+        self._tail = b""
+
+    def feed(self, data: bytes) -> None:
+        """More of the file."""
+        self._lines += data.count(b"\n")
+        if self._first is None and len(self._head) < _LONGEST_LINE:
+            self._head += data
+            end = self._head.find(b"\n")
+            if end >= 0:
+                self._first, self._head = self._head[:end], b""
+        # The last whole line is all that has to be kept.
+        self._tail += data
+        end = self._tail.rfind(b"\n")
+        start = self._tail.rfind(b"\n", 0, max(end, 0))
+        if start >= 0:
+            self._tail = self._tail[start + 1 :]
+        if len(self._tail) > _LONGEST_LINE:
+            self._tail = self._tail[-_LONGEST_LINE:]
+
+    def contents(self) -> Contents:
+        """What the whole file holds."""
+        return Contents(self._lines, _timestamp(self._first or b""), _timestamp(self._tail.rstrip(b"\n")))
+
+
+def _timestamp(line: bytes) -> str:
+    with suppress(ValueError):
+        record = orjson.loads(line)
+        if isinstance(record, dict):
+            return str(record.get("timestamp", ""))[:40]
+    return ""
+
+
+@dataclass(slots=True)
+class Packed:
+    """A file as it will be stored: ``data`` whole, its digests in hex, and its Contents."""
+
+    data: bytes
+    suffix: str
+    sha256: str
+    md5: str
+    contents: Contents
+
+
+def chunks_of(files: Files, path: str) -> Iterator[bytes]:
+    """A file's bytes, a piece at a time. Raises OSError."""
+    fd = files.open_read(path)
+    try:
+        while chunk := files.read(fd, _CHUNK):
+            yield chunk
+    finally:
+        files.close(fd)
+
+
+def pack(files: Files, source: str, target: str, suffix: str) -> int:
+    """Compress the file ``source`` to ``target``, which is on the disk as a whole afterwards; its size.
+    Raises OSError."""
+    unfinished = target + UNFINISHED
+    with suppress(FileNotFoundError):
+        files.remove(unfinished)
+    fd = files.create(unfinished)
+    size = 0
+    try:
+        try:
+            for data in _through(packer(suffix), chunks_of(files, source)):
+                write_whole(files, fd, data)
+                size += len(data)
+            files.sync(fd)
+        finally:
+            files.close(fd)
+    except OSError:
+        # What there is of it takes space that may be what is wanting.
+        with suppress(OSError):
+            files.remove(unfinished)
+        raise
+    files.rename(unfinished, target)
+    files.sync_directory(target.rpartition("/")[0])
+    return size
+
+
+def _through(packing: Packer, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if data := packing.compress(chunk):
+            yield data
+    if data := packing.flush():
+        yield data
+
+
+def load(files: Files, path: str, suffix: str, compress: bool = False) -> Packed:
+    """A file with everything that is to be known of it. ``compress``: it is not compressed yet, and is
+    now, in memory. Raises OSError, and ValueError for a compressed file that is damaged."""
+    reader = ContentsReader()
+    pieces: list[bytes] = []
+    if compress:
+        pieces += _through(packer(suffix), _fed(reader, chunks_of(files, path)))
+    else:
+        for chunk in unpacked(_kept(pieces, chunks_of(files, path)), suffix):
+            reader.feed(chunk)
+    data = b"".join(pieces)
+    return Packed(
+        data,
+        suffix,
+        hashlib.sha256(data).hexdigest(),
+        hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        reader.contents(),
+    )
+
+
+def _fed(reader: ContentsReader, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        reader.feed(chunk)
+        yield chunk
+
+
+def _kept(pieces: list[bytes], chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        pieces.append(chunk)
+        yield chunk

@@ -1,0 +1,85 @@
+"""Where objects go: a thin seam over an object store, and the errors that everything above it knows.
+
+All calls block and are made from threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from chatlog.settings import Settings
+
+#: What went wrong, and with it what is done about it: tried again soon, tried again slowly because the
+#: store refuses us, the same because a clock is wrong, or tried in another way.
+TRANSIENT = "transient"
+REFUSED = "refused"
+CLOCK = "clock"
+CORRUPT = "corrupt"
+EXISTS = "exists"
+UNSUPPORTED = "unsupported"
+MISSING = "missing"
+
+
+class StoreError(Exception):
+    """A store did not do what it was asked. ``kind`` is one of the words above, ``code`` names the
+    cause in a word or two, and the text is the store's own, without anything secret."""
+
+    def __init__(self, text: str, kind: str = TRANSIENT, code: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.code = code or kind
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a store says of an object without sending it. ``etag`` is bare, ``""`` if there is none."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Store(Protocol):
+    """An object store. Every method may raise StoreError."""
+
+    def describe(self) -> str:
+        """What people would call it; nothing secret."""
+
+    def prepare(self) -> None:
+        """Find out whether the store takes objects, and how. To be called before the first put."""
+
+    def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
+        """Store ``data`` as a whole under a key that is not taken. An answer is no proof: see ``head``.
+        Raises StoreError with EXISTS for a key that is taken."""
+
+    def head(self, key: str) -> Head | None:
+        """What is stored under the key; None if nothing is."""
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The object's bytes. MISSING if there is none."""
+
+    def list(self, prefix: str = "") -> Iterator[Head]:
+        """All objects whose keys begin with ``prefix``, in the order of their keys."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object; fine if there is none."""
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that the settings name. Nothing is connected to. Raises StoreError for what can never
+    work."""
+    url = settings.archive.url
+    if settings.s3 is None and (url is None or url.startswith("file://")):
+        from chatlog.directory_store import DirectoryStore
+
+        return DirectoryStore(settings.archive.directory if url is None else unquote(urlsplit(url).path))
+    # Imported only where it is needed: it weighs some MB.
+    from chatlog.object_store import open_s3, open_url
+
+    if settings.s3 is not None:
+        return open_s3(settings.s3, settings.recorder.rotate_size)
+    assert url is not None
+    return open_url(url, settings.recorder.rotate_size)
