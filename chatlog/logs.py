@@ -1,11 +1,12 @@
-"""The log for people: one line an event, on standard output.
+"""The log: one line an event, on standard output, for people or (``log.format: json``) for programs.
 
     2026-11-23 08:57:43 INFO  twitch  joined 90 rooms
 
 Times are UTC. What Twisted and other libraries say below a warning is left out, and so are debug
-messages, unless asked for. Nothing in a field can break a line or make up another one. A standard
-output that is slow, broken or closed never stops or slows the recorder; what could not be written is
-counted, and the log says so when it can be written to again.
+messages, unless asked for by ``log.level``, ``log.levels`` or ``--verbose``. Nothing in a field can
+break a line or make up another one. A standard output that is slow, broken or closed never stops or
+slows the recorder; what could not be written is counted, and the log says so when it can be written to
+again.
 """
 
 from __future__ import annotations
@@ -14,32 +15,22 @@ import os
 import select
 import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import ILogObserver, LogEvent, LogLevel
 from twisted.python.components import Componentized
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatlog.printable import printable
+from chatlog.log_lines import Shape, as_json, as_lines, part_of
+from chatlog.settings import LogSettings, Settings
 
 #: Bytes that wait at most for an output that takes nothing.
 BACKLOG = 256 * 1024
-#: The innermost frames of a traceback that are shown.
-FRAMES = 6
 #: A pipe that is ready takes this much without blocking (PIPE_BUF on Linux).
 _PORTION = 4096
 
-_LEVELS = {
-    LogLevel.debug: "DEBUG",
-    LogLevel.info: "INFO ",
-    LogLevel.warn: "WARN ",
-    LogLevel.error: "ERROR",
-    LogLevel.critical: "CRIT ",
-}
 #: Namespaces that are passed on from ``info`` up; all others from ``warn`` up.
 _OURS = ("chatlog", "stdout", "stderr")
 
@@ -98,82 +89,67 @@ class Output:
         return bool(poll.poll(0))
 
 
+class Levels:
+    """What is shown. ``level`` is the least of our own parts; that of libraries is a warning, unless
+    ``level`` is higher. ``levels`` are exceptions, by part."""
+
+    def __init__(self, level: str = "info", levels: tuple[tuple[str, str], ...] = ()) -> None:
+        self._ours = LogLevel.lookupByName(level)
+        self._theirs = max(self._ours, LogLevel.warn)
+        self._parts = {part: LogLevel.lookupByName(least) for part, least in levels}
+
+    def shows(self, event: LogEvent) -> bool:
+        """Whether the event is worth a line."""
+        level = event.get("log_level") or LogLevel.info
+        if self._parts:
+            least = self._parts.get(part_of(event))
+            if least is not None:
+                return bool(level >= least)
+        if level >= self._theirs:
+            return True
+        namespace = str(event.get("log_namespace") or "")
+        return bool(level >= self._ours) and namespace.partition(".")[0] in _OURS
+
+
 @implementer(ILogObserver)
 class Console:
-    """Writes the events worth reading as lines. Never raises."""
+    """Writes the events worth reading as lines. Never raises. ``levels`` may be changed at any time."""
 
-    def __init__(self, write: Callable[[bytes], None], verbose: bool = False) -> None:
-        """``verbose`` passes everything on."""
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        verbose: bool = False,
+        levels: Levels | None = None,
+        shape: Shape = as_lines,
+    ) -> None:
+        """``verbose`` passes everything on, whatever the levels."""
         self._write = write
         self._verbose = verbose
+        self._shape = shape
+        self.levels = levels or Levels()
 
     def __call__(self, event: LogEvent) -> None:
         try:
-            if self._verbose or _is_worth_reading(event):
-                self._write(_encoded(event))
+            if self._verbose or self.levels.shows(event):
+                self._write(self._encoded(event))
         except Exception:
             # There is nobody left to tell.
             return
 
-
-def _encoded(event: LogEvent) -> bytes:
-    try:
-        return as_lines(event).encode("utf-8", "backslashreplace")
-    except Exception as error:
-        # The event itself is broken; that it came is said all the same.
-        return as_lines(
-            {
-                "log_level": LogLevel.error,
-                "log_namespace": "chatlog.logs",
-                "log_time": time.time(),
-                "log_format": "an event of the log could not be shown: {kind}",
-                "kind": type(error).__name__,
-            }
-        ).encode()
-
-
-def _is_worth_reading(event: LogEvent) -> bool:
-    level = event.get("log_level") or LogLevel.info
-    if level >= LogLevel.warn:
-        return True
-    namespace = str(event.get("log_namespace") or "")
-    return bool(level >= LogLevel.info) and namespace.partition(".")[0] in _OURS
-
-
-def as_lines(event: LogEvent) -> str:
-    """The event as a line; a failure that nobody expected (``log.failure``) brings its traceback along,
-    in lines that begin with spaces."""
-    level = event.get("log_level") or LogLevel.info
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.get("log_time")))
-    part = _part(event)
-    failure = event.get("log_failure")
-    text = printable(formatEvent(event)).removeprefix(f"{part}: ") or ("an error" if failure else "")
-    lines = [f"{when} {_LEVELS.get(level, 'INFO ')} {part}  {text}"]
-    if isinstance(failure, Failure):
-        cause = printable(failure.getErrorMessage())
-        if level >= LogLevel.critical:
-            lines += [f"    {printable(frame)}" for frame in _frames(failure)]
-            lines.append(f"    {getattr(failure.type, '__name__', 'Failure')}: {cause}")
-        else:
-            lines[0] += f": {cause}"
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _frames(failure: Failure) -> list[str]:
-    """The innermost frames, outermost first."""
-    frames = traceback.extract_tb(failure.getTracebackObject())[-FRAMES:]
-    return [f"{'/'.join(f.filename.split('/')[-3:])}:{f.lineno} in {f.name}: {f.line}" for f in frames]
-
-
-def _part(event: LogEvent) -> str:
-    """The part of the program that speaks: ``twitch``, ``recorder``, ``twisted``."""
-    platform = event.get("platform")
-    if isinstance(platform, str) and platform.isalpha():
-        return printable(platform, 16)
-    first, _, rest = str(event.get("log_namespace") or "-").partition(".")
-    if first == "chatlog" and rest:
-        first = rest.partition(".")[0]
-    return "twisted" if first == "log_legacy" else printable(first, 16)
+    def _encoded(self, event: LogEvent) -> bytes:
+        try:
+            return self._shape(event).encode("utf-8", "backslashreplace")
+        except Exception as error:
+            # The event itself is broken; that it came is said all the same.
+            return self._shape(
+                {
+                    "log_level": LogLevel.error,
+                    "log_namespace": "chatlog.logs",
+                    "log_time": time.time(),
+                    "log_format": "an event of the log could not be shown: {kind}",
+                    "kind": type(error).__name__,
+                }
+            ).encode()
 
 
 def observer() -> Console:
@@ -199,19 +175,25 @@ def _nowhere(line: bytes) -> None:
     return
 
 
-def install(parent: Any, options: Mapping[str, Any]) -> bool:
+def install(parent: Any, options: Mapping[str, Any]) -> Console | None:
     """Make this the log of a twistd that runs in the foreground and was not told where to log to.
 
     twistd asks the application for its observer after ``setServiceParent`` was called with it and
     before it logs anything (``twisted.application.app``, AppLogger.start). ``options`` are those of
-    the command, whose ``parent`` are twistd's. Says whether it was done.
+    the command, whose ``parent`` are twistd's, and whose ``settings`` say how to log. The console that
+    is the log now, or None if twistd does as it was told.
     """
     twistd = getattr(options, "parent", None)
     if not isinstance(parent, Componentized) or twistd is None:
-        return False
+        return None
     if not (twistd.get("nodaemon") or twistd.get("debug")):
-        return False
+        return None
     if any(twistd.get(option) for option in ("logger", "logfile", "syslog")):
-        return False
-    parent.setComponent(ILogObserver, verbose_observer() if options.get("verbose") else observer())
-    return True
+        return None
+    settings = getattr(options, "settings", None)
+    log = settings.log if isinstance(settings, Settings) else LogSettings()
+    shape = as_json if log.format == "json" else as_lines
+    levels = Levels(log.level, log.levels)
+    console = Console(_standard_output(), bool(options.get("verbose")), levels, shape)
+    parent.setComponent(ILogObserver, console)
+    return console

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from chatlog import logs
+from chatlog import log_lines, logs
 
 #: 2026-11-23 08:57:43 UTC
 WHEN = 1795424263.9
@@ -129,7 +129,7 @@ class LineTests(ConsoleTestCase):
             self.logger().failure("while dividing for {who}", who="ann")
         lines = self.text().splitlines()
         self.assertEqual(lines[0], "CRIT  twitch  while dividing for ann")
-        self.assertEqual(len(lines), 1 + logs.FRAMES + 1)
+        self.assertEqual(len(lines), 1 + log_lines.FRAMES + 1)
         self.assertRegex(lines[-2], r"^    .*tests/test_logs.py:\d+ in divide: .*1 / 0$")
         self.assertEqual(lines[-1], "    ZeroDivisionError: division by zero")
 

@@ -127,7 +127,10 @@ class InstallTests(SynchronousTestCase):
         application = Application("x") if parent is None else parent
         done = logs.install(application, options)
         observer = application.getComponent(ILogObserver) if parent is None else None
-        self.assertEqual(done, observer is not None)
+        if parent is None:
+            self.assertIs(done, observer)
+        else:
+            self.assertIsNone(done)
         return observer
 
     def test_in_the_foreground(self) -> None:
@@ -146,7 +149,7 @@ class InstallTests(SynchronousTestCase):
     def test_other_parents(self) -> None:
         """Put into something else than twistd's application, it leaves the log alone."""
         self.assertIsNone(self.install("-n", parent=MultiService()))
-        self.assertFalse(logs.install(Application("x"), {}))
+        self.assertIsNone(logs.install(Application("x"), {}))
 
     def test_in_a_real_process(self) -> None:
         """twistd asks for the observer late enough, and what is printed meanwhile arrives as well."""
