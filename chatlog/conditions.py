@@ -26,7 +26,7 @@ CODES = {
     "STORE_REFUSED": "the store refuses what is uploaded",
     "STORE_DOWN": "the store cannot be reached, or fails",
     "UPLOAD_LATE": "files wait too long for their upload",
-    "FILE_QUARANTINED": "files could not be uploaded as they are, and were put aside",
+    "FILE_QUARANTINED": "files cannot be uploaded because of themselves, and are put aside",
     "SPOOL_FILLING": "the spool is nearly as large as it may become",
     "DISK_FILLING": "the file system is nearly full",
     "DISK_TROUBLE": "the disk does not take what is written",
@@ -34,6 +34,8 @@ CODES = {
     "CLOCK_OFF": "this machine's clock and that of the servers differ",
 }
 
+#: The state of a store that may come back by itself; in all others but ``ok`` somebody has to do something.
+RETRYING = "retrying"
 #: Seconds by which the clocks may differ.
 CLOCK_LIMIT = 10.0
 #: Rooms that are named in a text.
@@ -124,13 +126,14 @@ def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
     waiting = uploads["waiting_files"]
     since = uploads["state_since"]
     if since is not None and facts["now"] - since >= settings.alarms.after:
-        code = "STORE_REFUSED" if uploads["state"] == "refused" else "STORE_DOWN"
+        code = "STORE_DOWN" if uploads["state"] == RETRYING else "STORE_REFUSED"
         yield Condition(code, "", uploads["last_error"] or uploads["state"], waiting)
     oldest = uploads["oldest"]
     if oldest is not None and oldest > settings.http.health.upload_age:
         yield Condition("UPLOAD_LATE", "", f"the oldest file waits for {rough_duration(oldest)}", waiting)
     if uploads["quarantined"]:
-        yield Condition("FILE_QUARANTINED", "", "files were put aside", uploads["quarantined"])
+        count = uploads["quarantined"]
+        yield Condition("FILE_QUARANTINED", "", f"{count} put aside; the log says why", count)
 
 
 def _disk(facts: Facts, settings: Settings) -> Iterator[Condition]:

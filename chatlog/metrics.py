@@ -39,7 +39,7 @@ _TOTALS = {
     "uploaded": "Files that the store took.",
     "verified": "Files that were found whole in the store.",
     "deleted": "Files that were deleted here because they are in the store.",
-    "quarantined": "Files that could not be uploaded as they are.",
+    "quarantined": "How often a file was put aside because of itself.",
     "upload_retries": "Attempts of an upload that failed.",
     "connects": "Connections that a platform welcomed.",
     "disconnects": "Connections that were lost.",
@@ -71,6 +71,7 @@ _GAUGES = {
         ("waiting_files", "waiting_files", "Files that wait for their upload."),
         ("waiting_bytes", "waiting_bytes", "Bytes of the files that wait for their upload."),
         ("in_flight", "uploads_in_flight", "Uploads that are under way."),
+        ("quarantined", "quarantined_files", "Files that are put aside at present."),
         ("last_success", "last_upload_time_seconds", "When an upload last succeeded (Unix time)."),
     ),
     "process": (
@@ -81,7 +82,7 @@ _GAUGES = {
     "clock": (("offset", "clock_offset_seconds", "By how much our clock is ahead of the platforms'."),),
 }
 #: States of the store; a value that is none of them gets a series of its own.
-STORE_STATES = ("ok", "retrying", "refused")
+STORE_STATES = ("ok", "retrying", "refused", "clock wrong")
 
 
 class Metrics(Collector):

@@ -45,6 +45,8 @@ class Uploads(Protocol):
     @property
     def in_flight(self) -> int: ...
     @property
+    def quarantined(self) -> int: ...
+    @property
     def state(self) -> str: ...
     @property
     def last_error(self) -> str: ...
@@ -159,7 +161,8 @@ class Status(Service):
 tick), ``trouble`` and ``fatal`` (in words, ``""`` is well), ``trouble_since`` |
         | ``uploads`` | ``waiting_files``, ``waiting_bytes``, ``oldest`` (age of the oldest that waits), \
 ``in_flight``, ``state``, ``state_since`` (null while it is ok), ``last_error`` (the store's words), \
-``last_success``, ``uploaded``, ``verified``, ``deleted``, ``quarantined`` |
+``last_success``, ``uploaded``, ``verified``, ``deleted``, ``quarantined`` (files that are put aside at \
+present) |
         | ``process`` | ``resident_bytes``, ``cpu_seconds``, ``cpu_percent`` (of one processor), \
 ``reactor_lag`` (worst of the last half a minute), ``descriptors`` |
         | ``clock`` | ``offset``: by how much this machine's clock is ahead of the platforms' |
@@ -246,7 +249,7 @@ tick), ``trouble`` and ``fatal`` (in words, ``""`` is well), ``trouble_since`` |
             "uploaded": counters.uploaded,
             "verified": counters.verified,
             "deleted": counters.deleted,
-            "quarantined": counters.quarantined,
+            "quarantined": uploader.quarantined,
         }
 
 

@@ -25,6 +25,7 @@ class Uploads:
     waiting_bytes: int = 0
     oldest_waiting: float | None = None
     in_flight: int = 0
+    quarantined: int = 0
     state: str = "ok"
     last_error: str = ""
     last_success: float | None = None

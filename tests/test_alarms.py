@@ -330,6 +330,22 @@ class PartTests(AlarmCase):
         self.scene.advance(200)
         self.assertEqual(self.told(), [("begins", "UPLOAD_LATE", "")])
 
+    def test_clock_of_the_store(self) -> None:
+        """A store that refuses us because of our clock is one that refuses us."""
+        self.scene.uploads.state = "clock wrong"
+        self.scene.advance(320)
+        self.assertEqual(self.told(), [("begins", "STORE_REFUSED", "")])
+
+    def test_quarantined_files(self) -> None:
+        """Files that cannot be uploaded, until they can."""
+        self.scene.uploads.quarantined = 2
+        self.scene.advance(10)
+        self.assertEqual(self.told(), [("begins", "FILE_QUARANTINED", "")])
+        self.assertEqual(self.alarms.active()[0]["count"], 2)
+        self.scene.uploads.quarantined = 0
+        self.scene.advance(40)
+        self.assertEqual(self.told(), [("ends", "FILE_QUARANTINED", "")])
+
     def test_filling(self) -> None:
         """The spool at its limit's percentage."""
         self.scene.recorder._spool.usage = 1_599_000_000
