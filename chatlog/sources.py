@@ -152,6 +152,10 @@ class Platforms:
         self._sources: dict[str, Source] = {}
         self.pools: dict[str, Pool] = {}
 
+    def reconfigure(self, settings: Settings) -> None:
+        """Use these settings for platforms that do not exist yet."""
+        self._settings = settings
+
     def prepare(self, platform: str) -> Source:
         """The source of ``twitch`` or ``kick``. Raises CertificateAuthorityError when it is new."""
         source = self._sources.get(platform)

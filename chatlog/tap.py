@@ -22,10 +22,11 @@ from chatlog.journal_file import JournalFile
 from chatlog.presence import Presence, boot_id
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder import Recorder
+from chatlog.reload import Reload
 from chatlog.room import Loss
 from chatlog.seats import Room
 from chatlog.services import OwnedThreads
-from chatlog.settings import Settings
+from chatlog.settings import KickChannel, Settings
 from chatlog.sources import Platforms, Shared
 from chatlog.spool import Spool
 from chatlog.store import Store, StoreError, open_store
@@ -152,26 +153,41 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         reactor,
         wall,
         write_gap,
-        wanted(settings),
+        rooms_of(settings),
         boot_id(),
         settings.recorder.flush_interval,
     )
     shared = Shared(reactor, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole)
     sources = Sources(pacer)
     platforms = Platforms(settings, shared, sources, presence.watch)
-    if settings.twitch is not None:
-        for login in settings.twitch.channels:
-            platforms.add("twitch", login)
-    if settings.kick is not None:
-        for channel in settings.kick.channels:
-            platforms.add("kick", channel)
+    rooms = rooms_of(settings)
+    for (platform, _), channel in rooms.items():
+        platforms.add(platform, channel)
+
+    def apply(new: Settings) -> None:
+        platforms.reconfigure(new)
+        before, after = dict(rooms), rooms_of(new)
+        rooms.clear()
+        rooms.update(after)
+        for (platform, name), channel in before.items():
+            if after.get((platform, name)) != channel:
+                platforms.remove(platform, name)
+        for (platform, name), channel in after.items():
+            if before.get((platform, name)) != channel:
+                platforms.add(platform, channel)
+        recorder.reconfigure(new.recorder)
+
+    daemon.on_hangup = Reload(lambda: config.load(options["config"], os.environ), settings, apply)
     for part in (Lock(spool), Watchdog(reactor), uploader, recorder, presence, sources):
         part.setServiceParent(daemon)
     return daemon
 
 
-def wanted(settings: Settings) -> list[tuple[str, str]]:
-    """Platform and name of every room of the configuration."""
-    twitch_rooms = settings.twitch.channels if settings.twitch else ()
-    kick_rooms = settings.kick.channels if settings.kick else ()
-    return [("twitch", login) for login in twitch_rooms] + [("kick", room.slug) for room in kick_rooms]
+def rooms_of(settings: Settings) -> dict[tuple[str, str], str | KickChannel]:
+    """The rooms of the configuration, by platform and name."""
+    rooms: dict[tuple[str, str], str | KickChannel] = {}
+    if settings.twitch is not None:
+        rooms.update({("twitch", login): login for login in settings.twitch.channels})
+    if settings.kick is not None:
+        rooms.update({("kick", channel.slug): channel for channel in settings.kick.channels})
+    return rooms
