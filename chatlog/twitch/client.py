@@ -114,6 +114,9 @@ class TwitchProtocol(Protocol):
 
     def refuse_login(self, text: str) -> None:
         """The server has said that it does not take our login; it closes the connection next."""
+        if self._settings.oauth is not None:
+            # Should it quote what it does not take.
+            text = text.replace(self._settings.oauth.reveal(), "***")
         self.login_refused = text
         self.drop(f"{LOGIN_REFUSED}{text}")
 
