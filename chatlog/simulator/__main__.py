@@ -17,6 +17,7 @@ from chatlog.simulator.faults import Fault, Faults, FaultsError, read_faults
 from chatlog.simulator.kick import KickRules, SimulatedKick
 from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.oracle import Oracle
+from chatlog.simulator.recent import SimulatedRecent
 from chatlog.simulator.traffic import SPREADS, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchRules
 from chatlog.simulator.twitch_chat import TwitchChat
@@ -63,6 +64,13 @@ def arguments() -> argparse.ArgumentParser:
     )
     add("--twitch-port", type=int, default=TWITCH_PORT, help=f"0: any ({TWITCH_PORT})")
     add("--kick-port", type=int, default=KICK_PORT, help=f"0: any ({KICK_PORT})")
+    add(
+        "--recent-port",
+        type=int,
+        default=None,
+        metavar="PORT",
+        help="also a service that remembers Twitch's chat (default: none; 0: any port)",
+    )
     add("--ports", metavar="FILE", help="write the ports here, as JSON, once both servers listen")
     add("--oracle", metavar="FILE", help="write here what was sent")
     add("--faults", metavar="FILE", help="YAML list of faults (docs/simulator.md)")
@@ -120,19 +128,23 @@ class Simulation:
         )
         self.twitch = SimulatedTwitch(reactor, self.traffic, twitch_rules)
         self.kick = SimulatedKick(reactor, self.traffic, kick_rules)
+        self.recent = SimulatedRecent(reactor, self.traffic)
 
     def start(self, options: argparse.Namespace) -> dict[str, int]:
         """Listen and begin; the ports."""
         tls = None if options.plain else loopback_certificate(options.ca).options()
         twitch = self.twitch.listen(options.twitch_port, tls, options.own_records)
         kick = self.kick.listen(options.kick_port)
+        ports = {"twitch": twitch, "kick": kick}
+        if options.recent_port is not None:
+            ports["recent"] = self.recent.listen(options.recent_port)
         self.traffic.start()
-        return {"twitch": twitch, "kick": kick}
+        return ports
 
     async def stop(self) -> None:
         """Send what was said and let it arrive, then write the rest of the oracle."""
         self.traffic.stop()
-        await gatherResults([self.twitch.finish(), self.kick.finish()])
+        await gatherResults([self.twitch.finish(), self.kick.finish(), self.recent.stop()])
         self.oracle.close()
 
 
@@ -163,6 +175,8 @@ def main(argv: list[str]) -> int:
     say(
         f"Kick: ws://127.0.0.1:{ports['kick']}/app/demo and http://127.0.0.1:{ports['kick']}/api/v2/channels/{{slug}}"
     )
+    if "recent" in ports:
+        say(f"Recent chat: http://127.0.0.1:{ports['recent']}/api/v2")
     if options.ports:
         with open(options.ports + ".tmp", "w", encoding="utf-8") as file:
             json.dump(ports, file)

@@ -27,6 +27,8 @@ NO_ROOM = -1
 
 #: Keys of a Twitch record's details that are not tags.
 _NOT_TAGS = frozenset({"command", "params", "source", "raw", "raw_base64"})
+#: What a record has besides that came from a service that remembers chat.
+_ADDED = frozenset({"historical", "rm-received-ts", "rm-deleted", "backfilled"})
 
 
 class Chat:
@@ -96,7 +98,8 @@ def record_key(record: Mapping[str, Any]) -> bytes:
         return unparsed_key(details.get("raw", ""))
     if record["platform"] == "twitch":
         command = details.get("command", "")
-        tags = {name: value for name, value in details.items() if name not in _NOT_TAGS}
+        others = _NOT_TAGS | _ADDED if details.get("backfilled") is True else _NOT_TAGS
+        tags = {name: value for name, value in details.items() if name not in others}
         target = record["username"] if command == "CLEARCHAT" else ""
         return twitch_key(command, tags, record["message"], target)
     if "payload" in details:

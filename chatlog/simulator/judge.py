@@ -21,7 +21,8 @@ _MOST_RANGES = 50
 def report(found: Judgement) -> str:
     """The judgement for people."""
     lines = [
-        f"sent {found.sent}, recorded {found.recorded}, in {found.files} files",
+        f"sent {found.sent}, recorded {found.recorded}, {found.backfilled} of them backfilled, "
+        f"in {found.files} files",
         f"lost {found.lost}, excused {found.excused}, undelivered {found.undelivered}, "
         f"of these in no gap record {found.hidden}; still on the way {found.pending}",
         f"doubled {found.doubled}, altered {found.altered}, out of order {found.out_of_order}, "

@@ -53,6 +53,7 @@ class Judgement:
 
     sent: int = 0
     recorded: int = 0
+    backfilled: int = 0
     lost: int = 0
     excused: int = 0
     undelivered: int = 0
@@ -143,13 +144,16 @@ def _judge_line(
         found.example(f"{why} {where}: {record['type']} {record['id']} {record['message'][:80]!r}")
         return
     found.recorded += 1
+    backfilled = record["details"].get("backfilled") is True
+    found.backfilled += backfilled
     differs = ledger.difference(number, record)
     if differs:
         found.altered += 1
         found.example(
             f"altered {differs} {where}: {record['type']} {record['id']} {record['message'][:80]!r}"
         )
-    if record["type"] != "unparsed":
+    # What came back later has its place in the file by when it came.
+    if record["type"] != "unparsed" and not backfilled:
         if number < last.get(room, -1):
             found.out_of_order += 1
             found.example(f"out of order {where}: {record['type']} {record['id']}")

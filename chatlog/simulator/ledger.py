@@ -45,6 +45,8 @@ class Ledger:
         #: (from, to) in which what went to a connection may never have arrived; when each was closed.
         self.cuts: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.closes: dict[int, int] = {}
+        #: Numbers of listeners that are no connections of a recorder.
+        self.services: set[int] = set()
         self._type_names: list[str] = []
         self._room_numbers: dict[tuple[str, str], int] = {}
         self._by_id: dict[int, int] = {}
@@ -67,6 +69,8 @@ class Ledger:
     def _note(self, entry: dict[str, Any]) -> None:
         if entry["note"] == "cut":
             self.cuts[entry["connection"]].append((entry["since"], entry["at"]))
+        elif entry["note"] == "service":
+            self.services.add(entry["connection"])
         elif entry["note"] == "closed":
             self.closes[entry["connection"]] = entry["at"]
 
@@ -103,9 +107,10 @@ class Ledger:
         return self._type_names[self.types[number]]
 
     def connections_of(self, number: int) -> Iterator[int]:
-        """The connections that an event went to."""
-        yield self.connections[number]
-        yield from self._also.get(number, ())
+        """The connections of recorders that an event went to."""
+        for connection in (self.connections[number], *self._also.get(number, ())):
+            if connection not in self.services:
+                yield connection
 
     def take(self, record: dict[str, Any], last: int) -> tuple[int | None, str]:
         """(the event of ``record``, "") and mark it as seen; (None, why) where there is none, or none

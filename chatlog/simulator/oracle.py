@@ -68,7 +68,8 @@ class Oracle:
 
     def note(self, what: str, connection: int, ms: int, since: int | None = None) -> None:
         """Something happened to a connection at ``ms``: ``opened``, ``closed`` (what was sent last may not
-        have been read), ``cut`` (what was sent since ``since`` may never have arrived)."""
+        have been read), ``cut`` (what was sent since ``since`` may never have arrived). ``service``: it is
+        none of a recorder."""
         line = {"note": what, "connection": connection, "at": ms}
         if since is not None:
             line["since"] = since

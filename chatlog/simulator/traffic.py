@@ -86,6 +86,12 @@ class Traffic:
         self.oracle.note("opened", self._numbers, self.milliseconds())
         return self._numbers
 
+    def service(self) -> int:
+        """The number of a listener that is no connection of a recorder."""
+        self._numbers += 1
+        self.oracle.note("service", self._numbers, self.milliseconds())
+        return self._numbers
+
     def closed(self, link: Link) -> None:
         """A connection is gone."""
         self._links.discard(link)

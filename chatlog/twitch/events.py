@@ -215,16 +215,17 @@ def channel_of(line: bytes) -> str:
 def dedup_key(message: irc.Message) -> Hashable:
     """What two copies of one event have in common, and two events have not.
 
-    Twitch names an event by its ``id``, unique per room; a deletion by the id of what it deletes. A
-    CLEARCHAT has none: channel, target, duration and time stand for it. Of the rest, ROOMSTATE and
-    NOTICE among them, only the whole line is left, and two events may well look the same.
+    Twitch names an event by its ``id``, unique per room; a deletion by the id of what it deletes, and its
+    time: a message can be deleted twice. A CLEARCHAT has none: channel, target, duration and time stand
+    for it. Of the rest, ROOMSTATE and NOTICE among them, only the whole line is left, and two events may
+    well look the same.
     """
     tags = message.tags
     if message.command == "CLEARCHAT":
         target = message.params[1] if len(message.params) > 1 else ""
         return (message.channel, target, tags.get("ban-duration", ""), tags.get("tmi-sent-ts", ""))
     if message.command == "CLEARMSG" and tags.get("target-msg-id"):
-        return ("CLEARMSG", tags["target-msg-id"])
+        return ("CLEARMSG", tags["target-msg-id"], tags.get("tmi-sent-ts", ""))
     return tags.get("id") or message.raw
 
 

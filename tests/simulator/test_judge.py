@@ -56,6 +56,15 @@ class JudgeTests(SynchronousTestCase):
         status, found = self.judge(case.write())
         self.assertEqual((status, found["lost"]), (1, 1))
 
+    def test_backfilled(self) -> None:
+        """What was recorded later than it was said, and says so, is not out of order, and is counted."""
+        case = self.case()
+        late = case.records["beta"].pop(5)
+        case.records["beta"].insert(9, late)
+        late["details"]["backfilled"] = True
+        status, found = self.judge(case.write())
+        self.assertEqual((status, self.faults(found), found["backfilled"]), (0, {}, 1))
+
     def test_whole_room_lost(self) -> None:
         """A room without any file is missing as a whole."""
         case = self.case()

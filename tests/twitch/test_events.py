@@ -291,10 +291,12 @@ class DedupTests(SynchronousTestCase):
         self.assertNotEqual(self.key(chat()), self.key(chat(id="another")))
 
     def test_deletion(self) -> None:
-        """A deletion is known by what it deletes, and is not taken for the deleted message."""
+        """A deletion is known by what it deletes and when, and is not taken for the deleted message; a
+        message can be deleted twice."""
         deletion = f"@login=ab;target-msg-id={CHAT_TAGS['id']};tmi-sent-ts=1 CLEARMSG #someroom :x"
         self.assertEqual(self.key(deletion), self.key(deletion.replace("login=ab;", "")))
         self.assertNotEqual(self.key(deletion), self.key(chat()))
+        self.assertNotEqual(self.key(deletion), self.key(deletion.replace("ts=1", "ts=2")))
 
     def test_clearchat(self) -> None:
         """Room, target, duration and time tell one CLEARCHAT from another."""

@@ -1,0 +1,136 @@
+"""A look-alike of the service that remembers what was said in Twitch's rooms (recent-messages2).
+
+``GET /api/v2/recent-messages/{login}?limit=N`` is answered with the latest lines of the room, oldest
+first. Like the real one it joins a room when it is first asked for it, writes tags in another order,
+adds two of its own and leaves the colon out where it can. What it hears it never loses, so it counts as
+a listener of which no recorder can be a copy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import Any
+
+import orjson
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from chatlog.simulator.traffic import Traffic
+
+#: Lines that are remembered of a room.
+MOST = 800
+#: The commands that are remembered.
+_EXPORTED = frozenset({"PRIVMSG", "CLEARCHAT", "CLEARMSG", "USERNOTICE", "NOTICE", "ROOMSTATE"})
+_LOGIN = re.compile(r"[a-z0-9_]{1,25}\Z")
+#: Milliseconds until a line has come to the service.
+_DELAY = 120
+
+
+class _Ear:
+    """Listens to one room. What is put into ``pending`` is remembered with its time."""
+
+    dead = False
+
+    def __init__(self, number: int, traffic: Traffic) -> None:
+        self.number = number
+        self._traffic = traffic
+        self._lines: deque[tuple[int, bytes]] = deque(maxlen=MOST)
+
+    @property
+    def pending(self) -> Any:
+        """Where the traffic puts lines."""
+        return self
+
+    def append(self, wire: bytes) -> None:
+        """Remember a line."""
+        self._lines.append((self._traffic.milliseconds(), wire))
+
+    def lines(self, limit: int) -> list[str]:
+        """The latest lines as the service gives them."""
+        found = [_exported(ms + _DELAY, wire) for ms, wire in self._lines]
+        return [line for line in found if line][-limit:]
+
+
+class SimulatedRecent(Resource):
+    """The service on 127.0.0.1. ``status`` other than 200 is what every request is answered with, together
+    with ``retry_after`` seconds."""
+
+    isLeaf = True
+
+    def __init__(self, reactor: Any, traffic: Traffic) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._traffic = traffic
+        self._ears: dict[str, _Ear] = {}
+        self._number = 0
+        self._listening: Any = None
+        self.status = 200
+        self.retry_after = 0
+        #: (login, limit) of every request.
+        self.requests: list[tuple[str, int]] = []
+
+    def listen(self, port: int = 0) -> int:
+        """Begin to listen on ``port`` (0: any); the port."""
+        self._number = self._traffic.service()
+        site = Site(self)
+        site.noisy = False
+        self._listening = self._reactor.listenTCP(port, site, interface="127.0.0.1")
+        found: int = self._listening.getHost().port
+        return found
+
+    def stop(self) -> Deferred[None]:
+        """Listen no more."""
+        listening, self._listening = self._listening, None
+        return succeed(None) if listening is None else maybeDeferred(listening.stopListening)
+
+    def render_GET(self, request: Any) -> bytes:
+        """Answer one request."""
+        path = request.path.decode("ascii", "replace").rpartition("/")
+        said = (request.args.get(b"limit") or [b""])[0]
+        limit = min(int(said), MOST) if said.isdigit() else MOST
+        request.setHeader("Content-Type", "application/json")
+        if self.retry_after:
+            request.setHeader("Retry-After", str(self.retry_after))
+        if self.status != 200:
+            request.setResponseCode(self.status)
+            return b'{"status":"error"}'
+        if path[0] != "/api/v2/recent-messages" or not _LOGIN.match(path[2]):
+            request.setResponseCode(400)
+            return b'{"messages":[],"error":"Invalid channel login","error_code":"invalid_channel_login"}'
+        self.requests.append((path[2], limit))
+        return self.answer(path[2], limit)
+
+    def answer(self, login: str, limit: int = MOST) -> bytes:
+        """What is remembered of a room; it is listened to from now on."""
+        ear = self._ears.get(login)
+        joined = ear is not None
+        if ear is None:
+            ear = self._ears[login] = _Ear(self._number, self._traffic)
+            self._traffic.listen(self._traffic.room("twitch", login), 0, ear)  # type: ignore[arg-type]
+        error = None if joined else "The bot is currently not joined to this channel"
+        code = None if joined else "channel_not_joined"
+        lines = ear.lines(limit) if limit else []
+        return orjson.dumps({"messages": lines, "error": error, "error_code": code})
+
+
+def _exported(ms: int, wire: bytes) -> str:
+    """A line as the service gives it; ``""`` for those that it does not remember."""
+    try:
+        line = wire.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        return ""
+    tags = {"rm-received-ts": str(ms), "historical": "1"}
+    if line.startswith("@"):
+        head, _, line = line[1:].partition(" ")
+        for tag in head.split(";"):
+            key, _, value = tag.partition("=")
+            tags[key] = value
+    middle, colon, text = line.partition(" :")
+    command = next((word for word in middle.split(" ") if not word.startswith(":")), "")
+    if command not in _EXPORTED:
+        return ""
+    if colon and text and " " not in text and not text.startswith(":"):
+        line = f"{middle} {text}"
+    return "@" + ";".join(f"{key}={tags[key]}" for key in sorted(tags)) + " " + line
