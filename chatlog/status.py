@@ -181,7 +181,8 @@ present) |
         return facts
 
     def rooms(self) -> Iterator[Facts]:
-        """The facts of every room, in no order, as ``Roster.room`` gives them."""
+        """The facts of every room, in no order, as ``Roster.room`` gives them. To be gone through at once:
+        rooms may come and go in the next turn of the reactor."""
         return self._roster.rooms(self._clock.seconds(), self._wall())
 
     def room(self, platform: str, name: str) -> Facts | None:
