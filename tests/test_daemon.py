@@ -53,7 +53,7 @@ class LifeTests(DaemonCase):
         self.stage.config(
             {
                 "twitch": {"channels": [f"room{n}" for n in range(1, 7)]},
-                "kick": {"channels": ["room1", {"slug": "room2", "chatroom_id": 2}]},
+                "kick": {"channels": ["room1", "room2"]},
                 "recorder": {"directory": str(self.stage.home / "data"), "rotate_interval": "3s"},
                 "s3": self.stage.s3_settings(),
                 "uploader": {"compression": "zstd"},
@@ -80,7 +80,7 @@ class LifeTests(DaemonCase):
         self.stage.config(
             {
                 "twitch": {"channels": [f"room{n}" for n in range(1, 5)]},
-                "kick": {"channels": [{"slug": "room1", "chatroom_id": 1}]},
+                "kick": {"channels": ["room1"]},
                 "recorder": {"directory": str(self.stage.home / "data"), "rotate_interval": "2s"},
             }
         )
@@ -151,7 +151,7 @@ class StartTests(DaemonCase):
     def test_second_process(self) -> None:
         """A second daemon on the same directory ends with status 1 and says who is there; the first goes
         on."""
-        self.stage.simulator(rate=50, kick_share=0, channels=2)
+        simulator = self.stage.simulator(rate=50, kick_share=0, channels=2)
         self.stage.config({})
         first = self.stage.daemon()
         self.recording(first, "twitch", 1)
@@ -161,6 +161,7 @@ class StartTests(DaemonCase):
         self.assertNotIn("Traceback", second.output())
         self.assertTrue(first.alive)
         self.ended(first, signal.SIGTERM)
+        simulator.end()
         self.assertWhole(self.stage.judge(None, "--settle", "3"), 10)
 
     def test_problems_of_the_configuration(self) -> None:
@@ -199,7 +200,7 @@ class HangupTests(DaemonCase):
         self.stage.config(
             {
                 "twitch": {"channels": ["room1", "room3"]},
-                "kick": {"channels": [{"slug": "room2", "chatroom_id": 2}]},
+                "kick": {"channels": ["room2"]},
             }
         )
         daemon.send(signal.SIGHUP)
