@@ -83,8 +83,6 @@ class Pool(Service):
         self._told = (0, 0)
         self._told_at = float("-inf")
 
-    # -- rooms -----------------------------------------------------------------------------------
-
     def add(self, room: Room) -> None:
         """Record ``room`` from now on; a room of that name must not be there yet."""
         self.rooms[room.name] = room
@@ -110,8 +108,6 @@ class Pool(Service):
     def states(self) -> Counter[State]:
         """How many rooms are in which state."""
         return Counter(room.state for room in self.rooms.values())
-
-    # -- service ---------------------------------------------------------------------------------
 
     def startService(self) -> None:
         super().startService()
@@ -225,7 +221,14 @@ class Pool(Service):
 
     def _close(self, link: Link) -> Deferred[None]:
         link.closing = True
-        return link.close().addBoth(lambda _: self._discard(link))
+        return link.close().addCallbacks(lambda _: self._discard(link), lambda _: self._give_up(link))
+
+    def _give_up(self, link: Link) -> None:
+        """Nobody waits any longer for the connection to end."""
+        if link.up:
+            link.answers = False
+            self.link_down(link, self._wall() - link.heard_ago(), "connection lost")
+        self._discard(link)
 
     def _discard(self, link: Link) -> None:
         link.up = False
@@ -337,14 +340,15 @@ class Pool(Service):
     def _tick(self) -> None:
         try:
             now = self._clock.seconds()
-            self._open_next(now)
+            if self._unopened and now - self._last_opened >= OPEN_EVERY:
+                self._open(self._unopened.pop(0))
             while self._timers and self._timers[0][0] <= now:
                 _, _, seat, turn = heapq.heappop(self._timers)
                 if seat.turn == turn:
                     self._timed_out(seat)
             for link in list(self.links):
-                if link.up and not link.seats and not link.retiring and not link.closing:
-                    self._close_spare(link)
+                if self._is_spare(link):
+                    self._close(link)
                 else:
                     link.check()
             self._overlaps.check(now)
@@ -352,10 +356,6 @@ class Pool(Service):
         except Exception:
             # One bad room must not stop the clock of all the others.
             self._log.failure("{platform}: while looking after the rooms", platform=self.platform)
-
-    def _open_next(self, now: float) -> None:
-        if self._unopened and now - self._last_opened >= OPEN_EVERY:
-            self._open(self._unopened.pop(0))
 
     def _timed_out(self, seat: Seat) -> None:
         if seat.state is State.REQUESTED:
@@ -376,9 +376,10 @@ class Pool(Service):
         if new.up:
             self._queue(seat)
 
-    def _close_spare(self, link: Link) -> None:
-        if sum(1 for _ in self._of_lane(link.lane)) > 1:
-            self._close(link)
+    def _is_spare(self, link: Link) -> bool:
+        if not link.up or link.seats or link.retiring or link.closing:
+            return False
+        return sum(1 for _ in self._of_lane(link.lane)) > 1
 
     def _tell(self, now: float) -> None:
         """One line whenever the number of recorded rooms has changed and settled, or every 30 s."""

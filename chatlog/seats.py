@@ -157,6 +157,10 @@ class Link(abc.ABC):
     def leave(self, name: str) -> None:
         """Tell the server that the room is no longer wanted here."""
 
+    def heard_ago(self) -> float:
+        """Seconds since the last byte came."""
+        return 0.0
+
     @abc.abstractmethod
     def check(self) -> None:
         """Called every second: ping, and give up on a peer that is silent for too long."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from chatlog.coverage import Hole
 from chatlog.pool import Pool
 from chatlog.seats import State
@@ -287,6 +289,21 @@ class StopTests(LaneCase):
         pool.link_down(self.links[0], self.at(40), "closed")
         coverage = pool.rooms["room0"].coverage
         self.assertEqual((coverage.missing_since, coverage.reason), (self.at(40), "connection lost"))
+
+    def test_end_that_does_not_come_in_time(self) -> None:
+        """The same if nobody waits any longer for the connection to end."""
+        pool = self.make(1)
+        self.all_recorded(pool)
+        self.until(60)
+        link = self.links[0]
+        endless: Deferred[None] = Deferred()
+        self.patch(link, "close", lambda: endless)
+        self.patch(link, "heard_ago", lambda: 7.0)
+        stopped = pool.stopService()
+        stopped.cancel()
+        self.successResultOf(stopped)
+        coverage = pool.rooms["room0"].coverage
+        self.assertEqual((coverage.missing_since, coverage.reason), (self.at(53), "connection lost"))
 
     def test_dead_lane_at_the_end(self) -> None:
         """With a second lane that answers, nothing is missing before the end, whichever ends first."""

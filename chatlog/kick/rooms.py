@@ -157,6 +157,10 @@ class KickLink(Link):
             for channel in self._channels_of(name):
                 connection.unsubscribe(channel)
 
+    def heard_ago(self) -> float:
+        connection = self._factory.connection
+        return 0.0 if connection is None else self._clock.seconds() - connection.last_heard
+
     def check(self) -> None:
         if self._factory.connection is not None:
             self._factory.connection.check()

@@ -107,6 +107,10 @@ class TwitchLink(Link):
     def leave(self, name: str) -> None:
         self._send(irc.format_channels("PART", [name]))
 
+    def heard_ago(self) -> float:
+        protocol = self._factory.protocol
+        return 0.0 if protocol is None else self._clock.seconds() - protocol.heard
+
     def check(self) -> None:
         if self._factory.protocol is not None:
             self._factory.protocol.check()
