@@ -232,6 +232,17 @@ class EventTests(KickCase):
         self.assertEqual(self.holes, [("ann", Hole(START + 15, START + 22, "closed by the server: 4200"))])
         self.assertEqual(self.counters.disconnects, {"kick": 1})
 
+    def test_refused_key_is_known(self) -> None:
+        """Until it is taken, the connection knows that the key is refused; another loss is no refusal."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        link.lost(1.0, "closed by the server: 4001", Closing.REFUSED)
+        self.assertEqual((link.refused, link.trouble), (True, "closed by the server: 4001"))
+        link.connected()
+        self.assertEqual((link.refused, link.trouble), (False, ""))
+        link.lost(1.0, "connection lost", Closing.BACK_OFF)
+        self.assertEqual((link.refused, link.trouble), (False, "connection lost"))
+
     def test_failed_attempts_are_said_once(self) -> None:
         """A server that stays away is one line in the log, not one for every try."""
         rooms = self.make(KickChannel("ann", 11))

@@ -196,6 +196,21 @@ class LoginTests(TwitchCase):
         for delay, step in zip(delays, (60, 120, 240, 480, 600), strict=True):
             self.assertTrue(step / 2 <= delay <= step + 1, delays)
 
+    def test_refused_login_is_known(self) -> None:
+        """Until it is taken, the connection knows that the login is refused, and why it is down; another
+        loss is no refusal."""
+        pool = self.make("ann", username="my_bot", oauth=Secret("abc123"))
+        peer = self.peer()
+        [link] = pool.links
+        peer.say(":tmi.twitch.tv NOTICE * :Login authentication failed")
+        peer.lose()
+        self.assertEqual((link.refused, link.trouble), (True, "login refused: Login authentication failed"))
+        again = Peer(peer.factory)
+        again.welcome()
+        self.assertEqual((link.refused, link.trouble), (False, ""))
+        again.lose()
+        self.assertEqual((link.refused, link.trouble), (False, "connection lost"))
+
     def test_no_welcome(self) -> None:
         """A server that takes the connection and then says nothing is given up after 30 s."""
         self.make("ann")
