@@ -38,6 +38,8 @@ def arguments() -> argparse.Namespace:
     add("--compression", default="none")
     add("--s3", action="store_true", help="upload to an S3 server (moto) instead of a directory")
     add("--rotate", default="1h", help="rotate_interval; files are compressed and uploaded when they rotate")
+    add("--rotate-size", default="32MB", help="rotate_size")
+    add("--drain", action="store_true", help="start again afterwards until everything is in the store")
     add("--lanes", type=int, default=1)
     add("--flush", default="500ms", help="flush_interval")
     add("--joins", type=int, default=2000, help="joins_per_10s")
@@ -106,6 +108,7 @@ def settings(options: argparse.Namespace, stage: Stage) -> dict[str, Any]:
         "recorder": {
             "directory": str(stage.home / "data"),
             "rotate_interval": options.rotate,
+            "rotate_size": options.rotate_size,
             "flush_interval": options.flush,
         },
     }
@@ -118,7 +121,7 @@ def settings(options: argparse.Namespace, stage: Stage) -> dict[str, Any]:
 def run(options: argparse.Namespace, stage: Stage, prefix: list[str]) -> int:
     """Measure and print; the exit status."""
     # Kick's ids are looked up, three a second.
-    joins = options.kick / 2 + options.rooms * options.lanes / options.joins * 10 + options.rooms / 90 * 2 + 60
+    joins = options.kick / 2 + options.rooms * (options.lanes * 10 / options.joins + 2 / 90) + 60
     simulator = stage.simulator(
         rate=options.rate,
         spread="even",
@@ -165,6 +168,11 @@ def run(options: argparse.Namespace, stage: Stage, prefix: list[str]) -> int:
     began = time.monotonic()
     status = daemon.end(limit=60)
     print(f"stopped            in {time.monotonic() - began:.2f} s with status {status}")
+    if options.drain:
+        again = stage.daemon()
+        wait_for("an empty spool", lambda: not stage.local_files(), 300)
+        again.end()
+        print(f"left in the spool  {len(stage.local_files())} files")
     return judged(stage, options)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -150,7 +150,7 @@ class Packed:
     contents: Contents
 
 
-def chunks_of(files: Files, path: str) -> Iterator[bytes]:
+def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
     """A file's bytes, a piece at a time. Raises OSError."""
     fd = files.open_read(path)
     try:
@@ -170,18 +170,19 @@ def pack(files: Files, source: str, target: str, suffix: str) -> int:
     size = 0
     try:
         try:
-            for data in _through(packer(suffix), chunks_of(files, source)):
-                write_whole(files, fd, data)
-                size += len(data)
+            with closing(chunks_of(files, source)) as chunks:
+                for data in _through(packer(suffix), chunks):
+                    write_whole(files, fd, data)
+                    size += len(data)
             files.sync(fd)
         finally:
             files.close(fd)
+        files.rename(unfinished, target)
     except OSError:
         # What there is of it takes space that may be what is wanting.
         with suppress(OSError):
             files.remove(unfinished)
         raise
-    files.rename(unfinished, target)
     files.sync_directory(target.rpartition("/")[0])
     return size
 

@@ -115,10 +115,7 @@ class Shipment:
             name = next((name.removesuffix(end) for end in (".gz", ".zst") if name.endswith(end)), "")
         item = item_of(name, content)
         if area == "sealed" and item in found:
-            # The packed one is whole; only the last step is missing.
-            size = self._files.size(path)
-            self._files.remove(path)
-            self._on_packed(-size)
+            self._drop(path)
             return
         found[item] = self._files.size(path)
 
@@ -148,11 +145,12 @@ class Shipment:
         if item.content == "manifest":
             path = self.path("manifest", item.name)
             return path, load(self._files, path, self._suffix, compress=bool(self._suffix))
+        raw = self.path("sealed", item.name)
         for suffix in (self._suffix, ".gz", ".zst"):
             path = self.path("packed", item.name + suffix)
             if suffix and self._files.exists(path):
+                self._drop(raw)
                 return path, load(self._files, path, suffix)
-        raw = self.path("sealed", item.name)
         if not self._suffix:
             return raw, load(self._files, raw, "")
         path = self.path("packed", item.name + self._suffix)
@@ -164,10 +162,19 @@ class Shipment:
             if error.errno not in NO_SPACE:
                 raise
             # No room for a second file: it is shipped from memory, and that makes room.
+            with suppress(OSError):
+                self._files.remove(path)
             return raw, load(self._files, raw, self._suffix, compress=True)
         self._files.remove(raw)
         self._on_packed(after - before)
         return path, load(self._files, path, self._suffix)
+
+    def _drop(self, raw: str) -> None:
+        """Remove what has been packed as a whole, if that has not been done yet."""
+        with suppress(FileNotFoundError):
+            size = self._files.size(raw)
+            self._files.remove(raw)
+            self._on_packed(-size)
 
     # -- the store -----------------------------------------------------------------------------------
 

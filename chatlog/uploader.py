@@ -142,10 +142,13 @@ class Uploader(Service):
                 timer.cancel()
         self._timers.clear()
 
+    def _is_set(self, what: str) -> bool:
+        timer = self._timers.get(what)
+        return timer is not None and timer.active()
+
     def _after(self, delay: float, what: str, call: Callable[[], object]) -> None:
-        before = self._timers.get(what)
-        if before is not None and before.active():
-            before.cancel()
+        if self._is_set(what):
+            self._timers[what].cancel()
         self._timers[what] = self._clock.callLater(delay, call)
 
     # -- what is to be shipped -----------------------------------------------------------------------
@@ -194,23 +197,22 @@ class Uploader(Service):
 
     def _fill(self) -> None:
         """Begin as much as may be begun."""
-        if not self.running or self._preparing:
-            return
-        retry = self._timers.get("retry")
-        if retry is not None and retry.active():
-            return
-        if not self._prepared:
+        if self._may_begin() and not self._prepared:
             self._preparing = True
             done = self._threads.run(self._shipment.prepare)
             done.addCallbacks(self._is_prepared, self._not_prepared).addErrback(self._unexpected)
             return
-        most = self._concurrency if self.state == OK else 1
-        while self._queue and len(self._flying) < most:
+        while self._queue and self._may_begin():
             item = heapq.heappop(self._queue)
             self._flying.add(item)
             shipped: Deferred[Shipped] = self._threads.run(self._shipment.ship, item)
             shipped.addCallbacks(self._shipped, self._failed, (item,), {}, (item,))
             shipped.addErrback(self._unexpected)
+
+    def _may_begin(self) -> bool:
+        if not self.running or self._preparing or self._is_set("retry"):
+            return False
+        return len(self._flying) < (self._concurrency if self.state == OK else 1)
 
     def _is_prepared(self, _: None) -> None:
         self._preparing = False
@@ -278,8 +280,7 @@ class Uploader(Service):
         self._corrupt.pop(item, None)
         self._aside[item] = reason
         self._log.error("{reason}; the file stays where it is and is tried again in an hour", reason=reason)
-        retry = self._timers.get("aside")
-        if retry is None or not retry.active():
+        if not self._is_set("aside"):
             self._after(ASIDE_AGAIN, "aside", self._retry_aside)
 
     def _retry_aside(self) -> None:
@@ -302,8 +303,7 @@ class Uploader(Service):
         if changed or (state != RETRYING and now - self._told_at >= TELL_AGAIN):
             self._told_at = now
             self._tell(state)
-        retry = self._timers.get("retry")
-        if retry is None or not retry.active():
+        if not self._is_set("retry"):
             delay = self._backoff.next() if state == RETRYING else REFUSED_AGAIN
             self._after(delay, "retry", self._fill)
 
@@ -332,9 +332,8 @@ class Uploader(Service):
                 count=len(self._sizes),
             )
             self._backoff.reset()
-            retry = self._timers.pop("retry", None)
-            if retry is not None and retry.active():
-                retry.cancel()
+            if self._is_set("retry"):
+                self._timers.pop("retry").cancel()
 
     def _tell_packed(self) -> None:
         while self._packed:
