@@ -257,9 +257,20 @@ class Presence(Service):
             recorded, missing = tally.seconds(key, standing.begun, open_since, until)
             yield RoomTime(*key, recorded, missing, "" if standing.recorded else standing.reason)
 
+    @property
+    def since(self) -> float:
+        """When the present period began."""
+        return self._tally.since
+
+    def closing(self, at: float) -> None:
+        """The period will end at ``at``, as soon as its seconds are safe: see ``turn``."""
+        self._tally.closing(at)
+
     def turn(self, at: float) -> None:
-        """A new period begins at ``at``."""
+        """A new period begins at ``at``. What happened since, if ``closing`` was told of that time, counts
+        for the new one."""
         self._tally.turn(at)
+        self._due.update(self._tally.lost)
         for standing in self._earlier.values():
             standing.lost, standing.begun = 0.0, None
         self._head_due = True

@@ -12,22 +12,31 @@ class Tally:
     ``lost`` holds the seconds of the holes that have closed.
     """
 
-    __slots__ = ("lost", "since")
+    __slots__ = ("_next", "lost", "since")
 
     def __init__(self, since: float) -> None:
         self.since = since
         self.lost: dict[Key, float] = {}
+        self._next: Tally | None = None
 
     def closed(self, key: Key, hole: Hole) -> None:
         """A hole of the room has closed."""
         seconds = hole.end - max(hole.start, self.since)
         if seconds > 0:
             self.lost[key] = self.lost.get(key, 0.0) + seconds
+        if self._next is not None:
+            self._next.closed(key, hole)
+
+    def closing(self, at: float) -> None:
+        """The period will end at ``at``: of the holes that close from now on, what comes after that
+        counts for the next one."""
+        self._next = Tally(at)
 
     def turn(self, at: float) -> None:
-        """The next period begins."""
+        """The next period begins at ``at``."""
+        following, self._next = self._next, None
         self.since = at
-        self.lost.clear()
+        self.lost = following.lost if following is not None and following.since == at else {}
 
     def seconds(
         self, key: Key, first: float | None, missing_since: float | None, until: float

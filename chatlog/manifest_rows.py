@@ -1,0 +1,182 @@
+"""The rows of a manifest: what an instance stored in an hour, and how much of it each room was recorded.
+
+    {"kind": "manifest", "from", "to", "version", "instance"}                    the first row
+    {"kind": "object", "key", "bytes", "sha256", "lines", "first", "last"}       one for every object
+    {"kind": "room", "platform", "channel", "recorded", "missing", "reason"}     one for every room
+
+It imports no Twisted. docs/records.md is the page for users.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from chatlog.naming import ManifestName, utc_minute
+from chatlog.record import rfc3339
+
+#: Bytes of a row that are read; the rest of a longer line is passed over.
+LONGEST_ROW = 1 << 16
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z\Z", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class HeadRow(NamedTuple):
+    """The period of a manifest, in seconds since the epoch, and who wrote it."""
+
+    since: float
+    until: float
+    version: str
+    instance: str
+
+
+class ObjectRow(NamedTuple):
+    """An object that was verified: ``bytes`` and ``sha256`` are those of the object as it is stored,
+    ``first`` and ``last`` the timestamps of its first and last record."""
+
+    key: str
+    bytes: int
+    sha256: str
+    lines: int
+    first: str
+    last: str
+
+
+class RoomRow(NamedTuple):
+    """Seconds in which a room was recorded and in which it was not, and why it was missing at the end,
+    ``""`` if it was not."""
+
+    platform: str
+    channel: str
+    recorded: float
+    missing: float
+    reason: str
+
+
+Row = HeadRow | ObjectRow | RoomRow
+
+
+def encoded(row: Row) -> bytes:
+    """The row as one line, newline included."""
+    if isinstance(row, HeadRow):
+        return _line(
+            {
+                "kind": "manifest",
+                "from": rfc3339(round(row.since * 1000)),
+                "to": rfc3339(round(row.until * 1000)),
+                "version": row.version,
+                "instance": row.instance,
+            }
+        )
+    if isinstance(row, ObjectRow):
+        return _line({"kind": "object", **row._asdict()})
+    seconds = {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
+    return _line({"kind": "room", **row._asdict(), **seconds})
+
+
+def parsed(line: bytes) -> Row | None:
+    """The row in a line; None for a row of another kind. Raises ValueError for what is none."""
+    try:
+        row = json.loads(line) if b"\\ud" in line else orjson.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(row, dict):
+        raise ValueError("not an object")
+    try:
+        return _row(row)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"a row without a proper {error}") from None
+
+
+def _row(row: dict[str, Any]) -> Row | None:
+    kind = row["kind"]
+    if kind == "manifest":
+        since, until = seconds_of(_text(row, "from")), seconds_of(_text(row, "to"))
+        return HeadRow(since, until, _text(row, "version"), _text(row, "instance"))
+    if kind == "object":
+        digest = _text(row, "sha256")
+        if not _SHA256.match(digest):
+            raise TypeError("sha256")
+        return ObjectRow(
+            _text(row, "key"),
+            _count(row, "bytes"),
+            digest,
+            _count(row, "lines"),
+            _text(row, "first"),
+            _text(row, "last"),
+        )
+    if kind == "room":
+        return RoomRow(
+            _text(row, "platform"),
+            _text(row, "channel"),
+            _seconds(row, "recorded"),
+            _seconds(row, "missing"),
+            _text(row, "reason"),
+        )
+    return None
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row[key]
+    if not isinstance(value, str):
+        raise TypeError(key)
+    return value
+
+
+def _count(row: dict[str, Any], key: str) -> int:
+    value = row[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(key)
+    return value
+
+
+def _seconds(row: dict[str, Any], key: str) -> float:
+    value = row[key]
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e12:
+        raise TypeError(key)
+    return float(value)
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # A lone surrogate in a server's words.
+        return json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def seconds_of(timestamp: str) -> float:
+    """Seconds since the epoch of a time as records have it. Raises ValueError."""
+    if not _TIMESTAMP.match(timestamp):
+        raise ValueError("not a timestamp")
+    whole, _, fraction = timestamp[:-1].partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+def name_of(head: HeadRow) -> ManifestName:
+    """What a manifest is called: it has the name of the hour that it begins in."""
+    instance = "" if head.instance == "main" else head.instance
+    return ManifestName(utc_minute(head.since // 3600 * 3600), instance)
+
+
+def lines_of(chunks: Iterable[bytes], longest: int) -> Generator[tuple[bytes, bool], None, None]:
+    """The lines of a file, without their ends, and whether each is whole: one longer than ``longest``
+    bytes is cut there, and the last may have no end. Never holds more than that and a chunk."""
+    rest = b""
+    cut = False
+    for chunk in chunks:
+        pieces = chunk.split(b"\n")
+        pieces[0] = rest + pieces[0]
+        rest = pieces.pop()
+        for piece in pieces:
+            yield piece[:longest], not cut and len(piece) <= longest
+            cut = False
+        if len(rest) > longest:
+            rest, cut = rest[:longest], True
+    if rest:
+        yield rest, False
