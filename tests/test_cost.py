@@ -10,8 +10,8 @@ import tomllib
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench import sizes as bench_sizes
-from chatlog import cost, sizes
-from chatlog.cost import Load, Month
+from chatlog import bill, cost, sizes
+from chatlog.bill import Load, Month
 from chatlog.prices import CLASSES, FLY, STORES, Prices, StorageClass
 from chatlog.units import parse_size
 from tests.test_layering import ROOT
@@ -31,26 +31,26 @@ class MonthTests(SynchronousTestCase):
         """A room makes an object an hour: 24 a day, 720 a month, and as many manifests whatever the
         rooms. 240 messages of 1000 bytes a day are 7.2 MB, and a row of a manifest for each object and
         each room and hour 1440 times 250 bytes."""
-        found = cost.month_of(Load(rooms=1, messages=240, size=1000))
+        found = bill.month_of(Load(rooms=1, messages=240, size=1000))
         self.assertEqual((found.objects, found.manifests, found.requests), (720, 720, 1440))
         self.assertAlmostEqual(found.stored, 7_200_000 + 360_000)
         self.assertAlmostEqual(found.packed, 1000)
-        ten = cost.month_of(Load(rooms=10, messages=240, size=1000))
+        ten = bill.month_of(Load(rooms=10, messages=240, size=1000))
         self.assertEqual((ten.objects, ten.manifests), (7200, 720))
         self.assertAlmostEqual(ten.stored, 10 * found.stored)
 
     def test_large_files(self) -> None:
         """An hour that is larger than rotate_size makes several files: 1000 messages of 100 KB are
         100 MB, four files of at most 32 MB."""
-        found = cost.month_of(Load(rooms=1, messages=24_000, size=100_000))
+        found = bill.month_of(Load(rooms=1, messages=24_000, size=100_000))
         self.assertEqual(found.objects, 4 * 24 * 30)
-        exactly = cost.month_of(Load(rooms=1, messages=24_000, size=32_000))
+        exactly = bill.month_of(Load(rooms=1, messages=24_000, size=32_000))
         self.assertEqual(exactly.objects, 24 * 30)
 
     def test_quiet_rooms(self) -> None:
         """A room in which nothing is said makes no file, and five messages a day make five at most."""
-        self.assertEqual(cost.month_of(Load(rooms=1, messages=5)).objects, 5 * 30)
-        silent = cost.month_of(Load(rooms=1, messages=0))
+        self.assertEqual(bill.month_of(Load(rooms=1, messages=5)).objects, 5 * 30)
+        silent = bill.month_of(Load(rooms=1, messages=0))
         self.assertEqual((silent.objects, silent.requests), (0, 720))
 
     def test_hours_and_intervals(self) -> None:
@@ -63,14 +63,14 @@ class MonthTests(SynchronousTestCase):
             Load(rooms=1, rotate_interval=86400, hours=2): 1,
         }
         for load, files in loads.items():
-            self.assertEqual(cost.month_of(load).objects, files * 30, load)
+            self.assertEqual(bill.month_of(load).objects, files * 30, load)
 
     def test_compression(self) -> None:
         """A message takes what was measured in files of that length: 100 a file, 116.4 bytes of 719.3. A
         size that is given is packed at the same ratio."""
-        found = cost.month_of(Load(rooms=1, messages=2400, compression="zstd"))
+        found = bill.month_of(Load(rooms=1, messages=2400, compression="zstd"))
         self.assertAlmostEqual(found.packed, 116.4)
-        given = cost.month_of(Load(rooms=1, messages=2400, compression="zstd", size=1438.6))
+        given = bill.month_of(Load(rooms=1, messages=2400, compression="zstd", size=1438.6))
         self.assertAlmostEqual(given.packed, 232.8)
         self.assertEqual(given.raw, 1438.6)
 
@@ -86,47 +86,47 @@ class BillTests(SynchronousTestCase):
         }
         for requests, stores in cases.items():
             for prices, expected in stores.items():
-                found = cost.requests_cost(prices, month(requests))
+                found = bill.requests_cost(prices, month(requests))
                 for one, other in zip(found, expected, strict=True):
                     self.assertAlmostEqual(one, other, msg=f"{prices.name} {requests}")
 
     def test_whole_units(self) -> None:
         """R2 counts in whole millions and whole GB: one request above what is free costs 4.50, and
         0.1 GB above it a whole one."""
-        self.assertEqual(cost.requests_cost(R2, month(1_000_000)), (0, 0))
-        self.assertAlmostEqual(cost.requests_cost(R2, month(1_000_001))[0], 4.50)
-        self.assertAlmostEqual(cost.storage_cost(R2, month(stored=20.2e9), 1), 0.015)
-        self.assertAlmostEqual(cost.storage_cost(B2, month(stored=20.2e9), 1), 0.1 * 0.00695)
+        self.assertEqual(bill.requests_cost(R2, month(1_000_000)), (0, 0))
+        self.assertAlmostEqual(bill.requests_cost(R2, month(1_000_001))[0], 4.50)
+        self.assertAlmostEqual(bill.storage_cost(R2, month(stored=20.2e9), 1), 0.015)
+        self.assertAlmostEqual(bill.storage_cost(B2, month(stored=20.2e9), 1), 0.1 * 0.00695)
 
     def test_storage_grows(self) -> None:
         """What a month adds lies there for half of it on average, and whole in every later one."""
         prices = Prices("any", "", "", 0, 0, 0.02, gb=10**9)
         for number, gigabytes in {1: 50, 2: 150, 12: 1150}.items():
-            self.assertAlmostEqual(cost.storage_cost(prices, month(stored=100e9), number), gigabytes * 0.02)
+            self.assertAlmostEqual(bill.storage_cost(prices, month(stored=100e9), number), gigabytes * 0.02)
 
     def test_a_gb_of_aws(self) -> None:
         """S3 counts in GB of 2**30 bytes."""
-        self.assertAlmostEqual(cost.storage_cost(S3, month(stored=200 * 2**30), 1), 100 * 0.023)
+        self.assertAlmostEqual(bill.storage_cost(S3, month(stored=200 * 2**30), 1), 100 * 0.023)
 
     def test_together(self) -> None:
         """A month's bill is requests and storage."""
-        found = cost.total_cost(S3, month(1_000_000, 2 * 2**30), 1)
+        found = bill.total_cost(S3, month(1_000_000, 2 * 2**30), 1)
         self.assertAlmostEqual(found, 5.00 + 0.40 + 0.023)
 
     def test_host(self) -> None:
         """The machine, three GB of volume, and what is sent."""
-        self.assertAlmostEqual(cost.host_cost(month(stored=10e9)), 2.02 + 0.45 + 0.20)
+        self.assertAlmostEqual(bill.host_cost(month(stored=10e9)), 2.02 + 0.45 + 0.20)
         with open(ROOT / "fly.toml", "rb") as file:
             [mount] = tomllib.load(file)["mounts"]
-        self.assertEqual(parse_size(mount["initial_size"]), cost.VOLUME * 10**9)
+        self.assertEqual(parse_size(mount["initial_size"]), bill.VOLUME * 10**9)
 
     def test_least_sizes(self) -> None:
         """In a class with a least size a small object costs as much as one of that size; moving costs
         by the object."""
         small = StorageClass("any", "", 0.01, 0.02, 0, 1000, 30)
         prices = Prices("any", "", "", 0, 0, 0)
-        self.assertEqual(cost.class_cost(small, prices, month(10**6, 10**8)), (20.0, 0.01))
-        self.assertEqual(cost.class_cost(small, prices, month(10**6, 10**10)), (20.0, 0.1))
+        self.assertEqual(bill.class_cost(small, prices, month(10**6, 10**8)), (20.0, 0.01))
+        self.assertEqual(bill.class_cost(small, prices, month(10**6, 10**10)), (20.0, 0.1))
 
     def test_prices(self) -> None:
         """Every price says where it is published and when it was read there."""
