@@ -14,9 +14,10 @@ from chatlog.settings import RecorderSettings, UploaderSettings
 from chatlog.sizes import record_bytes
 
 DAYS = 30
-#: Bytes of a row of a manifest, uncompressed: one for every object, and one for every room and hour.
-MANIFEST_ROW = 250
 MANIFESTS_A_DAY = 24
+#: Bytes of the rows of a manifest, one for every object and one for every room, before compression. They are
+#: counted like that: the hundredth part of an archive at most.
+OBJECT_ROW, ROOM_ROW = 270, 104
 #: GB of the volume in fly.toml.
 VOLUME = 3
 
@@ -72,8 +73,8 @@ def month_of(load: Load) -> Month:
         measured = record_bytes(load.platform, load.detail, load.compression, records)
         packed = size * measured / record_bytes(load.platform, load.detail, "none", records)
     objects = files * load.rooms * DAYS
-    rows = objects + load.rooms * MANIFESTS_A_DAY * DAYS
-    stored = load.messages * packed * load.rooms * DAYS + rows * MANIFEST_ROW
+    rows = objects * OBJECT_ROW + load.rooms * MANIFESTS_A_DAY * DAYS * ROOM_ROW
+    stored = load.messages * packed * load.rooms * DAYS + rows
     return Month(objects, MANIFESTS_A_DAY * DAYS, stored, size, packed)
 
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench import sizes as bench_sizes
 from chatlog import bill, cost, sizes
 from chatlog.bill import Load, Month
+from chatlog.manifest_rows import ObjectRow, RoomRow, encoded
 from chatlog.prices import CLASSES, FLY, STORES, Prices, StorageClass
 from chatlog.units import parse_size
 from tests.test_layering import ROOT
@@ -29,15 +30,23 @@ class MonthTests(SynchronousTestCase):
 
     def test_an_object_an_hour(self) -> None:
         """A room makes an object an hour: 24 a day, 720 a month, and as many manifests whatever the
-        rooms. 240 messages of 1000 bytes a day are 7.2 MB, and a row of a manifest for each object and
-        each room and hour 1440 times 250 bytes."""
+        rooms. 240 messages of 1000 bytes a day are 7.2 MB; a manifest has 270 bytes for each object and
+        104 for each room."""
         found = bill.month_of(Load(rooms=1, messages=240, size=1000))
         self.assertEqual((found.objects, found.manifests, found.requests), (720, 720, 1440))
-        self.assertAlmostEqual(found.stored, 7_200_000 + 360_000)
+        self.assertAlmostEqual(found.stored, 7_200_000 + 720 * 270 + 720 * 104)
         self.assertAlmostEqual(found.packed, 1000)
         ten = bill.month_of(Load(rooms=10, messages=240, size=1000))
         self.assertEqual((ten.objects, ten.manifests), (7200, 720))
         self.assertAlmostEqual(ten.stored, 10 * found.stored)
+
+    def test_rows_of_manifests(self) -> None:
+        """The rows are as long as those that the recorder writes."""
+        key = "2026/11/23/twitch/pixelharbor/twitch_pixelharbor_20261123_1100.jsonl.zst"
+        times = ("2026-11-23T11:00:00.123Z", "2026-11-23T11:59:59.123Z")
+        rows = (ObjectRow(key, 45512, "a" * 64, 417, *times), RoomRow("twitch", "pixelharbor", 3600, 0, ""))
+        for row, written in zip(rows, (bill.OBJECT_ROW, bill.ROOM_ROW), strict=True):
+            self.assertLess(abs(len(encoded(row)) - written), 10, row)
 
     def test_large_files(self) -> None:
         """An hour that is larger than rotate_size makes several files: 1000 messages of 100 KB are
