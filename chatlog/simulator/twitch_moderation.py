@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from chatlog.simulator.chat import Maker, Said, twitch_key
+from chatlog.simulator.people import Person
 from chatlog.simulator.rooms import Room
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Moderation:
 
     def __init__(self, chat: TwitchChat) -> None:
         self._chat = chat
+        # Whom something was done to in the present millisecond: nobody is banned twice in one.
+        self._ms = 0
+        self._targets: set[tuple[bytes, int]] = set()
 
     def mix(self) -> list[tuple[float, Maker]]:
         """How often each comes, in a thousand."""
@@ -49,9 +53,24 @@ class Moderation:
         wire = _line(tags, b"CLEARCHAT", room.wire, target.encode() if target else None)
         return wire, b"", type, b'""', key, 0
 
+    def _is_new(self, room: Room, ms: int, user_id: int) -> bool:
+        """Whether nothing was done to the person (0: to everybody) in this very moment yet."""
+        if ms != self._ms:
+            self._ms = ms
+            self._targets.clear()
+        before = len(self._targets)
+        self._targets.add((room.id, user_id))
+        return len(self._targets) > before
+
+    def _target(self, room: Room, ms: int, person: Person) -> Person:
+        """The person, or another if something was done to that one in this very moment."""
+        while not self._is_new(room, ms, person.user_id):
+            person = self._chat.person()
+        return person
+
     def timeout(self, room: Room, ms: int) -> Said:
         """Somebody is timed out, mostly the last one who wrote."""
-        person = room.last[1] if room.last else self._chat.person()
+        person = self._target(room, ms, room.last[1] if room.last else self._chat.person())
         tags = {
             "ban-duration": str(self._chat.rng.choice((1, 30, 150, 600, 86400, 1209600))),
             "room-id": room.id.decode(),
@@ -62,7 +81,7 @@ class Moderation:
 
     def ban(self, room: Room, ms: int) -> Said:
         """Somebody is banned for good; one in ten lines has no time."""
-        person = self._chat.person()
+        person = self._target(room, ms, self._chat.person())
         tags = {"room-id": room.id.decode(), "target-user-id": str(person.user_id)}
         if self._chat.rng.random() < 0.9:
             tags["tmi-sent-ts"] = str(ms)
@@ -76,13 +95,16 @@ class Moderation:
 
     def clear(self, room: Room, ms: int) -> Said:
         """The whole chat is cleared."""
+        if not self._is_new(room, ms, 0):
+            return self._chat.ordinary(room, ms)
         return self._clearchat(room, {"room-id": room.id.decode(), "tmi-sent-ts": str(ms)}, "", b"clear")
 
     def deletion(self, room: Room, ms: int) -> Said:
-        """The last message is deleted."""
+        """The last message is deleted, once."""
         if room.last is None:
             return self._chat.ordinary(room, ms)
         id, person, text = room.last
+        room.last = None
         tags = {
             "login": person.login,
             "room-id": "" if self._chat.rng.random() < 0.3 else room.id.decode(),
