@@ -1,0 +1,154 @@
+"""Whether a line of an archive is a record, and what tells it from every other record of its room.
+
+The schema is that of ``record``; docs/records.md is its page for users. Imports no Twisted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+#: The keys of a record, in their order: in full detail, and in basic detail.
+KEYS = (
+    "timestamp",
+    "channel",
+    "username",
+    "user_id",
+    "message",
+    "type",
+    "id",
+    "platform",
+    "channel_id",
+    "received",
+    "details",
+)
+BASIC_KEYS = KEYS[:5]
+#: Every kind of record.
+TYPES = frozenset(
+    {
+        "message",
+        "action",
+        "delete",
+        "timeout",
+        "ban",
+        "unban",
+        "clear",
+        "subscription",
+        "gift",
+        "raid",
+        "announcement",
+        "reward",
+        "pin",
+        "poll",
+        "room",
+        "notice",
+        "event",
+        "unparsed",
+        "gap",
+    }
+)
+#: The kinds of Kick's events whose id is known to be their own.
+_KICK_IDENTIFIED = frozenset({"message", "delete", "timeout", "ban", "unban", "clear"})
+#: The kinds of Twitch's events that have no id, and are told apart by time and target.
+_TWITCH_TIMED = frozenset({"delete", "timeout", "ban", "clear"})
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
+
+Record = dict[str, Any]
+
+
+class NotARecord(ValueError):
+    """The text says what is wrong with a line."""
+
+
+def check(line: bytes, platform: str, channel: str) -> Record:
+    """The record in ``line``, which has no end, in a file of that room. Raises NotARecord."""
+    if not line:
+        raise NotARecord("an empty line")
+    try:
+        record = json.loads(line) if b"\\ud" in line else orjson.loads(line)
+    except RecursionError:
+        raise NotARecord("nested too deeply") from None
+    except ValueError:
+        raise NotARecord("no JSON") from None
+    if type(record) is not dict:
+        raise NotARecord("no JSON object")
+    keys = tuple(record)
+    if keys == KEYS:
+        _check_full(record, platform)
+    elif keys != BASIC_KEYS:
+        raise NotARecord("other keys than those of a record, or in another order")
+    for key in BASIC_KEYS:
+        if type(record[key]) is not str:
+            raise NotARecord(f"{key} is no text")
+    if not is_timestamp(record["timestamp"]):
+        raise NotARecord("timestamp is no time")
+    if record["channel"] != channel:
+        raise NotARecord("a record of another channel")
+    return record
+
+
+def _check_full(record: Record, platform: str) -> None:
+    for key in KEYS[5:10]:
+        if type(record[key]) is not str:
+            raise NotARecord(f"{key} is no text")
+    if type(record["details"]) is not dict:
+        raise NotARecord("details is no object")
+    if record["type"] not in TYPES:
+        raise NotARecord("an unknown type")
+    if record["platform"] != platform:
+        raise NotARecord("a record of another platform")
+    if not is_timestamp(record["received"]):
+        raise NotARecord("received is no time")
+    if record["type"] == "gap":
+        details = record["details"]
+        if not is_timestamp(details.get("from")) or not is_timestamp(details.get("to")):
+            raise NotARecord("a gap without its beginning or its end")
+        if type(details.get("reason")) is not str:
+            raise NotARecord("a gap without a reason")
+
+
+def is_timestamp(text: object) -> bool:
+    """Whether it is a time as records have it."""
+    return type(text) is str and _TIMESTAMP.match(text) is not None and _second(text[:19]) is not None
+
+
+def seconds(timestamp: str) -> float:
+    """A time of a record, which ``is_timestamp``, in seconds since the epoch."""
+    whole = _second(timestamp[:19])
+    assert whole is not None
+    return whole + int(timestamp[20:23]) / 1000
+
+
+@lru_cache(maxsize=4096)
+def _second(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(f"{text}+00:00").timestamp()
+    except ValueError:
+        return None
+
+
+def identity(record: Record, line: bytes) -> int | None:
+    """Eight bytes that two copies of one event have in common and two events have not; None for what
+    cannot be told from others of its kind."""
+    if "id" not in record:
+        # Basic detail: the same person said the same in the same millisecond.
+        return _digest(line)
+    kind, details = record["type"], record["details"]
+    if record["platform"] == "kick" and kind not in _KICK_IDENTIFIED:
+        return None
+    if record["id"]:
+        return _digest(f"{kind} {record['id']}".encode("utf-8", "surrogatepass"))
+    if kind in _TWITCH_TIMED and details.get("tmi-sent-ts"):
+        marks = [details.get("ban-duration", ""), details.get("target-msg-id", "")]
+        return _digest(repr([kind, record["timestamp"], record["username"], *marks]).encode())
+    return None
+
+
+def _digest(data: bytes) -> int:
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
