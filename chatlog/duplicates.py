@@ -41,17 +41,24 @@ class Duplicates:
     def __len__(self) -> int:
         return len(self._younger) + len(self._older) + len(self._nameless) + len(self._older_nameless)
 
-    def seen(self, key: Hashable, connection: int, now: float, identified: bool) -> bool:
+    def seen(
+        self,
+        key: Hashable,
+        connection: int,
+        now: float,
+        identified: bool,
+        window: float = WITHOUT_ID_WINDOW,
+    ) -> bool:
         """Whether ``key`` was here before; remembers it if not.
 
         An event that carries an id of its own (``identified``) is a duplicate wherever it comes from.
-        One without is a duplicate only when another connection has brought it within the last seconds,
-        and this one has not: the same connection saying the same thing again means that it happened
-        again.
+        One without is a duplicate only when another connection has brought it within the last ``window``
+        seconds, and this one has not: the same connection saying the same thing again means that it
+        happened again.
         """
         number = hash(key)
         if not identified:
-            return self._seen_nameless(number, connection, now)
+            return self._seen_nameless(number, connection, now, window)
         if number in self._younger or number in self._older:
             return True
         if len(self._younger) >= self._limit or now - self._began > self._seconds:
@@ -59,11 +66,11 @@ class Duplicates:
         self._younger.add(number)
         return False
 
-    def _seen_nameless(self, number: int, connection: int, now: float) -> bool:
+    def _seen_nameless(self, number: int, connection: int, now: float, window: float) -> bool:
         recorded = self._nameless.get(number) or self._older_nameless.get(number) or []
         # The latest first: a connection that missed the first of two brings the second.
         for at, brought_by in reversed(recorded):
-            if connection not in brought_by and now - at < WITHOUT_ID_WINDOW:
+            if connection not in brought_by and now - at < window:
                 brought_by.add(connection)
                 return True
         if len(self._nameless) >= self._limit // _RARE or now - self._began > self._seconds:

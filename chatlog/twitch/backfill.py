@@ -321,9 +321,10 @@ class Backfill(Service):
             encoded = event_record(message, received, self._marked, room.name, room.identifier)
             if not encoded or recent.key_of(encoded) in tail.keys:
                 continue
-            key, identified = event_key(message)
+            key, identified, window = event_key(message)
+            # Every request is a connection of its own.
             if room.duplicates is None or not room.duplicates.seen(
-                key, 0, self._clock.seconds(), identified
+                key, -held.number, self._clock.seconds(), identified, window
             ):
                 room.log.append(encoded)
                 count += 1

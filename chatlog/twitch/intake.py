@@ -11,7 +11,7 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from chatlog.counters import Counters
-from chatlog.duplicates import Repeats
+from chatlog.duplicates import REMEMBERED, WITHOUT_ID_WINDOW, Repeats
 from chatlog.record import SERVER_CHANNEL, Encode, rfc3339
 from chatlog.seats import Log, Room
 from chatlog.twitch import irc
@@ -28,6 +28,10 @@ from chatlog.twitch.lines import Oversized
 
 #: The commands that a link wants to hear of although they make a record as well.
 HEARD = frozenset({"ROOMSTATE", "NOTICE"})
+
+#: What an event is known by; whether that is an id, which no other event has; and if not, for how many
+#: seconds another connection that brings the same means the same event.
+EventKey = tuple[Hashable, bool, float]
 
 
 class Listener(Protocol):
@@ -127,14 +131,9 @@ class Intake:
 
     def _is_repeated(self, line: bytes) -> bool:
         """Whether a line that came before, to the last byte, is a copy and not the same thing once more:
-        it is if it names one event, by an id or the time of a moderation."""
-        if not _id_of(line) or b" PRIVMSG #" not in line:
-            try:
-                message = irc.parse(line)
-            except irc.ParseError:
-                return False
-            if is_talk(message.command) or not event_key(message)[1]:
-                return False
+        it is if it names its event by an id."""
+        if not _id_of(line) or not (b" PRIVMSG #" in line or b" USERNOTICE #" in line):
+            return False
         self._counters.duplicates += 1
         return True
 
@@ -142,15 +141,15 @@ class Intake:
         id = _id_of(line)
         if not id:
             return self._is_copy(irc.parse(line), room, link)
-        return self._seen(id, True, room, link)
+        return self._seen((id, True, 0.0), room, link)
 
     def _is_copy(self, message: irc.Message, room: Room, link: Listener) -> bool:
-        key, identified = event_key(message)
-        return self._seen(key, identified, room, link)
+        return self._seen(event_key(message), room, link)
 
-    def _seen(self, key: Hashable, identified: bool, room: Room, link: Listener) -> bool:
+    def _seen(self, key: EventKey, room: Room, link: Listener) -> bool:
         assert room.duplicates is not None
-        if room.duplicates.seen(key, link.number, self._seconds(), identified):
+        name, identified, window = key
+        if room.duplicates.seen(name, link.number, self._seconds(), identified, window):
             self._counters.duplicates += 1
             return True
         return False
@@ -192,10 +191,11 @@ def _id_of(line: bytes) -> bytes:
     return line[start : line.find(b";", start)].partition(b" ")[0]
 
 
-def event_key(message: irc.Message) -> tuple[Hashable, bool]:
-    """What tells the event from others, and whether nothing else can look the same."""
+def event_key(message: irc.Message) -> EventKey:
+    """What tells the event from others, and how far that can be relied on."""
     key = dedup_key(message)
     if isinstance(key, str):
-        key = key.encode("utf-8", "surrogateescape")
-    timeless = message.command == "CLEARCHAT" and not message.tags.get("tmi-sent-ts")
-    return key, not timeless and key is not message.raw
+        return key.encode("utf-8", "surrogateescape"), True, 0.0
+    # Moderators, and their machines, can do the same thing twice in a millisecond.
+    timed = key is not message.raw and "tmi-sent-ts" in message.tags
+    return key, False, REMEMBERED if timed else WITHOUT_ID_WINDOW
