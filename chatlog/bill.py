@@ -16,7 +16,7 @@ from chatlog.sizes import record_bytes
 DAYS = 30
 MANIFESTS_A_DAY = 24
 #: Bytes of the rows of a manifest, one for every object and one for every room, before compression. They are
-#: counted like that: the hundredth part of an archive at most.
+#: counted like that, which is more than a compressed manifest takes.
 OBJECT_ROW, ROOM_ROW = 270, 104
 #: GB of the volume in fly.toml.
 VOLUME = 3

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench import sizes as bench_sizes
 from chatlog import bill, cost, sizes
 from chatlog.bill import Load, Month
-from chatlog.manifest_rows import ObjectRow, RoomRow, encoded
+from chatlog.manifest_rows import ObjectRow, RoomRow, Row, encoded
 from chatlog.prices import CLASSES, FLY, STORES, Prices, StorageClass
 from chatlog.units import parse_size
 from tests.test_layering import ROOT
@@ -44,7 +44,10 @@ class MonthTests(SynchronousTestCase):
         """The rows are as long as those that the recorder writes."""
         key = "2026/11/23/twitch/pixelharbor/twitch_pixelharbor_20261123_1100.jsonl.zst"
         times = ("2026-11-23T11:00:00.123Z", "2026-11-23T11:59:59.123Z")
-        rows = (ObjectRow(key, 45512, "a" * 64, 417, *times), RoomRow("twitch", "pixelharbor", 3600, 0, ""))
+        rows: tuple[Row, Row] = (
+            ObjectRow(key, 45512, "a" * 64, 417, *times),
+            RoomRow("twitch", "pixelharbor", 3600, 0, ""),
+        )
         for row, written in zip(rows, (bill.OBJECT_ROW, bill.ROOM_ROW), strict=True):
             self.assertLess(abs(len(encoded(row)) - written), 10, row)
 

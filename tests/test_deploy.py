@@ -172,6 +172,11 @@ class ComposeTests(SynchronousTestCase):
         # Recording waits for no store.
         self.assertNotIn("depends_on", self.chatlog)
 
+    def test_images(self) -> None:
+        """Foreign images are pinned to a release, from the registry that has them."""
+        for name in ("minio", "bucket"):
+            self.assertRegex(self.services[name]["image"], r"^quay\.io/minio/m[a-z]+:RELEASE\.\d{4}-\S+Z$")
+
     def test_lasts(self) -> None:
         """What has to last is on volumes that are declared, everything is started again, the recorder has
         time to stop, and logs do not fill the disk."""
