@@ -6,11 +6,13 @@ that a restart empties, it says so at the start instead of when it is too late.
 
 from __future__ import annotations
 
+import os.path
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
 from chatlog.printable import printable
+from chatlog.settings import Settings
 
 #: Variables by which a platform is known that gives a fresh root file system to every start, what to call
 #: it, and the remedy. fly.io: https://fly.io/docs/volumes/overview/; Heroku:
@@ -64,6 +66,15 @@ def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = 
         f"{shown} is on the root file system of {what}, which is thrown away with it: a deploy or a restart "
         f"loses what was not uploaded; {remedy}"
     )
+
+
+def warnings(settings: Settings, environ: Mapping[str, str], mounts: str) -> list[str]:
+    """The sentences on all directories of ``settings`` that must last."""
+    places = [("recorder.directory", settings.recorder.directory)]
+    if settings.s3 is None and settings.archive.url is None:
+        places.append(("archive.directory", settings.archive.directory))
+    found = (warning(os.path.realpath(place), environ, mounts, key) for key, place in places)
+    return [text for text in found if text]
 
 
 def _mount_of(directory: str, mounts: str) -> tuple[str, str]:

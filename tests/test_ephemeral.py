@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.ephemeral import read_mounts, warning
+from chatlog.ephemeral import read_mounts, warning, warnings
+from chatlog.settings import ArchiveSettings, RecorderSettings, S3Settings, Settings
 
 #: A machine of fly.io without and with a volume: the root is a disk of its own that is made anew.
 FLY_ROOT = """\
@@ -107,6 +108,26 @@ class WarningTests(SynchronousTestCase):
     def test_other_directories(self) -> None:
         """It can be asked of the archive as well."""
         self.assertTrue(warning("/app/archive", {}, DOCKER, "archive.directory").startswith("archive.dir"))
+
+    def test_all_directories(self) -> None:
+        """The archive counts where it is a directory, not where a store has it. A directory is looked up
+        where its links lead, and from the working directory."""
+        root = "/dev/vdb / ext4 rw 0 0\n"
+        plain = Settings(recorder=RecorderSettings("spool"), archive=ArchiveSettings(None, "archive"))
+        found = warnings(plain, FLY, root)
+        self.assertEqual(
+            [text.partition(":")[0] for text in found], ["recorder.directory", "archive.directory"]
+        )
+        self.assertIn(f": {os.path.realpath('spool')} is", found[0])
+        stored = Settings(recorder=RecorderSettings("spool"), s3=S3Settings("bucket"))
+        self.assertEqual(len(warnings(stored, FLY, root)), 1)
+        elsewhere = Settings(recorder=RecorderSettings("spool"), archive=ArchiveSettings("gs://bucket"))
+        self.assertEqual(len(warnings(elsewhere, FLY, root)), 1)
+        volume = os.path.realpath(self.mktemp())
+        os.symlink(volume, "linked")
+        self.addCleanup(os.unlink, "linked")
+        linked = Settings(recorder=RecorderSettings("linked/spool"), s3=S3Settings("bucket"))
+        self.assertEqual(warnings(linked, FLY, f"{root}/dev/vdc {volume} ext4 rw 0 0\n"), [])
 
     @given(st.text(), st.text(), st.sampled_from(({}, FLY)))
     def test_anything(self, directory: str, mounts: str, environ: dict[str, str]) -> None:
