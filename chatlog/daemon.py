@@ -30,11 +30,13 @@ class Daemon(StagedService):
         self._reactor = reactor
         self._options = options
         self._failed = False
+        #: The log, if it is ours.
+        self.console: logs.Console | None = None
         self.on_hangup: Callable[[], None] = lambda: None
 
     def setServiceParent(self, parent: Any) -> None:
         # twistd asks the application for its log observer after this and before it logs anything.
-        logs.install(parent, self._options)
+        self.console = logs.install(parent, self._options)
         super().setServiceParent(parent)
 
     def startService(self) -> None:

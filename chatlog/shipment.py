@@ -92,6 +92,13 @@ class Shipment:
         """A path in the spool."""
         return f"{self._directory}/{area}/{name}" if name else f"{self._directory}/{area}"
 
+    def size(self, item: Item) -> int:
+        """Bytes of a file that was just finished; 0 if that cannot be told."""
+        with suppress(OSError):
+            area = "manifest" if item.content == "manifest" else "sealed"
+            return self._files.size(self.path(area, item.name))
+        return 0
+
     def waiting(self) -> list[tuple[Item, int]]:
         """The files that wait, with their sizes; what an interrupted packing left behind is tidied up.
         Raises OSError."""

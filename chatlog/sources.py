@@ -48,12 +48,14 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One platform: its service, the pool of its rooms, and how rooms come and go."""
+    """One platform: its service, the pool of its rooms, and how rooms come and go. ``missing`` are the
+    rooms that are not in the pool yet, each with the reason."""
 
     service: Service
     pool: Pool
     add: Callable[[Any], object]
     remove: Callable[[str], object]
+    missing: dict[str, str]
 
 
 def twitch(settings: TwitchSettings, shared: Shared) -> Source:
@@ -83,7 +85,7 @@ def twitch(settings: TwitchSettings, shared: Shared) -> Source:
         if login not in pool.rooms:
             pool.add(Room(login, log_of(login)))
 
-    return Source(pool, pool, add, pool.remove)
+    return Source(pool, pool, add, pool.remove, {})
 
 
 def kick(settings: KickSettings, shared: Shared) -> Source:
@@ -130,7 +132,7 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         ids.remove(slug)
         rooms.remove(slug)
 
-    return Source(together, rooms.pool, add, remove)
+    return Source(together, rooms.pool, add, remove, ids.missing)
 
 
 class Platforms:
@@ -150,7 +152,9 @@ class Platforms:
         self._parent = parent
         self._on_new = on_new
         self._sources: dict[str, Source] = {}
+        #: By platform, its pool and the rooms that are not in it yet.
         self.pools: dict[str, Pool] = {}
+        self.missing: dict[str, dict[str, str]] = {}
 
     def reconfigure(self, settings: Settings) -> None:
         """Use these settings for platforms that do not exist yet."""
@@ -166,6 +170,7 @@ class Platforms:
                 source = kick(self._settings.kick or KickSettings(()), self._shared)
             self._sources[platform] = source
             self.pools[platform] = source.pool
+            self.missing[platform] = source.missing
             self._on_new(source.pool)
             source.service.setServiceParent(self._parent)
         return source

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
-
-from chatlog.settings import Settings
 
 #: What went wrong, and with it what is done about it: tried again soon, tried again slowly because the
 #: store refuses us, the same because a clock is wrong, or tried in another way.
@@ -66,20 +63,3 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the object; fine if there is none."""
-
-
-def open_store(settings: Settings) -> Store:
-    """The store that the settings name. Nothing is connected to. Raises StoreError for what can never
-    work."""
-    url = settings.archive.url
-    if settings.s3 is None and (url is None or url.startswith("file://")):
-        from chatlog.directory_store import DirectoryStore
-
-        return DirectoryStore(settings.archive.directory if url is None else unquote(urlsplit(url).path))
-    # Imported only where it is needed: it weighs some MB.
-    from chatlog.object_store import open_s3, open_url
-
-    if settings.s3 is not None:
-        return open_s3(settings.s3, settings.recorder.rotate_size)
-    assert url is not None
-    return open_url(url, settings.recorder.rotate_size)

@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from twisted.application.service import Service
 from twisted.python import usage
 
-from chatlog import config, pacing
+from chatlog import config, logs, pacing
+from chatlog.alarms import Alarms
+from chatlog.archive import open_store
 from chatlog.commits import Threads
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
@@ -19,6 +22,7 @@ from chatlog.daemon import FAILED, Daemon, Lock, Sources
 from chatlog.files import Files, OsFiles
 from chatlog.gap import gap_line, loss_line
 from chatlog.journal_file import JournalFile
+from chatlog.manifest import Manifest
 from chatlog.presence import Presence, boot_id
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder import Recorder
@@ -29,10 +33,12 @@ from chatlog.services import OwnedThreads
 from chatlog.settings import KickChannel, Settings
 from chatlog.sources import Platforms, Shared
 from chatlog.spool import Spool
-from chatlog.store import Store, StoreError, open_store
+from chatlog.status import Status
+from chatlog.store import Store, StoreError
 from chatlog.tls import CertificateAuthorityError
 from chatlog.uploader import Uploader
 from chatlog.watchdog import Watchdog
+from chatlog.webhook import Webhook
 
 
 class Options(usage.Options):
@@ -121,6 +127,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         world.threads("upload", settings.uploader.concurrency),
         on_freed=lambda size: recorder.freed(size),
         on_packed=lambda delta: recorder.packed(delta),
+        on_stored=lambda stored: manifest.stored(stored),
     )
     recorder: Recorder = Recorder(
         settings.recorder,
@@ -138,31 +145,42 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
 
     def write_gap(platform: str, room: Room, hole: Hole) -> None:
         counters.gaps += 1
+        status.closed(platform, room.name, hole)
         if line := gap_line(encode, platform, room.name, room.identifier, hole):
             room.log.append(line)
 
     def write_losses(losses: list[Loss]) -> None:
         for loss in losses:
             counters.gaps += 1
+            status.closed(loss.platform, loss.channel, Hole(loss.first, loss.last, loss.reason))
             presence.count_loss(loss)
             if line := loss_line(encode, loss, presence.identifier(loss.platform, loss.channel)):
                 recorder.room(loss.platform, loss.channel).append(line)
 
+    rooms = rooms_of(settings)
     presence: Presence = Presence(
         JournalFile(files, directory, reactor, disk, settings.recorder.sync_interval),
         reactor,
         wall,
         write_gap,
-        rooms_of(settings),
+        rooms,
         boot_id(),
         settings.recorder.flush_interval,
+    )
+    manifest: Manifest = Manifest(
+        files, directory, settings.instance, presence, reactor, wall, disk, uploader.manifest_ready
     )
     shared = Shared(reactor, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole)
     sources = Sources(pacer)
     platforms = Platforms(settings, shared, sources, presence.watch)
-    rooms = rooms_of(settings)
     for (platform, _), channel in rooms.items():
         platforms.add(platform, channel)
+
+    status: Status = Status(
+        settings, counters, recorder, uploader, platforms.pools, reactor, wall, platforms.missing
+    )
+    webhook = Webhook(settings.alarms, settings.instance, lambda: http_agent(reactor), reactor)
+    alarms = Alarms(status, reactor, wall, webhook.send)
 
     def apply(new: Settings) -> None:
         platforms.reconfigure(new)
@@ -176,11 +194,23 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
             if before.get((platform, name)) != channel:
                 platforms.add(platform, channel)
         recorder.reconfigure(new.recorder)
+        status.settings = new
+        webhook.settings = new.alarms
+        if daemon.console is not None:
+            daemon.console.levels = logs.Levels(new.log.level, new.log.levels)
 
     daemon.on_hangup = Reload(lambda: config.load(options["config"], os.environ), settings, apply)
-    for part in (Lock(spool), Watchdog(reactor), uploader, recorder, presence, sources):
+    parts: list[Service] = [Lock(spool), Watchdog(reactor), uploader, recorder, presence, manifest]
+    for part in (*parts, webhook, status, alarms, sources):
         part.setServiceParent(daemon)
     return daemon
+
+
+def http_agent(reactor: Any) -> Any:
+    """A client for the few requests that the daemon makes itself."""
+    from twisted.web.client import Agent
+
+    return Agent(reactor, connectTimeout=10)
 
 
 def rooms_of(settings: Settings) -> dict[tuple[str, str], str | KickChannel]:

@@ -164,7 +164,7 @@ class Uploader(Service):
     def _add(self, items: Iterable[Item]) -> None:
         for item in items:
             if item not in self._sizes:
-                self._sizes[item] = 0
+                self._sizes[item] = self._shipment.size(item)
                 heapq.heappush(self._queue, item)
         if self.running:
             self._fill()
