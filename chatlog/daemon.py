@@ -30,6 +30,8 @@ class Daemon(StagedService):
         self._reactor = reactor
         self._options = options
         self._failed = False
+        #: What the operator should know about where this runs.
+        self.warnings: list[str] = []
         #: The log, if it is ours.
         self.console: logs.Console | None = None
         self.on_hangup: Callable[[], None] = lambda: None
@@ -40,6 +42,8 @@ class Daemon(StagedService):
         super().setServiceParent(parent)
 
     def startService(self) -> None:
+        for warning in self.warnings:
+            self._log.warn("{warning}", warning=warning)
         try:
             super().startService()
         except SpoolError as error:

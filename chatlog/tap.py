@@ -19,6 +19,7 @@ from chatlog.commits import Threads
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
+from chatlog.ephemeral import read_mounts, warnings
 from chatlog.files import Files, OsFiles
 from chatlog.gap import gap_line, loss_line
 from chatlog.journal_file import JournalFile
@@ -61,6 +62,8 @@ class Options(usage.Options):
         problems = config.check_directories(self.settings)
         if self["check"]:
             sys.stdout.write(config.describe(self.settings))
+            for warning in warnings(self.settings, os.environ, read_mounts()):
+                sys.stdout.write(f"# Mind: {warning}\n")
         if problems:
             _complain(problems)
         if self["check"]:
@@ -199,6 +202,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         if daemon.console is not None:
             daemon.console.levels = logs.Levels(new.log.level, new.log.levels)
 
+    daemon.warnings = warnings(settings, os.environ, read_mounts())
     daemon.on_hangup = Reload(lambda: config.load(options["config"], os.environ), settings, apply)
     parts: list[Service] = [Lock(spool), Watchdog(reactor), uploader, recorder, presence, manifest]
     for part in (*parts, webhook, status, alarms, sources):
