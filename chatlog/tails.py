@@ -14,7 +14,7 @@ from chatlog.naming import parse_name
 from chatlog.room import Room
 
 #: Bytes of a file that are read.
-_BYTES = 512 * 1024
+_BYTES = 256 * 1024
 #: Seconds after which the spool is looked through again for files that are no longer written to.
 _LOOK_AGAIN = 5.0
 #: Later than every time that a record can have.
