@@ -167,10 +167,17 @@ class ArchiveIndex:
                 yield Hole(instance, until, since, manifest)
             until = max(until, end)
 
-    def rooms(self) -> Iterator[RoomDayRow]:
-        """Every room and day."""
-        for row in self._base.execute("select * from rooms order by platform, channel, day"):
+    def rooms(self, worst: int | None = None) -> Iterator[RoomDayRow]:
+        """Every room and day; of more than ``worst`` those that miss the most, the worst first."""
+        order, most = "platform, channel, day", -1
+        if worst is not None and self.count_rooms() > worst:
+            order, most = "max(missing, gap_seconds) desc, platform, channel, day", worst
+        for row in self._base.execute(f"select * from rooms order by {order} limit ?", (most,)):
             yield RoomDayRow(*row)
+
+    def count_rooms(self) -> int:
+        """How many rooms and days there are."""
+        return int(self._base.execute("select count(*) from rooms").fetchone()[0])
 
     def reasons(self) -> Iterator[tuple[str, float]]:
         """Seconds of all gap records by reason, the most first."""

@@ -11,7 +11,7 @@ KINDS = {
     "missing-object": "objects that a manifest names are not there",
     "altered-object": "objects are not what was stored",
     "unreadable-object": "objects cannot be unpacked",
-    "unnamed-object": "objects are in no manifest",
+    "unnamed-object": "objects are in no manifest (the last before a recorder stops are in its next one)",
     "missing-manifest": "manifests are missing",
     "invalid-manifest": "manifests cannot be read",
     "invalid-line": "lines are no records",

@@ -32,7 +32,8 @@ HOUR = 3600.0
 _TRIES = (1.0, 3.0, 10.0)
 #: Objects of one room and day that are looked at in one go.
 _AT_ONCE = 2000
-_FIRST_DAY, _LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
+#: What begins and ends a scope of all days.
+FIRST_DAY, LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
 _SUFFIXES = (".gz", ".zst")
 
 
@@ -42,8 +43,8 @@ class Scope:
     ``read``: also what is in the objects. ``at_once`` is the number of rooms and days in hand at a time;
     ``rotate`` how long files are written to at most, in seconds."""
 
-    since: date = _FIRST_DAY
-    until: date = _LAST_DAY
+    since: date = FIRST_DAY
+    until: date = LAST_DAY
     rooms: frozenset[tuple[str, str]] = frozenset()
     read: bool = True
     at_once: int = 4
@@ -52,7 +53,7 @@ class Scope:
     @property
     def all_days(self) -> bool:
         """Whether no day is left out."""
-        return (self.since, self.until) == (_FIRST_DAY, _LAST_DAY)
+        return (self.since, self.until) == (FIRST_DAY, LAST_DAY)
 
     def has(self, name: FileName) -> bool:
         """Whether a file of this name belongs to it."""
@@ -75,6 +76,10 @@ class Watcher:
         """``done`` of about ``total`` ``what`` were looked at; 0 if nobody knows."""
 
 
+class Stopped(Exception):
+    """Nobody waits for the end any more."""
+
+
 class Verification:
     """One look at an archive. Raises StoreError if the store does not let us look."""
 
@@ -93,6 +98,7 @@ class Verification:
         self._watcher = watcher
         self._now = now
         self._sleep = sleep
+        self._stopped = False
         self.totals = Totals()
 
     def run(self) -> Totals:
@@ -123,7 +129,7 @@ class Verification:
         """Also those of later days: what was recorded on one may have been stored much later."""
         first = f"manifest/{self._scope.since:%Y/%m/%d}/"
         for head in self._listed("manifest/"):
-            if head.key >= first or self._scope.since == _FIRST_DAY:
+            if head.key >= first or self._scope.since == FIRST_DAY:
                 self._patiently(partial(self._read_manifest, head.key))
                 self._watcher.step("manifests", self.totals.manifests, 0)
         for hole in self._index.holes():
@@ -210,7 +216,7 @@ class Verification:
             return
         today = datetime.fromtimestamp(self._now, UTC).date()
         day, last = scope.since, min(scope.until, today + timedelta(days=1))
-        if day == _FIRST_DAY:
+        if day == FIRST_DAY:
             yield from (f"{year:04}/" for year in range(2000, last.year))
             day = date(last.year, 1, 1)
         while day <= last:
@@ -271,15 +277,21 @@ class Verification:
                     rooms.append(group[0].name)
                 while flying:
                     self._take(rooms.popleft(), flying.popleft().result())
-            finally:
-                for future in flying:
-                    future.cancel()
+            except BaseException:
+                self._stopped = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _check(self, group: list[Named]) -> RoomDay:
         def check() -> RoomDay:
-            return RoomDayCheck(self._store, group, self._watcher.reading, self._scope.read).run()
+            return RoomDayCheck(self._store, group, self._reading, self._scope.read).run()
 
         return self._patiently(check)
+
+    def _reading(self, size: int) -> None:
+        if self._stopped:
+            raise Stopped
+        self._watcher.reading(size)
 
     def _take(self, name: FileName, found: RoomDay) -> None:
         totals = self.totals
