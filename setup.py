@@ -32,7 +32,10 @@ setup(
         "obstore>=0.8",
         "zstandard>=0.23",
         "prometheus-client>=0.20",
+        "click>=8.1.4",
     ],
+    # Looks after a recorder; the recorder itself is twistd's.
+    entry_points={"console_scripts": ["chatlog = chatlog.cli:main"]},
     extras_require={
         # What `trial tests` needs.
         "test": ["hypothesis>=6.100", "moto[server]>=5.0.10", "trustme>=1.1"],

@@ -23,6 +23,7 @@ from tests.test_layering import ROOT, imports, modules
 DISTRIBUTIONS = {
     "OpenSSL": "Twisted",
     "autobahn": "autobahn",
+    "click": "click",
     "cryptography": "Twisted",
     "obstore": "obstore",
     "orjson": "orjson",
