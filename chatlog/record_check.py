@@ -55,8 +55,6 @@ TYPES = frozenset(
 )
 #: The kinds of Kick's events whose id is known to be their own.
 _KICK_IDENTIFIED = frozenset({"message", "delete", "timeout", "ban", "unban", "clear"})
-#: The kinds of Twitch's events that have no id, and are told apart by time and target.
-_TWITCH_TIMED = frozenset({"delete", "timeout", "ban", "clear"})
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
 
 Record = dict[str, Any]
@@ -134,19 +132,16 @@ def _second(text: str) -> float | None:
 
 
 def identity(record: Record, line: bytes) -> int | None:
-    """Eight bytes that two copies of one event have in common and two events have not; None for what
-    cannot be told from others of its kind."""
+    """Eight bytes that two copies of one event have in common and two events have not; None for what has
+    no id of its own. (The same person may be banned twice in a millisecond.)"""
     if "id" not in record:
         # Basic detail: the same person said the same in the same millisecond.
         return _digest(line)
-    kind, details = record["type"], record["details"]
+    kind = record["type"]
     if record["platform"] == "kick" and kind not in _KICK_IDENTIFIED:
         return None
     if record["id"]:
         return _digest(f"{kind} {record['id']}".encode("utf-8", "surrogatepass"))
-    if kind in _TWITCH_TIMED and details.get("tmi-sent-ts"):
-        marks = [details.get("ban-duration", ""), details.get("target-msg-id", "")]
-        return _digest(repr([kind, record["timestamp"], record["username"], *marks]).encode())
     return None
 
 
