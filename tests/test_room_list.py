@@ -1,0 +1,127 @@
+"""Rooms that are added and removed while the recorder runs."""
+
+from __future__ import annotations
+
+import errno
+
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.room_list import Channel, RoomList, RoomListError, checked
+from chatlog.settings import KickChannel, KickSettings, Settings, TwitchSettings
+from tests.fakes import MemoryFiles
+
+SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")), kick=KickSettings((KickChannel("cat"),)))
+
+
+class RoomListTests(SynchronousTestCase):
+    """The list, its file, and what is put in force."""
+
+    def setUp(self) -> None:
+        self.files = MemoryFiles()
+        self.files.make_directories("/data")
+        self.told: list[tuple[str, str, Channel]] = []
+        self.list = self.start()
+
+    def start(self, settings: Settings = SETTINGS) -> RoomList:
+        """A new process."""
+        rooms = RoomList(self.files, "/data", settings)
+        rooms.load()
+        rooms.on_add = lambda platform, channel: self.told.append(("add", platform, channel))
+        rooms.on_remove = lambda platform, name: self.told.append(("remove", platform, name))
+        return rooms
+
+    def test_changes_outlive_the_process(self) -> None:
+        """What was added and removed is in force at once and after a restart."""
+        self.assertTrue(self.list.add("twitch", "dan"))
+        self.assertTrue(self.list.add("kick", KickChannel("eve", 7)))
+        self.assertTrue(self.list.remove("twitch", "ann"))
+        expected = {
+            ("twitch", "bob"): "bob",
+            ("twitch", "dan"): "dan",
+            ("kick", "cat"): KickChannel("cat"),
+            ("kick", "eve"): KickChannel("eve", 7),
+        }
+        self.assertEqual(self.list.rooms(), expected)
+        self.assertEqual(
+            self.told,
+            [("add", "twitch", "dan"), ("add", "kick", KickChannel("eve", 7)), ("remove", "twitch", "ann")],
+        )
+        self.files.lose()
+        self.assertEqual(self.start().rooms(), expected)
+
+    def test_nothing_twice(self) -> None:
+        """To add what is there, or to remove what is not, changes nothing; a removed room can come back."""
+        self.assertFalse(self.list.add("twitch", "ann"))
+        self.assertFalse(self.list.add("kick", KickChannel("cat")))
+        self.assertFalse(self.list.remove("twitch", "nobody"))
+        self.assertEqual(self.told, [])
+        self.list.remove("twitch", "ann")
+        self.assertTrue(self.list.add("twitch", "ann"))
+        self.assertEqual(self.start().rooms(), RoomList(self.files, "/other", SETTINGS).rooms())
+
+    def test_ids_that_are_given_later(self) -> None:
+        """A Kick room gets the ids that somebody found."""
+        self.assertTrue(self.list.add("kick", KickChannel("cat", 9)))
+        self.assertEqual(self.told, [("remove", "kick", "cat"), ("add", "kick", KickChannel("cat", 9))])
+        self.assertFalse(self.list.add("kick", KickChannel("cat")))
+
+    def test_new_configuration(self) -> None:
+        """A changed configuration adds and removes its rooms; what was changed at run time stays so."""
+        self.list.remove("twitch", "ann")
+        self.list.add("twitch", "dan")
+        self.told.clear()
+        self.list.reload(Settings(twitch=TwitchSettings(("ann", "fay"))))
+        self.assertEqual(set(self.list.rooms()), {("twitch", "fay"), ("twitch", "dan")})
+        self.assertEqual(
+            sorted(self.told, key=str),
+            [("add", "twitch", "fay"), ("remove", "kick", "cat"), ("remove", "twitch", "bob")],
+        )
+
+    def test_a_change_that_cannot_be_kept(self) -> None:
+        """On a full disk nothing is changed, in the file or in force, and the error says so."""
+        self.list.add("twitch", "dan")
+        self.told.clear()
+        before = self.files.content("/data/rooms.yaml")
+        for n in range(1, 5):
+            self.files.fail(n, errno.ENOSPC)
+            with self.assertRaises(OSError):
+                self.list.add("twitch", "eve")
+        self.assertEqual(self.told, [])
+        self.assertEqual(self.files.content("/data/rooms.yaml"), before)
+        self.assertTrue(self.list.add("twitch", "eve"))
+
+    def test_a_file_that_is_broken(self) -> None:
+        """What cannot be understood is named with its line, put aside and not fatal."""
+        for text in (
+            b"added: [",
+            b"added: {twitch: 1}",
+            b"- 1",
+            b"\xff",
+            b"added: {twitch: [../x]}",
+            b"x" * 5_000_000,
+        ):
+            self.files.put("/data/rooms.yaml", text)
+            with capturedLogs() as events:
+                self.assertEqual(len(self.start().rooms()), 3)
+            self.assertEqual([e["log_level"].name for e in events], ["error"], text[:20])
+            self.assertFalse(self.files.exists("/data/rooms.yaml"))
+            self.assertTrue(self.files.exists("/data/rooms.yaml.broken"))
+
+    def test_names_are_checked(self) -> None:
+        """Only what can be a room gets in."""
+        self.assertEqual(checked("twitch", "#Ann"), "ann")
+        self.assertEqual(checked("kick", "Eve-1", 5, 6), KickChannel("eve-1", 5, 6))
+        for given in (
+            ("youtube", "ann"),
+            ("twitch", "../ann"),
+            ("twitch", ""),
+            ("twitch", "_server"),
+            ("kick", "a b"),
+            ("kick", "a", "5"),
+            ("kick", "a", True),
+            ("kick", "a", -1),
+            ("twitch", "ann", 5),
+        ):
+            with self.assertRaises(RoomListError):
+                checked(*given)
