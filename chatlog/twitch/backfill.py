@@ -22,16 +22,20 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatlog.commits import Threads
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.fetch import Get
+from chatlog.files import Files
+from chatlog.journal_file import JournalFile
 from chatlog.pool import Pool
 from chatlog.printable import printable
 from chatlog.record import Encode, rfc3339
+from chatlog.recorder import Recorder
 from chatlog.room import Room as RecordedRoom
 from chatlog.seats import Room
 from chatlog.services import Backoff
-from chatlog.settings import BackfillSettings
+from chatlog.settings import BackfillSettings, RecorderSettings
 from chatlog.tails import Tail, Tails
 from chatlog.twitch import recent
 from chatlog.twitch.events import event_record
@@ -334,6 +338,30 @@ class Backfill(Service):
     def _marked(self, *parts: Any) -> bytes:
         marked: list[Any] = [*parts[:-1], {**parts[-1], "backfilled": True}]
         return self._encode(*marked)
+
+
+def backfill_over(
+    settings: BackfillSettings,
+    get: Get,
+    clock: IReactorTime,
+    wall: Callable[[], float],
+    encode: Encode,
+    counters: Counters,
+    write: Callable[[Room, Hole, int], None],
+    recorder: Recorder,
+    files: Files,
+    recording: RecorderSettings,
+    threads: Threads,
+) -> Backfill:
+    """Backfill over the spool of ``recorder``, with everything that it needs there."""
+
+    def recorded(name: str) -> RecordedRoom:
+        return recorder.room("twitch", name)
+
+    directory = recording.directory
+    tails = Tails(files, directory, "twitch", recorded, recent.record_key, clock.seconds)
+    held = HeldHoles(JournalFile(files, directory, clock, threads, recording.sync_interval, "held"))
+    return Backfill(settings, get, clock, wall, encode, counters, write, recorded, tails, held)
 
 
 def _before(hole: Hole, seconds: float = _ARRIVAL_EDGE) -> str:

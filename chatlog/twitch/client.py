@@ -139,6 +139,8 @@ class TwitchProtocol(Protocol):
         if abort:
             self.transport.abortConnection()
         else:
+            # The other side's goodbye must be read even if nobody ticks any more.
+            pacing.end(self.transport)
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = Failure(Exception())) -> None:  # noqa: B008

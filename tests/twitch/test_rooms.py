@@ -616,6 +616,17 @@ class StopTests(TwitchCase):
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_goodbye_is_read_at_once(self) -> None:
+        """At a stop a connection is no longer read tick by tick: the other side's answer to our goodbye
+        must not wait for one."""
+        pool = self.make("ann")
+        peer = self.recording(pool, "ann")
+        ended: list[bool] = []
+        peer.transport.end_pacing = lambda: ended.append(peer.transport.disconnecting)  # type: ignore[attr-defined]
+        pool.stopService()
+        self.assertEqual(ended, [False])
+        peer.lose()
+
     def stopped_after(self, quiet: float, answered: bool) -> tuple[float, float | None, str]:
         """When the last byte came, since when the room is missing, and why, after a stop."""
         pool = self.make("ann")
