@@ -1,0 +1,82 @@
+"""docs/records.md says what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.coverage import Hole
+from chatlog.gap import gap_line
+from chatlog.kick import events as kick
+from chatlog.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded, parsed
+from chatlog.naming import parse_name
+from chatlog.record import encode_full
+from chatlog.record_check import KEYS, TYPES, check
+from chatlog.twitch import events as twitch
+from tests.test_packaging import read
+
+
+class RecordsPageTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.page = read("docs/records.md")
+        self.examples = re.findall(r"(?m)^\{.*\}$", self.page)
+
+    def rows(self, heading: str) -> list[str]:
+        """The first column of the first table behind a heading."""
+        text = self.page.partition(f"\n{heading}\n")[2]
+        table = re.search(r"(?ms)^\|.*?(?=\n\n)", text)
+        assert table is not None
+        return [line.split("|")[1].strip() for line in table[0].splitlines()[2:]]
+
+    def test_keys(self) -> None:
+        """The table of keys has all of them, in their order."""
+        self.assertEqual([row.strip("`") for row in self.rows("## A record")], list(KEYS))
+
+    def test_kinds(self) -> None:
+        """The table of kinds has each kind, and those of the platforms' rules in their rows."""
+        kinds = {name for row in self.rows("### Kinds") for name in re.findall(r"`(\w+)`", row.partition("(`")[0])}
+        self.assertEqual(kinds, TYPES)
+        named = {name: line for line in self.page.splitlines() for name in re.findall(r"^\| `(\w+)`", line)}
+        for kind, of_kind in twitch.USERNOTICE_TYPES.items():
+            if of_kind != "event":
+                self.assertRegex(named[of_kind], rf"\b{kind}\b")
+        for event, (kind_of_event, _) in kick._RULES.items():
+            if kind_of_event not in ("event", "unban"):
+                self.assertIn(event, named[kind_of_event])
+
+    def test_records(self) -> None:
+        """The examples of records are records, byte for byte as they would be written."""
+        records = [example for example in self.examples if example.startswith('{"timestamp"')]
+        self.assertEqual(len(records), 2)
+        for example in records:
+            record = check(example.encode(), "twitch", "pixelharbor")
+            self.assertEqual(encode_full(*record.values()), example.encode() + b"\n")
+        hole = Hole(1767004245.557, 1767004262.1, "connection lost")
+        self.assertEqual(
+            gap_line(encode_full, "twitch", "pixelharbor", "594641369", hole), records[1].encode() + b"\n"
+        )
+
+    def test_manifest(self) -> None:
+        """The examples of rows are those of a manifest."""
+        rows = [example for example in self.examples if example.startswith('{"kind"')]
+        self.assertEqual([type(parsed(row.encode())) for row in rows], [HeadRow, ObjectRow, RoomRow])
+        for row in rows:
+            found = parsed(row.encode())
+            assert found is not None
+            self.assertEqual(json.loads(encoded(found)), json.loads(row))
+
+    def test_details_of_twitch(self) -> None:
+        """Each key of ours is in the table, and under which name a tag of that name is kept."""
+        rows = " ".join(self.rows("### `details` on Twitch"))
+        for key in twitch.OWN_DETAILS:
+            self.assertIn(f"`{key}`", rows)
+            self.assertIn(f"`@{key}`", rows)
+
+    def test_key_of_an_object(self) -> None:
+        """The example of a key is the key of its name."""
+        key = re.search(r"(?m)^    (2025/\S+)$", self.page)
+        assert key is not None
+        name = key[1].rpartition("/")[2].removesuffix(".zst")
+        self.assertEqual(parse_name(name).key(suffix=".zst"), key[1])
