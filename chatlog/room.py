@@ -49,6 +49,7 @@ class Room:
         "lines",
         "loss",
         "platform",
+        "watch",
         "written",
         "written_at",
         "written_bytes",
@@ -65,6 +66,8 @@ class Room:
         #: Minute and number in the name of the latest file.
         self.last_minute = ""
         self.last_n = 0
+        #: Called with the lines of every write while somebody looks on.
+        self.watch: Callable[[list[bytes]], None] | None = None
         #: Records dropped and not yet reported.
         self.loss: Loss | None = None
         #: Records and bytes written since the process began, and the wall-clock time of the flush

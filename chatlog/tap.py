@@ -29,9 +29,10 @@ from chatlog.record import encode_basic, encode_full
 from chatlog.recorder import Recorder
 from chatlog.reload import Reload
 from chatlog.room import Loss
+from chatlog.room_list import RoomList
 from chatlog.seats import Room
 from chatlog.services import OwnedThreads
-from chatlog.settings import KickChannel, Settings
+from chatlog.settings import Settings
 from chatlog.sources import Platforms, Shared
 from chatlog.spool import Spool
 from chatlog.status import Status
@@ -160,13 +161,14 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
             if line := loss_line(encode, loss, presence.identifier(loss.platform, loss.channel)):
                 recorder.room(loss.platform, loss.channel).append(line)
 
-    rooms = rooms_of(settings)
+    rooms = RoomList(files, directory, settings)
+    rooms.load()
     presence: Presence = Presence(
         JournalFile(files, directory, reactor, disk, settings.recorder.sync_interval),
         reactor,
         wall,
         write_gap,
-        rooms,
+        rooms.rooms(),
         boot_id(),
         settings.recorder.flush_interval,
     )
@@ -176,8 +178,9 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     shared = Shared(reactor, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole)
     sources = Sources(pacer)
     platforms = Platforms(settings, shared, sources, presence.watch)
-    for (platform, _), channel in rooms.items():
+    for (platform, _), channel in rooms.rooms().items():
         platforms.add(platform, channel)
+    rooms.on_add, rooms.on_remove = platforms.add, platforms.remove
 
     status: Status = Status(
         settings, counters, recorder, uploader, platforms.pools, reactor, wall, platforms.missing
@@ -187,15 +190,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
 
     def apply(new: Settings) -> None:
         platforms.reconfigure(new)
-        before, after = dict(rooms), rooms_of(new)
-        rooms.clear()
-        rooms.update(after)
-        for (platform, name), channel in before.items():
-            if after.get((platform, name)) != channel:
-                platforms.remove(platform, name)
-        for (platform, name), channel in after.items():
-            if before.get((platform, name)) != channel:
-                platforms.add(platform, channel)
+        rooms.reload(new)
         recorder.reconfigure(new.recorder)
         status.settings = new
         webhook.settings = new.alarms
@@ -205,7 +200,13 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     daemon.warnings = warnings(settings, os.environ, read_mounts())
     daemon.on_hangup = Reload(lambda: config.load(options["config"], os.environ), settings, apply)
     parts: list[Service] = [Lock(spool), Watchdog(reactor), uploader, recorder, presence, manifest]
-    for part in (*parts, webhook, status, alarms, sources):
+    parts += [webhook, status, alarms]
+    if settings.http.listen is not None:
+        # Imported only where it is needed, to save its memory.
+        from chatlog.http.service import http_service
+
+        parts.append(http_service(settings, reactor, status, recorder, rooms, files))
+    for part in (*parts, sources):
         part.setServiceParent(daemon)
     return daemon
 
@@ -215,13 +216,3 @@ def http_agent(reactor: Any) -> Any:
     from twisted.web.client import Agent
 
     return Agent(reactor, connectTimeout=10)
-
-
-def rooms_of(settings: Settings) -> dict[tuple[str, str], str | KickChannel]:
-    """The rooms of the configuration, by platform and name."""
-    rooms: dict[tuple[str, str], str | KickChannel] = {}
-    if settings.twitch is not None:
-        rooms.update({("twitch", login): login for login in settings.twitch.channels})
-    if settings.kick is not None:
-        rooms.update({("kick", channel.slug): channel for channel in settings.kick.channels})
-    return rooms

@@ -109,6 +109,8 @@ class Writer:
 
     def _wrote(self, room: Room, file: OpenFile, count: int, size: int, now: float) -> None:
         """The first ``count`` lines of the room are in its file now."""
+        if room.watch is not None:
+            room.watch(room.lines[:count])
         self._counters.appended += room.took(count)
         file.size += size
         if not file.unsynced:

@@ -1,0 +1,50 @@
+"""What a request is answered with."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+JSON = "application/json"
+#: Smaller answers are not worth compressing.
+_WORTH_PACKING = 1000
+
+
+@dataclass(slots=True)
+class Answer:
+    """Status, body and its type. ``etag`` answers that are asked for again unchanged get 304."""
+
+    status: int
+    body: bytes
+    type: str
+    headers: dict[str, str] = field(default_factory=dict)
+    etag: str = ""
+    packed: bytes | None = None
+
+    def compressed(self) -> bytes | None:
+        """The body for clients that take gzip, made once; None if it is not worth it."""
+        if self.packed is None and len(self.body) >= _WORTH_PACKING:
+            self.packed = gzip.compress(self.body, 5, mtime=0)
+        return self.packed
+
+
+def json_answer(status: int, value: Any) -> Answer:
+    """An answer for programs."""
+    return Answer(status, orjson.dumps(value) + b"\n", JSON)
+
+
+def error(status: int, code: str, message: str, **headers: str) -> Answer:
+    """Something is wrong with a request: ``code`` for programs, ``message`` for people."""
+    answer = json_answer(status, {"error": {"code": code, "message": message}})
+    answer.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return answer
+
+
+def tagged(answer: Answer) -> Answer:
+    """The answer with an ETag of its body."""
+    answer.etag = f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
+    return answer

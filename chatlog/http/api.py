@@ -1,0 +1,156 @@
+"""``/api/v1/``: the facts as JSON, and what may be changed from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import orjson
+
+from chatlog.http.answers import Answer, error, json_answer, tagged
+from chatlog.room_list import Channel, Key, RoomListError, checked, key_of
+from chatlog.status import Status
+
+#: Rooms in one answer, unless asked for fewer.
+PAGE = 1000
+#: Seconds for which a list of rooms is handed out again; it takes a moment when there are thousands.
+_FRESH = 1.0
+_FRESH_LARGE = 5.0
+_LARGE = 2000
+
+Facts = dict[str, Any]
+
+#: By what a list of rooms may be sorted.
+SORTS: Mapping[str, Callable[[Facts], Any]] = {
+    "name": lambda room: (room["name"], room["platform"]),
+    "state": lambda room: (room["state"] == "recorded", room["state"], room["name"]),
+    "rate": lambda room: (-room["rate"], room["name"]),
+    "last": lambda room: (-(room["last"] or 0.0), room["name"]),
+    "gaps": lambda room: (-room["gaps_today"], room["name"]),
+    "coverage": lambda room: (room["coverage_today"], room["name"]),
+}
+
+
+class Rooms(Protocol):
+    """The list of wanted rooms."""
+
+    def rooms(self) -> dict[Key, Channel]: ...
+
+    def add(self, platform: str, channel: Channel) -> bool: ...
+
+    def remove(self, platform: str, name: str) -> bool: ...
+
+
+class Api:
+    """What the paths answer. ``rotate()`` finishes all files at once; ``seconds`` is the clock."""
+
+    def __init__(
+        self, status: Status, rooms: Rooms, rotate: Callable[[], object], seconds: Callable[[], float]
+    ) -> None:
+        self._status = status
+        self._rooms = rooms
+        self._rotate = rotate
+        self._seconds = seconds
+        self._listed: tuple[float, list[Facts]] | None = None
+        self._answered: tuple[Any, Answer] | None = None
+
+    def status(self) -> Answer:
+        """GET status."""
+        facts = self._status.snapshot()
+        # The same for everybody who asks within a second, compressed once.
+        if self._answered is None or self._answered[0] != (facts["now"], facts["alarms"]):
+            self._answered = (facts["now"], facts["alarms"]), tagged(json_answer(200, facts))
+        return self._answered[1]
+
+    def part(self, name: str) -> Answer:
+        """GET connections, uploads, alarms and so on: one part of the status."""
+        return json_answer(200, self._status.snapshot()[name])
+
+    def rooms(self, query: Mapping[str, str]) -> Answer:
+        """GET rooms: ``q`` (part of the name), ``platform``, ``problems`` (1: only those that are not
+        recorded), ``sort``, ``offset``, ``limit``."""
+        sort = query.get("sort", "name")
+        if sort not in SORTS:
+            return error(400, "bad_query", f"sort must be one of {', '.join(SORTS)}")
+        try:
+            offset, limit = (
+                int(query.get(name, default)) for name, default in (("offset", "0"), ("limit", str(PAGE)))
+            )
+        except ValueError:
+            return error(400, "bad_query", "offset and limit must be whole numbers")
+        if not (0 <= offset <= 10**6 and 1 <= limit <= PAGE):
+            return error(400, "bad_query", f"offset must not be negative, limit 1 to {PAGE}")
+        text, platform = query.get("q", "").lower(), query.get("platform", "")
+        everything = self._list()
+        found = [
+            room
+            for room in everything
+            if text in room["name"]
+            and (not platform or room["platform"] == platform)
+            and (query.get("problems") != "1" or room["state"] != "recorded")
+        ]
+        found.sort(key=SORTS[sort])
+        page = found[offset : offset + limit]
+        return tagged(json_answer(200, {"total": len(everything), "matching": len(found), "rooms": page}))
+
+    def _list(self) -> list[Facts]:
+        now = self._seconds()
+        if self._listed is not None:
+            fresh = _FRESH if len(self._listed[1]) < _LARGE else _FRESH_LARGE
+            if now - self._listed[0] < fresh:
+                return self._listed[1]
+        self._listed = now, list(self._status.rooms())
+        return self._listed[1]
+
+    def room(self, platform: str, name: str) -> Answer:
+        """GET rooms/{platform}/{name}."""
+        facts = self._status.room(platform, name)
+        if facts is None:
+            return error(404, "no_such_room", "this room is not recorded")
+        return json_answer(200, facts)
+
+    def add_room(self, body: bytes) -> Answer:
+        """POST rooms."""
+        try:
+            given = orjson.loads(body)
+        except ValueError:
+            return error(400, "bad_json", "the body must be a JSON object")
+        if not isinstance(given, dict) or not all(
+            isinstance(given.get(k), str) for k in ("platform", "name")
+        ):
+            return error(400, "bad_room", "the body must be an object with platform and name")
+        unknown = sorted(set(given) - {"platform", "name", "chatroom_id", "channel_id"})
+        if unknown:
+            return error(400, "bad_room", f"unknown key: {unknown[0][:40]}")
+        try:
+            ids = given.get("chatroom_id"), given.get("channel_id")
+            channel = checked(given["platform"], given["name"], *ids)
+            new = self._rooms.add(given["platform"], channel)
+        except RoomListError as problem:
+            return error(400, "bad_room", str(problem))
+        except OSError as problem:
+            return self._not_kept(problem)
+        self._listed = None
+        platform, name = key_of(given["platform"], channel)
+        return json_answer(201 if new else 200, {"platform": platform, "name": name, "added": new})
+
+    def remove_room(self, platform: str, name: str) -> Answer:
+        """DELETE rooms/{platform}/{name}."""
+        try:
+            gone = self._rooms.remove(platform, name)
+        except OSError as problem:
+            return self._not_kept(problem)
+        self._listed = None
+        if not gone:
+            return error(404, "no_such_room", "this room is not recorded")
+        return json_answer(200, {"platform": platform, "name": name, "removed": True})
+
+    def rotate(self) -> Answer:
+        """POST rotate."""
+        self._rotate()
+        return json_answer(202, {"rotating": True})
+
+    @staticmethod
+    def _not_kept(problem: OSError) -> Answer:
+        why = problem.strerror or "the disk takes nothing"
+        return error(507, "not_kept", f"the change cannot be kept, so it was not made: {why}")

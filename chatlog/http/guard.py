@@ -1,0 +1,77 @@
+"""Who may ask for what: names of the host, other people's pages, the token."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from chatlog.settings import HttpSettings
+
+#: Sent with every answer. Nothing from elsewhere is loaded, run or framed, whatever a text may hold.
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def listen_host(listen: str) -> str:
+    """The host in ``host:port``, without brackets."""
+    host = listen.rpartition(":")[0]
+    return host.removeprefix("[").removesuffix("]")
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether only this machine can connect to the address."""
+    host = listen_host(listen)
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def is_our_name(host: str, settings: HttpSettings) -> bool:
+    """Whether a Host header names us. A page of somebody else's can make a browser connect to any
+    address under a name of its own, but not under an address, and not under ours."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if _is_address(name):
+        return True
+    return name in {"localhost", listen_host(settings.listen or "").lower(), *settings.hosts}
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_cross_site(host: str, origin: str | None, fetch_site: str | None) -> bool:
+    """Whether a browser says that the request comes from another site's page."""
+    if fetch_site is not None and fetch_site not in ("same-origin", "none"):
+        return True
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc.lower() != host.lower()
+    except ValueError:
+        return True
+
+
+def has_token(authorization: str | None, settings: HttpSettings) -> bool:
+    """Whether the Authorization header carries the configured token."""
+    if settings.token is None or authorization is None:
+        return False
+    scheme, _, given = authorization.partition(" ")
+    expected = settings.token.reveal().encode()
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), expected)

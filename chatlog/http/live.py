@@ -1,0 +1,168 @@
+"""A room's chat as it is recorded, sent to browsers as server-sent events.
+
+A room is watched only while somebody looks at it, and hands its lines over once a flush. A browser
+that does not keep up is sent less, and is told so; the recorder never waits for one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.task import LoopingCall
+from zope.interface import implementer
+
+from chatlog.files import Files
+from chatlog.http.answers import Answer, error
+from chatlog.http.guard import HEADERS
+from chatlog.room import Room
+
+#: Viewers at the same time, bytes that wait for one, and seconds for which one may take nothing.
+VIEWERS = 32
+BACKLOG = 256 * 1024
+STALLED = 30.0
+#: Seconds between two signs of life, so that a proxy does not give up on a quiet room.
+ALIVE_EVERY = 15.0
+#: Bytes and lines of what was said before, sent at the beginning.
+_TAIL_BYTES = 64 * 1024
+_TAIL_LINES = 50
+
+
+@implementer(IPushProducer)
+class Viewer:
+    """One browser that looks at one room."""
+
+    def __init__(self, request: Any, clock: IReactorTime) -> None:
+        self._request = request
+        self._clock = clock
+        self._paused_at: float | None = None
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._skipped = 0
+        request.registerProducer(self, True)
+
+    def lines(self, lines: list[bytes]) -> None:
+        """Records that were just written, each with its newline."""
+        for line in lines:
+            if self._paused_at is None:
+                self._request.write(b"data: " + line + b"\n")
+            elif self._size + len(line) <= BACKLOG:
+                self._waiting.append(line)
+                self._size += len(line)
+            else:
+                self._skipped += 1
+
+    def sign_of_life(self) -> bool:
+        """Called now and then; False when the browser has stalled for too long."""
+        if self._paused_at is None:
+            self._request.write(b": alive\n\n")
+            return True
+        return self._clock.seconds() - self._paused_at < STALLED
+
+    def end(self) -> None:
+        """Drop the connection."""
+        with suppress(Exception):
+            self._request.transport.abortConnection()
+
+    def pauseProducing(self) -> None:
+        if self._paused_at is None:
+            self._paused_at = self._clock.seconds()
+
+    def resumeProducing(self) -> None:
+        self._paused_at = None
+        while self._waiting and self._paused_at is None:
+            line = self._waiting.popleft()
+            self._size -= len(line)
+            self._request.write(b"data: " + line + b"\n")
+        if self._skipped and self._paused_at is None:
+            self._request.write(b"event: skipped\ndata: %d\n\n" % self._skipped)
+            self._skipped = 0
+
+    def stopProducing(self) -> None:
+        self._waiting.clear()
+        self._size = 0
+
+
+class Live:
+    """All viewers. ``seconds`` are the clock's."""
+
+    def __init__(self, files: Files, directory: str, clock: IReactorTime) -> None:
+        self._files = files
+        self._directory = directory
+        self._clock = clock
+        self._viewers: dict[Viewer, Room] = {}
+        self._signs = LoopingCall(self._look)
+        self._signs.clock = clock
+
+    def __len__(self) -> int:
+        return len(self._viewers)
+
+    def watch(self, request: Any, room: Room) -> Answer | None:
+        """Show the room to whoever sent the request; the answer when that cannot be done."""
+        if len(self._viewers) >= VIEWERS:
+            return error(503, "too_many_viewers", f"{VIEWERS} browsers are looking already", Retry_After="30")
+        for name, value in HEADERS.items():
+            request.setHeader(name, value)
+        request.responseHeaders.removeHeader(b"server")
+        request.setHeader("content-type", "text/event-stream")
+        request.setHeader("x-accel-buffering", "no")
+        request.channel.streaming = True
+        request.channel.setTimeout(None)
+        request.write(b"retry: 3000\n\n")
+        viewer = Viewer(request, self._clock)
+        viewer.lines(self._tail(room))
+        self._viewers[viewer] = room
+        room.watch = self._teller(room)
+        request.notifyFinish().addBoth(lambda _: self._gone(viewer))
+        if not self._signs.running:
+            self._signs.start(ALIVE_EVERY, now=False)
+        return None
+
+    def _teller(self, room: Room) -> Callable[[list[bytes]], None]:
+        viewers = [viewer for viewer, watched in self._viewers.items() if watched is room]
+
+        def tell(lines: list[bytes]) -> None:
+            for viewer in viewers:
+                viewer.lines(lines)
+
+        return tell
+
+    def _gone(self, viewer: Viewer) -> None:
+        room = self._viewers.pop(viewer, None)
+        if room is not None:
+            room.watch = self._teller(room) if room in self._viewers.values() else None
+        if not self._viewers and self._signs.running:
+            self._signs.stop()
+
+    def _look(self) -> None:
+        for viewer in list(self._viewers):
+            if not viewer.sign_of_life():
+                viewer.end()
+
+    def end_all(self) -> None:
+        """Drop every viewer."""
+        for viewer in list(self._viewers):
+            viewer.end()
+
+    def _tail(self, room: Room) -> list[bytes]:
+        """The latest lines of the room's open file."""
+        file = room.file
+        if file is None or not file.size:
+            return []
+        try:
+            fd = self._files.open_read(f"{self._directory}/open/{file.name}")
+        except OSError:
+            return []
+        try:
+            start = max(0, file.size - _TAIL_BYTES)
+            data = self._files.read_at(fd, file.size - start, start)
+        except OSError:
+            return []
+        finally:
+            self._files.close(fd)
+        lines = data.splitlines(keepends=True)
+        # The first may be cut off.
+        return [line for line in lines[1 if start else 0 :] if line.endswith(b"\n")][-_TAIL_LINES:]

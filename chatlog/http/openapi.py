@@ -1,0 +1,159 @@
+"""The API described for programs, as OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatlog import __version__
+from chatlog.http.api import PAGE, SORTS
+
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        }
+    },
+}
+_NUMBER: dict[str, Any] = {"type": "number"}
+_TEXT: dict[str, Any] = {"type": "string"}
+_ROOM = {
+    "type": "object",
+    "required": ["platform", "name", "state", "rate", "coverage_today", "gaps_today", "sparkline"],
+    "properties": {
+        "platform": {"enum": ["twitch", "kick"]},
+        "name": _TEXT,
+        "id": _TEXT,
+        "state": {"enum": ["wanted", "requested", "recorded", "refused", "silent"]},
+        "reason": _TEXT,
+        "since": _NUMBER,
+        "rate": _NUMBER,
+        "last": {"type": ["number", "null"]},
+        "records_today": {"type": "integer"},
+        "gaps_today": {"type": "integer"},
+        "coverage_today": _NUMBER,
+        "coverage_hour": _NUMBER,
+        "sparkline": {"type": "array", "items": _NUMBER},
+    },
+}
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _errors(*statuses: int) -> dict[str, Any]:
+    return {str(status): _json("see error.message", _ERROR) for status in statuses}
+
+
+_PLATFORM = {"name": "platform", "in": "path", "required": True, "schema": {"enum": ["twitch", "kick"]}}
+_NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"},
+}
+_ID = {"type": "integer", "minimum": 1, "maximum": 10**15}
+_TOKEN: list[dict[str, list[str]]] = [{"token": []}]
+
+
+def _get(what: str, schema: dict[str, Any], *statuses: int, **more: Any) -> dict[str, Any]:
+    return {"summary": what, "responses": {"200": _json(what, schema), **_errors(421, *statuses)}, **more}
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def document() -> dict[str, Any]:
+    """The whole description."""
+    something = {"type": "object"}
+    listing = {
+        "type": "object",
+        "required": ["total", "matching", "rooms"],
+        "properties": {
+            "total": {"type": "integer"},
+            "matching": {"type": "integer"},
+            "rooms": {"type": "array", "items": _ROOM},
+        },
+    }
+    new_room = {
+        "type": "object",
+        "required": ["platform", "name"],
+        "additionalProperties": False,
+        "properties": {
+            "platform": {"enum": ["twitch", "kick"]},
+            "name": _TEXT,
+            "chatroom_id": _ID,
+            "channel_id": _ID,
+        },
+    }
+    changed = {
+        "type": "object",
+        "required": ["platform", "name"],
+        "properties": {"platform": _TEXT, "name": _TEXT},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Chatlog",
+            "version": __version__,
+            "description": "What the recorder knows of itself.",
+        },
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "paths": {
+            "/api/v1/status": {"get": _get("everything but the rooms", something, 304)},
+            "/api/v1/rooms": {
+                "get": _get(
+                    "the rooms, a page at a time",
+                    listing,
+                    304,
+                    400,
+                    parameters=[
+                        _query("q", _TEXT),
+                        _query("platform", _TEXT),
+                        _query("problems", _TEXT),
+                        _query("sort", {"enum": list(SORTS)}),
+                        _query("offset", {"type": "integer", "minimum": 0, "maximum": 10**6}),
+                        _query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE}),
+                    ],
+                ),
+                "post": {
+                    "summary": "record a room from now on",
+                    "security": _TOKEN,
+                    "requestBody": {"required": True, "content": {"application/json": {"schema": new_room}}},
+                    "responses": {
+                        "200": _json("it was recorded already", changed),
+                        "201": _json("it is recorded from now on", changed),
+                        **_errors(400, 401, 403, 413, 421, 507),
+                    },
+                },
+            },
+            "/api/v1/rooms/{platform}/{name}": {
+                "get": _get("one room", _ROOM, 404, parameters=[_PLATFORM, _NAME]),
+                "delete": {
+                    "summary": "record a room no longer",
+                    "security": _TOKEN,
+                    "parameters": [_PLATFORM, _NAME],
+                    "responses": {
+                        "200": _json("it is no longer recorded", changed),
+                        **_errors(401, 403, 404, 421, 507),
+                    },
+                },
+            },
+            "/api/v1/rotate": {
+                "post": {
+                    "summary": "finish all files now, so that they are uploaded",
+                    "security": _TOKEN,
+                    "responses": {"202": _json("begun", something), **_errors(401, 403, 421)},
+                }
+            },
+            **{
+                f"/api/v1/{part}": {"get": _get(f"{part}, as in status", {"type": ["object", "array"]})}
+                for part in ("connections", "uploads", "spool", "platforms", "process", "counters", "alarms")
+            },
+        },
+    }

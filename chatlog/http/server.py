@@ -1,0 +1,82 @@
+"""The HTTP server as a service that never stands in the recorder's way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+
+from chatlog.http.guard import is_loopback, listen_host
+from chatlog.http.requests import BoundedSite
+from chatlog.settings import HttpSettings
+
+#: Seconds until a port that was taken is tried again.
+AGAIN = 30.0
+
+
+class HttpServer(Service):
+    """Listens where the settings say. A port that is taken is said once and tried again; recording goes
+    on without the page."""
+
+    _log = Logger()
+    name = "http"
+    stop_limit = 0.1
+
+    def __init__(self, settings: HttpSettings, reactor: Any, root: Resource) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._site = BoundedSite(root, reactor)
+        self._again: IDelayedCall | None = None
+        self._told = False
+        #: The port that is listened on; None while there is none.
+        self.port: Any = None
+
+    def startService(self) -> None:
+        super().startService()
+        listen = self._settings.listen
+        if listen and not is_loopback(listen) and self._settings.token is None:
+            self._log.warn(
+                "the page at {listen} can be read by everybody who reaches it; http.token is not set, so "
+                "nothing can be changed there",
+                listen=listen,
+            )
+        self._listen()
+
+    def _listen(self) -> None:
+        self._again = None
+        listen = self._settings.listen or ""
+        try:
+            self.port = self._reactor.listenTCP(
+                int(listen.rpartition(":")[2]), self._site, interface=listen_host(listen)
+            )
+        except (CannotListenError, OSError) as error:
+            if not self._told:
+                self._told = True
+                reason = getattr(getattr(error, "socketError", error), "strerror", None) or str(error)
+                self._log.error(
+                    "no page at {listen}: {reason}; recording goes on, and it is tried again",
+                    listen=listen,
+                    reason=reason,
+                )
+            self._again = self._reactor.callLater(AGAIN, self._listen)
+            return
+        self._told = False
+        at = self.port.getHost()
+        host = f"[{at.host}]" if ":" in at.host else at.host
+        self._log.info("page at http://{host}:{port}/", host=host, port=at.port)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        port, self.port = self.port, None
+        self._site.drop_all()
+        if port is None:
+            return succeed(None)
+        return maybeDeferred(port.stopListening).addCallback(lambda _: None)

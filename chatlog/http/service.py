@@ -1,0 +1,25 @@
+"""The HTTP side put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+
+from chatlog.files import Files
+from chatlog.http.api import Api, Rooms
+from chatlog.http.live import Live
+from chatlog.http.server import HttpServer
+from chatlog.http.site import Root
+from chatlog.recorder import Recorder
+from chatlog.settings import Settings
+from chatlog.status import Status
+
+
+def http_service(
+    settings: Settings, reactor: Any, status: Status, recorder: Recorder, rooms: Rooms, files: Files
+) -> Service:
+    """The server of the page, the API, the health checks and the metrics."""
+    api = Api(status, rooms, recorder.rotate_now, reactor.seconds)
+    live = Live(files, settings.recorder.directory, reactor)
+    return HttpServer(settings.http, reactor, Root(status, recorder, api, live))

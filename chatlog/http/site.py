@@ -1,0 +1,170 @@
+"""Which path answers what, and to whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.resources import files as package_files
+from typing import Any
+from urllib.parse import unquote
+
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from chatlog import health
+from chatlog.http import openapi
+from chatlog.http.answers import Answer, error, json_answer, tagged
+from chatlog.http.api import Api
+from chatlog.http.guard import has_token, is_cross_site, is_our_name
+from chatlog.http.live import Live
+from chatlog.http.requests import send
+from chatlog.metrics import CONTENT_TYPE, Metrics
+from chatlog.naming import CHANNEL
+from chatlog.recorder import Recorder
+from chatlog.status import Status
+
+#: Looked at by machines under any name; nothing on them can be of use to somebody else's page.
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
+_ROOM = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)\Z")
+_LIVE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/live\Z")
+_PAGE = re.compile(r"/rooms/(twitch|kick)/([^/]+)\Z")
+_PARTS = ("connections", "uploads", "spool", "platforms", "process", "counters", "alarms")
+_ASSETS = {
+    "index.html": "text/html; charset=utf-8",
+    "room.html": "text/html; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    "common.js": "text/javascript; charset=utf-8",
+    "index.js": "text/javascript; charset=utf-8",
+    "room.js": "text/javascript; charset=utf-8",
+}
+_READ = ("GET", "HEAD")
+
+
+class Root(Resource):
+    """Every path. ``settings`` are looked at through ``status``, so that a reload is in force."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(self, status: Status, recorder: Recorder, api: Api, live: Live) -> None:
+        super().__init__()
+        self._status = status
+        self._recorder = recorder
+        self._api = api
+        self._live = live
+        self._metrics = Metrics(status)
+        self._assets: dict[str, Answer] = {}
+
+    def render(self, request: Any) -> int:
+        """Answer one request; whatever goes wrong stays inside."""
+        try:
+            answer = self._answer(request)
+        except Exception:
+            self._log.failure("while answering a request")
+            answer = error(500, "internal", "something went wrong; the log of the recorder has more")
+        if answer is not None:
+            send(request, answer)
+        return NOT_DONE_YET
+
+    def _answer(self, request: Any) -> Answer | None:
+        try:
+            path = unquote(request.path.decode("ascii"), errors="strict")
+        except UnicodeDecodeError:
+            return error(400, "bad_path", "the path is not UTF-8")
+        method = request.method.decode("ascii", "replace")
+        host = request.getHeader("host")
+        settings = self._status.settings.http
+        if path not in _OPEN and (host is None or not is_our_name(host, settings)):
+            return error(
+                421, "unknown_host", "this is not served under that name; http.hosts lists further names"
+            )
+        methods = self._methods(path)
+        if not methods:
+            return error(404, "not_found", "there is nothing here")
+        if method not in methods:
+            allowed = ", ".join(sorted(methods))
+            return error(405, "not_allowed", f"allowed here: {allowed}", Allow=allowed)
+        if method not in _READ:
+            refusal = self._refusal(request, host or "")
+            if refusal is not None:
+                return refusal
+        return methods[method](request)
+
+    def _refusal(self, request: Any, host: str) -> Answer | None:
+        """Why this request may not change anything; None if it may."""
+        if is_cross_site(host, request.getHeader("origin"), request.getHeader("sec-fetch-site")):
+            return error(403, "cross_site", "another site's page may change nothing here")
+        settings = self._status.settings.http
+        if settings.token is None:
+            return error(
+                403, "no_token", "nothing can be changed here as long as http.token is not configured"
+            )
+        if not has_token(request.getHeader("authorization"), settings):
+            return error(
+                401,
+                "wrong_token",
+                "send the configured http.token as Authorization: Bearer",
+                WWW_Authenticate="Bearer",
+            )
+        return None
+
+    def _methods(self, path: str) -> dict[str, Callable[[Any], Answer | None]]:
+        """What can be done with a path, by method; empty for a path that is none."""
+        api = self._api
+        if found := _LIVE.match(path):
+            watched = found[1], found[2]
+            return _reading(lambda request: self._watch(request, *watched))
+        if found := _ROOM.match(path):
+            platform, name = found[1], found[2]
+            removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731
+            return {**_reading(lambda request: api.room(platform, name)), "DELETE": removing}
+        if found := _PAGE.match(path):
+            return _reading(lambda request: self._asset("room.html"))
+        if path == "/api/v1/rooms":
+            adding: Callable[[Any], Answer] = lambda request: api.add_room(request.content.read())  # noqa: E731
+            return {**_reading(lambda request: api.rooms(_query(request))), "POST": adding}
+        if path == "/api/v1/rotate":
+            return {"POST": lambda request: api.rotate()}
+        if path.startswith("/assets/") and path.removeprefix("/assets/") in _ASSETS:
+            return _reading(lambda request: self._asset(path.removeprefix("/assets/")))
+        if path.startswith("/api/v1/") and (part := path.removeprefix("/api/v1/")) in _PARTS:
+            return _reading(lambda request: api.part(part))
+        single: dict[str, Callable[[Any], Answer | None]] = {
+            "/": lambda request: self._asset("index.html"),
+            "/healthz": lambda request: self._verdict(health.alive),
+            "/readyz": lambda request: self._verdict(health.ready),
+            "/metrics": lambda request: Answer(200, self._metrics.exposition(), CONTENT_TYPE),
+            "/api/v1/status": lambda request: api.status(),
+            "/api/v1/openapi.json": lambda request: tagged(json_answer(200, openapi.document())),
+        }
+        return _reading(single[path]) if path in single else {}
+
+    def _verdict(self, judge: Callable[[Any, Any], health.Verdict]) -> Answer:
+        verdict = judge(self._status.snapshot(), self._status.settings)
+        return json_answer(verdict.status, verdict.body)
+
+    def _asset(self, name: str) -> Answer:
+        answer = self._assets.get(name)
+        if answer is None:
+            body = (package_files("chatlog.http") / "assets" / name).read_bytes()
+            answer = self._assets[name] = tagged(Answer(200, body, _ASSETS[name]))
+        return answer
+
+    def _watch(self, request: Any, platform: str, name: str) -> Answer | None:
+        if request.method == b"HEAD" or not CHANNEL.match(name) or self._status.room(platform, name) is None:
+            return error(404, "no_such_room", "this room is not recorded")
+        return self._live.watch(request, self._recorder.room(platform, name))
+
+
+def _reading(answer: Callable[[Any], Answer | None]) -> dict[str, Callable[[Any], Answer | None]]:
+    return dict.fromkeys(_READ, answer)
+
+
+def _query(request: Any) -> dict[str, str]:
+    """The query, one value for a name."""
+    return {
+        name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
+        for name, values in request.args.items()
+        if values
+    }
