@@ -101,12 +101,11 @@ class ApiClient:
             answer = None
         if 200 <= status <= 299 and (answer is not None or not data):
             return answer
-        if status == 401 or status == 403:
-            raise ApiError(f"{self._listen} does not take http.token of this configuration (HTTP {status})")
         words = ""
-        if isinstance(answer, dict):
-            said = answer.get("error") or answer.get("message") or answer.get("detail")
-            words = printable(said, 500) if isinstance(said, str) else ""
+        if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
+            words = printable(str(answer["error"].get("message", "")), 500)
         if 200 <= status <= 299:
-            words = "the answer is no JSON"
+            words = "what answers there is no Chatlog"
+        elif status in (401, 403):
+            words = f"http.token of this configuration is not taken{f': {words}' if words else ''}"
         raise ApiError(f"{self._listen}: HTTP {status}{f': {words}' if words else ''}")

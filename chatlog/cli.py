@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from chatlog import __version__, config
-from chatlog.api_client import ApiClient, ApiError
-from chatlog.settings import Settings
-from chatlog.status_text import Line, room_table, status_lines
+from chatlog import __version__
+from chatlog.verify_command import verify
+
+# What a command needs is imported by the command: completing a line has to be quick.
+if TYPE_CHECKING:
+    from chatlog.api_client import ApiClient
+    from chatlog.settings import Settings
+    from chatlog.status_text import Line
 
 #: Exit status: a problem was found; it could not be found out.
 PROBLEM = 1
@@ -58,6 +62,8 @@ def commands() -> None:
     """
 
 
+commands.add_command(verify)
+
 _config = click.option(
     "-c",
     "--config",
@@ -71,6 +77,8 @@ _config = click.option(
 
 def load(path: str) -> Settings:
     """The settings in a file. Ends the command with every problem there is."""
+    from chatlog import config
+
     try:
         return config.load(path, os.environ)
     except config.ConfigError as error:
@@ -79,17 +87,25 @@ def load(path: str) -> Settings:
         raise click.exceptions.Exit(PROBLEM) from None
 
 
+def end(fine: bool) -> None:
+    """End the command, if something is wrong."""
+    if not fine:
+        raise click.exceptions.Exit(PROBLEM)
+
+
 @commands.command()
 @_config
 @click.option("--online", is_flag=True, help="Also try the store, and a room of each platform.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
-def check(path: str, online: bool, quiet: bool) -> int:
+def check(path: str, online: bool, quiet: bool) -> None:
     """Say what a configuration means, and what is wrong with it.
 
     With --online one object is written, read and deleted, and one room of each platform is joined;
     nothing is recorded, and a recorder that runs is not disturbed. Exit status 0: all is well, 1: it is
     not.
     """
+    from chatlog import config
+
     settings = load(path)
     problems = config.check_directories(settings)
     if not quiet:
@@ -99,11 +115,10 @@ def check(path: str, online: bool, quiet: bool) -> int:
     fine = not problems
     if online:
         fine = _check_online(settings, quiet) and fine
-    return 0 if fine else PROBLEM
+    end(fine)
 
 
 def _check_online(settings: Settings, quiet: bool) -> bool:
-    # The event loop is for those who need it.
     from twisted.internet import reactor as installed
 
     from chatlog.archive import open_store
@@ -139,6 +154,8 @@ class Unanswered(click.ClickException):
 
 def client(path: str) -> ApiClient:
     """Who talks to the recorder of a configuration."""
+    from chatlog.api_client import ApiClient
+
     http = load(path).http
     if http.listen is None:
         raise Unanswered("http.listen is switched off in the configuration: nobody can be asked")
@@ -147,6 +164,8 @@ def client(path: str) -> ApiClient:
 
 def ask(call: Callable[[], Any]) -> Any:
     """What the recorder answers. Ends the command where it does not."""
+    from chatlog.api_client import ApiError
+
     try:
         return call()
     except ApiError as error:
@@ -157,15 +176,17 @@ def ask(call: Callable[[], Any]) -> Any:
 @_config
 @click.option("-w", "--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="The facts as JSON, one object a line.")
-def status(path: str, watch: bool, as_json: bool) -> int:
+def status(path: str, watch: bool, as_json: bool) -> None:
     """Say how the recorder that runs with this configuration is.
 
     Exit status 0: nothing is wrong, 1: something is, 2: the recorder does not answer.
     """
+    from chatlog.api_client import ApiError
+
     api = client(path)
     if not watch:
-        return _show(ask(api.status), as_json)
-    while True:
+        end(_show(ask(api.status), as_json))
+    while watch:
         try:
             facts = api.status()
         except ApiError as error:
@@ -182,15 +203,17 @@ def _clear(as_json: bool) -> None:
         click.clear()
 
 
-def _show(facts: dict[str, Any], as_json: bool) -> int:
+def _show(facts: dict[str, Any], as_json: bool) -> bool:
+    from chatlog.status_text import status_lines
+
     lines = list(status_lines(facts))
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False, separators=(",", ":")))
+        click.echo(json.dumps(facts, separators=(",", ":")))
     else:
         width = max(len(line.about) for line in lines)
         for line in lines:
             click.echo(_styled(line, width))
-    return 0 if all(line.fine for line in lines) else PROBLEM
+    return all(line.fine for line in lines)
 
 
 def _styled(line: Line, width: int) -> str:
@@ -206,16 +229,17 @@ def rooms() -> None:
 @rooms.command("list")
 @_config
 @click.option("--json", "as_json", is_flag=True, help="The facts as JSON, one room a line.")
-def list_rooms(path: str, as_json: bool) -> int:
+def list_rooms(path: str, as_json: bool) -> None:
     """List every room with its state, its messages of the last minute and its coverage of today."""
+    from chatlog.status_text import room_table
+
     found = ask(client(path).rooms)
     if as_json:
         for room in found:
-            click.echo(json.dumps(room, ensure_ascii=False, separators=(",", ":")))
+            click.echo(json.dumps(room, separators=(",", ":")))
     else:
         for words, fine in room_table(found):
             click.echo(words if fine else click.style(words, fg="red"))
-    return 0
 
 
 def parsed_room(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, str]:
@@ -234,20 +258,18 @@ _room = click.argument("room", callback=parsed_room, metavar="PLATFORM/ROOM")
 @_config
 @_room
 @click.option("--chatroom-id", type=click.IntRange(1), help="Kick's id of the chat room; else looked up.")
-def add_room(path: str, room: tuple[str, str], chatroom_id: int | None) -> int:
+def add_room(path: str, room: tuple[str, str], chatroom_id: int | None) -> None:
     """Record a room from now on, after restarts too. Needs http.token in the configuration."""
     if chatroom_id is not None and room[0] != "kick":
         raise click.UsageError("--chatroom-id is for rooms of Kick")
     ask(partial(client(path).add, *room, chatroom_id))
     click.echo(f"{room[0]}/{room[1]} is being recorded from now on")
-    return 0
 
 
 @rooms.command("remove")
 @_config
 @_room
-def remove_room(path: str, room: tuple[str, str]) -> int:
+def remove_room(path: str, room: tuple[str, str]) -> None:
     """Record a room no longer. What was recorded stays. Needs http.token in the configuration."""
     ask(partial(client(path).remove, *room))
     click.echo(f"{room[0]}/{room[1]} is not recorded any more")
-    return 0
