@@ -51,7 +51,7 @@ def bar(what: str, done: int, total: int, read: int, seconds: float) -> str:
     """One line: how many are done, of how many, and how fast it is."""
     speed = f", {size(read)}, {size(int(read / seconds))}/s" if read and seconds > 0 else ""
     if total <= 0:
-        return f"{done} {what}{speed}"
+        return f"{what}: {done}{speed}"
     share = min(done / total, 1.0)
     full = round(share * _WIDTH)
     return f"[{'#' * full}{'.' * (_WIDTH - full)}] {share:4.0%} {done} of {max(done, total)} {what}{speed}"

@@ -206,5 +206,5 @@ class ProgressTests(SynchronousTestCase):
     def test_bar(self) -> None:
         """It tells how many of how many, and how fast; of nobody knows how many, how many."""
         self.assertEqual(bar("objects", 5, 10, 0, 1.0), "[##########..........]  50% 5 of 10 objects")
-        self.assertEqual(bar("manifests", 7, 0, 2000, 1.0), "7 manifests, 2.0 kB, 2.0 kB/s")
+        self.assertEqual(bar("manifests", 7, 0, 2000, 1.0), "manifests: 7, 2.0 kB, 2.0 kB/s")
         self.assertEqual(bar("objects", 11, 10, 0, 1.0), "[####################] 100% 11 of 11 objects")
