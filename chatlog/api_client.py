@@ -14,6 +14,8 @@ from chatlog.settings import Secret
 
 #: Seconds that the daemon has for an answer.
 WITHIN = 10.0
+#: Rooms that are asked for at a time.
+PAGE = 1000
 #: Bytes of an answer that are read at most.
 LONGEST = 64 << 20
 
@@ -52,18 +54,28 @@ class ApiClient:
 
     def rooms(self) -> list[dict[str, Any]]:
         """Every room, as ``Roster.room`` has it. Raises ApiError."""
-        answer = self._ask("GET", "/api/v1/rooms")
-        rooms = answer.get("rooms") if isinstance(answer, dict) else answer
-        if not isinstance(rooms, list) or not all(isinstance(room, dict) for room in rooms):
-            raise ApiError(f"{self._listen}: what answers there is no Chatlog")
-        return rooms
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        offset = matching = 0
+        while offset <= matching:
+            answer = self._ask("GET", f"/api/v1/rooms?offset={offset}&limit={PAGE}")
+            rooms = answer.get("rooms") if isinstance(answer, dict) else None
+            if not isinstance(rooms, list) or not all(isinstance(room, dict) for room in rooms):
+                raise ApiError(f"{self._listen}: what answers there is no Chatlog")
+            # Rooms that come and go in between move the others from page to page.
+            found.update({(str(room.get("platform")), str(room.get("name"))): room for room in rooms})
+            if len(rooms) < PAGE:
+                break
+            offset += PAGE
+            matching = answer["matching"] if isinstance(answer.get("matching"), int) else 0
+        return list(found.values())
 
-    def add(self, platform: str, name: str, chatroom_id: int | None = None) -> None:
-        """Record a room from now on. Raises ApiError."""
+    def add(self, platform: str, name: str, chatroom_id: int | None = None) -> bool:
+        """Record a room from now on; False if it was recorded already. Raises ApiError."""
         room: dict[str, Any] = {"platform": platform, "name": name}
         if chatroom_id is not None:
             room["chatroom_id"] = chatroom_id
-        self._ask("POST", "/api/v1/rooms", room)
+        answer = self._ask("POST", "/api/v1/rooms", room)
+        return not isinstance(answer, dict) or answer.get("added") is not False
 
     def remove(self, platform: str, name: str) -> None:
         """Record a room no longer. Raises ApiError."""

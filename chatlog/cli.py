@@ -262,8 +262,8 @@ def add_room(path: str, room: tuple[str, str], chatroom_id: int | None) -> None:
     """Record a room from now on, after restarts too. Needs http.token in the configuration."""
     if chatroom_id is not None and room[0] != "kick":
         raise click.UsageError("--chatroom-id is for rooms of Kick")
-    ask(partial(client(path).add, *room, chatroom_id))
-    click.echo(f"{room[0]}/{room[1]} is being recorded from now on")
+    new = ask(partial(client(path).add, *room, chatroom_id))
+    click.echo(f"{room[0]}/{room[1]} is being recorded {'from now on' if new else 'already'}")
 
 
 @rooms.command("remove")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -94,9 +95,25 @@ class AskingTests(SynchronousTestCase):
         self.assertEqual(server.asked, [])
 
     def test_rooms(self) -> None:
-        """A list, or an object that holds it."""
-        for body in (b'[{"name": "ann"}]', b'{"rooms": [{"name": "ann"}]}'):
-            self.assertEqual(Answered(body=body).client().rooms(), [{"name": "ann"}])
+        """However many there are, each of them once."""
+        rooms = [{"platform": "twitch", "name": f"room{n}"} for n in range(2500)]
+
+        class Paged(Answered):
+            def read(self, size: int) -> bytes:
+                query = parse_qs(urlsplit(self.asked[-1][1]).query)
+                # A room has come in between.
+                offset = max(int(query["offset"][0]) - 1, 0)
+                page = rooms[offset : offset + int(query["limit"][0])]
+                return json.dumps({"total": 2500, "matching": 2500, "rooms": page}).encode()
+
+        server = Paged()
+        self.assertEqual(server.client().rooms(), rooms)
+        self.assertEqual(len(server.asked), 3)
+
+    def test_added_already(self) -> None:
+        """Whether the room was there before."""
+        self.assertFalse(Answered(body=b'{"added": false}').client().add("twitch", "ann"))
+        self.assertTrue(Answered(201, b'{"added": true}').client().add("twitch", "ann"))
 
 
 class ErrorTests(SynchronousTestCase):

@@ -51,7 +51,9 @@ class Page(BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(size)) if size else None
         self.server.asked.append((self.command, self.path, self.headers.get("Authorization"), body))
-        status, answer = self.server.answers.get(self.path, (404, {"error": {"message": "no such room"}}))
+        status, answer = self.server.answers.get(
+            self.path.partition("?")[0], (404, {"error": {"message": "no such room"}})
+        )
         data = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -231,7 +233,7 @@ class RoomsTests(CommandCase):
 
     def test_list(self) -> None:
         """A table, sorted; the words of a platform cannot move the cursor."""
-        result = self.call("rooms", "list", "-c", self.serve(rooms=(200, ROOMS)))
+        result = self.call("rooms", "list", "-c", self.serve(rooms=(200, {"rooms": ROOMS})))
         self.assertEqual(result.exit_code, 0)
         self.assertEqual(
             result.stdout.splitlines(),
