@@ -19,7 +19,7 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["chatlog", "chatlog.kick", "chatlog.simulator", "chatlog.twitch", "twisted.plugins"],
+    packages=["chatlog", "chatlog.http", "chatlog.kick", "chatlog.simulator", "chatlog.twitch", "twisted.plugins"],
     # Says that the packages lie beside this file. With it, an editable install puts the checkout itself
     # on the path, and that is how twistd finds the plugin and trial finds the tests.
     package_dir={"": "."},
@@ -42,5 +42,6 @@ setup(
         # What .ci/run checks the source with.
         "check": ["mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8", "types-PyYAML"],
     },
+    package_data={"chatlog.http": ["assets/*"]},
     zip_safe=False,
 )
