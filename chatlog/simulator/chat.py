@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,7 +32,7 @@ _NOT_TAGS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 _ADDED = frozenset({"historical", "rm-received-ts", "rm-deleted", "backfilled"})
 
 
-class Chat:
+class Chat(ABC):
     """Makes chat for rooms, one event a call.
 
     ``every`` lists (share in a thousand, maker); what is left is ordinary messages. A maker may leave
@@ -58,9 +59,9 @@ class Chat:
         maker = self._mix[int(self.rng.random() * 4096)]
         return self.ordinary(room, ms) if maker is None else maker(room, ms)
 
+    @abstractmethod
     def ordinary(self, room: Room, ms: int) -> Said:
         """An ordinary chat message."""
-        raise NotImplementedError
 
     def person(self) -> Person:
         """Anybody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -37,7 +38,7 @@ class Connection(Protocol):
 C = TypeVar("C", bound=Connection)
 
 
-class Platform(Generic[C]):
+class Platform(ABC, Generic[C]):
     """A server on 127.0.0.1. ``port`` is the port it listens on, once it does."""
 
     def __init__(self, reactor: Any, traffic: Traffic) -> None:
@@ -53,9 +54,9 @@ class Platform(Generic[C]):
         self._checks = LoopingCall(self.check)
         self._checks.clock = reactor
 
+    @abstractmethod
     def make_factory(self) -> Any:
         """The factory of the connections."""
-        raise NotImplementedError
 
     def listen(self, port: int = 0, tls: Any = None, own_records: bool = False) -> int:
         """Begin to listen on ``port`` (0: any) of 127.0.0.1, with TLS if ``tls`` is the options of a
