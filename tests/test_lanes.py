@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from chatlog.coverage import Hole
@@ -122,6 +124,51 @@ class HalfOpenTests(LaneCase):
         self.until(40)
         pool.link_down(self.one, self.wall() - 15.0, "connection lost")
         self.assertEqual(self.holes, [])
+
+
+class TruthTests(LaneCase):
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.lists(
+            st.lists(
+                st.tuples(st.integers(1, 40), st.integers(0, 40), st.integers(1, 20)), min_size=1, max_size=6
+            ),
+            min_size=2,
+            max_size=2,
+        )
+    )
+    def test_holes_are_the_truth(self, lives: list[list[tuple[int, int, int]]]) -> None:
+        """However two connections live and die, and however late each death is found out: the holes are
+        exactly the times in which neither of them was alive, and none is told twice."""
+        pool = self.make(1, lanes=2)
+        self.run_for(3)
+        began = int(self.clock.seconds())
+        events: list[tuple[int, int, int | None]] = []
+        alive: set[int] = set()
+        for lane, life in enumerate(lives):
+            at = began
+            for lived, unnoticed, away in life:
+                events.append((at, lane, None))
+                alive.update(range(at, at + lived))
+                events.append((at + lived + unnoticed, lane, at + lived))
+                at += lived + unnoticed + away
+            events.append((at, lane, None))
+        for at, lane, died in sorted(events, key=lambda event: event[:2]):
+            self.clock.advance(at - self.clock.seconds())
+            link = self.links[lane]
+            if died is None:
+                self.back(pool, link)
+            else:
+                pool.link_down(link, self.at(died), "connection lost")
+        missing: list[int] = []
+        for _, hole in self.holes:
+            missing += range(round(hole.start - self.START), round(hole.end - self.START))
+        self.assertTrue(pool.rooms["room0"].coverage.covered)
+        self.assertEqual(len(missing), len(set(missing)))
+        # Nothing is lost any more once one of the lanes is there to stay.
+        finals = [max(at for at, lane, _ in events if lane == n) for n in (0, 1)]
+        expected = {second for second in range(began, min(finals)) if second not in alive}
+        self.assertEqual(set(missing), expected)
 
 
 class OneLaneTests(LaneCase):
