@@ -56,8 +56,8 @@ class Presence(Service):
     """Keeps the journal of all rooms in the pools that it watches.
 
     It is started after the spool was locked and before the pools, and stopped after the pools and
-    before the recorder. ``write(platform, room, hole)`` writes a gap record. ``wanted`` are the rooms
-    of the configuration: what the journal says of others is forgotten. ``boot`` is ``boot_id()``
+    before the recorder. ``write(platform, room, hole)`` writes a gap record. ``wanted()`` are the rooms
+    that are to be recorded: what the journal says of others is forgotten. ``boot`` is ``boot_id()``
     and ``interval`` that of the flushes, in seconds.
     """
 
@@ -70,7 +70,7 @@ class Presence(Service):
         clock: IReactorTime,
         wall: Callable[[], float],
         write: Callable[[str, Room, Hole], None],
-        wanted: Collection[Key],
+        wanted: Callable[[], Collection[Key]],
         boot: str,
         interval: float = 0.5,
     ) -> None:
@@ -79,12 +79,15 @@ class Presence(Service):
         self._clock = clock
         self._wall = wall
         self._write = write
-        self._wanted = frozenset(wanted)
+        self._wanted = wanted
         self._boot = boot
         self._interval = interval
         self._pools: dict[str, Pool] = {}
         # Rooms of the journal that no pool has yet; Kick's ids may have to be looked up first.
         self._earlier: dict[Key, Standing] = {}
+        # The rooms in the pools, and the seconds of those that were removed within the period.
+        self._rooms: dict[Key, Room] = {}
+        self._gone: dict[Key, RoomTime] = {}
         self._began = False
         # Rooms whose line is due, and whether the head's is.
         self._due: set[Key] = set()
@@ -130,8 +133,9 @@ class Presence(Service):
         now = self._started = self._wall()
         past = self._read()
         self._tally = Tally(now if past.since is None else min(past.since, now))
+        wanted = frozenset(self._wanted())
         for key, standing in past.rooms.items():
-            if key not in self._wanted:
+            if key not in wanted:
                 continue
             if standing.lost:
                 self._tally.lost[key] = standing.lost
@@ -158,6 +162,7 @@ class Presence(Service):
     def _added(self, platform: str, room: Room) -> None:
         if not self._began:
             return
+        self._rooms[platform, room.name] = room
         standing = self._earlier.pop((platform, room.name), None)
         if standing is not None:
             room.coverage.missing(standing.since, standing.reason)
@@ -188,6 +193,8 @@ class Presence(Service):
         for platform, pool in self._pools.items():
             if pool.changed:
                 self._due.update((platform, name) for name in pool.changed)
+                for name in pool.changed.difference(pool.rooms):
+                    self._removed((platform, name))
                 pool.changed.clear()
                 self._changed_at = self._before[1]
         if not complete:
@@ -210,8 +217,9 @@ class Presence(Service):
     def _standing(self, key: Key) -> Standing | None:
         pool = self._pools.get(key[0])
         room = pool.rooms.get(key[1]) if pool else None
-        if room is None:
-            return self._earlier.get(key)
+        return self._earlier.get(key) if room is None else self._standing_of(key, room)
+
+    def _standing_of(self, key: Key, room: Room) -> Standing | None:
         coverage = room.coverage
         if coverage.since is None:
             return None
@@ -248,14 +256,30 @@ class Presence(Service):
     def rows(self, since: float, until: float) -> Iterator[RoomTime]:
         """Every room's seconds between the two times, the first being when the period began."""
         tally = self._tally if abs(self._tally.since - since) < 0.01 else Tally(since)
-        for key in sorted(self._wanted.union(self._keys())):
+        for key in sorted({*self._wanted(), *self._keys(), *self._gone}):
             standing = self._standing(key)
+            gone = self._gone.get(key)
+            if standing is None and gone is not None:
+                yield gone
+                continue
             if standing is None:
                 # Wanted all the time, and never acknowledged.
                 standing = Standing(self._started, False, "not acknowledged")
-            open_since = None if standing.recorded else standing.since
-            recorded, missing = tally.seconds(key, standing.begun, open_since, until)
-            yield RoomTime(*key, recorded, missing, "" if standing.recorded else standing.reason)
+            time = _time(tally, key, standing, until)
+            if gone is not None:
+                # Removed, and added again.
+                time = time._replace(
+                    recorded=time.recorded + gone.recorded, missing=time.missing + gone.missing
+                )
+            yield time
+
+    def _removed(self, key: Key) -> None:
+        """The room is no longer recorded; what there was of it in this period counts all the same."""
+        room = self._rooms.pop(key, None)
+        standing = None if room is None else self._standing_of(key, room)
+        if standing is not None:
+            self._gone[key] = _time(self._tally, key, standing, self._wall())._replace(reason="removed")
+        self._tally.lost.pop(key, None)
 
     @property
     def since(self) -> float:
@@ -270,6 +294,7 @@ class Presence(Service):
         """A new period begins at ``at``. What happened since, if ``closing`` was told of that time, counts
         for the new one."""
         self._tally.turn(at)
+        self._gone.clear()
         self._due.update(self._tally.lost)
         for standing in self._earlier.values():
             standing.lost, standing.begun = 0.0, None
@@ -296,6 +321,13 @@ class Presence(Service):
     def _write_all_again(self) -> None:
         self._head_due = True
         self._due.update(self._keys())
+
+
+def _time(tally: Tally, key: Key, standing: Standing, until: float) -> RoomTime:
+    """The seconds of a room that stands so."""
+    open_since = None if standing.recorded else standing.since
+    recorded, missing = tally.seconds(key, standing.begun, open_since, until)
+    return RoomTime(*key, recorded, missing, "" if standing.recorded else standing.reason)
 
 
 def _since_the_end(standing: Standing, end: float | None, now: float) -> Standing:

@@ -168,7 +168,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         reactor,
         wall,
         write_gap,
-        rooms.rooms(),
+        rooms.rooms,
         boot_id(),
         settings.recorder.flush_interval,
     )

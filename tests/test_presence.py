@@ -44,10 +44,9 @@ class Run:
         self.links: list[RecordingLink] = []
         self.complete = True
         self.lag = 0.0
+        self.wanted = [("twitch", name) for name in wanted]
         journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
-        self.presence = Presence(
-            journal, self.clock, self.now, self.write, [("twitch", name) for name in wanted], boot
-        )
+        self.presence = Presence(journal, self.clock, self.now, self.write, lambda: self.wanted, boot)
         self.pool = Pool(
             "twitch", self.clock, self.now, self.link, self.presence.on_hole("twitch"), 90, 1000, 10.0
         )
@@ -71,6 +70,10 @@ class Run:
 
     def add(self, name: str) -> None:
         self.pool.add(Room(name, log=None))  # type: ignore[arg-type]
+
+    def remove(self, name: str) -> None:
+        self.wanted.remove(("twitch", name))
+        self.pool.remove(name)
 
     def acknowledge(self, *names: str) -> None:
         [link] = self.links
@@ -669,6 +672,39 @@ class TallyTests(PresenceCase):
         run.acknowledge("a")
         run.advance(5)
         self.assertEqual(run.rows(START + 20.0)[0], RoomTime("twitch", "a", 0.0, 0.0, ""))
+
+
+class RemovedTests(SynchronousTestCase):
+    """Rooms that come and go within a period."""
+
+    def test_removed(self) -> None:
+        """A room that is removed has its seconds until then, in this period and in no other."""
+        run = Run(MemoryFiles(), START)
+        run.acknowledge("a", "b")
+        run.advance(100)
+        run.remove("b")
+        run.advance(50)
+        rows = list(run.presence.rows(START, run.now()))
+        self.assertEqual(rows, [("twitch", "a", 150.0, 0.0, ""), ("twitch", "b", 100.5, 0.0, "removed")])
+        run.presence.turn(run.now())
+        run.advance(10)
+        [row] = run.presence.rows(run.presence.since, run.now())
+        self.assertEqual(row[1:4], ("a", 10.0, 0.0))
+
+    def test_added_again(self) -> None:
+        """The time in between was not promised."""
+        run = Run(MemoryFiles(), START)
+        run.acknowledge("a", "b")
+        run.advance(100)
+        run.remove("b")
+        run.advance(50)
+        run.wanted.append(("twitch", "b"))
+        run.add("b")
+        run.clock.advance(0)
+        run.acknowledge("b")
+        run.advance(20)
+        *_, row = run.presence.rows(START, run.now())
+        self.assertEqual(row, ("twitch", "b", 120.5, 0.0, ""))
 
 
 class SetBackTests(SynchronousTestCase):
