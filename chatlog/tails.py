@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -26,6 +26,10 @@ class Tail(NamedTuple):
 
     since: str = _NEVER
     keys: frozenset[Hashable] = frozenset()
+
+    def joined(self, keys: Iterable[Hashable]) -> Tail:
+        """The same with more keys."""
+        return Tail(self.since, self.keys.union(keys))
 
 
 class Tails:

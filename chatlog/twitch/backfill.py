@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from typing import Any
 
@@ -215,7 +215,8 @@ class Backfill(Service):
         now = self._clock.seconds()
         free = self._settings.at_once - self._running
         for held in list(self._held):
-            if held.deadline <= now or held.room.name in self._never:
+            hopeless = held.request is None and self._wait_until > held.deadline
+            if held.deadline <= now or hopeless or held.room.name in self._never:
                 self._finish(held, 0)
             elif free > 0 and held.request is None and max(held.ask_at, self._wait_until) <= now:
                 free -= 1
@@ -316,6 +317,7 @@ class Backfill(Service):
         # Before the hole only as far back as it is known what was recorded.
         first = min(max(_before(hole, EDGE), tail.since), rfc3339(round(hole.start * 1000)))
         last = rfc3339(round(min(held.until, now - _UNDER_WAY) * 1000))
+        added: set[Hashable] = set()
         count = 0
         for line in lines:
             found = recent.chat_in(line, room.name, room.identifier)
@@ -323,7 +325,7 @@ class Backfill(Service):
                 continue
             message = found[0]
             encoded = event_record(message, received, self._marked, room.name, room.identifier)
-            if not encoded or recent.key_of(encoded) in tail.keys:
+            if not encoded or (record_key := recent.key_of(encoded)) in tail.keys:
                 continue
             key, identified, window = event_key(message)
             # Every request is a connection of its own.
@@ -331,9 +333,19 @@ class Backfill(Service):
                 key, -held.number, self._clock.seconds(), identified, window
             ):
                 room.log.append(encoded)
+                added.add(record_key)
                 count += 1
         self._counters.backfilled += count
+        self._recorded_now(room.name, added)
         return count
+
+    def _recorded_now(self, name: str, keys: set[Hashable]) -> None:
+        """If the room was lost again since, what came back now may lie in the next hole."""
+        if name in self._before:
+            self._before[name] = self._before[name].joined(keys)
+        for held in self._held:
+            if held.room.name == name:
+                held.tail = held.tail.joined(keys)
 
     def _marked(self, *parts: Any) -> bytes:
         marked: list[Any] = [*parts[:-1], {**parts[-1], "backfilled": True}]

@@ -368,6 +368,34 @@ class TakenTests(BackfillCase):
         self.assertEqual([r["message"] for r in records], ["one", "two", "three"])
         self.assertEqual({len(r) for r in records}, {5})
 
+    def test_lost_again_soon(self) -> None:
+        """If the room is lost again right after a hole, for long, what already came back of the second
+        hole with the first is not recorded twice."""
+        life = self.life("ann", "bob")
+        life.up()
+        life.advance(20)
+        life.down()
+        life.advance(10)
+        life.up()
+        life.advance(3)
+        life.down()
+        life.advance(4)
+        life.answer(n=1)
+        lines = [remembered(chat(life.ms(at), f"id-{at}")) for at in (25, 34, 100)]
+        life.answer(*lines[:2], n=0)
+        self.assertEqual(self.ids(life), ["id-25", "id-34"])
+        # Another room fills the memory of copies.
+        life.pool.expect_copies(life.pool.rooms["bob"], 1000.0)
+        for n in range(10):
+            life.advance(50)
+            life.live(chat(life.ms(40 + n * 50), f"other-{n}", room="bob"))
+        life.up()
+        life.advance(7)
+        for _, request in life.requests[2:]:
+            request.callback(answer(*lines))
+        self.assertEqual(self.ids(life), ["id-25", "id-34", "id-100"])
+        self.assertEqual([n for name, _, n in life.gaps if name == "ann"], [2, 1])
+
     def test_two_holes_that_touch(self) -> None:
         """When the cause of a hole changes, both parts are filled, and nothing twice."""
         life = self.life()
