@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
-from twisted.web.http import PotentialDataLoss
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent
 
 from chatlog import __version__
+
+if TYPE_CHECKING:
+    from twisted.web.http_headers import Headers
+    from twisted.web.iweb import IAgent
 
 
 class Answer(NamedTuple):
@@ -51,6 +51,10 @@ class _Body(Protocol):
             self._give_up()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # Imported late, here and below: the web client takes megabytes, and most recorders need none.
+        from twisted.web.client import ResponseDone
+        from twisted.web.http import PotentialDataLoss
+
         if not self.done.called:
             if reason.check(ResponseDone, PotentialDataLoss):
                 self.done.callback(b"".join(self._parts))
@@ -65,6 +69,7 @@ class _Body(Protocol):
 
 def http_get(agent: IAgent, limit: int) -> Get:
     """GET for answers of up to ``limit`` bytes. Redirects are not followed."""
+    from twisted.web.http_headers import Headers
 
     async def get(url: str) -> Answer:
         headers = Headers({"User-Agent": [f"chatlog/{__version__}"], "Accept": ["application/json"]})
