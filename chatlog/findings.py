@@ -54,3 +54,8 @@ class Totals:
     def fine(self) -> bool:
         """Whether there are no problems."""
         return not any(self.problems.values())
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was nothing to look at: perhaps it is the wrong place."""
+        return self.fine and not self.manifests and not self.objects

@@ -130,6 +130,9 @@ def verify(
         ctx.exit(130)
     finally:
         index.close()
+    if totals.empty:
+        click.echo(f"there is nothing of chatlog's to look at in {store.describe()}", err=True)
+        ctx.exit(UNKNOWN)
     ctx.exit(0 if totals.fine else WRONG)
 
 

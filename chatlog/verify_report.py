@@ -74,7 +74,7 @@ def summary(archive: str, totals: Totals, index: ArchiveIndex, told: Counter[str
         yield f"{_count(totals.pending, 'object')} in no manifest yet, because it is written once an hour"
     if totals.strangers:
         yield f"{_count(totals.strangers, 'object')} that no recorder made, and nobody looked at"
-    if totals.fine:
+    if totals.fine and not totals.empty:
         yield "nothing is wrong"
     for kind, what in KINDS.items():
         if totals.problems[kind]:

@@ -81,6 +81,17 @@ class StatusTests(CommandCase):
             self.assertEqual(result.stdout, "")
             self.assertNotIn("Traceback", result.stderr)
 
+    def test_nothing_there(self) -> None:
+        """A place without anything that chatlog stored is not called whole: it may be the wrong one."""
+        self.archive.put("notes.txt", b"mine")
+        result = self.call(self.archive.root)
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("nothing of chatlog's", result.stderr)
+        self.assertNotIn("nothing is wrong", result.stdout)
+        self.recent()
+        self.assertEqual(self.call(self.archive.root, "--until", "2001-01-01").exit_code, 0)
+        self.assertEqual(self.call(self.archive.root, "--since", "2999-01-01").exit_code, 2)
+
     def test_config(self) -> None:
         """The archive is the one of the configuration, where none is named."""
         self.recent()
