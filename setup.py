@@ -32,7 +32,7 @@ setup(
         "obstore>=0.8",
         "zstandard>=0.23",
         "prometheus-client>=0.20",
-        "click>=8.1.4",
+        "click>=8.2",
     ],
     # Looks after a recorder; the recorder itself is twistd's.
     entry_points={"console_scripts": ["chatlog = chatlog.cli:main"]},
