@@ -20,10 +20,12 @@ from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
 from chatlog.ephemeral import read_mounts, warnings
+from chatlog.fetch import http_get
 from chatlog.files import Files, OsFiles
 from chatlog.gap import gap_line, loss_line
 from chatlog.journal_file import JournalFile
 from chatlog.manifest import Manifest
+from chatlog.pool import Pool
 from chatlog.presence import Presence, boot_id
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder import Recorder
@@ -38,6 +40,8 @@ from chatlog.spool import Spool
 from chatlog.status import Status
 from chatlog.store import Store, StoreError
 from chatlog.tls import CertificateAuthorityError
+from chatlog.twitch import recent
+from chatlog.twitch.backfill import Backfill, backfill_over
 from chatlog.uploader import Uploader
 from chatlog.watchdog import Watchdog
 from chatlog.webhook import Webhook
@@ -144,13 +148,25 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         uploader.sealed,
         daemon.fail,
         lambda losses: write_losses(losses),
-        lambda now: presence.flushed(now, not recorder.trouble, recorder.durable_lag),
+        lambda now: flushed(now),
     )
 
-    def write_gap(platform: str, room: Room, hole: Hole) -> None:
-        counters.gaps += 1
+    def flushed(now: float) -> None:
+        complete = not recorder.trouble
+        presence.flushed(now, complete, recorder.durable_lag)
+        if backfill is not None:
+            backfill.flushed(complete)
+
+    def closed(platform: str, room: Room, hole: Hole) -> None:
         status.closed(platform, room.name, hole)
-        if line := gap_line(encode, platform, room.name, room.identifier, hole):
+        if backfill is not None and platform == "twitch":
+            backfill.hole(room, hole)
+        else:
+            write_gap(platform, room, hole)
+
+    def write_gap(platform: str, room: Room, hole: Hole, backfilled: int = 0) -> None:
+        counters.gaps += 1
+        if line := gap_line(encode, platform, room.name, room.identifier, hole, backfilled=backfilled):
             room.log.append(line)
 
     def write_losses(losses: list[Loss]) -> None:
@@ -175,9 +191,30 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     manifest: Manifest = Manifest(
         files, directory, settings.instance, presence, reactor, wall, disk, uploader.manifest_ready
     )
+    backfill: Backfill | None = None
+    if settings.twitch is not None and settings.twitch.backfill is not None:
+        backfill = backfill_over(
+            settings.twitch.backfill,
+            http_get(http_agent(reactor), recent.ANSWER_LIMIT),
+            reactor,
+            wall,
+            encode,
+            counters,
+            lambda room, hole, backfilled: write_gap("twitch", room, hole, backfilled),
+            recorder,
+            files,
+            settings.recorder,
+            disk,
+        )
     shared = Shared(reactor, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole)
     sources = Sources(pacer)
-    platforms = Platforms(settings, shared, sources, presence.watch)
+
+    def watch(pool: Pool) -> None:
+        presence.watch(pool)
+        if backfill is not None and pool.platform == "twitch":
+            backfill.watch(pool)
+
+    platforms = Platforms(settings, shared, sources, watch)
     for (platform, _), channel in rooms.rooms().items():
         platforms.add(platform, channel)
     rooms.on_add, rooms.on_remove = platforms.add, platforms.remove
@@ -200,6 +237,8 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     daemon.warnings = warnings(settings, os.environ, read_mounts())
     daemon.on_hangup = Reload(lambda: config.load(options["config"], os.environ), settings, apply)
     parts: list[Service] = [Lock(spool), Watchdog(reactor), uploader, recorder, presence, manifest]
+    if backfill is not None:
+        parts.append(backfill)
     parts += [webhook, status, alarms]
     if settings.http.listen is not None:
         # Imported only where it is needed, to save its memory.
