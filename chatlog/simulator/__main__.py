@@ -17,6 +17,7 @@ from chatlog.simulator.faults import Fault, Faults, FaultsError, read_faults
 from chatlog.simulator.kick import KickRules, SimulatedKick
 from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.oracle import Oracle
+from chatlog.simulator.playlist import Playlist
 from chatlog.simulator.recent import SimulatedRecent
 from chatlog.simulator.traffic import SPREADS, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchRules
@@ -74,6 +75,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--ports", metavar="FILE", help="write the ports here, as JSON, once both servers listen")
     add("--oracle", metavar="FILE", help="write here what was sent")
     add("--faults", metavar="FILE", help="YAML list of faults (docs/simulator.md)")
+    add("--play", metavar="FILE", help="play the faults that are added to this file, one a line")
     add("--duration", type=float, default=3600.0, metavar="S", help="stop after so many seconds (3600)")
     add("--tick", type=float, default=0.025, metavar="S", help="seconds between two sendings (0.025)")
     add("--own-records", action="store_true", help="every message in a write, and TLS record, of its own")
@@ -183,6 +185,8 @@ def main(argv: list[str]) -> int:
         os.replace(options.ports + ".tmp", options.ports)
     schedule = Faults(reactor, {"twitch": simulation.twitch, "kick": simulation.kick}, options.seed, say)
     schedule.schedule(faults)
+    if options.play:
+        Playlist(options.play, schedule, say).follow(reactor)
     reactor.callLater(options.duration, reactor.stop)
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(simulation.stop()))
     reactor.run()
