@@ -19,7 +19,14 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["chatlog", "chatlog.http", "chatlog.kick", "chatlog.simulator", "chatlog.twitch", "twisted.plugins"],
+    packages=[
+        "chatlog",
+        "chatlog.http",
+        "chatlog.kick",
+        "chatlog.simulator",
+        "chatlog.twitch",
+        "twisted.plugins",
+    ],
     # Says that the packages lie beside this file. With it, an editable install puts the checkout itself
     # on the path, and that is how twistd finds the plugin and trial finds the tests.
     package_dir={"": "."},

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
 from chatlog.manifest import HOUR, LOOK, Manifest, ends
+from chatlog.manifest_rows import seconds_of
 from chatlog.presence import RoomTime
 from chatlog.shipment import Shipment, Stored
 from tests.fakes import Crashed, ImmediateThreads, MemoryFiles, QueuedThreads
@@ -290,6 +292,33 @@ class RestartTests(SynchronousTestCase):
             self.assertAlmostEqual(missing, 5.0, delta=0.01)
             self.assertAlmostEqual(recorded + missing, HOUR, delta=0.01)
 
+    def test_killed_before_coverage_knew(self) -> None:
+        """The next run counts no second twice when the earlier one was killed between the manifest and
+        the next flush."""
+        files = MemoryFiles()
+        files.make_directories("/data")
+        first = Recorded(files, HALF_PAST_TEN)
+        manifest = Run(files, HALF_PAST_TEN, first.presence)
+        first.acknowledge("a", "b")
+        first.advance(HOUR / 2 - 1)
+        manifest.advance(HOUR / 2)
+        self.assertEqual(manifest.ready, ["main_20251229_1000.jsonl"])
+        files.kill()
+        second = Recorded(files, HALF_PAST_TEN + HOUR / 2 + 9)
+        self.assertEqual(second.presence.since, HALF_PAST_TEN)
+        manifest = Run(files, HALF_PAST_TEN + HOUR / 2 + 9, second.presence)
+        self.assertEqual(manifest.ready, [])
+        self.assertEqual(second.presence.since, HALF_PAST_TEN + HOUR / 2)
+        second.acknowledge("a", "b")
+        second.advance(HOUR - 9)
+        manifest.advance(HOUR)
+        rows = manifests(files)["main_20251229_1100.jsonl"]
+        self.assertEqual(rows[0]["from"], "2025-12-29T11:00:00.000Z")
+        for row in rows[1:]:
+            self.assertAlmostEqual(row["missing"], 9.0, delta=0.01)
+            whole = seconds_of(rows[0]["to"]) - seconds_of(rows[0]["from"])
+            self.assertAlmostEqual(row["recorded"], whole - 9, delta=0.01)
+
 
 class TroubleTests(SynchronousTestCase):
     """The disk."""
@@ -336,11 +365,23 @@ class TroubleTests(SynchronousTestCase):
             if called == "write":
                 raise OSError(errno.ENOSPC, "No space left on device")
 
+        said: list[str] = []
+
+        def take(event: LogEvent) -> None:
+            if event.get("log_namespace") == "chatlog.manifest.Manifest":
+                said.append(formatEvent(event))
+
+        observe: Any = take
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
         files.rule = full
         run.advance(HOUR / 2 + 10 * LOOK)
         self.assertEqual(run.ready, [])
         files.rule = lambda called, path: None
-        run.advance(LOOK)
+        run.advance(2 * LOOK)
+        self.assertEqual(len(said), 2)
+        self.assertIn("No space left on device", said[0])
+        self.assertEqual(said[1], "manifests are written again")
         self.assertEqual(run.ready, ["main_20251229_1000.jsonl"])
         [rows] = manifests(files).values()
         self.assertEqual(rows[0]["to"], "2025-12-29T11:00:00.000Z")
