@@ -69,7 +69,7 @@ LONGEST_WAIT = 6 * 3600.0
 class _Held:
     """A hole whose record waits."""
 
-    __slots__ = ("ask_at", "deadline", "hole", "number", "request", "room", "tail", "until")
+    __slots__ = ("ask_at", "backfilled", "deadline", "hole", "number", "request", "room", "tail", "until")
 
     def __init__(self, number: int, room: Room, hole: Hole, tail: Tail) -> None:
         self.number = number
@@ -79,6 +79,8 @@ class _Held:
         #: Where what may be taken ends, in seconds since the epoch.
         self.until = hole.end
         self.ask_at = self.deadline = 0.0
+        #: How much of it has come back.
+        self.backfilled = 0
         self.request: Deferred[None] | None = None
 
 
@@ -167,7 +169,7 @@ class Backfill(Service):
         if self._warming is not None:
             self._warming.cancel()
         for held in list(self._held):
-            self._finish(held, 0)
+            self._finish(held)
 
     # -- holes -------------------------------------------------------------------------------------
 
@@ -201,10 +203,10 @@ class Backfill(Service):
         if since is not None:
             self._before[room.name] = self._tails.read(room.name, _before(Hole(since, since, "")))
 
-    def _finish(self, held: _Held, backfilled: int) -> None:
+    def _finish(self, held: _Held) -> None:
         if held in self._held:
             self._held.remove(held)
-            self._write(held.room, held.hole, backfilled)
+            self._write(held.room, held.hole, held.backfilled)
             self._holes.done(held.number)
         if held.request is not None:
             held.request.cancel()
@@ -217,7 +219,7 @@ class Backfill(Service):
         for held in list(self._held):
             hopeless = held.request is None and self._wait_until > held.deadline
             if held.deadline <= now or hopeless or held.room.name in self._never:
-                self._finish(held, 0)
+                self._finish(held)
             elif free > 0 and held.request is None and max(held.ask_at, self._wait_until) <= now:
                 free -= 1
                 held.request = self._begin(self._fill(held))
@@ -235,13 +237,11 @@ class Backfill(Service):
         return Deferred.fromCoroutine(request).addBoth(ended)
 
     async def _fill(self, held: _Held) -> None:
-        count = 0
         try:
-            lines = await self._ask(held.room.name)
-            count = self._take(held, lines)
+            self._take(held, await self._ask(held.room.name))
         finally:
             held.request = None
-            self._finish(held, count)
+            self._finish(held)
 
     def _warm(self, now: float) -> None:
         """Make the service remember one more room."""
@@ -309,8 +309,8 @@ class Backfill(Service):
 
     # -- what comes back ---------------------------------------------------------------------------
 
-    def _take(self, held: _Held, lines: list[bytes]) -> int:
-        """Record what of the lines lies in the hole and is not recorded yet; how many did."""
+    def _take(self, held: _Held, lines: list[bytes]) -> None:
+        """Record what of the lines lies in the hole and is not recorded yet."""
         room, hole, tail = held.room, held.hole, held.tail
         now = self._wall()
         received = rfc3339(int(now * 1000))
@@ -318,7 +318,7 @@ class Backfill(Service):
         first = min(max(_before(hole, EDGE), tail.since), rfc3339(round(hole.start * 1000)))
         last = rfc3339(round(min(held.until, now - _UNDER_WAY) * 1000))
         added: set[Hashable] = set()
-        count = 0
+        holes = [other for other in self._held if other.room.name == room.name]
         for line in lines:
             found = recent.chat_in(line, room.name, room.identifier)
             if found is None or not first <= rfc3339(found[1]) <= last:
@@ -334,10 +334,12 @@ class Backfill(Service):
             ):
                 room.log.append(encoded)
                 added.add(record_key)
-                count += 1
-        self._counters.backfilled += count
+                self._counters.backfilled += 1
+                seconds = found[1] / 1000
+                # Of holes that lie close together each has what was said in it.
+                owners = (other for other in holes if other.hole.start <= seconds < other.hole.end)
+                next(owners, held).backfilled += 1
         self._recorded_now(room.name, added)
-        return count
 
     def _recorded_now(self, name: str, keys: set[Hashable]) -> None:
         """If the room was lost again since, what came back now may lie in the next hole."""

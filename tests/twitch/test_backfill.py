@@ -396,6 +396,25 @@ class TakenTests(BackfillCase):
         self.assertEqual(self.ids(life), ["id-25", "id-34", "id-100"])
         self.assertEqual([n for name, _, n in life.gaps if name == "ann"], [2, 1])
 
+    def test_two_holes_close_together(self) -> None:
+        """One answer may hold what was said in two holes; each gap record tells of its own."""
+        life = self.life()
+        life.up()
+        life.advance(20)
+        life.down()
+        life.advance(2)
+        life.up()
+        life.advance(1)
+        life.down()
+        life.advance(2)
+        life.up()
+        life.advance(7)
+        lines = [remembered(chat(life.ms(at), f"id-{at}")) for at in (20.5, 23.5, 24.5)]
+        for _, request in life.requests:
+            request.callback(answer(*lines))
+        self.assertEqual(len(self.ids(life)), 3)
+        self.assertEqual([backfilled for _, _, backfilled in life.gaps], [1, 2])
+
     def test_two_holes_that_touch(self) -> None:
         """When the cause of a hole changes, both parts are filled, and nothing twice."""
         life = self.life()
