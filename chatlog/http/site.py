@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files as package_files
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,13 +31,11 @@ _ROOM = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)\Z")
 _LIVE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/live\Z")
 _PAGE = re.compile(r"/rooms/(twitch|kick)/([^/]+)\Z")
 _PARTS = ("connections", "uploads", "spool", "platforms", "process", "counters", "alarms")
-_ASSETS = {
-    "index.html": "text/html; charset=utf-8",
-    "room.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
-    "common.js": "text/javascript; charset=utf-8",
-    "index.js": "text/javascript; charset=utf-8",
-    "room.js": "text/javascript; charset=utf-8",
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 _READ = ("GET", "HEAD")
 
@@ -54,7 +53,7 @@ class Root(Resource):
         self._api = api
         self._live = live
         self._metrics = Metrics(status)
-        self._assets: dict[str, Answer] = {}
+        self._assets = dict(_assets())
 
     def render(self, request: Any) -> int:
         """Answer one request; whatever goes wrong stays inside."""
@@ -120,18 +119,18 @@ class Root(Resource):
             removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731
             return {**_reading(lambda request: api.room(platform, name)), "DELETE": removing}
         if found := _PAGE.match(path):
-            return _reading(lambda request: self._asset("room.html"))
+            return _reading(lambda request: self._assets["room.html"])
         if path == "/api/v1/rooms":
             adding: Callable[[Any], Answer] = lambda request: api.add_room(request.content.read())  # noqa: E731
             return {**_reading(lambda request: api.rooms(_query(request))), "POST": adding}
         if path == "/api/v1/rotate":
             return {"POST": lambda request: api.rotate()}
-        if path.startswith("/assets/") and path.removeprefix("/assets/") in _ASSETS:
-            return _reading(lambda request: self._asset(path.removeprefix("/assets/")))
+        if path.startswith("/assets/") and (asset := self._assets.get(path.removeprefix("/assets/"))):
+            return _reading(lambda request: asset)
         if path.startswith("/api/v1/") and (part := path.removeprefix("/api/v1/")) in _PARTS:
             return _reading(lambda request: api.part(part))
         single: dict[str, Callable[[Any], Answer | None]] = {
-            "/": lambda request: self._asset("index.html"),
+            "/": lambda request: self._assets["index.html"],
             "/healthz": lambda request: self._verdict(health.alive),
             "/readyz": lambda request: self._verdict(health.ready),
             "/metrics": lambda request: Answer(200, self._metrics.exposition(), CONTENT_TYPE),
@@ -144,17 +143,18 @@ class Root(Resource):
         verdict = judge(self._status.snapshot(), self._status.settings)
         return json_answer(verdict.status, verdict.body)
 
-    def _asset(self, name: str) -> Answer:
-        answer = self._assets.get(name)
-        if answer is None:
-            body = (package_files("chatlog.http") / "assets" / name).read_bytes()
-            answer = self._assets[name] = tagged(Answer(200, body, _ASSETS[name]))
-        return answer
-
     def _watch(self, request: Any, platform: str, name: str) -> Answer | None:
         if request.method == b"HEAD" or not CHANNEL.match(name) or self._status.room(platform, name) is None:
             return error(404, "no_such_room", "this room is not recorded")
         return self._live.watch(request, self._recorder.room(platform, name))
+
+
+def _assets() -> Iterator[tuple[str, Answer]]:
+    """The files of the page by their names."""
+    for file in (package_files("chatlog.http") / "assets").iterdir():
+        kind = _TYPES.get(PurePath(file.name).suffix)
+        if kind is not None:
+            yield file.name, tagged(Answer(200, file.read_bytes(), kind))
 
 
 def _reading(answer: Callable[[Any], Answer | None]) -> dict[str, Callable[[Any], Answer | None]]:

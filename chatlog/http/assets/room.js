@@ -1,119 +1,177 @@
-"use strict";
-const MOST = 500;
-const [, , platform, name] = location.pathname.split("/").map(decodeURIComponent);
-const base = "/api/v1/rooms/" + encodeURIComponent(platform) + "/" + encodeURIComponent(name);
-const chat = byId("chat");
-const byMessage = new Map();
-const EVENTS = { subscription: 1, gift: 1, raid: 1, announcement: 1, reward: 1, pin: 1, poll: 1, notice: 1, clear: 1, ban: 1, timeout: 1, unban: 1 };
-const HIDDEN = { room: 1, delete: 1, event: 1, unparsed: 1 };
+// One room: how it is, and its chat as it is recorded, over server-sent events. While nobody looks at the
+// page, the recorder is not asked for anything.
 
-document.title = name + " – Chatlog";
-byId("name").textContent = name + " on " + platform;
+import { $, age, ask, count, duration, element, many, mark, rate, say, share, sparkline } from "./format.js";
+import { isSaid, line, takesBack } from "./records.js";
 
-function time(text) {
-  const at = new Date(text);
-  const element = make("time", isNaN(at) ? "" : at.toLocaleTimeString());
-  element.dateTime = text;
-  return element;
-}
+const EVERY = 5000;
+const LINES = 500;
+const RETRY = 15000;
 
-// Twitch: "subscriber/12,premium/1"; Kick: [{type: "moderator", text: "Moderator"}].
-function badges(record) {
-  const details = record.details || {};
-  const kick = details.sender && details.sender.identity && details.sender.identity.badges;
-  if (Array.isArray(kick)) return kick.slice(0, 5).map((badge) => String(badge.text || badge.type || "").slice(0, 20));
-  return String(details.badges || "").split(",").filter(Boolean).slice(0, 5).map((badge) => badge.split("/")[0].slice(0, 20));
-}
-
-function colour(record) {
-  const details = record.details || {};
-  const given = details.color || (details.sender && details.sender.identity && details.sender.identity.color) || "";
-  return /^#[0-9a-fA-F]{6}$/.test(given) ? given : "";
-}
-
-function strike(match) {
-  for (const item of chat.children) if (match(item)) item.classList.add("gone");
-}
-
-function happened(record) {
-  const details = record.details || {};
-  if (record.type === "gap") return "Not recorded from " + details.from + " to " + details.to + ": " + details.reason;
-  if (record.type === "ban") return record.username + " was banned";
-  if (record.type === "timeout") return record.username + " was timed out" + (details["ban-duration"] ? " for " + details["ban-duration"] + " s" : "");
-  if (record.type === "unban") return record.username + " may write again";
-  if (record.type === "clear") return "The chat was cleared";
-  return [details["system-msg"] || (record.username ? record.type + " by " + record.username : record.type), record.message].filter(Boolean).join(": ");
-}
-
-function show(record) {
-  const type = String(record.type);
-  if (type === "delete") {
-    const target = (record.details || {})["target-msg-id"] || ((record.details || {}).message || {}).id;
-    const item = byMessage.get(target);
-    if (item) item.classList.add("gone");
-    return;
-  }
-  if (type === "ban" || type === "timeout") strike((item) => item.dataset.user === record.user_id && record.user_id);
-  if (type === "clear") strike((item) => item.classList.contains("message"));
-  if (HIDDEN[type]) return;
-  const item = make("li", null, type === "gap" ? "hole" : EVENTS[type] ? "event" : "message");
-  item.append(time(record.timestamp));
-  if (item.className === "message") {
-    if (type === "action") item.classList.add("action");
-    for (const badge of badges(record)) item.append(make("span", badge, "badge"));
-    const details = record.details || {};
-    const who = make("span", details["display-name"] || (details.sender || {}).username || record.username, "who");
-    if (colour(record)) who.style.color = colour(record);
-    item.append(who, make("span", record.message, "text"));
-    item.dataset.user = record.user_id;
-    if (record.id) byMessage.set(record.id, item);
-  } else {
-    item.append(make("span", happened(record), "text"));
-  }
-  chat.append(item);
-  byId("quiet").hidden = true;
-}
-
-let waiting = [];
-function draw() {
-  for (const record of waiting) show(record);
-  waiting = [];
-  while (chat.children.length > MOST) chat.firstElementChild.remove();
-  if (byMessage.size > 4 * MOST) for (const [id, item] of byMessage) if (!item.isConnected) byMessage.delete(id);
-  if (byId("follow").checked) window.scrollTo(0, document.body.scrollHeight);
-}
-
-const stream = new EventSource(base + "/live");
-stream.onopen = () => {
-  // What was shown comes again from the beginning.
-  chat.replaceChildren();
-  byMessage.clear();
-  byId("stream").textContent = "Live";
-};
-stream.onerror = () => { byId("stream").textContent = "The connection is lost; it is tried again"; };
-stream.onmessage = (event) => {
-  try { waiting.push(JSON.parse(event.data)); } catch (error) { return; }
-  if (waiting.length > 2 * MOST) waiting = waiting.slice(-MOST);
-  if (waiting.length === 1) requestAnimationFrame(draw);
-};
-stream.addEventListener("skipped", (event) => {
-  byId("stream").textContent = "Live; " + event.data + " messages were skipped, because this browser was too slow";
-});
-
-async function look() {
+const [platform, name] = location.pathname.split("/").slice(2).map((part) => {
   try {
-    const answer = await fetch(base, { cache: "no-cache" });
-    if (answer.status === 404) {
-      byId("facts").textContent = "This room is not recorded.";
-      return;
-    }
-    const room = await answer.json();
-    byId("state").replaceChildren(state(room.state, room.state === "recorded"));
-    byId("facts").textContent = [Math.round(room.rate) + " messages a minute", "coverage today " + share(room.coverage_today),
-      room.gaps_today + (room.gaps_today === 1 ? " gap today" : " gaps today"), room.reason].filter(Boolean).join(" · ");
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+});
+const address = `/api/v1/rooms/${encodeURIComponent(platform)}/${encodeURIComponent(name)}`;
+const log = $("log");
+
+// -- how the room is
+
+function facts(room) {
+  const now = Date.now() / 1000;
+  const words = [
+    [room.state, room.state === "recorded" ? "good" : "bad"],
+    [`${rate(room.rate)} messages a minute`],
+    [`${share(room.coverage_today)} of today covered`, room.coverage_today < 1 ? "warn" : ""],
+    [room.gaps_today ? `${many(room.gaps_today, "gap")} today` : "no gaps today", room.gaps_today ? "warn" : ""],
+    [`${many(room.records_today, "record")} today`],
+    [room.last === null ? "nothing said yet" : `latest ${age(now - room.last)}${now - room.last < 10 ? "" : " ago"}`],
+  ];
+  if (room.id) words.push([`id ${room.id}`]);
+  $("facts").replaceChildren(...words.map(([text, level = ""]) => {
+    const part = element("span", "", text);
+    part.dataset.level = level;
+    return part;
+  }));
+  const since = room.state === "recorded" ? "" : `Not recorded for ${duration(now - room.since)}`;
+  $("trouble").hidden = !since;
+  say($("trouble"), room.reason ? `${since}: ${room.reason}` : since);
+  sparkline($("hour"), room.sparkline);
+}
+
+let timer = 0;
+async function look() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  try {
+    const room = await ask(address);
+    if (room) facts(room);
   } catch (error) {
-    byId("facts").textContent = "The recorder does not answer.";
+    $("facts").replaceChildren();
+    $("trouble").hidden = false;
+    say($("trouble"), error.status === 404 ? "This room is not recorded." : `No answer from the recorder: ${error.message}`);
+  }
+  clearTimeout(timer);
+  timer = setTimeout(look, EVERY);
+}
+
+// -- its chat
+
+const about = new WeakMap();
+// What is on the page by the bytes it came as: a stream that is opened again begins with the latest lines.
+const shown = new Set();
+let waiting = [];
+let following = true;
+let unseen = 0;
+
+function follow() {
+  following = true;
+  unseen = 0;
+  $("newest").hidden = true;
+  log.scrollTop = log.scrollHeight;
+}
+
+function add(item) {
+  log.append(item);
+  if (!following) {
+    unseen += 1;
+    $("newest").hidden = false;
+    say($("newest"), `${unseen > LINES ? `more than ${LINES}` : count(unseen)} new below`);
   }
 }
-setInterval(look, 5000);
+
+function note(text) {
+  if (log.lastElementChild?.classList.contains("note")) log.lastElementChild.remove();
+  add(element("li", "note", text));
+}
+
+function draw() {
+  for (const data of waiting) {
+    if (shown.has(data)) continue;
+    shown.add(data);
+    let record;
+    try {
+      record = JSON.parse(data);
+    } catch {
+      continue;
+    }
+    if (record === null || typeof record !== "object") continue;
+    const item = line(record);
+    about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record) });
+    const gone = takesBack(record);
+    if (gone) for (const each of log.children) if (about.get(each)?.said && gone(about.get(each))) each.classList.add("gone");
+    add(item);
+  }
+  waiting = [];
+  while (log.children.length > LINES) {
+    shown.delete(about.get(log.firstElementChild)?.data);
+    log.firstElementChild.remove();
+  }
+  if (following) log.scrollTop = log.scrollHeight;
+}
+
+let stream = null;
+let again = 0;
+
+function open() {
+  clearTimeout(again);
+  if (stream !== null || document.hidden) return;
+  stream = new EventSource(`${address}/live`);
+  stream.onopen = () => {
+    mark($("pulse"), "state", "live");
+    say($("pulse"), "live");
+  };
+  stream.onmessage = ({ data }) => {
+    waiting.push(data);
+    if (waiting.length > 2 * LINES) waiting = waiting.slice(-LINES);
+    if (waiting.length === 1) requestAnimationFrame(draw);
+  };
+  stream.addEventListener("skipped", ({ data }) => {
+    draw();
+    note(`${many(Number(data), "message")} skipped: this browser was too slow. They are recorded all the same.`);
+  });
+  stream.onerror = () => {
+    mark($("pulse"), "state", "lost");
+    const ended = stream.readyState === EventSource.CLOSED;
+    say($("pulse"), ended ? "no chat" : "connecting again");
+    if (!ended) return;
+    // Refused: the room is not recorded, or too many browsers look on.
+    stream = null;
+    again = setTimeout(open, RETRY);
+  };
+}
+
+function close() {
+  stream?.close();
+  stream = null;
+  clearTimeout(again);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    draw();
+    close();
+    note("Paused while this page was not looked at");
+  } else {
+    open();
+    look();
+  }
+});
+log.addEventListener("scroll", () => {
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  if (atEnd && !following) follow();
+  following = atEnd;
+});
+new ResizeObserver(() => following && (log.scrollTop = log.scrollHeight)).observe(log);
+$("newest").addEventListener("click", follow);
+$("events").addEventListener("change", ({ target }) => log.classList.toggle("only-said", !target.checked));
+$("times").addEventListener("change", ({ target }) => log.classList.toggle("no-times", !target.checked));
+
+document.title = `${name} · Chatlog`;
+say($("platform"), `${platform}/`);
+say($("name"), name);
 look();
+open();

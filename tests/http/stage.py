@@ -1,0 +1,231 @@
+"""A recorder that goes through the motions, behind the real HTTP server on a real port.
+
+``python -m tests.http.stage SCENE`` serves one for a browser or a fuzzer, and says where in its first line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from typing import Any
+
+import orjson
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import LoopingCall
+
+from chatlog.http.service import http_service
+from chatlog.room_list import Channel, RoomList
+from chatlog.settings import HttpSettings, KickSettings, Secret, TwitchSettings
+from tests.http.sayings import HOSTILE, sayings
+from tests.scene import HALF_PAST_TEN, Scene
+
+#: What a client has to send to change anything.
+TOKEN = "the token of the tests"
+#: Words that must be in no answer.
+SECRETS = (TOKEN, "Traceback", "site-packages", "/chatlog/http/")
+
+
+class Stage:
+    """``scene`` is the recorder, ``port`` where it is served once ``start`` was called. The configuration has
+    so many rooms of Twitch; ``rotated`` counts how often somebody asked for a rotation."""
+
+    def __init__(self, reactor: Any, rooms: int = 3, wall: float = HALF_PAST_TEN, **http: Any) -> None:
+        settings = HttpSettings(**{"listen": "127.0.0.1:0", "token": Secret(TOKEN), **http})
+        twitch = TwitchSettings(tuple(f"room{n}" for n in range(rooms)))
+        self.scene = Scene(0, wall, http=settings, twitch=twitch, kick=KickSettings(()))
+        self.scene.pools["kick"] = self.scene.new_pool("kick")
+        self.rooms = RoomList(self.scene.recording.files, "/data", self.scene.settings)
+        self.rooms.on_add = self._added
+        self.rooms.on_remove = self._removed
+        self.rotated = 0
+        for n in range(rooms):
+            self.scene.add(f"room{n}")
+        recorder = self.scene.recorder
+        recorder.rotate_now = self._rotate  # type: ignore[method-assign]
+        self.service = http_service(
+            self.scene.settings, reactor, self.scene.status, recorder, self.rooms, self.scene.recording.files
+        )
+
+    def start(self) -> Stage:
+        self.scene.start()
+        self.service.startService()
+        return self
+
+    @property
+    def port(self) -> int:
+        port: int = self.service.port.getHost().port  # type: ignore[attr-defined]
+        return port
+
+    def stop(self) -> Any:
+        self.scene.stop()
+        return self.service.stopService()
+
+    def _added(self, platform: str, channel: Channel) -> None:
+        name = channel if isinstance(channel, str) else channel.slug
+        self.scene.add(name, platform)
+
+    def _removed(self, platform: str, name: str) -> None:
+        pool = self.scene.pools[platform]
+        if name in pool.rooms:
+            pool.remove(name)
+
+    def _rotate(self) -> None:
+        self.rotated += 1
+
+
+class Show(Stage):
+    """A stage whose time passes, for eyes and browsers."""
+
+    def __init__(self, reactor: Any, scene: str, seed: int = 1, port: int = 0) -> None:
+        super().__init__(reactor, 0, time.time(), listen=f"127.0.0.1:{port}")
+        self._reactor = reactor
+        self._random = random.Random(seed)
+        self._busy: list[tuple[str, str, float]] = []
+        self._kind = scene
+        self._sayings = sayings(self._random, hostile=scene == "hostile")
+        self._loop = LoopingCall(self._tick)
+        self._call: IDelayedCall | None = None
+
+    def start(self) -> Show:
+        count = {"empty": 0, "five": 5, "hostile": 5, "phone": 40}.get(self._kind, 500)
+        if self._kind == "thousands":
+            count = 10_000
+        self._people(count)
+        super().start()
+        self.scene.recorded()
+        self._past()
+        if self._kind == "broken":
+            self._break()
+        if self._kind == "hostile":
+            self._be_hostile()
+        if self._kind == "many":
+            self._worry()
+        self._loop.start(0.5, now=False)
+        return self
+
+    def _people(self, count: int) -> None:
+        first = ("amber", "birch", "cobalt", "drift", "ember", "fjord", "gale", "harbor", "iris", "juniper")
+        second = ("fox", "plays", "live", "tv", "games", "_cat", "_07", "speedruns", "radio", "cooks")
+        names = [f"{a}{b}{n or ''}" for n in range(count // 100 + 1) for a in first for b in second]
+        for at, name in enumerate(names[:count]):
+            platform = "kick" if at % 5 == 4 else "twitch"
+            self.scene.add(name.replace("_", "-") if platform == "kick" else name, platform)
+            self._busy.append((platform, name, min(900.0, 400 * self._random.paretovariate(0.9) / (1 + at))))
+
+    def _past(self) -> None:
+        """An hour and a half of messages, without the messages."""
+        for minute in range(90):
+            for platform, name, rate in self._busy:
+                wave = 1 + 0.5 * random.Random(f"{name}{minute // 12}").random()
+                self._count(platform, name, round(rate * wave * self._random.uniform(0.6, 1.3)))
+            self.scene.recording.wall -= 60
+            if len(self._busy) <= 500:
+                self.scene.advance(60)
+            else:
+                self.scene.clock.advance(60)
+                self.scene.recording.advance(0.5)
+                self.scene.recording.wall -= 0.5
+
+    def _count(self, platform: str, name: str, lines: int) -> None:
+        room = self.scene.recorder.room(platform, name.replace("_", "-") if platform == "kick" else name)
+        if lines:
+            room.written += lines
+            room.written_at = self.scene.now()
+            self.scene.counters.written += lines
+            self.scene.counters.durable += lines
+            self.scene.counters.written_bytes += 900 * lines
+
+    def _tick(self) -> None:
+        for number, (platform, name, rate) in enumerate(self._busy):
+            lines = self._random.random() < rate / 120 and max(1, round(rate / 120))
+            if lines and (number < 5 or self._kind == "hostile"):
+                self._say(platform, name, int(lines))
+            elif lines:
+                self._count(platform, name, int(lines))
+        self.scene.advance(0.5)
+        self.scene.recording.wall -= self.scene.now() - time.time()
+
+    def _say(self, platform: str, name: str, lines: int) -> None:
+        name = name.replace("_", "-") if platform == "kick" else name
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+        for _ in range(lines):
+            record = {"timestamp": now, "channel": name, **next(self._sayings)}
+            record["platform"] = platform
+            self.scene.recorder.room(platform, name).append(orjson.dumps(record) + b"\n")
+
+    def _worry(self) -> None:
+        scene = self.scene
+        twitch = scene.pools["twitch"]
+        names = list(twitch.rooms)
+        for name, reason in ((names[7], "msg_channel_suspended"), (names[60], "msg_banned")):
+            [link] = [link for link in twitch.links if name in link.seats]
+            twitch.refused(link, name, reason)
+        scene.uploads.last_success = scene.now() - 240
+        scene.uploads.waiting_files, scene.uploads.waiting_bytes = 12, 48_000_000
+        scene.uploads.oldest_waiting = scene.now() - 130
+        scene.counters.verified = scene.counters.uploaded = 4312
+
+    def _break(self) -> None:
+        scene = self.scene
+        for link in list(scene.pools["twitch"].links):
+            scene.down(link, "Connection refused by 192.0.2.7:6697", ago=12)
+        kick = scene.pools["kick"]
+        for at, name in enumerate(list(kick.rooms)):
+            if at % 3 == 0:
+                [link] = [link for link in kick.links if name in link.seats]
+                kick.refused(link, name, "subscription refused: 4009 connection is unauthorized")
+        scene.missing["kick"] = {f"unheard-of-{n}": "looking it up was refused (HTTP 403)" for n in range(4)}
+        uploads = scene.uploads
+        uploads.state = "refused"
+        uploads.last_error = (
+            "AccessDenied: User is not authorized to perform: s3:PutObject on chatlog-archive"
+        )
+        uploads.waiting_files, uploads.waiting_bytes, uploads.quarantined = 1873, 1_780_000_000, 2
+        uploads.oldest_waiting = scene.now() - 40_000
+        scene.space = (12_000_000, 1_000_000_000)
+        scene.recorder.trouble = "No space left on device"
+        scene.counters.dropped["overflow"] = 5120
+        scene.counters.gaps = 731
+        since = scene.now() - 900
+        texts = (
+            ("STORE_REFUSED", "", "AccessDenied: User is not authorized to perform: s3:PutObject"),
+            ("PLATFORM_DOWN", "twitch", "Connection refused by 192.0.2.7:6697"),
+            ("ROOM_REFUSED", "kick", "34 rooms: emberfox, fjordlive, galeplays and 31 more"),
+            ("DISK_FILLING", "", "99 % of the file system are taken, 12.0 MB are free"),
+            ("CLOCK_OFF", "", "34 s ahead of the time of the messages"),
+        )
+        alarms = [
+            {"code": code, "meaning": "", "subject": subject, "text": text, "count": 0, "since": since}
+            for code, subject, text in texts
+        ]
+        scene.status.alarms = lambda: alarms
+
+    def _be_hostile(self) -> None:
+        scene = self.scene
+        scene.uploads.state, scene.uploads.last_error = "refused", HOSTILE[0]
+        twitch = scene.pools["twitch"]
+        name = list(twitch.rooms)[1]
+        twitch.refused(twitch.links[0], name, HOSTILE[1])
+        alarm = {"code": "PLATFORM_DOWN", "meaning": "", "subject": HOSTILE[0], "text": HOSTILE[1]}
+        alarms = [{**alarm, "count": 0, "since": scene.now() - 60}]
+        scene.status.alarms = lambda: alarms
+
+
+def main() -> None:
+    """Serve one scene until the process is ended."""
+    from twisted.internet import reactor
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("scene", choices=("empty", "five", "phone", "many", "thousands", "broken", "hostile"))
+    parser.add_argument("--port", type=int, default=0)
+    arguments = parser.parse_args()
+    show = Show(reactor, arguments.scene, port=arguments.port).start()
+    sys.stdout.write(f"{show.port}\n")
+    sys.stdout.flush()
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
