@@ -183,7 +183,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         JournalFile(files, directory, reactor, disk, settings.recorder.sync_interval),
         reactor,
         wall,
-        write_gap,
+        closed,
         rooms.rooms,
         boot_id(),
         settings.recorder.flush_interval,

@@ -105,6 +105,34 @@ class LifeTests(DaemonCase):
         self.assertEqual(found["duplicate_names"], [])
         self.assertGreaterEqual(found["gaps"].get("restart", 0), 5)
 
+    def test_backfill(self) -> None:
+        """What was said while a connection was lost comes back from the service that remembers chat, once,
+        and the gap record says how much."""
+        faults = self.stage.home / "faults.yaml"
+        faults.write_text("- {at: 7, what: drop, platform: twitch, which: all}\n")
+        simulator = self.stage.simulator(
+            rate=100, kick_share=0, channels=2, spread="even", faults=faults, recent_port=0
+        )
+        self.stage.config(
+            {
+                "twitch": {
+                    "channels": ["room1", "room2"],
+                    "backfill": f"http://127.0.0.1:{simulator.ports['recent']}/api/v2",
+                }
+            }
+        )
+        daemon = self.stage.daemon()
+        self.recording(daemon, "twitch", 2)
+        daemon.says("connection 1 is back")
+        # The service is asked within eight seconds of the hole's end.
+        time.sleep(10)
+        self.ended(daemon, signal.SIGTERM)
+        simulator.end()
+        found = self.stage.judge(None, "--settle", "1")
+        self.assertGreater(found["backfilled"], 10)
+        self.assertEqual((found["lost"], found["doubled"]), (0, 0), found["missing"])
+        self.assertEqual(found["gaps"], {"connection lost": 2})
+
     def test_nobody_answers(self) -> None:
         """Without any server it starts, says so once, keeps trying quietly, and ends cleanly."""
         with socket.socket() as reserved:
