@@ -1,0 +1,118 @@
+"""The fault campaign: a recorder in real processes, under load, with everything that can go wrong.
+
+    python -m bench.campaign --kills 200 --seed 1
+
+Chat comes from the simulator (Twitch over TLS, Kick), objects go to an S3 server through a relay that can
+fail. Faults are played in an order made from the seed. In the end everything that was sent is compared
+with everything that is in the bucket, and the holes that were made with the gap records. The exit status
+is 0 only if nothing is lost outside the promises, nothing is doubled, every hole is written down, and
+everything that a campaign has to meet was met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from bench.campaign_faults import KILLS, TURNS, TWICE, kills
+from bench.campaign_field import Field
+from bench.campaign_report import judge, report
+from tests.processes import Failed, Stage, wait_for
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.campaign",
+        description="Plays every class of faults against a recorder in real processes and judges the result.",
+    )
+    add = parser.add_argument
+    add("--kills", type=int, default=200, help="at least so many kill -9 (200)")
+    add("--minutes", type=float, default=0, help="go on for at least so long")
+    add("--seed", type=int, default=1, help="of the order and moments of the faults, and of the chat (1)")
+    add("--rate", type=float, default=300, help="messages a second over all rooms (300)")
+    add("--only", action="append", choices=["kill", *TURNS], help="only this class; may be given again")
+    add("--keep", default="", metavar="DIR", help="a directory to work in, and to keep")
+    return parser.parse_args()
+
+
+def order(options: argparse.Namespace) -> list[str]:
+    """The turns of one round."""
+    chosen = options.only or ["kill", *TURNS]
+    turns = [name for name in chosen if name != "kill"]
+    if not options.only:
+        turns += TWICE
+    if "kill" in chosen:
+        turns += ["kill"] * -(-options.kills // KILLS)
+    random.Random(options.seed).shuffle(turns)
+    return turns
+
+
+def fight(options: argparse.Namespace, field: Field) -> None:
+    """Play everything, then let the recorder come to rest."""
+    turns: dict[str, Callable[[Field], None]] = {"kill": kills, **TURNS}
+    end = time.monotonic() + options.minutes * 60
+    field.start()
+    field.recording()
+    while True:
+        names = order(options)
+        for number, name in enumerate(names, 1):
+            field.say(f"{number} of {len(names)}: {name}")
+            try:
+                field.running()
+                turns[name](field)
+            except Failed as error:
+                field.problem(f"in {name}: {error}")
+                field.relay.go("pass")
+                if field.daemon is not None and not field.daemon.alive:
+                    field.daemon = None
+            if number % 8 == 0:
+                judge(field, running=True)
+        if time.monotonic() >= end:
+            break
+    rest(field)
+
+
+def rest(field: Field) -> None:
+    """End the chat, then the recorder, and let another start bring the rest to the store."""
+    field.running()
+    field.recording(timed=False)
+    # Far enough from the latest hole to be told from it.
+    time.sleep(4)
+    field.simulator.end()
+    time.sleep(3)
+    field.stop(signal.SIGTERM)
+    field.start()
+    wait_for("an empty spool", lambda: not field.stage.local_files(), 120)
+    time.sleep(2)
+    field.stop(signal.SIGTERM)
+
+
+def main() -> int:
+    """Fight and report; the exit status."""
+    options = arguments()
+    if options.keep:
+        shutil.rmtree(options.keep, ignore_errors=True)
+    began = time.monotonic()
+    stage = Stage(options.keep)
+    try:
+        field = Field(stage, options.seed, options.rate, options.minutes * 60 + options.kills * 15 + 3600)
+        try:
+            fight(options, field)
+            return report(field, bool(options.only), time.monotonic() - began)
+        finally:
+            field.close()
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return 2
+    finally:
+        stage.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""The judgement of a campaign: what went in, what came out, and the table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from bench.campaign_field import MARGIN, Field
+from bench.campaign_holes import Comparison, Made, compare, recorded
+from bench.campaign_store import fetch
+
+#: Seconds by which a gap record may differ from the truth at either end.
+EXACT = 1.0
+
+
+def judge(field: Field, running: bool) -> dict[str, Any]:
+    """What the judge says of everything so far."""
+    options = ["--gaps"]
+    for start, end in field.windows:
+        options += ["--lost-after", f"{start:.3f}", "--lost-before", f"{end:.3f}"]
+    if field.shifted:
+        # Files of a clock that was set back sort before those that were written first.
+        options.append("--any-order")
+    if running:
+        options += ["--settle", "4"]
+    objects = field.stage.home / "objects"
+    fetch(field.bucket, objects, set(field.foreign))
+    found = field.stage.judge(objects, *options)
+    short = ", ".join(
+        f"{name.replace('_', ' ')} {found[name]}"
+        for name in ("sent", "recorded", "lost", "excused", "undelivered", "hidden", "doubled", "altered")
+    )
+    field.say(f"so far: {short}" if running else short)
+    for name in ("lost", "doubled", "altered", "invalid", "unknown"):
+        if found[name]:
+            field.say(
+                f"{name}: {found['examples'][:5]} {[m for m in found['missing'] if m['why'] == 'lost'][:5]}"
+            )
+    return found
+
+
+def verified(field: Field) -> str:
+    """What ``chatlog verify`` says of the bucket: its last line, and "" if all is well."""
+    for key in field.foreign:
+        field.bucket.Object(key).delete()
+    program = [sys.executable, "-c", "from chatlog.cli import main; main()"]
+    command = [*program, "verify", "--config", str(field.stage.home / "chatlog.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    (field.stage.home / "verify.txt").write_text(done.stdout + done.stderr)
+    return "" if done.returncode == 0 else (done.stdout + done.stderr)[-1500:]
+
+
+def report(field: Field, partial: bool, seconds: float) -> int:
+    """Judge, print the table, and give the exit status."""
+    altered = [
+        key for key, body in field.foreign.items() if field.bucket.Object(key).get()["Body"].read() != body
+    ]
+    if altered:
+        field.problem(f"objects of others were replaced: {altered[:5]}")
+    found = judge(field, running=False)
+    made = Made()
+    made.read(field.simulator.oracle)
+    gaps, dropped = recorded(field.stage.home / "objects")
+    shifted = [(round(start * 1000), round(end * 1000)) for start, end in field.shifted]
+    holes = compare(made, gaps, shifted)
+    moved = sum(1 for name in field.foreign if _second(field, name))
+    sometimes = {
+        "a torn tail was cut": field.torn(),
+        "an upload met itself (412) and was recognised": len(field.relay.met_themselves),
+        "the memory for a full disk overflowed": dropped,
+        "a name was taken by somebody else's object": moved,
+    }
+    checked = verified(field)
+    _table(field, found, holes, dropped, sometimes, checked, seconds)
+    failed = [name for name in ("lost", "doubled", "altered", "invalid", "unknown", "hidden") if found[name]]
+    failed += ["duplicate names"] * bool(found["duplicate_names"])
+    failed += ["holes without a gap record"] * bool(holes.unexplained)
+    failed += ["gap records that are not exact"] * (max(holes.start_off, holes.end_off) > EXACT)
+    failed += ["problems"] * bool(field.problems) + ["chatlog verify"] * bool(checked)
+    if not partial:
+        failed += [f"never met: {name}" for name, count in sometimes.items() if not count]
+    for text in (*field.problems, *holes.unexplained[:10], *holes.worst, *filter(None, [checked])):
+        print(f"  {text}")
+    for hole in [hole for hole in found["missing"] if hole["why"] == "lost" or hole["hidden"]][:20]:
+        print(f"  {hole}")
+    for example in found["examples"]:
+        print(f"  {example}")
+    print("passed" if not failed else f"NOT PASSED: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _second(field: Field, key: str) -> bool:
+    """Whether the file whose key somebody else had is there under a further number."""
+    name = key.replace(".jsonl.zst", "-2.jsonl.zst")
+    return (field.stage.home / "objects" / name).exists()
+
+
+def _table(
+    field: Field,
+    found: dict[str, Any],
+    holes: Comparison,
+    dropped: int,
+    sometimes: dict[str, int],
+    checked: str,
+    seconds: float,
+) -> None:
+    rows: list[tuple[str, object]] = [
+        (f"fault: {name}", count) for name, count in sorted(field.played.items())
+    ]
+    if not field.mounted:
+        rows.append(("fault: full disk", "left out: no file system could be mounted"))
+    starts = field.recoveries
+    stretches = [hole["end"] - hole["start"] for hole in found["missing"] if hole["why"] == "excused"]
+    rows += [
+        ("minutes", f"{seconds / 60:.1f}"),
+        ("messages in", found["sent"]),
+        ("messages out", found["recorded"]),
+        ("not delivered by the server (cut, half-open)", found["undelivered"]),
+        (f"lost inside the bounds (a flush, {MARGIN} s of margin; full disk)", found["excused"]),
+        ("longest stretch of these in one room", f"{max(stretches, default=0) / 1000:.2f} s"),
+        ("of these dropped by a full memory, as gap records count them", dropped),
+        ("lost outside the bounds", found["lost"]),
+        ("missing, and in no gap record", found["hidden"]),
+        ("doubled", found["doubled"]),
+        ("altered", found["altered"]),
+        ("never sent", found["unknown"]),
+        ("invalid lines", found["invalid"]),
+        ("out of order", "not judged: the clock jumped" if field.shifted else found["out_of_order"]),
+        ("names used twice", len(found["duplicate_names"])),
+        ("objects", found["files"]),
+        ("holes made, room by room", holes.made),
+        ("of these with a gap record", holes.found),
+        ("largest difference at the start of a hole", f"{holes.start_off:.2f} s"),
+        ("largest difference at its end", f"{holes.end_off:.2f} s"),
+        ("gap records by reason", ", ".join(f"{name} {n}" for name, n in sorted(found["gaps"].items()))),
+        ("start to all rooms recorded, longest", f"{max(starts):.2f} s of {len(starts)} starts"),
+        ("signal to end, longest", f"{max(field.stops):.2f} s of {len(field.stops)}"),
+        ("files put aside", field.seen["quarantined"]),
+        ("chatlog verify", "finds nothing wrong" if not checked else "finds something wrong"),
+    ]
+    rows += [(f"met: {name}", count) for name, count in sometimes.items()]
+    print("\n| | |\n| --- | --- |")
+    for name, value in rows:
+        print(f"| {name} | {value} |")
+    print(flush=True)
