@@ -45,6 +45,6 @@ def error(status: int, code: str, message: str, **headers: str) -> Answer:
 
 
 def tagged(answer: Answer) -> Answer:
-    """The answer with an ETag of its body."""
-    answer.etag = f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
+    """The answer with an ETag of its body; a weak one, for it is the same with and without gzip."""
+    answer.etag = f'W/"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
     return answer

@@ -13,10 +13,12 @@ from chatlog.status import Status
 
 #: Rooms in one answer, unless asked for fewer.
 PAGE = 1000
-#: Seconds for which a list of rooms is handed out again; it takes a moment when there are thousands.
-_FRESH = 1.0
-_FRESH_LARGE = 5.0
-_LARGE = 2000
+#: Seconds for which a list of rooms is handed out again, and how many times as long as it took to make:
+#: however many rooms there are and people who look at them, it takes a hundredth of the processor.
+_FRESH = 3.0
+_PATIENCE = 100
+#: Answers about one list that are kept, for those who ask for the same.
+_KEPT = 8
 
 Facts = dict[str, Any]
 
@@ -51,7 +53,9 @@ class Api:
         self._rooms = rooms
         self._rotate = rotate
         self._seconds = seconds
-        self._listed: tuple[float, list[Facts]] | None = None
+        self._listed: list[Facts] = []
+        self._fresh_until = float("-inf")
+        self._answers: dict[tuple[str | int, ...], Answer] = {}
         self._answered: tuple[Any, Answer] | None = None
 
     def status(self) -> Answer:
@@ -80,27 +84,42 @@ class Api:
             return error(400, "bad_query", "offset and limit must be whole numbers")
         if not (0 <= offset <= 10**6 and 1 <= limit <= PAGE):
             return error(400, "bad_query", f"offset must not be negative, limit 1 to {PAGE}")
-        text, platform = query.get("q", "").lower(), query.get("platform", "")
+        text, platform, problems = (
+            query.get("q", "").lower(),
+            query.get("platform", ""),
+            query.get("problems"),
+        )
         everything = self._list()
-        found = [
-            room
-            for room in everything
-            if text in room["name"]
-            and (not platform or room["platform"] == platform)
-            and (query.get("problems") != "1" or room["state"] != "recorded")
-        ]
-        found.sort(key=SORTS[sort])
-        page = found[offset : offset + limit]
-        return tagged(json_answer(200, {"total": len(everything), "matching": len(found), "rooms": page}))
+        asked = text, platform, problems == "1", sort, offset, limit
+        answer = self._answers.get(asked)
+        if answer is None:
+            found = [
+                room
+                for room in everything
+                if text in room["name"]
+                and (not platform or room["platform"] == platform)
+                and (problems != "1" or room["state"] != "recorded")
+            ]
+            found.sort(key=SORTS[sort])
+            page = found[offset : offset + limit]
+            facts = {"total": len(everything), "matching": len(found), "rooms": page}
+            answer = tagged(json_answer(200, facts))
+            if len(self._answers) < _KEPT:
+                self._answers[asked] = answer
+        return answer
 
     def _list(self) -> list[Facts]:
         now = self._seconds()
-        if self._listed is not None:
-            fresh = _FRESH if len(self._listed[1]) < _LARGE else _FRESH_LARGE
-            if now - self._listed[0] < fresh:
-                return self._listed[1]
-        self._listed = now, list(self._status.rooms())
-        return self._listed[1]
+        if now >= self._fresh_until:
+            self._listed = list(self._status.rooms())
+            self._answers.clear()
+            took = self._seconds() - now
+            self._fresh_until = now + max(_FRESH, _PATIENCE * took)
+        return self._listed
+
+    def _changed(self) -> None:
+        """Whoever changes something sees it at once."""
+        self._fresh_until = float("-inf")
 
     def room(self, platform: str, name: str) -> Answer:
         """GET rooms/{platform}/{name}."""
@@ -130,7 +149,7 @@ class Api:
             return error(400, "bad_room", str(problem))
         except OSError as problem:
             return self._not_kept(problem)
-        self._listed = None
+        self._changed()
         platform, name = key_of(given["platform"], channel)
         return json_answer(201 if new else 200, {"platform": platform, "name": name, "added": new})
 
@@ -140,7 +159,7 @@ class Api:
             gone = self._rooms.remove(platform, name)
         except OSError as problem:
             return self._not_kept(problem)
-        self._listed = None
+        self._changed()
         if not gone:
             return error(404, "no_such_room", "this room is not recorded")
         return json_answer(200, {"platform": platform, "name": name, "removed": True})

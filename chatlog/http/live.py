@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from chatlog.files import Files
@@ -44,16 +45,19 @@ class Viewer:
         self._skipped = 0
         request.registerProducer(self, True)
 
-    def lines(self, lines: list[bytes]) -> None:
-        """Records that were just written, each with its newline."""
-        for line in lines:
-            if self._paused_at is None:
-                self._request.write(b"data: " + line + b"\n")
-            elif self._size + len(line) <= BACKLOG:
-                self._waiting.append(line)
-                self._size += len(line)
-            else:
+    def show(self, events: list[bytes], together: bytes) -> None:
+        """Records that were just written, each as an event, and all of them in one."""
+        if self._paused_at is None:
+            if together:
+                self._request.write(together)
+            return
+        for event in events:
+            # Once something was left out, so is what comes after it, until the browser is told.
+            if self._skipped or self._size + len(event) > BACKLOG:
                 self._skipped += 1
+            else:
+                self._waiting.append(event)
+                self._size += len(event)
 
     def sign_of_life(self) -> bool:
         """Called now and then; False when the browser has stalled for too long."""
@@ -74,20 +78,27 @@ class Viewer:
     def resumeProducing(self) -> None:
         self._paused_at = None
         while self._waiting and self._paused_at is None:
-            line = self._waiting.popleft()
-            self._size -= len(line)
-            self._request.write(b"data: " + line + b"\n")
+            event = self._waiting.popleft()
+            self._size -= len(event)
+            self._request.write(event)
         if self._skipped and self._paused_at is None:
-            self._request.write(b"event: skipped\ndata: %d\n\n" % self._skipped)
-            self._skipped = 0
+            skipped, self._skipped = self._skipped, 0
+            self._request.write(b"event: skipped\ndata: %d\n\n" % skipped)
 
     def stopProducing(self) -> None:
         self._waiting.clear()
         self._size = 0
 
 
+def _events(lines: list[bytes]) -> list[bytes]:
+    """The lines, each with its newline, as server-sent events."""
+    return [b"data: " + line + b"\n" for line in lines]
+
+
 class Live:
-    """All viewers. ``seconds`` are the clock's."""
+    """All viewers."""
+
+    _log = Logger()
 
     def __init__(self, files: Files, directory: str, clock: IReactorTime) -> None:
         self._files = files
@@ -113,7 +124,8 @@ class Live:
         request.channel.setTimeout(None)
         request.write(b"retry: 3000\n\n")
         viewer = Viewer(request, self._clock)
-        viewer.lines(self._tail(room))
+        events = _events(self._tail(room))
+        viewer.show(events, b"".join(events))
         self._viewers[viewer] = room
         room.watch = self._teller(room)
         request.notifyFinish().addBoth(lambda _: self._gone(viewer))
@@ -125,8 +137,19 @@ class Live:
         viewers = [viewer for viewer, watched in self._viewers.items() if watched is room]
 
         def tell(lines: list[bytes]) -> None:
+            events = _events(lines)
+            together = b"".join(events)
             for viewer in viewers:
-                viewer.lines(lines)
+                try:
+                    viewer.show(events, together)
+                except Exception:
+                    # Nothing that a browser does may reach the recorder, which calls this.
+                    self._log.failure(
+                        "a viewer of {platform}/{channel} is dropped",
+                        platform=room.platform,
+                        channel=room.channel,
+                    )
+                    viewer.end()
 
         return tell
 
@@ -141,11 +164,6 @@ class Live:
         for viewer in list(self._viewers):
             if not viewer.sign_of_life():
                 viewer.end()
-
-    def end_all(self) -> None:
-        """Drop every viewer."""
-        for viewer in list(self._viewers):
-            viewer.end()
 
     def _tail(self, room: Room) -> list[bytes]:
         """The latest lines of the room's open file."""

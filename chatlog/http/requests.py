@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, AnyStr
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
@@ -14,50 +18,68 @@ from twisted.web.server import Request, Site
 from chatlog.http.answers import Answer, error
 from chatlog.http.guard import HEADERS
 
-#: Bytes of a request's body, seconds without a byte, and connections at the same time.
+#: Bytes of a request's body, seconds in which a request has to arrive, and connections at the same time.
 BODY_LIMIT = 64 * 1024
 IDLE_LIMIT = 30
 CONNECTIONS = 64
+#: Bytes of a body that is too long that are read nevertheless, so that the answer is seen.
+DISCARDED = 1 << 20
+#: No number of bytes has more digits.
+_LENGTH_DIGITS = 20
+_NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?\Z")
+_TOO_LARGE = error(413, "too_large", f"a request may have at most {BODY_LIMIT} bytes")
 
 
 class BoundedRequest(Request):
-    """A request whose body is refused when it is too long, before it is read."""
+    """A request whose body is short and stays in memory."""
 
+    channel: Any
     _refused = False
+    _size = 0
 
     def gotLength(self, length: int | None) -> None:
+        # Not the framework's, which keeps a body of unknown length in a file.
+        self.content = BytesIO()
         if length is not None and length > BODY_LIMIT:
-            self._refuse()
-            length = 0
-        super().gotLength(length)
+            self._refused = True
+            if length > DISCARDED or self.requestHeaders.hasHeader(b"expect"):
+                self.requestHeaders.removeHeader(b"expect")
+                self.channel.refuse(_TOO_LARGE)
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self._refused:
-            return
-        if self.content is not None and self.content.tell() + len(data) > BODY_LIMIT:
-            self._refuse()
-            return
-        super().handleContentChunk(data)
-
-    def _refuse(self) -> None:
-        self._refused = True
+        self._size += len(data)
+        if self._size > BODY_LIMIT:
+            self._refused = True
+        if not self._refused:
+            super().handleContentChunk(data)
+        elif self._size > DISCARDED:
+            self.channel.refuse(_TOO_LARGE)
 
     def process(self) -> None:
         if self._refused:
-            # What follows of the body is not read.
-            self.setHeader("connection", "close")
-            send(self, error(413, "too_large", f"a request may have at most {BODY_LIMIT} bytes"))
-            self.loseConnection()
-            return
-        super().process()
+            self.channel.refuse(_TOO_LARGE)
+        elif self.path == b"*":
+            send(self, error(400, "bad_path", "this is no proxy"))
+        else:
+            super().process()
+
+    def getHeader(self, key: AnyStr) -> AnyStr | None:
+        """The value of a header, the last if there are several; what is not UTF-8 in it is replaced."""
+        if isinstance(key, bytes):
+            return super().getHeader(key)
+        value = super().getHeader(key.encode("ascii"))
+        return None if value is None else value.decode("utf-8", "replace")
 
 
 class Channel(HTTPChannel):
-    """One connection."""
+    """One connection. A request has to arrive in whole within IDLE_LIMIT; several that are sent at once
+    are answered one in a turn of the reactor, and only while the client takes the answers."""
 
     site: BoundedSite
     #: Whether it is a stream that never ends.
     streaming = False
+    _next: IDelayedCall | None = None
+    _ended = False
 
     def drop(self) -> None:
         """End the connection at once."""
@@ -65,13 +87,72 @@ class Channel(HTTPChannel):
         if transport is not None:
             transport.abortConnection()
 
+    def refuse(self, answer: Answer) -> None:
+        """Answer a request before it has arrived in whole, and end the connection."""
+        if not self._ended:
+            self._ended = True
+            transport: Any = self.transport
+            transport.write(_raw(answer))
+            self.loseConnection()
+
     def connectionMade(self) -> None:
         super().connectionMade()
         self.site.connected(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._ended = True
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
         self.site.disconnected(self)
         super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        # Not the framework's, which grants more time for every byte.
+        if not self._ended:
+            LineReceiver.dataReceived(self, data)
+
+    def headerReceived(self, line: bytes) -> bool:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and len(value) > _LENGTH_DIGITS:
+            self._respondToBadRequestAndDisconnect()
+            return False
+        found: bool = super().headerReceived(line)
+        return found
+
+    def requestDone(self, request: Any) -> None:
+        if self._waitingForTransport:
+            self._networkProducer.pauseProducing()
+        self.paused = True
+        super().requestDone(request)
+        if self._buffer:
+            self._go_on_soon()
+        else:
+            self.paused = False
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        if self.paused:
+            self._go_on_soon()
+
+    def _go_on_soon(self) -> None:
+        if self._next is None and not self._waitingForTransport:
+            self._next = self.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._next = None
+        if not self._waitingForTransport:
+            self.paused = False
+            self.dataReceived(b"")
+
+    def timeoutConnection(self) -> None:
+        # Not the framework's, which logs it.
+        self._abortingCall = self.callLater(self.abortTimeout, self.forceAbortClient)
+        self.loseConnection()
+
+    def forceAbortClient(self) -> None:
+        self._abortingCall = None
+        self.drop()
 
 
 class BoundedSite(Site):
@@ -103,6 +184,8 @@ class BoundedSite(Site):
         self._channels[channel] = None
         if len(self._channels) > CONNECTIONS:
             oldest = next((c for c in self._channels if not c.streaming), channel)
+            # Now, and not when the loss is told: there may be more of them in this turn of the reactor.
+            del self._channels[oldest]
             oldest.drop()
 
     def drop_all(self) -> None:
@@ -120,25 +203,56 @@ class BoundedSite(Site):
 
 def send(request: Any, answer: Answer) -> None:
     """Answer the request, with everything that goes with every answer."""
-    request.setResponseCode(answer.status)
+    request.setResponseCode(answer.status, _phrase(answer.status))
     for name, value in (*HEADERS.items(), *answer.headers.items()):
         request.setHeader(name, value)
     request.responseHeaders.removeHeader(b"server")
     request.setHeader("content-type", answer.type)
+    request.setHeader("vary", "accept-encoding")
     body = answer.body
     if answer.etag:
         request.setHeader("etag", answer.etag)
         request.setHeader("cache-control", "no-cache")
-        if request.getHeader("if-none-match") == answer.etag:
+        if _names(request.getHeader("if-none-match"), answer.etag):
             request.setResponseCode(304)
             request.responseHeaders.removeHeader(b"content-type")
             request.finish()
             return
-    request.setHeader("vary", "accept-encoding")
-    if "gzip" in (request.getHeader("accept-encoding") or "") and (packed := answer.compressed()):
+    if _takes_gzip(request.getHeader("accept-encoding")) and (packed := answer.compressed()):
         request.setHeader("content-encoding", "gzip")
         body = packed
     request.setHeader("content-length", str(len(body)))
     if request.method != b"HEAD":
         request.write(body)
     request.finish()
+
+
+def _raw(answer: Answer) -> bytes:
+    """The whole answer to a request of which too little is known."""
+    headers = {
+        **HEADERS,
+        "Content-Type": answer.type,
+        "Content-Length": len(answer.body),
+        "Connection": "close",
+    }
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    first = b"HTTP/1.1 %d %s\r\n" % (answer.status, _phrase(answer.status))
+    return first + "".join(lines).encode() + b"\r\n" + answer.body
+
+
+def _phrase(status: int) -> bytes:
+    return HTTPStatus(status).phrase.encode()
+
+
+def _names(header: str | None, tag: str) -> bool:
+    """Whether If-None-Match holds the tag."""
+    return header is not None and tag in (each.strip() for each in header.split(","))
+
+
+def _takes_gzip(header: str | None) -> bool:
+    """Whether Accept-Encoding holds gzip and does not exclude it."""
+    for each in (header or "").split(","):
+        coding, _, weight = each.partition(";")
+        if coding.strip().lower() == "gzip":
+            return not _NO_WEIGHT.match(weight.strip())
+    return False
