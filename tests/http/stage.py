@@ -75,6 +75,11 @@ class Stage:
         self.rotated += 1
 
 
+#: Rooms of a scene; 500 in all others.
+_ROOMS = {"empty": 0, "quiet": 1, "five": 5, "hostile": 5, "thousands": 10_000}
+SCENES = ("empty", "quiet", "five", "many", "thousands", "broken", "hostile")
+
+
 class Show(Stage):
     """A stage whose time passes, for eyes and browsers."""
 
@@ -89,9 +94,7 @@ class Show(Stage):
         self._call: IDelayedCall | None = None
 
     def start(self) -> Show:
-        count = {"empty": 0, "five": 5, "hostile": 5, "phone": 40}.get(self._kind, 500)
-        if self._kind == "thousands":
-            count = 10_000
+        count = _ROOMS.get(self._kind, 500)
         self._people(count)
         super().start()
         self.scene.recorded()
@@ -138,6 +141,8 @@ class Show(Stage):
             self.scene.counters.written_bytes += 900 * lines
 
     def _tick(self) -> None:
+        if self._kind == "quiet":
+            self._busy.clear()
         for number, (platform, name, rate) in enumerate(self._busy):
             lines = self._random.random() < rate / 120 and max(1, round(rate / 120))
             if lines and (number < 5 or self._kind == "hostile"):
@@ -218,7 +223,7 @@ def main() -> None:
     from twisted.internet import reactor
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("scene", choices=("empty", "five", "phone", "many", "thousands", "broken", "hostile"))
+    parser.add_argument("scene", choices=SCENES)
     parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args()
     show = Show(reactor, arguments.scene, port=arguments.port).start()

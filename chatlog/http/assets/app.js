@@ -8,6 +8,8 @@ const EVERY = 2000;
 // The list of rooms is asked for less often, and the longer it is the less.
 const ROOMS_EVERY = 4000;
 const PER_ROOM = 2.5;
+// Rooms in one answer.
+const PAGE = 1000;
 
 const rooms = new Rooms();
 let facts = null;
@@ -113,10 +115,18 @@ async function look() {
   asking = false;
 }
 
+// All rooms, in as many answers as it takes; null if none of them has changed.
+let pages = [];
 async function askRooms() {
-  const found = await ask("/api/v1/rooms");
+  const found = [];
+  for (let at = 0, matching = 1; at * PAGE < matching; at += 1) {
+    found[at] = (await ask(`/api/v1/rooms?limit=${PAGE}&offset=${at * PAGE}`)) ?? pages[at];
+    matching = found[at].matching;
+  }
   roomsAt = performance.now();
-  return found && (found.rooms ?? found);
+  const changed = found.length !== pages.length || found.some((page, at) => page !== pages[at]);
+  pages = found;
+  return changed ? found.flatMap((page) => page.rooms) : null;
 }
 
 async function again() {

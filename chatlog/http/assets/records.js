@@ -30,15 +30,18 @@ function badges(details) {
 }
 
 // A name's colour as its owner chose it, or one of a few that stays the same for that name.
+const COLOURS = ["#2f6fb3", "#b3412f", "#2f8a4a", "#8a4fbf", "#b3761f", "#1f8a8a", "#b33a7a", "#5a6f1f"];
+
 function hue(record, details) {
   const chosen = details.color || object(object(details.sender).identity).color;
   if (/^#[0-9a-f]{6}$/i.test(chosen ?? "")) return readable(chosen);
   let sum = 0;
-  for (const letter of cut(record.username, 40)) sum = (sum * 31 + letter.codePointAt(0)) % 360;
-  return dark.matches ? `hsl(${sum} 65% 72%)` : `hsl(${sum} 60% 34%)`;
+  for (const letter of cut(record.username, 40)) sum = (sum * 31 + letter.codePointAt(0)) % 9973;
+  return readable(COLOURS[sum % COLOURS.length]);
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+dark.addEventListener("change", () => location.reload());
 
 // Moved towards black or white until it can be read on the page's ground.
 function readable(colour) {
@@ -46,9 +49,9 @@ function readable(colour) {
   const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
   const light = () => 0.2126 * linear(rgb[0]) + 0.7152 * linear(rgb[1]) + 0.0722 * linear(rgb[2]);
   const towards = dark.matches ? 1 : 0;
-  for (let tries = 0; tries < 12; tries += 1) {
+  for (let tries = 0; tries < 20; tries += 1) {
     const contrast = dark.matches ? (light() + 0.05) / 0.06 : 1.05 / (light() + 0.05);
-    if (contrast >= 4.6) break;
+    if (contrast >= 5.4) break;
     rgb = rgb.map((part) => part + (towards - part) * 0.15);
   }
   return `rgb(${rgb.map((part) => Math.round(part * 255)).join(" ")})`;
@@ -137,20 +140,19 @@ export function line(record) {
   const at = new Date(record.timestamp);
   const time = element("time", "", clock(at));
   time.dateTime = cut(record.timestamp, 40);
-  item.append(time);
   const message = cut(record.message);
   if (SAID.has(record.type)) {
     item.className = record.type === "action" ? "said action" : "said";
     const parent = answered(details);
     if (parent) item.append(element("bdi", "reply", parent));
-    item.append(...badges(details), person(record, details), text(message));
+    item.append(time, ...badges(details), person(record, details), text(message));
     if (details.bits) item.append(element("span", "label", `${cut(details.bits, 8)} bits`));
     if (details["first-msg"] === "1") item.append(element("span", "label", "first message"));
     if (details["source-room-id"] && details["source-room-id"] !== details["room-id"]) item.append(element("span", "label", "shared chat"));
   } else {
     const [kind, label, words] = happening(record, details);
     item.className = kind;
-    item.append(element("span", "label", label));
+    item.append(time, element("span", "label", label));
     if (words) item.append(element("bdi", "happened", words));
     if (message && record.type !== "delete") item.append(...(record.username ? [person(record, details)] : []), text(message));
   }

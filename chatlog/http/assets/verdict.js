@@ -49,18 +49,20 @@ function* troubles(facts) {
   }
 }
 
-// Conditions that the sentences above say already, by code.
-const SAID = new Set(["LOGIN_REFUSED", "PLATFORM_DOWN", "STORE_REFUSED", "STORE_DOWN", "DISK_TROUBLE"]);
+// Which of the sentences above says already what an alarm of that code would.
+const SAID = { STORE_REFUSED: "store", STORE_DOWN: "store", DISK_TROUBLE: "disk" };
+const OF_A_PLATFORM = /^(LOGIN_REFUSED|PLATFORM_DOWN|ROOM_.*)$/;
+const said = (alarm) => SAID[alarm.code] ?? (OF_A_PLATFORM.test(alarm.code) ? alarm.subject : null);
 
 export function verdict(facts) {
   const rooms = sum(facts.platforms, "rooms");
   const recorded = sum(facts.platforms, "recorded");
   const problems = [...troubles(facts)];
   for (const alarm of facts.alarms) {
-    if (SAID.has(alarm.code) && problems.some((each) => each.bad)) continue;
+    if (problems.some((each) => each.bad && each.about === said(alarm))) continue;
+    const about = `${alarm.subject} ${alarm.code.toLowerCase().replaceAll("_", " ")}`.trim();
     const since = duration(facts.now - alarm.since);
-    const where = alarm.subject ? `${alarm.subject}: ` : "";
-    problems.push({ about: alarm.code, text: `${where}${alarm.text} (for ${since})`, bad: true });
+    problems.push({ about, text: `${alarm.text} (${alarm.code} for ${since})`, bad: true });
   }
   const bad = problems.some((each) => each.bad);
   return {
@@ -82,7 +84,9 @@ export function ofMessages(facts) {
 }
 
 export function ofPlatforms(facts) {
-  return facts.platforms.flatMap((each) => [
+  const used = facts.platforms.filter((each) => each.rooms || each.connections);
+  if (!used.length) return [["none", ""]];
+  return used.flatMap((each) => [
     [
       each.platform,
       `${count(each.recorded)} of ${count(each.rooms)}`,
@@ -99,7 +103,7 @@ export function ofUploads(facts) {
   const queue = uploads.waiting_files ? `${many(uploads.waiting_files, "file")}, ${size(uploads.waiting_bytes)}` : "empty";
   const rows = [["store", uploads.state, level], ["queue", queue]];
   if (uploads.oldest !== null) rows.push(["oldest", duration(uploads.oldest), uploads.oldest > 10800 ? "bad" : ""]);
-  rows.push(["latest stored", uploads.last_success === null ? "none yet" : `${duration(now - uploads.last_success)} ago`]);
+  rows.push(["latest", uploads.last_success === null ? "none yet" : `${duration(now - uploads.last_success)} ago`]);
   rows.push(["verified", many(uploads.verified, "file")]);
   if (uploads.quarantined) rows.push(["put aside", many(uploads.quarantined, "file"), "bad"]);
   return rows;
@@ -114,7 +118,7 @@ export function ofSpool(facts) {
   return [
     ["spool", `${size(spool.bytes)} of ${size(spool.max_bytes)}`, level(used), used],
     ["disk", `${size(spool.free_bytes)} free`, level(full), full],
-    ["not yet synced", lag ? `for ${duration(lag)}` : "nothing", lag > 20 ? "bad" : ""],
+    ["unsynced", lag ? `for ${duration(lag)}` : "nothing", lag > 20 ? "bad" : ""],
     ["in memory", size(spool.buffered_bytes)],
     ["open files", count(spool.open_files)],
   ];
