@@ -14,7 +14,9 @@ _CHUNK = 1 << 20
 #: What a write begins its name with, and what nothing in the archive begins with.
 _UNFINISHED = ".unfinished-"
 #: What a user has to mend; anything else may pass.
-_REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG})
+_REFUSALS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+)
 
 
 class DirectoryStore:
@@ -52,12 +54,12 @@ class DirectoryStore:
             try:
                 self._write(unfinished, data)
                 _link(unfinished, path)
+            except FileExistsError:
+                raise StoreError(f"{key} is there already", EXISTS) from None
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(unfinished)
             _sync_directory(directory)
-        except FileExistsError:
-            raise StoreError(f"{key} is there already", EXISTS) from None
         except OSError as error:
             self._made.clear()
             raise _error(error) from error

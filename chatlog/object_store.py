@@ -69,7 +69,7 @@ class ObjectStore:
         ``store``, in both directions."""
         self._store = store
         self._name = name
-        self._secrets = secrets
+        self._secrets = tuple(secret for secret in secrets if secret)
         self._creates = True
 
     def describe(self) -> str:
@@ -90,10 +90,24 @@ class ObjectStore:
                 raise
         else:
             self._creates = False
-        self.delete(PROBE)
+        try:
+            self.delete(PROBE)
+        except StoreError as error:
+            # Whoever may not delete may well store. The probe stays, and serves the next start.
+            if error.kind not in (REFUSED, UNSUPPORTED):
+                raise
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
-        if not self._creates and self.head(key) is not None:
+        if self._creates:
+            try:
+                self._put(key, data, attributes)
+                return
+            except StoreError as error:
+                if error.kind != UNSUPPORTED:
+                    raise
+                # It could when it was asked, and has changed its mind.
+                self._creates = False
+        if self.head(key) is not None:
             raise StoreError(f"{key} is there already", EXISTS)
         self._put(key, data, attributes)
 
@@ -113,6 +127,11 @@ class ObjectStore:
             if self._is_bucket_missing(error):
                 raise self._error(error) from None
             return None
+        except PermissionDeniedError as error:
+            # An answer to HEAD has no words of its own.
+            told = self._error(error)
+            text = f"{told}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
+            raise StoreError(text, told.kind, told.code) from None
         except (BaseError, OSError, ValueError) as error:
             raise self._error(error) from None
         return Head(key, int(meta["size"]), (meta.get("e_tag") or "").strip('"').lower())
@@ -154,15 +173,16 @@ class ObjectStore:
         return "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error)
 
     def _error(self, error: Exception) -> StoreError:
-        kind, code, words = explained(error)
-        for secret in self._secrets:
-            words = words.replace(secret, "***")
+        kind, code, words = explained(error, self._secrets)
         return StoreError(words, kind, code)
 
 
-def explained(error: Exception) -> tuple[str, str, str]:
-    """Kind, code and words of one of the library's errors."""
+def explained(error: Exception, secrets: tuple[str, ...] = ()) -> tuple[str, str, str]:
+    """Kind, code and words of one of the library's errors, without these secrets."""
     text = str(error)
+    # Before anything is cut, so that nothing is left of them.
+    for secret in secrets:
+        text = text.replace(secret, "***")
     head, _, debug = text.partition("\n\nDebug source:")
     status = _STATUS.search(head)
     code, message = _CODE.search(head), _MESSAGE.search(head)
@@ -219,8 +239,8 @@ def _clean(text: str) -> str:
     return printable(_SECRETS.sub(r"\1***", " ".join(text.split())), 300)
 
 
-def _client(rotate_size: int, allow_http: bool) -> dict[str, Any]:
-    longest = min(_ANSWER_WITHIN + rotate_size // _SLOWEST, _LONGEST)
+def _client(rotate_size: int, allow_http: bool, longest: float | None = None) -> dict[str, Any]:
+    longest = longest or min(_ANSWER_WITHIN + rotate_size // _SLOWEST, _LONGEST)
     return {
         "client_options": {
             "allow_http": allow_http,
@@ -232,8 +252,9 @@ def _client(rotate_size: int, allow_http: bool) -> dict[str, Any]:
     }
 
 
-def open_s3(settings: S3Settings, rotate_size: int) -> ObjectStore:
-    """The bucket of the settings. Raises StoreError."""
+def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None) -> ObjectStore:
+    """The bucket of the settings. A request may take ``longest`` seconds; None: as long as a file of
+    ``rotate_size`` needs on a slow line. Raises StoreError."""
     endpoint = settings.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3")
     config: dict[str, Any] = {"region": settings.region, "disable_bulk_delete": True}
     secrets: list[str] = []
@@ -252,7 +273,10 @@ def open_s3(settings: S3Settings, rotate_size: int) -> ObjectStore:
     allow_http = bool(endpoint) and str(endpoint).startswith("http://")
     try:
         store = S3Store(
-            settings.bucket, prefix=settings.prefix or None, **config, **_client(rotate_size, allow_http)
+            settings.bucket,
+            prefix=settings.prefix or None,
+            **config,
+            **_client(rotate_size, allow_http, longest),
         )
     except (BaseError, ValueError, OSError) as error:
         raise StoreError(f"s3: {_clean(str(error).partition(chr(10))[0])}", REFUSED) from None
