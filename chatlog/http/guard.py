@@ -45,7 +45,8 @@ def is_our_name(host: str, settings: HttpSettings) -> bool:
         return False
     if _is_address(name):
         return True
-    return name in {"localhost", listen_host(settings.listen or "").lower(), *settings.hosts}
+    ours = "localhost", listen_host(settings.listen or ""), *settings.hosts
+    return name in {each.lower() for each in ours}
 
 
 def _is_address(name: str) -> bool:

@@ -65,7 +65,7 @@ class Connection:
 
     def take(self) -> bytes:
         """The client reads everything it was sent."""
-        data = self.transport.value()
+        data: bytes = self.transport.value()
         self.transport.clear()
         if self.transport.told_to_pause and not self.lost:
             self.transport.told_to_pause = False
