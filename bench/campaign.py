@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
 
 
 def order(options: argparse.Namespace) -> list[str]:
-    """The turns of one round."""
+    """The turns of a round, that of the clock first."""
     chosen = options.only or ["kill", *TURNS]
     turns = [name for name in chosen if name != "kill"]
     if not options.only:
@@ -50,7 +50,7 @@ def order(options: argparse.Namespace) -> list[str]:
     if "kill" in chosen:
         turns += ["kill"] * -(-options.kills // KILLS)
     random.Random(options.seed).shuffle(turns)
-    return turns
+    return sorted(turns, key=lambda name: name != "clock")
 
 
 def fight(options: argparse.Namespace, field: Field) -> None:
@@ -60,7 +60,7 @@ def fight(options: argparse.Namespace, field: Field) -> None:
     field.start()
     field.recording()
     while True:
-        names = order(options)
+        names = [name for name in order(options) if name != "clock" or not field.shifted]
         for number, name in enumerate(names, 1):
             field.say(f"{number} of {len(names)}: {name}")
             try:
@@ -71,7 +71,9 @@ def fight(options: argparse.Namespace, field: Field) -> None:
                 field.relay.go("pass")
                 if field.daemon is not None and not field.daemon.alive:
                     field.daemon = None
-            if number % 8 == 0:
+            if name == "clock":
+                field.disorder = judge(field, running=True)["out_of_order"]
+            elif number % 8 == 0:
                 judge(field, running=True)
         if time.monotonic() >= end:
             break

@@ -37,6 +37,8 @@ class Field:
         self.played: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.problems: list[str] = []
+        #: Records that are out of order because the clock was set.
+        self.disorder = 0
         self.recoveries: list[float] = []
         self.stops: list[float] = []
         #: Keys of objects that are not ours, with their bytes.

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from chatlog.simulator.judgement import milliseconds
+from chatlog.simulator.ledger import loads
 from chatlog.simulator.recordings import in_directory
 
 Room = tuple[str, str]
@@ -36,7 +35,7 @@ class Made:
         with open(oracle, "rb") as file:
             for line in file:
                 if line.endswith(b"\n"):
-                    self._take(orjson.loads(line))
+                    self._take(loads(line))
 
     def _take(self, entry: dict[str, object]) -> None:
         at, connection = int(str(entry["at"])), int(str(entry["connection"]))
@@ -73,7 +72,7 @@ def recorded(archive: Path) -> tuple[dict[Room, list[tuple[int, int, str]]], int
     for recording in in_directory(str(archive)):
         for line in recording.lines():
             if b'"type":"gap"' in line:
-                record = orjson.loads(line)
+                record = loads(line)
                 details = record["details"]
                 room = record["platform"], record["channel"]
                 span = milliseconds(details["from"]), milliseconds(details["to"])

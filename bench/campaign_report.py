@@ -74,6 +74,7 @@ def report(field: Field, partial: bool, seconds: float) -> int:
     checked = verified(field)
     _table(field, found, holes, dropped, sometimes, checked, seconds)
     failed = [name for name in ("lost", "doubled", "altered", "invalid", "unknown", "hidden") if found[name]]
+    failed += ["order"] * (found["out_of_order"] != field.disorder)
     failed += ["duplicate names"] * bool(found["duplicate_names"])
     failed += ["holes without a gap record"] * bool(holes.unexplained)
     failed += ["gap records that are not exact"] * (max(holes.start_off, holes.end_off) > EXACT)
@@ -126,7 +127,7 @@ def _table(
         ("altered", found["altered"]),
         ("never sent", found["unknown"]),
         ("invalid lines", found["invalid"]),
-        ("out of order", "not judged: the clock jumped" if field.shifted else found["out_of_order"]),
+        ("out of order, while the clock was right", found["out_of_order"] - field.disorder),
         ("names used twice", len(found["duplicate_names"])),
         ("objects", found["files"]),
         ("holes made, room by room", holes.made),

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chatlog.files import NO_SPACE, Files
+from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files
 from chatlog.naming import FileName, ManifestName, parse_manifest_name, parse_name
 from chatlog.packing import CONTENT_TYPES, SUFFIXES, UNFINISHED, Packed, load, pack
 from chatlog.store import CORRUPT, EXISTS, TRANSIENT, Store, StoreError
@@ -54,7 +54,12 @@ class Shipped:
 
 
 class LocalError(Exception):
-    """A file of ours that cannot be read, written or understood; the text says which and why."""
+    """A file of ours that cannot be read, written or understood; the text says which and why. ``passes``:
+    it is not the file's fault, there is no space or no descriptor left at present."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(f"{name}: {getattr(error, 'strerror', None) or error}")
+        self.passes = isinstance(error, OSError) and error.errno in NO_SPACE | NO_DESCRIPTORS
 
 
 def item_of(name: str, content: str) -> Item:
@@ -133,7 +138,7 @@ class Shipment:
         except FileNotFoundError:
             return Shipped(None)
         except (OSError, ValueError) as error:
-            raise LocalError(f"{item.name}: {getattr(error, 'strerror', None) or error}") from error
+            raise LocalError(item.name, error) from error
         stored, again = self._put(item, packed)
         try:
             self._on_stored(stored)
@@ -142,7 +147,7 @@ class Shipment:
         except FileNotFoundError:
             freed = 0
         except OSError as error:
-            raise LocalError(f"{item.name}: {error.strerror or error}") from error
+            raise LocalError(item.name, error) from error
         return Shipped(stored, freed if item.content == "data" else 0, again)
 
     # -- the file ------------------------------------------------------------------------------------

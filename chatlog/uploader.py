@@ -30,6 +30,8 @@ REFUSED_AGAIN = 60.0
 TELL_AGAIN = 600.0
 #: First and longest delay, in seconds, while it may pass.
 RETRY = (1.0, 60.0)
+#: Seconds after which a file that there was no space or no descriptor for is tried again.
+LATER = 5.0
 #: Seconds after which a file that cannot be read is tried again, and how often other bytes may be found
 #: in the store before a file is left alone.
 ASIDE_AGAIN = 3600.0
@@ -86,6 +88,9 @@ class Uploader(Service):
         self._flying: set[Item] = set()
         self._corrupt: dict[Item, int] = {}
         self._aside: dict[Item, str] = {}
+        # What waits for space or descriptors, and whether it has been said that there are none.
+        self._later: list[Item] = []
+        self._starved = False
         self._timers: dict[str, IDelayedCall] = {}
         self._prepared = False
         self._preparing = False
@@ -114,7 +119,7 @@ class Uploader(Service):
     @property
     def oldest_waiting(self) -> float | None:
         """Wall-clock time at which the oldest of them was begun."""
-        waiting = [*self._queue[:1], *self._flying, *self._aside]
+        waiting = [*self._queue[:1], *self._flying, *self._aside, *self._later]
         return _time_of(min(waiting)) if waiting else None
 
     @property
@@ -242,6 +247,7 @@ class Uploader(Service):
             if shipped.again:
                 self._counters.upload_retries["conflict"] += 1
             self.last_success = self._wall()
+            self._starved = self._starved and bool(self._later)
             files, size = self._since_empty
             self._since_empty = files + 1, size + stored.bytes
             self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
@@ -260,7 +266,9 @@ class Uploader(Service):
         self._tell_packed()
         self._flying.discard(item)
         error = failure.value
-        if isinstance(error, LocalError):
+        if isinstance(error, LocalError) and error.passes:
+            self._try_later(item, str(error))
+        elif isinstance(error, LocalError):
             self._put_aside(item, str(error))
         elif isinstance(error, StoreError):
             if error.kind == CORRUPT:
@@ -273,6 +281,21 @@ class Uploader(Service):
         else:
             self._log.failure("while storing {name}", failure=failure, name=item.name)
             self._put_aside(item, f"{item.name}: unexpected {type(error).__name__}")
+        self._fill()
+
+    def _try_later(self, item: Item, reason: str) -> None:
+        """The disk is full, or there are no descriptors: that is no trouble of the file's."""
+        if not self._starved:
+            self._starved = True
+            self._log.warn("{reason}; uploads that need more are tried again", reason=reason)
+        self._later.append(item)
+        if not self._is_set("later"):
+            self._after(LATER, "later", self._retry_later)
+
+    def _retry_later(self) -> None:
+        for item in self._later:
+            heapq.heappush(self._queue, item)
+        self._later.clear()
         self._fill()
 
     def _put_aside(self, item: Item, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -13,7 +14,7 @@ from chatlog.services import Backoff
 from chatlog.settings import UploaderSettings
 from chatlog.shipment import Stored
 from chatlog.store import CLOCK, CORRUPT, REFUSED, StoreError
-from chatlog.uploader import ASIDE_AGAIN, CORRUPT_TIMES, REFUSED_AGAIN, TELL_AGAIN, Uploader
+from chatlog.uploader import ASIDE_AGAIN, CORRUPT_TIMES, LATER, REFUSED_AGAIN, TELL_AGAIN, Uploader
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads
 from tests.stores import MemoryStore
 
@@ -236,6 +237,30 @@ class TroubleTests(UploaderCase):
         self.store.after_put = lambda called: None
         self.clock.advance(ASIDE_AGAIN)
         self.assertEqual((uploader.quarantined, self.files.names("/data/sealed")), (0, []))
+
+    def test_no_space(self) -> None:
+        """A full disk, or one descriptor too few, is no trouble of a file's: it is said once, no file is
+        put aside, and all of them have left soon after there is space again."""
+        for code in (errno.ENOSPC, errno.EMFILE):
+            uploader = self.make()
+            codes = [code]
+
+            def write_down(stored: Stored, codes: list[int] = codes) -> None:
+                if codes:
+                    raise OSError(codes[0], "not now")
+
+            uploader._shipment._on_stored = write_down
+            self.start(uploader)
+            with capturedLogs() as events:
+                uploader.sealed(self.finish(1, 2, 3))
+                self.clock.pump([LATER] * 3)
+                self.assertEqual((uploader.quarantined, uploader.waiting_files), (0, 3))
+                self.assertEqual(uploader.oldest_waiting, NOON - 2 * 3600 + 60)
+            self.assertEqual(len([event for event in events if event["log_level"] >= LogLevel.warn]), 1)
+            codes.clear()
+            self.clock.advance(LATER)
+            self.assertEqual(self.files.names("/data/sealed"), [])
+            self.assertEqual((uploader.waiting_files, uploader.oldest_waiting), (0, None))
 
     def test_surprise(self) -> None:
         """An error that nobody thought of puts one file aside and stops nothing."""

@@ -6,6 +6,7 @@ import json
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
@@ -15,6 +16,8 @@ from chatlog.simulator.chat import record_key
 
 #: Bits of an event's flags.
 DEAD, GREETING, TIMED = 1, 2, 4
+#: Milliseconds that an event usually takes at most until it is read: a tick, and a second of patience.
+ON_THE_WAY = 1500
 
 
 def loads(line: bytes) -> Any:
@@ -115,7 +118,8 @@ class Ledger:
     def take(self, record: dict[str, Any], last: int) -> tuple[int | None, str]:
         """(the event of ``record``, "") and mark it as seen; (None, why) where there is none, or none
         left: ``doubled`` or ``unknown``. ``last`` is the event before in the same room: of several
-        that look the same, the first behind it is meant."""
+        that look the same, the first behind it is meant that was sent shortly before the record was
+        made."""
         room = (record["platform"], "" if record["type"] == "unparsed" else record["channel"])
         id = record["id"]
         if id:
@@ -131,7 +135,11 @@ class Ledger:
             left = [n for n in found if not self.seen[n]]
             if not left:
                 return None, "doubled"
-            number = next((n for n in left if n > last and not self.flags[n] & DEAD), left[0])
+            behind = [n for n in left if n > last and not self.flags[n] & DEAD]
+            # One that looks the same may have been lost long before this one came.
+            received = datetime.fromisoformat(record["received"]).timestamp() * 1000
+            near = (n for n in behind if abs(self.at[n] - received) <= ON_THE_WAY)
+            number = next(near, (behind or left)[0])
         self.seen[number] = 1
         return number, ""
 

@@ -56,6 +56,19 @@ class JudgeTests(SynchronousTestCase):
         status, found = self.judge(case.write())
         self.assertEqual((status, found["lost"]), (1, 1))
 
+    def test_lost_long_before_its_like(self) -> None:
+        """Of two events that look the same, it is the earlier one that is missing if the only record was
+        made when the later one was sent."""
+        case = self.case("alpha")
+        for n in range(20, 60):
+            case.send("alpha", f"text {n}", id=f"alpha-{n}")
+        case.send("alpha", "", type="room", details={"slow": "5"})
+        del case.records["alpha"][20:50]
+        _, found = self.judge(case.write())
+        (missing,) = found["missing"]
+        self.assertEqual((missing["count"], found["lost"], found["out_of_order"]), (30, 30, 0))
+        self.assertEqual(missing["start"], MS + 2100)
+
     def test_backfilled(self) -> None:
         """What was recorded later than it was said, and says so, is not out of order, and is counted."""
         case = self.case()
