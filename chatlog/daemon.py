@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from chatlog import logs, pacing
 from chatlog.services import StagedService
 from chatlog.spool import Spool, SpoolError
+from chatlog.stacks import show_stacks
 
 #: The exit status when the daemon gives up by itself, so that a supervisor starts it again.
 FAILED = 1
@@ -54,6 +55,12 @@ class Daemon(StagedService):
     def _take_hangups(self) -> None:
         # Twisted leaves SIGHUP as it is, and then it would end the process.
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.on_hangup))
+
+    def lost_the_disk(self, reason: str) -> None:
+        """End the process because the disk can no longer be trusted, and show what every thread is doing:
+        one of them may have been waiting for it."""
+        show_stacks(reason)
+        self.fail(reason)
 
     def fail(self, reason: str) -> None:
         """End the process with a status that makes a supervisor start it again."""

@@ -146,7 +146,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         disk,
         pacer.tick,
         uploader.sealed,
-        daemon.fail,
+        daemon.lost_the_disk,
         lambda losses: write_losses(losses),
         lambda now: flushed(now),
     )

@@ -5,15 +5,15 @@ A reactor that does nothing reads no socket and writes no file, and nothing insi
 
 from __future__ import annotations
 
-import faulthandler
 import os
-import sys
 import threading
 from collections.abc import Callable
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+
+from chatlog.stacks import show_stacks
 
 #: Seconds without a sign of life after which the process ends.
 BLOCKED = 60
@@ -23,9 +23,7 @@ FAILED = 1
 
 def end_process(reason: str) -> None:
     """Say why, show what every thread is doing, and end at once: what is written stays written."""
-    sys.stderr.write(f"{reason}; chatlog ends, so that a new start can recover\n")
-    faulthandler.dump_traceback(sys.stderr)
-    sys.stderr.flush()
+    show_stacks(f"{reason}; chatlog ends, so that a new start can recover")
     os._exit(FAILED)
 
 

@@ -19,6 +19,10 @@ reactor.callWhenRunning(dog.startService)
 def standstill():
     time.sleep(30)
 reactor.callLater(0.2, standstill)
+# As twistd does.
+import sys
+from twisted.logger import Logger, LoggingFile
+sys.stderr = LoggingFile(Logger())
 reactor.run()
 """
 
