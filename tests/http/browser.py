@@ -240,12 +240,12 @@ class Checks:
         self.say("quiet", type="delete", username="bob", message="third", details={"target-msg-id": "m3"})
         page.until("document.querySelectorAll('#log .gone').length === 1", 3)
         self.same(page.run(gone), ["third"])
+        happened = "document.querySelector('#log li:last-child .happened').textContent"
+        self.same(page.run(happened), "A message of bob")
         self.say("quiet", type="timeout", username="ann", user_id="7", details={"ban-duration": "600"})
         page.until("document.querySelectorAll('#log .gone').length === 3", 3)
         self.same(page.run(gone), ["first", "second", "third"])
-        self.same(
-            page.run("document.querySelector('#log li:last-child .happened').textContent"), "ann for 10 min"
-        )
+        self.same(page.run(happened), "ann for 10 min")
         struck = "getComputedStyle(document.querySelector('#log .gone .text')).textDecorationLine"
         self.same(page.run(struck), "line-through")
         # Opened again: what was said before is there, once.
@@ -266,6 +266,9 @@ class Checks:
             self.is_well()
             self.same(page.run(_CONTRAST), [])
             self.picture(f"room-{name}")
+        # Names keep to what can be read when evening comes.
+        page.look(dark=True)
+        page.until(f"{_CONTRAST}.length === 0", 3)
 
     def check_following(self) -> None:
         """The chat follows what is new until somebody scrolls up, then says how much is new."""
@@ -306,7 +309,7 @@ class Checks:
         names = page.run(f"{inside}.map((node) => node.localName)")
         self.same(set(names) - {"bdi", "i", "li", "span", "time"}, set())
         attributes = page.run(f"{inside}.flatMap((node) => node.getAttributeNames())")
-        self.same(set(attributes) - {"class", "datetime", "style", "title"}, set())
+        self.same(set(attributes) - {"class", "data-colour", "datetime", "style", "title"}, set())
         styles = page.run(f"{inside}.map((node) => node.style.cssText).filter(Boolean)")
         if any("url" in style or not style.startswith("color: ") for style in styles):
             raise PageTrouble(f"styles: {styles}")

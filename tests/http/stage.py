@@ -141,6 +141,7 @@ class Show(Stage):
             self.scene.counters.written_bytes += 900 * lines
 
     def _tick(self) -> None:
+        self.scene.cpu += 0.012
         if self._kind == "quiet":
             self._busy.clear()
         for number, (platform, name, rate) in enumerate(self._busy):

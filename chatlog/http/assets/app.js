@@ -103,7 +103,7 @@ async function look() {
       performance.now() - roomsAt >= Math.max(ROOMS_EVERY, PER_ROOM * rooms.rooms.length) ? askRooms() : null,
     ]);
     heardAt = performance.now();
-    facts = status ?? facts;
+    facts = status;
     mark($("pulse"), "state", "live");
     say($("pulse"), "live");
     showFacts();
@@ -120,7 +120,7 @@ let pages = [];
 async function askRooms() {
   const found = [];
   for (let at = 0, matching = 1; at * PAGE < matching; at += 1) {
-    found[at] = (await ask(`/api/v1/rooms?limit=${PAGE}&offset=${at * PAGE}`)) ?? pages[at];
+    found[at] = await ask(`/api/v1/rooms?limit=${PAGE}&offset=${at * PAGE}`);
     matching = found[at].matching;
   }
   roomsAt = performance.now();

@@ -117,12 +117,14 @@ export function sparkline(svg, minutes, least = 10) {
   });
 }
 
-// GET as JSON. Gives null if nothing has changed since the last time; throws where there is no answer.
-const tags = new Map();
+// GET as JSON. What has not changed since the last time is the same object as then. Throws where there is no
+// answer, or one that is an error.
+const known = new Map();
 export async function ask(address) {
-  const headers = tags.has(address) ? { "If-None-Match": tags.get(address) } : {};
+  const before = known.get(address);
+  const headers = before ? { "If-None-Match": before.tag } : {};
   const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(10000) });
-  if (answer.status === 304) return null;
+  if (before && answer.status === 304) return before.found;
   const found = await answer.json();
   if (!answer.ok) {
     const trouble = new Error(String(found?.error?.message ?? `HTTP ${answer.status}`));
@@ -130,6 +132,6 @@ export async function ask(address) {
     throw trouble;
   }
   const tag = answer.headers.get("ETag");
-  if (tag) tags.set(address, tag);
+  if (tag) known.set(address, { tag, found });
   return found;
 }

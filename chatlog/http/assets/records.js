@@ -34,14 +34,16 @@ const COLOURS = ["#2f6fb3", "#b3412f", "#2f8a4a", "#8a4fbf", "#b3761f", "#1f8a8a
 
 function hue(record, details) {
   const chosen = details.color || object(object(details.sender).identity).color;
-  if (/^#[0-9a-f]{6}$/i.test(chosen ?? "")) return readable(chosen);
+  if (/^#[0-9a-f]{6}$/i.test(chosen ?? "")) return chosen;
   let sum = 0;
   for (const letter of cut(record.username, 40)) sum = (sum * 31 + letter.codePointAt(0)) % 9973;
-  return readable(COLOURS[sum % COLOURS.length]);
+  return COLOURS[sum % COLOURS.length];
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-dark.addEventListener("change", () => location.reload());
+dark.addEventListener("change", () => {
+  for (const name of document.querySelectorAll(".who")) name.style.color = readable(name.dataset.colour);
+});
 
 // Moved towards black or white until it can be read on the page's ground.
 function readable(colour) {
@@ -61,7 +63,8 @@ function person(record, details) {
   const shown = cut(details["display-name"] || object(details.sender).username || record.username, 60);
   const name = element("bdi", "who", shown.trim() || record.username || "somebody");
   if (shown.toLowerCase() !== record.username) name.title = cut(record.username, 60);
-  name.style.color = hue(record, details);
+  name.dataset.colour = hue(record, details);
+  name.style.color = readable(name.dataset.colour);
   return name;
 }
 
@@ -88,6 +91,11 @@ function lasting(details) {
   return typeof details.duration === "number" ? ` for ${duration(details.duration * 60)}` : "";
 }
 
+function deleted(record, who, seen) {
+  if (!record.username) return "A message";
+  return seen || !record.message ? `A message of ${who}` : `A message of ${who}: ${cut(record.message, 200)}`;
+}
+
 const ROOM_TAGS = { "emote-only": "only emotes", "followers-only": "only followers", r9k: "no repetitions", slow: "slow mode", "subs-only": "only subscribers" };
 
 function rules(details) {
@@ -96,8 +104,8 @@ function rules(details) {
   return said.length ? `Rules of the room: ${said.join(", ")}` : "Rules of the room changed";
 }
 
-// What happened, for everything that nobody said: [class, label, words]
-function happening(record, details) {
+// What happened, for everything that nobody said: [class, label, words]. `seen`: what it takes back is shown.
+function happening(record, details, seen) {
   const who = cut(record.username, 60) || "somebody";
   const system = cut(details["system-msg"], 300);
   switch (record.type) {
@@ -106,7 +114,7 @@ function happening(record, details) {
       const lasted = to - from >= 0 ? ` (${duration((to - from) / 1000)})` : "";
       return ["hole", "gap", `Not recorded from ${clock(from)} to ${clock(to)}${lasted}: ${cut(details.reason, 200)}`];
     }
-    case "delete": return ["moderation", "deleted", record.message ? `A message of ${who}: ${cut(record.message, 200)}` : "A message"];
+    case "delete": return ["moderation", "deleted", deleted(record, who, seen)];
     case "timeout": return ["moderation", "timeout", `${who}${lasting(details)}`];
     case "ban": return ["moderation", "ban", who];
     case "unban": return ["moderation", "unban", who];
@@ -133,8 +141,8 @@ function happening(record, details) {
 
 const SAID = new Set(["message", "action", undefined]);
 
-// A line of the chat; `line.about` tells whom and which message it is about.
-export function line(record) {
+// A line of the chat. `seen`: what the record takes back, if it does, is shown already.
+export function line(record, seen = false) {
   const details = object(record.details);
   const item = element("li");
   const at = new Date(record.timestamp);
@@ -150,7 +158,7 @@ export function line(record) {
     if (details["first-msg"] === "1") item.append(element("span", "label", "first message"));
     if (details["source-room-id"] && details["source-room-id"] !== details["room-id"]) item.append(element("span", "label", "shared chat"));
   } else {
-    const [kind, label, words] = happening(record, details);
+    const [kind, label, words] = happening(record, details, seen);
     item.className = kind;
     item.append(time, element("span", "label", label));
     if (words) item.append(element("bdi", "happened", words));

@@ -47,8 +47,7 @@ async function look() {
   clearTimeout(timer);
   if (document.hidden) return;
   try {
-    const room = await ask(address);
-    if (room) facts(room);
+    facts(await ask(address));
   } catch (error) {
     $("facts").replaceChildren();
     $("trouble").hidden = false;
@@ -99,10 +98,11 @@ function draw() {
       continue;
     }
     if (record === null || typeof record !== "object") continue;
-    const item = line(record);
-    about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record) });
     const gone = takesBack(record);
-    if (gone) for (const each of log.children) if (about.get(each)?.said && gone(about.get(each))) each.classList.add("gone");
+    const struck = gone ? [...log.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
+    for (const each of struck) each.classList.add("gone");
+    const item = line(record, struck.length > 0);
+    about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record) });
     add(item);
   }
   waiting = [];

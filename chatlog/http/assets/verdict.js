@@ -90,7 +90,7 @@ export function ofPlatforms(facts) {
     [
       each.platform,
       `${count(each.recorded)} of ${count(each.rooms)}`,
-      each.recorded === each.rooms ? "" : each.late ? "bad" : "warn",
+      each.recorded === each.rooms ? "" : each.late || !each.up ? "bad" : "warn",
       each.rooms ? each.recorded / each.rooms : null,
     ],
     ["connections", `${count(each.up)} of ${count(each.connections)} up`, each.up < each.connections ? "warn" : ""],
