@@ -53,6 +53,8 @@ class JournalFile:
         self._unsynced = False
         self._closing = False
         self._trouble = ""
+        # Whether the latest job could not be done: to be able to append is not enough then.
+        self._job_failing = False
         self.whole: Callable[[], bytes] = bytes
         self.incomplete: Callable[[], object] = lambda: None
 
@@ -86,7 +88,7 @@ class JournalFile:
         except OSError as error:
             self._failed(error)
             return False
-        if self._trouble:
+        if self._trouble and not self._job_failing:
             self._trouble = ""
             self._log.info("which rooms are recorded is noted again")
         self._unsynced = True
@@ -113,7 +115,7 @@ class JournalFile:
             done = self._threads.run(self._sync)
         else:
             return
-        done.addErrback(self._job_failed).addBoth(self._job_ended)
+        done.addCallbacks(self._job_succeeded, self._job_failed).addBoth(self._job_ended)
 
     def write_anew(self) -> None:
         """Let it be written anew at the next opportunity."""
@@ -174,7 +176,11 @@ class JournalFile:
         if self._fd is not None:
             self._files.sync(self._fd)
 
+    def _job_succeeded(self, _: object) -> None:
+        self._job_failing = False
+
     def _job_failed(self, failure: Failure) -> None:
+        self._job_failing = True
         self._failed(failure.value)
         if self._job == "sync":
             # The system forgets what it could not keep; only a new file can be trusted.
