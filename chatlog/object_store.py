@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
@@ -36,6 +36,11 @@ _CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,1000})</Message>")
 _CAUSE = re.compile(r'message: "([^"]{1,200})"')
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)")
+#: Where Amazon's machines and containers are asked for their credentials, when there are no others.
+_ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
+_NO_CREDENTIALS = (
+    "there are no credentials in the configuration or the environment, nor has the machine a role"
+)
 #: What a signed request and its answers may show of the credentials.
 _SECRETS = re.compile(
     r"(?i)(Signature=|Credential=|X-Amz-Signature=|X-Amz-Security-Token=|Authorization:? ?|sig=|"
@@ -184,6 +189,8 @@ def explained(error: Exception, secrets: tuple[str, ...] = ()) -> tuple[str, str
     for secret in secrets:
         text = text.replace(secret, "***")
     head, _, debug = text.partition("\n\nDebug source:")
+    if any(address in head for address in _ROLES):
+        return REFUSED, "no credentials", _NO_CREDENTIALS
     status = _STATUS.search(head)
     code, message = _CODE.search(head), _MESSAGE.search(head)
     if status is None:
@@ -252,11 +259,40 @@ def _client(rotate_size: int, allow_http: bool, longest: float | None = None) ->
     }
 
 
+def _config(endpoint: str) -> dict[str, Any]:
+    """What every S3 is opened with. The library takes what is left out from the environment, where an
+    endpoint of S3's own goes before any other and an empty one ends in a panic; so nothing is left out."""
+    return {
+        "aws_endpoint_url_s3": endpoint,
+        "conditional_put": "etag",
+        "unsigned_payload": False,
+        "disable_bulk_delete": True,
+    }
+
+
+def _amazon(region: str, bucket: str = "") -> str:
+    """Amazon's endpoint of a region, or of a bucket in it."""
+    return f"https://{bucket + '.' if bucket else ''}s3.{region}.amazonaws.com"
+
+
+def _endpoint_from_environment() -> str:
+    """Another store than Amazon's that the environment names, ``""`` if it names none. Raises StoreError."""
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
+        if value := os.environ.get(name, "").strip():
+            if not value.startswith(("https://", "http://")):
+                raise StoreError(f"{name} in the environment is no address with https:// in front", REFUSED)
+            return value
+    return ""
+
+
 def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None) -> ObjectStore:
     """The bucket of the settings. A request may take ``longest`` seconds; None: as long as a file of
     ``rotate_size`` needs on a slow line. Raises StoreError."""
-    endpoint = settings.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3")
-    config: dict[str, Any] = {"region": settings.region, "disable_bulk_delete": True}
+    endpoint = settings.endpoint or _endpoint_from_environment()
+    # Names with dots do not fit the certificate of a host of their own.
+    hosted = not endpoint and "." not in settings.bucket
+    config = _config(endpoint or _amazon(settings.region, settings.bucket if hosted else ""))
+    config |= {"region": settings.region, "virtual_hosted_style_request": hosted}
     secrets: list[str] = []
     for name, secret in (
         ("access_key_id", settings.access_key_id),
@@ -266,11 +302,7 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
             config[name] = secret.reveal()
             secrets.append(secret.reveal())
     secrets += _from_environment()
-    if endpoint:
-        config["endpoint"] = endpoint
-    # Names with dots do not fit the certificate of a host of their own.
-    config["virtual_hosted_style_request"] = not endpoint and "." not in settings.bucket
-    allow_http = bool(endpoint) and str(endpoint).startswith("http://")
+    allow_http = endpoint.startswith("http://")
     try:
         store = S3Store(
             settings.bucket,
@@ -287,11 +319,12 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
 def open_url(url: str, rotate_size: int) -> ObjectStore:
     """The bucket or container of an address; its path is the prefix of all keys. Raises StoreError."""
     parts = urlsplit(url)
-    config: dict[str, Any] = {"disable_bulk_delete": True} if parts.scheme == "s3" else {}
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    allow_http = parts.scheme == "s3" and endpoint.startswith("http://")
+    if parts.scheme == "s3":
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        prefix = unquote(parts.path).strip("/")
+        return open_s3(S3Settings(parts.netloc, region=region, prefix=prefix), rotate_size)
     try:
-        store = from_url(url, **config, **_client(rotate_size, allow_http))
+        store = from_url(url, **_client(rotate_size, allow_http=False))
     except (BaseError, ValueError, OSError) as error:
         raise StoreError(f"archive.url: {_clean(str(error).partition(chr(10))[0])}", REFUSED) from None
     return ObjectStore(store, url, tuple(_from_environment()))
