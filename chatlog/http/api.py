@@ -15,7 +15,7 @@ from chatlog.status import Status
 PAGE = 1000
 #: Seconds for which a list of rooms is handed out again, and how many times as long as it took to make:
 #: however many rooms there are and people who look at them, it takes a hundredth of the processor.
-_FRESH = 3.0
+_FRESH = 5.0
 _PATIENCE = 100
 #: Answers about one list that are kept, for those who ask for the same.
 _KEPT = 8

@@ -20,6 +20,21 @@ _ERROR = {
 }
 _NUMBER: dict[str, Any] = {"type": "number"}
 _TEXT: dict[str, Any] = {"type": "string"}
+_VERDICT = {
+    "type": "object",
+    "required": ["ok", "failing"],
+    "properties": {
+        "ok": {"type": "boolean"},
+        "failing": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["part", "reason"],
+                "properties": {"part": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
 _ROOM = {
     "type": "object",
     "required": ["platform", "name", "state", "rate", "coverage_today", "gaps_today", "sparkline"],
@@ -81,15 +96,28 @@ def document() -> dict[str, Any]:
         },
     }
     new_room = {
-        "type": "object",
-        "required": ["platform", "name"],
-        "additionalProperties": False,
-        "properties": {
-            "platform": {"enum": ["twitch", "kick"]},
-            "name": _TEXT,
-            "chatroom_id": _ID,
-            "channel_id": _ID,
-        },
+        "oneOf": [
+            {
+                "type": "object",
+                "required": ["platform", "name"],
+                "additionalProperties": False,
+                "properties": {
+                    "platform": {"const": "twitch"},
+                    "name": {"type": "string", "pattern": "^[A-Za-z0-9_]{1,25}$"},
+                },
+            },
+            {
+                "type": "object",
+                "required": ["platform", "name"],
+                "additionalProperties": False,
+                "properties": {
+                    "platform": {"const": "kick"},
+                    "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+                    "chatroom_id": _ID,
+                    "channel_id": _ID,
+                },
+            },
+        ]
     }
     changed = {
         "type": "object",
@@ -133,14 +161,14 @@ def document() -> dict[str, Any]:
                 },
             },
             "/api/v1/rooms/{platform}/{name}": {
-                "get": _get("one room", _ROOM, 404, parameters=[_PLATFORM, _NAME]),
+                "get": _get("one room", _ROOM, 400, 404, parameters=[_PLATFORM, _NAME]),
                 "delete": {
                     "summary": "record a room no longer",
                     "security": _TOKEN,
                     "parameters": [_PLATFORM, _NAME],
                     "responses": {
                         "200": _json("it is no longer recorded", changed),
-                        **_errors(401, 403, 404, 421, 507),
+                        **_errors(400, 401, 403, 404, 413, 421, 507),
                     },
                 },
             },
@@ -148,7 +176,43 @@ def document() -> dict[str, Any]:
                 "post": {
                     "summary": "finish all files now, so that they are uploaded",
                     "security": _TOKEN,
-                    "responses": {"202": _json("begun", something), **_errors(401, 403, 421)},
+                    "responses": {"202": _json("begun", something), **_errors(401, 403, 413, 421)},
+                }
+            },
+            "/api/v1/rooms/{platform}/{name}/live": {
+                "get": {
+                    "summary": "a room's chat as it is recorded, as server-sent events",
+                    "description": "Each event is a record; an event `skipped` tells how many were left out "
+                    "for a client that did not keep up. The stream does not end by itself.",
+                    "parameters": [_PLATFORM, _NAME],
+                    "responses": {
+                        "200": {
+                            "description": "the stream",
+                            "content": {"text/event-stream": {"schema": _TEXT}},
+                        },
+                        **_errors(400, 404, 421, 503),
+                    },
+                }
+            },
+            "/api/v1/openapi.json": {"get": _get("this description", something, 304)},
+            **{
+                f"/{name}": {
+                    "get": {
+                        "summary": what,
+                        "responses": {"200": _json("yes", _VERDICT), "503": _json("no", _VERDICT)},
+                    }
+                }
+                for name, what in (
+                    ("healthz", "whether the process can do its work"),
+                    ("readyz", "whether every room is recorded and stored"),
+                )
+            },
+            "/metrics": {
+                "get": {
+                    "summary": "the same for Prometheus",
+                    "responses": {
+                        "200": {"description": "metrics", "content": {"text/plain": {"schema": _TEXT}}}
+                    },
                 }
             },
             **{

@@ -114,7 +114,7 @@ class ReadTests(SiteCase):
             for query in ("", "?sort=rate", "?q=room"):
                 self.ask(f"GET /api/v1/rooms{query}", "Accept-Encoding: gzip")
         self.assertEqual(len(made), 1)
-        self.scene.advance(3)
+        self.scene.advance(5)
         self.scene.add("room3")
         self.assertEqual(self.ask("GET /api/v1/rooms").json["total"], 4)
         self.assertEqual(len(made), 2)
