@@ -127,13 +127,17 @@ class ReadTests(SiteCase):
         self.assertLessEqual(len(self.api._answers), 8)
 
     def test_document(self) -> None:
-        """The description of the API names every path that is served, and no other."""
+        """The description of the API names nothing that is not there."""
         found = self.ask("GET /api/v1/openapi.json").json
         self.assertEqual(found, document())
         for path, methods in found["paths"].items():
             line = path.format(platform="twitch", name="room0")
             for method in methods:
-                self.assertNotIn(self.ask(f"{method.upper()} {line}").status, (404, 405), (method, path))
+                connection = self.connect().send(
+                    f"{method.upper()} {line} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                )
+                status = connection.take().split(b" ")[1]
+                self.assertNotIn(status, (b"404", b"405", b"500"), (method, path))
 
 
 class ChangeTests(SiteCase):
