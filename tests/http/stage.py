@@ -9,6 +9,7 @@ import argparse
 import random
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -89,7 +90,7 @@ class Show(Stage):
         self._random = random.Random(seed)
         self._busy: list[tuple[str, str, float]] = []
         self._kind = scene
-        self._sayings = sayings(self._random, hostile=scene == "hostile")
+        self._sayings: dict[str, Iterator[dict[str, Any]]] = {}
         self._loop = LoopingCall(self._tick)
         self._call: IDelayedCall | None = None
 
@@ -114,7 +115,9 @@ class Show(Stage):
         names = [f"{a}{b}{n or ''}" for n in range(count // 100 + 1) for a in first for b in second]
         for at, name in enumerate(names[:count]):
             platform = "kick" if at % 5 == 4 else "twitch"
-            self.scene.add(name.replace("_", "-") if platform == "kick" else name, platform)
+            name = name.replace("_", "-") if platform == "kick" else name
+            self.scene.add(name, platform)
+            self.scene.pools[platform].rooms[name].identifier = str(141_000_000 + 37 * at)
             self._busy.append((platform, name, min(900.0, 400 * self._random.paretovariate(0.9) / (1 + at))))
 
     def _past(self) -> None:
@@ -132,7 +135,7 @@ class Show(Stage):
                 self.scene.recording.wall -= 0.5
 
     def _count(self, platform: str, name: str, lines: int) -> None:
-        room = self.scene.recorder.room(platform, name.replace("_", "-") if platform == "kick" else name)
+        room = self.scene.recorder.room(platform, name)
         if lines:
             room.written += lines
             room.written_at = self.scene.now()
@@ -154,10 +157,12 @@ class Show(Stage):
         self.scene.recording.wall -= self.scene.now() - time.time()
 
     def _say(self, platform: str, name: str, lines: int) -> None:
-        name = name.replace("_", "-") if platform == "kick" else name
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+        said = self._sayings.get(name)
+        if said is None:
+            said = self._sayings[name] = sayings(self._random, hostile=self._kind == "hostile")
         for _ in range(lines):
-            record = {"timestamp": now, "channel": name, **next(self._sayings)}
+            record = {"timestamp": now, "channel": name, **next(said)}
             record["platform"] = platform
             self.scene.recorder.room(platform, name).append(orjson.dumps(record) + b"\n")
 
