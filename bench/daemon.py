@@ -47,6 +47,7 @@ def arguments() -> argparse.Namespace:
     add("--cpu", type=float, help="percent of a core that the daemon gets (cgroup; root)")
     add("--memory", type=int, help="MB that the daemon gets (cgroup; root)")
     add("--growth", type=float, default=0, help="print the memory every so many seconds of the window")
+    add("--sending", type=float, default=0.025, help="seconds between two sendings of the simulator")
     add("--faults", help="a file of faults for the simulator to play (docs/simulator.md)")
     add("--keep", default="", help="a directory to work in, and to keep")
     return parser.parse_args()
@@ -129,6 +130,7 @@ def run(options: argparse.Namespace, stage: Stage, prefix: list[str]) -> int:
         kick_share=options.kick / max(1, options.kick + options.rooms),
         channels=max(options.rooms, options.kick),
         own_records=True,
+        tick=options.sending,
         seed=7,
         **({"faults": options.faults} if options.faults else {}),
         duration=round(joins + options.seconds + 120),
