@@ -23,12 +23,20 @@ class ProcessReactor(VirtualReactor):
     """The reactor of a daemon. ``on_stop()`` is called when it is asked to stop; ``status`` is the exit
     status."""
 
-    def __init__(self, timeline: Timeline, network: Network, on_stop: Callable[[], object]) -> None:
+    def __init__(
+        self, timeline: Timeline, network: Network, on_stop: Callable[[], object], seed: str
+    ) -> None:
         super().__init__(timeline)
+        self._turns = random.Random(seed).randrange(1 << 40)
         self._network = network
         self._on_stop = on_stop
         self._stopping = False
         self.status = 0
+
+    def turn(self) -> None:
+        # The daemon draws its delays from the module's own generator, and Autobahn seeds that with chance.
+        self._turns += 1
+        random.seed(self._turns)
 
     def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:
         return self._network.connect(self, host, factory, timeout)

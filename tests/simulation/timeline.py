@@ -86,6 +86,7 @@ class Timeline:
                 continue
             self.now = max(self.now, at)
             call.done = True
+            call.reactor.turn()
             try:
                 call.call()
             except Crashed:
@@ -119,6 +120,9 @@ class VirtualReactor:
 
     def getDelayedCalls(self) -> list[Any]:
         return []
+
+    def turn(self) -> None:
+        """Called before everything that it does."""
 
     def sleep(self, seconds: float) -> None:
         """Do nothing for ``seconds``, with a clock that stands still."""

@@ -86,8 +86,7 @@ class World:
     by itself; ``end`` lets everything come to rest and judges it."""
 
     def __init__(self, path: str, seed: str, plan: Plan) -> None:
-        # The daemon draws its delays from the module's own generator.
-        random.seed(f"daemon {seed}")
+        self._seed = seed
         self.chance = random.Random(f"world {seed}")
         self.timeline = Timeline()
         self.timeline.after_each = self._look
@@ -178,7 +177,9 @@ class World:
         if self.reactor is not None or self._ended:
             return
         self.starts += 1
-        reactor = self.reactor = ProcessReactor(self.timeline, self.network, self.terminate)
+        reactor = self.reactor = ProcessReactor(
+            self.timeline, self.network, self.terminate, f"{self._seed} {self.starts}"
+        )
         self.daemon = tap.compose(
             self.settings,
             {},
@@ -188,6 +189,7 @@ class World:
         self.daemon.getServiceNamed("watchdog").disownServiceParent()
         # Every start of the machine has its name.
         self.daemon.getServiceNamed("presence")._boot = f"boot {self.boots}"  # type: ignore[attr-defined]
+        reactor.turn()
         self.daemon.startService()
 
     def _open_store(self, settings: Settings) -> Store:
