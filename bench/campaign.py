@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from bench.campaign_faults import KILLS, TURNS, TWICE, kills
 from bench.campaign_field import Field
-from bench.campaign_report import judge, report
+from bench.campaign_report import judge, report, verified
 from tests.processes import Failed, Stage, wait_for
 
 
@@ -60,7 +60,7 @@ def fight(options: argparse.Namespace, field: Field) -> None:
     field.start()
     field.recording()
     while True:
-        names = [name for name in order(options) if name != "clock" or not field.shifted]
+        names = [name for name in order(options) if name != "clock" or not field.earlier]
         for number, name in enumerate(names, 1):
             field.say(f"{number} of {len(names)}: {name}")
             try:
@@ -72,12 +72,25 @@ def fight(options: argparse.Namespace, field: Field) -> None:
                 if field.daemon is not None and not field.daemon.alive:
                     field.daemon = None
             if name == "clock":
-                field.disorder = judge(field, running=True)["out_of_order"]
+                judge_clock(field)
             elif number % 8 == 0:
                 judge(field, running=True)
         if time.monotonic() >= end:
             break
     rest(field)
+
+
+def judge_clock(field: Field) -> None:
+    """Judge what was recorded while the clock was set, and begin anew: records with wrong times on them
+    would make the order of files, and of events that look the same, a riddle for the rest."""
+    rest(field)
+    found = judge(field, running=False)
+    wrong = [name for name in ("lost", "doubled", "altered", "invalid", "unknown", "hidden") if found[name]]
+    if wrong or found["duplicate_names"] or verified(field):
+        field.problem(f"while the clock was set: {wrong} {found['examples']} {found['missing']}")
+    field.renew(found)
+    field.start()
+    field.recording()
 
 
 def rest(field: Field) -> None:

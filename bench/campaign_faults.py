@@ -21,7 +21,7 @@ def kills(field: Field) -> None:
             time.sleep(field.between(0.1, 2.5))
         else:
             field.recording()
-            time.sleep(field.between(0.0, 3.0))
+            time.sleep(field.between(0.0, 1.5))
         field.kill()
         if field.rng.random() < 0.3:
             field.tear()
@@ -169,24 +169,18 @@ def few_descriptors(field: Field) -> None:
 
 
 def clock(field: Field) -> None:
-    """The time of day of the process jumps forwards and back, and is right again in the end. Nothing else
-    goes wrong for a while before and after: with wrong times on them, of events that look the same it
-    could not be told which were lost."""
+    """The time of day of the process jumps forwards and back, and is right again in the end."""
     field.stop(signal.SIGTERM)
     field.start(module="bench.shifted")
     field.recording()
-    began = time.time()
     for by in (40.0, -35.0, 0.0):
         time.sleep(field.between(3.0, 6.0))
         field.shift(by)
         field.played["clock jump"] += 1
     time.sleep(5)
-    field.shifted.append((began - 45, time.time() + 45))
     field.stop(signal.SIGTERM)
     field.start()
     field.recording()
-    time.sleep(60)
-    field.drain()
 
 
 #: Every class but kill -9, in no order.
@@ -210,4 +204,4 @@ TURNS: dict[str, Callable[[Field], None]] = {
     "clock": clock,
 }
 #: Turns that come up more than once in a round of 200 kills.
-TWICE = ("sigterm", "sigint", "network", "store-refuse", "store-lost", "full-disk", "suspend")
+TWICE = ("sigterm", "sigint", "store-lost", "full-disk")

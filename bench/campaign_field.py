@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -25,44 +26,63 @@ ROOMS, KICK_ROOMS = 18, 4
 
 class Field:
     """Everything that runs. ``windows`` are the times (seconds since the epoch) in which a loss is within
-    the promises; ``shifted`` those in which the daemon's clock was wrong."""
+    the promises."""
 
     def __init__(self, stage: Stage, seed: int, rate: float, longest: float) -> None:
         self.stage = stage
         self.rng = random.Random(seed)
         self.rate = rate
         self.windows: list[tuple[float, float]] = []
-        self.shifted: list[tuple[float, float]] = []
         #: How often each fault was played, and what else happened, by name.
         self.played: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.problems: list[str] = []
-        #: Records that are out of order because the clock was set.
-        self.disorder = 0
+        #: What the judge said of the turn of the clock, which has a recording of its own.
+        self.earlier: dict[str, Any] = {}
         self.recoveries: list[float] = []
         self.stops: list[float] = []
         #: Keys of objects that are not ours, with their bytes.
         self.foreign: dict[str, bytes] = {}
         self.data = stage.home / "data"
         self.mounted = self._mount()
-        self._play = stage.home / "play.yaml"
         self._shift = stage.home / "shift"
         self._shift.write_text("0")
-        self.simulator: Simulator = stage.simulator(
-            rate=rate,
-            kick_share=KICK_ROOMS / (ROOMS + KICK_ROOMS),
-            channels=ROOMS,
-            spread="even",
-            seed=seed,
-            play=self._play,
-            duration=round(longest),
-        )
+        self._longest = longest
+        self._seed = seed
+        self.simulator = self._simulator()
         stage.s3()
         self.relay = Relay(stage.endpoint)
         self.bucket = stage.store(make=False)
         self.daemon: Process | None = None
         self._started = 0.0
-        self._configure()
+        self._configure("chatlog")
+
+    def _simulator(self) -> Simulator:
+        self._play = self.stage.home / f"play-{len(self.stage.simulators)}.yaml"
+        return self.stage.simulator(
+            rate=self.rate,
+            kick_share=KICK_ROOMS / (ROOMS + KICK_ROOMS),
+            channels=ROOMS,
+            spread="even",
+            seed=self._seed,
+            play=self._play,
+            duration=round(self._longest),
+        )
+
+    def renew(self, found: dict[str, Any]) -> None:
+        """Begin a recording that has nothing to do with what there was, which was judged: ``found``."""
+        self.earlier = found
+        self.windows.clear()
+        for path in self.data.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        (self.stage.home / "objects").rename(self.stage.home / "objects-before")
+        self.simulator = self._simulator()
+        del self.stage.simulators[:-1]
+        self.bucket = self.stage.store("chatlog2")
+        self._configure("chatlog2")
 
     def _mount(self) -> bool:
         self.data.mkdir(exist_ok=True)
@@ -72,7 +92,7 @@ class Field:
         except OSError:
             return False
 
-    def _configure(self) -> None:
+    def _configure(self, bucket: str) -> None:
         self.stage.config(
             {
                 "twitch": {
@@ -86,7 +106,7 @@ class Field:
                     "flush_interval": f"{FLUSH}s",
                     "buffer_limit": "1MB",
                 },
-                "s3": {**self.stage.s3_settings(), "endpoint": self.relay.endpoint},
+                "s3": {**self.stage.s3_settings(bucket), "endpoint": self.relay.endpoint},
                 "uploader": {"compression": "zstd"},
             }
         )
@@ -127,8 +147,9 @@ class Field:
         daemon = self.running()
         for platform, rooms in (("twitch", ROOMS), ("kick", KICK_ROOMS)):
             daemon.says(rf"{platform} +recording {rooms} of {rooms} rooms", limit)
-        if timed:
+        if timed and self._started:
             self.recoveries.append(time.monotonic() - self._started)
+        self._started = 0.0
 
     def running(self) -> Process:
         """The daemon, started if there is none. Raises Failed if it ended by itself."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,8 @@ Span = tuple[int, int]
 #: A room that came back for less than so many milliseconds may not have come as far as a flush: two holes
 #: that are so close may be one gap record.
 BRIEF = 1500
+#: A gap record stands for a hole if they overlap, or are no further apart than these milliseconds.
+TOUCH = 100
 
 
 @dataclass
@@ -94,21 +95,15 @@ class Comparison:
     unexplained: list[str] = field(default_factory=list)
 
 
-def compare(
-    made: Made, gaps: dict[Room, list[tuple[int, int, str]]], ignore: Iterable[Span] = ()
-) -> Comparison:
-    """Compare every hole with the gap records that touch it. Holes that touch a span of ``ignore`` are
-    left out: the recorder's clock was wrong then."""
-    spans = list(ignore)
+def compare(made: Made, gaps: dict[Room, list[tuple[int, int, str]]]) -> Comparison:
+    """Compare every hole with the gap records that touch it."""
     result = Comparison()
     worst: list[tuple[float, str]] = []
     for room, holes in made.holes.items():
         for start, end in _merged(holes):
-            if any(start <= to and end >= since for since, to in spans):
-                continue
             result.made += 1
             touching = [
-                gap for gap in gaps.get(room, ()) if gap[0] <= end + BRIEF and gap[1] >= start - BRIEF
+                gap for gap in gaps.get(room, ()) if gap[0] <= end + TOUCH and gap[1] >= start - TOUCH
             ]
             if not touching:
                 result.unexplained.append(f"{room[0]} {room[1]}: {start} to {end}")
