@@ -142,7 +142,7 @@ class Api:
         if unknown:
             return error(400, "bad_room", f"unknown key: {unknown[0][:40]}")
         try:
-            ids = given.get("chatroom_id"), given.get("channel_id")
+            ids = _id(given, "chatroom_id"), _id(given, "channel_id")
             channel = checked(given["platform"], given["name"], *ids)
             new = self._rooms.add(given["platform"], channel)
         except RoomListError as problem:
@@ -173,3 +173,9 @@ class Api:
     def _not_kept(problem: OSError) -> Answer:
         why = problem.strerror or "the disk takes nothing"
         return error(507, "not_kept", f"the change cannot be kept, so it was not made: {why}")
+
+
+def _id(given: Facts, name: str) -> Any:
+    """An id as it was given; JSON makes no difference between 4 and 4.0."""
+    value = given.get(name)
+    return int(value) if isinstance(value, float) and value.is_integer() else value

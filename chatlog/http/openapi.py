@@ -71,7 +71,7 @@ _NAME = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"},
 }
-_ID = {"type": "integer", "minimum": 1, "maximum": 10**15}
+_ID = {"type": ["integer", "null"], "minimum": 1, "maximum": 10**15}
 _TOKEN: list[dict[str, list[str]]] = [{"token": []}]
 
 

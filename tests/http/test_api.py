@@ -160,6 +160,9 @@ class ChangeTests(SiteCase):
         reply = self.post("/api/v1/rooms", room)
         self.assertEqual((reply.status, reply.json["name"]), (201, "bob-live"))
         self.assertEqual(self.rooms.rooms()["kick", "bob-live"], KickChannel("bob-live", 4, 5))
+        room = {"platform": "kick", "name": "eve", "chatroom_id": 4.0, "channel_id": None}
+        self.assertEqual(self.post("/api/v1/rooms", room).status, 201)
+        self.assertEqual(self.rooms.rooms()["kick", "eve"], KickChannel("eve", 4))
 
     def test_remove(self) -> None:
         """A room that is removed is no longer recorded, not even after a restart."""
