@@ -49,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
 
     s3: ScriptedS3
     protocol_version = "HTTP/1.1"
+    # Head and body of an answer are sent one after the other.
+    disable_nagle_algorithm = True
     body: bytes
 
     def log_message(self, format: str, *args: Any) -> None:
