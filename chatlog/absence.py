@@ -87,7 +87,7 @@ class Absence:
         """Seconds recorded and seconds missing. Of the five minutes with which the hour began it is
         taken that what was missing was spread evenly."""
         begin = max(self._parts[0][0], now - HOUR)
-        lost = sum(self._lost_in(index, key, begin) for index in range(len(self._parts)))
+        lost = sum(self._lost_in(at, key, begin) for at, (_, gone) in enumerate(self._parts) if key in gone)
         if coverage.first is not None:
             begin = max(begin, coverage.first)
         missing = wanted if coverage.since is None else coverage.missing_since
