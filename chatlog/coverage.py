@@ -79,6 +79,12 @@ class Coverage:
         if self.since is not None and self.since > now:
             self.since = min(self.since - by, now)
 
+    def set_forward(self, by: float, after: float) -> None:
+        """The wall clock skipped so many seconds after ``after``: a hole that was dated by what it says
+        now, and by how long ago something was heard, began before it."""
+        if self.missing_since is not None and self.missing_since > after:
+            self.since = self.missing_since = self.missing_since - by
+
     def _close(self, at: float) -> Hole | None:
         if self.missing_since is None:
             return None

@@ -234,7 +234,8 @@ class Presence(Service):
         """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
         skipped was not recorded, whatever the reason."""
         wall, clock = self._wall(), self._clock.seconds()
-        drift = (wall - self._before[0]) - (clock - self._before[1])
+        elapsed = clock - self._before[1]
+        drift = (wall - self._before[0]) - elapsed
         before, self._before = self._before[0], (wall, clock)
         if abs(drift) <= DRIFT:
             return False
@@ -243,7 +244,10 @@ class Presence(Service):
             for platform, room in self._all_rooms():
                 if room.coverage.covered:
                     self.on_hole(platform)(room, Hole(before, wall, "clock"))
-                    self._due.add((platform, room.name))
+                else:
+                    # Lost as soon as the machine woke up.
+                    room.coverage.set_forward(drift, before + elapsed)
+                self._due.add((platform, room.name))
         else:
             for _, room in self._all_rooms():
                 room.coverage.set_back(-drift, wall)

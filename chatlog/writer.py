@@ -131,6 +131,10 @@ class Writer:
             self._files.truncate(file.fd, file.size)
         except OSError:
             file.torn = True
+        else:
+            # Sealed without it, a machine that crashes might bring the half line back.
+            if not file.unsynced:
+                self._commits.wrote(file)
         # A file that gives trouble of its own is not written again, unless it holds nothing: a disk
         # that fails for good must not fill up with empty files.
         if file.size and (file.torn or error.errno not in NO_SPACE):

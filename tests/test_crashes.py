@@ -268,3 +268,17 @@ class ErrorTests(Oracle):
     def test_no_descriptors(self) -> None:
         """Too many open files, once, anywhere: the same, and never a reason to end the process."""
         self.assertEqual(self._errors(errno.EMFILE)["fatal"], 0)
+
+    def test_half_a_line_that_was_cut_off(self) -> None:
+        """A write that the disk took in part is cut off again, and that is on the disk before the file is
+        sealed: a machine that crashes later does not bring the half line back."""
+        rig = Recording(MemoryFiles()).start()
+        rig.append("room", line(1))
+        rig.advance(3)
+        rig.files.capacity = rig.files.used() + 5
+        rig.append("room", line(2))
+        rig.advance(3)
+        [name] = rig.contents("sealed")
+        self.assertEqual(rig.files.tree[f"/data/sealed/{name}"].pending, [])
+        rig.files.crash(random.Random(1))
+        self.assertEqual(rig.files.content(f"/data/sealed/{name}"), line(1))

@@ -377,6 +377,23 @@ class ClockTests(PresenceCase):
         run.advance(5)
         self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 610.5, "clock"))])
 
+    def test_connection_lost_on_waking_up(self) -> None:
+        """A connection whose loss is noticed before anything else when a machine wakes up: its hole holds
+        the time in which the machine slept."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.clock.advance(0.2)
+        run.offset += 600.0
+        run.pool.link_down(run.links[0], run.now() - 0.1, "connection lost")
+        run.advance(5)
+        run.pool.link_up(run.links[0])
+        run.acknowledge("a")
+        [(name, hole)] = run.holes
+        self.assertEqual((name, hole.reason), ("a", "connection lost"))
+        self.assertAlmostEqual(hole.start, START + 10.1, 3)
+        self.assertAlmostEqual(hole.end, START + 615.2, 3)
+
     def test_killed_before_the_jump_was_written_down(self) -> None:
         """The gap record of a jump has to be in a file before the next run may rely on it."""
         run = self.run_from(START)
