@@ -40,7 +40,7 @@ class Faults:
             (2, "server unreachable", self._unreachable),
             (1, "no answer to joins", lambda: self._server("joins_ignored", 60.0)),
             (1, "no answer to logins", lambda: self._server("stalled", 60.0)),
-            (1, "login refused", lambda: self._server("login_refused", 60.0)),
+            (1, "login refused", lambda: self._server("login_refused", 60.0, world.kick)),
             (3, "disk full", self._disk_full),
             (2, "write error", self._write_error),
             (1, "failed sync", self._failed_sync),
@@ -173,8 +173,8 @@ class Faults:
         self._world.network.trouble[host] = self._chance.choice(("refused", "nowhere"))
         self._later(self._between(5.0, 300.0), self._world.network.trouble.pop, host, None)
 
-    def _server(self, what: str, most: float) -> None:
-        server = self._chance.choice((self._world.twitch, self._world.kick))
+    def _server(self, what: str, most: float, server: Any = None) -> None:
+        server = server or self._chance.choice((self._world.twitch, self._world.kick))
         setattr(server, what, True)
         self._later(self._between(1.0, most), setattr, server, what, False)
 
