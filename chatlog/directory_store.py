@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from chatlog.store import EXISTS, MISSING, REFUSED, TRANSIENT, Head, StoreError
@@ -22,8 +22,10 @@ _REFUSALS = frozenset(
 class DirectoryStore:
     """Objects as files below ``root``. An object is there as a whole or not at all, also after a crash."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, link: Callable[[str, str], None] = os.link) -> None:
+        """``link`` gives a file a second name, or raises what a file system does that cannot."""
         self._root = root
+        self._link = link
         # The directories that are known to be there and on the disk.
         self._made: set[str] = set()
 
@@ -53,7 +55,7 @@ class DirectoryStore:
                 os.unlink(unfinished)
             try:
                 self._write(unfinished, data)
-                _link(unfinished, path)
+                self._name(unfinished, path)
             except FileExistsError:
                 raise StoreError(f"{key} is there already", EXISTS) from None
             finally:
@@ -73,6 +75,18 @@ class DirectoryStore:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def _name(self, source: str, target: str) -> None:
+        """Give the file its name without replacing anything. Raises FileExistsError."""
+        try:
+            self._link(source, target)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
+            # A file system without hard links. Only one process writes under these names.
+            if os.path.lexists(target):
+                raise FileExistsError(target) from None
+            os.rename(source, target)
 
     def _make(self, directory: str) -> None:
         """Make a directory and what leads to it, each on the disk before it is used."""
@@ -154,21 +168,6 @@ class DirectoryStore:
 def _key_order(entry: os.DirEntry[str]) -> str:
     """Keys are compared as wholes, in which a directory's name is followed by a slash."""
     return entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
-
-
-def _link(source: str, target: str) -> None:
-    """Give the file its name without replacing anything. Raises FileExistsError."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
-            raise
-        # A file system without hard links. Only one process writes under these names.
-        if os.path.lexists(target):
-            raise FileExistsError(target) from None
-        os.rename(source, target)
 
 
 def _sync_directory(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.directory_store import DirectoryStore
-from chatlog.store import EXISTS, MISSING, REFUSED, StoreError
+from chatlog.store import EXISTS, MISSING, REFUSED, TRANSIENT, StoreError
 
 KEY = "2025/12/29/twitch/ann/a.jsonl"
 
@@ -102,3 +103,48 @@ class DirectoryStoreTests(SynchronousTestCase):
             self.store.put_new(KEY, b"2", {})
         self.store.put_new(KEY, b"2", {})
         self.assertEqual(self.files(), [KEY])
+
+    def test_no_hard_links(self) -> None:
+        """Where the file system has no hard links, objects are stored all the same, and nothing that came
+        there in the meantime is replaced."""
+        meanwhile: list[Path] = []
+
+        def link(source: str, target: str) -> None:
+            for path in meanwhile:
+                path.write_bytes(b"foreign")
+            raise OSError(errno.EPERM, "no hard links")
+
+        self.store = DirectoryStore(str(self.home / "archive"), link)
+        self.store.put_new(KEY, b"1", {})
+        self.assertEqual(self.files(), [KEY])
+        other = KEY.replace("a.jsonl", "b.jsonl")
+        meanwhile.append(self.home / "archive" / other)
+        self.assertEqual(self.kind(self.store.put_new, other, b"2", {}), EXISTS)
+        self.assertEqual((self.home / "archive" / other).read_bytes(), b"foreign")
+        self.assertEqual(self.files(), [KEY, other])
+
+    def test_full_disk(self) -> None:
+        """A write that does not end well leaves nothing behind, and is tried again: the disk may have room
+        then."""
+
+        def link(source: str, target: str) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        store = DirectoryStore(str(self.home / "archive"), link)
+        self.assertEqual(self.kind(store.put_new, KEY, b"1", {}), TRANSIENT)
+        self.assertEqual((self.files(), store.head(KEY)), ([], None))
+        self.store.put_new(KEY, b"1", {})
+        self.assertEqual(self.files(), [KEY])
+
+    def test_links_lead_nowhere(self) -> None:
+        """A link is not followed into other directories when the archive is listed, and one that stands in
+        the place of an object is not written through."""
+        outside = self.home / "outside"
+        outside.mkdir()
+        (outside / "secret").write_bytes(b"x")
+        self.store.put_new(KEY, b"1", {})
+        (self.home / "archive" / "linked").symlink_to(outside)
+        (self.home / "archive" / "alone").symlink_to(outside / "new")
+        self.assertEqual([head.key for head in self.store.list()], [KEY])
+        self.assertEqual(self.kind(self.store.put_new, "alone", b"2", {}), EXISTS)
+        self.assertFalse((outside / "new").exists())
