@@ -51,13 +51,17 @@ class _Plain:
         return b""
 
 
-def packer(suffix: str) -> Packer:
+def packer(suffix: str, size: int = 0) -> Packer:
     """What makes a file with this suffix. The same input gives the same output: no time and no name are
-    written into it."""
+    written into it. ``size``: bytes of the input, 0 if that is not known; a small file is packed with less
+    memory then."""
     if suffix == ".gz":
         return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
     if suffix == ".zst":
-        return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compressobj()
+        how = zstandard.ZstdCompressionParameters.from_level(
+            _ZSTD_LEVEL, source_size=size, write_checksum=True
+        )
+        return zstandard.ZstdCompressor(compression_params=how).compressobj()
     return _Plain()
 
 
@@ -171,7 +175,7 @@ def pack(files: Files, source: str, target: str, suffix: str) -> int:
     try:
         try:
             with closing(chunks_of(files, source)) as chunks:
-                for data in _through(packer(suffix), chunks):
+                for data in _through(packer(suffix, files.size(source)), chunks):
                     write_whole(files, fd, data)
                     size += len(data)
             files.sync(fd)
@@ -201,7 +205,7 @@ def load(files: Files, path: str, suffix: str, compress: bool = False) -> Packed
     reader = ContentsReader()
     pieces: list[bytes] = []
     if compress:
-        pieces += _through(packer(suffix), _fed(reader, chunks_of(files, path)))
+        pieces += _through(packer(suffix, files.size(path)), _fed(reader, chunks_of(files, path)))
     else:
         for chunk in unpacked(_kept(pieces, chunks_of(files, path)), suffix):
             reader.feed(chunk)

@@ -54,6 +54,16 @@ class PackTests(SynchronousTestCase):
             self.assertEqual(first, second)
             self.assertEqual(load(files, "/data/sealed/a", suffix, compress=True), first)
 
+    def test_memory_goes_by_the_size(self) -> None:
+        """A small file is packed, and unpacked by whoever reads it, with little memory; a large one looks
+        back as far as its compression allows."""
+        for size, least, most in ((50_000, 0, 1 << 16), (8_000_000, 1 << 20, 1 << 22)):
+            files = spool()
+            files.put("/data/sealed/b", (RAW * (size // len(RAW) + 1))[:size])
+            pack(files, "/data/sealed/b", "/data/packed/b.zst", ".zst")
+            window = zstandard.get_frame_parameters(files.content("/data/packed/b.zst")).window_size
+            self.assertTrue(least <= window <= most, window)
+
     def test_no_trouble_loses_anything(self) -> None:
         """Whatever call of the file system fails or is the last before a crash: the finished file is
         whole, and a packed one is whole or not there."""
