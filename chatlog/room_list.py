@@ -12,7 +12,8 @@ itself stays the user's and is never written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -75,6 +76,7 @@ class RoomList:
         self._configured = rooms_of(settings)
         self._added: dict[Key, Channel] = {}
         self._removed: set[Key] = set()
+        self._unread = False
         self.on_add: Callable[[str, Channel], object] = lambda platform, channel: None
         self.on_remove: Callable[[str, str], object] = lambda platform, name: None
 
@@ -85,12 +87,16 @@ class RoomList:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._log.error("{path} cannot be read: {error}", path=self._path, error=error.strerror)
+            self._cannot_read(error)
             return
         try:
             data = b""
             while len(data) <= _LARGEST and (chunk := self._files.read(fd, 1 << 20)):
                 data += chunk
+        except OSError as error:
+            # A directory in its place, a disk that fails.
+            self._cannot_read(error)
+            return
         finally:
             self._files.close(fd)
         try:
@@ -106,6 +112,15 @@ class RoomList:
                 broken=broken,
                 error=str(error),
             )
+
+    def _cannot_read(self, error: OSError) -> None:
+        self._unread = True
+        self._log.error(
+            "{path} cannot be read: {error}. Rooms are as the configuration has them, and none can be added "
+            "or removed until the recorder starts with a file that can be read",
+            path=self._path,
+            error=error.strerror,
+        )
 
     def rooms(self) -> dict[Key, Channel]:
         """Every room that is wanted."""
@@ -158,6 +173,9 @@ class RoomList:
                 self.on_add(key[0], channel)
 
     def _save(self, added: dict[Key, Channel], removed: set[Key]) -> None:
+        if self._unread:
+            # It would take the place of changes that nobody has seen.
+            raise OSError(errno.EIO, "rooms.yaml could not be read when the recorder started", self._path)
         data = yaml.safe_dump(
             {"added": _by_platform(added), "removed": _names_by_platform(removed)}, sort_keys=False
         ).encode()
@@ -215,25 +233,63 @@ def _parsed(data: bytes) -> tuple[dict[Key, Channel], set[Key]]:
     if len(data) > _LARGEST:
         raise ValueError("the file is too large")
     try:
-        tree = yaml.safe_load(data.decode("utf-8"))
+        # Nodes, and no values: they know their lines, and a room that is called "no" stays one.
+        tree = yaml.compose(data.decode("utf-8"), yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         raise ValueError(f"{where}{getattr(error, 'problem', None) or 'no YAML'}") from None
+    parts = _entries(tree)
     added: dict[Key, Channel] = {}
     removed: set[Key] = set()
-    for platform, item in _items(tree, "added"):
-        given = item if isinstance(item, dict) else {"slug": item}
-        name, *more = given.get("slug"), given.get("chatroom_id"), given.get("channel_id")
-        channel = checked(platform, str(name), *more)
+    for platform, item in _items(parts.get("added")):
+        channel = _channel(platform, item)
         added[key_of(platform, channel)] = channel
-    for platform, item in _items(tree, "removed"):
-        removed.add(key_of(platform, checked(platform, str(item))))
+    for platform, item in _items(parts.get("removed")):
+        removed.add(key_of(platform, _channel(platform, item)))
     return added, removed
 
 
-def _items(tree: Any, part: str) -> list[tuple[str, Any]]:
-    found = tree.get(part, {}) if isinstance(tree, dict) else None
-    if not isinstance(found, dict) or not all(isinstance(items, list) for items in found.values()):
-        raise ValueError(f"{part} is no list of rooms by platform")
-    return [(str(platform), item) for platform, items in found.items() for item in items]
+def _items(part: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
+    """Every room below ``added`` or ``removed`` with its platform."""
+    for platform, items in _entries(part).items() if part is not None else ():
+        if not isinstance(items, yaml.SequenceNode):
+            raise _problem(items, "a platform's rooms must be a list")
+        for item in items.value:
+            yield platform, item
+
+
+def _channel(platform: str, item: yaml.Node) -> Channel:
+    given = _entries(item) if isinstance(item, yaml.MappingNode) else {"slug": item}
+    ids = (_number(given.get(name)) for name in ("chatroom_id", "channel_id"))
+    try:
+        return checked(platform, _text(given.get("slug", item)), *ids)
+    except RoomListError as error:
+        raise _problem(item, str(error)) from None
+
+
+def _entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    """Keys with their values."""
+    if not isinstance(node, yaml.MappingNode):
+        raise _problem(node, "there must be keys with values")
+    return {_text(key): value for key, value in node.value}
+
+
+def _text(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise _problem(node, "there must be a single value")
+    return str(node.value)
+
+
+def _number(node: yaml.Node | None) -> int | None:
+    if node is None:
+        return None
+    text = _text(node)
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_ID))):
+        raise _problem(node, "an id must be a whole number above 0")
+    return int(text)
+
+
+def _problem(node: yaml.Node | None, text: str) -> ValueError:
+    """What is wrong, with its line."""
+    return ValueError(f"line {node.start_mark.line + 1 if node is not None else 1}: {text}")

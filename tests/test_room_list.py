@@ -93,20 +93,62 @@ class RoomListTests(SynchronousTestCase):
 
     def test_a_file_that_is_broken(self) -> None:
         """What cannot be understood is named with its line, put aside and not fatal."""
-        for text in (
-            b"added: [",
-            b"added: {twitch: 1}",
-            b"- 1",
-            b"\xff",
-            b"added: {twitch: [../x]}",
-            b"x" * 5_000_000,
+        for text, where in (
+            (b"added: [", "line 1: "),
+            (b"added:\n  twitch: 1", "line 2: a platform's rooms must be a list"),
+            (b"- 1", "line 1: "),
+            (b"", "line 1: "),
+            (b"\xff", ""),
+            (b"added:\n  twitch:\n  - ann\n  - ../x", "line 4: the name "),
+            (b"added:\n  kick:\n  - slug: eve\n    chatroom_id: x", "line 4: an id must be"),
+            (b"added:\n  kick:\n  - {chatroom_id: 5}", "line 3: there must be a single value"),
+            (b"added:\n  ? [a]\n  : [b]", "line 2: there must be a single value"),
+            (b"removed:\n  elsewhere: [ann]", "line 2: platform must be one of"),
+            (b"removed:\n  kick: [&a [*a]]", "line 2: there must be a single value"),
+            (b"[" * 100_000, ""),
+            (b"x" * 5_000_000, "the file is too large"),
         ):
             self.files.put("/data/rooms.yaml", text)
             with capturedLogs() as events:
                 self.assertEqual(len(self.start().rooms()), 3)
             self.assertEqual([e["log_level"].name for e in events], ["error"], text[:20])
+            self.assertTrue(events[0]["error"].startswith(where), events[0]["error"])
             self.assertFalse(self.files.exists("/data/rooms.yaml"))
             self.assertTrue(self.files.exists("/data/rooms.yaml.broken"))
+
+    def test_a_file_that_cannot_be_read(self) -> None:
+        """On a disk that fails the recorder starts with the rooms of the configuration and says so. The
+        file stays where it is: a change that would take its place is refused."""
+        self.list.add("twitch", "dan")
+        well = self.files.rule
+        for failing in "open_read", "read":
+
+            def broken(operation: str, path: str, failing: str = failing) -> None:
+                if operation == failing:
+                    raise OSError(errno.EIO, "Input/output error", path)
+
+            self.files.rule = broken
+            with capturedLogs() as events:
+                started = self.start()
+            self.assertEqual([e["log_level"].name for e in events], ["error"], failing)
+            self.files.rule = well
+            with self.assertRaises(OSError):
+                started.add("twitch", "eve")
+            with self.assertRaises(OSError):
+                started.remove("twitch", "ann")
+            self.assertEqual(len(started.rooms()), 3)
+        self.assertEqual(len(self.start().rooms()), 4)
+
+    def test_written_by_hand(self) -> None:
+        """Names that YAML takes for something else are names, with and without quotes, and tags mean
+        nothing."""
+        self.files.put(
+            "/data/rooms.yaml", b"added:\n  twitch: [no, 0123, '2024_01', !!int '5x', !!timestamp x1]\n"
+        )
+        added = set(self.start().rooms()) - set(RoomList(self.files, "/other", SETTINGS).rooms())
+        self.assertEqual({name for _, name in added}, {"no", "0123", "2024_01", "5x", "x1"})
+        self.assertTrue(self.list.add("twitch", "null"))
+        self.assertIn(("twitch", "null"), self.start().rooms())
 
     def test_names_are_checked(self) -> None:
         """Only what can be a room gets in."""
