@@ -24,6 +24,9 @@ from chatlog.room import Room
 #: Viewers at the same time, bytes that wait for one, and seconds for which one may take nothing.
 VIEWERS = 32
 BACKLOG = 256 * 1024
+#: Bytes of one write that are shown. After a disk that was full for a while a write holds megabytes, and
+#: every viewer would hold them again.
+AT_ONCE = 512 * 1024
 STALLED = 30.0
 #: Seconds between two signs of life, so that a proxy does not give up on a quiet room.
 ALIVE_EVERY = 15.0
@@ -45,11 +48,14 @@ class Viewer:
         self._skipped = 0
         request.registerProducer(self, True)
 
-    def show(self, events: list[bytes], together: bytes) -> None:
-        """Records that were just written, each as an event, and all of them in one."""
+    def show(self, events: list[bytes], together: bytes, left_out: int = 0) -> None:
+        """Records that were just written, each as an event, and all of them in one; ``left_out`` more
+        that are not shown came behind them."""
         if self._paused_at is None:
             if together:
                 self._request.write(together)
+            self._skipped += left_out
+            self._tell_skipped()
             return
         for event in events:
             # Once something was left out, so is what comes after it, until the browser is told.
@@ -58,6 +64,13 @@ class Viewer:
             else:
                 self._waiting.append(event)
                 self._size += len(event)
+        self._skipped += left_out
+
+    def _tell_skipped(self) -> None:
+        """Say how many were left out, as soon as the browser takes something."""
+        if self._skipped and self._paused_at is None:
+            skipped, self._skipped = self._skipped, 0
+            self._request.write(b"event: skipped\ndata: %d\n\n" % skipped)
 
     def sign_of_life(self) -> bool:
         """Called now and then; False when the browser has stalled for too long."""
@@ -81,9 +94,7 @@ class Viewer:
             event = self._waiting.popleft()
             self._size -= len(event)
             self._request.write(event)
-        if self._skipped and self._paused_at is None:
-            skipped, self._skipped = self._skipped, 0
-            self._request.write(b"event: skipped\ndata: %d\n\n" % skipped)
+        self._tell_skipped()
 
     def stopProducing(self) -> None:
         self._waiting.clear()
@@ -93,6 +104,16 @@ class Viewer:
 def _events(lines: list[bytes]) -> list[bytes]:
     """The lines, each with its newline, as server-sent events."""
     return [b"data: " + line + b"\n" for line in lines]
+
+
+def _fitting(lines: list[bytes]) -> int:
+    """How many of the lines are shown of one write."""
+    left = AT_ONCE
+    for count, line in enumerate(lines):
+        left -= len(line)
+        if left < 0:
+            return count
+    return len(lines)
 
 
 class Live:
@@ -137,11 +158,11 @@ class Live:
         viewers = [viewer for viewer, watched in self._viewers.items() if watched is room]
 
         def tell(lines: list[bytes]) -> None:
-            events = _events(lines)
+            events = _events(lines[: _fitting(lines)])
             together = b"".join(events)
             for viewer in viewers:
                 try:
-                    viewer.show(events, together)
+                    viewer.show(events, together, len(lines) - len(events))
                 except Exception:
                     # Nothing that a browser does may reach the recorder, which calls this.
                     self._log.failure(

@@ -6,7 +6,7 @@ import errno
 
 from twisted.python.failure import Failure
 
-from chatlog.http.live import ALIVE_EVERY, BACKLOG, STALLED, VIEWERS
+from chatlog.http.live import ALIVE_EVERY, AT_ONCE, BACKLOG, STALLED, VIEWERS
 from chatlog.room import Room
 from tests.http.wire import Connection, SiteCase
 
@@ -244,6 +244,28 @@ class SlowTests(LiveCase):
         self.say("after")
         self.assertEqual(events(browser), ['data: {"message":"after"}'])
         self.assertEqual(self.room().written, 404)
+
+    def test_much_at_once(self) -> None:
+        """Of megabytes that are written at once, as after a disk that was full, a browser that takes
+        everything is shown the first ones, and one that takes little holds no more than its share; both
+        are told how many are missing, and every one of them is recorded."""
+        quick, slow = self.look(), self.look(full=1000)
+        self.say(*(f"{n:05}" + "x" * 995 for n in range(2000)))
+        [quick_viewer, slow_viewer] = self.live._viewers
+        for browser, viewer in (quick, quick_viewer), (slow, slow_viewer):
+            self.assertLess(len(browser.transport.value()) + viewer._size, AT_ONCE + BACKLOG)
+        for browser in quick, slow:
+            found: list[str] = []
+            while told := events(browser):
+                found += told
+            shown = [event for event in found if event.startswith("data: ")]
+            self.assertEqual([event[18:23] for event in shown], [f"{n:05}" for n in range(len(shown))])
+            self.assertGreater(len(shown), 100)
+            self.assertEqual(found[-1], f"event: skipped\ndata: {2000 - len(shown)}")
+        self.say("after")
+        for browser in quick, slow:
+            self.assertEqual(events(browser), ['data: {"message":"after"}'])
+        self.assertEqual(self.room().written, 2001)
 
     def test_stalled(self) -> None:
         """A browser that takes nothing for half a minute is dropped, and the room is not watched for it."""
