@@ -267,6 +267,17 @@ class SlowTests(LiveCase):
             self.assertEqual(events(browser), ['data: {"message":"after"}'])
         self.assertEqual(self.room().written, 2001)
 
+    def test_much_at_once_while_waiting(self) -> None:
+        """A browser for which something waits already is told of every message that it was not shown."""
+        browser = self.look(full=1000)
+        self.say("x" * 2000)
+        self.say(*("y" * 1000 for _ in range(2000)))
+        found: list[str] = []
+        while told := events(browser):
+            found += told
+        shown = sum(event.startswith("data: ") for event in found)
+        self.assertEqual(found[-1], f"event: skipped\ndata: {2001 - shown}")
+
     def test_stalled(self) -> None:
         """A browser that takes nothing for half a minute is dropped, and the room is not watched for it."""
         browser, other = self.look(full=1000), self.look()
