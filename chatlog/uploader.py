@@ -36,6 +36,8 @@ LATER = 5.0
 #: in the store before a file is left alone.
 ASIDE_AGAIN = 3600.0
 CORRUPT_TIMES = 5
+#: Codes of trouble that may be that of a single key, and must not keep the others waiting for ever.
+OF_ONE_FILE = frozenset({"two minds", "not stored"})
 
 OK = "ok"
 RETRYING = "retrying"
@@ -271,7 +273,7 @@ class Uploader(Service):
         elif isinstance(error, LocalError):
             self._put_aside(item, str(error))
         elif isinstance(error, StoreError):
-            if error.kind == CORRUPT:
+            if error.kind == CORRUPT or error.code in OF_ONE_FILE:
                 self._corrupt[item] = self._corrupt.get(item, 0) + 1
             if self._corrupt.get(item, 0) >= CORRUPT_TIMES:
                 self._put_aside(item, f"{item.name}: {error}")

@@ -13,7 +13,7 @@ from chatlog.counters import Counters
 from chatlog.services import Backoff
 from chatlog.settings import UploaderSettings
 from chatlog.shipment import Stored
-from chatlog.store import CLOCK, CORRUPT, REFUSED, StoreError
+from chatlog.store import CLOCK, CORRUPT, EXISTS, REFUSED, StoreError
 from chatlog.uploader import ASIDE_AGAIN, CORRUPT_TIMES, LATER, REFUSED_AGAIN, TELL_AGAIN, Uploader
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads
 from tests.stores import MemoryStore
@@ -261,6 +261,21 @@ class TroubleTests(UploaderCase):
             self.clock.advance(LATER)
             self.assertEqual(self.files.names("/data/sealed"), [])
             self.assertEqual((uploader.waiting_files, uploader.oldest_waiting), (0, None))
+
+    def test_a_key_that_is_there_and_is_not(self) -> None:
+        """A store that contradicts itself about one key costs that file its turn, not the others theirs."""
+        uploader = self.start(self.make(concurrency=1))
+
+        def before(operation: str, called: str) -> None:
+            if operation == "put" and "_1001" in called:
+                raise StoreError("exists", EXISTS)
+
+        self.store.before = before
+        uploader.sealed(self.finish(1, 2, 3))
+        for _ in range(300):
+            self.clock.advance(1.0)
+        self.assertEqual(self.files.names("/data/sealed"), [name(1)])
+        self.assertEqual((uploader.quarantined, uploader.state), (1, "ok"))
 
     def test_surprise(self) -> None:
         """An error that nobody thought of puts one file aside and stops nothing."""
