@@ -13,6 +13,7 @@ import argparse
 import http.client
 import re
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -35,8 +36,8 @@ def arguments() -> argparse.Namespace:
     add("--rate", type=float, default=2000, help="messages a second over all rooms")
     add("--pages", type=int, default=5, help="browsers with the page about everything")
     add("--viewers", type=int, default=5, help="browsers with a room's chat; the last one is stalled")
-    add("--seconds", type=float, default=15, help="length of a window")
-    add("--windows", type=int, default=4, help="windows with browsers, and as many without")
+    add("--seconds", type=float, default=10, help="length of a window")
+    add("--windows", type=int, default=7, help="windows with browsers, and as many without")
     return parser.parse_args()
 
 
@@ -128,30 +129,33 @@ class Browsers:
                 self._gone.wait(45)
 
 
-class Window:
+class Windows:
     """CPU and messages of all windows of a kind."""
 
     def __init__(self) -> None:
-        self.cpu = 0.0
-        self.messages = 0
-        self.seconds = 0.0
+        self._each: list[float] = []
+        self._messages = 0
+        self._seconds = 0.0
 
     def measure(self, daemon: Process, simulator: Any, seconds: float) -> None:
         """Add a window."""
         cpu, sent, began = daemon.cpu(), count(simulator), time.monotonic()
         time.sleep(seconds)
-        self.cpu += daemon.cpu() - cpu
-        self.messages += count(simulator) - sent
-        self.seconds += time.monotonic() - began
+        cpu, sent = daemon.cpu() - cpu, count(simulator) - sent
+        self._each.append(cpu / max(1, sent) * 1e6)
+        self._messages += sent
+        self._seconds += time.monotonic() - began
 
     @property
-    def each(self) -> float:
-        """Microseconds of CPU a message."""
-        return self.cpu / max(1, self.messages) * 1e6
+    def middle(self) -> float:
+        """Microseconds of CPU a message in the middle one of the windows."""
+        return statistics.median(self._each)
 
     def __str__(self) -> str:
-        share, rate = self.cpu / self.seconds * 100, self.messages / self.seconds
-        return f"{self.each:6.1f} us a message, {share:4.1f} % of a core, {rate:.0f} a second"
+        rate = self._messages / self._seconds
+        spread = f"{min(self._each):.1f} to {max(self._each):.1f}"
+        share = self.middle * rate / 1e4
+        return f"{self.middle:.1f} us a message ({spread}), {rate:.0f} a second, {share:.1f} % of a core"
 
 
 def run(options: argparse.Namespace, stage: Stage) -> int:
@@ -178,7 +182,7 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
     port = int(re.findall(r"\d+", daemon.says(r"page at http://127.0.0.1:\d+/"))[-1])
     daemon.says(rf"recording {options.rooms} of {options.rooms} rooms", options.rooms / 20 + 60)
     time.sleep(5)
-    without, with_browsers = Window(), Window()
+    without, with_browsers = Windows(), Windows()
     troubles: list[str] = []
     answers = events = amount = 0
     for _ in range(options.windows):
@@ -192,7 +196,7 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
         amount += browsers.bytes
     print(f"without browsers   {without}")
     print(f"with browsers      {with_browsers}")
-    print(f"ratio              {with_browsers.each / without.each:.3f}")
+    print(f"ratio              {with_browsers.middle / without.middle:.3f}")
     print(f"browsers           {answers} answers, {events} lines of chat, {amount / 1e6:.1f} MB")
     print(f"memory             {daemon.resident():.1f} MB resident, {daemon.peak():.1f} MB at most")
     for trouble in troubles:

@@ -138,7 +138,7 @@ class Live:
             return error(503, "too_many_viewers", f"{VIEWERS} browsers are looking already", Retry_After="30")
         for name, value in HEADERS.items():
             request.setHeader(name, value)
-        request.responseHeaders.removeHeader(b"server")
+        request.setHeader("cache-control", "no-store")
         request.setHeader("content-type", "text/event-stream")
         request.setHeader("x-accel-buffering", "no")
         request.channel.streaming = True

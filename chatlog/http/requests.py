@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, datetimeToString
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
@@ -24,9 +24,10 @@ IDLE_LIMIT = 30
 CONNECTIONS = 64
 #: Bytes of a body that is too long that are read nevertheless, so that the answer is seen.
 DISCARDED = 1 << 20
-#: No number of bytes has more digits.
-_LENGTH_DIGITS = 20
+#: No line that tells a number of bytes is longer.
+_LENGTH_LINE = 40
 _NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?\Z")
+_COMMON = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items()) + "Vary: Accept-Encoding\r\n"
 _TOO_LARGE = error(413, "too_large", f"a request may have at most {BODY_LIMIT} bytes")
 
 
@@ -61,7 +62,8 @@ class BoundedRequest(Request):
         elif self.path == b"*":
             send(self, error(400, "bad_path", "this is no proxy"))
         else:
-            super().process()
+            # Not the framework's, which looks for a resource and prepares headers.
+            self.channel.site.resource.render(self)
 
     def getHeader(self, key: AnyStr) -> AnyStr | None:
         """The value of a header, the last if there are several; what is not UTF-8 in it is replaced."""
@@ -113,8 +115,7 @@ class Channel(HTTPChannel):
             LineReceiver.dataReceived(self, data)
 
     def headerReceived(self, line: bytes) -> bool:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and len(value) > _LENGTH_DIGITS:
+        if line[:1] in b"Cc" and len(line) > _LENGTH_LINE and line[:14].lower() == b"content-length":
             self._respondToBadRequestAndDisconnect()
             return False
         found: bool = super().headerReceived(line)
@@ -202,46 +203,48 @@ class BoundedSite(Site):
 
 
 def send(request: Any, answer: Answer) -> None:
-    """Answer the request, with everything that goes with every answer."""
-    request.setResponseCode(answer.status, _phrase(answer.status))
-    for name, value in (*HEADERS.items(), *answer.headers.items()):
-        request.setHeader(name, value)
-    request.responseHeaders.removeHeader(b"server")
-    request.setHeader("content-type", answer.type)
-    request.setHeader("vary", "accept-encoding")
+    """Answer the request, with everything that goes with every answer.
+
+    Written in one go, and past the framework's headers: pages ask every few seconds, and the recorder
+    has other things to do.
+    """
+    more = list(answer.headers.items())
     body = answer.body
+    status = answer.status
     if answer.etag:
-        request.setHeader("etag", answer.etag)
-        request.setHeader("cache-control", "no-cache")
+        more.append(("ETag", answer.etag))
         if _names(request.getHeader("if-none-match"), answer.etag):
-            request.setResponseCode(304)
-            request.responseHeaders.removeHeader(b"content-type")
-            request.finish()
-            return
-    if _takes_gzip(request.getHeader("accept-encoding")) and (packed := answer.compressed()):
-        request.setHeader("content-encoding", "gzip")
+            status, body = 304, b""
+    if body and _takes_gzip(request.getHeader("accept-encoding")) and (packed := answer.compressed()):
+        more.append(("Content-Encoding", "gzip"))
         body = packed
-    request.setHeader("content-length", str(len(body)))
-    if request.method != b"HEAD":
-        request.write(body)
+    if status != 304:
+        more += [("Content-Type", answer.type), ("Content-Length", str(len(body)))]
+    if not request.channel.persistent:
+        more.append(("Connection", "close"))
+    head = _head(status, "no-cache" if answer.etag else "no-store", more)
+    request.setResponseCode(status)
+    request.startedWriting = 1
+    request.channel.write(head if request.method == b"HEAD" else head + body)
     request.finish()
+
+
+def _head(status: int, cache: str, more: list[tuple[str, str]]) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nDate: {datetimeToString().decode()}\r\n",
+        _COMMON,
+        f"Cache-Control: {cache}\r\n",
+        *(f"{name}: {value}\r\n" for name, value in more),
+        "\r\n",
+    ]
+    return "".join(lines).encode("ascii")
 
 
 def _raw(answer: Answer) -> bytes:
     """The whole answer to a request of which too little is known."""
-    headers = {
-        **HEADERS,
-        "Content-Type": answer.type,
-        "Content-Length": len(answer.body),
-        "Connection": "close",
-    }
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    first = b"HTTP/1.1 %d %s\r\n" % (answer.status, _phrase(answer.status))
-    return first + "".join(lines).encode() + b"\r\n" + answer.body
-
-
-def _phrase(status: int) -> bytes:
-    return HTTPStatus(status).phrase.encode()
+    size = str(len(answer.body))
+    more = [("Content-Type", answer.type), ("Content-Length", size), ("Connection", "close")]
+    return _head(answer.status, "no-store", more) + answer.body
 
 
 def _names(header: str | None, tag: str) -> bool:

@@ -165,7 +165,7 @@ class HeaderTests(SiteCase):
             )
         self.assertNotIn("content-encoding", self.ask("GET /healthz", "Accept-Encoding: gzip").headers)
         for reply in (plain, packed):
-            self.assertEqual(reply.headers["vary"], "accept-encoding")
+            self.assertEqual(reply.headers["vary"], "Accept-Encoding")
 
 
 class HostTests(SiteCase):
