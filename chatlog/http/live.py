@@ -48,16 +48,16 @@ class Viewer:
         self._skipped = 0
         request.registerProducer(self, True)
 
-    def show(self, events: list[bytes], together: bytes, left_out: int = 0) -> None:
-        """Records that were just written, each as an event, and all of them in one; ``left_out`` more
-        that are not shown came behind them."""
+    def show(self, lines: list[bytes], events: bytes, left_out: int = 0) -> None:
+        """Records that were just written, each with its newline, and the same as events; ``left_out``
+        more that are not shown came behind them."""
         if self._paused_at is None:
-            if together:
-                self._request.write(together)
+            self._request.write(events)
             self._skipped += left_out
             self._tell_skipped()
             return
-        for event in events:
+        for line in lines:
+            event = _events([line])
             # Once something was left out, so is what comes after it, until the browser is told.
             if self._skipped or self._size + len(event) > BACKLOG:
                 self._skipped += 1
@@ -101,14 +101,16 @@ class Viewer:
         self._size = 0
 
 
-def _events(lines: list[bytes]) -> list[bytes]:
+def _events(lines: list[bytes]) -> bytes:
     """The lines, each with its newline, as server-sent events."""
-    return [b"data: " + line + b"\n" for line in lines]
+    return b"data: " + b"\ndata: ".join(lines) + b"\n" if lines else b""
 
 
 def _fitting(lines: list[bytes]) -> int:
     """How many of the lines are shown of one write."""
     left = AT_ONCE
+    if sum(map(len, lines)) <= left:
+        return len(lines)
     for count, line in enumerate(lines):
         left -= len(line)
         if left < 0:
@@ -145,8 +147,8 @@ class Live:
         request.channel.setTimeout(None)
         request.write(b"retry: 3000\n\n")
         viewer = Viewer(request, self._clock)
-        events = _events(self._tail(room))
-        viewer.show(events, b"".join(events))
+        before = self._tail(room)
+        viewer.show(before, _events(before))
         self._viewers[viewer] = room
         room.watch = self._teller(room)
         request.notifyFinish().addBoth(lambda _: self._gone(viewer))
@@ -158,11 +160,11 @@ class Live:
         viewers = [viewer for viewer, watched in self._viewers.items() if watched is room]
 
         def tell(lines: list[bytes]) -> None:
-            events = _events(lines[: _fitting(lines)])
-            together = b"".join(events)
+            shown = lines[: _fitting(lines)]
+            events = _events(shown)
             for viewer in viewers:
                 try:
-                    viewer.show(events, together, len(lines) - len(events))
+                    viewer.show(shown, events, len(lines) - len(shown))
                 except Exception:
                     # Nothing that a browser does may reach the recorder, which calls this.
                     self._log.failure(
