@@ -80,7 +80,7 @@ class Root(Resource):
             )
         methods = self._methods(path)
         if not methods:
-            return error(404, "not_found", "there is nothing here")
+            return self._nothing(request)
         if method not in methods:
             allowed = ", ".join(sorted(methods))
             return error(405, "not_allowed", f"allowed here: {allowed}", Allow=allowed)
@@ -138,6 +138,12 @@ class Root(Resource):
             "/api/v1/openapi.json": lambda request: tagged(json_answer(200, openapi.document())),
         }
         return _reading(single[path]) if path in single else {}
+
+    def _nothing(self, request: Any) -> Answer:
+        if "text/html" in (request.getHeader("accept") or ""):
+            page = self._assets["missing.html"]
+            return Answer(404, page.body, page.type)
+        return error(404, "not_found", "there is nothing here")
 
     def _verdict(self, judge: Callable[[Any, Any], health.Verdict]) -> Answer:
         verdict = judge(self._status.snapshot(), self._status.settings)

@@ -288,6 +288,14 @@ class Checks:
         self.page.open(f"http://127.0.0.1:{show.port}/rooms/twitch/nobody")
         self.page.until(f"{_TEXT.format('trouble')} === 'This room is not recorded.'")
 
+    def check_nothing(self) -> None:
+        """An address that is none says so to people, and where to go on."""
+        show = self.show("five")
+        self.page.leave()
+        self.page.open(f"http://127.0.0.1:{show.port}/no/such/page")
+        self.same(self.page.run("document.querySelector('h1').textContent"), "There is nothing here")
+        self.same(self.page.run("document.querySelector('main a').pathname"), "/")
+
     # -- what is hostile --------------------------------------------------------------------------
 
     def check_hostile(self) -> None:

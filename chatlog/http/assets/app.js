@@ -6,7 +6,7 @@ import { ofMessages, ofPlatforms, ofProcess, ofSpool, ofUploads, verdict } from 
 
 const EVERY = 2000;
 // The list of rooms is asked for less often, and the longer it is the less.
-const ROOMS_EVERY = 4000;
+const ROOMS_EVERY = 6000;
 const PER_ROOM = 2.5;
 // Rooms in one answer.
 const PAGE = 1000;

@@ -147,7 +147,7 @@ export function line(record, seen = false) {
   const item = element("li");
   const at = new Date(record.timestamp);
   const time = element("time", "", clock(at));
-  time.dateTime = cut(record.timestamp, 40);
+  time.dateTime = time.title = cut(record.timestamp, 40);
   const message = cut(record.message);
   if (SAID.has(record.type)) {
     item.className = record.type === "action" ? "said action" : "said";

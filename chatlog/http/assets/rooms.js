@@ -71,6 +71,8 @@ export class Rooms {
     this.rows = new Map();
     this.now = 0;
     this.page = 0;
+    this.sort = "state";
+    this.down = false;
     this.read();
     $("filter").addEventListener("input", () => this.changed());
     $("only-problems").addEventListener("change", () => this.changed());
@@ -87,6 +89,7 @@ export class Rooms {
 
   // The address keeps what is shown, so that it can be kept and passed on.
   read() {
+    if (location.hash && !location.hash.includes("=")) return; // a place on the page
     const wanted = new URLSearchParams(location.hash.slice(1));
     this.sort = wanted.get("sort") in VALUES ? wanted.get("sort") : "state";
     this.down = wanted.get("down") === "1";
