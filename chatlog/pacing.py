@@ -124,20 +124,22 @@ class Pacer:
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
-        self._paused: set[PacedProtocol] = set()
+        # In the order in which they were paused. The kernel keeps to the order in which they are resumed,
+        # so that where two connections overlap the older one goes on being read first.
+        self._paused: dict[PacedProtocol, None] = {}
         self.full_reads = 0
 
     def paused(self, connection: PacedProtocol) -> None:
         """Called by a connection that paused itself."""
-        self._paused.add(connection)
+        self._paused[connection] = None
 
     def forget(self, connection: PacedProtocol) -> None:
         """Called by a connection that is gone or no longer paced."""
-        self._paused.discard(connection)
+        self._paused.pop(connection, None)
 
     def tick(self) -> None:
         """Resume every paused connection; what the kernel holds is read in the next reactor turn."""
-        paused, self._paused = self._paused, set()
+        paused, self._paused = self._paused, {}
         for connection in paused:
             connection.resume()
 

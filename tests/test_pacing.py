@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -36,6 +38,11 @@ class Kernel(StringTransport):
     def __init__(self) -> None:
         super().__init__()
         self.held = b""
+        self.on_resume: Callable[[], object] = lambda: None
+
+    def resumeProducing(self) -> None:
+        self.on_resume()
+        super().resumeProducing()
 
     def turn(self, protocol: Any) -> None:
         """What one turn of the reactor does: one read, if anybody reads."""
@@ -80,6 +87,24 @@ class PacingTests(SynchronousTestCase):
         self.pacer.tick()
         transport.turn(protocol)
         self.assertEqual(taker.taken, [b"a", b"bcd"])
+
+    def test_older_connections_first(self) -> None:
+        """Connections are read in the same order at every tick, the older ones first: in an overlap the
+        old connection has what was said before the new one joined."""
+        order: list[int] = []
+        connections = [self.connect() for _ in range(50)]
+        for number, (transport, protocol, taker) in enumerate(connections):
+            pacing.begin(taker.transport)
+            transport.held = b"a"
+            transport.turn(protocol)
+            transport.on_resume = partial(order.append, number)
+        for _ in range(2):
+            order.clear()
+            self.pacer.tick()
+            self.assertEqual(order, list(range(50)))
+            for transport, protocol, _ in connections:
+                transport.held = b"b"
+                transport.turn(protocol)
 
     def test_burst_is_read_to_its_end_at_once(self) -> None:
         """Megabytes that arrive together do not wait for tick after tick."""
