@@ -76,11 +76,13 @@ function showFacts() {
 }
 
 function showRooms(list) {
-  rooms.set(list, facts.now);
-  say($("rate"), rate(list.reduce((total, room) => total + room.rate, 0)));
+  const known = Math.floor(facts.uptime / 60) + 1;
+  rooms.set(list, facts.now, known);
+  const present = list.reduce((total, room) => total + room.rate, 0);
+  say($("rate"), rate(present));
   const hour = new Array(60).fill(0);
   for (const room of list) room.sparkline.forEach((value, at) => (hour[at] += value));
-  sparkline($("rate-hour"), hour);
+  sparkline($("rate-hour"), [...hour, present], known);
 }
 
 function lost(error) {

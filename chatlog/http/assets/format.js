@@ -95,16 +95,19 @@ export function describe(list, rows) {
   });
 }
 
-// Messages a minute over an hour as an area. Quiet rooms look quiet: the scale never goes below `least`.
-export function sparkline(svg, minutes, least = 10) {
+// Messages a minute over an hour as an area, the present minute last; of the time before the recorder began,
+// when only `known` minutes are, there is nothing. Quiet rooms look quiet: the scale never ends below ten.
+export function sparkline(svg, minutes, known = minutes.length) {
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-  const most = Math.max(least, ...minutes);
+  const first = minutes.length - Math.min(minutes.length, Math.max(2, known));
+  const most = Math.max(10, ...minutes.slice(first));
   const step = width / Math.max(1, minutes.length - 1);
-  const points = minutes.map(
-    (value, at) => `${(at * step).toFixed(1)} ${(height - 1 - (value / most) * (height - 3)).toFixed(1)}`,
-  );
+  const points = minutes.slice(first).map((value, at) => {
+    const y = height - 1 - (value / most) * (height - 3);
+    return `${((first + at) * step).toFixed(1)} ${y.toFixed(1)}`;
+  });
   const line = `M${points.join("L")}`;
-  const area = `${line}L${width} ${height}L0 ${height}Z`;
+  const area = `${line}L${width} ${height}L${(first * step).toFixed(1)} ${height}Z`;
   ["area", "line"].forEach((kind, index) => {
     let path = svg.children[index];
     if (!path) {

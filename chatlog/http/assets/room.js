@@ -39,7 +39,7 @@ function facts(room) {
   const since = room.state === "recorded" ? "" : `Not recorded for ${duration(now - room.since)}`;
   $("trouble").hidden = !since;
   say($("trouble"), room.reason ? `${since}: ${room.reason}` : since);
-  sparkline($("hour"), room.sparkline);
+  sparkline($("hour"), [...room.sparkline, room.rate]);
 }
 
 let timer = 0;

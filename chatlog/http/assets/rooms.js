@@ -50,12 +50,12 @@ class Row {
     this.node.append(this.state, name, this.rate, trend, this.last, this.today, this.gaps, this.coverage);
   }
 
-  show(room, now) {
+  show(room, now, known) {
     mark(this.node, "state", room.state);
     say(this.word, room.state);
     say(this.reason, room.reason);
     say(this.rate, rate(room.rate));
-    sparkline(this.spark, room.sparkline);
+    sparkline(this.spark, [...room.sparkline, room.rate], known);
     say(this.last, room.last === null ? "–" : age(now - room.last));
     say(this.today, count(room.records_today));
     say(this.gaps, room.gaps_today ? count(room.gaps_today) : "–");
@@ -70,6 +70,7 @@ export class Rooms {
     this.rooms = [];
     this.rows = new Map();
     this.now = 0;
+    this.known = 0;
     this.page = 0;
     this.sort = "state";
     this.down = false;
@@ -124,8 +125,9 @@ export class Rooms {
     $("rooms").focus();
   }
 
-  set(rooms, now) {
+  set(rooms, now, known) {
     this.rooms = rooms;
+    this.known = known;
     const keys = new Set(rooms.map((room) => `${room.platform}/${room.name}`));
     for (const key of this.rows.keys()) if (!keys.has(key)) this.rows.delete(key);
     this.tick(now);
@@ -169,7 +171,7 @@ export class Rooms {
       const key = `${room.platform}/${room.name}`;
       let row = this.rows.get(key);
       if (!row) this.rows.set(key, (row = new Row(room)));
-      row.show(room, this.now);
+      row.show(room, this.now, this.known);
       return row.node;
     });
     const body = $("table");
