@@ -202,7 +202,7 @@ class Presence(Service):
             return
         self._alive = at, (at - lag - self._interval if lag > 0.0 else at)
         head = [head_line(self._boot, self._tally.since)] if self._head_due else []
-        lines = [self._room_line(key) for key in self._due]
+        lines = [self._room_line(key) for key in sorted(self._due)]
         if not self._journal.append(b"".join([*head, *lines, alive_line(*self._alive)])):
             return
         self._due.clear()

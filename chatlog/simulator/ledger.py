@@ -20,6 +20,14 @@ DEAD, GREETING, TIMED = 1, 2, 4
 ON_THE_WAY = 1500
 
 
+def _milliseconds(time: str) -> int:
+    """An RFC 3339 time in milliseconds since the epoch, 0 for none."""
+    try:
+        return round(datetime.fromisoformat(time).timestamp() * 1000)
+    except ValueError:
+        return 0
+
+
 def loads(line: bytes) -> Any:
     """The JSON document in a line. Raises ValueError."""
     try:
@@ -135,11 +143,10 @@ class Ledger:
             left = [n for n in found if not self.seen[n]]
             if not left:
                 return None, "doubled"
-            behind = [n for n in left if n > last and not self.flags[n] & DEAD]
             # One that looks the same may have been lost long before this one came.
-            received = datetime.fromisoformat(record["received"]).timestamp() * 1000
-            near = (n for n in behind if abs(self.at[n] - received) <= ON_THE_WAY)
-            number = next(near, (behind or left)[0])
+            received = _milliseconds(record["received"])
+            near = [n for n in left if abs(self.at[n] - received) <= ON_THE_WAY] or left
+            number = next((n for n in near if n > last and not self.flags[n] & DEAD), near[0])
         self.seen[number] = 1
         return number, ""
 

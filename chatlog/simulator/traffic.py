@@ -53,7 +53,8 @@ class Traffic:
         self._loop.clock = clock
         self._flushed = self._last = clock.seconds()
         self._owed = 0.0
-        self._links: set[Link] = set()
+        # In the order in which they came, so that a seed replays exactly.
+        self._links: dict[Link, None] = {}
         self._numbers = 0
         self.rooms: dict[tuple[str, str], Room] = {}
         self._counts = {"twitch": 0, "kick": 0}
@@ -82,7 +83,7 @@ class Traffic:
     def opened(self, link: Link) -> int:
         """A connection is there; its number, counted over both platforms."""
         self._numbers += 1
-        self._links.add(link)
+        self._links[link] = None
         self.oracle.note("opened", self._numbers, self.milliseconds())
         return self._numbers
 
@@ -94,7 +95,7 @@ class Traffic:
 
     def closed(self, link: Link) -> None:
         """A connection is gone."""
-        self._links.discard(link)
+        self._links.pop(link, None)
 
     def listen(self, room: Room, topic: int, link: Link) -> None:
         """From now on ``link`` gets what is said on ``topic`` of ``room``."""

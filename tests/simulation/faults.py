@@ -29,12 +29,12 @@ class Faults:
             (3, "kill in the middle", self._kill_in_the_middle),
             (3, "crash", self._crash),
             (2, "crash in the middle", self._crash_in_the_middle),
-            (3, "terminate", world.terminate),
+            (3, "terminate", lambda: self._in_time(world.terminate)),
             (3, "stall", self._stall),
             (4, "reset", lambda: self._connection(lambda c: c.cut())),
             (2, "close", lambda: self._connection(lambda c: c.finish())),
-            (2, "half-open", lambda: self._connection(lambda c: c.half_open(self._between(1.0, 90.0)))),
-            (2, "reconnect", lambda: self._connection(lambda c: c.announce_reconnect(self._between(0, 20.0)))),
+            (2, "half-open", self._half_open),
+            (2, "reconnect", lambda: self._connection(lambda c: c.announce_reconnect(self._between(0, 20)))),
             (2, "room taken away", self._part),
             (1, "garbage", lambda: self._connection(lambda c: c.garbage(self._chance))),
             (2, "server unreachable", self._unreachable),
@@ -152,7 +152,8 @@ class Faults:
     def _part(self) -> None:
         def part(connection: Any) -> None:
             if connection.joined:
-                connection.part_room(self._chance.choice(sorted({room.name for room, _ in connection.joined})))
+                names = sorted({room.name for room, _ in connection.joined})
+                connection.part_room(self._chance.choice(names))
 
         # Where a room is missing without a word nobody can know it.
         wires = [wire.server.protocol for wire in self._world.network.wires]
@@ -163,10 +164,22 @@ class Faults:
     def _stall(self) -> None:
         """Packets of one connection are lost for a while, shorter or longer than anybody waits."""
         wires = self._world.network.wires
-        if wires and not self._present & {"disk", "doom"} and self._world.disk._crash_at is None:
+        if wires and self._quiet:
             seconds = self._chance.choice((3.0, 20.0, 60.0, 400.0)) * self._between(0.5, 1.5)
             self._chance.choice(wires).stalled_until = self._world.timeline.now + seconds
-            self._late_until = max(self._late_until, self._world.timeline.now + seconds + 3.0)
+            self._late_until = max(self._late_until, self._world.timeline.now + max(seconds, 42.0) + 3.0)
+
+    def _half_open(self) -> None:
+        """A connection dies without a word. Whether it has, nobody can know for 40 s: a process that ends
+        before dates the hole by its own end."""
+        if self._quiet:
+            self._late_until = max(self._late_until, self._world.timeline.now + 45.0)
+            self._connection(lambda connection: connection.half_open(self._between(1.0, 90.0)))
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether nothing is under way that may end the process."""
+        return "disk" not in self._present and self._world.disk._crash_at is None
 
     def _unreachable(self) -> None:
         host = self._chance.choice(HOSTS)

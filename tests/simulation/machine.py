@@ -38,7 +38,7 @@ class ProcessReactor(VirtualReactor):
         self._turns += 1
         random.seed(self._turns)
 
-    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30.0) -> Any:
         return self._network.connect(self, host, factory, timeout)
 
     def callFromThread(self, call: Callable[..., Any], *args: Any) -> None:

@@ -56,7 +56,8 @@ class Pipe:
         """Let arrive what is there."""
         self._planned = False
         data = []
-        now = self._wire.now()
+        # A little more, because clocks of processes that slept are not exact.
+        now = self._wire.now() + 1e-6
         if self.end.gone or self.paused or not self.queue:
             return
         if now < self._wire.stalled_until:
@@ -201,7 +202,9 @@ class Wire:
 class Connector:
     """What a factory connects with, and connects again."""
 
-    def __init__(self, network: Network, reactor: VirtualReactor, host: str, factory: Any, timeout: float):
+    def __init__(
+        self, network: Network, reactor: VirtualReactor, host: str, factory: Any, timeout: float
+    ) -> None:
         self._network = network
         self._reactor = reactor
         self._host = host

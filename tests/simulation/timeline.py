@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
@@ -16,6 +17,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from tests.fakes import Crashed
+
+#: So many things do not happen at one and the same time, unless somebody goes round in circles.
+MOST_TURNS = 100_000
 
 
 @implementer(IDelayedCall)
@@ -65,7 +69,7 @@ class Timeline:
         self.now = 0.0
         self.after_each: Callable[[], object] = lambda: None
         self._due: list[tuple[float, int, Call, float]] = []
-        self._pushed = 0
+        self._pushed = self._turns = 0
 
     def push(self, call: Call) -> None:
         """Let ``call`` happen when it wants to."""
@@ -84,6 +88,9 @@ class Timeline:
                 self._pushed += 1
                 heapq.heappush(self._due, (due, self._pushed, call, when))
                 continue
+            self._turns = 0 if at > self.now else self._turns + 1
+            if self._turns > MOST_TURNS:
+                raise AssertionError(f"time stands still at {self.now}: {call.call}")
             self.now = max(self.now, at)
             call.done = True
             call.reactor.turn()
@@ -114,7 +121,7 @@ class VirtualReactor:
     def callLater(
         self, delay: float, callable: Callable[..., object], *args: object, **kw: object
     ) -> Any:
-        call = Call(self, self.seconds() + delay, lambda: callable(*args, **kw))
+        call = Call(self, self.seconds() + delay, partial(callable, *args, **kw))
         self.timeline.push(call)
         return call
 

@@ -248,7 +248,8 @@ class World:
 
     def trouble(self) -> None:
         """From now on not everything can be written."""
-        self.full_since = self.timeline.now
+        if self.full_since is None:
+            self.full_since = self.timeline.now
 
     def no_trouble(self) -> None:
         """All of it can, for long enough that nothing waits any more."""
@@ -277,6 +278,7 @@ class World:
             if not self.waiting:
                 break
         self.run(2 * 3600.0)
+        left = [name for name in self.waiting if not name.startswith("open/")]
         self._ended = True
         self.terminate()
         self.run(3.0)
@@ -291,6 +293,7 @@ class World:
         for key, data in sorted(self.store.objects.items()):
             digest.update(f"{key} {len(data)}\n".encode() + data)
         outcome = Outcome(judge(ledger, recordings, Excuses(tuple(self.windows))), digest.hexdigest())
+        outcome.left = left
         self._sort(outcome)
         outcome.said_dropped = sum(self._dropped(recording) for recording in recordings)
         return outcome
