@@ -237,7 +237,7 @@ class Checks:
         self.same(badges, ["mod", "sub 14"])
         self.same(page.run(f"{line}.querySelector('.who').textContent"), "Ann")
         gone = "[...document.querySelectorAll('#log .gone .text')].map((text) => text.textContent)"
-        self.say("quiet", type="delete", username="bob", message="third", details={"target-msg-id": "m3"})
+        self.say("quiet", type="delete", username="", message="", details={"message": {"id": "m3"}})
         page.until("document.querySelectorAll('#log .gone').length === 1", 3)
         self.same(page.run(gone), ["third"])
         happened = "document.querySelector('#log li:last-child .happened').textContent"

@@ -91,9 +91,10 @@ function lasting(details) {
   return typeof details.duration === "number" ? ` for ${duration(details.duration * 60)}` : "";
 }
 
-function deleted(record, who, seen) {
-  if (!record.username) return "A message";
-  return seen || !record.message ? `A message of ${who}` : `A message of ${who}: ${cut(record.message, 200)}`;
+function deleted(record, author) {
+  const who = cut(record.username || author, 60);
+  const words = author === null ? cut(record.message, 200) : "";
+  return `A message${who && ` of ${who}`}${words && `: ${words}`}`;
 }
 
 const ROOM_TAGS = { "emote-only": "only emotes", "followers-only": "only followers", r9k: "no repetitions", slow: "slow mode", "subs-only": "only subscribers" };
@@ -104,8 +105,8 @@ function rules(details) {
   return said.length ? `Rules of the room: ${said.join(", ")}` : "Rules of the room changed";
 }
 
-// What happened, for everything that nobody said: [class, label, words]. `seen`: what it takes back is shown.
-function happening(record, details, seen) {
+// What happened, for everything that nobody said: [class, label, words]
+function happening(record, details, author) {
   const who = cut(record.username, 60) || "somebody";
   const system = cut(details["system-msg"], 300);
   switch (record.type) {
@@ -114,7 +115,7 @@ function happening(record, details, seen) {
       const lasted = to - from >= 0 ? ` (${duration((to - from) / 1000)})` : "";
       return ["hole", "gap", `Not recorded from ${clock(from)} to ${clock(to)}${lasted}: ${cut(details.reason, 200)}`];
     }
-    case "delete": return ["moderation", "deleted", deleted(record, who, seen)];
+    case "delete": return ["moderation", "deleted", deleted(record, author)];
     case "timeout": return ["moderation", "timeout", `${who}${lasting(details)}`];
     case "ban": return ["moderation", "ban", who];
     case "unban": return ["moderation", "unban", who];
@@ -141,8 +142,8 @@ function happening(record, details, seen) {
 
 const SAID = new Set(["message", "action", undefined]);
 
-// A line of the chat. `seen`: what the record takes back, if it does, is shown already.
-export function line(record, seen = false) {
+// A line of the chat. `author`: who wrote what the record takes back, if that is shown.
+export function line(record, author = null) {
   const details = object(record.details);
   const item = element("li");
   const at = new Date(record.timestamp);
@@ -158,7 +159,7 @@ export function line(record, seen = false) {
     if (details["first-msg"] === "1") item.append(element("span", "label", "first message"));
     if (details["source-room-id"] && details["source-room-id"] !== details["room-id"]) item.append(element("span", "label", "shared chat"));
   } else {
-    const [kind, label, words] = happening(record, details, seen);
+    const [kind, label, words] = happening(record, details, author);
     item.className = kind;
     item.append(time, element("span", "label", label));
     if (words) item.append(element("bdi", "happened", words));

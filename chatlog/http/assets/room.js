@@ -101,7 +101,7 @@ function draw() {
     const gone = takesBack(record);
     const struck = gone ? [...log.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
     for (const each of struck) each.classList.add("gone");
-    const item = line(record, struck.length > 0);
+    const item = line(record, struck.length ? about.get(struck[0]).name ?? "" : null);
     about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record) });
     add(item);
   }
