@@ -37,7 +37,7 @@ LATER = 5.0
 ASIDE_AGAIN = 3600.0
 CORRUPT_TIMES = 5
 #: Codes of trouble that may be that of a single key, and must not keep the others waiting for ever.
-OF_ONE_FILE = frozenset({"two minds", "not stored"})
+OF_ONE_FILE = frozenset({"two minds"})
 
 OK = "ok"
 RETRYING = "retrying"

@@ -111,7 +111,7 @@ class RecentTests(SynchronousTestCase):
         for line in self.lines("alpha"):
             found = recent.chat_in(line.encode(), "alpha", "")
             if found is not None:
-                encoded = event_record(found[0], "", self.marked)
+                encoded = event_record(found[0], "2025-12-29T10:30:00.000Z", self.marked)
                 number, why = ledger.take(json.loads(encoded), -1)
                 self.assertEqual(why, "", line)
                 self.assertIsNotNone(number)
