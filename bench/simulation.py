@@ -16,7 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from twisted.logger import formatEvent, globalLogBeginner
+from twisted.logger import ILogObserver, formatEvent, globalLogBeginner
+from zope.interface import implementer
 
 from chatlog.record import rfc3339
 from chatlog.simulator.judgement import Range
@@ -27,6 +28,7 @@ from tests.simulation.world import Outcome, Plan, World
 WEEK = 7 * 24 * 3600.0
 
 
+@implementer(ILogObserver)
 class Surprises:
     """Exceptions that were logged, each kind once."""
 
@@ -113,8 +115,9 @@ def main(argv: list[str]) -> int:
     print(f"events sent {total['sent']}, recorded {total['recorded']}, objects {total['objects']}")
     print(f"never delivered {total['undelivered']}; lost within the bounds {total['within']},")
     print(f"for want of room {total['dropped']}, outside the bounds {total['outside']};")
-    print(f"doubled {total['doubled']}, altered, invalid or never sent {total['altered']}; holes {total['holes']}, gap records {total['gaps']},")
-    print(f"events in no gap record {total['hidden']}; files left behind {total['left']}")
+    print(f"doubled {total['doubled']}, altered, invalid or never sent {total['altered']};")
+    print(f"holes {total['holes']}, gap records {total['gaps']}, events in no gap record {total['hidden']};")
+    print(f"files left behind {total['left']}")
     for text, count in surprises.found.most_common(20):
         print(f"unexpected, {count} times: {text}")
     return 1 if bad else 0

@@ -188,7 +188,7 @@ class World:
         # It watches a real reactor from a real thread.
         self.daemon.getServiceNamed("watchdog").disownServiceParent()
         # Every start of the machine has its name.
-        self.daemon.getServiceNamed("presence")._boot = f"boot {self.boots}"  # type: ignore[attr-defined]
+        self.daemon.getServiceNamed("presence")._boot = f"boot {self.boots}"
         reactor.turn()
         self.daemon.startService()
 

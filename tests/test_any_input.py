@@ -1,0 +1,113 @@
+"""Files that people write and that earlier runs left, with anything in them: an answer, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog import config, manifest_rows
+from chatlog.room_list import RoomList
+from chatlog.settings import Settings, TwitchSettings
+from chatlog.stored_journal import StoredJournal
+from tests.fakes import MemoryFiles
+
+SAMPLE = Path(__file__).parent.parent.joinpath("chatlog.yaml").read_bytes()
+ROOMS = (
+    b"add:\n  twitch: [one, two]\n  kick:\n  - slug: three\n    chatroom_id: 5\nremove:\n  twitch: [four]\n"
+)
+ROW = manifest_rows.encoded(manifest_rows.ObjectRow("a/b.jsonl", 5, "0" * 64, 1, "", ""))
+#: What means something in YAML or JSON.
+SPICE = [
+    b"\0",
+    b"\t",
+    b"&a ",
+    b"*a",
+    b"!!python/object:x ",
+    b"- ",
+    b": ",
+    b"{",
+    b"[",
+    b'"',
+    b"'",
+    b"|",
+    b"%",
+    b"<<",
+    b"\xff",
+    b"\xe2\x80\xa8",
+    b"\n",
+    b"9" * 400,
+    b"-1",
+    b"1e999",
+    b"${X}",
+    b"~",
+    b"\\ud800",
+    b"[",
+]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """``whole`` with some of it cut out, doubled, or replaced."""
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(whole)))
+        end = min(len(whole), start + draw(st.integers(0, 40)))
+        middle = draw(st.one_of(st.sampled_from(SPICE), st.binary(max_size=8), st.just(whole[start:end] * 3)))
+        whole = whole[:start] + middle + whole[end:]
+    return whole
+
+
+class AnyInputTests(SynchronousTestCase):
+    @settings(max_examples=60, deadline=None)
+    @given(st.one_of(damaged(SAMPLE), st.binary(max_size=200)))
+    def test_configuration(self, data: bytes) -> None:
+        """A configuration is taken, or every problem in it is told in few and readable words."""
+        try:
+            config.parse(data, {})
+        except config.ConfigError as error:
+            self.assertTrue(error.problems)
+            self.assertLess(max(map(len, error.problems)), 2000)
+            self.assertTrue("".join(error.problems).isprintable(), error.problems)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.one_of(damaged(ROOMS), st.binary(max_size=200)))
+    def test_list_of_rooms(self, data: bytes) -> None:
+        """With a list of rooms that cannot be read the rooms of the configuration are recorded."""
+        files = MemoryFiles()
+        files.put("/data/rooms.yaml", data)
+        rooms = RoomList(files, "/data", Settings(twitch=TwitchSettings(("own",))))
+        rooms.load()
+        self.assertLess(len(rooms.rooms()), 100)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.one_of(damaged(ROW * 3), st.binary(max_size=300)))
+    def test_row_of_a_manifest(self, data: bytes) -> None:
+        """A line is a row, or a ValueError; no line is longer than allowed."""
+        for line, _ in manifest_rows.lines_of([data[:100], data[100:]], 250):
+            self.assertLessEqual(len(line), 250)
+            try:
+                manifest_rows.parsed(line)
+            except ValueError as error:
+                self.assertLess(len(str(error)), 1000)
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.one_of(damaged(b"from 1768084800.000\n" + ROW * 3), st.binary(max_size=300)))
+    def test_journal_of_a_manifest(self, data: bytes) -> None:
+        """The journal of objects is read as far as it can be, and is whole afterwards."""
+        files = MemoryFiles()
+        files.make_directories("/data/manifest")
+        name = next(iter(self.names()))
+        files.put(name, data)
+        StoredJournal(files, "/data").open()
+        StoredJournal(files, "/data").open()
+
+    def names(self) -> list[str]:
+        """Where a journal is kept."""
+        files = MemoryFiles()
+        files.make_directories("/data")
+        journal = StoredJournal(files, "/data")
+        journal.open()
+        journal.append(manifest_rows.ObjectRow("a/b.jsonl", 5, "0" * 64, 1, "", ""))
+        return [path for path in files.tree if files.tree[path].data]
