@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from bench.campaign_field import MARGIN, Field
@@ -20,7 +24,7 @@ def judge(field: Field, running: bool) -> dict[str, Any]:
     for start, end in field.windows:
         options += ["--lost-after", f"{start:.3f}", "--lost-before", f"{end:.3f}"]
     if running:
-        options += ["--settle", "4"]
+        options += ["--settle", "4", "--spool", str(_copied(field))]
     objects = field.stage.home / "objects"
     fetch(field.bucket, objects, set(field.foreign))
     found = field.stage.judge(objects, *options)
@@ -35,6 +39,21 @@ def judge(field: Field, running: bool) -> dict[str, Any]:
                 f"{name}: {found['examples'][:5]} {[m for m in found['missing'] if m['why'] == 'lost'][:5]}"
             )
     return found
+
+
+def _copied(field: Field) -> Path:
+    """A copy of the spool that is being worked on. Files go from one directory to the next and then to the
+    store: whoever looks in the same order sees each of them at least once."""
+    target = field.stage.home / "spool"
+    shutil.rmtree(target, ignore_errors=True)
+    for area in ("open", "sealed", "packed"):
+        (target / area).mkdir(parents=True)
+        for path in sorted((field.data / area).glob("*")):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(path, target / area / path.name)
+    # The oracle is written a little later than the chat is sent.
+    time.sleep(0.5)
+    return target
 
 
 def verified(field: Field) -> str:
