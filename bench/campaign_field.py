@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -145,9 +146,15 @@ class Field:
     def recording(self, limit: float = 60.0, timed: bool = True) -> None:
         """Wait until the daemon records every room."""
         daemon = self.running()
-        for platform, rooms in (("twitch", ROOMS), ("kick", KICK_ROOMS)):
-            daemon.says(rf"{platform} +recording {rooms} of {rooms} rooms", limit)
-        if timed and self._started:
+        patterns = [
+            rf"{platform} +recording {rooms} of {rooms} rooms"
+            for platform, rooms in (("twitch", ROOMS), ("kick", KICK_ROOMS))
+        ]
+        # When that was cannot be told of what was there before anybody looked.
+        looked = not all(re.search(pattern, daemon.output()) for pattern in patterns)
+        for pattern in patterns:
+            daemon.says(pattern, limit)
+        if timed and looked and self._started:
             self.recoveries.append(time.monotonic() - self._started)
         self._started = 0.0
 
