@@ -23,7 +23,7 @@ from bench.daemon import count
 from tests.processes import Failed, Process, Stage
 
 #: Seconds between two looks of the page about everything: at the facts, and at the rooms.
-STATUS_EVERY, ROOMS_EVERY = 2.0, 4.0
+STATUS_EVERY, ROOMS_EVERY = 2.0, 6.0
 #: The same of a room's page, at the room.
 ROOM_EVERY = 5.0
 
@@ -83,7 +83,8 @@ class Browsers:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         due = dict.fromkeys(paths, 0.0)
         tags: dict[str, str] = {}
-        while not self._gone.wait(0.05):
+        # Woken only when there is something to ask: what else runs here costs the daemon its caches.
+        while not self._gone.wait(max(0.0, min(due.values()) - time.monotonic())):
             for path, at in due.items():
                 if time.monotonic() < at:
                     continue
@@ -176,6 +177,8 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
             "twitch": {"channels": channels, "joins_per_10s": 2000},
             "kick": None,
             "http": {"listen": "127.0.0.1:0"},
+            # No upload in one window and not in another.
+            "recorder": {"directory": str(stage.home / "data"), "rotate_size": "1GB"},
         }
     )
     daemon = stage.daemon()
