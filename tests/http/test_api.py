@@ -173,6 +173,12 @@ class ChangeTests(SiteCase):
         self.assertEqual(self.ask("GET /api/v1/rooms/twitch/room0").status, 404)
         self.assertEqual(self.ask("DELETE /api/v1/rooms/twitch/room0", BEARER).status, 404)
 
+    def test_seen_at_once(self) -> None:
+        """Whoever changes something sees it in the next list."""
+        self.assertEqual(self.ask("GET /api/v1/rooms").json["total"], 3)
+        self.ask("DELETE /api/v1/rooms/twitch/room0", BEARER)
+        self.assertEqual(self.ask("GET /api/v1/rooms").json["total"], 2)
+
     def test_rotate(self) -> None:
         """All files are finished now."""
         reply = self.ask("POST /api/v1/rotate", BEARER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import orjson
 
 from chatlog.http.requests import BODY_LIMIT, CONNECTIONS, DISCARDED, IDLE_LIMIT
@@ -254,6 +256,14 @@ class BodyTests(SiteCase):
             connection.send(chunk)
         [reply] = connection.replies()
         self.assertEqual((reply.status, connection.closed), (413, True))
+
+    def test_memory(self) -> None:
+        """A body never becomes a file, not even while nobody knows how long it will be: the disk is the
+        recorder's, and may be full."""
+        for header in ("Transfer-Encoding: chunked", f"Content-Length: {DISCARDED}"):
+            connection = self.connect().send(_post(header))
+            [request] = connection.protocol.requests
+            self.assertIsInstance(request.content, BytesIO)
 
     def test_lengths_that_are_none(self) -> None:
         """A length that is no number, or a number that nobody can mean, ends the connection with 400."""
