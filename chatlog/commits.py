@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 #: A sync that takes longer than this many seconds will not come back.
 SYNC_LIMIT = 20.0
+#: The lag, in seconds, of what was written in this very moment.
+JUST_NOW = 1e-6
 #: Files sealed in one go, so that no job in the thread is endless.
 _SEAL_AT_ONCE = 1000
 #: Files and bytes repaired in one go; commits have their turn in between.
@@ -103,9 +105,12 @@ class Commits:
 
     @property
     def lag(self) -> float:
-        """For how many seconds the oldest write has been waiting to be durable; 0.0 if none is."""
+        """For how many seconds the oldest write has been waiting to be durable; 0.0 only if none is, and
+        what an earlier run has left is safe, too."""
         oldest = self._oldest if self._oldest_covered is None else self._oldest_covered
-        return 0.0 if oldest is None else self._clock.seconds() - oldest
+        if oldest is None:
+            return 0.0 if self.recovered is not None else JUST_NOW
+        return max(self._clock.seconds() - oldest, JUST_NOW)
 
     @property
     def pending(self) -> bool:

@@ -31,6 +31,8 @@ class Daemon(StagedService):
         self._reactor = reactor
         self._options = options
         self._failed = False
+        #: What shows the stacks of all threads.
+        self.show_stacks: Callable[[str], None] = show_stacks
         #: What the operator should know about where this runs.
         self.warnings: list[str] = []
         #: The log, if it is ours.
@@ -59,7 +61,7 @@ class Daemon(StagedService):
     def lost_the_disk(self, reason: str) -> None:
         """End the process because the disk can no longer be trusted, and show what every thread is doing:
         one of them may have been waiting for it."""
-        show_stacks(reason)
+        self.show_stacks(reason)
         self.fail(reason)
 
     def fail(self, reason: str) -> None:

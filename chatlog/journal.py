@@ -44,9 +44,10 @@ class Standing:
 @dataclass(slots=True)
 class Past:
     """What an earlier run has left behind. ``end``: what came later than that was not recorded or did
-    not outlive it; None if it never got to write anything."""
+    not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk."""
 
     end: float | None = None
+    durable: float | None = None
     since: float | None = None
     rooms: dict[Key, Standing] = field(default_factory=dict)
 
@@ -95,6 +96,7 @@ def replay(data: bytes, boot: str) -> Past:
         elif "since" in entry:
             last_boot = str(entry.get("boot"))
     past.end = alive if boot and boot == last_boot else durable
+    past.durable = durable
     for entry in _entries(data):
         if "room" in entry:
             _apply(past, entry)

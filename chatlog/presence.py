@@ -85,6 +85,10 @@ class Presence(Service):
         self._pools: dict[str, Pool] = {}
         # Rooms of the journal that no pool has yet; Kick's ids may have to be looked up first.
         self._earlier: dict[Key, Standing] = {}
+        # Until when the earlier run's records were on the disk, and how its rooms stood, as long as the
+        # rest of them is only on its way there: a machine that crashes now takes that along.
+        self._floor: float | None = None
+        self._before_floor: dict[Key, Standing] = {}
         # The rooms in the pools, and the seconds of those that were removed within the period.
         self._rooms: dict[Key, Room] = {}
         self._gone: dict[Key, RoomTime] = {}
@@ -140,12 +144,15 @@ class Presence(Service):
             if standing.lost:
                 self._tally.lost[key] = standing.lost
             self._earlier[key] = _since_the_end(standing, past.end, now)
+        if past.durable is not None and past.end is not None and past.durable < past.end:
+            self._floor = past.durable
+            self._before_floor = {key: standing for key, standing in past.rooms.items() if key in wanted}
         self._began = True
         for platform, pool in self._pools.items():
             for room in pool.rooms.values():
                 self._added(platform, room)
         self._before = now, self._clock.seconds()
-        self._alive = now, now
+        self._alive = now, now if self._floor is None else self._floor
         self._journal.begin()
 
     def _read(self) -> Past:
@@ -200,7 +207,7 @@ class Presence(Service):
         if not complete:
             # Not even the gap records are in files. The journal stays as it was at the last whole flush.
             return
-        self._alive = at, (at - lag - self._interval if lag > 0.0 else at)
+        self._alive = at, self._durable(at, lag)
         head = [head_line(self._boot, self._tally.since)] if self._head_due else []
         lines = [self._room_line(key) for key in sorted(self._due)]
         if not self._journal.append(b"".join([*head, *lines, alive_line(*self._alive)])):
@@ -210,6 +217,14 @@ class Presence(Service):
         self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
         if not self.running:
             self._journal.close()
+
+    def _durable(self, at: float, lag: float) -> float:
+        if lag > 0.0:
+            durable = at - lag - self._interval
+            return durable if self._floor is None else min(durable, self._floor)
+        self._floor = None
+        self._before_floor.clear()
+        return at
 
     def _room_line(self, key: Key) -> bytes:
         return room_line(key, self._standing(key))
@@ -318,7 +333,8 @@ class Presence(Service):
 
     def _whole(self) -> bytes:
         """The journal as it would be if it began now."""
-        standings = ((key, self._standing(key)) for key in self._keys())
+        now = ((key, self._standing(key)) for key in self._keys())
+        standings = (*self._before_floor.items(), *now)
         rooms = (room_line(key, standing) for key, standing in standings if standing is not None)
         return b"".join([head_line(self._boot, self._tally.since), *rooms, alive_line(*self._alive)])
 

@@ -317,6 +317,42 @@ class PowerTests(PresenceCase):
         run.acknowledge("a")
         self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 60.0, "connection lost"))])
 
+    def test_crash_soon_after_a_restart(self) -> None:
+        """A process whose disk was stuck dies, the next one starts, and then the machine crashes before it
+        has brought the rest to the disk: the hole begins where the first one's records end."""
+        first = self.run_from(START, boot="a")
+        first.acknowledge("a")
+        first.advance(20)
+        first.lag = 15.0
+        first.advance(10)
+        first.kill()
+        second = self.run_from(START + 40.0, boot="a")
+        second.lag = 1.0
+        second.acknowledge("a")
+        self.assertAlmostEqual(second.holes[0][1].start, START + 30.0, delta=0.6)
+        second.advance(3)
+        second.kill()
+        third = self.run_from(START + 60.0, boot="b")
+        third.acknowledge("a")
+        hole = third.holes[0][1]
+        self.assertAlmostEqual(hole.start, START + 15.0, delta=1.1)
+
+    def test_restart_after_which_all_is_on_the_disk(self) -> None:
+        """Once the next process has brought everything to the disk, a crash takes no more than its own."""
+        first = self.run_from(START, boot="a")
+        first.acknowledge("a")
+        first.lag = 15.0
+        first.advance(30)
+        first.kill()
+        second = self.run_from(START + 40.0, boot="a")
+        second.acknowledge("a")
+        second.advance(10)
+        second.kill()
+        third = self.run_from(START + 60.0, boot="b")
+        third.acknowledge("a")
+        hole = third.holes[0][1]
+        self.assertAlmostEqual(hole.start, START + 50.0, delta=0.6)
+
     def test_machine_that_cannot_be_told_apart(self) -> None:
         """Where the system does not say whether it was started anew, the worse is assumed."""
         run = self.run_from(START, boot="")

@@ -185,6 +185,7 @@ class World:
             {},
             tap.World(reactor, self.wall, self.disk, self._open_store, self._threads),
         )
+        self.daemon.show_stacks = lambda reason: None
         # It watches a real reactor from a real thread.
         self.daemon.getServiceNamed("watchdog").disownServiceParent()
         # Every start of the machine has its name.
