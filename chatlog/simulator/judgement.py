@@ -152,8 +152,9 @@ def _judge_line(
         found.example(
             f"altered {differs} {where}: {record['type']} {record['id']} {record['message'][:80]!r}"
         )
-    # What came back later has its place in the file by when it came.
-    if record["type"] != "unparsed" and not backfilled:
+    # What came back later has its place in the file by when it came. The settings that follow a JOIN go to
+    # one connection only: another one may still hold what was said before.
+    if record["type"] != "unparsed" and not backfilled and not ledger.flags[number] & GREETING:
         if number < last.get(room, -1):
             found.out_of_order += 1
             found.example(f"out of order {where}: {record['type']} {record['id']}")

@@ -234,6 +234,26 @@ class JudgeTests(SynchronousTestCase):
         status, found = self.judge(case.write(), "--settle", "1")
         self.assertEqual((status, self.faults(found)), (0, {"pending": 3}))
 
+    def test_greeting_of_another_connection(self) -> None:
+        """The settings that follow a JOIN may stand before what another connection brought a moment
+        later; two messages may not change places there either."""
+        case = self.case("alpha")
+        case.send("alpha", "before", id="before")
+        case.send("alpha", "", type="room", details={"slow": "9"}, greeting=True, connection=2)
+        case.send("alpha", "after", id="after")
+        records = case.records["alpha"]
+        records[-3], records[-2] = records[-2], records[-3]
+        status, found = self.judge(case.write())
+        self.assertEqual((status, self.faults(found)), (0, {}))
+        case = self.case("alpha")
+        case.send("alpha", "before", id="before")
+        case.send("alpha", "", type="room", details={"slow": "9"}, greeting=True, connection=2)
+        case.send("alpha", "after", id="after")
+        records = case.records["alpha"]
+        records[-3], records[-1] = records[-1], records[-3]
+        status, found = self.judge(case.write())
+        self.assertEqual((status, self.faults(found)), (1, {"out_of_order": 1}))
+
     def test_greetings(self) -> None:
         """The settings that come with every JOIN may be recorded once or each time, never more often."""
         for times, faults in ((0, {}), (1, {}), (2, {}), (3, {"doubled": 1})):
