@@ -77,8 +77,10 @@ class Commits:
         self._oldest: float | None = None
         self._trouble = ""
         self.fatal = ""
-        #: What the recovery of the earlier run's files found, once it is done.
+        #: What the recovery of the earlier run's files found, once it is done, and whether they are on
+        #: the disk since.
         self.recovered: Report | None = None
+        self.recovered_durable = False
 
     # -- What the recorder tells
 
@@ -105,12 +107,9 @@ class Commits:
 
     @property
     def lag(self) -> float:
-        """For how many seconds the oldest write has been waiting to be durable; 0.0 only if none is, and
-        what an earlier run has left is safe, too."""
+        """For how many seconds the oldest write has been waiting to be durable; 0.0 only if none is."""
         oldest = self._oldest if self._oldest_covered is None else self._oldest_covered
-        if oldest is None:
-            return 0.0 if self.recovered is not None else JUST_NOW
-        return max(self._clock.seconds() - oldest, JUST_NOW)
+        return 0.0 if oldest is None else max(self._clock.seconds() - oldest, JUST_NOW)
 
     @property
     def pending(self) -> bool:
@@ -124,7 +123,8 @@ class Commits:
         ``interval`` seconds ago."""
         due = self._clock.seconds() - self._began >= interval
         # After trouble a commit has to find out whether it is over.
-        wanted = self.pending or self._trouble or self._spool.ballast.spent
+        recovered = self.recovered is not None and not self.recovered_durable
+        wanted = self.pending or self._trouble or self._spool.ballast.spent or recovered
         if due and wanted and self._running is None and not self.fatal:
             self._begin()
 
@@ -148,6 +148,7 @@ class Commits:
 
     async def _commit(self, batch: Batch, unsynced: list[OpenFile], broken: list[str]) -> None:
         written = self._counters.written
+        recovered = self.recovered is not None
         try:
             done = await self._threads.run(self._spool.commit, batch)
         except SyncPutOff as error:
@@ -166,6 +167,7 @@ class Commits:
             return
         self._counters.durable = written
         self._oldest_covered = None
+        self.recovered_durable |= recovered
         self._sealed(done)
         if broken:
             good, report, _ = await self._threads.run(self._spool.repair, broken)
@@ -239,6 +241,8 @@ class Commits:
             self._seal_later(good)
             total.merge(report)
         self.recovered = total
+        # Else the next commit covers it.
+        self.recovered_durable = not leftovers
         if total.files:
             self._log.info(
                 "recovered {files} files of an earlier run, {lines} lines; {torn} broken bytes of "

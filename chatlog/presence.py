@@ -190,9 +190,10 @@ class Presence(Service):
 
     # -- every flush -------------------------------------------------------------------------------
 
-    def flushed(self, at: float, complete: bool, lag: float) -> None:
+    def flushed(self, at: float, complete: bool, lag: float, recovered: bool = True) -> None:
         """Everything that arrived before ``at`` is in files, if ``complete``; the oldest write that is
-        not on the disk yet is ``lag`` seconds old, 0.0 if there is none."""
+        not on the disk yet is ``lag`` seconds old, 0.0 if there is none. ``recovered``: what the earlier
+        run left in files is on the disk."""
         if not self._began:
             return
         if self._clock_jumped():
@@ -207,6 +208,9 @@ class Presence(Service):
         if not complete:
             # Not even the gap records are in files. The journal stays as it was at the last whole flush.
             return
+        if recovered:
+            self._floor = None
+            self._before_floor.clear()
         self._alive = at, self._durable(at, lag)
         head = [head_line(self._boot, self._tally.since)] if self._head_due else []
         lines = [self._room_line(key) for key in sorted(self._due)]
@@ -219,12 +223,8 @@ class Presence(Service):
             self._journal.close()
 
     def _durable(self, at: float, lag: float) -> float:
-        if lag > 0.0:
-            durable = at - lag - self._interval
-            return durable if self._floor is None else min(durable, self._floor)
-        self._floor = None
-        self._before_floor.clear()
-        return at
+        durable = at - lag - self._interval if lag > 0.0 else at
+        return durable if self._floor is None else min(durable, self._floor)
 
     def _room_line(self, key: Key) -> bytes:
         return room_line(key, self._standing(key))

@@ -121,10 +121,21 @@ class Recorder(Service):
         return sum(sum(map(len, room.lines)) for room in self._to_write)
 
     @property
+    def complete(self) -> bool:
+        """Whether everything that came before the latest flush is in files, records of what was lost
+        included."""
+        return not self.trouble and not self._to_write
+
+    @property
     def durable_lag(self) -> float:
         """For how many seconds the oldest written line has been waiting to be on the disk; 0.0 if
         none is."""
         return self._commits.lag
+
+    @property
+    def recovered_durable(self) -> bool:
+        """Whether what an earlier run had left in files is on the disk."""
+        return self._commits.recovered_durable
 
     @property
     def open_files(self) -> int:

@@ -152,8 +152,8 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     )
 
     def flushed(now: float) -> None:
-        complete = not recorder.trouble
-        presence.flushed(now, complete, recorder.durable_lag)
+        complete = recorder.complete
+        presence.flushed(now, complete, recorder.durable_lag, recorder.recovered_durable)
         if backfill is not None:
             backfill.flushed(complete)
 

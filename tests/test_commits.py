@@ -81,6 +81,38 @@ class DurableTests(SynchronousTestCase):
         threads.pump()
         self.assertAlmostEqual(rig.recorder.durable_lag, 0.2)
 
+    def test_what_an_earlier_run_left(self) -> None:
+        """What a killed process had written is on the disk once a sync has covered it, however busy the
+        next one is; where there is nothing of the kind, from the start."""
+        threads = QueuedThreads()
+        first = Recording(threads=threads).start()
+        self.assertTrue(first.recorder.recovered_durable)
+        first.append("one", line(1))
+        first.advance(0.5)
+        first.files.kill()
+        rig = Recording(first.files, threads=threads).start()
+        durable = []
+        for number in range(8):
+            durable.append(rig.recorder.recovered_durable)
+            if number >= 2:
+                threads.pump()
+            rig.append("two", line(number))
+            rig.advance(0.5)
+        self.assertEqual(durable[:3], [False] * 3)
+        self.assertTrue(durable[-1])
+        rig.files.lose()
+        self.assertIn(line(1), b"".join(rig.contents("sealed").values()))
+
+    def test_and_nothing_else_happens(self) -> None:
+        """An idle process brings what another left to the disk as well."""
+        first = Recording().start()
+        first.append("one", line(1))
+        first.advance(0.5)
+        first.files.kill()
+        rig = Recording(first.files).start()
+        rig.advance(3)
+        self.assertTrue(rig.recorder.recovered_durable)
+
     def test_evicted_files_too(self) -> None:
         """Files that are closed for want of descriptors are synced like the others."""
         rig = Recording(descriptors=1).start()

@@ -311,7 +311,7 @@ class FullTests(SynchronousTestCase):
         rig.append("one", *map(line, range(9)))
         rig.advance()
         self.assertEqual(rig.recorder.spool_bytes, 9 * size)
-        rig.append("one", line(9))
+        rig.append("one", line(99))
         rig.advance()
         self.assertEqual(rig.recorder.trouble, "")
         rig.append("one", line(1), line(2), line(3), line(4), line(5))
@@ -393,6 +393,29 @@ class FullTests(SynchronousTestCase):
         rig.append("two", line(5))
         rig.advance()
         self.assertEqual([(loss.channel, loss.count) for loss in rig.losses], [("one", 1), ("two", 2)])
+
+    def test_complete(self) -> None:
+        """Nobody says that everything is in files as long as a line waits, and be it the record of what
+        was lost."""
+        rig = Recording(buffer_limit=1).start()
+        rig.told = lambda losses: rig.append("one", line(99))
+        rig.append("one", line(1))
+        rig.advance()
+        self.assertTrue(rig.recorder.complete)
+        rig.files.rule = _no_writes
+        rig.append("one", line(2))
+        rig.advance()
+        self.assertFalse(rig.recorder.complete)
+        rig.files.rule = _anything
+        for number in range(3, 10):
+            if not rig.losses:
+                rig.append("one", line(number))
+                rig.advance()
+        self.assertEqual((rig.recorder.trouble, len(rig.losses)), ("", 1))
+        self.assertFalse(rig.recorder.complete)
+        rig.advance()
+        self.assertTrue(rig.recorder.complete)
+        self.assertIn(line(99), b"".join(rig.contents("open").values()))
 
     def test_space_comes_back_slowly(self) -> None:
         """Waiting lines go out one by one as space comes; each is counted once, and lines that have
@@ -563,7 +586,7 @@ class FullTests(SynchronousTestCase):
         rig.append("one", line(7), line(8))
         rig.advance()
         rig.files.rule = _anything
-        rig.append("one", line(9))
+        rig.append("one", line(99))
         self.successResultOf(rig.recorder.stopService())
         whole = b"".join(rig.contents("sealed").values())
         self.assertEqual((whole, rig.counters.dropped["overflow"]), (line(9) + line(2), 2))
