@@ -311,7 +311,7 @@ class FullTests(SynchronousTestCase):
         rig.append("one", *map(line, range(9)))
         rig.advance()
         self.assertEqual(rig.recorder.spool_bytes, 9 * size)
-        rig.append("one", line(99))
+        rig.append("one", line(9))
         rig.advance()
         self.assertEqual(rig.recorder.trouble, "")
         rig.append("one", line(1), line(2), line(3), line(4), line(5))
@@ -586,7 +586,7 @@ class FullTests(SynchronousTestCase):
         rig.append("one", line(7), line(8))
         rig.advance()
         rig.files.rule = _anything
-        rig.append("one", line(99))
+        rig.append("one", line(9))
         self.successResultOf(rig.recorder.stopService())
         whole = b"".join(rig.contents("sealed").values())
         self.assertEqual((whole, rig.counters.dropped["overflow"]), (line(9) + line(2), 2))
