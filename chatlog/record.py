@@ -112,6 +112,21 @@ def encode_basic(
         return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
 
 
+def missing_since(line: bytes) -> float | None:
+    """Since when something is missing, in seconds since the epoch, if the line is a ``gap`` record."""
+    if b'"type":"gap"' not in line:
+        return None
+    try:
+        # It takes lone surrogates, which a server's words in a reason may hold.
+        record = json.loads(line)
+        if record["type"] == "gap":
+            return datetime.fromisoformat(record["details"]["from"]).timestamp()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        # Something of a server's that only looks like one.
+        pass
+    return None
+
+
 def raw_details(raw: bytes) -> dict[str, str]:
     """``raw`` bytes from a server, readable in ``raw`` and, where they are not UTF-8, whole in
     ``raw_base64``."""

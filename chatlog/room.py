@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chatlog.record import missing_since
+
 
 @dataclass(slots=True, eq=False)
 class OpenFile:
@@ -23,7 +25,8 @@ class Loss:
     """``count`` records of a room that could not be kept because nothing could be written and the
     memory set aside for that was full; they came between ``first`` and ``last`` (wall-clock
     seconds). ``reason`` is ``disk full`` or, where something else kept them from being written,
-    ``overflow``."""
+    ``overflow``. ``since``: gap records among them told of holes that began then, if that was
+    earlier."""
 
     platform: str
     channel: str
@@ -31,6 +34,7 @@ class Loss:
     first: float
     last: float
     reason: str = "overflow"
+    since: float | None = None
 
 
 class Room:
@@ -82,13 +86,18 @@ class Room:
             self._to_write(self)
         self.lines.append(line)
 
-    def drop(self, count: int, first: float, last: float, reason: str) -> None:
-        """Note that ``count`` records were dropped between the two times."""
+    def drop(self, lines: list[bytes], first: float, last: float, reason: str) -> None:
+        """Note that these records, which came between the two times, were dropped."""
         if self.loss is None:
-            self.loss = Loss(self.platform, self.channel, count, first, last, reason)
+            self.loss = Loss(self.platform, self.channel, len(lines), first, last, reason)
         else:
-            self.loss.count += count
+            self.loss.count += len(lines)
             self.loss.last = last
+        for line in lines:
+            since = missing_since(line)
+            if since is not None:
+                # The hole it would have told of must not be hidden.
+                self.loss.since = since if self.loss.since is None else min(since, self.loss.since)
 
     def took(self, count: int) -> int:
         """The first ``count`` lines are written; how many of them came since the last flush."""
@@ -130,7 +139,7 @@ def hold(rooms: list[Room], limit: int, first: float, last: float, reason: str) 
             left -= len(lines[fits])
             fits += 1
         if fits < len(lines):
-            room.drop(len(lines) - fits, first, last, reason)
+            room.drop(lines[fits:], first, last, reason)
             dropped += len(lines) - fits
             del lines[fits:]
         room.kept = fits

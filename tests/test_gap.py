@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.counters import Counters
 from chatlog.coverage import Hole
 from chatlog.gap import gap_line, loss_line
-from chatlog.record import encode_basic, encode_full
+from chatlog.record import encode_basic, encode_full, missing_since
 from chatlog.recorder import Recorder
 from chatlog.room import Loss
 from chatlog.settings import RecorderSettings
@@ -64,6 +64,23 @@ class LineTests(SynchronousTestCase):
                 "dropped": 7,
             },
         )
+
+    def test_read_back(self) -> None:
+        """The beginning of a hole can be read from its record, whatever a server's words in it; nothing
+        else is taken for one."""
+        hole = Hole(HALF_PAST_TEN + 0.25, HALF_PAST_TEN + 9.0, "login refused: \ud800")
+        self.assertEqual(
+            missing_since(gap_line(encode_full, "twitch", "room", "5", hole)), HALF_PAST_TEN + 0.25
+        )
+        for line in (
+            b'{"type":"message","details":{"type":"gap","from":"2025-12-29T10:30:00.000Z"}}\n',
+            b'{"details":{"type":"gap"}}\n',
+            b'{"type":"gap","details":{"from":7}}\n',
+            b'{"type":"gap"}\n',
+            b'["type":"gap"]\n',
+            b'{"type":"gap","details":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+        ):
+            self.assertIsNone(missing_since(line), line[:80])
 
     def test_basic_detail(self) -> None:
         """The original format has no gap records."""

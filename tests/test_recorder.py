@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import time
@@ -17,9 +18,12 @@ from zope.interface import implementer
 
 from chatlog.ballast import SIZE
 from chatlog.counters import Counters
+from chatlog.coverage import Hole
 from chatlog.descriptors import default_limit
 from chatlog.files import OsFiles
+from chatlog.gap import gap_line, loss_line
 from chatlog.naming import parse_name
+from chatlog.record import encode_full
 from chatlog.recorder import Recorder
 from chatlog.room import Loss
 from chatlog.services import OwnedThreads
@@ -393,6 +397,32 @@ class FullTests(SynchronousTestCase):
         rig.append("two", line(5))
         rig.advance()
         self.assertEqual([(loss.channel, loss.count) for loss in rig.losses], [("one", 1), ("two", 2)])
+
+    def test_gap_record_without_room(self) -> None:
+        """Where a gap record itself has to be dropped, what tells of the dropped records tells of its hole
+        as well; a message that looks like one changes nothing."""
+        rig = Recording(buffer_limit=1).start()
+        rig.files.rule = _no_writes
+        start = HALF_PAST_TEN - 100.0
+        gap = gap_line(encode_full, "twitch", "one", "5", Hole(start, HALF_PAST_TEN, "restart"))
+        joke = gap.replace(b'"type":"gap"', b'"type":"message","x":{"type":"gap"}')
+        rig.append("one", line(1))
+        rig.append("two", joke)
+        rig.advance()
+        rig.append("one", gap, line(2))
+        rig.advance()
+        rig.files.rule = _anything
+        for number in range(3, 10):
+            if not rig.losses:
+                rig.append("one", line(number))
+                rig.append("two", line(number))
+                rig.advance()
+        since = {loss.channel: loss.since for loss in rig.losses}
+        self.assertEqual(since, {"one": start, "two": None})
+        [loss] = [loss for loss in rig.losses if loss.channel == "one"]
+        told = json.loads(loss_line(encode_full, loss, "5"))["details"]
+        self.assertEqual(told["from"], "2025-12-29T10:28:20.000Z")
+        self.assertEqual(told["dropped"], loss.count)
 
     def test_complete(self) -> None:
         """Nobody says that everything is in files as long as a line waits, and be it the record of what

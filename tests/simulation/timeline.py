@@ -93,6 +93,7 @@ class Timeline:
                 raise AssertionError(f"time stands still at {self.now}: {call.call}")
             self.now = max(self.now, at)
             call.done = True
+            call.reactor.reached = max(call.reactor.reached, when)
             call.reactor.turn()
             try:
                 call.call()
@@ -114,9 +115,11 @@ class VirtualReactor:
         #: Seconds that it has slept, and until when it does (on the timeline).
         self.slept = 0.0
         self.asleep_until = 0.0
+        #: A time that has come by this clock; ``now - slept`` may be rounded to a little before it.
+        self.reached = 0.0
 
     def seconds(self) -> float:
-        return self.timeline.now - self.slept
+        return max(self.timeline.now - self.slept, self.reached)
 
     def callLater(
         self, delay: float, callable: Callable[..., object], *args: object, **kw: object
