@@ -72,7 +72,7 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(
             missing_since(gap_line(encode_full, "twitch", "room", "5", hole)), HALF_PAST_TEN + 0.25
         )
-        for line in (
+        for other in (
             b'{"type":"message","details":{"type":"gap","from":"2025-12-29T10:30:00.000Z"}}\n',
             b'{"details":{"type":"gap"}}\n',
             b'{"type":"gap","details":{"from":7}}\n',
@@ -80,7 +80,7 @@ class LineTests(SynchronousTestCase):
             b'["type":"gap"]\n',
             b'{"type":"gap","details":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
         ):
-            self.assertIsNone(missing_since(line), line[:80])
+            self.assertIsNone(missing_since(other), other[:80])
 
     def test_basic_detail(self) -> None:
         """The original format has no gap records."""
