@@ -1,12 +1,15 @@
 """The file in which the coverage of rooms outlives the process: one JSON object a line, append only.
 
     {"boot": B, "since": T}                                     at the top, and whenever a period begins
-    {"platform": P, "room": R, "recorded": T}                   acknowledged since T
+    {"platform": P, "room": R, "recorded": T, "links": [N, ..]} acknowledged since T on these connections
     {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
     {"platform": P, "room": R}                                  no longer wanted
+    {"platform": P, "link": N, "heard": T}                      a connection that has been quiet since T
+    {"platform": P, "link": N}                                  it is quiet no more
     {"alive": T, "durable": T}                                  at every flush
 
-A room's line may also carry ``lost`` and ``begun``, see ``tally``. Times are seconds since the epoch.
+A room's line may also carry ``lost`` and ``begun``, see ``tally``; one of an earlier run has ``heard``
+instead of ``links``. Times are seconds since the epoch.
 ``alive``: what arrived until then had been written; ``durable``: until then it was on the disk.
 ``boot`` tells whether the machine has been started anew since. A broken line costs itself only.
 """
@@ -32,13 +35,16 @@ _REASON = 200
 @dataclass(slots=True)
 class Standing:
     """How a room stood: recorded, or missing because of ``reason``, since ``since``. ``lost`` and
-    ``begun`` are the tally's."""
+    ``begun`` are the tally's. ``links`` are the numbers of the connections that had it; ``heard`` is when
+    the last of them was heard, None where that was just before the end."""
 
     since: float
     recorded: bool
     reason: str = ""
     lost: float = 0.0
     begun: float | None = None
+    links: tuple[int, ...] = ()
+    heard: float | None = None
 
 
 @dataclass(slots=True)
@@ -63,7 +69,17 @@ def room_line(key: Key, standing: Standing | None) -> bytes:
             entry["lost"] = round(standing.lost, 3)
         if standing.begun is not None:
             entry["begun"] = round(standing.begun, 3)
+        if standing.links:
+            entry["links"] = standing.links
+        if standing.heard is not None:
+            entry["heard"] = round(standing.heard, 3)
     return _line(entry)
+
+
+def link_line(platform: str, number: int, heard: float | None) -> bytes:
+    """The line of a connection that has been quiet since ``heard``, or, with None, no longer is."""
+    quiet = {} if heard is None else {"heard": round(heard, 3)}
+    return _line({"platform": platform, "link": number, **quiet})
 
 
 def head_line(boot: str, since: float) -> bytes:
@@ -97,13 +113,23 @@ def replay(data: bytes, boot: str) -> Past:
             last_boot = str(entry.get("boot"))
     past.end = alive if boot and boot == last_boot else durable
     past.durable = durable
+    quiet: dict[tuple[str, str], float | None] = {}
     for entry in _entries(data):
         if "room" in entry:
             _apply(past, entry)
+        elif "link" in entry:
+            quiet[str(entry.get("platform")), str(entry["link"])] = _time(entry, "heard")
         elif "since" in entry:
             past.since = _time(entry, "since")
             for standing in past.rooms.values():
                 standing.lost, standing.begun = 0.0, None
+    for (platform, _), standing in past.rooms.items():
+        if standing.links:
+            heard = [quiet.get((platform, str(number))) for number in standing.links]
+            times = [time for time in heard if time is not None]
+            # One that is not quiet is enough.
+            standing.heard = max(times) if len(times) == len(heard) else None
+            standing.links = ()
     return past
 
 
@@ -119,7 +145,11 @@ def _apply(past: Past, entry: dict[str, Any]) -> None:
         return
     reason = "" if recorded is not None else str(entry.get("reason", "restart"))
     lost, begun = _time(entry, "lost") or 0.0, _time(entry, "begun")
-    past.rooms[key] = Standing(since, recorded is not None, reason, lost, begun)
+    links = entry.get("links")
+    numbers = tuple(links) if isinstance(links, list) else ()
+    past.rooms[key] = Standing(
+        since, recorded is not None, reason, lost, begun, numbers, _time(entry, "heard")
+    )
 
 
 def _entries(data: bytes) -> Iterator[dict[str, Any]]:

@@ -63,8 +63,8 @@ class Pool(Service):
         self.on_added: Callable[[Room], object] = lambda room: None
         #: Called with every room that is no longer recorded, when that is noticed.
         self.on_lost: Callable[[Room], object] = lambda room: None
-        #: Names of the rooms whose coverage began, ended or turned, and of those removed, since
-        #: somebody last emptied it.
+        #: Names of the rooms whose coverage began, ended or turned, of those that came to another link,
+        #: and of those removed, since somebody last emptied it.
         self.changed: set[str] = set()
         self._clock = clock
         self._wall = wall
@@ -159,8 +159,7 @@ class Pool(Service):
         seat.enter(State.RECORDED)
         seat.since = self._clock.seconds()
         seat.tries = 0
-        if not seat.room.coverage.covered:
-            self.changed.add(name)
+        self.changed.add(name)
         hole = seat.room.coverage.began(self._wall())
         if hole is not None:
             self._on_hole(seat.room, hole)
@@ -245,6 +244,7 @@ class Pool(Service):
         """Give the seat up without telling the server."""
         if seat.state is State.RECORDED:
             seat.room.remember(seat, self._clock.seconds())
+            self.changed.add(seat.room.name)
         seat.queued = False
         seat.turn += 1
         if seat in seat.room.seats:
@@ -319,12 +319,11 @@ class Pool(Service):
         now = self._clock.seconds()
         epoch = self._wall() - now
         over, since = room.lost(seat, at - epoch, now)
+        self.changed.add(room.name)
         for start, end in over:
             # Another connection has recorded since, so it was over before we knew of it.
-            self.changed.add(room.name)
             self._on_hole(room, Hole(start + epoch, end + epoch, reason))
         if since is not None:
-            self.changed.add(room.name)
             room.coverage.ended(since + epoch, reason)
             self.on_lost(room)
             for other in room.seats:

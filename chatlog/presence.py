@@ -18,17 +18,20 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatlog.coverage import Hole
-from chatlog.journal import Key, Past, Standing, alive_line, head_line, replay, room_line
+from chatlog.journal import Key, Past, Standing, alive_line, head_line, link_line, replay, room_line
 from chatlog.journal_file import JournalFile
 from chatlog.pool import Pool
 from chatlog.room import Loss
-from chatlog.seats import Room
+from chatlog.seats import Room, State
 from chatlog.tally import Tally
 
 #: Why a room that nobody took leave of is missing.
 RESTART = "restart"
 #: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
 DRIFT = 2.0
+#: A connection that has said nothing for so many seconds is noted: should the process be killed, nobody
+#: can know whether it was still alive.
+QUIET = 2.0
 #: Seconds after which a change of coverage is on the disk in every case.
 _SETTLED = 5.0
 
@@ -93,6 +96,8 @@ class Presence(Service):
         self._rooms: dict[Key, Room] = {}
         self._gone: dict[Key, RoomTime] = {}
         self._began = False
+        # Connections that are quiet, and since when.
+        self._quiet: dict[tuple[str, int], float] = {}
         # Rooms whose line is due, and whether the head's is.
         self._due: set[Key] = set()
         self._head_due = False
@@ -214,8 +219,10 @@ class Presence(Service):
         self._alive = at, self._durable(at, lag)
         head = [head_line(self._boot, self._tally.since)] if self._head_due else []
         lines = [self._room_line(key) for key in sorted(self._due)]
-        if not self._journal.append(b"".join([*head, *lines, alive_line(*self._alive)])):
+        quiet, links = self._quiet_links(at)
+        if not self._journal.append(b"".join([*head, *lines, *links, alive_line(*self._alive)])):
             return
+        self._quiet = quiet
         self._due.clear()
         self._head_due = False
         self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
@@ -225,6 +232,25 @@ class Presence(Service):
     def _durable(self, at: float, lag: float) -> float:
         durable = at - lag - self._interval if lag > 0.0 else at
         return durable if self._floor is None else min(durable, self._floor)
+
+    def _quiet_links(self, at: float) -> tuple[dict[tuple[str, int], float], list[bytes]]:
+        """The connections that are quiet at present, and lines of those for which that is new."""
+        quiet: dict[tuple[str, int], float] = {}
+        lines = []
+        for platform, pool in self._pools.items():
+            for link in pool.links:
+                key = platform, link.number
+                ago = link.heard_ago() if link.up else 0.0
+                known = self._quiet.get(key)
+                if ago <= QUIET:
+                    if known is not None:
+                        lines.append(link_line(*key, None))
+                elif known is not None and at - ago < known + QUIET / 2:
+                    quiet[key] = known
+                else:
+                    quiet[key] = at - ago
+                    lines.append(link_line(*key, at - ago))
+        return quiet, lines
 
     def _room_line(self, key: Key) -> bytes:
         return room_line(key, self._standing(key))
@@ -243,7 +269,9 @@ class Presence(Service):
             begun = None
         missing = coverage.missing_since
         since = coverage.since if missing is None else missing
-        return Standing(since, coverage.covered, coverage.reason, self._tally.lost.get(key, 0.0), begun)
+        lost = self._tally.lost.get(key, 0.0)
+        links = tuple(seat.link.number for seat in room.seats if seat.state is State.RECORDED)
+        return Standing(since, coverage.covered, coverage.reason, lost, begun, links)
 
     def _clock_jumped(self) -> bool:
         """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
@@ -336,11 +364,16 @@ class Presence(Service):
         now = ((key, self._standing(key)) for key in self._keys())
         standings = (*self._before_floor.items(), *now)
         rooms = (room_line(key, standing) for key, standing in standings if standing is not None)
-        return b"".join([head_line(self._boot, self._tally.since), *rooms, alive_line(*self._alive)])
+        links = (link_line(*key, heard) for key, heard in self._quiet.items())
+        head = head_line(self._boot, self._tally.since)
+        return b"".join([head, *rooms, *links, alive_line(*self._alive)])
 
     def _write_all_again(self) -> None:
         self._head_due = True
         self._due.update(self._keys())
+        # What is known of them may not be in the file, and the other way round.
+        links = ((platform, link.number) for platform, pool in self._pools.items() for link in pool.links)
+        self._quiet = dict.fromkeys(links, 0.0)
 
 
 def _time(tally: Tally, key: Key, standing: Standing, until: float) -> RoomTime:
@@ -354,6 +387,9 @@ def _since_the_end(standing: Standing, end: float | None, now: float) -> Standin
     """How a room stands for the next run: missing at least since the end of the earlier one."""
     since, reason = standing.since, standing.reason
     if standing.recorded:
+        if standing.heard is not None:
+            # Whether the connection was still alive after that, nobody can know.
+            end = min(end or 0.0, standing.heard)
         since, reason = max(since, end or 0.0), RESTART
     if since > now + DRIFT:
         # It lies in the future: the clock is wrong, or was.

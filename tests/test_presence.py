@@ -36,6 +36,7 @@ class Run:
         wanted: tuple[str, ...] = ("a", "b"),
         rooms: tuple[str, ...] = ("a", "b"),
         threads: ImmediateThreads | QueuedThreads | None = None,
+        lanes: int = 1,
     ) -> None:
         self.files = files
         self.clock = Clock()
@@ -48,7 +49,7 @@ class Run:
         journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
         self.presence = Presence(journal, self.clock, self.now, self.write, lambda: self.wanted, boot)
         self.pool = Pool(
-            "twitch", self.clock, self.now, self.link, self.presence.on_hole("twitch"), 90, 1000, 10.0
+            "twitch", self.clock, self.now, self.link, self.presence.on_hole("twitch"), 90, 1000, 10.0, lanes
         )
         self.presence.watch(self.pool)
         for name in rooms:

@@ -170,10 +170,8 @@ class Faults:
             self._late_until = max(self._late_until, self._world.timeline.now + max(seconds, 42.0) + 3.0)
 
     def _half_open(self) -> None:
-        """A connection dies without a word. Whether it has, nobody can know for 40 s: a process that ends
-        before dates the hole by its own end."""
+        """A connection dies without a word."""
         if self._quiet:
-            self._late_until = max(self._late_until, self._world.timeline.now + 45.0)
             self._connection(lambda connection: connection.half_open(self._between(1.0, 90.0)))
 
     @property
