@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatlog.coverage import Hole
-from chatlog.journal import Key, Past, Standing, alive_line, head_line, link_line, replay, room_line
+from chatlog.journal import Key, Standing, alive_line, head_line, link_line, replay, room_line
 from chatlog.journal_file import JournalFile
 from chatlog.pool import Pool
 from chatlog.room import Loss
@@ -140,7 +140,8 @@ class Presence(Service):
         """Find out since when each room is missing."""
         super().startService()
         now = self._started = self._wall()
-        past = self._read()
+        data = self._read()
+        past = replay(data, self._boot)
         self._tally = Tally(now if past.since is None else min(past.since, now))
         wanted = frozenset(self._wanted())
         for key, standing in past.rooms.items():
@@ -151,7 +152,8 @@ class Presence(Service):
             self._earlier[key] = _since_the_end(standing, past.end, now)
         if past.durable is not None and past.end is not None and past.durable < past.end:
             self._floor = past.durable
-            self._before_floor = {key: standing for key, standing in past.rooms.items() if key in wanted}
+            safe = replay(data, "").rooms
+            self._before_floor = {key: standing for key, standing in safe.items() if key in wanted}
         self._began = True
         for platform, pool in self._pools.items():
             for room in pool.rooms.values():
@@ -160,16 +162,16 @@ class Presence(Service):
         self._alive = now, now if self._floor is None else self._floor
         self._journal.begin()
 
-    def _read(self) -> Past:
+    def _read(self) -> bytes:
         try:
-            return replay(self._journal.read(), self._boot)
+            return self._journal.read()
         except OSError as error:
             self._log.error(
                 "cannot read what the earlier run recorded: {error}; rooms have no gap records of the "
                 "time since",
                 error=str(error),
             )
-            return Past()
+            return b""
 
     def _added(self, platform: str, room: Room) -> None:
         if not self._began:

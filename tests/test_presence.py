@@ -338,6 +338,25 @@ class PowerTests(PresenceCase):
         hole = third.holes[0][1]
         self.assertEqual(hole.start, START + 14.5)
 
+    def test_crash_soon_after_an_orderly_end(self) -> None:
+        """A process whose disk is stuck gives up in good order; what it says of its end is no more on the
+        disk than the records before."""
+        first = self.run_from(START, boot="a")
+        first.acknowledge("a")
+        first.advance(20)
+        first.lag = 15.0
+        first.advance(10)
+        first.stop()
+        second = self.run_from(START + 40.0, boot="a")
+        second.recovered = False
+        second.acknowledge("a")
+        second.advance(3)
+        second.kill()
+        third = self.run_from(START + 60.0, boot="b")
+        third.acknowledge("a")
+        hole = third.holes[0][1]
+        self.assertEqual(hole.start, START + 14.5)
+
     def test_restart_after_which_all_is_on_the_disk(self) -> None:
         """Once the next process has brought everything of the first to the disk, a crash takes no more
         than its own, however busy it is."""

@@ -124,6 +124,8 @@ class World:
         #: Since when not everything can be written, if that is so, and when that was before.
         self.full_since: float | None = None
         self.full: list[tuple[int, int]] = []
+        #: Since when a process that is gone may have left something that no sync has covered.
+        self._unsafe_since: float | None = None
         self._ended = False
         self.starts = 0
         self.happened: Counter[str] = Counter()
@@ -206,6 +208,7 @@ class World:
         if self.reactor is None or self.daemon is None:
             return
         reactor, daemon, self.daemon = self.reactor, self.daemon, None
+        self._note_safe(daemon)
         stopped = daemon.stopService()
         stopped.addBoth(lambda _: reactor.callLater(0, self._exited, reactor))
 
@@ -228,17 +231,26 @@ class World:
         self._gone(how, SYNCED if how == "crash" else FLUSHED)
 
     def _gone(self, how: str, bound: float) -> None:
-        reactor, self.reactor, self.daemon = self.reactor, None, None
+        reactor, self.reactor = self.reactor, None
+        daemon, self.daemon = self.daemon, None
         now = self.timeline.now
+        if daemon is not None:
+            self._note_safe(daemon)
+        since = now - bound
         if reactor is not None:
             reactor.alive = False
-            since = now - bound
             if self.full_since is not None:
                 # What waits in memory goes with it.
                 since = min(since, self.full_since - FLUSHED)
-            self.windows.append((round((START + since) * 1000), round((START + now) * 1000)))
             for wire in self.network.of(reactor):
                 wire.vanish(self.chance.uniform(5.0, 40.0) if how == "crash" else wire.latency())
+        if how == "crash" and self._unsafe_since is not None:
+            since = min(since, self._unsafe_since)
+        self.windows.append((round((START + since) * 1000), round((START + now) * 1000)))
+        if how == "crash":
+            self._unsafe_since = None
+        elif self._unsafe_since is None and (how == "kill" or self.full_since is not None):
+            self._unsafe_since = min(now, self.full_since or now) - SYNCED
         if how == "crash":
             self.boots += 1
             self.disk.crash(self.chance)
@@ -246,6 +258,10 @@ class World:
             self.disk.kill()
         delay = self.chance.choice((0.2, 1.0, 5.0, 60.0)) + (20.0 if how == "crash" else 0.0)
         self.clock.callLater(delay * self.chance.uniform(0.5, 1.5), self.start)
+
+    def _note_safe(self, daemon: Daemon) -> None:
+        if daemon.getServiceNamed("recorder").recovered_durable:
+            self._unsafe_since = None
 
     def trouble(self) -> None:
         """From now on not everything can be written."""
