@@ -18,9 +18,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatlog.coverage import Hole
-from chatlog.journal import Key, Standing, alive_line, head_line, link_line, replay, room_line
+from chatlog.journal import Key, Standing, alive_line, head_line, replay, room_line
 from chatlog.journal_file import JournalFile
 from chatlog.pool import Pool
+from chatlog.quiet import QuietLinks
 from chatlog.room import Loss
 from chatlog.seats import Room, State
 from chatlog.tally import Tally
@@ -29,9 +30,6 @@ from chatlog.tally import Tally
 RESTART = "restart"
 #: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
 DRIFT = 2.0
-#: A connection that has said nothing for so many seconds is noted: should the process be killed, nobody
-#: can know whether it was still alive.
-QUIET = 2.0
 #: Seconds after which a change of coverage is on the disk in every case.
 _SETTLED = 5.0
 
@@ -96,8 +94,9 @@ class Presence(Service):
         self._rooms: dict[Key, Room] = {}
         self._gone: dict[Key, RoomTime] = {}
         self._began = False
-        # Connections that are quiet, and since when.
-        self._quiet: dict[tuple[str, int], float] = {}
+        self._quiet = QuietLinks(self._pools)
+        # The latest time that the wall clock skipped: when that was found, by the clock, and how much.
+        self._skipped = (float("-inf"), 0.0)
         # Rooms whose line is due, and whether the head's is.
         self._due: set[Key] = set()
         self._head_due = False
@@ -221,10 +220,10 @@ class Presence(Service):
         self._alive = at, self._durable(at, lag)
         head = [head_line(self._boot, self._tally.since)] if self._head_due else []
         lines = [self._room_line(key) for key in sorted(self._due)]
-        quiet, links = self._quiet_links(at)
+        links = self._quiet.lines(at)
         if not self._journal.append(b"".join([*head, *lines, *links, alive_line(*self._alive)])):
             return
-        self._quiet = quiet
+        self._quiet.noted()
         self._due.clear()
         self._head_due = False
         self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
@@ -233,26 +232,11 @@ class Presence(Service):
 
     def _durable(self, at: float, lag: float) -> float:
         durable = at - lag - self._interval if lag > 0.0 else at
+        found, skipped = self._skipped
+        if lag > self._before[1] - found:
+            # The oldest write waits since before that, and the lag knows nothing of what was skipped.
+            durable -= skipped
         return durable if self._floor is None else min(durable, self._floor)
-
-    def _quiet_links(self, at: float) -> tuple[dict[tuple[str, int], float], list[bytes]]:
-        """The connections that are quiet at present, and lines of those for which that is new."""
-        quiet: dict[tuple[str, int], float] = {}
-        lines = []
-        for platform, pool in self._pools.items():
-            for link in pool.links:
-                key = platform, link.number
-                ago = link.heard_ago() if link.up else 0.0
-                known = self._quiet.get(key)
-                if ago <= QUIET:
-                    if known is not None:
-                        lines.append(link_line(*key, None))
-                elif known is not None and at - ago < known + QUIET / 2:
-                    quiet[key] = known
-                else:
-                    quiet[key] = at - ago
-                    lines.append(link_line(*key, at - ago))
-        return quiet, lines
 
     def _room_line(self, key: Key) -> bytes:
         return room_line(key, self._standing(key))
@@ -285,6 +269,7 @@ class Presence(Service):
         if abs(drift) <= DRIFT:
             return False
         self._log.warn("the wall clock jumped by {drift:.1f} s", drift=drift)
+        self._skipped = clock, max(drift, 0.0)
         if drift > 0.0:
             for platform, room in self._all_rooms():
                 if room.coverage.covered:
@@ -366,16 +351,13 @@ class Presence(Service):
         now = ((key, self._standing(key)) for key in self._keys())
         standings = (*self._before_floor.items(), *now)
         rooms = (room_line(key, standing) for key, standing in standings if standing is not None)
-        links = (link_line(*key, heard) for key, heard in self._quiet.items())
         head = head_line(self._boot, self._tally.since)
-        return b"".join([head, *rooms, *links, alive_line(*self._alive)])
+        return b"".join([head, *rooms, *self._quiet.all_lines(), alive_line(*self._alive)])
 
     def _write_all_again(self) -> None:
         self._head_due = True
         self._due.update(self._keys())
-        # What is known of them may not be in the file, and the other way round.
-        links = ((platform, link.number) for platform, pool in self._pools.items() for link in pool.links)
-        self._quiet = dict.fromkeys(links, 0.0)
+        self._quiet.unsure()
 
 
 def _time(tally: Tally, key: Key, standing: Standing, until: float) -> RoomTime:

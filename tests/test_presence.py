@@ -377,6 +377,20 @@ class PowerTests(PresenceCase):
         hole = third.holes[0][1]
         self.assertEqual(hole.start, START + 49.0)
 
+    def test_machine_that_slept(self) -> None:
+        """A write that waited while the machine slept is as old as the wall clock says."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.lag = 2.0
+        run.advance(10)
+        run.offset += 100.0
+        run.flush()
+        run.flush()
+        run.kill()
+        run = self.run_from(START + 160.0, boot="another start")
+        run.acknowledge("a")
+        self.assertEqual(run.holes[0][1].start, START + 7.5)
+
     def test_machine_that_cannot_be_told_apart(self) -> None:
         """Where the system does not say whether it was started anew, the worse is assumed."""
         run = self.run_from(START, boot="")

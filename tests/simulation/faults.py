@@ -22,6 +22,8 @@ class Faults:
         self._stopped = False
         #: Until when something that was said long ago may still arrive.
         self._late_until = 0.0
+        #: Until when what the disk did not do in time may be undone.
+        self._unwell_until = 0.0
         #: Kinds of faults that last, and are there now.
         self._present: set[str] = set()
         self._kinds: list[tuple[int, str, Callable[[], object]]] = [
@@ -137,6 +139,7 @@ class Faults:
         if reactor is not None and self._world.timeline.now >= self._late_until:
             seconds = self._between(5.0, 300.0)
             reactor.sleep(seconds)
+            self._unwell_until += seconds
             self._late_until = self._world.timeline.now + seconds + 5.0
 
     # -- the network -----------------------------------------------------------------------------------
@@ -191,17 +194,22 @@ class Faults:
 
     # -- the disk --------------------------------------------------------------------------------------
 
-    def _trouble(self, seconds: float, end: Callable[[], object]) -> bool:
-        """Begin trouble of the disk, if there is none and nothing late may arrive."""
+    def _trouble(self, seconds: float, end: Callable[[], object], after: float = 8.0) -> bool:
+        """Begin trouble of the disk, if there is none and nothing late may arrive. It is over ``after`` so
+        many seconds more."""
         world = self._world
         if world.timeline.now < self._late_until or not self._lasting("disk", seconds, end):
             return False
         world.trouble()
-        self._later(seconds + 8.0, self._well)
+        self._unwell_until = max(self._unwell_until, world.timeline.now + seconds + after)
+        self._later(seconds + after, self._well)
         return True
 
     def _well(self) -> None:
-        if "disk" not in self._present:
+        left = self._unwell_until - self._world.timeline.now
+        if left > 0.0:
+            self._later(left, self._well)
+        elif "disk" not in self._present:
             self._world.no_trouble()
 
     def _disk_full(self) -> None:
@@ -234,14 +242,14 @@ class Faults:
         def over() -> None:
             self._world.slow_disk = (0.005, 0.08)
 
-        if self._trouble(self._between(10.0, 120.0), over):
+        if self._trouble(self._between(10.0, 120.0), over, after=30.0):
             self._world.slow_disk = (0.1, 8.0)
 
     def _stuck_disk(self) -> None:
         def over() -> None:
             self._world.slow_disk = (0.005, 0.08)
 
-        if self._trouble(self._between(5.0, 60.0), over):
+        if self._trouble(self._between(5.0, 60.0), over, after=70.0):
             self._world.slow_disk = (60.0, 60.0)
 
     def _no_descriptors(self) -> None:
