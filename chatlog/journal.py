@@ -6,18 +6,23 @@
     {"platform": P, "room": R}                                  no longer wanted
     {"platform": P, "link": N, "heard": T}                      a connection that has been quiet since T
     {"platform": P, "link": N}                                  it is quiet no more
-    {"alive": T, "durable": T}                                  at every flush
+    {"alive": T, "durable": T, "batch": N, "lines": N}          at every flush, behind N other lines
 
-A room's line may also carry ``lost`` and ``begun``, see ``tally``; one of an earlier run has ``heard``
-instead of ``links``. Times are seconds since the epoch.
+A room's line may also carry ``lost`` and ``begun``, see ``tally``, and ``heard``: should this be how it
+stood at the end, what came after that may be missing. Times are seconds since the epoch.
 ``alive``: what arrived until then had been written; ``durable``: until then it was on the disk.
-``boot`` tells whether the machine has been started anew since. A broken line costs itself only.
+``boot`` tells whether the machine has been started anew since.
+
+A disk may lose any part of what was not forced to it when the machine crashes, and keep what came later.
+So batches have consecutive numbers and say how many lines they are; behind one that is not whole nothing
+is believed, up to one with ``"all": true``, which says how every room stands. Half a line that a full disk
+has left costs nothing: its batch comes again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +40,8 @@ _REASON = 200
 @dataclass(slots=True)
 class Standing:
     """How a room stood: recorded, or missing because of ``reason``, since ``since``. ``lost`` and
-    ``begun`` are the tally's. ``links`` are the numbers of the connections that had it; ``heard`` is when
-    the last of them was heard, None where that was just before the end."""
+    ``begun`` are the tally's. ``links`` are the numbers of the connections that had it. ``heard``: until
+    then it certainly was recorded; None where that was so until the end."""
 
     since: float
     recorded: bool
@@ -87,9 +92,14 @@ def head_line(boot: str, since: float) -> bytes:
     return _line({"boot": boot, "since": round(since, 3)})
 
 
-def alive_line(alive: float, durable: float) -> bytes:
-    """The line of a flush."""
-    return b'{"alive":%.3f,"durable":%.3f}\n' % (alive, durable)
+def batch(
+    number: int, lines: Sequence[bytes], alive: float, durable: float, all_rooms: bool = False
+) -> bytes:
+    """The lines of a flush, and its own; ``all_rooms``: they say how every room stands."""
+    last = b'{"alive":%.3f,"durable":%.3f,"batch":%d' % (alive, durable, number)
+    if lines:
+        last += b',"lines":%d' % len(lines)
+    return b"".join([*lines, last, b',"all":true}\n' if all_rooms else b"}\n"])
 
 
 def _line(entry: dict[str, Any]) -> bytes:
@@ -106,7 +116,8 @@ def replay(data: bytes, boot: str) -> Past:
     past = Past()
     alive = durable = None
     last_boot = ""
-    for entry in _entries(data):
+    entries = list(_believed(data))
+    for entry in entries:
         if "alive" in entry:
             alive, durable = _time(entry, "alive"), _time(entry, "durable")
         elif "since" in entry:
@@ -114,7 +125,7 @@ def replay(data: bytes, boot: str) -> Past:
     past.end = alive if boot and boot == last_boot else durable
     past.durable = durable
     quiet: dict[tuple[str, str], float | None] = {}
-    for entry in _entries(data):
+    for entry in entries:
         if "room" in entry:
             _apply(past, entry)
         elif "link" in entry:
@@ -127,8 +138,9 @@ def replay(data: bytes, boot: str) -> Past:
         if standing.links:
             heard = [quiet.get((platform, str(number))) for number in standing.links]
             times = [time for time in heard if time is not None]
-            # One that is not quiet is enough.
-            standing.heard = max(times) if len(times) == len(heard) else None
+            if len(times) == len(heard):
+                # None of them is known to have been alive at the end.
+                standing.heard = min(max(times), standing.heard or max(times))
             standing.links = ()
     return past
 
@@ -150,6 +162,27 @@ def _apply(past: Past, entry: dict[str, Any]) -> None:
     past.rooms[key] = Standing(
         since, recorded is not None, reason, lost, begun, numbers, _time(entry, "heard")
     )
+
+
+def _believed(data: bytes) -> Iterator[dict[str, Any]]:
+    """The lines of the batches that are whole, and of one at the end that was not finished."""
+    lines: list[dict[str, Any]] = []
+    before: object = None
+    broken = False
+    for entry in _entries(data):
+        lines.append(entry)
+        if "alive" not in entry:
+            continue
+        number, count = entry.get("batch"), entry.get("lines", 0)
+        follows = not isinstance(before, int) or number == before + 1
+        whole = isinstance(count, int) and len(lines) > count
+        broken = not whole or (not entry.get("all") and (broken or not follows))
+        if not broken:
+            yield from lines
+        before = number
+        lines = []
+    if not broken:
+        yield from lines
 
 
 def _entries(data: bytes) -> Iterator[dict[str, Any]]:

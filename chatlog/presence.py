@@ -18,8 +18,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatlog.coverage import Hole
-from chatlog.journal import Key, Standing, alive_line, head_line, replay, room_line
+from chatlog.journal import Key, Standing, batch, head_line, replay, room_line
 from chatlog.journal_file import JournalFile
+from chatlog.pending_gaps import PendingGaps
 from chatlog.pool import Pool
 from chatlog.quiet import QuietLinks
 from chatlog.room import Loss
@@ -95,11 +96,14 @@ class Presence(Service):
         self._gone: dict[Key, RoomTime] = {}
         self._began = False
         self._quiet = QuietLinks(self._pools)
+        self._pending_gaps = PendingGaps()
         # The latest time that the wall clock skipped: when that was found, by the clock, and how much.
         self._skipped = (float("-inf"), 0.0)
-        # Rooms whose line is due, and whether the head's is.
+        # Rooms whose line is due, and whether the head's is, and whether those are all.
         self._due: set[Key] = set()
-        self._head_due = False
+        self._head_due = self._all_due = False
+        # The number of the latest batch in the journal.
+        self._batch = 0
         self._started = 0.0
         # Wall clock and monotonic clock at the latest flush; the latest whole flush, and until when
         # everything is on the disk.
@@ -118,12 +122,15 @@ class Presence(Service):
 
         def closed(room: Room, hole: Hole) -> None:
             self._tally.closed((platform, room.name), hole)
+            self._pending_gaps.closed((platform, room.name), hole.start)
+            self._due.add((platform, room.name))
             self._write(platform, room, hole)
 
         return closed
 
     def count_loss(self, loss: Loss) -> None:
         """Count the time in which records of a room could not be kept as missing."""
+        self._pending_gaps.closed((loss.platform, loss.channel), loss.first)
         self._due.add((loss.platform, loss.channel))
         self._tally.closed((loss.platform, loss.channel), Hole(loss.first, loss.last, loss.reason))
 
@@ -218,14 +225,16 @@ class Presence(Service):
             self._floor = None
             self._before_floor.clear()
         self._alive = at, self._durable(at, lag)
+        self._due.update(self._pending_gaps.flushed(self._before[1], lag))
         head = [head_line(self._boot, self._tally.since)] if self._head_due else []
         lines = [self._room_line(key) for key in sorted(self._due)]
-        links = self._quiet.lines(at)
-        if not self._journal.append(b"".join([*head, *lines, *links, alive_line(*self._alive)])):
+        lines = [*head, *lines, *self._quiet.lines(at)]
+        if not self._journal.append(batch(self._batch + 1, lines, *self._alive, self._all_due)):
             return
+        self._batch += 1
         self._quiet.noted()
         self._due.clear()
-        self._head_due = False
+        self._head_due = self._all_due = False
         self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
         if not self.running:
             self._journal.close()
@@ -257,7 +266,8 @@ class Presence(Service):
         since = coverage.since if missing is None else missing
         lost = self._tally.lost.get(key, 0.0)
         links = tuple(seat.link.number for seat in room.seats if seat.state is State.RECORDED)
-        return Standing(since, coverage.covered, coverage.reason, lost, begun, links)
+        heard = self._pending_gaps.since(key) if coverage.covered else None
+        return Standing(since, coverage.covered, coverage.reason, lost, begun, links, heard)
 
     def _clock_jumped(self) -> bool:
         """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
@@ -314,6 +324,7 @@ class Presence(Service):
         if standing is not None:
             self._gone[key] = _time(self._tally, key, standing, self._wall())._replace(reason="removed")
         self._tally.lost.pop(key, None)
+        self._pending_gaps.forget(key)
 
     @property
     def since(self) -> float:
@@ -352,10 +363,11 @@ class Presence(Service):
         standings = (*self._before_floor.items(), *now)
         rooms = (room_line(key, standing) for key, standing in standings if standing is not None)
         head = head_line(self._boot, self._tally.since)
-        return b"".join([head, *rooms, *self._quiet.all_lines(), alive_line(*self._alive)])
+        lines = [head, *rooms, *self._quiet.all_lines()]
+        return batch(self._batch, lines, *self._alive, all_rooms=True)
 
     def _write_all_again(self) -> None:
-        self._head_due = True
+        self._head_due = self._all_due = True
         self._due.update(self._keys())
         self._quiet.unsure()
 

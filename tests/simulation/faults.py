@@ -136,7 +136,7 @@ class Faults:
 
     def _suspend(self) -> None:
         reactor = self._world.reactor
-        if reactor is not None and self._world.timeline.now >= self._late_until:
+        if reactor is not None and self._quiet and self._world.timeline.now >= self._late_until:
             seconds = self._between(5.0, 300.0)
             reactor.sleep(seconds)
             self._unwell_until += seconds
