@@ -7,12 +7,15 @@ two generations of keys: the older one is forgotten when the younger is full, or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 
 #: How long, in seconds, two connections may lie apart in delivering the same event without an id.
 WITHOUT_ID_WINDOW = 20.0
-#: For how many seconds an id is remembered at least. A connection that stands still for a minute is
-#: given up; until then it may come to life again and deliver all that it owes.
+#: The same where the later connection had the room all the time, in seconds: one that stands still for a
+#: minute is given up, and until then it may come to life again and deliver all that it owes.
+OWED = 65.0
+#: For how many seconds an id is remembered at least.
 REMEMBERED = 90.0
 #: Events without an id that look the same, of which this many are told apart.
 _ALIKE = 16
@@ -48,17 +51,18 @@ class Duplicates:
         now: float,
         identified: bool,
         window: float = WITHOUT_ID_WINDOW,
+        since: float = math.inf,
     ) -> bool:
         """Whether ``key`` was here before; remembers it if not.
 
         An event that carries an id of its own (``identified``) is a duplicate wherever it comes from.
         One without is a duplicate only when another connection has brought it within the last ``window``
-        seconds, and this one has not: the same connection saying the same thing again means that it
-        happened again.
+        seconds, or within OWED seconds and after this one had the room (``since``), and this one has not:
+        the same connection saying the same thing again means that it happened again.
         """
         number = hash(key)
         if not identified:
-            return self._seen_nameless(number, connection, now, window)
+            return self._seen_nameless(number, connection, now, window, since)
         if number in self._younger or number in self._older:
             return True
         if len(self._younger) >= self._limit or now - self._began > self._seconds:
@@ -66,11 +70,14 @@ class Duplicates:
         self._younger.add(number)
         return False
 
-    def _seen_nameless(self, number: int, connection: int, now: float, window: float) -> bool:
+    def _seen_nameless(
+        self, number: int, connection: int, now: float, window: float, since: float
+    ) -> bool:
         recorded = self._nameless.get(number) or self._older_nameless.get(number) or []
         # The latest first: a connection that missed the first of two brings the second.
         for at, brought_by in reversed(recorded):
-            if connection not in brought_by and now - at < window:
+            recent = now - at < window or (at >= since and now - at < OWED)
+            if connection not in brought_by and recent:
                 brought_by.add(connection)
                 return True
         if len(self._nameless) >= self._limit // _RARE or now - self._began > self._seconds:

@@ -97,8 +97,10 @@ class Presence(Service):
         self._began = False
         self._quiet = QuietLinks(self._pools)
         self._pending_gaps = PendingGaps()
-        # The latest time that the wall clock skipped: when that was found, by the clock, and how much.
-        self._skipped = (float("-inf"), 0.0)
+        # Whether the latest flush was whole; when the first whole one after others was, by the clock, and
+        # until when everything was on the disk before.
+        self._complete = True
+        self._caught_up = (float("-inf"), 0.0)
         # Rooms whose line is due, and whether the head's is, and whether those are all.
         self._due: set[Key] = set()
         self._head_due = self._all_due = False
@@ -220,7 +222,11 @@ class Presence(Service):
                 self._changed_at = self._before[1]
         if not complete:
             # Not even the gap records are in files. The journal stays as it was at the last whole flush.
+            self._complete = False
             return
+        if not self._complete:
+            self._complete = True
+            self._caught_up = self._before[1], self._alive[1]
         if recovered:
             self._floor = None
             self._before_floor.clear()
@@ -241,10 +247,10 @@ class Presence(Service):
 
     def _durable(self, at: float, lag: float) -> float:
         durable = at - lag - self._interval if lag > 0.0 else at
-        found, skipped = self._skipped
-        if lag > self._before[1] - found:
-            # The oldest write waits since before that, and the lag knows nothing of what was skipped.
-            durable -= skipped
+        caught_up, before = self._caught_up
+        if lag > 0.0 and self._before[1] - lag <= caught_up:
+            # What is written then may have come long ago, and the lag does not know how long.
+            durable = min(durable, before)
         return durable if self._floor is None else min(durable, self._floor)
 
     def _room_line(self, key: Key) -> bytes:
@@ -279,7 +285,6 @@ class Presence(Service):
         if abs(drift) <= DRIFT:
             return False
         self._log.warn("the wall clock jumped by {drift:.1f} s", drift=drift)
-        self._skipped = clock, max(drift, 0.0)
         if drift > 0.0:
             for platform, room in self._all_rooms():
                 if room.coverage.covered:

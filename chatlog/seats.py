@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import abc
 import enum
+import math
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -70,6 +71,13 @@ class Room:
     def reason(self) -> str:
         """Why it is refused or silent, in the server's words; ``""`` otherwise."""
         return next((seat.reason for seat in self.seats if seat.reason), "")
+
+    def recorded_since(self, number: int) -> float:
+        """Since when the link of that number has had it, in seconds of the clock; infinity if it has not."""
+        for seat in self.seats:
+            if seat.link.number == number and seat.state is State.RECORDED:
+                return seat.since
+        return math.inf
 
     def remember(self, seat: Seat, until: float) -> None:
         """The seat recorded until then (in seconds of the clock), which has to be known should another

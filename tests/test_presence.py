@@ -380,7 +380,7 @@ class PowerTests(PresenceCase):
     def test_hole_that_was_over_when_it_was_found(self) -> None:
         """The gap record of a room that is recorded again may be lost with the machine; then its hole is
         found anew, and once the record is on the disk it is not."""
-        for seconds, start in ((0.5, START + 10.0), (3.0, START + 112.0)):
+        for seconds, start in ((0.5, START + 9.0), (3.0, START + 112.0)):
             run = self.run_from(START)
             run.acknowledge("a")
             run.lag = 0.5
@@ -394,6 +394,21 @@ class PowerTests(PresenceCase):
             run.acknowledge("a")
             self.assertEqual(run.holes, [("a", Hole(start, START + 160.0, "restart"))])
             self.files.remove(JOURNAL)
+
+    def test_what_waited_in_memory(self) -> None:
+        """What could not be written for a while is as old as it is, and not as young as its write."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.complete = False
+        run.advance(60)
+        run.complete = True
+        run.lag = 1e-6
+        run.flush()
+        run.kill()
+        run = self.run_from(START + 160.0, boot="another start")
+        run.acknowledge("a")
+        self.assertEqual(run.holes[0][1].start, START + 10.0)
 
     def test_machine_that_slept(self) -> None:
         """A write that waited while the machine slept is as old as the wall clock says."""

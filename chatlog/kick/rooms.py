@@ -6,6 +6,7 @@ payload that is not the one we asked for, are the only signs of it, so both are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -73,9 +74,10 @@ class KickIntake:
         repeated = self._repeats.seen(frame)
         if repeated or room.duplicates is not None:
             key, identified = duplicate_key(event, frame)
+            since = math.inf if identified else room.recorded_since(number)
             if (repeated and identified) or (
                 room.duplicates is not None
-                and room.duplicates.seen(key, number, self._seconds(), identified)
+                and room.duplicates.seen(key, number, self._seconds(), identified, since=since)
             ):
                 self._counters.duplicates += 1
                 return

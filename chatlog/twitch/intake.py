@@ -5,6 +5,7 @@ The hot path of the daemon. Everything here runs once a line, so it is plain cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
@@ -149,7 +150,8 @@ class Intake:
     def _seen(self, key: EventKey, room: Room, link: Listener) -> bool:
         assert room.duplicates is not None
         name, identified, window = key
-        if room.duplicates.seen(name, link.number, self._seconds(), identified, window):
+        since = math.inf if identified else room.recorded_since(link.number)
+        if room.duplicates.seen(name, link.number, self._seconds(), identified, window, since):
             self._counters.duplicates += 1
             return True
         return False
