@@ -12,10 +12,10 @@ from collections.abc import Hashable
 
 #: How long, in seconds, two connections may lie apart in delivering the same event without an id.
 WITHOUT_ID_WINDOW = 20.0
-#: The same where the later connection had the room all the time, in seconds: one that stands still for a
-#: minute is given up, and until then it may come to life again and deliver all that it owes.
-OWED = 65.0
-#: For how many seconds an id is remembered at least.
+#: Seconds by which one connection may be behind the other when it gets the room.
+BEHIND = 2.0
+#: For how many seconds an id is remembered at least. A connection that stands still for a minute is
+#: given up; until then it may come to life again and deliver all that it owes.
 REMEMBERED = 90.0
 #: Events without an id that look the same, of which this many are told apart.
 _ALIKE = 16
@@ -51,14 +51,15 @@ class Duplicates:
         now: float,
         identified: bool,
         window: float = WITHOUT_ID_WINDOW,
-        since: float = math.inf,
+        since: float = -math.inf,
     ) -> bool:
         """Whether ``key`` was here before; remembers it if not.
 
         An event that carries an id of its own (``identified``) is a duplicate wherever it comes from.
         One without is a duplicate only when another connection has brought it within the last ``window``
-        seconds, or within OWED seconds and after this one had the room (``since``), and this one has not:
-        the same connection saying the same thing again means that it happened again.
+        seconds, and this one has not: the same connection saying the same thing again means that it
+        happened again. Where it is known ``since`` when this one has had the room, what was brought before
+        that is none of its.
         """
         number = hash(key)
         if not identified:
@@ -75,9 +76,9 @@ class Duplicates:
     ) -> bool:
         recorded = self._nameless.get(number) or self._older_nameless.get(number) or []
         # The latest first: a connection that missed the first of two brings the second.
+        oldest = max(now - window, since - BEHIND)
         for at, brought_by in reversed(recorded):
-            recent = now - at < window or (at >= since and now - at < OWED)
-            if connection not in brought_by and recent:
+            if connection not in brought_by and at > oldest:
                 brought_by.add(connection)
                 return True
         if len(self._nameless) >= self._limit // _RARE or now - self._began > self._seconds:

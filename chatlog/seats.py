@@ -73,11 +73,12 @@ class Room:
         return next((seat.reason for seat in self.seats if seat.reason), "")
 
     def recorded_since(self, number: int) -> float:
-        """Since when the link of that number has had it, in seconds of the clock; infinity if it has not."""
+        """Since when the link of that number has had it, in seconds of the clock; minus infinity if nobody
+        knows."""
         for seat in self.seats:
             if seat.link.number == number and seat.state is State.RECORDED:
                 return seat.since
-        return math.inf
+        return -math.inf
 
     def remember(self, seat: Seat, until: float) -> None:
         """The seat recorded until then (in seconds of the clock), which has to be known should another

@@ -74,7 +74,7 @@ class KickIntake:
         repeated = self._repeats.seen(frame)
         if repeated or room.duplicates is not None:
             key, identified = duplicate_key(event, frame)
-            since = math.inf if identified else room.recorded_since(number)
+            since = -math.inf if identified else room.recorded_since(number)
             if (repeated and identified) or (
                 room.duplicates is not None
                 and room.duplicates.seen(key, number, self._seconds(), identified, since=since)

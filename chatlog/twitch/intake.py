@@ -150,7 +150,7 @@ class Intake:
     def _seen(self, key: EventKey, room: Room, link: Listener) -> bool:
         assert room.duplicates is not None
         name, identified, window = key
-        since = math.inf if identified else room.recorded_since(link.number)
+        since = -math.inf if identified else room.recorded_since(link.number)
         if room.duplicates.seen(name, link.number, self._seconds(), identified, window, since):
             self._counters.duplicates += 1
             return True

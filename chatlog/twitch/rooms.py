@@ -70,6 +70,7 @@ class TwitchLink(Link):
         self._wall = wall
         self._counters = counters
         self._connect = connect
+        self._tls = settings.tls
         self._factory = TwitchFactory(self, settings, clock)
         self._connector: Any = None
         self._gone: Deferred[None] | None = None
@@ -148,7 +149,8 @@ class TwitchLink(Link):
         self.refused = reason.startswith(LOGIN_REFUSED)
         if heard_ago is not None:
             self._counters.disconnects[PLATFORM] += 1
-            if heard_ago > PING_AFTER + PING_ANSWER:
+            # Without TLS nobody says goodbye.
+            if heard_ago > PING_AFTER + PING_ANSWER or (self.closing and not self._tls):
                 self.answers = False
         if not self.closing and not self.retiring and reason != self.trouble:
             # Once per change: a server that stays away says the same at every try.
