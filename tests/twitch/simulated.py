@@ -139,7 +139,7 @@ class Network:
 
 
 class World:
-    """Server, service and daemon. Time passes by ``run``."""
+    """Server, service and daemon. Time passes by ``run``; ``seed`` decides everything."""
 
     def __init__(
         self,
@@ -152,6 +152,8 @@ class World:
         tame: bool = False,
     ) -> None:
         self.chance = random.Random(seed)
+        # The daemon draws its delays from the module's own generator.
+        random.seed(f"daemon {seed}")
         self.recording = Recording()
         self.clock, self.now = self.recording.clock, self.recording.now
         self.oracle = MemoryOracle(path)
