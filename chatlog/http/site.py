@@ -113,7 +113,8 @@ class Root(Resource):
         api = self._api
         if found := _LIVE.match(path):
             watched = found[1], found[2]
-            return _reading(lambda request: self._watch(request, *watched))
+            # Without end, so that there is nothing to say of it beforehand.
+            return {"GET": lambda request: self._watch(request, *watched)}
         if found := _ROOM.match(path):
             platform, name = found[1], found[2]
             removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731
@@ -150,7 +151,7 @@ class Root(Resource):
         return json_answer(verdict.status, verdict.body)
 
     def _watch(self, request: Any, platform: str, name: str) -> Answer | None:
-        if request.method == b"HEAD" or not CHANNEL.match(name) or self._status.room(platform, name) is None:
+        if not CHANNEL.match(name) or self._status.room(platform, name) is None:
             return error(404, "no_such_room", "this room is not recorded")
         return self._live.watch(request, self._recorder.room(platform, name))
 

@@ -101,6 +101,7 @@ class PathTests(SiteCase):
             ("PUT /api/v1/rooms/twitch/room0", "DELETE, GET, HEAD"),
             ("GET /api/v1/rotate", "POST"),
             ("OPTIONS /api/v1/rooms", "GET, HEAD, POST"),
+            ("HEAD /api/v1/rooms/twitch/room0/live", "GET"),
             ("BREW /metrics", "GET, HEAD"),
             ("get /", "GET, HEAD"),
         ):
