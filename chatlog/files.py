@@ -96,7 +96,7 @@ def write_whole(files: Files, fd: int, data: bytes) -> None:
 
 
 class OsFiles:
-    """The real file system."""
+    """The real file system. A symbolic link is never followed: what it leads to is none of ours."""
 
     def __init__(self) -> None:
         # syncfs(2) is Linux, and not in Python's os module. Since Linux 5.8 it reports write errors.
@@ -108,10 +108,10 @@ class OsFiles:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
     def reopen(self, path: str) -> int:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def lock(self, path: str) -> int:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:
@@ -120,7 +120,7 @@ class OsFiles:
         return fd
 
     def open_read(self, path: str) -> int:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def read(self, fd: int, size: int) -> bytes:
         return os.read(fd, size)
@@ -135,7 +135,7 @@ class OsFiles:
         os.ftruncate(fd, size)
 
     def size(self, path: str) -> int:
-        return os.stat(path).st_size
+        return os.lstat(path).st_size
 
     def sync(self, fd: int) -> None:
         os.fdatasync(fd)

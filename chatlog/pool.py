@@ -22,6 +22,7 @@ from chatlog.bucket import Bucket
 from chatlog.coverage import Hole
 from chatlog.overlaps import LINGER, Overlaps
 from chatlog.seats import Link, Room, Seat, State
+from chatlog.services import Standstill
 
 #: Seconds until a request without an answer counts as silent, counted from when it left.
 ACKNOWLEDGE_WITHIN = 30.0
@@ -78,10 +79,10 @@ class Pool(Service):
         self._timers: list[tuple[float, int, Seat, int]] = []
         self._timer_count = 0
         self._overlaps = Overlaps(lanes > 1)
+        self._standstill = Standstill()
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock
-        self._told = (0, 0)
-        self._told_at = float("-inf")
+        self._told, self._told_at = (0, 0), float("-inf")
 
     def add(self, room: Room) -> None:
         """Record ``room`` from now on; a room of that name must not be there yet."""
@@ -339,6 +340,7 @@ class Pool(Service):
     def _tick(self) -> None:
         try:
             now = self._clock.seconds()
+            judging = self._standstill.ticked(now)
             if self._unopened and now - self._last_opened >= OPEN_EVERY:
                 self._open(self._unopened.pop(0))
             while self._timers and self._timers[0][0] <= now:
@@ -348,7 +350,7 @@ class Pool(Service):
             for link in list(self.links):
                 if self._is_spare(link):
                     self._close(link)
-                else:
+                elif judging:
                     link.check()
             self._overlaps.check(now)
             self._tell(now)
@@ -388,8 +390,7 @@ class Pool(Service):
             return
         if recorded < len(self.rooms) and now - self._told_at < 30.0 and len(self._bucket):
             return
-        self._told = told
-        self._told_at = now
+        self._told, self._told_at = told, now
         self._log.info(
             "{platform}: recording {recorded} of {rooms} rooms on {links} connections",
             platform=self.platform,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import random
 import threading
@@ -46,6 +47,25 @@ class StagedService(MultiService):
                 self._log.warn("{name} did not stop in time; going on without it", name=child.name)
             except Exception:
                 self._log.failure("while stopping {name}", name=child.name)
+
+
+class Standstill:
+    """Knows when this process itself stood still, because the machine or somebody else stopped it: then what
+    others have said in the meantime is there, and only has not been read."""
+
+    #: Seconds between two ticks that are too many, and seconds that reading takes.
+    LONGEST, READING = 5.0, 2.0
+
+    def __init__(self) -> None:
+        self._ticked = math.inf
+        self._over_at = -math.inf
+
+    def ticked(self, now: float) -> bool:
+        """To be called about every second: whether others may be judged by what they have said."""
+        if now - self._ticked > self.LONGEST:
+            self._over_at = now + self.READING
+        self._ticked = now
+        return now >= self._over_at
 
 
 class Backoff:

@@ -119,6 +119,21 @@ class MemoryFilesTests(FilesTests):
 class OsFilesTests(SynchronousTestCase):
     """What only the real one has."""
 
+    def test_symbolic_links(self) -> None:
+        """A link in the spool is not followed: what it leads to is neither read nor written nor locked."""
+        directory = self.mktemp()
+        os.mkdir(directory)
+        secret, link = f"{directory}/secret", f"{directory}/link"
+        with open(secret, "wb") as file:
+            file.write(b"nobody's business")
+        os.symlink(os.path.abspath(secret), link)
+        files = OsFiles()
+        for call in (files.open_read, files.reopen, files.lock):
+            with self.assertRaises(OSError) as raised:
+                call(link)
+            self.assertEqual(raised.exception.errno, errno.ELOOP)
+        self.assertNotEqual(files.size(link), len(b"nobody's business"))
+
     def test_no_syncfs(self) -> None:
         """Where the system has no call that syncs everything, it says so."""
         files = OsFiles()

@@ -278,6 +278,20 @@ class TalkTests(TwitchCase):
         peer.echo("ann")
         self.assertEqual(self.holes, [("ann", Hole(last, self.wall(), "connection lost"))])
 
+    def test_stopped_for_a_while(self) -> None:
+        """A process that was stopped for a minute reads first what has come in the meantime, and then finds
+        nobody dead."""
+        pool = self.make("ann")
+        peer = self.recording(pool, "ann")
+        self.run_for(5)
+        self.reactor.advance(70)
+        self.run_for(1)
+        peer.say(chat("ann", "long ago", "id-1"))
+        self.run_for(30)
+        self.assertFalse(peer.aborted)
+        self.assertEqual([r["message"] for r in self.logs["ann"].records if r["type"] == "message"], ["long ago"])
+        self.assertEqual(self.holes, [])
+
     def test_roomstate_acknowledges_and_names_the_id(self) -> None:
         """A ROOMSTATE with the room's id is an acknowledgement too, and the id goes into records of
         lines that lack it."""
