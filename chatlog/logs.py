@@ -19,8 +19,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, LogEvent, LogLevel
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatlog.log_lines import Shape, as_json, as_lines, part_of
@@ -101,6 +103,10 @@ class Levels:
     def shows(self, event: LogEvent) -> bool:
         """Whether the event is worth a line."""
         level = event.get("log_level") or LogLevel.info
+        failure = event.get("log_failure")
+        if isinstance(failure, Failure) and failure.check(ReactorNotRunning):
+            # Twisted's answer to a second signal; it ends anyway.
+            return False
         if self._parts:
             least = self._parts.get(part_of(event))
             if least is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher
 from twisted.python import log
 from twisted.python.failure import Failure
@@ -176,6 +177,11 @@ class FilterTests(ConsoleTestCase):
     def test_verbose(self) -> None:
         """Everything, when asked for."""
         self.assertEqual(len(self.emit(True)), 12)
+
+    def test_second_signal(self) -> None:
+        """Who asks twice for the end, as ``timeout`` does, gets no traceback."""
+        self.logger("twisted.internet").failure("while calling", Failure(ReactorNotRunning("Can't stop")))
+        self.assertEqual(self.written, [])
 
     def test_legacy_messages(self) -> None:
         """twisted.python.log's chatter is left out; its errors are shown."""
