@@ -231,8 +231,10 @@ class KickProtocol(WebSocketClientProtocol):
             words = reason.getErrorMessage() or "TLS"
             return f"connection lost: {pusher.readable(words)}"
         if self.wasNotCleanReason and (self.failedByMe or self.droppedByMe):
-            # Autobahn gave the connection up.
-            return pusher.readable(self.wasNotCleanReason)
+            # Autobahn gave the connection up; the cause stands behind what it did.
+            words = pusher.readable(self.wasNotCleanReason)
+            cause = words.partition("TCP connection: ")[2]
+            return f"protocol violated: {cause}" if cause else words
         return "connection lost"
 
     def _write(self, frame: bytes) -> bool:
