@@ -11,6 +11,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -96,7 +97,8 @@ def write_whole(files: Files, fd: int, data: bytes) -> None:
 
 
 class OsFiles:
-    """The real file system. A symbolic link is never followed: what it leads to is none of ours."""
+    """The real file system. A symbolic link is never followed: what it leads to is none of ours. A
+    named pipe or a device is not opened: a thread could wait in it for ever."""
 
     def __init__(self) -> None:
         # syncfs(2) is Linux, and not in Python's os module. Since Linux 5.8 it reports write errors.
@@ -108,7 +110,7 @@ class OsFiles:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
     def reopen(self, path: str) -> int:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return _open_regular(path, os.O_WRONLY | os.O_APPEND)
 
     def lock(self, path: str) -> int:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -120,7 +122,7 @@ class OsFiles:
         return fd
 
     def open_read(self, path: str) -> int:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return _open_regular(path, os.O_RDONLY)
 
     def read(self, fd: int, size: int) -> bytes:
         return os.read(fd, size)
@@ -185,3 +187,14 @@ class OsFiles:
     def free_bytes(self, directory: str) -> int:
         state = os.statvfs(directory)
         return state.f_bavail * state.f_frsize
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # O_NONBLOCK changes nothing for a regular file, and lets the open of a pipe return.
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return fd
+    os.close(fd)
+    code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+    raise OSError(code, os.strerror(code) if code == errno.EISDIR else "not a regular file", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -107,6 +108,10 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(files.size(f"{directory}/lock"), 1)
 
 
+def _too_long(*_: object) -> None:
+    raise AssertionError("it waits")
+
+
 class MemoryFilesTests(FilesTests):
     """The double."""
 
@@ -133,6 +138,31 @@ class OsFilesTests(SynchronousTestCase):
                 call(link)
             self.assertEqual(raised.exception.errno, errno.ELOOP)
         self.assertNotEqual(files.size(link), len(b"nobody's business"))
+
+    def test_no_regular_file(self) -> None:
+        """A named pipe or a directory in the spool is an error at once; no thread waits in it."""
+        directory = self.mktemp()
+        os.mkdir(directory)
+        pipe = f"{directory}/pipe"
+        os.mkfifo(pipe)
+        files = OsFiles()
+        # Somebody holds it open, so that a wrong open returns too instead of keeping the test.
+        holder = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        self.addCleanup(os.close, holder)
+        for call in (files.open_read, files.reopen):
+            self.assertEqual(self.assertRaises(OSError, call, pipe).errno, errno.EINVAL)
+        self.assertEqual(self.assertRaises(OSError, files.open_read, directory).errno, errno.EISDIR)
+
+    def test_no_regular_file_nobody_waits(self) -> None:
+        """A pipe that nobody else has open does not keep its reader either."""
+        pipe = self.mktemp()
+        os.mkfifo(pipe)
+        previous = signal.signal(signal.SIGALRM, _too_long)
+        self.addCleanup(signal.signal, signal.SIGALRM, previous)
+        signal.alarm(5)
+        self.addCleanup(signal.alarm, 0)
+        self.assertEqual(self.assertRaises(OSError, OsFiles().open_read, pipe).errno, errno.EINVAL)
+        self.assertEqual(self.assertRaises(OSError, OsFiles().reopen, pipe).errno, errno.ENXIO)
 
     def test_no_syncfs(self) -> None:
         """Where the system has no call that syncs everything, it says so."""

@@ -289,7 +289,8 @@ class TalkTests(TwitchCase):
         peer.say(chat("ann", "long ago", "id-1"))
         self.run_for(30)
         self.assertFalse(peer.aborted)
-        self.assertEqual([r["message"] for r in self.logs["ann"].records if r["type"] == "message"], ["long ago"])
+        messages = [r["message"] for r in self.logs["ann"].records if r["type"] == "message"]
+        self.assertEqual(messages, ["long ago"])
         self.assertEqual(self.holes, [])
 
     def test_roomstate_acknowledges_and_names_the_id(self) -> None:
