@@ -95,7 +95,6 @@ def main(argv: list[str]) -> int:
             undelivered=found.undelivered,
             outside=sum(missing.count for missing in outcome.outside),
             hidden=sum(missing.hidden for missing in outcome.hidden),
-            held_up=outcome.held_up,
             late_copies=outcome.late_copies,
             doubled=found.doubled - outcome.late_copies,
             altered=found.altered + found.invalid + found.unknown,
@@ -117,7 +116,6 @@ def main(argv: list[str]) -> int:
     print(f"events sent {total['sent']}, recorded {total['recorded']}, objects {total['objects']}")
     print(f"never delivered {total['undelivered']}; lost within the bounds {total['within']},")
     print(f"for want of room {total['dropped']}, outside the bounds {total['outside']};")
-    print(f"held up by a connection that then broke, and in no gap record {total['held_up']};")
     print(f"copies without an id that came too late to be known {total['late_copies']};")
     print(f"doubled {total['doubled']}, altered, invalid or never sent {total['altered']};")
     print(f"holes {total['holes']}, gap records {total['gaps']}, events in no gap record {total['hidden']};")

@@ -62,14 +62,14 @@ class Daemon(StagedService):
         """End the process because the disk can no longer be trusted, and show what every thread is doing:
         one of them may have been waiting for it."""
         self.show_stacks(reason)
-        self.fail(reason)
+        self.fail(f"{reason}; chatlog ends, so that a new start can recover")
 
     def fail(self, reason: str) -> None:
         """End the process with a status that makes a supervisor start it again."""
         if self._failed:
             return
         self._failed = True
-        self._log.critical("{reason}; chatlog ends, so that a new start can recover", reason=reason)
+        self._log.critical("{reason}", reason=reason)
         # twistd itself would report success.
         self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, FAILED)
         self._reactor.callWhenRunning(self._reactor.stop)

@@ -127,7 +127,7 @@ class KickFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
             self.delay = 0.0
         else:
             self.delay = self._backoff.next()
-        heard_ago = now - lost.last_heard if lost.established_at is not None else None
+        heard_ago = lost.heard_ago() if lost.established_at is not None else None
         self._ended(connector, heard_ago, lost.reason, closing)
 
     def _ended(self, connector: IConnector, heard_ago: float | None, reason: str, closing: Closing) -> None:

@@ -22,6 +22,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatlog.arrivals import Arrivals
 from chatlog.kick import pusher
 from chatlog.kick.pusher import Closing
 from chatlog.record import rfc3339
@@ -76,7 +77,7 @@ class Silent:
 
 
 class KickProtocol(WebSocketClientProtocol):
-    """A connection. ``last_heard`` is when the last byte came, in seconds of the clock; ``received`` the
+    """A connection. ``arrivals`` tells when the last byte came, in seconds of the clock; ``received`` the
     same by the wall clock, as records have it; ``established_at`` when the server welcomed us."""
 
     log = Silent()
@@ -97,7 +98,8 @@ class KickProtocol(WebSocketClientProtocol):
         self._wall = wall
         self._on_settled = on_settled
         self._on_closing = on_closing
-        self._began = self.last_heard = clock.seconds()
+        self._began = clock.seconds()
+        self.arrivals = Arrivals(b"created_at", pusher.latest_time, self._began)
         self.received = ""
         self.established_at: float | None = None
         self.reason = ""
@@ -125,6 +127,10 @@ class KickProtocol(WebSocketClientProtocol):
         if self._code is not None and self._code >= 4000:
             return pusher.closing(self._code)
         return pusher.closing(self._error_code)
+
+    def heard_ago(self) -> float:
+        """Seconds since everything had come that the server had sent."""
+        return self.arrivals.heard_ago(self._clock.seconds(), self._wall())
 
     # -- what the owner asks -----------------------------------------------------------------------
 
@@ -166,10 +172,10 @@ class KickProtocol(WebSocketClientProtocol):
         elif self.established_at is None:
             if now - self._began >= WELCOME_WITHIN:
                 self.abort("no welcome from the server")
-        elif self._pinged_at is not None and self.last_heard < self._pinged_at:
+        elif self._pinged_at is not None and self.arrivals.heard < self._pinged_at:
             if now - self._pinged_at >= PONG_WITHIN:
                 self.abort("connection lost")
-        elif now - self.last_heard >= self._ping_after:
+        elif now - self.arrivals.heard >= self._ping_after:
             self._pinged_at = now
             self._write(pusher.PING)
         if self._pending and now - self._asked_at >= ANSWER_WITHIN:
@@ -178,11 +184,11 @@ class KickProtocol(WebSocketClientProtocol):
     # -- what Twisted and autobahn call ------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        self._began = self.last_heard = self._clock.seconds()
+        self._began = self.arrivals.heard = self._clock.seconds()
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        self.last_heard = self._clock.seconds()
+        self.arrivals.came(data, self._clock.seconds())
         self.received = rfc3339(int(self._wall() * 1000))
         try:
             self._dataReceived(data)

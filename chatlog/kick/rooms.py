@@ -161,7 +161,7 @@ class KickLink(Link):
 
     def heard_ago(self) -> float:
         connection = self._factory.connection
-        return 0.0 if connection is None else self._clock.seconds() - connection.last_heard
+        return 0.0 if connection is None else connection.heard_ago()
 
     def check(self) -> None:
         if self._factory.connection is not None:

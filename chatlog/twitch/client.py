@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog import pacing
+from chatlog.arrivals import Arrivals
 from chatlog.services import Backoff
 from chatlog.settings import TwitchSettings
 from chatlog.twitch import irc
@@ -63,8 +64,8 @@ class Owner(Typed):
 
 
 class TwitchProtocol(Protocol):
-    """A connection. ``heard`` is when the last byte came, in seconds of the clock; ``nick`` is what the
-    server calls us."""
+    """A connection. ``arrivals`` tells when the last byte came, in seconds of the clock; ``nick`` is what
+    the server calls us."""
 
     transport: Any
     _log = Logger()
@@ -75,14 +76,15 @@ class TwitchProtocol(Protocol):
         self._clock = clock
         self._splitter = LineSplitter()
         self._pinged = False
-        self._began = self.heard = clock.seconds()
+        self._began = clock.seconds()
+        self.arrivals = Arrivals(b"tmi-sent-ts=", irc.latest_time, self._began)
         self.welcomed_at: float | None = None
         self.reason = ""
         self.login_refused = ""
         self.nick = ""
 
     def connectionMade(self) -> None:
-        self._began = self.heard = self._clock.seconds()
+        self._began = self.arrivals.heard = self._clock.seconds()
         # The capabilities come first, so that what follows the welcome is tagged already.
         self.send(irc.format_line("CAP", "REQ", "twitch.tv/tags twitch.tv/commands"))
         if self._settings.oauth is not None and self._settings.username is not None:
@@ -98,7 +100,7 @@ class TwitchProtocol(Protocol):
         self.transport.write(line)
 
     def dataReceived(self, data: bytes) -> None:
-        self.heard = self._clock.seconds()
+        self.arrivals.came(data, self._clock.seconds())
         self._pinged = False
         lines = self._splitter.feed(data)
         if lines:
@@ -126,9 +128,9 @@ class TwitchProtocol(Protocol):
         if self.welcomed_at is None:
             if now - self._began > LOGIN_WITHIN:
                 self.drop("no welcome from the server", abort=True)
-        elif now - self.heard > DEAD_AFTER:
+        elif now - self.arrivals.heard > DEAD_AFTER:
             self.drop("connection lost", abort=True)
-        elif now - self.heard > PING_AFTER and not self._pinged:
+        elif now - self.arrivals.heard > PING_AFTER and not self._pinged:
             self._pinged = True
             self.send(irc.format_line("PING", "chatlog"))
 
@@ -144,7 +146,7 @@ class TwitchProtocol(Protocol):
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = Failure(Exception())) -> None:  # noqa: B008
-        heard_ago = None if self.welcomed_at is None else self._clock.seconds() - self.heard
+        heard_ago = None if self.welcomed_at is None else self._clock.seconds() - self.arrivals.heard
         if rest := self._splitter.rest():
             self._owner.cut_off(rest)
         self._owner.lost(heard_ago, self.reason or "connection lost")

@@ -15,6 +15,7 @@ about lengths, tag names or commands it does not know.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -164,6 +165,16 @@ def format_line(command: str, *params: str, source: str = "", tags: Mapping[str,
                 raise ValueError(f"{name} begins with a colon")
             words.append(param)
     return " ".join(words).encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+#: In the tags at the beginning of a line, and nowhere else: a text may say the same.
+_SENT = re.compile(rb"^@(?:[^ \r\n]*;)?tmi-sent-ts=(\d{13})[; ]", re.MULTILINE)
+
+
+def latest_time(data: bytes) -> float | None:
+    """When the last line of ``data`` that says so was sent, in seconds since the epoch."""
+    found = _SENT.findall(data)
+    return int(found[-1]) / 1000 if found else None
 
 
 def format_channels(command: str, channels: Iterable[str]) -> list[bytes]:

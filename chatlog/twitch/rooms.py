@@ -110,7 +110,9 @@ class TwitchLink(Link):
 
     def heard_ago(self) -> float:
         protocol = self._factory.protocol
-        return 0.0 if protocol is None else self._clock.seconds() - protocol.heard
+        if protocol is None:
+            return 0.0
+        return protocol.arrivals.heard_ago(self._clock.seconds(), self._wall())
 
     def check(self) -> None:
         if self._factory.protocol is not None:
@@ -158,7 +160,7 @@ class TwitchLink(Link):
             self._log.warn("twitch: connection {number}: {reason}", number=self.number, reason=reason)
         if self.up:
             reason = "reconnect" if self.retiring else reason
-            self._pool.link_down(self, self._wall() - (heard_ago or 0.0), reason)
+            self._pool.link_down(self, self._wall() - self.heard_ago(), reason)
         if self.retiring:
             self._factory.stopTrying()
         if gone is not None:

@@ -111,7 +111,7 @@ class KeepaliveTests(ConnectionCase):
         self.established()
         self.tick(45)
         self.client.dataReceived(b"\x81")
-        self.assertEqual(self.client.last_heard, self.clock.seconds())
+        self.assertEqual(self.client.arrivals.heard, self.clock.seconds())
         self.tick(29)
         self.pump.flush()
         self.assertEqual(self.owner.calls, [])

@@ -70,8 +70,6 @@ class Outcome:
     said_dropped: int = 0
     outside: list[Range] = field(default_factory=list)
     hidden: list[Range] = field(default_factory=list)
-    #: Events that a connection which stood still for a while had not brought yet when it broke.
-    held_up: int = 0
     #: Events without an id that one of two connections brought so late that nobody could know them again.
     late_copies: int = 0
     #: Files that are not in the store.
@@ -129,9 +127,8 @@ class World:
         #: Since when not everything can be written, if that is so, and when that was before.
         self.full_since: float | None = None
         self.full: list[tuple[int, int]] = []
-        #: When a connection stood still. If it breaks soon after, the last that it brought is older than it
-        #: seems, and the hole begins too late by that.
-        self.stalls: list[tuple[int, int]] = []
+        #: How often a connection stood still for a while.
+        self.stalls = 0
         #: Since when a process that is gone may have left something that no sync has covered.
         self._unsafe_since: float | None = None
         self._ended = False
@@ -271,11 +268,6 @@ class World:
         if daemon.getServiceNamed("recorder").recovered_durable:
             self._unsafe_since = None
 
-    def stalled(self, seconds: float) -> None:
-        """A connection brings nothing for so many seconds."""
-        now = self.timeline.now
-        self.stalls.append((round((START + now) * 1000), round((START + now + seconds) * 1000)))
-
     def trouble(self) -> None:
         """From now on not everything can be written."""
         if self.full_since is None:
@@ -325,7 +317,7 @@ class World:
         outcome = Outcome(judge(ledger, recordings, Excuses(tuple(self.windows))), digest.hexdigest())
         outcome.left = left
         if self.settings.twitch is not None and self.settings.twitch.lanes > 1:
-            outcome.late_copies = min(outcome.judgement.doubled, len(self.stalls))
+            outcome.late_copies = min(outcome.judgement.doubled, self.stalls)
         self._sort(outcome)
         outcome.said_dropped = sum(self._dropped(recording) for recording in recordings)
         return outcome
@@ -340,10 +332,7 @@ class World:
                 outcome.dropped += missing.count
             elif missing.why == "lost":
                 outcome.outside.append(missing)
-            held_up = any(start <= missing.start and missing.end <= end for start, end in self.stalls)
-            if missing.hidden and missing.why == "undelivered" and held_up:
-                outcome.held_up += missing.hidden
-            elif missing.hidden:
+            if missing.hidden:
                 outcome.hidden.append(missing)
 
     @staticmethod
