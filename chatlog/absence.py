@@ -1,13 +1,14 @@
 """For how much of today, and of the last hour, each room was not recorded.
 
 Fed by the holes as they close; the ones that are open are added when somebody asks. A day is that of
-UTC. What an earlier process recorded today is not known here, but the hole between that one and this
-one is counted.
+UTC. Of what an earlier process recorded today only the present period of the manifest is known, an hour
+at most; the hole between that one and this one is counted in any case.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 
 from chatlog.coverage import Coverage, Hole
 from chatlog.journal import Key
@@ -22,7 +23,7 @@ PART = 300.0
 
 
 class Absence:
-    """``since``: when the day began, or the process if that was later, by the wall clock."""
+    """``since``: when the day began, or what is known of it if that was later, by the wall clock."""
 
     def __init__(self, now: float) -> None:
         self._day = Tally(now)
@@ -34,6 +35,14 @@ class Absence:
     @property
     def since(self) -> float:
         return self._day.since
+
+    def earlier(self, since: float, lost: Mapping[Key, float]) -> None:
+        """An earlier process has recorded since then, and each room lost so many seconds."""
+        if since < self._day.since:
+            self._day.since = max(since, self._midnight)
+            self._day.lost = dict(lost)
+            start = self._parts[0][0]
+            self._parts.appendleft((max(since, start - HOUR), dict(lost)))
 
     def closed(self, key: Key, hole: Hole) -> None:
         """A hole of the room has closed."""

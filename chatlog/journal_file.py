@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,14 @@ from chatlog.files import Files, write_whole
 
 #: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.
 LARGEST = 1_000_000
+
+
+def boot_id() -> str:
+    """What distinguishes this start of the machine from all others; ``""`` where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 class JournalFile:

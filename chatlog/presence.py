@@ -8,9 +8,8 @@ that hole with a gap record like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from twisted.application.service import Service
@@ -44,14 +43,6 @@ class RoomTime(NamedTuple):
     recorded: float
     missing: float
     reason: str
-
-
-def boot_id() -> str:
-    """What distinguishes this start of the machine from all others; ``""`` where nothing does."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except (OSError, ValueError):
-        return ""
 
 
 class Presence(Service):
@@ -335,6 +326,11 @@ class Presence(Service):
     def since(self) -> float:
         """When the present period began."""
         return self._tally.since
+
+    @property
+    def lost(self) -> Mapping[Key, float]:
+        """The seconds of the present period in which each room was not recorded, as far as that is over."""
+        return self._tally.lost
 
     def closing(self, at: float) -> None:
         """The period will end at ``at``, as soon as its seconds are safe: see ``turn``."""

@@ -230,6 +230,8 @@ class Recorder(Service):
                 self._writer.retire(room)
         if await self._commits.finish():
             self._spool.close()
+            if not unwritten and not self.fatal:
+                self._log.info("stopped; everything that came is on the disk")
         else:
             # The lock is kept: a thread may still be at work.
             self._log.warn("the disk is slow; what is open is sealed at the next start")

@@ -50,6 +50,10 @@ class Roster:
         """Since when the figures of today are counted."""
         return self._absence.since
 
+    def earlier(self, since: float, lost: Mapping[Key, float]) -> None:
+        """An earlier process has recorded since then, and each room lost so many seconds."""
+        self._absence.earlier(since, lost)
+
     def closed(self, key: Key, hole: Hole) -> None:
         """A hole of a room has closed."""
         self._absence.closed(key, hole)

@@ -7,6 +7,7 @@ asks, are enough; a message costs nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -82,6 +83,8 @@ class Status(Service):
         self.pools = pools
         self.missing = {} if missing is None else missing
         self.alarms: Callable[[], list[Facts]] = list
+        #: Since when an earlier process has recorded, and the seconds that each room lost.
+        self.earlier: Callable[[], tuple[float, Mapping[Key, float]]] = lambda: (math.inf, {})
         self._recorder = recorder
         self._uploader = uploader
         self._clock = clock
@@ -106,6 +109,7 @@ class Status(Service):
     def startService(self) -> None:
         super().startService()
         self._begin()
+        self._roster.earlier(*self.earlier())
         self._vitals.begin()
         self._look()
         for looks in self._looks:

@@ -23,10 +23,10 @@ from chatlog.ephemeral import read_mounts, warnings
 from chatlog.fetch import http_get
 from chatlog.files import Files, OsFiles
 from chatlog.gap import gap_line, loss_line
-from chatlog.journal_file import JournalFile
+from chatlog.journal_file import JournalFile, boot_id
 from chatlog.manifest import Manifest
 from chatlog.pool import Pool
-from chatlog.presence import Presence, boot_id
+from chatlog.presence import Presence
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder import Recorder
 from chatlog.reload import Reload
@@ -222,6 +222,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     status: Status = Status(
         settings, counters, recorder, uploader, platforms.pools, reactor, wall, platforms.missing
     )
+    status.earlier = lambda: (presence.since, presence.lost)
     webhook = Webhook(settings.alarms, settings.instance, lambda: http_agent(reactor), reactor)
     alarms = Alarms(status, reactor, wall, webhook.send)
 

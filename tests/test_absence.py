@@ -53,6 +53,31 @@ class AbsenceTests(SynchronousTestCase):
         self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
         self.assertEqual(self.absence.gaps[KEY], 0)
 
+    def test_restart(self) -> None:
+        """What an earlier process is known to have recorded counts after a restart: a minute away is a
+        minute, and not most of what there is."""
+        self.begin(MIDNIGHT + 3600 + 1800)
+        self.coverage = Coverage()
+        self.coverage.missing(self.now - 60, "restart")
+        self.absence.earlier(MIDNIGHT + 3600, {KEY: 120.0})
+        hole = self.coverage.began(self.now)
+        assert hole is not None
+        self.absence.closed(KEY, hole)
+        self.assertAlmostEqual(self.today(), 1 - 180 / 1800)
+        self.assertAlmostEqual(self.hour(), 1 - 180 / 1800)
+        self.run_for(1800)
+        self.assertAlmostEqual(self.today(), 1 - 180 / 3600)
+        self.assertAlmostEqual(self.hour(), 1 - 180 / 3600)
+        self.run_for(3700)
+        self.assertEqual(self.hour(), 1.0)
+
+    def test_first_start(self) -> None:
+        """Where there was no earlier process, nothing changes."""
+        self.begin(MIDNIGHT + 3600)
+        self.absence.earlier(self.now, {})
+        self.run_for(60)
+        self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
+
     def test_hole_leaves_the_hour(self) -> None:
         """A hole is part of the last hour for an hour, and of the day until midnight."""
         self.begin(MIDNIGHT + 3600)
