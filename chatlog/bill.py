@@ -6,6 +6,7 @@ Every object is one PUT and one HEAD, which verifies it; an hourly manifest is o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import ceil
 
@@ -100,7 +101,7 @@ def storage_cost(prices: Prices, month: Month, number: int) -> float:
 
 def total_cost(prices: Prices, month: Month, number: int) -> float:
     """Dollars for the ``number``-th month."""
-    return sum(requests_cost(prices, month)) + storage_cost(prices, month, number)
+    return math.fsum(requests_cost(prices, month)) + storage_cost(prices, month, number)
 
 
 def host_cost(month: Month) -> float:

@@ -9,6 +9,7 @@ Prints, as tables in Markdown, what object stores ask for the requests and for t
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -64,7 +65,7 @@ def one(load: Load, months: int) -> Iterator[str]:
         (f"month {months}", lambda prices: total_cost(prices, month, months)),
         (
             f"all {months} months",
-            lambda prices: sum(total_cost(prices, month, number) for number in range(1, months + 1)),
+            lambda prices: math.fsum(total_cost(prices, month, number) for number in range(1, months + 1)),
         ),
     ]
     for name, cost in parts:

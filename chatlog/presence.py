@@ -141,6 +141,8 @@ class Presence(Service):
         now = self._started = self._wall()
         data = self._read()
         past = replay(data, self._boot)
+        if data.strip() and past.end is None and not past.rooms:
+            self._log.error("what the earlier run noted makes no sense; its rooms have no gap records")
         self._tally = Tally(now if past.since is None else min(past.since, now))
         wanted = frozenset(self._wanted())
         for key, standing in past.rooms.items():

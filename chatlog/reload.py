@@ -52,6 +52,15 @@ def is_changeable(path: str) -> bool:
     return any(path == key or path.startswith(f"{key}.") for key in CHANGEABLE)
 
 
+def _changed(old: Settings, new: Settings) -> list[str]:
+    return list(dict.fromkeys(_TOGETHER.get(key, key) for key in changes(old, new)))
+
+
+def _is_immediate(key: str) -> bool:
+    # A platform whose first room was just added brings its whole section along.
+    return is_changeable(key) or key in ("twitch", "kick")
+
+
 class Reload:
     """Reads the configuration again when it is called. ``load()`` gives the settings or raises
     ConfigError; ``apply(settings)`` puts in force what can be."""
@@ -62,7 +71,8 @@ class Reload:
         self, load: Callable[[], Settings], current: Settings, apply: Callable[[Settings], None]
     ) -> None:
         self._load = load
-        self._current = current
+        #: What the process was started with is the measure for what needs a new start.
+        self._started = self._in_force = current
         self._apply = apply
 
     def __call__(self) -> None:
@@ -74,15 +84,12 @@ class Reload:
                 self._log.error("{problem}", problem=problem)
             self._log.error("the configuration has problems; the one that was read before stays in force")
             return
-        changed = list(dict.fromkeys(_TOGETHER.get(key, key) for key in changes(self._current, new)))
-        # A platform whose first room was just added brings its whole section along.
-        later = [key for key in changed if not is_changeable(key) and key not in ("twitch", "kick")]
-        # What the process was started with stays the measure for what needs a new start.
+        now = [key for key in _changed(self._in_force, new) if _is_immediate(key)]
+        later = [key for key in _changed(self._started, new) if not _is_immediate(key)]
+        self._in_force = new
         self._apply(new)
-        if not changed:
+        if not now and not later:
             self._log.info("the configuration was read again; nothing has changed")
-            return
-        now = [key for key in changed if key not in later]
         if now:
             self._log.info("the configuration was read again; in force: {keys}", keys=", ".join(now))
         if later:

@@ -179,7 +179,10 @@ class Spool:
             for entry in self.files.names(self.path(area)):
                 if area == "open" and entry.endswith(".jsonl.tmp"):
                     # Half of a repair that an earlier run did not end; it is done anew.
-                    self.files.remove(self.path(area, entry))
+                    try:
+                        self.files.remove(self.path(area, entry))
+                    except IsADirectoryError:
+                        self.strangers.append(entry)
                     continue
                 try:
                     name = parse_name(entry[: entry.rfind(".jsonl") + 6])

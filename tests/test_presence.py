@@ -8,6 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.coverage import Coverage, Hole
@@ -693,6 +694,18 @@ class JournalTests(PresenceCase):
         replay(good + garbage, "x")
         past = replay(garbage.replace(b"{", b"") + b"\n" + good, "x")
         self.assertEqual((past.end, past.rooms), (9.0, {("twitch", "a"): Standing(7.0, True)}))
+
+    def test_nonsense(self) -> None:
+        """A journal that says nothing at all is an error in the log, and no reason not to record."""
+        self.files.put(JOURNAL, b"\0" * 3000)
+        seen: list[str] = []
+        with capturedLogs() as events:
+            run = self.run_from(START)
+        seen += [str(event.get("log_format")) for event in events]
+        self.assertTrue(any("makes no sense" in text for text in seen), seen)
+        run.acknowledge("a")
+        run.advance(1)
+        self.assertEqual(run.holes, [])
 
     def test_what_a_crash_left(self) -> None:
         """Where the disk has lost a part of the journal and kept what came later, that is not believed: it

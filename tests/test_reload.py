@@ -122,6 +122,15 @@ class ReloadTests(SynchronousTestCase):
         )
         self.assertEqual(self.applied, [self.next])
 
+    def test_back_again(self) -> None:
+        """What is set back to what it was at the start has changed as well, and is not asked for twice."""
+        start = self.next
+        self.next = replace(start, alarms=AlarmSettings(coverage=50))
+        self.assertIn("in force: alarms.coverage", self.told()[0][1])
+        self.next = start
+        self.assertIn("in force: alarms.coverage", self.told()[0][1])
+        self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
+
     def test_nothing_new(self) -> None:
         """An unchanged file is said to be unchanged."""
         self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
