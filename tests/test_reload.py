@@ -124,10 +124,9 @@ class ReloadTests(SynchronousTestCase):
 
     def test_back_again(self) -> None:
         """What is set back to what it was at the start has changed as well, and is not asked for twice."""
-        start = self.next
-        self.next = replace(start, alarms=AlarmSettings(coverage=50))
+        self.next = replace(SETTINGS, alarms=AlarmSettings(coverage=50))
         self.assertIn("in force: alarms.coverage", self.told()[0][1])
-        self.next = start
+        self.next = SETTINGS
         self.assertIn("in force: alarms.coverage", self.told()[0][1])
         self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
 
