@@ -116,10 +116,24 @@ def _exact(text: bytes | str) -> Any:
     bytes that are not UTF-8."""
     if isinstance(text, bytes):
         text = text.decode("utf-8")
+    if _is_too_deep(text):
+        raise ValueError("nested too deeply")
     try:
         return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _is_too_deep(text: str) -> bool:
+    """How deep the standard library goes depends on its version; readers of records may go less deep."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def _finite(text: str) -> float:
@@ -133,6 +147,10 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+#: Levels of nesting that are taken, about as many as orjson takes.
+DEEPEST = 1000
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 

@@ -90,6 +90,12 @@ class ParseTests(SynchronousTestCase):
             surrogate = '["\\ud800",' + "[" * depth + "]" * depth + "]"
             self.assertFalse(understood(plain("Some", surrogate)).decoded)
 
+    def test_many_brackets(self) -> None:
+        """Many that are no nesting are none, in texts and beside each other."""
+        for text in ("[{" * 2000, '\\"[' * 2000):
+            self.assertTrue(understood(plain("Some", f'["\\ud800","{text}"]')).decoded, text[:9])
+        self.assertTrue(understood(plain("Some", '["\\ud800"' + ",[]" * 2000 + "]")).decoded)
+
     def test_size_limit(self) -> None:
         """A frame beyond the limit is not looked into; one of exactly the limit is."""
         head, tail = b'{"event":"Some","data":"', b'"}'
