@@ -84,7 +84,7 @@ class DetailsTests(SynchronousTestCase):
 
     def test_deep_payload(self) -> None:
         """A payload nested deeper than can be written again is kept as the raw frame."""
-        for depth in (100, 300, 1000):
+        for depth in (100, 300, 1500):
             data = frame("SomethingNew", {"a": 1}).replace(b"1}", b"[" * depth + b"]" * depth + b"}")
             found = record(data)
             if found["type"] == "unparsed":
