@@ -89,6 +89,8 @@ class Recorder(Service):
         # Files that a change of period ended and that are still to be finished.
         self._rotating: list[tuple[Room, OpenFile]] = []
         self._failing: set[str] = set()
+        # Dropped records that the log knows of.
+        self._told_dropped = 0
         self._flushed_at = 0.0
         self._sealed_when_full = -_SEAL_WHEN_FULL
 
@@ -231,7 +233,7 @@ class Recorder(Service):
         if await self._commits.finish():
             self._spool.close()
             if not unwritten and not self.fatal:
-                self._log.info("stopped; everything that came is on the disk")
+                self._log.info("stopped; what was recorded is on the disk")
         else:
             # The lock is kept: a thread may still be at work.
             self._log.warn("the disk is slow; what is open is sealed at the next start")
@@ -330,6 +332,10 @@ class Recorder(Service):
             if self.trouble and wrote and not self._to_write:
                 self.trouble = ""
                 self._log.info("writing to {directory} again", directory=self._spool.directory)
+                dropped = self._counters.dropped["overflow"] - self._told_dropped
+                if dropped:
+                    self._told_dropped += dropped
+                    self._log.error("{count} records found no room and are lost", count=dropped)
                 for room in self:
                     self._report_loss(room)
             return

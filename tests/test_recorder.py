@@ -12,7 +12,7 @@ from typing import Any, cast
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, capturedLogs, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
@@ -483,6 +483,24 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(rig.recorder.buffered_bytes, 0)
         self.assertIn("No space", rig.recorder.trouble)
         self.assertEqual(rig.losses, [])
+
+    def test_log_counts_the_dropped(self) -> None:
+        """Once there is space again the log says how many records are lost, each time those that are new."""
+        rig = Recording(buffer_limit=1).start()
+        for count in (2, 3):
+            before = rig.counters.dropped["overflow"]
+            rig.files.rule = _no_writes
+            for number in range(count):
+                rig.append("one", line(number))
+                rig.advance()
+            rig.files.rule = _anything
+            with capturedLogs() as events:
+                rig.append("one", line(9))
+                rig.advance(3)
+            told = [event["count"] for event in events if "found no room" in str(event.get("log_format"))]
+            dropped = rig.counters.dropped["overflow"] - before
+            self.assertGreaterEqual(dropped, count)
+            self.assertEqual(told, [dropped])
 
     def test_short_writes(self) -> None:
         """A system that takes a few bytes at a time gets the rest with more writes."""
