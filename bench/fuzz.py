@@ -17,13 +17,16 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from chatlog import config, journal, manifest_rows, recovery
+from chatlog.config import config
+from chatlog.config.settings import Settings
+from chatlog.journal import journal
 from chatlog.kick import pusher
-from chatlog.room_list import RoomList
-from chatlog.settings import Settings
-from chatlog.stored_journal import StoredJournal
+from chatlog.rooms.room_list import RoomList
+from chatlog.spool import recovery
 from chatlog.twitch import irc
 from chatlog.twitch.lines import LineSplitter
+from chatlog.uploader import manifest_rows
+from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import MemoryFiles
 
 Target = Callable[[bytes], object]

@@ -19,9 +19,9 @@ from collections.abc import Callable
 
 from bench.parse_twitch import READ_SIZE, RUNS, made_up_line
 from chatlog.counters import Counters
-from chatlog.duplicates import Duplicates, Repeats
 from chatlog.record import encode_full
-from chatlog.seats import Room
+from chatlog.rooms.duplicates import Duplicates, Repeats
+from chatlog.rooms.seats import Room
 from chatlog.twitch import irc
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.lines import LineSplitter

@@ -16,12 +16,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
+from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
-from chatlog.recorder import Recorder
+from chatlog.recorder.recorder import Recorder
 from chatlog.services import OwnedThreads
-from chatlog.settings import RecorderSettings
-from chatlog.spool import Spool
+from chatlog.spool.spool import Spool
 
 _LINE = b'{"timestamp":"2025-12-29T10:30:45.123Z","channel":"made_up","message":"%s"}\n' % (b"x" * 500)
 

@@ -5,7 +5,7 @@
 Prints bytes a record for files of several lengths: as they are and compressed, in full and basic
 detail. The chat is the simulator's, made from a seed; it is encoded and packed as the recorder does
 it, and a file is an hour of one room. Compression gets better with length, since names, badges and
-words come again. chatlog/sizes.py holds these figures for the calculation of costs.
+words come again. chatlog/cost/sizes.py holds these figures for the calculation of costs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from chatlog import record
 from chatlog.counters import Counters
 from chatlog.kick import events as kick_events
 from chatlog.kick import pusher
-from chatlog.packing import SUFFIXES, packer
 from chatlog.simulator.chat import NO_ROOM, Chat
 from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.people import make_people
@@ -26,6 +25,7 @@ from chatlog.simulator.texts import make_texts
 from chatlog.simulator.twitch_chat import TwitchChat
 from chatlog.twitch import events as twitch_events
 from chatlog.twitch import irc
+from chatlog.uploader.packing import SUFFIXES, packer
 
 #: Records in a file.
 LENGTHS = (1, 10, 100, 1000, 10_000)

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.scripts.twistd import run
 
-from chatlog import pacing
+from chatlog.network import pacing
 
 
 def begin(transport: Any) -> None:

@@ -26,12 +26,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import react
 
 from bench.recorder import resident
-from chatlog.archive import open_store
-from chatlog.counters import Counters
-from chatlog.files import OsFiles
-from chatlog.packing import SUFFIXES
-from chatlog.services import OwnedThreads
-from chatlog.settings import (
+from chatlog.config.settings import (
     ArchiveSettings,
     RecorderSettings,
     S3Settings,
@@ -39,8 +34,13 @@ from chatlog.settings import (
     Settings,
     UploaderSettings,
 )
-from chatlog.shipment import Stored
-from chatlog.uploader import Uploader
+from chatlog.counters import Counters
+from chatlog.files import OsFiles
+from chatlog.services import OwnedThreads
+from chatlog.store.archive import open_store
+from chatlog.uploader.packing import SUFFIXES
+from chatlog.uploader.shipment import Stored
+from chatlog.uploader.uploader import Uploader
 
 DIFFERENT = 8
 _SERVER = """

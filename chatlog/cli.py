@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from chatlog import __version__
-from chatlog.verify_command import verify
+from chatlog.verify.command import verify
 
 # What a command needs is imported by the command: completing a line has to be quick.
 if TYPE_CHECKING:
-    from chatlog.api_client import ApiClient
-    from chatlog.settings import Settings
-    from chatlog.status_text import Line
+    from chatlog.commands.api_client import ApiClient
+    from chatlog.commands.status_text import Line
+    from chatlog.config.settings import Settings
 
 #: Exit status: a problem was found; it could not be found out.
 PROBLEM = 1
@@ -77,7 +77,7 @@ _config = click.option(
 
 def load(path: str) -> Settings:
     """The settings in a file. Ends the command with every problem there is."""
-    from chatlog import config
+    from chatlog.config import config
 
     try:
         return config.load(path, os.environ)
@@ -104,7 +104,7 @@ def check(path: str, online: bool, quiet: bool) -> None:
     nothing is recorded, and a recorder that runs is not disturbed. Exit status 0: all is well, 1: it is
     not.
     """
-    from chatlog import config
+    from chatlog.config import config
 
     settings = load(path)
     problems = config.check_directories(settings)
@@ -121,8 +121,8 @@ def check(path: str, online: bool, quiet: bool) -> None:
 def _check_online(settings: Settings, quiet: bool) -> bool:
     from twisted.internet import reactor as installed
 
-    from chatlog.archive import open_store
-    from chatlog.online_check import Result, check_online
+    from chatlog.commands.online_check import Result, check_online
+    from chatlog.store.archive import open_store
 
     reactor: Any = installed
     outcome: list[bool] = []
@@ -154,7 +154,7 @@ class Unanswered(click.ClickException):
 
 def client(path: str) -> ApiClient:
     """Who talks to the recorder of a configuration."""
-    from chatlog.api_client import ApiClient
+    from chatlog.commands.api_client import ApiClient
 
     http = load(path).http
     if http.listen is None:
@@ -164,7 +164,7 @@ def client(path: str) -> ApiClient:
 
 def ask(call: Callable[[], Any]) -> Any:
     """What the recorder answers. Ends the command where it does not."""
-    from chatlog.api_client import ApiError
+    from chatlog.commands.api_client import ApiError
 
     try:
         return call()
@@ -181,7 +181,7 @@ def status(path: str, watch: bool, as_json: bool) -> None:
 
     Exit status 0: nothing is wrong, 1: something is, 2: the recorder does not answer.
     """
-    from chatlog.api_client import ApiError
+    from chatlog.commands.api_client import ApiError
 
     api = client(path)
     if not watch:
@@ -204,7 +204,7 @@ def _clear(as_json: bool) -> None:
 
 
 def _show(facts: dict[str, Any], as_json: bool) -> bool:
-    from chatlog.status_text import status_lines
+    from chatlog.commands.status_text import status_lines
 
     lines = list(status_lines(facts))
     if as_json:
@@ -231,7 +231,7 @@ def rooms() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The facts as JSON, one room a line.")
 def list_rooms(path: str, as_json: bool) -> None:
     """List every room with its state, its messages of the last minute and its coverage of today."""
-    from chatlog.status_text import room_table
+    from chatlog.commands.status_text import room_table
 
     found = ask(client(path).rooms)
     if as_json:

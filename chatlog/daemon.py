@@ -11,10 +11,11 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatlog import logs, pacing
+from chatlog import logs
+from chatlog.network import pacing
 from chatlog.services import StagedService
-from chatlog.spool import Spool, SpoolError
-from chatlog.stacks import show_stacks
+from chatlog.spool.spool import Spool, SpoolError
+from chatlog.watchdog import show_stacks
 
 #: The exit status when the daemon gives up by itself, so that a supervisor starts it again.
 FAILED = 1

@@ -25,8 +25,8 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatlog.config.settings import LogSettings, Settings
 from chatlog.log_lines import Shape, as_json, as_lines, part_of
-from chatlog.settings import LogSettings, Settings
 
 #: Bytes that wait at most for an output that takes nothing.
 BACKLOG = 256 * 1024

@@ -12,8 +12,8 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from chatlog.config import ConfigError
-from chatlog.settings import Settings
+from chatlog.config.config import ConfigError
+from chatlog.config.settings import Settings
 
 #: What can change without a new start: these keys and everything below them.
 CHANGEABLE = (

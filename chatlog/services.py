@@ -1,4 +1,6 @@
-"""Pieces that every service here is built with: stopping in stages, retry delays, owned threads."""
+"""Pieces that every service here is built with: stopping in stages, looks that go on whatever happens,
+retry delays, owned threads.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from typing import Any, TypeVar
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -47,6 +50,39 @@ class StagedService(MultiService):
                 self._log.warn("{name} did not stop in time; going on without it", name=child.name)
             except Exception:
                 self._log.failure("while stopping {name}", name=child.name)
+
+
+class Looks:
+    """Calls ``look()`` every ``interval`` seconds between ``start`` and ``stop``. What goes wrong is
+    logged when it begins, and the next call comes all the same."""
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, interval: float, look: Callable[[], object]) -> None:
+        self._look = look
+        self._interval = interval
+        self._failing = False
+        self._loop = LoopingCall(self._guarded)
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        """Begin; the first call comes after the first interval."""
+        self._loop.start(self._interval, now=False)
+
+    def stop(self) -> None:
+        """End. Fine if it never began."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _guarded(self) -> None:
+        try:
+            self._look()
+        except Exception:
+            if not self._failing:
+                self._failing = True
+                self._log.failure("while looking at how the recorder is")
+        else:
+            self._failing = False
 
 
 class Standstill:

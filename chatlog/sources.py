@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 from twisted.application.service import MultiService, Service
 
-from chatlog import pacing
+from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchSettings
 from chatlog.counters import Counters
-from chatlog.coverage import Hole
 from chatlog.files import Files
-from chatlog.pool import Pool
+from chatlog.network import pacing
+from chatlog.network.tls import tls_wrapper
 from chatlog.record import SERVER_CHANNEL, Encode
-from chatlog.recorder import Recorder
-from chatlog.seats import Log, Room
-from chatlog.settings import KickChannel, KickSettings, Settings, TwitchSettings
-from chatlog.tls import tls_wrapper
+from chatlog.recorder.recorder import Recorder
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Log, Room
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import twitch_pool
 

@@ -12,39 +12,41 @@ from typing import Any, NoReturn
 from twisted.application.service import Service
 from twisted.python import usage
 
-from chatlog import config, logs, pacing
-from chatlog.alarms import Alarms
-from chatlog.archive import open_store
-from chatlog.commits import Threads
+from chatlog import logs
+from chatlog.alarms.alarms import Alarms
+from chatlog.alarms.webhook import Webhook
+from chatlog.config import config
+from chatlog.config.ephemeral import read_mounts, warnings
+from chatlog.config.settings import Settings
 from chatlog.counters import Counters
-from chatlog.coverage import Hole
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
-from chatlog.ephemeral import read_mounts, warnings
-from chatlog.fetch import http_get
 from chatlog.files import Files, OsFiles
-from chatlog.gap import gap_line, loss_line
-from chatlog.journal_file import JournalFile, boot_id
-from chatlog.manifest import Manifest
-from chatlog.pool import Pool
-from chatlog.presence import Presence
+from chatlog.journal.journal_file import JournalFile, boot_id
+from chatlog.journal.presence import Presence
+from chatlog.network import pacing
+from chatlog.network.fetch import http_get
+from chatlog.network.tls import CertificateAuthorityError
 from chatlog.record import encode_basic, encode_full
-from chatlog.recorder import Recorder
+from chatlog.recorder.commits import Threads
+from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.room import Loss
 from chatlog.reload import Reload
-from chatlog.room import Loss
-from chatlog.room_list import RoomList
-from chatlog.seats import Room
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.gap import gap_line, loss_line
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.room_list import RoomList
+from chatlog.rooms.seats import Room
 from chatlog.services import OwnedThreads
-from chatlog.settings import Settings
 from chatlog.sources import Platforms, Shared
-from chatlog.spool import Spool
-from chatlog.status import Status
-from chatlog.store import Store, StoreError
-from chatlog.tls import CertificateAuthorityError
+from chatlog.spool.spool import Spool
+from chatlog.status.status import Status
+from chatlog.store.archive import open_store
+from chatlog.store.store import Store, StoreError
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
-from chatlog.uploader import Uploader
+from chatlog.uploader.manifest import Manifest
+from chatlog.uploader.uploader import Uploader
 from chatlog.watchdog import Watchdog
-from chatlog.webhook import Webhook
 
 
 class Options(usage.Options):

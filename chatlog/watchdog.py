@@ -5,20 +5,36 @@ A reactor that does nothing reads no socket and writes no file, and nothing insi
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from chatlog.stacks import show_stacks
-
 #: Seconds without a sign of life after which the process ends.
 BLOCKED = 60
 #: The exit status then.
 FAILED = 1
+
+
+def show_stacks(reason: str) -> None:
+    """Write ``reason`` and the stacks of all threads to the process's standard error. Never raises.
+
+    Not ``sys.stderr``: twistd puts an object there that leads into the log and has no descriptor, and
+    the log belongs to a reactor that may be stuck.
+    """
+    with suppress(Exception):
+        stderr = sys.__stderr__
+        if stderr is not None:
+            stderr.write(f"{reason}\n")
+            stderr.flush()
+            faulthandler.dump_traceback(stderr)
+            stderr.flush()
 
 
 def end_process(reason: str) -> None:

@@ -6,12 +6,12 @@ import hashlib
 import os
 from datetime import UTC, datetime
 
-from chatlog.coverage import Hole
-from chatlog.gap import gap_line
-from chatlog.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
 from chatlog.naming import FileName, utc_minute
-from chatlog.packing import packer
 from chatlog.record import encode_full, rfc3339
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.gap import gap_line
+from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
+from chatlog.uploader.packing import packer
 
 #: 2025-12-29T00:00:00Z, as seconds since the epoch.
 MIDNIGHT = 1766966400.0

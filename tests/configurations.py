@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config import ConfigError, parse
-from chatlog.settings import Settings
+from chatlog.config.config import ConfigError, parse
+from chatlog.config.settings import Settings
 
 #: A configuration that is right, to which a test adds.
 SHORT = "twitch: {channels: [ann]}\n"

@@ -7,11 +7,11 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
+from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
-from chatlog.recorder import Recorder
-from chatlog.room import Loss
-from chatlog.settings import RecorderSettings
-from chatlog.spool import Spool
+from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.room import Loss
+from chatlog.spool.spool import Spool
 from tests.fakes import ImmediateThreads, MemoryFiles
 
 #: 2025-12-29T10:30:00Z, as seconds since the epoch.

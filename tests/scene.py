@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chatlog.coverage import Hole
-from chatlog.pool import Pool
-from chatlog.seats import Link, Room
-from chatlog.settings import RecorderSettings, Settings
-from chatlog.status import Status
-from chatlog.vitals import Vitals
+from chatlog.config.settings import RecorderSettings, Settings
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Link, Room
+from chatlog.status.status import Status
+from chatlog.status.vitals import Vitals
 from tests.recording import HALF_PAST_TEN, Recording
-from tests.test_pool import RecordingLink
+from tests.rooms.test_pool import RecordingLink
 
 __all__ = ["HALF_PAST_TEN", "Scene", "Uploads"]
 

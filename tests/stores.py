@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 
-from chatlog.store import EXISTS, MISSING, Head, StoreError
+from chatlog.store.store import EXISTS, MISSING, Head, StoreError
 
 
 class MemoryStore:

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog import config, manifest_rows
-from chatlog.room_list import RoomList
-from chatlog.settings import Settings, TwitchSettings
-from chatlog.stored_journal import StoredJournal
+from chatlog.config import config
+from chatlog.config.settings import Settings, TwitchSettings
+from chatlog.rooms.room_list import RoomList
+from chatlog.uploader import manifest_rows
+from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import MemoryFiles
 
 SAMPLE = Path(__file__).parent.parent.joinpath("chatlog.yaml").read_bytes()

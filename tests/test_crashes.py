@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.spool import SpoolError
+from chatlog.spool.spool import SpoolError
 from tests.fakes import Crashed, ImmediateThreads, MemoryFiles, QueuedThreads
 from tests.recording import HALF_PAST_TEN, Recording, line
 

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog import config
-from chatlog.settings import RecorderSettings, Secret
-from chatlog.units import parse_size
+from chatlog.config import config
+from chatlog.config.settings import RecorderSettings, Secret
+from chatlog.config.units import parse_size
 from tests.test_layering import ROOT
 
 #: A use of a variable in a configuration or in the Compose file: name, and what follows it.

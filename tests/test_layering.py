@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,28 +14,28 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Modules without Twisted, sockets or clocks: they can be fuzzed, measured and read by themselves.
 PURE = frozenset(
     {
-        "chatlog.config",
-        "chatlog.contradictions",
+        "chatlog.config.config",
+        "chatlog.config.contradictions",
         "chatlog.counters",
-        "chatlog.effective",
-        "chatlog.findings",
-        "chatlog.health",
+        "chatlog.config.effective",
+        "chatlog.verify.findings",
+        "chatlog.status.health",
         "chatlog.kick.events",
         "chatlog.kick.pusher",
-        "chatlog.manifest_rows",
+        "chatlog.uploader.manifest_rows",
         "chatlog.naming",
         "chatlog.printable",
         "chatlog.record",
-        "chatlog.record_check",
-        "chatlog.schema",
-        "chatlog.settings",
+        "chatlog.verify.record_check",
+        "chatlog.config.schema",
+        "chatlog.config.settings",
         "chatlog.twitch.events",
         "chatlog.twitch.irc",
         "chatlog.twitch.lines",
         "chatlog.twitch.recent",
-        "chatlog.units",
-        "chatlog.values",
-        "chatlog.yaml_positions",
+        "chatlog.config.units",
+        "chatlog.config.values",
+        "chatlog.config.yaml_positions",
     }
 )
 #: What no pure module may import, by its first name.
@@ -99,6 +100,17 @@ class LayeringTests(SynchronousTestCase):
         for name in PURE:
             self.assertEqual(self.own(name) - PURE, set(), name)
 
+    def test_the_page_names_every_package(self) -> None:
+        """docs/architecture.md has a place for everything, and for nothing that is not there."""
+        page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+        table = page[page.index("## Where things are") : page.index("## Rules")]
+        named = set(re.findall(r"`([a-z_]+(?:/|\.py))`", table)) - {"tests/", "bench/"}
+        top = {path.name for path in (ROOT / "chatlog").glob("*.py")} - {"__init__.py"}
+        top |= {f"{path.parent.name}/" for path in (ROOT / "chatlog").glob("*/__init__.py")}
+        self.assertEqual(named, top)
+        for name in re.findall(r"`([a-z_]+/[a-z_]+\.py)`", page):
+            self.assertTrue((ROOT / "chatlog" / name).exists(), name)
+
     def test_platforms_do_not_know_each_other(self) -> None:
         """Twitch and Kick meet only in what both are built from."""
         for name in self.modules:
@@ -106,6 +118,23 @@ class LayeringTests(SynchronousTestCase):
                 if name.startswith(f"chatlog.{one}"):
                     known = {found for found in self.imports[name] if found.startswith(f"chatlog.{other}")}
                     self.assertEqual(known, set(), name)
+
+    def test_packages_form_layers(self) -> None:
+        """Each package, and each module that is in none, can be read once those are that it imports: no way
+        leads back."""
+        below: dict[str, set[str]] = {}
+        for name in self.modules:
+            here = name.split(".")[1:2]
+            for imported in self.own(name):
+                there = imported.split(".")[1:2]
+                if here and there and here != there:
+                    below.setdefault(here[0], set()).add(there[0])
+        while below:
+            ground = {there for known in below.values() for there in known} - set(below)
+            free = [here for here, known in below.items() if known <= ground]
+            self.assertTrue(free, f"these import each other: {sorted(below)}")
+            for package in free:
+                del below[package]
 
     def test_nothing_imports_the_composition(self) -> None:
         """Only tap knows everybody; nobody knows tap."""

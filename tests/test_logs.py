@@ -63,8 +63,8 @@ class LineTests(ConsoleTestCase):
 
     def test_parts(self) -> None:
         """The part is the platform, the module, or whose library it is; it is not said twice."""
-        self.logger("chatlog.recorder.Recorder").info("a")
-        self.logger("chatlog.pool.Pool").info("{platform}: {n} rooms", platform="kick", n=3)
+        self.logger("chatlog.recorder.recorder.Recorder").info("a")
+        self.logger("chatlog.rooms.pool.Pool").info("{platform}: {n} rooms", platform="kick", n=3)
         self.logger("chatlog.kick.rooms.KickRooms").warn("kick: connection {n} is back", n=1)
         self.logger("chatlog").info("b")
         self.logger("stdout").info("c")
@@ -95,7 +95,7 @@ class LineTests(ConsoleTestCase):
         forged = "x\n2026-11-23 08:57:43 INFO  twitch  forged\r\x1b[2J\x00\x85\u2028\u202e\udce4"
         self.logger().info("{a} and {b!r} and {c}", a=forged, b=forged, c="grüße 你好 😀")
         self.logger("bad\nname").error("x")
-        self.logger("chatlog.pool").info("x", platform="k\nick")
+        self.logger("chatlog.rooms.pool").info("x", platform="k\nick")
         self.assertEqual(len(self.written), 3)
         for line in self.written:
             self.assertEqual(line.count(b"\n"), 1)

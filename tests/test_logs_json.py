@@ -16,8 +16,8 @@ from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import log_lines, logs
+from chatlog.config.settings import LogSettings, Settings
 from chatlog.log_lines import as_json
-from chatlog.settings import LogSettings, Settings
 
 #: 2026-11-23 08:57:43.900 UTC
 WHEN = 1795424263.9
@@ -30,7 +30,7 @@ class JsonCase(SynchronousTestCase):
         self.written: list[bytes] = []
         self.console = logs.Console(self.written.append, shape=as_json)
 
-    def logger(self, namespace: str = "chatlog.recorder.Recorder") -> Logger:
+    def logger(self, namespace: str = "chatlog.recorder.recorder.Recorder") -> Logger:
         return Logger(namespace=namespace, observer=LogPublisher(self.console))
 
     def objects(self) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ class ShapeTests(JsonCase):
             {
                 "log_time": WHEN,
                 "log_level": LogLevel.warn,
-                "log_namespace": "chatlog.pool.Pool",
+                "log_namespace": "chatlog.rooms.pool.Pool",
                 "log_format": "{platform}: {rooms} rooms, {share:.1%}",
                 "log_source": self,
                 "platform": "twitch",
@@ -84,7 +84,7 @@ class ShapeTests(JsonCase):
     def test_fields_cannot_replace_the_line_itself(self) -> None:
         """A field that is called like one of the line's own is left out."""
         fields = {"text": "forged", "level": "info", "part": "x", "time": "never"}
-        namespace = "chatlog.recorder.Recorder"
+        namespace = "chatlog.recorder.recorder.Recorder"
         self.console(
             {
                 "log_level": LogLevel.error,
@@ -180,7 +180,7 @@ class LevelTests(JsonCase):
         """Part and level of those that are shown, of one of every kind."""
         self.written.clear()
         self.console.levels = levels
-        for namespace in ("chatlog.uploader", "chatlog.recorder", "twisted.internet"):
+        for namespace in ("chatlog.uploader.uploader", "chatlog.recorder.recorder", "twisted.internet"):
             for level in ("debug", "info", "warn", "error", "critical"):
                 getattr(self.logger(namespace), level)("x")
         return {f"{line['part']} {line['level']}" for line in self.objects()}
@@ -219,8 +219,8 @@ class LevelTests(JsonCase):
     def test_platform_is_a_part(self) -> None:
         """A platform's events are its own, whichever module they come from."""
         self.console.levels = logs.Levels("error", (("kick", "info"),))
-        self.logger("chatlog.pool").info("{platform}: x", platform="kick")
-        self.logger("chatlog.pool").info("{platform}: x", platform="twitch")
+        self.logger("chatlog.rooms.pool").info("{platform}: x", platform="kick")
+        self.logger("chatlog.rooms.pool").info("{platform}: x", platform="twitch")
         self.assertEqual([line["part"] for line in self.objects()], ["kick"])
 
 

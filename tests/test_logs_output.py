@@ -177,7 +177,7 @@ class InstallTests(SynchronousTestCase):
 
                         def startService(self):
                             super().startService()
-                            Logger("chatlog.recorder.Recorder").info("started {n}", n=1)
+                            Logger("chatlog.recorder.recorder.Recorder").info("started {n}", n=1)
                             print("printed")
                             reactor.callLater(0, reactor.stop)
 

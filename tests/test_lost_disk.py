@@ -31,7 +31,7 @@ class Failing(OsFiles):
 
 tap.OsFiles = Failing
 if what == "hangs":
-    from chatlog import commits
+    from chatlog.recorder import commits
     commits.SYNC_LIMIT = 2.0
 from twisted.scripts.twistd import run
 sys.argv = ["twistd", "-n", "--pidfile=", "chatlog", "--config", config]

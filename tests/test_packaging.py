@@ -15,8 +15,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatlog
-from chatlog.settings import RecorderSettings
-from chatlog.units import parse_size
+from chatlog.config.settings import RecorderSettings
+from chatlog.config.units import parse_size
 from tests.test_layering import ROOT, imports, modules
 
 #: The distribution that a top-level module comes from. zope.interface and those below come with Twisted[tls].

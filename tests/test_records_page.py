@@ -7,14 +7,14 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.coverage import Hole
-from chatlog.gap import gap_line
 from chatlog.kick import events as kick
-from chatlog.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded, parsed
 from chatlog.naming import parse_name
 from chatlog.record import encode_full
-from chatlog.record_check import KEYS, TYPES, check
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.gap import gap_line
 from chatlog.twitch import events as twitch
+from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded, parsed
+from chatlog.verify.record_check import KEYS, TYPES, check
 from tests.test_packaging import read
 
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config import ConfigError
-from chatlog.reload import CHANGEABLE, Reload, changes, is_changeable
-from chatlog.settings import (
+from chatlog.config.config import ConfigError
+from chatlog.config.settings import (
     AlarmSettings,
     HttpSettings,
     KickChannel,
@@ -20,6 +19,7 @@ from chatlog.settings import (
     Settings,
     TwitchSettings,
 )
+from chatlog.reload import CHANGEABLE, Reload, changes, is_changeable
 from tests.recording import Recording, line
 
 SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")))

@@ -14,17 +14,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.alarms import Alarms
-from chatlog.config import describe
-from chatlog.counters import Counters
-from chatlog.health import alive, ready
-from chatlog.log_lines import as_json
-from chatlog.logs import Console
-from chatlog.metrics import Metrics
-from chatlog.object_store import open_s3
-from chatlog.record import encode_full
-from chatlog.seats import Room
-from chatlog.settings import (
+from chatlog.alarms.alarms import Alarms
+from chatlog.alarms.webhook import Webhook
+from chatlog.config.config import describe
+from chatlog.config.settings import (
     AlarmSettings,
     HttpSettings,
     S3Settings,
@@ -32,10 +25,17 @@ from chatlog.settings import (
     Settings,
     TwitchSettings,
 )
+from chatlog.counters import Counters
+from chatlog.http.metrics import Metrics
+from chatlog.log_lines import as_json
+from chatlog.logs import Console
+from chatlog.record import encode_full
+from chatlog.rooms.seats import Room
+from chatlog.status.health import alive, ready
+from chatlog.store.object_store import open_s3
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import twitch_pool
-from chatlog.uploader import Uploader
-from chatlog.webhook import Webhook
+from chatlog.uploader.uploader import Uploader
 from tests.fakes import ImmediateThreads, MemoryFiles
 from tests.scene import Scene
 from tests.twitch.test_rooms import Lines, Peer

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import orjson
 
 from chatlog.http.answers import Answer, error, json_answer, tagged
-from chatlog.room_list import Channel, Key, RoomListError, checked, key_of
-from chatlog.status import Status
+from chatlog.rooms.room_list import Channel, Key, RoomListError, checked, key_of
+from chatlog.status.status import Status
 
 #: Rooms in one answer, unless asked for fewer.
 PAGE = 1000

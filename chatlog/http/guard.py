@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from chatlog.settings import HttpSettings
+from chatlog.config.settings import HttpSettings
 
 #: Sent with every answer. Nothing from elsewhere is loaded, run or framed, whatever a text may hold.
 HEADERS: Mapping[str, str] = {

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from chatlog.files import Files
 from chatlog.http.answers import Answer, error
 from chatlog.http.guard import HEADERS
-from chatlog.room import Room
+from chatlog.recorder.room import Room
 
 #: Viewers at the same time, bytes that wait for one, and seconds for which one may take nothing.
 VIEWERS = 32

@@ -11,9 +11,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
+from chatlog.config.settings import HttpSettings
 from chatlog.http.guard import is_loopback, listen_host
 from chatlog.http.requests import BoundedSite
-from chatlog.settings import HttpSettings
 
 #: Seconds until a port that was taken is tried again.
 AGAIN = 30.0

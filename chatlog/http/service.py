@@ -6,14 +6,14 @@ from typing import Any
 
 from twisted.application.service import Service
 
+from chatlog.config.settings import Settings
 from chatlog.files import Files
 from chatlog.http.api import Api, Rooms
 from chatlog.http.live import Live
 from chatlog.http.server import HttpServer
 from chatlog.http.site import Root
-from chatlog.recorder import Recorder
-from chatlog.settings import Settings
-from chatlog.status import Status
+from chatlog.recorder.recorder import Recorder
+from chatlog.status.status import Status
 
 
 def http_service(

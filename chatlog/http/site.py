@@ -13,17 +13,17 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from chatlog import health
 from chatlog.http import openapi
 from chatlog.http.answers import Answer, error, json_answer, tagged
 from chatlog.http.api import Api
 from chatlog.http.guard import has_token, is_cross_site, is_our_name
 from chatlog.http.live import Live
+from chatlog.http.metrics import CONTENT_TYPE, Metrics
 from chatlog.http.requests import send
-from chatlog.metrics import CONTENT_TYPE, Metrics
 from chatlog.naming import CHANNEL
-from chatlog.recorder import Recorder
-from chatlog.status import Status
+from chatlog.recorder.recorder import Recorder
+from chatlog.status import health
+from chatlog.status.status import Status
 
 #: Looked at by machines under any name; nothing on them can be of use to somebody else's page.
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})

@@ -14,10 +14,11 @@ from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog import __version__, pacing
+from chatlog import __version__
 from chatlog.kick import pusher
 from chatlog.kick.connection import MESSAGE_LIMIT, KickProtocol, Owner, Silent
 from chatlog.kick.pusher import Closing
+from chatlog.network import pacing
 from chatlog.services import Backoff
 
 #: Seconds that a TCP connection may take.

@@ -22,10 +22,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog.arrivals import Arrivals
 from chatlog.kick import pusher
 from chatlog.kick.pusher import Closing
 from chatlog.record import rfc3339
+from chatlog.rooms.arrivals import Arrivals
 
 #: Seconds from connecting to the server's welcome.
 WELCOME_WITHIN = 30.0

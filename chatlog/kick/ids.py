@@ -19,11 +19,11 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from chatlog.config.settings import KickChannel
 from chatlog.files import Files, write_whole
 from chatlog.kick.lookup import Get, LookupRefused, ids_in, positive
 from chatlog.kick.pusher import readable
 from chatlog.services import Backoff
-from chatlog.settings import KickChannel
 
 #: Seconds between two lookups, and that one may take.
 GAP = 0.35

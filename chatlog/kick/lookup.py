@@ -9,8 +9,8 @@ import orjson
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
-from chatlog import fetch
 from chatlog.kick.pusher import readable
+from chatlog.network import fetch
 
 #: Bytes of an answer that are read at most.
 ANSWER_LIMIT = 256 * 1024

@@ -16,18 +16,18 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from chatlog.config.settings import KickChannel, KickSettings
 from chatlog.counters import Counters
-from chatlog.coverage import Hole
-from chatlog.duplicates import Repeats
 from chatlog.kick import pusher
 from chatlog.kick.client import KickFactory
 from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
 from chatlog.kick.events import PLATFORM, EventRecords, duplicate_key, other_chatroom
 from chatlog.kick.pusher import Closing
-from chatlog.pool import Pool
 from chatlog.record import SERVER_CHANNEL, Encode
-from chatlog.seats import Link, Log, Room, State
-from chatlog.settings import KickChannel, KickSettings
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.duplicates import Repeats
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Link, Log, Room, State
 
 #: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
 SUBSCRIPTIONS_PER_SECOND = 50

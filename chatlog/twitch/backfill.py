@@ -22,21 +22,21 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog.commits import Threads
+from chatlog.config.settings import BackfillSettings, RecorderSettings
 from chatlog.counters import Counters
-from chatlog.coverage import Hole
-from chatlog.fetch import Get
 from chatlog.files import Files
-from chatlog.journal_file import JournalFile
-from chatlog.pool import Pool
+from chatlog.journal.journal_file import JournalFile
+from chatlog.network.fetch import Get
 from chatlog.printable import printable
 from chatlog.record import Encode, rfc3339
-from chatlog.recorder import Recorder
-from chatlog.room import Room as RecordedRoom
-from chatlog.seats import Room
+from chatlog.recorder.commits import Threads
+from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.room import Room as RecordedRoom
+from chatlog.recorder.tails import Tail, Tails
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Room
 from chatlog.services import Backoff
-from chatlog.settings import BackfillSettings, RecorderSettings
-from chatlog.tails import Tail, Tails
 from chatlog.twitch import recent
 from chatlog.twitch.events import event_record
 from chatlog.twitch.held import HeldHoles

@@ -16,10 +16,10 @@ from twisted.internet.protocol import Protocol, ReconnectingClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog import pacing
-from chatlog.arrivals import Arrivals
+from chatlog.config.settings import TwitchSettings
+from chatlog.network import pacing
+from chatlog.rooms.arrivals import Arrivals
 from chatlog.services import Backoff
-from chatlog.settings import TwitchSettings
 from chatlog.twitch import irc
 from chatlog.twitch.lines import LineSplitter
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from chatlog.coverage import Hole
-from chatlog.journal_file import JournalFile
+from chatlog.journal.journal_file import JournalFile
+from chatlog.rooms.coverage import Hole
 
 #: The last second of the year 9999; nothing later can be written into a record.
 _LAST = 253402300799.0

@@ -12,9 +12,9 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from chatlog.counters import Counters
-from chatlog.duplicates import REMEMBERED, WITHOUT_ID_WINDOW, Repeats
 from chatlog.record import SERVER_CHANNEL, Encode, rfc3339
-from chatlog.seats import Log, Room
+from chatlog.rooms.duplicates import REMEMBERED, WITHOUT_ID_WINDOW, Repeats
+from chatlog.rooms.seats import Log, Room
 from chatlog.twitch import irc
 from chatlog.twitch.events import (
     channel_of,

@@ -13,11 +13,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.logger import Logger
 
+from chatlog.config.settings import TwitchSettings
 from chatlog.counters import Counters
-from chatlog.coverage import Hole
-from chatlog.pool import Pool
-from chatlog.seats import Link, Room, State
-from chatlog.settings import TwitchSettings
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Link, Room, State
 from chatlog.twitch import irc
 from chatlog.twitch.client import LOGIN_REFUSED, PING_AFTER, TwitchFactory, TwitchProtocol, is_login_refusal
 from chatlog.twitch.events import channel_of

@@ -16,9 +16,9 @@ import orjson
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 
+from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.service import http_service
-from chatlog.room_list import Channel, RoomList
-from chatlog.settings import HttpSettings, KickSettings, Secret, TwitchSettings
+from chatlog.rooms.room_list import Channel, RoomList
 from tests.http.sayings import HOSTILE, sayings
 from tests.scene import HALF_PAST_TEN, Scene
 

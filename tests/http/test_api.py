@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 
+from chatlog.config.settings import HttpSettings, KickChannel
 from chatlog.http.api import PAGE, SORTS
 from chatlog.http.openapi import document
-from chatlog.settings import HttpSettings, KickChannel
 from tests.http.wire import BEARER, SiteCase
 
 ANN = {"platform": "twitch", "name": "ann"}

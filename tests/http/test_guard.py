@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.settings import HttpSettings, Secret
 from chatlog.http.guard import has_token, is_cross_site, is_loopback, is_our_name, listen_host
-from chatlog.settings import HttpSettings, Secret
 
 
 class AddressTests(SynchronousTestCase):

@@ -13,11 +13,11 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from chatlog.config.settings import HttpSettings, S3Settings, Secret, TwitchSettings
 from chatlog.http.requests import BODY_LIMIT, CONNECTIONS
 from chatlog.http.service import http_service
-from chatlog.room_list import RoomList
-from chatlog.settings import HttpSettings, S3Settings, Secret, TwitchSettings
-from chatlog.vitals import Vitals
+from chatlog.rooms.room_list import RoomList
+from chatlog.status.vitals import Vitals
 from tests.http.test_site import PATHS
 from tests.scene import Scene
 
@@ -84,7 +84,7 @@ class HostileCase(TestCase):
         self.assertTrue(answer.startswith(b"HTTP/1.1 "), answer[:100])
         self.scene.stop()
         await self.service.stopService()
-        own = "chatlog.pool", "twisted.internet.endpoints"
+        own = "chatlog.rooms.pool", "twisted.internet.endpoints"
         logged = [event for event in self.logged if not event["log_namespace"].startswith(own)]
         self.assertEqual(logged, [])
 

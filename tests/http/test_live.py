@@ -7,7 +7,7 @@ import errno
 from twisted.python.failure import Failure
 
 from chatlog.http.live import ALIVE_EVERY, AT_ONCE, BACKLOG, STALLED, VIEWERS
-from chatlog.room import Room
+from chatlog.recorder.room import Room
 from tests.http.wire import Connection, SiteCase
 
 HEAD = "GET /api/v1/rooms/twitch/{} HTTP/1.1\r\nHost: localhost\r\n\r\n"

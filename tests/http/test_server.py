@@ -14,8 +14,8 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
+from chatlog.config.settings import HttpSettings, Secret
 from chatlog.http.server import AGAIN, HttpServer
-from chatlog.settings import HttpSettings, Secret
 
 
 class TakenReactor(MemoryReactorClock):

@@ -14,12 +14,12 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.api import Api
 from chatlog.http.live import Live
 from chatlog.http.requests import BoundedSite
 from chatlog.http.site import Root
-from chatlog.room_list import Channel, RoomList
-from chatlog.settings import HttpSettings, KickSettings, Secret, TwitchSettings
+from chatlog.rooms.room_list import Channel, RoomList
 from tests.scene import Scene
 
 TOKEN = "a-token-of-the-tests"
@@ -156,7 +156,7 @@ class SiteCase(SynchronousTestCase):
     @property
     def logged(self) -> list[Any]:
         """What was logged so far, but for what the rooms and connections had to say."""
-        return [event for event in self._logged if event.get("log_namespace") != "chatlog.pool.Pool"]
+        return [event for event in self._logged if event.get("log_namespace") != "chatlog.rooms.pool.Pool"]
 
     def connect(self, full: int = 1 << 30) -> Connection:
         return Connection(self, full)

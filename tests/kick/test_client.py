@@ -18,10 +18,11 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from chatlog import __version__, pacing
+from chatlog import __version__
 from chatlog.kick.client import KickFactory, address, connect
 from chatlog.kick.pusher import Closing
-from chatlog.tls import tls_wrapper
+from chatlog.network import pacing
+from chatlog.network.tls import tls_wrapper
 from tests.kick import CHANNEL, frame
 from tests.kick.wire import WELCOME, ConnectionCase, PusherServer, RecordingOwner, acknowledgement
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import json
 
+from chatlog.config.settings import KickChannel
 from chatlog.files import OsFiles
 from chatlog.kick.ids import REMEMBERED, IdCache
-from chatlog.settings import KickChannel
 from tests.kick import lookup_answer as answer
 from tests.kick.test_ids import DIRECTORY, IdsCase
 

@@ -11,8 +11,8 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.settings import KickChannel
 from chatlog.kick.ids import ChannelIds, IdCache, remedy
-from chatlog.settings import KickChannel
 from tests.fakes import MemoryFiles
 from tests.kick import lookup_answer as answer
 

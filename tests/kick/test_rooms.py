@@ -9,14 +9,14 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.settings import KickChannel, KickSettings
 from chatlog.counters import Counters
-from chatlog.coverage import Hole
 from chatlog.kick import pusher
 from chatlog.kick.pusher import Closing
 from chatlog.kick.rooms import DOUBT_AFTER, KickLink, KickRooms
 from chatlog.record import encode_full
-from chatlog.seats import State
-from chatlog.settings import KickChannel, KickSettings
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.seats import State
 
 START = 1_700_000_000.0
 RECEIVED = "2023-11-14T22:13:20.000Z"

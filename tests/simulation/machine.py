@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatlog.store import REFUSED, TRANSIENT, StoreError
+from chatlog.store.store import REFUSED, TRANSIENT, StoreError
 from tests.fakes import Crashed, MemoryFiles
 from tests.simulation.network import Network
 from tests.simulation.timeline import Timeline, VirtualReactor

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatlog import tap
-from chatlog.daemon import Daemon
-from chatlog.naming import parse_name
-from chatlog.settings import (
+from chatlog.config.settings import (
     HttpSettings,
     KickChannel,
     KickSettings,
@@ -22,6 +20,8 @@ from chatlog.settings import (
     TwitchSettings,
     UploaderSettings,
 )
+from chatlog.daemon import Daemon
+from chatlog.naming import parse_name
 from chatlog.simulator.judgement import Excuses, Judgement, Range, judge
 from chatlog.simulator.kick import KickRules, SimulatedKick
 from chatlog.simulator.kick_chat import KickChat
@@ -30,7 +30,7 @@ from chatlog.simulator.recordings import Recording
 from chatlog.simulator.traffic import Traffic
 from chatlog.simulator.twitch import SimulatedTwitch
 from chatlog.simulator.twitch_chat import TwitchChat
-from chatlog.store import Store
+from chatlog.store.store import Store
 from tests.simulation.machine import Disk, ProcessReactor, RemoteStore, VirtualThreads
 from tests.simulation.network import Network
 from tests.simulation.timeline import Timeline, VirtualReactor

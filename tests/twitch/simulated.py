@@ -13,14 +13,15 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatlog.coverage import Hole
-from chatlog.fetch import Answer
-from chatlog.gap import gap_line
-from chatlog.journal_file import JournalFile
+from chatlog.config.settings import BackfillSettings, TwitchSettings
+from chatlog.journal.journal_file import JournalFile
 from chatlog.naming import parse_name
+from chatlog.network.fetch import Answer
 from chatlog.record import encode_full
-from chatlog.seats import Room
-from chatlog.settings import BackfillSettings, TwitchSettings
+from chatlog.recorder.tails import Tails
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.gap import gap_line
+from chatlog.rooms.seats import Room
 from chatlog.simulator.judgement import Judgement, judge
 from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.ledger import Ledger
@@ -29,7 +30,6 @@ from chatlog.simulator.recordings import Recording as Recorded
 from chatlog.simulator.traffic import Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchConnection
 from chatlog.simulator.twitch_chat import TwitchChat
-from chatlog.tails import Tails
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill
 from chatlog.twitch.held import HeldHoles

@@ -12,22 +12,22 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.coverage import Hole
-from chatlog.fetch import Answer
-from chatlog.gap import gap_line
-from chatlog.journal_file import JournalFile
-from chatlog.pool import Pool
+from chatlog.config.settings import BackfillSettings
+from chatlog.journal.journal_file import JournalFile
+from chatlog.network.fetch import Answer
 from chatlog.record import Encode, encode_basic, encode_full
-from chatlog.seats import Link, Room
-from chatlog.settings import BackfillSettings
-from chatlog.tails import Tails
+from chatlog.recorder.tails import Tails
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.gap import gap_line
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Link, Room
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import ANSWER_WITHIN, HOLD_FOR, Backfill
 from chatlog.twitch.held import HeldHoles
 from chatlog.twitch.intake import Intake
 from tests.fakes import MemoryFiles
 from tests.recording import HALF_PAST_TEN, Recording
-from tests.test_pool import RecordingLink
+from tests.rooms.test_pool import RecordingLink
 
 URL = "https://recent.example/api/v2"
 #: Twitch's id of every room here.

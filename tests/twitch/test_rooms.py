@@ -10,12 +10,12 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.settings import Secret, TwitchSettings
 from chatlog.counters import Counters
-from chatlog.coverage import Hole
-from chatlog.pool import Pool
 from chatlog.record import encode_basic, encode_full
-from chatlog.seats import Room, State
-from chatlog.settings import Secret, TwitchSettings
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Room, State
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import REFUSALS, twitch_pool
 

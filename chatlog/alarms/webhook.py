@@ -1,0 +1,270 @@
+"""Alarms for people who do not read logs: one POST each to an address of theirs.
+
+The address is a secret, because whoever has it can post. Notices wait in a short queue, are sent one
+by one and not too fast, and tried again until they are taken or refused for good. Nothing here can
+hold up anything else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from chatlog import __version__
+from chatlog.alarms.alarms import Notice
+from chatlog.config.settings import AlarmSettings
+from chatlog.printable import printable
+from chatlog.record import rfc3339
+from chatlog.services import Backoff
+
+#: Notices that wait at most; the oldest make room for new ones.
+QUEUE = 100
+#: Seconds between two posts, and until one is given up.
+EVERY = 2.0
+ANSWER_WITHIN = 15.0
+#: First and longest wait, in seconds, before the next try; the longest that a server may ask for.
+AGAIN = (2.0, 300.0)
+LONGEST = 3600.0
+#: Bytes of an answer that are read at most; nothing is done with them.
+_IGNORED = 65536
+#: Characters of a text; Discord takes 2000.
+_CHARACTERS = 1500
+
+
+def shape_of(url: str) -> str:
+    """``discord``, ``slack`` or ``json``: what the server behind the address understands."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    if host.endswith(("discord.com", "discordapp.com")):
+        # Discord takes the other shape as well, at this address.
+        return "slack" if parts.path.rstrip("/").endswith("/slack") else "discord"
+    return "slack" if host == "hooks.slack.com" else "json"
+
+
+def body_of(shape: str, instance: str, notice: Notice) -> bytes:
+    """The JSON to post."""
+    if shape == "discord":
+        # Nobody is called by what a server or a room's name says.
+        return orjson.dumps({"content": _text(instance, notice), "allowed_mentions": {"parse": []}})
+    if shape == "slack":
+        text = _text(instance, notice)
+        for character, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+            text = text.replace(character, written)
+        return orjson.dumps({"text": text})
+    return orjson.dumps(
+        {
+            "source": "chatlog",
+            "instance": instance,
+            "state": notice.state,
+            "code": notice.code,
+            "subject": notice.subject,
+            "text": notice.text,
+            "count": notice.count,
+            "since": rfc3339(round(notice.since * 1000)),
+            "at": rfc3339(round(notice.at * 1000)),
+        }
+    )
+
+
+def _text(instance: str, notice: Notice) -> str:
+    who = f"chatlog {instance}" if instance else "chatlog"
+    where = f"{notice.subject}: " if notice.subject else ""
+    when = rfc3339(round(notice.since * 1000))[:16].replace("T", " ")
+    text = f"{who}: {notice.code} {notice.state} (since {when} UTC): {where}{notice.text}"
+    return printable(text, _CHARACTERS)
+
+
+class Webhook(Service):
+    """Posts notices to ``settings.webhook``, if there is one. ``settings`` may be changed at any time."""
+
+    _log = Logger()
+    name = "webhook"
+
+    def __init__(
+        self, settings: AlarmSettings, instance: str, agent: Callable[[], IAgent], clock: IReactorTime
+    ) -> None:
+        """``agent()`` makes what speaks HTTP, once it is needed."""
+        self.settings = settings
+        self._instance = instance
+        self._new_agent = agent
+        self._agent: IAgent | None = None
+        self._clock = clock
+        self._queue: deque[Notice] = deque()
+        self._dropped = 0
+        self._backoff = Backoff(*AGAIN)
+        self._told = ""
+        self._sending: Deferred[None] | None = None
+
+    def send(self, notice: Notice) -> None:
+        """Post the notice as soon as it can be."""
+        if self.settings.webhook is None or not self.running:
+            return
+        if len(self._queue) >= QUEUE:
+            # The first is being sent.
+            del self._queue[1]
+            self._dropped += 1
+        self._queue.append(notice)
+        if self._sending is None:
+            sending = self._sending = Deferred.fromCoroutine(self._send_all())
+            sending.addErrback(self._broke).addBoth(self._ended)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        self._queue.clear()
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.cancel()
+        return succeed(None)
+
+    def _broke(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.error("posting alarms failed: {kind}", kind=type(failure.value).__name__)
+
+    def _ended(self, _: object) -> None:
+        self._sending = None
+
+    async def _send_all(self) -> None:
+        while self._queue:
+            secret = self.settings.webhook
+            if secret is None:
+                self._queue.clear()
+                return
+            wait = await self._send(secret.reveal(), self._queue[0])
+            if wait is None:
+                self._queue.popleft()
+                self._backoff.reset()
+                wait = EVERY
+            await deferLater(self._clock, wait)
+
+    async def _send(self, url: str, notice: Notice) -> float | None:
+        """Post one notice; None if that is done with, or the seconds after which to try again."""
+        configured = self.settings.webhook_format
+        body = body_of(shape_of(url) if configured == "auto" else configured, self._instance, notice)
+        try:
+            status, again = await self._post(url, body)
+        except CancelledError:
+            raise
+        except Exception as error:
+            self._tell(url, _words(error, url))
+            return self._backoff.next()
+        if 200 <= status < 300:
+            self._tell(url, "")
+            return None
+        if status == 429 or status == 408 or status >= 500:
+            self._tell(url, f"HTTP {status}")
+            return max(self._backoff.next(), again)
+        # Another try would fare no better.
+        self._tell(url, f"HTTP {status}; what it refuses is not sent again", for_good=True)
+        return None
+
+    async def _post(self, url: str, body: bytes) -> tuple[int, float]:
+        """Status of the answer, and after how many seconds the server wants to be asked again."""
+        if self._agent is None:
+            self._agent = self._new_agent()
+        headers = Headers({"User-Agent": [f"chatlog/{__version__}"], "Content-Type": ["application/json"]})
+        answer = self._agent.request(b"POST", url.encode("utf-8"), headers, _Body(body))
+        response: IResponse = await answer.addTimeout(ANSWER_WITHIN, self._clock)
+        rest = _Ignored()
+        response.deliverBody(rest)
+        await rest.done.addTimeout(ANSWER_WITHIN, self._clock)
+        return response.code, _seconds(response.headers.getRawHeaders("Retry-After"))
+
+    def _tell(self, url: str, trouble: str, for_good: bool = False) -> None:
+        """One line when it begins to fail, or to refuse for good, and one when it works again."""
+        host = urlsplit(url).hostname or ""
+        state = ("refuses" if for_good else "fails") if trouble else ""
+        if state and state != self._told:
+            self._log.error(
+                "the webhook at {host} does not take alarms: {trouble}", host=host, trouble=trouble
+            )
+        elif self._told and not state:
+            self._log.info(
+                "the webhook at {host} takes alarms again; {dropped} were dropped",
+                host=host,
+                dropped=self._dropped,
+            )
+            self._dropped = 0
+        self._told = state
+
+
+def _words(error: Exception, url: str) -> str:
+    """What went wrong, without the address."""
+    if isinstance(error, TimeoutError):
+        return f"no answer in {ANSWER_WITHIN:.0f} seconds"
+    # The web client wraps what went wrong, sometimes twice.
+    reasons: Any = getattr(error, "reasons", None)
+    while reasons:
+        error = reasons[0].value
+        reasons = getattr(error, "reasons", None)
+    text = str(error) or type(error).__name__
+    parts = urlsplit(url)
+    for secret in (url, parts.path, parts.query, parts.password or "", parts.username or ""):
+        if len(secret) > 1:
+            text = text.replace(secret, "***")
+    return printable(text, 300)
+
+
+def _seconds(headers: Any) -> float:
+    """What Retry-After says, if it is a sensible number."""
+    try:
+        return min(max(float(headers[0]), 0.0), LONGEST) if headers else 0.0
+    except ValueError:
+        return 0.0
+
+
+@implementer(IBodyProducer)
+class _Body:
+    """A short body that is written at once."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """It is written already."""
+
+    def resumeProducing(self) -> None:
+        """It is written already."""
+
+    def stopProducing(self) -> None:
+        """It is written already."""
+
+
+class _Ignored(Protocol):
+    """Reads an answer to its end, or to where it becomes too long."""
+
+    def __init__(self) -> None:
+        self.done: Deferred[None] = Deferred(lambda _: self._give_up())
+        self._size = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > _IGNORED:
+            self._give_up()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.done.called:
+            self.done.callback(None)
+
+    def _give_up(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            getattr(transport, "abortConnection", transport.loseConnection)()

@@ -1,0 +1,1 @@
+"""What the console script does besides: asking a running daemon, and trying a configuration out."""

@@ -1,0 +1,123 @@
+"""Asking a running daemon over its HTTP interface: one request, one answer, and errors for people."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from chatlog import __version__
+from chatlog.config.settings import Secret
+from chatlog.printable import printable
+
+#: Seconds that the daemon has for an answer.
+WITHIN = 10.0
+#: Rooms that are asked for at a time.
+PAGE = 1000
+#: Bytes of an answer that are read at most.
+LONGEST = 64 << 20
+
+#: Makes a connection to a host and a port.
+Connect = Callable[[str, int], http.client.HTTPConnection]
+
+
+class ApiError(Exception):
+    """The daemon did not do what it was asked; the text says why and what may help."""
+
+
+def connect(host: str, port: int) -> http.client.HTTPConnection:
+    """A connection that gives up after a while."""
+    return http.client.HTTPConnection(host, port, timeout=WITHIN)
+
+
+class ApiClient:
+    """The daemon that listens at ``listen`` (``host:port``), ``token`` being its ``http.token``."""
+
+    def __init__(self, listen: str, token: Secret | None = None, connect: Connect = connect) -> None:
+        host, _, port = listen.rpartition(":")
+        host = host.strip("[]")
+        # Whoever listens on every address listens on this one.
+        self._host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self._port = int(port)
+        self._listen = listen
+        self._token = token
+        self._connect = connect
+
+    def status(self) -> dict[str, Any]:
+        """The facts, as ``Status.snapshot`` has them. Raises ApiError."""
+        answer = self._ask("GET", "/api/v1/status")
+        if not isinstance(answer, dict) or not isinstance(answer.get("platforms"), list):
+            raise ApiError(f"{self._listen}: what answers there is no Chatlog")
+        return answer
+
+    def rooms(self) -> list[dict[str, Any]]:
+        """Every room, as ``Roster.room`` has it. Raises ApiError."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        offset = matching = 0
+        while offset <= matching:
+            answer = self._ask("GET", f"/api/v1/rooms?offset={offset}&limit={PAGE}")
+            rooms = answer.get("rooms") if isinstance(answer, dict) else None
+            if not isinstance(rooms, list) or not all(isinstance(room, dict) for room in rooms):
+                raise ApiError(f"{self._listen}: what answers there is no Chatlog")
+            # Rooms that come and go in between move the others from page to page.
+            found.update({(str(room.get("platform")), str(room.get("name"))): room for room in rooms})
+            if len(rooms) < PAGE:
+                break
+            offset += PAGE
+            matching = answer["matching"] if isinstance(answer.get("matching"), int) else 0
+        return list(found.values())
+
+    def add(self, platform: str, name: str, chatroom_id: int | None = None) -> bool:
+        """Record a room from now on; False if it was recorded already. Raises ApiError."""
+        room: dict[str, Any] = {"platform": platform, "name": name}
+        if chatroom_id is not None:
+            room["chatroom_id"] = chatroom_id
+        answer = self._ask("POST", "/api/v1/rooms", room)
+        return not isinstance(answer, dict) or answer.get("added") is not False
+
+    def remove(self, platform: str, name: str) -> None:
+        """Record a room no longer. Raises ApiError."""
+        self._ask("DELETE", f"/api/v1/rooms/{quote(platform, '')}/{quote(name, '')}")
+
+    def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
+        if method != "GET" and self._token is None:
+            raise ApiError("rooms can only be changed with http.token in the configuration")
+        headers = {"User-Agent": f"chatlog/{__version__}", "Accept": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        body = None
+        if content is not None:
+            body = json.dumps(content).encode()
+            headers["Content-Type"] = "application/json"
+        connection = self._connect(self._host, self._port)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            data = response.read(LONGEST + 1)
+        except (OSError, http.client.HTTPException) as error:
+            words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise ApiError(
+                f"no answer from {self._listen} ({printable(str(words), 200)}); is the daemon running, and "
+                "does http.listen say where?"
+            ) from None
+        finally:
+            connection.close()
+        return self._answer(response.status, data)
+
+    def _answer(self, status: int, data: bytes) -> Any:
+        try:
+            answer = json.loads(data) if data and len(data) <= LONGEST else None
+        except (ValueError, RecursionError):
+            answer = None
+        if 200 <= status <= 299 and (answer is not None or not data):
+            return answer
+        words = ""
+        if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
+            words = printable(str(answer["error"].get("message", "")), 500)
+        if 200 <= status <= 299:
+            words = "what answers there is no Chatlog"
+        elif status in (401, 403):
+            words = f"http.token of this configuration is not taken{f': {words}' if words else ''}"
+        raise ApiError(f"{self._listen}: HTTP {status}{f': {words}' if words else ''}")

@@ -1,0 +1,284 @@
+"""chatlog.yaml to settings. Every problem is found in one go, with its key and its line.
+
+Values are read from their text as it was written, never from what YAML makes of it, so that a channel
+may be called ``123``, ``no`` or ``null``. What a key may hold is in ``schema``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chatlog.config import yaml_positions
+from chatlog.config.contradictions import contradictions
+from chatlog.config.effective import check_directories, describe
+from chatlog.config.schema import ROOT, Items, Section
+from chatlog.config.settings import RecorderSettings, Settings
+from chatlog.config.values import Kind
+from chatlog.config.yaml_positions import MAX_BYTES, Node, Scalar, Sequence, Unusable, YamlError
+from chatlog.printable import printable
+
+__all__ = ["ConfigError", "check_directories", "describe", "load", "parse"]
+
+#: Characters of a single value that are read at most.
+_LONGEST = 4096
+#: Characters of a value that an error shows.
+_SHOWN = 40
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used. ``problems`` are sentences, in the order of the file."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def read_file(path: str) -> bytes:
+    """The file's bytes, and never more than one above what is allowed. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = read_file) -> Settings:
+    """The settings in the file at ``path``. Raises ConfigError."""
+    shown = printable(path, 200)
+    try:
+        data = read(path)
+    except FileNotFoundError:
+        raise ConfigError([f"{shown}: there is no such file"]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ConfigError([f"{shown}: the file cannot be read: {reason}"]) from None
+    return parse(data, environ, shown)
+
+
+def parse(data: bytes, environ: Mapping[str, str], name: str = "chatlog.yaml") -> Settings:
+    """The settings in a file's bytes; ``name`` is what errors call the file. Raises ConfigError."""
+    try:
+        node = yaml_positions.compose(yaml_positions.decode(data))
+    except YamlError as error:
+        raise ConfigError([f"{name}:{error.line}: {error}"]) from None
+    reader = _Reader(environ)
+    tree = None if node is None else reader.section(ROOT, node, "")
+    if tree is None and not reader.problems:
+        raise ConfigError([f"{name}: the file is empty; the example that comes with Chatlog is chatlog.yaml"])
+    if tree is not None:
+        _check_together(reader, tree)
+    if tree is None or reader.problems:
+        reader.problems.sort(key=lambda problem: problem[0])
+        raise ConfigError([f"{name}{f':{line}' if line else ''}: {text}" for line, text in reader.problems])
+    settings: Settings = _build(ROOT, _completed(tree))
+    return settings
+
+
+class _Reader:
+    """Walks through the tree along the schema. ``problems`` are lines (0: none in particular) and
+    sentences; ``lines`` says where a key was given; ``wrong`` are the keys that had a problem."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.problems: list[tuple[int, str]] = []
+        self.lines: dict[str, int] = {}
+        self.wrong: set[str] = set()
+        self._environ = environ
+
+    def problem(self, path: str, text: str, line: int | None = None) -> None:
+        """Take note of a problem with the key ``path``; its line is looked up when none is given."""
+        self.wrong.add(path)
+        where = self.lines.get(path, 0) if line is None else line
+        self.problems.append((where, f"{path}: {text}" if path else text))
+
+    def section(self, section: Section, node: Node, path: str) -> dict[str, Any] | None:
+        """The values of a mapping's keys, without those left out, empty or wrong; None if the whole
+        mapping is."""
+        if isinstance(node, Scalar):
+            short = section.keys.get(section.short)
+            if isinstance(short, Kind):
+                value = self._value(short, node, path)
+                return None if value is None else {section.short: value}
+            if self._is_empty(node, path):
+                return None
+        if not isinstance(node, yaml_positions.Mapping):
+            self._wrong_form(node, path, "keys with values")
+            return None
+        inside = f"{path}." if path else ""
+        for line, key in node.twice:
+            first = node.entries[key][0]
+            self.problem(inside + _quoted_key(key), f"the key is given twice; first in line {first}", line)
+        found: dict[str, Any] = {}
+        for key, (line, child) in node.entries.items():
+            shape = section.keys.get(key)
+            if shape is None:
+                self.wrong.add(path)
+                self.problem(inside + _quoted_key(key), f"unknown key{_suggestion(section, key)}", line)
+                continue
+            self.lines[inside + key] = line
+            value = self._any(shape, child, inside + key)
+            if value is not None:
+                found[key] = None if value is _OFF else value
+        for key in section.required:
+            if key not in found and inside + key not in self.wrong:
+                self.problem(inside + key, "this key is required", self.lines.get(inside + key, node.line))
+        return found
+
+    def _any(self, shape: Kind | Items | Section, node: Node, path: str) -> Any:
+        if isinstance(shape, Section):
+            return self.section(shape, node, path)
+        if isinstance(shape, Items):
+            return self._items(shape, node, path)
+        return self._value(shape, node, path)
+
+    def _items(self, shape: Items, node: Node, path: str) -> list[Any] | None:
+        if isinstance(node, Scalar) and self._is_empty(node, path):
+            return None
+        if not isinstance(node, Sequence):
+            self._wrong_form(node, path, f"a list of {shape.called}")
+            return None
+        found: list[Any] = []
+        seen: dict[Any, int] = {}
+        for index, child in enumerate(node.items):
+            place = f"{path}[{index}]"
+            self.lines[place] = child.line
+            if isinstance(child, Scalar) and not child.text.strip():
+                self.problem(place, "the item is empty (# begins a comment where it is not quoted)")
+                self.wrong.add(path)
+                continue
+            known = len(self.problems)
+            value = self._any(shape.item, child, place)
+            if len(self.problems) > known:
+                self.wrong.add(path)
+                continue
+            identity = shape.identity(value)
+            if identity in seen:
+                first = f"first in line {seen[identity]}"
+                self.problem(place, f"{_quoted(str(identity))} is in the list twice; {first}")
+            else:
+                seen[identity] = child.line
+                found.append(value)
+        return found
+
+    def _value(self, kind: Kind, node: Node, path: str) -> Any:
+        if not isinstance(node, Scalar):
+            self._wrong_form(node, path, "a single value")
+            return None
+        text = self._text(node, path, kind.secret)
+        if text is None:
+            return None
+        # In a list there is nothing to leave out: a room may be called null.
+        if node.is_null(text) and not (text and path.endswith("]")):
+            return _OFF if kind.empty_is_off else None
+        try:
+            return kind.read(text)
+        except ValueError as error:
+            self.problem(path, f"{_shown(node, text, kind.secret)} {error}")
+            return None
+
+    def _is_empty(self, node: Scalar, path: str) -> bool:
+        """Whether nothing is given where more than a single value belongs; True also when that cannot
+        be told, which is a problem then."""
+        text = self._text(node, path, True)
+        return text is None or node.is_null(text)
+
+    def _text(self, node: Scalar, path: str, secret: bool) -> str | None:
+        """The value's text with the environment put in and without the space around it."""
+        try:
+            text = yaml_positions.expand(node.text, self._environ).strip()
+        except ValueError as error:
+            self.problem(path, str(error))
+            return None
+        if len(text) > _LONGEST:
+            self.problem(path, f"the value has more than {_LONGEST} characters")
+            return None
+        if not text.isprintable():
+            self.problem(path, f"{_shown(node, text, secret)} holds a line break or a control character")
+            return None
+        return text
+
+    def _wrong_form(self, node: Node, path: str, wanted: str) -> None:
+        if isinstance(node, Unusable):
+            self.problem(path, node.why, node.line)
+            return
+        forms = {Scalar: "a single value", Sequence: "a list", yaml_positions.Mapping: "keys with values"}
+        self.problem(path, f"{wanted} must stand here, not {forms[type(node)]}", node.line)
+
+
+class _Off:
+    """The type of ``_OFF``: the key was given, and left empty on purpose."""
+
+
+_OFF = _Off()
+
+
+def _check_together(reader: _Reader, tree: dict[str, Any]) -> None:
+    """What no key can tell by itself. Nothing is said about keys that are wrong anyway."""
+    for path, text in contradictions(tree, reader.wrong):
+        place = path
+        while place not in reader.lines and "." in place:
+            place = place.rpartition(".")[0]
+        reader.problem(path, text, reader.lines.get(place, 0))
+
+
+def _completed(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree, with what follows from it: a platform without rooms is none, an anonymous reader has no
+    name, and a small spool has small files."""
+    for platform in ("twitch", "kick"):
+        if not tree.get(platform, {}).get("channels"):
+            tree.pop(platform, None)
+    if "twitch" in tree and "oauth" not in tree["twitch"]:
+        tree["twitch"].pop("username", None)
+    recorder = tree.get("recorder", {})
+    if "max_size" in recorder:
+        largest: int = recorder["max_size"] // 4
+        recorder.setdefault("rotate_size", min(RecorderSettings().rotate_size, largest))
+    return tree
+
+
+def _build(section: Section, tree: dict[str, Any]) -> Any:
+    """The settings that a tree of values describes."""
+    arguments: dict[str, Any] = {}
+    for key, value in tree.items():
+        shape = section.keys[key]
+        if isinstance(shape, Section):
+            arguments[key] = _build(shape, value)
+        elif isinstance(shape, Items):
+            item = shape.item
+            arguments[key] = tuple(_build(item, v) if isinstance(item, Section) else v for v in value)
+        elif shape.fills:
+            arguments.update(zip(shape.fills, value, strict=True))
+        else:
+            arguments[key] = value
+    return section.make(**arguments)
+
+
+def _shown(node: Scalar, text: str, secret: bool) -> str:
+    """The value as an error may show it. What came from the environment, or looks like a credential that
+    went astray, is not shown."""
+    if secret or "oauth:" in text.lower() or "@" in text:
+        return "the value"
+    return _quoted(text if text == node.text.strip() else node.text.strip())
+
+
+def _quoted(text: str) -> str:
+    return f'"{printable(text, _SHOWN)}"'
+
+
+def _quoted_key(key: str) -> str:
+    """A key as an error may show it: one that is no word may be a credential that lost its place."""
+    is_short = key.isprintable() and 0 < len(key) <= 25 and "oauth:" not in key.lower()
+    return key if is_short else "(a key that is not shown)"
+
+
+def _suggestion(section: Section, key: str) -> str:
+    """What was meant, if that can be guessed."""
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), section.keys, 1, 0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    elsewhere = [
+        name for name, inner in ROOT.keys.items() if isinstance(inner, Section) and key in inner.keys
+    ]
+    if key in ROOT.keys:
+        return "; it belongs to the top level, so mind the indentation"
+    if elsewhere:
+        return f"; did you mean {' or '.join(f'{name}.{key}' for name in elsewhere)}?"
+    return f"; known are {', '.join(section.keys)}"

@@ -1,0 +1,72 @@
+"""What is wrong with a configuration whose every value is right: values that do not go together."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from chatlog.config.values import is_near
+
+_ANONYMOUS = re.compile(r"justinfan[0-9]+\Z")
+_BOTH = "give both, or neither to read anonymously"
+
+#: A key's path, and the rest of the sentence.
+Problem = tuple[str, str]
+
+
+def contradictions(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    """``tree`` holds the values of each section's keys, without those left out. Nothing is said about
+    the keys in ``wrong``, which have a problem already."""
+    yield from _no_room(tree, wrong)
+    yield from _twitch(tree.get("twitch", {}), wrong)
+    yield from _kick(tree.get("kick", {}), wrong)
+    yield from _spool(tree.get("recorder", {}))
+    yield from _archive(tree, wrong)
+
+
+def _no_room(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    named = any(tree.get(platform, {}).get("channels") for platform in ("twitch", "kick"))
+    if not named and not wrong & {"", "twitch", "twitch.channels", "kick", "kick.channels"}:
+        yield "", "no room is named; list at least one under twitch.channels or kick.channels"
+
+
+def _twitch(twitch: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    username, oauth = twitch.get("username"), twitch.get("oauth")
+    if oauth and not username and "twitch.username" not in wrong:
+        yield "twitch.oauth", f"there is a token but no twitch.username; {_BOTH}"
+    if username and not oauth and "twitch.oauth" not in wrong and not _ANONYMOUS.match(username):
+        yield "twitch.username", f"there is a name but no twitch.oauth; {_BOTH}"
+    host, _, tls = twitch.get("server", ("", 0, True))
+    if oauth and not tls and not is_near(host):
+        yield "twitch.server", "irc:// would send the token unencrypted over the network; write ircs://"
+
+
+def _kick(kick: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    if kick.get("lookup", "") is not None or "kick.channels" in wrong:
+        return
+    for index, channel in enumerate(kick.get("channels", ())):
+        if "chatroom_id" not in channel:
+            yield f"kick.channels[{index}]", "chatroom_id is required while kick.lookup is off"
+
+
+def _spool(recorder: dict[str, Any]) -> Iterator[Problem]:
+    rotate_size, max_size = recorder.get("rotate_size"), recorder.get("max_size")
+    if rotate_size and max_size and rotate_size > max_size:
+        yield "recorder.rotate_size", "a file may not be larger than the whole spool (recorder.max_size)"
+
+
+def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    s3, archive = tree.get("s3"), tree.get("archive", {})
+    if s3 is not None:
+        if archive.get("url"):
+            yield "archive.url", "s3 is given as well; there is one archive, so leave one of the two out"
+        keys = ("access_key_id", "secret_access_key")
+        for key, other in (keys, keys[::-1]):
+            if key in s3 and other not in s3 and f"s3.{other}" not in wrong:
+                yield f"s3.{key}", f"s3.{other} is missing; give both, or neither to use the usual AWS chain"
+    elif not archive.get("url"):
+        spool = tree.get("recorder", {}).get("directory", "data")
+        if os.path.abspath(spool) == os.path.abspath(archive.get("directory", "archive")):
+            yield "archive.directory", "this is recorder.directory as well; the two must differ"

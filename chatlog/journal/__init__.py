@@ -1,0 +1,1 @@
+"""What the next run has to know, on the disk: how far each room was recorded, and which holes are open."""

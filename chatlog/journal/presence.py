@@ -1,0 +1,396 @@
+"""What the next run has to know: until when this one was there, and which rooms it recorded.
+
+A process that is killed cannot write down that it is no longer recording. So the coverage of all rooms
+is kept in a journal beside the spool (see ``journal``), brought up to date after every flush. The next
+process reads there since when each room is missing, and the first acknowledgement of a room closes
+that hole with a gap record like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from chatlog.journal.journal import Key, Standing, batch, head_line, replay, room_line
+from chatlog.journal.journal_file import JournalFile
+from chatlog.journal.pending_gaps import PendingGaps
+from chatlog.journal.quiet import QuietLinks
+from chatlog.journal.tally import Tally
+from chatlog.recorder.room import Loss
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Room, State
+
+#: Why a room that nobody took leave of is missing.
+RESTART = "restart"
+#: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
+DRIFT = 2.0
+#: Seconds after which a change of coverage is on the disk in every case.
+_SETTLED = 5.0
+
+
+class RoomTime(NamedTuple):
+    """Seconds of a period in which a room was recorded and in which it was not; why it is missing at
+    the end, ``""`` if it is not."""
+
+    platform: str
+    channel: str
+    recorded: float
+    missing: float
+    reason: str
+
+
+class Presence(Service):
+    """Keeps the journal of all rooms in the pools that it watches.
+
+    It is started after the spool was locked and before the pools, and stopped after the pools and
+    before the recorder. ``write(platform, room, hole)`` writes a gap record. ``wanted()`` are the rooms
+    that are to be recorded: what the journal says of others is forgotten. ``boot`` is ``boot_id()``
+    and ``interval`` that of the flushes, in seconds.
+    """
+
+    _log = Logger()
+    name = "presence"
+
+    def __init__(
+        self,
+        journal: JournalFile,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        write: Callable[[str, Room, Hole], None],
+        wanted: Callable[[], Collection[Key]],
+        boot: str,
+        interval: float = 0.5,
+    ) -> None:
+        self._journal = journal
+        journal.whole, journal.incomplete = self._whole, self._write_all_again
+        self._clock = clock
+        self._wall = wall
+        self._write = write
+        self._wanted = wanted
+        self._boot = boot
+        self._interval = interval
+        self._pools: dict[str, Pool] = {}
+        # Rooms of the journal that no pool has yet; Kick's ids may have to be looked up first.
+        self._earlier: dict[Key, Standing] = {}
+        # Until when the earlier run's records were on the disk, and how its rooms stood, as long as the
+        # rest of them is only on its way there: a machine that crashes now takes that along.
+        self._floor: float | None = None
+        self._before_floor: dict[Key, Standing] = {}
+        # The rooms in the pools, and the seconds of those that were removed within the period.
+        self._rooms: dict[Key, Room] = {}
+        self._gone: dict[Key, RoomTime] = {}
+        self._began = False
+        self._quiet = QuietLinks(self._pools)
+        self._pending_gaps = PendingGaps()
+        # Whether the latest flush was whole; when the first whole one after others was, by the clock, and
+        # until when everything was on the disk before.
+        self._complete = True
+        self._caught_up = (float("-inf"), 0.0)
+        # Rooms whose line is due, and whether the head's is, and whether those are all.
+        self._due: set[Key] = set()
+        self._head_due = self._all_due = False
+        # The number of the latest batch in the journal.
+        self._batch = 0
+        self._started = 0.0
+        # Wall clock and monotonic clock at the latest flush; the latest whole flush, and until when
+        # everything is on the disk.
+        self._before = (0.0, 0.0)
+        self._alive = (0.0, 0.0)
+        self._changed_at = float("-inf")
+        self._tally = Tally(0.0)
+
+    def watch(self, pool: Pool) -> None:
+        """Keep account of the rooms of ``pool``, one for each platform."""
+        self._pools[pool.platform] = pool
+        pool.on_added = partial(self._added, pool.platform)
+
+    def on_hole(self, platform: str) -> Callable[[Room, Hole], None]:
+        """What a pool of that platform has to call for every hole."""
+
+        def closed(room: Room, hole: Hole) -> None:
+            self._tally.closed((platform, room.name), hole)
+            self._pending_gaps.closed((platform, room.name), hole.start)
+            self._due.add((platform, room.name))
+            self._write(platform, room, hole)
+
+        return closed
+
+    def count_loss(self, loss: Loss) -> None:
+        """Count the time in which records of a room could not be kept as missing."""
+        self._pending_gaps.closed((loss.platform, loss.channel), loss.first)
+        self._due.add((loss.platform, loss.channel))
+        self._tally.closed((loss.platform, loss.channel), Hole(loss.first, loss.last, loss.reason))
+
+    def identifier(self, platform: str, name: str) -> str:
+        """The platform's id of a room, ``""`` if it is not known."""
+        pool = self._pools.get(platform)
+        room = pool.rooms.get(name) if pool else None
+        return room.identifier if room else ""
+
+    # -- start and end -----------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Find out since when each room is missing."""
+        super().startService()
+        now = self._started = self._wall()
+        data = self._read()
+        past = replay(data, self._boot)
+        if data.strip() and past.end is None and not past.rooms:
+            self._log.error("what the earlier run noted makes no sense; its rooms have no gap records")
+        self._tally = Tally(now if past.since is None else min(past.since, now))
+        wanted = frozenset(self._wanted())
+        for key, standing in past.rooms.items():
+            if key not in wanted:
+                continue
+            if standing.lost:
+                self._tally.lost[key] = standing.lost
+            self._earlier[key] = _since_the_end(standing, past.end, now)
+        if past.durable is not None and past.end is not None and past.durable < past.end:
+            self._floor = past.durable
+            safe = replay(data, "").rooms
+            self._before_floor = {key: standing for key, standing in safe.items() if key in wanted}
+        self._began = True
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                self._added(platform, room)
+        self._before = now, self._clock.seconds()
+        self._alive = now, now if self._floor is None else self._floor
+        self._journal.begin()
+
+    def _read(self) -> bytes:
+        try:
+            return self._journal.read()
+        except OSError as error:
+            self._log.error(
+                "cannot read what the earlier run recorded: {error}; rooms have no gap records of the "
+                "time since",
+                error=str(error),
+            )
+            return b""
+
+    def _added(self, platform: str, room: Room) -> None:
+        if not self._began:
+            return
+        self._rooms[platform, room.name] = room
+        standing = self._earlier.pop((platform, room.name), None)
+        if standing is not None:
+            room.coverage.missing(standing.since, standing.reason)
+            room.coverage.first = standing.begun
+            self._due.add((platform, room.name))
+
+    def stopService(self) -> None:
+        """Write down the holes that are open; what follows them belongs to the restart. The recorder's
+        last flush brings the journal up to date."""
+        super().stopService()
+        now = self._wall()
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                hole = room.coverage.turned(now, RESTART)
+                if hole is not None:
+                    self._due.add((platform, room.name))
+                    self.on_hole(platform)(room, hole)
+
+    # -- every flush -------------------------------------------------------------------------------
+
+    def flushed(self, at: float, complete: bool, lag: float, recovered: bool = True) -> None:
+        """Everything that arrived before ``at`` is in files, if ``complete``; the oldest write that is
+        not on the disk yet is ``lag`` seconds old, 0.0 if there is none. ``recovered``: what the earlier
+        run left in files is on the disk."""
+        if not self._began:
+            return
+        if self._clock_jumped():
+            complete = False
+        for platform, pool in self._pools.items():
+            if pool.changed:
+                self._due.update((platform, name) for name in pool.changed)
+                for name in pool.changed.difference(pool.rooms):
+                    self._removed((platform, name))
+                pool.changed.clear()
+                self._changed_at = self._before[1]
+        if not complete:
+            # Not even the gap records are in files. The journal stays as it was at the last whole flush.
+            self._complete = False
+            return
+        if not self._complete:
+            self._complete = True
+            self._caught_up = self._before[1], self._alive[1]
+        if recovered:
+            self._floor = None
+            self._before_floor.clear()
+        self._alive = at, self._durable(at, lag)
+        self._due.update(self._pending_gaps.flushed(self._before[1], lag))
+        head = [head_line(self._boot, self._tally.since)] if self._head_due else []
+        lines = [self._room_line(key) for key in sorted(self._due)]
+        lines = [*head, *lines, *self._quiet.lines(at)]
+        if not self._journal.append(batch(self._batch + 1, lines, *self._alive, self._all_due)):
+            return
+        self._batch += 1
+        self._quiet.noted()
+        self._due.clear()
+        self._head_due = self._all_due = False
+        self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
+        if not self.running:
+            self._journal.close()
+
+    def _durable(self, at: float, lag: float) -> float:
+        durable = at - lag - self._interval if lag > 0.0 else at
+        caught_up, before = self._caught_up
+        if lag > 0.0 and self._before[1] - lag <= caught_up:
+            # What is written then may have come long ago, and the lag does not know how long.
+            durable = min(durable, before)
+        return durable if self._floor is None else min(durable, self._floor)
+
+    def _room_line(self, key: Key) -> bytes:
+        return room_line(key, self._standing(key))
+
+    def _standing(self, key: Key) -> Standing | None:
+        pool = self._pools.get(key[0])
+        room = pool.rooms.get(key[1]) if pool else None
+        return self._earlier.get(key) if room is None else self._standing_of(key, room)
+
+    def _standing_of(self, key: Key, room: Room) -> Standing | None:
+        coverage = room.coverage
+        if coverage.since is None:
+            return None
+        begun = coverage.first
+        if begun is not None and begun <= self._tally.since:
+            begun = None
+        missing = coverage.missing_since
+        since = coverage.since if missing is None else missing
+        lost = self._tally.lost.get(key, 0.0)
+        links = tuple(seat.link.number for seat in room.seats if seat.state is State.RECORDED)
+        heard = self._pending_gaps.since(key) if coverage.covered else None
+        return Standing(since, coverage.covered, coverage.reason, lost, begun, links, heard)
+
+    def _clock_jumped(self) -> bool:
+        """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
+        skipped was not recorded, whatever the reason."""
+        wall, clock = self._wall(), self._clock.seconds()
+        elapsed = clock - self._before[1]
+        drift = (wall - self._before[0]) - elapsed
+        before, self._before = self._before[0], (wall, clock)
+        if abs(drift) <= DRIFT:
+            return False
+        self._log.warn("the wall clock jumped by {drift:.1f} s", drift=drift)
+        if drift > 0.0:
+            for platform, room in self._all_rooms():
+                if room.coverage.covered:
+                    self.on_hole(platform)(room, Hole(before, wall, "clock"))
+                else:
+                    # Lost as soon as the machine woke up.
+                    room.coverage.set_forward(drift, before + elapsed)
+                self._due.add((platform, room.name))
+        else:
+            for _, room in self._all_rooms():
+                room.coverage.set_back(-drift, wall)
+            # No line of the journal may lie in the future.
+            self._journal.write_anew()
+        return True
+
+    # -- the seconds of a period -------------------------------------------------------------------
+
+    def rows(self, since: float, until: float) -> Iterator[RoomTime]:
+        """Every room's seconds between the two times, the first being when the period began."""
+        tally = self._tally if abs(self._tally.since - since) < 0.01 else Tally(since)
+        for key in sorted({*self._wanted(), *self._keys(), *self._gone}):
+            standing = self._standing(key)
+            gone = self._gone.get(key)
+            if standing is None and gone is not None:
+                yield gone
+                continue
+            if standing is None:
+                # Wanted all the time, and never acknowledged.
+                standing = Standing(self._started, False, "not acknowledged")
+            time = _time(tally, key, standing, until)
+            if gone is not None:
+                # Removed, and added again.
+                time = time._replace(
+                    recorded=time.recorded + gone.recorded, missing=time.missing + gone.missing
+                )
+            yield time
+
+    def _removed(self, key: Key) -> None:
+        """The room is no longer recorded; what there was of it in this period counts all the same."""
+        room = self._rooms.pop(key, None)
+        standing = None if room is None else self._standing_of(key, room)
+        if standing is not None:
+            self._gone[key] = _time(self._tally, key, standing, self._wall())._replace(reason="removed")
+        self._tally.lost.pop(key, None)
+        self._pending_gaps.forget(key)
+
+    @property
+    def since(self) -> float:
+        """When the present period began."""
+        return self._tally.since
+
+    @property
+    def lost(self) -> Mapping[Key, float]:
+        """The seconds of the present period in which each room was not recorded, as far as that is over."""
+        return self._tally.lost
+
+    def closing(self, at: float) -> None:
+        """The period will end at ``at``, as soon as its seconds are safe: see ``turn``."""
+        self._tally.closing(at)
+
+    def turn(self, at: float) -> None:
+        """A new period begins at ``at``. What happened since, if ``closing`` was told of that time, counts
+        for the new one."""
+        self._tally.turn(at)
+        self._gone.clear()
+        self._due.update(self._tally.lost)
+        for standing in self._earlier.values():
+            standing.lost, standing.begun = 0.0, None
+        self._head_due = True
+
+    # -- the journal as a whole --------------------------------------------------------------------
+
+    def _all_rooms(self) -> Iterator[tuple[str, Room]]:
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                yield platform, room
+
+    def _keys(self) -> Iterator[Key]:
+        yield from self._earlier
+        for platform, room in self._all_rooms():
+            yield platform, room.name
+
+    def _whole(self) -> bytes:
+        """The journal as it would be if it began now."""
+        now = ((key, self._standing(key)) for key in self._keys())
+        standings = (*self._before_floor.items(), *now)
+        rooms = (room_line(key, standing) for key, standing in standings if standing is not None)
+        head = head_line(self._boot, self._tally.since)
+        lines = [head, *rooms, *self._quiet.all_lines()]
+        return batch(self._batch, lines, *self._alive, all_rooms=True)
+
+    def _write_all_again(self) -> None:
+        self._head_due = self._all_due = True
+        self._due.update(self._keys())
+        self._quiet.unsure()
+
+
+def _time(tally: Tally, key: Key, standing: Standing, until: float) -> RoomTime:
+    """The seconds of a room that stands so."""
+    open_since = None if standing.recorded else standing.since
+    recorded, missing = tally.seconds(key, standing.begun, open_since, until)
+    return RoomTime(*key, recorded, missing, "" if standing.recorded else standing.reason)
+
+
+def _since_the_end(standing: Standing, end: float | None, now: float) -> Standing:
+    """How a room stands for the next run: missing at least since the end of the earlier one."""
+    since, reason = standing.since, standing.reason
+    if standing.recorded:
+        if standing.heard is not None:
+            # Whether the connection was still alive after that, nobody can know.
+            end = min(end or 0.0, standing.heard)
+        since, reason = max(since, end or 0.0), RESTART
+    if since > now + DRIFT:
+        # It lies in the future: the clock is wrong, or was.
+        reason = "clock"
+    return Standing(since, False, reason, standing.lost, standing.begun)

@@ -1,0 +1,57 @@
+"""Connections that have said nothing for a while, as the journal has to know them.
+
+Whether such a connection is still alive shows only when it is asked, and the process may be killed before
+that. Then the next one dates the holes of its rooms back to when it was heard for the last time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from chatlog.journal.journal import link_line
+from chatlog.rooms.pool import Pool
+
+#: Seconds without a byte after which a connection is noted.
+QUIET = 2.0
+
+
+class QuietLinks:
+    """Which connections of these pools are quiet, and what of it is in the journal."""
+
+    def __init__(self, pools: Mapping[str, Pool]) -> None:
+        self._pools = pools
+        #: Since when they are quiet, in wall-clock seconds, by platform and number.
+        self._noted: dict[tuple[str, int], float] = {}
+        self._found: dict[tuple[str, int], float] = {}
+
+    def lines(self, at: float) -> list[bytes]:
+        """The lines that the journal lacks at the time ``at``; the same again until they are ``noted``."""
+        self._found = {}
+        lines = []
+        for platform, pool in self._pools.items():
+            for link in pool.links:
+                key = platform, link.number
+                ago = link.heard_ago() if link.up else 0.0
+                known = self._noted.get(key)
+                if ago <= QUIET:
+                    if known is not None:
+                        lines.append(link_line(*key, None))
+                elif known is not None and at - ago < known + QUIET / 2:
+                    self._found[key] = known
+                else:
+                    self._found[key] = at - ago
+                    lines.append(link_line(*key, at - ago))
+        return lines
+
+    def noted(self) -> None:
+        """The latest lines are in the journal."""
+        self._noted = self._found
+
+    def all_lines(self) -> Iterator[bytes]:
+        """The lines of a journal that begins now."""
+        return (link_line(*key, heard) for key, heard in self._noted.items())
+
+    def unsure(self) -> None:
+        """Nobody knows what the journal holds."""
+        links = ((platform, link.number) for platform, pool in self._pools.items() for link in pool.links)
+        self._noted = dict.fromkeys(links, 0.0)

@@ -1,0 +1,1 @@
+"""What all connections share: paced reading, TLS, and one GET over HTTP."""

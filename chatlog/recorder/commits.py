@@ -1,0 +1,302 @@
+"""Group commits: what was written is forced to the disk, and finished files are sealed, off the
+reactor's thread and one commit at a time.
+
+A commit covers everything written before it began. Files of an earlier run, and files that may end in
+half a line because a write failed, are repaired first and then sealed by the next commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatlog.counters import Counters
+from chatlog.recorder.room import OpenFile
+from chatlog.spool.recovery import Report
+from chatlog.spool.spool import Batch, Committed, Spool, SyncFailed, SyncPutOff
+
+T = TypeVar("T")
+
+#: A sync that takes longer than this many seconds will not come back.
+SYNC_LIMIT = 20.0
+#: The lag, in seconds, of what was written in this very moment.
+JUST_NOW = 1e-6
+#: Files sealed in one go, so that no job in the thread is endless.
+_SEAL_AT_ONCE = 1000
+#: Files and bytes repaired in one go; commits have their turn in between.
+_REPAIR_FILES, _REPAIR_BYTES = 50, 16_000_000
+
+
+class Threads(Protocol):
+    """Where blocking calls run."""
+
+    def run(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
+        """Call ``function(*args)`` off the reactor's thread."""
+
+
+class Commits:
+    """Keeps the spool's files safe. ``fatal`` says why the disk can no longer be trusted; "" as long
+    as it can. Once it cannot, nothing is synced or sealed any more: the next run starts from what the
+    disk really holds."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        spool: Spool,
+        counters: Counters,
+        clock: IReactorTime,
+        threads: Threads,
+        on_sealed: Callable[[list[str]], None],
+        on_fatal: Callable[[str], None],
+    ) -> None:
+        self._spool = spool
+        self._counters = counters
+        self._clock = clock
+        self._threads = threads
+        self._on_sealed = on_sealed
+        self._on_fatal = on_fatal
+        self._unsynced: list[OpenFile] = []
+        self._sealing: list[str] = []
+        self._broken: list[str] = []
+        self._created = False
+        self._failed: list[str] = []
+        self._stopping = False
+        self._given_up = False
+        self._running: Deferred[None] | None = None
+        self._recovery: Deferred[None] | None = None
+        self._began = clock.seconds()
+        # When the oldest write that is not yet durable happened: covered by the running commit, and
+        # not covered by it.
+        self._oldest_covered: float | None = None
+        self._oldest: float | None = None
+        self._trouble = ""
+        self.fatal = ""
+        #: What the recovery of the earlier run's files found, once it is done, and whether they are on
+        #: the disk since.
+        self.recovered: Report | None = None
+        self.recovered_durable = False
+
+    # -- What the recorder tells
+
+    def created(self) -> None:
+        """There is a new file in ``open/``."""
+        self._created = True
+
+    def wrote(self, file: OpenFile) -> None:
+        """``file`` has bytes that no commit covers; needed once until ``file.unsynced`` is False
+        again."""
+        file.unsynced = True
+        self._unsynced.append(file)
+        if self._oldest is None:
+            self._oldest = self._clock.seconds()
+
+    def finished(self, file: OpenFile) -> None:
+        """``file`` will not be written any more."""
+        if file.torn or not file.size:
+            self._broken.append(file.name)
+        else:
+            self._sealing.append(file.name)
+
+    # -- What others may ask
+
+    @property
+    def lag(self) -> float:
+        """For how many seconds the oldest write has been waiting to be durable; 0.0 only if none is."""
+        oldest = self._oldest if self._oldest_covered is None else self._oldest_covered
+        return 0.0 if oldest is None else max(self._clock.seconds() - oldest, JUST_NOW)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to sync or to seal."""
+        return bool(self._unsynced or self._sealing or self._broken)
+
+    # -- Commits
+
+    def begin_if_due(self, interval: float) -> None:
+        """Begin a commit if there is something to commit, none is running and the last one began
+        ``interval`` seconds ago."""
+        due = self._clock.seconds() - self._began >= interval
+        # After trouble a commit has to find out whether it is over.
+        recovered = self.recovered is not None and not self.recovered_durable
+        wanted = self.pending or self._trouble or self._spool.ballast.spent or recovered
+        if due and wanted and self._running is None and not self.fatal:
+            self._begin()
+
+    def watch(self) -> None:
+        """Give up on the disk if a commit does not come back."""
+        if self._running is not None and self._clock.seconds() - self._began > SYNC_LIMIT:
+            self._fail(f"a sync of {self._spool.directory} has not come back for {SYNC_LIMIT:.0f} s")
+
+    def _begin(self) -> None:
+        unsynced, self._unsynced = self._unsynced, []
+        for file in unsynced:
+            file.unsynced = False
+        sealing, self._sealing = self._sealing[:_SEAL_AT_ONCE], self._sealing[_SEAL_AT_ONCE:]
+        broken, self._broken = self._broken, []
+        batch = Batch([file.name for file in unsynced], sealing, self._created, self._spool.numbering.note())
+        self._created = False
+        self._began = self._clock.seconds()
+        self._oldest_covered, self._oldest = self._oldest, None
+        self._running = Deferred.fromCoroutine(self._commit(batch, unsynced, broken))
+        self._running.addErrback(self._unexpected, "committing").addBoth(self._ended)
+
+    async def _commit(self, batch: Batch, unsynced: list[OpenFile], broken: list[str]) -> None:
+        written = self._counters.written
+        recovered = self.recovered is not None
+        try:
+            done = await self._threads.run(self._spool.commit, batch)
+        except SyncPutOff as error:
+            self._put_back(batch, unsynced, broken)
+            self._note_trouble(str(error))
+            return
+        except SyncFailed as error:
+            self._fail(str(error))
+            return
+        except CancelledError:
+            raise
+        except Exception as error:
+            # What it did and what not is anybody's guess.
+            self._log.failure("while committing")
+            self._fail(f"a commit of {self._spool.directory} failed: {error}")
+            return
+        self._counters.durable = written
+        self._oldest_covered = None
+        self.recovered_durable |= recovered
+        self._sealed(done)
+        if broken:
+            good, report, _ = await self._threads.run(self._spool.repair, broken)
+            self._seal_later(good)
+            self._note_failed(report)
+
+    def _ended(self, _: object) -> None:
+        self._running = None
+
+    def _sealed(self, done: Committed) -> None:
+        self._sealing[:0] = done.left
+        self._note_trouble(f"cannot seal: {done.error}" if done.error else "")
+        for name in done.vanished:
+            self._log.error("{name} was removed from the spool by somebody else", name=name)
+        self._counters.sealed += len(done.sealed)
+        if done.sealed and not self._stopping:
+            try:
+                self._on_sealed(done.sealed)
+            except Exception:
+                self._log.failure("while passing on {count} sealed files", count=len(done.sealed))
+
+    def _put_back(self, batch: Batch, unsynced: list[OpenFile], broken: list[str]) -> None:
+        """Do it all with the next commit."""
+        for file in unsynced:
+            if not file.unsynced:
+                self.wrote(file)
+        self._sealing[:0] = batch.sealing
+        self._broken[:0] = broken
+        self._created |= batch.created
+        self._oldest, self._oldest_covered = self._oldest_covered, None
+
+    def _note_trouble(self, text: str) -> None:
+        if text and not self._trouble:
+            self._log.error("{text}; it will be tried again", text=text)
+        elif self._trouble and not text:
+            self._log.info("syncing and sealing again")
+        self._trouble = text
+
+    def _fail(self, text: str) -> None:
+        if not self.fatal:
+            self.fatal = text
+            self._log.critical("{text}", text=text)
+            self._on_fatal(text)
+
+    def _unexpected(self, failure: Failure, what: str) -> None:
+        if failure.check(CancelledError):
+            self._given_up = True
+        else:
+            self._log.failure("while {what}", failure=failure, what=what)
+
+    # -- Recovery
+
+    def recover(self, leftovers: list[tuple[str, int]]) -> None:
+        """Repair and seal the files of an earlier run, given by name and size."""
+        self._stopping = False
+        self._recovery = Deferred.fromCoroutine(self._recover(leftovers))
+        self._recovery.addErrback(self._unexpected, "recovering")
+
+    async def _recover(self, leftovers: list[tuple[str, int]]) -> None:
+        total = Report(strangers=list(self._spool.strangers))
+        position = 0
+        while position < len(leftovers) and not self._stopping:
+            names: list[str] = []
+            size = 0
+            while position < len(leftovers) and len(names) < _REPAIR_FILES and size < _REPAIR_BYTES:
+                names.append(leftovers[position][0])
+                size += leftovers[position][1]
+                position += 1
+            good, report, freed = await self._threads.run(self._spool.repair, names, self._enough)
+            self._spool.usage -= freed
+            self._seal_later(good)
+            total.merge(report)
+        self.recovered = total
+        # Else the next commit covers it.
+        self.recovered_durable = not leftovers
+        if total.files:
+            self._log.info(
+                "recovered {files} files of an earlier run, {lines} lines; {torn} broken bytes of "
+                "{torn_files} files are kept in torn/",
+                files=total.files,
+                lines=total.lines,
+                torn=total.torn_bytes,
+                torn_files=total.torn_files,
+            )
+        self._note_failed(total)
+        if total.strangers:
+            self._log.warn(
+                "{count} entries of open/ are not the recorder's and are left alone: {names}",
+                count=len(total.strangers),
+                names=sorted(total.strangers)[:10],
+            )
+
+    def _enough(self) -> bool:
+        return self._stopping
+
+    def _seal_later(self, names: list[str]) -> None:
+        """Seal these with the next commit; a process that was killed may not have synced them."""
+        for name in names:
+            self.wrote(OpenFile(name, -1))
+        self._sealing.extend(names)
+
+    def retry(self) -> None:
+        """Try again to repair what could not be repaired."""
+        self._broken += self._failed
+        self._failed = []
+
+    def _note_failed(self, report: Report) -> None:
+        if report.failed:
+            self._failed += [name for name, _ in report.failed]
+            self._log.error(
+                "{count} files cannot be repaired for now and stay in open/, {name} for one: {error}",
+                count=len(report.failed),
+                name=report.failed[0][0],
+                error=report.failed[0][1],
+            )
+
+    # -- The end
+
+    async def finish(self) -> bool:
+        """Commit all there is and wait for it; whether the thread is done with the spool. What cannot
+        be done stays in ``open/``."""
+        self._stopping = True
+        if self._recovery is not None:
+            await self._recovery
+        while not self.fatal and not self._given_up and (self._running or self.pending):
+            if self._running is None:
+                self._begin()
+            if self._running is not None:
+                await self._running
+            if self._trouble:
+                break
+        return self._running is None and not self._given_up

@@ -1,0 +1,88 @@
+"""Thousands of files with a few hundred descriptors: the least recently written are closed."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from chatlog.files import NO_DESCRIPTORS
+from chatlog.recorder.room import OpenFile
+from chatlog.spool.spool import Spool
+
+T = TypeVar("T")
+
+#: Left for sockets, for uploads and for Python itself.
+RESERVE = 256
+#: More are of no use: reopening a file costs little.
+MOST = 4096
+_FEWEST = 16
+
+
+def default_limit(allowed: int | None = None) -> int:
+    """How many files may be open at once if the system allows this process ``allowed`` descriptors,
+    by default as many as it does now."""
+    if allowed is None:
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed == resource.RLIM_INFINITY:
+        return MOST
+    return max(_FEWEST, min(MOST, allowed - RESERVE))
+
+
+class Descriptors:
+    """Hands out descriptors of the spool's open files and keeps at most ``limit`` of them open."""
+
+    def __init__(self, spool: Spool, limit: int) -> None:
+        self._spool = spool
+        self.limit = max(1, limit)
+        # Least recently used first; the values mean nothing.
+        self._open: dict[OpenFile, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, file: OpenFile) -> int:
+        """A descriptor for appending to ``file``. Raises OSError."""
+        if file.fd >= 0:
+            del self._open[file]
+        else:
+            file.fd = self.opening(self._spool.reopen, file.name)
+        self._open[file] = None
+        return file.fd
+
+    def add(self, file: OpenFile) -> None:
+        """``file`` was just made and is open."""
+        self._open[file] = None
+
+    def opening(self, call: Callable[..., T], *args: object) -> T:
+        """Make a call that opens one more file; others are closed to make room for it."""
+        while len(self._open) >= self.limit:
+            self._close_oldest()
+        try:
+            return call(*args)
+        except OSError as error:
+            if error.errno not in NO_DESCRIPTORS or not self._open:
+                raise
+        # Fewer than we thought: the sockets have them. Live with fewer from now on.
+        self.limit = max(1, len(self._open) * 3 // 4)
+        while len(self._open) >= self.limit:
+            self._close_oldest()
+        return call(*args)
+
+    def drop(self, file: OpenFile) -> None:
+        """``file`` is not written any more."""
+        if file.fd >= 0:
+            del self._open[file]
+            self._close(file)
+
+    def _close_oldest(self) -> None:
+        file = next(iter(self._open))
+        del self._open[file]
+        self._close(file)
+
+    def _close(self, file: OpenFile) -> None:
+        fd, file.fd = file.fd, -1
+        # A write that failed late shows again when the file is synced, which is where it counts.
+        with suppress(OSError):
+            self._spool.files.close(fd)

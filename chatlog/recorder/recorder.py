@@ -1,0 +1,380 @@
+"""The recorder: the only writer of files, and the clock that everything on the way to disk follows.
+
+Sources append lines to rooms, which costs next to nothing. Once a tick the waiting lines of every
+room go to its file in one write; once in a while everything written is forced to the disk off the
+reactor's thread, and files that are finished are sealed with it. What cannot be written waits in
+memory, up to a limit, and is tried again at every tick; sources are never stopped.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatlog.config.settings import RecorderSettings
+from chatlog.counters import Counters
+from chatlog.files import NO_SPACE
+from chatlog.naming import CHANNEL, FileName, parse_name
+from chatlog.recorder.commits import Commits, Threads
+from chatlog.recorder.descriptors import default_limit
+from chatlog.recorder.room import Loss, OpenFile, Room, hold
+from chatlog.recorder.writer import Writer
+from chatlog.spool.recovery import Report
+from chatlog.spool.spool import Spool
+
+#: While the disk is full, what is open is sealed this often (seconds), so that it can leave.
+_SEAL_WHEN_FULL = 60.0
+#: Files finished in one tick when a period ends.
+_ROTATE_AT_ONCE = 250
+
+
+class Recorder(Service):
+    """Writes rooms to the spool's files.
+
+    ``before_flush()`` is called at every tick; what it makes the sockets deliver in the next turn of
+    the reactor is written in the same tick. ``on_sealed(names)`` tells which files are finished, but
+    not of those sealed while stopping. ``on_fatal(text)`` is called once, when the disk can no longer
+    be trusted: the process must end, and the next one recovers from what is on the disk.
+    ``on_losses(losses)`` is called when a room that had to drop records can be written again; records
+    appended by it come before any newer ones. ``after_flush(now)`` is called at the end of every flush
+    with the time of day at its beginning.
+    """
+
+    _log = Logger()
+    name = "recorder"
+    #: At the end, so many seconds for the last sync and the seals.
+    stop_limit = 1.0
+
+    def __init__(
+        self,
+        settings: RecorderSettings,
+        spool: Spool,
+        counters: Counters,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        threads: Threads,
+        before_flush: Callable[[], None],
+        on_sealed: Callable[[list[str]], None],
+        on_fatal: Callable[[str], None],
+        on_losses: Callable[[list[Loss]], None] = lambda losses: None,
+        after_flush: Callable[[float], object] = lambda now: None,
+        descriptors: int | None = None,
+    ) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._counters = counters
+        self._clock = clock
+        self._wall = wall
+        self._before_flush = before_flush
+        self._on_losses = on_losses
+        self._after_flush = after_flush
+        self._commits = Commits(spool, counters, clock, threads, on_sealed, on_fatal)
+        limit = default_limit() if descriptors is None else descriptors
+        self._writer = Writer(settings, spool, counters, self._commits, limit)
+        self._rooms: dict[tuple[str, str], Room] = {}
+        # Rooms with lines that wait. Always the same list: rooms hold on to its append.
+        self._to_write: list[Room] = []
+        self._losses: list[Loss] = []
+        self._loop = LoopingCall(self.tick)
+        self._loop.clock = clock
+        self._flush_call: IDelayedCall | None = None
+        self._period = 0
+        # Files that a change of period ended and that are still to be finished.
+        self._rotating: list[tuple[Room, OpenFile]] = []
+        self._failing: set[str] = set()
+        # Dropped records that the log knows of.
+        self._told_dropped = 0
+        self._flushed_at = 0.0
+        self._sealed_when_full = -_SEAL_WHEN_FULL
+
+        #: Why nothing, or not everything, can be written at present; "" when all is well.
+        self.trouble = ""
+        #: When the latest tick began, by the clock; a reactor that is blocked lets it grow old.
+        self.ticked_at = clock.seconds()
+
+    # -- What others see
+
+    def room(self, platform: str, channel: str) -> Room:
+        """The room of that name, always the same one. Raises ValueError for what can be no channel."""
+        room = self._rooms.get((platform, channel))
+        if room is None:
+            name = FileName(platform, channel, "20000101_0000")
+            if not CHANNEL.match(channel) or parse_name(str(name)) != name:
+                raise ValueError(f"not a room: {platform[:32]!r} {channel[:80]!r}")
+            room = self._rooms[platform, channel] = Room(platform, channel, self._to_write.append)
+        return room
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self._rooms.values())
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes of lines that are not in a file yet."""
+        return sum(sum(map(len, room.lines)) for room in self._to_write)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that came before the latest flush is in files, records of what was lost
+        included."""
+        return not self.trouble and not self._to_write
+
+    @property
+    def durable_lag(self) -> float:
+        """For how many seconds the oldest written line has been waiting to be on the disk; 0.0 if
+        none is."""
+        return self._commits.lag
+
+    @property
+    def recovered_durable(self) -> bool:
+        """Whether what an earlier run had left in files is on the disk."""
+        return self._commits.recovered_durable
+
+    @property
+    def open_files(self) -> int:
+        """How many of the spool's files are open at present."""
+        return self._writer.open_files
+
+    @property
+    def newest(self) -> tuple[bytes, float]:
+        """A record that was written lately, and the time of day then; ``b""`` before the first."""
+        return self._writer.newest
+
+    @property
+    def fatal(self) -> str:
+        """Why the disk can no longer be trusted; "" when it can."""
+        return self._commits.fatal
+
+    @property
+    def recovered(self) -> Report | None:
+        """What was found of an earlier run; None until all of it has been looked at."""
+        return self._commits.recovered
+
+    @property
+    def spool_bytes(self) -> int:
+        """Bytes in the spool, as ``max_size`` counts them."""
+        return self._spool.usage
+
+    def freed(self, size: int) -> None:
+        """``size`` bytes of finished files were deleted."""
+        self._spool.usage -= size
+
+    def packed(self, delta: int) -> None:
+        """Finished files became larger by ``delta`` bytes (smaller, if negative)."""
+        self._spool.usage += delta
+
+    def reconfigure(self, settings: RecorderSettings) -> None:
+        """Keep to other intervals and limits from now on. The directory and the detail stay."""
+        old, self._settings = self._settings, settings
+        self._writer.reconfigure(settings)
+        if settings.rotate_interval != old.rotate_interval:
+            self._period = self._period_of(self._wall())
+        if settings.flush_interval != old.flush_interval and self._loop.running:
+            self._loop.stop()
+            self._start_ticking()
+
+    def _start_ticking(self) -> None:
+        ticking = self._loop.start(self._settings.flush_interval, now=False)
+        ticking.addErrback(self._broke, "ticking")
+
+    # -- Service
+
+    def startService(self) -> None:
+        """Open the spool and begin. Raises SpoolError. Files of an earlier run are recovered beside
+        the recording."""
+        leftovers = self._spool.open()
+        Service.startService(self)
+        self._period = self._period_of(self._wall())
+        self._flushed_at = self._wall()
+        self.ticked_at = self._clock.seconds()
+        self._start_ticking()
+        self._commits.recover(leftovers)
+
+    def stopService(self) -> Deferred[None]:
+        """Write, sync and seal everything, then let go of the spool. What cannot be done in time is
+        recovered at the next start."""
+        if not self.running:
+            # Never started, perhaps because the directory is somebody else's: it is left alone.
+            return succeed(None)
+        Service.stopService(self)
+        if self._loop.running:
+            self._loop.stop()
+        if self._flush_call is not None:
+            self._flush_call.cancel()
+            self._flush_call = None
+        finished = Deferred.fromCoroutine(self._finish())
+        return finished.addTimeout(self.stop_limit, self._clock).addErrback(self._broke, "stopping")
+
+    async def _finish(self) -> None:
+        self._flush_safely()
+        if self._to_write:
+            # Records of what was lost may have come with the first.
+            self._flush_safely()
+        unwritten = sum(len(room.lines) for room in self._to_write)
+        if unwritten:
+            self._counters.dropped["unwritten"] += unwritten
+            self._log.critical(
+                "{count} records could not be written before the end: {trouble}",
+                count=unwritten,
+                trouble=self.trouble,
+            )
+        for room in self:
+            if room.file is not None:
+                self._writer.retire(room)
+        if await self._commits.finish():
+            self._spool.close()
+            if not unwritten and not self.fatal:
+                self._log.info("stopped; what was recorded is on the disk")
+        else:
+            # The lock is kept: a thread may still be at work.
+            self._log.warn("the disk is slow; what is open is sealed at the next start")
+
+    def _broke(self, failure: Failure, what: str) -> None:
+        self._log.failure("while {what}", failure=failure, what=what)
+
+    # -- The tick
+
+    def tick(self) -> None:
+        """Let the sockets deliver, then, in the next turn of the reactor, write what they had."""
+        self.ticked_at = self._clock.seconds()
+        self._guard("reading", self._before_flush)
+        if self._flush_call is None:
+            self._flush_call = self._clock.callLater(0, self._flush_due)
+        self._commits.watch()
+
+    def _flush_due(self) -> None:
+        self._flush_call = None
+        self._flush_safely()
+
+    def _flush_safely(self) -> None:
+        self._guard("flushing", self.flush)
+
+    def _guard(self, what: str, call: Callable[[], None]) -> None:
+        """Nothing that goes wrong may end the ticks; what goes wrong again and again is said once."""
+        try:
+            call()
+        except Exception:
+            if what not in self._failing:
+                self._failing.add(what)
+                self._log.failure("while {what}", what=what)
+        else:
+            self._failing.discard(what)
+
+    def flush(self) -> None:
+        """Write the waiting lines of every room, rotate if it is time, and begin a sync if one is
+        due."""
+        now = self._wall()
+        written = self._counters.written
+        rooms = self._to_write[:]
+        self._to_write.clear()
+        trouble: OSError | None = None
+        for index, room in enumerate(rooms):
+            try:
+                self._writer.write(room, now)
+            except OSError as error:
+                trouble = error
+                if error.errno in NO_SPACE:
+                    # The others would fare no better, and each try costs a write.
+                    self._to_write.extend(rooms[index:])
+                    break
+            except Exception as error:
+                if not self.trouble and trouble is None:
+                    self._log.failure(
+                        "while writing {platform} {channel}", platform=room.platform, channel=room.channel
+                    )
+                trouble = OSError(errno.EIO, f"unexpected {type(error).__name__}")
+            if room.lines:
+                self._to_write.append(room)
+            elif room.loss is not None:
+                self._report_loss(room)
+        if self._to_write:
+            self._hold(now, trouble)
+        self._flushed_at = now
+        self._note_trouble(trouble, self._counters.written > written)
+        self._rotate_if_due(now)
+        # Synced at the tick after which it would be too late; ticks may be a little early.
+        self._commits.begin_if_due(self._settings.sync_interval - 0.9 * self._settings.flush_interval)
+        if self._losses:
+            losses, self._losses = self._losses, []
+            self._on_losses(losses)
+        self._after_flush(now)
+
+    # -- When not everything can be written
+
+    def _hold(self, now: float, trouble: OSError | None) -> None:
+        """Keep what could not be written, within the limit."""
+        # What was read in this tick arrived after the one before.
+        limit = self._settings.buffer_limit
+        reason = "disk full" if trouble is not None and trouble.errno in NO_SPACE else "overflow"
+        new, dropped = hold(self._to_write, limit, self._flushed_at, now, reason)
+        self._counters.appended += new
+        if dropped:
+            self._counters.dropped["overflow"] += dropped
+            # Rooms that could keep nothing have nothing to write either.
+            self._to_write[:] = [room for room in self._to_write if room.lines]
+
+    def _report_loss(self, room: Room) -> None:
+        if room.loss is not None:
+            self._losses.append(room.loss)
+            room.loss = None
+
+    def _note_trouble(self, error: OSError | None, wrote: bool) -> None:
+        if error is None:
+            if self.trouble and wrote and not self._to_write:
+                self.trouble = ""
+                self._log.info("writing to {directory} again", directory=self._spool.directory)
+                dropped = self._counters.dropped["overflow"] - self._told_dropped
+                if dropped:
+                    self._told_dropped += dropped
+                    self._log.error("{count} records found no room and are lost", count=dropped)
+                for room in self:
+                    self._report_loss(room)
+            return
+        reason = error.strerror or str(error)
+        if not self.trouble:
+            self._log.error(
+                "cannot write to {directory}: {error}; records wait in memory, up to {limit} bytes",
+                directory=self._spool.directory,
+                error=reason,
+                limit=self._settings.buffer_limit,
+            )
+        self.trouble = reason
+        now = self._clock.seconds()
+        if error.errno in NO_SPACE and now - self._sealed_when_full >= _SEAL_WHEN_FULL:
+            # What is sealed can be uploaded and deleted, and that makes space.
+            self._sealed_when_full = now
+            self.rotate_now()
+
+    # -- Rotation
+
+    def _rotate_if_due(self, now: float) -> None:
+        """Rotate when the time of day has come to another period, forwards or back. Not all rooms in
+        one tick: making thousands of new files would hold up the sockets."""
+        period = self._period_of(now)
+        if period != self._period:
+            self._period = period
+            self._commits.retry()
+            self._rotating = [(room, room.file) for room in self if room.file is not None and room.file.size]
+        if self._rotating:
+            for room, file in self._rotating[:_ROTATE_AT_ONCE]:
+                if room.file is file:
+                    self._writer.retire(room)
+            del self._rotating[:_ROTATE_AT_ONCE]
+
+    def _period_of(self, now: float) -> int:
+        return int(now // self._settings.rotate_interval)
+
+    def rotate_now(self) -> None:
+        """Finish every file that holds something, at once; rooms go on in new ones."""
+        for room in self:
+            if room.file is not None and room.file.size:
+                self._writer.retire(room)

@@ -1,0 +1,116 @@
+"""The latest records of a room, read back from its file: what had been recorded when a hole began."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import orjson
+
+from chatlog.files import Files
+from chatlog.naming import parse_name
+from chatlog.recorder.room import Room
+
+#: Bytes of a file that are read.
+_BYTES = 256 * 1024
+#: Seconds after which the spool is looked through again for files that are no longer written to.
+_LOOK_AGAIN = 5.0
+#: Later than every time that a record can have.
+_NEVER = "9999-12-31T23:59:59.999Z"
+
+
+class Tail(NamedTuple):
+    """The ``keys`` of all records that arrived since ``since``, a time as records have it."""
+
+    since: str = _NEVER
+    keys: frozenset[Hashable] = frozenset()
+
+    def joined(self, keys: Iterable[Hashable]) -> Tail:
+        """The same with more keys."""
+        return Tail(self.since, self.keys.union(keys))
+
+
+class Tails:
+    """Reads the ends of the files of one platform. ``room`` gives the recorder's room of a name,
+    ``key`` what records of the same event have in common. Trouble with the disk is never raised: less is
+    known then."""
+
+    def __init__(
+        self,
+        files: Files,
+        directory: str,
+        platform: str,
+        room: Callable[[str], Room],
+        key: Callable[[Mapping[str, Any]], Hashable],
+        seconds: Callable[[], float],
+    ) -> None:
+        self._files = files
+        self._directory = directory
+        self._platform = platform
+        self._room = room
+        self._key = key
+        self._seconds = seconds
+        self._newest: dict[str, str] = {}
+        self._looked_at = float("-inf")
+
+    def read(self, channel: str, since: str) -> Tail:
+        """What arrived in the room since that time, or as much of it as can be read."""
+        room = self._room(channel)
+        names = [room.file.name] if room.file is not None else self._names(channel)
+        data = b""
+        for name in names:
+            with suppress(OSError):
+                data = self._end_of(name)
+        # A line that was cut off by the reading or by a crash, or that is still being written, is none.
+        lines = [*data.split(b"\n"), *room.lines]
+        keys: set[Hashable] = set()
+        oldest = _NEVER
+        for line in reversed(lines):
+            # What no recorder wrote is no record.
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                record = json.loads(line) if b"\\ud" in line else orjson.loads(line)
+                if record.get("type") == "gap":
+                    continue
+                arrived = record.get("received") or record["timestamp"]
+                if arrived < since:
+                    return Tail(since, frozenset(keys))
+                keys.add(self._key(record))
+                oldest = min(oldest, arrived)
+        return Tail(oldest, frozenset(keys))
+
+    def _names(self, channel: str) -> list[str]:
+        """The newest file of a room that has none open."""
+        now = self._seconds()
+        if now - self._looked_at >= _LOOK_AGAIN:
+            self._looked_at = now
+            self._newest = self._look()
+        return [self._newest[channel]] if channel in self._newest else []
+
+    def _look(self) -> dict[str, str]:
+        newest: dict[str, tuple[str, int, str]] = {}
+        for area in ("open", "sealed"):
+            with suppress(OSError):
+                for entry in self._files.names(f"{self._directory}/{area}"):
+                    if entry.startswith(f"{self._platform}_"):
+                        with suppress(ValueError):
+                            name = parse_name(entry)
+                            found = (name.minute, name.n, entry)
+                            newest[name.channel] = max(found, newest.get(name.channel, found))
+        return {channel: entry for channel, (_, _, entry) in newest.items()}
+
+    def _end_of(self, name: str) -> bytes:
+        """The end of a file, wherever it is at the moment. Raises OSError."""
+        try:
+            return self._read(f"{self._directory}/open/{name}")
+        except FileNotFoundError:
+            return self._read(f"{self._directory}/sealed/{name}")
+
+    def _read(self, path: str) -> bytes:
+        size = self._files.size(path)
+        fd = self._files.open_read(path)
+        try:
+            return self._files.read_at(fd, _BYTES, max(0, size - _BYTES))
+        finally:
+            self._files.close(fd)

@@ -1,0 +1,141 @@
+"""Rooms' lines to rooms' files: whole lines only, whatever the disk does."""
+
+from __future__ import annotations
+
+import errno
+
+from twisted.logger import Logger
+
+from chatlog.config.settings import RecorderSettings
+from chatlog.counters import Counters
+from chatlog.files import NO_DESCRIPTORS, NO_SPACE
+from chatlog.recorder.commits import Commits
+from chatlog.recorder.descriptors import Descriptors
+from chatlog.recorder.room import OpenFile, Room
+from chatlog.spool.spool import Spool
+
+
+class SpoolFull(OSError):
+    """The spool has reached its own limit; to the recorder that is a full disk."""
+
+
+class Writer:
+    """Appends to the files in ``open/``, makes new ones, and hands over those that are finished."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        settings: RecorderSettings,
+        spool: Spool,
+        counters: Counters,
+        commits: Commits,
+        descriptors: int,
+    ) -> None:
+        self.reconfigure(settings)
+        self._spool = spool
+        self._files = spool.files
+        self._counters = counters
+        self._commits = commits
+        self._descriptors = Descriptors(spool, descriptors)
+        #: A record that was written lately, and the time of day then.
+        self.newest = b"", 0.0
+
+    def reconfigure(self, settings: RecorderSettings) -> None:
+        """Keep to other limits from now on."""
+        self._max_size = settings.max_size
+        self._rotate_size = settings.rotate_size
+
+    @property
+    def open_files(self) -> int:
+        """How many descriptors are in use."""
+        return len(self._descriptors)
+
+    def write(self, room: Room, now: float) -> None:
+        """Write the room's lines; ``now`` is the time of day. Raises OSError when some are left;
+        those that were taken are no longer the room's, and there is never half a line in a file that
+        goes on."""
+        lines = room.lines
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
+        if self._spool.usage + len(data) > self._max_size:
+            raise SpoolFull(errno.ENOSPC, f"the spool has reached max_size, {self._max_size} bytes")
+        if self._spool.ballast.spent:
+            raise SpoolFull(errno.ENOSPC, "the disk is full and its last space is needed for sealing")
+        file = room.file or self._open(room, now)
+        try:
+            fd = self._descriptors.get(file)
+        except FileNotFoundError:
+            self._log.error("{name} was removed from the spool by somebody else", name=file.name)
+            file = self._open(room, now)
+            fd = file.fd
+        except OSError as error:
+            if file.size and error.errno not in NO_DESCRIPTORS:
+                self.retire(room)
+            raise
+        if file.torn:
+            self._files.truncate(fd, file.size)
+            file.torn = False
+        taken = 0
+        try:
+            taken = self._files.write(fd, data)
+            while taken < len(data):
+                more = self._files.write(fd, data[taken:])
+                if not more:
+                    raise OSError(errno.EIO, f"nothing was written to {file.name}")
+                taken += more
+        except OSError as error:
+            self._tore(room, file, taken, now, error)
+            raise
+        self.newest = lines[-1], now
+        self._wrote(room, file, len(lines), taken, now)
+        if file.size >= self._rotate_size:
+            self.retire(room)
+
+    def retire(self, room: Room) -> None:
+        """Finish the room's file, if it has one; the room goes on in a new one."""
+        file, room.file = room.file, None
+        if file is not None:
+            self._descriptors.drop(file)
+            self._commits.finished(file)
+
+    def _open(self, room: Room, now: float) -> OpenFile:
+        last = room.last_minute, room.last_n
+        name, fd = self._descriptors.opening(self._spool.create, room.platform, room.channel, now, last)
+        room.last_minute, room.last_n = name.minute, name.n
+        room.file = OpenFile(str(name), fd)
+        self._descriptors.add(room.file)
+        self._commits.created()
+        return room.file
+
+    def _wrote(self, room: Room, file: OpenFile, count: int, size: int, now: float) -> None:
+        """The first ``count`` lines of the room are in its file now."""
+        if room.watch is not None:
+            room.watch(room.lines[:count])
+        self._counters.appended += room.took(count)
+        file.size += size
+        if not file.unsynced:
+            self._commits.wrote(file)
+        self._spool.usage += size
+        room.written += count
+        room.written_bytes += size
+        room.written_at = now
+        self._counters.written += count
+        self._counters.written_bytes += size
+
+    def _tore(self, room: Room, file: OpenFile, taken: int, now: float, error: OSError) -> None:
+        """Only ``taken`` bytes were taken, perhaps ending in half a line: keep whole lines only."""
+        count, size = room.whole(taken)
+        if count:
+            self._wrote(room, file, count, size, now)
+        try:
+            self._files.truncate(file.fd, file.size)
+        except OSError:
+            file.torn = True
+        else:
+            # Sealed without it, a machine that crashes might bring the half line back.
+            if not file.unsynced:
+                self._commits.wrote(file)
+        # A file that gives trouble of its own is not written again, unless it holds nothing: a disk
+        # that fails for good must not fill up with empty files.
+        if file.size and (file.torn or error.errno not in NO_SPACE):
+            self.retire(room)

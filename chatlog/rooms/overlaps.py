@@ -1,0 +1,44 @@
+"""Which rooms may be delivered twice at the moment, and for how long copies are looked for."""
+
+from __future__ import annotations
+
+from chatlog.rooms.duplicates import Duplicates
+from chatlog.rooms.seats import Room
+
+#: Seconds for which copies are still expected after the second connection of a room ended.
+LINGER = 10.0
+
+
+class Overlaps:
+    """Switches the search for copies on and off, room by room. ``always``: rooms have two connections
+    all the time."""
+
+    def __init__(self, always: bool) -> None:
+        self._always = always
+        self._duplicates = Duplicates()
+        self._until: dict[Room, float] = {}
+
+    def added(self, room: Room) -> None:
+        """The room is recorded from now on."""
+        if self._always:
+            room.duplicates = self._duplicates
+
+    def begin(self, room: Room, until: float) -> None:
+        """Look for copies in the room, at least until then (in seconds of the clock)."""
+        if not self._always:
+            room.duplicates = self._duplicates
+            self._until[room] = max(until, self._until.get(room, until))
+
+    def removed(self, room: Room) -> None:
+        """The room is no longer recorded."""
+        room.duplicates = None
+        self._until.pop(room, None)
+
+    def check(self, now: float) -> None:
+        """Called every second."""
+        for room, until in list(self._until.items()):
+            if len(room.seats) > 1:
+                self._until[room] = max(until, now + LINGER)
+            elif until <= now:
+                room.duplicates = None
+                del self._until[room]

@@ -1,0 +1,400 @@
+"""Rooms spread over connections: who is asked for where, who is acknowledged, who is tried again.
+
+When a server announces that it will close a connection, a second link is opened and every room gets a
+second seat there; the first is given up only when the second is acknowledged, and what both deliver is
+recorded once. With two lanes every room has two seats all the time, and only what neither of them
+delivers is a hole.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from chatlog.rooms.bucket import Bucket
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.overlaps import LINGER, Overlaps
+from chatlog.rooms.seats import Link, Room, Seat, State
+from chatlog.services import Standstill
+
+#: Seconds until a request without an answer counts as silent, counted from when it left.
+ACKNOWLEDGE_WITHIN = 30.0
+#: First and longest wait, in seconds, before asking again.
+SILENT_AGAIN = (30.0, 600.0)
+REFUSED_AGAIN = (300.0, 21600.0)
+#: Seconds between two new connections.
+OPEN_EVERY = 2.0
+#: Seconds between a retiring link losing its last seat and being closed: what is under way arrives.
+RETIRE_LINGER = 3.0
+
+
+class Pool(Service):
+    """The rooms of one platform. Links report what happens to them through the methods of the second
+    half; ``on_hole`` is told of every hole that closes."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        platform: str,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        new_link: Callable[[Pool, int, int], Link],
+        on_hole: Callable[[Room, Hole], None],
+        rooms_per_connection: int,
+        requests: int,
+        period: float,
+        lanes: int = 1,
+    ) -> None:
+        """At most ``requests`` rooms are asked for in ``period`` seconds, over all links.
+        ``new_link(pool, number, lane)`` makes a link."""
+        self.setName(platform)
+        self.platform = platform
+        self.rooms: dict[str, Room] = {}
+        self.links: list[Link] = []
+        self.lanes = lanes
+        #: Called with every room that is added, before it is asked for anywhere.
+        self.on_added: Callable[[Room], object] = lambda room: None
+        #: Called with every room that is no longer recorded, when that is noticed.
+        self.on_lost: Callable[[Room], object] = lambda room: None
+        #: Names of the rooms whose coverage began, ended or turned, of those that came to another link,
+        #: and of those removed, since somebody last emptied it.
+        self.changed: set[str] = set()
+        self._clock = clock
+        self._wall = wall
+        self._new_link = new_link
+        self._on_hole = on_hole
+        self._per_link = rooms_per_connection
+        self._bucket: Bucket[Seat] = Bucket(clock, requests, period, self._request)
+        self._numbers = 0
+        self._unopened: list[Link] = []
+        self._last_opened = float("-inf")
+        self._timers: list[tuple[float, int, Seat, int]] = []
+        self._timer_count = 0
+        self._overlaps = Overlaps(lanes > 1)
+        self._standstill = Standstill()
+        self._ticks = LoopingCall(self._tick)
+        self._ticks.clock = clock
+        self._told, self._told_at = (0, 0), float("-inf")
+
+    def add(self, room: Room) -> None:
+        """Record ``room`` from now on; a room of that name must not be there yet."""
+        self.rooms[room.name] = room
+        self._overlaps.added(room)
+        self.on_added(room)
+        for lane in range(self.lanes):
+            self._sit(Seat(room, self._place(lane)))
+
+    def remove(self, name: str) -> Room | None:
+        """Stop recording the room; None if it was not there."""
+        room = self.rooms.pop(name, None)
+        if room is not None:
+            for seat in list(room.seats):
+                self._leave(seat)
+            self._overlaps.removed(room)
+            self.changed.add(name)
+        return room
+
+    def expect_copies(self, room: Room, seconds: float) -> None:
+        """Look for copies in the room for so long, because events that it has had may come again."""
+        self._overlaps.begin(room, self._clock.seconds() + seconds)
+
+    def states(self) -> Counter[State]:
+        """How many rooms are in which state."""
+        return Counter(room.state for room in self.rooms.values())
+
+    def startService(self) -> None:
+        super().startService()
+        self._ticks.start(1.0)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        if self._ticks.running:
+            self._ticks.stop()
+        self._bucket.stop()
+        self._unopened.clear()
+        gone = DeferredList([self._close(link) for link in list(self.links)], consumeErrors=True)
+        return gone.addCallback(lambda _: None)
+
+    # -- what links report -------------------------------------------------------------------------
+
+    def link_up(self, link: Link) -> None:
+        """The server has welcomed the link."""
+        link.up = True
+        for seat in list(link.seats.values()):
+            if seat.state is State.WANTED:
+                self._queue(seat)
+
+    def link_down(self, link: Link, heard: float, reason: str) -> None:
+        """The connection is gone; ``heard`` is the wall-clock time of the last byte from it."""
+        if not self.running:
+            # We ended it ourselves. If the other side took part in that, everything until now was read.
+            heard, reason = (self._wall(), "restart") if link.answers else (heard, "connection lost")
+        link.up = False
+        for seat in list(link.seats.values()):
+            seat.queued = False
+            if seat.state is State.REQUESTED:
+                seat.enter(State.WANTED)
+            self._uncover(seat, heard, reason)
+            if link.retiring:
+                self._abandon(seat)
+        if link.retiring or link.closing:
+            self._discard(link)
+
+    def acknowledged(self, link: Link, name: str) -> None:
+        """The server has confirmed that the room is delivered on this link."""
+        seat = link.seats.get(name)
+        if seat is None:
+            if name not in self.rooms:
+                link.leave(name)
+            return
+        if seat.state is State.RECORDED:
+            return
+        seat.enter(State.RECORDED)
+        seat.since = self._clock.seconds()
+        seat.tries = 0
+        self.changed.add(name)
+        hole = seat.room.coverage.began(self._wall())
+        if hole is not None:
+            self._on_hole(seat.room, hole)
+        if seat.replaces is not None:
+            self._abandon(seat.replaces)
+            seat.replaces = None
+
+    def refused(self, link: Link, name: str, reason: str) -> None:
+        """The server will not deliver the room; ``reason`` in its own words."""
+        self._fail(link.seats.get(name), State.REFUSED, reason, f"refused: {reason}", REFUSED_AGAIN)
+
+    def parted(self, link: Link, name: str) -> None:
+        """The server has taken the room away."""
+        self._fail(link.seats.get(name), State.SILENT, "parted", "parted by the server", SILENT_AGAIN)
+
+    def retire(self, link: Link) -> None:
+        """The server will close the link soon: move its rooms to a new one without a hole."""
+        if link.retiring or link.closing:
+            return
+        link.retiring = True
+        successor = self._make_link(link.lane)
+        self._open(successor)
+        for seat in list(link.seats.values()):
+            replacement = Seat(seat.room, successor)
+            replacement.replaces = seat
+            self._sit(replacement)
+            self._overlaps.begin(seat.room, self._clock.seconds() + LINGER)
+
+    # -- the inside --------------------------------------------------------------------------------
+
+    def _place(self, lane: int, avoid: Link | None = None) -> Link:
+        """A link of the lane with a free seat, another than ``avoid`` if there can be one."""
+        others = [link for link in self._of_lane(lane) if link is not avoid]
+        free = [link for link in others if len(link.seats) < self._per_link]
+        if free:
+            return next((link for link in free if link.up), free[0])
+        # One link beyond what the rooms need is enough to try the difficult ones elsewhere.
+        if avoid is not None and len(others) * self._per_link >= len(self.rooms):
+            return avoid
+        link = self._make_link(lane)
+        # Every room once before any room twice.
+        place = sum(1 for other in self._unopened if other.lane <= lane)
+        self._unopened.insert(place, link)
+        return link
+
+    def _of_lane(self, lane: int) -> Iterator[Link]:
+        return (link for link in self.links if link.lane == lane and not link.retiring and not link.closing)
+
+    def _make_link(self, lane: int) -> Link:
+        self._numbers += 1
+        link = self._new_link(self, self._numbers, lane)
+        self.links.append(link)
+        return link
+
+    def _open(self, link: Link) -> None:
+        self._last_opened = self._clock.seconds()
+        link.open()
+
+    def _close(self, link: Link) -> Deferred[None]:
+        link.closing = True
+        return link.close().addCallbacks(lambda _: self._discard(link), lambda _: self._give_up(link))
+
+    def _give_up(self, link: Link) -> None:
+        """Nobody waits any longer for the connection to end."""
+        if link.up:
+            link.answers = False
+            self.link_down(link, self._wall() - link.heard_ago(), "connection lost")
+        self._discard(link)
+
+    def _discard(self, link: Link) -> None:
+        link.up = False
+        if link in self.links:
+            self.links.remove(link)
+
+    def _sit(self, seat: Seat) -> None:
+        seat.room.seats.append(seat)
+        seat.link.seats[seat.room.name] = seat
+        if seat.link.up:
+            self._queue(seat)
+
+    def _abandon(self, seat: Seat) -> None:
+        """Give the seat up without telling the server."""
+        if seat.state is State.RECORDED:
+            seat.room.remember(seat, self._clock.seconds())
+            self.changed.add(seat.room.name)
+        seat.queued = False
+        seat.turn += 1
+        if seat in seat.room.seats:
+            seat.room.seats.remove(seat)
+        if seat.link.seats.get(seat.room.name) is seat:
+            del seat.link.seats[seat.room.name]
+        if seat.link.retiring and not seat.link.seats and seat.link.up:
+            self._clock.callLater(RETIRE_LINGER, self._close_retired, seat.link)
+
+    def _close_retired(self, link: Link) -> None:
+        if link in self.links and not link.closing:
+            self._close(link)
+
+    def _leave(self, seat: Seat) -> None:
+        if seat.link.up and seat.state is not State.WANTED:
+            seat.link.leave(seat.room.name)
+        self._abandon(seat)
+
+    def _queue(self, seat: Seat) -> None:
+        if not seat.queued:
+            seat.queued = True
+            self._bucket.add(seat, patient=seat.room.coverage.covered)
+
+    def _request(self, seats: list[Seat]) -> int:
+        asked: dict[Link, list[str]] = {}
+        for seat in seats:
+            if seat.queued and seat.link.up and seat.state is State.WANTED:
+                seat.queued = False
+                seat.enter(State.REQUESTED)
+                asked.setdefault(seat.link, []).append(seat.room.name)
+                self._set_timer(ACKNOWLEDGE_WITHIN, seat)
+        for link, names in asked.items():
+            link.ask(names)
+        return sum(map(len, asked.values()))
+
+    def _fail(
+        self,
+        seat: Seat | None,
+        state: State,
+        reason: str,
+        hole_reason: str,
+        again: tuple[float, float],
+    ) -> None:
+        if seat is None:
+            return
+        if seat.tries == 0 or seat.state is State.RECORDED:
+            self._log.warn(
+                "{platform}: {room} is {state}: {reason}; it is tried again from time to time",
+                platform=self.platform,
+                room=seat.room.name,
+                state=state.value,
+                reason=reason,
+            )
+        wait = min(again[0] * 2.0 ** min(seat.tries, 20), again[1])
+        now = self._wall()
+        self._uncover(seat, now, hole_reason)
+        seat.queued = False
+        seat.tries += 1
+        seat.enter(state, reason)
+        self._set_timer(wait, seat)
+        if not seat.room.coverage.covered:
+            hole = seat.room.coverage.turned(now, hole_reason)
+            if hole is not None:
+                self.changed.add(seat.room.name)
+                self._on_hole(seat.room, hole)
+
+    def _uncover(self, seat: Seat, at: float, reason: str) -> None:
+        """The seat has recorded nothing since ``at``; what no other seat has recorded is missing."""
+        if seat.state is not State.RECORDED:
+            return
+        room = seat.room
+        now = self._clock.seconds()
+        epoch = self._wall() - now
+        over, since = room.lost(seat, at - epoch, now)
+        self.changed.add(room.name)
+        for start, end in over:
+            # Another connection has recorded since, so it was over before we knew of it.
+            self._on_hole(room, Hole(start + epoch, end + epoch, reason))
+        if since is not None:
+            room.coverage.ended(since + epoch, reason)
+            self.on_lost(room)
+            for other in room.seats:
+                # It may be waiting patiently behind the second seats of others.
+                if other.queued:
+                    self._bucket.add(other)
+
+    def _set_timer(self, delay: float, seat: Seat) -> None:
+        self._timer_count += 1
+        entry = (self._clock.seconds() + delay, self._timer_count, seat, seat.turn)
+        heapq.heappush(self._timers, entry)
+
+    def _tick(self) -> None:
+        try:
+            now = self._clock.seconds()
+            judging = self._standstill.ticked(now)
+            if self._unopened and now - self._last_opened >= OPEN_EVERY:
+                self._open(self._unopened.pop(0))
+            while self._timers and self._timers[0][0] <= now:
+                _, _, seat, turn = heapq.heappop(self._timers)
+                if seat.turn == turn:
+                    self._timed_out(seat)
+            for link in list(self.links):
+                if self._is_spare(link):
+                    self._close(link)
+                elif judging:
+                    link.check()
+            self._overlaps.check(now)
+            self._tell(now)
+        except Exception:
+            # One bad room must not stop the clock of all the others.
+            self._log.failure("{platform}: while looking after the rooms", platform=self.platform)
+
+    def _timed_out(self, seat: Seat) -> None:
+        if seat.state is State.REQUESTED:
+            self._fail(seat, State.SILENT, "no answer from the server", "join not acknowledged", SILENT_AGAIN)
+        elif seat.state in (State.SILENT, State.REFUSED):
+            self._ask_elsewhere(seat)
+
+    def _ask_elsewhere(self, seat: Seat) -> None:
+        old = seat.link
+        new = old if old.retiring else self._place(old.lane, avoid=old)
+        seat.enter(State.WANTED)
+        if new is not old:
+            if old.up:
+                old.leave(seat.room.name)
+            del old.seats[seat.room.name]
+            seat.link = new
+            new.seats[seat.room.name] = seat
+        if new.up:
+            self._queue(seat)
+
+    def _is_spare(self, link: Link) -> bool:
+        if not link.up or link.seats or link.retiring or link.closing:
+            return False
+        return sum(1 for _ in self._of_lane(link.lane)) > 1
+
+    def _tell(self, now: float) -> None:
+        """One line whenever the number of recorded rooms has changed and settled, or every 30 s."""
+        recorded = sum(1 for room in self.rooms.values() if room.coverage.covered)
+        told = (recorded, len(self.rooms))
+        if told == self._told:
+            return
+        if recorded < len(self.rooms) and now - self._told_at < 30.0 and len(self._bucket):
+            return
+        self._told, self._told_at = told, now
+        self._log.info(
+            "{platform}: recording {recorded} of {rooms} rooms on {links} connections",
+            platform=self.platform,
+            recorded=recorded,
+            rooms=len(self.rooms),
+            links=sum(1 for link in self.links if link.up),
+        )

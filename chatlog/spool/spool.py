@@ -1,0 +1,377 @@
+"""The spool's directories, and the life of a file from ``open/`` to ``sealed/``.
+
+    {directory}/open/     being written, by this process alone
+    {directory}/sealed/   finished and on the disk; the uploader's from here on
+    {directory}/packed/   compressed by the uploader
+    {directory}/torn/     bytes that recovery took out of broken files
+    {directory}/lock      keeps a second process out
+    {directory}/names     which names may be in use (see ``numbering``)
+    {directory}/ballast   space that is given back when the disk is too full to seal
+
+Every method blocks. ``open``, ``create`` and ``reopen`` belong to the reactor's thread; ``commit`` and
+``repair`` to another, one call at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files, write_whole
+from chatlog.naming import FileName, parse_name, utc_minute
+from chatlog.spool.ballast import Ballast
+from chatlog.spool.numbering import Numbering, load_note, save_note
+from chatlog.spool.recovery import Report, repair
+
+#: Up to this many files are synced one by one; one sync of everything is cheaper for more.
+FEW = 8
+
+_AREAS = ("open", "sealed", "packed", "torn")
+
+
+class SpoolError(Exception):
+    """The directory cannot be used; the text says why, in a sentence for the operator."""
+
+
+class SyncFailed(Exception):
+    """The disk refused to keep what was written. The system forgets such an error once it was told,
+    so the call must not be made again: only a new start, from what the disk holds, can be trusted."""
+
+
+class SyncPutOff(Exception):
+    """Nothing was synced, because nothing could be opened; that is no failure, only too early."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit has to do. ``unsynced``: names in ``open/`` with bytes that are not known to be
+    on the disk; ``sealing``: names to be sealed; ``created``: whether ``open/`` got new entries;
+    ``note``: the note of names that must be on the disk before anything is sealed."""
+
+    unsynced: list[str]
+    sealing: list[str]
+    created: bool
+    note: bytes
+
+
+@dataclass(slots=True)
+class Committed:
+    """What a commit sealed; what it could not seal and why (it stays in ``open/``); and what had
+    disappeared from ``open/``, which nobody but an outsider can have done."""
+
+    sealed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    error: str = ""
+    vanished: list[str] = field(default_factory=list)
+
+
+class Spool:
+    """One spool directory. ``usage`` is the number of bytes in ``open/``, ``sealed/`` and ``packed/``;
+    it is measured by ``open`` and kept up to date by whoever writes and deletes."""
+
+    def __init__(self, directory: str, files: Files, instance: str = "") -> None:
+        self.directory = directory
+        self.files = files
+        self.instance = instance
+        self.numbering = Numbering()
+        self.ballast = Ballast(files, os.path.join(directory, "ballast"))
+        self.usage = 0
+        self.strangers: list[str] = []
+        self._lock_fd: int | None = None
+        self._saved_note = b""
+        # Sealed, but the directories are not synced yet.
+        self._moved: list[str] = []
+
+    def path(self, area: str, name: str = "") -> str:
+        """The path of one of the directories, or of a file in it."""
+        return os.path.join(self.directory, area, name) if name else os.path.join(self.directory, area)
+
+    # -- Start and end
+
+    def lock(self) -> None:
+        """Make the directory and keep every other process out of it. Raises SpoolError. Calling it
+        again is fine."""
+        if self._lock_fd is not None:
+            return
+        try:
+            self.files.make_directories(self.directory)
+        except OSError as error:
+            raise SpoolError(
+                f"{self.directory} cannot be made: {error.strerror}; "
+                f"set recorder.directory to a directory that chatlog may write"
+            ) from error
+        try:
+            self._lock_fd = self.ballast.spend(self.files.lock, self.path("lock"))
+        except BlockingIOError:
+            raise SpoolError(f"{self.directory} is in use by another chatlog{self._holder()}") from None
+        except OSError as error:
+            raise SpoolError(
+                f"{self.directory} cannot be written: {error.strerror}; "
+                f"set recorder.directory to a directory that chatlog may write"
+            ) from error
+
+    def open(self) -> list[tuple[str, int]]:
+        """Lock the directory, make what is missing in it and take stock of it. Returns the names and
+        sizes of the files that an earlier run left open. Raises SpoolError."""
+        self.lock()
+        assert self._lock_fd is not None
+        try:
+            # Written here and not with the lock: between the two the process may have forked.
+            self.files.truncate(self._lock_fd, 0)
+            with suppress(OSError):
+                write_whole(self.files, self._lock_fd, f"{os.getpid()}\n".encode("ascii"))
+            for area in _AREAS:
+                self.ballast.spend(self.files.make_directories, self.path(area))
+                self._probe(self.path(area))
+            self.files.sync_directory(self.directory)
+            with suppress(OSError):
+                self.files.sync_directory(os.path.dirname(os.path.abspath(self.directory)))
+            self._saved_note = load_note(self.files, self.path("names"))
+            # A note that cannot be read is of no use; the files that are there still count.
+            with suppress(ValueError):
+                self.numbering.read(self._saved_note)
+            leftovers = self._take_stock()
+        except OSError as error:
+            self.close()
+            where = error.filename if isinstance(error.filename, str) else self.directory
+            raise SpoolError(f"{where} cannot be used as a spool: {error.strerror}") from error
+        self.ballast.restock(self.directory)
+        return leftovers
+
+    def close(self) -> None:
+        """Let another process have the directory."""
+        if self._lock_fd is not None:
+            self.files.close(self._lock_fd)
+            self._lock_fd = None
+
+    def _holder(self) -> str:
+        try:
+            fd = self.files.open_read(self.path("lock"))
+            try:
+                pid = self.files.read(fd, 32).strip()
+            finally:
+                self.files.close(fd)
+        except OSError:
+            return ""
+        return f" (pid {int(pid)})" if pid.isdigit() else ""
+
+    def _probe(self, area: str) -> None:
+        """Fail now rather than at the first message if nothing can be made in ``area``."""
+        path = os.path.join(area, "probe.tmp")
+        if self.files.exists(path):
+            self.files.remove(path)
+        try:
+            fd = self.files.create(path)
+        except OSError as error:
+            if error.errno in NO_SPACE:
+                return
+            raise
+        self.files.close(fd)
+        self.files.remove(path)
+
+    def _take_stock(self) -> list[tuple[str, int]]:
+        leftovers: list[tuple[str, int]] = []
+        self.strangers = []
+        self.usage = 0
+        for area in _AREAS:
+            for entry in self.files.names(self.path(area)):
+                if area == "open" and entry.endswith(".jsonl.tmp"):
+                    # Half of a repair that an earlier run did not end; it is done anew.
+                    try:
+                        self.files.remove(self.path(area, entry))
+                    except IsADirectoryError:
+                        self.strangers.append(entry)
+                    continue
+                try:
+                    name = parse_name(entry[: entry.rfind(".jsonl") + 6])
+                except ValueError:
+                    if area == "open":
+                        self.strangers.append(entry)
+                    continue
+                self.numbering.saw(name)
+                if area != "torn":
+                    size = self.files.size(self.path(area, entry))
+                    self.usage += size
+                    if area == "open" and entry == str(name):
+                        leftovers.append((entry, size))
+                    elif area == "open":
+                        self.strangers.append(entry)
+        leftovers.sort()
+        return leftovers
+
+    # -- Making files
+
+    def create(
+        self, platform: str, channel: str, seconds: float, last: tuple[str, int]
+    ) -> tuple[FileName, int]:
+        """Make the next file of a room in ``open/``; its name and a descriptor. ``seconds`` is the
+        time of day, ``last`` minute and number of the room's last file. Raises OSError."""
+        minute = utc_minute(seconds)
+        n = self.numbering.after(minute, *last)
+        while True:
+            name = FileName(platform, channel, minute, self.instance, n)
+            try:
+                fd = self._create(str(name))
+            except FileExistsError:
+                n += 1
+                continue
+            # Looked for afterwards: a file moves on from open/ to sealed/ to packed/, so now it cannot
+            # slip from one to the next behind our back.
+            if not self._moved_on(str(name)):
+                self.numbering.used(minute, n)
+                return name, fd
+            self.files.close(fd)
+            self.files.remove(self.path("open", str(name)))
+            n += 1
+
+    def _create(self, name: str) -> int:
+        path = self.path("open", name)
+        try:
+            return self.files.create(path)
+        except FileNotFoundError:
+            # Somebody removed the directory under us.
+            self.files.make_directories(self.path("open"))
+            return self.files.create(path)
+
+    def _moved_on(self, name: str) -> bool:
+        exists = self.files.exists
+        packed = self.path("packed", name)
+        return exists(self.path("sealed", name)) or any(exists(packed + end) for end in ("", ".gz", ".zst"))
+
+    def reopen(self, name: str) -> int:
+        """A descriptor of a file in ``open/``, for appending. Raises OSError."""
+        return self.files.reopen(self.path("open", name))
+
+    # -- Committing
+
+    def commit(self, batch: Batch) -> Committed:
+        """Force what was written to the disk, then seal. Raises SyncFailed and SyncPutOff; any other
+        trouble leaves files in ``open/`` and says so in the result."""
+        try:
+            self._sync(batch)
+        except OSError as error:
+            if error.errno in NO_DESCRIPTORS:
+                raise SyncPutOff(f"cannot sync: {error}") from error
+            raise SyncFailed(f"the disk did not keep what was written: {error}") from error
+        done = Committed()
+        if batch.sealing:
+            self._seal_all(batch, done)
+        if self._moved:
+            try:
+                self.files.sync_directory(self.path("open"))
+                self.files.sync_directory(self.path("sealed"))
+            except OSError as error:
+                if error.errno not in NO_DESCRIPTORS:
+                    raise SyncFailed(f"the disk did not keep the sealed files: {error}") from error
+                done.error = f"{self.path('sealed')}: {error.strerror}"
+            else:
+                done.sealed, self._moved = self._moved, []
+        if batch.sealing or self.ballast.spent:
+            self.ballast.restock(self.directory)
+        return done
+
+    def _seal_all(self, batch: Batch, done: Committed) -> None:
+        try:
+            self.ballast.spend(self._save_note, batch.note)
+        except OSError as error:
+            # On a full disk sealing goes on: it is the way to make space, and without the note a name
+            # is only in danger if the next process starts within the same minute.
+            if error.errno not in NO_SPACE:
+                done.left, done.error = batch.sealing, f"{self.path('names')}: {error.strerror}"
+                return
+        for name in batch.sealing:
+            try:
+                sealed = self.ballast.spend(self._seal, name)
+            except FileNotFoundError:
+                done.vanished.append(name)
+            except OSError as error:
+                done.left.append(name)
+                done.error = f"{name}: {error.strerror}"
+            else:
+                if sealed:
+                    self._moved.append(sealed)
+
+    def _sync(self, batch: Batch) -> None:
+        directory = self.path("open")
+        if len(batch.unsynced) > FEW and self.files.sync_all(self.directory):
+            return
+        for name in batch.unsynced:
+            try:
+                fd = self.files.open_read(self.path("open", name))
+            except OSError:
+                # Moved away or no longer ours to read; the file system as a whole can be synced still.
+                if self.files.sync_all(self.directory):
+                    return
+                continue
+            try:
+                self.files.sync(fd)
+            finally:
+                self.files.close(fd)
+        if batch.created:
+            self.files.sync_directory(directory)
+
+    def _seal(self, name: str) -> str:
+        """Move one file; the name it got, ``""`` if the very same file was sealed before."""
+        source, target = self.path("open", name), self.path("sealed", name)
+        while self.files.exists(target):
+            # Only a machine that crashed between the two directories can leave both.
+            if self._same(source, target):
+                self.files.remove(source)
+                return ""
+            parts = parse_name(name)
+            name = str(parts.numbered(parts.n + 1))
+            target = self.path("sealed", name)
+        try:
+            self.files.rename(source, target)
+        except FileNotFoundError:
+            if not self.files.exists(source):
+                raise
+            # Somebody removed the directory under us.
+            self.files.make_directories(self.path("sealed"))
+            self.files.rename(source, target)
+        return name
+
+    def _same(self, one: str, other: str) -> bool:
+        if self.files.size(one) != self.files.size(other):
+            return False
+        fds = [self.files.open_read(one), self.files.open_read(other)]
+        try:
+            while True:
+                chunks = [self.files.read(fd, 1 << 20) for fd in fds]
+                if chunks[0] != chunks[1]:
+                    return False
+                if not chunks[0]:
+                    return True
+        finally:
+            for fd in fds:
+                self.files.close(fd)
+
+    def repair(
+        self, names: Iterable[str], enough: Callable[[], bool] = lambda: False
+    ) -> tuple[list[str], Report, int]:
+        """Mend files in ``open/``: the names that can be sealed now, what was found, and the bytes by
+        which the spool became smaller. Ends early when ``enough()`` says so."""
+        good: list[str] = []
+        report = Report()
+        freed = 0
+        for name in names:
+            if enough():
+                break
+            try:
+                size = self.files.size(self.path("open", name))
+                repaired = self.ballast.spend(repair, self.files, self.directory, name)
+            except OSError as error:
+                report.failed.append((name, str(error.strerror)))
+                continue
+            report.add(repaired)
+            freed += size - repaired.size
+            if repaired.size:
+                good.append(name)
+        return good, report, freed
+
+    def _save_note(self, note: bytes) -> None:
+        if note != self._saved_note:
+            save_note(self.files, self.path("names"), self.directory, note)
+            self._saved_note = note

@@ -1,0 +1,240 @@
+"""All rooms and connections, and the figures that are kept of them: the part of the facts that grows
+with what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chatlog.journal.journal import Key
+from chatlog.recorder.recorder import Recorder
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Room
+from chatlog.status.absence import HOUR, Absence
+from chatlog.status.activity import SILENCE, Activity
+
+#: Names that stand for all rooms in trouble.
+NAMED = 10
+
+Facts = dict[str, Any]
+
+
+class Roster:
+    """``pools`` are the rooms by platform; ``missing`` tells, by platform, the rooms that are not in a
+    pool yet, and why. ``now`` is always the clock's time in seconds, ``wall`` the time of day."""
+
+    def __init__(
+        self,
+        pools: Mapping[str, Pool],
+        missing: Mapping[str, Mapping[str, str]],
+        recorder: Recorder,
+        now: float,
+        wall: float,
+    ) -> None:
+        self._pools = pools
+        self._missing = missing
+        self._recorder = recorder
+        self._started = wall
+        self._minute = now
+        self._activity = Activity(now)
+        self._absence = Absence(wall)
+        # Since when each room that was never recorded is wanted, each link is as it is, and each
+        # platform is without a connection.
+        self._wanted: dict[Key, float] = {}
+        self._links: dict[tuple[str, int], tuple[bool, float]] = {}
+        self._down: dict[str, float] = {}
+
+    @property
+    def today(self) -> float:
+        """Since when the figures of today are counted."""
+        return self._absence.since
+
+    def earlier(self, since: float, lost: Mapping[Key, float]) -> None:
+        """An earlier process has recorded since then, and each room lost so many seconds."""
+        self._absence.earlier(since, lost)
+
+    def closed(self, key: Key, hole: Hole) -> None:
+        """A hole of a room has closed."""
+        self._absence.closed(key, hole)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def look(self, now: float, wall: float) -> None:
+        """Called every few seconds."""
+        if now - self._minute >= 60.0:
+            self._minute = now
+            self._activity.turn(self._recorder, now)
+        if self._absence.look(wall):
+            self._activity.dawn(self._recorder)
+        self._look_at_rooms(wall)
+        self._look_at_links(wall)
+
+    def _look_at_rooms(self, wall: float) -> None:
+        before, self._wanted = self._wanted, {}
+        for platform, pool in self._pools.items():
+            for name, room in pool.rooms.items():
+                if room.coverage.since is None:
+                    self._wanted[platform, name] = before.get((platform, name), wall)
+        for platform, missing in self._missing.items():
+            for name in missing:
+                self._wanted[platform, name] = before.get((platform, name), wall)
+
+    def _look_at_links(self, wall: float) -> None:
+        before, self._links = self._links, {}
+        for platform, pool in self._pools.items():
+            for link in pool.links:
+                up, since = before.get((platform, link.number), (None, wall))
+                self._links[platform, link.number] = (link.up, since if up == link.up else wall)
+            if pool.rooms and not any(link.up for link in pool.links):
+                self._down.setdefault(platform, wall)
+            else:
+                self._down.pop(platform, None)
+
+    # -- rooms -------------------------------------------------------------------------------------
+
+    def rooms(self, now: float, wall: float) -> Iterator[Facts]:
+        """The facts of every room, in no order."""
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                yield self._room(platform, room, now, wall)
+        for platform, missing in self._missing.items():
+            for name in missing:
+                if not self._in_pool(platform, name):
+                    yield self._not_in_pool(platform, name, wall)
+
+    def room(self, platform: str, name: str, now: float, wall: float) -> Facts | None:
+        """One room; None if it is not recorded.
+
+        ``platform``, ``name``, ``id`` (the platform's, ``""`` if not known), ``state`` (``wanted``,
+        ``requested``, ``recorded``, ``refused``, ``silent``), ``reason`` (why it is not recorded, in
+        words), ``since`` (when it began or ceased to be recorded), ``rate`` (messages in the last
+        minute), ``last`` (when its latest record was written), ``records_today``, ``gaps_today`` (holes
+        that closed), ``coverage_today`` and ``coverage_hour`` (share of the time in which it was
+        recorded, 0 to 1), ``sparkline`` (messages in each of the last 60 minutes, the latest last).
+        """
+        if self._in_pool(platform, name):
+            return self._room(platform, self._pools[platform].rooms[name], now, wall)
+        if name in self._missing.get(platform, {}):
+            return self._not_in_pool(platform, name, wall)
+        return None
+
+    def _in_pool(self, platform: str, name: str) -> bool:
+        return platform in self._pools and name in self._pools[platform].rooms
+
+    def _room(self, platform: str, room: Room, now: float, wall: float) -> Facts:
+        key = platform, room.name
+        coverage = room.coverage
+        wanted = self._wanted.get(key, wall)
+        log = self._recorder.room(*key)
+        return {
+            "platform": platform,
+            "name": room.name,
+            "id": room.identifier,
+            "state": "recorded" if coverage.covered else room.state.value,
+            "reason": "" if coverage.covered else room.reason or coverage.reason,
+            "since": wanted if coverage.since is None else coverage.since,
+            "rate": round(self._activity.rate(log, now), 1),
+            "last": log.written_at or None,
+            "records_today": self._activity.today(log),
+            "gaps_today": self._absence.gaps[key],
+            "coverage_today": round(self._absence.today(key, coverage, wanted, wall), 5),
+            "coverage_hour": round(self._absence.last_hour(key, coverage, wanted, wall), 5),
+            "sparkline": self._activity.hour(log),
+        }
+
+    def _not_in_pool(self, platform: str, name: str, wall: float) -> Facts:
+        return {
+            "platform": platform,
+            "name": name,
+            "id": "",
+            "state": "wanted",
+            "reason": self._missing[platform][name],
+            "since": self._wanted.get((platform, name), wall),
+            "rate": 0.0,
+            "last": None,
+            "records_today": 0,
+            "gaps_today": 0,
+            "coverage_today": 0.0,
+            "coverage_hour": 0.0,
+            "sparkline": SILENCE,
+        }
+
+    def poorly_covered(self, share: float, wall: float) -> Iterator[tuple[Key, float]]:
+        """The rooms that missed so much of the last hour that their share of a whole hour cannot reach
+        ``share``, each with the most that it can reach."""
+        most = (1.0 - share) * HOUR
+        losers = self._absence.losers()
+        for platform, pool in self._pools.items():
+            for name, room in pool.rooms.items():
+                key = platform, name
+                if room.coverage.covered and key not in losers:
+                    continue
+                missed = self._absence.missed(key, room.coverage, self._wanted.get(key, wall), wall)
+                if missed > most:
+                    yield key, 1.0 - missed / HOUR
+
+    # -- platforms and connections -----------------------------------------------------------------
+
+    def platforms(self, grace: float, wall: float) -> Iterator[Facts]:
+        """One by one: ``platform``, ``rooms`` (how many are wanted), ``recorded``, ``states`` (how many
+        are in which), ``late`` (not recorded for longer than ``grace`` seconds) and ``late_rooms`` (a few
+        of their names), ``connections`` and ``up``, ``down_since`` (null while there is a connection),
+        ``trouble`` (why there is none, in words), ``refused`` (how it refused our login or key, in
+        words)."""
+        for platform, pool in self._pools.items():
+            late: list[str] = []
+            states = {"recorded": 0}
+            for name, state, since in self._standings(platform, wall):
+                states[state] = states.get(state, 0) + 1
+                if since < wall - grace:
+                    late.append(name)
+            up = sum(1 for link in pool.links if link.up)
+            yield {
+                "platform": platform,
+                "rooms": sum(states.values()),
+                "recorded": states["recorded"],
+                "states": states,
+                "late": len(late),
+                "late_rooms": late[:NAMED],
+                "connections": len(pool.links),
+                "up": up,
+                "down_since": None if up else self._down.get(platform),
+                "trouble": "" if up else next((link.trouble for link in pool.links if link.trouble), ""),
+                "refused": next((link.trouble or "refused" for link in pool.links if link.refused), ""),
+            }
+
+    def _standings(self, platform: str, wall: float) -> Iterator[tuple[str, str, float]]:
+        """Name and state of every room, and since when it could have been recorded and was not."""
+        never = float("inf")
+        pool = self._pools[platform]
+        for name, room in pool.rooms.items():
+            if room.coverage.covered:
+                yield name, "recorded", never
+                continue
+            state = (room.seats[0] if len(room.seats) == 1 else room).state.value
+            since = room.coverage.missing_since
+            if since is None:
+                since = self._wanted.get((platform, name), wall)
+            yield name, state, max(since, self._started)
+        for name in self._missing.get(platform, ()):
+            if name not in pool.rooms:
+                yield name, "wanted", self._wanted.get((platform, name), wall)
+
+    def connections(self, wall: float) -> Iterator[Facts]:
+        """One by one: ``platform``, ``number``, ``lane``, ``up``, ``since`` (when it went up or down, to
+        a few seconds), ``rooms`` (how many it carries), ``retiring``, ``refused`` (our login or key),
+        ``trouble`` (why it is not up, in words)."""
+        for platform, pool in self._pools.items():
+            for link in pool.links:
+                yield {
+                    "platform": platform,
+                    "number": link.number,
+                    "lane": link.lane,
+                    "up": link.up,
+                    "since": self._links.get((platform, link.number), (False, wall))[1],
+                    "rooms": len(link.seats),
+                    "retiring": link.retiring,
+                    "refused": link.refused,
+                    "trouble": "" if link.up else link.trouble,
+                }

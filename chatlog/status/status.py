@@ -1,0 +1,265 @@
+"""How the recorder is, as plain facts: what the page, the API, the health checks, the metrics and the
+alarms all look at.
+
+Nothing reports here. A look every few seconds, and what the parts know of themselves when somebody
+asks, are enough; a message costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+
+from chatlog import __version__
+from chatlog.config.settings import Settings
+from chatlog.counters import Counters
+from chatlog.journal.journal import Key
+from chatlog.recorder.recorder import Recorder
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.services import Looks
+from chatlog.status.clock_offset import ClockOffset
+from chatlog.status.roster import Facts, Roster
+from chatlog.status.vitals import Vitals, disk_space
+
+#: Seconds between two looks.
+EVERY = 5.0
+#: Seconds for which a snapshot is handed out again.
+FRESH = 1.0
+
+
+class Uploads(Protocol):
+    """What the uploader says of itself. Times are wall-clock seconds, None where there is none yet."""
+
+    @property
+    def waiting_files(self) -> int: ...
+    @property
+    def waiting_bytes(self) -> int: ...
+    @property
+    def oldest_waiting(self) -> float | None: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def quarantined(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def last_error(self) -> str: ...
+    @property
+    def last_success(self) -> float | None: ...
+
+
+class Status(Service):
+    """Knows all the others and is known by none of them.
+
+    ``pools`` are the rooms by platform; ``missing`` tells, by platform, the rooms that are not in a
+    pool yet, and why; both may change at any time, and so may ``settings``. ``alarms`` may be set to
+    what gives the active alarms.
+    """
+
+    name = "status"
+
+    def __init__(
+        self,
+        settings: Settings,
+        counters: Counters,
+        recorder: Recorder,
+        uploader: Uploads,
+        pools: Mapping[str, Pool],
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        missing: Mapping[str, Mapping[str, str]] | None = None,
+        space: Callable[[str], tuple[int, int]] = disk_space,
+        vitals: Vitals | None = None,
+    ) -> None:
+        self.settings = settings
+        self.counters = counters
+        self.pools = pools
+        self.missing = {} if missing is None else missing
+        self.alarms: Callable[[], list[Facts]] = list
+        #: Since when an earlier process has recorded, and the seconds that each room lost.
+        self.earlier: Callable[[], tuple[float, Mapping[Key, float]]] = lambda: (math.inf, {})
+        self._recorder = recorder
+        self._uploader = uploader
+        self._clock = clock
+        self._wall = wall
+        self._space = space
+        self._vitals = vitals or Vitals(clock)
+        self._disk = (0, 0)
+        # Since when something has been wrong with the store and the disk.
+        self._since: dict[str, float] = {}
+        self._cached: tuple[float, Facts] | None = None
+        self._cached_rooms: tuple[float, list[Facts]] | None = None
+        self._begin()
+        self._looks = Looks(clock, 1.0, self._vitals.beat), Looks(clock, EVERY, self._look)
+
+    def _begin(self) -> None:
+        self._started, self._began = self._wall(), self._clock.seconds()
+        self._offset = ClockOffset()
+        self._roster = Roster(self.pools, self.missing, self._recorder, self._began, self._started)
+
+    # -- service -----------------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        super().startService()
+        self._begin()
+        self._roster.earlier(*self.earlier())
+        self._vitals.begin()
+        self._look()
+        for looks in self._looks:
+            looks.start()
+
+    def stopService(self) -> None:
+        super().stopService()
+        for looks in self._looks:
+            looks.stop()
+
+    def closed(self, platform: str, name: str, hole: Hole) -> None:
+        """A hole of a room has closed. To be told of each, once."""
+        self._roster.closed((platform, name), hole)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        now, wall = self._clock.seconds(), self._wall()
+        self._cached = None
+        if self._cached_rooms is not None and now - self._cached_rooms[0] > FRESH:
+            self._cached_rooms = None
+        self._vitals.sample()
+        self._offset.sample(*self._recorder.newest)
+        # Should it fail, what was known last is as good as anything; the recorder says what is wrong.
+        with suppress(OSError):
+            self._disk = self._space(self.settings.recorder.directory)
+        self._roster.look(now, wall)
+        self._note("store", self._uploader.state != "ok", wall)
+        self._note("disk", bool(self._recorder.trouble), wall)
+
+    def _note(self, what: str, wrong: bool, wall: float) -> None:
+        if wrong:
+            self._since.setdefault(what, wall)
+        else:
+            self._since.pop(what, None)
+
+    # -- telling -----------------------------------------------------------------------------------
+
+    def snapshot(self, rooms: bool = False) -> Facts:
+        """Everything as it is now, ready for JSON; with ``rooms`` also the list of all rooms, which
+        takes a moment when there are thousands. Not to be changed. Times are seconds since the epoch,
+        durations seconds, sizes bytes; null is "never" or "not known".
+
+        | key | what |
+        | --- | --- |
+        | ``version``, ``instance`` | of the program; of the configuration |
+        | ``started``, ``now``, ``uptime`` | |
+        | ``today`` | since when the rooms' figures of today are counted |
+        | ``platforms`` | list, see ``Roster.platforms`` |
+        | ``connections`` | list, see ``Roster.connections`` |
+        | ``spool`` | ``bytes``, ``max_bytes``, ``free_bytes`` and ``disk_bytes`` of its file system, \
+``open_files``, ``buffered_bytes`` (not in a file yet), ``durable_lag``, ``ticked`` (age of the latest \
+tick), ``trouble`` and ``fatal`` (in words, ``""`` is well), ``trouble_since`` |
+        | ``uploads`` | ``waiting_files``, ``waiting_bytes``, ``oldest`` (age of the oldest that waits), \
+``in_flight``, ``state``, ``state_since`` (null while it is ok), ``last_error`` (the store's words), \
+``last_success``, ``uploaded``, ``verified``, ``deleted``, ``quarantined`` (files that are put aside at \
+present) |
+        | ``process`` | ``resident_bytes``, ``cpu_seconds``, ``cpu_percent`` (of one processor), \
+``reactor_lag`` (worst of the last half a minute), ``descriptors`` |
+        | ``clock`` | ``offset``: by how much this machine's clock is ahead of the platforms' |
+        | ``counters`` | every total of ``Counters`` by its name; objects where there are several kinds |
+        | ``alarms`` | list of the active ones, see ``Alarms.active`` |
+        | ``rooms`` | only on demand: list, see ``Roster.room`` |
+        """
+        now = self._clock.seconds()
+        if self._cached is None or now - self._cached[0] >= FRESH:
+            self._cached = now, self._facts(now)
+        facts = {**self._cached[1], "alarms": self.alarms()}
+        if rooms:
+            if self._cached_rooms is None or now - self._cached_rooms[0] >= FRESH:
+                self._cached_rooms = now, list(self.rooms())
+            facts["rooms"] = self._cached_rooms[1]
+        return facts
+
+    def rooms(self) -> Iterator[Facts]:
+        """The facts of every room, in no order, as ``Roster.room`` gives them. To be gone through at once:
+        rooms may come and go in the next turn of the reactor."""
+        return self._roster.rooms(self._clock.seconds(), self._wall())
+
+    def room(self, platform: str, name: str) -> Facts | None:
+        """The facts of one room; None if it is not recorded. See ``Roster.room``."""
+        return self._roster.room(platform, name, self._clock.seconds(), self._wall())
+
+    def poorly_covered(self, share: float) -> Iterator[tuple[Key, float]]:
+        """The rooms that were not recorded for so much of the last hour that ``share`` of it, from 0 to
+        1, is out of reach; each with the most that it can reach."""
+        return self._roster.poorly_covered(share, self._wall())
+
+    def _facts(self, now: float) -> Facts:
+        wall = self._wall()
+        grace = self.settings.http.health.room_grace
+        return {
+            "version": __version__,
+            "instance": self.settings.instance,
+            "started": self._started,
+            "now": wall,
+            "uptime": now - self._began,
+            "today": self._roster.today,
+            "platforms": list(self._roster.platforms(grace, wall)),
+            "connections": list(self._roster.connections(wall)),
+            "spool": self._spool(now),
+            "uploads": self._uploads(wall),
+            "process": {
+                "resident_bytes": self._vitals.resident,
+                "cpu_seconds": self._vitals.cpu,
+                "cpu_percent": round(self._vitals.percent, 1),
+                "reactor_lag": self._vitals.lag,
+                "descriptors": self._vitals.descriptors,
+            },
+            "clock": {"offset": self._offset.seconds},
+            "counters": {field.name: _plain(getattr(self.counters, field.name)) for field in _TOTALS},
+        }
+
+    def _spool(self, now: float) -> Facts:
+        recorder = self._recorder
+        return {
+            "bytes": recorder.spool_bytes,
+            "max_bytes": self.settings.recorder.max_size,
+            "free_bytes": self._disk[0],
+            "disk_bytes": self._disk[1],
+            "open_files": recorder.open_files,
+            "buffered_bytes": recorder.buffered_bytes,
+            "durable_lag": recorder.durable_lag,
+            "ticked": max(0.0, now - recorder.ticked_at),
+            "trouble": recorder.trouble,
+            "trouble_since": self._since.get("disk"),
+            "fatal": recorder.fatal,
+        }
+
+    def _uploads(self, wall: float) -> Facts:
+        uploader, counters = self._uploader, self.counters
+        oldest = uploader.oldest_waiting
+        return {
+            "waiting_files": uploader.waiting_files,
+            "waiting_bytes": uploader.waiting_bytes,
+            "oldest": None if oldest is None else max(0.0, wall - oldest),
+            "in_flight": uploader.in_flight,
+            "state": uploader.state,
+            "state_since": self._since.get("store"),
+            "last_error": uploader.last_error,
+            "last_success": uploader.last_success,
+            "uploaded": counters.uploaded,
+            "verified": counters.verified,
+            "deleted": counters.deleted,
+            "quarantined": uploader.quarantined,
+        }
+
+
+_TOTALS = fields(Counters)
+
+
+def _plain(total: Any) -> Any:
+    return dict(total) if isinstance(total, dict) else total

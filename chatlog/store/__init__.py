@@ -1,0 +1,1 @@
+"""Where objects go: S3 and its like, or a directory."""

@@ -1,0 +1,1 @@
+"""Finished files into the store: packed, put, verified, listed in a manifest, and only then removed."""

@@ -1,0 +1,190 @@
+"""One manifest for every hour: the objects that were stored in it, and the seconds of each room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from chatlog import __version__
+from chatlog.files import Files
+from chatlog.journal.presence import RoomTime
+from chatlog.recorder.commits import Threads
+from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded
+from chatlog.uploader.shipment import Stored
+from chatlog.uploader.stored_journal import StoredJournal
+
+#: Seconds of a period. Periods end with the hours of UTC.
+HOUR = 3600.0
+#: Seconds between two looks at the clock.
+LOOK = 5.0
+
+#: Makes a call, here or in a thread.
+Run = Callable[..., Deferred[Any]]
+
+
+class Periods(Protocol):
+    """Whoever counts the seconds of the rooms: see ``Presence``."""
+
+    @property
+    def since(self) -> float:
+        """When the present period began."""
+
+    def rows(self, since: float, until: float) -> Iterator[RoomTime]:
+        """The seconds of every room."""
+
+    def closing(self, at: float) -> None:
+        """The period will end at ``at``."""
+
+    def turn(self, at: float) -> None:
+        """A new period begins at ``at``."""
+
+
+class Manifest(Service):
+    """Writes the manifests of an instance (``""`` if it has no name) into the spool at ``directory``.
+
+    It is started after ``presence`` and stopped before it, and its files are below the lock of the
+    spool. ``stored`` is the uploader's ``on_stored``; ``on_ready(names)`` is told of manifests that wait
+    in ``manifest/``. Trouble with the disk is logged; the hour ends later then.
+    """
+
+    _log = Logger()
+    name = "manifest"
+
+    def __init__(
+        self,
+        files: Files,
+        directory: str,
+        instance: str,
+        presence: Periods,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        threads: Threads,
+        on_ready: Callable[[list[str]], object],
+    ) -> None:
+        self._journal = StoredJournal(files, directory)
+        self._instance = instance or "main"
+        self._presence = presence
+        self._clock = clock
+        self._wall = wall
+        self._threads = threads
+        self._on_ready = on_ready
+        self._timer: IDelayedCall | None = None
+        self._taken_up = False
+        self._unpublished = False
+        # The head and the rooms of a period that is over, as long as its manifest is not safe.
+        self._ending: tuple[HeadRow, list[bytes]] | None = None
+        self._at_work: Deferred[None] | None = None
+        self._trouble = ""
+
+    def stored(self, stored: Stored) -> None:
+        """Write down a verified object, before its file goes. Called in any thread; raises OSError to
+        keep the file. An object that is written down already stays so."""
+        if stored.content == "data":
+            self._journal.append(
+                ObjectRow(stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last)
+            )
+
+    # -- service -------------------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Take up the hour where the earlier run left it, or end it if it is over. Waits for the disk,
+        because what happens to a room from now on belongs to the present hour."""
+        super().startService()
+        self._begin(execute)
+
+    def stopService(self) -> Deferred[None] | None:
+        """Begin nothing more; the hour goes on with the next start."""
+        super().stopService()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._at_work is None:
+            return None
+        waiting: Deferred[None] = Deferred()
+        self._at_work.chainDeferred(waiting)
+        return waiting
+
+    def _begin(self, run: Run) -> None:
+        work = Deferred.fromCoroutine(self._work(run))
+        if not work.called:
+            self._at_work = work
+
+    def _again(self) -> None:
+        if self.running:
+            to_the_hour = HOUR - self._wall() % HOUR
+            self._timer = self._clock.callLater(min(LOOK, to_the_hour + 0.001), self._look)
+
+    def _look(self) -> None:
+        self._begin(self._threads.run)
+
+    async def _work(self, run: Run) -> None:
+        """Do what is due, and look again later."""
+        try:
+            if not self._taken_up:
+                await self._take_up(run)
+            if self._unpublished:
+                await self._publish(run)
+            now = round(self._wall(), 3)
+            if self._ending is not None or is_over(self._presence.since, now):
+                await self._end(now, run)
+            if self._trouble:
+                self._trouble = ""
+                self._log.info("manifests are written again")
+        except OSError as error:
+            if not self._trouble:
+                self._log.error(
+                    "cannot write the manifest of the hour: {error}; it is tried again", error=str(error)
+                )
+            self._trouble = str(error) or "trouble"
+        except Exception:
+            self._log.failure("while the manifest of an hour was written")
+        self._at_work = None
+        self._again()
+
+    # -- the end of an hour --------------------------------------------------------------------------
+
+    async def _take_up(self, run: Run) -> None:
+        since = await run(self._journal.open)
+        await self._publish(run)
+        if since is not None and self._presence.since < since <= self._wall():
+            # The manifest was safe, and coverage was not told any more.
+            self._presence.turn(since)
+        for until in ends(self._presence.since, self._wall()):
+            await self._end(until, run)
+        self._taken_up = True
+
+    async def _end(self, until: float, run: Run) -> None:
+        """End the present period, or the one that could not be ended before."""
+        if self._ending is None:
+            since = self._presence.since
+            head = HeadRow(min(since, until), until, __version__, self._instance)
+            rooms = [encoded(RoomRow(*row)) for row in self._presence.rows(since, until)]
+            self._presence.closing(until)
+            self._ending = head, rooms
+        await run(self._journal.finish, *self._ending)
+        self._presence.turn(self._ending[0].until)
+        self._ending = None
+        await self._publish(run)
+
+    async def _publish(self, run: Run) -> None:
+        self._unpublished = True
+        name = await run(self._journal.publish)
+        self._unpublished = False
+        if name is not None:
+            self._on_ready([name])
+
+
+def is_over(since: float, now: float) -> bool:
+    """Whether the hour that began at ``since`` is over; also when the clock was set back by more."""
+    return now // HOUR > since // HOUR or now < since - HOUR
+
+
+def ends(since: float, now: float) -> list[float]:
+    """Where a period that began at ``since`` ends for a process that starts now: with its hour, and if
+    more than that has passed, once more with the latest hour that is over."""
+    first, latest = (since // HOUR + 1) * HOUR, now // HOUR * HOUR
+    return [first, latest] if latest > first else [first] if latest == first else []

@@ -1,0 +1,1 @@
+"""``chatlog verify``: whether an archive is whole."""

@@ -1,0 +1,159 @@
+"""``chatlog verify``: options, and what becomes of them. Ends with 0 when nothing is wrong, 1 when something
+is, 2 when it cannot be found out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import click
+
+if TYPE_CHECKING:
+    from chatlog.config.settings import Settings
+
+WRONG = 1
+UNKNOWN = 2
+
+
+Rooms = tuple[tuple[str, str], ...]
+
+
+def _rooms(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Rooms:
+    """``platform/name`` as pairs."""
+    from chatlog.naming import CHANNEL
+
+    rooms = []
+    for value in values:
+        platform, slash, channel = value.lower().partition("/")
+        if not slash or not platform.isalpha() or not CHANNEL.match(channel):
+            raise click.BadParameter(f"{value[:80]!r} is no room; write it like twitch/shroud", ctx, param)
+        rooms.append((platform, channel))
+    return tuple(rooms)
+
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.argument("archive", required=False, metavar="[DIRECTORY|URL]")
+@click.option(
+    "-c",
+    "--config",
+    default="chatlog.yaml",
+    show_default=True,
+    help="The configuration that names the archive.",
+)
+@click.option("--since", type=DAY, metavar="DAY", help="The first day to look at, like 2025-12-29.")
+@click.option("--until", type=DAY, metavar="DAY", help="The last day to look at.")
+@click.option(
+    "--room",
+    "rooms",
+    metavar="PLATFORM/NAME",
+    multiple=True,
+    callback=_rooms,
+    help="Only this room; may be given again.",
+)
+@click.option("--quick", is_flag=True, help="Compare names and sizes only; read no objects.")
+@click.option(
+    "--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Rooms read at the same time."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    archive: str | None,
+    config: str,
+    since: datetime | None,
+    until: datetime | None,
+    rooms: Rooms,
+    quick: bool,
+    at_once: int,
+    as_json: bool,
+) -> None:
+    """Look whether an archive is whole.
+
+    The archive is a directory, or the address of a bucket (s3://, gs://, az://), or the one that the
+    configuration names. Every object is compared with the manifests, and every line in it is looked at:
+    missing and altered objects, missing manifests, lines that are no records, records that are there
+    twice. Then it tells for each room and day how much of it was recorded.
+
+    Ends with 0 if nothing is wrong, 1 if something is, 2 if it cannot look.
+    """
+    # Not earlier: completing a command line has to be quick.
+    from chatlog.config.config import ConfigError
+    from chatlog.store.archive import open_store
+    from chatlog.store.store import StoreError
+    from chatlog.verify.archive_index import ArchiveIndex
+    from chatlog.verify.progress import Progress
+    from chatlog.verify.report import JsonReport, TextReport
+    from chatlog.verify.verify import FIRST_DAY, LAST_DAY, Scope, Verification
+
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+    if since is not None and until is not None and since > until:
+        raise click.UsageError("--since is later than --until")
+    try:
+        settings = _settings(archive, config)
+        _look_for_directory(settings)
+        store = open_store(settings)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        ctx.exit(UNKNOWN)
+    except StoreError as error:
+        click.echo(f"cannot look: {error}", err=True)
+        ctx.exit(UNKNOWN)
+    scope = Scope(
+        since.date() if since else FIRST_DAY,
+        until.date() if until else LAST_DAY,
+        frozenset(rooms),
+        not quick,
+        at_once,
+        settings.recorder.rotate_interval,
+    )
+    progress = Progress(sys.stderr, os.environ)
+    report = JsonReport(click.echo, progress) if as_json else TextReport(click.echo, progress)
+    index = ArchiveIndex()
+    try:
+        totals = Verification(store, scope, index, report, time.time()).run()
+        report.end(store.describe(), totals, index)
+    except StoreError as error:
+        progress.clear()
+        click.echo(f"cannot look at {store.describe()}: {error}", err=True)
+        ctx.exit(UNKNOWN)
+    except KeyboardInterrupt:
+        progress.clear()
+        ctx.exit(130)
+    finally:
+        index.close()
+    if totals.empty:
+        click.echo(f"there is nothing of chatlog's to look at in {store.describe()}", err=True)
+        ctx.exit(UNKNOWN)
+    ctx.exit(0 if totals.fine else WRONG)
+
+
+def _settings(archive: str | None, config: str) -> Settings:
+    """The settings that name the archive. Raises ConfigError."""
+    from chatlog.config.config import load
+    from chatlog.config.settings import ArchiveSettings, Settings
+
+    if archive is None:
+        return load(config, os.environ)
+    if "://" in archive:
+        return Settings(archive=ArchiveSettings(url=archive))
+    return Settings(archive=ArchiveSettings(directory=archive))
+
+
+def _look_for_directory(settings: Settings) -> None:
+    """A store without objects is empty; a directory that is not there is a mistake. Raises StoreError."""
+    from chatlog.store.store import MISSING, StoreError
+
+    url = settings.archive.url
+    if settings.s3 is None and (url is None or url.startswith("file://")):
+        directory = settings.archive.directory if url is None else unquote(urlsplit(url).path)
+        if not os.path.isdir(directory):
+            raise StoreError(f"there is no directory {directory!r}", MISSING)

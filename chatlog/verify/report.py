@@ -1,0 +1,168 @@
+"""What a look at an archive found, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from chatlog.printable import printable
+from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
+from chatlog.verify.findings import KINDS, Problem, Totals
+from chatlog.verify.progress import Progress, size
+from chatlog.verify.verify import Watcher
+
+#: Problems of one kind that people are told one by one, and rooms and days that they see.
+TOLD = 20
+SHOWN = 40
+
+#: Writes one line.
+Say = Callable[[str], object]
+
+
+class TextReport(Watcher):
+    """For people: problems as they are found, then what there is and how much of it."""
+
+    def __init__(self, say: Say, progress: Progress) -> None:
+        self._say = say
+        self._progress = progress
+        self._told: Counter[str] = Counter()
+
+    def reading(self, size: int) -> None:
+        self._progress.read += size
+
+    def step(self, what: str, done: int, total: int) -> None:
+        self._progress.step(what, done, total)
+
+    def problem(self, problem: Problem) -> None:
+        self._told[problem.kind] += 1
+        if self._told[problem.kind] <= TOLD:
+            place = f":{problem.line}" if problem.line else ""
+            text = f"{problem.kind}  {problem.key}{place}: {problem.what}"
+            self._progress.clear()
+            self._say(printable(text))
+
+    def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
+        """Everything has been looked at."""
+        self._progress.clear()
+        for line in summary(archive, totals, index, self._told):
+            self._say(printable(line))
+
+
+def summary(archive: str, totals: Totals, index: ArchiveIndex, told: Counter[str]) -> Iterator[str]:
+    """The end of a report, line by line."""
+    for kind, count in totals.problems.items():
+        if count > min(told[kind], TOLD):
+            yield f"{kind}  ... {count - min(told[kind], TOLD)} more; --json tells of more of them"
+    rooms = list(index.rooms(worst=SHOWN))
+    if rooms:
+        if any(totals.problems.values()):
+            yield ""
+        yield from _table(rooms)
+        if (more := index.count_rooms() - len(rooms)) > 0:
+            yield f"... and {more} more, which miss no more than these; --json tells of all"
+        reasons = [f"{reason} {duration(seconds)}" for reason, seconds in index.reasons()]
+        if reasons:
+            yield f"gap records: {', '.join(reasons[:10])}"
+        yield ""
+    yield (
+        f"{archive}: {_count(totals.manifests, 'manifest')}, {_count(totals.objects, 'object')}"
+        f"{f' ({size(totals.bytes)})' if totals.bytes else ''}, {_count(totals.lines, 'record')}"
+    )
+    if totals.pending:
+        yield f"{_count(totals.pending, 'object')} in no manifest yet, because it is written once an hour"
+    if totals.strangers:
+        yield f"{_count(totals.strangers, 'object')} that no recorder made, and nobody looked at"
+    if totals.fine and not totals.empty:
+        yield "nothing is wrong"
+    for kind, what in KINDS.items():
+        if totals.problems[kind]:
+            yield f"{totals.problems[kind]} x {kind}: {what}"
+
+
+def _table(rooms: list[RoomDayRow]) -> Iterator[str]:
+    names = [f"{room.platform}/{room.channel}" for room in rooms]
+    width = max(4, *(len(name) for name in names))
+    yield f"{'room':{width}}  day         recorded  missing   gap records"
+    for name, room in zip(names, rooms, strict=True):
+        share = "-" if room.coverage is None else percent(room.coverage)
+        missing = "-" if room.coverage is None else duration(room.missing)
+        gaps = f"{room.gaps}, {duration(room.gap_seconds)}" if room.gaps or room.gap_seconds else "none"
+        yield f"{name:{width}}  {room.day}  {share:>8}  {missing:8}  {gaps}"
+
+
+class JsonReport(Watcher):
+    """For programs: one JSON object a line, problems first, then rooms and days, then the sum."""
+
+    def __init__(self, say: Say, progress: Progress) -> None:
+        self._say = say
+        self._progress = progress
+
+    def reading(self, size: int) -> None:
+        self._progress.read += size
+
+    def step(self, what: str, done: int, total: int) -> None:
+        self._progress.step(what, done, total)
+
+    def _tell(self, entry: dict[str, Any]) -> None:
+        self._progress.clear()
+        self._say(json.dumps(entry, separators=(",", ":")))
+
+    def problem(self, problem: Problem) -> None:
+        line = problem.line or None
+        self._tell(
+            {
+                "kind": "problem",
+                "problem": problem.kind,
+                "key": problem.key,
+                "line": line,
+                "what": problem.what,
+            }
+        )
+
+    def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
+        """Everything has been looked at."""
+        for room in index.rooms():
+            seconds = {name: round(getattr(room, name), 3) for name in ("recorded", "missing", "gap_seconds")}
+            coverage = None if room.coverage is None else round(room.coverage, 6)
+            reasons = {reason: round(length, 3) for reason, length in index.reasons_of(room).items()}
+            entry = {"kind": "room", **room._asdict(), **seconds, "coverage": coverage, "reasons": reasons}
+            self._tell(entry)
+        self._tell(
+            {
+                "kind": "summary",
+                "fine": totals.fine,
+                "archive": archive,
+                "manifests": totals.manifests,
+                "objects": totals.objects,
+                "bytes": totals.bytes,
+                "lines": totals.lines,
+                "pending": totals.pending,
+                "strangers": totals.strangers,
+                "problems": dict(totals.problems),
+                "gap_seconds": {reason: round(seconds, 3) for reason, seconds in index.reasons()},
+            }
+        )
+
+
+def percent(share: float) -> str:
+    """A share for people: never 100 % of what is not whole."""
+    if share >= 1.0:
+        return "100 %"
+    return f"{min(int(share * 1e5) / 1e3, 99.999):.3f}".rstrip("0").rstrip(".") + " %"
+
+
+def duration(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds else "0 s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} m"
+    return f"{minutes} m {rest:02} s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,267 @@
+"""Tests of chatlog.config.effective: what --check says."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.config import effective
+from chatlog.config.config import check_directories, describe, parse
+from chatlog.config.settings import (
+    ArchiveSettings,
+    HttpSettings,
+    KickChannel,
+    KickSettings,
+    RecorderSettings,
+    S3Settings,
+    Secret,
+    Settings,
+    TwitchSettings,
+    UploaderSettings,
+)
+from chatlog.kick import ids
+from chatlog.kick import rooms as kick_rooms
+from chatlog.rooms import bucket, pool
+from tests.test_layering import ROOT
+
+TWITCH = TwitchSettings(("ann",))
+
+
+class DescribeTests(SynchronousTestCase):
+    """The effective configuration."""
+
+    FULL = Settings(
+        instance="a1",
+        twitch=TwitchSettings(("ann", "123", "null"), "bot", Secret("s3cret1"), "::1", 7000, False),
+        kick=KickSettings((KickChannel("cat", 4), KickChannel("dog")), lookup="http://127.0.0.1/{slug}"),
+        recorder=RecorderSettings("/srv/a b: #c", "basic", 0.25, 2.0, 600.0, 65536, 10**9, 2_000_000),
+        s3=S3Settings("bucket", "auto", "http://127.0.0.1:9", Secret("s3cret2"), Secret("s3cret3"), "pre"),
+    )
+
+    def test_can_be_read_again(self) -> None:
+        """What is shown is a configuration with the same meaning, but for the secrets."""
+        text = describe(self.FULL)
+        for stars in ("s3cret1", "s3cret2", "s3cret3"):
+            text = text.replace("***", stars, 1)
+        self.assertEqual(parse(text.encode(), {}), self.FULL)
+        least = Settings(kick=KickSettings((KickChannel("ann", 1),), lookup=None))
+        self.assertEqual(parse(describe(least).encode(), {}), least)
+
+    def test_shows_every_key(self) -> None:
+        """A key that was left out is shown with its default."""
+        text = describe(Settings(twitch=TWITCH))
+        self.assertIn("  rooms_per_connection: 90\n", text)
+        self.assertIn("  flush_interval: 500ms\n", text)
+        self.assertIn("  rotate_size: 32MB\n", text)
+        self.assertNotIn("s3:", text)
+
+    def test_secrets(self) -> None:
+        """Secrets are stars."""
+        text = describe(self.FULL)
+        self.assertNotIn("s3cret", text)
+        self.assertEqual(text.count("'***'"), 3)
+
+    def test_sentences(self) -> None:
+        """It says what would be done: rooms, connections, the time until all are asked for, and where
+        files go under which names."""
+        text = describe(self.FULL)
+        for sentence in (
+            "# Twitch: 3 rooms on 1 connection to ::1:7000 without TLS, as bot.\n",
+            "# Kick: 2 rooms on 1 connection to wss://",
+            "# Kick: the ids of 1 room are looked up at http://127.0.0.1/{slug}; Kick may refuse that.\n",
+            "# Closed files go to the bucket bucket at http://127.0.0.1:9, as they are, 2 at a time.\n",
+            "like pre/2026/12/31/twitch/ann/twitch_ann_20261231_2300_a1.jsonl\n",
+        ):
+            self.assertIn(sentence, text)
+
+    def test_where_files_go(self) -> None:
+        """Bucket, address or directory, each by its name, with the compression's ending; no page where
+        there is none."""
+        kick = KickSettings((KickChannel("cat", 1),), rooms_per_connection=1)
+
+        def said(**changes: Any) -> str:
+            return describe(replace(Settings(kick=kick), **changes))
+
+        page = "# A page tells how the recorder is at http://127.0.0.1:8080/.\n"
+        self.assertIn("go to the directory archive, as they are, 2 at a time", said())
+        self.assertIn(page, said())
+        self.assertNotIn("A page", said(http=HttpSettings(None)))
+        self.assertIn("like 2026/12/31/kick/cat/kick_cat_20261231_2300.jsonl\n", said())
+        self.assertNotIn("looked up", said())
+        zstd = said(uploader=UploaderSettings("zstd", 1), archive=ArchiveSettings("gs://bucket/x"))
+        self.assertIn("go to gs://bucket/x, compressed with zstd, 1 at a time", zstd)
+        self.assertIn("20261231_2300.jsonl.zst\n", zstd)
+        self.assertIn("go to the bucket bbb at AWS, eu-north-1, as", said(s3=S3Settings("bbb", "eu-north-1")))
+
+    def test_time_to_ask_kick(self) -> None:
+        """Rooms that must be looked up take the time of the lookups, many connections theirs."""
+
+        def said(rooms: int, known: bool, each: int = 100) -> str:
+            channels = tuple(KickChannel(f"r{n}", n + 1 if known else None) for n in range(rooms))
+            return describe(Settings(kick=KickSettings(channels, rooms_per_connection=each)))
+
+        self.assertIn("Kick: all 100 rooms are asked for within 2 s of the start", said(100, True))
+        self.assertIn("Kick: all 99 rooms are asked for as soon as", said(99, True))
+        self.assertIn("Kick: all 100 rooms are asked for within 35 s of the start", said(100, False))
+        self.assertIn("Kick: all 61 rooms are asked for within 2 min of the start", said(61, True, 1))
+        self.assertIn("Kick: all 60 rooms are asked for within 118 s of the start", said(60, True, 1))
+
+    def test_time_to_join(self) -> None:
+        """The time until all rooms are asked for follows from the JOIN limit, or from the connections
+        where those take longer."""
+
+        def said(rooms: int, joins: int) -> str:
+            channels = tuple(f"r{n}" for n in range(rooms))
+            return describe(Settings(twitch=TwitchSettings(channels, joins_per_10s=joins)))
+
+        self.assertIn("the room is asked for as soon as the connection stands", said(1, 20))
+        self.assertIn("all 20 rooms are asked for as soon as the connection stands", said(20, 20))
+        self.assertIn("all 21 rooms are asked for within 11 s of the start", said(21, 20))
+        self.assertIn("all 1000 rooms are asked for within 9 min of the start", said(1000, 20))
+        self.assertIn("1000 rooms on 12 connections", said(1000, 20))
+        self.assertIn("all 1000 rooms are asked for within 22 s of the start", said(1000, 2000))
+
+    def test_figures_are_those_of_the_recorder(self) -> None:
+        """The limits that the sentences are made of are the ones that the sources keep to."""
+        self.assertEqual(effective.OPEN_EVERY, pool.OPEN_EVERY)
+        self.assertEqual(effective.JOIN_EVERY, 10.0 + bucket.Bucket.MARGIN)
+        self.assertEqual(effective.SUBSCRIPTIONS, kick_rooms.SUBSCRIPTIONS_PER_SECOND)
+        self.assertEqual(effective.LOOKUP_EVERY, ids.GAP)
+
+    def test_one_line_a_line(self) -> None:
+        """Nothing in a value breaks a line of the output."""
+        settings = Settings(twitch=TWITCH, recorder=RecorderSettings("a\nforged: 1\x1b[31m"))
+        for line in describe(settings).splitlines():
+            self.assertTrue(line.isprintable(), line)
+            self.assertFalse(line.startswith("forged"), line)
+
+
+class DirectoriesTests(SynchronousTestCase):
+    """Whether files can be written where they should be."""
+
+    def settings(self, spool: str, archive: str = "", url: str | None = None) -> Settings:
+        """Settings with these directories."""
+        return Settings(
+            twitch=TWITCH,
+            recorder=RecorderSettings(spool),
+            archive=ArchiveSettings(url, archive or f"{spool}-archive"),
+        )
+
+    def made(self) -> str:
+        """A new directory."""
+        path: str = os.path.abspath(self.mktemp())
+        os.mkdir(path)
+        return path
+
+    def test_directories_that_are_there_or_can_be_made(self) -> None:
+        """No problem, nothing is made, nothing is left behind."""
+        base = self.made()
+        self.assertEqual(check_directories(self.settings(base, f"{base}/x/y")), [])
+        self.assertEqual(check_directories(self.settings(f"{base}/a/b/c", base)), [])
+        self.assertEqual(os.listdir(base), [])
+
+    def test_a_file_in_the_way(self) -> None:
+        """A file where a directory must be, or on the way to it, is told with the key."""
+        base = self.made()
+        with open(f"{base}/file", "w"):
+            pass
+        for path in (f"{base}/file", f"{base}/file/x"):
+            [problem] = check_directories(self.settings(path, base))
+            self.assertEqual(problem, f"recorder.directory: {base}/file is not a directory")
+        os.symlink(f"{base}/nowhere", f"{base}/dangling")
+        [problem] = check_directories(self.settings(base, f"{base}/dangling"))
+        self.assertIn("archive.directory: ", problem)
+
+    def test_file_systems_that_take_nothing(self) -> None:
+        """A directory in which nothing can be created is told, whoever asks."""
+        [problem] = check_directories(self.settings("/proc/chatlog", self.made()))
+        self.assertIn("recorder.directory: /proc/chatlog cannot be made in /proc", problem)
+
+    def test_only_what_is_used(self) -> None:
+        """The archive's directory does not matter when the archive is elsewhere."""
+        base = self.made()
+        self.assertEqual(check_directories(self.settings(base, "/proc/x", "gs://bucket")), [])
+        s3 = Settings(
+            twitch=TWITCH,
+            recorder=RecorderSettings(base),
+            s3=S3Settings("bucket"),
+            archive=ArchiveSettings(None, "/proc/x"),
+        )
+        self.assertEqual(check_directories(s3), [])
+        [problem] = check_directories(self.settings(base, base, "file:///proc/a%20b"))
+        self.assertIn("archive.url: /proc/a b cannot be made in /proc", problem)
+
+    def test_certificate_authorities(self) -> None:
+        """An extra certificate authority must be a file that can be read."""
+        base = self.made()
+        settings = Settings(
+            twitch=TwitchSettings(("a",), ca_file=f"{base}/none.pem"),
+            kick=KickSettings((KickChannel("a"),), ca_file=base),
+            recorder=RecorderSettings(base),
+            archive=ArchiveSettings(None, f"{base}/archive"),
+        )
+        self.assertEqual(
+            check_directories(settings),
+            [
+                f"twitch.ca_file: {base}/none.pem: No such file or directory",
+                f"kick.ca_file: {base}: Is a directory",
+            ],
+        )
+
+
+class ExampleTests(SynchronousTestCase):
+    """The configurations that come with Chatlog."""
+
+    def text(self) -> str:
+        """chatlog.yaml."""
+        text: str = (ROOT / "chatlog.yaml").read_text("utf-8")
+        return text
+
+    def test_works_unedited(self) -> None:
+        """chatlog.yaml needs no variable and no edit, and shows the defaults: anonymous Twitch, a
+        directory as archive."""
+        settings = parse(self.text().encode(), {})
+        assert settings.twitch is not None
+        self.assertEqual(settings, Settings(twitch=TwitchSettings(settings.twitch.channels)))
+
+    def test_shows_every_key(self) -> None:
+        """Every key is in chatlog.yaml, at work or switched off, and works when it is switched on."""
+        text = re.sub(r"(?m)^( *)#((?:  )*)(?=[a-z-])", r"\1\2", self.text())
+        variables = {"TWITCH_OAUTH": "x", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        variables |= {"CHATLOG_TOKEN": "c", "CHATLOG_WEBHOOK": "https://example.org/hook"}
+        settings = parse(text.encode(), variables)
+        shown = describe(settings)
+        keys = set(re.findall(r"(?m)^ *([a-z_0-9]+):", text))
+        for line in shown.splitlines():
+            if match := re.match(r" *([a-z_0-9]+):", line):
+                self.assertIn(match[1], keys)
+        self.assertEqual(settings.s3 and settings.s3.bucket, "chatlog-archive")
+        assert settings.kick is not None
+        self.assertEqual(settings.kick.subscribe, KickSettings(()).subscribe)
+        self.assertEqual(settings.kick.lookup, KickSettings(()).lookup)
+
+    def test_variables_of_the_containers(self) -> None:
+        """The variables that fly.toml and the Dockerfile set move the directories."""
+        variables = {"CHATLOG_DIRECTORY": "/data/spool", "CHATLOG_ARCHIVE": "/data/archive"}
+        settings = parse(self.text().encode(), variables)
+        self.assertEqual(settings.recorder.directory, "/data/spool")
+        self.assertEqual(settings.archive.directory, "/data/archive")
+        for name in variables:
+            for file in ("fly.toml", "Dockerfile"):
+                self.assertIn(name, (ROOT / file).read_text("utf-8"))
+
+    def test_demo(self) -> None:
+        """demo.yaml is a configuration."""
+        settings = parse((ROOT / "demo.yaml").read_bytes(), {}, "demo.yaml")
+        self.assertIsNone(settings.s3)
+        for source in (settings.twitch, settings.kick):
+            self.assertIsNotNone(source)
+
+    def test_they_can_be_read_by_everybody(self) -> None:
+        """A container's user, who is not the one who built it, can read chatlog.yaml."""
+        self.assertTrue((ROOT / "chatlog.yaml").stat().st_mode & stat.S_IROTH)

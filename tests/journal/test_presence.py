@@ -1,0 +1,893 @@
+"""What a run leaves behind for the next one, and the holes that the next one finds."""
+
+from __future__ import annotations
+
+import errno
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.journal.journal import Standing, batch, head_line, replay, room_line
+from chatlog.journal.journal_file import LARGEST, JournalFile
+from chatlog.journal.presence import Presence, RoomTime
+from chatlog.recorder.room import Loss
+from chatlog.rooms.coverage import Coverage, Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Link, Room
+from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads
+from tests.rooms.test_pool import RecordingLink
+
+START = 1_700_000_000.0
+JOURNAL = "/data/coverage"
+
+
+class Run:
+    """One life of a process with two Twitch rooms, ``a`` and ``b``, on a file system that may have seen
+    earlier ones. Time passes by ``advance``, with a flush every half second."""
+
+    def __init__(
+        self,
+        files: MemoryFiles,
+        at: float,
+        boot: str = "this start",
+        wanted: tuple[str, ...] = ("a", "b"),
+        rooms: tuple[str, ...] = ("a", "b"),
+        threads: ImmediateThreads | QueuedThreads | None = None,
+        lanes: int = 1,
+    ) -> None:
+        self.files = files
+        self.clock = Clock()
+        self.offset = at
+        self.holes: list[tuple[str, Hole]] = []
+        self.links: list[RecordingLink] = []
+        self.complete = self.recovered = True
+        self.lag = 0.0
+        self.wanted = [("twitch", name) for name in wanted]
+        journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
+        self.presence = Presence(journal, self.clock, self.now, self.write, lambda: self.wanted, boot)
+        self.pool = Pool(
+            "twitch", self.clock, self.now, self.link, self.presence.on_hole("twitch"), 90, 1000, 10.0, lanes
+        )
+        self.presence.watch(self.pool)
+        for name in rooms:
+            self.add(name)
+        self.presence.startService()
+        self.pool.startService()
+        self.clock.advance(0)
+
+    def now(self) -> float:
+        return self.offset + self.clock.seconds()
+
+    def write(self, platform: str, room: Room, hole: Hole) -> None:
+        self.holes.append((room.name, hole))
+
+    def link(self, pool: Pool, number: int, lane: int) -> Link:
+        link = RecordingLink(number, lane)
+        self.links.append(link)
+        return link
+
+    def add(self, name: str) -> None:
+        self.pool.add(Room(name, log=None))  # type: ignore[arg-type]
+
+    def remove(self, name: str) -> None:
+        self.wanted.remove(("twitch", name))
+        self.pool.remove(name)
+
+    def acknowledge(self, *names: str) -> None:
+        [link] = self.links
+        if not link.up:
+            self.pool.link_up(link)
+            self.clock.advance(0)
+        for name in names:
+            self.pool.acknowledged(link, name)
+
+    def flush(self) -> None:
+        self.presence.flushed(self.now(), self.complete, self.lag, self.recovered)
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(round(seconds * 2)):
+            self.clock.advance(0.5)
+            self.flush()
+
+    def kill(self) -> None:
+        self.pool._ticks.stop()
+        self.files.kill()
+
+    def stop(self) -> None:
+        """An orderly end: pools, presence, and the recorder's last flush."""
+        self.pool.stopService()
+        for link in self.links:
+            if link.up:
+                self.pool.link_down(link, self.now() - 20.0, "connection lost")
+        self.presence.stopService()
+        self.flush()
+
+    def rows(self, since: float) -> list[RoomTime]:
+        return list(self.presence.rows(since, self.now()))
+
+
+class PresenceCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.files = MemoryFiles()
+        self.files.make_directories("/data")
+
+    def run_from(self, at: float, **options: object) -> Run:
+        run = Run(self.files, at, **options)  # type: ignore[arg-type]
+        self.addCleanup(lambda: run.pool.running and run.pool.stopService())
+        return run
+
+
+class RestartTests(PresenceCase):
+    def test_first_start(self) -> None:
+        """A recorder that starts for the first time finds no hole."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(5)
+        self.assertEqual(run.holes, [])
+
+    def test_killed(self) -> None:
+        """After a kill, every room that was recorded has a hole from the last flush to its first
+        acknowledgement, because of the restart."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.advance(3)
+        run.acknowledge("a")
+        run.advance(2)
+        run.acknowledge("b")
+        self.assertEqual(
+            run.holes,
+            [
+                ("a", Hole(START + 10.0, START + 63.0, "restart")),
+                ("b", Hole(START + 10.0, START + 65.0, "restart")),
+            ],
+        )
+
+    def test_killed_again_and_again(self) -> None:
+        """A process that dies before a room is back does not lose where the hole began."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.kill()
+        for n in range(5):
+            run = self.run_from(START + 20.0 + 5 * n)
+            run.advance(n)
+            run.kill()
+        run = self.run_from(START + 100.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 100.0, "restart"))])
+
+    def test_killed_while_a_hole_was_open(self) -> None:
+        """A hole that was open when the process died goes on, with its own beginning and reason."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.pool.parted(run.links[0], "a")
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a", "b")
+        self.assertEqual(
+            run.holes,
+            [
+                ("a", Hole(START + 10.0, START + 60.0, "parted by the server")),
+                ("b", Hole(START + 15.0, START + 60.0, "restart")),
+            ],
+        )
+
+    def test_hole_that_closed_before_the_kill(self) -> None:
+        """A hole that was written down once is not written down again."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.pool.link_down(run.links[0], run.now() - 1.0, "connection lost")
+        run.advance(5)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 9.0, START + 15.0, "connection lost"))])
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 20.0, START + 60.0, "restart"))])
+
+    def test_stopped_in_order(self) -> None:
+        """At an orderly end, a recorded room is missing from that moment on; a hole that is open is
+        written down, and what follows is the restart's."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.pool.refused(run.links[0], "b", "msg_banned")
+        run.advance(10.25)
+        run.stop()
+        self.assertEqual(run.holes, [("b", Hole(START + 10.0, run.now(), "refused: msg_banned"))])
+        end = run.now()
+        run = self.run_from(START + 90.0)
+        run.acknowledge("a", "b")
+        self.assertEqual(
+            run.holes,
+            [("a", Hole(end, START + 90.0, "restart")), ("b", Hole(end, START + 90.0, "restart"))],
+        )
+
+    def test_room_that_was_never_acknowledged(self) -> None:
+        """What was never recorded has no hole after a restart either."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("b")
+        self.assertEqual(run.holes, [])
+
+    def test_room_that_is_no_longer_configured(self) -> None:
+        """A room taken out of the configuration is forgotten: when it comes back, it is new."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 60.0, wanted=("b",), rooms=("b",))
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 90.0)
+        run.acknowledge("a", "b")
+        self.assertEqual(run.holes, [("b", Hole(START + 5.0, START + 90.0, "restart"))])
+
+    def test_room_that_is_added_late(self) -> None:
+        """A room whose ids have to be looked up first is not forgotten meanwhile, not even when the
+        process dies again before they are found."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 60.0, rooms=("b",))
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 90.0, rooms=("b",))
+        run.advance(2)
+        run.add("a")
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 92.0, "restart"))])
+
+    def test_room_that_is_removed(self) -> None:
+        """A room removed while running leaves nothing behind."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(5)
+        run.pool.remove("a")
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [])
+
+    def test_killed_between_acknowledgement_and_flush(self) -> None:
+        """Until a gap record is in a file, the hole counts as open."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        run.pool.link_down(run.links[0], run.now(), "connection lost")
+        run.advance(5)
+        run.acknowledge("a")
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 60.0, "connection lost"))])
+
+    def test_nothing_can_be_written(self) -> None:
+        """While records wait in memory, the time counts as not recorded: a kill would lose them."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        run.complete = False
+        run.advance(30)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 60.0, "restart"))])
+
+
+class PowerTests(PresenceCase):
+    def test_machine_started_anew(self) -> None:
+        """When the machine itself died, the hole begins where the disk was sure to have everything."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.lag = 2.0
+        run.advance(10)
+        run.kill()
+        run = self.run_from(START + 60.0, boot="another start")
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 7.5, START + 60.0, "restart"))])
+
+    def test_gap_record_that_was_not_on_the_disk(self) -> None:
+        """A hole whose gap record may have been lost with the machine is still open."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        run.pool.link_down(run.links[0], run.now(), "connection lost")
+        run.advance(5)
+        run.lag = 2.0
+        run.advance(1)
+        run.acknowledge("a")
+        run.advance(1)
+        run.kill()
+        run = self.run_from(START + 60.0, boot="another start")
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 60.0, "connection lost"))])
+
+    def test_crash_soon_after_a_restart(self) -> None:
+        """A process whose disk was stuck dies, the next one starts, and then the machine crashes before it
+        has brought the rest to the disk: the hole begins where the first one's records end."""
+        first = self.run_from(START, boot="a")
+        first.acknowledge("a")
+        first.advance(20)
+        first.lag = 15.0
+        first.advance(10)
+        first.kill()
+        second = self.run_from(START + 40.0, boot="a")
+        second.recovered = False
+        second.acknowledge("a")
+        self.assertEqual(second.holes[0][1].start, START + 30.0)
+        second.advance(3)
+        second.kill()
+        third = self.run_from(START + 60.0, boot="b")
+        third.acknowledge("a")
+        hole = third.holes[0][1]
+        self.assertEqual(hole.start, START + 14.5)
+
+    def test_crash_soon_after_an_orderly_end(self) -> None:
+        """A process whose disk is stuck gives up in good order; what it says of its end is no more on the
+        disk than the records before."""
+        first = self.run_from(START, boot="a")
+        first.acknowledge("a")
+        first.advance(20)
+        first.lag = 15.0
+        first.advance(10)
+        first.stop()
+        second = self.run_from(START + 40.0, boot="a")
+        second.recovered = False
+        second.acknowledge("a")
+        second.advance(3)
+        second.kill()
+        third = self.run_from(START + 60.0, boot="b")
+        third.acknowledge("a")
+        hole = third.holes[0][1]
+        self.assertEqual(hole.start, START + 14.5)
+
+    def test_restart_after_which_all_is_on_the_disk(self) -> None:
+        """Once the next process has brought everything of the first to the disk, a crash takes no more
+        than its own, however busy it is."""
+        first = self.run_from(START, boot="a")
+        first.acknowledge("a")
+        first.lag = 15.0
+        first.advance(30)
+        first.kill()
+        second = self.run_from(START + 40.0, boot="a")
+        second.recovered, second.lag = False, 0.5
+        second.acknowledge("a")
+        second.advance(2)
+        second.recovered = True
+        second.advance(8)
+        second.kill()
+        third = self.run_from(START + 60.0, boot="b")
+        third.acknowledge("a")
+        hole = third.holes[0][1]
+        self.assertEqual(hole.start, START + 49.0)
+
+    def test_hole_that_was_over_when_it_was_found(self) -> None:
+        """The gap record of a room that is recorded again may be lost with the machine; then its hole is
+        found anew, and once the record is on the disk it is not."""
+        for seconds, start in ((0.5, START + 9.0), (3.0, START + 112.0)):
+            run = self.run_from(START)
+            run.acknowledge("a")
+            run.lag = 0.5
+            run.advance(10)
+            run.offset += 100.0
+            run.flush()
+            self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 110.0, "clock"))])
+            run.advance(seconds)
+            run.kill()
+            run = self.run_from(START + 160.0, boot=f"another start {seconds}")
+            run.acknowledge("a")
+            self.assertEqual(run.holes, [("a", Hole(start, START + 160.0, "restart"))])
+            self.files.remove(JOURNAL)
+
+    def test_what_waited_in_memory(self) -> None:
+        """What could not be written for a while is as old as it is, and not as young as its write."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.complete = False
+        run.advance(60)
+        run.complete = True
+        run.lag = 1e-6
+        run.flush()
+        run.kill()
+        run = self.run_from(START + 160.0, boot="another start")
+        run.acknowledge("a")
+        self.assertEqual(run.holes[0][1].start, START + 10.0)
+
+    def test_machine_that_slept(self) -> None:
+        """A write that waited while the machine slept is as old as the wall clock says."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.lag = 2.0
+        run.advance(10)
+        run.offset += 100.0
+        run.flush()
+        run.flush()
+        run.kill()
+        run = self.run_from(START + 160.0, boot="another start")
+        run.acknowledge("a")
+        self.assertEqual(run.holes[0][1].start, START + 7.5)
+
+    def test_machine_that_cannot_be_told_apart(self) -> None:
+        """Where the system does not say whether it was started anew, the worse is assumed."""
+        run = self.run_from(START, boot="")
+        run.acknowledge("a")
+        run.lag = 2.0
+        run.advance(10)
+        run.kill()
+        run = self.run_from(START + 60.0, boot="")
+        run.acknowledge("a")
+        self.assertEqual(run.holes[0][1].start, START + 7.5)
+
+    def test_forced_to_the_disk(self) -> None:
+        """The journal itself lags no more than a second behind on the disk."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        self.files.lose()
+        run.pool._ticks.stop()
+        run = self.run_from(START + 60.0, boot="another start")
+        run.acknowledge("a")
+        self.assertGreaterEqual(run.holes[0][1].start, START + 8.5)
+        self.assertLessEqual(run.holes[0][1].start, START + 10.0)
+
+    def test_every_crash(self) -> None:
+        """Wherever the machine dies, and whatever the disk then holds, each room that was recorded for
+        some seconds has a hole, and none begins after the truth."""
+        for seed in range(60):
+            chance = random.Random(seed)
+            self.setUp()
+            run = self.run_from(START)
+            run.acknowledge("a")
+            run.advance(5)
+            run.pool.link_down(run.links[0], run.now(), "connection lost")
+            run.advance(5)
+            run.acknowledge("a", "b")
+            run.advance(5)
+            run.advance(chance.randrange(4))
+            end = run.now()
+            self.files.crash(chance)
+            run.pool._ticks.stop()
+            run = self.run_from(START + 60.0, boot="another start")
+            run.acknowledge("a", "b")
+            holes = dict(run.holes)
+            self.assertEqual(set(holes), {"a", "b"}, seed)
+            for hole in holes.values():
+                self.assertLessEqual(hole.start, end)
+                self.assertGreaterEqual(hole.start, end - 3.0)
+
+
+class ClockTests(PresenceCase):
+    def test_clock_that_jumps_forward(self) -> None:
+        """What the wall clock skips, because the machine slept or was set right, is a hole of every
+        recorded room, dated from the last flush."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.offset += 600.0
+        run.advance(5)
+        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 610.5, "clock"))])
+
+    def test_connection_lost_on_waking_up(self) -> None:
+        """A connection whose loss is noticed before anything else when a machine wakes up: its hole holds
+        the time in which the machine slept."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.clock.advance(0.2)
+        run.offset += 600.0
+        run.pool.link_down(run.links[0], run.now() - 0.1, "connection lost")
+        run.advance(5)
+        run.pool.link_up(run.links[0])
+        run.acknowledge("a")
+        [(name, hole)] = run.holes
+        self.assertEqual((name, hole.reason), ("a", "connection lost"))
+        self.assertAlmostEqual(hole.start, START + 10.1, 3)
+        self.assertAlmostEqual(hole.end, START + 615.2, 3)
+
+    def test_killed_before_the_jump_was_written_down(self) -> None:
+        """The gap record of a jump has to be in a file before the next run may rely on it."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.offset += 600.0
+        run.advance(0.5)
+        run.kill()
+        run = self.run_from(START + 700.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 700.0, "restart"))])
+
+    def test_blocked_process(self) -> None:
+        """A process that merely stood still has no hole on that account: its connections know."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.clock.advance(100.0)
+        run.advance(5)
+        self.assertEqual(run.holes, [])
+
+    def test_clock_that_is_set_back(self) -> None:
+        """An open hole keeps its length when the clock is set back."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.pool.parted(run.links[0], "a")
+        run.advance(5)
+        run.offset -= 3600.0
+        run.advance(2)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START - 3590.0, START - 3583.0, "parted by the server"))])
+
+    def test_killed_after_the_clock_was_set_back(self) -> None:
+        """The next run is not confused by times that lie in its future."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.offset -= 3600.0
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START - 3500.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START - 3585.0, START - 3500.0, "restart"))])
+
+    def test_clock_that_is_behind_at_the_start(self) -> None:
+        """When the earlier run seems to lie in the future, the hole says that the clock was wrong."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.kill()
+        run = self.run_from(START - 3600.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 10.0, "clock"))])
+
+
+class JournalTests(PresenceCase):
+    def test_written_once_a_flush(self) -> None:
+        """However many rooms change, a flush makes one write, and without changes a short one."""
+        names = tuple(f"room{n}" for n in range(50))
+        run = self.run_from(START, wanted=names, rooms=names)
+        run.advance(1)
+        run.acknowledge(*names)
+        for most in (50 * 100, 70):
+            size = self.files.size(JOURNAL)
+            self.files.log.clear()
+            run.clock.advance(0.5)
+            run.flush()
+            self.assertEqual([operation for operation, _ in self.files.log].count("write"), 1)
+            self.assertLess(self.files.size(JOURNAL) - size, most)
+
+    def test_does_not_grow_for_ever(self) -> None:
+        """The journal is written anew when it is large, and nothing gets lost on the way."""
+        threads = QueuedThreads()
+        run = self.run_from(START, threads=threads)
+        run.acknowledge("a", "b")
+        largest = 0
+        for _ in range(20):
+            # A server with much to say about a room.
+            for n in range(10):
+                run.pool.refused(run.links[0], "b", f"{n}" * 200)
+                run.advance(0.5)
+            for _ in range(2000):
+                run.flush()
+            largest = max(largest, self.files.size(JOURNAL))
+            threads.pump()
+            run.advance(10)
+            threads.pump()
+        self.assertLess(largest, 3 * LARGEST)
+        self.assertGreater([operation for operation, _ in self.files.log].count("rename"), 1)
+        run.kill()
+        end = run.now()
+        run = self.run_from(end + 60.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(end, end + 60.0, "restart"))])
+
+    def being_written_anew(self, threads: QueuedThreads) -> bool:
+        """Only that call has an argument: what is to be written."""
+        return any(arguments for _, _, arguments in threads.jobs)
+
+    def test_what_happens_while_it_is_written_anew(self) -> None:
+        """Changes between the beginning and the end of writing anew are in the new journal."""
+        threads = QueuedThreads()
+        run = self.run_from(START, threads=threads)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        while not self.being_written_anew(threads):
+            threads.pump()
+            for _ in range(1000):
+                run.flush()
+        run.pool.parted(run.links[0], "a")
+        run.advance(1)
+        threads.pump()
+        parted = run.now() - 1.0
+        run.kill()
+        run = self.run_from(parted + 60.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(parted, parted + 60.0, "parted by the server"))])
+
+    def test_full_disk(self) -> None:
+        """On a full disk the hole of the next run begins where the journal ends; once there is space
+        again the journal is complete again, half a line or not."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(5)
+        self.files.capacity = self.files.used() + 10
+        run.advance(1)
+        run.pool.parted(run.links[0], "a")
+        run.advance(4)
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
+        self.files.capacity = None
+        run.advance(1)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a", "b")
+        self.assertEqual(
+            run.holes,
+            [
+                ("a", Hole(START + 6.0, START + 60.0, "parted by the server")),
+                ("b", Hole(START + 11.0, START + 60.0, "restart")),
+            ],
+        )
+
+    def test_disk_full_at_the_start(self) -> None:
+        """A journal that cannot be written anew at the start is continued."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(5)
+        run.kill()
+        self.files.capacity = self.files.used()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a")
+        run.advance(5)
+        self.files.capacity = None
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 90.0)
+        run.acknowledge("a", "b")
+        self.assertEqual(
+            run.holes,
+            [
+                ("a", Hole(START + 70.0, START + 90.0, "restart")),
+                ("b", Hole(START + 5.0, START + 90.0, "restart")),
+            ],
+        )
+
+    def test_unreadable(self) -> None:
+        """A journal that cannot be read costs its holes, not the recording."""
+
+        def broken(operation: str, path: str) -> None:
+            if operation == "read" and path == JOURNAL:
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        run.kill()
+        self.files.rule = broken
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [])
+
+    @given(st.binary(max_size=200))
+    def test_garbage(self, garbage: bytes) -> None:
+        """Nothing in a journal can keep the recorder from starting, and a broken line does not cost the
+        whole ones beside it."""
+        lines = [head_line("x", 5.0), room_line(("twitch", "a"), Standing(7.0, True)), b"\n"]
+        good = batch(1, lines, 9.0, 8.0, all_rooms=True).replace(b'"lines":3', b'"lines":2')
+        replay(garbage, "x")
+        replay(good + garbage, "x")
+        past = replay(garbage.replace(b"{", b"") + b"\n" + good, "x")
+        self.assertEqual((past.end, past.rooms), (9.0, {("twitch", "a"): Standing(7.0, True)}))
+
+    def test_nonsense(self) -> None:
+        """A journal that says nothing at all is an error in the log, and no reason not to record."""
+        self.files.put(JOURNAL, b"\0" * 3000)
+        seen: list[str] = []
+        with capturedLogs() as events:
+            run = self.run_from(START)
+        seen += [str(event.get("log_format")) for event in events]
+        self.assertTrue(any("makes no sense" in text for text in seen), seen)
+        run.acknowledge("a")
+        run.advance(1)
+        self.assertEqual(run.holes, [])
+
+    def test_what_a_crash_left(self) -> None:
+        """Where the disk has lost a part of the journal and kept what came later, that is not believed: it
+        builds on what is lost. Once all rooms are said again it is; a batch that comes twice is fine."""
+        here, gone = Standing(7.0, True), Standing(12.0, False, "x")
+        first = batch(1, [head_line("x", 5.0), room_line(("twitch", "a"), here)], 9.0, 8.0)
+        second = batch(2, [room_line(("twitch", "a"), gone)], 13.0, 12.0)
+        third = batch(3, [], 14.0, 13.0)
+        again = batch(4, [head_line("x", 5.0), room_line(("twitch", "a"), gone)], 15.0, 14.0, True)
+        torn = b"\0" * 20 + second[20:]
+        half = second[: len(second) // 2] + b"\n"
+        for data, end, standing in (
+            (first + second + third, 14.0, gone),
+            (first + third, 9.0, here),
+            (first + torn + third, 9.0, here),
+            (first + torn + third + again, 15.0, gone),
+            (first + third + again, 15.0, gone),
+            (first + half + second + third, 14.0, gone),
+            (first + second[:-40], 9.0, here),
+        ):
+            past = replay(data, "x")
+            self.assertEqual((past.end, past.rooms), (end, {("twitch", "a"): standing}), data)
+
+    def test_every_torn_batch(self) -> None:
+        """Whatever part of the end of a journal a crash turns into zeros, no room is said to be recorded
+        when it was not."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        run.offset += 100.0
+        run.lag = 0.5
+        before = len(self.files.content(JOURNAL))
+        run.flush()
+        run.advance(0.5)
+        data = self.files.content(JOURNAL)
+        for start in range(before, len(data)):
+            for end in (start + 1, start + 40, len(data)):
+                past = replay(data[:start] + b"\0" * (min(end, len(data)) - start) + data[end:], "")
+                standing = past.rooms["twitch", "a"]
+                assert past.end is not None
+                until = min(past.end, past.end if standing.heard is None else standing.heard)
+                self.assertLessEqual(until, START + 5.0, data[start:end])
+
+    def test_times_that_are_none(self) -> None:
+        """Times that no record could hold are not taken from a journal."""
+        for time in ("1e300", "-5", "null", '"x"', "NaN", "[1]"):
+            data = f'{{"platform":"twitch","room":"a","missing":{time},"reason":"x"}}\n'
+            self.assertEqual(replay(data.encode(), "x").rooms, {}, time)
+
+    def test_strange_reasons(self) -> None:
+        """A server's words are kept, however odd, but not without end."""
+        line = room_line(("twitch", "a"), Standing(7.0, False, "\ud800" + "x" * 1000))
+        self.assertLess(len(line), 400)
+        [standing] = replay(line, "x").rooms.values()
+        self.assertEqual(standing.reason, "\ud800" + "x" * 199)
+
+
+class TallyTests(PresenceCase):
+    """Recorded and missing seconds of a period."""
+
+    def test_recorded_and_missing(self) -> None:
+        """Seconds count from the first acknowledgement; every hole is taken off, closed or open."""
+        run = self.run_from(START)
+        run.advance(5)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.pool.parted(run.links[0], "a")
+        run.advance(3)
+        run.acknowledge("a")
+        run.advance(7)
+        run.pool.refused(run.links[0], "b", "gone")
+        run.advance(5)
+        self.assertEqual(
+            run.rows(START),
+            [
+                RoomTime("twitch", "a", 22.0, 3.0, ""),
+                RoomTime("twitch", "b", 20.0, 5.0, "refused: gone"),
+            ],
+        )
+
+    def test_next_period(self) -> None:
+        """A hole counts in each period with the part that lies in it."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.pool.parted(run.links[0], "a")
+        run.advance(5)
+        self.assertEqual(run.rows(START)[0], RoomTime("twitch", "a", 10.0, 5.0, "parted by the server"))
+        run.presence.turn(run.now())
+        run.advance(4)
+        run.acknowledge("a")
+        run.advance(6)
+        self.assertEqual(
+            run.rows(START + 15.0),
+            [RoomTime("twitch", "a", 6.0, 4.0, ""), RoomTime("twitch", "b", 10.0, 0.0, "")],
+        )
+
+    def test_room_that_never_answered(self) -> None:
+        """A room that was never acknowledged is missing as long as it has been wanted, also one that no
+        pool has yet."""
+        run = self.run_from(START, rooms=("a",))
+        run.advance(10)
+        self.assertEqual(
+            run.rows(START),
+            [
+                RoomTime("twitch", "a", 0.0, 10.0, "not acknowledged"),
+                RoomTime("twitch", "b", 0.0, 10.0, "not acknowledged"),
+            ],
+        )
+
+    def test_across_a_kill(self) -> None:
+        """The seconds of a period outlive the process."""
+        run = self.run_from(START)
+        run.advance(2)
+        run.acknowledge("a")
+        run.advance(10)
+        run.pool.parted(run.links[0], "a")
+        run.advance(3)
+        run.acknowledge("a")
+        run.presence.count_loss(Loss("twitch", "a", 7, run.now() - 1.0, run.now()))
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 40.0, rooms=())
+        run.advance(5)
+        self.assertEqual(run.rows(START)[0], RoomTime("twitch", "a", 14.0, 29.0, "restart"))
+        run.add("a")
+        run.acknowledge("a")
+        run.advance(5)
+        self.assertEqual(run.rows(START)[0], RoomTime("twitch", "a", 19.0, 29.0, ""))
+
+    def test_period_that_is_not_the_journals(self) -> None:
+        """When the process died between the end of a period and the note of it, the holes of the old
+        period are not counted again."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.pool.parted(run.links[0], "a")
+        run.advance(5)
+        run.acknowledge("a")
+        run.advance(5)
+        self.assertEqual(run.rows(START + 20.0)[0], RoomTime("twitch", "a", 0.0, 0.0, ""))
+
+
+class RemovedTests(SynchronousTestCase):
+    """Rooms that come and go within a period."""
+
+    def test_removed(self) -> None:
+        """A room that is removed has its seconds until then, in this period and in no other."""
+        run = Run(MemoryFiles(), START)
+        run.acknowledge("a", "b")
+        run.advance(100)
+        run.remove("b")
+        run.advance(50)
+        rows = list(run.presence.rows(START, run.now()))
+        self.assertEqual(rows, [("twitch", "a", 150.0, 0.0, ""), ("twitch", "b", 100.5, 0.0, "removed")])
+        run.presence.turn(run.now())
+        run.advance(10)
+        [row] = run.presence.rows(run.presence.since, run.now())
+        self.assertEqual(row[1:4], ("a", 10.0, 0.0))
+
+    def test_added_again(self) -> None:
+        """The time in between was not promised."""
+        run = Run(MemoryFiles(), START)
+        run.acknowledge("a", "b")
+        run.advance(100)
+        run.remove("b")
+        run.advance(50)
+        run.wanted.append(("twitch", "b"))
+        run.add("b")
+        run.clock.advance(0)
+        run.acknowledge("b")
+        run.advance(20)
+        *_, row = run.presence.rows(START, run.now())
+        self.assertEqual(row, ("twitch", "b", 120.5, 0.0, ""))
+
+
+class SetBackTests(SynchronousTestCase):
+    def test_what_lies_in_the_future(self) -> None:
+        """Only what would lie in the future is moved."""
+        coverage = Coverage()
+        coverage.began(100.0)
+        coverage.set_back(50.0, 60.0)
+        self.assertEqual(coverage.since, 50.0)
+        coverage.set_back(10.0, 55.0)
+        self.assertEqual(coverage.since, 50.0)

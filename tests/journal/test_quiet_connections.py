@@ -1,0 +1,146 @@
+"""Connections that say nothing when the process dies: whether they were alive, nobody knows."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Link
+from tests.fakes import MemoryFiles
+from tests.journal.test_presence import START, PresenceCase, Run
+from tests.rooms.test_pool import RecordingLink
+
+
+class QuietLink(RecordingLink):
+    """A connection that was heard for the last time at ``heard``."""
+
+    def __init__(self, number: int, lane: int, run: QuietRun) -> None:
+        super().__init__(number, lane)
+        self._run = run
+        self.heard = run.now()
+
+    def heard_ago(self) -> float:
+        return self._run.now() - self.heard
+
+
+class QuietRun(Run):
+    def __init__(self, files: MemoryFiles, at: float, **options: Any) -> None:
+        self.quiet_links: list[QuietLink] = []
+        super().__init__(files, at, **options)
+
+    def link(self, pool: Pool, number: int, lane: int) -> Link:
+        link = QuietLink(number, lane, self)
+        self.links.append(link)
+        self.quiet_links.append(link)
+        return link
+
+
+def _no_writes(operation: str, path: str) -> None:
+    if operation in ("write", "create"):
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+
+class QuietTests(PresenceCase):
+    def run_from(self, at: float, **options: Any) -> QuietRun:
+        run = QuietRun(self.files, at, **options)
+        self.addCleanup(lambda: run.pool.running and run.pool.stopService())
+        return run
+
+    def quiet_for(self, *seconds: float) -> float:
+        """When the hole begins after a kill at START + 60; each link has then been quiet for so long."""
+        run = self.run_from(START, lanes=len(seconds))
+        for link in run.quiet_links:
+            run.pool.link_up(link)
+        run.clock.advance(0)
+        for link in run.quiet_links:
+            for name in run.pool.rooms:
+                run.pool.acknowledged(link, name)
+        while run.now() < START + 60.0:
+            run.advance(0.5)
+            for link, quiet in zip(run.quiet_links, seconds, strict=True):
+                link.heard = max(link.heard, min(run.now(), START + 60.0 - quiet))
+        run.flush()
+        run.kill()
+        return self.hole_after(run)
+
+    def hole_after(self, killed: QuietRun, boot: str = "one start") -> float:
+        run = self.run_from(killed.now() + 20.0, boot=boot)
+        run.acknowledge("a")
+        [(_, hole)] = run.holes
+        self.assertEqual((hole.end, hole.reason), (killed.now() + 20.0, "restart"))
+        return hole.start
+
+    def test_killed(self) -> None:
+        """A hole begins when the connection was heard for the last time: perhaps it had been dead since."""
+        self.assertEqual(self.quiet_for(20.0), START + 40.0)
+        self.assertEqual(self.quiet_for(0.0), START + 60.0)
+
+    def test_two_connections(self) -> None:
+        """One of the connections that have the room is enough."""
+        self.assertEqual(self.quiet_for(20.0, 0.0), START + 60.0)
+        self.assertEqual(self.quiet_for(20.0, 30.0), START + 40.0)
+
+    def test_heard_again(self) -> None:
+        """What was quiet and is no more has lost nothing; what is quiet again is so since then."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        [link] = run.quiet_links
+        run.advance(20)
+        link.heard = run.now()
+        run.advance(5)
+        run.kill()
+        self.assertEqual(self.hole_after(run), START + 20.0)
+        run = self.run_from(START + 1000.0)
+        run.acknowledge("a")
+        [link] = run.quiet_links
+        run.advance(20)
+        link.heard = run.now()
+        run.flush()
+        run.kill()
+        self.assertEqual(self.hole_after(run), START + 1020.0)
+
+    def test_moved(self) -> None:
+        """A room that has moved to another connection is none of the old one's business."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        [old] = run.quiet_links
+        run.advance(10)
+        run.pool.retire(old)
+        new = run.quiet_links[1]
+        run.pool.link_up(new)
+        run.clock.advance(0)
+        run.pool.acknowledged(new, "a")
+        for _ in range(4):
+            new.heard = run.now()
+            run.advance(0.5)
+        run.kill()
+        self.assertEqual(self.hole_after(run), START + 12.0)
+
+    def test_power_cut_after_the_restart(self) -> None:
+        """The machine that dies before the killed process's records are safe changes nothing about it."""
+        run = self.run_from(START, boot="a")
+        run.acknowledge("a")
+        run.advance(30)
+        run.kill()
+        second = self.run_from(START + 40.0, boot="a")
+        second.recovered = False
+        second.advance(3)
+        second.kill()
+        self.assertEqual(self.hole_after(second, boot="b"), START)
+
+    def test_journal_that_could_not_be_written(self) -> None:
+        """Nothing that is quiet no more stays so in a journal that could not be written for a while."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        [link] = run.quiet_links
+        run.advance(10)
+        self.files.rule = _no_writes
+        link.heard = run.now()
+        run.flush()
+        self.files.rule = lambda operation, path: None
+        for _ in range(4):
+            link.heard = run.now()
+            run.advance(0.5)
+        run.kill()
+        self.assertEqual(self.hole_after(run), START + 12.0)

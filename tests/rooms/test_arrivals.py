@@ -1,0 +1,77 @@
+"""Until when everything came that a connection brought."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.kick import pusher
+from chatlog.rooms.arrivals import BEHIND, LONGEST, SETTLED, Arrivals
+from chatlog.twitch import irc
+
+#: The time of day at clock 0.
+START = 1_767_000_000.0
+
+
+def twitch(sent: float) -> bytes:
+    """A line of Twitch that was sent then."""
+    return b"@id=1;tmi-sent-ts=%d;user-id=2 :a!a@a PRIVMSG #b :tmi-sent-ts=1;\r\n" % (sent * 1000)
+
+
+class ArrivalsTests(SynchronousTestCase):
+    def ago(self, came: list[tuple[float, bytes]], now: float) -> float:
+        """How long ago everything had come at ``now``, after data at those times of the clock."""
+        arrivals = Arrivals(b"tmi-sent-ts=", irc.latest_time, 0.0)
+        for at, data in came:
+            arrivals.came(data, at)
+        return round(arrivals.heard_ago(now, START + now), 3)
+
+    def test_in_time(self) -> None:
+        """Usually everything has come until the last byte did."""
+        self.assertEqual(self.ago([], 7.0), 7.0)
+        self.assertEqual(self.ago([(5.0, twitch(START + 4.5))], 7.0), 2.0)
+        self.assertEqual(self.ago([(5.0, twitch(START + 4.5)), (6.0, b"PING :x\r\n")], 7.0), 1.0)
+
+    def test_held_up(self) -> None:
+        """What was held up is as old as it says, and what came with it too."""
+        self.assertEqual(self.ago([(65.0, twitch(START + 20.0))], 66.0), 46.0)
+        late = [(65.0, twitch(START + 20.0) + twitch(START + 30.0)), (65.5, b":tmi.twitch.tv PONG\r\n")]
+        self.assertEqual(self.ago(late, 66.0), 36.0)
+
+    def test_caught_up(self) -> None:
+        """Once it has brought what is new, or has gone on for a while, nothing is held up any more."""
+        late = (65.0, twitch(START + 20.0))
+        self.assertEqual(self.ago([late, (65.5, twitch(START + 65.0))], 66.0), 0.5)
+        self.assertEqual(self.ago([late, (65.0 + SETTLED, b"PING :x\r\n")], 71.0), 1.0)
+
+    def test_clocks(self) -> None:
+        """A time of day that differs a little, or beyond all reason, dates nothing."""
+        for sent in (START + 5.0 - BEHIND, START + 100.0, START - LONGEST, 0.0):
+            self.assertEqual(self.ago([(5.0, twitch(sent))], 7.0), 2.0, sent)
+
+    def test_no_time_after_all(self) -> None:
+        """What only looks like a time is none."""
+        for data in (
+            b"tmi-sent-ts=\r\n",
+            b":a PRIVMSG #b :@tmi-sent-ts=1767000000000;\r\n",
+            twitch(START)[:20],
+        ):
+            self.assertEqual(self.ago([(5.0, data)], 7.0), 2.0)
+
+
+class TimesTests(SynchronousTestCase):
+    def test_twitch(self) -> None:
+        """The time in the tags of the last whole line; never one in a text."""
+        self.assertEqual(
+            irc.latest_time(twitch(START) + twitch(START + 1.0) + twitch(START + 2.0)[:25]), START + 1.0
+        )
+        self.assertEqual(irc.latest_time(b"@tmi-sent-ts=1767000000250 :a PRIVMSG #b :c\r\n"), START + 0.25)
+        self.assertIsNone(irc.latest_time(b"@a=b :a PRIVMSG #b :@tmi-sent-ts=1767000000250 \r\n"))
+
+    def test_kick(self) -> None:
+        """The time that an event of Kick's carries, in either form; never one in a text."""
+        for text, seconds in (("2025-12-29T09:20:00+00:00", 0.0), ("2025-12-29T09:20:00.500000Z", 0.5)):
+            frame = b'{"event":"x","data":"{\\"id\\":\\"1\\",\\"created_at\\":\\"%s\\"}"}' % text.encode()
+            self.assertEqual(pusher.latest_time(b"\x81\x7e" + frame), START + seconds)
+        spoken = rb'{"data":"{\"content\":\"created_at\\\":\\\"2025-12-29T09:20:00Z\\\"\"}"}'
+        self.assertIsNone(pusher.latest_time(spoken))
+        self.assertIsNone(pusher.latest_time(frame.replace(b"2025-12-29T", b"9999-99-99T")))

@@ -1,0 +1,169 @@
+"""Rooms that are added and removed while the recorder runs."""
+
+from __future__ import annotations
+
+import errno
+
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchSettings
+from chatlog.rooms.room_list import Channel, RoomList, RoomListError, checked
+from tests.fakes import MemoryFiles
+
+SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")), kick=KickSettings((KickChannel("cat"),)))
+
+
+class RoomListTests(SynchronousTestCase):
+    """The list, its file, and what is put in force."""
+
+    def setUp(self) -> None:
+        self.files = MemoryFiles()
+        self.files.make_directories("/data")
+        self.told: list[tuple[str, str, Channel]] = []
+        self.list = self.start()
+
+    def start(self, settings: Settings = SETTINGS) -> RoomList:
+        """A new process."""
+        rooms = RoomList(self.files, "/data", settings)
+        rooms.load()
+        rooms.on_add = lambda platform, channel: self.told.append(("add", platform, channel))
+        rooms.on_remove = lambda platform, name: self.told.append(("remove", platform, name))
+        return rooms
+
+    def test_changes_outlive_the_process(self) -> None:
+        """What was added and removed is in force at once and after a restart."""
+        self.assertTrue(self.list.add("twitch", "dan"))
+        self.assertTrue(self.list.add("kick", KickChannel("eve", 7)))
+        self.assertTrue(self.list.remove("twitch", "ann"))
+        expected = {
+            ("twitch", "bob"): "bob",
+            ("twitch", "dan"): "dan",
+            ("kick", "cat"): KickChannel("cat"),
+            ("kick", "eve"): KickChannel("eve", 7),
+        }
+        self.assertEqual(self.list.rooms(), expected)
+        self.assertEqual(
+            self.told,
+            [("add", "twitch", "dan"), ("add", "kick", KickChannel("eve", 7)), ("remove", "twitch", "ann")],
+        )
+        self.files.lose()
+        self.assertEqual(self.start().rooms(), expected)
+
+    def test_nothing_twice(self) -> None:
+        """To add what is there, or to remove what is not, changes nothing; a removed room can come back."""
+        self.assertFalse(self.list.add("twitch", "ann"))
+        self.assertFalse(self.list.add("kick", KickChannel("cat")))
+        self.assertFalse(self.list.remove("twitch", "nobody"))
+        self.assertEqual(self.told, [])
+        self.list.remove("twitch", "ann")
+        self.assertTrue(self.list.add("twitch", "ann"))
+        self.assertEqual(self.start().rooms(), RoomList(self.files, "/other", SETTINGS).rooms())
+
+    def test_ids_that_are_given_later(self) -> None:
+        """A Kick room gets the ids that somebody found."""
+        self.assertTrue(self.list.add("kick", KickChannel("cat", 9)))
+        self.assertEqual(self.told, [("remove", "kick", "cat"), ("add", "kick", KickChannel("cat", 9))])
+        self.assertFalse(self.list.add("kick", KickChannel("cat")))
+
+    def test_new_configuration(self) -> None:
+        """A changed configuration adds and removes its rooms; what was changed at run time stays so."""
+        self.list.remove("twitch", "ann")
+        self.list.add("twitch", "dan")
+        self.told.clear()
+        self.list.reload(Settings(twitch=TwitchSettings(("ann", "fay"))))
+        self.assertEqual(set(self.list.rooms()), {("twitch", "fay"), ("twitch", "dan")})
+        self.assertEqual(
+            sorted(self.told, key=str),
+            [("add", "twitch", "fay"), ("remove", "kick", "cat"), ("remove", "twitch", "bob")],
+        )
+
+    def test_a_change_that_cannot_be_kept(self) -> None:
+        """On a full disk nothing is changed, in the file or in force, and the error says so."""
+        self.list.add("twitch", "dan")
+        self.told.clear()
+        before = self.files.content("/data/rooms.yaml")
+        for n in range(1, 5):
+            self.files.fail(n, errno.ENOSPC)
+            with self.assertRaises(OSError):
+                self.list.add("twitch", "eve")
+        self.assertEqual(self.told, [])
+        self.assertEqual(self.files.content("/data/rooms.yaml"), before)
+        self.assertTrue(self.list.add("twitch", "eve"))
+
+    def test_a_file_that_is_broken(self) -> None:
+        """What cannot be understood is named with its line, put aside and not fatal."""
+        for text, where in (
+            (b"added: [", "line 1: "),
+            (b"added:\n  twitch: 1", "line 2: a platform's rooms must be a list"),
+            (b"- 1", "line 1: "),
+            (b"", "line 1: "),
+            (b"\xff", ""),
+            (b"added:\n  twitch:\n  - ann\n  - ../x", "line 4: the name "),
+            (b"added:\n  kick:\n  - slug: eve\n    chatroom_id: x", "line 4: an id must be"),
+            (b"added:\n  kick:\n  - {chatroom_id: 5}", "line 3: there must be a single value"),
+            (b"added:\n  ? [a]\n  : [b]", "line 2: there must be a single value"),
+            (b"removed:\n  elsewhere: [ann]", "line 2: platform must be one of"),
+            (b"removed:\n  kick: [&a [*a]]", "line 2: there must be a single value"),
+            (b"[" * 100_000, ""),
+            (b"x" * 5_000_000, "the file is too large"),
+        ):
+            self.files.put("/data/rooms.yaml", text)
+            with capturedLogs() as events:
+                self.assertEqual(len(self.start().rooms()), 3)
+            self.assertEqual([e["log_level"].name for e in events], ["error"], text[:20])
+            self.assertTrue(events[0]["error"].startswith(where), events[0]["error"])
+            self.assertFalse(self.files.exists("/data/rooms.yaml"))
+            self.assertTrue(self.files.exists("/data/rooms.yaml.broken"))
+
+    def test_a_file_that_cannot_be_read(self) -> None:
+        """On a disk that fails the recorder starts with the rooms of the configuration and says so. The
+        file stays where it is: a change that would take its place is refused."""
+        self.list.add("twitch", "dan")
+        well = self.files.rule
+        for failing in "open_read", "read":
+
+            def broken(operation: str, path: str, failing: str = failing) -> None:
+                if operation == failing:
+                    raise OSError(errno.EIO, "Input/output error", path)
+
+            self.files.rule = broken
+            with capturedLogs() as events:
+                started = self.start()
+            self.assertEqual([e["log_level"].name for e in events], ["error"], failing)
+            self.files.rule = well
+            with self.assertRaises(OSError):
+                started.add("twitch", "eve")
+            with self.assertRaises(OSError):
+                started.remove("twitch", "ann")
+            self.assertEqual(len(started.rooms()), 3)
+        self.assertEqual(len(self.start().rooms()), 4)
+
+    def test_written_by_hand(self) -> None:
+        """Names that YAML takes for something else are names, with and without quotes, and tags mean
+        nothing."""
+        self.files.put(
+            "/data/rooms.yaml", b"added:\n  twitch: [no, 0123, '2024_01', !!int '5x', !!timestamp x1]\n"
+        )
+        added = set(self.start().rooms()) - set(RoomList(self.files, "/other", SETTINGS).rooms())
+        self.assertEqual({name for _, name in added}, {"no", "0123", "2024_01", "5x", "x1"})
+        self.assertTrue(self.list.add("twitch", "null"))
+        self.assertIn(("twitch", "null"), self.start().rooms())
+
+    def test_names_are_checked(self) -> None:
+        """Only what can be a room gets in."""
+        self.assertEqual(checked("twitch", "#Ann"), "ann")
+        self.assertEqual(checked("kick", "Eve-1", 5, 6), KickChannel("eve-1", 5, 6))
+        for given in (
+            ("youtube", "ann"),
+            ("twitch", "../ann"),
+            ("twitch", ""),
+            ("twitch", "_server"),
+            ("kick", "a b"),
+            ("kick", "a", "5"),
+            ("kick", "a", True),
+            ("kick", "a", -1),
+            ("twitch", "ann", 5),
+        ):
+            with self.assertRaises(RoomListError):
+                checked(*given)

@@ -1,0 +1,96 @@
+"""Numbers of names: the same name never comes twice."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.naming import FileName
+from chatlog.spool.numbering import Numbering, load_note, save_note
+from tests.fakes import Crashed, MemoryFiles
+
+
+class NumberingTests(SynchronousTestCase):
+    """``Numbering``."""
+
+    def test_first_of_a_minute(self) -> None:
+        """The first file of a room in a minute needs no number; the next ones are counted."""
+        numbering = Numbering()
+        self.assertEqual(numbering.after("20251229_1030", "", 0), 1)
+        numbering.used("20251229_1030", 1)
+        self.assertEqual(numbering.after("20251229_1030", "20251229_1030", 1), 2)
+        # Another room.
+        self.assertEqual(numbering.after("20251229_1030", "20251229_1029", 7), 1)
+        self.assertEqual(numbering.after("20251229_1031", "20251229_1030", 2), 1)
+
+    def test_next_process(self) -> None:
+        """After a restart in the same minute numbers go on above those used before; in the next
+        minute they start anew."""
+        earlier = Numbering()
+        earlier.used("20251229_1030", 3)
+        numbering = Numbering()
+        numbering.read(earlier.note())
+        self.assertEqual(numbering.after("20251229_1030", "", 0), 4)
+        self.assertEqual(numbering.after("20251229_1031", "", 0), 1)
+
+    def test_files_on_the_disk(self) -> None:
+        """Without a note the names of the files that are there still count."""
+        numbering = Numbering()
+        numbering.saw(FileName("twitch", "one", "20251229_1030", n=5))
+        self.assertEqual(numbering.after("20251229_1030", "", 0), 6)
+
+    def test_broken_note(self) -> None:
+        """What is no note is refused, and an empty one says nothing."""
+        for note in (b"20251229_1030\n", b"20251229_1030 one two\n", b"\0\0\0\0 1 1", b"\xff 1 1", b"x 1 1"):
+            with self.assertRaises(ValueError):
+                Numbering().read(note)
+        numbering = Numbering()
+        numbering.read(b"")
+        self.assertEqual(numbering.after("20251229_1030", "", 0), 1)
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), min_size=1, max_size=40))
+    def test_never_twice(self, steps: list[tuple[int, int, bool]]) -> None:
+        """However the clock jumps between minutes, whichever rooms open files, and wherever the
+        process is started anew, no room gets the same minute and number twice."""
+        numbering = Numbering()
+        last: dict[int, tuple[str, int]] = {}
+        names: set[tuple[int, str, int]] = set()
+        for minute_number, room, restart in steps:
+            if restart:
+                note = numbering.note()
+                numbering = Numbering()
+                numbering.read(note)
+                last = {}
+            minute = f"20251229_10{minute_number:02d}"
+            n = numbering.after(minute, *last.get(room, ("", 0)))
+            numbering.used(minute, n)
+            last[room] = (minute, n)
+            self.assertNotIn((room, minute, n), names)
+            names.add((room, minute, n))
+
+
+class NoteTests(SynchronousTestCase):
+    """The note on the disk."""
+
+    def test_survives(self) -> None:
+        """A note that was saved is there after a crash; half of a new one is never seen."""
+        files = MemoryFiles()
+        files.make_directories("/data")
+        self.assertEqual(load_note(files, "/data/names"), b"")
+        save_note(files, "/data/names", "/data", b"20251229_1030 1 1\n")
+        files.lose()
+        self.assertEqual(load_note(files, "/data/names"), b"20251229_1030 1 1\n")
+        calls = files.calls
+        save_note(files, "/data/names", "/data", b"20251229_1031 22 22\n")
+        for n in range(1, files.calls - calls + 1):
+            again = MemoryFiles()
+            again.put("/data/names", b"20251229_1030 1 1\n")
+            again.crash_at(n)
+            with self.assertRaises(Crashed):
+                save_note(again, "/data/names", "/data", b"20251229_1031 22 22\n")
+            again.lose()
+            self.assertIn(again.content("/data/names"), (b"20251229_1030 1 1\n", b"20251229_1031 22 22\n"))
+            # What the first left behind is not in the way of the second.
+            save_note(again, "/data/names", "/data", b"20251229_1031 22 22\n")

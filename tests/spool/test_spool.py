@@ -1,0 +1,419 @@
+"""The spool's directories: lock, names, commits, stock."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.files import OsFiles
+from chatlog.spool.ballast import SIZE, Ballast
+from chatlog.spool.spool import Batch, Spool, SpoolError, SyncFailed
+from tests.fakes import MemoryFiles
+from tests.recording import HALF_PAST_TEN, line
+
+ONE = "twitch_one_20251229_1030.jsonl"
+
+
+def opened(files: MemoryFiles | None = None) -> tuple[Spool, MemoryFiles]:
+    files = files or MemoryFiles()
+    spool = Spool("/data", files)
+    spool.open()
+    return spool, files
+
+
+def made(spool: Spool, files: MemoryFiles, channel: str, data: bytes) -> str:
+    """A file in open/ with this content; its name."""
+    name, fd = spool.create("twitch", channel, HALF_PAST_TEN, ("", 0))
+    files.write(fd, data)
+    files.close(fd)
+    return str(name)
+
+
+class LockTests(SynchronousTestCase):
+    """One process a directory."""
+
+    def test_two_spools(self) -> None:
+        """A directory in use is refused, with the number of the process that has it; when that one
+        is done it is free."""
+        files = OsFiles()
+        directory = self.mktemp()
+        first, second = Spool(directory, files), Spool(directory, files)
+        first.open()
+        error = self.assertRaises(SpoolError, second.open)
+        self.assertEqual(str(error), f"{directory} is in use by another chatlog (pid {os.getpid()})")
+        first.close()
+        second.open()
+        second.close()
+
+    def test_other_process(self) -> None:
+        """A process that ends, however it ends, leaves the directory free."""
+        directory = self.mktemp()
+        program = (
+            "import os, sys; from chatlog.files import OsFiles; from chatlog.spool.spool import Spool\n"
+            "Spool(sys.argv[1], OsFiles()).open(); print('ready', flush=True); sys.stdin.read()"
+        )
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        with subprocess.Popen(
+            [sys.executable, "-c", program, os.path.abspath(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=root,
+        ) as other:
+            assert other.stdout is not None
+            self.assertEqual(other.stdout.readline(), b"ready\n")
+            spool = Spool(directory, OsFiles())
+            error = self.assertRaises(SpoolError, spool.open)
+            self.assertIn(f"(pid {other.pid})", str(error))
+            other.kill()
+        spool.open()
+        spool.close()
+
+    def test_cannot_be_made(self) -> None:
+        """A place where no directory can be made is refused in one sentence that names the setting."""
+        path = self.mktemp()
+        with open(path, "wb"):
+            pass
+        error = self.assertRaises(SpoolError, Spool(f"{path}/data", OsFiles()).open)
+        self.assertIn("cannot be made: Not a directory; set recorder.directory", str(error))
+
+    def test_every_call_may_fail(self) -> None:
+        """Whatever fails while opening, the error is a sentence, the lock is free again and nothing
+        stays open."""
+        calls = opened()[1].calls
+        for code in (errno.EROFS, errno.EACCES, errno.EIO):
+            for n in range(1, calls + 1):
+                files = MemoryFiles()
+                files.fail(n, code)
+                spool = Spool("/data", files)
+                try:
+                    spool.open()
+                except SpoolError as error:
+                    self.assertIn(os.strerror(code), str(error))
+                    self.assertEqual(files.fds, {}, files.log[n - 1])
+                    spool = Spool("/data", files)
+                    spool.open()
+                spool.close()
+
+    def test_full_disk(self) -> None:
+        """A full disk is no reason not to start; what is there can be recovered and uploaded."""
+        _, files = opened()
+        files.kill()
+        files.capacity = files.used()
+        opened(files)
+
+
+class StockTests(SynchronousTestCase):
+    """``Spool.open`` takes stock."""
+
+    def test_stock(self) -> None:
+        """Files of an earlier run are found, in order of their names; sizes are summed up over what
+        is waiting; foreign entries are left alone."""
+        files = MemoryFiles()
+        files.put("/data/open/twitch_two_20251229_1000.jsonl", b"12345")
+        files.put("/data/open/twitch_one_20251229_1000.jsonl", b"123")
+        files.put("/data/open/twitch_one_20251229_0900.jsonl.tmp", b"half a repair")
+        files.put("/data/open/notes.txt", b"somebody's")
+        files.put("/data/open/twitch_one_20251229_1000.jsonl.gz", b"somebody's")
+        files.put("/data/sealed/kick_a-b_20251229_0900.jsonl", b"12")
+        files.put("/data/packed/kick_a-b_20251229_0800.jsonl.zst", b"1")
+        files.put("/data/torn/kick_a-b_20251229_0700-3.jsonl.17", b"not counted")
+        spool = Spool("/data", files)
+        self.assertEqual(
+            spool.open(),
+            [("twitch_one_20251229_1000.jsonl", 3), ("twitch_two_20251229_1000.jsonl", 5)],
+        )
+        self.assertEqual(sorted(spool.strangers), ["notes.txt", "twitch_one_20251229_1000.jsonl.gz"])
+        self.assertEqual(spool.usage, 5 + 3 + 2 + 1 + len(b"somebody's"))
+        self.assertEqual(files.content("/data/open/notes.txt"), b"somebody's")
+        self.assertNotIn("/data/open/twitch_one_20251229_0900.jsonl.tmp", files.tree)
+
+    def test_directories_are_durable(self) -> None:
+        """The directories themselves are on the disk before anything is written to them."""
+        _, files = opened()
+        self.assertIn(("sync_directory", "/data"), files.log)
+        self.assertIn(("sync_directory", "/"), files.log)
+
+
+class CreateTests(SynchronousTestCase):
+    """``Spool.create``."""
+
+    def test_taken_names(self) -> None:
+        """A name that is in use anywhere in the spool is passed over."""
+        for taken in (
+            f"/data/open/{ONE}",
+            f"/data/sealed/{ONE}",
+            f"/data/packed/{ONE}",
+            f"/data/packed/{ONE}.gz",
+            f"/data/packed/{ONE}.zst",
+        ):
+            spool, files = opened()
+            files.put(taken, b"1")
+            name, _ = spool.create("twitch", "one", HALF_PAST_TEN, ("", 0))
+            self.assertEqual(str(name), "twitch_one_20251229_1030-2.jsonl", taken)
+            self.assertEqual(files.content(taken), b"1")
+            self.assertEqual(len(files.names("/data/open")), 1 + ("open" in taken))
+
+    def test_names_found_at_start(self) -> None:
+        """Names that an earlier run used in this minute are not used again, even after their files
+        have gone."""
+        files = MemoryFiles()
+        files.put(f"/data/sealed/{ONE}", b"1")
+        spool, _ = opened(files)
+        files.remove(f"/data/sealed/{ONE}")
+        name, _ = spool.create("twitch", "one", HALF_PAST_TEN, ("", 0))
+        self.assertEqual(name.n, 2)
+
+    def test_instance(self) -> None:
+        """The instance is in the name."""
+        spool = Spool("/data", MemoryFiles(), "blue")
+        spool.open()
+        name, _ = spool.create("kick", "one", HALF_PAST_TEN, ("", 0))
+        self.assertEqual(str(name), "kick_one_20251229_1030_blue.jsonl")
+
+    def test_directory_is_gone(self) -> None:
+        """When somebody has removed open/, it is made again."""
+        spool, files = opened()
+        files.directories.remove("/data/open")
+        spool.create("twitch", "one", HALF_PAST_TEN, ("", 0))
+        self.assertEqual(files.names("/data/open"), [ONE])
+
+
+class CommitTests(SynchronousTestCase):
+    """``Spool.commit``."""
+
+    def test_synced(self) -> None:
+        """After a commit the lines are on the disk and so is the file's entry: few files and many."""
+        for count in (1, 8, 9, 30):
+            spool, files = opened()
+            names = [made(spool, files, f"room{n}", line(n)) for n in range(count)]
+            spool.commit(Batch(names, [], True, b""))
+            syncs = [operation for operation, _ in files.log if operation == "sync"]
+            self.assertEqual(len(syncs), count if count <= 8 else 0)
+            files.lose()
+            for n, name in enumerate(names):
+                self.assertEqual(files.content(f"/data/open/{name}"), line(n))
+
+    def test_without_syncfs(self) -> None:
+        """Where the system cannot sync everything at once, file by file does it."""
+        spool, files = opened(MemoryFiles(syncs_all=False))
+        names = [made(spool, files, f"room{n}", line(n)) for n in range(30)]
+        spool.commit(Batch(names, [], True, b""))
+        files.lose()
+        self.assertEqual(len(files.names("/data/open")), 30)
+
+    def test_sealed(self) -> None:
+        """What a commit says is sealed is in sealed/, on the disk, and only there; the note of names
+        is on the disk before it."""
+        spool, files = opened()
+        name = made(spool, files, "one", line(1))
+        done = spool.commit(Batch([name], [name], True, spool.numbering.note()))
+        self.assertEqual((done.sealed, done.left, done.error), ([name], [], ""))
+        renames = [path for operation, path in files.log if operation == "rename"]
+        self.assertEqual(renames, ["/data/names.tmp", f"/data/open/{ONE}"])
+        files.lose()
+        self.assertEqual(files.content(f"/data/sealed/{ONE}"), line(1))
+        self.assertEqual(files.names("/data/open"), [])
+        self.assertEqual(files.content("/data/names"), b"20251229_1030 1 1\n")
+
+    def test_directories_synced_once(self) -> None:
+        """Sealing a thousand files costs one sync of everything and one of each directory."""
+        spool, files = opened()
+        names = [made(spool, files, f"room{n}", line(n)) for n in range(1000)]
+        files.log.clear()
+        self.assertEqual(spool.commit(Batch(names, names, True, b"")).sealed, names)
+        syncs = [operation for operation, _ in files.log if operation.startswith("sync")]
+        self.assertEqual(syncs, ["sync_all", "sync_directory", "sync_directory"])
+
+    def test_sync_fails(self) -> None:
+        """A sync that fails ends it: nothing is sealed, and the error says what happened."""
+        for count in (1, 20):
+            spool, files = opened()
+            names = [made(spool, files, f"room{n}", line(n)) for n in range(count)]
+            files.fail(1, errno.EIO)
+            error = self.assertRaises(SyncFailed, spool.commit, Batch(names, names, True, b""))
+            self.assertIn("Input/output error", str(error))
+            self.assertEqual(files.names("/data/sealed"), [])
+
+    def test_seal_fails(self) -> None:
+        """A file that cannot be moved stays where it is; the others are sealed."""
+        spool, files = opened()
+        names = [made(spool, files, f"room{n}", line(n)) for n in range(3)]
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "rename" and "room1" in path:
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        files.rule = rule
+        done = spool.commit(Batch(names, names, True, b""))
+        self.assertEqual((done.sealed, done.left), ([names[0], names[2]], [names[1]]))
+        self.assertIn(names[1], done.error)
+        self.assertEqual(files.fds.keys(), {spool._lock_fd})
+
+    def test_note_cannot_be_written(self) -> None:
+        """Nothing leaves open/ without the note of names, except on a full disk: there sealing is the
+        only way to make space. No half note is left."""
+        for code, sealed in ((errno.EIO, False), (errno.ENOSPC, True)):
+            spool, files = opened()
+            name = made(spool, files, "one", line(1))
+
+            def rule(operation: str, path: str, code: int = code) -> None:
+                if operation == "write" and path.startswith("/data/names"):
+                    raise OSError(code, os.strerror(code), path)
+
+            files.rule = rule
+            done = spool.commit(Batch([name], [name], True, spool.numbering.note()))
+            self.assertEqual((done.sealed, done.left), ([name], []) if sealed else ([], [name]))
+            self.assertEqual("names" in done.error, not sealed)
+            self.assertNotIn("/data/names.tmp", files.tree)
+
+    def test_ballast(self) -> None:
+        """On a full disk the ballast is given up so that files can be sealed; it is put by again when
+        there is space."""
+        spool, files = opened()
+        self.assertEqual(len(files.content("/data/ballast")), SIZE)
+        name = made(spool, files, "one", line(1))
+        files.capacity = files.used()
+        self.assertEqual(spool.commit(Batch([name], [name], True, b"note")).sealed, [name])
+        self.assertNotIn("/data/ballast", files.tree)
+        files.capacity = None
+        name = made(spool, files, "two", line(1))
+        spool.commit(Batch([name], [name], True, b"note"))
+        self.assertEqual(len(files.content("/data/ballast")), SIZE)
+
+    def test_vanished(self) -> None:
+        """A file that somebody took away is named, and does not keep the others from being sealed."""
+        spool, files = opened()
+        names = [made(spool, files, f"room{n}", line(n)) for n in range(2)]
+        files.remove(f"/data/open/{names[0]}")
+        done = spool.commit(Batch(names, names, True, b""))
+        self.assertEqual((done.sealed, done.vanished), ([names[1]], [names[0]]))
+
+    def test_sealed_directory_is_gone(self) -> None:
+        """When somebody has removed sealed/, it is made again."""
+        spool, files = opened()
+        name = made(spool, files, "one", line(1))
+        files.directories.remove("/data/sealed")
+        self.assertEqual(spool.commit(Batch([name], [name], True, b"")).sealed, [name])
+
+    def test_no_sealed_file_is_replaced(self) -> None:
+        """A file of that name in sealed/ is never overwritten: another one gets the next number, the
+        very same is kept once."""
+        spool, files = opened()
+        name = made(spool, files, "one", line(1))
+        files.put(f"/data/sealed/{ONE}", line(2))
+        done = spool.commit(Batch([name], [name], True, b""))
+        self.assertEqual(done.sealed, ["twitch_one_20251229_1030-2.jsonl"])
+        self.assertEqual(files.content(f"/data/sealed/{ONE}"), line(2))
+        files.put(f"/data/open/{ONE}", line(2))
+        done = spool.commit(Batch([], [ONE], False, b""))
+        self.assertEqual((done.sealed, files.names("/data/open")), ([], []))
+
+
+class RepairTests(SynchronousTestCase):
+    """``Spool.repair``."""
+
+    def test_batch(self) -> None:
+        """Good files can be sealed, empty ones are gone, and one that cannot be read keeps nobody
+        else from being mended."""
+        spool, files = opened()
+        files.put("/data/open/twitch_a_20251229_1000.jsonl", line(1) + b"half")
+        files.put("/data/open/twitch_b_20251229_1000.jsonl", b"")
+        files.put("/data/open/twitch_c_20251229_1000.jsonl", line(2))
+        files.put("/data/open/twitch_d_20251229_1000.jsonl", line(3))
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "read" and "_c_" in path:
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        files.rule = rule
+        names = sorted(files.names("/data/open"))
+        good, report, freed = spool.repair(names)
+        self.assertEqual(good, [names[0], names[3]])
+        self.assertEqual(freed, 4)
+        self.assertEqual((report.files, report.lines, report.emptied, report.torn_bytes), (3, 2, 1, 4))
+        self.assertEqual(report.failed, [(names[2], "Input/output error")])
+        self.assertEqual(files.content("/data/open/" + names[2]), line(2))
+
+    def test_enough(self) -> None:
+        """A repair can be told to end early; what is left is left whole."""
+        spool, files = opened()
+        files.put("/data/open/twitch_a_20251229_1000.jsonl", line(1))
+        self.assertEqual(spool.repair(files.names("/data/open"), lambda: True)[0], [])
+
+
+class BallastTests(SynchronousTestCase):
+    """``Ballast``."""
+
+    def test_other_errors(self) -> None:
+        """Only want of space costs the ballast, and without one the error is passed on."""
+        files = MemoryFiles()
+        ballast = Ballast(files, "/ballast")
+        ballast.restock("/")
+
+        def fails(code: int) -> None:
+            raise OSError(code, os.strerror(code))
+
+        with self.assertRaises(OSError):
+            ballast.spend(fails, errno.EIO)
+        self.assertEqual(files.names("/"), ["ballast"])
+        for _ in range(2):
+            with self.assertRaises(OSError):
+                ballast.spend(fails, errno.ENOSPC)
+            self.assertEqual(files.names("/"), [])
+
+    def test_spent(self) -> None:
+        """Once given up it counts as spent until it has been put by again."""
+        files = MemoryFiles()
+        ballast = Ballast(files, "/ballast")
+        ballast.restock("/")
+        fd = files.create("/full")
+        files.capacity = files.used()
+        self.assertEqual(ballast.spend(files.write, fd, b"x"), 1)
+        self.assertTrue(ballast.spent)
+        ballast.restock("/")
+        self.assertTrue(ballast.spent)
+        files.capacity += 2 * SIZE
+        ballast.restock("/")
+        self.assertFalse(ballast.spent)
+        self.assertEqual(files.size("/ballast"), SIZE)
+
+    def test_little_space(self) -> None:
+        """No ballast is taken from a disk that is nearly full, and half of one is not left behind."""
+        files = MemoryFiles()
+        files.capacity = 2 * SIZE - 1
+        Ballast(files, "/ballast").restock("/")
+        self.assertEqual(files.names("/"), [])
+        files.capacity = 10 * SIZE
+        files.take = lambda size: min(size, 1000)
+        files.fail(5, errno.ENOSPC)
+        Ballast(files, "/ballast").restock("/")
+        self.assertEqual(files.names("/"), [])
+
+
+class DiskTests(SynchronousTestCase):
+    """On the system's own files."""
+
+    def test_life_of_a_file(self) -> None:
+        """Made, written, sealed, and found again by the next process."""
+        directory = self.mktemp()
+        spool = Spool(directory, OsFiles())
+        self.assertEqual(spool.open(), [])
+        names = []
+        for n in range(20):
+            name, fd = spool.create("twitch", f"room{n}", HALF_PAST_TEN, ("", 0))
+            os.write(fd, line(n))
+            os.close(fd)
+            names.append(str(name))
+        done = spool.commit(Batch(names, names[:10], True, spool.numbering.note()))
+        self.assertEqual(done.sealed, names[:10])
+        spool.close()
+        again = Spool(directory, OsFiles())
+        self.assertEqual([name for name, _ in again.open()], sorted(names[10:]))
+        self.assertEqual(sorted(os.listdir(f"{directory}/sealed")), sorted(names[:10]))
+        self.assertEqual(again.usage, sum(len(line(n)) for n in range(20)))
+        self.assertEqual(os.stat(f"{directory}/ballast").st_size, SIZE)
+        again.close()

@@ -1,0 +1,166 @@
+"""How much of today and of the last hour is missing."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.rooms.coverage import Coverage, Hole
+from chatlog.status.absence import Absence
+
+KEY = ("twitch", "a")
+#: 2025-12-29T00:00:00Z
+MIDNIGHT = 1766966400.0
+
+
+class AbsenceTests(SynchronousTestCase):
+    """One room, and time that goes by in steps of five seconds."""
+
+    def begin(self, at: float) -> None:
+        self.now = at
+        self.absence = Absence(at)
+        self.coverage = Coverage()
+        self.coverage.began(at)
+
+    def run_for(self, seconds: float) -> int:
+        """The number of days that began."""
+        days = 0
+        for _ in range(int(seconds / 5)):
+            self.now += 5
+            days += self.absence.look(self.now)
+        return days
+
+    def lose(self, seconds: float) -> None:
+        """The room is gone for so many seconds."""
+        self.coverage.ended(self.now, "connection lost")
+        self.run_for(seconds)
+        hole = self.coverage.began(self.now)
+        assert hole is not None
+        self.absence.closed(KEY, hole)
+
+    def today(self) -> float:
+        return self.absence.today(KEY, self.coverage, self.now, self.now)
+
+    def hour(self) -> float:
+        return self.absence.last_hour(KEY, self.coverage, self.now, self.now)
+
+    def test_nothing_missing(self) -> None:
+        """A room that was recorded all the time is covered to 1, from the first moment on."""
+        self.begin(MIDNIGHT + 3600)
+        self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
+        self.run_for(7200)
+        self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
+        self.assertEqual(self.absence.gaps[KEY], 0)
+
+    def test_restart(self) -> None:
+        """What an earlier process is known to have recorded counts after a restart: a minute away is a
+        minute, and not most of what there is."""
+        self.begin(MIDNIGHT + 3600 + 1800)
+        self.coverage = Coverage()
+        self.coverage.missing(self.now - 60, "restart")
+        self.absence.earlier(MIDNIGHT + 3600, {KEY: 120.0})
+        hole = self.coverage.began(self.now)
+        assert hole is not None
+        self.absence.closed(KEY, hole)
+        self.assertAlmostEqual(self.today(), 1 - 180 / 1800)
+        self.assertAlmostEqual(self.hour(), 1 - 180 / 1800)
+        self.run_for(1800)
+        self.assertAlmostEqual(self.today(), 1 - 180 / 3600)
+        self.assertAlmostEqual(self.hour(), 1 - 180 / 3600)
+        self.run_for(3700)
+        self.assertEqual(self.hour(), 1.0)
+
+    def test_first_start(self) -> None:
+        """Where there was no earlier process, nothing changes."""
+        self.begin(MIDNIGHT + 3600)
+        self.absence.earlier(self.now, {})
+        self.run_for(60)
+        self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
+
+    def test_hole_leaves_the_hour(self) -> None:
+        """A hole is part of the last hour for an hour, and of the day until midnight."""
+        self.begin(MIDNIGHT + 3600)
+        self.run_for(3600)
+        self.lose(360)
+        self.assertAlmostEqual(self.hour(), 0.9, places=6)
+        self.run_for(3300)
+        self.assertLess(self.hour(), 0.95)
+        self.run_for(700)
+        self.assertEqual(self.hour(), 1.0)
+        self.assertAlmostEqual(self.today(), 1 - 360 / 7960, places=6)
+
+    def test_open_hole(self) -> None:
+        """A hole counts while it is open."""
+        self.begin(MIDNIGHT + 3600)
+        self.run_for(1800)
+        self.coverage.ended(self.now, "connection lost")
+        self.run_for(1800)
+        self.assertAlmostEqual(self.hour(), 0.5, places=6)
+        self.run_for(3600)
+        self.assertEqual(self.hour(), 0.0)
+
+    def test_midnight(self) -> None:
+        """A hole across midnight belongs to both days, each with its part of it."""
+        self.begin(MIDNIGHT + 82800)
+        self.run_for(3540)
+        self.coverage.ended(self.now, "connection lost")
+        self.assertEqual(self.run_for(60), 1)
+        hole = self.coverage.began(self.now + 60)
+        assert hole is not None
+        self.assertEqual(self.run_for(60), 0)
+        self.absence.closed(KEY, hole)
+        self.run_for(540)
+        self.assertAlmostEqual(self.today(), 0.9, places=6)
+        self.assertEqual(self.absence.gaps[KEY], 1)
+
+    def test_room_that_came_late(self) -> None:
+        """A room that was added during the day is measured from when it was first recorded."""
+        self.begin(MIDNIGHT)
+        self.run_for(36000)
+        self.coverage = Coverage()
+        self.coverage.began(self.now)
+        self.run_for(90)
+        self.lose(10)
+        self.assertAlmostEqual(self.today(), 0.9, places=6)
+        self.assertAlmostEqual(self.hour(), 0.9, places=6)
+
+    def test_never_recorded(self) -> None:
+        """A room that was wanted and never recorded is covered to nothing since then."""
+        self.begin(MIDNIGHT)
+        self.run_for(100)
+        room = Coverage()
+        self.assertEqual(self.absence.today(KEY, room, MIDNIGHT, self.now), 0.0)
+        self.assertEqual(self.absence.last_hour(KEY, room, MIDNIGHT, self.now), 0.0)
+
+    def test_wall_clock_set_back(self) -> None:
+        """A clock that is set back makes no share that is none."""
+        self.begin(MIDNIGHT + 3600)
+        self.run_for(3600)
+        self.now -= 5400
+        for _ in range(10):
+            self.run_for(600)
+            self.lose(60)
+            for share in (self.today(), self.hour()):
+                self.assertTrue(0.0 <= share <= 1.0, share)
+
+    @given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 200)), max_size=30))
+    def test_sum(self, pattern: list[tuple[int, int]]) -> None:
+        """Whatever the pattern of losses, the day's share is exactly what was recorded of it, and the
+        hour's is right but for what is forgotten of its first five minutes."""
+        self.begin(MIDNIGHT)
+        missing: list[Hole] = []
+        for well, gone in pattern:
+            self.run_for(well * 5)
+            start = self.now
+            self.lose(gone * 5)
+            missing.append(Hole(start, self.now, ""))
+        self.run_for(5)
+
+        def share(since: float) -> float:
+            lost = sum(max(0.0, hole.end - max(hole.start, since)) for hole in missing)
+            return 1 - lost / (self.now - since)
+
+        if self.now < MIDNIGHT + 86400:
+            self.assertAlmostEqual(self.today(), share(MIDNIGHT), places=6)
+        self.assertApproximates(self.hour(), share(max(MIDNIGHT, self.now - 3600)), 300 / 3600)

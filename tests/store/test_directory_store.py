@@ -1,0 +1,150 @@
+"""An archive in a directory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.store.directory_store import DirectoryStore
+from chatlog.store.store import EXISTS, MISSING, REFUSED, TRANSIENT, StoreError
+
+KEY = "2025/12/29/twitch/ann/a.jsonl"
+
+
+class DirectoryStoreTests(SynchronousTestCase):
+    """Objects as files."""
+
+    def setUp(self) -> None:
+        home = tempfile.TemporaryDirectory()
+        self.addCleanup(home.cleanup)
+        self.home = Path(home.name)
+        self.store = DirectoryStore(str(self.home / "archive"))
+
+    def files(self) -> list[str]:
+        """Every file in the archive."""
+        return sorted(
+            str(p.relative_to(self.home / "archive"))
+            for p in (self.home / "archive").rglob("*")
+            if p.is_file()
+        )
+
+    def kind(self, *call: object) -> str:
+        """The kind of error that a call ends in."""
+        function, *arguments = call
+        assert callable(function)
+        with self.assertRaises(StoreError) as caught:
+            found = function(*arguments)
+            list(found)
+        return str(caught.exception.kind)
+
+    def test_round_trip(self) -> None:
+        """What is stored can be looked at, listed, read and deleted; nothing else is left behind."""
+        self.store.prepare()
+        self.store.put_new(KEY, b"data", {})
+        head = self.store.head(KEY)
+        assert head is not None
+        self.assertEqual((head.size, head.etag), (4, "8d777f385d3dfec8815d20f7496026dc"))
+        self.assertEqual(b"".join(self.store.read(KEY)), b"data")
+        self.assertEqual([(h.key, h.size) for h in self.store.list()], [(KEY, 4)])
+        self.assertEqual(self.files(), [KEY])
+        self.store.delete(KEY)
+        self.store.delete(KEY)
+        self.assertIsNone(self.store.head(KEY))
+        self.assertEqual(self.kind(self.store.read, KEY), MISSING)
+
+    def test_nothing_is_replaced(self) -> None:
+        """A key that is taken stays as it is."""
+        self.store.put_new(KEY, b"data", {})
+        self.assertEqual(self.kind(self.store.put_new, KEY, b"other", {}), EXISTS)
+        self.assertEqual(b"".join(self.store.read(KEY)), b"data")
+
+    def test_half_a_write_is_no_object(self) -> None:
+        """What a crash left of a write is neither listed nor in the way."""
+        self.store.put_new(KEY, b"data", {})
+        directory = self.home / "archive" / os.path.dirname(KEY)
+        (directory / f".unfinished-{os.getpid()}-b.jsonl").write_bytes(b"ha")
+        self.assertEqual([head.key for head in self.store.list()], [KEY])
+        self.store.put_new(KEY.replace("a.jsonl", "b.jsonl"), b"half no more", {})
+        self.assertEqual(len(self.files()), 2)
+
+    def test_no_way_out(self) -> None:
+        """No key leads out of the directory."""
+        for key in ("../x", "/etc/passwd", "a/../../x", "a//b", "", ".", "a/./b", ".unfinished-1"):
+            self.assertEqual(self.kind(self.store.put_new, key, b"x", {}), REFUSED, key)
+            self.assertEqual(self.kind(self.store.head, key), REFUSED, key)
+        self.assertEqual(list(self.home.rglob("x")), [])
+
+    def test_keys_come_in_their_order(self) -> None:
+        """A listing is in the order of the keys, and a prefix may end in the middle of a name."""
+        keys = ["2025/a-b/x", "2025/a/x", "2025/a.x", "2026/a"]
+        for key in keys:
+            self.store.put_new(key, b"", {})
+        self.assertEqual([head.key for head in self.store.list()], sorted(keys))
+        self.assertEqual([head.key for head in self.store.list("2025/a-")], ["2025/a-b/x"])
+        self.assertEqual([head.key for head in self.store.list("nothing/")], [])
+
+    def test_a_place_that_cannot_be_written(self) -> None:
+        """A file where the directory should be is a refusal that names it."""
+        (self.home / "archive").write_bytes(b"")
+        with self.assertRaises(StoreError) as caught:
+            self.store.put_new(KEY, b"x", {})
+        self.assertEqual(caught.exception.kind, REFUSED)
+        self.assertIn("archive", str(caught.exception))
+
+    def test_a_directory_that_vanished(self) -> None:
+        """When somebody removes the archive, it is made again."""
+        self.store.put_new(KEY, b"1", {})
+        os.rename(self.home / "archive", self.home / "elsewhere")
+        with self.assertRaises(StoreError):
+            self.store.put_new(KEY, b"2", {})
+        self.store.put_new(KEY, b"2", {})
+        self.assertEqual(self.files(), [KEY])
+
+    def test_no_hard_links(self) -> None:
+        """Where the file system has no hard links, objects are stored all the same, and nothing that came
+        there in the meantime is replaced."""
+        meanwhile: list[Path] = []
+
+        def link(source: str, target: str) -> None:
+            for path in meanwhile:
+                path.write_bytes(b"foreign")
+            raise OSError(errno.EPERM, "no hard links")
+
+        self.store = DirectoryStore(str(self.home / "archive"), link)
+        self.store.put_new(KEY, b"1", {})
+        self.assertEqual(self.files(), [KEY])
+        other = KEY.replace("a.jsonl", "b.jsonl")
+        meanwhile.append(self.home / "archive" / other)
+        self.assertEqual(self.kind(self.store.put_new, other, b"2", {}), EXISTS)
+        self.assertEqual((self.home / "archive" / other).read_bytes(), b"foreign")
+        self.assertEqual(self.files(), [KEY, other])
+
+    def test_full_disk(self) -> None:
+        """A write that does not end well leaves nothing behind, and is tried again: the disk may have room
+        then."""
+
+        def link(source: str, target: str) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        store = DirectoryStore(str(self.home / "archive"), link)
+        self.assertEqual(self.kind(store.put_new, KEY, b"1", {}), TRANSIENT)
+        self.assertEqual((self.files(), store.head(KEY)), ([], None))
+        self.store.put_new(KEY, b"1", {})
+        self.assertEqual(self.files(), [KEY])
+
+    def test_links_lead_nowhere(self) -> None:
+        """A link is not followed into other directories when the archive is listed, and one that stands in
+        the place of an object is not written through."""
+        outside = self.home / "outside"
+        outside.mkdir()
+        (outside / "secret").write_bytes(b"x")
+        self.store.put_new(KEY, b"1", {})
+        (self.home / "archive" / "linked").symlink_to(outside)
+        (self.home / "archive" / "alone").symlink_to(outside / "new")
+        self.assertEqual([head.key for head in self.store.list()], [KEY])
+        self.assertEqual(self.kind(self.store.put_new, "alone", b"2", {}), EXISTS)
+        self.assertFalse((outside / "new").exists())

@@ -1,0 +1,326 @@
+"""What obstore is opened with, and what becomes of its errors."""
+
+from __future__ import annotations
+
+import os
+
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.config.settings import S3Settings, Secret
+from chatlog.store.object_store import ObjectStore, explained, open_s3, open_url
+from chatlog.store.store import CLOCK, EXISTS, REFUSED, TRANSIENT, UNSUPPORTED, StoreError
+from tests.s3_server import ScriptedS3, fails
+
+KEY_ID = "AKIAMADEUPMADEUP0001"
+SECRET = "made/up+secret+of+a+bucket+and+no+other0"
+ADDRESS = "https://store.example.net/logs/2025/12/29/a.jsonl"
+
+
+def answered(status: str, body: str = "") -> str:
+    """The text of an error that the store answered with."""
+    return (
+        f"Generic S3 error: Error performing PUT {ADDRESS} in 1.2ms - Server returned non-2xx status "
+        f"code: {status}: {body}\n\nDebug source:\nGeneric {{ store: S3 }}"
+    )
+
+
+def body(code: str, message: str = "", more: str = "") -> str:
+    """What S3 says in an error."""
+    return f"<Error><Code>{code}</Code><Message>{message}</Message>{more}<RequestId>1</RequestId></Error>"
+
+
+def unanswered(kind: str, cause: str) -> str:
+    """The text of an error before any answer."""
+    return (
+        f"Generic S3 error: Error performing PUT {ADDRESS} in 1.2ms - HTTP error: error sending request\n\n"
+        f'Debug source:\nHttp(HttpError {{ kind: {kind}, source: Error {{ code: 1, message: "{cause}" }} }})'
+    )
+
+
+class ExplainedTests(SynchronousTestCase):
+    """Errors of the library in the words of the store."""
+
+    def test_answers(self) -> None:
+        """Every answer of a store has its kind, by its code where there is one, else by its status; code and
+        message are the store's."""
+        table: list[tuple[type[BaseError], str, str, str]] = [
+            (GenericError, "500 Internal Server Error", "InternalError", TRANSIENT),
+            (GenericError, "502 Bad Gateway", "", TRANSIENT),
+            (GenericError, "503 Service Unavailable", "SlowDown", TRANSIENT),
+            (GenericError, "504 Gateway Timeout", "", TRANSIENT),
+            (GenericError, "507 Insufficient Storage", "", TRANSIENT),
+            (GenericError, "429 Too Many Requests", "", TRANSIENT),
+            (GenericError, "408 Request Timeout", "RequestCanceled", TRANSIENT),
+            (GenericError, "400 Bad Request", "RequestTimeout", TRANSIENT),
+            (GenericError, "400 Bad Request", "BadDigest", TRANSIENT),
+            (GenericError, "400 Bad Request", "IncompleteBody", TRANSIENT),
+            (GenericError, "400 Bad Request", "ExpiredToken", REFUSED),
+            (GenericError, "400 Bad Request", "InvalidArgument", REFUSED),
+            (GenericError, "400 Bad Request", "", REFUSED),
+            (PermissionDeniedError, "403 Forbidden", "AccessDenied", REFUSED),
+            (PermissionDeniedError, "403 Forbidden", "InvalidAccessKeyId", REFUSED),
+            (PermissionDeniedError, "403 Forbidden", "RequestExpired", CLOCK),
+            (PermissionDeniedError, "403 Forbidden", "RequestTimeTooSkewed", CLOCK),
+            (PermissionDeniedError, "403 Forbidden", "", REFUSED),
+            (UnauthenticatedError, "401 Unauthorized", "", REFUSED),
+            (GenericError, "404 Not Found", "NoSuchBucket", REFUSED),
+            (GenericError, "413 Payload Too Large", "EntityTooLarge", REFUSED),
+            (AlreadyExistsError, "412 Precondition Failed", "PreconditionFailed", EXISTS),
+            (PreconditionError, "412 Precondition Failed", "", EXISTS),
+            (AlreadyExistsError, "409 Conflict", "ConditionalRequestConflict", TRANSIENT),
+            (AlreadyExistsError, "409 Conflict", "OperationAborted", TRANSIENT),
+            (GenericError, "501 Not Implemented", "NotImplemented", UNSUPPORTED),
+            (GenericError, "301 Moved Permanently", "", REFUSED),
+        ]
+        for type_, status, code, kind in table:
+            told = f"{status[:3]} {code}" if code else status
+            text = answered(status, body(code, "Its words.") if code else "")
+            words = f"{told}: Its words." if code else told
+            self.assertEqual(explained(type_(text)), (kind, told, words), text)
+
+    def test_without_an_answer(self) -> None:
+        """What failed on the way says how; all of it may pass but a certificate and a wrong region."""
+        for text, kind, code, words in (
+            (
+                unanswered("Connect", "Connection refused"),
+                TRANSIENT,
+                "connect",
+                "cannot connect: Connection refused",
+            ),
+            (unanswered("Timeout", "timed out"), TRANSIENT, "timeout", "no answer in time"),
+            (
+                unanswered("Connect", "dns error"),
+                TRANSIENT,
+                "name lookup",
+                "the store's name cannot be resolved: dns error",
+            ),
+            (
+                unanswered("Request", "Connection reset by peer"),
+                TRANSIENT,
+                "connection",
+                "the connection failed: Connection reset by peer",
+            ),
+        ):
+            self.assertEqual(explained(GenericError(text)), (kind, code, words))
+        kind, code, words = explained(
+            GenericError(unanswered("Connect", "invalid peer certificate: Expired"))
+        )
+        self.assertEqual((kind, code), (REFUSED, "certificate"))
+        redirect = (
+            "Generic S3 error: Received redirect without LOCATION, this normally indicates an incorrect"
+        )
+        kind, code, words = explained(GenericError(redirect))
+        self.assertEqual((kind, code), (REFUSED, "redirect"))
+        self.assertIn("s3.region", words)
+
+    def test_no_credentials(self) -> None:
+        """A machine without a role is told from a store that refuses."""
+        text = answered("403 Forbidden").replace(ADDRESS, "http://169.254.169.254/latest/api/token")
+        kind, code, words = explained(GenericError(text))
+        self.assertEqual((kind, code), (REFUSED, "no credentials"))
+        self.assertIn("there are no credentials", words)
+
+    def test_nothing_secret(self) -> None:
+        """Whatever a store repeats of the credentials or of the signature is not in the words, also where a
+        long text is cut in the middle of it."""
+        more = (
+            f"<AWSAccessKeyId>{KEY_ID}</AWSAccessKeyId><SignatureProvided>5ca1ab1e==</SignatureProvided>"
+            "<StringToSign>AWS4-HMAC-SHA256 20251229</StringToSign>"
+        )
+        quoting = f"Authorization: AWS4-HMAC-SHA256 Credential={KEY_ID}/x, Signature=5ca1ab1e== key {SECRET}"
+        for length in range(200, 330):
+            for text in (
+                answered("403 Forbidden", body("SignatureDoesNotMatch", quoting, more)),
+                answered("403 Forbidden", body("SignatureDoesNotMatch", "x" * length + quoting)),
+                "Generic S3 error: " + "y" * length + f" {SECRET} {quoting}",
+            ):
+                _, code, words = explained(PermissionDeniedError(text), (KEY_ID, SECRET))
+                for shown in (code, words):
+                    for secret in (KEY_ID[:6], SECRET[:6], "5ca1ab1e"):
+                        self.assertNotIn(secret, shown)
+
+    def test_one_line(self) -> None:
+        """Whatever a store says is one printable line of bounded length."""
+        text = answered("403 Forbidden", body("AccessDenied", "a\r\nb \x1b[31m\u202e " + "z" * 900))
+        _, _, words = explained(PermissionDeniedError(text))
+        self.assertTrue(words.isprintable())
+        self.assertLess(len(words), 350)
+        self.assertTrue(words.startswith("403 AccessDenied: a b "))
+
+
+class StoreCase(SynchronousTestCase):
+    """A server, and an environment without anything for S3 in it."""
+
+    def setUp(self) -> None:
+        self.s3 = self.server()
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            self.addCleanup(os.environ.__setitem__, name, os.environ.pop(name))
+
+    def server(self) -> ScriptedS3:
+        server = ScriptedS3()
+        self.addCleanup(server.close)
+        return server
+
+    def environ(self, **values: str) -> None:
+        """Set what the library reads by itself."""
+        for name, value in values.items():
+            os.environ[name] = value
+            self.addCleanup(os.environ.pop, name, None)
+
+    def settings(self, endpoint: str | None, region: str = "us-east-1", prefix: str = "") -> S3Settings:
+        return S3Settings("bucket", region, endpoint, Secret(KEY_ID), Secret(SECRET), prefix)
+
+    def lands(self, store: ObjectStore, server: ScriptedS3) -> bool:
+        """Whether an object that is put comes to this server."""
+        store.put_new("probe", b"1", {})
+        return list(server.objects) == ["probe"]
+
+
+class EndpointTests(StoreCase):
+    """Which store it is, is decided by the settings; the environment is asked when they say nothing."""
+
+    def test_settings_go_first(self) -> None:
+        """An endpoint of the settings is used whatever the environment says."""
+        other = self.server()
+        for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
+            self.s3.objects.clear()
+            self.environ(**{name: other.endpoint, "AWS_ALLOW_HTTP": "true"})
+            store = open_s3(self.settings(self.s3.endpoint), 1000)
+            self.assertTrue(self.lands(store, self.s3), name)
+            self.assertEqual(store.describe(), f"the bucket bucket at {self.s3.endpoint[7:]}")
+        self.assertEqual(other.requests, [])
+
+    def test_environment(self) -> None:
+        """Without one in the settings, the one of the environment is used, as fly.io sets it, and said."""
+        other = self.server()
+        for name in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+            self.s3.objects.clear()
+            self.environ(**{name: self.s3.endpoint})
+            store = open_s3(self.settings(None), 1000)
+            self.assertTrue(self.lands(store, self.s3), name)
+            self.assertEqual(store.describe(), f"the bucket bucket at {self.s3.endpoint[7:]}")
+        self.environ(AWS_ENDPOINT_URL=other.endpoint)
+        self.s3.objects.clear()
+        self.assertTrue(self.lands(open_s3(self.settings(None), 1000), self.s3))
+        self.assertEqual(other.requests, [])
+
+    def test_address_of_a_bucket(self) -> None:
+        """An address s3://bucket/prefix goes to the same place with the credentials of the environment."""
+        self.environ(
+            AWS_ENDPOINT_URL_S3=self.s3.endpoint, AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=SECRET
+        )
+        store = open_url("s3://bucket/chat/logs/", 1000)
+        store.put_new("a", b"1", {})
+        self.assertEqual(list(self.s3.objects), ["chat/logs/a"])
+        self.assertEqual([head.key for head in store.list()], ["a"])
+        self.assertEqual(b"".join(store.read("a")), b"1")
+
+    def test_empty_environment(self) -> None:
+        """A variable that is set to nothing is as good as one that is not set, not the end of the thread."""
+        self.environ(AWS_ENDPOINT_URL_S3="", AWS_ENDPOINT_URL="", AWS_ENDPOINT="")
+        self.assertEqual(
+            open_s3(self.settings(None, "eu-north-1"), 1000).describe(),
+            "the bucket bucket at AWS, eu-north-1",
+        )
+        self.assertTrue(self.lands(open_s3(self.settings(self.s3.endpoint), 1000), self.s3))
+
+    def test_environment_without_sense(self) -> None:
+        """An endpoint that is no address is refused with the variable's name."""
+        self.environ(AWS_ENDPOINT_URL="store.example.net")
+        error = self.assertRaises(StoreError, open_s3, self.settings(None), 1000)
+        self.assertEqual(error.kind, REFUSED)
+        self.assertIn("AWS_ENDPOINT_URL", str(error))
+
+    def test_conditions_stay_on(self) -> None:
+        """The environment cannot take away that nothing is replaced, nor that what is sent is signed."""
+        self.environ(AWS_CONDITIONAL_PUT="disabled", AWS_UNSIGNED_PAYLOAD="true")
+        store = open_s3(self.settings(self.s3.endpoint), 1000)
+        store.prepare()
+        store.put_new("a", b"1", {})
+        error = self.assertRaises(StoreError, store.put_new, "a", b"2", {})
+        self.assertEqual((error.kind, self.s3.objects), (EXISTS, {"a": b"1"}))
+        self.assertEqual(len(self.s3.headers["a"]["x-amz-content-sha256"]), 64)
+
+    def test_region(self) -> None:
+        """The region is part of what is signed."""
+        store = open_s3(self.settings(self.s3.endpoint, "auto"), 1000)
+        store.put_new("a", b"1", {})
+        signed = self.s3.headers["a"]["authorization"]
+        self.assertIn("/auto/s3/aws4_request", signed)
+
+    def test_prefix(self) -> None:
+        """A prefix is in front of every key in the store and of none here."""
+        store = open_s3(self.settings(self.s3.endpoint, prefix="chat/logs"), 1000)
+        store.put_new("2025/a", b"1", {})
+        self.s3.objects["other/b"] = b"2"
+        self.assertEqual(sorted(self.s3.objects), ["chat/logs/2025/a", "other/b"])
+        self.assertEqual([head.key for head in store.list()], ["2025/a"])
+        self.assertEqual([head.key for head in store.list("2025/a")], ["2025/a"])
+        self.assertEqual([head.key for head in store.list("2025/b")], [])
+
+
+class RightsTests(StoreCase):
+    """Stores that do not allow everything, or change their mind."""
+
+    def test_no_right_to_delete(self) -> None:
+        """Who may not delete, as in an archive for ever, may store all the same."""
+        store = open_s3(self.settings(self.s3.endpoint), 1000)
+
+        def refuse(key: str) -> None:
+            raise StoreError("403 AccessDenied", REFUSED)
+
+        store.delete = refuse  # type: ignore[method-assign]
+        store.prepare()
+        store.prepare()
+        store.put_new("a", b"1", {})
+        self.assertEqual(self.s3.objects["a"], b"1")
+
+    def test_conditions_no_longer_known(self) -> None:
+        """A store that answers 501 to a condition it knew when it was asked gets the object without, after
+        a look at whether the key is taken."""
+        store = open_s3(self.settings(self.s3.endpoint), 1000)
+        store.prepare()
+        self.s3.script = [fails(501, "NotImplemented")]
+        store.put_new("a", b"1", {})
+        self.assertEqual(self.s3.objects, {"a": b"1"})
+        error = self.assertRaises(StoreError, store.put_new, "a", b"2", {})
+        self.assertEqual((error.kind, self.s3.objects), (EXISTS, {"a": b"1"}))
+
+    def test_no_right_to_look(self) -> None:
+        """An object that may not be looked at is a refusal that names the rights that are wanting."""
+        store = open_s3(self.settings(self.s3.endpoint), 1000)
+        self.s3.heads = [fails(403, "AccessDenied")]
+        error = self.assertRaises(StoreError, store.head, "a")
+        self.assertEqual(error.kind, REFUSED)
+        self.assertIn("s3:GetObject and s3:ListBucket", str(error))
+
+
+class AddressTests(StoreCase):
+    """Other stores than S3, by their addresses."""
+
+    def test_google(self) -> None:
+        """A bucket of Google's is opened without asking anybody."""
+        self.assertEqual(open_url("gs://bucket/logs", 1000).describe(), "gs://bucket/logs")
+
+    def test_azure(self) -> None:
+        """A container needs its account, and says so."""
+        error = self.assertRaises(StoreError, open_url, "az://container/logs", 1000)
+        self.assertEqual(error.kind, REFUSED)
+        self.assertIn("archive.url", str(error))
+        self.assertIn("Account", str(error))
+        self.environ(AZURE_STORAGE_ACCOUNT_NAME="account", AZURE_STORAGE_ACCOUNT_KEY="c2VjcmV0c2VjcmV0")
+        self.assertEqual(open_url("az://container/logs", 1000).describe(), "az://container/logs")
+
+    def test_unknown(self) -> None:
+        """An address of something else is refused by its key."""
+        error = self.assertRaises(StoreError, open_url, "ftp://host/logs", 1000)
+        self.assertEqual(error.kind, REFUSED)
+        self.assertIn("archive.url", str(error))

@@ -1,0 +1,266 @@
+"""One file's way into the store: nothing goes before it is proven to be there."""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections.abc import Callable
+from typing import Any
+
+import zstandard
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.store.store import CORRUPT, REFUSED, TRANSIENT, StoreError
+from chatlog.uploader.shipment import LocalError, Shipment, Stored, item_of
+from tests.fakes import Crashed, MemoryFiles
+from tests.stores import MemoryStore
+
+NAME = "twitch_ann_20251229_1030.jsonl"
+KEY = f"2025/12/29/twitch/ann/{NAME}"
+RAW = b'{"timestamp":"2025-12-29T10:30:01.000Z"}\n{"timestamp":"2025-12-29T10:30:09.000Z"}\n' * 50
+
+
+class ShipmentCase(SynchronousTestCase):
+    """A spool with one finished file, and a store."""
+
+    def make(self, compression: str = "none", files: MemoryFiles | None = None) -> Shipment:
+        self.files = files or self.spool()
+        self.store = getattr(self, "store", None) or MemoryStore()
+        self.packed: list[int] = []
+        self.stored: list[Stored] = []
+        self.write_down: Callable[[Stored], Any] = self.stored.append
+        return Shipment(
+            self.files,
+            "/data",
+            self.store,
+            compression,
+            self.packed.append,
+            lambda stored: self.write_down(stored),
+        )
+
+    def spool(self) -> MemoryFiles:
+        files = MemoryFiles()
+        for area in ("sealed", "packed", "manifest"):
+            files.make_directories(f"/data/{area}")
+        files.put(f"/data/sealed/{NAME}", RAW)
+        files.sync_all("/data")
+        return files
+
+    def left(self) -> list[str]:
+        return [*self.files.names("/data/sealed"), *self.files.names("/data/packed")]
+
+
+class ShipTests(ShipmentCase):
+    """When all is well, and when it is not."""
+
+    def test_plain(self) -> None:
+        """The object has the file's bytes, its key the day, platform and channel; it says what it is; then
+        the file goes."""
+        shipped = self.make().ship(item_of(NAME, "data"))
+        self.assertEqual(self.store.objects, {KEY: RAW})
+        self.assertEqual(self.store.attributes[KEY]["Content-Type"], "application/x-ndjson")
+        self.assertEqual(self.store.attributes[KEY]["lines"], "100")
+        self.assertEqual(self.store.attributes[KEY]["first"], "2025-12-29T10:30:01.000Z")
+        self.assertEqual(self.store.attributes[KEY]["last"], "2025-12-29T10:30:09.000Z")
+        self.assertEqual((shipped.freed, self.left()), (len(RAW), []))
+        self.assertEqual([(s.key, s.bytes, s.lines) for s in self.stored], [(KEY, len(RAW), 100)])
+        # The answer alone was not believed.
+        self.assertEqual([call[0] for call in self.store.calls], ["put", "head"])
+
+    def test_compressed(self) -> None:
+        """A compressed object has the suffix of its kind; the spool is told what it saved."""
+        shipped = self.make("zstd").ship(item_of(NAME, "data"))
+        [(key, data)] = self.store.objects.items()
+        self.assertEqual(key, KEY + ".zst")
+        self.assertEqual(zstandard.decompress(data, 1 << 20), RAW)
+        self.assertEqual(self.store.attributes[key]["Content-Type"], "application/zstd")
+        self.assertEqual(self.packed, [len(data) - len(RAW)])
+        self.assertEqual((shipped.freed, self.left()), (len(data), []))
+
+    def test_manifest(self) -> None:
+        """A manifest has a key of its own, and is no part of the spool's size."""
+        shipment = self.make()
+        self.files.put("/data/manifest/main_20251229_1000.jsonl", b"{}\n")
+        shipped = shipment.ship(item_of("main_20251229_1000.jsonl", "manifest"))
+        self.assertEqual(self.store.objects, {"manifest/2025/12/29/main_20251229_1000.jsonl": b"{}\n"})
+        self.assertEqual(shipped.freed, 0)
+        self.assertEqual(self.files.names("/data/manifest"), [])
+
+    def test_an_answer_that_was_lost(self) -> None:
+        """A file whose object is there already, with the same bytes, is done; it is not stored twice."""
+        shipment = self.make()
+        self.store.objects[KEY] = RAW
+        shipped = shipment.ship(item_of(NAME, "data"))
+        self.assertTrue(shipped.again)
+        self.assertEqual(list(self.store.objects), [KEY])
+        self.assertEqual((self.left(), len(self.stored)), ([], 1))
+
+    def test_somebody_elses_object(self) -> None:
+        """A key that is taken by other bytes is left alone; the next free number is used."""
+        shipment = self.make()
+        second = KEY.replace(".jsonl", "-2.jsonl")
+        self.store.objects.update({KEY: b"other", second: RAW[::-1]})
+        shipped = shipment.ship(item_of(NAME, "data"))
+        third = KEY.replace(".jsonl", "-3.jsonl")
+        self.assertEqual(self.store.objects, {KEY: b"other", second: RAW[::-1], third: RAW})
+        assert shipped.stored is not None
+        self.assertEqual((shipped.stored.key, self.left()), (third, []))
+
+    def test_a_store_with_etags_of_its_own(self) -> None:
+        """Where the ETag is no MD5, the object is read back and compared."""
+        shipment = self.make()
+        self.store.plain_etags = False
+        shipment.ship(item_of(NAME, "data"))
+        self.assertEqual([call[0] for call in self.store.calls], ["put", "head", "read"])
+        self.assertEqual(self.left(), [])
+
+    def test_what_is_not_there_is_not_believed(self) -> None:
+        """Taken but not stored, stored in part, stored with other bytes: each is found out, and the file
+        stays."""
+
+        def lose(key: str) -> None:
+            del self.store.objects[key]
+
+        def cut(key: str) -> None:
+            self.store.objects[key] = RAW[:-1]
+
+        def spoil(key: str) -> None:
+            self.store.objects[key] = b"X" + RAW[1:]
+
+        for spoiling, kind in ((lose, TRANSIENT), (cut, CORRUPT), (spoil, CORRUPT)):
+            self.store = MemoryStore()
+            shipment = self.make()
+            self.store.after_put = spoiling
+            with self.assertRaises(StoreError) as caught:
+                shipment.ship(item_of(NAME, "data"))
+            self.assertEqual(caught.exception.kind, kind)
+            self.assertEqual((self.left(), self.stored), ([NAME], []))
+            # Put right, everything arrives, and nothing was overwritten.
+            self.store.after_put = lambda key: None
+            before = dict(self.store.objects)
+            shipment.ship(item_of(NAME, "data"))
+            self.assertIn(RAW, self.store.objects.values())
+            self.assertEqual({key: self.store.objects[key] for key in before}, before)
+            self.assertEqual(self.left(), [])
+
+    def test_every_call_may_fail(self) -> None:
+        """Whichever call of the store fails, before or after it took effect: the file stays until it is
+        proven to be stored, and it is stored once."""
+        for compression in ("none", "zstd"):
+            for operation in ("put", "head"):
+                for kind in (TRANSIENT, REFUSED):
+                    self.store = MemoryStore()
+                    shipment = self.make(compression)
+
+                    def fail(called: str, key: str, wanted: str = operation, kind: str = kind) -> None:
+                        if called == wanted:
+                            raise StoreError("no", kind)
+
+                    self.store.before = fail
+                    with self.assertRaises(StoreError):
+                        shipment.ship(item_of(NAME, "data"))
+                    self.assertEqual(len(self.left()), 1)
+                    self.store.before = lambda called, key: None
+                    shipment.ship(item_of(NAME, "data"))
+                    self.assertEqual((len(self.store.objects), self.left()), (1, []))
+
+    def test_not_written_down(self) -> None:
+        """When the manifest's row cannot be kept, the file is; the next time all is well."""
+        shipment = self.make()
+
+        def fail(stored: Stored) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.write_down = fail
+        with self.assertRaises(LocalError):
+            shipment.ship(item_of(NAME, "data"))
+        self.assertEqual(self.left(), [NAME])
+        self.write_down = self.stored.append
+        self.assertTrue(shipment.ship(item_of(NAME, "data")).again)
+        self.assertEqual((self.left(), len(self.stored)), ([], 1))
+
+    def test_vanished(self) -> None:
+        """A file that somebody removed is no error of the store."""
+        shipment = self.make()
+        self.files.remove(f"/data/sealed/{NAME}")
+        self.assertIsNone(shipment.ship(item_of(NAME, "data")).stored)
+
+    def test_full_disk(self) -> None:
+        """With no room to pack, the file is compressed in memory and shipped, which makes room."""
+        for n in range(1, 12):
+            self.store = MemoryStore()
+            shipment = self.make("zstd")
+            self.files.fail(n, errno.ENOSPC)
+            try:
+                shipment.ship(item_of(NAME, "data"))
+            except LocalError:
+                shipment.ship(item_of(NAME, "data"))
+            self.assertEqual((list(self.store.objects), self.left()), ([KEY + ".zst"], []), n)
+
+    def test_damaged_packed_file(self) -> None:
+        """A packed file that the disk has damaged is not stored as if it were whole."""
+        shipment = self.make("zstd")
+        self.files.put(f"/data/packed/{NAME}.zst", b"not zstd")
+        self.files.remove(f"/data/sealed/{NAME}")
+        with self.assertRaises(LocalError):
+            shipment.ship(item_of(NAME, "data"))
+        self.assertEqual(self.store.objects, {})
+
+
+class CrashTests(ShipmentCase):
+    """A machine that dies at any moment."""
+
+    def test_every_moment(self) -> None:
+        """After a crash at any call of the file system, the next run stores the file: once, whole, and
+        with its row written down."""
+        for compression in ("none", "zstd", "gzip"):
+            reference = self.make(compression)
+            reference.waiting()
+            reference.ship(item_of(NAME, "data"))
+            operations = len(self.files.log)
+            for n in range(1, operations + 1):
+                self.store = MemoryStore()
+                shipment = self.make(compression)
+                self.files.crash_at(n)
+                rows: list[str] = []
+                try:
+                    shipment.waiting()
+                    shipment.ship(item_of(NAME, "data"))
+                except Crashed:
+                    self.files.crash(random.Random(n))
+                rows += [stored.key for stored in self.stored]
+                again = self.make(compression, self.files)
+                for item, _ in again.waiting():
+                    again.ship(item)
+                rows += [stored.key for stored in self.stored]
+                self.assertEqual(len(self.store.objects), 1, (compression, n))
+                self.assertEqual(set(rows), set(self.store.objects))
+                self.assertEqual(self.left(), [], (compression, n))
+
+
+class WaitingTests(ShipmentCase):
+    """What earlier runs have left."""
+
+    def test_oldest_first(self) -> None:
+        """Files come in the order of their time; strangers are left alone; half a packing is thrown
+        away, and of a whole one the original."""
+        shipment = self.make("zstd")
+        older = "kick_bob_20251228_0000.jsonl"
+        packed = "twitch_ann_20251229_0900-2.jsonl"
+        for path in (
+            f"sealed/{older}",
+            f"sealed/{packed}",
+            f"packed/{packed}.zst",
+            f"packed/{NAME}.zst.new",
+            "sealed/notes.txt",
+            "manifest/main_20251229_0900.jsonl",
+        ):
+            self.files.put(f"/data/{path}", b"12345")
+        waiting = shipment.waiting()
+        self.assertEqual(
+            [(item.name, size) for item, size in waiting],
+            [(older, 5), ("main_20251229_0900.jsonl", 5), (packed, 5), (NAME, len(RAW))],
+        )
+        self.assertEqual(sorted(self.files.names("/data/packed")), [f"{packed}.zst"])
+        self.assertEqual(sorted(self.files.names("/data/sealed")), [older, "notes.txt", NAME])
+        self.assertEqual(self.packed, [-5])

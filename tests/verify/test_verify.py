@@ -1,0 +1,450 @@
+"""What a look at an archive finds: each way in which one can be broken, and nothing in a whole one."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import orjson
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.naming import FileName
+from chatlog.record import encode_basic, encode_full
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.gap import gap_line
+from chatlog.store.directory_store import DirectoryStore
+from chatlog.store.store import REFUSED, TRANSIENT, Head, StoreError
+from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
+from chatlog.verify.findings import Problem
+from chatlog.verify.object_check import Named, RoomDayCheck
+from chatlog.verify.verify import Scope, Verification, Watcher
+from tests.archive import HOUR, MIDNIGHT, Archive, message
+
+#: Two days later.
+LATER = MIDNIGHT + 48 * HOUR
+
+
+class Told(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.read = 0
+
+    def problem(self, problem: Problem) -> None:
+        self.problems.append(problem)
+
+    def reading(self, size: int) -> None:
+        self.read += size
+
+
+class VerifyCase(SynchronousTestCase):
+    suffix = ".zst"
+
+    def setUp(self) -> None:
+        self.archive = Archive(self.mktemp(), self.suffix)
+        self.now = MIDNIGHT + 4 * HOUR + 60
+        self.rooms: list[RoomDayRow] = []
+        self.reasons: dict[str, float] = {}
+
+    def look(self, store: Any = None, **scope: Any) -> list[Problem]:
+        """All problems of the archive, sorted."""
+        told = Told()
+        index = ArchiveIndex()
+        self.addCleanup(index.close)
+        store = store or DirectoryStore(self.archive.root)
+        self.slept: list[float] = []
+        run = Verification(store, Scope(**scope), index, told, self.now, self.slept.append)
+        self.totals = run.run()
+        self.rooms = list(index.rooms())
+        self.reasons = dict(index.reasons())
+        self.assertEqual(sum(self.totals.problems.values()), len(told.problems))
+        self.read = told.read
+        return sorted(told.problems)
+
+    def only(self, **scope: Any) -> Problem:
+        """The one problem that there is."""
+        problems = self.look(**scope)
+        self.assertEqual(len(problems), 1, problems)
+        return problems[0]
+
+
+class WholeTests(VerifyCase):
+    def test_whole(self) -> None:
+        """An archive as a recorder leaves it is fine: what was stored after the latest manifest is in none
+        yet. How much there is, is counted."""
+        self.archive.fill()
+        self.assertEqual(self.look(), [])
+        self.assertTrue(self.totals.fine)
+        self.assertEqual((self.totals.manifests, self.totals.objects, self.totals.pending), (4, 8, 2))
+        self.assertEqual(self.totals.lines, 160)
+        self.assertEqual(self.read, sum(row.bytes for row in self.archive.objects))
+
+    def test_compressions(self) -> None:
+        """The same with gzip, and without compression."""
+        for suffix in (".gz", ""):
+            self.archive = Archive(self.mktemp(), suffix)
+            self.archive.fill()
+            self.assertEqual(self.look(), [])
+            self.assertEqual(self.totals.lines, 160)
+
+    def test_empty(self) -> None:
+        """Nothing at all is no problem."""
+        self.assertEqual(self.look(), [])
+
+    def test_strangers(self) -> None:
+        """Files that no recorder made are counted and left alone."""
+        self.archive.fill()
+        self.archive.put("README.txt", b"mine")
+        self.archive.put("2025/12/29/twitch/a/twitch_b_20251229_0000.jsonl", b"not here")
+        self.archive.put("manifest/2025/12/29/notes.txt", b"mine")
+        self.assertEqual(self.look(), [])
+        self.assertEqual(self.totals.strangers, 3)
+
+    def test_away_and_back(self) -> None:
+        """A recorder that was away has one manifest for all that time, which is no hole."""
+        row = self.archive.store(MIDNIGHT, "a", self.archive.messages("a", MIDNIGHT))
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + 30 * HOUR, [row])
+        self.archive.manifest(MIDNIGHT + 30 * HOUR, MIDNIGHT + 31 * HOUR, [])
+        self.assertEqual(self.look(), [])
+        # Half of it on each day.
+        rooms = {(row.channel, row.day): row.recorded for row in self.rooms}
+        self.assertEqual(rooms["a", "2025-12-29"], 24 * HOUR)
+        self.assertEqual(rooms["a", "2025-12-30"], 7 * HOUR)
+
+
+class BrokenTests(VerifyCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.manifests = self.archive.fill()
+        self.row = self.archive.objects[2]
+
+    def test_deleted_object(self) -> None:
+        """An object that was deleted is missed."""
+        os.unlink(self.archive.path(self.row.key))
+        found = self.only()
+        self.assertEqual((found.kind, found.key), ("missing-object", self.row.key))
+
+    def test_flipped_byte(self) -> None:
+        """A byte that changed is found, wherever it is."""
+        whole = self.archive.read(self.row.key)
+        for place in (4, len(whole) // 2, len(whole) - 1):
+            data = bytearray(whole)
+            data[place] ^= 1
+            self.archive.put(self.row.key, bytes(data))
+            problems = self.look()
+            self.assertIn(("altered-object", self.row.key), [problem[:2] for problem in problems], place)
+
+    def test_flipped_byte_without_compression(self) -> None:
+        """Where nothing is packed a changed letter makes another record, and the digest tells."""
+        self.archive = Archive(self.mktemp(), "")
+        self.archive.fill()
+        row = self.archive.objects[0]
+        self.archive.put(row.key, self.archive.read(row.key).replace(b'"ann"', b'"bob"', 1))
+        self.assertEqual(self.only()[:2], ("altered-object", row.key))
+
+    def test_other_size(self) -> None:
+        """An object that became longer is found without being read."""
+        self.archive.put(self.row.key, self.archive.read(self.row.key) + b"more")
+        found = self.only(read=False)
+        self.assertEqual(found.kind, "altered-object")
+        self.assertEqual(self.read, 0)
+
+    def test_doubled_line(self) -> None:
+        """A record that is there twice on a day is found and both places are named, in one object or in
+        two, also if the manifest knows the objects as they are."""
+        doubled = message(20, "a", MIDNIGHT)
+        self.archive.objects[2] = self.archive.store(
+            MIDNIGHT + HOUR, "a", [message(900, "a", MIDNIGHT), doubled]
+        )
+        self.archive.manifest(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR, self.archive.objects[2:4])
+        found = self.only()
+        self.assertEqual(found[:3], ("duplicate", self.row.key, 2))
+        self.assertIn("id-20 is in twitch_a_20251229_0000.jsonl.zst:1 already", found.what)
+
+    def test_truncated_zstd(self) -> None:
+        """A compressed object that is cut off is found as such, even if it was stored like that."""
+        self.archive.put(self.row.key, self.archive.read(self.row.key)[:-20])
+        kinds = [problem.kind for problem in self.look()]
+        self.assertEqual(kinds, ["altered-object", "unreadable-object"])
+        data = self.archive.read(self.row.key)
+        self.archive.suffix = ""
+        row = self.archive.store(MIDNIGHT + HOUR, "a", [data])
+        self.archive.suffix = ".zst"
+        os.unlink(self.archive.path(row.key))
+        named = row._replace(key=self.row.key)
+        self.archive.manifest(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR, [named, self.archive.objects[3]])
+        self.assertEqual(self.only().kind, "unreadable-object")
+
+    def test_missing_manifest(self) -> None:
+        """A manifest that was deleted is missed, whichever it is; what only it named is listed."""
+        for index, manifest in enumerate(self.manifests):
+            data = self.archive.read(manifest)
+            os.unlink(self.archive.path(manifest))
+            self.now = LATER
+            found = self.look(until=date(2025, 12, 29))
+            kinds = {problem.kind for problem in found}
+            if 0 < index < 3:
+                self.assertIn("missing-manifest", kinds, index)
+                hole = next(problem for problem in found if problem.kind == "missing-manifest")
+                self.assertIn(f"T0{index}:00:00Z to 2025-12-29T0{index + 1}:00:00Z", hole.what)
+            if index > 0:
+                unnamed = [problem.key for problem in found if problem.kind == "unnamed-object"]
+                for row in self.archive.objects[2 * index - 2 : 2 * index]:
+                    self.assertIn(row.key, unnamed, index)
+            self.archive.put(manifest, data)
+
+    def test_no_manifests(self) -> None:
+        """Without any manifest, what is older than two hours is in none."""
+        for manifest in self.manifests:
+            os.unlink(self.archive.path(manifest))
+        kinds = [problem.kind for problem in self.look()]
+        self.assertEqual(kinds, ["unnamed-object"] * 4)
+        self.assertEqual(self.totals.pending, 4)
+
+    def test_unnamed_object(self) -> None:
+        """An object that no manifest names is told if its hour has one."""
+        row = self.archive.store(MIDNIGHT + 60, "a", [message(901, "a", MIDNIGHT)])
+        self.assertEqual(self.only()[:2], ("unnamed-object", row.key))
+
+    def test_broken_manifest(self) -> None:
+        """A manifest that cannot be read is told, in which row, and does not hide what it did name."""
+        for data in (b"", b"\x28\xb5\x2f\xfd garbage", self.archive.read(self.manifests[2])[:-9]):
+            self.archive.put(self.manifests[2], data)
+            kinds = [problem.kind for problem in self.look()]
+            self.assertIn("invalid-manifest", kinds)
+
+    def test_manifests_that_disagree(self) -> None:
+        """Two manifests that give one object other bytes cannot both be right."""
+        other = self.row._replace(sha256="0" * 64)
+        self.archive.manifest(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, [*self.archive.objects[4:6], other])
+        self.assertEqual(self.only().kind, "invalid-manifest")
+
+    def test_hostile_manifest(self) -> None:
+        """A manifest that names something outside of the archive leads nowhere."""
+        for key in ("../../etc/passwd", "/etc/passwd", "2025/12/29/twitch/a/../../x.jsonl"):
+            row = self.row._replace(key=key)
+            self.archive.manifest(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, [*self.archive.objects[4:6], row])
+            self.assertEqual(self.only().kind, "invalid-manifest")
+
+
+class LineTests(VerifyCase):
+    """What is in an object."""
+
+    suffix = ""
+
+    def lines(self, *lines: bytes, channel: str = "a", platform: str = "twitch") -> list[Problem]:
+        row = self.archive.store(MIDNIGHT, channel, list(lines), platform)
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, [row])
+        return self.look()
+
+    def test_invalid_lines(self) -> None:
+        """Every line that is no record of that room is told, with its number and what is wrong."""
+        good = message(1, "a", MIDNIGHT)
+        record = orjson.loads(good)
+        cases: list[tuple[bytes, str]] = [
+            (b"\n", "an empty line"),
+            (b"{]\n", "no JSON"),
+            (b"[1]\n", "no JSON object"),
+            (b"[" * 100_000 + b"\n", ""),
+            (good.replace(b'"username"', b'"user"'), "other keys"),
+            (orjson.dumps({**record, "more": 1}) + b"\n", "other keys"),
+            (
+                orjson.dumps({**record, "timestamp": "2025-13-01T00:00:00.000Z"}) + b"\n",
+                "timestamp is no time",
+            ),
+            (orjson.dumps({**record, "timestamp": 5}) + b"\n", "timestamp is no text"),
+            (orjson.dumps({**record, "received": "today"}) + b"\n", "received is no time"),
+            (orjson.dumps({**record, "channel": "b"}) + b"\n", "another channel"),
+            (orjson.dumps({**record, "platform": "kick"}) + b"\n", "another platform"),
+            (orjson.dumps({**record, "type": "huh"}) + b"\n", "unknown type"),
+            (orjson.dumps({**record, "details": []}) + b"\n", "details is no object"),
+            (orjson.dumps({**record, "user_id": 7}) + b"\n", "user_id is no text"),
+            (orjson.dumps({**record, "type": "gap", "id": ""}) + b"\n", "a gap without"),
+            (good[:-1], "no end"),
+        ]
+        for line, what in cases:
+            problems = self.lines(message(0, "a", MIDNIGHT), line)
+            self.assertEqual([problem[::2] for problem in problems], [("invalid-line", 2)], line[:80])
+            self.assertIn(what, problems[0].what)
+
+    def test_many_invalid_lines(self) -> None:
+        """Of thousands of invalid lines a few are told and all are counted."""
+        row = self.archive.store(MIDNIGHT, "a", [b"?\n"] * 5000)
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, [row])
+        told = Told()
+        index = ArchiveIndex()
+        self.addCleanup(index.close)
+        run = Verification(DirectoryStore(self.archive.root), Scope(), index, told, self.now)
+        self.assertEqual(run.run().problems["invalid-line"], 5000)
+        self.assertEqual(len(told.problems), 10)
+
+    def test_odd_records(self) -> None:
+        """Half characters, texts with line separators and the records of basic detail are records."""
+        odd: Any = ("2025-12-29T00:00:00.000Z", "a", "ann", "1", "\ud800 \u2028 \x85")
+        more: Any = ("message", "x", "twitch", "7", "2025-12-29T00:00:00.000Z", {})
+        self.assertEqual(self.lines(encode_full(*odd, *more), encode_basic(*odd, *more)), [])
+        self.assertEqual(self.totals.lines, 2)
+
+    def test_doubles_in_basic_detail(self) -> None:
+        """Without ids the same line twice is a double."""
+        line = encode_basic("2025-12-29T00:00:00.000Z", "a", "x", "1", "hi", "message", "", "", "", "", {})
+        self.assertEqual([problem.kind for problem in self.lines(line, line)], ["duplicate"])
+
+    def test_what_is_no_double(self) -> None:
+        """Events that may well look the same are no doubles: settings of a room, bans, which have no id on
+        Twitch, Kick's ids that are not the event's own, and a deletion of what was said."""
+
+        def line(kind: str, id: str, platform: str, **details: Any) -> bytes:
+            time = "2025-12-29T00:00:00.000Z"
+            return encode_full(time, "a", "x", "1", "", kind, id, platform, "7", time, details)
+
+        settings = line("room", "", "twitch", slow="0")
+        ban = line("ban", "", "twitch", **{"tmi-sent-ts": "1"})
+        self.assertEqual(self.lines(settings, settings, ban, ban), [])
+        self.archive = Archive(self.mktemp(), "")
+        poll = line("poll", "77", "kick")
+        self.assertEqual(
+            self.lines(
+                poll, poll, line("message", "9", "kick"), line("delete", "9", "kick"), platform="kick"
+            ),
+            [],
+        )
+
+
+class CoverageTests(VerifyCase):
+    def test_coverage(self) -> None:
+        """Seconds recorded and missing come from the manifests, gaps and their reasons from the records."""
+        self.archive.fill(4, missing=30.0)
+        self.assertEqual(self.look(), [])
+        a, b = self.rooms
+        self.assertEqual(a, RoomDayRow("twitch", "a", "2025-12-29", 4 * HOUR, 0.0, 0, 0.0))
+        self.assertEqual(b, RoomDayRow("twitch", "b", "2025-12-29", 4 * HOUR - 120, 120.0, 4, 120.0))
+        self.assertEqual(a.coverage, 1.0)
+        self.assertEqual(self.reasons, {"connection lost": 120.0})
+
+    def test_gap_over_midnight(self) -> None:
+        """A hole over midnight counts for both days with its part, and once as a gap."""
+        hole = Hole(MIDNIGHT + 23 * HOUR, MIDNIGHT + 25 * HOUR, "restart")
+        line = gap_line(encode_full, "twitch", "a", "7", hole)
+        row = self.archive.store(MIDNIGHT + 25 * HOUR, "a", [line])
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + 26 * HOUR, [row])
+        self.now = MIDNIGHT + 26 * HOUR
+        self.assertEqual(self.look(), [])
+        a = [row for row in self.rooms if row.channel == "a"]
+        self.assertEqual([(row.day, row.gaps, row.gap_seconds) for row in a], [
+            ("2025-12-29", 1, HOUR), ("2025-12-30", 0, HOUR)
+        ])  # fmt: skip
+
+    def test_endless_gap(self) -> None:
+        """A gap record of thousands of years does not count, and takes no time."""
+        hole = Hole(-30610224000.0, 253402300799.0, "clock")
+        row = self.archive.store(MIDNIGHT, "a", [gap_line(encode_full, "twitch", "a", "7", hole)])
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, [row])
+        self.assertEqual(self.look(), [])
+        self.assertEqual(self.reasons, {})
+
+
+class ScopeTests(VerifyCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.archive.fill(30)
+        self.now = MIDNIGHT + 30 * HOUR + 60
+
+    def test_days(self) -> None:
+        """Only the days asked for are looked at, with what was stored later of them."""
+        self.assertEqual(self.look(until=date(2025, 12, 29)), [])
+        self.assertEqual(self.totals.objects, 48)
+        self.assertEqual({row.day for row in self.rooms}, {"2025-12-29"})
+        self.assertEqual(self.look(since=date(2025, 12, 30)), [])
+        self.assertEqual(self.totals.objects, 12)
+        self.assertEqual(self.look(since=date(2025, 12, 28), until=date(2025, 12, 28)), [])
+        self.assertEqual(self.totals.objects, 0)
+
+    def test_rooms(self) -> None:
+        """Only the rooms asked for are looked at."""
+        os.unlink(self.archive.path(self.archive.objects[0].key))
+        self.assertEqual(self.look(rooms=frozenset({("twitch", "b")})), [])
+        self.assertEqual(self.totals.objects, 30)
+        self.assertEqual({row.channel for row in self.rooms}, {"b"})
+        self.assertEqual(self.only(rooms=frozenset({("twitch", "a")})).kind, "missing-object")
+
+    def test_deleted_on_another_day(self) -> None:
+        """What is missing on another day is not this day's problem."""
+        os.unlink(self.archive.path(self.archive.objects[0].key))
+        self.assertEqual(self.look(since=date(2025, 12, 30)), [])
+
+
+class Faulty(DirectoryStore):
+    """Fails ``times`` times, at every third of its objects' bytes."""
+
+    def __init__(self, root: str, kind: str, times: int) -> None:
+        super().__init__(root)
+        self.kind = kind
+        self.left = times
+
+    def read(self, key: str) -> Iterator[bytes]:
+        for chunk in super().read(key):
+            yield chunk[: len(chunk) // 2]
+            if self.left:
+                self.left -= 1
+                raise StoreError("no answer", self.kind)
+            yield chunk[len(chunk) // 2 :]
+
+    def list(self, prefix: str = "") -> Iterator[Head]:
+        for number, head in enumerate(super().list(prefix)):
+            if self.left and number == 2:
+                self.left -= 1
+                raise StoreError("no answer", self.kind)
+            yield head
+
+
+class StoreTests(VerifyCase):
+    def test_passing_trouble(self) -> None:
+        """A store that fails now and then is asked again, and nothing counts twice."""
+        self.archive.fill(4, missing=30.0)
+        self.assertEqual(self.look(Faulty(self.archive.root, TRANSIENT, 3)), [])
+        self.assertEqual((self.totals.objects, self.totals.lines), (8, 164))
+        self.assertEqual(len(self.slept), 3)
+        self.assertEqual(self.rooms[1].missing, 120.0)
+        self.assertEqual(self.rooms[1].gaps, 4)
+
+    def test_lasting_trouble(self) -> None:
+        """A store that does not come back, or refuses us, ends it."""
+        self.archive.fill()
+        self.assertRaises(StoreError, self.look, Faulty(self.archive.root, TRANSIENT, 99))
+        self.assertRaises(StoreError, self.look, Faulty(self.archive.root, REFUSED, 1))
+        self.assertEqual(self.slept, [])
+
+
+class Endless:
+    """A store with one object of ``lines`` lines, which is nowhere as a whole."""
+
+    def __init__(self, lines: int) -> None:
+        self.lines = lines
+
+    def read(self, key: str) -> Iterator[bytes]:
+        for start in range(0, self.lines, 1000):
+            yield b"".join(message(n, "a", MIDNIGHT) for n in range(start, start + 1000))
+
+
+class MemoryTests(SynchronousTestCase):
+    def test_memory(self) -> None:
+        """An object is never held as a whole: besides a piece of it, a record takes eight bytes."""
+        name = FileName("twitch", "a", "20251229_0000")
+
+        def peak(lines: int) -> int:
+            store: Any = Endless(lines)
+            tracemalloc.start()
+            found = RoomDayCheck(store, [Named(name.key(), name, 0, None)]).run()
+            _, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            self.assertEqual((found.lines, found.counts.total()), (lines, 0))
+            return most
+
+        peak(1000)
+        grown = peak(60_000) - peak(20_000)
+        self.assertLess(grown, 40_000 * 16)
