@@ -1,7 +1,7 @@
 """The file in which the coverage of rooms outlives the process: one JSON object a line, append only.
 
     {"boot": B, "since": T}                                     at the top, and whenever a period begins
-    {"platform": P, "room": R, "recorded": T, "links": [N, ..]} acknowledged since T on these connections
+    {"platform": P, "room": R, "recorded": T, "links": [..]}    acknowledged since T, on connections (below)
     {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
     {"platform": P, "room": R}                                  no longer wanted
     {"platform": P, "link": N, "heard": T}                      a connection that has been quiet since T
@@ -9,7 +9,10 @@
     {"alive": T, "durable": T, "batch": N, "lines": N}          at every flush, behind N other lines
 
 A room's line may also carry ``lost`` and ``begun``, see ``tally``, and ``heard``: should this be how it
-stood at the end, what came after that may be missing. Times are seconds since the epoch.
+stood at the end, what came after that may be missing. ``links`` are the connections that have the room, each
+with since when, ``[[N, T], ..]``, or without where that does not matter, ``[N]``; ``spans`` are from when to
+when those had it that are gone since a short while; ``holes`` are those whose gap records the earlier run did
+not come to write. Times are seconds since the epoch.
 ``alive``: what arrived until then had been written; ``durable``: until then it was on the disk.
 ``boot`` tells whether the machine has been started anew since.
 
@@ -28,6 +31,10 @@ from typing import Any
 
 import orjson
 
+from chatlog.rooms.coverage import Spans
+
+#: From when to when.
+Span = tuple[float, float]
 #: Platform and name of a room.
 Key = tuple[str, str]
 
@@ -40,16 +47,19 @@ _REASON = 200
 @dataclass(slots=True)
 class Standing:
     """How a room stood: recorded, or missing because of ``reason``, since ``since``. ``lost`` and
-    ``begun`` are the tally's. ``links`` are the numbers of the connections that had it. ``heard``: until
-    then it certainly was recorded; None where that was so until the end."""
+    ``begun`` are the tally's. ``links`` are the numbers of the connections that had it, and since when;
+    ``spans`` tell of those that were gone since a short while. ``heard``: until then it certainly was
+    recorded; None where that was so until the end. ``holes``: when, before that, it was not."""
 
     since: float
     recorded: bool
     reason: str = ""
     lost: float = 0.0
     begun: float | None = None
-    links: tuple[int, ...] = ()
+    links: tuple[tuple[int, float], ...] = ()
+    spans: tuple[Span, ...] = ()
     heard: float | None = None
+    holes: tuple[Span, ...] = ()
 
 
 @dataclass(slots=True)
@@ -75,7 +85,10 @@ def room_line(key: Key, standing: Standing | None) -> bytes:
         if standing.begun is not None:
             entry["begun"] = round(standing.begun, 3)
         if standing.links:
-            entry["links"] = standing.links
+            entry["links"] = [(n, round(since, 3)) if since else n for n, since in standing.links]
+        for name, spans in (("spans", standing.spans), ("holes", standing.holes)):
+            if spans:
+                entry[name] = [(round(start, 3), round(end, 3)) for start, end in spans]
         if standing.heard is not None:
             entry["heard"] = round(standing.heard, 3)
     return _line(entry)
@@ -135,14 +148,32 @@ def replay(data: bytes, boot: str) -> Past:
             for standing in past.rooms.values():
                 standing.lost, standing.begun = 0.0, None
     for (platform, _), standing in past.rooms.items():
-        if standing.links:
-            heard = [quiet.get((platform, str(number))) for number in standing.links]
-            times = [time for time in heard if time is not None]
-            if len(times) == len(heard):
-                # None of them is known to have been alive at the end.
-                standing.heard = min(max(times), standing.heard or max(times))
-            standing.links = ()
+        if past.end is not None:
+            heard = {number: quiet.get((platform, str(number))) for number, _ in standing.links}
+            _doubt(standing, heard, past.end)
+        standing.links = standing.spans = ()
     return past
+
+
+def _doubt(standing: Standing, heard: dict[int, float | None], end: float) -> None:
+    """Whether the connections that were quiet at the end were alive, nobody knows: what none of the others
+    had since they were ``heard`` is a hole."""
+    spans = Spans()
+    for start, until in standing.spans:
+        spans.ended(start, until)
+    quiet, present = [], []
+    for number, since in standing.links:
+        last = heard[number]
+        if last is None:
+            present.append(since)
+        else:
+            spans.ended(since, max(last, since))
+            quiet.append(max(last, since))
+    missing = spans.uncovered(min(quiet, default=end), end, present)
+    if missing and missing[-1][1] >= end:
+        start, _ = missing.pop()
+        standing.heard = min(start, standing.heard or start)
+    standing.holes += tuple(missing)
 
 
 def _apply(past: Past, entry: dict[str, Any]) -> None:
@@ -157,11 +188,9 @@ def _apply(past: Past, entry: dict[str, Any]) -> None:
         return
     reason = "" if recorded is not None else str(entry.get("reason", "restart"))
     lost, begun = _time(entry, "lost") or 0.0, _time(entry, "begun")
-    links = entry.get("links")
-    numbers = tuple(links) if isinstance(links, list) else ()
-    past.rooms[key] = Standing(
-        since, recorded is not None, reason, lost, begun, numbers, _time(entry, "heard")
-    )
+    spans, holes, heard = _spans(entry.get("spans")), _spans(entry.get("holes")), _time(entry, "heard")
+    links = _links(entry.get("links"))
+    past.rooms[key] = Standing(since, recorded is not None, reason, lost, begun, links, spans, heard, holes)
 
 
 def _believed(data: bytes) -> Iterator[dict[str, Any]]:
@@ -195,8 +224,22 @@ def _entries(data: bytes) -> Iterator[dict[str, Any]]:
             yield entry
 
 
+def _links(value: object) -> tuple[tuple[int, float], ...]:
+    links = value if isinstance(value, list) else []
+    pairs = _spans([link if isinstance(link, list) else [link, 0] for link in links])
+    return tuple((int(number), since) for number, since in pairs)
+
+
+def _spans(value: object) -> tuple[Span, ...]:
+    pairs = value if isinstance(value, list) else []
+    whole = (pair for pair in pairs if isinstance(pair, list) and len(pair) == 2 and all(map(_is_time, pair)))
+    return tuple((float(first), float(second)) for first, second in whole)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= _LAST
+
+
 def _time(entry: dict[str, Any], name: str) -> float | None:
-    value = entry.get(name)
-    if isinstance(value, (int, float)) and 0 <= value <= _LAST:
-        return float(value)
-    return None
+    value: Any = entry.get(name)
+    return float(value) if _is_time(value) else None

@@ -19,12 +19,12 @@ from twisted.logger import Logger
 from chatlog.journal.journal import Key, Standing, batch, head_line, replay, room_line
 from chatlog.journal.journal_file import JournalFile
 from chatlog.journal.pending_gaps import PendingGaps
-from chatlog.journal.quiet import QuietLinks
+from chatlog.journal.quiet import QuietLinks, carriers
 from chatlog.journal.tally import Tally
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room, State
+from chatlog.rooms.seats import Room
 
 #: Why a room that nobody took leave of is missing.
 RESTART = "restart"
@@ -183,6 +183,8 @@ class Presence(Service):
             room.coverage.missing(standing.since, standing.reason)
             room.coverage.first = standing.begun
             self._due.add((platform, room.name))
+            for start, end in standing.holes:
+                self.on_hole(platform)(room, Hole(start, end, "connection lost"))
 
     def stopService(self) -> None:
         """Write down the holes that are open; what follows them belongs to the restart. The recorder's
@@ -264,9 +266,9 @@ class Presence(Service):
         missing = coverage.missing_since
         since = coverage.since if missing is None else missing
         lost = self._tally.lost.get(key, 0.0)
-        links = tuple(seat.link.number for seat in room.seats if seat.state is State.RECORDED)
+        links, spans = carriers(room, self._wall(), self._clock.seconds())
         heard = self._pending_gaps.since(key) if coverage.covered else None
-        return Standing(since, coverage.covered, coverage.reason, lost, begun, links, heard)
+        return Standing(since, coverage.covered, coverage.reason, lost, begun, links, spans, heard)
 
     def _clock_jumped(self) -> bool:
         """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
@@ -393,4 +395,4 @@ def _since_the_end(standing: Standing, end: float | None, now: float) -> Standin
     if since > now + DRIFT:
         # It lies in the future: the clock is wrong, or was.
         reason = "clock"
-    return Standing(since, False, reason, standing.lost, standing.begun)
+    return Standing(since, False, reason, standing.lost, standing.begun, holes=standing.holes)

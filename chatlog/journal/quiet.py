@@ -8,11 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from chatlog.journal.journal import link_line
+from chatlog.journal.journal import Span, link_line
 from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Room, State
 
 #: Seconds without a byte after which a connection is noted.
 QUIET = 2.0
+#: Seconds after which a connection that is gone cannot matter any more: those that are dead are found out
+#: sooner.
+_GONE = 300.0
+
+
+def carriers(room: Room, wall: float, clock: float) -> tuple[tuple[tuple[int, float], ...], tuple[Span, ...]]:
+    """The numbers of the connections that have the room, and since when; and from when to when those had it
+    that are gone since a short while. In wall-clock seconds; both times are now. Of one that was the only one
+    all the time it does not matter since when, and 0 is shorter."""
+    epoch = wall - clock
+    seats = [seat for seat in room.seats if seat.state is State.RECORDED]
+    past = room.spans.after(clock - _GONE) if room.spans is not None and seats else []
+    if len(seats) == 1 and not past:
+        return ((seats[0].link.number, 0),), ()
+    links = tuple((seat.link.number, seat.since + epoch) for seat in seats)
+    return links, tuple((start + epoch, end + epoch) for start, end in past)
 
 
 class QuietLinks:

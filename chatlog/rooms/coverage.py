@@ -117,6 +117,10 @@ class Spans:
         self._past.append((start, end))
         del self._past[:-_SPANS]
 
+    def after(self, time: float) -> list[tuple[float, float]]:
+        """Those that ended later than that."""
+        return [span for span in self._past if span[1] > time]
+
     def uncovered(
         self, start: float, end: float, present: Iterable[float] = ()
     ) -> list[tuple[float, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link
 from tests.fakes import MemoryFiles
@@ -80,6 +81,60 @@ class QuietTests(PresenceCase):
         """One of the connections that have the room is enough."""
         self.assertEqual(self.quiet_for(20.0, 0.0), START + 60.0)
         self.assertEqual(self.quiet_for(20.0, 30.0), START + 40.0)
+
+    def gone_and_back(self, boot: str = "one start") -> QuietRun:
+        """Killed at START + 60. Of two connections one has been quiet since START + 20; the other was lost at
+        START + 30 and had the room again at START + 40."""
+        run = self.run_from(START, lanes=2, boot=boot)
+        first, second = run.quiet_links
+        for link in run.quiet_links:
+            run.pool.link_up(link)
+        run.clock.advance(0)
+        for link in run.quiet_links:
+            for name in run.pool.rooms:
+                run.pool.acknowledged(link, name)
+        while run.now() < START + 60.0:
+            run.advance(0.5)
+            first.heard = max(first.heard, min(run.now(), START + 20.0))
+            second.heard = run.now()
+            if run.now() == START + 30.0:
+                run.pool.link_down(second, run.now(), "connection lost")
+            if run.now() == START + 40.0:
+                run.pool.link_up(second)
+                run.clock.advance(0)
+                run.pool.acknowledged(second, "a")
+        run.flush()
+        self.assertEqual(run.holes, [])
+        run.kill()
+        return run
+
+    def test_hole_that_was_over(self) -> None:
+        """Where the other connection was gone for a while and is back, what none of them had in between is a
+        hole of its own, and what they had since is not missing."""
+        self.gone_and_back()
+        run = self.run_from(START + 80.0)
+        run.acknowledge("a")
+        between = Hole(START + 30.0, START + 40.0, "connection lost")
+        self.assertEqual(run.holes, [("a", between), ("a", Hole(START + 60.0, START + 80.0, "restart"))])
+        run.advance(5)
+        run.kill()
+        self.assertEqual(self.hole_after(run), START + 80.0)
+
+    def test_hole_that_was_over_and_another_kill(self) -> None:
+        """It is not forgotten by a process that dies before the room is there, or before it has written
+        anything; it is not told twice by one that dies later."""
+        self.gone_and_back()
+        self.run_from(START + 80.0, rooms=()).kill()
+        run = self.run_from(START + 90.0, rooms=())
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 100.0)
+        self.assertEqual(run.holes, [("a", Hole(START + 30.0, START + 40.0, "connection lost"))])
+        run.flush()
+        run.kill()
+        run = self.run_from(START + 110.0)
+        run.acknowledge("a")
+        self.assertEqual(run.holes, [("a", Hole(START + 60.0, START + 110.0, "restart"))])
 
     def test_heard_again(self) -> None:
         """What was quiet and is no more has lost nothing; what is quiet again is so since then."""
