@@ -279,6 +279,7 @@ def _suggestion(section: Section, key: str) -> str:
     ]
     if key in ROOT.keys:
         return "; it belongs to the top level, so mind the indentation"
+    known = f"; known are {', '.join(section.keys)}"
     if elsewhere:
-        return f"; did you mean {' or '.join(f'{name}.{key}' for name in elsewhere)}?"
-    return f"; known are {', '.join(section.keys)}"
+        return f"{known}; or did you mean {' or '.join(f'{name}.{key}' for name in elsewhere)}?"
+    return known

@@ -57,6 +57,7 @@ s3:
             SHORT + "recorder: {s3: x}": "top level",
             SHORT + "http: {zzz: 1}": "known are listen",
             SHORT + "uploader: {directory: x}": "did you mean recorder.directory or archive.directory?",
+            SHORT + "alarms: {url: x}": "unknown key; known are webhook, ",
             SHORT + "recorder: {<<: {detail: basic}}": "recorder.<<: unknown key",
             SHORT + "kick: {channels: [{name: x, slug: y}]}": "kick.channels[0].name: unknown key",
         }
