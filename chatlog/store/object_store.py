@@ -293,15 +293,16 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
     hosted = not endpoint and "." not in settings.bucket
     config = _config(endpoint or _amazon(settings.region, settings.bucket if hosted else ""))
     config |= {"region": settings.region, "virtual_hosted_style_request": hosted}
-    secrets: list[str] = []
-    for name, secret in (
-        ("access_key_id", settings.access_key_id),
-        ("secret_access_key", settings.secret_access_key),
-    ):
-        if secret is not None:
-            config[name] = secret.reveal()
-            secrets.append(secret.reveal())
-    secrets += _from_environment()
+    keys = {
+        name: secret.reveal()
+        for name, secret in (
+            ("access_key_id", settings.access_key_id),
+            ("secret_access_key", settings.secret_access_key),
+        )
+        if secret is not None
+    }
+    config |= _credentials(keys)
+    secrets = [*keys.values(), *_from_environment()]
     allow_http = endpoint.startswith("http://")
     try:
         store = S3Store(
@@ -314,6 +315,15 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
         raise StoreError(f"s3: {_clean(str(error).partition(chr(10))[0])}", REFUSED) from None
     where = urlsplit(endpoint).netloc if endpoint else f"AWS, {settings.region}"
     return ObjectStore(store, f"the bucket {settings.bucket} at {where}", tuple(secrets))
+
+
+def _credentials(keys: dict[str, str]) -> dict[str, Any]:
+    """How the library gets to know the keys of the settings. A session token of the environment would go
+    along with them, and it belongs to the environment's key alone."""
+    other = keys.get("access_key_id") != os.environ.get("AWS_ACCESS_KEY_ID")
+    if len(keys) < 2 or not other or not os.environ.get("AWS_SESSION_TOKEN"):
+        return dict(keys)
+    return {"credential_provider": lambda: {**keys, "token": None, "expires_at": None}}
 
 
 def open_url(url: str, rotate_size: int) -> ObjectStore:

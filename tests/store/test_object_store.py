@@ -249,6 +249,16 @@ class EndpointTests(StoreCase):
         self.assertEqual((error.kind, self.s3.objects), (EXISTS, {"a": b"1"}))
         self.assertEqual(len(self.s3.headers["a"]["x-amz-content-sha256"]), 64)
 
+    def test_session_token(self) -> None:
+        """A session token of the environment goes with the environment's key, and with no other."""
+        self.environ(AWS_ACCESS_KEY_ID="another", AWS_SECRET_ACCESS_KEY="x", AWS_SESSION_TOKEN="token")
+        open_s3(self.settings(self.s3.endpoint), 1000).put_new("a", b"1", {})
+        self.assertNotIn("x-amz-security-token", self.s3.headers["a"])
+        self.assertIn(f"Credential={KEY_ID}/", self.s3.headers["a"]["authorization"])
+        self.environ(AWS_ACCESS_KEY_ID=KEY_ID)
+        open_s3(self.settings(self.s3.endpoint), 1000).put_new("b", b"1", {})
+        self.assertEqual(self.s3.headers["b"]["x-amz-security-token"], "token")
+
     def test_region(self) -> None:
         """The region is part of what is signed."""
         store = open_s3(self.settings(self.s3.endpoint, "auto"), 1000)
