@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -20,7 +19,7 @@ from chatlog.journal.journal import Key, Standing, batch, head_line, replay, roo
 from chatlog.journal.journal_file import JournalFile
 from chatlog.journal.pending_gaps import PendingGaps
 from chatlog.journal.quiet import QuietLinks, carriers
-from chatlog.journal.tally import Tally
+from chatlog.journal.tally import RoomTime, Tally
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
@@ -32,17 +31,6 @@ RESTART = "restart"
 DRIFT = 2.0
 #: Seconds after which a change of coverage is on the disk in every case.
 _SETTLED = 5.0
-
-
-class RoomTime(NamedTuple):
-    """Seconds of a period in which a room was recorded and in which it was not; why it is missing at
-    the end, ``""`` if it is not."""
-
-    platform: str
-    channel: str
-    recorded: float
-    missing: float
-    reason: str
 
 
 class Presence(Service):
@@ -85,6 +73,8 @@ class Presence(Service):
         # The rooms in the pools, and the seconds of those that were removed within the period.
         self._rooms: dict[Key, Room] = {}
         self._gone: dict[Key, RoomTime] = {}
+        # Since when those are wanted that came after the start.
+        self._wanted_since: dict[Key, float] = {}
         self._began = False
         self._quiet = QuietLinks(self._pools)
         self._pending_gaps = PendingGaps()
@@ -185,6 +175,8 @@ class Presence(Service):
             self._due.add((platform, room.name))
             for start, end in standing.holes:
                 self.on_hole(platform)(room, Hole(start, end, "connection lost"))
+        elif self._before != (0.0, 0.0):
+            self._wanted_since[platform, room.name] = self._wall()
 
     def stopService(self) -> None:
         """Write down the holes that are open; what follows them belongs to the restart. The recorder's
@@ -307,9 +299,10 @@ class Presence(Service):
                 yield gone
                 continue
             if standing is None:
-                # Wanted all the time, and never acknowledged.
-                standing = Standing(self._started, False, "not acknowledged")
-            time = _time(tally, key, standing, until)
+                wanted = self._wanted_since.get(key, self._started)
+                yield RoomTime(*key, 0.0, max(0.0, until - max(since, wanted)), "not acknowledged")
+                continue
+            time = tally.time(key, standing, until)
             if gone is not None:
                 # Removed, and added again.
                 time = time._replace(
@@ -322,8 +315,9 @@ class Presence(Service):
         room = self._rooms.pop(key, None)
         standing = None if room is None else self._standing_of(key, room)
         if standing is not None:
-            self._gone[key] = _time(self._tally, key, standing, self._wall())._replace(reason="removed")
+            self._gone[key] = self._tally.time(key, standing, self._wall())._replace(reason="removed")
         self._tally.lost.pop(key, None)
+        self._wanted_since.pop(key, None)
         self._pending_gaps.forget(key)
 
     @property
@@ -375,13 +369,6 @@ class Presence(Service):
         self._head_due = self._all_due = True
         self._due.update(self._keys())
         self._quiet.unsure()
-
-
-def _time(tally: Tally, key: Key, standing: Standing, until: float) -> RoomTime:
-    """The seconds of a room that stands so."""
-    open_since = None if standing.recorded else standing.since
-    recorded, missing = tally.seconds(key, standing.begun, open_since, until)
-    return RoomTime(*key, recorded, missing, "" if standing.recorded else standing.reason)
 
 
 def _since_the_end(standing: Standing, end: float | None, now: float) -> Standing:

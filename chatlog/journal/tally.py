@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from chatlog.journal.journal import Key
+from typing import NamedTuple
+
+from chatlog.journal.journal import Key, Standing
 from chatlog.rooms.coverage import Hole
+
+
+class RoomTime(NamedTuple):
+    """Seconds of a period in which a room was recorded and in which it was not; why it is missing at
+    the end, ``""`` if it is not."""
+
+    platform: str
+    channel: str
+    recorded: float
+    missing: float
+    reason: str
 
 
 class Tally:
@@ -37,6 +50,12 @@ class Tally:
         following, self._next = self._next, None
         self.since = at
         self.lost = following.lost if following is not None and following.since == at else {}
+
+    def time(self, key: Key, standing: Standing, until: float) -> RoomTime:
+        """The seconds, up to ``until``, of a room that stands so."""
+        open_since = None if standing.recorded else standing.since
+        recorded, missing = self.seconds(key, standing.begun, open_since, until)
+        return RoomTime(*key, recorded, missing, "" if standing.recorded else standing.reason)
 
     def seconds(
         self, key: Key, first: float | None, missing_since: float | None, until: float

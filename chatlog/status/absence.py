@@ -72,15 +72,16 @@ class Absence:
         self.gaps.clear()
         return True
 
-    def today(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
-        """The share of today, from 0 to 1, in which the room was recorded. ``wanted``: since when it is
-        wanted, which counts as long as it was never recorded."""
-        missing = wanted if coverage.since is None else coverage.missing_since
-        recorded, lost = self._day.seconds(key, coverage.first, missing, now)
+    def today(self, key: Key, coverage: Coverage, now: float) -> float:
+        """The share of today, from 0 to 1, in which the room was recorded."""
+        if coverage.since is None:
+            return 0.0
+        recorded, lost = self._day.seconds(key, coverage.first, coverage.missing_since, now)
         return _share(recorded, lost, coverage)
 
     def last_hour(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
-        """The same of the last hour."""
+        """The same of the last hour. ``wanted``: since when the room is wanted, which counts as long as it
+        was never recorded."""
         recorded, lost = self._hour(key, coverage, wanted, now)
         return _share(recorded, lost, coverage)
 
@@ -96,12 +97,13 @@ class Absence:
         """Seconds recorded and seconds missing. Of the five minutes with which the hour began it is
         taken that what was missing was spread evenly."""
         begin = max(self._parts[0][0], now - HOUR)
+        if coverage.since is None:
+            return 0.0, max(0.0, now - max(begin, wanted))
         lost = sum(self._lost_in(at, key, begin) for at, (_, gone) in enumerate(self._parts) if key in gone)
         if coverage.first is not None:
             begin = max(begin, coverage.first)
-        missing = wanted if coverage.since is None else coverage.missing_since
-        if missing is not None:
-            lost += max(0.0, now - max(missing, begin))
+        if coverage.missing_since is not None:
+            lost += max(0.0, now - max(coverage.missing_since, begin))
         whole = max(0.0, now - begin)
         lost = min(lost, whole)
         return whole - lost, lost

@@ -138,7 +138,7 @@ class Roster:
             "last": log.written_at or None,
             "records_today": self._activity.today(log),
             "gaps_today": self._absence.gaps[key],
-            "coverage_today": round(self._absence.today(key, coverage, wanted, wall), 5),
+            "coverage_today": round(self._absence.today(key, coverage, wall), 5),
             "coverage_hour": round(self._absence.last_hour(key, coverage, wanted, wall), 5),
             "sparkline": self._activity.hour(log),
         }

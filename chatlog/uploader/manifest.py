@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from chatlog import __version__
 from chatlog.files import Files
-from chatlog.journal.presence import RoomTime
+from chatlog.journal.tally import RoomTime
 from chatlog.recorder.commits import Threads
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded
 from chatlog.uploader.shipment import Stored

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.journal.journal import Standing, batch, head_line, replay, room_line
 from chatlog.journal.journal_file import LARGEST, JournalFile
-from chatlog.journal.presence import Presence, RoomTime
+from chatlog.journal.presence import Presence
+from chatlog.journal.tally import RoomTime
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Coverage, Hole
 from chatlog.rooms.pool import Pool
@@ -813,6 +814,27 @@ class TallyTests(PresenceCase):
             [
                 RoomTime("twitch", "a", 0.0, 10.0, "not acknowledged"),
                 RoomTime("twitch", "b", 0.0, 10.0, "not acknowledged"),
+            ],
+        )
+
+    def test_room_that_never_answers_was_never_recorded(self) -> None:
+        """Neither a restart within the period nor that it came late makes anything of it recorded time."""
+        run = self.run_from(START, rooms=("a",), wanted=("a",))
+        run.acknowledge("a")
+        run.advance(10)
+        run.kill()
+        run = self.run_from(START + 20.0)
+        run.acknowledge("a")
+        run.advance(5)
+        run.wanted.append(("twitch", "late"))
+        run.add("late")
+        run.advance(5)
+        self.assertEqual(
+            run.rows(START),
+            [
+                RoomTime("twitch", "a", 20.0, 10.0, ""),
+                RoomTime("twitch", "b", 0.0, 10.0, "not acknowledged"),
+                RoomTime("twitch", "late", 0.0, 5.0, "not acknowledged"),
             ],
         )
 

@@ -40,7 +40,7 @@ class AbsenceTests(SynchronousTestCase):
         self.absence.closed(KEY, hole)
 
     def today(self) -> float:
-        return self.absence.today(KEY, self.coverage, self.now, self.now)
+        return self.absence.today(KEY, self.coverage, self.now)
 
     def hour(self) -> float:
         return self.absence.last_hour(KEY, self.coverage, self.now, self.now)
@@ -126,12 +126,15 @@ class AbsenceTests(SynchronousTestCase):
         self.assertAlmostEqual(self.hour(), 0.9, places=6)
 
     def test_never_recorded(self) -> None:
-        """A room that was wanted and never recorded is covered to nothing since then."""
+        """A room that was wanted and never recorded is covered to nothing since then, also if that was
+        later than the day began."""
         self.begin(MIDNIGHT)
         self.run_for(100)
         room = Coverage()
-        self.assertEqual(self.absence.today(KEY, room, MIDNIGHT, self.now), 0.0)
-        self.assertEqual(self.absence.last_hour(KEY, room, MIDNIGHT, self.now), 0.0)
+        self.assertEqual(self.absence.today(KEY, room, self.now), 0.0)
+        for wanted in (MIDNIGHT, self.now - 20.0):
+            self.assertEqual(self.absence.last_hour(KEY, room, wanted, self.now), 0.0)
+            self.assertEqual(self.absence.missed(KEY, room, wanted, self.now), self.now - wanted)
 
     def test_wall_clock_set_back(self) -> None:
         """A clock that is set back makes no share that is none."""

@@ -14,7 +14,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
-from chatlog.journal.presence import RoomTime
+from chatlog.journal.tally import RoomTime
 from chatlog.uploader.manifest import HOUR, LOOK, Manifest, ends
 from chatlog.uploader.manifest_rows import seconds_of
 from chatlog.uploader.shipment import Shipment, Stored
