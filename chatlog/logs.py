@@ -103,10 +103,6 @@ class Levels:
     def shows(self, event: LogEvent) -> bool:
         """Whether the event is worth a line."""
         level = event.get("log_level") or LogLevel.info
-        failure = event.get("log_failure")
-        if isinstance(failure, Failure) and failure.check(ReactorNotRunning):
-            # Twisted's answer to a second signal; it ends anyway.
-            return False
         if self._parts:
             least = self._parts.get(part_of(event))
             if least is not None:
@@ -128,7 +124,7 @@ class Console:
         levels: Levels | None = None,
         shape: Shape = as_lines,
     ) -> None:
-        """``verbose`` passes everything on, whatever the levels."""
+        """``verbose`` passes everything on that can be of interest, whatever the levels."""
         self._write = write
         self._verbose = verbose
         self._shape = shape
@@ -136,6 +132,10 @@ class Console:
 
     def __call__(self, event: LogEvent) -> None:
         try:
+            failure = event.get("log_failure")
+            if isinstance(failure, Failure) and failure.check(ReactorNotRunning):
+                # Twisted's answer to a second signal; it ends anyway.
+                return
             if self._verbose or self.levels.shows(event):
                 self._write(self._encoded(event))
         except Exception:

@@ -180,8 +180,10 @@ class FilterTests(ConsoleTestCase):
 
     def test_second_signal(self) -> None:
         """Who asks twice for the end, as ``timeout`` does, gets no traceback."""
-        self.logger("twisted.internet").failure("while calling", Failure(ReactorNotRunning("Can't stop")))
-        self.assertEqual(self.written, [])
+        for verbose in (False, True):
+            logger = self.logger("twisted.internet", verbose)
+            logger.failure("while calling", Failure(ReactorNotRunning("Can't stop")))
+            self.assertEqual(self.written, [])
 
     def test_legacy_messages(self) -> None:
         """twisted.python.log's chatter is left out; its errors are shown."""

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred, fail, gatherResults
-from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.protocol import ClientFactory, connectionDone
+from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import KickChannel, KickSettings, Secret, Settings, TwitchSettings
@@ -162,15 +161,6 @@ def _use_store(open_store: Callable[[Settings], Store], settings: Settings, key:
 # -- Twitch --------------------------------------------------------------------------------------------
 
 
-class _Connection(TwitchProtocol):
-    """A connection that says what is wrong with TLS."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self.reason and not reason.check(ConnectionDone, ConnectionLost):
-            self.reason = f"connection lost: {reason.getErrorMessage()}"
-        super().connectionLost(reason)
-
-
 class TwitchVisit:
     """One connection to Twitch: logs in, joins a room, and leaves."""
 
@@ -180,7 +170,7 @@ class TwitchVisit:
         self._where = f"{settings.host}:{settings.port}"
         self._steps = steps
         steps.now = f"logging in to {self._where}"
-        self.protocol = _Connection(self, settings, clock)
+        self.protocol = TwitchProtocol(self, settings, clock)
         self.done: Deferred[str] = Deferred(lambda _: self.leave())
 
     def leave(self) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 from typing import Protocol as Typed
 
 from autobahn.twisted.websocket import WebSocketClientProtocol
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -24,6 +23,7 @@ from twisted.python.failure import Failure
 
 from chatlog.kick import pusher
 from chatlog.kick.pusher import Closing
+from chatlog.network import tls
 from chatlog.record import rfc3339
 from chatlog.rooms.arrivals import Arrivals
 
@@ -232,10 +232,8 @@ class KickProtocol(WebSocketClientProtocol):
             return f"closed by the server: {self._code} {said}".rstrip()
         if self._closed_at is not None:
             return "closed by the server"
-        if not reason.check(ConnectionDone, ConnectionLost, ConnectionAborted):
-            # TLS: a certificate that does not fit, or no TLS at all.
-            words = reason.getErrorMessage() or "TLS"
-            return f"connection lost: {pusher.readable(words)}"
+        if words := tls.trouble(reason):
+            return f"connection lost: {words}"
         if self.wasNotCleanReason and (self.failedByMe or self.droppedByMe):
             # Autobahn gave the connection up; the cause stands behind what it did.
             words = pusher.readable(self.wasNotCleanReason)

@@ -1,4 +1,5 @@
-"""TLS for clients: the certificates of the system, and one more authority where the user names it."""
+"""TLS for clients: the certificates of the system, one more authority where the user names it, and what is
+wrong in words."""
 
 from __future__ import annotations
 
@@ -7,11 +8,16 @@ from typing import Any
 
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL.SSL import Context
+from OpenSSL.SSL import Error as OpenSSLError
 from twisted.internet._sslverify import IOpenSSLTrustRoot
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.ssl import optionsForClientTLS, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from chatlog.printable import printable
 
 
 @implementer(IOpenSSLTrustRoot)
@@ -28,6 +34,19 @@ class _WithAuthority:
 
 class CertificateAuthorityError(Exception):
     """The file of certificate authorities cannot be used; the text says why."""
+
+
+def trouble(reason: Failure) -> str:
+    """What is wrong with TLS, a certificate that does not fit or no TLS at all, if that is why a connection
+    was lost; ``""`` if it is not."""
+    if reason.check(ConnectionDone, ConnectionLost, ConnectionAborted):
+        return ""
+    error = reason.value
+    if isinstance(error, OpenSSLError) and error.args and isinstance(error.args[0], list):
+        # Each is (library, function, what is wrong).
+        words = ", ".join(str(entry[-1]) for entry in error.args[0] if entry)
+        return printable(words, 300) or "TLS"
+    return printable(reason.getErrorMessage(), 300) or "TLS"
 
 
 def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], Any]:

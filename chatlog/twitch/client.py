@@ -12,12 +12,12 @@ from typing import Any
 from typing import Protocol as Typed
 
 from twisted.internet.interfaces import IConnector, IReactorTime
-from twisted.internet.protocol import Protocol, ReconnectingClientFactory
+from twisted.internet.protocol import Protocol, ReconnectingClientFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import TwitchSettings
-from chatlog.network import pacing
+from chatlog.network import pacing, tls
 from chatlog.rooms.arrivals import Arrivals
 from chatlog.services import Backoff
 from chatlog.twitch import irc
@@ -40,8 +40,6 @@ LOGIN_REFUSALS = (
     "error logging in",
     "invalid nick",
 )
-
-
 #: With what the reason of such a loss begins.
 LOGIN_REFUSED = "login refused: "
 
@@ -145,8 +143,10 @@ class TwitchProtocol(Protocol):
             pacing.end(self.transport)
             self.transport.loseConnection()
 
-    def connectionLost(self, reason: Failure = Failure(Exception())) -> None:  # noqa: B008
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         heard_ago = None if self.welcomed_at is None else self._clock.seconds() - self.arrivals.heard
+        if not self.reason and heard_ago is None and (words := tls.trouble(reason)):
+            self.reason = f"connection lost: {words}"
         if rest := self._splitter.rest():
             self._owner.cut_off(rest)
         self._owner.lost(heard_ago, self.reason or "connection lost")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from OpenSSL.SSL import Error
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -51,8 +52,8 @@ class Peer:
         self.aborted = True
         self.lose()
 
-    def lose(self, connector: Any = None) -> None:
-        reason = Failure(ConnectionLost())
+    def lose(self, connector: Any = None, error: Exception | None = None) -> None:
+        reason = Failure(error or ConnectionLost())
         self.protocol.connectionLost(reason)
         self.factory.clientConnectionLost(connector or Connector(), reason)
 
@@ -210,6 +211,19 @@ class LoginTests(TwitchCase):
         self.assertEqual((link.refused, link.trouble), (False, ""))
         again.lose()
         self.assertEqual((link.refused, link.trouble), (False, "connection lost"))
+
+    def test_refused_certificate(self) -> None:
+        """A server that is not who it should be is said to be so, and not only to be gone; a hole has one
+        name whatever TLS says at its beginning."""
+        pool = self.make("ann")
+        broken = Error([("SSL routines", "", "certificate verify failed")])
+        peer = self.peer()
+        peer.lose(error=broken)
+        self.assertEqual(pool.links[0].trouble, "connection lost: certificate verify failed")
+        again = Peer(peer.factory)
+        again.welcome()
+        again.lose(error=broken)
+        self.assertEqual(pool.links[0].trouble, "connection lost")
 
     def test_no_welcome(self) -> None:
         """A server that takes the connection and then says nothing is given up after 30 s."""
