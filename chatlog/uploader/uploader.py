@@ -362,6 +362,7 @@ class Uploader(Service):
 
     def _tell_packed(self) -> None:
         while self._packed:
+            self._counters.packed += 1
             self._on_packed(self._packed.pop())
 
     def _unexpected(self, failure: Failure) -> None:

@@ -34,7 +34,7 @@ def key(n: int) -> str:
 class UploaderCase(SynchronousTestCase):
     """A spool, a store, a clock."""
 
-    def make(self, threads: Any = None, concurrency: int = 2) -> Uploader:
+    def make(self, threads: Any = None, concurrency: int = 2, compression: str = "none") -> Uploader:
         self.files = MemoryFiles()
         for area in ("sealed", "packed", "manifest"):
             self.files.make_directories(f"/data/{area}")
@@ -42,9 +42,10 @@ class UploaderCase(SynchronousTestCase):
         self.clock = Clock()
         self.counters = Counters()
         self.freed: list[int] = []
+        self.packed: list[int] = []
         self.stored: list[Stored] = []
         return Uploader(
-            UploaderSettings("none", concurrency),
+            UploaderSettings(compression, concurrency),
             self.store,
             "/data",
             self.files,
@@ -53,6 +54,7 @@ class UploaderCase(SynchronousTestCase):
             lambda: NOON + self.clock.seconds(),
             threads or ImmediateThreads(),
             on_freed=self.freed.append,
+            on_packed=self.packed.append,
             on_stored=self.stored.append,
             backoff=Backoff(1.0, 60.0, lambda low, high: high),
         )
@@ -100,6 +102,15 @@ class ShippingTests(UploaderCase):
         self.assertEqual((self.counters.uploaded, self.counters.verified, self.counters.deleted), (4, 4, 4))
         self.assertEqual(sum(self.freed), 18 * (3 + 4 + 5 + 6))
         self.assertEqual(uploader.last_success, NOON)
+
+    def test_packed(self) -> None:
+        """What is compressed on the way is counted, and told with the bytes that it saves."""
+        uploader = self.make(compression="zstd")
+        self.finish(30, 40)
+        self.start(uploader)
+        self.assertEqual((self.counters.packed, self.counters.deleted), (2, 2))
+        self.assertEqual(len(self.packed), 2)
+        self.assertEqual(sum(self.freed), 18 * (30 + 40) + sum(self.packed))
 
     def test_several_at_a_time(self) -> None:
         """As many as configured are under way at once, and never more."""
