@@ -15,9 +15,10 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.python.failure import Failure
 
 from chatlog.simulator.link import Link
+from chatlog.simulator.rooms import Room
 from chatlog.simulator.server import Platform
 from chatlog.simulator.traffic import Traffic
-from chatlog.simulator.twitch_moderation import greeting
+from chatlog.simulator.twitch_moderation import greeting, notice
 
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}\Z")
 _ROOM = re.compile(r"#([a-z0-9_]{1,25})\Z")
@@ -196,7 +197,13 @@ class TwitchConnection(Link, Protocol):
         super().flush()
 
     def _notice(self, name: str, msg_id: str, text: str) -> None:
-        self.send(f"@msg-id={msg_id} :tmi.twitch.tv NOTICE #{name} :{text}")
+        """Refuse a room, which then has no chat for us; that is an event, but nobody else hears it."""
+        room = Room("twitch", name, 0, 0, 0, 1)
+        said = notice(room, msg_id, text)
+        traffic = self.server.traffic
+        traffic.oracle.sent(room, traffic.milliseconds(), said, [self], self.dead)
+        self.pending.append(said[0])
+        self.flush()
 
     def _do_part(self, params: list[str]) -> None:
         for asked in params[0].split(",") if params else ():

@@ -124,9 +124,14 @@ class Moderation:
             return _line(tags, b"ROOMSTATE", room.wire, None), b"", b"room", b'""', key, 0
 
         self._chat.backlog.append((room, state))
-        tags = {"msg-id": msg_id}
-        key = twitch_key("NOTICE", tags, text)
-        return _line(tags, b"NOTICE", room.wire, text.encode()), b"", b"notice", orjson.dumps(text), key, 0
+        return notice(room, msg_id, text)
+
+
+def notice(room: Room, msg_id: str, text: str) -> Said:
+    """What the server says about the room."""
+    tags = {"msg-id": msg_id}
+    key = twitch_key("NOTICE", tags, text)
+    return _line(tags, b"NOTICE", room.wire, text.encode()), b"", b"notice", orjson.dumps(text), key, 0
 
 
 def greeting(room: Room) -> tuple[bytes, bytes]:

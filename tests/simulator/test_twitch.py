@@ -98,19 +98,22 @@ class TwitchTests(SynchronousTestCase):
         client.raw()
         client.send("JOIN #ghost_room,#no-such-name")
         self.assertEqual(client.raw(), b"")
-        for name, msg_id in (
+        self.assertEqual(stage.oracle.events(), [])
+        refused = (
             ("banned_one", "msg_banned"),
             ("suspended1", "msg_channel_suspended"),
             ("blocked1", "msg_channel_blocked"),
             ("tosser", "tos_ban"),
             ("fuller", "msg_concurrent_channel_limit_reached"),
-        ):
+        )
+        for name, msg_id in refused:
             client.send(f"JOIN #{name}")
             (line,) = client.lines()
             self.assertTrue(line.startswith(f"@msg-id={msg_id} :tmi.twitch.tv NOTICE #{name} :"), line)
             stage.traffic.say("twitch", name, 3)
             self.assertEqual(client.raw(), b"")
-        self.assertEqual(stage.oracle.events(), [])
+        events = [(event["channel"], event["type"]) for event in stage.oracle.events()]
+        self.assertEqual(events, [(name, "notice") for name, _ in refused])
 
     def test_numbered_rooms(self) -> None:
         """With a number of rooms only room1 to that one exist."""
