@@ -184,9 +184,7 @@ class Pool(Service):
         successor = self._make_link(link.lane)
         self._open(successor)
         for seat in list(link.seats.values()):
-            replacement = Seat(seat.room, successor)
-            replacement.replaces = seat
-            self._sit(replacement)
+            self._sit(Seat(seat.room, successor, replaces=seat))
             self._overlaps.begin(seat.room, self._clock.seconds() + LINGER)
 
     # -- the inside --------------------------------------------------------------------------------

@@ -110,19 +110,20 @@ class Seat:
 
     __slots__ = ("link", "queued", "reason", "replaces", "room", "since", "state", "tries", "turn")
 
-    def __init__(self, room: Room, link: Link) -> None:
+    def __init__(self, room: Room, link: Link, replaces: Seat | None = None) -> None:
         self.room = room
         self.link = link
         self.state = State.WANTED
         self.reason = ""
-        self.tries = 0
+        #: How often it was refused or met with silence in a row.
+        self.tries = 0 if replaces is None else replaces.tries
         self.queued = False
         #: Counts the state's changes, so that a timer set for an earlier state is recognised.
         self.turn = 0
         #: When it was acknowledged, in seconds of the clock; means something only while it is recorded.
         self.since = 0.0
         #: The seat that is given up once this one is acknowledged.
-        self.replaces: Seat | None = None
+        self.replaces = replaces
 
     def enter(self, state: State, reason: str = "") -> None:
         self.state = state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.rooms.coverage import Hole
@@ -346,6 +347,20 @@ class RetireTests(PoolCase):
         self.assertIsNotNone(room.duplicates)
         self.run_for(10)
         self.assertIsNone(room.duplicates)
+
+    def test_refused_room_is_told_of_once(self) -> None:
+        """A room that was refused and is refused on the new connection again is no news."""
+        pool = self.make(2)
+        old = self.links[0]
+        self.up(pool, old)
+        pool.acknowledged(old, "room0")
+        with capturedLogs() as events:
+            pool.refused(old, "room1", "msg_banned")
+            pool.retire(old)
+            new = self.links[1]
+            self.up(pool, new)
+            pool.refused(new, "room1", "msg_banned")
+        self.assertEqual([event.get("room") for event in events if "reason" in event], ["room1"])
 
     def test_second_announcement_is_the_same(self) -> None:
         """A server that repeats its announcement does not multiply connections."""
