@@ -116,7 +116,7 @@ class Seat:
         self.state = State.WANTED
         self.reason = ""
         #: How often it was refused or met with silence in a row.
-        self.tries = 0 if replaces is None else replaces.tries
+        self.tries: int = 0 if replaces is None else replaces.tries
         self.queued = False
         #: Counts the state's changes, so that a timer set for an earlier state is recognised.
         self.turn = 0
