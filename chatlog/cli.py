@@ -75,8 +75,8 @@ _config = click.option(
 )
 
 
-def load(path: str) -> Settings:
-    """The settings in a file. Ends the command with every problem there is."""
+def load(path: str, status: int = PROBLEM) -> Settings:
+    """The settings in a file. Ends the command with every problem there is, and with this status."""
     from chatlog.config import config
 
     try:
@@ -84,7 +84,7 @@ def load(path: str) -> Settings:
     except config.ConfigError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
-        raise click.exceptions.Exit(PROBLEM) from None
+        raise click.exceptions.Exit(status) from None
 
 
 def end(fine: bool) -> None:
@@ -156,7 +156,7 @@ def client(path: str) -> ApiClient:
     """Who talks to the recorder of a configuration."""
     from chatlog.commands.api_client import ApiClient
 
-    http = load(path).http
+    http = load(path, UNKNOWN).http
     if http.listen is None:
         raise Unanswered("http.listen is switched off in the configuration: nobody can be asked")
     return ApiClient(http.listen, http.token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from twisted.logger import LogLevel, capturedLogs
@@ -21,12 +22,20 @@ from chatlog.config.settings import (
 )
 from chatlog.reload import CHANGEABLE, Reload, changes, is_changeable
 from tests.recording import Recording, line
+from tests.test_layering import ROOT
 
 SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")))
 
 
 class ChangesTests(SynchronousTestCase):
     """What is different."""
+
+    def test_documented(self) -> None:
+        """docs/configuration.md names exactly the keys that can change while the process runs."""
+        page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+        section = page.partition("## Changing it while it runs")[2]
+        section = section.partition("In force")[2].partition(". ")[0]
+        self.assertEqual(set(re.findall(r"`([a-z_.]+)`", section)), set(CHANGEABLE))
 
     def test_paths(self) -> None:
         """Every key that changed is named by its path; a section that is new is one key."""

@@ -244,9 +244,9 @@ class Commits:
         # Else the next commit covers it.
         self.recovered_durable = not leftovers
         if total.files:
+            torn = "; {torn} broken bytes of {torn_files} files are kept in torn/" if total.torn_files else ""
             self._log.info(
-                "recovered {files} files of an earlier run, {lines} lines; {torn} broken bytes of "
-                "{torn_files} files are kept in torn/",
+                "recovered {files} files of an earlier run, {lines} lines" + torn,
                 files=total.files,
                 lines=total.lines,
                 torn=total.torn_bytes,

@@ -131,7 +131,8 @@ def verify(
     finally:
         index.close()
     if totals.empty:
-        click.echo(f"there is nothing of chatlog's to look at in {store.describe()}", err=True)
+        of = "" if scope.all else " of these rooms and days"
+        click.echo(f"there is nothing of chatlog's{of} to look at in {store.describe()}", err=True)
         ctx.exit(UNKNOWN)
     ctx.exit(0 if totals.fine else WRONG)
 

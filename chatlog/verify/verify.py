@@ -55,6 +55,11 @@ class Scope:
         """Whether no day is left out."""
         return (self.since, self.until) == (FIRST_DAY, LAST_DAY)
 
+    @property
+    def all(self) -> bool:
+        """Whether nothing is left out."""
+        return self.all_days and not self.rooms
+
     def has(self, name: FileName) -> bool:
         """Whether a file of this name belongs to it."""
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"

@@ -90,7 +90,9 @@ class StatusTests(CommandCase):
         self.assertNotIn("nothing is wrong", result.stdout)
         self.recent()
         self.assertEqual(self.call(self.archive.root, "--until", "2001-01-01").exit_code, 0)
-        self.assertEqual(self.call(self.archive.root, "--since", "2999-01-01").exit_code, 2)
+        result = self.call(self.archive.root, "--since", "2999-01-01")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("nothing of chatlog's of these rooms and days", result.stderr)
 
     def test_config(self) -> None:
         """The archive is the one of the configuration, where none is named."""
