@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 
 from chatlog.counters import Counters
-from chatlog.kick.events import EventRecords, duplicate_key, other_chatroom
+from chatlog.kick.events import EventRecords, chatroom_of, duplicate_key
 from chatlog.kick.pusher import parse
 from chatlog.record import encode_basic, encode_full
 
@@ -125,7 +125,7 @@ def main(count: int = 20000) -> None:
         for data in batch:
             event = parse(data)
             assert event is not None
-            other_chatroom(event, chatroom_id)
+            chatroom_of(event)
             lines.append(full(event, data, SLUG, chatroom_id, RECEIVED))
 
     def recording_basic(batch: list[bytes]) -> None:

@@ -27,6 +27,7 @@ from zope.interface import implementer
 from chatlog import __version__
 from chatlog.alarms.alarms import Notice
 from chatlog.config.settings import AlarmSettings
+from chatlog.network.fetch import abort
 from chatlog.printable import printable
 from chatlog.record import rfc3339
 from chatlog.services import Backoff
@@ -257,7 +258,7 @@ class _Ignored(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._size += len(data)
-        if self._size > _IGNORED:
+        if self._size > _IGNORED and not self.done.called:
             self._give_up()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -265,6 +266,4 @@ class _Ignored(Protocol):
             self.done.callback(None)
 
     def _give_up(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            getattr(transport, "abortConnection", transport.loseConnection)()
+        abort(self.transport)

@@ -347,17 +347,15 @@ def _with_frame(details: dict[str, Any], event: Event) -> dict[str, Any]:
     return details
 
 
-def other_chatroom(event: Event, chatroom_id: str) -> str:
-    """The chatroom id that the payload names, if it is another than the room's; else ``""``.
+def chatroom_of(event: Event) -> str:
+    """The chatroom id that the payload names, ``""`` if it names none.
 
     A server accepts a subscription to a wrong id, so this is one of the two signs of one (the other is
     silence).
     """
     data = event.data
     if type(data) is dict:
-        named = _id(data.get("chatroom_id"))
-        if named and named != chatroom_id:
-            return named
+        return _id(data.get("chatroom_id"))
     return ""
 
 

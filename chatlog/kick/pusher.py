@@ -149,7 +149,8 @@ def _no_constant(name: str) -> NoReturn:
 
 #: Levels of nesting that are taken, about as many as orjson takes.
 DEEPEST = 1000
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+#: A string, or what begins one and never ends it. Nothing in it is looked at twice.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
@@ -211,15 +212,23 @@ class Closing(enum.Enum):
     AT_ONCE = "at once"
 
 
-#: The time of an event of Kick's, in the JSON within the frame's; in a text it would have more backslashes.
-_CREATED = re.compile(rb'created_at\\":\\"([0-9T:.+Z-]{19,35})\\"')
+#: The name of an event of Kick's, or its time, in the JSON within the frame's; in a text they would have more
+#: backslashes.
+_CREATED = re.compile(rb'"event":"([^"]*)"|created_at\\":\\"([0-9T:.+Z-]{19,35})\\"')
 
 
 def latest_time(data: bytes) -> float | None:
-    """When the last event in ``data`` that says so was made, in seconds since the epoch."""
-    found = _CREATED.findall(data)
+    """When the last chat message in ``data`` was made, in seconds since the epoch. Others carry older times:
+    that of the message that is pinned, for example."""
+    chat = False
+    latest = b""
+    for found in _CREATED.finditer(data):
+        if found[2] is None:
+            chat = found[1].endswith(b"ChatMessageEvent")
+        elif chat:
+            latest = found[2]
     try:
-        return datetime.fromisoformat(found[-1].decode("ascii")).timestamp() if found else None
+        return datetime.fromisoformat(latest.decode("ascii")).timestamp() if latest else None
     except (ValueError, OverflowError):
         return None
 

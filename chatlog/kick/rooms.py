@@ -21,7 +21,7 @@ from chatlog.counters import Counters
 from chatlog.kick import pusher
 from chatlog.kick.client import KickFactory
 from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
-from chatlog.kick.events import PLATFORM, EventRecords, duplicate_key, other_chatroom
+from chatlog.kick.events import PLATFORM, EventRecords, chatroom_of, duplicate_key
 from chatlog.kick.pusher import Closing
 from chatlog.record import SERVER_CHANNEL, Encode
 from chatlog.rooms.coverage import Hole
@@ -53,8 +53,10 @@ class KickIntake:
         seconds: Callable[[], float],
     ) -> None:
         self.channels: dict[str, Room] = {}
-        #: Names of the rooms that have brought an event so far, and of those with another room's id.
+        #: Names of the rooms that have brought an event so far, of those of which one has named the chatroom,
+        #: and of those where that was another room's.
         self.heard: set[str] = set()
+        self.named: set[str] = set()
         self.mistaken: set[str] = set()
         self._server_log = server_log
         self._counters = counters
@@ -67,6 +69,9 @@ class KickIntake:
         self._counters.received += 1
         room = self.channels.get(event.channel)
         if room is None:
+            if self._repeats.seen(frame) and duplicate_key(event, frame)[1]:
+                self._counters.duplicates += 1
+                return
             line = self._records.line(event, frame, SERVER_CHANNEL, "", received)
             if line:
                 self._server_log.append(line)
@@ -84,8 +89,8 @@ class KickIntake:
         line = self._records.line(event, frame, room.name, room.identifier, received)
         if line:
             room.log.append(line)
-        if room.name not in self.heard:
-            self._first_event(room, event)
+        if room.name not in self.named:
+            self._look_at_chatroom(room, event)
 
     def not_understood(self, frame: bytes, received: str) -> None:
         """Take a frame that is no event."""
@@ -94,10 +99,12 @@ class KickIntake:
         if line:
             self._server_log.append(line)
 
-    def _first_event(self, room: Room, event: pusher.Event) -> None:
+    def _look_at_chatroom(self, room: Room, event: pusher.Event) -> None:
         self.heard.add(room.name)
-        other = other_chatroom(event, room.identifier)
+        other = chatroom_of(event)
         if other:
+            self.named.add(room.name)
+        if other and other != room.identifier:
             self.mistaken.add(room.name)
             self._log.error(
                 "kick: the room {room} is configured with chatroom_id {configured}, but its events come "
@@ -304,7 +311,7 @@ class KickRooms(Service):
         for channel in self._channels.pop(slug, []):
             self.intake.channels.pop(channel, None)
         self._added.pop(slug, None)
-        for names in (self.intake.heard, self.intake.mistaken, self._doubted):
+        for names in (self.intake.heard, self.intake.named, self.intake.mistaken, self._doubted):
             names.discard(slug)
         return room
 

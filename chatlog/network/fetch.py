@@ -43,10 +43,12 @@ class _Body(Protocol):
         self._size = 0
 
     def dataReceived(self, data: bytes) -> None:
+        if self.done.called:
+            # Given up, and the other side goes on all the same.
+            return
         self._parts.append(data)
         self._size += len(data)
-        if self._size > self._limit and not self.done.called:
-            self._parts.clear()
+        if self._size > self._limit:
             self.done.errback(TooLong(f"an answer of more than {self._limit} bytes"))
             self._give_up()
 
@@ -62,9 +64,16 @@ class _Body(Protocol):
                 self.done.errback(reason)
 
     def _give_up(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            getattr(transport, "abortConnection", transport.loseConnection)()
+        self._parts.clear()
+        abort(self.transport)
+
+
+def abort(transport: Any) -> None:
+    """End the connection over which the body of an answer comes, without asking the other side."""
+    # The web client hands out a stand-in that can only ask, and over TLS the answer may never come.
+    transport = getattr(transport, "_producer", None) or transport
+    if transport is not None:
+        getattr(transport, "abortConnection", transport.loseConnection)()
 
 
 def http_get(agent: IAgent, limit: int) -> Get:

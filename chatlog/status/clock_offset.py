@@ -32,8 +32,8 @@ class ClockOffset:
         return round(median(self._offsets), 3) if len(self._offsets) >= ENOUGH else None
 
     def sample(self, line: bytes, at: float) -> None:
-        """``line`` is an encoded record that was written at ``at``. What is no chat message, and what was
-        looked at before, is passed over."""
+        """``line`` is an encoded record that was written at ``at``. What is no chat message, what came long
+        after it was said, and what was looked at before, is passed over."""
         if at == self._latest:
             return
         self._latest = at
@@ -41,6 +41,8 @@ class ClockOffset:
         # Records of basic detail have no type; all of them are messages. In a text the quotes of such a
         # pair would be escaped.
         if match is None or (b'"type":"' in line and b'"type":"message"' not in line):
+            return
+        if b'"backfilled":true' in line:
             return
         try:
             sent = datetime.fromisoformat(match[1].decode("ascii")).timestamp()

@@ -187,7 +187,7 @@ class Intake:
 
 def _id_of(line: bytes) -> bytes:
     """The tag ``id`` of a line; ``b""`` where it has none, or has it in an unusual place."""
-    start = line.find(b";id=") + 4
+    start = 4 if line.startswith(b"@id=") else line.find(b";id=") + 4
     if start < 4 or start > line.find(b" "):
         return b""
     return line[start : line.find(b";", start)].partition(b" ")[0]

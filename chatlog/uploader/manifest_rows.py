@@ -130,7 +130,7 @@ def _text(row: dict[str, Any], key: str) -> str:
 
 def _count(row: dict[str, Any], key: str) -> int:
     value = row[key]
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise TypeError(key)
     return value
 

@@ -84,7 +84,8 @@ class ArchiveIndex:
     def add_period(self, head: HeadRow, manifest: str) -> None:
         """There is a manifest of this period."""
         self._base.execute(
-            "insert into periods values (?, ?, ?, ?)", (head.instance, head.since, head.until, manifest)
+            "insert into periods values (?, ?, ?, ?)",
+            (*_texts(head.instance), head.since, head.until, *_texts(manifest)),
         )
 
     def add_object(self, row: ObjectRow) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.counters import Counters
-from chatlog.kick.events import EventRecords, duplicate_key, other_chatroom
+from chatlog.kick.events import EventRecords, chatroom_of, duplicate_key
 from chatlog.kick.pusher import parse
 from chatlog.record import encode_basic, encode_full
 from tests.kick import CHATROOM, chat, frame, plain
@@ -205,16 +205,15 @@ class IdentityTests(SynchronousTestCase):
         assert event is not None
         return duplicate_key(event, data)
 
-    def test_other_chatroom(self) -> None:
-        """A payload that names another chatroom than the room's gives that id."""
+    def test_chatroom(self) -> None:
+        """The chatroom that a payload names, whatever way, if it names one."""
 
         def named(payload: Mapping[str, Any] | list[int]) -> str:
             event = parse(frame("ChatMessageEvent", payload))
             assert event is not None
-            return other_chatroom(event, CHATROOM)
+            return chatroom_of(event)
 
-        self.assertEqual(named(chat()), "")
-        self.assertEqual(named(chat(chatroom_id=CHATROOM)), "")
+        self.assertEqual(named(chat()), CHATROOM)
         self.assertEqual(named(chat(chatroom_id=5)), "5")
         self.assertEqual(named(chat(chatroom_id="6")), "6")
         self.assertEqual(named(chat(chatroom_id=None)), "")

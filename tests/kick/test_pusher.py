@@ -257,6 +257,15 @@ class ProtocolEventTests(SynchronousTestCase):
         self.assertEqual(pusher.readable(None), "")
         self.assertEqual(pusher.readable({"a": "\n"}), "{'a': '\\n'}")
 
+    def test_brackets_and_quotes(self) -> None:
+        """A frame that is made to take long to find out how deep it is does not: each byte is looked at once.
+        Brackets within strings do not count."""
+        quote, escape = b'"', b"\\"
+        for hostile in (quote + (escape + quote) * 300_000, (quote + escape) * 300_000, quote * 600_000):
+            self.assertIsNone(parse(b"[" * 1001 + hostile))
+        text = json.dumps({"event": "x", "data": "\ud800" + '[{"' * 1000})
+        self.assertEqual(understood(text.encode()).name, "x")
+
     def test_deep_protocol_events(self) -> None:
         """Payloads nested as deep as can be read do not make the protocol's own events raise."""
         for name in (pusher.ERROR, "pusher:subscription_error"):

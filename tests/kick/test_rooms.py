@@ -193,6 +193,8 @@ class EventTests(KickCase):
         link.not_understood(b"\xff\x00 nonsense", RECEIVED)
         self.assertEqual([r["type"] for r in self.server.records], ["message", "unparsed"])
         self.assertEqual({r["channel"] for r in self.server.records}, {"_server"})
+        self.say(link, chat(999, "id-1", "stranger"))
+        self.assertEqual((len(self.server.records), self.counters.duplicates), (2, 1))
 
     def test_wrong_id_is_said_once(self) -> None:
         """When a room's events name another chatroom than the configured one, that is said once."""
@@ -203,6 +205,14 @@ class EventTests(KickCase):
         told = [e for e in events if e["log_level"] is LogLevel.error]
         self.assertEqual([(e["room"], e["configured"], e["other"]) for e in told], [("ann", "11", "77")])
         self.assertEqual(len(self.logs["ann"].records), 2)
+
+    def test_wrong_id_after_an_event_that_names_none(self) -> None:
+        """That the first event says nothing of a chatroom proves nothing."""
+        rooms = self.make(KickChannel("ann", 11))
+        link, _ = self.link(rooms)
+        nameless = chat(11, "id-1", "a").replace(b"chatroom_id", b"something")
+        self.say(link, nameless, chat(11, "id-2", "b", named=77))
+        self.assertEqual(rooms.intake.mistaken, {"ann"})
 
     def test_silent_room_is_doubted_once(self) -> None:
         """A room that is acknowledged and never brings anything for hours is named once: the server

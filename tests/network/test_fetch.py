@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,13 +13,25 @@ from twisted.web.client import Agent
 from chatlog.network.fetch import Answer, TooLong, http_get
 
 
+class Stubborn(StringTransport):
+    """A connection that ends only when nobody asks the other side, as TLS does."""
+
+    aborted = False
+
+    def loseConnection(self) -> None:
+        """The other side does not answer."""
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+
 class FetchTests(SynchronousTestCase):
-    def ask(self, limit: int = 1000) -> tuple[Deferred[Answer], Any, StringTransport]:
+    def ask(self, limit: int = 1000) -> tuple[Deferred[Answer], Any, Stubborn]:
         """A request that is on its way, its connection, and what was sent over it."""
         reactor: Any = MemoryReactorClock()
         request = http_get(Agent(reactor), limit)("http://127.0.0.1:81/somewhere?limit=1")
         protocol = reactor.tcpClients[-1][2].buildProtocol(None)
-        transport = StringTransport()
+        transport = Stubborn()
         protocol.makeConnection(transport)
         return request, protocol, transport
 
@@ -54,4 +67,15 @@ class FetchTests(SynchronousTestCase):
         self.assertNoResult(request)
         protocol.dataReceived(b"x")
         self.failureResultOf(request, TooLong)
-        self.assertTrue(transport.disconnecting)
+        self.assertTrue(transport.aborted)
+
+    def test_nothing_is_kept_of_an_endless_answer(self) -> None:
+        """A server that goes on after that costs no memory."""
+        request, protocol, _ = self.ask(limit=1000)
+        protocol.dataReceived(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001)
+        self.failureResultOf(request, TooLong)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for _ in range(100):
+            protocol.dataReceived(bytes(100_000))
+        self.assertLess(tracemalloc.get_traced_memory()[0], 1_000_000)

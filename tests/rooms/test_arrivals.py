@@ -68,10 +68,22 @@ class TimesTests(SynchronousTestCase):
         self.assertIsNone(irc.latest_time(b"@a=b :a PRIVMSG #b :@tmi-sent-ts=1767000000250 \r\n"))
 
     def test_kick(self) -> None:
-        """The time that an event of Kick's carries, in either form; never one in a text."""
+        """The time that a chat message of Kick's carries, in either form; never one in a text, nor that of an
+        old message which another event is about."""
         for text, seconds in (("2025-12-29T09:20:00+00:00", 0.0), ("2025-12-29T09:20:00.500000Z", 0.5)):
-            frame = b'{"event":"x","data":"{\\"id\\":\\"1\\",\\"created_at\\":\\"%s\\"}"}' % text.encode()
+            frame = b"".join(
+                (
+                    b'{"event":"App\\\\Events\\\\ChatMessageEvent",',
+                    b'"data":"{\\"id\\":\\"1\\",\\"created_at\\":\\"%s\\"}"}' % text.encode(),
+                )
+            )
             self.assertEqual(pusher.latest_time(b"\x81\x7e" + frame), START + seconds)
-        spoken = rb'{"data":"{\"content\":\"created_at\\\":\\\"2025-12-29T09:20:00Z\\\"\"}"}'
+        pinned = frame.replace(b"ChatMessageEvent", b"PinnedMessageCreatedEvent")
+        self.assertIsNone(pusher.latest_time(pinned.replace(b"2025-12-29T09:20", b"2025-12-29T09:10")))
+        self.assertEqual(pusher.latest_time(frame + pinned.replace(b"09:20", b"09:10")), START + 0.5)
+        self.assertIsNone(pusher.latest_time(frame[20:]))
+        spoken = rb'{"event":"ChatMessageEvent",' + (
+            rb'"data":"{\"content\":\"created_at\\\":\\\"2025-12-29T09:20:00Z\\\"\"}"}'
+        )
         self.assertIsNone(pusher.latest_time(spoken))
         self.assertIsNone(pusher.latest_time(frame.replace(b"2025-12-29T", b"9999-99-99T")))

@@ -44,6 +44,13 @@ class ClockOffsetTests(SynchronousTestCase):
                 self.sample(record(self.now + 5 - ahead))
             self.assertEqual(self.offset.seconds, ahead)
 
+    def test_backfilled(self) -> None:
+        """Messages that were fetched long after they were said say nothing about the clock."""
+        for _ in range(12):
+            old = record(self.now - 600)
+            self.sample(old.replace(b'"details":{}', b'"details":{"backfilled":true}'))
+        self.assertIsNone(self.offset.seconds)
+
     def test_a_few_old_messages(self) -> None:
         """Some messages that come late, one after another, say nothing about the clock."""
         for late in (0, 0, 900, 0, 900, 900, 0, 0, 900, 0, 0, 0):

@@ -430,6 +430,7 @@ class ReconnectTests(TwitchCase):
             chat("ann", "hello", "id-1"),
             chat("ann", "hello", "id-2"),
             "@msg-id=sub;id=id-3;tmi-sent-ts=1700000000555 :tmi.twitch.tv USERNOTICE #ann",
+            "@id=id-4;tmi-sent-ts=1700000000556 :ann!ann@ann.tmi.twitch.tv PRIVMSG #ann :hello",
         ]
         nameless = [
             "@ban-duration=60;room-id=1001;tmi-sent-ts=1700000000555 :tmi.twitch.tv CLEARCHAT #ann :eve",
@@ -441,10 +442,10 @@ class ReconnectTests(TwitchCase):
         ]
         peer.say(*lines, *lines)
         peer.say(*lines)
-        self.assertEqual(len(self.logs["ann"].records), 3)
-        self.assertEqual(self.counters.duplicates, 6)
+        self.assertEqual(len(self.logs["ann"].records), 4)
+        self.assertEqual(self.counters.duplicates, 8)
         peer.say(*nameless, *nameless)
-        self.assertEqual(len(self.logs["ann"].records) + len(self.server.records), 3 + 12)
+        self.assertEqual(len(self.logs["ann"].records) + len(self.server.records), 4 + 12)
 
     def test_repeated_talk_is_answered_every_time(self) -> None:
         """What the server says to us is heard every time, however alike."""

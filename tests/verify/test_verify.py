@@ -230,6 +230,12 @@ class BrokenTests(VerifyCase):
             self.archive.manifest(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, [*self.archive.objects[4:6], row])
             self.assertEqual(self.only().kind, "invalid-manifest")
 
+    def test_numbers_without_sense(self) -> None:
+        """A manifest whose numbers nobody can count to is a damaged one."""
+        rows = [*self.archive.objects[4:6], self.row._replace(lines=1 << 63)]
+        self.archive.manifest(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, rows)
+        self.assertEqual(self.only().kind, "invalid-manifest")
+
 
 class LineTests(VerifyCase):
     """What is in an object."""
