@@ -6,14 +6,15 @@ a running process cannot change is named, and takes effect at the next start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from twisted.logger import Logger
 
 from chatlog.config.config import ConfigError
-from chatlog.config.settings import Settings
+from chatlog.config.settings import KickSettings, Settings, TwitchSettings
+from chatlog.network.tls import CertificateAuthorityError
 
 #: What can change without a new start: these keys and everything below them.
 CHANGEABLE = (
@@ -56,41 +57,86 @@ def _changed(old: Settings, new: Settings) -> list[str]:
     return list(dict.fromkeys(_TOGETHER.get(key, key) for key in changes(old, new)))
 
 
-def _is_immediate(key: str) -> bool:
-    # A platform whose first room was just added brings its whole section along.
-    return is_changeable(key) or key in ("twitch", "kick")
+def in_force(started: Settings, new: Settings) -> Settings:
+    """What holds when a process that was ``started`` with some settings has read ``new`` ones. Platforms know
+    themselves what of theirs does."""
+    settings = replace(started, twitch=new.twitch, kick=new.kick)
+    for key in CHANGEABLE:
+        settings = _taken(settings, new, key.split("."))
+    return settings
+
+
+def _taken(old: Any, new: Any, path: list[str]) -> Any:
+    """``old`` with the value at ``path`` of ``new``."""
+    if old is None or new is None or not path:
+        return new
+    name, *rest = path
+    return replace(old, **{name: _taken(getattr(old, name), getattr(new, name), rest)})
+
+
+def _with_sections(settings: Settings, platforms: Mapping[str, object]) -> Settings:
+    """``settings`` with a section for each of these platforms, for they can be there without one."""
+    defaults: dict[str, Any] = {"twitch": TwitchSettings(()), "kick": KickSettings(())}
+    there = {name: getattr(settings, name) or defaults[name] for name in defaults if name in platforms}
+    return replace(settings, **there)
 
 
 class Reload:
-    """Reads the configuration again when it is called. ``load()`` gives the settings or raises
-    ConfigError; ``apply(settings)`` puts in force what can be."""
+    """Reads the configuration again when it is called. ``load()`` gives the settings or raises ConfigError
+    or CertificateAuthorityError; ``apply(settings)`` puts in force what can be. ``made()`` gives the
+    sections with which platforms were made, of those that exist: only a new one takes its whole section."""
 
     _log = Logger()
 
     def __init__(
-        self, load: Callable[[], Settings], current: Settings, apply: Callable[[Settings], None]
+        self,
+        load: Callable[[], Settings],
+        current: Settings,
+        apply: Callable[[Settings], None],
+        made: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._load = load
         #: What the process was started with is the measure for what needs a new start.
         self._started = self._in_force = current
         self._apply = apply
+        self._made = made
 
     def __call__(self) -> None:
         """Put a changed configuration in force; one with problems is reported and changes nothing."""
         try:
             new = self._load()
-        except ConfigError as error:
-            for problem in error.problems:
+        except (ConfigError, CertificateAuthorityError) as error:
+            for problem in error.problems if isinstance(error, ConfigError) else [str(error)]:
                 self._log.error("{problem}", problem=problem)
             self._log.error("the configuration has problems; the one that was read before stays in force")
             return
-        now = [key for key in _changed(self._in_force, new) if _is_immediate(key)]
-        later = [key for key in _changed(self._started, new) if not _is_immediate(key)]
+        made = dict(self._made())
+        wanted = _with_sections(new, made)
+        before = _with_sections(self._in_force, made)
+        started = replace(self._started, **made)
+
+        def is_immediate(key: str) -> bool:
+            platform = key.partition(".")[0]
+            return is_changeable(key) or (platform in ("twitch", "kick") and platform not in made)
+
+        now = [key for key in _changed(before, wanted) if is_immediate(key)]
+        later = [key for key in _changed(started, wanted) if not is_immediate(key)]
+        if _backfill(self._started) != _backfill(new) and "twitch.backfill" not in later:
+            # It is made at the start or not at all.
+            later.append("twitch.backfill")
+        try:
+            self._apply(new)
+        except Exception:
+            self._log.failure("while putting the configuration in force; the next SIGHUP tries it again")
+            return
         self._in_force = new
-        self._apply(new)
         if not now and not later:
             self._log.info("the configuration was read again; nothing has changed")
         if now:
             self._log.info("the configuration was read again; in force: {keys}", keys=", ".join(now))
         if later:
             self._log.warn("these keys take effect at the next start: {keys}", keys=", ".join(later))
+
+
+def _backfill(settings: Settings) -> object:
+    return settings.twitch.backfill if settings.twitch is not None else None

@@ -120,6 +120,7 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         rooms.add,
         any("{channel_id}" in template for template in settings.subscribe),
     )
+    rooms.missing = ids.missing
     together = MultiService()
     together.setName("kick")
     for part in (rooms.pool, rooms, ids):
@@ -133,6 +134,13 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         rooms.remove(slug)
 
     return Source(together, rooms.pool, add, remove, ids.missing)
+
+
+def check_authorities(settings: Settings) -> None:
+    """Raises CertificateAuthorityError if one that is named cannot be used."""
+    for section in (settings.twitch, settings.kick):
+        if section is not None:
+            tls_wrapper("localhost", section.ca_file)
 
 
 class Platforms:
@@ -155,6 +163,8 @@ class Platforms:
         #: By platform, its pool and the rooms that are not in it yet.
         self.pools: dict[str, Pool] = {}
         self.missing: dict[str, dict[str, str]] = {}
+        #: The settings with which each of those that exist was made.
+        self.made: dict[str, TwitchSettings | KickSettings] = {}
 
     def reconfigure(self, settings: Settings) -> None:
         """Use these settings for platforms that do not exist yet."""
@@ -164,10 +174,14 @@ class Platforms:
         """The source of ``twitch`` or ``kick``. Raises CertificateAuthorityError when it is new."""
         source = self._sources.get(platform)
         if source is None:
+            made: TwitchSettings | KickSettings
             if platform == "twitch":
-                source = twitch(self._settings.twitch or TwitchSettings(()), self._shared)
+                made = self._settings.twitch or TwitchSettings(())
+                source = twitch(made, self._shared)
             else:
-                source = kick(self._settings.kick or KickSettings(()), self._shared)
+                made = self._settings.kick or KickSettings(())
+                source = kick(made, self._shared)
+            self.made[platform] = made
             self._sources[platform] = source
             self.pools[platform] = source.pool
             self.missing[platform] = source.missing

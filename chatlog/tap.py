@@ -30,14 +30,14 @@ from chatlog.record import encode_basic, encode_full
 from chatlog.recorder.commits import Threads
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
-from chatlog.reload import Reload
+from chatlog.reload import Reload, in_force
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.room_list import RoomList
 from chatlog.rooms.seats import Room
 from chatlog.services import OwnedThreads
-from chatlog.sources import Platforms, Shared
+from chatlog.sources import Platforms, Shared, check_authorities
 from chatlog.spool.spool import Spool
 from chatlog.status.status import Status
 from chatlog.store.archive import open_store
@@ -118,6 +118,7 @@ class World:
 
 def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Daemon:
     """Put the parts together. Raises CertificateAuthorityError and StoreError."""
+    check_authorities(settings)
     reactor, wall, files = world.reactor, world.wall, world.files
     daemon = Daemon(reactor, options)
     counters = Counters()
@@ -228,9 +229,15 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     webhook = Webhook(settings.alarms, settings.instance, lambda: http_agent(reactor), reactor)
     alarms = Alarms(status, reactor, wall, webhook.send)
 
+    def load() -> Settings:
+        new = config.load(options["config"], os.environ)
+        check_authorities(new)
+        return new
+
     def apply(new: Settings) -> None:
         platforms.reconfigure(new)
         rooms.reload(new)
+        new = in_force(settings, new)
         recorder.reconfigure(new.recorder)
         status.settings = new
         webhook.settings = new.alarms
@@ -238,7 +245,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
             daemon.console.levels = logs.Levels(new.log.level, new.log.levels)
 
     daemon.warnings = warnings(settings, os.environ, read_mounts())
-    daemon.on_hangup = Reload(lambda: config.load(options["config"], os.environ), settings, apply)
+    daemon.on_hangup = Reload(load, settings, apply, lambda: platforms.made)
     parts: list[Service] = [Lock(spool), Watchdog(reactor), uploader, recorder, presence, manifest]
     if backfill is not None:
         parts.append(backfill)

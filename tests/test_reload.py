@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.config import ConfigError
 from chatlog.config.settings import (
     AlarmSettings,
+    BackfillSettings,
+    HealthSettings,
     HttpSettings,
     KickChannel,
     KickSettings,
@@ -20,7 +22,8 @@ from chatlog.config.settings import (
     Settings,
     TwitchSettings,
 )
-from chatlog.reload import CHANGEABLE, Reload, changes, is_changeable
+from chatlog.network.tls import CertificateAuthorityError
+from chatlog.reload import CHANGEABLE, Reload, changes, in_force, is_changeable
 from tests.recording import Recording, line
 from tests.test_layering import ROOT
 
@@ -68,12 +71,13 @@ class ReloadTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.applied: list[Settings] = []
-        self.next: Settings | ConfigError = SETTINGS
-        self.reload = Reload(self.load, SETTINGS, self.applied.append)
+        self.next: Settings | Exception = SETTINGS
+        self.made: dict[str, TwitchSettings | KickSettings] = {"twitch": TwitchSettings(("ann", "bob"))}
+        self.reload = Reload(self.load, SETTINGS, self.applied.append, lambda: self.made)
 
     def load(self) -> Settings:
         """What the file says now."""
-        if isinstance(self.next, ConfigError):
+        if isinstance(self.next, Exception):
             raise self.next
         return self.next
 
@@ -138,6 +142,65 @@ class ReloadTests(SynchronousTestCase):
         self.next = SETTINGS
         self.assertIn("in force: alarms.coverage", self.told()[0][1])
         self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
+
+    def test_a_platform_that_came_later(self) -> None:
+        """The first room of a platform brings its section along; what changes in it after that waits for the
+        next start, and is said to."""
+        self.next = replace(SETTINGS, kick=KickSettings((KickChannel("cat", 1),)))
+        self.assertEqual(self.told(), [("info", "the configuration was read again; in force: kick")])
+        self.made["kick"] = self.next.kick or KickSettings(())
+        self.next = replace(SETTINGS, kick=KickSettings((KickChannel("cat", 1),), server="wss://other.example"))
+        later = "these keys take effect at the next start: kick.server"
+        self.assertEqual(self.told(), [("warn", later)])
+        self.assertEqual(self.told(), [("warn", later)])
+
+    def test_a_platform_that_came_without_a_section(self) -> None:
+        """Where the first room was added at run time, the section comes too late for all but its rooms."""
+        self.made["kick"] = KickSettings(())
+        self.next = replace(SETTINGS, kick=KickSettings((KickChannel("cat", 1),), lanes=2))
+        self.assertEqual(
+            self.told(),
+            [
+                ("info", "the configuration was read again; in force: kick.channels"),
+                ("warn", "these keys take effect at the next start: kick.lanes"),
+            ],
+        )
+
+    def test_backfill_comes_with_a_start(self) -> None:
+        """Also where Twitch itself is new, and all the rest of its section is in force."""
+        del self.made["twitch"]
+        backfill = BackfillSettings("https://recent.example/api")
+        self.next = replace(SETTINGS, twitch=TwitchSettings(("ann",), backfill=backfill))
+        self.assertIn(("warn", "these keys take effect at the next start: twitch.backfill"), self.told())
+
+    def test_an_authority_that_cannot_be_read(self) -> None:
+        """It is a problem of the configuration like any other, and nothing of that is in force."""
+        self.next = CertificateAuthorityError("ca.pem: no certificate authority can be read from it")
+        self.assertIn("stays in force", self.told()[1][1])
+        self.assertEqual(self.applied, [])
+
+    def test_what_could_not_be_applied_is_tried_again(self) -> None:
+        """The next signal finds the same changes."""
+        self.next = replace(SETTINGS, alarms=AlarmSettings(coverage=50))
+        self.reload._apply = lambda settings: self.fail("broken")
+        self.told()
+        self.assertEqual(len(self.flushLoggedErrors(self.failureException)), 1)
+        self.reload._apply = self.applied.append
+        self.assertIn("in force: alarms.coverage", self.told()[0][1])
+
+    def test_what_others_see(self) -> None:
+        """Whoever shows the settings shows those that hold."""
+        new = replace(
+            SETTINGS,
+            instance="other",
+            http=HttpSettings("127.0.0.1:1", token=Secret("x"), health=HealthSettings(rooms=5)),
+            recorder=RecorderSettings("elsewhere", rotate_size=10_000),
+        )
+        seen = in_force(SETTINGS, new)
+        self.assertEqual(seen.instance, SETTINGS.instance)
+        self.assertEqual(seen.recorder.directory, SETTINGS.recorder.directory)
+        self.assertEqual((seen.http.listen, seen.http.token), (SETTINGS.http.listen, SETTINGS.http.token))
+        self.assertEqual((seen.http.health.rooms, seen.recorder.rotate_size), (5, 10_000))
 
     def test_nothing_new(self) -> None:
         """An unchanged file is said to be unchanged."""

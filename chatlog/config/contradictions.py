@@ -44,7 +44,16 @@ def _twitch(twitch: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
 
 
 def _kick(kick: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
-    if kick.get("lookup", "") is not None or "kick.channels" in wrong:
+    if "kick.channels" in wrong:
+        return
+    names: dict[int, str] = {}
+    for index, channel in enumerate(kick.get("channels", ())):
+        if (number := channel.get("chatroom_id")) is None:
+            continue
+        if number in names:
+            yield f"kick.channels[{index}]", f"{names[number]} has the chatroom_id {number} already"
+        names.setdefault(number, channel["slug"])
+    if kick.get("lookup", "") is not None:
         return
     for index, channel in enumerate(kick.get("channels", ())):
         if "chatroom_id" not in channel:

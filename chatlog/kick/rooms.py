@@ -244,6 +244,10 @@ class KickRooms(Service):
         self._channels: dict[str, list[str]] = {}
         self._doubted: set[str] = set()
         self._added: dict[str, float] = {}
+        #: Why channels cannot be recorded, by their names; somebody else may use it as well.
+        self.missing: dict[str, str] = {}
+        # Channels with ids that another room has.
+        self._waiting: dict[str, KickChannel] = {}
         self.intake = KickIntake(server_log, encode, counters, clock.seconds)
 
         def new_link(pool: Pool, number: int, lane: int) -> Link:
@@ -278,12 +282,17 @@ class KickRooms(Service):
         new = [name for name in self._names_of(channel) if name not in known]
         others = [self.intake.channels[name].name for name in new if name in self.intake.channels]
         if others:
-            self._log.error(
-                "kick: {room} has the same chatroom_id as {other}; it is not recorded",
-                room=slug,
-                other=others[0],
-            )
+            if slug not in self._waiting:
+                self._log.error(
+                    "kick: {room} has the same chatroom_id as {other}; it is not recorded",
+                    room=slug,
+                    other=others[0],
+                )
+            self._waiting[slug] = channel
+            self.missing[slug] = f"has the same chatroom_id as {others[0]}"
             return
+        if self._waiting.pop(slug, None) is not None:
+            self.missing.pop(slug, None)
         self._channels[slug] = known + new
         if room is None:
             room = Room(slug, self._log_of(slug), str(channel.chatroom_id))
@@ -313,6 +322,10 @@ class KickRooms(Service):
         self._added.pop(slug, None)
         for names in (self.intake.heard, self.intake.named, self.intake.mistaken, self._doubted):
             names.discard(slug)
+        if self._waiting.pop(slug, None) is not None:
+            self.missing.pop(slug, None)
+        for other in list(self._waiting.values()):
+            self.add(other)
         return room
 
     def startService(self) -> None:

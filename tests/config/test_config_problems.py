@@ -60,6 +60,9 @@ s3:
             SHORT + "alarms: {url: x}": "unknown key; known are webhook, ",
             SHORT + "recorder: {<<: {detail: basic}}": "recorder.<<: unknown key",
             SHORT + "kick: {channels: [{name: x, slug: y}]}": "kick.channels[0].name: unknown key",
+            SHORT + "kick: {channels: [{slug: x, chatroom_id: 5}, {slug: y, chatroom_id: 5}]}": (
+                "kick.channels[1]: x has the chatroom_id 5 already"
+            ),
         }
         for text, words in cases.items():
             self.assert_problem(text, words)

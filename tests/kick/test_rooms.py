@@ -153,11 +153,20 @@ class SubscribeTests(KickCase):
         self.assertEqual((room.state, room.reason), (State.REFUSED, "AuthError 401"))
 
     def test_same_chatroom_twice(self) -> None:
-        """Two names with one chatroom id are a mistake that is named; the first goes on."""
+        """Two names with one chatroom id are a mistake that is named and stays to be seen; the first goes on,
+        and when it is removed the other takes its place."""
         with capturedLogs() as events:
-            rooms = self.make(KickChannel("ann", 11), KickChannel("bob", 11))
+            rooms = self.make(KickChannel("ann", 11), KickChannel("bob", 11), KickChannel("cat", 11))
         self.assertEqual(list(rooms.pool.rooms), ["ann"])
-        self.assertEqual([(e["room"], e["other"]) for e in events if "other" in e], [("bob", "ann")])
+        told = [(e["room"], e["other"]) for e in events if "other" in e]
+        self.assertEqual(told, [("bob", "ann"), ("cat", "ann")])
+        same = "has the same chatroom_id as ann"
+        self.assertEqual(rooms.missing, {"bob": same, "cat": same})
+        rooms.remove("ann")
+        self.assertEqual(list(rooms.pool.rooms), ["bob"])
+        self.assertEqual(rooms.missing, {"cat": "has the same chatroom_id as bob"})
+        rooms.remove("cat")
+        self.assertEqual(rooms.missing, {})
 
     def test_removed_room(self) -> None:
         """A room that is removed is given up at the server, and what still comes of it goes to
