@@ -182,6 +182,7 @@ class Pool(Service):
             return
         link.retiring = True
         successor = self._make_link(link.lane)
+        successor.follows = True
         self._open(successor)
         for seat in list(link.seats.values()):
             self._sit(Seat(seat.room, successor, replaces=seat))

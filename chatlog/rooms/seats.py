@@ -136,8 +136,9 @@ class Link(abc.ABC):
 
     ``up`` is true between the server's welcome and the loss; ``trouble`` is why the latest attempt or
     connection ended, and ``refused`` that the server does not take our login or key. ``number`` is never
-    used twice. ``answers`` turns false when the other side has
-    left a ping or a goodbye without an answer: then nobody knows what it sent last.
+    used twice. ``follows``: it was opened for the rooms of one that is ``retiring``. ``answers`` turns
+    false when the other side has left a ping or a goodbye without an answer: then nobody knows what it
+    sent last.
     """
 
     def __init__(self, number: int, lane: int) -> None:
@@ -147,6 +148,7 @@ class Link(abc.ABC):
         self.up = False
         self.answers = True
         self.retiring = False
+        self.follows = False
         self.closing = False
         self.trouble = ""
         self.refused = False

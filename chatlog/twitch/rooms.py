@@ -41,6 +41,9 @@ REFUSALS = frozenset(
 #: Seconds that a connection attempt may take, and that a close may wait for the peer.
 CONNECT_WITHIN = 20.0
 CLOSE_WITHIN = 0.4
+#: Seconds since its welcome after which a connection that was opened because the server asked for it is left
+#: because the server asks for it.
+RECONNECT_AFTER = 5.0
 #: Seconds in which a ping is answered, if at all: it is sent and read at whole seconds.
 PING_ANSWER = 1.5
 
@@ -74,6 +77,8 @@ class TwitchLink(Link):
         self._factory = TwitchFactory(self, settings, clock)
         self._connector: Any = None
         self._gone: Deferred[None] | None = None
+        # The connection that the server has asked to leave.
+        self._leaving: TwitchProtocol | None = None
 
     # -- what the pool asks ------------------------------------------------------------------------
 
@@ -115,8 +120,19 @@ class TwitchLink(Link):
         return protocol.arrivals.heard_ago(self._clock.seconds(), self._wall())
 
     def check(self) -> None:
-        if self._factory.protocol is not None:
-            self._factory.protocol.check()
+        protocol = self._factory.protocol
+        if protocol is not None:
+            protocol.check()
+            self._retire_if_settled(protocol)
+
+    def _retire_if_settled(self, protocol: TwitchProtocol) -> None:
+        """Move to another connection as the server has asked for, but not at once from one to the next and
+        the next. Before its welcome there is nothing to move."""
+        welcomed = protocol.welcomed_at
+        if protocol is not self._leaving or welcomed is None:
+            return
+        if not self.follows or self._clock.seconds() - welcomed >= RECONNECT_AFTER:
+            self._pool.retire(self)
 
     def _send(self, lines: list[bytes]) -> None:
         if self._factory.protocol is not None:
@@ -187,8 +203,12 @@ class TwitchLink(Link):
         elif command == "001":
             protocol.welcome(message.params[0] if message.params else "")
         elif command == "RECONNECT":
-            self._log.info("twitch: connection {number}: the server asks to reconnect", number=self.number)
-            self._pool.retire(self)
+            if self._leaving is not protocol:
+                self._log.info(
+                    "twitch: connection {number}: the server asks to reconnect", number=self.number
+                )
+            self._leaving = protocol
+            self._retire_if_settled(protocol)
         elif command == "CAP" and "NAK" in message.params:
             self._log.error(
                 "twitch: the server does not give the capabilities {capabilities}; "

@@ -399,6 +399,38 @@ class ReconnectTests(TwitchCase):
         self.assertEqual(self.counters.duplicates, 4)
         self.assertEqual(self.holes, [])
 
+    def test_server_that_asks_again_and_again(self) -> None:
+        """A server that sends every new connection away at once is not asked more often than every few
+        seconds."""
+        pool = self.make("ann")
+        begun = 0
+        for _ in range(30):
+            if len(self.reactor.tcpClients) > begun:
+                begun = len(self.reactor.tcpClients)
+                peer = self.peer()
+                peer.say(":tmi.twitch.tv RECONNECT")
+                peer.welcome()
+                self.reactor.advance(0)
+                peer.echo("ann")
+                peer.say(":tmi.twitch.tv RECONNECT")
+            self.run_for(1)
+        self.assertIn(begun, (6, 7, 8))
+        self.assertLess(len(pool.links), 4)
+
+    def test_asked_before_the_welcome(self) -> None:
+        """A connection that is sent away before it has a room comes back by itself, and is the only one."""
+        pool = self.make("ann")
+        early = self.peer()
+        early.say(":tmi.twitch.tv RECONNECT")
+        early.lose()
+        again = Peer(early.factory)
+        again.welcome()
+        self.reactor.advance(0)
+        again.echo("ann")
+        self.run_for(20)
+        self.assertEqual((len(pool.links), len(self.reactor.tcpClients)), (1, 1))
+        self.assertTrue(pool.rooms["ann"].coverage.covered)
+
     def test_old_connection_does_not_come_back(self) -> None:
         """A connection that was replaced is not opened again after the server closed it."""
         pool = self.make("ann")
