@@ -325,6 +325,8 @@ class Checks:
         for text in HOSTILE[:7]:
             if text not in shown:
                 raise PageTrouble(f"{text!r} is not shown as it was sent")
+        # A record that the page cannot make anything of does not keep the others away.
+        page.until("document.getElementById('log').textContent.includes('cannot be shown')", 60)
 
     def is_harmless(self) -> None:
         """The page's own script is the only one, and no text has become one."""

@@ -24,6 +24,8 @@ HOSTILE = (
     "line\u2028separator\u2029 and \x00\x01\x1b[31m control",
     "data: fake\n\nevent: skipped\ndata: 99\n\n",
 )
+#: A value that a page's script cannot make a text of.
+UNPRINTABLE = {"toString": 1, "valueOf": 1}
 _PLAIN = (
     "that was close",
     "LUL",
@@ -93,6 +95,9 @@ def sayings(rng: random.Random, hostile: bool = False) -> Iterator[dict[str, Any
             details["badges"] = f"{HOSTILE[1]}/1,{HOSTILE[0]}/2"
             details["reply-parent-msg-body"] = HOSTILE[1]
             details["reply-parent-display-name"] = HOSTILE[0]
+        if hostile and number % 4 == 2:
+            details["color"] = details["badges"] = UNPRINTABLE
+            details["metadata"] = {"original_sender": {"username": UNPRINTABLE}}
         record = {
             "username": name.lower(),
             "user_id": str(1000 + sum(map(ord, name)) % 900),
@@ -121,7 +126,7 @@ def _event(kind: float, record: dict[str, Any], last: dict[str, Any], hostile: b
         details = {**record["details"], "system-msg": words}
         return {**record, "type": "subscription", "details": details}
     if kind > 0.945:
-        details = {"system-msg": words or f"213 raiders from {who}"}
+        details = {"number_viewers": UNPRINTABLE} if hostile else {"system-msg": f"213 raiders from {who}"}
         return {**record, "type": "raid", "message": "", "details": details}
     if kind > 0.935:
         return {**record, "type": "announcement", "message": words or "Two more rounds, then we cook."}

@@ -10,21 +10,24 @@ const SHORT = { broadcaster: "host", moderator: "mod", lead_moderator: "lead mod
 const EMOTE = /\[emote:\d+:([^\]]{1,64})\]/g;
 
 const cut = (value, length = LONGEST) => {
-  const text = typeof value === "string" ? value : value === undefined || value === null ? "" : String(value);
+  let text = value ?? "";
+  // An object could say of itself what it likes, or nothing at all.
+  if (typeof text !== "string") text = typeof text === "object" ? JSON.stringify(text) : String(text);
   return text.length > length ? `${text.slice(0, length)}…` : text;
 };
+const short = (name) => (typeof name === "string" && Object.hasOwn(SHORT, name) ? SHORT[name] : undefined);
 const object = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
 
 function badges(details) {
   const info = new Map(cut(details["badge-info"]).split(",").map((each) => each.split("/")));
   const found = cut(details.badges).split(",").filter(Boolean).map((each) => {
     const [name, version = ""] = each.split("/");
-    return [SHORT[name] ?? name.replace(/[_-]/g, " "), info.get(name) ?? (name === "bits" ? version : "")];
+    return [short(name) ?? name.replace(/[_-]/g, " "), info.get(name) ?? (name === "bits" ? version : "")];
   });
   const kick = object(object(details.sender).identity).badges;
   for (const badge of Array.isArray(kick) ? kick : []) {
     const { type, text, count: number } = object(badge);
-    found.push([SHORT[type] ?? cut(text || type, 20), number ?? ""]);
+    found.push([short(type) ?? cut(text || type, 20), number ?? ""]);
   }
   return found.slice(0, BADGES).map(([name, number]) => element("span", "badge", `${cut(name, 20)}${number ? ` ${cut(number, 6)}` : ""}`));
 }
@@ -34,7 +37,7 @@ const COLOURS = ["#2f6fb3", "#b3412f", "#2f8a4a", "#8a4fbf", "#b3761f", "#1f8a8a
 
 function hue(record, details) {
   const chosen = details.color || object(object(details.sender).identity).color;
-  if (/^#[0-9a-f]{6}$/i.test(chosen ?? "")) return chosen;
+  if (typeof chosen === "string" && /^#[0-9a-f]{6}$/i.test(chosen)) return chosen;
   let sum = 0;
   for (const letter of cut(record.username, 40)) sum = (sum * 31 + letter.codePointAt(0)) % 9973;
   return COLOURS[sum % COLOURS.length];

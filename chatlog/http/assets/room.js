@@ -88,7 +88,10 @@ function note(text) {
 }
 
 function draw() {
-  for (const data of waiting) {
+  // Whatever is wrong with one of them, the others are shown, and those that come later.
+  const taken = waiting;
+  waiting = [];
+  for (const data of taken) {
     if (shown.has(data)) continue;
     shown.add(data);
     let record;
@@ -98,14 +101,19 @@ function draw() {
       continue;
     }
     if (record === null || typeof record !== "object") continue;
-    const gone = takesBack(record);
-    const struck = gone ? [...log.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
-    for (const each of struck) each.classList.add("gone");
-    const item = line(record, struck.length ? about.get(struck[0]).name ?? "" : null);
+    let item;
+    try {
+      const gone = takesBack(record);
+      const struck = gone ? [...log.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
+      for (const each of struck) each.classList.add("gone");
+      item = line(record, struck.length ? about.get(struck[0]).name ?? "" : null);
+    } catch {
+      // Something in it is of a kind that nobody has thought of; the archive has it as it came.
+      item = element("li", "hole", "A record that cannot be shown here");
+    }
     about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record) });
     add(item);
   }
-  waiting = [];
   while (log.children.length > LINES) {
     shown.delete(about.get(log.firstElementChild)?.data);
     log.firstElementChild.remove();
