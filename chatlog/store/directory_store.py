@@ -149,7 +149,8 @@ class DirectoryStore:
                 yield from self._below(entry.path)
             elif not entry.name.startswith(_UNFINISHED) and entry.is_file():
                 key = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
-                yield Head(key, entry.stat().st_size, "")
+                status = entry.stat()
+                yield Head(key, status.st_size, "", status.st_mtime)
 
     def delete(self, key: str) -> None:
         try:

@@ -160,7 +160,8 @@ class ObjectStore:
                 for meta in batch:
                     key = str(meta["path"])
                     if key.startswith(prefix):
-                        yield Head(key, int(meta["size"]), (meta.get("e_tag") or "").strip('"').lower())
+                        etag = (meta.get("e_tag") or "").strip('"').lower()
+                        yield Head(key, int(meta["size"]), etag, meta["last_modified"].timestamp())
         except FileNotFoundError as error:
             raise self._error(error) from None
         except (BaseError, OSError, ValueError) as error:

@@ -32,11 +32,13 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a store says of an object without sending it. ``etag`` is bare, ``""`` if there is none."""
+    """What a store says of an object without sending it. ``etag`` is bare, ``""`` if there is none.
+    ``stored`` is when that was, in seconds since the epoch by the store's clock; None where nobody knows."""
 
     key: str
     size: int
     etag: str
+    stored: float | None = None
 
 
 class Store(Protocol):

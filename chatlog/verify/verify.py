@@ -32,6 +32,8 @@ HOUR = 3600.0
 _TRIES = (1.0, 3.0, 10.0)
 #: Objects of one room and day that are looked at in one go.
 _AT_ONCE = 2000
+#: Seconds by which a store's clock may differ from a recorder's.
+_CLOCKS = 600.0
 #: What begins and ends a scope of all days.
 FIRST_DAY, LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
 _SUFFIXES = (".gz", ".zst")
@@ -252,20 +254,27 @@ class Verification:
 
     def _look_up(self, head: Head, name: FileName) -> Named:
         row = self._index.see(head.key)
-        if row is None and self._is_pending(name):
+        if row is None and self._is_pending(head, name):
             self.totals.pending += 1
         elif row is None:
             self._problem("unnamed-object", head.key, "no manifest names it")
         return Named(head.key, name, head.size, row)
 
-    def _is_pending(self, name: FileName) -> bool:
+    def _is_pending(self, head: Head, name: FileName) -> bool:
         """Whether it may have been stored in an hour that has no manifest yet."""
+        named_until = self._index.named_until(name.instance or "main")
+        if (
+            head.stored is not None
+            and self._now - 2 * HOUR < head.stored < self._now + _CLOCKS
+            and (named_until is None or head.stored > named_until - _CLOCKS)
+        ):
+            # Perhaps the store was away for long, or files are written to for longer than is known here.
+            return True
         try:
             begun = datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
         except ValueError:
             return False
         finished = (begun // self._scope.rotate + 1) * self._scope.rotate
-        named_until = self._index.named_until(name.instance or "main")
         return finished + 2 * HOUR > self._now and (named_until is None or finished > named_until - HOUR)
 
     def _read_objects(self) -> None:

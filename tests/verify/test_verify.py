@@ -17,6 +17,7 @@ from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import REFUSED, TRANSIENT, Head, StoreError
+from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
 from chatlog.verify.findings import Problem
 from chatlog.verify.object_check import Named, RoomDayCheck
@@ -82,6 +83,32 @@ class WholeTests(VerifyCase):
         self.assertEqual((self.totals.manifests, self.totals.objects, self.totals.pending), (4, 8, 2))
         self.assertEqual(self.totals.lines, 160)
         self.assertEqual(self.read, sum(row.bytes for row in self.archive.objects))
+
+    def stored_late(self, row: ObjectRow, at: float) -> None:
+        """The store says that the object came then."""
+        os.utime(self.archive.path(row.key), (at, at))
+
+    def test_stored_late(self) -> None:
+        """A file that could only be stored hours after it was finished is in none before the next hour; if it
+        is not in that one either, that is a problem."""
+        for hour in range(3):
+            self.archive.manifest(MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR, [])
+        row = self.archive.store(MIDNIGHT + HOUR, "a", [message(1, "a", MIDNIGHT + HOUR)])
+        self.stored_late(row, MIDNIGHT + 3 * HOUR + 600)
+        self.now = MIDNIGHT + 3 * HOUR + 1800
+        self.assertEqual((self.look(), self.totals.pending), ([], 1))
+        self.archive.manifest(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, [])
+        self.now = MIDNIGHT + 5 * HOUR + 1200
+        self.assertEqual([problem.kind for problem in self.look()], ["unnamed-object"])
+
+    def test_files_of_a_day(self) -> None:
+        """Nor does anybody have to know for how long files were written to."""
+        for hour in range(24):
+            self.archive.manifest(MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR, [])
+        row = self.archive.store(MIDNIGHT, "a", [message(1, "a", MIDNIGHT)])
+        self.stored_late(row, MIDNIGHT + 24 * HOUR + 5)
+        self.now = MIDNIGHT + 24 * HOUR + 1800
+        self.assertEqual((self.look(), self.totals.pending), ([], 1))
 
     def test_compressions(self) -> None:
         """The same with gzip, and without compression."""
