@@ -225,6 +225,8 @@ class HangupTests(DaemonCase):
         self.stage.config({"twitch": {"channels": ["room1", "room2"]}})
         daemon = self.stage.daemon()
         self.recording(daemon, "twitch", 2)
+        # Until both have a file.
+        time.sleep(1)
         self.stage.config(
             {
                 "twitch": {"channels": ["room1", "room3"]},
