@@ -203,11 +203,13 @@ def _believed(data: bytes) -> Iterator[dict[str, Any]]:
         if "alive" not in entry:
             continue
         number, count = entry.get("batch"), entry.get("lines", 0)
-        follows = not isinstance(before, int) or number == before + 1
+        # One that lacked only the end of its last line comes again.
+        follows = not isinstance(before, int) or number in (before, before + 1)
         whole = isinstance(count, int) and len(lines) > count
         broken = not whole or (not entry.get("all") and (broken or not follows))
         if not broken:
-            yield from lines
+            # What stands before them is of one that was cut off and came again.
+            yield from lines[-1 - count :]
         before = number
         lines = []
     if not broken:

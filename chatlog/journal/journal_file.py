@@ -195,6 +195,8 @@ class JournalFile:
             # The system forgets what it could not keep; only a new file can be trusted.
             self.write_anew()
         else:
+            # Which of the two files bears the name now, nobody knows; it is opened by that.
+            self._close()
             self._most = self._size + LARGEST
             self._meanwhile = []
             self.incomplete()

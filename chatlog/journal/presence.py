@@ -167,6 +167,9 @@ class Presence(Service):
     def _added(self, platform: str, room: Room) -> None:
         if not self._began:
             return
+        if self._rooms.get((platform, room.name), room) is not room:
+            # Removed and added again since the latest flush.
+            self._removed((platform, room.name))
         self._rooms[platform, room.name] = room
         standing = self._earlier.pop((platform, room.name), None)
         if standing is not None:
@@ -313,6 +316,9 @@ class Presence(Service):
     def _removed(self, key: Key) -> None:
         """The room is no longer recorded; what there was of it in this period counts all the same."""
         room = self._rooms.pop(key, None)
+        hole = None if room is None else room.coverage.turned(self._wall(), "removed")
+        if room is not None and hole is not None:
+            self.on_hole(key[0])(room, hole)
         standing = None if room is None else self._standing_of(key, room)
         if standing is not None:
             self._gone[key] = self._tally.time(key, standing, self._wall())._replace(reason="removed")

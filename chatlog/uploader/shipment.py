@@ -185,6 +185,8 @@ class Shipment:
         """Remove what has been packed as a whole, if that has not been done yet."""
         with suppress(FileNotFoundError):
             size = self._files.size(raw)
+            # Whoever packed it may not have come so far.
+            self._files.sync_directory(self.path("packed"))
             self._files.remove(raw)
             self._on_packed(-size)
 

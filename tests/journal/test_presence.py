@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.journal.journal import Standing, batch, head_line, replay, room_line
+from chatlog.journal.journal import Standing, batch, head_line, link_line, replay, room_line
 from chatlog.journal.journal_file import LARGEST, JournalFile
 from chatlog.journal.presence import Presence
 from chatlog.journal.tally import RoomTime
@@ -725,10 +725,41 @@ class JournalTests(PresenceCase):
             (first + torn + third + again, 15.0, gone),
             (first + third + again, 15.0, gone),
             (first + half + second + third, 14.0, gone),
+            (first + second[:-1] + b"\n" + second + third, 14.0, gone),
+            (first + link_line("twitch", 1, 7.5) + b"\n" + second + third, 14.0, gone),
             (first + second[:-40], 9.0, here),
         ):
             past = replay(data, "x")
             self.assertEqual((past.end, past.rooms), (end, {("twitch", "a"): standing}), data)
+
+    def test_what_was_cut_off_and_not_said_again(self) -> None:
+        """A connection that was quiet in a batch that was cut off, and no longer when it came again, was not
+        quiet."""
+        room = room_line(("twitch", "a"), Standing(7.0, True, links=((1, 0.0),)))
+        first = batch(1, [head_line("x", 5.0), room], 9.0, 8.0)
+        past = replay(first + link_line("twitch", 1, 6.5) + b"\n" + batch(2, [], 14.0, 13.0), "x")
+        self.assertEqual((past.end, past.rooms["twitch", "a"].heard), (14.0, None))
+
+    def test_error_behind_the_new_name(self) -> None:
+        """Where a journal that is written anew has its name, and then something fails, what follows goes to
+        the file of that name."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(1)
+        failing = iter([OSError(errno.EMFILE, "Too many open files")])
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "sync_directory" and (error := next(failing, None)):
+                raise error
+
+        self.files.rule = rule
+        run.presence._journal.write_anew()
+        run.advance(20)
+        run.kill()
+        run = self.run_from(START + 30.0)
+        run.acknowledge("a")
+        [(_, hole)] = run.holes
+        self.assertLessEqual(abs(hole.start - START - 21.0), 0.6)
 
     def test_every_torn_batch(self) -> None:
         """Whatever part of the end of a journal a crash turns into zeros, no room is said to be recorded
@@ -837,6 +868,29 @@ class TallyTests(PresenceCase):
                 RoomTime("twitch", "late", 0.0, 5.0, "not acknowledged"),
             ],
         )
+
+    def test_removed_while_missing(self) -> None:
+        """The hole of a room that is removed ends with that, and has its gap record; so it has when the room
+        is added again at once, and what was recorded of it before counts."""
+        for again in (False, True):
+            run = self.run_from(START, wanted=("a",), rooms=("a",))
+            run.acknowledge("a")
+            run.advance(10)
+            run.pool.parted(run.links[0], "a")
+            run.advance(5)
+            run.remove("a")
+            if again:
+                run.wanted.append(("twitch", "a"))
+                run.add("a")
+            run.advance(0.5)
+            [(name, hole)] = run.holes
+            self.assertEqual((name, hole.start, hole.reason), ("a", START + 10.0, "parted by the server"))
+            self.assertLessEqual(abs(hole.end - START - 15.0), 0.6)
+            [row] = run.rows(START)
+            self.assertAlmostEqual(row.recorded, 10.0)
+            self.assertLessEqual(abs(row.missing - 5.0), 0.6)
+            run.kill()
+            self.files.remove(JOURNAL)
 
     def test_across_a_kill(self) -> None:
         """The seconds of a period outlive the process."""

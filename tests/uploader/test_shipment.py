@@ -77,6 +77,18 @@ class ShipTests(ShipmentCase):
         self.assertEqual(self.packed, [len(data) - len(RAW)])
         self.assertEqual((shipped.freed, self.left()), (len(data), []))
 
+    def test_packed_before(self) -> None:
+        """What another run has packed takes the place of the file only when that is certain to stay."""
+        shipment = self.make("zstd")
+        self.files.put(f"/data/packed/{NAME}.zst", zstandard.compress(RAW))
+        for look in (lambda: shipment.ship(item_of(NAME, "data")), shipment.waiting):
+            self.files.put(f"/data/sealed/{NAME}", RAW)
+            self.files.put(f"/data/packed/{NAME}.zst", zstandard.compress(RAW))
+            self.files.log.clear()
+            look()
+            synced = self.files.log.index(("sync_directory", "/data/packed"))
+            self.assertLess(synced, self.files.log.index(("remove", f"/data/sealed/{NAME}")))
+
     def test_manifest(self) -> None:
         """A manifest has a key of its own, and is no part of the spool's size."""
         shipment = self.make()
