@@ -315,7 +315,7 @@ class Recorder(Service):
         # What was read in this tick arrived after the one before.
         limit = self._settings.buffer_limit
         reason = "disk full" if trouble is not None and trouble.errno in NO_SPACE else "overflow"
-        new, dropped = hold(self._to_write, limit, self._flushed_at, now, reason)
+        new, dropped = hold(self._to_write, limit, min(self._flushed_at, now), now, reason)
         self._counters.appended += new
         if dropped:
             self._counters.dropped["overflow"] += dropped

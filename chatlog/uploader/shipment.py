@@ -134,7 +134,11 @@ class Shipment:
     def ship(self, item: Item) -> Shipped:
         """Ship one file. Raises StoreError and LocalError; the file is then still there."""
         try:
-            path, packed = self._loaded(item)
+            try:
+                path, packed = self._loaded(item)
+            except FileNotFoundError:
+                # A look at what waits may have tidied up beside us; then it is there in the other form.
+                path, packed = self._loaded(item)
         except FileNotFoundError:
             return Shipped(None)
         except (OSError, ValueError) as error:

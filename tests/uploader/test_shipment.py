@@ -77,6 +77,20 @@ class ShipTests(ShipmentCase):
         self.assertEqual(self.packed, [len(data) - len(RAW)])
         self.assertEqual((shipped.freed, self.left()), (len(data), []))
 
+    def test_tidied_up_meanwhile(self) -> None:
+        """A look at what waits that takes an unfinished file away beside it makes nobody forget the file."""
+        shipment = self.make("zstd")
+        looks = iter([shipment.waiting])
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "rename" and (look := next(looks, None)):
+                look()
+
+        self.files.rule = rule
+        shipped = shipment.ship(item_of(NAME, "data"))
+        self.assertIsNotNone(shipped.stored)
+        self.assertEqual((list(self.store.objects), self.left()), ([KEY + ".zst"], []))
+
     def test_packed_before(self) -> None:
         """What another run has packed takes the place of the file only when that is certain to stay."""
         shipment = self.make("zstd")
