@@ -52,6 +52,11 @@ _ROOM = {
         "coverage_today": _NUMBER,
         "coverage_hour": _NUMBER,
         "sparkline": {"type": "array", "items": _NUMBER},
+        "first": {"type": ["number", "null"]},
+        "gaps_hour": {
+            "type": "array",
+            "items": {"type": "array", "prefixItems": [_NUMBER, {"type": ["number", "null"]}], "maxItems": 2},
+        },
     },
 }
 

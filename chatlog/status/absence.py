@@ -20,6 +20,9 @@ DAY = 86400.0
 HOUR = 3600.0
 PARTS = 13
 PART = 300.0
+#: Seconds between two holes of the last hour that are shown as one: a room that comes and goes has no
+#: more of them than this allows.
+BLUR = 30.0
 
 
 class Absence:
@@ -31,6 +34,8 @@ class Absence:
         #: Holes that closed today, by room.
         self.gaps: Counter[Key] = Counter()
         self._parts: deque[tuple[float, dict[Key, float]]] = deque([(now, {})], PARTS)
+        # Where the holes of the last hour lie, of those rooms that had any.
+        self._holes: dict[Key, deque[tuple[float, float]]] = {}
 
     @property
     def since(self) -> float:
@@ -53,6 +58,7 @@ class Absence:
                 self._parts.appendleft((max(hole.start, self._parts[0][0] - PART), {}))
         self._day.closed(key, hole)
         self.gaps[key] += 1
+        self._remember(key, hole)
         last = len(self._parts) - 1
         for index, (start, lost) in enumerate(self._parts):
             begin = max(hole.start, start)
@@ -60,11 +66,22 @@ class Absence:
             if end > begin:
                 lost[key] = lost.get(key, 0.0) + end - begin
 
+    def _remember(self, key: Key, hole: Hole) -> None:
+        holes = self._holes.setdefault(key, deque())
+        while holes and holes[0][1] < hole.end - HOUR:
+            holes.popleft()
+        start, end = hole.start, hole.end
+        while holes and start < holes[-1][1] + BLUR and end > holes[-1][0] - BLUR:
+            before = holes.pop()
+            start, end = min(start, before[0]), max(end, before[1])
+        holes.append((start, end))
+
     def look(self, now: float) -> bool:
         """Called every few seconds; whether a new day has begun."""
         start = self._parts[-1][0]
         if now - start >= PART or now < start:
             self._parts.append((now, {}))
+            self._holes = {key: holes for key, holes in self._holes.items() if holes[-1][1] > now - HOUR}
         if 0 <= now - self._midnight < DAY:
             return False
         self._midnight = now - now % DAY
@@ -84,6 +101,20 @@ class Absence:
         was never recorded."""
         recorded, lost = self._hour(key, coverage, wanted, now)
         return _share(recorded, lost, coverage)
+
+    def holes(self, key: Key, coverage: Coverage, wanted: float, now: float) -> list[list[float | None]]:
+        """Where in the last hour the room was not recorded: ``[from, to]``, in order, to half a minute;
+        ``to`` is None of one that is still open."""
+        begin = now - HOUR
+        found: list[list[float | None]] = [
+            [round(max(start, begin), 1), round(end, 1)]
+            for start, end in self._holes.get(key, ())
+            if end > begin
+        ]
+        opened = wanted if coverage.since is None else coverage.missing_since
+        if opened is not None:
+            found.append([round(max(opened, begin), 1), None])
+        return found
 
     def missed(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
         """Seconds of the last hour in which the room was not recorded."""

@@ -111,7 +111,10 @@ class Roster:
         words), ``since`` (when it began or ceased to be recorded), ``rate`` (messages in the last
         minute), ``last`` (when its latest record was written), ``records_today``, ``gaps_today`` (holes
         that closed), ``coverage_today`` and ``coverage_hour`` (share of the time in which it was
-        recorded, 0 to 1), ``sparkline`` (messages in each of the last 60 minutes, the latest last).
+        recorded, 0 to 1), ``sparkline`` (messages in each of the last 60 minutes, the latest last),
+        ``first`` (when it was recorded for the first time, if that was in this process), ``gaps_hour``
+        (``[from, to]`` of each part of the last hour in which it was not recorded; ``to`` is null while
+        it lasts).
         """
         if self._in_pool(platform, name):
             return self._room(platform, self._pools[platform].rooms[name], now, wall)
@@ -141,16 +144,19 @@ class Roster:
             "coverage_today": round(self._absence.today(key, coverage, wall), 5),
             "coverage_hour": round(self._absence.last_hour(key, coverage, wanted, wall), 5),
             "sparkline": self._activity.hour(log),
+            "first": coverage.first,
+            "gaps_hour": self._absence.holes(key, coverage, wanted, wall),
         }
 
     def _not_in_pool(self, platform: str, name: str, wall: float) -> Facts:
+        wanted = self._wanted.get((platform, name), wall)
         return {
             "platform": platform,
             "name": name,
             "id": "",
             "state": "wanted",
             "reason": self._missing[platform][name],
-            "since": self._wanted.get((platform, name), wall),
+            "since": wanted,
             "rate": 0.0,
             "last": None,
             "records_today": 0,
@@ -158,6 +164,8 @@ class Roster:
             "coverage_today": 0.0,
             "coverage_hour": 0.0,
             "sparkline": SILENCE,
+            "first": None,
+            "gaps_hour": [[round(max(wanted, wall - HOUR), 1), None]],
         }
 
     def poorly_covered(self, share: float, wall: float) -> Iterator[tuple[Key, float]]:

@@ -167,3 +167,49 @@ class AbsenceTests(SynchronousTestCase):
         if self.now < MIDNIGHT + 86400:
             self.assertAlmostEqual(self.today(), share(MIDNIGHT), places=6)
         self.assertApproximates(self.hour(), share(max(MIDNIGHT, self.now - 3600)), 300 / 3600)
+
+    def holes(self) -> list[list[float | None]]:
+        return self.absence.holes(KEY, self.coverage, self.now, self.now)
+
+    def test_where(self) -> None:
+        """Where the holes of the last hour lie: each with its two ends, the open one without its end; what
+        is older is gone, and a hole that began before the hour is cut off there."""
+        self.begin(MIDNIGHT)
+        self.run_for(600)
+        self.lose(120)
+        self.run_for(600)
+        self.lose(60)
+        two = [[MIDNIGHT + 600, MIDNIGHT + 720], [MIDNIGHT + 1320, MIDNIGHT + 1380]]
+        self.assertEqual(self.holes(), two)
+        self.run_for(3600 - 720)
+        self.assertEqual(self.holes(), [[MIDNIGHT + 660, MIDNIGHT + 720], two[1]])
+        self.coverage.ended(self.now, "connection lost")
+        began = self.now
+        self.run_for(65)
+        self.assertEqual(self.holes(), [two[1], [began, None]])
+        self.run_for(7200)
+        self.assertEqual(self.holes(), [[self.now - 3600, None]])
+
+    def test_where_is_bounded(self) -> None:
+        """A room that comes and goes all the time has few holes to show; those that lie close together are
+        one, and one room's holes are not another's."""
+        self.begin(MIDNIGHT)
+        for _ in range(2000):
+            self.lose(5)
+            self.run_for(5)
+        self.assertEqual(len(self.holes()), 1)
+        for _ in range(200):
+            self.run_for(40)
+            self.lose(40)
+        self.assertLess(len(self.holes()), 50)
+        self.assertEqual(
+            self.absence.holes(("kick", "a"), Coverage(), self.now, self.now), [[self.now, None]]
+        )
+
+    def test_where_a_part_turned(self) -> None:
+        """A hole whose cause changed is one hole here."""
+        self.begin(MIDNIGHT)
+        self.run_for(60)
+        for start, end in ((10.0, 20.0), (20.0, 35.0)):
+            self.absence.closed(KEY, Hole(MIDNIGHT + start, MIDNIGHT + end, "x"))
+        self.assertEqual(self.holes(), [[MIDNIGHT + 10, MIDNIGHT + 35]])
