@@ -91,11 +91,16 @@ class Recorder(Service):
         self._failing: set[str] = set()
         # Dropped records that the log knows of.
         self._told_dropped = 0
-        self._flushed_at = 0.0
+        # The latest flush, by the wall clock and by the other one.
+        self._flushed_at, self._flushed_clock = 0.0, 0.0
         self._sealed_when_full = -_SEAL_WHEN_FULL
 
         #: Why nothing, or not everything, can be written at present; "" when all is well.
         self.trouble = ""
+        #: When that began, None when all is well, and when records were written for the last time, None
+        #: before the first, in wall-clock seconds.
+        self.trouble_since: float | None = None
+        self.written_at: float | None = None
         #: When the latest tick began, by the clock; a reactor that is blocked lets it grow old.
         self.ticked_at = clock.seconds()
 
@@ -127,6 +132,11 @@ class Recorder(Service):
         """Whether everything that came before the latest flush is in files, records of what was lost
         included."""
         return not self.trouble and not self._to_write
+
+    @property
+    def dropped(self) -> int:
+        """Records that were lost since the present trouble began."""
+        return self._counters.dropped["overflow"] - self._told_dropped
 
     @property
     def durable_lag(self) -> float:
@@ -194,7 +204,7 @@ class Recorder(Service):
         leftovers = self._spool.open()
         Service.startService(self)
         self._period = self._period_of(self._wall())
-        self._flushed_at = self._wall()
+        self._flushed_at, self._flushed_clock = self._wall(), self._clock.seconds()
         self.ticked_at = self._clock.seconds()
         self._start_ticking()
         self._commits.recover(leftovers)
@@ -273,6 +283,8 @@ class Recorder(Service):
         """Write the waiting lines of every room, rotate if it is time, and begin a sync if one is
         due."""
         now = self._wall()
+        if now < self._flushed_at:
+            self._clock_set_back(now)
         written = self._counters.written
         rooms = self._to_write[:]
         self._to_write.clear()
@@ -298,8 +310,11 @@ class Recorder(Service):
                 self._report_loss(room)
         if self._to_write:
             self._hold(now, trouble)
-        self._flushed_at = now
-        self._note_trouble(trouble, self._counters.written > written)
+        wrote = self._counters.written > written
+        if wrote:
+            self.written_at = now
+        self._note_trouble(trouble, wrote, min(self._flushed_at, now))
+        self._flushed_at, self._flushed_clock = now, self._clock.seconds()
         self._rotate_if_due(now)
         # Synced at the tick after which it would be too late; ticks may be a little early.
         self._commits.begin_if_due(self._settings.sync_interval - 0.9 * self._settings.flush_interval)
@@ -307,6 +322,18 @@ class Recorder(Service):
             losses, self._losses = self._losses, []
             self._on_losses(losses)
         self._after_flush(now)
+
+    def _clock_set_back(self, now: float) -> None:
+        """The wall clock was set back to ``now``: what happened before keeps its distance from what happens
+        now, so that nothing that is told of ends before it began."""
+        by = self._flushed_at + (self._clock.seconds() - self._flushed_clock) - now
+        for room in self:
+            if room.loss is not None:
+                room.loss.set_back(by)
+        for loss in self._losses:
+            loss.set_back(by)
+        if self.trouble_since is not None:
+            self.trouble_since -= by
 
     # -- When not everything can be written
 
@@ -327,12 +354,13 @@ class Recorder(Service):
             self._losses.append(room.loss)
             room.loss = None
 
-    def _note_trouble(self, error: OSError | None, wrote: bool) -> None:
+    def _note_trouble(self, error: OSError | None, wrote: bool, since: float) -> None:
+        """What the flush ended in, whether it wrote anything, and when the one before it was."""
         if error is None:
             if self.trouble and wrote and not self._to_write:
-                self.trouble = ""
+                self.trouble, self.trouble_since = "", None
                 self._log.info("writing to {directory} again", directory=self._spool.directory)
-                dropped = self._counters.dropped["overflow"] - self._told_dropped
+                dropped = self.dropped
                 if dropped:
                     self._told_dropped += dropped
                     self._log.error("{count} records found no room and are lost", count=dropped)
@@ -347,6 +375,7 @@ class Recorder(Service):
                 error=reason,
                 limit=self._settings.buffer_limit,
             )
+            self.trouble_since = since
         self.trouble = reason
         now = self._clock.seconds()
         if error.errno in NO_SPACE and now - self._sealed_when_full >= _SEAL_WHEN_FULL:

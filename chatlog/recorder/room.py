@@ -36,6 +36,13 @@ class Loss:
     reason: str = "overflow"
     since: float | None = None
 
+    def set_back(self, by: float) -> None:
+        """The wall clock was set back by so many seconds."""
+        self.first -= by
+        self.last -= by
+        if self.since is not None:
+            self.since -= by
+
 
 class Room:
     """Where a source puts the records of one room. There may be thousands, so it is small.

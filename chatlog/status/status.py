@@ -92,7 +92,7 @@ class Status(Service):
         self._space = space
         self._vitals = vitals or Vitals(clock)
         self._disk = (0, 0)
-        # Since when something has been wrong with the store and the disk.
+        # Since when something has been wrong with the store.
         self._since: dict[str, float] = {}
         self._cached: tuple[float, Facts] | None = None
         self._cached_rooms: tuple[float, list[Facts]] | None = None
@@ -138,7 +138,6 @@ class Status(Service):
             self._disk = self._space(self.settings.recorder.directory)
         self._roster.look(now, wall)
         self._note("store", self._uploader.state != "ok", wall)
-        self._note("disk", bool(self._recorder.trouble), wall)
 
     def _note(self, what: str, wrong: bool, wall: float) -> None:
         if wrong:
@@ -162,7 +161,8 @@ class Status(Service):
         | ``connections`` | list, see ``Roster.connections`` |
         | ``spool`` | ``bytes``, ``max_bytes``, ``free_bytes`` and ``disk_bytes`` of its file system, \
 ``open_files``, ``buffered_bytes`` (not in a file yet), ``durable_lag``, ``ticked`` (age of the latest \
-tick), ``trouble`` and ``fatal`` (in words, ``""`` is well), ``trouble_since`` |
+tick), ``trouble`` and ``fatal`` (in words, ``""`` is well), ``trouble_since``, ``written`` (when records \
+were written for the last time), ``dropped`` (records lost since the trouble began) |
         | ``uploads`` | ``waiting_files``, ``waiting_bytes``, ``oldest`` (age of the oldest that waits), \
 ``in_flight``, ``state``, ``state_since`` (null while it is ok), ``last_error`` (the store's words), \
 ``last_success``, ``uploaded``, ``verified``, ``deleted``, ``quarantined`` (files that are put aside at \
@@ -235,7 +235,9 @@ present) |
             "durable_lag": recorder.durable_lag,
             "ticked": max(0.0, now - recorder.ticked_at),
             "trouble": recorder.trouble,
-            "trouble_since": self._since.get("disk"),
+            "trouble_since": recorder.trouble_since,
+            "written": recorder.written_at,
+            "dropped": recorder.dropped,
             "fatal": recorder.fatal,
         }
 

@@ -333,6 +333,54 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(rig.recorder.spool_bytes, 4 * size)
         self.assertEqual(list(rig.contents("open").values()), [line(1) + line(2) + line(3)])
 
+    def test_since_when(self) -> None:
+        """Since when nothing is written, when something was for the last time, and how much was lost since,
+        are known as long as it lasts."""
+        size = len(line(0))
+        rig = Recording(buffer_limit=2 * size).start()
+        self.assertEqual((rig.recorder.trouble_since, rig.recorder.written_at), (None, None))
+        rig.append("one", line(1))
+        rig.advance(0.5)
+        written = rig.now()
+        self.assertEqual((rig.recorder.trouble_since, rig.recorder.written_at), (None, written))
+        rig.advance(10)
+        before = rig.now()
+        rig.files.rule = _no_writes
+        rig.append("one", *map(line, range(5)))
+        rig.advance(20)
+        self.assertEqual((rig.recorder.trouble_since, rig.recorder.written_at), (before, written))
+        self.assertEqual(rig.recorder.dropped, 3)
+        rig.files.rule = _anything
+        rig.advance(1)
+        self.assertEqual((rig.recorder.trouble_since, rig.recorder.written_at), (None, rig.now()))
+        self.assertEqual(rig.recorder.dropped, 0)
+
+    def test_clock_set_back_while_records_are_lost(self) -> None:
+        """When somebody sets the clock back while records are dropped, what is said of them is as long as it
+        took, ends when the last one was lost, and never ends before it begins."""
+        for by in (0.7, 40.0, 3600.0):
+            rig = Recording(buffer_limit=0).start()
+            rig.append("one", line(0))
+            rig.advance(1)
+            rig.files.rule = _no_writes
+            for number in range(20):
+                rig.append("one", line(number))
+                rig.append("two", *([line(number)] if number < 5 else []))
+                rig.advance(0.5)
+                if number == 9:
+                    rig.wall -= by
+            rig.files.rule = _anything
+            last = rig.now()
+            self.assertAlmostEqual(rig.recorder.trouble_since or 0, last - 10, 3)
+            rig.advance(1)
+            rig.append("one", line(99))
+            rig.advance(1)
+            one, two = sorted(rig.losses, key=lambda loss: loss.channel)
+            self.assertAlmostEqual(one.first, last - 10, 3)
+            self.assertAlmostEqual(one.last, last, 3)
+            self.assertAlmostEqual(two.first, last - 10, 3)
+            self.assertAlmostEqual(two.last, last - 7.5, 3)
+
     def test_max_size_counts_the_earlier_run(self) -> None:
         """Files that were waiting before the start count too."""
         files = MemoryFiles()

@@ -276,6 +276,9 @@ class PartTests(StatusCase):
         spool = self.scene.facts()["spool"]
         self.assertEqual((spool["bytes"], spool["open_files"], spool["buffered_bytes"]), (1690, 1, 0))
         self.assertEqual((spool["free_bytes"], spool["disk_bytes"]), self.scene.space)
+        self.assertEqual((spool["trouble_since"], spool["dropped"]), (None, 0))
+        written = spool["written"]
+        self.assertLess(self.scene.now() - written, 6)
         self.scene.recording.files.capacity = 0
         self.scene.say("room0", 10)
         self.scene.advance(5)
@@ -283,6 +286,7 @@ class PartTests(StatusCase):
         self.assertIn("the disk is full", spool["trouble"])
         self.assertEqual(spool["buffered_bytes"], 160)
         self.assertLess(self.scene.now() - spool["trouble_since"], 6)
+        self.assertEqual(spool["written"], written)
 
     def test_space_unknown(self) -> None:
         """A file system that cannot be asked leaves the figures as they were."""
