@@ -12,12 +12,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from twisted.logger import LogEvent, LogLevel, formatEvent
 from twisted.python.failure import Failure
 
 from chatlog.printable import printable
-from chatlog.record import rfc3339
+from chatlog.record import rfc3339, to_line
 
 #: The innermost frames of a traceback that are shown.
 FRAMES = 6
@@ -82,7 +81,7 @@ def as_json(event: LogEvent) -> str:
         value = event[name]
         if not name.startswith("log_") and name not in _LEGACY and _is_plain(value):
             line.setdefault(printable(name, 64), _plain(value))
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode()
+    return to_line(line).decode()
 
 
 def part_of(event: LogEvent) -> str:

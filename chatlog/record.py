@@ -8,13 +8,54 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
+#: The keys of a record, in their order: in full detail, and in basic detail.
+KEYS = (
+    "timestamp",
+    "channel",
+    "username",
+    "user_id",
+    "message",
+    "type",
+    "id",
+    "platform",
+    "channel_id",
+    "received",
+    "details",
+)
+BASIC_KEYS = KEYS[:5]
+#: Every kind of record.
+TYPES = frozenset(
+    {
+        "message",
+        "action",
+        "delete",
+        "timeout",
+        "ban",
+        "unban",
+        "clear",
+        "subscription",
+        "gift",
+        "raid",
+        "announcement",
+        "reward",
+        "pin",
+        "poll",
+        "room",
+        "notice",
+        "event",
+        "unparsed",
+        "gap",
+    }
+)
 #: The kinds of record that a consumer of the original, five-key format expects.
 CHAT_TYPES = frozenset({"message", "action"})
 
@@ -27,6 +68,112 @@ Encode = Callable[
     [str, str, str, str, str, str, str, str, str, str, Mapping[str, Any]],
     bytes,
 ]
+
+
+#: Levels of nesting that are taken, about as many as orjson takes.
+DEEPEST = 1000
+
+
+class TooDeep(ValueError):
+    """JSON with more levels than are taken."""
+
+
+def to_line(value: object) -> bytes:
+    """``value`` as one line of JSON, its end included. Halves of surrogate pairs and integers beyond 64
+    bits, which JSON may hold, are written too.
+
+    Raises TypeError, ValueError or RecursionError for what JSON cannot hold.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def from_json(data: bytes | str) -> Any:
+    """What the JSON in ``data`` means, halves of surrogate pairs included. Of integers beyond 64 bits
+    digits may be lost; ``from_json_exactly`` keeps them.
+
+    Raises ValueError for what is no JSON, UnicodeDecodeError (which is one) for what is not UTF-8.
+    """
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return from_json_exactly(data)
+
+
+def from_json_exactly(data: bytes | str) -> Any:
+    """The same with integers of any length, at a tenth of the speed."""
+    return _decoded(data, _DECODER)
+
+
+def says_more(data: bytes | str) -> bool:
+    """Whether the JSON in ``data`` loses something when it is read and written again: a key came twice in
+    one object, or a number has digits or a form that do not come back. Raises ValueError."""
+    notes: list[bool] = []
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(found)
+        if len(members) != len(found):
+            notes.append(True)
+        return members
+
+    def real(text: str) -> float:
+        value = _finite(text)
+        if text.encode() != orjson.dumps(value) and text != repr(value):
+            notes.append(True)
+        return value
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if text != str(value):
+            notes.append(True)
+        return value
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=pairs, parse_float=real, parse_int=integer, parse_constant=_no_constant
+    )
+    _decoded(data, decoder)
+    return bool(notes)
+
+
+def _decoded(data: bytes | str, decoder: json.JSONDecoder) -> Any:
+    text = data.decode("utf-8") if isinstance(data, bytes) else data
+    if _is_too_deep(text):
+        raise TooDeep("nested too deeply")
+    try:
+        return decoder.decode(text)
+    except RecursionError:
+        raise TooDeep("nested too deeply") from None
+
+
+def _is_too_deep(text: str) -> bool:
+    """How deep the standard library goes depends on its version; readers of records may go less deep."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            return True
+    return False
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number too large to be written again")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+#: A string, or what begins one and never ends it. Nothing in it is looked at twice.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 
 @lru_cache(maxsize=256)
@@ -76,11 +223,7 @@ def encode_full(
         "received": received,
         "details": details,
     }
-    try:
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        # Lone surrogates and integers beyond 64 bits: valid JSON, but too much for orjson.
-        return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+    return to_line(record)
 
 
 def encode_basic(
@@ -106,10 +249,7 @@ def encode_basic(
         "user_id": user_id,
         "message": message,
     }
-    try:
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+    return to_line(record)
 
 
 def missing_since(line: bytes) -> float | None:
@@ -117,8 +257,8 @@ def missing_since(line: bytes) -> float | None:
     if b'"type":"gap"' not in line:
         return None
     try:
-        # It takes lone surrogates, which a server's words in a reason may hold.
-        record = json.loads(line)
+        # A server's words in a reason may hold half of a surrogate pair.
+        record = from_json(line)
         if record["type"] == "gap":
             return datetime.fromisoformat(record["details"]["from"]).timestamp()
     except (ValueError, KeyError, TypeError, RecursionError):

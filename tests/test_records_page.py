@@ -9,12 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.kick import events as kick
 from chatlog.naming import parse_name
-from chatlog.record import encode_full
+from chatlog.record import KEYS, TYPES, encode_full
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.twitch import events as twitch
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded, parsed
-from chatlog.verify.record_check import KEYS, TYPES, check
+from chatlog.verify.record_check import check
 from tests.test_packaging import read
 
 

@@ -24,13 +24,11 @@ has left costs nothing: its batch comes again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from chatlog.record import from_json, to_line
 from chatlog.rooms.coverage import Spans
 
 #: From when to when.
@@ -91,18 +89,18 @@ def room_line(key: Key, standing: Standing | None) -> bytes:
                 entry[name] = [(round(start, 3), round(end, 3)) for start, end in spans]
         if standing.heard is not None:
             entry["heard"] = round(standing.heard, 3)
-    return _line(entry)
+    return to_line(entry)
 
 
 def link_line(platform: str, number: int, heard: float | None) -> bytes:
     """The line of a connection that has been quiet since ``heard``, or, with None, no longer is."""
     quiet = {} if heard is None else {"heard": round(heard, 3)}
-    return _line({"platform": platform, "link": number, **quiet})
+    return to_line({"platform": platform, "link": number, **quiet})
 
 
 def head_line(boot: str, since: float) -> bytes:
     """The line that begins a period."""
-    return _line({"boot": boot, "since": round(since, 3)})
+    return to_line({"boot": boot, "since": round(since, 3)})
 
 
 def batch(
@@ -113,14 +111,6 @@ def batch(
     if lines:
         last += b',"lines":%d' % len(lines)
     return b"".join([*lines, last, b',"all":true}\n' if all_rooms else b"}\n"])
-
-
-def _line(entry: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        # A lone surrogate in a server's words.
-        return json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def replay(data: bytes, boot: str) -> Past:
@@ -219,8 +209,8 @@ def _believed(data: bytes) -> Iterator[dict[str, Any]]:
 def _entries(data: bytes) -> Iterator[dict[str, Any]]:
     for line in data.split(b"\n"):
         try:
-            entry = json.loads(line) if b"\\ud" in line else orjson.loads(line)
-        except (ValueError, RecursionError):
+            entry = from_json(line)
+        except ValueError:
             continue
         if isinstance(entry, dict):
             yield entry

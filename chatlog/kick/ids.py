@@ -23,6 +23,7 @@ from chatlog.config.settings import KickChannel
 from chatlog.files import Files, write_whole
 from chatlog.kick.lookup import Get, LookupRefused, ids_in, positive
 from chatlog.kick.pusher import readable
+from chatlog.record import from_json
 from chatlog.services import Backoff
 
 #: Seconds between two lookups, and that one may take.
@@ -69,7 +70,7 @@ class IdCache:
                     parts.append(part)
             finally:
                 self._files.close(fd)
-            content = orjson.loads(b"".join(parts))
+            content = from_json(b"".join(parts))
         except (OSError, ValueError):
             return
         for slug, ids in content.items() if isinstance(content, dict) else ():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
 from chatlog.kick.pusher import readable
 from chatlog.network import fetch
+from chatlog.record import from_json
 
 #: Bytes of an answer that are read at most.
 ANSWER_LIMIT = 256 * 1024
@@ -31,7 +32,7 @@ class LookupRefused(Exception):
 def ids_in(status: int, body: bytes) -> tuple[int, int | None]:
     """Chatroom id and channel id in an answer; the second may be missing. Raises LookupRefused."""
     try:
-        answer: Any = orjson.loads(body)
+        answer: Any = from_json(body.removeprefix(BOM_UTF8))
     except ValueError:
         answer = None
     if status == 200 and isinstance(answer, dict):

@@ -9,17 +9,16 @@ JSON decoders allow. Source: https://pusher.com/docs/channels/library_auth_refer
 from __future__ import annotations
 
 import enum
-import json
-import math
 import re
 import reprlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 
 from chatlog.printable import printable
+from chatlog.record import from_json, from_json_exactly
 
 #: Frames longer than this many bytes are not looked into. Pusher's own limit is 10 KB.
 MAX_FRAME = 1 << 20
@@ -69,7 +68,7 @@ def parse(frame: bytes) -> Event | None:
     if len(frame) > MAX_FRAME:
         return None
     clean = True
-    loads = _exact if _LONG_NUMBER in frame.translate(_TO_ZERO) else _quick
+    loads = from_json_exactly if _LONG_NUMBER in frame.translate(_TO_ZERO) else from_json
     try:
         outer = loads(frame)
     except UnicodeDecodeError:
@@ -101,58 +100,6 @@ def parse(frame: bytes) -> Event | None:
         rest = {key: value for key, value in outer.items() if key not in ("event", "channel", "data")}
         more = rest | (more or {})
     return Event(name, channel, data, decoded, clean, more)
-
-
-def _quick(text: bytes | str) -> Any:
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        # Lone surrogates are valid JSON, but not for orjson.
-        return _exact(text)
-
-
-def _exact(text: bytes | str) -> Any:
-    """JSON with integers of any length and lone surrogates. Raises ValueError, UnicodeDecodeError for
-    bytes that are not UTF-8."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8")
-    if _is_too_deep(text):
-        raise ValueError("nested too deeply")
-    try:
-        return _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _is_too_deep(text: str) -> bool:
-    """How deep the standard library goes depends on its version; readers of records may go less deep."""
-    if text.count("[") + text.count("{") <= DEEPEST:
-        return False
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > DEEPEST:
-            return True
-    return False
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number too large to be written again")
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-#: Levels of nesting that are taken, about as many as orjson takes.
-DEEPEST = 1000
-#: A string, or what begins one and never ends it. Nothing in it is looked at twice.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 
 def subscribe(channel: str) -> bytes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import orjson
-
 from chatlog.files import Files
 from chatlog.naming import parse_name
+from chatlog.record import from_json
 from chatlog.recorder.room import Room
 
 #: Bytes of a file that are read.
@@ -70,7 +68,7 @@ class Tails:
         for line in reversed(lines):
             # What no recorder wrote is no record.
             with suppress(ValueError, KeyError, TypeError, AttributeError):
-                record = json.loads(line) if b"\\ud" in line else orjson.loads(line)
+                record = from_json(line)
                 if record.get("type") == "gap":
                     continue
                 arrived = record.get("received") or record["timestamp"]

@@ -11,13 +11,11 @@ the disk under ``torn/`` before it is removed from the file, and a file is repla
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 
-import orjson
-
 from chatlog.files import Files, write_whole
+from chatlog.record import TooDeep, from_json
 
 #: How much of the end is checked line by line: far more than one room gets between two syncs.
 TAIL = 4 << 20
@@ -73,16 +71,11 @@ def is_record(line: bytes) -> bool:
     if not line.startswith(b"{"):
         return False
     try:
-        return isinstance(orjson.loads(line), dict)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        # Lone surrogates are valid in a record, but too much for orjson.
-        return isinstance(json.loads(line), dict)
+        return isinstance(from_json(line), dict)
+    except TooDeep:
+        return line.endswith(b"}")
     except ValueError:
         return False
-    except RecursionError:
-        return line.endswith(b"}")
 
 
 def repair(files: Files, directory: str, name: str) -> Repaired:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import orjson
-
 from chatlog.journal.journal_file import JournalFile
+from chatlog.record import from_json, to_line
 from chatlog.rooms.coverage import Hole
 
 #: The last second of the year 9999; nothing later can be written into a record.
@@ -44,7 +43,7 @@ class HeldHoles:
         found: dict[int, tuple[str, Hole]] = {}
         for line in self._file.read().split(b"\n"):
             try:
-                entry = orjson.loads(line)
+                entry = from_json(line)
                 if "done" in entry:
                     found.pop(entry["done"], None)
                 else:
@@ -66,7 +65,7 @@ class HeldHoles:
         # A reason is often in a server's words.
         reason = hole.reason[:_REASON].encode("utf-8", "replace").decode()
         line = {"held": self._numbers, "room": room, "from": hole.start, "to": hole.end, "reason": reason}
-        self._lines[self._numbers] = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines[self._numbers] = to_line(line)
         self._file.append(self._lines[self._numbers])
         return self._numbers
 

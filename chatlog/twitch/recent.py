@@ -10,12 +10,11 @@ too, if a moderator has deleted it since).
 
 from __future__ import annotations
 
-import json
+from codecs import BOM_UTF8
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import orjson
-
+from chatlog.record import from_json
 from chatlog.twitch import irc
 from chatlog.twitch.lines import MAX_LINE
 
@@ -48,7 +47,7 @@ def address(url: str, login: str, lines: int = ASKED_LINES) -> str:
 def lines_in(status: int, body: bytes) -> list[bytes]:
     """The lines of an answer, oldest first. Raises NoAnswer."""
     try:
-        answer: Any = orjson.loads(body)
+        answer: Any = from_json(body.removeprefix(BOM_UTF8))
     except ValueError:
         answer = None
     code = answer.get("error_code") if isinstance(answer, dict) else None
@@ -62,7 +61,8 @@ def lines_in(status: int, body: bytes) -> list[bytes]:
     found = []
     for text in messages[-MOST_LINES:]:
         if isinstance(text, str) and not any(end in text for end in "\r\n\0"):
-            line = text.encode()
+            # Half of a surrogate pair is kept as bytes that are not UTF-8.
+            line = text.encode("utf-8", "surrogatepass")
             if len(line) <= MAX_LINE:
                 found.append(line)
     return found
@@ -90,7 +90,7 @@ def chat_in(line: bytes, channel: str, channel_id: str) -> tuple[irc.Message, in
 
 def key_of(line: bytes) -> Hashable:
     """``record_key`` of an encoded record."""
-    return record_key(json.loads(line) if b"\\ud" in line else orjson.loads(line))
+    return record_key(from_json(line))
 
 
 def record_key(record: Mapping[str, Any]) -> Hashable:

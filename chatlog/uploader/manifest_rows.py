@@ -9,16 +9,13 @@ It imports no Twisted. docs/records.md is the page for users.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Generator, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
-
 from chatlog.naming import ManifestName, utc_minute
-from chatlog.record import rfc3339
+from chatlog.record import from_json, rfc3339, to_line
 
 #: Bytes of a row that are read; the rest of a longer line is passed over.
 LONGEST_ROW = 1 << 16
@@ -64,7 +61,7 @@ Row = HeadRow | ObjectRow | RoomRow
 def encoded(row: Row) -> bytes:
     """The row as one line, newline included."""
     if isinstance(row, HeadRow):
-        return _line(
+        return to_line(
             {
                 "kind": "manifest",
                 "from": rfc3339(round(row.since * 1000)),
@@ -74,17 +71,14 @@ def encoded(row: Row) -> bytes:
             }
         )
     if isinstance(row, ObjectRow):
-        return _line({"kind": "object", **row._asdict()})
+        return to_line({"kind": "object", **row._asdict()})
     seconds = {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
-    return _line({"kind": "room", **row._asdict(), **seconds})
+    return to_line({"kind": "room", **row._asdict(), **seconds})
 
 
 def parsed(line: bytes) -> Row | None:
     """The row in a line; None for a row of another kind. Raises ValueError for what is none."""
-    try:
-        row = json.loads(line) if b"\\ud" in line else orjson.loads(line)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    row = from_json(line)
     if not isinstance(row, dict):
         raise ValueError("not an object")
     try:
@@ -140,14 +134,6 @@ def _seconds(row: dict[str, Any], key: str) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e12:
         raise TypeError(key)
     return float(value)
-
-
-def _line(row: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        # A lone surrogate in a server's words.
-        return json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def seconds_of(timestamp: str) -> float:

@@ -14,10 +14,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import orjson
 import zstandard
 
 from chatlog.files import Files, write_whole
+from chatlog.record import from_json
 
 #: What a compression adds to a name.
 SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
@@ -137,7 +137,7 @@ class ContentsReader:
 
 def _timestamp(line: bytes) -> str:
     with suppress(ValueError):
-        record = orjson.loads(line)
+        record = from_json(line)
         if isinstance(record, dict):
             return str(record.get("timestamp", ""))[:40]
     return ""

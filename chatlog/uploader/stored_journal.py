@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from hashlib import blake2b
 
-import orjson
-
 from chatlog.files import Files, write_whole
+from chatlog.record import from_json
 from chatlog.spool.ballast import Ballast
 from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded, lines_of, name_of, parsed
 from chatlog.uploader.packing import chunks_of
@@ -257,7 +256,7 @@ def _from_line(since: float) -> bytes:
 
 def _from(line: bytes) -> float | None:
     with suppress(ValueError):
-        entry = orjson.loads(line)
+        entry = from_json(line)
         if isinstance(entry, dict) and isinstance(entry.get("from"), float):
             return float(entry["from"])
     return None

@@ -5,54 +5,14 @@ The schema is that of ``record``; docs/records.md is its page for users. Imports
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-import orjson
+from chatlog.record import BASIC_KEYS, KEYS, TYPES, TooDeep, from_json
 
-#: The keys of a record, in their order: in full detail, and in basic detail.
-KEYS = (
-    "timestamp",
-    "channel",
-    "username",
-    "user_id",
-    "message",
-    "type",
-    "id",
-    "platform",
-    "channel_id",
-    "received",
-    "details",
-)
-BASIC_KEYS = KEYS[:5]
-#: Every kind of record.
-TYPES = frozenset(
-    {
-        "message",
-        "action",
-        "delete",
-        "timeout",
-        "ban",
-        "unban",
-        "clear",
-        "subscription",
-        "gift",
-        "raid",
-        "announcement",
-        "reward",
-        "pin",
-        "poll",
-        "room",
-        "notice",
-        "event",
-        "unparsed",
-        "gap",
-    }
-)
 #: The kinds of Kick's events whose id is known to be their own.
 _KICK_IDENTIFIED = frozenset({"message", "delete", "timeout", "ban", "unban", "clear"})
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
@@ -69,8 +29,8 @@ def check(line: bytes, platform: str, channel: str) -> Record:
     if not line:
         raise NotARecord("an empty line")
     try:
-        record = json.loads(line) if b"\\ud" in line else orjson.loads(line)
-    except RecursionError:
+        record = from_json(line)
+    except TooDeep:
         raise NotARecord("nested too deeply") from None
     except ValueError:
         raise NotARecord("no JSON") from None

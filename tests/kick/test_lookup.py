@@ -32,6 +32,13 @@ class AnswerTests(SynchronousTestCase):
         ):
             self.assertEqual(ids_in(200, body), expected)
 
+    def test_words_that_were_cut(self) -> None:
+        """Half of a surrogate pair anywhere in the answer, or a byte order mark in front of it, does not
+        hide the ids."""
+        body = b'{"user":{"bio":"cut \\ud83d"},"\\udc00":1,"id":4,"chatroom":{"id":3}}'
+        self.assertEqual(ids_in(200, body), (3, 4))
+        self.assertEqual(ids_in(200, b"\xef\xbb\xbf" + body), (3, 4))
+
     def test_refusals(self) -> None:
         """Everything else is refused with one line that says what came."""
         for status, body, reason in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -495,7 +496,6 @@ class BelievedTests(BackfillCase):
             b'{"messages": {}}',
             b'{"messages": "@id=1"}',
             b"[" * 100_000,
-            b'{"messages": ["\\ud800"]}',
         ):
             life = self.life()
             self.hole(life)
@@ -503,6 +503,23 @@ class BelievedTests(BackfillCase):
             self.assertEqual([backfilled for _, _, backfilled in life.gaps], [0], body[:20])
             self.assertEqual(life.records(), [])
             self.assertTrue(life.backfill.trouble)
+
+    def test_half_of_a_surrogate_pair(self) -> None:
+        """A text that was cut within a character, in whatever line and key, costs neither the answer nor
+        the line: it is recorded as bytes are that are not UTF-8, readable and whole. A byte order mark
+        in front does no harm."""
+        life = self.life()
+        self.hole(life)
+        line = remembered(chat(life.ms(25), "id-cut", text="cut here \ud83d"))
+        other = remembered(chat(life.ms(26), "id-whole"))
+        body = json.dumps({"messages": [line, "\udc00", other], "error": "\ud800"}).encode()
+        life.requests[0][1].callback(Answer(200, b"\xef\xbb\xbf" + body))
+        self.assertEqual(self.ids(life), ["id-cut", "id-whole"])
+        record = life.records()[0]
+        self.assertIn("cut here \ufffd", record["message"])
+        whole = base64.b64decode(record["details"]["raw_base64"])
+        self.assertEqual(whole, line.encode("utf-8", "surrogatepass"))
+        self.assertEqual(life.backfill.trouble, "")
 
     def test_a_flood_of_lines(self) -> None:
         """Of more lines than the service can remember only the latest are looked at."""

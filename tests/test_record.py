@@ -1,0 +1,74 @@
+"""Reading and writing the JSON of records."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.record import TooDeep, from_json, from_json_exactly, says_more, to_line
+
+#: Anything that JSON can hold, halves of surrogate pairs included.
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+class CodecTests(SynchronousTestCase):
+    """One way in and one way out."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(VALUES)
+    def test_there_and_back(self, value: Any) -> None:
+        """What was written is read as it was, on one line, whatever it is."""
+        line = to_line(value)
+        self.assertEqual(line.count(b"\n"), 1)
+        self.assertEqual(from_json_exactly(line), value)
+        self.assertFalse(says_more(line))
+
+    def test_halves_and_long_numbers(self) -> None:
+        """Half of a surrogate pair is kept; an integer of any length is, where all digits are asked for."""
+        self.assertEqual(from_json(b'{"a":"\\ud83d"}'), {"a": "\ud83d"})
+        self.assertEqual(
+            from_json_exactly(b"[123456789012345678901234567890]"), [123456789012345678901234567890]
+        )
+        self.assertEqual(to_line(["\ud83d", 2**70]), b'["\\ud83d",1180591620717411303424]\n')
+
+    def test_refused(self) -> None:
+        """What is no JSON is a ValueError, however the standard library would have it."""
+        for text in (
+            "", "{", "[1,]", "NaN", "[Infinity]", "-Infinity", "1e999", "'a'", "{1:2}", "01", "\ufeff{}",
+            "9" * 5000, '["\\ud83d",NaN]', '{"a":1}{"b":2}', "[" * 5000,
+        ):  # fmt: skip
+            self.assertRaises(ValueError, from_json, text)
+            self.assertRaises(ValueError, from_json, text.encode())
+        self.assertRaises(UnicodeDecodeError, from_json, b'"\xff"')
+        self.assertRaises(TooDeep, from_json, "[" * 5000 + "]" * 5000)
+
+    def test_what_does_not_come_back(self) -> None:
+        """A key that came twice at any depth, and a number that is not written as it came, are noticed;
+        another way to write the same text or the same spaces is not."""
+        for text in (
+            '{"a":1,"a":1}', '{"a":{"b":[{"c":1,"d":2,"c":3}]}}', '{"a":1,"\\u0061":2}', "[1.10]", "[1e5]",
+            "[1E16]", "[-0]", "[0.1000000000000000055511151231257827]", "[9007199254740993.0]", "[1e-400]",
+        ):  # fmt: skip
+            self.assertTrue(says_more(text), text)
+        for text in (
+            '{"a":1,"b":{"a":1}}', "[1.5, -0.0, 1e+16, 1e-7, 1e-07, 9007199254740993, 123456789012345678901]",
+            ' { "a\\/b" : "\\u00e4" } ', '"{\\"a\\":1,\\"a\\":2}"',
+        ):  # fmt: skip
+            self.assertFalse(says_more(text), text)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.floats(allow_nan=False, allow_infinity=False))
+    def test_numbers_of_programs(self, value: float) -> None:
+        """A number in its shortest form, as programs write it, comes back."""
+        self.assertFalse(says_more(json.dumps([value])))
+        self.assertTrue(math.isclose(from_json(json.dumps(value)), value, rel_tol=0.0, abs_tol=0.0))
