@@ -149,7 +149,9 @@ class ReloadTests(SynchronousTestCase):
         self.next = replace(SETTINGS, kick=KickSettings((KickChannel("cat", 1),)))
         self.assertEqual(self.told(), [("info", "the configuration was read again; in force: kick")])
         self.made["kick"] = self.next.kick or KickSettings(())
-        self.next = replace(SETTINGS, kick=KickSettings((KickChannel("cat", 1),), server="wss://other.example"))
+        self.next = replace(
+            SETTINGS, kick=KickSettings((KickChannel("cat", 1),), server="wss://other.example")
+        )
         later = "these keys take effect at the next start: kick.server"
         self.assertEqual(self.told(), [("warn", later)])
         self.assertEqual(self.told(), [("warn", later)])

@@ -186,6 +186,4 @@ class Alarms(Service):
             )
         else:
             self._log.error("{code}: " + where + "{text}", count=condition.count, **fields)
-        self._notify(
-            Notice(state, condition.code, condition.subject, text, condition.count, alarm.since, at)
-        )
+        self._notify(Notice(state, condition.code, condition.subject, text, condition.count, alarm.since, at))

@@ -32,9 +32,7 @@ class Troubles:
     def __contains__(self, key: Key) -> bool:
         return key in self._rooms
 
-    def look(
-        self, pools: Mapping[str, Pool], missing: Mapping[str, Mapping[str, str]], now: float
-    ) -> None:
+    def look(self, pools: Mapping[str, Pool], missing: Mapping[str, Mapping[str, str]], now: float) -> None:
         """Called every few seconds."""
         before, self._rooms = self._rooms, {}
         for platform, pool in pools.items():

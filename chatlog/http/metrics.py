@@ -49,7 +49,10 @@ _TOTALS = {
 #: first increase can be seen.
 _KINDS = {
     "dropped": ("reason", ("overflow", "unwritten")),
-    "upload_retries": ("class", ("transient", "refused", "corrupt", "clock", "conflict")),
+    "upload_retries": (
+        "class",
+        ("transient", "object", "refused", "misconfigured", "corrupt", "clock", "conflict"),
+    ),
     "connects": ("platform", ()),
     "disconnects": ("platform", ()),
     "unknown": ("platform", ()),

@@ -121,9 +121,7 @@ class Spans:
         """Those that ended later than that."""
         return [span for span in self._past if span[1] > time]
 
-    def uncovered(
-        self, start: float, end: float, present: Iterable[float] = ()
-    ) -> list[tuple[float, float]]:
+    def uncovered(self, start: float, end: float, present: Iterable[float] = ()) -> list[tuple[float, float]]:
         """The parts of ``start`` to ``end``, in order, in which no connection had the room: neither one
         of the past nor those that have had it since the times in ``present``."""
         parts = []

@@ -71,9 +71,7 @@ class Duplicates:
         self._younger.add(number)
         return False
 
-    def _seen_nameless(
-        self, number: int, connection: int, now: float, window: float, since: float
-    ) -> bool:
+    def _seen_nameless(self, number: int, connection: int, now: float, window: float, since: float) -> bool:
         recorded = self._nameless.get(number) or self._older_nameless.get(number) or []
         # The latest first: a connection that missed the first of two brings the second.
         oldest = max(now - window, since - BEHIND)

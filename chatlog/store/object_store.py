@@ -6,7 +6,6 @@ The library's own retries are off: how a failure is met is decided in one place,
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -14,13 +13,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import S3Store, from_url
 
 from chatlog import __version__
 from chatlog.config.settings import S3Settings
-from chatlog.printable import printable
-from chatlog.store.store import CLOCK, EXISTS, MISSING, REFUSED, TRANSIENT, UNSUPPORTED, Head, StoreError
+from chatlog.store.explained import clean, explained
+from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, REFUSED, UNSUPPORTED, Head, StoreError
 
 #: A key, below the prefix, by which is found out what the store can do. Removed again.
 PROBE = "chatlog-probe"
@@ -30,40 +29,6 @@ _CONNECT_WITHIN = 10
 _ANSWER_WITHIN = 60
 _SLOWEST = 200_000
 _LONGEST = 300
-
-_STATUS = re.compile(r"status code: (\d{3})(?: ([A-Za-z -]+))?")
-_CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
-_MESSAGE = re.compile(r"<Message>([^<]{1,1000})</Message>")
-_CAUSE = re.compile(r'message: "([^"]{1,200})"')
-_KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)")
-#: Where Amazon's machines and containers are asked for their credentials, when there are no others.
-_ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
-_NO_CREDENTIALS = (
-    "there are no credentials in the configuration or the environment, nor has the machine a role"
-)
-#: What a signed request and its answers may show of the credentials.
-_SECRETS = re.compile(
-    r"(?i)(Signature=|Credential=|X-Amz-Signature=|X-Amz-Security-Token=|Authorization:? ?|sig=|"
-    r"<AWSAccessKeyId>|<SignatureProvided>|<StringToSign>|<CanonicalRequest>)[^\s<&,\"]*"
-)
-#: S3's words for a clock that is wrong, for what may pass, and for what somebody has to mend.
-_CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
-_TRANSIENT_CODES = frozenset(
-    {
-        "RequestTimeout",
-        "SlowDown",
-        "ServiceUnavailable",
-        "InternalError",
-        "ConditionalRequestConflict",
-        "OperationAborted",
-        "IncompleteBody",
-        "BadDigest",
-        "XAmzContentSHA256Mismatch",
-        "RequestCanceled",
-        "TooManyRequests",
-    }
-)
-_TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 
 class ObjectStore:
@@ -99,7 +64,7 @@ class ObjectStore:
             self.delete(PROBE)
         except StoreError as error:
             # Whoever may not delete may well store. The probe stays, and serves the next start.
-            if error.kind not in (REFUSED, UNSUPPORTED):
+            if error.kind == MISCONFIGURED:
                 raise
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
@@ -123,7 +88,11 @@ class ObjectStore:
         except (BaseError, OSError, ValueError) as error:
             # Without an ETag in the answer the library gives up, though all may be well: head tells.
             if "MissingEtag" not in str(error):
-                raise self._error(error) from None
+                told = self._error(error)
+                if told.kind == MISSING:
+                    # Nothing can be missing where something new is put.
+                    told.kind = MISCONFIGURED
+                raise told from None
 
     def head(self, key: str) -> Head | None:
         try:
@@ -136,7 +105,7 @@ class ObjectStore:
             # An answer to HEAD has no words of its own.
             told = self._error(error)
             text = f"{told}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
-            raise StoreError(text, told.kind, told.code) from None
+            raise StoreError(text, told.kind, told.code, told.remedy) from None
         except (BaseError, OSError, ValueError) as error:
             raise self._error(error) from None
         return Head(key, int(meta["size"]), (meta.get("e_tag") or "").strip('"').lower())
@@ -179,72 +148,7 @@ class ObjectStore:
         return "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error)
 
     def _error(self, error: Exception) -> StoreError:
-        kind, code, words = explained(error, self._secrets)
-        return StoreError(words, kind, code)
-
-
-def explained(error: Exception, secrets: tuple[str, ...] = ()) -> tuple[str, str, str]:
-    """Kind, code and words of one of the library's errors, without these secrets."""
-    text = str(error)
-    # Before anything is cut, so that nothing is left of them.
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    head, _, debug = text.partition("\n\nDebug source:")
-    if any(address in head for address in _ROLES):
-        return REFUSED, "no credentials", _NO_CREDENTIALS
-    status = _STATUS.search(head)
-    code, message = _CODE.search(head), _MESSAGE.search(head)
-    if status is None:
-        return _unanswered(error, head, debug)
-    number = int(status[1])
-    name = code[1] if code else (status[2] or "").strip()
-    said = f": {message[1]}" if message else ""
-    words = _clean(f"{number} {name}{said}")
-    return _kind(error, number, name), f"{number} {name}".strip(), words
-
-
-def _kind(error: Exception, number: int, name: str) -> str:
-    if name in _CLOCK_CODES:
-        return CLOCK
-    if name in _TRANSIENT_CODES or number in _TRANSIENT_STATUS:
-        return TRANSIENT
-    if number == 412 or isinstance(error, AlreadyExistsError):
-        return EXISTS
-    if number == 501:
-        return UNSUPPORTED
-    if number >= 500:
-        return TRANSIENT
-    return REFUSED
-
-
-def _unanswered(error: Exception, head: str, debug: str) -> tuple[str, str, str]:
-    """What failed before there was an answer, or what the library says without one."""
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
-        return REFUSED, "permission", _clean(head)
-    if "redirect without LOCATION" in head:
-        return REFUSED, "redirect", "the bucket is in another region than s3.region says"
-    kind = _KIND.search(debug)
-    cause = _CAUSE.search(debug)
-    if "dns error" in debug or "failed to lookup address" in debug:
-        return (
-            TRANSIENT,
-            "name lookup",
-            f"the store's name cannot be resolved{f': {cause[1]}' if cause else ''}",
-        )
-    if kind is not None and kind[1] == "Timeout":
-        return TRANSIENT, "timeout", "no answer in time"
-    if "certificate" in debug.lower():
-        return REFUSED, "certificate", _clean(f"the store's certificate is not trusted: {head}")
-    if kind is not None and kind[1] == "Connect":
-        return TRANSIENT, "connect", f"cannot connect{f': {cause[1]}' if cause else ''}"
-    if cause is not None:
-        return TRANSIENT, "connection", f"the connection failed: {_clean(cause[1])}"
-    return TRANSIENT, "connection", _clean(head)
-
-
-def _clean(text: str) -> str:
-    """Fit for a log: one line, bounded, without what a signature is made of."""
-    return printable(_SECRETS.sub(r"\1***", " ".join(text.split())), 300)
+        return explained(error, self._secrets)
 
 
 def _client(rotate_size: int, allow_http: bool, longest: float | None = None) -> dict[str, Any]:
@@ -313,7 +217,7 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
             **_client(rotate_size, allow_http, longest),
         )
     except (BaseError, ValueError, OSError) as error:
-        raise StoreError(f"s3: {_clean(str(error).partition(chr(10))[0])}", REFUSED) from None
+        raise StoreError(f"s3: {clean(str(error).partition(chr(10))[0])}", REFUSED) from None
     where = urlsplit(endpoint).netloc if endpoint else f"AWS, {settings.region}"
     return ObjectStore(store, f"the bucket {settings.bucket} at {where}", tuple(secrets))
 
@@ -337,7 +241,7 @@ def open_url(url: str, rotate_size: int) -> ObjectStore:
     try:
         store = from_url(url, **_client(rotate_size, allow_http=False))
     except (BaseError, ValueError, OSError) as error:
-        raise StoreError(f"archive.url: {_clean(str(error).partition(chr(10))[0])}", REFUSED) from None
+        raise StoreError(f"archive.url: {clean(str(error).partition(chr(10))[0])}", REFUSED) from None
     return ObjectStore(store, url, tuple(_from_environment()))
 
 

@@ -9,10 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-#: What went wrong, and with it what is done about it: tried again soon, tried again slowly because the
-#: store refuses us, the same because a clock is wrong, or tried in another way.
+#: What went wrong, and with it what is done about it. It may pass, and is tried again soon. The store
+#: refuses: one object, or everybody until somebody mends it; or it is not the store, or not asked as it has
+#: to be, and the settings are wrong. A clock is wrong. What is stored is not what was sent. The key is taken,
+#: or nothing is there. The store does not know what it is asked, and is asked in another way.
 TRANSIENT = "transient"
+OBJECT = "object"
 REFUSED = "refused"
+MISCONFIGURED = "misconfigured"
 CLOCK = "clock"
 CORRUPT = "corrupt"
 EXISTS = "exists"
@@ -21,13 +25,19 @@ MISSING = "missing"
 
 
 class StoreError(Exception):
-    """A store did not do what it was asked. ``kind`` is one of the words above, ``code`` names the
-    cause in a word or two, and the text is the store's own, without anything secret."""
+    """A store did not do what it was asked. ``kind`` is one of the words above, ``code`` names the cause in a
+    word or two, and the text is the store's own, without anything secret. ``remedy`` says what to do about
+    it, ``""`` if nobody can know. ``of_all``: no other object would fare better; where that is open, another
+    object decides."""
 
-    def __init__(self, text: str, kind: str = TRANSIENT, code: str = "") -> None:
+    def __init__(
+        self, text: str, kind: str = TRANSIENT, code: str = "", remedy: str = "", of_all: bool = False
+    ) -> None:
         super().__init__(text)
         self.kind = kind
         self.code = code or kind
+        self.remedy = remedy
+        self.of_all = of_all
 
 
 @dataclass(frozen=True, slots=True)

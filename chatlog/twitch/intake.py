@@ -91,9 +91,7 @@ class Intake:
                 room = rooms.get(channel)
                 if room is None:
                     self._server(line, received)
-                elif encoded and (
-                    room.duplicates is None or not self._is_copied_chat(line, room, link)
-                ):
+                elif encoded and (room.duplicates is None or not self._is_copied_chat(line, room, link)):
                     room.log.append(encoded)
             except Exception:
                 # A line that breaks us must neither drop the connection nor vanish.

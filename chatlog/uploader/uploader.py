@@ -22,7 +22,7 @@ from chatlog.counters import Counters
 from chatlog.files import Files
 from chatlog.recorder.commits import Threads
 from chatlog.services import Backoff
-from chatlog.store.store import CLOCK, CORRUPT, REFUSED, Store, StoreError
+from chatlog.store.store import CLOCK, CORRUPT, MISCONFIGURED, REFUSED, Store, StoreError
 from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, Stored, item_of
 
 #: Seconds between two tries while the store refuses us, and between two lines of the log about it.
@@ -41,7 +41,7 @@ OF_ONE_FILE = frozenset({"two minds"})
 
 OK = "ok"
 RETRYING = "retrying"
-_STATES = {REFUSED: "refused", CLOCK: "clock wrong"}
+_STATES = {REFUSED: "refused", MISCONFIGURED: "refused", CLOCK: "clock wrong"}
 
 
 class Uploader(Service):

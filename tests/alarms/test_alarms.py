@@ -75,9 +75,7 @@ class LineTests(AlarmCase):
             [(event["code"], event["alarm"]) for event in self.logged if "alarm" in event],
             [("DISK_FILLING", "begins"), ("DISK_FILLING", "ends")],
         )
-        self.assertEqual(
-            self.told(), [("begins", "DISK_FILLING", ""), ("ends", "DISK_FILLING", "")]
-        )
+        self.assertEqual(self.told(), [("begins", "DISK_FILLING", ""), ("ends", "DISK_FILLING", "")])
 
     def test_coming_and_going(self) -> None:
         """What is well for a few seconds only is not well."""
@@ -357,6 +355,7 @@ class PartTests(AlarmCase):
 
     def test_disk_trouble(self) -> None:
         """A disk that takes nothing is told at once, in the system's words."""
+
         def full(operation: str, path: str) -> None:
             if operation == "write":
                 raise OSError(errno.EIO, "Input/output error")

@@ -154,9 +154,7 @@ log: {format: json, level: warn, levels: [twitch=debug, "kick = error"]}
                     True,
                     HealthSettings(1.0, 2.0, 90, 3.0, 3600.0, 4.0),
                 ),
-                alarms=AlarmSettings(
-                    Secret("https://example.org/hook?key=1"), "slack", 90, 70, 60, 5, 60.0
-                ),
+                alarms=AlarmSettings(Secret("https://example.org/hook?key=1"), "slack", 90, 70, 60, 5, 60.0),
                 log=LogSettings("json", "warn", (("twitch", "debug"), ("kick", "error"))),
             ),
         )

@@ -121,9 +121,7 @@ class VirtualReactor:
     def seconds(self) -> float:
         return max(self.timeline.now - self.slept, self.reached)
 
-    def callLater(
-        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
-    ) -> Any:
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> Any:
         call = Call(self, self.seconds() + delay, partial(callable, *args, **kw))
         self.timeline.push(call)
         return call

@@ -173,9 +173,7 @@ class World:
             self._die(self.doom)
 
     def _unread(self, number: int, since: float) -> None:
-        self.oracle.note(
-            "cut", number, self.traffic.milliseconds(), round((START + since) * 1000) - 1
-        )
+        self.oracle.note("cut", number, self.traffic.milliseconds(), round((START + since) * 1000) - 1)
 
     # -- the process -----------------------------------------------------------------------------------
 
@@ -337,9 +335,7 @@ class World:
 
     @staticmethod
     def _dropped(recording: Recording) -> int:
-        return sum(
-            loads(line)["details"]["dropped"] for line in recording.lines() if b'"dropped":' in line
-        )
+        return sum(loads(line)["details"]["dropped"] for line in recording.lines() if b'"dropped":' in line)
 
     def _recording(self, key: str) -> Recording:
         name = key.rpartition("/")[2].removesuffix(".gz").removesuffix(".zst")

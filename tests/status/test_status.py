@@ -31,9 +31,7 @@ class RoomTests(StatusCase):
         self.scene.recorded()
         self.scene.advance(20)
         room = self.scene.room("room0")
-        self.assertEqual(
-            (room["state"], room["reason"], room["since"]), ("recorded", "", HALF_PAST_TEN + 10)
-        )
+        self.assertEqual((room["state"], room["reason"], room["since"]), ("recorded", "", HALF_PAST_TEN + 10))
         self.assertEqual((room["platform"], room["name"], room["id"]), ("twitch", "room0", "id of room0"))
 
     def test_refused(self) -> None:
@@ -179,9 +177,7 @@ class PlatformTests(StatusCase):
         self.scene.advance(45)
         self.assertEqual(self.scene.platform()["late"], 0)
         self.scene.advance(1)
-        self.assertEqual(
-            (self.scene.platform()["late"], self.scene.platform()["late_rooms"]), (1, ["room1"])
-        )
+        self.assertEqual((self.scene.platform()["late"], self.scene.platform()["late_rooms"]), (1, ["room1"]))
         self.scene.recorded()
         self.scene.advance(1)
         self.assertEqual(self.scene.platform()["late"], 0)

@@ -1,159 +1,18 @@
-"""What obstore is opened with, and what becomes of its errors."""
+"""What obstore is opened with."""
 
 from __future__ import annotations
 
 import os
 
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    GenericError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import S3Settings, Secret
-from chatlog.store.object_store import ObjectStore, explained, open_s3, open_url
-from chatlog.store.store import CLOCK, EXISTS, REFUSED, TRANSIENT, UNSUPPORTED, StoreError
+from chatlog.store.object_store import ObjectStore, open_s3, open_url
+from chatlog.store.store import EXISTS, REFUSED, StoreError
 from tests.s3_server import ScriptedS3, fails
 
 KEY_ID = "AKIAMADEUPMADEUP0001"
 SECRET = "made/up+secret+of+a+bucket+and+no+other0"
-ADDRESS = "https://store.example.net/logs/2025/12/29/a.jsonl"
-
-
-def answered(status: str, body: str = "") -> str:
-    """The text of an error that the store answered with."""
-    return (
-        f"Generic S3 error: Error performing PUT {ADDRESS} in 1.2ms - Server returned non-2xx status "
-        f"code: {status}: {body}\n\nDebug source:\nGeneric {{ store: S3 }}"
-    )
-
-
-def body(code: str, message: str = "", more: str = "") -> str:
-    """What S3 says in an error."""
-    return f"<Error><Code>{code}</Code><Message>{message}</Message>{more}<RequestId>1</RequestId></Error>"
-
-
-def unanswered(kind: str, cause: str) -> str:
-    """The text of an error before any answer."""
-    return (
-        f"Generic S3 error: Error performing PUT {ADDRESS} in 1.2ms - HTTP error: error sending request\n\n"
-        f'Debug source:\nHttp(HttpError {{ kind: {kind}, source: Error {{ code: 1, message: "{cause}" }} }})'
-    )
-
-
-class ExplainedTests(SynchronousTestCase):
-    """Errors of the library in the words of the store."""
-
-    def test_answers(self) -> None:
-        """Every answer of a store has its kind, by its code where there is one, else by its status; code and
-        message are the store's."""
-        table: list[tuple[type[BaseError], str, str, str]] = [
-            (GenericError, "500 Internal Server Error", "InternalError", TRANSIENT),
-            (GenericError, "502 Bad Gateway", "", TRANSIENT),
-            (GenericError, "503 Service Unavailable", "SlowDown", TRANSIENT),
-            (GenericError, "504 Gateway Timeout", "", TRANSIENT),
-            (GenericError, "507 Insufficient Storage", "", TRANSIENT),
-            (GenericError, "429 Too Many Requests", "", TRANSIENT),
-            (GenericError, "408 Request Timeout", "RequestCanceled", TRANSIENT),
-            (GenericError, "400 Bad Request", "RequestTimeout", TRANSIENT),
-            (GenericError, "400 Bad Request", "BadDigest", TRANSIENT),
-            (GenericError, "400 Bad Request", "IncompleteBody", TRANSIENT),
-            (GenericError, "400 Bad Request", "ExpiredToken", REFUSED),
-            (GenericError, "400 Bad Request", "InvalidArgument", REFUSED),
-            (GenericError, "400 Bad Request", "", REFUSED),
-            (PermissionDeniedError, "403 Forbidden", "AccessDenied", REFUSED),
-            (PermissionDeniedError, "403 Forbidden", "InvalidAccessKeyId", REFUSED),
-            (PermissionDeniedError, "403 Forbidden", "RequestExpired", CLOCK),
-            (PermissionDeniedError, "403 Forbidden", "RequestTimeTooSkewed", CLOCK),
-            (PermissionDeniedError, "403 Forbidden", "", REFUSED),
-            (UnauthenticatedError, "401 Unauthorized", "", REFUSED),
-            (GenericError, "404 Not Found", "NoSuchBucket", REFUSED),
-            (GenericError, "413 Payload Too Large", "EntityTooLarge", REFUSED),
-            (AlreadyExistsError, "412 Precondition Failed", "PreconditionFailed", EXISTS),
-            (PreconditionError, "412 Precondition Failed", "", EXISTS),
-            (AlreadyExistsError, "409 Conflict", "ConditionalRequestConflict", TRANSIENT),
-            (AlreadyExistsError, "409 Conflict", "OperationAborted", TRANSIENT),
-            (GenericError, "501 Not Implemented", "NotImplemented", UNSUPPORTED),
-            (GenericError, "301 Moved Permanently", "", REFUSED),
-        ]
-        for type_, status, code, kind in table:
-            told = f"{status[:3]} {code}" if code else status
-            text = answered(status, body(code, "Its words.") if code else "")
-            words = f"{told}: Its words." if code else told
-            self.assertEqual(explained(type_(text)), (kind, told, words), text)
-
-    def test_without_an_answer(self) -> None:
-        """What failed on the way says how; all of it may pass but a certificate and a wrong region."""
-        for text, kind, code, words in (
-            (
-                unanswered("Connect", "Connection refused"),
-                TRANSIENT,
-                "connect",
-                "cannot connect: Connection refused",
-            ),
-            (unanswered("Timeout", "timed out"), TRANSIENT, "timeout", "no answer in time"),
-            (
-                unanswered("Connect", "dns error"),
-                TRANSIENT,
-                "name lookup",
-                "the store's name cannot be resolved: dns error",
-            ),
-            (
-                unanswered("Request", "Connection reset by peer"),
-                TRANSIENT,
-                "connection",
-                "the connection failed: Connection reset by peer",
-            ),
-        ):
-            self.assertEqual(explained(GenericError(text)), (kind, code, words))
-        kind, code, words = explained(
-            GenericError(unanswered("Connect", "invalid peer certificate: Expired"))
-        )
-        self.assertEqual((kind, code), (REFUSED, "certificate"))
-        redirect = (
-            "Generic S3 error: Received redirect without LOCATION, this normally indicates an incorrect"
-        )
-        kind, code, words = explained(GenericError(redirect))
-        self.assertEqual((kind, code), (REFUSED, "redirect"))
-        self.assertIn("s3.region", words)
-
-    def test_no_credentials(self) -> None:
-        """A machine without a role is told from a store that refuses."""
-        text = answered("403 Forbidden").replace(ADDRESS, "http://169.254.169.254/latest/api/token")
-        kind, code, words = explained(GenericError(text))
-        self.assertEqual((kind, code), (REFUSED, "no credentials"))
-        self.assertIn("there are no credentials", words)
-
-    def test_nothing_secret(self) -> None:
-        """Whatever a store repeats of the credentials or of the signature is not in the words, also where a
-        long text is cut in the middle of it."""
-        more = (
-            f"<AWSAccessKeyId>{KEY_ID}</AWSAccessKeyId><SignatureProvided>5ca1ab1e==</SignatureProvided>"
-            "<StringToSign>AWS4-HMAC-SHA256 20251229</StringToSign>"
-        )
-        quoting = f"Authorization: AWS4-HMAC-SHA256 Credential={KEY_ID}/x, Signature=5ca1ab1e== key {SECRET}"
-        for length in range(200, 330):
-            for text in (
-                answered("403 Forbidden", body("SignatureDoesNotMatch", quoting, more)),
-                answered("403 Forbidden", body("SignatureDoesNotMatch", "x" * length + quoting)),
-                "Generic S3 error: " + "y" * length + f" {SECRET} {quoting}",
-            ):
-                _, code, words = explained(PermissionDeniedError(text), (KEY_ID, SECRET))
-                for shown in (code, words):
-                    for secret in (KEY_ID[:6], SECRET[:6], "5ca1ab1e"):
-                        self.assertNotIn(secret, shown)
-
-    def test_one_line(self) -> None:
-        """Whatever a store says is one printable line of bounded length."""
-        text = answered("403 Forbidden", body("AccessDenied", "a\r\nb \x1b[31m\u202e " + "z" * 900))
-        _, _, words = explained(PermissionDeniedError(text))
-        self.assertTrue(words.isprintable())
-        self.assertLess(len(words), 350)
-        self.assertTrue(words.startswith("403 AccessDenied: a b "))
 
 
 class StoreCase(SynchronousTestCase):

@@ -19,7 +19,7 @@ from chatlog.config.settings import S3Settings, Secret, UploaderSettings
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
 from chatlog.store.object_store import PROBE, ObjectStore, open_s3
-from chatlog.store.store import EXISTS, MISSING, REFUSED, StoreError
+from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, StoreError
 from chatlog.uploader.shipment import Stored
 from chatlog.uploader.uploader import Uploader
 from tests.fakes import ImmediateThreads
@@ -152,7 +152,9 @@ class StoreTests(S3Case):
         ):
             with self.assertRaises(StoreError) as caught:
                 call()
-            self.assertEqual((caught.exception.kind, caught.exception.code), (REFUSED, "404 NoSuchBucket"))
+            self.assertEqual(
+                (caught.exception.kind, caught.exception.code), (MISCONFIGURED, "404 NoSuchBucket")
+            )
 
 
 class UploaderTests(S3Case):

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import S3Settings, Secret
 from chatlog.files import OsFiles
 from chatlog.store.object_store import ObjectStore, open_s3
-from chatlog.store.store import CLOCK, CORRUPT, REFUSED, TRANSIENT, StoreError
+from chatlog.store.store import CLOCK, CORRUPT, MISCONFIGURED, REFUSED, TRANSIENT, StoreError
 from chatlog.uploader.shipment import Shipment, Stored, item_of
 from tests.s3_server import (
     Behaviour,
@@ -51,8 +51,8 @@ FAULTS: list[tuple[str, Behaviour, str]] = [
     ("403 key", fails(403, "InvalidAccessKeyId"), REFUSED),
     ("403 signature", fails(403, "SignatureDoesNotMatch"), REFUSED),
     ("400 token", fails(400, "ExpiredToken"), REFUSED),
-    ("404 bucket", fails(404, "NoSuchBucket"), REFUSED),
-    ("301", fails(301, "PermanentRedirect"), REFUSED),
+    ("404 bucket", fails(404, "NoSuchBucket"), MISCONFIGURED),
+    ("301", fails(301, "PermanentRedirect"), MISCONFIGURED),
     ("403 clock", fails(403, "RequestTimeTooSkewed"), CLOCK),
     ("200 but not stored", forgets, TRANSIENT),
     ("200 but cut", cuts, CORRUPT),

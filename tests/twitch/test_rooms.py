@@ -451,7 +451,6 @@ class ReconnectTests(TwitchCase):
         peer.say(line, line)
         self.assertEqual(len(self.logs["ann"].records), 2)
 
-
     def test_repeated_message_on_one_connection(self) -> None:
         """Twitch may send a message more than once. Whatever names its event by an id is recorded once
         even without a second connection; what people write again has an id of its own and is recorded

@@ -15,7 +15,7 @@ from chatlog.counters import Counters
 from chatlog.naming import parse_name
 from chatlog.services import Backoff
 from chatlog.store.object_store import open_s3
-from chatlog.store.store import CLOCK, CORRUPT, REFUSED, TRANSIENT
+from chatlog.store.store import CLOCK, CORRUPT, MISCONFIGURED, REFUSED, TRANSIENT
 from chatlog.uploader.uploader import Uploader
 from tests.fakes import ImmediateThreads, MemoryFiles
 from tests.s3_server import (
@@ -71,9 +71,9 @@ FAULTS: list[tuple[Behaviour, str, str, str]] = [
     (fails(403, "InvalidAccessKeyId", f"no key {KEY_ID}"), "refused", REFUSED, "no key ***"),
     (fails(403, "SignatureDoesNotMatch", f"Signature={SIGNATURE}"), "refused", REFUSED, "Signature=***"),
     (fails(400, "ExpiredToken"), "refused", REFUSED, "400 ExpiredToken"),
-    (fails(404, "NoSuchBucket"), "refused", REFUSED, "404 NoSuchBucket"),
-    (fails(301, "PermanentRedirect"), "refused", REFUSED, "another region"),
-    (moved, "refused", REFUSED, "307 Temporary Redirect"),
+    (fails(404, "NoSuchBucket"), "refused", MISCONFIGURED, "404 NoSuchBucket"),
+    (fails(301, "PermanentRedirect"), "refused", MISCONFIGURED, "another region"),
+    (moved, "refused", MISCONFIGURED, "307 Temporary Redirect"),
     (fails(403, "RequestTimeTooSkewed"), "clock wrong", CLOCK, "403 RequestTimeTooSkewed"),
     (page, "retrying", TRANSIENT, "502 Bad Gateway"),
     (torn, "retrying", TRANSIENT, "503 Service Unavailable"),

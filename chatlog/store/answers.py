@@ -1,0 +1,244 @@
+"""What each answer of a store means: one table, drawn from the stores' own documents.
+
+Amazon S3, Cloudflare R2, Tigris, MinIO, Backblaze B2, Wasabi, Ceph (OVH, DigitalOcean, ...), SeaweedFS,
+Garage, versitygw, StorageGRID, IBM COS, Alibaba OSS, Tencent COS, Huawei OBS; Azure Blob Storage; Google
+Cloud Storage. An answer is found by its words where a code says too little, else by its code, else by its
+status. A code that nobody knows is judged by its status, and whose trouble that is, another object decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from chatlog.store.store import CLOCK, EXISTS, MISCONFIGURED, MISSING, OBJECT, REFUSED, TRANSIENT, UNSUPPORTED
+
+
+class Answer(NamedTuple):
+    """What an answer means; the fields are those of StoreError."""
+
+    kind: str
+    remedy: str = ""
+    of_all: bool = False
+
+
+_KEYS = "look at the access key and its secret"
+_RIGHTS = (
+    "the key needs s3:PutObject, s3:GetObject and s3:ListBucket on the bucket (s3:DeleteObject is optional)"
+)
+_ACCOUNT = "look at the account with the store: a bill, a block or a limit"
+_ROOM = "make room in the store, or raise its quota"
+_LARGE = (
+    "raise the limit of the store or of the proxy in front of it; files to come are smaller with a smaller "
+    "recorder.rotate_size"
+)
+_BUCKET = "create the bucket, or correct its name, the account or the endpoint"
+_REGION = "correct the region and the endpoint; the store's page of the bucket shows both"
+_ADDRESSING = "set s3.addressing: virtual"
+_CLOCK = "set this machine's clock, and let it be kept right (NTP)"
+_ARCHIVED = "restore the object from its storage class first"
+_NO_STORE = "s3.endpoint is to be the address of the S3 API, not of a web console, a website or a proxy"
+
+#: Codes by what they mean. Upper and lower case do not matter.
+_BY_CODE: tuple[tuple[Answer, str], ...] = (
+    (
+        Answer(EXISTS),
+        "PreconditionFailed ConditionNotMet TargetConditionNotMet BlobAlreadyExists ResourceAlreadyExists "
+        "ResourceExistsError PathAlreadyExists FileAlreadyExists ObjectAlreadyExists KeyAlreadyExists "
+        # An object that may not be altered is there.
+        "BlobImmutableDueToPolicy BlobImmutableDueToLegalHold FileImmutable ObjectLocked "
+        "ObjectLockedByBucketPolicy RetentionPolicyNotMet ObjectUnderActiveHold",
+    ),
+    (
+        Answer(TRANSIENT),
+        "RequestTimeout RequestTimedOut OperationTimedOut OperationTimeout InternalError InternalServerError "
+        "ServiceInternalError InternalFailure ConditionalRequestConflict OperationAborted ResourceConflict "
+        "IncompleteBody BadDigest Md5Mismatch Crc64Mismatch XAmzContentSHA256Mismatch "
+        "XAmzContentChecksumMismatch ChecksumMismatch RequestCanceled ClientDisconnected RequestAborted "
+        "BackendError ServerDisconnected RequestIncomplete BlobModifiedWhileReading",
+    ),
+    (
+        Answer(TRANSIENT, of_all=True),
+        "SlowDown SlowDownRead SlowDownWrite ServiceUnavailable ServerBusy SystemBusy Busy Throttling "
+        "ThrottlingException TooManyRequests RequestThrottled RequestLimitExceeded RateLimitExceeded "
+        "UserRateLimitExceeded QpsLimitExceeded BandwidthLimitExceeded UploadTrafficRateLimitExceeded "
+        "XMinioServerNotInitialized ServerNotInitialized XMinioBackendDown XMinioWriteQuorum "
+        "ContainerBeingDeleted ContainerBeingDisabled AccountBeingCreated BucketExpanding",
+    ),
+    (
+        Answer(OBJECT, _LARGE),
+        "EntityTooLarge RequestBodyTooLarge RequestEntityTooLarge MaxMessageLengthExceeded "
+        "InlineDataTooLarge ContentLengthLargerThanTierLimit BlobTierInadequateForContentLength "
+        "FileGroupTooLarge UploadTooLarge",
+    ),
+    (
+        Answer(OBJECT),
+        "EntityTooSmall KeyTooLong KeyTooLongError InvalidObjectName InvalidKey InvalidKeyName "
+        "InvalidResourceName XMinioInvalidObjectName XMinioInvalidResourceName XMinioObjectExistsAsDirectory "
+        "XMinioParentIsObject ObjectExistsAsDirectory ExistingObjectIsDirectory ObjectParentIsFile "
+        "MetadataTooLarge InvalidMetadata EmptyMetadataKey InvalidMetadataName HeadersTooLarge "
+        "RequestHeaderSectionTooLarge LeaseIdMissing LeaseIdMismatchWithBlobOperation LeaseLost "
+        "LeaseAlreadyPresent SnapshotsPresent InvalidBlobType BlobOperationNotSupported "
+        "BlobUsesCustomerSpecifiedEncryption BlobOverwritten PendingCopyOperation DownloadForbidden "
+        "InvalidEncryptionAlgorithmError",
+    ),
+    (
+        Answer(OBJECT, _ARCHIVED),
+        "InvalidObjectState ObjectNotInActiveTierError BlobArchived BlobBeingRehydrated "
+        "InvalidTargetType RestoreAlreadyInProgress",
+    ),
+    (Answer(CLOCK, _CLOCK, True), "RequestTimeTooSkewed RequestExpired ExpiredRequest RequestInTheFuture"),
+    (
+        Answer(REFUSED, _KEYS, True),
+        "InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException InvalidSecurity InvalidToken "
+        "ExpiredToken TokenRefreshRequired InvalidTokenId Unauthorized NoAuthenticationInformation "
+        "InvalidAuthenticationInfo CredentialsNotSupported InvalidAccessKey AccessKeyDisabled "
+        "KeyNotAuthorized KeyBasedAuthenticationNotPermitted InvalidAccessKeyIdError "
+        "MissingSecurityHeader authError MissingAuthenticationToken",
+    ),
+    (Answer(REFUSED, _KEYS), "SignatureDoesNotMatch AuthenticationFailed InvalidSignature BadSignature"),
+    (
+        Answer(REFUSED, _ACCOUNT, True),
+        "AccountProblem AllAccessDisabled AccountIsDisabled AccountDisabled AccountSuspended UserDisable "
+        "UserSuspended FrozenUserId DeregisterUserId ArrearOverdue InArrearOrInsufficientBalance "
+        "InsufficientBalance NotSignedUp InvalidPayer ContainerDisabled billingNotEnabled "
+        "UserProjectAccountProblem BucketBlocked ExceedAccountQuota",
+    ),
+    (
+        Answer(REFUSED, _RIGHTS),
+        "AccessDenied AccessForbidden Forbidden AuthorizationFailure AuthorizationPermissionMismatch "
+        "AuthorizationProtocolMismatch AuthorizationResourceTypeMismatch AuthorizationServiceMismatch "
+        "AuthorizationSourceIPMismatch InsufficientAccountPermissions InsufficientPermissions "
+        "UnauthorizedAccess PublicAccessNotPermitted ReadOnly BucketReadOnly XMinioReadOnly",
+    ),
+    (
+        Answer(REFUSED, _ROOM),
+        "QuotaExceeded QuotaExceed BucketQuotaExceeded AccountQuotaExceeded UserQuotaExceeded OverQuota "
+        "XMinioAdminBucketQuotaExceeded XMinioStorageFull StorageFull InsufficientStorage "
+        "InsufficientCapacity StorageQuotaExceeded storageLimitExceeded CapExceeded storage_cap_exceeded "
+        "TooManyObjects NoSpaceLeft",
+    ),
+    (
+        Answer(REFUSED, "look at the key with which the bucket is encrypted"),
+        "KMS.DisabledException KMS.NotFoundException KMS.KMSInvalidStateException KMSKeyNotFound "
+        "KMSNotConfigured KMS.InvalidKeyUsageException XMinioKMSKeyNotFound "
+        "KeyVaultAccessTokenCannotBeAcquired",
+    ),
+    (
+        Answer(MISCONFIGURED, _BUCKET, True),
+        "NoSuchBucket ContainerNotFound BucketNotFound InvalidBucketName NoSuchBucketError InvalidBucket "
+        "XMinioInvalidBucketName InvalidBucketState",
+    ),
+    (
+        Answer(MISCONFIGURED, _REGION, True),
+        "PermanentRedirect TemporaryRedirect Redirect AuthorizationHeaderMalformed InvalidRegion "
+        "XMinioInvalidRegion IllegalLocationConstraintException InvalidLocationConstraint "
+        "IncorrectEndpoint WrongRegion AuthorizationQueryParametersError InvalidRegionError",
+    ),
+    (
+        Answer(MISCONFIGURED, _ADDRESSING, True),
+        "SecondLevelDomainForbidden PathStyleDomainForbidden InvalidPathAccess PathStyleNotAllowed "
+        "PathStyleRequestNotAllowed VirtualHostDomainRequired",
+    ),
+    (
+        Answer(MISCONFIGURED, _NO_STORE),
+        "MethodNotAllowed UnsupportedHttpVerb InvalidHttpVerb MissingContentLength "
+        "MissingContentLengthHeader InvalidURI InvalidDomainName BadDomainName CustomDomainNotExist "
+        "NoSuchWebsiteConfiguration NoSuchDomain InvalidHost AccountRequiresHttps "
+        "SecureConnectionRequired InvalidProtocol",
+    ),
+    (
+        Answer(MISSING),
+        "NoSuchKey BlobNotFound ResourceNotFound NoSuchObject KeyNotFound ObjectNotFound NoSuchVersion",
+    ),
+    (
+        Answer(UNSUPPORTED),
+        "NotImplemented UnsupportedOperation ConditionHeadersNotSupported UnsupportedHeader NotSupported "
+        "InvalidDigest MissingContentMD5 UnsupportedArgument InvalidTrailer MissingRequiredHeader "
+        "ContentSHA256NotSupported",
+    ),
+)
+
+#: Words that say more than the code beside them, which several troubles share. Searched in this order.
+_BY_WORDS: tuple[tuple[str, Answer], ...] = (
+    (r"must be made to API port", Answer(MISCONFIGURED, _NO_STORE, True)),
+    (r"Content-MD5|x-amz-checksum|x-amz-sdk-checksum|checksum (algorithm|type)", Answer(UNSUPPORTED)),
+    (
+        r"If-None-Match.{0,40}(not supported|not implemented)|precondition.{0,20}not supported",
+        Answer(UNSUPPORTED),
+    ),
+    (r"WORM protected|is immutable|cannot be (deleted or )?overwritten", Answer(EXISTS)),
+    (
+        r"(date|header|request) (is |header )?too old|not yet current|signature (has )?expired",
+        Answer(CLOCK, _CLOCK, True),
+    ),
+    (
+        r"cap exceeded|exceeds? (the )?(bucket |account |storage )?quota|quota (is |has been )?exceeded",
+        Answer(REFUSED, _ROOM),
+    ),
+    (
+        r"(virtual|third level|virtual-host\w*)[- ](hosted[- ]?style|style|domain|host)",
+        Answer(MISCONFIGURED, _ADDRESSING, True),
+    ),
+)
+
+#: What a status says where there is no code, or one that is not known.
+_BY_STATUS: Mapping[int, Answer] = MappingProxyType(
+    {
+        301: Answer(MISCONFIGURED, _REGION, True),
+        302: Answer(MISCONFIGURED, _NO_STORE, True),
+        303: Answer(MISCONFIGURED, _NO_STORE, True),
+        304: Answer(EXISTS),
+        307: Answer(MISCONFIGURED, _REGION, True),
+        308: Answer(MISCONFIGURED, _REGION, True),
+        401: Answer(REFUSED, _KEYS, True),
+        403: Answer(REFUSED, _RIGHTS),
+        402: Answer(REFUSED, _ACCOUNT, True),
+        404: Answer(MISSING),
+        405: Answer(MISCONFIGURED, _NO_STORE),
+        407: Answer(REFUSED, "give the proxy's user and password in HTTPS_PROXY", True),
+        408: Answer(TRANSIENT),
+        409: Answer(TRANSIENT),
+        411: Answer(MISCONFIGURED, _NO_STORE),
+        412: Answer(EXISTS),
+        413: Answer(OBJECT, _LARGE),
+        414: Answer(OBJECT),
+        421: Answer(TRANSIENT),
+        422: Answer(OBJECT),
+        423: Answer(OBJECT),
+        425: Answer(TRANSIENT),
+        429: Answer(TRANSIENT, of_all=True),
+        431: Answer(OBJECT),
+        451: Answer(OBJECT),
+        499: Answer(TRANSIENT),
+        501: Answer(UNSUPPORTED),
+        507: Answer(REFUSED, _ROOM),
+        511: Answer(MISCONFIGURED, "the network wants a login on a web page first", True),
+    }
+)
+
+
+def _codes() -> Iterator[tuple[str, Answer]]:
+    for answer, codes in _BY_CODE:
+        for code in codes.split():
+            yield code.lower(), answer
+
+
+_ANSWERS: Mapping[str, Answer] = MappingProxyType(dict(_codes()))
+_PATTERNS = tuple((re.compile(words, re.IGNORECASE), answer) for words, answer in _BY_WORDS)
+
+
+def answer_of(status: int, code: str = "", words: str = "") -> Answer:
+    """What a store's answer means. ``code`` and ``words`` are its own, ``""`` where it has none."""
+    known = _ANSWERS.get(code.lower())
+    if status < 500 and (known is None or known.kind not in (EXISTS, MISSING, TRANSIENT)):
+        for pattern, answer in _PATTERNS:
+            if pattern.search(words):
+                return answer
+    if known is not None:
+        return known
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return Answer(TRANSIENT) if status >= 500 else Answer(REFUSED)

@@ -1,0 +1,128 @@
+"""Errors of the object-store library in the words of the store, without anything secret."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+import orjson
+from obstore.exceptions import AlreadyExistsError, PermissionDeniedError, UnauthenticatedError
+
+from chatlog.printable import printable
+from chatlog.store.answers import answer_of
+from chatlog.store.store import EXISTS, MISCONFIGURED, REFUSED, TRANSIENT, StoreError
+
+_STATUS = re.compile(r"status code: (\d{3})(?: ([A-Za-z' -]+))?")
+_BODY = re.compile(r"status code: \d{3}[^:]*: (.*)", re.DOTALL)
+_CODE = re.compile(r"<Code>\s*([^<]{1,100}?)\s*</Code>", re.IGNORECASE)
+_MESSAGE = re.compile(r"<Message>\s*([^<]{1,1000})</Message>", re.IGNORECASE)
+_REGION = re.compile(r"<Region>([a-z0-9-]{2,40})</Region>")
+_TITLE = re.compile(r"<(?:title|h1)[^>]*>\s*([^<]{1,200}?)\s*</", re.IGNORECASE)
+_PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<html|<head|<body|<center|<h1)", re.IGNORECASE)
+_CAUSE = re.compile(r'message: "([^"]{1,200})"')
+_KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)")
+#: Where Amazon's machines and containers are asked for their credentials, when there are no others.
+_ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
+_NO_CREDENTIALS = (
+    "there are no credentials in the configuration or the environment, nor has the machine a role"
+)
+#: What a signed request and its answers may show of the credentials.
+_SECRETS = re.compile(
+    r"(?i)(Signature=|Credential=|X-Amz-Signature=|X-Amz-Security-Token=|Authorization:? ?|sig=|"
+    r"<AWSAccessKeyId>|<SignatureProvided>|<StringToSign>|<CanonicalRequest>)[^\s<&,\"]*"
+)
+
+
+def explained(error: Exception, secrets: tuple[str, ...] = ()) -> StoreError:
+    """One of the library's errors as what it means, without these secrets."""
+    text = str(error)
+    # Before anything is cut, so that nothing is left of them.
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    head, _, debug = text.partition("\n\nDebug source:")
+    if any(address in head for address in _ROLES):
+        return StoreError(_NO_CREDENTIALS, REFUSED, "no credentials", of_all=True)
+    status = _STATUS.search(head)
+    if status is None:
+        return _unanswered(error, head, debug)
+    body = _BODY.search(head)
+    return _answered(error, int(status[1]), (status[2] or "").strip(), body[1] if body else "")
+
+
+def _answered(error: Exception, number: int, reason: str, body: str) -> StoreError:
+    code, said = _read(body)
+    answer = answer_of(number, code, said)
+    kind = answer.kind
+    if kind == TRANSIENT and number == 409 and not code and isinstance(error, AlreadyExistsError):
+        # The library asked for an object that is new, and was told of a conflict without any reason.
+        kind = EXISTS
+    remedy = answer.remedy
+    if region := _REGION.search(body):
+        remedy = f"set s3.region: {region[1]}"
+    name = code or reason
+    words = clean(f"{number} {name}{f': {said}' if said else ''}")
+    return StoreError(words, kind, clean(f"{number} {name}".strip()), remedy, answer.of_all)
+
+
+def is_page(body: str) -> bool:
+    """Whether this is the beginning of a web page."""
+    return _PAGE.match(body) is not None
+
+
+def _read(body: str) -> tuple[str, str]:
+    """Code and words of an answer: XML mostly, JSON from some, and pages from what is in between."""
+    code, message = _CODE.search(body), _MESSAGE.search(body)
+    if code or message:
+        return (code[1] if code else ""), (message[1].strip() if message else "")
+    if is_page(body):
+        title = _TITLE.search(body)
+        return "", f"a web page, {title[1]!r}" if title else "a web page"
+    with suppress(ValueError):
+        found = orjson.loads(body)
+        if isinstance(found, dict):
+            return _from_json(found)
+    return "", body.strip()[:200] if not body.lstrip().startswith("<") else ""
+
+
+def _from_json(found: dict[str, object]) -> tuple[str, str]:
+    inner = found.get("error", found)
+    if not isinstance(inner, dict):
+        return "", str(inner)[:200]
+    code = inner.get("reason") or inner.get("code") or inner.get("Code") or ""
+    reasons = inner.get("errors")
+    if isinstance(reasons, list) and reasons and isinstance(reasons[0], dict):
+        code = reasons[0].get("reason") or code
+    message = inner.get("message") or inner.get("Message") or inner.get("error_description") or ""
+    return ("" if isinstance(code, int) else str(code)[:100]), str(message)[:1000]
+
+
+def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
+    """What failed before there was an answer, or what the library says without one."""
+    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
+        return StoreError(clean(head), REFUSED, "permission")
+    if "redirect without LOCATION" in head or "following redirect" in head:
+        words = (
+            "the store sends us to another address: the bucket is in another region or at another endpoint"
+        )
+        return StoreError(words, MISCONFIGURED, "redirect", of_all=True)
+    kind = _KIND.search(debug)
+    cause = _CAUSE.search(debug)
+    if "dns error" in debug or "failed to lookup address" in debug:
+        said = f": {clean(cause[1])}" if cause else ""
+        return StoreError(f"the store's name cannot be resolved{said}", TRANSIENT, "name lookup", of_all=True)
+    if kind is not None and kind[1] == "Timeout":
+        return StoreError("no answer in time", TRANSIENT, "timeout")
+    if "certificate" in debug.lower():
+        words = clean(f"the store's certificate is not trusted: {cause[1] if cause else head}")
+        return StoreError(words, REFUSED, "certificate", of_all=True)
+    if kind is not None and kind[1] == "Connect":
+        said = f": {clean(cause[1])}" if cause else ""
+        return StoreError(f"cannot connect{said}", TRANSIENT, "connect", of_all=True)
+    if cause is not None:
+        return StoreError(f"the connection failed: {clean(cause[1])}", TRANSIENT, "connection")
+    return StoreError(clean(head), TRANSIENT, "connection")
+
+
+def clean(text: str) -> str:
+    """Fit for a log: one line, bounded, without what a signature is made of."""
+    return printable(_SECRETS.sub(r"\1***", " ".join(text.split())), 300)
