@@ -1,6 +1,6 @@
-"""The daemon with a time of day that can be set: SIGUSR1 makes it read the file that CHATLOG_SHIFT names,
-which holds by how many seconds its clock is wrong. Only this process sees it. Takes the arguments of
-twistd."""
+"""The daemon with a time of day that can be set: at its start, and at every SIGUSR1, it reads the file that
+CHATLOG_SHIFT names, which holds by how many seconds its clock is wrong. Only this process sees it. Takes the
+arguments of twistd."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Shifted:
 
 if __name__ == "__main__":
     shifted = Shifted(os.environ["CHATLOG_SHIFT"])
+    shifted.read()
     signal.signal(signal.SIGUSR1, shifted.read)
     time.time = shifted.time
     run()

@@ -267,16 +267,21 @@ class Stage:
         return {"bucket": bucket, "endpoint": self.endpoint, **KEYS}
 
     def daemon(
-        self, arguments: list[str] | None = None, prefix: list[str] | None = None, module: str = ""
+        self,
+        arguments: list[str] | None = None,
+        prefix: list[str] | None = None,
+        module: str = "",
+        environ: dict[str, str] | None = None,
     ) -> Process:
         """Start twistd with the configuration written last; ``prefix`` is a command that starts it, and
-        ``module`` one that takes twistd's place."""
+        ``module`` one that takes twistd's place. ``environ`` is added to the environment."""
         self.daemons += 1
         program = ["-m", module] if module else ["-c", _TWISTD]
         command = [*(prefix or []), sys.executable, *program, "-n", "--pidfile=", "chatlog"]
         if arguments is None:
             arguments = ["--config", str(self.home / "chatlog.yaml")]
-        process = Process("chatlog", command + arguments, self.home / f"daemon-{self.daemons}.log", {})
+        log = self.home / f"daemon-{self.daemons}.log"
+        process = Process("chatlog", command + arguments, log, environ or {})
         self.running.append(process)
         return process
 
