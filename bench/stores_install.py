@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -26,9 +27,16 @@ def cache_directory() -> Path:
 
 class Cache:
     """The servers that are installed below ``root``. An installation may take ``limit`` seconds, and uses
-    ``jobs`` processors."""
+    ``jobs`` processors. ``find`` gives the path of a program, None if there is none."""
 
-    def __init__(self, root: Path, limit: float = 1500.0, jobs: int = 1) -> None:
+    def __init__(
+        self,
+        root: Path,
+        limit: float = 1500.0,
+        jobs: int = 1,
+        find: Callable[[str], str | None] = shutil.which,
+    ) -> None:
+        self._find = find
         self._root = root
         self._limit = limit
         self._jobs = jobs
@@ -74,7 +82,7 @@ class Cache:
 
     def _install(self, server: Server) -> None:
         tool = {NPM: "npm", GO: "go", CARGO: "cargo"}[server.source]
-        if shutil.which(tool) is None:
+        if self._find(tool) is None:
             raise Unavailable(f"there is no {tool} here")
         (self._root / "npm").mkdir(parents=True, exist_ok=True)
         flags = f"{os.environ.get('GOFLAGS', '')} -p={self._jobs} -buildvcs=false".strip()

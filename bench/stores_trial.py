@@ -270,9 +270,9 @@ def said_of_store(log: str) -> str:
 
 
 def last_complaint(log: str) -> str:
-    """The latest warning or error in a log, or else its last line."""
+    """The latest that the uploader complained of in a log, or else its last line."""
     lines = [line for line in log.splitlines() if line.strip()]
-    loud = [line for line in lines if re.search(r"\b(warn|error|critical)", line, re.IGNORECASE)]
+    loud = [line for line in lines if re.search(r"(WARN|ERROR|CRITICAL) +uploader", line)]
     return (loud or lines or ["it says nothing"])[-1][-300:]
 
 
