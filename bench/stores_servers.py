@@ -120,8 +120,8 @@ def _seaweedfs(place: Place) -> list[str]:
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     identity = {"name": "chatlog", "credentials": keys, "actions": actions}
     config.write_text(json.dumps({"identities": [identity]}))
-    flags = ("s3.port", "s3.port.grpc", "filer.port", "filer.port.grpc", "volume.port", "volume.port.grpc")
-    flags += ("master.port", "master.port.grpc")
+    listening = ("s3", "filer", "volume", "master")
+    flags = [f"{name}.port{more}" for name in listening for more in ("", ".grpc")]
     ports = [f"-{flag}={port}" for flag, port in zip(flags, place.ports, strict=True)]
     more = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.volumeSizeLimitMB=64", f"-s3.config={config}"]
     return ["server", f"-dir={place.home}", "-s3", *ports, *more]
