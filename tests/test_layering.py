@@ -35,6 +35,7 @@ PURE = frozenset(
         "chatlog.twitch.recent",
         "chatlog.config.units",
         "chatlog.config.values",
+        "chatlog.config.yaml_mistakes",
         "chatlog.config.yaml_positions",
     }
 )

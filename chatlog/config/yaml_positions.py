@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from chatlog.config.yaml_mistakes import LINE_BREAK, explain
+
 #: A configuration of ten thousand rooms with their ids is half of it.
 MAX_BYTES = 1_000_000
 #: Levels of nesting; a configuration has four.
@@ -24,7 +26,6 @@ MAX_DEPTH = 20
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What YAML allows in a file (YAML 1.1, 5.1); the parsers report the rest without a line.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\Z", re.DOTALL)
 #: What YAML takes for "nothing" where it stands without quotes.
@@ -91,7 +92,7 @@ def decode(data: bytes) -> str:
         raise YamlError(line, "the file is not UTF-8 text; save it in that encoding") from None
     forbidden = _FORBIDDEN.search(text)
     if forbidden is not None:
-        line = len(_LINE_BREAK.findall(text, 0, forbidden.start())) + 1
+        line = len(LINE_BREAK.findall(text, 0, forbidden.start())) + 1
         code = f"U+{ord(forbidden[0]):04X}"
         raise YamlError(line, f"the file holds the control character {code}, which YAML does not allow")
     return text
@@ -183,34 +184,10 @@ class _Key:
             mapping.entries[key.text] = (key.line, node)
 
 
-#: Parts of what the two parsers say, and what it means to the person who wrote the file. Their own words
-#: are not passed on: they may quote the file, and a file may hold secrets.
-_COMPLAINTS = (
-    ("mapping values are not allowed", "a colon where none can be; quote the value or see the line above"),
-    ("expected '-' indicator", "the indentation does not fit the lines above"),
-    ("expected key", "the indentation does not fit the lines above"),
-    ("expected <block end>", "the indentation does not fit the lines above"),
-    ("expected ',' or", "a comma or a closing bracket is missing"),
-    ("expected ':'", "a colon is missing, or the space after it"),
-    ("unexpected end of stream", "a quote that is never closed"),
-    ("cannot start any token", "a value that begins with this character must be quoted"),
-    ("escape", "in double quotes a backslash has a meaning; use single quotes"),
-    ("incompatible YAML document", "only YAML 1.x is read"),
-)
-
-
 def _explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     mark = error.problem_mark or error.context_mark
-    lines = _LINE_BREAK.split(text)
-    row = min(mark.line, len(lines) - 1) if mark else 0
-    column = mark.column if mark else 0
-    problem = error.problem or ""
-    meaning = next((words for part, words in _COMPLAINTS if part in problem), "it cannot be read")
-    if "\t" in lines[row][: column + 1]:
-        meaning = "there is a tab; use spaces"
-    elif "${" in lines[row] and "flow" in (error.context or ""):
-        meaning = 'inside [ ] and { } a variable must be quoted: ["${NAME}"]'
-    return YamlError(row + 1, f"this is not YAML (column {column + 1}): {meaning}")
+    row, column = (mark.line, mark.column) if mark else (0, 0)
+    return YamlError(*explain(text, row, column, MAX_DEPTH))
 
 
 def expand(text: str, environ: Environment[str, str]) -> str:
