@@ -148,6 +148,10 @@ class Manifest(Service):
     # -- the end of an hour --------------------------------------------------------------------------
 
     async def _take_up(self, run: Run) -> None:
+        if self._ending is not None:
+            # An earlier try came so far. Its manifest may be whole already: it must not be published and
+            # then written once more.
+            await self._end(self._ending[0].until, run)
         since = await run(self._journal.open)
         await self._publish(run)
         if since is not None and self._presence.since < since <= self._wall():

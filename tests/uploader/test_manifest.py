@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import random
@@ -413,6 +414,47 @@ class TroubleTests(SynchronousTestCase):
             if n > files.calls:
                 break
         self.assertGreater(n, 40)
+
+
+    def test_errors_at_a_start_after_the_hour(self) -> None:
+        """A start that has to end the hour of an earlier run, and meets an error at any one call or at two,
+        writes each manifest once, and every one of them is about some time."""
+        n = 0
+        calls = 1
+        while n < calls:
+            n += 1
+            for again in (0, 1, 2, 5):
+                for late in (HOUR, 4 * HOUR):
+                    files = MemoryFiles()
+                    files.make_directories("/data")
+                    first = Run(files)
+                    first.manifest.stored(stored(1))
+                    files.kill()
+                    before = files.calls
+                    files.fail(n, errno.EIO)
+                    if again:
+                        files.fail(n + again, errno.EIO)
+                    run = Run(files, HALF_PAST_TEN + late, first.presence)
+                    run.advance(4 * LOOK)
+                    at = f"call {n} and {again} later: {files.log[before + n - 1 :][:1]}, {late:.0f} s"
+                    # After more than an hour, the time that nobody was there may come in two parts.
+                    self.assertIn(len(run.ready), (1,) if late == HOUR else (2, 3), at)
+                    with contextlib.suppress(OSError):
+                        run.manifest.stored(stored(2))
+                    run.manifest.stored(stored(2))
+                    run.advance(HOUR)
+                    found = manifests(files)
+                    self.assertEqual(sorted(run.ready), sorted(found), at)
+                    self.assertEqual(
+                        [keys(rows) for rows in found.values() if keys(rows)],
+                        [[stored(1).key], [stored(2).key]],
+                        at,
+                    )
+                    for rows in found.values():
+                        self.assertLess(rows[0]["from"], rows[0]["to"], at)
+                    _check_sequence(self, found, at)
+                    calls = files.calls - before
+        self.assertGreater(n, 20)
 
 
 class CrashTests(SynchronousTestCase):
