@@ -322,7 +322,7 @@ class Presence(Service):
         standing = None if room is None else self._standing_of(key, room)
         if standing is not None:
             self._gone[key] = self._tally.time(key, standing, self._wall())._replace(reason="removed")
-        self._tally.lost.pop(key, None)
+        self._tally.forget(key)
         self._wanted_since.pop(key, None)
         self._pending_gaps.forget(key)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from chatlog.journal.journal import Key
 from chatlog.journal.presence import RESTART
-from chatlog.journal.tally import Tally
+from chatlog.journal.tally import Counted, Tally
 from chatlog.rooms.coverage import Coverage, Hole
 
 DAY = 86400.0
@@ -34,6 +34,7 @@ class Absence:
         #: Holes that closed today, by room.
         self.gaps: Counter[Key] = Counter()
         self._parts: deque[tuple[float, dict[Key, float]]] = deque([(now, {})], PARTS)
+        self._counted: dict[Key, Counted] = {}
         # Where the holes of the last hour lie, of those rooms that had any.
         self._holes: dict[Key, deque[tuple[float, float]]] = {}
 
@@ -59,10 +60,14 @@ class Absence:
         self._day.closed(key, hole)
         self.gaps[key] += 1
         self._remember(key, hole)
+        for start, end in self._counted.setdefault(key, Counted()).add(hole.start, hole.end):
+            self._lose(key, start, end)
+
+    def _lose(self, key: Key, since: float, until: float) -> None:
         last = len(self._parts) - 1
         for index, (start, lost) in enumerate(self._parts):
-            begin = max(hole.start, start)
-            end = hole.end if index == last else min(hole.end, self._parts[index + 1][0])
+            begin = max(since, start)
+            end = until if index == last else min(until, self._parts[index + 1][0])
             if end > begin:
                 lost[key] = lost.get(key, 0.0) + end - begin
 
@@ -82,6 +87,7 @@ class Absence:
         if now - start >= PART or now < start:
             self._parts.append((now, {}))
             self._holes = {key: holes for key, holes in self._holes.items() if holes[-1][1] > now - HOUR}
+            self._counted = {key: self._counted[key] for key in self._holes if key in self._counted}
         if 0 <= now - self._midnight < DAY:
             return False
         self._midnight = now - now % DAY

@@ -818,6 +818,54 @@ class TallyTests(PresenceCase):
             ],
         )
 
+    def test_lost_while_missing(self) -> None:
+        """A second counts once, whether the room was missing in it, or records of it found no room, or both;
+        whichever of the two is known first."""
+        cases = [
+            # The loss; then when room a was missing, all within the loss, around it, and across its ends.
+            ((2, 20), (5, 9), 18.0),
+            ((5, 9), (2, 20), 18.0),
+            ((2, 9), (5, 20), 18.0),
+            ((5, 20), (2, 9), 18.0),
+            ((2, 5), (9, 20), 14.0),
+            ((2, 5), (5, 9), 7.0),
+        ]
+        for (first, last), (start, end), missing in cases:
+            for loss_first in (True, False):
+                self.setUp()
+                run = self.run_from(START)
+                run.acknowledge("a", "b")
+                for at in sorted({start, end, last, 30}):
+                    run.advance(START + at - run.now())
+                    if at == last and loss_first:
+                        run.presence.count_loss(Loss("twitch", "a", 9, START + first, START + last))
+                    if at == start:
+                        run.pool.parted(run.links[0], "a")
+                    if at == end:
+                        run.acknowledge("a")
+                if not loss_first:
+                    run.presence.count_loss(Loss("twitch", "a", 9, START + first, START + last))
+                row = run.rows(START)[0]
+                self.assertAlmostEqual(row.missing, missing, 3, f"{first, last} {start, end} {loss_first}")
+                self.assertAlmostEqual(row.recorded, 30.0 - missing, 3)
+
+    def test_lost_while_still_missing(self) -> None:
+        """The same of a hole that is still open, and in the period that comes next."""
+        run = self.run_from(START)
+        run.acknowledge("a", "b")
+        run.advance(10)
+        run.pool.parted(run.links[0], "a")
+        run.advance(10)
+        run.presence.count_loss(Loss("twitch", "a", 9, START + 5, START + 15))
+        self.assertEqual(run.rows(START)[0][2:4], (5.0, 15.0))
+        run.presence.closing(START + 12)
+        run.presence.count_loss(Loss("twitch", "a", 9, START + 8, START + 14))
+        run.presence.turn(START + 12)
+        self.assertEqual(run.rows(START + 12)[0][2:4], (0.0, 8.0))
+        run.acknowledge("a")
+        run.advance(2)
+        self.assertEqual(run.rows(START + 12)[0][2:4], (2.0, 8.0))
+
     def test_next_period(self) -> None:
         """A hole counts in each period with the part that lies in it."""
         run = self.run_from(START)
@@ -901,8 +949,9 @@ class TallyTests(PresenceCase):
         run.pool.parted(run.links[0], "a")
         run.advance(3)
         run.acknowledge("a")
+        run.advance(1)
         run.presence.count_loss(Loss("twitch", "a", 7, run.now() - 1.0, run.now()))
-        run.advance(5)
+        run.advance(4)
         run.kill()
         run = self.run_from(START + 40.0, rooms=())
         run.advance(5)
