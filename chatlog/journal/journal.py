@@ -63,9 +63,11 @@ class Standing:
 @dataclass(slots=True)
 class Past:
     """What an earlier run has left behind. ``end``: what came later than that was not recorded or did
-    not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk."""
+    not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk.
+    ``batch`` is the number of its last batch."""
 
     end: float | None = None
+    batch: int = 0
     durable: float | None = None
     since: float | None = None
     rooms: dict[Key, Standing] = field(default_factory=dict)
@@ -119,16 +121,33 @@ def replay(data: bytes, boot: str) -> Past:
     past = Past()
     alive = durable = None
     last_boot = ""
-    entries = list(_believed(data))
+    batches = list(_believed(data))
+    entries = [entry for lines in batches for entry in lines]
     for entry in entries:
         if "alive" in entry:
             alive, durable = _time(entry, "alive"), _time(entry, "durable")
+            number = entry.get("batch")
+            past.batch = number if isinstance(number, int) else 0
         elif "since" in entry:
             last_boot = str(entry.get("boot"))
     past.end = alive if boot and boot == last_boot else durable
     past.durable = durable
     quiet: dict[tuple[str, str], float | None] = {}
-    for entry in entries:
+    for lines in batches:
+        if lines and lines[-1].get("all"):
+            # It says which connections are quiet, too: one of an earlier run may have had the same number.
+            quiet.clear()
+        _replay(past, lines, quiet)
+    for (platform, _), standing in past.rooms.items():
+        if past.end is not None:
+            heard = {number: quiet.get((platform, str(number))) for number, _ in standing.links}
+            _doubt(standing, heard, past.end)
+        standing.links = standing.spans = ()
+    return past
+
+
+def _replay(past: Past, lines: list[dict[str, Any]], quiet: dict[tuple[str, str], float | None]) -> None:
+    for entry in lines:
         if "room" in entry:
             _apply(past, entry)
         elif "link" in entry:
@@ -137,12 +156,6 @@ def replay(data: bytes, boot: str) -> Past:
             past.since = _time(entry, "since")
             for standing in past.rooms.values():
                 standing.lost, standing.begun = 0.0, None
-    for (platform, _), standing in past.rooms.items():
-        if past.end is not None:
-            heard = {number: quiet.get((platform, str(number))) for number, _ in standing.links}
-            _doubt(standing, heard, past.end)
-        standing.links = standing.spans = ()
-    return past
 
 
 def _doubt(standing: Standing, heard: dict[int, float | None], end: float) -> None:
@@ -183,8 +196,8 @@ def _apply(past: Past, entry: dict[str, Any]) -> None:
     past.rooms[key] = Standing(since, recorded is not None, reason, lost, begun, links, spans, heard, holes)
 
 
-def _believed(data: bytes) -> Iterator[dict[str, Any]]:
-    """The lines of the batches that are whole, and of one at the end that was not finished."""
+def _believed(data: bytes) -> Iterator[list[dict[str, Any]]]:
+    """The lines of each of the batches that are whole, and of one at the end that was not finished."""
     lines: list[dict[str, Any]] = []
     before: object = None
     broken = False
@@ -199,11 +212,11 @@ def _believed(data: bytes) -> Iterator[dict[str, Any]]:
         broken = not whole or (not entry.get("all") and (broken or not follows))
         if not broken:
             # What stands before them is of one that was cut off and came again.
-            yield from lines[-1 - count :]
+            yield lines[-1 - count :]
         before = number
         lines = []
     if not broken:
-        yield from lines
+        yield lines
 
 
 def _entries(data: bytes) -> Iterator[dict[str, Any]]:

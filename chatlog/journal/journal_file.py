@@ -14,9 +14,12 @@ from twisted.python.failure import Failure
 
 from chatlog.files import Files, write_whole
 from chatlog.recorder.commits import Threads
+from chatlog.spool.ballast import Ballast
 
 #: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.
 LARGEST = 1_000_000
+#: Bytes that are put by for a full disk: rooms that come then, and are not in the journal yet, need a line.
+RESERVE = 1 << 16
 
 
 def boot_id() -> str:
@@ -48,6 +51,7 @@ class JournalFile:
         self._files = files
         self._directory = directory
         self._path = f"{directory}/{name}"
+        self._ballast = Ballast(files, f"{self._path}.ballast", RESERVE)
         self._clock = clock
         self._threads = threads
         self._sync_interval = sync_interval
@@ -89,11 +93,12 @@ class JournalFile:
         except OSError as error:
             self._failed(error)
             self.incomplete()
+        self._ballast.restock(self._directory)
 
     def append(self, data: bytes) -> bool:
         """Add whole lines, which outlive the process from now on; False if that cannot be done."""
         try:
-            self._append(data)
+            self._ballast.spend(self._append, data)
         except OSError as error:
             self._failed(error)
             return False
@@ -184,6 +189,8 @@ class JournalFile:
     def _sync(self) -> None:
         if self._fd is not None:
             self._files.sync(self._fd)
+        if self._ballast.spent:
+            self._ballast.restock(self._directory)
 
     def _job_succeeded(self, _: object) -> None:
         self._job_failing = False

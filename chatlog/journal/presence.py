@@ -87,6 +87,10 @@ class Presence(Service):
         self._head_due = self._all_due = False
         # The number of the latest batch in the journal.
         self._batch = 0
+        # The rooms that came while not everything could be written and that the journal knows of all the
+        # same; how the earlier run's journal ends, where it could not be begun anew.
+        self._promised: set[Key] = set()
+        self._continued: tuple[int, tuple[float, float]] | None = None
         self._started = 0.0
         # Wall clock and monotonic clock at the latest flush; the latest whole flush, and until when
         # everything is on the disk.
@@ -152,6 +156,9 @@ class Presence(Service):
         self._before = now, self._clock.seconds()
         self._alive = now, now if self._floor is None else self._floor
         self._journal.begin()
+        if self._all_due:
+            end = now if past.end is None else past.end
+            self._continued = past.batch, (end, end if past.durable is None else past.durable)
 
     def _read(self) -> bytes:
         try:
@@ -201,7 +208,8 @@ class Presence(Service):
         run left in files is on the disk."""
         if not self._began:
             return
-        if self._clock_jumped():
+        jumped = self._clock_jumped()
+        if jumped:
             complete = False
         for platform, pool in self._pools.items():
             if pool.changed:
@@ -213,6 +221,8 @@ class Presence(Service):
         if not complete:
             # Not even the gap records are in files. The journal stays as it was at the last whole flush.
             self._complete = False
+            if not jumped:
+                self._promise()
             return
         if not self._complete:
             self._complete = True
@@ -228,12 +238,34 @@ class Presence(Service):
         if not self._journal.append(batch(self._batch + 1, lines, *self._alive, self._all_due)):
             return
         self._batch += 1
+        self._continued = None
+        self._promised.clear()
         self._quiet.noted()
         self._due.clear()
         self._head_due = self._all_due = False
         self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
         if not self.running:
             self._journal.close()
+
+    def _promise(self) -> None:
+        """Note the rooms that were acknowledged for the first time since the last whole flush: should this
+        process die before the next one, nothing else would tell that they are missing."""
+        number, alive = self._continued or (self._batch, self._alive)
+        lines, keys = [], []
+        for key in sorted(self._due.difference(self._promised)):
+            pool = self._pools.get(key[0])
+            room = pool.rooms.get(key[1]) if pool else None
+            first = None if room is None else room.coverage.first
+            if first is not None and first >= alive[0]:
+                keys.append(key)
+                lines.append(room_line(key, Standing(first, False, RESTART, begun=first)))
+        if not lines or not self._journal.append(batch(number + 1, lines, *alive)):
+            return
+        self._promised.update(keys)
+        if self._continued is None:
+            self._batch += 1
+        else:
+            self._continued = number + 1, alive
 
     def _durable(self, at: float, lag: float) -> float:
         durable = at - lag - self._interval if lag > 0.0 else at

@@ -22,9 +22,11 @@ class Ballast:
     would use the space up in a moment, and then nothing could be sealed any more.
     """
 
-    def __init__(self, files: Files, path: str) -> None:
+    def __init__(self, files: Files, path: str, size: int = SIZE) -> None:
+        """``size`` bytes are put by."""
         self._files = files
         self._path = path
+        self._size = size
         self.spent = False
 
     def spend(self, call: Callable[..., T], *args: object) -> T:
@@ -46,7 +48,7 @@ class Ballast:
         """Put the space by (again), if the disk under ``directory`` has twice as much."""
         with suppress(OSError):
             if not self._files.exists(self._path):
-                if self._files.free_bytes(directory) < 2 * SIZE:
+                if self._files.free_bytes(directory) < 2 * self._size:
                     return
                 self._fill()
             self.spent = False
@@ -54,7 +56,7 @@ class Ballast:
     def _fill(self) -> None:
         fd = self._files.create(self._path)
         try:
-            write_whole(self._files, fd, bytes(SIZE))
+            write_whole(self._files, fd, bytes(self._size))
         except OSError:
             self._files.remove(self._path)
             raise

@@ -669,6 +669,79 @@ class JournalTests(PresenceCase):
             ],
         )
 
+    def test_room_that_joins_while_the_disk_is_full(self) -> None:
+        """A room that is recorded for the first time while nothing can be written has its gap record after a
+        kill, from then on; those that were there before have theirs from the last whole flush."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        self.files.capacity = self.files.used()
+        run.complete = False
+        run.advance(5)
+        run.acknowledge("b")
+        run.advance(5)
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a", "b")
+        self.assertEqual(
+            run.holes,
+            [
+                ("a", Hole(START + 5.0, START + 60.0, "restart")),
+                ("b", Hole(START + 10.0, START + 60.0, "restart")),
+            ],
+        )
+
+    def test_room_that_joins_after_a_start_on_a_full_disk(self) -> None:
+        """The same when the disk was full at the start already, with the note of an earlier run or, as there
+        is no room for one, without."""
+        for earlier in (True, False):
+            self.setUp()
+            if earlier:
+                run = self.run_from(START - 100)
+                run.acknowledge("a")
+                run.advance(5)
+                run.kill()
+            else:
+                # Something was there, or the disk would not be full.
+                self.files.put("/data/coverage.ballast", bytes(1 << 16))
+            self.files.capacity = self.files.used()
+            run = self.run_from(START)
+            run.complete = False
+            run.advance(5)
+            run.acknowledge("a", "b")
+            run.advance(5)
+            run.kill()
+            run = self.run_from(START + 60.0)
+            run.acknowledge("a", "b")
+            since = START - 95.0 if earlier else START + 5.0
+            self.assertEqual(
+                run.holes,
+                [
+                    ("a", Hole(since, START + 60.0, "restart")),
+                    ("b", Hole(START + 5.0, START + 60.0, "restart")),
+                ],
+            )
+
+    def test_room_that_joins_while_the_disk_is_full_and_is_recorded(self) -> None:
+        """Once there is space again, it is like any other room; what was put by is put by again."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(5)
+        self.files.capacity = self.files.used()
+        run.complete = False
+        run.acknowledge("b")
+        run.advance(5)
+        self.assertFalse(self.files.exists("/data/coverage.ballast"))
+        self.files.capacity = None
+        run.complete = True
+        run.advance(5)
+        self.assertEqual(self.files.size("/data/coverage.ballast"), 1 << 16)
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a", "b")
+        self.assertEqual([hole.start for _, hole in run.holes], [START + 15.0] * 2)
+
     def test_unreadable(self) -> None:
         """A journal that cannot be read costs its holes, not the recording."""
 

@@ -199,3 +199,26 @@ class QuietTests(PresenceCase):
             run.advance(0.5)
         run.kill()
         self.assertEqual(self.hole_after(run), START + 12.0)
+
+    def test_journal_that_could_not_be_begun_anew(self) -> None:
+        """What an earlier run noted of its quiet connections says nothing about those of this one, which have
+        the same numbers, also where the journal could not be begun anew."""
+        run = self.run_from(START, lanes=2)
+        for link in run.quiet_links:
+            run.pool.link_up(link)
+            run.pool.acknowledged(link, "a")
+        run.advance(30)
+        run.kill()
+        self.files.rule = _no_writes
+        second = self.run_from(START + 40.0)
+        second.acknowledge("a")
+        self.files.rule = lambda operation, path: None
+        second.flush()
+        second.pool.retire(second.quiet_links[0])
+        second.pool.link_up(second.quiet_links[1])
+        second.pool.acknowledged(second.quiet_links[1], "a")
+        for _ in range(20):
+            second.quiet_links[1].heard = second.now() + 0.5
+            second.advance(0.5)
+        second.kill()
+        self.assertEqual(self.hole_after(second), START + 50.0)
