@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from chatlog.printable import printable
+
+#: Pairs of an unknown kind and a room that are counted apart, and characters of a kind's name that are kept:
+#: a server may send a new name each time.
+UNKNOWN_APART = 200
+KIND_LENGTH = 40
+
 
 @dataclass(slots=True)
 class Counters:
@@ -43,3 +50,14 @@ class Counters:
     disconnects: Counter[str] = field(default_factory=Counter)
     #: Commands and events that no rule knew (recorded as ``event``), by platform.
     unknown: Counter[str] = field(default_factory=Counter)
+    #: The same by platform, kind and room since ``alarms.drift`` took them; beyond UNKNOWN_APART of them
+    #: the rest is together under an empty kind and room.
+    unknown_kinds: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def saw_unknown(self, platform: str, kind: str, room: str) -> None:
+        """A command or event of a ``kind`` that no rule knows has come in ``room``."""
+        self.unknown[platform] += 1
+        key = (platform, printable(kind, KIND_LENGTH), room)
+        if key not in self.unknown_kinds and len(self.unknown_kinds) >= UNKNOWN_APART:
+            key = (platform, "", "")
+        self.unknown_kinds[key] += 1

@@ -6,7 +6,6 @@ for less than ``HOLD`` seconds was not gone, so that one that comes and goes doe
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatlog.alarms.conditions import CODES, Condition, Observed, conditions
+from chatlog.alarms.drift import Drift
 from chatlog.alarms.troubles import Troubles
 from chatlog.config.units import rough_duration
 from chatlog.journal.journal import Key
@@ -28,9 +28,6 @@ EVERY = 5.0
 HOLD = 30.0
 #: Seconds between two looks at the coverage of the last hour.
 COVERAGE_EVERY = 60.0
-#: Seconds between two notes of how many unknown things came, and how many notes make an hour.
-DRIFT_EVERY = 300.0
-DRIFT_NOTES = 12
 #: Seconds for which a store's word about our clock counts.
 SKEWED_FOR = 600.0
 
@@ -56,21 +53,6 @@ class _Alarm:
     #: When it was last seen to be so, by the clock.
     seen: float
     told: int
-
-
-class Drift:
-    """How many of what no rule knows came from each platform in the last hour; under ``""`` what could
-    not even be read."""
-
-    def __init__(self, now: float) -> None:
-        self._notes: deque[tuple[float, Counter[str]]] = deque([(now, Counter())], DRIFT_NOTES + 1)
-
-    def look(self, totals: Counter[str], now: float) -> dict[str, int]:
-        """``totals`` are those since the start."""
-        if now - self._notes[-1][0] >= DRIFT_EVERY:
-            self._notes.append((now, totals.copy()))
-        before = self._notes[0][1]
-        return {platform: total - before[platform] for platform, total in totals.items()}
 
 
 class Alarms(Service):
@@ -160,9 +142,10 @@ class Alarms(Service):
         if counters.upload_retries["clock"] != self._skews:
             self._skews = counters.upload_retries["clock"]
             self._skewed_at = now
-        totals = Counter({"": counters.unparsed}) + counters.unknown
+        drift = self._drift.look(counters, now)
+        unreadable = self._drift.unreadable(counters.unparsed, now)
         skewed = now - self._skewed_at < SKEWED_FOR
-        return Observed(self._troubles, self._poor, self._drift.look(totals, now), offset, skewed)
+        return Observed(self._troubles, self._poor, drift, offset, skewed, unreadable)
 
     # -- telling -----------------------------------------------------------------------------------
 

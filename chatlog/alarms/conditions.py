@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chatlog.alarms.drift import Unknown
 from chatlog.alarms.troubles import UNIDENTIFIED, Troubles
 from chatlog.config.settings import Settings
 from chatlog.config.units import rough_duration, rough_size
@@ -56,14 +57,15 @@ class Condition:
 @dataclass(slots=True)
 class Observed:
     """What the facts do not say: ``poor`` are rooms with a low coverage of the last hour, as key and
-    share; ``drift`` how many unknown things each platform sent in the last hour (``""``: what could
-    not even be read); ``clock`` by how many seconds our clock is ahead, None if unknown."""
+    share; ``drift`` what no rule knew of each platform in the last hour, ``unreadable`` how many lines could
+    not even be read; ``clock`` by how many seconds our clock is ahead, None if unknown."""
 
     troubles: Troubles
     poor: list[tuple[Key, float]]
-    drift: dict[str, int]
+    drift: dict[str, Unknown]
     clock: float | None
     skewed: bool
+    unreadable: int = 0
 
 
 def conditions(facts: Facts, observed: Observed, settings: Settings, now: float) -> Iterator[Condition]:
@@ -115,10 +117,15 @@ def _grouped(code: str, rooms: Iterable[tuple[Key, str]]) -> Iterator[Condition]
 
 
 def _drift(observed: Observed, settings: Settings) -> Iterator[Condition]:
-    for platform, count in observed.drift.items():
-        if count > settings.alarms.unknown_per_hour:
-            what = "commands or events that no rule knows" if platform else "lines that could not be read"
-            yield Condition("PROTOCOL_DRIFT", platform, f"{count} {what} in an hour", count)
+    threshold = settings.alarms.unknown_per_hour
+    for platform, unknown in observed.drift.items():
+        if unknown.is_drift(threshold):
+            where = "1 room" if unknown.rooms == 1 else f"{unknown.rooms} rooms"
+            what = f"{unknown.count} events in an hour of kinds that no rule knows, in {where}"
+            yield Condition("PROTOCOL_DRIFT", platform, f"{what}: {unknown.kinds()}", unknown.count)
+    if observed.unreadable > threshold:
+        text = f"{observed.unreadable} lines that could not be read in an hour"
+        yield Condition("PROTOCOL_DRIFT", "", text, observed.unreadable)
 
 
 def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:

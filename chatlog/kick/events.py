@@ -301,7 +301,7 @@ class EventRecords:
         if not event.clean:
             details["raw_base64"] = raw_details(frame)["raw_base64"]
         if kind == "event":
-            self._counters.unknown[PLATFORM] += 1
+            self._counters.saw_unknown(PLATFORM, last, slug)
         try:
             return self._encode(
                 timestamp or received,

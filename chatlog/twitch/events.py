@@ -65,7 +65,19 @@ USERNOTICE_TYPES = {
     "viewermilestone": "event",
     "modiversary": "event",
     "socialsharingbadge": "event",
+    "charitydonation": "event",
+    "midnightsquid": "event",
+    # Combos: many people tap one button, and each tap is a notice.
+    "onetapstreakstarted": "event",
+    "onetapgiftredeemed": "event",
+    "onetapbreakpointachieved": "event",
+    "onetapstreakexpired": "event",
+    # Old ones, of which nobody knows whether they still come.
     "primecommunitygiftreceived": "event",
+    "charity": "event",
+    "purchase": "event",
+    "crate": "event",
+    "firstcheer": "event",
 }
 
 #: Keys of ``details`` that are ours. A tag of such a name is kept under ``@`` and its name, so that
@@ -82,11 +94,13 @@ def is_talk(command: str) -> bool:
     return command in TALK or (len(command) == 3 and command.isdigit())
 
 
-def is_known(message: irc.Message) -> bool:
-    """Whether a rule here knows the command and, of a USERNOTICE, the kind; if not, it is an ``event``."""
+def unknown_kind(message: irc.Message) -> str:
+    """The command or, of a USERNOTICE, the kind that no rule here knows, so that it is an ``event``; ``""``
+    where one does."""
     if message.command == "USERNOTICE":
-        return _usernotice_kind(message.tags) in USERNOTICE_TYPES
-    return message.command in KNOWN_COMMANDS or is_talk(message.command)
+        kind = _usernotice_kind(message.tags)
+        return "" if kind in USERNOTICE_TYPES else kind or "USERNOTICE"
+    return "" if message.command in KNOWN_COMMANDS or is_talk(message.command) else message.command
 
 
 def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str, bytes] | None:

@@ -21,8 +21,8 @@ from chatlog.twitch.events import (
     chat_record,
     dedup_key,
     event_record,
-    is_known,
     is_talk,
+    unknown_kind,
     unparsed_record,
 )
 from chatlog.twitch.lines import Oversized
@@ -113,8 +113,9 @@ class Intake:
             link.talk(message)
             return
         room = self._rooms.get(message.channel)
-        if not is_known(message):
-            self._counters.unknown["twitch"] += 1
+        unknown = unknown_kind(message)
+        if unknown:
+            self._counters.saw_unknown("twitch", unknown, room.name if room else SERVER_CHANNEL)
         if room is None:
             encoded = event_record(message, received, self._encode, SERVER_CHANNEL)
             log = self._server_log

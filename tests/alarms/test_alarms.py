@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import json
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.alarms.alarms import Alarms, Drift, Notice
+from chatlog.alarms.alarms import Alarms, Notice
 from chatlog.alarms.conditions import CODES
+from chatlog.alarms.drift import Drift
 from chatlog.config.settings import AlarmSettings
+from chatlog.counters import UNKNOWN_APART, Counters
 from chatlog.recorder.recorder import Recorder
 from chatlog.rooms.seats import State
 from tests.scene import Scene
@@ -274,16 +275,38 @@ class PlatformTests(AlarmCase):
         self.scene.advance(40)
         self.assertIn(("ends", "LOGIN_REFUSED", "twitch"), self.told())
 
+    def saw(self, kind: str, room: str, count: int = 1) -> None:
+        for _ in range(count):
+            self.scene.counters.saw_unknown("twitch", kind, room)
+
     def test_protocol_drift(self) -> None:
-        """More unknown things in an hour than the settings allow mean that a platform has changed."""
-        self.scene.counters.unknown["twitch"] += 100
+        """More unknown things in an hour than the settings allow, of several kinds or in several rooms, mean
+        that a platform has changed; the alarm names the kinds."""
+        self.saw("newthing", "ann", 60)
+        self.saw("newthing", "bob", 49)
         self.scene.advance(600)
         self.assertEqual(self.told(), [])
-        self.scene.counters.unknown["twitch"] += 1
+        self.saw("newthing", "bob")
         self.scene.advance(10)
         self.assertEqual(self.told(), [("begins", "PROTOCOL_DRIFT", "twitch")])
+        self.assertIn("in 2 rooms: newthing", self.lines()[0][1])
         self.scene.advance(3700)
         self.assertEqual(self.told(), [("ends", "PROTOCOL_DRIFT", "twitch")])
+
+    def test_one_combo_is_no_drift(self) -> None:
+        """However often one new kind comes in one room, with something else beside it or not, nothing has
+        changed yet."""
+        self.saw("newcombo", "ann", 5000)
+        self.saw("other", "bob", 3)
+        self.scene.advance(600)
+        self.assertEqual(self.told(), [])
+
+    def test_many_rooms_with_one_each(self) -> None:
+        """The same new thing once in every room is a change of the platform's."""
+        for number in range(101):
+            self.saw("newthing", f"room{number}")
+        self.scene.advance(10)
+        self.assertEqual(self.told(), [("begins", "PROTOCOL_DRIFT", "twitch")])
 
     def test_unreadable_lines(self) -> None:
         """So do lines that cannot be read at all."""
@@ -295,12 +318,28 @@ class PlatformTests(AlarmCase):
     def test_drift_over_weeks(self) -> None:
         """A few unknown things now and then add up to nothing."""
         drift = Drift(0.0)
-        for hour in range(1000):
-            counts = [
-                drift.look(Counter(twitch=hour * 12 + part), (hour * 12 + part) * 300.0)["twitch"]
-                for part in range(12)
-            ]
-            self.assertLessEqual(max(counts), 13)
+        counters = Counters()
+        for step in range(12_000):
+            counters.saw_unknown("kick", f"kind {step % 7}", f"room {step % 5}")
+            found = drift.look(counters, step * 300.0)
+            self.assertLessEqual(found["kick"].count, 12)
+            self.assertLessEqual(drift.unreadable(step, step * 300.0), 12)
+
+    def test_names_without_end(self) -> None:
+        """Kinds with a new, long and hostile name each time are bounded in memory and in the text."""
+        drift = Drift(0.0)
+        counters = Counters()
+        for step in range(5000):
+            counters.saw_unknown("kick", f"\n\u202e{step}" + "x" * 10_000, f"room {step}")
+            if step % 100 == 0:
+                found = drift.look(counters, step / 10)
+        self.assertLessEqual(len(counters.unknown_kinds), UNKNOWN_APART + 1)
+        found = drift.look(counters, 500.0)
+        self.assertEqual(found["kick"].count, 5000)
+        self.assertLess(len(found["kick"].pairs), 3 * UNKNOWN_APART)
+        self.assertTrue(found["kick"].is_drift(100))
+        self.assertLess(len(found["kick"].kinds()), 1000)
+        self.assertTrue(found["kick"].kinds().isprintable())
 
 
 class PartTests(AlarmCase):

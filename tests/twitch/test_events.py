@@ -33,7 +33,9 @@ class RoomEventTests(SynchronousTestCase):
             "communitypayforward",
             "raid": "raid unraid",
             "announcement": "announcement",
-            "event": "ritual bitsbadgetier viewermilestone modiversary socialsharingbadge not_yet_invented",
+            "event": "ritual bitsbadgetier viewermilestone modiversary socialsharingbadge charitydonation "
+            "midnightsquid onetapstreakstarted onetapgiftredeemed onetapbreakpointachieved "
+            "onetapstreakexpired not_yet_invented",
         }
         for expected, names in kinds.items():
             for name in names.split():
@@ -211,14 +213,32 @@ class TalkTests(SynchronousTestCase):
             {"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"},
         )
 
-    def test_known(self) -> None:
-        """Commands and kinds of USERNOTICE that no rule knows can be counted."""
+    def test_unknown_kinds(self) -> None:
+        """Commands and kinds of USERNOTICE that no rule knows are named."""
         for line in (chat(), b"PING", b"001 x", usernotice("raid"), usernotice("ritual")):
-            self.assertTrue(events.is_known(irc.parse(line)), line)
-        self.assertTrue(events.is_known(irc.parse(usernotice("sharedchatnotice", source_msg_id="sub"))))
-        for line in (b"NEWTHING #someroom", b"USERNOTICE #someroom", usernotice("not_yet_invented")):
-            self.assertFalse(events.is_known(irc.parse(line)), line)
-        self.assertFalse(events.is_known(irc.parse(usernotice("sharedchatnotice", source_msg_id="new"))))
+            self.assertEqual(events.unknown_kind(irc.parse(line)), "", line)
+        shared = usernotice("sharedchatnotice", source_msg_id="sub")
+        self.assertEqual(events.unknown_kind(irc.parse(shared)), "")
+        for line, kind in (
+            (b"NEWTHING #someroom", "NEWTHING"),
+            (b"USERNOTICE #someroom", "USERNOTICE"),
+            (usernotice("not_yet_invented"), "not_yet_invented"),
+            (usernotice("sharedchatnotice", source_msg_id="new"), "new"),
+        ):
+            self.assertEqual(events.unknown_kind(irc.parse(line)), kind)
+
+    def test_known_kinds(self) -> None:
+        """Every kind of USERNOTICE that is public by now is known, also where another room shares it."""
+        kinds = (
+            "sub resub extendsub subgift submysterygift anonsubgift anonsubmysterygift giftpaidupgrade "
+            "anongiftpaidupgrade primepaidupgrade rewardgift standardpayforward communitypayforward raid "
+            "unraid ritual bitsbadgetier announcement charitydonation viewermilestone modiversary "
+            "socialsharingbadge midnightsquid onetapstreakstarted onetapgiftredeemed "
+            "onetapbreakpointachieved onetapstreakexpired"
+        )
+        for kind in kinds.split():
+            for line in (usernotice(kind), usernotice("sharedchatnotice", source_msg_id=kind)):
+                self.assertEqual(events.unknown_kind(irc.parse(line)), "", line)
 
 
 class UnparsedTests(SynchronousTestCase):
