@@ -176,7 +176,7 @@ class StoreTests(SecretsCase):
         scene.advance(70)
         facts = scene.facts(rooms=True)
         self.assertEqual(facts["uploads"]["state"], "refused")
-        verdicts = alive(facts, scene.settings).body, ready(facts, scene.settings).body
+        verdicts = alive(scene.status.conditions()).body, ready(scene.status.conditions()).body
         text = self.check(
             json.dumps(facts), verdicts, posted, Metrics(scene.status).exposition().decode(), alarms.active()
         )

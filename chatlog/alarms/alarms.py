@@ -1,7 +1,8 @@
 """Alarms: one line in the log when something begins to be wrong, and one when it is well again.
 
-However many rooms are in the same trouble, it is one alarm for each platform. A trouble that is gone
-for less than ``HOLD`` seconds was not gone, so that one that comes and goes does not fill the log.
+What is wrong is told by ``chatlog.status``. However many rooms are in the same trouble, it is one alarm for
+each platform. A trouble that is gone for less than ``HOLD`` seconds was not gone, so that one that comes and
+goes does not fill the log. What is only the effect of another trouble does not begin while that lasts.
 """
 
 from __future__ import annotations
@@ -14,28 +15,25 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatlog.alarms.conditions import CODES, Condition, Observed, conditions
-from chatlog.alarms.drift import Drift
-from chatlog.alarms.troubles import Troubles
+from chatlog.alarms.endings import ending
 from chatlog.config.units import rough_duration
-from chatlog.journal.journal import Key
 from chatlog.printable import printable
 from chatlog.services import Looks
+from chatlog.status.condition import CODES, CRITICAL, NOTE, SEVERITIES, Condition
 from chatlog.status.status import Status
 
 #: Seconds between two looks, and for which something has to be well before it is said to be.
 EVERY = 5.0
 HOLD = 30.0
-#: Seconds between two looks at the coverage of the last hour.
-COVERAGE_EVERY = 60.0
-#: Seconds for which a store's word about our clock counts.
-SKEWED_FOR = 600.0
+#: Characters of a text that are told.
+_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What is told when an alarm ``begins``, ``grows`` (it is about twice as many rooms or files as were
-    told last) or ``ends``. ``since`` and ``at`` are seconds since the epoch, the latter now."""
+    told last, or worse than it was) or ``ends``. ``since`` and ``at`` are seconds since the epoch, the
+    latter now; ``remedy`` says what to do."""
 
     state: str
     code: str
@@ -44,19 +42,22 @@ class Notice:
     count: int
     since: float
     at: float
+    severity: str = CRITICAL
+    remedy: str = ""
 
 
 @dataclass(slots=True)
 class _Alarm:
     condition: Condition
-    since: float
     #: When it was last seen to be so, by the clock.
     seen: float
+    #: The count and the severity that were told last.
     told: int
+    severity: str
 
 
 class Alarms(Service):
-    """Looks at the facts of ``status`` every few seconds; ``notify`` gets every notice."""
+    """Looks at the conditions of ``status`` every few seconds; ``notify`` gets every notice."""
 
     _log = Logger()
     name = "alarms"
@@ -73,19 +74,11 @@ class Alarms(Service):
         self._wall = wall
         self._notify = notify
         self._active: dict[tuple[str, str], _Alarm] = {}
-        self._troubles = Troubles()
-        self._poor: list[tuple[Key, float]] = []
-        self._poor_at = clock.seconds()
-        self._drift = Drift(clock.seconds())
-        self._skews = 0
-        self._skewed_at = float("-inf")
         self._looks = Looks(clock, EVERY, self._look)
         status.alarms = self.active
 
     def startService(self) -> None:
         super().startService()
-        self._poor_at = self._clock.seconds()
-        self._drift = Drift(self._clock.seconds())
         self._looks.start()
 
     def stopService(self) -> None:
@@ -93,18 +86,11 @@ class Alarms(Service):
         self._looks.stop()
 
     def active(self) -> list[dict[str, Any]]:
-        """What is wrong at present, the latest last, ready for JSON: ``code``, ``meaning``, ``subject``
-        (the platform, or ``""``), ``text``, ``count`` (of rooms or files; 0 where there is nothing to
-        count), ``since`` (seconds since the epoch)."""
+        """What is wrong at present, the latest last, ready for JSON: ``code``, ``meaning``, ``severity``,
+        ``subject`` (the platform, or ``""``), ``text``, ``remedy``, ``raw``, ``count`` (of rooms or files; 0
+        where there is nothing to count), ``since`` (seconds since the epoch)."""
         return [
-            {
-                "code": alarm.condition.code,
-                "meaning": CODES[alarm.condition.code],
-                "subject": alarm.condition.subject,
-                "text": alarm.condition.text,
-                "count": alarm.condition.count,
-                "since": alarm.since,
-            }
+            {**alarm.condition.facts, "meaning": CODES[alarm.condition.code]}
             for alarm in self._active.values()
         ]
 
@@ -112,61 +98,66 @@ class Alarms(Service):
 
     def _look(self) -> None:
         now = self._clock.seconds()
-        facts = self._status.snapshot()
-        observed = self._observe(now, facts["clock"]["offset"])
-        found = conditions(facts, observed, self._status.settings, now)
-        current = {(each.code, each.subject): each for each in found}
+        current = {each.key: each for each in self._status.conditions() if each.due}
         for key, condition in current.items():
             alarm = self._active.get(key)
-            if alarm is None:
-                self._begin(key, condition, now)
-                continue
-            alarm.condition = condition
-            alarm.seen = now
-            if condition.count >= 2 * alarm.told > 0:
-                alarm.told = condition.count
-                self._tell("grows", alarm)
+            if alarm is not None:
+                alarm.condition, alarm.seen = condition, now
+                self._look_at_growth(alarm)
+            elif not condition.explained:
+                alarm = _Alarm(condition, now, condition.count, condition.severity)
+                self._active[key] = alarm
+                self._tell("begins", alarm)
         for key in [key for key in self._active if key not in current]:
             if now - self._active[key].seen >= HOLD:
                 self._tell("ends", self._active.pop(key))
 
-    def _observe(self, now: float, offset: float | None) -> Observed:
-        settings = self._status.settings.alarms
-        counters = self._status.counters
-        self._troubles.look(self._status.pools, self._status.missing, now)
-        if now - self._poor_at >= COVERAGE_EVERY:
-            self._poor_at = now
-            poor = self._status.poorly_covered(settings.coverage / 100)
-            # Those that are refused or silent have an alarm of their own.
-            self._poor = [(key, share) for key, share in poor if key not in self._troubles]
-        if counters.upload_retries["clock"] != self._skews:
-            self._skews = counters.upload_retries["clock"]
-            self._skewed_at = now
-        drift = self._drift.look(counters, now)
-        unreadable = self._drift.unreadable(counters.unparsed, now)
-        skewed = now - self._skewed_at < SKEWED_FOR
-        return Observed(self._troubles, self._poor, drift, offset, skewed, unreadable)
+    def _look_at_growth(self, alarm: _Alarm) -> None:
+        condition = alarm.condition
+        worse = SEVERITIES.index(condition.severity) > SEVERITIES.index(alarm.severity)
+        if not condition.explained and (worse or condition.count >= 2 * alarm.told > 0):
+            alarm.told, alarm.severity = max(alarm.told, condition.count), condition.severity
+            self._tell("grows", alarm)
 
     # -- telling -----------------------------------------------------------------------------------
-
-    def _begin(self, key: tuple[str, str], condition: Condition, now: float) -> None:
-        alarm = self._active[key] = _Alarm(condition, self._wall(), now, condition.count)
-        self._tell("begins", alarm)
 
     def _tell(self, state: str, alarm: _Alarm) -> None:
         condition = alarm.condition
         at = self._wall()
-        text = printable(condition.text, 500)
-        fields = {"code": condition.code, "alarm": state, "subject": condition.subject, "text": text}
+        text = condition.text
+        if state == "ends":
+            text = ending(condition, self._status.snapshot(), self._status.conditions())
+        text = printable(text, _TEXT)
+        fields = {
+            "code": condition.code,
+            "alarm": state,
+            "subject": condition.subject,
+            "text": text,
+            "severity": condition.severity,
+            "remedy": condition.remedy,
+            "raw": printable(condition.raw, _TEXT),
+            "count": condition.count,
+        }
         where = "{subject}: " if condition.subject else ""
         if state == "ends":
-            lasted = rough_duration(max(0.0, at - alarm.since))
-            self._log.info(
-                "{code} is over after {lasted}: " + where + "{text}",
-                lasted=lasted,
-                count=condition.count,
-                **fields,
-            )
+            lasted = rough_duration(max(0.0, at - condition.since))
+            self._log.info("{code} is over after {lasted}: " + where + "{text}", lasted=lasted, **fields)
         else:
-            self._log.error("{code}: " + where + "{text}", count=condition.count, **fields)
-        self._notify(Notice(state, condition.code, condition.subject, text, condition.count, alarm.since, at))
+            # What a server said itself stands behind our words, for whoever looks for it.
+            more = ". {remedy}" if condition.remedy else ""
+            more += " [{raw}]" if condition.raw and condition.raw not in text else ""
+            say = self._log.warn if condition.severity == NOTE else self._log.error
+            say("{code}: " + where + "{text}" + more, **fields)
+        self._notify(
+            Notice(
+                state,
+                condition.code,
+                condition.subject,
+                text,
+                condition.count,
+                condition.since,
+                at,
+                condition.severity,
+                condition.remedy,
+            )
+        )

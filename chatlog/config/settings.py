@@ -129,7 +129,7 @@ class HealthSettings:
 
     reactor_lag: float = 5.0
     sync_lag: float = 20.0
-    rooms: int = 100
+    rooms: int = 95
     room_grace: float = 45.0
     upload_age: float = 10800.0
     store_grace: float = 45.0

@@ -13,9 +13,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chatlog.alarms.conditions import CODES
-from chatlog.rooms.seats import State
-from chatlog.status.roster import Facts
+from chatlog.status.condition import CODES
+from chatlog.status.roster import STATES, Facts
 from chatlog.status.status import Status
 
 #: What to answer with.
@@ -175,8 +174,8 @@ def _platforms(facts: Facts) -> Iterator[Metric]:
     )
     for platform in facts["platforms"]:
         name = platform["platform"]
-        for state in State:
-            rooms.add_metric([name, state.value], platform["states"].get(state.value, 0))
+        for state in STATES:
+            rooms.add_metric([name, state], platform["states"].get(state, 0))
         late.add_metric([name], platform["late"])
         connections.add_metric([name, "up"], platform["up"])
         connections.add_metric([name, "down"], platform["connections"] - platform["up"])

@@ -6,6 +6,9 @@ from typing import Any
 
 from chatlog import __version__
 from chatlog.http.api import PAGE, SORTS
+from chatlog.status.condition import CODES, SEVERITIES
+from chatlog.status.room_problems import KINDS, UNWRITTEN
+from chatlog.status.roster import STATES
 
 _ERROR = {
     "type": "object",
@@ -30,9 +33,38 @@ _VERDICT = {
             "items": {
                 "type": "object",
                 "required": ["part", "reason"],
-                "properties": {"part": {"type": "string"}, "reason": {"type": "string"}},
+                "properties": {name: {"type": "string"} for name in ("part", "reason", "code")},
             },
         },
+    },
+}
+_SEVERITY = {"enum": list(SEVERITIES)}
+_CONDITION = {
+    "type": "object",
+    "required": ["code", "severity", "subject", "since", "text", "remedy", "count", "raw"],
+    "properties": {
+        "code": {"enum": list(CODES)},
+        "severity": _SEVERITY,
+        "subject": _TEXT,
+        "since": _NUMBER,
+        "text": _TEXT,
+        "remedy": _TEXT,
+        "count": {"type": "integer"},
+        "raw": _TEXT,
+    },
+}
+_HEADLINE = {
+    "type": "object",
+    "required": ["severity", "text"],
+    "properties": {"severity": _SEVERITY, "text": _TEXT},
+}
+_STATUS = {
+    "type": "object",
+    "required": ["headline", "conditions", "platforms"],
+    "properties": {
+        "headline": _HEADLINE,
+        "conditions": {"type": "array", "items": _CONDITION},
+        "platforms": {"type": "array", "items": {"type": "object"}},
     },
 }
 _ROOM = {
@@ -42,8 +74,12 @@ _ROOM = {
         "platform": {"enum": ["twitch", "kick"]},
         "name": _TEXT,
         "id": _TEXT,
-        "state": {"enum": ["wanted", "requested", "recorded", "refused", "silent"]},
+        "state": {"enum": list(STATES)},
+        "problem": {"enum": ["", *KINDS, UNWRITTEN]},
         "reason": _TEXT,
+        "remedy": _TEXT,
+        "raw": _TEXT,
+        "acknowledged": {"type": "boolean"},
         "since": _NUMBER,
         "rate": _NUMBER,
         "last": {"type": ["number", "null"]},
@@ -138,7 +174,11 @@ def document() -> dict[str, Any]:
         },
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
         "paths": {
-            "/api/v1/status": {"get": _get("everything but the rooms", something, 304)},
+            "/api/v1/status": {"get": _get("everything but the rooms", _STATUS, 304)},
+            "/api/v1/headline": {"get": _get("how it is, in one sentence", _HEADLINE)},
+            "/api/v1/conditions": {
+                "get": _get("what is wrong, the worst first", {"type": "array", "items": _CONDITION})
+            },
             "/api/v1/rooms": {
                 "get": _get(
                     "the rooms, a page at a time",

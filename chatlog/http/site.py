@@ -23,6 +23,7 @@ from chatlog.http.requests import send
 from chatlog.naming import CHANNEL
 from chatlog.recorder.recorder import Recorder
 from chatlog.status import health
+from chatlog.status.condition import Condition
 from chatlog.status.status import Status
 
 #: Looked at by machines under any name; nothing on them can be of use to somebody else's page.
@@ -30,7 +31,17 @@ _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 _ROOM = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)\Z")
 _LIVE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/live\Z")
 _PAGE = re.compile(r"/rooms/(twitch|kick)/([^/]+)\Z")
-_PARTS = ("connections", "uploads", "spool", "platforms", "process", "counters", "alarms")
+_PARTS = (
+    "alarms",
+    "conditions",
+    "connections",
+    "counters",
+    "headline",
+    "platforms",
+    "process",
+    "spool",
+    "uploads",
+)
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -146,8 +157,8 @@ class Root(Resource):
             return Answer(404, page.body, page.type)
         return error(404, "not_found", "there is nothing here")
 
-    def _verdict(self, judge: Callable[[Any, Any], health.Verdict]) -> Answer:
-        verdict = judge(self._status.snapshot(), self._status.settings)
+    def _verdict(self, judge: Callable[[list[Condition]], health.Verdict]) -> Answer:
+        verdict = judge(self._status.conditions())
         return json_answer(verdict.status, verdict.body)
 
     def _watch(self, request: Any, platform: str, name: str) -> Answer | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from chatlog.journal.journal import Key
 from chatlog.journal.presence import RESTART
@@ -25,18 +26,36 @@ PART = 300.0
 BLUR = 30.0
 
 
+#: Reasons of holes that are known for themselves: somebody has stopped the recorder, or the disk took
+#: nothing, which has an alarm of its own.
+EXPLAINED = frozenset({RESTART, "disk full", "overflow", "clock"})
+
+
+@dataclass(slots=True)
+class _Part:
+    """Some minutes: the seconds that each room lost in them, and those that nothing else explains."""
+
+    start: float
+    lost: dict[Key, float] = field(default_factory=dict)
+    unexplained: dict[Key, float] = field(default_factory=dict)
+
+
 class Absence:
-    """``since``: when the day began, or what is known of it if that was later, by the wall clock."""
+    """``since``: when the day began, or what is known of it if that was later, by the wall clock.
+
+    ``outages`` are the times, by platform, in which all of it was away and an alarm has said so.
+    """
 
     def __init__(self, now: float) -> None:
         self._day = Tally(now)
         self._midnight = now - now % DAY
-        #: Holes that closed today, by room.
-        self.gaps: Counter[Key] = Counter()
-        self._parts: deque[tuple[float, dict[Key, float]]] = deque([(now, {})], PARTS)
+        # Holes that closed today, by room.
+        self._gaps: Counter[Key] = Counter()
+        self._parts: deque[_Part] = deque([_Part(now)], PARTS)
         self._counted: dict[Key, Counted] = {}
         # Where the holes of the last hour lie, of those rooms that had any.
         self._holes: dict[Key, deque[tuple[float, float]]] = {}
+        self.outages: dict[str, deque[tuple[float, float]]] = {}
 
     @property
     def since(self) -> float:
@@ -47,29 +66,33 @@ class Absence:
         if since < self._day.since:
             self._day.since = max(since, self._midnight)
             self._day.lost = dict(lost)
-            start = self._parts[0][0]
-            self._parts.appendleft((max(since, start - HOUR), dict(lost)))
+            self._gaps.update(key for key, seconds in lost.items() if seconds > 0)
+            start = self._parts[0].start
+            self._parts.appendleft(_Part(max(since, start - HOUR), dict(lost)))
 
     def closed(self, key: Key, hole: Hole) -> None:
         """A hole of the room has closed."""
         if hole.reason == RESTART and hole.start < self._day.since:
             # Every room was missing then, so the account of all of them can begin there.
             self._day.since = max(hole.start, self._midnight)
-            while len(self._parts) < PARTS and self._parts[0][0] > hole.start:
-                self._parts.appendleft((max(hole.start, self._parts[0][0] - PART), {}))
+            while len(self._parts) < PARTS and self._parts[0].start > hole.start:
+                self._parts.appendleft(_Part(max(hole.start, self._parts[0].start - PART)))
         self._day.closed(key, hole)
-        self.gaps[key] += 1
+        self._gaps[key] += 1
         self._remember(key, hole)
+        explained = self._explains(key[0], hole.start, hole.end, hole.reason)
         for start, end in self._counted.setdefault(key, Counted()).add(hole.start, hole.end):
-            self._lose(key, start, end)
+            self._lose(key, start, end, explained)
 
-    def _lose(self, key: Key, since: float, until: float) -> None:
+    def _lose(self, key: Key, since: float, until: float, explained: bool) -> None:
         last = len(self._parts) - 1
-        for index, (start, lost) in enumerate(self._parts):
-            begin = max(since, start)
-            end = until if index == last else min(until, self._parts[index + 1][0])
+        for index, part in enumerate(self._parts):
+            begin = max(since, part.start)
+            end = until if index == last else min(until, self._parts[index + 1].start)
             if end > begin:
-                lost[key] = lost.get(key, 0.0) + end - begin
+                part.lost[key] = part.lost.get(key, 0.0) + end - begin
+                if not explained:
+                    part.unexplained[key] = part.unexplained.get(key, 0.0) + end - begin
 
     def _remember(self, key: Key, hole: Hole) -> None:
         holes = self._holes.setdefault(key, deque())
@@ -81,34 +104,68 @@ class Absence:
             start, end = min(start, before[0]), max(end, before[1])
         holes.append((start, end))
 
+    def outage(self, platform: str, since: float, now: float) -> None:
+        """An alarm says that the platform has been away since then; called again and again while it is."""
+        outages = self.outages.setdefault(platform, deque(maxlen=PARTS))
+        if outages and since <= outages[-1][1]:
+            since = min(since, outages.pop()[0])
+        outages.append((since, now))
+
+    def _explains(self, platform: str, start: float, end: float, reason: str) -> bool:
+        """Whether something that has been told explains a hole. One that reaches into an outage is part of
+        it as a whole: it takes minutes until all rooms are joined again."""
+        outages = self.outages.get(platform, ())
+        return reason in EXPLAINED or any(start <= until and end >= since for since, until in outages)
+
     def look(self, now: float) -> bool:
         """Called every few seconds; whether a new day has begun."""
-        start = self._parts[-1][0]
+        start = self._parts[-1].start
         if now - start >= PART or now < start:
-            self._parts.append((now, {}))
+            self._parts.append(_Part(now))
             self._holes = {key: holes for key, holes in self._holes.items() if holes[-1][1] > now - HOUR}
             self._counted = {key: self._counted[key] for key in self._holes if key in self._counted}
         if 0 <= now - self._midnight < DAY:
             return False
         self._midnight = now - now % DAY
         self._day.turn(self._midnight)
-        self.gaps.clear()
+        self._gaps.clear()
         return True
 
-    def today(self, key: Key, coverage: Coverage, now: float) -> float:
-        """The share of today, from 0 to 1, in which the room was recorded."""
+    def gaps(self, key: Key, coverage: Coverage, unwritten: float | None = None) -> int:
+        """In how many pieces of today the room was not recorded, one that is still open included. Of what
+        an earlier process lost today only that it was something is known, which counts as one."""
+        return self._gaps[key] + (not coverage.covered or unwritten is not None)
+
+    def today(self, key: Key, coverage: Coverage, now: float, unwritten: float | None = None) -> float:
+        """The share of today, from 0 to 1, in which the room was recorded. ``unwritten``: since when
+        nothing that arrives in it can be written."""
         if coverage.since is None:
             return 0.0
-        recorded, lost = self._day.seconds(key, coverage.first, coverage.missing_since, now)
+        missing_since = _earliest(coverage.missing_since, unwritten)
+        recorded, lost = self._day.seconds(key, coverage.first, missing_since, now)
         return _share(recorded, lost, coverage)
 
-    def last_hour(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
+    def last_hour(
+        self, key: Key, coverage: Coverage, wanted: float, now: float, unwritten: float | None = None
+    ) -> float:
         """The same of the last hour. ``wanted``: since when the room is wanted, which counts as long as it
         was never recorded."""
-        recorded, lost = self._hour(key, coverage, wanted, now)
-        return _share(recorded, lost, coverage)
+        begin = max(self._parts[0].start, now - HOUR)
+        if coverage.since is None:
+            return _share(0.0, max(0.0, now - max(begin, wanted)), coverage)
+        lost = self._in_parts("lost", key, begin)
+        if coverage.first is not None:
+            begin = max(begin, coverage.first)
+        missing_since = _earliest(coverage.missing_since, unwritten)
+        if missing_since is not None:
+            lost += max(0.0, now - max(missing_since, begin))
+        whole = max(0.0, now - begin)
+        lost = min(lost, whole)
+        return _share(whole - lost, lost, coverage)
 
-    def holes(self, key: Key, coverage: Coverage, wanted: float, now: float) -> list[list[float | None]]:
+    def holes(
+        self, key: Key, coverage: Coverage, wanted: float, now: float, unwritten: float | None = None
+    ) -> list[list[float | None]]:
         """Where in the last hour the room was not recorded: ``[from, to]``, in order, to half a minute;
         ``to`` is None of one that is still open."""
         begin = now - HOUR
@@ -117,42 +174,43 @@ class Absence:
             for start, end in self._holes.get(key, ())
             if end > begin
         ]
-        opened = wanted if coverage.since is None else coverage.missing_since
+        opened = wanted if coverage.since is None else _earliest(coverage.missing_since, unwritten)
         if opened is not None:
             found.append([round(max(opened, begin), 1), None])
         return found
 
-    def missed(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
-        """Seconds of the last hour in which the room was not recorded."""
-        return self._hour(key, coverage, wanted, now)[1]
+    def unexplained(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
+        """Seconds of the last hour in which the room was not recorded, and no other alarm says why."""
+        begin = max(self._parts[0].start, now - HOUR)
+        if coverage.since is None:
+            begin = max(begin, wanted)
+            return 0.0 if self._explains(key[0], begin, now, "") else max(0.0, now - begin)
+        lost = self._in_parts("unexplained", key, begin)
+        since = coverage.missing_since
+        if since is not None and not self._explains(key[0], since, now, coverage.reason):
+            lost += max(0.0, now - max(since, begin))
+        return lost
 
     def losers(self) -> set[Key]:
-        """The rooms that had a hole in the last hour."""
-        return {key for _, lost in self._parts for key in lost}
+        """The rooms that had a hole in the last hour that nothing explains."""
+        return {key for part in self._parts for key in part.unexplained}
 
-    def _hour(self, key: Key, coverage: Coverage, wanted: float, now: float) -> tuple[float, float]:
-        """Seconds recorded and seconds missing. Of the five minutes with which the hour began it is
-        taken that what was missing was spread evenly."""
-        begin = max(self._parts[0][0], now - HOUR)
-        if coverage.since is None:
-            return 0.0, max(0.0, now - max(begin, wanted))
-        lost = sum(self._lost_in(at, key, begin) for at, (_, gone) in enumerate(self._parts) if key in gone)
-        if coverage.first is not None:
-            begin = max(begin, coverage.first)
-        if coverage.missing_since is not None:
-            lost += max(0.0, now - max(coverage.missing_since, begin))
-        whole = max(0.0, now - begin)
-        lost = min(lost, whole)
-        return whole - lost, lost
+    def _in_parts(self, what: str, key: Key, begin: float) -> float:
+        """Seconds lost after ``begin``. Of the five minutes with which the hour began it is taken that what
+        was missing was spread evenly."""
+        total = 0.0
+        for index, part in enumerate(self._parts):
+            seconds = float(getattr(part, what).get(key, 0.0))
+            if seconds and part.start < begin and index + 1 < len(self._parts):
+                end = self._parts[index + 1].start
+                seconds = seconds * max(0.0, end - begin) / (end - part.start) if end > part.start else 0.0
+            total += seconds
+        return total
 
-    def _lost_in(self, index: int, key: Key, begin: float) -> float:
-        """Seconds lost in one of the parts after ``begin``."""
-        start, lost = self._parts[index]
-        seconds = lost.get(key, 0.0)
-        if seconds and start < begin and index + 1 < len(self._parts):
-            end = self._parts[index + 1][0]
-            return seconds * max(0.0, end - begin) / (end - start) if end > start else 0.0
-        return seconds
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    times = [time for time in (one, other) if time is not None]
+    return min(times) if times else None
 
 
 def _share(recorded: float, lost: float, coverage: Coverage) -> float:

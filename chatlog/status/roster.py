@@ -3,42 +3,64 @@ with what is recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from heapq import nsmallest
 from typing import Any
 
 from chatlog.journal.journal import Key
 from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.room import Room as Log
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room
+from chatlog.rooms.seats import Room, State
 from chatlog.status.absence import HOUR, Absence
 from chatlog.status.activity import SILENCE, Activity
+from chatlog.status.natural import natural
+from chatlog.status.reasons import Reason, is_full, of_connection, of_disk
+from chatlog.status.room_problems import (
+    KINDS,
+    NAMED,
+    REFUSED,
+    SILENT,
+    UNWRITTEN,
+    Group,
+    Moment,
+    Problem,
+    RoomProblems,
+    explained,
+)
 
-#: Names that stand for all rooms in trouble.
-NAMED = 10
+#: What a room's state is called in ``platforms``, as in ``Roster.room``.
+STATES = (*(state.value for state in State), UNWRITTEN)
 
 Facts = dict[str, Any]
 
 
 class Roster:
     """``pools`` are the rooms by platform; ``missing`` tells, by platform, the rooms that are not in a
-    pool yet, and why. ``now`` is always the clock's time in seconds, ``wall`` the time of day."""
+    pool yet, and why; ``acknowledged`` holds the rooms of which somebody knows that they are not recorded.
+    ``now`` is always the clock's time in seconds, ``wall`` the time of day."""
 
     def __init__(
         self,
         pools: Mapping[str, Pool],
         missing: Mapping[str, Mapping[str, str]],
         recorder: Recorder,
+        acknowledged: Container[Key],
         now: float,
         wall: float,
     ) -> None:
         self._pools = pools
         self._missing = missing
         self._recorder = recorder
+        self._acknowledged = acknowledged
         self._started = wall
         self._minute = now
         self._activity = Activity(now)
         self._absence = Absence(wall)
+        self._problems = RoomProblems()
+        #: Since when the recorder has been unable to write; None while it can.
+        self.unwritten_since: float | None = None
         # Since when each room that was never recorded is wanted, each link is as it is, and each
         # platform is without a connection.
         self._wanted: dict[Key, float] = {}
@@ -58,6 +80,10 @@ class Roster:
         """A hole of a room has closed."""
         self._absence.closed(key, hole)
 
+    def outage(self, platform: str, since: float, wall: float) -> None:
+        """An alarm says that the platform has been away since then."""
+        self._absence.outage(platform, since, wall)
+
     # -- looking -----------------------------------------------------------------------------------
 
     def look(self, now: float, wall: float) -> None:
@@ -69,6 +95,7 @@ class Roster:
             self._activity.dawn(self._recorder)
         self._look_at_rooms(wall)
         self._look_at_links(wall)
+        self._problems.look(self._pools, self._missing, now)
 
     def _look_at_rooms(self, wall: float) -> None:
         before, self._wanted = self._wanted, {}
@@ -101,66 +128,99 @@ class Roster:
         for platform, missing in self._missing.items():
             for name in missing:
                 if not self._in_pool(platform, name):
-                    yield self._not_in_pool(platform, name, wall)
+                    yield self._not_in_pool(platform, name, now, wall)
 
     def room(self, platform: str, name: str, now: float, wall: float) -> Facts | None:
-        """One room; None if it is not recorded.
+        """One room; None if it is not on the list.
 
         ``platform``, ``name``, ``id`` (the platform's, ``""`` if not known), ``state`` (``wanted``,
-        ``requested``, ``recorded``, ``refused``, ``silent``), ``reason`` (why it is not recorded, in
-        words), ``since`` (when it began or ceased to be recorded), ``rate`` (messages in the last
-        minute), ``last`` (when its latest record was written), ``records_today``, ``gaps_today`` (holes
-        that closed), ``coverage_today`` and ``coverage_hour`` (share of the time in which it was
-        recorded, 0 to 1), ``sparkline`` (messages in each of the last 60 minutes, the latest last),
-        ``first`` (when it was recorded for the first time, if that was in this process), ``gaps_hour``
-        (``[from, to]`` of each part of the last hour in which it was not recorded; ``to`` is null while
-        it lasts).
+        ``requested``, ``recorded``, ``refused``, ``silent``, ``unwritten``), ``problem`` (the kind of
+        ``room_problems``, ``""`` while it is recorded), ``reason`` (why it is not recorded, in words),
+        ``remedy`` (what to do), ``raw`` (the reason as it was given), ``acknowledged`` (somebody knows
+        it), ``since`` (when it began or ceased to be recorded), ``rate`` (messages in the last minute),
+        ``last`` (when its latest record was written), ``records_today``, ``gaps_today`` (pieces of today
+        in which it was not recorded, one that is open included), ``coverage_today`` and ``coverage_hour``
+        (share of the time in which it was recorded, 0 to 1), ``sparkline`` (messages in each of the last 60
+        minutes, the latest last), ``first`` (when it was recorded for the first time, if that was in this
+        process), ``gaps_hour`` (``[from, to]`` of each part of the last hour in which it was not recorded;
+        ``to`` is null while it lasts).
         """
         if self._in_pool(platform, name):
             return self._room(platform, self._pools[platform].rooms[name], now, wall)
         if name in self._missing.get(platform, {}):
-            return self._not_in_pool(platform, name, wall)
+            return self._not_in_pool(platform, name, now, wall)
         return None
 
     def _in_pool(self, platform: str, name: str) -> bool:
         return platform in self._pools and name in self._pools[platform].rooms
+
+    def _unwritten(self, log: Log) -> float | None:
+        """Since when what arrives in the room cannot be written; None if it can. On a full disk that is so
+        for every room, whether something arrives or not."""
+        if self.unwritten_since is None:
+            return None
+        stuck = log.kept > 0 or is_full(self._recorder.trouble) or bool(self._recorder.fatal)
+        return self.unwritten_since if stuck else None
 
     def _room(self, platform: str, room: Room, now: float, wall: float) -> Facts:
         key = platform, room.name
         coverage = room.coverage
         wanted = self._wanted.get(key, wall)
         log = self._recorder.room(*key)
+        unwritten = self._unwritten(log)
+        state, problem = room.state.value, Problem("", now, "")
+        if not coverage.covered:
+            problem = self._problems.of(platform, room, now)
+            reason = explained(platform, room.name, problem.kind, problem.raw)
+        elif unwritten is not None:
+            state = UNWRITTEN
+            problem = Problem(UNWRITTEN, now, self._recorder.fatal or self._recorder.trouble)
+            reason = of_disk(problem.raw)
+        else:
+            state, reason = "recorded", Reason("")
+        since = wanted if coverage.since is None else coverage.since
         return {
             "platform": platform,
             "name": room.name,
             "id": room.identifier,
-            "state": "recorded" if coverage.covered else room.state.value,
-            "reason": "" if coverage.covered else room.reason or coverage.reason,
-            "since": wanted if coverage.since is None else coverage.since,
+            "state": state,
+            "problem": problem.kind,
+            "reason": reason.words,
+            "remedy": reason.remedy,
+            "raw": problem.raw,
+            "acknowledged": key in self._acknowledged,
+            "since": unwritten if state == UNWRITTEN else since,
             "rate": round(self._activity.rate(log, now), 1),
             "last": log.written_at or None,
             "records_today": self._activity.today(log),
-            "gaps_today": self._absence.gaps[key],
-            "coverage_today": round(self._absence.today(key, coverage, wall), 5),
-            "coverage_hour": round(self._absence.last_hour(key, coverage, wanted, wall), 5),
+            "gaps_today": self._absence.gaps(key, coverage, unwritten),
+            "coverage_today": round(self._absence.today(key, coverage, wall, unwritten), 5),
+            "coverage_hour": round(self._absence.last_hour(key, coverage, wanted, wall, unwritten), 5),
             "sparkline": self._activity.hour(log),
             "first": coverage.first,
-            "gaps_hour": self._absence.holes(key, coverage, wanted, wall),
+            "gaps_hour": self._absence.holes(key, coverage, wanted, wall, unwritten),
         }
 
-    def _not_in_pool(self, platform: str, name: str, wall: float) -> Facts:
+    def _not_in_pool(self, platform: str, name: str, now: float, wall: float) -> Facts:
+        raw = self._missing[platform][name]
         wanted = self._wanted.get((platform, name), wall)
+        problem = self._problems.of_missing(platform, name, raw, now)
+        reason = explained(platform, name, problem.kind, raw)
         return {
             "platform": platform,
             "name": name,
             "id": "",
             "state": "wanted",
-            "reason": self._missing[platform][name],
+            "problem": problem.kind,
+            "reason": reason.words,
+            "remedy": reason.remedy,
+            "raw": raw,
+            "acknowledged": (platform, name) in self._acknowledged,
             "since": wanted,
             "rate": 0.0,
             "last": None,
             "records_today": 0,
-            "gaps_today": 0,
+            "gaps_today": 1,
             "coverage_today": 0.0,
             "coverage_hour": 0.0,
             "sparkline": SILENCE,
@@ -170,31 +230,46 @@ class Roster:
 
     def poorly_covered(self, share: float, wall: float) -> Iterator[tuple[Key, float]]:
         """The rooms that missed so much of the last hour that their share of a whole hour cannot reach
-        ``share``, each with the most that it can reach."""
+        ``share``, each with the seconds that it missed. What an alarm has said already, a restart or a
+        platform that was away, is not counted; nor are rooms with a problem of their own."""
         most = (1.0 - share) * HOUR
         losers = self._absence.losers()
         for platform, pool in self._pools.items():
             for name, room in pool.rooms.items():
                 key = platform, name
-                if room.coverage.covered and key not in losers:
+                if (room.coverage.covered and key not in losers) or key in self._acknowledged:
                     continue
-                missed = self._absence.missed(key, room.coverage, self._wanted.get(key, wall), wall)
-                if missed > most:
-                    yield key, 1.0 - missed / HOUR
+                missed = self._absence.unexplained(key, room.coverage, self._wanted.get(key, wall), wall)
+                if missed > most and not self._has_its_own(platform, room):
+                    yield key, missed
+
+    def _has_its_own(self, platform: str, room: Room) -> bool:
+        problem = None if room.coverage.covered else self._problems.of(platform, room, 0.0)
+        return problem is not None and problem.kind in (REFUSED, SILENT)
 
     # -- platforms and connections -----------------------------------------------------------------
 
-    def platforms(self, grace: float, wall: float) -> Iterator[Facts]:
-        """One by one: ``platform``, ``rooms`` (how many are wanted), ``recorded``, ``states`` (how many
-        are in which), ``late`` (not recorded for longer than ``grace`` seconds) and ``late_rooms`` (a few
-        of their names), ``connections`` and ``up``, ``down_since`` (null while there is a connection),
-        ``trouble`` (why there is none, in words), ``refused`` (how it refused our login or key, in
-        words)."""
+    def platforms(self, grace: float, after: float, now: float, wall: float) -> Iterator[Facts]:
+        """One by one: ``platform``, ``rooms`` (how many are on the list), ``recorded``, ``acknowledged``,
+        ``states`` (how many are in which), ``late`` (not recorded for longer than ``grace`` seconds, but
+        for those that are acknowledged) and ``late_rooms`` (a few of their names), ``problems`` (list by
+        kind, see ``Group.facts``), ``connections`` and ``up``, ``down_since`` (null while there is a
+        connection), ``trouble`` (why there is none, as it was given), ``refused`` (how it refused our login
+        or key, as it was given)."""
+        at = Moment(now, wall, grace, after)
         for platform, pool in self._pools.items():
             late: list[str] = []
             states = {"recorded": 0}
-            for name, state, since in self._standings(platform, wall):
+            groups: dict[str, Group] = {}
+            acknowledged = 0
+            for name, state, problem, since in self._standings(platform, at):
                 states[state] = states.get(state, 0) + 1
+                if problem is None:
+                    continue
+                if (platform, name) in self._acknowledged:
+                    acknowledged += 1
+                    continue
+                groups.setdefault(problem.kind, Group(problem.kind)).add(name, problem, since, at)
                 if since < wall - grace:
                     late.append(name)
             up = sum(1 for link in pool.links if link.up)
@@ -202,9 +277,11 @@ class Roster:
                 "platform": platform,
                 "rooms": sum(states.values()),
                 "recorded": states["recorded"],
+                "acknowledged": acknowledged,
                 "states": states,
                 "late": len(late),
-                "late_rooms": late[:NAMED],
+                "late_rooms": nsmallest(NAMED, late, key=natural),
+                "problems": [groups[kind].facts(platform) for kind in KINDS if kind in groups],
                 "connections": len(pool.links),
                 "up": up,
                 "down_since": None if up else self._down.get(platform),
@@ -212,27 +289,32 @@ class Roster:
                 "refused": next((link.trouble or "refused" for link in pool.links if link.refused), ""),
             }
 
-    def _standings(self, platform: str, wall: float) -> Iterator[tuple[str, str, float]]:
-        """Name and state of every room, and since when it could have been recorded and was not."""
+    def _standings(self, platform: str, at: Moment) -> Iterator[tuple[str, str, Problem | None, float]]:
+        """Name, state and problem of every room, and since when it could have been recorded and was not."""
         never = float("inf")
         pool = self._pools[platform]
         for name, room in pool.rooms.items():
             if room.coverage.covered:
-                yield name, "recorded", never
+                stuck = (
+                    self.unwritten_since is not None
+                    and self._unwritten(self._recorder.room(platform, name)) is not None
+                )
+                yield name, UNWRITTEN if stuck else "recorded", None, never
                 continue
             state = (room.seats[0] if len(room.seats) == 1 else room).state.value
             since = room.coverage.missing_since
             if since is None:
-                since = self._wanted.get((platform, name), wall)
-            yield name, state, max(since, self._started)
-        for name in self._missing.get(platform, ()):
+                since = self._wanted.get((platform, name), at.wall)
+            yield name, state, self._problems.of(platform, room, at.now), max(since, self._started)
+        for name, raw in self._missing.get(platform, {}).items():
             if name not in pool.rooms:
-                yield name, "wanted", self._wanted.get((platform, name), wall)
+                problem = self._problems.of_missing(platform, name, raw, at.now)
+                yield name, "wanted", problem, self._wanted.get((platform, name), at.wall)
 
     def connections(self, wall: float) -> Iterator[Facts]:
         """One by one: ``platform``, ``number``, ``lane``, ``up``, ``since`` (when it went up or down, to
         a few seconds), ``rooms`` (how many it carries), ``retiring``, ``refused`` (our login or key),
-        ``trouble`` (why it is not up, in words)."""
+        ``trouble`` (why it is not up, in words), ``raw`` (the same as it was given)."""
         for platform, pool in self._pools.items():
             for link in pool.links:
                 yield {
@@ -244,5 +326,6 @@ class Roster:
                     "rooms": len(link.seats),
                     "retiring": link.retiring,
                     "refused": link.refused,
-                    "trouble": "" if link.up else link.trouble,
+                    "trouble": "" if link.up else of_connection(platform, link.trouble).words,
+                    "raw": "" if link.up else link.trouble,
                 }

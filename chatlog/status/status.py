@@ -8,7 +8,8 @@ asks, are enough; a message costs nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Protocol
@@ -25,13 +26,20 @@ from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.services import Looks
 from chatlog.status.clock_offset import ClockOffset
+from chatlog.status.condition import Condition
+from chatlog.status.conditions import conditions, headline, told
 from chatlog.status.roster import Facts, Roster
 from chatlog.status.vitals import Vitals, disk_space
+from chatlog.status.watch import Watch
 
 #: Seconds between two looks.
 EVERY = 5.0
 #: Seconds for which a snapshot is handed out again.
 FRESH = 1.0
+#: Looks that the rate is told from; they make a minute.
+RATE_LOOKS = 13
+#: What is an outage of a whole platform.
+_OUTAGES = ("LOGIN_REFUSED", "PLATFORM_DOWN")
 
 
 class Uploads(Protocol):
@@ -59,8 +67,8 @@ class Status(Service):
     """Knows all the others and is known by none of them.
 
     ``pools`` are the rooms by platform; ``missing`` tells, by platform, the rooms that are not in a
-    pool yet, and why; both may change at any time, and so may ``settings``. ``alarms`` may be set to
-    what gives the active alarms.
+    pool yet, and why; both may change at any time, and so may ``settings``. ``acknowledged`` are the rooms of
+    which somebody knows that they are not recorded. ``alarms`` may be set to what gives the active alarms.
     """
 
     name = "status"
@@ -77,11 +85,13 @@ class Status(Service):
         missing: Mapping[str, Mapping[str, str]] | None = None,
         space: Callable[[str], tuple[int, int]] = disk_space,
         vitals: Vitals | None = None,
+        acknowledged: Container[Key] = frozenset(),
     ) -> None:
         self.settings = settings
         self.counters = counters
         self.pools = pools
         self.missing = {} if missing is None else missing
+        self.acknowledged = acknowledged
         self.alarms: Callable[[], list[Facts]] = list
         #: Since when an earlier process has recorded, and the seconds that each room lost.
         self.earlier: Callable[[], tuple[float, Mapping[Key, float]]] = lambda: (math.inf, {})
@@ -92,9 +102,9 @@ class Status(Service):
         self._space = space
         self._vitals = vitals or Vitals(clock)
         self._disk = (0, 0)
-        # Since when something has been wrong with the store.
+        # Since when something has been wrong with the store and, for good, with the disk.
         self._since: dict[str, float] = {}
-        self._cached: tuple[float, Facts] | None = None
+        self._cached: tuple[float, Facts, list[Condition]] | None = None
         self._cached_rooms: tuple[float, list[Facts]] | None = None
         self._begin()
         self._looks = Looks(clock, 1.0, self._vitals.beat), Looks(clock, EVERY, self._look)
@@ -102,7 +112,11 @@ class Status(Service):
     def _begin(self) -> None:
         self._started, self._began = self._wall(), self._clock.seconds()
         self._offset = ClockOffset()
-        self._roster = Roster(self.pools, self.missing, self._recorder, self._began, self._started)
+        self._roster = Roster(
+            self.pools, self.missing, self._recorder, self.acknowledged, self._began, self._started
+        )
+        self._watch = Watch(self.counters, self._began)
+        self._written: deque[tuple[float, int]] = deque([(self._began, self.counters.written)], RATE_LOOKS)
 
     # -- service -----------------------------------------------------------------------------------
 
@@ -112,6 +126,7 @@ class Status(Service):
         self._roster.earlier(*self.earlier())
         self._vitals.begin()
         self._look()
+        self._cached = None
         for looks in self._looks:
             looks.start()
 
@@ -138,6 +153,11 @@ class Status(Service):
             self._disk = self._space(self.settings.recorder.directory)
         self._roster.look(now, wall)
         self._note("store", self._uploader.state != "ok", wall)
+        self._written.append((now, self.counters.written))
+        self._watch.look(self._roster, self.settings.alarms.coverage, now, wall)
+        for condition in self.conditions():
+            if condition.code in _OUTAGES and condition.due and condition.since:
+                self._roster.outage(condition.subject, condition.since, wall)
 
     def _note(self, what: str, wrong: bool, wall: float) -> None:
         if wrong:
@@ -156,6 +176,9 @@ class Status(Service):
         | --- | --- |
         | ``version``, ``instance`` | of the program; of the configuration |
         | ``started``, ``now``, ``uptime`` | |
+        | ``headline`` | ``severity`` (``ok``, ``note``, ``warning``, ``critical``), ``text`` (a sentence) |
+        | ``conditions`` | list of what is wrong, the worst first, see ``Condition.facts`` |
+        | ``rate`` | records of all rooms in the last minute |
         | ``today`` | since when the rooms' figures of today are counted |
         | ``platforms`` | list, see ``Roster.platforms`` |
         | ``connections`` | list, see ``Roster.connections`` |
@@ -175,14 +198,26 @@ present) |
         | ``rooms`` | only on demand: list, see ``Roster.room`` |
         """
         now = self._clock.seconds()
-        if self._cached is None or now - self._cached[0] >= FRESH:
-            self._cached = now, self._facts(now)
-        facts = {**self._cached[1], "alarms": self.alarms()}
+        facts = {**self._fresh(now)[1], "alarms": self.alarms()}
         if rooms:
             if self._cached_rooms is None or now - self._cached_rooms[0] >= FRESH:
                 self._cached_rooms = now, list(self.rooms())
             facts["rooms"] = self._cached_rooms[1]
         return facts
+
+    def conditions(self) -> list[Condition]:
+        """Everything that is wrong at present, effects of others included, each with when it began."""
+        return self._fresh(self._clock.seconds())[2]
+
+    def _fresh(self, now: float) -> tuple[float, Facts, list[Condition]]:
+        if self._cached is None or now - self._cached[0] >= FRESH:
+            facts = self._facts(now)
+            found = conditions(facts, self._watch.observed, self.settings)
+            found = self._watch.dated(found, now, facts["now"])
+            facts["headline"] = headline(facts, found)
+            facts["conditions"] = [condition.facts for condition in told(found)]
+            self._cached = now, facts, found
+        return self._cached
 
     def rooms(self) -> Iterator[Facts]:
         """The facts of every room, in no order, as ``Roster.room`` gives them. To be gone through at once:
@@ -193,14 +228,11 @@ present) |
         """The facts of one room; None if it is not recorded. See ``Roster.room``."""
         return self._roster.room(platform, name, self._clock.seconds(), self._wall())
 
-    def poorly_covered(self, share: float) -> Iterator[tuple[Key, float]]:
-        """The rooms that were not recorded for so much of the last hour that ``share`` of it, from 0 to
-        1, is out of reach; each with the most that it can reach."""
-        return self._roster.poorly_covered(share, self._wall())
-
     def _facts(self, now: float) -> Facts:
         wall = self._wall()
-        grace = self.settings.http.health.room_grace
+        grace, after = self.settings.http.health.room_grace, self.settings.alarms.after
+        self._note("disk", bool(self._recorder.fatal), wall)
+        self._roster.unwritten_since = self._recorder.trouble_since or self._since.get("disk")
         return {
             "version": __version__,
             "instance": self.settings.instance,
@@ -208,7 +240,8 @@ present) |
             "now": wall,
             "uptime": now - self._began,
             "today": self._roster.today,
-            "platforms": list(self._roster.platforms(grace, wall)),
+            "rate": self._rate(),
+            "platforms": list(self._roster.platforms(grace, after, now, wall)),
             "connections": list(self._roster.connections(wall)),
             "spool": self._spool(now),
             "uploads": self._uploads(wall),
@@ -223,6 +256,11 @@ present) |
             "counters": {field.name: _plain(getattr(self.counters, field.name)) for field in _TOTALS},
         }
 
+    def _rate(self) -> float:
+        """Records a minute, over the last minute or what there was of it."""
+        (began, before), (ended, after) = self._written[0], self._written[-1]
+        return round(60.0 * (after - before) / (ended - began), 1) if ended > began else 0.0
+
     def _spool(self, now: float) -> Facts:
         recorder = self._recorder
         return {
@@ -235,7 +273,7 @@ present) |
             "durable_lag": recorder.durable_lag,
             "ticked": max(0.0, now - recorder.ticked_at),
             "trouble": recorder.trouble,
-            "trouble_since": recorder.trouble_since,
+            "trouble_since": recorder.trouble_since or self._since.get("disk"),
             "written": recorder.written_at,
             "dropped": recorder.dropped,
             "fatal": recorder.fatal,

@@ -38,7 +38,17 @@ class ReadTests(SiteCase):
     def test_parts(self) -> None:
         """Every part of the status can be had alone, and is the same there."""
         whole = self.ask("GET /api/v1/status").json
-        for part in ("connections", "uploads", "spool", "platforms", "process", "counters", "alarms"):
+        for part in (
+            "alarms",
+            "conditions",
+            "connections",
+            "counters",
+            "headline",
+            "platforms",
+            "process",
+            "spool",
+            "uploads",
+        ):
             self.assertEqual(self.ask(f"GET /api/v1/{part}").json, whole[part], part)
 
     def test_room(self) -> None:

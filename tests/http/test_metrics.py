@@ -15,11 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.alarms.alarms import Alarms
-from chatlog.alarms.conditions import CODES
 from chatlog.config.settings import HttpSettings
 from chatlog.counters import Counters
 from chatlog.http.metrics import CONTENT_TYPE, Metrics
-from chatlog.rooms.seats import State
+from chatlog.status.condition import CODES
+from chatlog.status.roster import STATES
 from tests.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +104,7 @@ class ExpositionTests(MetricsCase):
         self.assertEqual(self.value("connections", platform="twitch", state="up"), 0)
         self.assertEqual(self.value("connections", platform="twitch", state="down"), 1)
         states = {dict(labels)["state"] for name, labels in self.samples() if name == "chatlog_rooms"}
-        self.assertEqual(states, {state.value for state in State})
+        self.assertEqual(states, set(STATES))
 
     def test_uploads(self) -> None:
         """The queue, its age, and the state of the store."""

@@ -51,7 +51,7 @@ class AbsenceTests(SynchronousTestCase):
         self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
         self.run_for(7200)
         self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
-        self.assertEqual(self.absence.gaps[KEY], 0)
+        self.assertEqual(self.absence.gaps(KEY, self.coverage), 0)
 
     def test_restart(self) -> None:
         """What an earlier process is known to have recorded counts after a restart: a minute away is a
@@ -112,7 +112,7 @@ class AbsenceTests(SynchronousTestCase):
         self.absence.closed(KEY, hole)
         self.run_for(540)
         self.assertAlmostEqual(self.today(), 0.9, places=6)
-        self.assertEqual(self.absence.gaps[KEY], 1)
+        self.assertEqual(self.absence.gaps(KEY, self.coverage), 1)
 
     def test_room_that_came_late(self) -> None:
         """A room that was added during the day is measured from when it was first recorded."""
@@ -134,7 +134,7 @@ class AbsenceTests(SynchronousTestCase):
         self.assertEqual(self.absence.today(KEY, room, self.now), 0.0)
         for wanted in (MIDNIGHT, self.now - 20.0):
             self.assertEqual(self.absence.last_hour(KEY, room, wanted, self.now), 0.0)
-            self.assertEqual(self.absence.missed(KEY, room, wanted, self.now), self.now - wanted)
+            self.assertEqual(self.absence.unexplained(KEY, room, wanted, self.now), self.now - wanted)
 
     def test_wall_clock_set_back(self) -> None:
         """A clock that is set back makes no share that is none."""

@@ -10,6 +10,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import HealthSettings, HttpSettings
+from chatlog.status.condition import Observed
+from chatlog.status.conditions import conditions
 from chatlog.status.health import Verdict, alive, ready
 from tests.scene import Scene
 
@@ -23,10 +25,16 @@ class HealthCase(SynchronousTestCase):
         self.scene.advance(120)
 
     def alive(self) -> Verdict:
-        return alive(self.scene.facts(), self.scene.settings)
+        return alive(self.scene.status.conditions())
 
     def ready(self) -> Verdict:
-        return ready(self.scene.facts(), self.scene.settings)
+        return ready(self.scene.status.conditions())
+
+    def judged(self, **spool: Any) -> Verdict:
+        """The verdict of life about a spool with these facts."""
+        facts = self.scene.facts()
+        facts["spool"] = {**facts["spool"], **spool}
+        return alive(conditions(facts, Observed(), self.scene.settings))
 
     def parts(self, verdict: Verdict) -> list[str]:
         return [failing.part for failing in verdict.failing]
@@ -76,18 +84,14 @@ class AliveTests(HealthCase):
 
     def test_disk_does_not_answer(self) -> None:
         """What is written and not on the disk for longer than the limit is the disk's failure."""
-        facts = self.scene.facts()
-        facts["spool"] = {**facts["spool"], "durable_lag": 20.1}
-        self.assertEqual(self.parts(alive(facts, self.scene.settings)), ["disk"])
-        facts["spool"]["durable_lag"] = 19.9
-        self.assertTrue(alive(facts, self.scene.settings).ok)
+        self.assertEqual(self.parts(self.judged(durable_lag=20.1)), ["disk"])
+        self.assertTrue(self.judged(durable_lag=19.9).ok)
 
     def test_fatal(self) -> None:
         """A disk that cannot be trusted is said to be so in its own words."""
-        facts = self.scene.facts()
-        facts["spool"] = {**facts["spool"], "fatal": "the disk did not keep what was written"}
-        verdict = alive(facts, self.scene.settings)
-        self.assertEqual(verdict.body["failing"], [{"part": "disk", "reason": facts["spool"]["fatal"]}])
+        [failing] = self.judged(fatal="the disk did not keep what was written").failing
+        self.assertEqual((failing.part, failing.code), ("disk", "DISK_TROUBLE"))
+        self.assertIn("the disk did not keep what was written", failing.reason)
 
     def test_cannot_write(self) -> None:
         """A full disk makes it fail at the next tick, space makes it well again."""
@@ -96,7 +100,8 @@ class AliveTests(HealthCase):
         self.scene.advance(2)
         verdict = self.alive()
         self.assertEqual(self.parts(verdict), ["recorder"])
-        self.assertIn("cannot write: ", verdict.failing[0].reason)
+        self.assertIn("Nothing has been written since 10:3", verdict.failing[0].reason)
+        self.assertIn("the disk is full", verdict.failing[0].reason)
         self.scene.recording.files.capacity = None
         self.assertLessEqual(self.seconds_until(True, self.alive), 5)
 
@@ -116,9 +121,8 @@ class ReadyTests(HealthCase):
         self.assertLessEqual(self.seconds_until(False, self.ready), 60)
         self.scene.advance(10)
         verdict = self.ready()
-        self.assertEqual(self.parts(verdict), ["twitch", "twitch rooms"])
-        self.assertIn("cannot connect: Connection refused", verdict.failing[0].reason)
-        self.assertIn("3 of 3", verdict.failing[1].reason)
+        self.assertEqual(self.parts(verdict), ["twitch"])
+        self.assertIn("takes no connections (connection refused)", verdict.failing[0].reason)
         self.scene.recorded()
         self.assertLessEqual(self.seconds_until(True, self.ready), 6)
 
@@ -146,7 +150,8 @@ class ReadyTests(HealthCase):
         self.assertLessEqual(self.seconds_until(False, self.ready), 60)
         [failing] = self.ready().failing
         self.assertEqual(failing.part, "twitch rooms")
-        self.assertEqual(failing.reason, "1 of 4 not recorded for more than 45 s: nobody")
+        self.assertEqual((failing.part, failing.code), ("twitch rooms", "ROOM_SILENT"))
+        self.assertIn("1 room of 4 gets no answer: nobody (Twitch does not answer", failing.reason)
         self.scene.recorded()
         self.assertLessEqual(self.seconds_until(True, self.ready), 2)
 
@@ -176,7 +181,7 @@ class ReadyTests(HealthCase):
         self.assertLessEqual(self.seconds_until(False, self.ready), 60)
         [failing] = self.ready().failing
         self.assertEqual(failing.part, "store")
-        self.assertRegex(failing.reason, r"\Arefused for \d+ s: AccessDenied\Z")
+        self.assertRegex(failing.reason, r"\Athe store refuses files for \d+ s: it does not permit")
         self.scene.uploads.state = "ok"
         self.assertLessEqual(self.seconds_until(True, self.ready), 6)
 
@@ -187,7 +192,8 @@ class ReadyTests(HealthCase):
         self.assertTrue(self.ready().ok)
         self.scene.advance(15)
         [failing] = self.ready().failing
-        self.assertEqual((failing.part, failing.reason), ("uploads", "4 files wait, the oldest for 3.0 h"))
+        self.assertEqual(failing.part, "uploads")
+        self.assertEqual(failing.reason, "4 files wait for the upload, the oldest for 3.0 h")
 
     def test_filling(self) -> None:
         """So do a spool and a disk that are nearly full."""
@@ -195,10 +201,9 @@ class ReadyTests(HealthCase):
         self.scene.recorder._spool.usage = 1_600_000_000
         self.scene.advance(6)
         verdict = self.ready()
-        self.assertEqual(
-            [(failing.part, failing.reason) for failing in verdict.failing],
-            [("spool", "80 % of its 2.0 GB are taken"), ("disk", "90 % are taken; 99.0 MB are free")],
-        )
+        self.assertEqual(self.parts(verdict), ["spool", "disk"])
+        self.assertIn("80 % of the spool are taken (2.0 GB", verdict.failing[0].reason)
+        self.assertIn("90 % of the file system are taken, 99.0 MB are free", verdict.failing[1].reason)
 
     def test_everything_is_named(self) -> None:
         """When several parts fail each is named, and the answer is JSON."""
@@ -208,7 +213,5 @@ class ReadyTests(HealthCase):
         self.scene.say("room0")
         self.scene.advance(120)
         body: dict[str, Any] = json.loads(json.dumps(self.ready().body))
-        self.assertEqual(
-            [part["part"] for part in body["failing"]], ["recorder", "twitch", "twitch rooms", "store"]
-        )
+        self.assertEqual([part["part"] for part in body["failing"]], ["recorder", "twitch", "store"])
         self.assertFalse(body["ok"])

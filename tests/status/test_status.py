@@ -35,13 +35,17 @@ class RoomTests(StatusCase):
         self.assertEqual((room["platform"], room["name"], room["id"]), ("twitch", "room0", "id of room0"))
 
     def test_refused(self) -> None:
-        """A refusal is told in the server's words, and only of the room that was refused."""
+        """A refusal is told in plain words with the remedy, beside the server's own, and only of the room
+        that was refused."""
         self.scene.recorded()
         self.scene.advance(60)
         [link] = self.scene.links
         self.scene.pool.refused(link, "room1", "msg_channel_suspended")
         room = self.scene.room("room1")
-        self.assertEqual((room["state"], room["reason"]), ("refused", "msg_channel_suspended"))
+        self.assertEqual((room["state"], room["problem"]), ("refused", "refused"))
+        self.assertEqual(room["reason"], "Twitch has suspended the channel")
+        self.assertIn("Remove the room", room["remedy"])
+        self.assertEqual(room["raw"], "msg_channel_suspended")
         self.assertEqual(room["since"], HALF_PAST_TEN + 60)
         self.assertEqual(self.scene.room("room0")["state"], "recorded")
 
@@ -54,7 +58,7 @@ class RoomTests(StatusCase):
         room = self.scene.room("room2")
         self.assertEqual(
             (room["state"], room["reason"], room["since"]),
-            ("wanted", "connection lost", HALF_PAST_TEN + 20),
+            ("wanted", "the connection was lost", HALF_PAST_TEN + 20),
         )
 
     def test_rate(self) -> None:
@@ -137,7 +141,8 @@ class RoomTests(StatusCase):
         self.scene.missing["kick"]["streamer"] = "looking up its ids"
         self.scene.advance(60)
         room = self.scene.room("streamer", "kick")
-        self.assertEqual((room["state"], room["reason"]), ("wanted", "looking up its ids"))
+        self.assertEqual((room["state"], room["raw"]), ("wanted", "looking up its ids"))
+        self.assertEqual(room["reason"], "its id is being looked up on Kick's site")
         self.assertIn(room, self.scene.facts(rooms=True)["rooms"])
         [kick] = [each for each in self.scene.facts()["platforms"] if each["platform"] == "kick"]
         self.assertEqual((kick["rooms"], kick["recorded"], kick["late"]), (1, 0, 1))
@@ -235,6 +240,7 @@ class PlatformTests(StatusCase):
                 "retiring": False,
                 "refused": False,
                 "trouble": "cannot connect: refused",
+                "raw": "cannot connect: refused",
             },
         )
 

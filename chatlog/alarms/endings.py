@@ -1,0 +1,104 @@
+"""What is said when an alarm is over: how things are now, and not how they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from chatlog.config.units import rough_size
+from chatlog.status.condition import Condition, many, percent
+from chatlog.status.reasons import name_of
+
+Facts = Mapping[str, Any]
+
+
+def ending(over: Condition, facts: Facts, present: Iterable[Condition]) -> str:
+    """One sentence about how it is now. ``present`` are the conditions that hold now."""
+    turned = next((each for each in present if each.code in _TURNS.get(over.code, ())), None)
+    if turned is not None:
+        return f"now {turned.text}"
+    return _ENDINGS[over.code](facts, over.subject)
+
+
+#: What may take the place of a trouble that is over.
+_TURNS = {
+    "STORE_DOWN": ("STORE_REFUSED",),
+    "STORE_REFUSED": ("STORE_DOWN",),
+    "LOGIN_REFUSED": ("PLATFORM_DOWN",),
+    "PLATFORM_DOWN": ("LOGIN_REFUSED",),
+}
+
+
+def _platform(facts: Facts, subject: str) -> Facts | None:
+    return next((each for each in facts["platforms"] if each["platform"] == subject), None)
+
+
+def _rooms(facts: Facts, subject: str) -> str:
+    platform = _platform(facts, subject)
+    if platform is None or not platform["rooms"]:
+        return f"no room of {name_of(subject)} is on the list any more"
+    return (
+        f"{platform['recorded']} of {many(platform['rooms'], 'room')} of {name_of(subject)} are recorded now"
+    )
+
+
+def _connected(facts: Facts, subject: str) -> str:
+    platform = _platform(facts, subject)
+    if platform is None or not platform["up"]:
+        return _rooms(facts, subject)
+    up = many(platform["up"], "connection")
+    return f"{up} to {name_of(subject)} {_is(platform['up'])} up; {_rooms(facts, subject)}"
+
+
+def _store(facts: Facts, _: str) -> str:
+    waiting = facts["uploads"]["waiting_files"]
+    return f"the store takes files; {many(waiting, 'file')} still wait{'s' if waiting == 1 else ''}"
+
+
+def _waiting(facts: Facts, _: str) -> str:
+    waiting = facts["uploads"]["waiting_files"]
+    return f"no file waits too long any more; {many(waiting, 'file')} wait{'s' if waiting == 1 else ''}"
+
+
+def _spool(facts: Facts, _: str) -> str:
+    spool = facts["spool"]
+    used = percent(spool["bytes"], spool["max_bytes"])
+    return f"there is room in the spool again; {used:.0f} % are taken"
+
+
+def _disk(facts: Facts, _: str) -> str:
+    spool = facts["spool"]
+    full = percent(spool["disk_bytes"] - spool["free_bytes"], spool["disk_bytes"])
+    return (
+        f"there is room on the disk again; {full:.0f} % are taken, {rough_size(spool['free_bytes'])} are free"
+    )
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+_ENDINGS: Mapping[str, Callable[[Facts, str], str]] = {
+    "LOGIN_REFUSED": _connected,
+    "PLATFORM_DOWN": _connected,
+    "CONNECTION_DOWN": _connected,
+    "ROOM_REFUSED": lambda facts, subject: f"no room is refused any more; {_rooms(facts, subject)}",
+    "ROOM_SILENT": lambda facts, subject: f"no room is without an answer any more; {_rooms(facts, subject)}",
+    "ROOM_UNIDENTIFIED": lambda facts, subject: f"the ids of all rooms are known; {_rooms(facts, subject)}",
+    "ROOM_WAITING": _rooms,
+    "COVERAGE_LOW": lambda facts, subject: (
+        f"no room missed too much of the last hour; {_rooms(facts, subject)}"
+    ),
+    "PROTOCOL_DRIFT": lambda facts, subject: "little that is unknown came within the last hour",
+    "STORE_REFUSED": _store,
+    "STORE_DOWN": _store,
+    "UPLOAD_LATE": _waiting,
+    "FILE_QUARANTINED": lambda facts, subject: "no file is put aside any more",
+    "SPOOL_FILLING": _spool,
+    "DISK_FILLING": _disk,
+    "DISK_TROUBLE": lambda facts, subject: "what arrives is being written again",
+    "RECORDS_DROPPED": lambda facts, subject: "everything that came in the last hour was kept",
+    "RECORDER_STALLED": lambda facts, subject: "what arrives is being written again",
+    "REACTOR_BLOCKED": lambda facts, subject: "the recorder works in time again",
+    "CLOCK_OFF": lambda facts, subject: "the clock of this machine is right again",
+}

@@ -1,0 +1,126 @@
+"""A condition: something that is wrong, under a code that stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatlog.status.drift import Unknown
+
+Facts = Mapping[str, Any]
+#: Platform and name of a room.
+Key = tuple[str, str]
+
+#: From the least on. ``note``: worth knowing, nothing has to be done at once; ``warning``: somebody should
+#: look today; ``critical``: chat is being lost, or will be.
+OK, NOTE, WARNING, CRITICAL = "ok", "note", "warning", "critical"
+SEVERITIES = (OK, NOTE, WARNING, CRITICAL)
+
+#: Every code, and what it means.
+CODES = {
+    "LOGIN_REFUSED": "a platform does not take our login or key",
+    "PLATFORM_DOWN": "there is no connection to a platform",
+    "CONNECTION_DOWN": "some of the connections to a platform are lost",
+    "ROOM_REFUSED": "a platform will not deliver rooms to us",
+    "ROOM_SILENT": "a platform does not answer for rooms",
+    "ROOM_UNIDENTIFIED": "rooms whose ids are not known cannot be joined",
+    "ROOM_WAITING": "rooms are being joined",
+    "COVERAGE_LOW": "rooms were missing for too much of the last hour",
+    "PROTOCOL_DRIFT": "a platform sends what no rule knows",
+    "STORE_REFUSED": "the store refuses what is uploaded",
+    "STORE_DOWN": "the store cannot be reached, or fails",
+    "UPLOAD_LATE": "files wait too long for their upload",
+    "FILE_QUARANTINED": "files cannot be uploaded because of themselves, and are put aside",
+    "SPOOL_FILLING": "the spool is nearly as large as it may become",
+    "DISK_FILLING": "the file system is nearly full",
+    "DISK_TROUBLE": "the disk does not take what is written",
+    "RECORDS_DROPPED": "messages could not be kept",
+    "RECORDER_STALLED": "the recorder no longer writes what it has",
+    "REACTOR_BLOCKED": "the process did nothing for a while",
+    "CLOCK_OFF": "this machine's clock and that of the servers differ",
+}
+
+#: What may be the effect of what: of a cause with the same subject, or with none.
+CAUSES: Mapping[str, tuple[str, ...]] = {
+    "PLATFORM_DOWN": ("LOGIN_REFUSED",),
+    "CONNECTION_DOWN": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
+    "ROOM_SILENT": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
+    "ROOM_WAITING": ("LOGIN_REFUSED", "PLATFORM_DOWN", "CONNECTION_DOWN"),
+    "COVERAGE_LOW": ("LOGIN_REFUSED", "PLATFORM_DOWN", "CONNECTION_DOWN", "DISK_TROUBLE", "RECORDER_STALLED"),
+    "STORE_REFUSED": ("CLOCK_OFF",),
+    "UPLOAD_LATE": ("STORE_DOWN", "STORE_REFUSED", "CLOCK_OFF"),
+    "SPOOL_FILLING": ("DISK_TROUBLE", "STORE_DOWN", "STORE_REFUSED"),
+    "DISK_FILLING": ("DISK_TROUBLE",),
+    "RECORDS_DROPPED": ("DISK_TROUBLE",),
+    "RECORDER_STALLED": ("DISK_TROUBLE",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something is wrong. ``subject`` is the platform, where that makes a difference; ``since`` when it began
+    (seconds since the epoch; 0.0 where that is only known from when it was first seen); ``count`` how many
+    rooms or files it is about, 0 where it is about none; ``raw`` the cause as a server or the system gave it.
+
+    ``part`` names it in the health checks: it fails ``/healthz`` unless ``alive``, and ``/readyz`` unless
+    ``ready``. ``due``: it has lasted long enough for an alarm. ``brief`` is half a sentence for the
+    headline. ``explained``: the code of its cause, if it is an effect.
+    """
+
+    code: str
+    severity: str
+    text: str
+    remedy: str = ""
+    subject: str = ""
+    since: float = 0.0
+    count: int = 0
+    raw: str = ""
+    part: str = ""
+    alive: bool = True
+    ready: bool = True
+    due: bool = True
+    brief: str = ""
+    explained: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is recognised by."""
+        return self.code, self.subject
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "subject": self.subject,
+            "since": self.since,
+            "text": self.text,
+            "remedy": self.remedy,
+            "count": self.count,
+            "raw": self.raw,
+        }
+
+
+@dataclass(slots=True)
+class Observed:
+    """What the facts do not say: ``poor`` are rooms that missed too much of the last hour, as key and
+    seconds; ``drift`` what no rule knew of each platform in it; ``unreadable`` how many lines could not even
+    be read; ``dropped`` how many records were dropped; ``skewed``: the store says that our clock is wrong."""
+
+    poor: list[tuple[Key, float]] = field(default_factory=list)
+    drift: Mapping[str, Unknown] = field(default_factory=dict)
+    unreadable: int = 0
+    dropped: int = 0
+    skewed: bool = False
+
+
+def many(count: int, what: str) -> str:
+    """``1 room``, ``2 rooms``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def percent(part: float, whole: float) -> float:
+    """``part`` of ``whole``; 0.0 where there is no whole."""
+    return 100.0 * part / whole if whole > 0 else 0.0

@@ -1,0 +1,79 @@
+"""The one table of what may be wrong. Health checks, alarms, metrics, the terminal and the page only show
+what it yields.
+
+    found = conditions(facts, observed, settings)
+    headline(facts, found)              # {"severity": "note", "text": "Recording 297 of 300 rooms; ..."}
+
+A condition has a code that stays the same, and says in words what is wrong and what to do. What is only the
+effect of something else that is wrong is ``explained`` by it, and is told by nobody while that lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from chatlog.config.settings import Settings
+from chatlog.status.condition import CAUSES, CRITICAL, NOTE, OK, SEVERITIES, Condition, Facts, Observed
+from chatlog.status.machine_rules import machine_rules
+from chatlog.status.room_rules import room_rules
+
+
+def conditions(facts: Facts, observed: Observed, settings: Settings) -> list[Condition]:
+    """Everything that is wrong at present, effects included; what is worst comes first."""
+    found = [*machine_rules(facts, observed, settings), *room_rules(facts, observed, settings)]
+    return sorted(explain(found), key=lambda each: -SEVERITIES.index(each.severity))
+
+
+def explain(found: list[Condition]) -> Iterator[Condition]:
+    """The same conditions, effects marked with their causes."""
+    present = {each.key for each in found}
+    for each in found:
+        causes = CAUSES.get(each.code, ())
+        cause = next((c for c in causes if {(c, each.subject), (c, "")} & present), "")
+        yield replace(each, explained=cause) if cause else each
+
+
+def told(found: Iterable[Condition]) -> list[Condition]:
+    """Those that are to be told: no effects of others."""
+    return [each for each in found if not each.explained]
+
+
+def worst(found: Iterable[Condition]) -> str:
+    """The highest severity."""
+    return max((each.severity for each in found), key=SEVERITIES.index, default=OK)
+
+
+def headline(facts: Facts, found: Iterable[Condition]) -> dict[str, str]:
+    """How the recorder is, in one sentence, and how bad that is."""
+    shown = told(found)
+    stopped = next((each for each in shown if each.severity == CRITICAL and each.code in _STOPPED), None)
+    if stopped is not None:
+        return {"severity": CRITICAL, "text": stopped.brief}
+    rooms = sum(platform["rooms"] for platform in facts["platforms"])
+    recorded = sum(platform["recorded"] for platform in facts["platforms"])
+    acknowledged = sum(platform["acknowledged"] for platform in facts["platforms"])
+    severity = worst(shown) if rooms else max(worst(shown), NOTE, key=SEVERITIES.index)
+    text = _recording(rooms, recorded)
+    briefs = [each.brief for each in shown if each.brief and each.severity == severity][:2]
+    if acknowledged and recorded < rooms and severity in (OK, NOTE):
+        briefs.append(f"{acknowledged} of the others {_are(acknowledged)} acknowledged")
+    return {"severity": severity, "text": "; ".join([text, *briefs])}
+
+
+#: What keeps everything from being written.
+_STOPPED = ("DISK_TROUBLE", "RECORDER_STALLED")
+
+
+def _recording(rooms: int, recorded: int) -> str:
+    if not rooms:
+        return "No room is on the list"
+    if recorded == rooms:
+        return "Recording the one room" if rooms == 1 else f"Recording all {rooms} rooms"
+    if not recorded:
+        return "The one room is not recorded" if rooms == 1 else f"None of {rooms} rooms is recorded"
+    return f"Recording {recorded} of {rooms} rooms"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -1,0 +1,157 @@
+"""The rooms that are not recorded although they should be: what kind of problem each has, and since when."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from chatlog.journal.journal import Key
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Room, State
+from chatlog.status.natural import natural
+from chatlog.status.reasons import Reason, of_connection, of_room
+
+#: The kinds. ``unidentified`` has no id yet that it could be asked for by; ``disconnected`` has lost its
+#: connection; ``waiting`` is being joined, or waits for its turn; ``unwritten`` is delivered, and cannot be
+#: written.
+REFUSED, SILENT, UNIDENTIFIED = "refused", "silent", "unidentified"
+DISCONNECTED, WAITING, UNWRITTEN = "disconnected", "waiting", "unwritten"
+KINDS = (REFUSED, SILENT, UNIDENTIFIED, DISCONNECTED, WAITING)
+#: What a room's ids are said to be missing for while they are looked up for the first time.
+LOOKING_UP = "looking up its ids"
+#: The reason of a room whose connection is being made for the first time.
+CONNECTING = "connecting"
+#: Rooms of a group that are named.
+NAMED = 10
+
+
+class Problem(NamedTuple):
+    """``since`` in seconds of the clock; ``raw`` is the reason as it was given."""
+
+    kind: str
+    since: float
+    raw: str
+
+
+class Moment(NamedTuple):
+    """The clock, the time of day, and for how many seconds a room may be in trouble before it counts for
+    the health checks and for the alarms."""
+
+    now: float
+    wall: float
+    grace: float
+    after: float
+
+
+@dataclass(slots=True)
+class Group:
+    """The rooms of one platform with one kind of problem. ``late`` and ``lasting`` count those that have
+    had it for longer than ``http.health.room_grace`` and ``alarms.after``; ``since`` is when the first
+    began, in seconds since the epoch."""
+
+    kind: str
+    count: int = 0
+    late: int = 0
+    lasting: int = 0
+    since: float = float("inf")
+    members: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, name: str, problem: Problem, missing: float, at: Moment) -> None:
+        """A room has the problem, and has not been recorded since ``missing`` (by the time of day)."""
+        lasted = at.now - problem.since
+        self.count += 1
+        self.late += at.wall - missing > at.grace
+        self.lasting += lasted >= at.after
+        self.since = min(self.since, at.wall - lasted)
+        self.members.append((name, problem.raw))
+
+    def facts(self, platform: str) -> dict[str, Any]:
+        """Ready for JSON, with the first rooms named."""
+        first = heapq.nsmallest(NAMED, self.members, key=lambda member: natural(member[0]))
+        rooms = []
+        for name, raw in first:
+            reason = explained(platform, name, self.kind, raw)
+            rooms.append({"name": name, "reason": reason.words, "remedy": reason.remedy, "raw": raw})
+        return {
+            "kind": self.kind,
+            "count": self.count,
+            "late": self.late,
+            "lasting": self.lasting,
+            "since": self.since,
+            "rooms": rooms,
+        }
+
+
+class RoomProblems:
+    """Remembers when each room's problem began, through all the tries in between: a room that is asked
+    for again is no better until it is recorded."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[Key, Problem] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rooms
+
+    def look(self, pools: Mapping[str, Pool], missing: Mapping[str, Mapping[str, str]], now: float) -> None:
+        """Called every few seconds."""
+        before, self._rooms = self._rooms, {}
+        for platform, pool in pools.items():
+            for name, room in pool.rooms.items():
+                if not room.coverage.covered:
+                    key = platform, name
+                    self._rooms[key] = _problem(room, before.get(key), now)
+        for platform, reasons in missing.items():
+            known = pools[platform].rooms if platform in pools else {}
+            for name, raw in reasons.items():
+                if name not in known:
+                    old = before.get((platform, name))
+                    kind = WAITING if raw == LOOKING_UP else UNIDENTIFIED
+                    since = old.since if old is not None and old.kind == kind else now
+                    self._rooms[platform, name] = Problem(kind, since, raw)
+
+    def of(self, platform: str, room: Room, now: float) -> Problem:
+        """The problem of a room of a pool that is not recorded at present."""
+        return _problem(room, self._rooms.get((platform, room.name)), now)
+
+    def of_missing(self, platform: str, name: str, raw: str, now: float) -> Problem:
+        """The problem of a room that is not in a pool yet."""
+        old = self._rooms.get((platform, name))
+        kind = WAITING if raw == LOOKING_UP else UNIDENTIFIED
+        return Problem(kind, old.since if old is not None and old.kind == kind else now, raw)
+
+
+def _problem(room: Room, old: Problem | None, now: float) -> Problem:
+    connected = any(seat.link.up for seat in room.seats)
+    trouble = next((seat.link.trouble for seat in room.seats if seat.link.trouble), "")
+    state = room.state
+    raw = room.reason
+    if state is State.REFUSED:
+        kind = REFUSED
+    elif state is State.SILENT and connected:
+        kind = SILENT
+    elif old is not None and old.kind == REFUSED:
+        # It is asked for once more.
+        kind, raw = REFUSED, old.raw
+    elif trouble and not connected:
+        # What ended the connection before may be over; why there is none now is what counts.
+        kind, raw = DISCONNECTED, trouble
+    elif old is not None and old.kind == SILENT:
+        kind, raw = SILENT, old.raw
+    else:
+        kind, raw = WAITING, state.value if connected else CONNECTING
+    return Problem(kind, old.since if old is not None and old.kind == kind else now, raw)
+
+
+def explained(platform: str, name: str, kind: str, raw: str) -> Reason:
+    """Why a room is not recorded, in words."""
+    if kind == WAITING and raw == State.REQUESTED.value:
+        return Reason("the platform has not confirmed it yet")
+    if kind == WAITING and raw == State.WANTED.value:
+        return Reason("it waits for its turn to be joined")
+    if kind == WAITING and raw == CONNECTING:
+        return Reason("its connection is being made")
+    if kind == DISCONNECTED:
+        return of_connection(platform, raw)
+    return of_room(platform, raw, name)
