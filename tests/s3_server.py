@@ -16,13 +16,16 @@ Behaviour = Callable[["Handler"], bool]
 
 class ScriptedS3:
     """The server. ``script`` holds behaviours for the next PUTs of objects, ``heads`` for the next HEADs;
-    when they are used up it is an ordinary S3."""
+    when they are used up it is an ordinary S3, which takes its bucket in the path and in the host."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.script: list[Behaviour] = []
         self.heads: list[Behaviour] = []
+        #: For the next GETs of objects; for every request, before anything else.
+        self.gets: list[Behaviour] = []
+        self.always: Behaviour | None = None
         self.requests: list[tuple[str, str]] = []
         #: Whether a conditional create is honoured; whether it is answered 501.
         self.creates = True
@@ -57,9 +60,15 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     @property
+    def is_hosted(self) -> bool:
+        """Whether the bucket is in the host of the address."""
+        return str(self.headers.get("Host", "")).startswith("bucket.")
+
+    @property
     def key(self) -> str:
         """The key, without the bucket."""
-        return unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        return path if self.is_hosted else path.partition("/")[2]
 
     def answer(self, status: int, body: bytes = b"", **headers: str | None) -> None:
         """Send an answer."""
@@ -90,12 +99,15 @@ class Handler(BaseHTTPRequestHandler):
         self.s3.objects[self.key] = data
         self.s3.headers[self.key] = {name.lower(): value for name, value in self.headers.items()}
 
-    def _begin(self) -> None:
+    def _is_over(self) -> bool:
+        """Take the request; True if that was all."""
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.s3.requests.append((self.command, self.key))
+        return self.s3.always is not None and self.s3.always(self)
 
     def do_PUT(self) -> None:
-        self._begin()
+        if self._is_over():
+            return
         if self.s3.script and not self.key.endswith("chatlog-probe") and self.s3.script.pop(0)(self):
             return
         self.put()
@@ -116,17 +128,17 @@ class Handler(BaseHTTPRequestHandler):
         return None if etag is None else f'"{etag}"'
 
     def do_HEAD(self) -> None:
-        self._begin()
-        if self.s3.heads and self.s3.heads.pop(0)(self):
+        if self._is_over() or (self.s3.heads and self.s3.heads.pop(0)(self)):
             return
         self._get()
 
     def do_GET(self) -> None:
-        self._begin()
+        if self._is_over():
+            return
         query = parse_qs(urlsplit(self.path).query)
-        if "list-type" in query:
-            self._list(query.get("prefix", [""])[0])
-        else:
+        if "list-type" in query and not self.key:
+            self._list(query.get("prefix", [""])[0], query.get("start-after", [""])[0])
+        elif not (self.s3.gets and self.s3.gets.pop(0)(self)):
             self._get()
 
     def _get(self) -> None:
@@ -143,19 +155,20 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(data)
 
-    def _list(self, prefix: str) -> None:
+    def _list(self, prefix: str, after: str) -> None:
         entries = "".join(
             f"<Contents><Key>{key}</Key><LastModified>2025-12-29T10:30:00.000Z</LastModified>"
             f"<ETag>&quot;x&quot;</ETag><Size>{len(data)}</Size></Contents>"
             for key, data in sorted(self.s3.objects.items())
-            if key.startswith(prefix)
+            if key.startswith(prefix) and key > after
         )
         self.answer(
             200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>".encode()
         )
 
     def do_DELETE(self) -> None:
-        self._begin()
+        if self._is_over():
+            return
         self.s3.objects.pop(self.key, None)
         self.answer(204)
 

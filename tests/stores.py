@@ -28,8 +28,9 @@ class MemoryStore:
     def describe(self) -> str:
         return "memory"
 
-    def prepare(self) -> None:
+    def prepare(self) -> str:
         self._call("prepare", "")
+        return "keeps objects in memory"
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self._call("put", key)

@@ -18,6 +18,7 @@ PURE = frozenset(
         "chatlog.config.contradictions",
         "chatlog.counters",
         "chatlog.config.effective",
+        "chatlog.config.endpoint",
         "chatlog.verify.findings",
         "chatlog.status.condition",
         "chatlog.status.conditions",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from chatlog.config.endpoint import AUTO, doors_of
 from chatlog.config.values import is_near
 
 _ANONYMOUS = re.compile(r"justinfan[0-9]+\Z")
@@ -71,6 +72,7 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
     if s3 is not None:
         if archive.get("url"):
             yield "archive.url", "s3 is given as well; there is one archive, so leave one of the two out"
+        yield from _endpoint(s3, wrong)
         keys = ("access_key_id", "secret_access_key")
         for key, other in (keys, keys[::-1]):
             if key in s3 and other not in s3 and f"s3.{other}" not in wrong:
@@ -79,3 +81,12 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
         spool = tree.get("recorder", {}).get("directory", "data")
         if os.path.abspath(spool) == os.path.abspath(archive.get("directory", "archive")):
             yield "archive.directory", "this is recorder.directory as well; the two must differ"
+
+
+def _endpoint(s3: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    bucket, endpoint = s3.get("bucket"), s3.get("endpoint")
+    if bucket and endpoint and not wrong & {"s3.bucket", "s3.endpoint", "s3.addressing"}:
+        try:
+            doors_of(endpoint, bucket, s3.get("addressing", AUTO))
+        except ValueError as error:
+            yield "s3.endpoint", f"{endpoint} {error}"

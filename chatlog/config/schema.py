@@ -116,6 +116,7 @@ ROOT = Section(
                 "access_key_id": values.SECRET,
                 "secret_access_key": values.SECRET,
                 "prefix": values.PREFIX,
+                "addressing": choice("auto", "path", "virtual"),
             },
             required=("bucket",),
         ),

@@ -94,7 +94,8 @@ class RecorderSettings:
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """``endpoint`` None means AWS itself; keys None mean the usual AWS chain."""
+    """``endpoint`` None means AWS itself; keys None mean the usual AWS chain. ``addressing``: whether the
+    bucket is in the ``path`` or in the host (``virtual``) of an address; ``auto`` finds out."""
 
     bucket: str
     region: str = "us-east-1"
@@ -102,6 +103,7 @@ class S3Settings:
     access_key_id: Secret | None = None
     secret_access_key: Secret | None = None
     prefix: str = ""
+    addressing: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

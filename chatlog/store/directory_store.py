@@ -32,7 +32,7 @@ class DirectoryStore:
     def describe(self) -> str:
         return f"the directory {self._root}"
 
-    def prepare(self) -> None:
+    def prepare(self) -> str:
         try:
             self._make(self._root)
             path = os.path.join(self._root, f"{_UNFINISHED}probe-{os.getpid()}")
@@ -41,6 +41,7 @@ class DirectoryStore:
             os.unlink(path)
         except OSError as error:
             raise _error(error) from error
+        return ""
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
         # A file has no attributes; all they say is in the manifest as well.

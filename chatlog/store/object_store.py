@@ -6,24 +6,26 @@ The library's own retries are off: how a failure is met is decided in one place,
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store, from_url
 
 from chatlog import __version__
+from chatlog.config.endpoint import AUTO, PATH, VIRTUAL, Door, doors_of
 from chatlog.config.settings import S3Settings
-from chatlog.store.explained import clean, explained
-from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, REFUSED, UNSUPPORTED, Head, StoreError
+from chatlog.store.explained import clean
+from chatlog.store.proof import PROBE, SHA256, Way, prove
+from chatlog.store.requests import Clients, Requests
+from chatlog.store.store import EXISTS, MISCONFIGURED, REFUSED, UNSUPPORTED, Head, StoreError
 
-#: A key, below the prefix, by which is found out what the store can do. Removed again.
-PROBE = "chatlog-probe"
-_CHUNK = 4 << 20
+#: How a store is asked whose address is no question.
+ONE_WAY = Way(Door("", False))
 _CONNECT_WITHIN = 10
 #: Seconds for a request, and bytes a second that an upload must come to at least.
 _ANSWER_WITHIN = 60
@@ -34,124 +36,82 @@ _LONGEST = 300
 class ObjectStore:
     """A bucket or container, and a prefix in it."""
 
-    def __init__(self, store: Any, name: str, secrets: tuple[str, ...] = ()) -> None:
-        """``name`` is for people; ``secrets`` never appear in an error. Keys are below the prefix of
-        ``store``, in both directions."""
-        self._store = store
+    def __init__(
+        self, clients: Clients, name: str, ways: Sequence[Way] = (ONE_WAY,), secrets: tuple[str, ...] = ()
+    ) -> None:
+        """``ways`` are those in which the bucket may be addressed; ``name`` is for people; ``secrets`` never
+        appear in an error. Keys are below the prefix of the clients, in both directions."""
+        self._asked = Requests(clients, secrets)
         self._name = name
-        self._secrets = tuple(secret for secret in secrets if secret)
-        self._creates = True
+        self._ways = list(ways)
+        self._way = self._ways[0]
+        # Whether the address is known to be right.
+        self._settled = len({way.door for way in self._ways}) == 1
 
     def describe(self) -> str:
         return self._name
 
-    def prepare(self) -> None:
-        """See whether the store takes objects, and whether it refuses to replace one: not all that
+    def prepare(self) -> str:
+        """See whether the store takes objects, gives them back, and refuses to replace one: not all that
         call themselves compatible do."""
-        try:
-            self._creates = True
-            self._put(PROBE, b"chatlog", {})
-            self._put(PROBE, b"chatlog", {})
-        except StoreError as error:
-            if error.kind == UNSUPPORTED:
-                self._creates = False
-                self._put(PROBE, b"chatlog", {})
-            elif error.kind != EXISTS:
-                raise
-        else:
-            self._creates = False
-        try:
-            self.delete(PROBE)
-        except StoreError as error:
-            # Whoever may not delete may well store. The probe stays, and serves the next start.
-            if error.kind == MISCONFIGURED:
-                raise
+        proof = prove(self._asked, self._ways)
+        self._way, self._settled = proof.way, True
+        return str(proof)
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
-        if self._creates:
+        self._settle()
+        unknown: StoreError | None = None
+        for way in self._way.weaker():
+            if not way.creates and self.head(key) is not None:
+                raise StoreError(f"{key} is there already", EXISTS)
             try:
-                self._put(key, data, attributes)
-                return
+                self._asked.put(way, key, data, attributes)
             except StoreError as error:
                 if error.kind != UNSUPPORTED:
                     raise
                 # It could when it was asked, and has changed its mind.
-                self._creates = False
-        if self.head(key) is not None:
-            raise StoreError(f"{key} is there already", EXISTS)
-        self._put(key, data, attributes)
-
-    def _put(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
-        mode: Any = "create" if self._creates else "overwrite"
-        try:
-            obstore.put(self._store, key, data, attributes=dict(attributes), mode=mode, use_multipart=False)
-        except (BaseError, OSError, ValueError) as error:
-            # Without an ETag in the answer the library gives up, though all may be well: head tells.
-            if "MissingEtag" not in str(error):
-                told = self._error(error)
-                if told.kind == MISSING:
-                    # Nothing can be missing where something new is put.
-                    told.kind = MISCONFIGURED
-                raise told from None
+                unknown = unknown or error
+            else:
+                self._way = replace(self._way, creates=way.creates, checksum=way.checksum)
+                return
+        assert unknown is not None
+        raise unknown
 
     def head(self, key: str) -> Head | None:
-        try:
-            meta = obstore.head(self._store, key)
-        except FileNotFoundError as error:
-            if self._is_bucket_missing(error):
-                raise self._error(error) from None
-            return None
-        except PermissionDeniedError as error:
-            # An answer to HEAD has no words of its own.
-            told = self._error(error)
-            text = f"{told}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
-            raise StoreError(text, told.kind, told.code, told.remedy) from None
-        except (BaseError, OSError, ValueError) as error:
-            raise self._error(error) from None
-        return Head(key, int(meta["size"]), (meta.get("e_tag") or "").strip('"').lower())
+        self._settle()
+        return self._asked.head(self._way, key)
 
     def read(self, key: str) -> Iterator[bytes]:
-        try:
-            for chunk in obstore.get(self._store, key).stream(min_chunk_size=_CHUNK):
-                yield bytes(chunk)
-        except FileNotFoundError as error:
-            if self._is_bucket_missing(error):
-                raise self._error(error) from None
-            raise StoreError(f"there is no {key}", MISSING) from None
-        except (BaseError, OSError, ValueError) as error:
-            raise self._error(error) from None
+        self._settle()
+        return self._asked.read(self._way, key)
 
     def list(self, prefix: str = "") -> Iterator[Head]:
-        # The library lists whole path segments only.
-        folder = prefix.rpartition("/")[0]
-        try:
-            for batch in obstore.list(self._store, folder or None):
-                for meta in batch:
-                    key = str(meta["path"])
-                    if key.startswith(prefix):
-                        etag = (meta.get("e_tag") or "").strip('"').lower()
-                        yield Head(key, int(meta["size"]), etag, meta["last_modified"].timestamp())
-        except FileNotFoundError as error:
-            raise self._error(error) from None
-        except (BaseError, OSError, ValueError) as error:
-            raise self._error(error) from None
+        self._settle()
+        return self._asked.list(self._way, prefix)
 
     def delete(self, key: str) -> None:
-        try:
-            with suppress(FileNotFoundError):
-                obstore.delete(self._store, key)
-        except (BaseError, OSError, ValueError) as error:
-            raise self._error(error) from None
+        self._settle()
+        self._asked.delete(self._way, key)
 
-    @staticmethod
-    def _is_bucket_missing(error: Exception) -> bool:
-        return "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error)
+    def _settle(self) -> None:
+        """Find the address that the store knows, without storing anything."""
+        if self._settled:
+            return
+        for way in self._ways:
+            try:
+                self._asked.lists(way, PROBE)
+            except StoreError:
+                continue
+            self._way, self._settled = way, True
+            return
 
-    def _error(self, error: Exception) -> StoreError:
-        return explained(error, self._secrets)
 
-
-def _client(rotate_size: int, allow_http: bool, longest: float | None = None) -> dict[str, Any]:
+def _client(
+    rotate_size: int,
+    allow_http: bool,
+    longest: float | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     longest = longest or min(_ANSWER_WITHIN + rotate_size // _SLOWEST, _LONGEST)
     return {
         "client_options": {
@@ -159,7 +119,8 @@ def _client(rotate_size: int, allow_http: bool, longest: float | None = None) ->
             "connect_timeout": timedelta(seconds=_CONNECT_WITHIN),
             "timeout": timedelta(seconds=longest),
             "user_agent": f"chatlog/{__version__}",
-        },
+        }
+        | ({"default_headers": dict(headers)} if headers else {}),
         "retry_config": {"max_retries": 0, "retry_timeout": timedelta(seconds=longest)},
     }
 
@@ -175,9 +136,9 @@ def _config(endpoint: str) -> dict[str, Any]:
     }
 
 
-def _amazon(region: str, bucket: str = "") -> str:
-    """Amazon's endpoint of a region, or of a bucket in it."""
-    return f"https://{bucket + '.' if bucket else ''}s3.{region}.amazonaws.com"
+def _amazon(region: str) -> str:
+    """Amazon's endpoint of a region."""
+    return f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
 
 
 def _endpoint_from_environment() -> str:
@@ -194,10 +155,11 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
     """The bucket of the settings. A request may take ``longest`` seconds; None: as long as a file of
     ``rotate_size`` needs on a slow line. Raises StoreError."""
     endpoint = settings.endpoint or _endpoint_from_environment()
-    # Names with dots do not fit the certificate of a host of their own.
-    hosted = not endpoint and "." not in settings.bucket
-    config = _config(endpoint or _amazon(settings.region, settings.bucket if hosted else ""))
-    config |= {"region": settings.region, "virtual_hosted_style_request": hosted}
+    try:
+        doors = doors_of(endpoint or _amazon(settings.region), settings.bucket, _addressing(settings))
+    except ValueError as error:
+        named = f"{endpoint} of the environment" if not settings.endpoint else f"s3.endpoint: {endpoint}"
+        raise StoreError(clean(f"{named} {error}"), MISCONFIGURED, "endpoint", of_all=True) from None
     keys = {
         name: secret.reveal()
         for name, secret in (
@@ -206,20 +168,51 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
         )
         if secret is not None
     }
-    config |= _credentials(keys)
     secrets = [*keys.values(), *_from_environment()]
-    allow_http = endpoint.startswith("http://")
-    try:
-        store = S3Store(
-            settings.bucket,
-            prefix=settings.prefix or None,
-            **config,
-            **_client(rotate_size, allow_http, longest),
-        )
-    except (BaseError, ValueError, OSError) as error:
-        raise StoreError(f"s3: {clean(str(error).partition(chr(10))[0])}", REFUSED) from None
+    fixed: dict[str, Any] = {"region": settings.region, "prefix": settings.prefix or None} | _credentials(
+        keys
+    )
+
+    def make(way: Way, headers: Mapping[str, str]) -> Any:
+        config = _config(way.door.url) | {"virtual_hosted_style_request": way.door.hosted}
+        if way.checksum == SHA256:
+            config["checksum_algorithm"] = "SHA256"
+        client = _client(rotate_size, way.door.url.startswith("http://"), longest, headers)
+        return S3Store(settings.bucket, **fixed, **config, **client)
+
+    ways = [Way(door, settings.bucket, SHA256) for door in doors]
     where = urlsplit(endpoint).netloc if endpoint else f"AWS, {settings.region}"
-    return ObjectStore(store, f"the bucket {settings.bucket} at {where}", tuple(secrets))
+    return _opened(make, f"the bucket {settings.bucket} at {where}", ways, secrets, "s3")
+
+
+def _opened(
+    make: Clients, name: str, ways: Sequence[Way], secrets: Sequence[str], called: str
+) -> ObjectStore:
+    """A store with its clients, each made once. Raises StoreError for what can never work."""
+    made: dict[tuple[Door, bool], Any] = {}
+
+    def client(way: Way, headers: Mapping[str, str]) -> Any:
+        if headers:
+            return make(way, headers)
+        which = way.door, way.checksum == SHA256
+        if which not in made:
+            made[which] = make(way, headers)
+        return made[which]
+
+    try:
+        client(ways[0], {})
+    except (BaseError, ValueError, OSError) as error:
+        words = clean(str(error).partition(chr(10))[0])
+        raise StoreError(f"{called}: {words}", REFUSED, of_all=True) from None
+    return ObjectStore(client, name, ways, tuple(secrets))
+
+
+def _addressing(settings: S3Settings) -> str:
+    """The settings' way to address the bucket, or else that of the environment."""
+    said = os.environ.get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "").strip().lower()
+    if settings.addressing == AUTO and said:
+        return VIRTUAL if said in ("1", "true", "on", "yes", "y") else PATH
+    return settings.addressing
 
 
 def _credentials(keys: dict[str, str]) -> dict[str, Any]:
@@ -238,11 +231,11 @@ def open_url(url: str, rotate_size: int) -> ObjectStore:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         prefix = unquote(parts.path).strip("/")
         return open_s3(S3Settings(parts.netloc, region=region, prefix=prefix), rotate_size)
-    try:
-        store = from_url(url, **_client(rotate_size, allow_http=False))
-    except (BaseError, ValueError, OSError) as error:
-        raise StoreError(f"archive.url: {clean(str(error).partition(chr(10))[0])}", REFUSED) from None
-    return ObjectStore(store, url, tuple(_from_environment()))
+
+    def make(way: Way, headers: Mapping[str, str]) -> Any:
+        return from_url(url, **_client(rotate_size, allow_http=False, headers=headers))
+
+    return _opened(make, url, [ONE_WAY], _from_environment(), "archive.url")
 
 
 def _from_environment() -> list[str]:

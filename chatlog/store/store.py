@@ -57,8 +57,9 @@ class Store(Protocol):
     def describe(self) -> str:
         """What people would call it; nothing secret."""
 
-    def prepare(self) -> None:
-        """Find out whether the store takes objects, and how. To be called before the first put."""
+    def prepare(self) -> str:
+        """Find out whether the store takes objects, and how; that in a few words for people, ``""`` if there
+        is nothing to say. To be called before the first put."""
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
         """Store ``data`` as a whole under a key that is not taken. An answer is no proof: see ``head``.

@@ -89,9 +89,9 @@ class Shipment:
         self._on_packed = on_packed
         self._on_stored = on_stored
 
-    def prepare(self) -> None:
-        """Ask the store whether it takes anything. Raises StoreError."""
-        self._store.prepare()
+    def prepare(self) -> str:
+        """Ask the store whether it takes anything, and how. Raises StoreError."""
+        return self._store.prepare()
 
     def path(self, area: str, name: str = "") -> str:
         """A path in the spool."""

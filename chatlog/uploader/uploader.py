@@ -221,10 +221,10 @@ class Uploader(Service):
             return False
         return len(self._flying) < (self._concurrency if self.state == OK else 1)
 
-    def _is_prepared(self, _: None) -> None:
+    def _is_prepared(self, how: str) -> None:
         self._preparing = False
         self._prepared = True
-        self._log.info("storing in {store}", store=self._store.describe())
+        self._log.info("storing in {store}{how}", store=self._store.describe(), how=f": {how}" if how else "")
         self._store_is_well()
         self._fill()
 

@@ -167,6 +167,7 @@ class RightsTests(StoreCase):
         """An object that may not be looked at is a refusal that names the rights that are wanting."""
         store = open_s3(self.settings(self.s3.endpoint), 1000)
         self.s3.heads = [fails(403, "AccessDenied")]
+        self.s3.gets = [fails(403, "AccessDenied")]
         error = self.assertRaises(StoreError, store.head, "a")
         self.assertEqual(error.kind, REFUSED)
         self.assertIn("s3:GetObject and s3:ListBucket", str(error))

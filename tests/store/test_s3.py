@@ -18,7 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import S3Settings, Secret, UploaderSettings
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
-from chatlog.store.object_store import PROBE, ObjectStore, open_s3
+from chatlog.store.object_store import ObjectStore, open_s3
+from chatlog.store.proof import PROBE
 from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, StoreError
 from chatlog.uploader.shipment import Stored
 from chatlog.uploader.uploader import Uploader

@@ -184,6 +184,7 @@ class FaultsTests(SynchronousTestCase):
         """Without the right to look at objects nothing can be verified, so nothing goes."""
         shipment = self.shipment()
         self.s3.heads = [fails(403, "AccessDenied")]
+        self.s3.gets = [fails(403, "AccessDenied")]
         self.assertEqual(self.refusal(shipment).kind, REFUSED)
         self.assertTrue(self.is_local())
         shipment.ship(item_of(NAME, "data"))

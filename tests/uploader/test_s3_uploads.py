@@ -178,6 +178,7 @@ class UploadsTests(SynchronousTestCase):
         with the right they are recognised and not stored twice."""
         uploader = self.uploader()
         self.s3.heads = [fails(403, "AccessDenied")] * 1000
+        self.s3.gets = [fails(403, "AccessDenied")] * 1000
         with capturedLogs() as events:
             self.seal(uploader)
             self.clock.advance(120)
@@ -185,7 +186,7 @@ class UploadsTests(SynchronousTestCase):
         self.assertEqual(uploader.state, "refused")
         self.assertIn("s3:GetObject", uploader.last_error)
         self.assertEqual(len(self.files.names("/data/sealed")), 4)
-        self.s3.heads = []
+        self.s3.heads, self.s3.gets = [], []
         self.clock.advance(60)
         self.assertArrived(uploader, "HEAD 403")
 

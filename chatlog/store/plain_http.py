@@ -1,0 +1,61 @@
+"""A request of the standard library's client, for answers of a store that the object-store library hides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http.client import HTTPException
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from chatlog.store.store import MISSING, REFUSED, TRANSIENT, StoreError
+
+_WITHIN = 30.0
+_CHUNK = 1 << 20
+_ENDPOINT = re.compile(r"<Endpoint>\s*([A-Za-z0-9.:-]{3,253})\s*</Endpoint>")
+_REGION = re.compile(r"<Region>\s*([a-z0-9-]{2,40})\s*</Region>")
+_WORD = re.compile(r"[a-z0-9-]{2,40}\Z")
+
+
+class Elsewhere(NamedTuple):
+    """Where a store says that a bucket is: host and region, ``""`` what it does not say."""
+
+    host: str
+    region: str
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *args: Any) -> None:
+        """Follow none."""
+
+
+def elsewhere(url: str) -> Elsewhere:
+    """What a store that answers ``url`` with a redirect tells of the right place. Raises nothing."""
+    try:
+        with build_opener(_NoRedirect).open(Request(url), timeout=_WITHIN):
+            return Elsewhere("", "")
+    except HTTPError as error:
+        with error:
+            headers, body = error.headers, error.read(65536).decode("utf-8", "replace")
+    except (OSError, HTTPException, ValueError):
+        return Elsewhere("", "")
+    endpoint, region = _ENDPOINT.search(body), _REGION.search(body)
+    said = str(headers.get("x-amz-bucket-region", ""))
+    return Elsewhere(
+        endpoint[1] if endpoint else "", region[1] if region else said if _WORD.match(said) else ""
+    )
+
+
+def fetched(url: str) -> Iterator[bytes]:
+    """The bytes at an address, whatever the headers say of them. Raises StoreError."""
+    try:
+        with build_opener(_NoRedirect).open(Request(url), timeout=_WITHIN) as answer:
+            while chunk := answer.read(_CHUNK):
+                yield chunk
+    except HTTPError as error:
+        error.close()
+        kind = MISSING if error.code == 404 else REFUSED if error.code < 500 else TRANSIENT
+        raise StoreError(f"{error.code} {error.reason}", kind, str(error.code)) from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise StoreError(f"the connection failed: {type(error).__name__}", TRANSIENT, "connection") from None

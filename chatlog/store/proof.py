@@ -1,0 +1,234 @@
+"""What a store can do, found out with an object that is stored, stored again, read, looked at, listed and
+deleted, before anything else is stored.
+
+Not all that call themselves compatible know a conditional create or a checksum, not all take the bucket in
+the path, and not everything that answers is a store.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from chatlog.config.endpoint import Door
+from chatlog.store.explained import is_page
+from chatlog.store.store import (
+    CLOCK,
+    EXISTS,
+    MISCONFIGURED,
+    MISSING,
+    REFUSED,
+    TRANSIENT,
+    UNSUPPORTED,
+    StoreError,
+)
+
+#: A key, below the prefix, by which is found out what the store can do. Removed again.
+PROBE = "chatlog-probe"
+_DATA = b"chatlog"
+#: How often a probe that another recorder has removed is stored again.
+_TRIES = 3
+#: How the bytes of an object are vouched for on their way.
+SHA256, MD5, NONE = "sha256", "md5", ""
+_NO_STORE = "s3.endpoint is to be the address of the S3 API, not of a web console, a website or a proxy"
+_ENDS_WITH_BUCKET = (
+    "s3.endpoint has the bucket in it already; give https:// and the store's host alone, without the bucket"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a store is asked: where, with which checksum, whether a create is conditional, and whether HEAD
+    says what is there. ``bucket`` is its name, ``""`` where that is no question."""
+
+    door: Door
+    bucket: str = ""
+    checksum: str = NONE
+    creates: bool = True
+    heads: bool = True
+
+    def weaker(self) -> Iterator[Way]:
+        """This way, and what may be left for a store that does not know everything."""
+        for checksum in dict.fromkeys((self.checksum, NONE, MD5 if self.checksum else NONE)):
+            yield replace(self, checksum=checksum)
+            if self.creates:
+                yield replace(self, checksum=checksum, creates=False)
+
+
+class Asked(Protocol):
+    """A store that is asked in a given way. Every method may raise StoreError."""
+
+    def put(self, way: Way, key: str, data: bytes) -> None:
+        """Store an object."""
+
+    def read(self, way: Way, key: str) -> Iterator[bytes]:
+        """Its bytes."""
+
+    def size(self, way: Way, key: str) -> int | None:
+        """How large the object is, by HEAD alone; None if there is none."""
+
+    def lists(self, way: Way, key: str) -> bool:
+        """Whether the key is in a list that begins with it."""
+
+    def delete(self, way: Way, key: str) -> None:
+        """Remove it."""
+
+
+@dataclass(slots=True)
+class Proof:
+    """The way that was found, and what was found wanting."""
+
+    way: Way
+    wanting: list[str]
+
+    def __str__(self) -> str:
+        can = ["conditional create" if self.way.creates else "no conditional create, so it is looked first"]
+        if self.way.bucket:
+            checksum = {SHA256: "SHA-256 sent", MD5: "MD5 sent", NONE: "no checksum sent"}[self.way.checksum]
+            can = [f"{self.way.door}-style addresses", *can, checksum]
+        return ", ".join([*can, *self.wanting])
+
+
+def prove(asked: Asked, ways: list[Way]) -> Proof:
+    """The first of these ways in which the store does what it is asked, or in a weaker form of it. Raises
+    StoreError with what is most telling."""
+    worst: StoreError | None = None
+    for way in ways:
+        try:
+            return _prove(asked, way)
+        except StoreError as error:
+            unreachable = error.of_all and error.code in ("name lookup", "connect", "certificate")
+            if error.kind == CLOCK or (error.kind == TRANSIENT and not unreachable):
+                raise
+            if unreachable and not way.door.hosted and worst is None and way.door.sure:
+                raise
+            if worst is None or (worst.kind == MISCONFIGURED and error.kind == REFUSED and not unreachable):
+                worst = error
+    assert worst is not None
+    raise worst
+
+
+def _prove(asked: Asked, way: Way) -> Proof:
+    key = PROBE
+    for _ in range(_TRIES):
+        found, was_there = _stored(asked, way, key)
+        data = _read(asked, found, key)
+        if data == _DATA:
+            return _rest(asked, found, key)
+        if data is not None and was_there and not is_page(data.decode("utf-8", "replace")):
+            # Somebody else's object. Another name is as good.
+            key = f"{PROBE}-{secrets.token_hex(4)}"
+        elif data is not None:
+            with suppress(StoreError):
+                asked.delete(found, key)
+            what = "a web page" if is_page(data.decode("utf-8", "replace")) else "something else"
+            raise StoreError(
+                f"what answers there is no object store: an object was stored, and {what} was read back",
+                MISCONFIGURED,
+                "no object store",
+                _NO_STORE,
+                True,
+            )
+    raise StoreError(f"{key} was taken, and is not there", TRANSIENT, "not stored", of_all=True)
+
+
+def _stored(asked: Asked, way: Way, key: str) -> tuple[Way, bool]:
+    """Store the probe, by the first form of this way that is understood. True if it was there before."""
+    first: StoreError | None = None
+    for form in way.weaker():
+        try:
+            asked.put(form, key, _DATA)
+        except StoreError as error:
+            if error.kind == EXISTS:
+                return form, True
+            if first is None or first.kind == UNSUPPORTED:
+                first = error
+            if not _may_be_the_form(error):
+                raise
+        else:
+            return replace(form, creates=form.creates and _refuses_again(asked, form, key)), False
+    assert first is not None
+    raise first
+
+
+def _may_be_the_form(error: StoreError) -> bool:
+    """Whether the same may be taken when it is asked in another form."""
+    if error.kind == UNSUPPORTED:
+        return True
+    odd = error.code.startswith(("400", "405", "411")) or "SignatureDoesNotMatch" in error.code
+    return odd and not error.of_all
+
+
+def _refuses_again(asked: Asked, way: Way, key: str) -> bool:
+    """Whether a conditional create of what is there fails, as it must."""
+    try:
+        asked.put(way, key, _DATA)
+    except StoreError as error:
+        if error.kind not in (EXISTS, UNSUPPORTED):
+            raise
+        return error.kind == EXISTS
+    return False
+
+
+def _read(asked: Asked, way: Way, key: str) -> bytes | None:
+    """What there is under the key, no more than is needed to know it; None if nothing is."""
+    data = b""
+    try:
+        for chunk in asked.read(way, key):
+            data += chunk
+            if len(data) > 4096:
+                break
+    except StoreError as error:
+        if error.kind != MISSING:
+            raise
+        return None
+    return data
+
+
+def _rest(asked: Asked, way: Way, key: str) -> Proof:
+    """Look at the probe, list and delete it; none of which a recorder cannot do without."""
+    wanting = []
+    if not _heads(asked, way, key):
+        way = replace(way, heads=False)
+        wanting.append("HEAD does not tell, so objects are read back")
+    try:
+        if not _lists(asked, way, key):
+            raise StoreError(
+                "an object that was stored is not listed: keys do not mean there what they mean here",
+                MISCONFIGURED,
+                "bucket in the endpoint",
+                _ENDS_WITH_BUCKET,
+                True,
+            )
+    finally:
+        if not _succeeds(lambda: asked.delete(way, key)):
+            wanting.append("nothing may be deleted")
+    return Proof(way, wanting)
+
+
+def _heads(asked: Asked, way: Way, key: str) -> bool:
+    with suppress(StoreError):
+        return asked.size(way, key) == len(_DATA)
+    return False
+
+
+def _lists(asked: Asked, way: Way, key: str) -> bool:
+    """False if the list proves that the keys of this way are others."""
+    try:
+        listed = asked.lists(way, key)
+    except StoreError as error:
+        # A list of what is no bucket finds no such key. Whoever may not list may well store.
+        return way.door.sure and error.kind != MISSING and "NoSuchBucket" not in error.code
+    # A list may come late, but not where the way was guessed.
+    return listed or way.door.sure
+
+
+def _succeeds(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except StoreError:
+        return False
+    return True

@@ -1,0 +1,223 @@
+"""Single requests to an object store in a given way, through obstore, and what becomes of odd answers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError
+
+from chatlog.config.endpoint import AUTO, doors_of
+from chatlog.store.explained import explained
+from chatlog.store.plain_http import elsewhere, fetched
+from chatlog.store.proof import MD5, Way
+from chatlog.store.store import MISCONFIGURED, MISSING, TRANSIENT, Head, StoreError
+
+_CHUNK = 4 << 20
+_ERRORS = (BaseError, OSError, ValueError)
+#: What the library says of an answer that lacks a header which it wants.
+_ODD_HEADERS = (
+    "Header missing from response",
+    "Invalid last modified",
+    "Invalid content length",
+    "content range",
+)
+_SIGNED_FOR = timedelta(minutes=10)
+
+
+#: Makes the client for a way. With further headers for every request it is a new one.
+Clients = Callable[[Way, Mapping[str, str]], Any]
+
+
+class Requests:
+    """Requests to one store. Every method may raise StoreError, without these ``secrets`` in it."""
+
+    def __init__(self, clients: Clients, secrets: tuple[str, ...] = ()) -> None:
+        self._clients = clients
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def put(self, way: Way, key: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
+        """Store an object; EXISTS if there is one, and the way knows that."""
+        mode: Any = "create" if way.creates else "overwrite"
+        headers = {}
+        if way.checksum == MD5:
+            digest = hashlib.md5(data, usedforsecurity=False).digest()
+            headers["Content-MD5"] = base64.b64encode(digest).decode("ascii")
+        client = self._clients(way, headers)
+        try:
+            obstore.put(client, key, data, attributes=dict(attributes or {}), mode=mode, use_multipart=False)
+        except _ERRORS as error:
+            # Without an ETag in the answer the library gives up, though all may be well: head tells.
+            if "MissingEtag" not in str(error):
+                told = self._error(error)
+                if told.kind == MISSING:
+                    # Nothing can be missing where something new is put.
+                    told.kind = MISCONFIGURED
+                raise self._with_address(told, client, way, key) from None
+
+    def _with_address(self, error: StoreError, client: Any, way: Way, key: str) -> StoreError:
+        """The same, with the right address of a bucket that is elsewhere, if the store tells."""
+        if error.code != "redirect" and not error.code.startswith(("301", "307", "308")):
+            return error
+        try:
+            host, region = elsewhere(str(obstore.sign(client, "GET", key, _SIGNED_FOR)))
+        except (*_ERRORS, TypeError):
+            return error
+        remedy = []
+        if host:
+            scheme = way.door.url.partition("://")[0] or "https"
+            remedy.append(f"s3.endpoint: {self._without_bucket(f'{scheme}://{host}', way)}")
+        if region:
+            remedy.append(f"s3.region: {region}")
+        if not remedy:
+            return error
+        words = f"{error}; the store names {host or 'the region'}{f' in {region}' if host and region else ''}"
+        if not host:
+            words += f" {region}"
+        return StoreError(words, MISCONFIGURED, error.code, f"set {' and '.join(remedy)}", True)
+
+    @staticmethod
+    def _without_bucket(address: str, way: Way) -> str:
+        with suppress(ValueError):
+            return next(door.url for door in doors_of(address, way.bucket, AUTO) if not door.hosted)
+        return address
+
+    def head(self, way: Way, key: str) -> Head | None:
+        """What is stored under the key; None if nothing is. A store that does not tell is asked for the
+        object itself."""
+        client = self._clients(way, {})
+        if way.heads:
+            try:
+                return _head_of(key, obstore.head(client, key))
+            except FileNotFoundError as error:
+                self._nothing(error)
+                return None
+            except _ERRORS as error:
+                if not _is_odd(error) and explained(error).kind == TRANSIENT:
+                    raise self._error(error) from None
+        try:
+            return _head_of(key, obstore.get(client, key).meta)
+        except FileNotFoundError as error:
+            self._nothing(error)
+            return None
+        except PermissionDeniedError as error:
+            told = self._error(error)
+            text = f"{told}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
+            raise StoreError(text, told.kind, told.code, told.remedy, told.of_all) from None
+        except _ERRORS as error:
+            if not _is_odd(error):
+                raise self._error(error) from None
+        return self._measured(client, key)
+
+    def size(self, way: Way, key: str) -> int | None:
+        """How large the object is, by HEAD alone; None if there is none."""
+        try:
+            return int(obstore.head(self._clients(way, {}), key)["size"])
+        except FileNotFoundError:
+            return None
+        except _ERRORS as error:
+            raise self._error(error) from None
+
+    def _nothing(self, error: Exception) -> None:
+        """Raise if it is the bucket that is not there."""
+        if _is_bucket_missing(error):
+            raise self._error(error) from None
+
+    def _measured(self, client: Any, key: str) -> Head | None:
+        """What is known of an object by reading it."""
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        try:
+            for chunk in self._fetched(client, key):
+                digest.update(chunk)
+                size += len(chunk)
+        except StoreError as error:
+            if error.kind == MISSING:
+                return None
+            raise
+        return Head(key, size, digest.hexdigest())
+
+    def _fetched(self, client: Any, key: str) -> Iterator[bytes]:
+        try:
+            url = str(obstore.sign(client, "GET", key, _SIGNED_FOR))
+        except (*_ERRORS, TypeError) as error:
+            raise StoreError(f"{key}: the store's answer has no usable headers", TRANSIENT) from error
+        return fetched(url)
+
+    def read(self, way: Way, key: str) -> Iterator[bytes]:
+        """An object's bytes."""
+        client = self._clients(way, {})
+        try:
+            stream = obstore.get(client, key)
+        except FileNotFoundError as error:
+            self._nothing(error)
+            raise StoreError(f"there is no {key}", MISSING) from None
+        except _ERRORS as error:
+            if not _is_odd(error):
+                raise self._error(error) from None
+            yield from self._fetched(client, key)
+            return
+        try:
+            for chunk in stream.stream(min_chunk_size=_CHUNK):
+                yield bytes(chunk)
+        except _ERRORS as error:
+            raise self._error(error) from None
+
+    def list(self, way: Way, prefix: str = "") -> Iterator[Head]:
+        """All objects whose keys begin with ``prefix``, in the order of their keys."""
+        # The library lists whole path segments only.
+        folder = prefix.rpartition("/")[0]
+        try:
+            for batch in obstore.list(self._clients(way, {}), folder or None):
+                for meta in batch:
+                    if str(meta["path"]).startswith(prefix):
+                        yield _listed(meta)
+        except _ERRORS as error:
+            raise self._error(error) from None
+
+    def lists(self, way: Way, key: str) -> bool:
+        """Whether the key is in a list that begins with it."""
+        try:
+            for batch in obstore.list(self._clients(way, {}), offset=key[:-1]):
+                return any(meta["path"] == key for meta in batch)
+        except _ERRORS as error:
+            raise self._error(error) from None
+        return False
+
+    def delete(self, way: Way, key: str) -> None:
+        """Remove an object; fine if there is none."""
+        try:
+            with suppress(FileNotFoundError):
+                obstore.delete(self._clients(way, {}), key)
+        except _ERRORS as error:
+            raise self._error(error) from None
+
+    def _error(self, error: Exception) -> StoreError:
+        return explained(error, self._secrets)
+
+
+def _head_of(key: str, meta: Mapping[str, Any]) -> Head:
+    return Head(key, int(meta["size"]), _bare(meta))
+
+
+def _listed(meta: Mapping[str, Any]) -> Head:
+    stored = meta["last_modified"].timestamp()
+    # What the library gives for a time that was not told.
+    return Head(str(meta["path"]), int(meta["size"]), _bare(meta), stored if stored > 0 else None)
+
+
+def _bare(meta: Mapping[str, Any]) -> str:
+    return (meta.get("e_tag") or "").removeprefix("W/").strip('"').lower()
+
+
+def _is_odd(error: Exception) -> bool:
+    """Whether the answer was well, but for a header that the library wants."""
+    return any(words in str(error) for words in _ODD_HEADERS)
+
+
+def _is_bucket_missing(error: Exception) -> bool:
+    return "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error)
