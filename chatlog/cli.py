@@ -105,11 +105,15 @@ def check(path: str, online: bool, quiet: bool) -> None:
     not.
     """
     from chatlog.config import config
+    from chatlog.network.proxies import proxies_in
 
     settings = load(path)
-    problems = config.check_directories(settings)
+    proxies, problems, mind = proxies_in(os.environ)
+    problems += config.check_directories(settings)
     if not quiet:
         click.echo(config.describe(settings), nl=False)
+        for told in (*proxies.describe(), *(f"Mind: {warning}" for warning in mind)):
+            click.echo(f"# {told}")
     for problem in problems:
         click.echo(problem, err=True)
     fine = not problems
@@ -122,6 +126,7 @@ def _check_online(settings: Settings, quiet: bool) -> bool:
     from twisted.internet import reactor as installed
 
     from chatlog.commands.online_check import Result, check_online
+    from chatlog.network.proxies import proxies_in
     from chatlog.store.archive import open_store
 
     reactor: Any = installed
@@ -133,7 +138,9 @@ def _check_online(settings: Settings, quiet: bool) -> bool:
             click.echo(f"{result.name}: {word}: {result.what}", err=not result.fine)
 
     def begin() -> None:
-        checks = check_online(settings, reactor, time.time, open_store, tell)
+        checks = check_online(
+            settings, reactor, time.time, open_store, tell, proxies_in(os.environ)[0]
+        )
         checks.addCallback(outcome.append).addBoth(lambda _: reactor.stop())
 
     reactor.callWhenRunning(begin)

@@ -13,6 +13,7 @@ from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchS
 from chatlog.counters import Counters
 from chatlog.files import Files
 from chatlog.network import pacing
+from chatlog.network.dialing import Network
 from chatlog.network.tls import tls_wrapper
 from chatlog.record import SERVER_CHANNEL, Encode
 from chatlog.recorder.recorder import Recorder
@@ -28,6 +29,7 @@ class Shared:
     """What every source is built with. ``on_hole(platform)`` gives what a pool reports its holes to."""
 
     reactor: Any
+    network: Network
     wall: Callable[[], float]
     counters: Counters
     files: Files
@@ -65,7 +67,7 @@ def twitch(settings: TwitchSettings, shared: Shared) -> Source:
     log_of = shared.log("twitch")
     pool = twitch_pool(
         settings,
-        shared.reactor,
+        shared.network.speaking("ircs" if settings.tls else "irc"),
         shared.reactor,
         shared.wall,
         shared.counters,
@@ -92,14 +94,15 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
     """The recorder of Kick's rooms, still without any. ``add`` takes a KickChannel. Raises
     CertificateAuthorityError."""
     # Imported here, because whoever records no Kick room need not pay 8 MB for a WebSocket library.
-    from twisted.web.client import Agent
-
     from chatlog.kick.client import connect as connect_kick
     from chatlog.kick.ids import ChannelIds, IdCache
-    from chatlog.kick.lookup import http_get
+    from chatlog.kick.lookup import ANSWER_LIMIT, ANSWER_WITHIN
     from chatlog.kick.rooms import KickRooms
+    from chatlog.network.http import http_client
 
-    tls = tls_wrapper(urlsplit(settings.server).hostname or "", settings.ca_file)
+    server = urlsplit(settings.server)
+    tls = tls_wrapper(server.hostname or "", settings.ca_file)
+    dials = shared.network.speaking(server.scheme)
     log_of = shared.log("kick")
     rooms = KickRooms(
         settings,
@@ -110,11 +113,11 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         log_of(SERVER_CHANNEL),
         log_of,
         shared.on_hole("kick"),
-        lambda factory: connect_kick(shared.reactor, factory, shared.wrap, tls),
+        lambda factory: connect_kick(dials, factory, shared.wrap, tls),
     )
     ids = ChannelIds(
         settings.lookup,
-        http_get(Agent(shared.reactor)),
+        http_client(shared.network).getter(ANSWER_LIMIT, ANSWER_WITHIN),
         IdCache(shared.files, shared.directory),
         shared.reactor,
         rooms.add,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -24,7 +24,9 @@ from chatlog.files import Files, OsFiles
 from chatlog.journal.journal_file import JournalFile, boot_id
 from chatlog.journal.presence import Presence
 from chatlog.network import pacing
-from chatlog.network.fetch import http_get
+from chatlog.network.dialing import Network
+from chatlog.network.http import http_client
+from chatlog.network.proxies import DIRECT, Proxies, proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder.commits import Threads
@@ -66,10 +68,13 @@ class Options(usage.Options):
             self.settings = config.load(self["config"], os.environ)
         except config.ConfigError as error:
             _complain(error.problems)
-        problems = config.check_directories(self.settings)
+        proxies, problems, mind = proxies_in(os.environ)
+        problems += config.check_directories(self.settings)
         if self["check"]:
             sys.stdout.write(config.describe(self.settings))
-            for warning in warnings(self.settings, os.environ, read_mounts()):
+            for told in proxies.describe():
+                sys.stdout.write(f"# {told}\n")
+            for warning in (*warnings(self.settings, os.environ, read_mounts()), *mind):
                 sys.stdout.write(f"# Mind: {warning}\n")
         if problems:
             _complain(problems)
@@ -91,12 +96,15 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
         reactor = installed
         # Timers must not stand still when somebody sets the clock back.
         reactor.seconds = time.monotonic
+    proxies, _, mind = proxies_in(os.environ)
     world = World(
         reactor,
         time.time,
         OsFiles(),
         open_store,
         lambda name, size: OwnedThreads(name, size, reactor.callFromThread),
+        proxies,
+        mind,
     )
     try:
         return compose(options.settings, options, world)
@@ -107,13 +115,15 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
 @dataclass(frozen=True, slots=True)
 class World:
     """What the daemon touches outside itself. ``wall`` gives the seconds since the epoch;
-    ``threads(name, size)`` makes a pool of threads."""
+    ``threads(name, size)`` makes a pool of threads; ``proxies`` lie between it and the servers."""
 
     reactor: Any
     wall: Callable[[], float]
     files: Files
     open_store: Callable[[Settings], Store]
     threads: Callable[[str, int], Threads]
+    proxies: Proxies = DIRECT
+    warnings: Sequence[str] = ()
 
 
 def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Daemon:
@@ -126,6 +136,8 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     disk = world.threads("disk", 2)
     spool = Spool(directory, files, settings.instance)
     pacer = pacing.Pacer(reactor)
+    network = Network(reactor, world.proxies)
+    requests = http_client(network)
     encode = encode_full if settings.recorder.detail == "full" else encode_basic
     uploader = Uploader(
         settings.uploader,
@@ -198,7 +210,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     if settings.twitch is not None and settings.twitch.backfill is not None:
         backfill = backfill_over(
             settings.twitch.backfill,
-            http_get(http_agent(reactor), recent.ANSWER_LIMIT),
+            requests.getter(recent.ANSWER_LIMIT, recent.ANSWER_WITHIN),
             reactor,
             wall,
             encode,
@@ -209,7 +221,9 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
             settings.recorder,
             disk,
         )
-    shared = Shared(reactor, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole)
+    shared = Shared(
+        reactor, network, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole
+    )
     sources = Sources(pacer)
 
     def watch(pool: Pool) -> None:
@@ -226,7 +240,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         settings, counters, recorder, uploader, platforms.pools, reactor, wall, platforms.missing
     )
     status.earlier = lambda: (presence.since, presence.lost)
-    webhook = Webhook(settings.alarms, settings.instance, lambda: http_agent(reactor), reactor)
+    webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
     alarms = Alarms(status, reactor, wall, webhook.send)
 
     def load() -> Settings:
@@ -244,7 +258,7 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         if daemon.console is not None:
             daemon.console.levels = logs.Levels(new.log.level, new.log.levels)
 
-    daemon.warnings = warnings(settings, os.environ, read_mounts())
+    daemon.warnings = [*warnings(settings, os.environ, read_mounts()), *world.warnings]
     daemon.on_hangup = Reload(load, settings, apply, lambda: platforms.made)
     parts: list[Service] = [Lock(spool), Watchdog(reactor), uploader, recorder, presence, manifest]
     if backfill is not None:
@@ -258,10 +272,3 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
     for part in (*parts, sources):
         part.setServiceParent(daemon)
     return daemon
-
-
-def http_agent(reactor: Any) -> Any:
-    """A client for the few requests that the daemon makes itself."""
-    from twisted.web.client import Agent
-
-    return Agent(reactor, connectTimeout=10)

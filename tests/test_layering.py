@@ -32,6 +32,7 @@ PURE = frozenset(
         "chatlog.kick.pusher",
         "chatlog.uploader.manifest_rows",
         "chatlog.naming",
+        "chatlog.network.proxies",
         "chatlog.printable",
         "chatlog.record",
         "chatlog.verify.record_check",

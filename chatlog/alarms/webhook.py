@@ -8,26 +8,19 @@ hold up anything else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
-from twisted.internet.interfaces import IConsumer, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
-from zope.interface import implementer
 
-from chatlog import __version__
 from chatlog.alarms.alarms import Notice
 from chatlog.config.settings import AlarmSettings
-from chatlog.network.fetch import abort
+from chatlog.network.http import HttpClient, RequestFailed
 from chatlog.printable import printable
 from chatlog.record import rfc3339
 from chatlog.services import Backoff
@@ -96,13 +89,11 @@ class Webhook(Service):
     name = "webhook"
 
     def __init__(
-        self, settings: AlarmSettings, instance: str, agent: Callable[[], IAgent], clock: IReactorTime
+        self, settings: AlarmSettings, instance: str, client: HttpClient, clock: IReactorTime
     ) -> None:
-        """``agent()`` makes what speaks HTTP, once it is needed."""
         self.settings = settings
         self._instance = instance
-        self._new_agent = agent
-        self._agent: IAgent | None = None
+        self._client = client
         self._clock = clock
         self._queue: deque[Notice] = deque()
         self._dropped = 0
@@ -174,15 +165,14 @@ class Webhook(Service):
 
     async def _post(self, url: str, body: bytes) -> tuple[int, float]:
         """Status of the answer, and after how many seconds the server wants to be asked again."""
-        if self._agent is None:
-            self._agent = self._new_agent()
-        headers = Headers({"User-Agent": [f"chatlog/{__version__}"], "Content-Type": ["application/json"]})
-        answer = self._agent.request(b"POST", url.encode("utf-8"), headers, _Body(body))
-        response: IResponse = await answer.addTimeout(ANSWER_WITHIN, self._clock)
-        rest = _Ignored()
-        response.deliverBody(rest)
-        await rest.done.addTimeout(ANSWER_WITHIN, self._clock)
-        return response.code, _seconds(response.headers.getRawHeaders("Retry-After"))
+        try:
+            answer = await self._client.post(url, body, _IGNORED, ANSWER_WITHIN)
+        except RequestFailed as error:
+            if error.answer is None:
+                raise
+            # The status says it all; the rest would not have been read.
+            answer = error.answer
+        return answer.status, min(answer.retry_after, LONGEST)
 
     def _tell(self, url: str, trouble: str, for_good: bool = False) -> None:
         """One line when it begins to fail, or to refuse for good, and one when it works again."""
@@ -204,66 +194,9 @@ class Webhook(Service):
 
 def _words(error: Exception, url: str) -> str:
     """What went wrong, without the address."""
-    if isinstance(error, TimeoutError):
-        return f"no answer in {ANSWER_WITHIN:.0f} seconds"
-    # The web client wraps what went wrong, sometimes twice.
-    reasons: Any = getattr(error, "reasons", None)
-    while reasons:
-        error = reasons[0].value
-        reasons = getattr(error, "reasons", None)
     text = str(error) or type(error).__name__
     parts = urlsplit(url)
     for secret in (url, parts.path, parts.query, parts.password or "", parts.username or ""):
         if len(secret) > 1:
             text = text.replace(secret, "***")
     return printable(text, 300)
-
-
-def _seconds(headers: Any) -> float:
-    """What Retry-After says, if it is a sensible number."""
-    try:
-        return min(max(float(headers[0]), 0.0), LONGEST) if headers else 0.0
-    except ValueError:
-        return 0.0
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """A short body that is written at once."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """It is written already."""
-
-    def resumeProducing(self) -> None:
-        """It is written already."""
-
-    def stopProducing(self) -> None:
-        """It is written already."""
-
-
-class _Ignored(Protocol):
-    """Reads an answer to its end, or to where it becomes too long."""
-
-    def __init__(self) -> None:
-        self.done: Deferred[None] = Deferred(lambda _: self._give_up())
-        self._size = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > _IGNORED and not self.done.called:
-            self._give_up()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if not self.done.called:
-            self.done.callback(None)
-
-    def _give_up(self) -> None:
-        abort(self.transport)

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.error import NotConnectingError
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import KickChannel, KickSettings, Secret, Settings, TwitchSettings
 from chatlog.kick.pusher import Closing, Event
+from chatlog.network.dialing import Network
+from chatlog.network.errors import words
+from chatlog.network.proxies import DIRECT, Proxies
 from chatlog.network.tls import tls_wrapper
 from chatlog.printable import printable
 from chatlog.services import OwnedThreads
@@ -45,14 +50,16 @@ def check_online(
     wall: Callable[[], float],
     open_store: Callable[[Settings], Store],
     tell: Callable[[Result], object],
+    proxies: Proxies = DIRECT,
 ) -> Deferred[bool]:
     """Make every check of the configuration at the same time, and ``tell`` each result as soon as it is
     there; fires with whether all is well."""
+    network = Network(reactor, proxies)
     checks: list[tuple[str, Begin]] = [("store", partial(store_check, settings, reactor, open_store))]
     if settings.twitch is not None:
-        checks.append(("twitch", partial(twitch_check, settings.twitch, reactor)))
+        checks.append(("twitch", partial(twitch_check, settings.twitch, network)))
     if settings.kick is not None:
-        checks.append(("kick", partial(kick_check, settings.kick, reactor, wall)))
+        checks.append(("kick", partial(kick_check, settings.kick, network, wall)))
 
     def told(result: Result) -> bool:
         what = without_secrets(printable(result.what, 500), settings)
@@ -233,17 +240,24 @@ class _OneConnection(ClientFactory):
         return self._visit.protocol
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        self._visit.lost(None, f"cannot connect: {reason.getErrorMessage()}")
+        self._visit.lost(None, f"cannot connect: {words(reason.value)}")
 
 
-def twitch_check(settings: TwitchSettings, reactor: Any, steps: Steps) -> Deferred[str]:
+def twitch_check(settings: TwitchSettings, network: Network, steps: Steps) -> Deferred[str]:
     """Log in to Twitch and join the first room."""
-    visit = TwitchVisit(settings, reactor, steps)
+    visit = TwitchVisit(settings, network.reactor, steps)
     factory: Any = _OneConnection(visit)
     if settings.tls:
         factory = tls_wrapper(settings.host, settings.ca_file)(factory)
-    reactor.connectTCP(settings.host, settings.port, factory, WITHIN)
-    return visit.done
+    dials = network.speaking("ircs" if settings.tls else "irc")
+    connector = dials.connectTCP(settings.host, settings.port, factory, WITHIN)
+
+    def ended(result: Any) -> Any:
+        with suppress(NotConnectingError):
+            connector.stopConnecting()
+        return result
+
+    return visit.done.addBoth(ended)
 
 
 # -- Kick ----------------------------------------------------------------------------------------------
@@ -292,27 +306,29 @@ class KickVisit:
 
 
 def kick_check(
-    settings: KickSettings, reactor: Any, wall: Callable[[], float], steps: Steps
+    settings: KickSettings, network: Network, wall: Callable[[], float], steps: Steps
 ) -> Deferred[str]:
     """Find the ids of the first room, if they are not in the configuration, and subscribe to it."""
-    return Deferred.fromCoroutine(_visit_kick(settings, reactor, wall, steps))
+    return Deferred.fromCoroutine(_visit_kick(settings, network, wall, steps))
 
 
-async def _visit_kick(settings: KickSettings, reactor: Any, wall: Callable[[], float], steps: Steps) -> str:
+async def _visit_kick(
+    settings: KickSettings, network: Network, wall: Callable[[], float], steps: Steps
+) -> str:
     from chatlog.kick.client import KickFactory, connect
 
-    channel = await _with_ids(settings, reactor, steps)
+    channel = await _with_ids(settings, network, steps)
     visit = KickVisit(settings, channel, steps)
-    tls = tls_wrapper(urlsplit(settings.server).hostname or "", settings.ca_file)
-    visit.factory = KickFactory(visit, settings.server, reactor, wall)
-    connect(reactor, visit.factory, lambda factory: factory, tls)
+    server = urlsplit(settings.server)
+    tls = tls_wrapper(server.hostname or "", settings.ca_file)
+    visit.factory = KickFactory(visit, settings.server, network.reactor, wall)
+    connect(network.speaking(server.scheme), visit.factory, lambda factory: factory, tls)
     return await visit.done
 
 
-async def _with_ids(settings: KickSettings, reactor: Any, steps: Steps) -> KickChannel:
-    from twisted.web.client import Agent
-
-    from chatlog.kick.lookup import LookupRefused, http_get, ids_in
+async def _with_ids(settings: KickSettings, network: Network, steps: Steps) -> KickChannel:
+    from chatlog.kick.lookup import ANSWER_LIMIT, ANSWER_WITHIN, LookupRefused, ids_in
+    from chatlog.network.http import RequestFailed, http_client
 
     for channel in settings.channels:
         if channel.chatroom_id is not None:
@@ -322,8 +338,9 @@ async def _with_ids(settings: KickSettings, reactor: Any, steps: Steps) -> KickC
         raise CheckFailed(f"{channel.slug} has no chatroom_id, and looking up is switched off")
     steps.now = f"looking up the ids of {channel.slug}"
     try:
-        status, body = await http_get(Agent(reactor))(settings.lookup.format(slug=channel.slug))
-        chatroom_id, channel_id = ids_in(status, body)
-    except LookupRefused as error:
+        get = http_client(network).getter(ANSWER_LIMIT, ANSWER_WITHIN)
+        answer = await get(settings.lookup.format(slug=channel.slug))
+        chatroom_id, channel_id = ids_in(answer.status, answer.body)
+    except (LookupRefused, RequestFailed) as error:
         raise CheckFailed(f"the ids of {channel.slug} cannot be looked up: {error}") from None
     return KickChannel(channel.slug, chatroom_id, channel_id)

@@ -9,25 +9,30 @@ from urllib.parse import urlencode
 
 from autobahn.twisted.websocket import WebSocketClientFactory
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IConnector, IReactorTCP, IReactorTime
+from twisted.internet.interfaces import IConnector, IReactorTime
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog import __version__
-from chatlog.kick import pusher
 from chatlog.kick.connection import MESSAGE_LIMIT, KickProtocol, Owner, Silent
 from chatlog.kick.pusher import Closing
 from chatlog.network import pacing
+from chatlog.network.dialing import Dials
+from chatlog.network.errors import words
 from chatlog.services import Backoff
 
-#: Seconds that a TCP connection may take.
+#: Seconds that a connection may take, over all addresses.
 CONNECT_WITHIN = 20.0
 #: Seconds of connection after which the next loss starts with short delays again.
 STABLE_AFTER = 60.0
 #: Seconds in which a second "come back at once" is answered with a growing delay.
 AT_ONCE_AGAIN = 10.0
-#: Shortest and longest wait, in seconds, after a refusal.
+#: Shortest and longest wait, in seconds, when the server asks to come back at once, ...
+AT_ONCE = (0.0, 0.5)
+#: ... the least that is waited when it asks not to come back at once (the protocol wants a second), ...
+LATER = (1.0, 2.0)
+#: ... and after a refusal.
 REFUSED_AGAIN = (300.0, 900.0)
 
 
@@ -35,9 +40,9 @@ class KickFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
     """Makes the connection again whenever it is lost, until ``stop``; ``connection`` is the one there is.
 
     The delay is ours: full jitter from one second to a minute that starts over only after a minute of
-    stable connection; none when the server asks to come back at once, unless it keeps asking; five to
-    fifteen minutes when it refuses us, because only a change of the configuration or of the server can
-    help.
+    stable connection; a moment when the server asks to come back at once, unless it keeps asking; at
+    least a second when it is full; five to fifteen minutes when it refuses us, because only a change of
+    the configuration or of the server can help.
     """
 
     log = Silent()
@@ -107,8 +112,7 @@ class KickFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         self.delay = self._backoff.next()
-        words = pusher.readable(reason.getErrorMessage())
-        self._ended(connector, None, f"cannot connect: {words}", Closing.BACK_OFF)
+        self._ended(connector, None, f"cannot connect: {words(reason.value)}", Closing.BACK_OFF)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
         lost, self.connection = self.connection, None
@@ -125,7 +129,9 @@ class KickFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
             self._alarm(lost.reason)
         elif closing is Closing.AT_ONCE and now - self._at_once >= AT_ONCE_AGAIN:
             self._at_once = now
-            self.delay = 0.0
+            self.delay = self._uniform(*AT_ONCE)
+        elif closing is Closing.LATER:
+            self.delay = max(self._uniform(*LATER), self._backoff.next())
         else:
             self.delay = self._backoff.next()
         heard_ago = lost.heard_ago() if lost.established_at is not None else None
@@ -159,17 +165,17 @@ def address(server: str) -> str:
 
 
 def connect(
-    reactor: IReactorTCP,
+    dials: Dials,
     factory: KickFactory,
     wrap: Callable[[Any], Any],
     tls: Callable[[Any], Any] | None = None,
 ) -> IConnector:
-    """Connect ``factory``. ``tls`` puts TLS around a factory and is needed for a ``wss:`` address;
-    ``wrap`` puts around that what lies between it and TCP. Raises ValueError for ``wss:`` without
-    ``tls``."""
+    """Connect ``factory`` by ``dials``. ``tls`` puts TLS around a factory and is needed for a ``wss:``
+    address; ``wrap`` puts around that what lies between it and TCP. Raises ValueError for ``wss:``
+    without ``tls``."""
     inner: Any = factory
     if factory.isSecure:
         if tls is None:
             raise ValueError(f"{factory.host}: a wss: address needs TLS")
         inner = tls(factory)
-    return reactor.connectTCP(factory.host, factory.port, wrap(inner), CONNECT_WITHIN)
+    return dials.connectTCP(factory.host, factory.port, wrap(inner), CONNECT_WITHIN)

@@ -15,20 +15,20 @@ from urllib.parse import quote
 
 import orjson
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatlog.config.settings import KickChannel
 from chatlog.files import Files, write_whole
-from chatlog.kick.lookup import Get, LookupRefused, ids_in, positive
+from chatlog.kick.lookup import LookupRefused, ids_in, positive
 from chatlog.kick.pusher import readable
+from chatlog.network.http import Get
 from chatlog.record import from_json
 from chatlog.services import Backoff
 
-#: Seconds between two lookups, and that one may take.
+#: Seconds between two lookups.
 GAP = 0.35
-ANSWER_WITHIN = 10.0
 #: First and longest wait in seconds after a lookup that found nothing.
 AGAIN = (60.0, 3600.0)
 #: Bytes of the file of known ids that are read at most.
@@ -263,9 +263,8 @@ class ChannelIds(Service):
         assert self._lookup is not None
         slug = wanted.channel.slug
         try:
-            answer = self._get(self._lookup.replace("{slug}", quote(slug, safe="")))
-            answer.addTimeout(ANSWER_WITHIN, self._clock)
-            ids = ids_in(*await answer)
+            answer = await self._get(self._lookup.replace("{slug}", quote(slug, safe="")))
+            ids = ids_in(answer.status, answer.body)
         except CancelledError:
             return
         except LookupRefused as error:
@@ -273,7 +272,7 @@ class ChannelIds(Service):
                 self._answered()
             self._put_off(wanted, str(error), error.missing)
         except Exception as error:
-            self._put_off(wanted, _words(error), False)
+            self._put_off(wanted, readable(str(error)) or type(error).__name__, False)
         else:
             self._take(slug, ids)
         finally:
@@ -345,14 +344,3 @@ class ChannelIds(Service):
                 channels=", ".join(names[:20]) + (", ..." if len(names) > 20 else ""),
                 remedy=remedy(slug),
             )
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer in {ANSWER_WITHIN:.0f} seconds"
-    # The web client wraps what went wrong, sometimes twice.
-    reasons = getattr(error, "reasons", None)
-    while reasons:
-        inner = reasons[0].value
-        error, reasons = inner, getattr(inner, "reasons", None)
-    return readable(str(error)) or type(error).__name__

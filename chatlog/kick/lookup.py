@@ -1,23 +1,17 @@
-"""Asking Kick's site for a channel's ids: one GET, and what its answer says."""
+"""What Kick's site answers to somebody who asks for a channel's ids."""
 
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.web.iweb import IAgent
-
 from chatlog.kick.pusher import readable
-from chatlog.network import fetch
 from chatlog.record import from_json
 
 #: Bytes of an answer that are read at most.
 ANSWER_LIMIT = 256 * 1024
-
-#: GETs an address; gives the status and the body, or fails.
-Get = Callable[[str], Deferred[tuple[int, bytes]]]
+#: Seconds that an answer may take.
+ANSWER_WITHIN = 10.0
 
 
 class LookupRefused(Exception):
@@ -59,18 +53,3 @@ def positive(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
         value = int(value)
     return value if type(value) is int and 0 < value < 1 << 63 else None
-
-
-def http_get(agent: IAgent) -> Get:
-    """GET with a limit to the answer's size. Redirects are not followed."""
-
-    ask = fetch.http_get(agent, ANSWER_LIMIT)
-
-    async def get(url: str) -> tuple[int, bytes]:
-        try:
-            answer = await ask(url)
-        except fetch.TooLong as error:
-            raise LookupRefused(str(error)) from error
-        return answer.status, answer.body
-
-    return lambda url: Deferred.fromCoroutine(get(url))

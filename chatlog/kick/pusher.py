@@ -153,6 +153,8 @@ class Closing(enum.Enum):
 
     #: Do not come back unchanged (the key or the address is wrong): slowly, and tell somebody.
     REFUSED = "refused"
+    #: Come back after a growing delay, and not before a second has passed: the server is full.
+    LATER = "later"
     #: Come back after a growing delay.
     BACK_OFF = "back off"
     #: Come back at once.
@@ -182,8 +184,11 @@ def latest_time(data: bytes) -> float | None:
 
 def closing(code: int | None) -> Closing:
     """The class of a close code, or of the code of a ``pusher:error``; None where there was none."""
-    if code is not None and 4000 <= code <= 4099:
+    if code is None or code < 4000:
+        return Closing.BACK_OFF
+    if code <= 4099:
         return Closing.REFUSED
-    if code is not None and 4200 <= code <= 4299:
+    if 4200 <= code <= 4299:
         return Closing.AT_ONCE
-    return Closing.BACK_OFF
+    # 4100 to 4199; of those above, nothing is said, and patience is never wrong.
+    return Closing.LATER

@@ -1,1 +1,1 @@
-"""What all connections share: paced reading, TLS, and one GET over HTTP."""
+"""What all connections share: every address of a name, proxies, TLS, paced reading, the HTTP client."""

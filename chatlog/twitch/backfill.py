@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -26,7 +26,7 @@ from chatlog.config.settings import BackfillSettings, RecorderSettings
 from chatlog.counters import Counters
 from chatlog.files import Files
 from chatlog.journal.journal_file import JournalFile
-from chatlog.network.fetch import Get
+from chatlog.network.http import Get, RequestFailed
 from chatlog.printable import printable
 from chatlog.record import Encode, rfc3339
 from chatlog.recorder.commits import Threads
@@ -45,8 +45,7 @@ from chatlog.twitch.intake import event_key
 #: Seconds from the end of a hole until the service is asked, at random: what was said at its end has to
 #: arrive there, and not all rooms are asked for at once.
 ASK_AFTER = (4.0, 8.0)
-#: Seconds that a request may take, and that a gap record is held back at most.
-ANSWER_WITHIN = 20.0
+#: Seconds that a gap record is held back at most.
 HOLD_FOR = 60.0
 #: Gap records held back at the same time.
 HELD_MOST = 5000
@@ -268,8 +267,7 @@ class Backfill(Service):
         self._asked[name] = self._clock.seconds()
         wait = 0.0
         try:
-            asked = self._get(recent.address(self._settings.url, name, lines))
-            answer = await asked.addTimeout(ANSWER_WITHIN, self._clock)
+            answer = await self._get(recent.address(self._settings.url, name, lines))
             wait = answer.retry_after
             found = recent.lines_in(answer.status, answer.body)
         except CancelledError:
@@ -281,10 +279,9 @@ class Backfill(Service):
             self._never.add(name)
             self._log.info("twitch: {room} is not backfilled: {reason}", room=name, reason=str(error))
             found = []
-        except TimeoutError:
-            self._in_trouble("no answer", wait)
-            return []
         except Exception as error:
+            if isinstance(error, RequestFailed) and error.answer is not None:
+                wait = error.answer.retry_after
             self._in_trouble(printable(str(error), 200) or type(error).__name__, wait)
             return []
         if self.trouble:

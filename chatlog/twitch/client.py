@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from chatlog.config.settings import TwitchSettings
 from chatlog.network import pacing, tls
+from chatlog.network.errors import words
 from chatlog.rooms.arrivals import Arrivals
 from chatlog.services import Backoff
 from chatlog.twitch import irc
@@ -145,8 +146,8 @@ class TwitchProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         heard_ago = None if self.welcomed_at is None else self._clock.seconds() - self.arrivals.heard
-        if not self.reason and heard_ago is None and (words := tls.trouble(reason)):
-            self.reason = f"connection lost: {words}"
+        if not self.reason and heard_ago is None and (trouble := tls.trouble(reason)):
+            self.reason = f"connection lost: {trouble}"
         if rest := self._splitter.rest():
             self._owner.cut_off(rest)
         self._owner.lost(heard_ago, self.reason or "connection lost")
@@ -187,7 +188,7 @@ class TwitchFactory(ReconnectingClientFactory):
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         self.delay = self._backoff.next()
-        self._owner.lost(None, f"cannot connect: {reason.getErrorMessage()}")
+        self._owner.lost(None, f"cannot connect: {words(reason.value)}")
         super().clientConnectionFailed(connector, reason)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:

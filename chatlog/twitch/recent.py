@@ -23,6 +23,8 @@ MOST_LINES = 2000
 ASKED_LINES = 800
 #: Bytes of an answer that are read at most.
 ANSWER_LIMIT = 4 << 20
+#: Seconds that an answer may take.
+ANSWER_WITHIN = 20.0
 #: The commands that are taken, with the tag that names the event. A CLEARCHAT has none; its room, target
 #: and time name it. All others are about the state of a room, which every join tells anew.
 _NAMED_BY = {"PRIVMSG": "id", "USERNOTICE": "id", "CLEARMSG": "target-msg-id", "CLEARCHAT": "tmi-sent-ts"}

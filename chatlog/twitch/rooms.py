@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatlog.config.settings import TwitchSettings
 from chatlog.counters import Counters
+from chatlog.network.dialing import Dials
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room, State
@@ -38,7 +39,7 @@ REFUSALS = frozenset(
     }
 )
 
-#: Seconds that a connection attempt may take, and that a close may wait for the peer.
+#: Seconds that a connection attempt may take, over all addresses, and that a close may wait for the peer.
 CONNECT_WITHIN = 20.0
 CLOSE_WITHIN = 0.4
 #: Seconds since its welcome after which a connection that was opened because the server asked for it is left
@@ -245,7 +246,7 @@ class TwitchLink(Link):
 
 def twitch_pool(
     settings: TwitchSettings,
-    reactor: IReactorTCP,
+    dials: Dials,
     clock: IReactorTime,
     wall: Callable[[], float],
     counters: Counters,
@@ -253,11 +254,11 @@ def twitch_pool(
     on_hole: Callable[[Room, Hole], None],
     wrap: Callable[[TwitchFactory], Any],
 ) -> Pool:
-    """The pool of Twitch rooms, still empty. ``intake(rooms)`` makes what takes the lines;
-    ``wrap(factory)`` puts TLS and pacing around the factory of a connection."""
+    """The pool of Twitch rooms, still empty. ``dials`` makes the connections; ``intake(rooms)`` makes what
+    takes the lines; ``wrap(factory)`` puts TLS and pacing around the factory of a connection."""
 
     def connect(factory: TwitchFactory) -> Any:
-        return reactor.connectTCP(settings.host, settings.port, wrap(factory), CONNECT_WITHIN)
+        return dials.connectTCP(settings.host, settings.port, wrap(factory), CONNECT_WITHIN)
 
     def new_link(pool: Pool, number: int, lane: int) -> Link:
         return TwitchLink(pool, number, lane, lines, settings, clock, wall, counters, connect)

@@ -226,8 +226,9 @@ class AllTests(SynchronousTestCase):
 
         done: Deferred[bool] = check_online(settings, reactor, lambda: 0.0, open_store, told.append)
         self.assertEqual(
+            # The reactor in memory knows one address for every name.
             [client[:2] for client in reactor.tcpClients],
-            [("irc.chat.twitch.tv", 6697), ("push.example", 80)],
+            [("127.0.0.1", 6697), ("127.0.0.1", 80)],
         )
         reactor.advance(WITHIN - 1)
         self.assertEqual(told, [])
@@ -235,7 +236,8 @@ class AllTests(SynchronousTestCase):
         self.assertEqual({result.name for result in told}, {"store", "twitch", "kick"})
         for result in told:
             self.assertFalse(result.fine)
-            self.assertIn("no answer within 15 s while", result.what)
+            self.assertIn("no answer", result.what)
+            self.assertIn("within 15 s", result.what)
         self.assertFalse(self.successResultOf(done))
 
     def test_secrets(self) -> None:

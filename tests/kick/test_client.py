@@ -23,6 +23,7 @@ from chatlog.kick.client import KickFactory, address, connect
 from chatlog.kick.pusher import Closing
 from chatlog.network import pacing
 from chatlog.network.tls import tls_wrapper
+from chatlog.services import Backoff
 from tests.kick import CHANNEL, frame
 from tests.kick.wire import WELCOME, ConnectionCase, PusherServer, RecordingOwner, acknowledgement
 
@@ -200,14 +201,29 @@ class ComingBackTests(ConnectionCase):
         self.assertEqual(self.lose(1.0), 2)
 
     def test_at_once(self) -> None:
-        """Asked to come back at once, it does; asked again within ten seconds, it takes its time."""
-        self.assertEqual(self.closed(4200), 0)
+        """Asked to come back at once, it does, half a second later at most; asked again within ten seconds,
+        it takes its time."""
+        self.assertEqual(self.closed(4200), 0.5)
         self.assertEqual(self.closed(4201), 1)
         self.assertEqual(self.closed(4202), 2)
         self.clock.advance(10)
-        self.assertEqual(self.closed(4200), 0)
+        self.assertEqual(self.closed(4200), 0.5)
         self.clock.advance(9)
         self.assertEqual(self.closed(4200), 4)
+
+    def test_full_server(self) -> None:
+        """A server that is full is not asked again before a second has passed, however the dice fall, and
+        then more and more slowly, also if the next attempts do not get through to it."""
+        self.factory._uniform = lambda least, most: least
+        self.factory._backoff = Backoff(1.0, 60.0, self.factory._uniform)
+        self.assertEqual([self.closed(code) for code in (4100, 4199, 4301, 4100)], [1, 1, 2, 4])
+        self.lose(60.0)
+        self.assertEqual(self.closed(4100), 1)
+        self.factory.clientConnectionFailed(
+            self.connector,  # type: ignore[arg-type]
+            Failure(ConnectionRefusedError()),
+        )
+        self.assertGreaterEqual(self.attempt(), 1)
 
     def test_refused(self) -> None:
         """A refusal is retried after fifteen minutes at most, and the log says once what to do."""

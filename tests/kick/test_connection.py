@@ -232,9 +232,9 @@ class EndTests(ConnectionCase):
         """The code decides the class, and code and text are the reason."""
         for code, closing in (
             (4001, Closing.REFUSED),
-            (4100, Closing.BACK_OFF),
+            (4100, Closing.LATER),
             (4200, Closing.AT_ONCE),
-            (4301, Closing.BACK_OFF),
+            (4301, Closing.LATER),
             (1000, Closing.BACK_OFF),
         ):
             self.established()
@@ -260,7 +260,7 @@ class EndTests(ConnectionCase):
         """A goodbye with a code that there cannot be is a plain loss as well."""
         self.established()
         self.raw(b"\x88\x02\x13\x88")
-        self.assertEqual(self.losses(), [Closing.BACK_OFF])
+        self.assertEqual(self.losses(), [Closing.LATER])
 
     def test_server_closes_and_stays(self) -> None:
         """A server that says goodbye and keeps the connection open is not waited for."""
@@ -291,7 +291,7 @@ class EndTests(ConnectionCase):
     def test_error_with_a_code(self) -> None:
         """An error with a code of the first three classes ends the connection with that class, though
         the goodbye has another code."""
-        for code, closing in ((4000, Closing.REFUSED), (4100, Closing.BACK_OFF), (4299, Closing.AT_ONCE)):
+        for code, closing in ((4000, Closing.REFUSED), (4100, Closing.LATER), (4299, Closing.AT_ONCE)):
             self.established()
             self.say(plain(pusher.ERROR, {"code": code, "message": "because"}, None))
             self.assertEqual(

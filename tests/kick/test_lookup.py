@@ -1,20 +1,14 @@
-"""One question to Kick's site about a channel, and what its answer says."""
+"""What Kick's site answers about a channel."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.client import Agent
 
-from chatlog.kick.lookup import ANSWER_LIMIT, LookupRefused, http_get, ids_in
+from chatlog.kick.lookup import LookupRefused, ids_in
 from tests.kick import lookup_answer as answer
 
 
@@ -74,77 +68,3 @@ class AnswerTests(SynchronousTestCase):
             ids_in(status, body)
         except LookupRefused as error:
             self.assertLess(len(str(error)), 300)
-
-
-class HttpTests(SynchronousTestCase):
-    """The question on the wire."""
-
-    def setUp(self) -> None:
-        self.reactor: Any = MemoryReactorClock()
-        self.get = http_get(Agent(self.reactor))
-
-    def ask(self) -> tuple[Deferred[tuple[int, bytes]], Any, StringTransport]:
-        """A question that is on its way, its connection and what was sent over it."""
-        question = self.get("http://127.0.0.1:81/api/some_room")
-        host, port, factory = self.reactor.tcpClients[-1][:3]
-        self.assertEqual((host, port), ("127.0.0.1", 81))
-        protocol = factory.buildProtocol(None)
-        transport = StringTransport()
-        protocol.makeConnection(transport)
-        return question, protocol, transport
-
-    def test_question_and_answer(self) -> None:
-        """One GET that says who asks; status and body come back."""
-        question, protocol, transport = self.ask()
-        sent = transport.value()
-        self.assertTrue(sent.startswith(b"GET /api/some_room HTTP/1.1\r\n"))
-        self.assertIn(b"User-Agent: chatlog/", sent)
-        protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbo")
-        self.assertNoResult(question)
-        protocol.dataReceived(b"dy")
-        self.assertEqual(self.successResultOf(question), (200, b"body"))
-
-    def test_answer_without_a_length(self) -> None:
-        """An answer that ends with its connection is an answer."""
-        question, protocol, _ = self.ask()
-        protocol.dataReceived(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\nno")
-        protocol.connectionLost(Failure(ConnectionRefusedError()))
-        self.assertEqual(self.successResultOf(question), (403, b"no"))
-
-    def test_redirect(self) -> None:
-        """A redirect is an answer, and nobody goes where it points."""
-        question, protocol, _ = self.ask()
-        protocol.dataReceived(
-            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:82/\r\nContent-Length: 0\r\n\r\n"
-        )
-        self.assertEqual(self.successResultOf(question), (302, b""))
-        self.assertEqual(len(self.reactor.tcpClients), 1)
-
-    def test_endless_answer(self) -> None:
-        """An answer beyond the limit is refused and its connection closed."""
-        question, protocol, transport = self.ask()
-        protocol.dataReceived(b"HTTP/1.1 200 OK\r\n\r\n")
-        for _ in range(ANSWER_LIMIT // 4096):
-            protocol.dataReceived(b"x" * 4096)
-        self.assertNoResult(question)
-        protocol.dataReceived(b"x")
-        error = self.failureResultOf(question, LookupRefused).value
-        self.assertIn("bytes", str(error))
-        self.assertFalse(error.missing)
-        self.assertTrue(transport.disconnecting)
-        protocol.dataReceived(b"x" * 4096)
-
-    def test_given_up(self) -> None:
-        """A question that is cancelled while its answer comes closes the connection."""
-        question, protocol, transport = self.ask()
-        protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-        question.cancel()
-        self.failureResultOf(question)
-        self.assertTrue(transport.disconnecting)
-
-    def test_cut_answer(self) -> None:
-        """An answer that breaks off is no answer."""
-        question, protocol, _ = self.ask()
-        protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-        protocol.connectionLost(Failure(ConnectionRefusedError()))
-        self.failureResultOf(question)

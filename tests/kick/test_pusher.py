@@ -281,9 +281,9 @@ class ClosingTests(SynchronousTestCase):
         """Each hundred of codes has its own consequence; plain WebSocket codes mean backing off."""
         for codes, expected in (
             ((4000, 4001, 4009, 4099), Closing.REFUSED),
-            ((4100, 4199, 4300, 4301, 4999, 3000), Closing.BACK_OFF),
+            ((4100, 4199, 4300, 4301, 4999), Closing.LATER),
             ((4200, 4201, 4202, 4299), Closing.AT_ONCE),
-            ((1000, 1001, 1006, 1011, 0, -1, None), Closing.BACK_OFF),
+            ((1000, 1001, 1006, 1011, 3000, 0, -1, None), Closing.BACK_OFF),
         ):
             for code in codes:
                 self.assertIs(pusher.closing(code), expected, code)

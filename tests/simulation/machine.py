@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -38,7 +39,13 @@ class ProcessReactor(VirtualReactor):
         self._turns += 1
         random.seed(self._turns)
 
-    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30.0) -> Any:
+    @property
+    def nameResolver(self) -> Any:
+        return Resolver()
+
+    def connectTCP(
+        self, host: str, port: int, factory: Any, timeout: float = 30.0, bindAddress: None = None
+    ) -> Any:
         return self._network.connect(self, host, factory, timeout)
 
     def callFromThread(self, call: Callable[..., Any], *args: Any) -> None:
@@ -60,6 +67,14 @@ class ProcessReactor(VirtualReactor):
         if not self._stopping:
             self._stopping = True
             self._on_stop()
+
+
+class Resolver:
+    """Knows every name: the network connects by names."""
+
+    def resolveHostName(self, receiver: Any, name: str) -> None:
+        receiver.addressResolved(IPv4Address("TCP", name, 0))
+        receiver.resolutionComplete()
 
 
 class VirtualThreads:

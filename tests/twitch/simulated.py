@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from chatlog.config.settings import BackfillSettings, TwitchSettings
 from chatlog.journal.journal_file import JournalFile
 from chatlog.naming import parse_name
-from chatlog.network.fetch import Answer
+from chatlog.network.http import Answer
 from chatlog.record import encode_full
 from chatlog.recorder.tails import Tails
 from chatlog.rooms.coverage import Hole

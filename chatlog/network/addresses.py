@@ -1,0 +1,132 @@
+"""A connection to a name, by whichever of its addresses answers first ("happy eyeballs", RFC 8305).
+
+Twisted's HostnameEndpoint does nearly that. It takes no name with an underscore, which Docker gives to
+its containers, drops the zone of a link-local address, waits before the next address also when one has
+refused at once, and its time-out is each address's own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.internet.abstract import isIPv6Address
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatlog.network.errors import CannotConnect, words
+from chatlog.network.names import Names
+
+#: Seconds that an address is given before the next one is tried beside it. RFC 8305 has 0.25.
+NEXT_AFTER = 0.25
+#: Addresses of one name that are tried at most.
+MOST = 16
+
+
+@implementer(IStreamClientEndpoint)
+class NamedEndpoint:
+    """Connects to ``host``, a name or an address, within ``timeout`` seconds in all: looking the name up
+    and every address. Fails with CannotConnect; a cancelled attempt leaves nothing behind."""
+
+    def __init__(self, reactor: Any, names: Names, host: str, port: int, timeout: float) -> None:
+        self._reactor = reactor
+        self._names = names
+        self._host = host
+        self._port = port
+        self._timeout = timeout
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Fires with the protocol that ``factory`` built, once it is connected."""
+        return Deferred.fromCoroutine(self._connect(factory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        end = self._reactor.seconds() + self._timeout
+        lookup = self._names.addresses(self._host)
+        try:
+            addresses = await lookup.addTimeout(self._timeout, self._reactor)
+        except TimeoutError:
+            raise CannotConnect(
+                f"no answer from the name servers about {self._host} within {self._timeout:.0f} s"
+            ) from None
+        if not addresses:
+            raise CannotConnect(f"the name {self._host} has no address, or the name servers do not answer")
+        attempts = _Attempts(self._reactor, addresses[:MOST], self._port, factory, self._timeout)
+        try:
+            left = max(0.0, end - self._reactor.seconds())
+            return await attempts.connected.addTimeout(left, self._reactor)
+        except TimeoutError:
+            count = len(addresses)
+            where = self._host if count == 1 else f"any of {count} addresses of {self._host}"
+            raise CannotConnect(f"no answer from {where} within {self._timeout:.0f} s") from None
+
+
+class _Attempts:
+    """Tries one address after the other, each NEXT_AFTER seconds after the one before or as soon as that has
+    failed. ``connected`` fires with the first that is; all others are given up then, and when it is
+    cancelled."""
+
+    def __init__(
+        self, reactor: Any, addresses: list[str], port: int, factory: IProtocolFactory, timeout: float
+    ) -> None:
+        self._reactor = reactor
+        self._left = deque(addresses)
+        self._count = len(addresses)
+        self._port = port
+        self._factory = factory
+        self._timeout = timeout
+        self._under_way: list[Deferred[IProtocol]] = []
+        self._why: dict[str, None] = {}
+        self._next: IDelayedCall | None = None
+        self._over = False
+        self.connected: Deferred[IProtocol] = Deferred(lambda _: self._end())
+        self._try_next()
+
+    def _try_next(self) -> None:
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._next = None
+        address = self._left.popleft()
+        endpoint = TCP6ClientEndpoint if isIPv6Address(address) else TCP4ClientEndpoint
+        if self._left:
+            self._next = self._reactor.callLater(NEXT_AFTER, self._try_next)
+        attempt = endpoint(self._reactor, address, self._port, self._timeout).connect(self._factory)
+        self._under_way.append(attempt)
+        attempt.addCallbacks(
+            self._succeeded, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,)
+        ).addErrback(self._broken)
+
+    def _succeeded(self, protocol: IProtocol, attempt: Deferred[IProtocol]) -> None:
+        self._under_way.remove(attempt)
+        self._end()
+        self.connected.callback(protocol)
+
+    def _failed(self, failure: Failure, attempt: Deferred[IProtocol]) -> None:
+        if self._over:
+            return
+        self._under_way.remove(attempt)
+        self._why[words(failure.value)] = None
+        if self._left:
+            self._try_next()
+        elif not self._under_way:
+            self._end()
+            why = ", ".join(self._why)
+            self.connected.errback(
+                CannotConnect(why if self._count == 1 else f"{why} (all {self._count} addresses)")
+            )
+
+    def _broken(self, failure: Failure) -> None:
+        if not self._over:
+            self._end()
+            self.connected.errback(failure)
+
+    def _end(self) -> None:
+        self._over = True
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._next = None
+        under_way, self._under_way = self._under_way, []
+        for attempt in under_way:
+            attempt.cancel()
