@@ -73,6 +73,7 @@ class MemoryFiles:
         #: How many of the bytes of a write are taken.
         self.take: Callable[[int], int] = lambda size: size
         self.syncs_all = syncs_all
+        self.lacking: dict[str, str] = {}
         self.dead = False
         self._fail_at: dict[int, int] = {}
         self._crash_at: int | None = None
@@ -180,6 +181,9 @@ class MemoryFiles:
         _apply(self.tree, change)
         self.changes.append(change)
 
+    def kind(self, directory: str) -> str:
+        return "memory"
+
     def create(self, path: str) -> int:
         self._call("create", path)
         self._directory(path)
@@ -280,11 +284,6 @@ class MemoryFiles:
         del self.fds[fd]
         if not any(other is inode for other, _, _ in self.fds.values()):
             inode.locked = False
-
-    def duplicate(self, fd: int) -> int:
-        inode, path, _ = self._fd(fd)
-        self._look("duplicate", path)
-        return self._new_fd(inode, path)
 
     def rename(self, old: str, new: str) -> None:
         self._call("rename", old)

@@ -31,11 +31,9 @@ class FilesTests(SynchronousTestCase):
         files.close(fd)
         fd = files.reopen(path)
         files.write(fd, b"two")
-        twin = files.duplicate(fd)
+        files.write(fd, b"three")
+        files.sync(fd)
         files.close(fd)
-        files.write(twin, b"three")
-        files.sync(twin)
-        files.close(twin)
         self.assertEqual(files.size(path), 11)
         fd = files.open_read(path)
         self.assertEqual(
@@ -163,16 +161,6 @@ class OsFilesTests(SynchronousTestCase):
         self.addCleanup(signal.alarm, 0)
         self.assertEqual(self.assertRaises(OSError, OsFiles().open_read, pipe).errno, errno.EINVAL)
         self.assertEqual(self.assertRaises(OSError, OsFiles().reopen, pipe).errno, errno.ENXIO)
-
-    def test_no_syncfs(self) -> None:
-        """Where the system has no call that syncs everything, it says so."""
-        files = OsFiles()
-        files._syncfs = None
-        self.assertFalse(files.sync_all("."))
-
-    def test_sync_error(self) -> None:
-        """An error of that call is an OSError with its path."""
-        self.assertEqual(self.assertRaises(OSError, OsFiles().sync_all, "/nowhere").errno, errno.ENOENT)
 
     def test_write_whole(self) -> None:
         """Writes that are cut short are continued; one that takes nothing is an error."""

@@ -7,11 +7,10 @@ that a restart empties, it says so at the start instead of when it is too late.
 from __future__ import annotations
 
 import os.path
-import posixpath
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from chatlog.config.settings import Settings
+from chatlog.mounts import mount_of, read_mounts
 from chatlog.printable import printable
 
 #: Variables by which a platform is known that gives a fresh root file system to every start, what to call
@@ -25,17 +24,6 @@ _CONTAINER = ("a container", "mount a volume and put the directory on it")
 #: File systems whose contents are in memory.
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _OVERLAYS = frozenset({"overlay", "aufs", "fuse-overlayfs", "fuse.fuse-overlayfs"})
-#: /proc/mounts writes space, tab, line break, backslash and # as octal numbers: proc_pid_mounts(5).
-_ESCAPE = re.compile(r"\\([0-3][0-7]{2})")
-
-
-def read_mounts(path: str = "/proc/mounts") -> str:
-    """The system's table of mounts, ``""`` where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return ""
 
 
 def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = "recorder.directory") -> str:
@@ -45,7 +33,7 @@ def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = 
     ``directory`` is absolute and without symbolic links, and need not exist yet; ``mounts`` is the text of
     /proc/mounts, ``key`` what the configuration calls the directory.
     """
-    place, kind = _mount_of(directory, mounts)
+    place, kind = mount_of(directory, mounts)
     if not place:
         return ""
     shown = f"{key}: {printable(directory, 200)}"
@@ -75,23 +63,3 @@ def warnings(settings: Settings, environ: Mapping[str, str], mounts: str) -> lis
         places.append(("archive.directory", settings.archive.directory))
     found = (warning(os.path.realpath(place), environ, mounts, key) for key, place in places)
     return [text for text in found if text]
-
-
-def _mount_of(directory: str, mounts: str) -> tuple[str, str]:
-    """Where the file system that holds ``directory`` is mounted, and its kind; of two mounts in the same
-    place the later one is seen."""
-    found = ("", "")
-    # Two slashes in front may mean something else to POSIX, but not to Linux.
-    path = "/" + posixpath.normpath(directory).lstrip("/")
-    for place, kind in _table(mounts):
-        inside = path == place or path.startswith(place.rstrip("/") + "/")
-        if inside and len(place) >= len(found[0]):
-            found = (place, kind)
-    return found
-
-
-def _table(mounts: str) -> Iterator[tuple[str, str]]:
-    for line in mounts.split("\n"):
-        words = line.split(" ")
-        if len(words) >= 3 and words[1].startswith("/"):
-            yield _ESCAPE.sub(lambda match: chr(int(match[1], 8)), words[1]), words[2]

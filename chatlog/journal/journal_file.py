@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog.files import Files, write_whole
+from chatlog.files import Files, replace_file, write_whole
 from chatlog.recorder.commits import Threads
 from chatlog.spool.ballast import Ballast
 
@@ -160,22 +160,8 @@ class JournalFile:
 
     def _write_new(self, data: bytes) -> int:
         """Put a file with ``data`` in the place of the journal, safe on the disk; its descriptor."""
-        files = self._files
-        temporary = f"{self._path}.tmp"
-        with suppress(FileNotFoundError):
-            files.remove(temporary)
-        fd = files.create(temporary)
-        try:
-            write_whole(files, fd, data)
-            files.sync(fd)
-            files.rename(temporary, self._path)
-            files.sync_directory(self._directory)
-        except OSError:
-            with suppress(OSError):
-                files.close(fd)
-                files.remove(temporary)
-            raise
-        return fd
+        replace_file(self._files, self._path, [data])
+        return self._files.reopen(self._path)
 
     def _use(self, fd: int, data: bytes) -> None:
         """Append to the new file from now on."""

@@ -26,6 +26,7 @@ from chatlog.recorder.commits import Commits, Threads
 from chatlog.recorder.descriptors import default_limit
 from chatlog.recorder.room import Loss, OpenFile, Room, hold
 from chatlog.recorder.writer import Writer
+from chatlog.spool.probe import place_of
 from chatlog.spool.recovery import Report
 from chatlog.spool.spool import Spool
 
@@ -202,12 +203,22 @@ class Recorder(Service):
         """Open the spool and begin. Raises SpoolError. Files of an earlier run are recovered beside
         the recording."""
         leftovers = self._spool.open()
+        self._tell_remarks()
         Service.startService(self)
         self._period = self._period_of(self._wall())
         self._flushed_at, self._flushed_clock = self._wall(), self._clock.seconds()
         self.ticked_at = self._clock.seconds()
         self._start_ticking()
         self._commits.recover(leftovers)
+
+    def _tell_remarks(self) -> None:
+        for remark in self._spool.remarks:
+            self._log.warn("{remark}", remark=remark)
+        if not self._spool.remarks:
+            self._log.info(
+                "{place} has all that the spool needs",
+                place=place_of(self._spool.files, self._spool.directory),
+            )
 
     def stopService(self) -> Deferred[None]:
         """Write, sync and seal everything, then let go of the spool. What cannot be done in time is

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 from chatlog.config.settings import KickChannel, Settings
 from chatlog.config.values import LOGIN, SLUG
-from chatlog.files import Files, write_whole
+from chatlog.files import Files, NotCertain, replace_file
 
 #: Platform and name of a room; what the platform needs to record it.
 Key = tuple[str, str]
@@ -72,7 +72,6 @@ class RoomList:
     def __init__(self, files: Files, directory: str, settings: Settings) -> None:
         self._files = files
         self._path = f"{directory}/rooms.yaml"
-        self._directory = directory
         self._configured = rooms_of(settings)
         self._added: dict[Key, Channel] = {}
         self._removed: set[Key] = set()
@@ -127,10 +126,6 @@ class RoomList:
         wanted = {key: channel for key, channel in self._configured.items() if key not in self._removed}
         return {**wanted, **self._added}
 
-    def is_configured(self, key: Key) -> bool:
-        """Whether the room is in the configuration."""
-        return key in self._configured
-
     def add(self, platform: str, channel: Channel) -> bool:
         """Record a room from now on; False if it is recorded that way already. Raises OSError when the
         change cannot be kept, and RoomListError; then nothing is changed."""
@@ -179,17 +174,15 @@ class RoomList:
         data = yaml.safe_dump(
             {"added": _by_platform(added), "removed": _names_by_platform(removed)}, sort_keys=False
         ).encode()
-        new = f"{self._path}.new"
-        with suppress(FileNotFoundError):
-            self._files.remove(new)
-        fd = self._files.create(new)
         try:
-            write_whole(self._files, fd, data)
-            self._files.sync(fd)
-        finally:
-            self._files.close(fd)
-        self._files.rename(new, self._path)
-        self._files.sync_directory(self._directory)
+            replace_file(self._files, self._path, [data])
+        except NotCertain as error:
+            # The next start finds the change, so it is in force now.
+            self._log.warn(
+                "{path} is changed, but may be as it was before if the machine dies now: {error}",
+                path=self._path,
+                error=error.strerror,
+            )
         self._added, self._removed = added, removed
 
 

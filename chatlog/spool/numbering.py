@@ -9,7 +9,7 @@ file leaves ``open/``: until then the file itself shows that its name is taken.
 
 from __future__ import annotations
 
-from chatlog.files import Files, write_whole
+from chatlog.files import Files, replace_file
 from chatlog.naming import FileName
 
 
@@ -86,19 +86,6 @@ def load_note(files: Files, path: str) -> bytes:
         files.close(fd)
 
 
-def save_note(files: Files, path: str, directory: str, note: bytes) -> None:
-    """Replace the note at ``path``, in ``directory``; it is on the disk afterwards. Raises OSError."""
-    temporary = f"{path}.tmp"
-    if files.exists(temporary):
-        files.remove(temporary)
-    fd = files.create(temporary)
-    try:
-        write_whole(files, fd, note)
-        files.sync(fd)
-    except OSError:
-        files.remove(temporary)
-        raise
-    finally:
-        files.close(fd)
-    files.rename(temporary, path)
-    files.sync_directory(directory)
+def save_note(files: Files, path: str, note: bytes) -> None:
+    """Replace the note at ``path``; it is on the disk afterwards. Raises OSError."""
+    replace_file(files, path, [note])

@@ -11,10 +11,12 @@ the disk under ``torn/`` before it is removed from the file, and a file is repla
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from chatlog.files import Files, write_whole
+from chatlog.files import Files, replace_file, write_whole
 from chatlog.record import TooDeep, from_json
 
 #: How much of the end is checked line by line: far more than one room gets between two syncs.
@@ -91,16 +93,16 @@ def repair(files: Files, directory: str, name: str) -> Repaired:
         lines, bad, unfinished = _examine(files, fd, size)
         torn = sum(end - start for start, end in bad)
         if bad:
-            _keep_torn(files, directory, f"{name}.{bad[0][0]}", fd, bad)
-        if torn == size:
-            files.remove(path)
-        elif (bad and bad[0][1] < size) or len(bad) > 1:
-            _rewrite(files, directory, path, fd, _between(bad, size), unfinished)
-        elif bad or unfinished:
+            write_new(files, os.path.join(directory, "torn", f"{name}.{bad[0][0]}"), fd, bad)
+        if torn < size and ((bad and bad[0][1] < size) or len(bad) > 1):
+            write_new(files, path, fd, _between(bad, size), b"\n" if unfinished else b"")
+        elif torn < size and (bad or unfinished):
             _mend_tail(files, path, bad[0][0] if bad else size, unfinished)
     finally:
         files.close(fd)
     if torn == size:
+        # Not while it is open: network file systems keep it under another name as long as it is.
+        files.remove(path)
         files.sync_directory(os.path.join(directory, "open"))
     return Repaired(lines, size - torn + unfinished, torn)
 
@@ -188,41 +190,23 @@ def _between(bad: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
 
 
 def write_new(files: Files, path: str, source: int, ranges: list[tuple[int, int]], tail: bytes = b"") -> None:
-    """Make ``path`` from ranges of the open file ``source``, and ``tail``; synced and in place as a
-    whole or not at all, but for the entry in its directory."""
-    temporary = f"{path}.tmp"
-    if files.exists(temporary):
-        files.remove(temporary)
-    fd = files.create(temporary)
-    try:
-        for start, end in ranges:
-            while start < end:
-                chunk = files.read_at(source, min(_CHUNK, end - start), start)
-                if not chunk:
-                    raise OSError(5, "the file is shorter than it was", path)
-                write_whole(files, fd, chunk)
-                start += len(chunk)
-        write_whole(files, fd, tail)
-        files.sync(fd)
-    except BaseException:
-        files.close(fd)
-        files.remove(temporary)
-        raise
-    files.close(fd)
-    files.rename(temporary, path)
+    """Make ``path`` from ranges of the open file ``source``, and ``tail``; on the disk and in place as a whole
+    or not at all. Raises OSError."""
+    replace_file(files, path, _parts_of(files, path, source, ranges, tail))
 
 
-def _keep_torn(files: Files, directory: str, name: str, fd: int, bad: list[tuple[int, int]]) -> None:
-    torn = os.path.join(directory, "torn")
-    write_new(files, os.path.join(torn, name), fd, bad)
-    files.sync_directory(torn)
-
-
-def _rewrite(
-    files: Files, directory: str, path: str, fd: int, good: list[tuple[int, int]], unfinished: bool
-) -> None:
-    write_new(files, path, fd, good, b"\n" if unfinished else b"")
-    files.sync_directory(os.path.join(directory, "open"))
+def _parts_of(
+    files: Files, path: str, source: int, ranges: list[tuple[int, int]], tail: bytes
+) -> Iterator[bytes]:
+    for start, end in ranges:
+        while start < end:
+            chunk = files.read_at(source, min(_CHUNK, end - start), start)
+            if not chunk:
+                raise OSError(errno.EIO, "the file is shorter than it was", path)
+            yield chunk
+            start += len(chunk)
+    if tail:
+        yield tail
 
 
 def _mend_tail(files: Files, path: str, size: int, unfinished: bool) -> None:

@@ -23,12 +23,15 @@ from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files, write_whole
 from chatlog.naming import FileName, parse_name, utc_minute
 from chatlog.spool.ballast import Ballast
 from chatlog.spool.numbering import Numbering, load_note, save_note
+from chatlog.spool.probe import Unfit, examine, place_of, remarks
 from chatlog.spool.recovery import Report, repair
 
 #: Up to this many files are synced one by one; one sync of everything is cheaper for more.
 FEW = 8
 
 _AREAS = ("open", "sealed", "packed", "torn")
+#: What network file systems call a file that was removed while somebody had it open: NFS, FUSE.
+_KEPT_OPEN = (".nfs", ".fuse_hidden")
 
 
 class SpoolError(Exception):
@@ -79,6 +82,8 @@ class Spool:
         self.ballast = Ballast(files, os.path.join(directory, "ballast"))
         self.usage = 0
         self.strangers: list[str] = []
+        #: What its file system lacks, in sentences.
+        self.remarks: list[str] = []
         self._lock_fd: int | None = None
         self._saved_note = b""
         # Sealed, but the directories are not synced yet.
@@ -125,6 +130,9 @@ class Spool:
             for area in _AREAS:
                 self.ballast.spend(self.files.make_directories, self.path(area))
                 self._probe(self.path(area))
+            found = examine(self.files, self.path("open", "probe.tmp"), self.path("sealed", "probe.tmp"))
+            for area in _AREAS:
+                self.files.sync_directory(self.path(area))
             self.files.sync_directory(self.directory)
             with suppress(OSError):
                 self.files.sync_directory(os.path.dirname(os.path.abspath(self.directory)))
@@ -133,11 +141,19 @@ class Spool:
             with suppress(ValueError):
                 self.numbering.read(self._saved_note)
             leftovers = self._take_stock()
+        except Unfit as error:
+            self.close()
+            raise SpoolError(
+                f"{place_of(self.files, self.directory)} cannot hold the spool: {error}; set "
+                f"recorder.directory to a directory on a local disk"
+            ) from error
         except OSError as error:
             self.close()
             where = error.filename if isinstance(error.filename, str) else self.directory
             raise SpoolError(f"{where} cannot be used as a spool: {error.strerror}") from error
         self.ballast.restock(self.directory)
+        place = place_of(self.files, self.directory)
+        self.remarks = [f"{place} {remark}" for remark in (*found, *remarks(self.files))]
         return leftovers
 
     def close(self) -> None:
@@ -187,7 +203,7 @@ class Spool:
                 try:
                     name = parse_name(entry[: entry.rfind(".jsonl") + 6])
                 except ValueError:
-                    if area == "open":
+                    if area == "open" and not entry.startswith(_KEPT_OPEN):
                         self.strangers.append(entry)
                     continue
                 self.numbering.saw(name)
@@ -299,11 +315,14 @@ class Spool:
             return
         for name in batch.unsynced:
             try:
-                fd = self.files.open_read(self.path("open", name))
-            except OSError:
-                # Moved away or no longer ours to read; the file system as a whole can be synced still.
+                # For writing: some network file systems force nothing to the disk for those who only read.
+                fd = self.files.reopen(self.path("open", name))
+            except OSError as error:
+                # Moved away or no longer ours; the file system as a whole can be synced still.
                 if self.files.sync_all(self.directory):
                     return
+                if not isinstance(error, FileNotFoundError):
+                    raise
                 continue
             try:
                 self.files.sync(fd)
@@ -327,6 +346,9 @@ class Spool:
             self.files.rename(source, target)
         except FileNotFoundError:
             if not self.files.exists(source):
+                if self.files.exists(target):
+                    # NFS asks again when an answer is lost, and is told that it is gone: since the first time.
+                    return name
                 raise
             # Somebody removed the directory under us.
             self.files.make_directories(self.path("sealed"))
@@ -373,5 +395,5 @@ class Spool:
 
     def _save_note(self, note: bytes) -> None:
         if note != self._saved_note:
-            save_note(self.files, self.path("names"), self.directory, note)
+            save_note(self.files, self.path("names"), note)
             self._saved_note = note

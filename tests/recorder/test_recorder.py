@@ -70,6 +70,7 @@ class FlushTests(SynchronousTestCase):
     def test_one_write_per_room(self) -> None:
         """All lines of a room that came since the last tick go to its file in one write, in order."""
         rig = Recording().start()
+        rig.files.log.clear()
         rig.append("one", line(1), line(2))
         rig.append("two", line(3))
         rig.append("one", line(4))
@@ -408,9 +409,9 @@ class FullTests(SynchronousTestCase):
             if event.get("log_namespace", "").startswith("chatlog"):
                 seen.append(event)
 
+        rig = Recording().start()
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
-        rig = Recording().start()
         rig.files.rule = _no_writes
         for number in range(20):
             rig.append("one", line(number))

@@ -79,18 +79,18 @@ class NoteTests(SynchronousTestCase):
         files = MemoryFiles()
         files.make_directories("/data")
         self.assertEqual(load_note(files, "/data/names"), b"")
-        save_note(files, "/data/names", "/data", b"20251229_1030 1 1\n")
+        save_note(files, "/data/names", b"20251229_1030 1 1\n")
         files.lose()
         self.assertEqual(load_note(files, "/data/names"), b"20251229_1030 1 1\n")
         calls = files.calls
-        save_note(files, "/data/names", "/data", b"20251229_1031 22 22\n")
+        save_note(files, "/data/names", b"20251229_1031 22 22\n")
         for n in range(1, files.calls - calls + 1):
             again = MemoryFiles()
             again.put("/data/names", b"20251229_1030 1 1\n")
             again.crash_at(n)
             with self.assertRaises(Crashed):
-                save_note(again, "/data/names", "/data", b"20251229_1031 22 22\n")
+                save_note(again, "/data/names", b"20251229_1031 22 22\n")
             again.lose()
             self.assertIn(again.content("/data/names"), (b"20251229_1030 1 1\n", b"20251229_1031 22 22\n"))
             # What the first left behind is not in the way of the second.
-            save_note(again, "/data/names", "/data", b"20251229_1031 22 22\n")
+            save_note(again, "/data/names", b"20251229_1031 22 22\n")

@@ -190,6 +190,7 @@ class CommitTests(SynchronousTestCase):
         for count in (1, 8, 9, 30):
             spool, files = opened()
             names = [made(spool, files, f"room{n}", line(n)) for n in range(count)]
+            files.log.clear()
             spool.commit(Batch(names, [], True, b""))
             syncs = [operation for operation, _ in files.log if operation == "sync"]
             self.assertEqual(len(syncs), count if count <= 8 else 0)
@@ -210,6 +211,7 @@ class CommitTests(SynchronousTestCase):
         is on the disk before it."""
         spool, files = opened()
         name = made(spool, files, "one", line(1))
+        files.log.clear()
         done = spool.commit(Batch([name], [name], True, spool.numbering.note()))
         self.assertEqual((done.sealed, done.left, done.error), ([name], [], ""))
         renames = [path for operation, path in files.log if operation == "rename"]

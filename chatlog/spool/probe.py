@@ -1,0 +1,148 @@
+"""Whether a file system does what a spool needs, tried out on a file or two before anything depends on it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+
+from chatlog.files import DIRECTORY_SYNC, LOCKS, MISSING, NO_DESCRIPTORS, NO_SPACE, SYNC, Files, write_whole
+
+#: Longer than any name in a spool: platform, channel, time, instance, number, endings.
+LONGEST_NAME = 160
+#: What is no lack of the file system: it may pass, or it is broken.
+_TROUBLE = NO_DESCRIPTORS | {errno.EIO, errno.ESTALE}
+_REMEDY = "put recorder.directory on a local disk"
+_REMARKS = {
+    SYNC: "does not force files to the disk ({error}): when the machine dies, more is lost than promised; "
+    + _REMEDY,
+    DIRECTORY_SYNC: "does not force the names of files to the disk ({error}): when the machine dies, the "
+    "latest files may be lost; " + _REMEDY,
+    LOCKS: "has no locks ({error}): a second chatlog on this machine is kept out of it all the same, but not "
+    "one on another machine; " + _REMEDY,
+}
+
+
+class Unfit(Exception):
+    """The file system cannot hold a spool; the text says what it cannot do."""
+
+
+def place_of(files: Files, directory: str) -> str:
+    """The directory and the kind of its file system, for people."""
+    kind = files.kind(directory)
+    return f"{directory} ({kind})" if kind else directory
+
+
+def examine(files: Files, source: str, target: str) -> list[str]:
+    """Try out the file system of two directories. ``source`` and ``target`` are paths in them that nobody
+    uses. What is remarkable, in sentences without a subject. Raises Unfit and OSError. On a full disk there
+    is nothing that could be tried."""
+    paths = source, target, _long_name(source)
+    for path in paths:
+        if files.exists(path):
+            files.remove(path)
+    try:
+        _try_out(files, source, target)
+        return _names(files, paths[2])
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            return []
+        raise
+    finally:
+        for path in paths:
+            with suppress(OSError):
+                if files.exists(path):
+                    files.remove(path)
+
+
+def remarks(files: Files) -> list[str]:
+    """What the file system was found to lack, in sentences without a subject."""
+    return [_REMARKS[what].format(error=error) for what, error in files.lacking.items() if what in _REMARKS]
+
+
+class _Trial:
+    """Turns errors into Unfit with what was being tried."""
+
+    def __init__(self) -> None:
+        self.what = ""
+
+    def __enter__(self) -> _Trial:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, OSError) and error.errno not in _TROUBLE | NO_SPACE:
+            if self.what or error.errno in MISSING:
+                raise Unfit(f"{self.what or 'no file can be made in it'} ({error.strerror})") from error
+
+
+def _try_out(files: Files, source: str, target: str) -> None:
+    with _Trial() as trial:
+        fd = files.create(source)
+        try:
+            trial.what = "it makes a file anew that is there"
+            with suppress(FileExistsError):
+                files.close(files.create(source))
+                raise Unfit(trial.what)
+            trial.what = "files cannot be written"
+            write_whole(files, fd, b"one\n")
+            files.sync(fd)
+            trial.what = "files cannot be appended to once they were forced to the disk"
+            write_whole(files, fd, b"two\n")
+            files.sync(fd)
+        finally:
+            files.close(fd)
+        trial.what = "files cannot be opened again to be appended to"
+        fd = files.reopen(source)
+        try:
+            write_whole(files, fd, b"half")
+            trial.what = "the end of a file cannot be cut off"
+            files.truncate(fd, 8)
+            write_whole(files, fd, b"three\n")
+            files.sync(fd)
+        finally:
+            files.close(fd)
+        trial.what = "what is read is not what was written"
+        if _content(files, source) != b"one\ntwo\nthree\n":
+            raise Unfit(trial.what)
+        trial.what = "files cannot be renamed"
+        files.rename(source, target)
+        if files.exists(source) or _content(files, target) != b"one\ntwo\nthree\n":
+            raise Unfit(trial.what)
+        trial.what = "no file can take the place of another by being renamed"
+        files.close(files.create(source))
+        files.rename(source, target)
+        if files.exists(source) or files.size(target):
+            raise Unfit(trial.what)
+        trial.what = "directories cannot be listed"
+        if os.path.basename(target) not in files.names(os.path.dirname(target)):
+            raise Unfit("a file that is there is not listed")
+        trial.what = "files cannot be removed"
+        files.remove(target)
+        if files.exists(target):
+            raise Unfit(trial.what)
+
+
+def _content(files: Files, path: str) -> bytes:
+    fd = files.open_read(path)
+    try:
+        return files.read(fd, 100)
+    finally:
+        files.close(fd)
+
+
+def _long_name(path: str) -> str:
+    return os.path.join(os.path.dirname(path), "probe".ljust(LONGEST_NAME, "-"))
+
+
+def _names(files: Files, path: str) -> list[str]:
+    try:
+        files.close(files.create(path))
+        files.remove(path)
+    except OSError as error:
+        if error.errno in _TROUBLE | NO_SPACE:
+            raise
+        return [
+            f"takes no names of {LONGEST_NAME} characters ({error.strerror}): rooms with the longest names "
+            f"may not be recorded; {_REMEDY}"
+        ]
+    return []

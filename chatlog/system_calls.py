@@ -1,0 +1,120 @@
+"""The operating system's calls on files, one by one, as a file system may or may not have them.
+
+``files.OsFiles`` makes them, and knows what to do where one is missing; a test puts calls underneath that
+fail like those of any mount.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import socket
+import struct
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Any
+
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+#: File systems of which it is known that syncfs(2) waits for the disk and reports what went wrong, by the
+#: number that statfs(2) has for them: ext2 to ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, tmpfs. With
+#: FUSE, SMB or 9p the call returns before the other side was even asked.
+#: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/magic.h
+_SYNCED_AS_A_WHOLE = frozenset(
+    {0xEF53, 0x58465342, 0x9123683E, 0xF2F52010, 0x2FC12FC1, 0xCA451A4E, 0x794C7630, 0x01021994}
+)
+
+
+class SystemCalls:
+    """The calls. Each raises OSError as the system does; one that the C library lacks is ENOSYS."""
+
+    def __init__(self) -> None:
+        self._libc: Any = None
+        with suppress(OSError):
+            self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def open(self, path: str, flags: int, mode: int = 0o644) -> int:
+        """open(2)"""
+        return os.open(path, flags, mode)
+
+    def fdatasync(self, fd: int) -> None:
+        """fdatasync(2)"""
+        os.fdatasync(fd)
+
+    def fsync(self, fd: int) -> None:
+        """fsync(2)"""
+        os.fsync(fd)
+
+    def syncfs(self, fd: int) -> None:
+        """syncfs(2), which is Linux and not in Python's os module."""
+        self._call("syncfs", "", fd)
+
+    def syncs_as_a_whole(self, directory: str) -> bool:
+        """Whether syncfs(2) can be believed there. It reports errors since Linux 5.8."""
+        with suppress(ValueError, IndexError):
+            if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (5, 8):
+                return False
+        # struct statfs begins with f_type, a long.
+        state = ctypes.create_string_buffer(512)
+        with suppress(OSError):
+            self._call("statfs", directory, os.fsencode(directory), state)
+            return struct.unpack_from("@l", state.raw)[0] & 0xFFFFFFFF in _SYNCED_AS_A_WHOLE
+        return False
+
+    def flock(self, fd: int) -> None:
+        """flock(2), exclusive and without waiting. BlockingIOError if somebody else holds it."""
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def lock_record(self, fd: int) -> None:
+        """A lock of the open file by fcntl(2), which a fork keeps. BlockingIOError if somebody else holds
+        it."""
+        command = getattr(fcntl, "F_OFD_SETLK", None)
+        if command is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        try:
+            # struct flock: type, whence, start, length (0: all of it), process.
+            fcntl.fcntl(fd, command, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        except PermissionError as error:
+            if error.errno != errno.EACCES:
+                raise
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+
+    def claim(self, path: str) -> socket.socket:
+        """Keep other processes of this machine from claiming the path until the socket is closed; no file
+        system is needed for it. BlockingIOError if somebody else has claimed it."""
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind("\0chatlog-" + blake2b(os.fsencode(os.path.realpath(path)), digest_size=16).hexdigest())
+        except OSError as error:
+            claim.close()
+            if error.errno == errno.EADDRINUSE:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path) from error
+            raise
+        return claim
+
+    def rename(self, old: str, new: str) -> None:
+        """rename(2)"""
+        os.rename(old, new)
+
+    def rename_without_replacing(self, old: str, new: str) -> None:
+        """renameat2(2) with RENAME_NOREPLACE."""
+        names = os.fsencode(old), os.fsencode(new)
+        self._call("renameat2", new, _AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_NOREPLACE)
+
+    def link(self, old: str, new: str) -> None:
+        """link(2)"""
+        os.link(old, new)
+
+    def statvfs(self, path: str) -> os.statvfs_result:
+        """statvfs(3)"""
+        return os.statvfs(path)
+
+    def _call(self, name: str, path: str, *args: Any) -> None:
+        function = getattr(self._libc, name, None)
+        if function is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), path or None)
+        if function(*args) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), path or None)
