@@ -160,6 +160,9 @@ class OsFiles:
     once and does not any more is never taken for that.
     """
 
+    #: How new files are opened, besides that they are new.
+    flags = os.O_WRONLY | os.O_APPEND
+
     def __init__(self, system: SystemCalls | None = None) -> None:
         #: The calls that are made.
         self.system = system or SystemCalls()
@@ -184,12 +187,14 @@ class OsFiles:
         return kind_of(directory)
 
     def create(self, path: str) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = self.flags | os.O_CREAT | os.O_CLOEXEC
         try:
             return self.system.open(path, flags | os.O_EXCL)
         except OSError as error:
-            if error.errno not in MISSING or os.path.lexists(path):
+            if error.errno not in MISSING:
                 raise
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
         # Some of FUSE's do not know O_EXCL; only this process makes files there.
         return self.system.open(path, flags | os.O_NOFOLLOW)
 

@@ -86,7 +86,9 @@ class SystemCalls:
         system is needed for it. BlockingIOError if somebody else has claimed it."""
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            claim.bind("\0chatlog-" + blake2b(os.fsencode(os.path.realpath(path)), digest_size=16).hexdigest())
+            claim.bind(
+                "\0chatlog-" + blake2b(os.fsencode(os.path.realpath(path)), digest_size=16).hexdigest()
+            )
         except OSError as error:
             claim.close()
             if error.errno == errno.EADDRINUSE:

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.files import Files, OsFiles, write_whole
+from chatlog.files import Files, NotCertain, OsFiles, replace_file, write_whole
 from tests.fakes import MemoryFiles
 
 
@@ -161,6 +161,41 @@ class OsFilesTests(SynchronousTestCase):
         self.addCleanup(signal.alarm, 0)
         self.assertEqual(self.assertRaises(OSError, OsFiles().open_read, pipe).errno, errno.EINVAL)
         self.assertEqual(self.assertRaises(OSError, OsFiles().reopen, pipe).errno, errno.ENXIO)
+
+    def test_replace_file(self) -> None:
+        """Whatever call fails: the old file is there, or the new one, and whole; what was said of it is so
+        after the machine has died, but where it is not certain."""
+        outcomes = []
+        for n in range(1, 9):
+            files = MemoryFiles()
+            files.make_directories("/d")
+            replace_file(files, "/d/a", [b"old"])
+            files.fail(n, errno.EIO)
+            try:
+                replace_file(files, "/d/a", [b"n", b"ew"])
+            except NotCertain:
+                outcomes.append("not certain")
+                expected = {b"new"}
+            except OSError:
+                outcomes.append("old")
+                expected = {b"old"}
+            else:
+                outcomes.append("new")
+                expected = {b"new"}
+            self.assertEqual(files.names("/d"), ["a"])
+            self.assertIn(files.content("/d/a"), expected)
+            self.assertEqual(files.fds, {})
+            files.lose()
+            self.assertIn(files.content("/d/a"), {b"old"} if outcomes[-1] == "not certain" else expected)
+        self.assertEqual(outcomes, ["old"] * 6 + ["not certain", "new"])
+
+    def test_replace_file_without_hurry(self) -> None:
+        """What a crash may damage is not forced to the disk."""
+        files = MemoryFiles()
+        files.make_directories("/d")
+        replace_file(files, "/d/a", [b"x"], durable=False)
+        self.assertEqual([name for name, _ in files.log if name.startswith("sync")], [])
+        self.assertEqual(files.content("/d/a"), b"x")
 
     def test_write_whole(self) -> None:
         """Writes that are cut short are continued; one that takes nothing is an error."""

@@ -10,7 +10,7 @@ import os.path
 from collections.abc import Mapping
 
 from chatlog.config.settings import Settings
-from chatlog.mounts import mount_of, read_mounts
+from chatlog.mounts import mount_of
 from chatlog.printable import printable
 
 #: Variables by which a platform is known that gives a fresh root file system to every start, what to call

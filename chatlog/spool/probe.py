@@ -41,6 +41,8 @@ def examine(files: Files, source: str, target: str) -> list[str]:
     for path in paths:
         if files.exists(path):
             files.remove(path)
+            if files.exists(path):
+                raise Unfit("files cannot be removed")
     try:
         _try_out(files, source, target)
         return _names(files, paths[2])
@@ -70,9 +72,10 @@ class _Trial:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, OSError) and error.errno not in _TROUBLE | NO_SPACE:
-            if self.what or error.errno in MISSING:
-                raise Unfit(f"{self.what or 'no file can be made in it'} ({error.strerror})") from error
+        if not isinstance(error, OSError) or error.errno in _TROUBLE | NO_SPACE:
+            return
+        if self.what or error.errno in MISSING:
+            raise Unfit(f"{self.what or 'no file can be made in it'} ({error.strerror})") from error
 
 
 def _try_out(files: Files, source: str, target: str) -> None:

@@ -190,8 +190,8 @@ def _between(bad: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
 
 
 def write_new(files: Files, path: str, source: int, ranges: list[tuple[int, int]], tail: bytes = b"") -> None:
-    """Make ``path`` from ranges of the open file ``source``, and ``tail``; on the disk and in place as a whole
-    or not at all. Raises OSError."""
+    """Make ``path`` from ranges of the open file ``source``, and ``tail``; it is in place and on the disk
+    afterwards. Raises OSError."""
     replace_file(files, path, _parts_of(files, path, source, ranges, tail))
 
 

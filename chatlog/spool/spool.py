@@ -347,7 +347,7 @@ class Spool:
         except FileNotFoundError:
             if not self.files.exists(source):
                 if self.files.exists(target):
-                    # NFS asks again when an answer is lost, and is told that it is gone: since the first time.
+                    # NFS asks again when an answer is lost, and is told that it is gone already.
                     return name
                 raise
             # Somebody removed the directory under us.

@@ -16,7 +16,9 @@ _TROUBLE = NO_SPACE | {errno.EEXIST, errno.ENOENT, errno.EROFS, errno.ESTALE, er
 
 
 class ArchiveFiles(OsFiles):
-    """The real file system, as an archive needs it."""
+    """The real file system, as an archive needs it: files are written once, from their beginning."""
+
+    flags = os.O_WRONLY
 
     def rename_new(self, old: str, new: str) -> None:
         """Rename within the file system; FileExistsError if there is a ``new``, which stays as it is. Where
@@ -46,7 +48,7 @@ class ArchiveFiles(OsFiles):
                 raise
             self.lacks(LINKS, error)
             return False
-        if not os.path.lexists(new):
+        if not _is_same(old, new):
             # FUSE-T says that it did what it cannot do: https://github.com/macos-fuse-t/fuse-t/issues/66
             self.lacks(LINKS, OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), new))
             return False

@@ -5,27 +5,34 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from chatlog.store.store import EXISTS, MISSING, REFUSED, TRANSIENT, Head, StoreError
+from chatlog.files import DIRECTORY_SYNC, SYNC, write_whole
+from chatlog.store.archive_files import LINKS, ArchiveFiles
+from chatlog.store.store import EXISTS, MISSING, OBJECT, REFUSED, TRANSIENT, Head, StoreError
 
 _CHUNK = 1 << 20
 #: What a write begins its name with, and what nothing in the archive begins with.
 _UNFINISHED = ".unfinished-"
-#: What a user has to mend; anything else may pass.
-_REFUSALS = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
-)
+#: What a user has to mend, and what is wrong with a single object: its name, its size, what stands in its
+#: place. Anything else may pass.
+_REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+_OF_ONE = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EFBIG, errno.ELOOP, errno.EISDIR})
+_REMARKS = {
+    LINKS: "no hard links, so that objects are renamed",
+    SYNC: "files are not forced to the disk, so that objects may be lost when the machine dies",
+    DIRECTORY_SYNC: "names are not forced to the disk, so that objects may be lost when the machine dies",
+}
 
 
 class DirectoryStore:
     """Objects as files below ``root``. An object is there as a whole or not at all, also after a crash."""
 
-    def __init__(self, root: str, link: Callable[[str, str], None] = os.link) -> None:
-        """``link`` gives a file a second name, or raises what a file system does that cannot."""
+    def __init__(self, root: str, files: ArchiveFiles | None = None) -> None:
+        """``files``: the file system, where it is not the real one."""
         self._root = root
-        self._link = link
+        self._files = files or ArchiveFiles()
         # The directories that are known to be there and on the disk.
         self._made: set[str] = set()
 
@@ -33,15 +40,58 @@ class DirectoryStore:
         return f"the directory {self._root}"
 
     def prepare(self) -> str:
+        """Try out what an object needs, on a file that is removed again."""
         try:
             self._make(self._root)
-            path = os.path.join(self._root, f"{_UNFINISHED}probe-{os.getpid()}")
-            with open(path, "wb") as file:
-                file.write(b"chatlog")
-            os.unlink(path)
+            self._try_out()
         except OSError as error:
-            raise _error(error) from error
-        return ""
+            failure = _error(error)
+            failure.of_all = True
+            if failure.kind in (REFUSED, OBJECT):
+                failure.kind = REFUSED
+                failure.remedy = (
+                    f"let chatlog write to {self._root}, or set archive.directory to another place"
+                )
+            raise failure from error
+        kind = self._files.kind(self._root)
+        found = [_REMARKS[what] for what in self._files.lacking if what in _REMARKS]
+        return "; ".join([*([kind] if kind else []), *found])
+
+    def _try_out(self) -> None:
+        files = self._files
+        one, other = (os.path.join(self._root, f"{_UNFINISHED}probe{n}-{os.getpid()}") for n in (1, 2))
+        try:
+            for path in (one, other):
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+            self._write(one, b"chatlog")
+            files.rename_new(one, other)
+            files.sync_directory(self._root)
+            self._write(one, b"other")
+            try:
+                files.rename_new(one, other)
+            except FileExistsError:
+                pass
+            else:
+                raise self._unfit("a file that is there is replaced by another")
+            with open(other, "rb") as file:
+                if file.read() != b"chatlog":
+                    raise self._unfit("what is read is not what was written")
+            if os.path.basename(other) not in os.listdir(self._root):
+                raise self._unfit("a file that is there is not listed")
+        finally:
+            for path in (one, other):
+                with suppress(OSError):
+                    os.unlink(path)
+
+    def _unfit(self, text: str) -> StoreError:
+        return StoreError(
+            f"{self.describe()} cannot hold an archive: {text}",
+            REFUSED,
+            "file system",
+            "set archive.directory to a directory on another file system",
+            of_all=True,
+        )
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
         # A file has no attributes; all they say is in the manifest as well.
@@ -56,38 +106,24 @@ class DirectoryStore:
                 os.unlink(unfinished)
             try:
                 self._write(unfinished, data)
-                self._name(unfinished, path)
+                self._files.rename_new(unfinished, path)
             except FileExistsError:
                 raise StoreError(f"{key} is there already", EXISTS) from None
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(unfinished)
-            _sync_directory(directory)
+            self._files.sync_directory(directory)
         except OSError as error:
             self._made.clear()
             raise _error(error) from error
 
     def _write(self, path: str, data: bytes) -> None:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fd = self._files.create(path)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
-            os.fsync(fd)
+            write_whole(self._files, fd, data)
+            self._files.sync(fd)
         finally:
-            os.close(fd)
-
-    def _name(self, source: str, target: str) -> None:
-        """Give the file its name without replacing anything. Raises FileExistsError."""
-        try:
-            self._link(source, target)
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
-                raise
-            # A file system without hard links. Only one process writes under these names.
-            if os.path.lexists(target):
-                raise FileExistsError(target) from None
-            os.rename(source, target)
+            self._files.close(fd)
 
     def _make(self, directory: str) -> None:
         """Make a directory and what leads to it, each on the disk before it is used."""
@@ -99,9 +135,13 @@ class DirectoryStore:
         if directory == self._root:
             os.makedirs(directory, exist_ok=True)
         else:
-            with suppress(FileExistsError):
+            try:
                 os.mkdir(directory)
-        _sync_directory(above)
+            except OSError:
+                # Of one that is there, file systems say more than that it is there.
+                if not os.path.isdir(directory):
+                    raise
+        self._files.sync_directory(above)
         if len(self._made) > 10_000:
             self._made.clear()
         self._made.add(directory)
@@ -150,8 +190,10 @@ class DirectoryStore:
                 yield from self._below(entry.path)
             elif not entry.name.startswith(_UNFINISHED) and entry.is_file():
                 key = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
-                status = entry.stat()
-                yield Head(key, status.st_size, "", status.st_mtime)
+                with suppress(FileNotFoundError):
+                    status = entry.stat()
+                    # Some file systems keep no times.
+                    yield Head(key, status.st_size, "", status.st_mtime if status.st_mtime > 0 else None)
 
     def delete(self, key: str) -> None:
         try:
@@ -172,20 +214,8 @@ def _key_order(entry: os.DirEntry[str]) -> str:
     return entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
 
 
-def _sync_directory(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        # Some network file systems cannot do that; others who fail have lost something.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(fd)
-
-
 def _error(error: OSError) -> StoreError:
     words = error.strerror or type(error).__name__
     where = f"{error.filename}: " if error.filename else ""
-    kind = REFUSED if error.errno in _REFUSALS else TRANSIENT
+    kind = REFUSED if error.errno in _REFUSALS else OBJECT if error.errno in _OF_ONE else TRANSIENT
     return StoreError(f"{where}{words}", kind, errno.errorcode.get(error.errno or 0, "OSError"))

@@ -122,7 +122,7 @@ class ComposeTests(SynchronousTestCase):
             ("a: 1\nb: c: d", 2, "colon"),
             ("a: 1\nb: ${X}: d", 2, "colon"),
             ("a: 1\nb: 'c\nd: e", 2, "a quote that is never closed"),
-            ("a: 1\nb: \"c\nd: e\n", 2, "a quote that is never closed"),
+            ('a: 1\nb: "c\nd: e\n', 2, "a quote that is never closed"),
             ("{a", 1, "closing bracket"),
             ("a: [b,\nc: d", 2, "[ is open since line 1"),
             ("a: [b,, c]", 1, "missing before this comma"),

@@ -91,6 +91,27 @@ class RoomListTests(SynchronousTestCase):
         self.assertEqual(self.files.content("/data/rooms.yaml"), before)
         self.assertTrue(self.list.add("twitch", "eve"))
 
+    def test_what_is_told_is_what_the_next_start_finds(self) -> None:
+        """Whatever call fails, behind the new name too: a change that is refused is in force neither now nor
+        after the next start, and one that is in force now is so then."""
+        outcomes = set()
+        for n in range(1, 9):
+            self.setUp()
+            self.list.add("twitch", "dan")
+            self.told.clear()
+            self.files.fail(n, errno.EIO)
+            with capturedLogs() as events:
+                try:
+                    done = self.list.add("twitch", "eve")
+                except OSError:
+                    done = False
+            self.assertEqual(self.told, [("add", "twitch", "eve")] if done else [], n)
+            self.assertEqual(("twitch", "eve") in self.list.rooms(), done, n)
+            self.files.kill()
+            self.assertEqual(("twitch", "eve") in self.start().rooms(), done, n)
+            outcomes.add((done, len(events)))
+        self.assertEqual(outcomes, {(False, 0), (True, 1), (True, 0)})
+
     def test_a_file_that_is_broken(self) -> None:
         """What cannot be understood is named with its line, put aside and not fatal."""
         for text, where in (

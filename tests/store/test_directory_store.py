@@ -9,8 +9,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.store.archive_files import ArchiveFiles
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import EXISTS, MISSING, REFUSED, TRANSIENT, StoreError
+from tests.odd_calls import OddCalls
 
 KEY = "2025/12/29/twitch/ann/a.jsonl"
 
@@ -109,12 +111,14 @@ class DirectoryStoreTests(SynchronousTestCase):
         there in the meantime is replaced."""
         meanwhile: list[Path] = []
 
-        def link(source: str, target: str) -> None:
-            for path in meanwhile:
-                path.write_bytes(b"foreign")
-            raise OSError(errno.EPERM, "no hard links")
+        class Calls(OddCalls):
+            def link(self, old: str, new: str) -> None:
+                for path in meanwhile:
+                    path.write_bytes(b"foreign")
+                super().link(old, new)
 
-        self.store = DirectoryStore(str(self.home / "archive"), link)
+        calls = Calls({"link": errno.EPERM, "rename_without_replacing": errno.EINVAL})
+        self.store = DirectoryStore(str(self.home / "archive"), ArchiveFiles(calls))
         self.store.put_new(KEY, b"1", {})
         self.assertEqual(self.files(), [KEY])
         other = KEY.replace("a.jsonl", "b.jsonl")
@@ -127,10 +131,8 @@ class DirectoryStoreTests(SynchronousTestCase):
         """A write that does not end well leaves nothing behind, and is tried again: the disk may have room
         then."""
 
-        def link(source: str, target: str) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        store = DirectoryStore(str(self.home / "archive"), link)
+        calls = OddCalls({"link": errno.ENOSPC})
+        store = DirectoryStore(str(self.home / "archive"), ArchiveFiles(calls))
         self.assertEqual(self.kind(store.put_new, KEY, b"1", {}), TRANSIENT)
         self.assertEqual((self.files(), store.head(KEY)), ([], None))
         self.store.put_new(KEY, b"1", {})

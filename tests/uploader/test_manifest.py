@@ -415,7 +415,6 @@ class TroubleTests(SynchronousTestCase):
                 break
         self.assertGreater(n, 40)
 
-
     def test_errors_at_a_start_after_the_hour(self) -> None:
         """A start that has to end the hour of an earlier run, and meets an error at any one call or at two,
         writes each manifest once, and every one of them is about some time."""
