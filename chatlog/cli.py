@@ -138,9 +138,7 @@ def _check_online(settings: Settings, quiet: bool) -> bool:
             click.echo(f"{result.name}: {word}: {result.what}", err=not result.fine)
 
     def begin() -> None:
-        checks = check_online(
-            settings, reactor, time.time, open_store, tell, proxies_in(os.environ)[0]
-        )
+        checks = check_online(settings, reactor, time.time, open_store, tell, proxies_in(os.environ)[0])
         checks.addCallback(outcome.append).addBoth(lambda _: reactor.stop())
 
     reactor.callWhenRunning(begin)

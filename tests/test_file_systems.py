@@ -29,7 +29,8 @@ class FileSystemCase(SynchronousTestCase):
     def code(self, call: Callable[..., object], *args: object) -> int | None:
         with self.assertRaises(OSError) as raised:
             call(*args)
-        return raised.exception.errno
+        code: int | None = raised.exception.errno
+        return code
 
 
 class SyncTests(FileSystemCase):

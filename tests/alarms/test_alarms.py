@@ -178,9 +178,7 @@ class RoomTests(AlarmCase):
         self.scene.advance(20)
         self.assertEqual(self.told(), [("begins", "ROOM_REFUSED", "twitch")])
         [alarm] = self.alarms.active()
-        self.assertEqual(
-            alarm["text"], "1 room of 600 is refused: room7 (Twitch has suspended the channel)"
-        )
+        self.assertEqual(alarm["text"], "1 room of 600 is refused: room7 (Twitch has suspended the channel)")
         self.refuse_for(3600)
         self.assertEqual(self.told(), [])
         [seat] = self.scene.pool.rooms["room7"].seats
