@@ -16,13 +16,14 @@ from chatlog import logs
 from chatlog.alarms.alarms import Alarms
 from chatlog.alarms.webhook import Webhook
 from chatlog.config import config
-from chatlog.config.ephemeral import read_mounts, warnings
+from chatlog.config.ephemeral import warnings
 from chatlog.config.settings import Settings
 from chatlog.counters import Counters
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
 from chatlog.files import Files, OsFiles
 from chatlog.journal.journal_file import JournalFile, boot_id
 from chatlog.journal.presence import Presence
+from chatlog.mounts import read_mounts
 from chatlog.network import pacing
 from chatlog.network.dialing import Network
 from chatlog.network.http import http_client

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config.ephemeral import read_mounts, warning, warnings
+from chatlog.config.ephemeral import warning, warnings
 from chatlog.config.settings import ArchiveSettings, RecorderSettings, S3Settings, Settings
+from chatlog.mounts import read_mounts
 
 #: A machine of fly.io without and with a volume: the root is a disk of its own that is made anew.
 FLY_ROOT = """\
