@@ -44,6 +44,9 @@ def arguments() -> argparse.ArgumentParser:
 def tried(server: Server, cache: Cache, options: argparse.Namespace) -> Outcome:
     """Get one server, and put it to the trial."""
     outcome = Outcome(server.name)
+    if server.unfit and not options.only:
+        outcome.skipped = server.unfit
+        return outcome
     try:
         program = cache.program(server) if options.installed else cache.obtain(server)
         outcome.version = cache.version(server)

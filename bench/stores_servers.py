@@ -50,8 +50,8 @@ class Server:
     ports: int = 1
     #: Options of ``cargo install``.
     features: tuple[str, ...] = ()
-    #: Where it is known to fall short, for the table.
-    remark: str = ""
+    #: Why it is no use to start it: what is the server's own fault, for the table.
+    unfit: str = ""
 
     @property
     def tls(self) -> bool:
@@ -91,7 +91,13 @@ class Server:
 def google_key(endpoint: str) -> str:
     """A service account that sends the client to ``endpoint``, without a login."""
     return json.dumps(
-        {"gcs_base_url": endpoint, "disable_oauth": True, "client_email": "", "private_key": ""}
+        {
+            "gcs_base_url": endpoint,
+            "disable_oauth": True,
+            "client_email": "",
+            "private_key": "",
+            "private_key_id": "",
+        }
     )
 
 
@@ -178,5 +184,6 @@ SERVERS = (
         "fake-gcs-server",
         _google,
         dialect="gcs",
+        unfit="answers 400 to a PUT of the XML interface, by which Google's store takes objects",
     ),
 )
