@@ -64,9 +64,16 @@ class Archive:
         time = rfc3339(round(at * 1000))
         return ObjectRow(key, len(data), hashlib.sha256(data).hexdigest(), len(lines), time, time)
 
-    def manifest(self, since: float, until: float, objects: list[ObjectRow], missing: float = 0.0) -> str:
+    def manifest(
+        self,
+        since: float,
+        until: float,
+        objects: list[ObjectRow],
+        missing: float = 0.0,
+        new_spool: bool = False,
+    ) -> str:
         """The manifest of a period; its key."""
-        head = HeadRow(since, until, "1.2.3", self.instance or "main")
+        head = HeadRow(since, until, "1.2.3", self.instance or "main", new_spool)
         reason = "refused" if missing else ""
         rooms = [
             RoomRow("twitch", "a", until - since, 0.0, ""),

@@ -1,6 +1,6 @@
 """The rows of a manifest: what an instance stored in an hour, and how much of it each room was recorded.
 
-    {"kind": "manifest", "from", "to", "version", "instance"}                    the first row
+    {"kind": "manifest", "from", "to", "version", "instance"[, "new_spool"]}     the first row
     {"kind": "object", "key", "bytes", "sha256", "lines", "first", "last"}       one for every object
     {"kind": "room", "platform", "channel", "recorded", "missing", "reason"}     one for every room
 
@@ -24,12 +24,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class HeadRow(NamedTuple):
-    """The period of a manifest, in seconds since the epoch, and who wrote it."""
+    """The period of a manifest, in seconds since the epoch, and who wrote it. ``new_spool``: it is the first
+    that is made of a spool; what an earlier spool of the instance knew last may be in no manifest."""
 
     since: float
     until: float
     version: str
     instance: str
+    new_spool: bool = False
 
 
 class ObjectRow(NamedTuple):
@@ -68,6 +70,7 @@ def encoded(row: Row) -> bytes:
                 "to": rfc3339(round(row.until * 1000)),
                 "version": row.version,
                 "instance": row.instance,
+                **({"new_spool": True} if row.new_spool else {}),
             }
         )
     if isinstance(row, ObjectRow):
@@ -91,7 +94,8 @@ def _row(row: dict[str, Any]) -> Row | None:
     kind = row["kind"]
     if kind == "manifest":
         since, until = seconds_of(_text(row, "from")), seconds_of(_text(row, "to"))
-        return HeadRow(since, until, _text(row, "version"), _text(row, "instance"))
+        new = row.get("new_spool") is True
+        return HeadRow(since, until, _text(row, "version"), _text(row, "instance"), new)
     if kind == "object":
         digest = _text(row, "sha256")
         if not _SHA256.match(digest):

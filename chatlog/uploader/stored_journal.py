@@ -12,7 +12,7 @@ that a row is never in no file, and a period never has two manifests. Everything
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from hashlib import blake2b
 
@@ -208,15 +208,23 @@ class StoredJournal:
             return None
 
     def _manifest(self, head: HeadRow, rooms: Iterable[bytes]) -> Iterator[bytes]:
-        yield encoded(head)
+        # Since when the period has been going on is told by the manifest before it.
+        with closing(self._closed_lines()) as lines:
+            new_spool = not any(_from(line) is not None for line, whole in lines if whole)
+        yield encoded(head._replace(new_spool=new_spool))
         seen = set()
-        if self._exists(self._closed):
-            for line, whole in lines_of(chunks_of(self._files, self._closed), LONGEST_ROW):
-                row = _object(line) if whole else None
-                if row is not None and (digest := _digest(row.key)) not in seen:
-                    seen.add(digest)
-                    yield line + b"\n"
+        for line, whole in self._closed_lines():
+            row = _object(line) if whole else None
+            if row is not None and (digest := _digest(row.key)) not in seen:
+                seen.add(digest)
+                yield line + b"\n"
         yield from rooms
+
+    def _closed_lines(self) -> Generator[tuple[bytes, bool], None, None]:
+        """The rows of the period that is over, and whether each is whole."""
+        if self._exists(self._closed):
+            with closing(chunks_of(self._files, self._closed)) as chunks:
+                yield from lines_of(chunks, LONGEST_ROW)
 
     # -- files ---------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ _TABLES = """
     pragma cache_size = -8000;
     create table objects (key text primary key, bytes, sha256, lines, first, last, seen default 0)
         without rowid;
-    create table periods (instance, since, until, manifest);
+    create table periods (instance, since, until, manifest, new_spool);
     create table rooms (platform, channel, day, recorded default 0.0, missing default 0.0, gaps default 0,
         gap_seconds default 0.0, primary key (platform, channel, day)) without rowid;
     create table reasons (platform, channel, day, reason, seconds default 0.0,
@@ -46,12 +46,14 @@ class RoomDayRow(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """A time of an instance that no manifest is about, between two that are there."""
+    """A time of an instance that no manifest is about, between two that are there: ``before`` is the one
+    that ends it. ``new_spool``: that one is the first of a spool, so none need be missing."""
 
     instance: str
     since: float
     until: float
     before: str
+    new_spool: bool
 
 
 class ArchiveIndex:
@@ -84,8 +86,8 @@ class ArchiveIndex:
     def add_period(self, head: HeadRow, manifest: str) -> None:
         """There is a manifest of this period."""
         self._base.execute(
-            "insert into periods values (?, ?, ?, ?)",
-            (*_texts(head.instance), head.since, head.until, *_texts(manifest)),
+            "insert into periods values (?, ?, ?, ?, ?)",
+            (*_texts(head.instance), head.since, head.until, *_texts(manifest), head.new_spool),
         )
 
     def add_object(self, row: ObjectRow) -> bool:
@@ -159,13 +161,13 @@ class ArchiveIndex:
     def holes(self) -> Iterator[Hole]:
         """The times between two manifests of an instance that no manifest is about."""
         instance, until = "", 0.0
-        for name, since, end, manifest in self._base.execute(
+        for name, since, end, manifest, new_spool in self._base.execute(
             "select * from periods order by instance, since, until"
         ):
             if name != instance:
                 instance, until = name, since
             if since - until > 1.0:
-                yield Hole(instance, until, since, manifest)
+                yield Hole(instance, until, since, manifest, bool(new_spool))
             until = max(until, end)
 
     def rooms(self, worst: int | None = None) -> Iterator[RoomDayRow]:

@@ -81,16 +81,19 @@ def verify(
     missing and altered objects, missing manifests, lines that are no records, records that are there
     twice. Then it tells for each room and day how much of it was recorded.
 
-    Ends with 0 if nothing is wrong, 1 if something is, 2 if it cannot look.
+    Ends with 0 if nothing is wrong, 1 if something is, 2 if it cannot look or there is nothing to look at.
     """
     # Not earlier: completing a command line has to be quick.
     from chatlog.config.config import ConfigError
+    from chatlog.printable import printable
     from chatlog.store.archive import open_store
     from chatlog.store.store import StoreError
     from chatlog.verify.archive_index import ArchiveIndex
+    from chatlog.verify.nothing import nothing_found
     from chatlog.verify.progress import Progress
     from chatlog.verify.report import JsonReport, TextReport
-    from chatlog.verify.verify import FIRST_DAY, LAST_DAY, Scope, Verification
+    from chatlog.verify.scope import FIRST_DAY, LAST_DAY, Scope
+    from chatlog.verify.verify import Verification
 
     if os.environ.get("NO_COLOR"):
         ctx.color = False
@@ -119,7 +122,8 @@ def verify(
     report = JsonReport(click.echo, progress) if as_json else TextReport(click.echo, progress)
     index = ArchiveIndex()
     try:
-        totals = Verification(store, scope, index, report, time.time()).run()
+        verification = Verification(store, scope, index, report, time.time())
+        totals = verification.run()
         report.end(store.describe(), totals, index)
     except StoreError as error:
         progress.clear()
@@ -130,11 +134,10 @@ def verify(
         ctx.exit(130)
     finally:
         index.close()
-    if totals.empty:
-        of = "" if scope.all else " of these rooms and days"
-        click.echo(f"there is nothing of chatlog's{of} to look at in {store.describe()}", err=True)
-        ctx.exit(UNKNOWN)
-    ctx.exit(0 if totals.fine else WRONG)
+    absent = nothing_found(store.describe(), scope, totals, verification.rooms, verification.days)
+    for sentence in absent:
+        click.echo(printable(sentence), err=True)
+    ctx.exit(WRONG if not totals.fine else UNKNOWN if absent else 0)
 
 
 def _settings(archive: str | None, config: str) -> Settings:

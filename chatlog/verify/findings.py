@@ -6,16 +6,26 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-#: Every kind of problem, in the order in which people are told of them, with a sentence.
+#: Every kind of problem, in the order in which people are told of them: what is said of one, and of several.
 KINDS = {
-    "missing-object": "objects that a manifest names are not there",
-    "altered-object": "objects are not what was stored",
-    "unreadable-object": "objects cannot be unpacked",
-    "unnamed-object": "objects are in no manifest (the last before a recorder stops are in its next one)",
-    "missing-manifest": "manifests are missing",
-    "invalid-manifest": "manifests cannot be read",
-    "invalid-line": "lines are no records",
-    "duplicate": "records are there more than once",
+    "missing-object": ("object is missing: a manifest names it", "objects are missing: manifests name them"),
+    "altered-object": ("object is not what was stored", "objects are not what was stored"),
+    "unreadable-object": (
+        "object is damaged: it cannot be unpacked",
+        "objects are damaged: they cannot be unpacked",
+    ),
+    "unread-object": (
+        "object could not be read now, and was not checked",
+        "objects could not be read now, and were not checked",
+    ),
+    "unnamed-object": (
+        "object is in no manifest (what a recorder stores last before it stops is in its next one)",
+        "objects are in no manifest (what a recorder stores last before it stops is in its next one)",
+    ),
+    "missing-manifest": ("manifest is missing", "manifests are missing"),
+    "invalid-manifest": ("manifest is damaged", "manifests are damaged"),
+    "invalid-line": ("line is no record", "lines are no records"),
+    "duplicate": ("record is there more than once", "records are there more than once"),
 }
 
 
@@ -40,13 +50,17 @@ class DaySums:
 @dataclass(slots=True)
 class Totals:
     """How much was looked at, and how many problems of which kind there are. ``pending`` objects are in
-    no manifest yet because their hour is not over."""
+    no manifest yet because their hour is not over; those of ``unattested`` are in none because the spool
+    that knew of them was lost, or because the manifest that may name them could not be read. ``copies`` are
+    records that several instances have."""
 
     manifests: int = 0
     objects: int = 0
     bytes: int = 0
     lines: int = 0
     pending: int = 0
+    unattested: int = 0
+    copies: int = 0
     strangers: int = 0
     problems: Counter[str] = field(default_factory=Counter)
 
@@ -58,4 +72,4 @@ class Totals:
     @property
     def empty(self) -> bool:
         """Whether there was nothing to look at: perhaps it is the wrong place."""
-        return self.fine and not self.manifests and not self.objects
+        return self.fine and not self.objects

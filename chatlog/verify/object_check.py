@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from chatlog.naming import FileName
@@ -18,6 +19,7 @@ from chatlog.store.store import MISSING, Store, StoreError
 from chatlog.uploader.manifest_rows import ObjectRow, lines_of
 from chatlog.uploader.packing import unpacked
 from chatlog.verify.findings import DaySums, Problem
+from chatlog.verify.patience import Patience, StoreAway
 from chatlog.verify.record_check import NotARecord, Record, check, identity, seconds
 
 T = TypeVar("T")
@@ -26,6 +28,11 @@ DAY = 86400.0
 #: Problems with lines of one object that are told one by one.
 _TOLD = 10
 _BUCKETS = 256
+#: Lines without ids that two objects must have in common, and no others, for one to be a double: people may
+#: well say the same at the same time, but not so often in the same order.
+_CERTAIN = 10
+#: Words of stores for an object that has to be brought back from an archive before it can be read.
+_ARCHIVED = ("InvalidObjectState", "BlobArchived")
 #: A hole of more days than this is none: a time in it is wrong.
 _LONGEST_GAP = 4000
 
@@ -43,11 +50,13 @@ class Named(NamedTuple):
 @dataclass(slots=True)
 class RoomDay:
     """What was found in the objects of one room and day. ``gaps`` is by day, ``2025-12-29``: a hole may
-    go over midnight. ``counts`` are the problems of each kind, told or not."""
+    go over midnight. ``counts`` are the problems of each kind, told or not; ``copies`` the records that
+    another instance has too."""
 
     objects: int = 0
     bytes: int = 0
     lines: int = 0
+    copies: int = 0
     problems: list[Problem] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     gaps: dict[str, DaySums] = field(default_factory=dict)
@@ -58,10 +67,51 @@ class RoomDay:
         if line == 0 or self.counts[kind] <= _TOLD:
             self.problems.append(Problem(kind, key, line, what))
 
+    def add(self, other: RoomDay) -> None:
+        """Take what was found in one object."""
+        self.bytes += other.bytes
+        self.lines += other.lines
+        self.problems += other.problems
+        self.counts.update(other.counts)
+        for day, sums in other.gaps.items():
+            mine = self.gaps.setdefault(day, DaySums())
+            mine.gaps += sums.gaps
+            for reason, length in sums.seconds.items():
+                mine.seconds[reason] += length
+
+
+class Identities:
+    """What tells the records of one instance from each other: eight bytes of memory each. ``take_back``
+    forgets those that came since ``mark``."""
+
+    def __init__(self) -> None:
+        self.buckets = [array("Q") for _ in range(_BUCKETS)]
+
+    def add(self, known: int) -> None:
+        """There is a record of this identity."""
+        self.buckets[known & 255].append(known)
+
+    def mark(self) -> list[int]:
+        """How far it is."""
+        return [len(bucket) for bucket in self.buckets]
+
+    def take_back(self, mark: list[int]) -> None:
+        """Be as far as it was then."""
+        for bucket, length in zip(self.buckets, mark, strict=True):
+            del bucket[length:]
+
+    def doubled(self) -> set[int]:
+        """Those that are there more than once."""
+        found: set[int] = set()
+        for bucket in self.buckets:
+            if len(set(bucket)) != len(bucket):
+                found.update(known for known, count in Counter(bucket).items() if count > 1)
+        return found
+
 
 class RoomDayCheck:
-    """Reads the objects of one room and day. ``patient(call)`` makes a call to the store as often as it
-    takes; it raises StoreError. ``on_read(bytes)`` is called while reading."""
+    """Reads the objects of one room and day. ``on_read(bytes)`` is called while reading. What cannot be read
+    is the trouble of that object; ``patience`` tells when it is that of the store."""
 
     def __init__(
         self,
@@ -69,25 +119,44 @@ class RoomDayCheck:
         objects: list[Named],
         on_read: Callable[[int], object] = lambda size: None,
         read: bool = True,
+        patience: Patience | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
         self._on_read = on_read
         self._read = read
-        self._ids = [array("Q") for _ in range(_BUCKETS)]
+        self._patience = patience or Patience(lambda seconds: None, lambda: None)
+        self._known: defaultdict[str, Identities] = defaultdict(Identities)
+        # The object that has these lines, by instance and digest, of those whose records have no ids.
+        self._texts: dict[tuple[str, bytes], str] = {}
         self.found = RoomDay()
 
     def run(self) -> RoomDay:
-        """Look at all of them. Raises StoreError if the store does not let us."""
+        """Look at all of them. Raises StoreAway if the store does not let us."""
         for each in self._objects:
             self.found.objects += 1
             self._check_size(each)
             if self._read:
-                self._stream(each)
-        doubled = self._doubled()
-        if doubled:
+                self._ask(each, partial(self._stream, each))
+        doubled = {instance: known.doubled() for instance, known in self._known.items()}
+        self.found.copies = self._copies()
+        self._known.clear()
+        if any(doubled.values()):
             self._tell_doubled(doubled)
         return self.found
+
+    def _ask(self, each: Named, call: Callable[[], T]) -> T | None:
+        """The result of a call about one object, None if it cannot be read."""
+        try:
+            return self._patience.ask(call)
+        except StoreAway:
+            raise
+        except StoreError as error:
+            if error.kind == MISSING:
+                self.found.problem("missing-object", each.key, 0, "it was there a moment ago")
+            else:
+                self.found.problem("unread-object", each.key, 0, why_unread(error))
+            return None
 
     def _check_size(self, each: Named) -> None:
         if each.row is not None and each.row.bytes != each.size:
@@ -95,108 +164,149 @@ class RoomDayCheck:
             self.found.problem("altered-object", each.key, 0, what)
 
     def _stream(self, each: Named) -> None:
-        """Look at one object, from its first byte to its last."""
-        digest = hashlib.sha256()
-        chunks = self._chunks(each, digest.update)
-        lines = 0
+        """Look at one object, from its first byte to its last. Raises StoreError, and then nothing was
+        found."""
+        found = RoomDay()
+        known = self._known[each.name.instance]
+        mark = known.mark()
+        digest, text = hashlib.sha256(), hashlib.blake2b(digest_size=16)
+        chunks = self._chunks(found, each, digest.update)
         broken = ""
+        identified = 0
         try:
             for number, line, whole in numbered(unpacked(chunks, _suffix(each.key))):
-                lines = number
-                self._check_line(each, number, line, whole)
+                found.lines = number
+                if not identified:
+                    text.update(line)
+                    text.update(b"\n")
+                identified += self._check_line(found, known, each, number, line, whole)
         except ValueError as error:
             broken = str(error)
-        except StoreError as error:
-            if error.kind != MISSING:
-                raise
-            self.found.problem("missing-object", each.key, 0, "it was there a moment ago")
-            return
-        with suppress(StopIteration):
-            # What could not be unpacked counts for the digest all the same.
-            while True:
-                next(chunks)
-        self.found.lines += lines
-        self._compare(each, digest.hexdigest(), lines, broken)
+        except StoreError:
+            known.take_back(mark)
+            raise
+        try:
+            with suppress(StopIteration):
+                # What could not be unpacked counts for the digest all the same.
+                while True:
+                    next(chunks)
+        except StoreError:
+            known.take_back(mark)
+            raise
+        self._compare(found, each, digest.hexdigest(), broken)
+        if not identified and not broken and found.lines >= _CERTAIN:
+            self._compare_text(found, each, text.digest())
+        self.found.add(found)
 
-    def _compare(self, each: Named, digest: str, lines: int, broken: str) -> None:
+    def _compare_text(self, found: RoomDay, each: Named, text: bytes) -> None:
+        """Whether all of it is in another object of the same instance, where records have no ids."""
+        other = self._texts.setdefault((each.name.instance, text), each.key)
+        if other != each.key:
+            what = f"its {found.lines} records are those of {os.path.basename(other)}, one by one"
+            found.problem("duplicate", each.key, 0, what)
+
+    @staticmethod
+    def _compare(found: RoomDay, each: Named, digest: str, broken: str) -> None:
         row = each.row
         if broken:
-            self.found.problem("unreadable-object", each.key, 0, broken)
+            found.problem("unreadable-object", each.key, 0, broken)
         if row is None or row.bytes != each.size:
             return
         if row.sha256 != digest:
-            self.found.problem("altered-object", each.key, 0, "its bytes are not those that were stored")
-        elif row.lines != lines and not broken:
-            what = f"{lines} lines, and the manifest says {row.lines}"
-            self.found.problem("altered-object", each.key, 0, what)
+            found.problem("altered-object", each.key, 0, "its bytes are not those that were stored")
+        elif row.lines != found.lines and not broken:
+            what = f"{found.lines} lines, and the manifest says {row.lines}"
+            found.problem("altered-object", each.key, 0, what)
 
-    def _chunks(self, each: Named, update: Callable[[bytes], object]) -> Iterator[bytes]:
+    def _chunks(self, found: RoomDay, each: Named, update: Callable[[bytes], object]) -> Iterator[bytes]:
         for chunk in self._store.read(each.key):
             update(chunk)
-            self.found.bytes += len(chunk)
+            found.bytes += len(chunk)
             self._on_read(len(chunk))
             yield chunk
 
     # -- lines -------------------------------------------------------------------------------------
 
-    def _check_line(self, each: Named, number: int, line: bytes, whole: bool) -> None:
+    def _check_line(
+        self, found: RoomDay, known: Identities, each: Named, number: int, line: bytes, whole: bool
+    ) -> bool:
+        """Look at one line; whether it has an id of its own."""
         if not whole:
             long = len(line) >= LONGEST_LINE
             what = "longer than any record" if long else "the last line has no end"
-            self.found.problem("invalid-line", each.key, number, what)
-            return
+            found.problem("invalid-line", each.key, number, what)
+            return False
         try:
             record = check(line, each.name.platform, each.name.channel)
         except NotARecord as error:
-            self.found.problem("invalid-line", each.key, number, str(error))
-            return
-        known = identity(record, line)
-        if known is not None:
-            self._ids[known & 255].append(known)
+            found.problem("invalid-line", each.key, number, str(error))
+            return False
         if record.get("type") == "gap":
-            self._gap(record)
+            self._gap(found, record)
+        own = identity(record)
+        if own is not None:
+            known.add(own)
+        return own is not None
 
-    def _gap(self, record: Record) -> None:
+    @staticmethod
+    def _gap(found: RoomDay, record: Record) -> None:
         details = record["details"]
         start, end = seconds(details["from"]), seconds(details["to"])
         first = True
         for day, length in by_day(start, end):
-            sums = self.found.gaps.setdefault(day, DaySums())
+            sums = found.gaps.setdefault(day, DaySums())
             sums.gaps += first
             sums.seconds[details["reason"]] += length
             first = False
 
     # -- doubles -----------------------------------------------------------------------------------
 
-    def _doubled(self) -> set[int]:
-        """Which identities are there more than once."""
-        doubled: set[int] = set()
-        for bucket in self._ids:
-            if len(set(bucket)) != len(bucket):
-                doubled.update(known for known, count in Counter(bucket).items() if count > 1)
-        self._ids.clear()
-        return doubled
+    def _copies(self) -> int:
+        """How many records several instances have: once for each further one."""
+        if len(self._known) < 2:
+            return 0
+        copies = 0
+        for buckets in zip(*(known.buckets for known in self._known.values()), strict=True):
+            each = [set(bucket) for bucket in buckets]
+            copies += sum(map(len, each)) - len(set().union(*each))
+        return copies
 
-    def _tell_doubled(self, doubled: set[int]) -> None:
+    def _tell_doubled(self, doubled: dict[str, set[int]]) -> None:
         """Read again, to say where they are."""
-        first: dict[int, str] = {}
+        first: dict[tuple[str, int], str] = {}
         for each in self._objects:
-            with suppress(ValueError):
-                chunks = self._store.read(each.key)
-                for number, line, whole in numbered(unpacked(chunks, _suffix(each.key))):
-                    if not whole:
-                        continue
-                    with suppress(NotARecord):
-                        record = check(line, each.name.platform, each.name.channel)
-                        known = identity(record, line)
-                        if known not in doubled:
-                            continue
-                        here = f"{os.path.basename(each.key)}:{number}"
-                        if known in first:
-                            what = f"{record.get('id') or record['timestamp']} is in {first[known]} already"
-                            self.found.problem("duplicate", each.key, number, what)
-                        elif len(first) < 100_000:
-                            first[known] = here
+            meant = doubled.get(each.name.instance)
+            if not meant:
+                continue
+            places = self._ask(each, partial(self._places, each, meant))
+            for number, known, label in places or ():
+                here = f"{os.path.basename(each.key)}:{number}"
+                if (each.name.instance, known) in first:
+                    what = f"{label} is in {first[each.name.instance, known]} already"
+                    self.found.problem("duplicate", each.key, number, what)
+                elif len(first) < 100_000:
+                    first[each.name.instance, known] = here
+
+    def _places(self, each: Named, meant: set[int]) -> list[tuple[int, int, str]]:
+        """(line, identity, its name for people) of the records of an object whose identities are meant."""
+        places: list[tuple[int, int, str]] = []
+        with suppress(ValueError):
+            for number, line, whole in numbered(unpacked(self._store.read(each.key), _suffix(each.key))):
+                if not whole:
+                    continue
+                with suppress(NotARecord):
+                    record = check(line, each.name.platform, each.name.channel)
+                    known = identity(record)
+                    if known is not None and known in meant:
+                        places.append((number, known, str(record["id"])[:80]))
+        return places
+
+
+def why_unread(error: StoreError) -> str:
+    """Why an object could not be read, and what to do about it, for people."""
+    if any(word in f"{error.code} {error}" for word in _ARCHIVED):
+        return f"it lies in an archive class; have it restored, and verify again: {error}"
+    return f"the store does not give it: {error}"
 
 
 def numbered(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bool]]:

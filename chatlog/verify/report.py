@@ -11,7 +11,7 @@ from chatlog.printable import printable
 from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
 from chatlog.verify.findings import KINDS, Problem, Totals
 from chatlog.verify.progress import Progress, size
-from chatlog.verify.verify import Watcher
+from chatlog.verify.scope import Watcher
 
 #: Problems of one kind that people are told one by one, and rooms and days that they see.
 TOLD = 20
@@ -43,6 +43,11 @@ class TextReport(Watcher):
             self._progress.clear()
             self._say(printable(text))
 
+    def note(self, text: str) -> None:
+        self._told["note"] += 1
+        self._progress.clear()
+        self._say(printable(text))
+
     def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
         """Everything has been looked at."""
         self._progress.clear()
@@ -54,14 +59,14 @@ def summary(archive: str, totals: Totals, index: ArchiveIndex, told: Counter[str
     """The end of a report, line by line."""
     for kind, count in totals.problems.items():
         if count > min(told[kind], TOLD):
-            yield f"{kind}  ... {count - min(told[kind], TOLD)} more; --json tells of more of them"
+            yield f"{kind}  ... {count - min(told[kind], TOLD)} more; --json shows more of them"
     rooms = list(index.rooms(worst=SHOWN))
     if rooms:
-        if any(totals.problems.values()):
+        if any(told.values()):
             yield ""
         yield from _table(rooms)
         if (more := index.count_rooms() - len(rooms)) > 0:
-            yield f"... and {more} more, which miss no more than these; --json tells of all"
+            yield f"... and {more} more, which miss no more than these; --json shows all"
         reasons = [f"{reason} {duration(seconds)}" for reason, seconds in index.reasons()]
         if reasons:
             yield f"gap records: {', '.join(reasons[:10])}"
@@ -71,14 +76,21 @@ def summary(archive: str, totals: Totals, index: ArchiveIndex, told: Counter[str
         f"{f' ({size(totals.bytes)})' if totals.bytes else ''}, {_count(totals.lines, 'record')}"
     )
     if totals.pending:
-        yield f"{_count(totals.pending, 'object')} in no manifest yet, because it is written once an hour"
+        yield f"{_count(totals.pending, 'object')} in no manifest yet: it is written once an hour"
+    if totals.unattested:
+        yield (
+            f"{_count(totals.unattested, 'object')} in no manifest that could be read: a spool that knew of "
+            "them was lost, or a manifest is unreadable; what is in them was looked at"
+        )
+    if totals.copies:
+        yield f"{_count(totals.copies, 'record')} that several instances have: copies, not doubles"
     if totals.strangers:
-        yield f"{_count(totals.strangers, 'object')} that no recorder made, and nobody looked at"
+        yield f"{_count(totals.strangers, 'file')} not made by chatlog, and not looked at"
     if totals.fine and not totals.empty:
         yield "nothing is wrong"
-    for kind, what in KINDS.items():
-        if totals.problems[kind]:
-            yield f"{totals.problems[kind]} x {kind}: {what}"
+    for kind, (one, several) in KINDS.items():
+        if count := totals.problems[kind]:
+            yield f"{count} {one if count == 1 else several}"
 
 
 def _table(rooms: list[RoomDayRow]) -> Iterator[str]:
@@ -121,6 +133,9 @@ class JsonReport(Watcher):
             }
         )
 
+    def note(self, text: str) -> None:
+        self._tell({"kind": "note", "what": text})
+
     def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
         """Everything has been looked at."""
         for room in index.rooms():
@@ -139,6 +154,8 @@ class JsonReport(Watcher):
                 "bytes": totals.bytes,
                 "lines": totals.lines,
                 "pending": totals.pending,
+                "unattested": totals.unattested,
+                "copies": totals.copies,
                 "strangers": totals.strangers,
                 "problems": dict(totals.problems),
                 "gap_seconds": {reason: round(seconds, 3) for reason, seconds in index.reasons()},

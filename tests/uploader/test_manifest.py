@@ -119,6 +119,7 @@ class HourTests(SynchronousTestCase):
             "to": "2025-12-29T11:00:00.000Z",
             "version": __version__,
             "instance": "left",
+            "new_spool": True,
         }
         first = {**stored(1)._asdict(), "kind": "object"}
         del first["name"], first["content"]
@@ -144,6 +145,20 @@ class HourTests(SynchronousTestCase):
         heads = [rows[0] for rows in found.values()]
         self.assertEqual([head["to"] for head in heads[:-1]], [head["from"] for head in heads[1:]])
         self.assertEqual({len(rows) for rows in found.values()}, {3})
+        self.assertEqual(["new_spool" in head for head in heads], [True, False, False])
+
+    def test_new_spool(self) -> None:
+        """The first manifest of a spool says that it is; after a restart, however it came, none does."""
+        files = MemoryFiles()
+        run = Run(files)
+        run.advance(HOUR)
+        files.kill()
+        again = Run(files, presence=run.presence)
+        again.manifest.stored(stored(1))
+        again.advance(2 * HOUR)
+        heads = [rows[0] for rows in manifests(files).values()]
+        self.assertEqual([head.get("new_spool") for head in heads], [True, *[None] * (len(heads) - 1)])
+        self.assertGreater(len(heads), 1)
 
     def test_nothing_comes_before_the_hour_is_over(self) -> None:
         """The hour ends with UTC's."""

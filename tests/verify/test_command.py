@@ -55,7 +55,7 @@ class StatusTests(CommandCase):
         result = self.call(self.archive.root)
         self.assertEqual(result.exit_code, 1)
         self.assertIn(f"missing-object  {key}: a manifest names it", result.stdout)
-        self.assertIn("1 x missing-object: ", result.stdout)
+        self.assertIn("\n1 object is missing", result.stdout)
         self.assertNotIn("nothing is wrong", result.stdout)
 
     def test_cannot_look(self) -> None:
@@ -88,11 +88,53 @@ class StatusTests(CommandCase):
         self.assertEqual(result.exit_code, 2)
         self.assertIn("nothing of chatlog's", result.stderr)
         self.assertNotIn("nothing is wrong", result.stdout)
+        os.mkdir(empty := self.mktemp())
+        result = self.call(empty)
+        self.assertEqual((result.exit_code, len(result.stderr.splitlines())), (2, 1))
+        self.assertIn(
+            f"nothing of chatlog's to look at in the directory {empty}; is it the right", result.stderr
+        )
+
+    def test_no_such_days(self) -> None:
+        """Days without an object are no whole ones: 2, and which days there are."""
+        self.archive.fill(30)
+        for arguments, words in (
+            (["--since", "2999-01-01"], "from 2999-01-01 on"),
+            (["--until", "2001-01-01"], "until 2001-01-01"),
+            (["--since", "2001-01-01", "--until", "2001-01-02"], "from 2001-01-01 to 2001-01-02"),
+            (
+                ["--since", "2001-01-01", "--until", "2001-01-01", "--room", "twitch/a"],
+                "of twitch/a of 2001-01-01",
+            ),
+        ):
+            result = self.call(self.archive.root, *arguments)
+            self.assertEqual(result.exit_code, 2, arguments)
+            [sentence] = result.stderr.splitlines()
+            self.assertIn(f"there is no object {words} in ", sentence)
+            self.assertIn("its manifests are from 2025-12-29 to 2025-12-30", sentence)
+            self.assertNotIn("nothing is wrong", result.stdout)
+
+    def test_no_such_room(self) -> None:
+        """A room that is not there is not called whole: 2, and the rooms that may have been meant."""
         self.recent()
-        self.assertEqual(self.call(self.archive.root, "--until", "2001-01-01").exit_code, 0)
-        result = self.call(self.archive.root, "--since", "2999-01-01")
+        at = time.time() // HOUR * HOUR - HOUR
+        rows = [self.archive.store(at, name, self.archive.messages(name, at)) for name in ("shroud", "xqc")]
+        self.archive.manifest(at + HOUR, at + HOUR + 1, rows)
+        for room, near in (
+            ("twitch/shruod", "near it: twitch/shroud"),
+            ("kick/shroud", "near it: twitch/shroud"),
+            ("twitch/zzzzzz", "the rooms there: twitch/a, twitch/b, twitch/shroud, twitch/xqc"),
+        ):
+            result = self.call(self.archive.root, "--room", room)
+            self.assertEqual(result.exit_code, 2, room)
+            [sentence] = result.stderr.splitlines()
+            self.assertIn(f"there is nothing of {room} in ", sentence)
+            self.assertTrue(sentence.endswith(near), sentence)
+            self.assertNotIn("nothing is wrong", result.stdout)
+        result = self.call(self.archive.root, "--room", "twitch/shroud", "--room", "twitch/nope")
         self.assertEqual(result.exit_code, 2)
-        self.assertIn("nothing of chatlog's of these rooms and days", result.stderr)
+        self.assertIn("nothing of twitch/nope", result.stderr)
+        self.assertEqual(self.call(self.archive.root, "--room", "twitch/shroud").exit_code, 0)
 
     def test_config(self) -> None:
         """The archive is the one of the configuration, where none is named."""
@@ -107,7 +149,7 @@ class StatusTests(CommandCase):
         """--help explains the options and what the status means."""
         result = self.call("--help")
         self.assertEqual(result.exit_code, 0)
-        for word in ("--since", "--until", "--room", "--json", "--quick", "2 if it cannot look"):
+        for word in ("--since", "--until", "--room", "--json", "--quick", "2 if it cannot"):
             self.assertIn(word, result.stdout)
 
 
@@ -151,7 +193,7 @@ class ReportTests(CommandCase):
         result = self.call(self.archive.root, "--since", "2025-12-29", "--until", "2025-12-30")
         self.assertEqual(result.stdout.count("missing-object  2025"), 20)
         self.assertIn("missing-object  ... 50 more", result.stdout)
-        self.assertIn("70 x missing-object", result.stdout)
+        self.assertIn("\n70 objects are missing", result.stdout)
 
     def test_many_rooms(self) -> None:
         """Of many rooms and days people see those that miss the most."""
@@ -165,6 +207,30 @@ class ReportTests(CommandCase):
         result = self.call(self.archive.root)
         self.assertIn("twitch/a", result.stdout)
         self.assertIn("99.999 %", result.stdout)
+
+    def test_lost_spool(self) -> None:
+        """A recorder whose spool was lost is told of in one line, and nothing is called damaged."""
+        hour = time.time() // HOUR * HOUR - 10 * HOUR
+        self.archive.manifest(hour, hour + HOUR, [])
+        row = self.archive.store(hour + HOUR, "a", self.archive.messages("a", hour))
+        os.utime(self.archive.path(row.key), (hour + 1.2 * HOUR, hour + 1.2 * HOUR))
+        self.archive.manifest(hour + 1.5 * HOUR, hour + 2 * HOUR, [], new_spool=True)
+        result = self.call(self.archive.root)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertEqual(result.stdout.count("lost its spool or got a new one"), 1)
+        self.assertIn("1 object in no manifest that could be read", result.stdout)
+        self.assertEqual(next(entry["kind"] for entry in self.json()), "note")
+
+    def test_copies(self) -> None:
+        """What two instances recorded of a room is counted as copies."""
+        self.recent()
+        other = Archive(self.archive.root, instance="b")
+        at = time.time() // HOUR * HOUR - HOUR
+        row = other.store(at, "a", other.messages("a", at))
+        other.manifest(at, at + HOUR, [row])
+        result = self.call(self.archive.root)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("20 records that several instances have: copies, not doubles", result.stdout)
 
     def test_hostile_names(self) -> None:
         """Names in the archive cannot move the cursor."""

@@ -16,12 +16,13 @@ from chatlog.record import encode_basic, encode_full
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.store.directory_store import DirectoryStore
-from chatlog.store.store import REFUSED, TRANSIENT, Head, StoreError
+from chatlog.store.store import CLOCK, CORRUPT, REFUSED, TRANSIENT, UNSUPPORTED, Head, StoreError
 from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
 from chatlog.verify.findings import Problem
 from chatlog.verify.object_check import Named, RoomDayCheck
-from chatlog.verify.verify import Scope, Verification, Watcher
+from chatlog.verify.scope import Scope, Watcher
+from chatlog.verify.verify import Verification
 from tests.archive import HOUR, MIDNIGHT, Archive, message
 
 #: Two days later.
@@ -33,10 +34,14 @@ class Told(Watcher):
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.notes: list[str] = []
         self.read = 0
 
     def problem(self, problem: Problem) -> None:
         self.problems.append(problem)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def reading(self, size: int) -> None:
         self.read += size
@@ -64,6 +69,7 @@ class VerifyCase(SynchronousTestCase):
         self.reasons = dict(index.reasons())
         self.assertEqual(sum(self.totals.problems.values()), len(told.problems))
         self.read = told.read
+        self.notes = told.notes
         return sorted(told.problems)
 
     def only(self, **scope: Any) -> Problem:
@@ -322,10 +328,45 @@ class LineTests(VerifyCase):
         self.assertEqual(self.lines(encode_full(*odd, *more), encode_basic(*odd, *more)), [])
         self.assertEqual(self.totals.lines, 2)
 
-    def test_doubles_in_basic_detail(self) -> None:
-        """Without ids the same line twice is a double."""
-        line = encode_basic("2025-12-29T00:00:00.000Z", "a", "x", "1", "hi", "message", "", "", "", "", {})
-        self.assertEqual([problem.kind for problem in self.lines(line, line)], ["duplicate"])
+    def test_basic_detail_knows_no_doubles(self) -> None:
+        """Without ids the same line twice may be true: one person says the same word twice within a second,
+        and a platform that tells the second only gives both one time."""
+        for time in ("2025-12-29T00:00:00.000Z", "2025-12-29T00:00:00.123Z"):
+            self.archive = Archive(self.mktemp(), "")
+            line = encode_basic(time, "a", "x", "1", "hi", "message", "", "", "", "", {})
+            self.assertEqual(self.lines(*[line] * 30), [])
+
+    def test_object_twice_in_basic_detail(self) -> None:
+        """A whole object with the same lines as another of its instance is a double all the same; that of
+        another instance is a copy, and a few lines in common are nothing."""
+        for count, instance, kinds in ((20, "", ["duplicate"]), (20, "b", []), (9, "", [])):
+            self.archive = Archive(self.mktemp(), "")
+            lines = [
+                encode_basic(
+                    f"2025-12-29T00:00:{n:02}.000Z", "a", "x", "1", "hi", "message", "", "", "", "", {}
+                )
+                for n in range(count)
+            ]
+            row = self.archive.store(MIDNIGHT, "a", lines)
+            self.archive.instance = instance
+            again = self.archive.store(MIDNIGHT + 60, "a", lines)
+            self.archive.instance = ""
+            self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, [row, again])
+            self.assertEqual([problem.kind for problem in self.look()], kinds, (count, instance))
+
+    def test_copies_are_no_doubles(self) -> None:
+        """Two instances that record one room have its events twice, which is meant so; one that has an event
+        twice is told, by its own objects."""
+        lines = self.archive.messages("a", MIDNIGHT, 5)
+        rows = [self.archive.store(MIDNIGHT, "a", lines)]
+        self.archive.instance = "b"
+        rows += [self.archive.store(MIDNIGHT, "a", lines), self.archive.store(MIDNIGHT + 60, "a", lines[:2])]
+        self.archive.instance = ""
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, rows)
+        found = self.look()
+        self.assertEqual([(problem.kind, problem.key) for problem in found], [("duplicate", rows[2].key)] * 2)
+        self.assertIn("twitch_a_20251229_0000_b.jsonl:1 already", found[0].what)
+        self.assertEqual(self.totals.copies, 5)
 
     def test_what_is_no_double(self) -> None:
         """Events that may well look the same are no doubles: settings of a room, bans, which have no id on
@@ -418,10 +459,14 @@ class Faulty(DirectoryStore):
         super().__init__(root)
         self.kind = kind
         self.left = times
+        #: Whether objects can be read at all.
+        self.reads = True
 
     def read(self, key: str) -> Iterator[bytes]:
         for chunk in super().read(key):
             yield chunk[: len(chunk) // 2]
+            if not self.reads:
+                raise StoreError("no answer", self.kind)
             if self.left:
                 self.left -= 1
                 raise StoreError("no answer", self.kind)
@@ -445,12 +490,165 @@ class StoreTests(VerifyCase):
         self.assertEqual(self.rooms[1].missing, 120.0)
         self.assertEqual(self.rooms[1].gaps, 4)
 
-    def test_lasting_trouble(self) -> None:
-        """A store that does not come back, or refuses us, ends it."""
+    def test_store_that_is_away(self) -> None:
+        """A store that cannot be listed any more ends the look; so does one that is found to be so while
+        objects are read."""
         self.archive.fill()
         self.assertRaises(StoreError, self.look, Faulty(self.archive.root, TRANSIENT, 99))
-        self.assertRaises(StoreError, self.look, Faulty(self.archive.root, REFUSED, 1))
-        self.assertEqual(self.slept, [])
+        self.assertRaises(StoreError, self.look, Unlisted(self.archive.root))
+        self.assertRaises(StoreError, self.look, Leaving(self.archive.root))
+        # Nobody waits for the hundredth object as long as for the first.
+        self.assertLess(len(self.slept), 20)
+
+
+class Unlisted(DirectoryStore):
+    """Lists nothing."""
+
+    def list(self, prefix: str = "") -> Iterator[Head]:
+        raise StoreError("403 AccessDenied: no s3:ListBucket", REFUSED)
+
+
+class Leaving(DirectoryStore):
+    """Lists everything, and is away from when the first object is read."""
+
+    away = False
+
+    def read(self, key: str) -> Iterator[bytes]:
+        self.away |= not key.startswith("manifest/")
+        if self.away:
+            raise StoreError("no answer in time", TRANSIENT)
+        return super().read(key)
+
+    def list(self, prefix: str = "") -> Iterator[Head]:
+        if self.away:
+            raise StoreError("no answer in time", TRANSIENT)
+        return super().list(prefix)
+
+
+class Withholding(DirectoryStore):
+    """Does not give one object: ``error`` is what it says; ``begun``: after a part of it."""
+
+    def __init__(self, root: str, key: str, error: StoreError, begun: bool) -> None:
+        super().__init__(root)
+        self.key = key
+        self.error = error
+        self.begun = begun
+
+    def read(self, key: str) -> Iterator[bytes]:
+        for chunk in super().read(key):
+            if key == self.key:
+                if self.begun:
+                    yield chunk[: len(chunk) // 2]
+                raise self.error
+            yield chunk
+
+    def head(self, key: str) -> Head | None:
+        if key == self.key:
+            raise self.error
+        return super().head(key)
+
+
+class OneObjectTests(VerifyCase):
+    """Trouble with one object is that object's: it is named, and all others are looked at."""
+
+    errors = (
+        StoreError(
+            "403 InvalidObjectState: not valid for the storage class", REFUSED, "403 InvalidObjectState"
+        ),
+        StoreError("409 BlobArchived: this operation is not permitted", REFUSED, "409 BlobArchived"),
+        StoreError("403 AccessDenied: Access Denied", REFUSED, "403 AccessDenied"),
+        StoreError("no answer in time", TRANSIENT, "timeout"),
+        StoreError("500 InternalError", TRANSIENT, "500 InternalError"),
+        StoreError("its bytes are not those of its digest", CORRUPT),
+        StoreError("the clock is wrong", CLOCK),
+        StoreError("501 NotImplemented", UNSUPPORTED),
+    )
+
+    def test_object(self) -> None:
+        """Whatever the store says of it, at once or in the middle of it."""
+        self.archive.fill()
+        key = self.archive.objects[2].key
+        for error in self.errors:
+            for begun in (False, True):
+                [found] = self.look(Withholding(self.archive.root, key, error, begun))
+                self.assertEqual((found.kind, found.key, found.line), ("unread-object", key, 0), error)
+                self.assertIn(str(error), found.what)
+                self.assertEqual(
+                    "have it restored" in found.what, "Archived" in str(error) or "State" in str(error)
+                )
+                self.assertEqual((self.totals.objects, self.totals.lines), (8, 140))
+
+    def test_manifest(self) -> None:
+        """The same for a manifest: nothing that it may have named is called unnamed, and no manifest is
+        called missing."""
+        manifests = self.archive.fill()
+        for error in self.errors:
+            [found] = self.look(Withholding(self.archive.root, manifests[1], error, True))
+            self.assertEqual((found.kind, found.key), ("unread-object", manifests[1]), error)
+            self.assertEqual((self.totals.lines, self.totals.unattested), (160, 2))
+
+    def test_object_that_is_missing(self) -> None:
+        """Whether one that a manifest names is there at all cannot be told if the store does not say."""
+        self.archive.fill()
+        key = self.archive.objects[2].key
+        os.unlink(self.archive.path(key))
+        [found] = self.look(Withholding(self.archive.root, key, self.errors[2], False))
+        self.assertEqual((found.kind, found.key), ("unread-object", key))
+
+    def test_object_of_doubles(self) -> None:
+        """An object that cannot be read once more, to say where its doubles are, is named."""
+        row = self.archive.store(MIDNIGHT, "a", self.archive.messages("a", MIDNIGHT) * 2)
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, [row])
+        found = self.look(Once(self.archive.root))
+        self.assertEqual([(problem.kind, problem.key) for problem in found], [("unread-object", row.key)])
+
+    def test_many(self) -> None:
+        """Many of them cost no time each: a store that lists is asked once for each of the rest."""
+        self.archive.fill(20)
+        store = Faulty(self.archive.root, TRANSIENT, 0)
+        store.reads = False
+        found = self.look(store, at_once=1)
+        self.assertEqual({problem.kind for problem in found}, {"unread-object"})
+        self.assertEqual(len(found), 60)
+        self.assertEqual(len(self.slept), 9)
+
+
+class Once(DirectoryStore):
+    """Gives every object once."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.given: set[str] = set()
+
+    def read(self, key: str) -> Iterator[bytes]:
+        if key in self.given:
+            raise StoreError("403 AccessDenied", REFUSED)
+        self.given.add(key)
+        return super().read(key)
+
+
+class LostSpoolTests(VerifyCase):
+    def test_new_chain(self) -> None:
+        """A recorder whose spool was lost begins a new chain of manifests: that is told as such, and what it
+        stored last is neither missing nor unnamed. What was stored at another time is."""
+        before = self.archive.fill(2)
+        self.assertEqual(len(before), 2)
+        began = MIDNIGHT + 2.4 * HOUR
+        for at in (MIDNIGHT + 2 * HOUR, began):
+            self.archive.store(at, "a", self.archive.messages("a", at))
+        manifest = self.archive.manifest(began, MIDNIGHT + 3 * HOUR, [], new_spool=True)
+        self.now = LATER
+        self.assertEqual(self.look(), [])
+        self.assertEqual(self.totals.unattested, 4)
+        [note] = self.notes
+        for words in ("instance main", "lost its spool", "2025-12-29T02:00:00Z and 2025-12-29T02:24:00Z"):
+            self.assertIn(words, note)
+        row = self.archive.store(MIDNIGHT + 10 * HOUR, "a", self.archive.messages("a", MIDNIGHT))
+        self.assertEqual(self.only()[:2], ("unnamed-object", row.key))
+        os.unlink(self.archive.path(row.key))
+        os.unlink(self.archive.path(manifest))
+        self.archive.manifest(began, MIDNIGHT + 3 * HOUR, [])
+        self.assertIn("missing-manifest", [problem.kind for problem in self.look()])
 
 
 class Endless:
