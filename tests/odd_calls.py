@@ -25,7 +25,7 @@ class OddCalls(SystemCalls):
         self.whole = whole
         self.made: list[str] = []
 
-    def _refuse(self, name: str, path: str = "") -> None:
+    def refuse(self, name: str, path: str = "") -> None:
         self.made.append(name)
         code = self.refused.get(name)
         if code is not None:
@@ -33,51 +33,51 @@ class OddCalls(SystemCalls):
 
     def open(self, path: str, flags: int, mode: int = 0o644) -> int:
         if flags & os.O_DIRECTORY:
-            self._refuse("open", path)
+            self.refuse("open", path)
         if flags & os.O_EXCL:
-            self._refuse("O_EXCL", path)
+            self.refuse("O_EXCL", path)
         return super().open(path, flags, mode)
 
     def fdatasync(self, fd: int) -> None:
-        self._refuse("fdatasync")
+        self.refuse("fdatasync")
         super().fdatasync(fd)
 
     def fsync(self, fd: int) -> None:
         name = "fsync directory" if os.path.isdir(f"/proc/self/fd/{fd}") else "fsync"
-        self._refuse(name)
+        self.refuse(name)
         super().fsync(fd)
 
     def syncfs(self, fd: int) -> None:
-        self._refuse("syncfs")
+        self.refuse("syncfs")
         super().fsync(fd)
 
     def syncs_as_a_whole(self, directory: str) -> bool:
         return self.whole
 
     def flock(self, fd: int) -> None:
-        self._refuse("flock")
+        self.refuse("flock")
         super().flock(fd)
 
     def lock_record(self, fd: int) -> None:
-        self._refuse("lock_record")
+        self.refuse("lock_record")
         super().lock_record(fd)
 
     def claim(self, path: str) -> socket.socket:
-        self._refuse("claim")
+        self.refuse("claim")
         return super().claim(path)
 
     def rename(self, old: str, new: str) -> None:
-        self._refuse("rename", new)
+        self.refuse("rename", new)
         super().rename(old, new)
 
     def rename_without_replacing(self, old: str, new: str) -> None:
-        self._refuse("rename_without_replacing", new)
+        self.refuse("rename_without_replacing", new)
         super().rename_without_replacing(old, new)
 
     def link(self, old: str, new: str) -> None:
-        self._refuse("link", new)
+        self.refuse("link", new)
         super().link(old, new)
 
     def statvfs(self, path: str) -> os.statvfs_result:
-        self._refuse("statvfs", path)
+        self.refuse("statvfs", path)
         return super().statvfs(path)

@@ -124,8 +124,8 @@ class Spool:
         assert self._lock_fd is not None
         try:
             # Written here and not with the lock: between the two the process may have forked.
-            self.files.truncate(self._lock_fd, 0)
             with suppress(OSError):
+                self.files.truncate(self._lock_fd, 0)
                 write_whole(self.files, self._lock_fd, f"{os.getpid()}\n".encode("ascii"))
             for area in _AREAS:
                 self.ballast.spend(self.files.make_directories, self.path(area))

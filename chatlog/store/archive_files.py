@@ -23,6 +23,8 @@ class ArchiveFiles(OsFiles):
     def rename_new(self, old: str, new: str) -> None:
         """Rename within the file system; FileExistsError if there is a ``new``, which stays as it is. Where
         the file system has no call that makes sure of that, it is looked at before."""
+        if os.path.lexists(new):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
         if self._link(old, new):
             os.unlink(old)
             return
@@ -40,7 +42,8 @@ class ArchiveFiles(OsFiles):
         try:
             self.system.link(old, new)
         except FileExistsError:
-            # NFS asks again when an answer is lost, and is told that it is there: since the first time.
+            # NFS asks again when an answer is lost, and is told that it is there: since the first time. What
+            # FUSE says of two links is that they are two files, so that is not looked at elsewhere.
             if not _is_same(old, new):
                 raise
         except OSError as error:
@@ -48,7 +51,7 @@ class ArchiveFiles(OsFiles):
                 raise
             self.lacks(LINKS, error)
             return False
-        if not _is_same(old, new):
+        if not os.path.lexists(new):
             # FUSE-T says that it did what it cannot do: https://github.com/macos-fuse-t/fuse-t/issues/66
             self.lacks(LINKS, OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), new))
             return False

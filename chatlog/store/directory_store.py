@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from chatlog.files import DIRECTORY_SYNC, SYNC, write_whole
+from chatlog.files import DIRECTORY_SYNC, MISSING, SYNC, write_whole
 from chatlog.store.archive_files import LINKS, ArchiveFiles
 from chatlog.store.store import EXISTS, MISSING, OBJECT, REFUSED, TRANSIENT, Head, StoreError
 
@@ -17,7 +17,8 @@ _CHUNK = 1 << 20
 _UNFINISHED = ".unfinished-"
 #: What a user has to mend, and what is wrong with a single object: its name, its size, what stands in its
 #: place. Anything else may pass.
-_REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+_REFUSALS = frozenset({errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+_LACKS = frozenset({*MISSING, errno.EXDEV, errno.EBADF, errno.EMLINK}) - {errno.EINVAL}
 _OF_ONE = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EFBIG, errno.ELOOP, errno.EISDIR})
 _REMARKS = {
     LINKS: "no hard links, so that objects are renamed",
@@ -49,9 +50,8 @@ class DirectoryStore:
             failure.of_all = True
             if failure.kind in (REFUSED, OBJECT):
                 failure.kind = REFUSED
-                failure.remedy = (
-                    f"let chatlog write to {self._root}, or set archive.directory to another place"
-                )
+                first = "" if error.errno in _LACKS | _OF_ONE else f"let chatlog write to {self._root}, or "
+                failure.remedy = f"{first}set archive.directory to a directory on another file system"
             raise failure from error
         kind = self._files.kind(self._root)
         found = [_REMARKS[what] for what in self._files.lacking if what in _REMARKS]
@@ -217,5 +217,5 @@ def _key_order(entry: os.DirEntry[str]) -> str:
 def _error(error: OSError) -> StoreError:
     words = error.strerror or type(error).__name__
     where = f"{error.filename}: " if error.filename else ""
-    kind = REFUSED if error.errno in _REFUSALS else OBJECT if error.errno in _OF_ONE else TRANSIENT
+    kind = REFUSED if error.errno in _REFUSALS | _LACKS else OBJECT if error.errno in _OF_ONE else TRANSIENT
     return StoreError(f"{where}{words}", kind, errno.errorcode.get(error.errno or 0, "OSError"))

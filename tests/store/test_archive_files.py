@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -35,6 +36,14 @@ class Twice(OddCalls):
         super().link(old, new)
 
 
+class TwoFiles(OddCalls):
+    """FUSE without its inodes: two names of a file are two files to those who look."""
+
+    def link(self, old: str, new: str) -> None:
+        self.refuse("link", new)
+        shutil.copy(old, new)
+
+
 class ArchiveCase(SynchronousTestCase):
     def setUp(self) -> None:
         home = tempfile.TemporaryDirectory()
@@ -52,6 +61,7 @@ class ArchiveCase(SynchronousTestCase):
         yield "says so", SaysSo(), {LINKS}
         yield "says so, and EINVAL", SaysSo({"rename_without_replacing": errno.EINVAL}), {LINKS}
         yield "twice", Twice(), set()
+        yield "two files", TwoFiles(), set()
         for code in MISSING:
             yield f"sync {code}", OddCalls({"fdatasync": code, "fsync": code}), {SYNC}
             yield (
@@ -119,40 +129,36 @@ class ArchiveTests(ArchiveCase):
         self.assertGreater(count, 80)
 
     def test_unfit(self) -> None:
-        """A file system on which a new file takes the place of an old one is refused before anything is
-        stored, and so is one that gives back something else."""
-
-        class Replaces(OddCalls):
-            def rename_without_replacing(self, old: str, new: str) -> None:
-                os.replace(old, new)
+        """A file system that gives back something else is refused before anything is stored."""
 
         class Forgets(OddCalls):
             def link(self, old: str, new: str) -> None:
                 super().link(old, new)
                 os.truncate(new, 0)
 
-        for calls, text in (
-            (Replaces({"link": errno.ENOSYS}), "replaced"),
-            (Forgets(), "not what was written"),
-        ):
-            with self.assertRaises(StoreError) as raised:
-                DirectoryStore(self.home, ArchiveFiles(calls)).prepare()
-            error = raised.exception
-            self.assertEqual((error.kind, error.of_all), (REFUSED, True))
-            self.assertIn(text, str(error))
-            self.assertIn(self.home, str(error))
-            self.assertIn("archive.directory", error.remedy)
-            self.assertEqual(os.listdir(self.home), [])
+        with self.assertRaises(StoreError) as raised:
+            DirectoryStore(self.home, ArchiveFiles(Forgets())).prepare()
+        error = raised.exception
+        self.assertEqual((error.kind, error.of_all), (REFUSED, True))
+        self.assertIn("what is read is not what was written", str(error))
+        self.assertIn(self.home, str(error))
+        self.assertIn("archive.directory", error.remedy)
+        self.assertEqual(os.listdir(self.home), [])
 
     def test_may_not_be_written(self) -> None:
         """An archive that may not be written is refused at the start, with its name and a remedy; what may
         pass is tried again."""
-        for code, kind in ((errno.EROFS, REFUSED), (errno.ENOSPC, TRANSIENT), (errno.EIO, TRANSIENT)):
+        for code, kind in (
+            (errno.EROFS, REFUSED),
+            (errno.EXDEV, REFUSED),
+            (errno.ENOSPC, TRANSIENT),
+            (errno.EIO, TRANSIENT),
+        ):
             with self.assertRaises(StoreError) as raised:
                 DirectoryStore(self.home, ArchiveFiles(OddCalls({"O_EXCL": code}))).prepare()
             self.assertEqual(raised.exception.kind, kind)
             self.assertIn(self.home, str(raised.exception))
-            self.assertEqual(self.home in raised.exception.remedy, kind == REFUSED)
+            self.assertEqual("archive.directory" in raised.exception.remedy, kind == REFUSED)
 
     def test_trouble_of_one_object(self) -> None:
         """A name that the file system does not take, or a file that is too large for it, is that object's
