@@ -24,11 +24,13 @@ NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 #: What a file system says that does not have a call. ENOSYS: FUSE, shared folders of virtual machines;
 #: ENOTSUP and EOPNOTSUPP: SMB, and FAT behind it; EINVAL: 9p, older SMB; EPERM: FAT, and a container that is
 #: not allowed the call; ENOTTY: some of FUSE's.
-MISSING = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.EPERM})
+NO_SUCH_CALL = frozenset(
+    {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.EPERM}
+)
 #: The same of a call on a directory; SMB, NFS and FUSE have more to say there.
-_NOT_OF_DIRECTORIES = MISSING | {errno.EBADF, errno.EISDIR, errno.EACCES}
+_NOT_OF_DIRECTORIES = NO_SUCH_CALL | {errno.EBADF, errno.EISDIR, errno.EACCES}
 #: The same of locks. ENOLCK: NFS whose lock daemon does not run.
-_NO_LOCKS = MISSING | {errno.ENOLCK, errno.EBADF}
+_NO_LOCKS = NO_SUCH_CALL | {errno.ENOLCK, errno.EBADF}
 #: More bytes than any disk has: nobody knows how many are free.
 _UNKNOWN = 1 << 62
 
@@ -191,7 +193,7 @@ class OsFiles:
         try:
             return self.system.open(path, flags | os.O_EXCL)
         except OSError as error:
-            if error.errno not in MISSING:
+            if error.errno not in NO_SUCH_CALL:
                 raise
             if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
@@ -247,12 +249,12 @@ class OsFiles:
         try:
             self.system.fdatasync(fd)
         except OSError as error:
-            if error.errno not in MISSING:
+            if error.errno not in NO_SUCH_CALL:
                 raise
             try:
                 self.system.fsync(fd)
             except OSError as other:
-                if other.errno not in MISSING:
+                if other.errno not in NO_SUCH_CALL:
                     raise
                 self.lacks(SYNC, other)
                 return
@@ -327,7 +329,7 @@ class OsFiles:
         try:
             state = self.system.statvfs(directory)
         except OSError as error:
-            if error.errno in MISSING:
+            if error.errno in NO_SUCH_CALL:
                 return _UNKNOWN
             raise
         # File systems that do not know their size have none.

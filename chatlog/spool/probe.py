@@ -6,7 +6,16 @@ import errno
 import os
 from contextlib import suppress
 
-from chatlog.files import DIRECTORY_SYNC, LOCKS, MISSING, NO_DESCRIPTORS, NO_SPACE, SYNC, Files, write_whole
+from chatlog.files import (
+    DIRECTORY_SYNC,
+    LOCKS,
+    NO_DESCRIPTORS,
+    NO_SPACE,
+    NO_SUCH_CALL,
+    SYNC,
+    Files,
+    write_whole,
+)
 
 #: Longer than any name in a spool: platform, channel, time, instance, number, endings.
 LONGEST_NAME = 160
@@ -74,7 +83,7 @@ class _Trial:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if not isinstance(error, OSError) or error.errno in _TROUBLE | NO_SPACE:
             return
-        if self.what or error.errno in MISSING:
+        if self.what or error.errno in NO_SUCH_CALL:
             raise Unfit(f"{self.what or 'no file can be made in it'} ({error.strerror})") from error
 
 

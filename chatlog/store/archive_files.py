@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from chatlog.files import MISSING, NO_SPACE, OsFiles
+from chatlog.files import NO_SPACE, NO_SUCH_CALL, OsFiles
 
 #: What else a file system may lack: hard links.
 LINKS = "links"
@@ -31,7 +31,7 @@ class ArchiveFiles(OsFiles):
         try:
             self.system.rename_without_replacing(old, new)
         except OSError as error:
-            if error.errno not in MISSING:
+            if error.errno not in NO_SUCH_CALL:
                 raise
             # Only one process writes under these names.
             if os.path.lexists(new):

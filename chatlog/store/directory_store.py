@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from chatlog.files import DIRECTORY_SYNC, MISSING, SYNC, write_whole
+from chatlog.files import DIRECTORY_SYNC, NO_SUCH_CALL, SYNC, write_whole
 from chatlog.store.archive_files import LINKS, ArchiveFiles
 from chatlog.store.store import EXISTS, MISSING, OBJECT, REFUSED, TRANSIENT, Head, StoreError
 
@@ -18,7 +18,7 @@ _UNFINISHED = ".unfinished-"
 #: What a user has to mend, and what is wrong with a single object: its name, its size, what stands in its
 #: place. Anything else may pass.
 _REFUSALS = frozenset({errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
-_LACKS = frozenset({*MISSING, errno.EXDEV, errno.EBADF, errno.EMLINK}) - {errno.EINVAL}
+_LACKS = frozenset({*NO_SUCH_CALL, errno.EXDEV, errno.EBADF, errno.EMLINK}) - {errno.EINVAL}
 _OF_ONE = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EFBIG, errno.ELOOP, errno.EISDIR})
 _REMARKS = {
     LINKS: "no hard links, so that objects are renamed",
