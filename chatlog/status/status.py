@@ -302,4 +302,6 @@ _TOTALS = fields(Counters)
 
 
 def _plain(total: Any) -> Any:
-    return dict(total) if isinstance(total, dict) else total
+    if not isinstance(total, dict):
+        return total
+    return {" ".join(key) if isinstance(key, tuple) else key: count for key, count in total.items()}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import fields
 
+import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import HttpSettings, S3Settings, Secret
@@ -320,6 +322,15 @@ class PartTests(StatusCase):
         self.scene.counters.duplicates = 2
         counters = self.scene.facts()["counters"]
         self.assertEqual((counters["dropped"], counters["duplicates"]), ({"overflow": 4}, 2))
+
+    def test_facts_are_json(self) -> None:
+        """Whatever was counted, the facts can be written as JSON."""
+        for field in fields(self.scene.counters):
+            total = getattr(self.scene.counters, field.name)
+            if isinstance(total, dict):
+                total[("twitch", "room0", "new") if field.name == "unknown_kinds" else "x"] = 1
+        facts = json.loads(orjson.dumps(self.scene.facts()))
+        self.assertEqual(facts["counters"]["unknown_kinds"], {"twitch room0 new": 1})
 
 
 class SnapshotTests(StatusCase):
