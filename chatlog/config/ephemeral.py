@@ -1,13 +1,15 @@
 """Whether a directory lasts: containers and small clouds throw their root file system away.
 
 What was recorded and not uploaded yet is only in ``recorder.directory``. Where that lies on a file system
-that a restart empties, it says so at the start instead of when it is too late.
+that a restart empties, it says so at the start instead of when it is too late. So it does of a file system
+that is known to give trouble.
 """
 
 from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
 
 from chatlog.config.settings import Settings
 from chatlog.mounts import mount_of
@@ -24,6 +26,24 @@ _CONTAINER = ("a container", "mount a volume and put the directory on it")
 #: File systems whose contents are in memory.
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _OVERLAYS = frozenset({"overlay", "aufs", "fuse-overlayfs", "fuse.fuse-overlayfs"})
+#: Buckets that are mounted: nothing can be appended to an object, and there is no rename.
+_BUCKETS = frozenset(
+    f"fuse.{name}"
+    for name in (
+        "s3fs",
+        "gcsfuse",
+        "mountpoint-s3",
+        "goofys",
+        "geesefs",
+        "rclone",
+        "blobfuse",
+        "blobfuse2",
+        "ossfs",
+    )
+) | {"mountpoint-s3"}
+#: File systems of another machine, or of the host of a virtual one.
+_ELSEWHERE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "vboxsf", "prl_fs", "afs", "ncpfs"})
+_ELSEWHERE_FUSE = ("fuse.sshfs", "fuse.vmhgfs", "fuse.davfs", "fuse.curlftpfs", "fuse.grpcfuse", "fuse.osxfs")
 
 
 def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = "recorder.directory") -> str:
@@ -56,10 +76,34 @@ def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = 
     )
 
 
+def unsuited(directory: str, mounts: str, key: str = "recorder.directory") -> str:
+    """A sentence on a file system that is known to give a spool, or an archive, trouble, and what to do about
+    it; ``""`` for all others. What it really does is tried out at the start."""
+    _, kind = mount_of(directory, mounts)
+    shown = f"{key}: {printable(directory, 200)}"
+    if kind in _BUCKETS:
+        remedy = "name the bucket in archive.url (or s3) instead"
+        if key == "recorder.directory":
+            remedy = f"put the directory on a local disk, and {remedy}"
+        return f"{shown} is a bucket that looks like a directory ({kind}): writes may be lost; {remedy}"
+    if key == "recorder.directory" and (kind in _ELSEWHERE or kind.startswith(_ELSEWHERE_FUSE)):
+        return (
+            f"{shown} is on another machine, or on the host of this one ({kind}): recording depends on it, "
+            "and on locks and syncs that reach so far; put the directory on a local disk"
+        )
+    return ""
+
+
 def warnings(settings: Settings, environ: Mapping[str, str], mounts: str) -> list[str]:
-    """The sentences on all directories of ``settings`` that must last."""
+    """The sentences on all directories of ``settings``: whether they last, and what they are on."""
     places = [("recorder.directory", settings.recorder.directory)]
-    if settings.s3 is None and settings.archive.url is None:
+    url = settings.archive.url
+    if settings.s3 is None and url is None:
         places.append(("archive.directory", settings.archive.directory))
-    found = (warning(os.path.realpath(place), environ, mounts, key) for key, place in places)
+    elif settings.s3 is None and url is not None and url.startswith("file://"):
+        places.append(("archive.url", unquote(urlsplit(url).path)))
+    found = []
+    for key, place in places:
+        path = os.path.realpath(place)
+        found += [warning(path, environ, mounts, key), unsuited(path, mounts, key)]
     return [text for text in found if text]

@@ -103,6 +103,10 @@ class Commits:
         else:
             self._sealing.append(file.name)
 
+    def distrust(self, text: str) -> None:
+        """The disk did not keep what was written, as something else than a sync has shown."""
+        self._fail(f"the disk did not keep what was written: {text}")
+
     # -- What others may ask
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeVar
 
 from chatlog.files import NO_DESCRIPTORS
@@ -33,8 +32,13 @@ def default_limit(allowed: int | None = None) -> int:
 class Descriptors:
     """Hands out descriptors of the spool's open files and keeps at most ``limit`` of them open."""
 
-    def __init__(self, spool: Spool, limit: int) -> None:
+    def __init__(
+        self, spool: Spool, limit: int, on_failed: Callable[[OpenFile, OSError], object] | None = None
+    ) -> None:
+        """``on_failed(file, error)`` is told of a file that the file system may not have kept: some report
+        that only when the file is closed, and never again."""
         self._spool = spool
+        self._on_failed = on_failed
         self.limit = max(1, limit)
         # Least recently used first; the values mean nothing.
         self._open: dict[OpenFile, None] = {}
@@ -83,6 +87,8 @@ class Descriptors:
 
     def _close(self, file: OpenFile) -> None:
         fd, file.fd = file.fd, -1
-        # A write that failed late shows again when the file is synced, which is where it counts.
-        with suppress(OSError):
+        try:
             self._spool.files.close(fd)
+        except OSError as error:
+            if self._on_failed is not None and file.size:
+                self._on_failed(file, error)

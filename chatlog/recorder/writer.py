@@ -37,7 +37,7 @@ class Writer:
         self._files = spool.files
         self._counters = counters
         self._commits = commits
-        self._descriptors = Descriptors(spool, descriptors)
+        self._descriptors = Descriptors(spool, descriptors, self._not_kept)
         #: A record that was written lately, and the time of day then.
         self.newest = b"", 0.0
 
@@ -90,6 +90,9 @@ class Writer:
         self._wrote(room, file, len(lines), taken, now)
         if file.size >= self._rotate_size:
             self.retire(room)
+
+    def _not_kept(self, file: OpenFile, error: OSError) -> None:
+        self._commits.distrust(f"{file.name} could not be closed: {error.strerror or error}")
 
     def retire(self, room: Room) -> None:
         """Finish the room's file, if it has one; the room goes on in a new one."""

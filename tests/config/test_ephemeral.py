@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config.ephemeral import warning, warnings
+from chatlog.config.ephemeral import unsuited, warning, warnings
 from chatlog.config.settings import ArchiveSettings, RecorderSettings, S3Settings, Settings
 from chatlog.mounts import read_mounts
 
@@ -130,11 +130,55 @@ class WarningTests(SynchronousTestCase):
         linked = Settings(recorder=RecorderSettings("linked/spool"), s3=S3Settings("bucket"))
         self.assertEqual(warnings(linked, FLY, f"{root}/dev/vdc {volume} ext4 rw 0 0\n"), [])
 
+    def test_file_systems_that_give_trouble(self) -> None:
+        """A bucket that looks like a directory, or a directory of another machine, is told of with what to do
+        about it before anything is written; an archive may be on another machine."""
+        kinds = {
+            "fuse.s3fs": "bucket",
+            "fuse.gcsfuse": "bucket",
+            "fuse.mountpoint-s3": "bucket",
+            "fuse.rclone": "bucket",
+            "nfs4": "local disk",
+            "cifs": "local disk",
+            "9p": "local disk",
+            "vboxsf": "local disk",
+            "fuse.sshfs": "local disk",
+            "fuse.vmhgfs-fuse": "local disk",
+            "ext4": "",
+            "fuseblk": "",
+            "fuse.glusterfs": "",
+            "virtiofs": "",
+        }
+        for kind, text in kinds.items():
+            place = self.mktemp()
+            mounts = f"/dev/vdb / ext4 rw 0 0\nx {os.path.realpath(place)} {kind} rw 0 0\n"
+            both = Settings(
+                recorder=RecorderSettings(f"{place}/a"), archive=ArchiveSettings(directory=f"{place}/b")
+            )
+            found = warnings(both, {}, mounts)
+            if not text:
+                self.assertEqual(found, [], kind)
+                continue
+            self.assertEqual(len(found), 2 if text == "bucket" else 1, kind)
+            for said in found:
+                self.assertIn(kind, said)
+                self.assertIn(text, said)
+                self.assertIn(os.path.realpath(place), said)
+
+    def test_archive_of_a_file_url(self) -> None:
+        """An archive that is named by an address of a directory is looked at, too."""
+        settings = Settings(
+            recorder=RecorderSettings("/data/spool"), archive=ArchiveSettings("file:///arch%69ve")
+        )
+        [said] = warnings(settings, FLY, FLY_VOLUME)
+        self.assertTrue(said.startswith("archive.url: /archive is on the root file system"), said)
+
     @given(st.text(), st.text(), st.sampled_from(({}, FLY)))
     def test_anything(self, directory: str, mounts: str, environ: dict[str, str]) -> None:
         """No table and no name makes it fail or say more than a line."""
         for text in (mounts, "/dev/vdb / ext4 rw 0 0\n" + mounts):
             self.assertNotIn("\n", warning("/" + directory, environ, text))
+            self.assertNotIn("\n", unsuited("/" + directory, text))
 
 
 class MountsTests(SynchronousTestCase):

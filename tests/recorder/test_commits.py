@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.fakes import QueuedThreads
+from tests.fakes import MemoryFiles, QueuedThreads
 from tests.recording import Recording, line
 
 
@@ -228,6 +229,46 @@ class FatalTests(SynchronousTestCase):
             again = Recording(files=rig.files).start()
             again.advance(2)
             self.assertEqual(len(again.contents("sealed")), rig.counters.written)
+
+    def test_close_fails(self) -> None:
+        """Some file systems say only when a file is closed that they did not keep it, and a sync says nothing
+        later; that is as serious as a sync that fails."""
+        rig = Recording().start()
+        rig.append("one", line(1))
+        rig.advance(0.5)
+
+        def rule(called: str, path: str) -> None:
+            if called == "close" and "twitch_one" in path:
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        rig.files.rule = rule
+        rig.recorder.rotate_now()
+        rig.files.rule = lambda called, path: None
+        rig.advance(5)
+        self.assertEqual(len(rig.fatal), 1)
+        self.assertIn("could not be closed: Input/output error", rig.fatal[0])
+        self.assertEqual((rig.counters.durable, rig.contents("sealed")), (0, {}))
+
+    def test_sync_without_syncfs(self) -> None:
+        """Where everything cannot be synced at once, a file that cannot be opened is none that is safe: a
+        forgotten one of a server ends the process, too few descriptors put it off, and one that is gone is
+        the only one that may be."""
+        for code, fatal, durable in (
+            (errno.ESTALE, 1, 0),
+            (errno.EIO, 1, 0),
+            (errno.EMFILE, 0, 0),
+            (errno.ENOENT, 0, 1),
+        ):
+            rig = Recording(files=MemoryFiles(syncs_all=False)).start()
+            rig.append("one", line(1))
+
+            def rule(called: str, path: str, code: int = code) -> None:
+                if called == "reopen":
+                    raise OSError(code, os.strerror(code), path)
+
+            rig.files.rule = rule
+            rig.advance(3)
+            self.assertEqual((len(rig.fatal), rig.counters.durable), (fatal, durable), os.strerror(code))
 
     def test_sync_hangs(self) -> None:
         """A sync that does not come back for 20 seconds is given up, once; ticks go on meanwhile."""
