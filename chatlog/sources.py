@@ -124,6 +124,7 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         any("{channel_id}" in template for template in settings.subscribe),
     )
     rooms.missing = ids.missing
+    rooms.pool.absent = lambda: sum(1 for name in ids.missing if name not in rooms.pool.rooms)
     together = MultiService()
     together.setName("kick")
     for part in (rooms.pool, rooms, ids):

@@ -34,6 +34,7 @@ from chatlog.recorder.commits import Threads
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
 from chatlog.reload import Reload, in_force
+from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.rooms.pool import Pool
@@ -237,8 +238,18 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
         platforms.add(platform, channel)
     rooms.on_add, rooms.on_remove = platforms.add, platforms.remove
 
+    acknowledged = Acknowledged(files, directory)
+    acknowledged.load()
     status: Status = Status(
-        settings, counters, recorder, uploader, platforms.pools, reactor, wall, platforms.missing
+        settings,
+        counters,
+        recorder,
+        uploader,
+        platforms.pools,
+        reactor,
+        wall,
+        platforms.missing,
+        acknowledged=acknowledged,
     )
     status.earlier = lambda: (presence.since, presence.lost)
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)

@@ -24,6 +24,9 @@ from tests.test_layering import imports, modules
 #: The facts of a daemon in which all is well.
 WELL: dict[str, Any] = {
     "version": "1.2.3",
+    "headline": {"severity": "ok", "text": "Recording all 3 rooms"},
+    "conditions": [],
+    "rate": 412.0,
     "instance": "left",
     "uptime": 7300.0,
     "now": 1000.0,
@@ -176,33 +179,51 @@ class StatusTests(CommandCase):
     """chatlog status."""
 
     def test_well(self) -> None:
-        """A few lines for people, and 0."""
+        """The headline and a few lines for people, and 0; a note changes nothing of that."""
         result = self.call("status", "-c", self.serve(status=(200, WELL)))
         self.assertEqual((result.exit_code, result.stderr), (0, ""))
         lines = result.stdout.splitlines()
-        self.assertEqual(lines[0], "Chatlog 1.2.3, instance left, up for 2.0 h")
-        self.assertIn("twitch   3 of 3 rooms recorded, 1 of 1 connections up", lines)
+        self.assertEqual(lines[0], "Recording all 3 rooms")
+        self.assertEqual(lines[1], "Chatlog 1.2.3, instance left, up for 2.0 h, 412 messages a minute")
+        self.assertIn("twitch   3 of 3 rooms recorded, 1 of 1 connection up", lines)
         self.assertIn("spool    12.0 MB of 2.0 GB, 40.0 GB free on its disk", lines)
         self.assertIn(
-            "uploads  ok; 1 file waiting, 500 B, the oldest 60 s old; the latest was stored 10 s ago", lines
+            "uploads  the store takes files; 1 file waiting, 500 B, the oldest 60 s old; the latest was "
+            "stored 10 s ago",
+            lines,
         )
+        note = {"headline": {"severity": "note", "text": "Recording 297 of 300 rooms"}}
+        self.assertEqual(self.call("status", "-c", self.serve(status=(200, {**WELL, **note}))).exit_code, 0)
 
     def test_trouble(self) -> None:
-        """What is wrong is said in the words of who knows, fit for a terminal, and the status is 1."""
+        """What is wrong is said with what to do about it, fit for a terminal, and the status is 1."""
+        headline = {"severity": "critical", "text": "None of 3 rooms is recorded; no connection to Twitch"}
+        condition = {
+            "code": "PLATFORM_DOWN",
+            "severity": "critical",
+            "text": "no connection to Twitch\x1b[2J",
+            "remedy": "Look at the network.",
+        }
+        facts = {**WELL, "headline": headline, "conditions": [condition]}
+        result = self.call("status", "-c", self.serve(status=(200, facts)))
+        self.assertEqual(result.exit_code, 1)
+        lines = result.stdout.splitlines()
+        self.assertEqual(lines[0], headline["text"])
+        self.assertEqual(
+            lines[2:4], [r"critical  no connection to Twitch\x1b[2J", "          Look at the network."]
+        )
+
+    def test_trouble_of_another_version(self) -> None:
+        """A recorder that gives no verdict is judged by its facts."""
+        before = {key: WELL[key] for key in WELL if key not in ("headline", "conditions", "rate")}
         for change, words in (
             ({"alarms": [{"code": "x", "text": "rooms\x1b[2J are missing"}]}, r"rooms\x1b[2J are missing"),
-            ({"platforms": [{"platform": "kick", "rooms": 2, "recorded": 1}]}, "1 of 2 rooms recorded"),
-            ({"platforms": [{"platform": "kick", "trouble": "connection lost"}]}, "connection lost"),
-            (
-                {"platforms": [{"platform": "kick", "late": 5, "late_rooms": ["a", "b"]}]},
-                "not recorded: a, b and 3 more",
-            ),
-            ({"spool": {"trouble": "disk full"}}, "disk full"),
-            ({"uploads": {"state": "refused", "last_error": "AccessDenied"}}, "AccessDenied"),
+            ({"spool": {"trouble": "disk full"}}, "spool"),
+            ({"uploads": {"state": "refused"}}, "the store refuses files"),
             ({"uploads": {"state": "ok", "quarantined": 2}}, "2 files put aside"),
             ({"counters": {"dropped": {"overflow": 7}}}, "7 not kept"),
         ):
-            result = self.call("status", "-c", self.serve(status=(200, {**WELL, **change})))
+            result = self.call("status", "-c", self.serve(status=(200, {**before, **change})))
             self.assertEqual(result.exit_code, 1, change)
             self.assertIn(words, result.stdout, change)
             self.assertNotIn("\x1b[2J", result.stdout)
@@ -250,12 +271,14 @@ class RoomsTests(CommandCase):
         self.assertEqual([json.loads(line) for line in result.stdout.splitlines()], ROOMS)
 
     def test_add_and_remove(self) -> None:
-        """The recorder is told, with the token, which nobody gets to see."""
-        path = self.serve(**{"rooms": (201, {}), "rooms/twitch/bob": (200, {})})
+        """The recorder is told, with the token, which nobody gets to see; several rooms at once, by name or
+        by address, and what became of each is said."""
+        recorded = (200, {"state": "recorded", "problem": ""})
+        path = self.serve(**{"rooms": (201, {}), "rooms/twitch/bob": recorded, "rooms/kick/ann": recorded})
         for arguments in (
-            ("add", "twitch/#Bob"),
+            ("add", "https://www.twitch.tv/Bob", "twitch/#BOB"),
             ("add", "kick/ann", "--chatroom-id", "12"),
-            ("remove", "twitch/bob"),
+            ("remove", "m.twitch.tv/bob", "KICK/ann"),
         ):
             result = self.call("rooms", *arguments, "-c", path)
             self.assertEqual(result.exit_code, 0, result.output)
@@ -265,28 +288,56 @@ class RoomsTests(CommandCase):
             self.page.asked,
             [
                 ("POST", "/api/v1/rooms", bearer, {"platform": "twitch", "name": "bob"}),
+                ("GET", "/api/v1/rooms/twitch/bob", bearer, None),
                 ("POST", "/api/v1/rooms", bearer, {"platform": "kick", "name": "ann", "chatroom_id": 12}),
+                ("GET", "/api/v1/rooms/kick/ann", bearer, None),
                 ("DELETE", "/api/v1/rooms/twitch/bob", bearer, None),
+                ("DELETE", "/api/v1/rooms/kick/ann", bearer, None),
             ],
         )
 
+    def test_refused_room(self) -> None:
+        """A room that the platform does not give is said to be so, why, and what to do; the status is 1."""
+        facts = {
+            "state": "wanted",
+            "problem": "unidentified",
+            "reason": "Kick knows no channel of that name",
+            "remedy": "Check the spelling.",
+        }
+        path = self.serve(**{"rooms": (201, {}), "rooms/kick/ghosty": (200, facts)})
+        result = self.call("rooms", "add", "kick/ghosty", "-c", path)
+        self.assertEqual(result.exit_code, 1)
+        self.assertEqual(
+            result.stdout,
+            "kick/ghosty: not recorded: Kick knows no channel of that name. Check the spelling.\n",
+        )
+
+    def test_acknowledge(self) -> None:
+        """A room that is not recorded can be acknowledged, and that taken back."""
+        path = self.serve(**{"rooms/twitch/bob/acknowledge": (200, {})})
+        result = self.call("rooms", "acknowledge", "twitch/bob", "-c", path)
+        self.assertEqual(result.exit_code, 0)
+        self.assertEqual(result.stdout, "twitch/bob: acknowledged until it is recorded again\n")
+        result = self.call("rooms", "acknowledge", "--undo", "twitch/bob", "-c", path)
+        self.assertEqual((result.exit_code, result.stdout), (0, "twitch/bob: told of again\n"))
+        self.assertEqual([each[0] for each in self.page.asked], ["POST", "DELETE"])
+
     def test_refused(self) -> None:
-        """The recorder's words, and 2."""
+        """A room that is not there: 1. A recorder that cannot be told: 2."""
         result = self.call("rooms", "remove", "twitch/nobody", "-c", self.serve())
-        self.assertEqual(result.exit_code, 2)
-        self.assertRegex(result.stderr, r"Error: 127\.0\.0\.1:\d+: HTTP 404: no such room\n")
+        self.assertEqual((result.exit_code, result.stdout), (1, "twitch/nobody: was not on the list\n"))
         result = self.call("rooms", "remove", "twitch/nobody", "-c", self.config())
         self.assertIn("http.token", result.stderr)
 
     def test_no_room(self) -> None:
         """What cannot be a room is not sent anywhere."""
         path = self.config()
-        for room in ("bob", "youtube/bob", "twitch/", "twitch/a/b"):
-            result = self.call("rooms", "add", room, "-c", path)
+        for room in ("bob", "youtube/bob", "twitch/", "twitch/a/b", "https://www.twitch.tv/directory"):
+            result = self.call("rooms", "add", "twitch/fine", room, "-c", path)
             self.assertEqual(result.exit_code, 2)
-            self.assertIn("is no room; write twitch/NAME or kick/NAME", result.stderr)
+            self.assertIn(repr(room), result.stderr)
         result = self.call("rooms", "add", "twitch/bob", "--chatroom-id", "3", "-c", path)
-        self.assertIn("--chatroom-id is for rooms of Kick", result.stderr)
+        self.assertIn("--chatroom-id is for one room of Kick", result.stderr)
 
 
 class ProcessTests(CommandCase):
@@ -311,6 +362,16 @@ class ProcessTests(CommandCase):
         environ = {"_CHATLOG_COMPLETE": "bash_complete", "COMP_WORDS": "chatlog rooms r", "COMP_CWORD": "2"}
         self.assertEqual(self.typed(**environ).stdout, "plain,remove\n")
         self.assertIn("complete", self.typed(_CHATLOG_COMPLETE="zsh_source").stdout)
+
+    def test_completion_of_rooms(self) -> None:
+        """The names of rooms come from the recorder that runs; without one there are none, and not a word."""
+        path = self.serve(rooms=(200, {"rooms": ROOMS}))
+        words = f"chatlog rooms remove -c {path} tw"
+        environ = {"_CHATLOG_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "5"}
+        self.assertEqual(self.typed(**environ).stdout, "plain,twitch/bob\n")
+        environ["COMP_WORDS"] = f"chatlog rooms remove -c {self.config()} tw"
+        done = self.typed(**environ)
+        self.assertEqual((done.stdout.strip(), done.stderr), ("", ""))
 
     def test_reader_that_leaves(self) -> None:
         """A pipe that is closed early is nobody's problem."""
@@ -350,18 +411,20 @@ class ProcessTests(CommandCase):
 
     def test_colours(self) -> None:
         """On a terminal what is wrong is red, unless NO_COLOR asks for none."""
-        path = self.serve(status=(200, {**WELL, "uploads": {"state": "refused"}}))
+        headline = {"severity": "critical", "text": "Recording all 3 rooms; the store refuses files"}
+        facts = {**WELL, "headline": headline, "uploads": {"state": "refused"}}
+        path = self.serve(status=(200, facts))
         status, shown = self.on_terminal("status", "-c", path, NO_COLOR="")
         self.assertEqual(status, 1)
-        self.assertIn("\x1b[31mrefused; 0 files waiting\x1b[0m", shown)
+        self.assertIn(f"\x1b[31m\x1b[1m{headline['text']}\x1b[0m", shown)
         status, shown = self.on_terminal("status", "-c", path, NO_COLOR="1")
         self.assertEqual((status, "\x1b" in shown), (1, False))
-        self.assertIn("refused; 0 files waiting", shown)
+        self.assertIn("the store refuses files; 0 files waiting", shown)
 
     def test_watched_until_interrupted(self) -> None:
         """It is shown again and again; Ctrl-C ends it without a word."""
         path = self.serve(status=(200, WELL))
-        status, shown = self.on_terminal("status", "--watch", "-c", path, interrupt_after="processor")
+        status, shown = self.on_terminal("status", "--watch", "-c", path, interrupt_after="uploads ")
         self.assertEqual(status, 130)
         self.assertIn("3 of 3 rooms recorded", shown)
         for word in ("Traceback", "Aborted"):

@@ -37,6 +37,7 @@ PURE = frozenset(
         "chatlog.record",
         "chatlog.verify.record_check",
         "chatlog.config.schema",
+        "chatlog.config.room_names",
         "chatlog.config.settings",
         "chatlog.twitch.events",
         "chatlog.twitch.irc",

@@ -37,9 +37,24 @@ def _rooms(facts: Facts, subject: str) -> str:
     platform = _platform(facts, subject)
     if platform is None or not platform["rooms"]:
         return f"no room of {name_of(subject)} is on the list any more"
-    return (
-        f"{platform['recorded']} of {many(platform['rooms'], 'room')} of {name_of(subject)} are recorded now"
-    )
+    recorded, known = platform["recorded"], platform["acknowledged"]
+    whole = f"{many(platform['rooms'], 'room')} of {name_of(subject)}"
+    words = f"{recorded} of {whole} {_is(recorded)} recorded now"
+    return f"{words}, {known} {_is(known)} acknowledged" if known else words
+
+
+def _refused(facts: Facts, subject: str) -> str:
+    return f"no {_other(facts, subject)}room is refused; {_rooms(facts, subject)}"
+
+
+def _silent(facts: Facts, subject: str) -> str:
+    return f"no {_other(facts, subject)}room is without an answer; {_rooms(facts, subject)}"
+
+
+def _other(facts: Facts, subject: str) -> str:
+    """Whether there are rooms that somebody knows of."""
+    platform = _platform(facts, subject)
+    return "other " if platform is not None and platform["acknowledged"] else ""
 
 
 def _connected(facts: Facts, subject: str) -> str:
@@ -82,8 +97,8 @@ _ENDINGS: Mapping[str, Callable[[Facts, str], str]] = {
     "LOGIN_REFUSED": _connected,
     "PLATFORM_DOWN": _connected,
     "CONNECTION_DOWN": _connected,
-    "ROOM_REFUSED": lambda facts, subject: f"no room is refused any more; {_rooms(facts, subject)}",
-    "ROOM_SILENT": lambda facts, subject: f"no room is without an answer any more; {_rooms(facts, subject)}",
+    "ROOM_REFUSED": _refused,
+    "ROOM_SILENT": _silent,
     "ROOM_UNIDENTIFIED": lambda facts, subject: f"the ids of all rooms are known; {_rooms(facts, subject)}",
     "ROOM_WAITING": _rooms,
     "COVERAGE_LOW": lambda facts, subject: (

@@ -24,18 +24,31 @@ Connect = Callable[[str, int], http.client.HTTPConnection]
 
 
 class ApiError(Exception):
-    """The daemon did not do what it was asked; the text says why and what may help."""
+    """The daemon did not do what it was asked; the text says why and what may help. ``status`` is that of
+    its answer, 0 if there was none."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+    @property
+    def of_room(self) -> bool:
+        """Whether it is about the room that was named, and others may fare better."""
+        return self.status in (400, 404, 409)
 
 
-def connect(host: str, port: int) -> http.client.HTTPConnection:
-    """A connection that gives up after a while."""
-    return http.client.HTTPConnection(host, port, timeout=WITHIN)
+def connecting(within: float) -> Connect:
+    """Makes connections that give up after so many seconds."""
+    return lambda host, port: http.client.HTTPConnection(host, port, timeout=within)
 
 
 class ApiClient:
     """The daemon that listens at ``listen`` (``host:port``), ``token`` being its ``http.token``."""
 
-    def __init__(self, listen: str, token: Secret | None = None, connect: Connect = connect) -> None:
+    def __init__(
+        self, listen: str, token: Secret | None = None, connect: Connect | None = None, within: float = WITHIN
+    ) -> None:
+        """``within``: seconds that the daemon has for an answer."""
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
         # Whoever listens on every address listens on this one.
@@ -43,7 +56,7 @@ class ApiClient:
         self._port = int(port)
         self._listen = listen
         self._token = token
-        self._connect = connect
+        self._connect = connect or connecting(within)
 
     def status(self) -> dict[str, Any]:
         """The facts, as ``Status.snapshot`` has them. Raises ApiError."""
@@ -69,6 +82,25 @@ class ApiClient:
             matching = answer["matching"] if isinstance(answer.get("matching"), int) else 0
         return list(found.values())
 
+    def some_rooms(self, limit: int, sort: str, problems: bool = False) -> list[dict[str, Any]]:
+        """The first rooms by that order, those with a problem alone if wanted. Raises ApiError."""
+        query = f"limit={limit}&sort={sort}{'&problems=1' if problems else ''}"
+        answer = self._ask("GET", f"/api/v1/rooms?{query}")
+        rooms = answer.get("rooms") if isinstance(answer, dict) else None
+        return [room for room in rooms if isinstance(room, dict)] if isinstance(rooms, list) else []
+
+    def room(self, platform: str, name: str) -> dict[str, Any] | None:
+        """One room, as ``Roster.room`` has it; None if it is not on the list. Raises ApiError."""
+        try:
+            answer = self._ask("GET", _path(platform, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        if not isinstance(answer, dict):
+            raise ApiError(f"{self._listen}: what answers there is no Chatlog")
+        return answer
+
     def add(self, platform: str, name: str, chatroom_id: int | None = None) -> bool:
         """Record a room from now on; False if it was recorded already. Raises ApiError."""
         room: dict[str, Any] = {"platform": platform, "name": name}
@@ -77,9 +109,19 @@ class ApiClient:
         answer = self._ask("POST", "/api/v1/rooms", room)
         return not isinstance(answer, dict) or answer.get("added") is not False
 
-    def remove(self, platform: str, name: str) -> None:
-        """Record a room no longer. Raises ApiError."""
-        self._ask("DELETE", f"/api/v1/rooms/{quote(platform, '')}/{quote(name, '')}")
+    def remove(self, platform: str, name: str) -> bool:
+        """Record a room no longer; False if it was not on the list. Raises ApiError."""
+        try:
+            self._ask("DELETE", _path(platform, name))
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def acknowledge(self, platform: str, name: str, known: bool = True) -> None:
+        """Say that it is known that a room is not recorded, or be told of it again. Raises ApiError."""
+        self._ask("POST" if known else "DELETE", f"{_path(platform, name)}/acknowledge")
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
         if method != "GET" and self._token is None:
@@ -120,4 +162,10 @@ class ApiClient:
             words = "what answers there is no Chatlog"
         elif status in (401, 403):
             words = f"http.token of this configuration is not taken{f': {words}' if words else ''}"
-        raise ApiError(f"{self._listen}: HTTP {status}{f': {words}' if words else ''}")
+        if status in (400, 404, 409) and words:
+            raise ApiError(words, status)
+        raise ApiError(f"{self._listen}: HTTP {status}{f': {words}' if words else ''}", status)
+
+
+def _path(platform: str, name: str) -> str:
+    return f"/api/v1/rooms/{quote(platform, '')}/{quote(name, '')}"

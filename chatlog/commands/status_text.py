@@ -7,32 +7,50 @@ from typing import Any, NamedTuple
 
 from chatlog.config.units import rough_duration, rough_size
 from chatlog.printable import printable
+from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING
+from chatlog.status.natural import natural
 
 #: Characters of a server's words that are shown.
-_SHOWN = 300
+_SHOWN = 500
+#: The severity of a line that says what to do.
+REMEDY = "remedy"
 
 
 class Line(NamedTuple):
-    """One line: what it is about, and in words how that is. ``fine`` is False where something is wrong."""
+    """One line: what it is about, and in words how that is. ``severity`` is ``ok``, ``note``, ``warning``,
+    ``critical``, or ``remedy`` for what can be done about the line before."""
 
     about: str
     words: str
-    fine: bool = True
+    severity: str = OK
+
+    @property
+    def fine(self) -> bool:
+        """Whether nobody has to do anything."""
+        return self.severity in (OK, NOTE, REMEDY)
+
+
+def is_well(status: dict[str, Any]) -> bool:
+    """Whether nobody has to do anything. A note is no reason."""
+    severity = _dict(status.get("headline")).get("severity")
+    if isinstance(severity, str):
+        return severity in (OK, NOTE)
+    return all(line.fine for line in status_lines(status))
 
 
 def status_lines(status: dict[str, Any]) -> Iterator[Line]:
     """The facts as ``Status.snapshot`` has them, in the order of their importance. Whatever another
     version leaves out is left out here."""
-    instance = status.get("instance") or ""
-    name = f"Chatlog {_text(status.get('version'))}" + (f", instance {_text(instance)}" if instance else "")
-    yield Line("", f"{name}, up for {rough_duration(_number(status.get('uptime')))}")
-    for alarm in _list(status.get("alarms")):
-        yield Line("alarm", _alarm(alarm), False)
+    headline = _dict(status.get("headline"))
+    if headline:
+        yield Line("", _text(headline.get("text")), _severity(headline))
+    yield Line("", header(status))
+    yield from condition_lines(status)
     for platform in _list(status.get("platforms")):
-        yield from _platform(platform)
-    yield from _spool(_dict(status.get("spool")))
-    yield from _uploads(_dict(status.get("uploads")), _number(status.get("now")))
-    yield from _counters(_dict(status.get("counters")))
+        yield _platform(platform)
+    yield _spool(_dict(status.get("spool")))
+    yield _uploads(_dict(status.get("uploads")), _number(status.get("now")))
+    yield _counters(_dict(status.get("counters")))
     process = _dict(status.get("process"))
     yield Line(
         "process",
@@ -41,36 +59,53 @@ def status_lines(status: dict[str, Any]) -> Iterator[Line]:
     )
 
 
-def _platform(platform: dict[str, Any]) -> Iterator[Line]:
+def header(status: dict[str, Any]) -> str:
+    """Which recorder that is, since when it runs, and how much is said."""
+    instance = status.get("instance") or ""
+    name = f"Chatlog {_text(status.get('version'))}" + (f", instance {_text(instance)}" if instance else "")
+    rate = f", {_number(status['rate']):.0f} messages a minute" if "rate" in status else ""
+    return f"{name}, up for {rough_duration(_number(status.get('uptime')))}{rate}"
+
+
+def condition_lines(status: dict[str, Any]) -> Iterator[Line]:
+    """What is wrong, and what to do about it."""
+    if "conditions" not in status:
+        for alarm in _list(status.get("alarms")):
+            yield Line("alarm", _text(alarm.get("text") or alarm.get("code")), WARNING)
+    for condition in _list(status.get("conditions")):
+        yield Line(_severity(condition), _text(condition.get("text")), _severity(condition))
+        if condition.get("remedy"):
+            yield Line("", _text(condition["remedy"]), REMEDY)
+
+
+def _severity(facts: dict[str, Any]) -> str:
+    severity = facts.get("severity")
+    return severity if severity in (OK, NOTE, WARNING, CRITICAL) else WARNING
+
+
+def _platform(platform: dict[str, Any]) -> Line:
     rooms, recorded = int(_number(platform.get("rooms"))), int(_number(platform.get("recorded")))
     connections, up = int(_number(platform.get("connections"))), int(_number(platform.get("up")))
-    about = _text(platform.get("platform"))
-    words = f"{recorded} of {rooms} rooms recorded, {up} of {connections} connections up"
-    yield Line(about, words, recorded == rooms)
-    trouble = platform.get("refused") or platform.get("trouble")
-    if trouble:
-        yield Line("", _text(trouble), False)
-    late = [_text(name) for name in platform.get("late_rooms") or [] if isinstance(name, str)]
-    if late:
-        more = int(_number(platform.get("late"))) - len(late)
-        yield Line("", f"not recorded: {', '.join(late)}{f' and {more} more' if more > 0 else ''}", False)
+    words = f"{recorded} of {_many(rooms, 'room')} recorded, {up} of {_many(connections, 'connection')} up"
+    known = int(_number(platform.get("acknowledged")))
+    if known:
+        words += f", {known} acknowledged"
+    return Line(_text(platform.get("platform")), words, OK if recorded + known >= rooms else NOTE)
 
 
-def _spool(spool: dict[str, Any]) -> Iterator[Line]:
+def _spool(spool: dict[str, Any]) -> Line:
     used, most, free = (_size(spool, key) for key in ("bytes", "max_bytes", "free_bytes"))
     words = f"{used} of {most}, {free} free on its disk"
     if _number(spool.get("durable_lag")) > 0:
         words += f"; all but the last {rough_duration(_number(spool.get('durable_lag')))} is on the disk"
     trouble = spool.get("fatal") or spool.get("trouble")
-    yield Line("spool", words, not trouble)
-    if trouble:
-        yield Line("", _text(trouble), False)
+    return Line("spool", words, WARNING if trouble else OK)
 
 
-def _uploads(uploads: dict[str, Any], now: float) -> Iterator[Line]:
+def _uploads(uploads: dict[str, Any], now: float) -> Line:
     state = _text(uploads.get("state"))
     waiting = int(_number(uploads.get("waiting_files")))
-    words = f"{state}; {_many(waiting, 'file')} waiting"
+    words = f"{_STORE.get(state, state)}; {_many(waiting, 'file')} waiting"
     if waiting:
         words += f", {_size(uploads, 'waiting_bytes')}"
         if uploads.get("oldest") is not None:
@@ -79,25 +114,28 @@ def _uploads(uploads: dict[str, Any], now: float) -> Iterator[Line]:
         ago = max(now - _number(uploads["last_success"]), 0.0)
         words += f"; the latest was stored {rough_duration(ago)} ago"
     aside = int(_number(uploads.get("quarantined")))
-    yield Line("uploads", words, state == "ok" and not aside)
-    if uploads.get("last_error") and state != "ok":
-        yield Line("", _text(uploads["last_error"]), False)
     if aside:
-        yield Line("", f"{_many(aside, 'file')} put aside: the log says why", False)
+        words += f"; {_many(aside, 'file')} put aside"
+    return Line("uploads", words, OK if state == "ok" and not aside else WARNING)
 
 
-def _counters(counters: dict[str, Any]) -> Iterator[Line]:
+#: The state of the store, in words.
+_STORE = {
+    "ok": "the store takes files",
+    "retrying": "the store does not take files at present",
+    "refused": "the store refuses files",
+    "clock wrong": "the store says that this machine's clock is wrong",
+}
+
+
+def _counters(counters: dict[str, Any]) -> Line:
     dropped = counters.get("dropped")
     lost = sum(int(_number(count)) for count in dropped.values()) if isinstance(dropped, dict) else 0
     words = f"{int(_number(counters.get('written')))} records since the start"
     gaps = int(_number(counters.get("gaps")))
     if gaps:
         words += f", {_many(gaps, 'gap')}"
-    yield Line("records", f"{words}{f', {lost} not kept' if lost else ''}", not lost)
-
-
-def _alarm(alarm: dict[str, Any]) -> str:
-    return _text(alarm.get("text") or alarm.get("meaning") or alarm.get("code"))
+    return Line("records", f"{words}{f', {lost} not kept' if lost else ''}", WARNING if lost else OK)
 
 
 def _many(count: int, what: str) -> str:
@@ -125,21 +163,49 @@ def _list(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+#: A room's state for people.
+_STATES = {
+    "recorded": "recorded",
+    "unwritten": "not written",
+    "refused": "refused",
+    "silent": "no answer",
+    "unidentified": "no id",
+    "disconnected": "no connection",
+    "waiting": "joining",
+}
+
+
+def state_of(room: dict[str, Any]) -> str:
+    """How a room is, in a word or two."""
+    state = _text(room.get("problem") or room.get("state"))
+    words = _STATES.get(state, state)
+    return f"{words}, acknowledged" if room.get("acknowledged") else words
+
+
+def reason_of(room: dict[str, Any]) -> str:
+    """Why a room is not recorded."""
+    return _text(room.get("reason") or "")
+
+
 def room_table(rooms: list[dict[str, Any]]) -> Iterator[tuple[str, bool]]:
     """Every room on a line, and whether it is recorded."""
     rows = [
         (
             _text(room.get("platform")),
             _text(room.get("name")),
-            _text(room.get("state")),
+            state_of(room),
             f"{_number(room.get('rate')):.0f}/min",
             f"{100 * _number(room.get('coverage_today')):.2f} %",
-            _text(room.get("reason") or ""),
+            reason_of(room),
         )
-        for room in sorted(rooms, key=lambda room: (str(room.get("platform")), str(room.get("name"))))
+        for room in sorted(rooms, key=_by_name)
     ]
     titles = ("platform", "room", "state", "messages", "today", "")
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(5)]
     for row in (titles, *rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join((*cells, row[5])).rstrip(), row is titles or row[2] == "recorded"
+
+
+def _by_name(room: dict[str, Any]) -> Any:
+    return str(room.get("platform")), natural(str(room.get("name")))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from chatlog.config.room_names import is_address, parse_room
 from chatlog.config.settings import Secret
 from chatlog.config.units import parse_duration, parse_size, show_duration, show_size
 from chatlog.naming import CHANNEL, INSTANCE
@@ -88,7 +89,19 @@ def choice(*words: str) -> Kind:
     return Kind(read)
 
 
+def _no_address(text: str, platform: str) -> None:
+    """Whoever copies the address of a channel is told its name."""
+    if is_address(text):
+        try:
+            found = parse_room(text)
+        except ValueError:
+            raise ValueError("is an address, but not that of a channel; write the channel's name") from None
+        where = "" if found.platform == platform else f", which belongs to {found.platform}.channels"
+        raise ValueError(f"is the address of a channel; write its name, {found.name}{where}")
+
+
 def _login(text: str) -> str:
+    _no_address(text, "twitch")
     folded = text.removeprefix("#").lower()
     if folded == SERVER_CHANNEL:
         raise ValueError("is the name under which Chatlog itself keeps what belongs to no room")
@@ -98,6 +111,7 @@ def _login(text: str) -> str:
 
 
 def _slug(text: str) -> str:
+    _no_address(text, "kick")
     folded = text.lower()
     if folded == SERVER_CHANNEL:
         raise ValueError("is the name under which Chatlog itself keeps what belongs to no room")

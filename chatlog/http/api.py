@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import orjson
 
 from chatlog.http.answers import Answer, error, json_answer, tagged
-from chatlog.rooms.room_list import Channel, Key, RoomListError, checked, key_of
+from chatlog.rooms.room_list import Channel, Key, RoomListError, checked_room, key_of
+from chatlog.status.natural import natural
+from chatlog.status.room_problems import KINDS, UNWRITTEN
 from chatlog.status.status import Status
 
 #: Rooms in one answer, unless asked for fewer.
@@ -22,14 +24,15 @@ _KEPT = 8
 
 Facts = dict[str, Any]
 
+_WORST_FIRST = (UNWRITTEN, *KINDS, "")
 #: By what a list of rooms may be sorted.
 SORTS: Mapping[str, Callable[[Facts], Any]] = {
-    "name": lambda room: (room["name"], room["platform"]),
-    "state": lambda room: (room["state"] == "recorded", room["state"], room["name"]),
-    "rate": lambda room: (-room["rate"], room["name"]),
-    "last": lambda room: (-(room["last"] or 0.0), room["name"]),
-    "gaps": lambda room: (-room["gaps_today"], room["name"]),
-    "coverage": lambda room: (room["coverage_today"], room["name"]),
+    "name": lambda room: (natural(room["name"]), room["platform"]),
+    "state": lambda room: (_WORST_FIRST.index(room["problem"]), natural(room["name"])),
+    "rate": lambda room: (-room["rate"], natural(room["name"])),
+    "last": lambda room: (-(room["last"] or 0.0), natural(room["name"])),
+    "gaps": lambda room: (-room["gaps_today"], natural(room["name"])),
+    "coverage": lambda room: (room["coverage_today"], natural(room["name"])),
 }
 
 
@@ -120,6 +123,8 @@ class Api:
     def _changed(self) -> None:
         """Whoever changes something sees it at once."""
         self._fresh_until = float("-inf")
+        self._answered = None
+        self._status.changed()
 
     def room(self, platform: str, name: str) -> Answer:
         """GET rooms/{platform}/{name}."""
@@ -134,8 +139,10 @@ class Api:
             given = orjson.loads(body)
         except ValueError:
             return error(400, "bad_json", "the body must be a JSON object")
-        if not isinstance(given, dict) or not all(
-            isinstance(given.get(k), str) for k in ("platform", "name")
+        if (
+            not isinstance(given, dict)
+            or not isinstance(given.get("name"), str)
+            or not isinstance(given.setdefault("platform", ""), str)
         ):
             return error(400, "bad_room", "the body must be an object with platform and name")
         unknown = sorted(set(given) - {"platform", "name", "chatroom_id", "channel_id"})
@@ -143,26 +150,45 @@ class Api:
             return error(400, "bad_room", f"unknown key: {unknown[0][:40]}")
         try:
             ids = _id(given, "chatroom_id"), _id(given, "channel_id")
-            channel = checked(given["platform"], given["name"], *ids)
-            new = self._rooms.add(given["platform"], channel)
+            platform, channel = checked_room(given["name"], given["platform"], *ids)
+            new = self._rooms.add(platform, channel)
         except RoomListError as problem:
             return error(400, "bad_room", str(problem))
         except OSError as problem:
             return self._not_kept(problem)
         self._changed()
-        platform, name = key_of(given["platform"], channel)
+        platform, name = key_of(platform, channel)
         return json_answer(201 if new else 200, {"platform": platform, "name": name, "added": new})
 
     def remove_room(self, platform: str, name: str) -> Answer:
         """DELETE rooms/{platform}/{name}."""
         try:
             gone = self._rooms.remove(platform, name)
+            if gone and self._status.acknowledged is not None:
+                self._status.acknowledged.over([(platform, name)])
         except OSError as problem:
             return self._not_kept(problem)
         self._changed()
         if not gone:
             return error(404, "no_such_room", "this room is not recorded")
         return json_answer(200, {"platform": platform, "name": name, "removed": True})
+
+    def acknowledge(self, platform: str, name: str, known: bool) -> Answer:
+        """POST and DELETE rooms/{platform}/{name}/acknowledge: somebody knows that the room is not recorded,
+        or wants to be told of it again."""
+        facts = self._status.room(platform, name)
+        if facts is None:
+            return error(404, "no_such_room", "this room is not on the list")
+        if known and facts["state"] == "recorded":
+            return error(409, "is_recorded", "this room is recorded, so there is nothing to acknowledge")
+        acknowledged = self._status.acknowledged
+        try:
+            if acknowledged is not None:
+                (acknowledged.add if known else acknowledged.discard)((platform, name))
+        except OSError as problem:
+            return self._not_kept(problem)
+        self._changed()
+        return json_answer(200, {"platform": platform, "name": name, "acknowledged": known})
 
     def rotate(self) -> Answer:
         """POST rotate."""

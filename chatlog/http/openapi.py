@@ -113,6 +113,7 @@ _NAME = {
     "schema": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"},
 }
 _ID = {"type": ["integer", "null"], "minimum": 1, "maximum": 10**15}
+_REFUSED = (401, 403, 413, 421, 507)
 _TOKEN: list[dict[str, list[str]]] = [{"token": []}]
 
 
@@ -137,23 +138,23 @@ def document() -> dict[str, Any]:
         },
     }
     new_room = {
-        "oneOf": [
+        "anyOf": [
             {
                 "type": "object",
-                "required": ["platform", "name"],
+                "required": ["name"],
                 "additionalProperties": False,
                 "properties": {
                     "platform": {"const": "twitch"},
-                    "name": {"type": "string", "pattern": "^[A-Za-z0-9_]{1,25}$"},
+                    "name": {"type": "string", "description": "a login, or the address of a channel"},
                 },
             },
             {
                 "type": "object",
-                "required": ["platform", "name"],
+                "required": ["name"],
                 "additionalProperties": False,
                 "properties": {
                     "platform": {"const": "kick"},
-                    "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+                    "name": {"type": "string", "description": "a slug, or the address of a channel"},
                     "chatroom_id": _ID,
                     "channel_id": _ID,
                 },
@@ -216,6 +217,18 @@ def document() -> dict[str, Any]:
                         **_errors(400, 401, 403, 404, 413, 421, 507),
                     },
                 },
+            },
+            "/api/v1/rooms/{platform}/{name}/acknowledge": {
+                method: {
+                    "summary": what,
+                    "security": _TOKEN,
+                    "parameters": [_PLATFORM, _NAME],
+                    "responses": {"200": _json("done", changed), **_errors(*statuses)},
+                }
+                for method, what, statuses in (
+                    ("post", "say that it is known that the room is not recorded", (*_REFUSED, 404, 409)),
+                    ("delete", "tell of the room again", (*_REFUSED, 404)),
+                )
             },
             "/api/v1/rotate": {
                 "post": {

@@ -29,6 +29,7 @@ from chatlog.status.status import Status
 #: Looked at by machines under any name; nothing on them can be of use to somebody else's page.
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 _ROOM = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)\Z")
+_ACKNOWLEDGE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/acknowledge\Z")
 _LIVE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/live\Z")
 _PAGE = re.compile(r"/rooms/(twitch|kick)/([^/]+)\Z")
 _PARTS = (
@@ -126,6 +127,12 @@ class Root(Resource):
             watched = found[1], found[2]
             # Without end, so that there is nothing to say of it beforehand.
             return {"GET": lambda request: self._watch(request, *watched)}
+        if found := _ACKNOWLEDGE.match(path):
+            known = found[1], found[2]
+            return {
+                "POST": lambda request: api.acknowledge(*known, True),
+                "DELETE": lambda request: api.acknowledge(*known, False),
+            }
         if found := _ROOM.match(path):
             platform, name = found[1], found[2]
             removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731

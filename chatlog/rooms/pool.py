@@ -60,6 +60,8 @@ class Pool(Service):
         self.rooms: dict[str, Room] = {}
         self.links: list[Link] = []
         self.lanes = lanes
+        #: How many rooms are on the list besides ``rooms``, because they cannot be joined yet.
+        self.absent: Callable[[], int] = lambda: 0
         #: Called with every room that is added, before it is asked for anywhere.
         self.on_added: Callable[[Room], object] = lambda room: None
         #: Called with every room that is no longer recorded, when that is noticed.
@@ -384,16 +386,19 @@ class Pool(Service):
     def _tell(self, now: float) -> None:
         """One line whenever the number of recorded rooms has changed and settled, or every 30 s."""
         recorded = sum(1 for room in self.rooms.values() if room.coverage.covered)
-        told = (recorded, len(self.rooms))
+        wanted = len(self.rooms) + self.absent()
+        told = (recorded, wanted)
         if told == self._told:
             return
         if recorded < len(self.rooms) and now - self._told_at < 30.0 and len(self._bucket):
             return
         self._told, self._told_at = told, now
+        links = sum(1 for link in self.links if link.up)
         self._log.info(
-            "{platform}: recording {recorded} of {rooms} rooms on {links} connections",
+            "{platform}: recording {recorded} of {rooms} rooms on {links} {connections}",
             platform=self.platform,
             recorded=recorded,
-            rooms=len(self.rooms),
-            links=sum(1 for link in self.links if link.up),
+            rooms=wanted,
+            links=links,
+            connections="connection" if links == 1 else "connections",
         )

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from twisted.logger import Logger
 
+from chatlog.config.room_names import PLATFORMS, parse_room
 from chatlog.config.settings import KickChannel, Settings
 from chatlog.config.values import LOGIN, SLUG
 from chatlog.files import Files, NotCertain, replace_file
@@ -28,7 +29,6 @@ from chatlog.files import Files, NotCertain, replace_file
 Key = tuple[str, str]
 Channel = str | KickChannel
 
-PLATFORMS = ("twitch", "kick")
 #: Bytes of the file that are read at most, and rooms that may be added at run time.
 _LARGEST = 4_000_000
 MOST_ADDED = 20_000
@@ -61,6 +61,19 @@ def checked(platform: str, name: str, chatroom_id: Any = None, channel_id: Any =
         raise
     except ValueError as error:
         raise RoomListError(f"the name {error}") from None
+
+
+def checked_room(
+    text: str, platform: str = "", chatroom_id: Any = None, channel_id: Any = None
+) -> tuple[str, Channel]:
+    """Platform and room as somebody named it, also by the channel's address. Raises RoomListError."""
+    if platform and platform not in PLATFORMS:
+        raise RoomListError(f"platform must be one of {', '.join(PLATFORMS)}")
+    try:
+        found = parse_room(text, platform)
+    except ValueError as error:
+        raise RoomListError(str(error)) from None
+    return found.platform, checked(found.platform, found.name, chatroom_id, channel_id)
 
 
 class RoomList:

@@ -3,7 +3,7 @@ with what is recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from heapq import nsmallest
 from typing import Any
 
@@ -150,6 +150,14 @@ class Roster:
         if name in self._missing.get(platform, {}):
             return self._not_in_pool(platform, name, now, wall)
         return None
+
+    def recorded(self, keys: Iterable[Key]) -> list[Key]:
+        """Those of the rooms that are recorded."""
+        return [
+            (platform, name)
+            for platform, name in keys
+            if self._in_pool(platform, name) and self._pools[platform].rooms[name].coverage.covered
+        ]
 
     def _in_pool(self, platform: str, name: str) -> bool:
         return platform in self._pools and name in self._pools[platform].rooms

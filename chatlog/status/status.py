@@ -22,6 +22,7 @@ from chatlog.config.settings import Settings
 from chatlog.counters import Counters
 from chatlog.journal.journal import Key
 from chatlog.recorder.recorder import Recorder
+from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.services import Looks
@@ -85,7 +86,7 @@ class Status(Service):
         missing: Mapping[str, Mapping[str, str]] | None = None,
         space: Callable[[str], tuple[int, int]] = disk_space,
         vitals: Vitals | None = None,
-        acknowledged: Container[Key] = frozenset(),
+        acknowledged: Acknowledged | None = None,
     ) -> None:
         self.settings = settings
         self.counters = counters
@@ -112,9 +113,8 @@ class Status(Service):
     def _begin(self) -> None:
         self._started, self._began = self._wall(), self._clock.seconds()
         self._offset = ClockOffset()
-        self._roster = Roster(
-            self.pools, self.missing, self._recorder, self.acknowledged, self._began, self._started
-        )
+        known: Container[Key] = frozenset() if self.acknowledged is None else self.acknowledged
+        self._roster = Roster(self.pools, self.missing, self._recorder, known, self._began, self._started)
         self._watch = Watch(self.counters, self._began)
         self._written: deque[tuple[float, int]] = deque([(self._began, self.counters.written)], RATE_LOOKS)
 
@@ -152,6 +152,8 @@ class Status(Service):
         with suppress(OSError):
             self._disk = self._space(self.settings.recorder.directory)
         self._roster.look(now, wall)
+        if self.acknowledged:
+            self.acknowledged.over(self._roster.recorded(self.acknowledged))
         self._note("store", self._uploader.state != "ok", wall)
         self._written.append((now, self.counters.written))
         self._watch.look(self._roster, self.settings.alarms.coverage, now, wall)
@@ -204,6 +206,10 @@ present) |
                 self._cached_rooms = now, list(self.rooms())
             facts["rooms"] = self._cached_rooms[1]
         return facts
+
+    def changed(self) -> None:
+        """Somebody has changed something, and wants to see it at once."""
+        self._cached = self._cached_rooms = None
 
     def conditions(self) -> list[Condition]:
         """Everything that is wrong at present, effects of others included, each with when it began."""

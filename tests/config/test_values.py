@@ -53,8 +53,12 @@ class ValuesTests(ConfigTestCase):
         """What cannot be a value of its key is refused with what could."""
         number = ["1.5", "x", "1e3", "0x10", "true", "1_0", "٣", "9" * 30]
         self.assert_refused("twitch: {channels: [a], joins_per_10s: '%s'}", number, "is not a whole number")
-        logins = ["a b", "a-b", "é", "a" * 26, "##a", "#", "a.b", "../a", "a/b", "https://twitch.tv/a"]
+        logins = ["a b", "a-b", "é", "a" * 26, "##a", "#", "a.b", "../a", "a/b"]
         self.assert_refused("twitch: {channels: ['%s']}", logins, "is not a Twitch login")
+        for address in ("http://twitch.tv/a", "m.twitch.tv/popout/A/chat"):
+            problem = "is the address of a channel; write its name, a"
+            self.assert_refused("twitch: {channels: ['%s']}", [address], problem)
+        self.assert_refused("twitch: {channels: ['%s']}", ["https://kick.com/a"], "belongs to kick.channels")
         self.assert_refused(
             "kick: {channels: ['%s']}", ["a b", "a.b", "../x", "a" * 65], "Kick channel's name"
         )
