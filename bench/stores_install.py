@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 from bench.stores_servers import CARGO, GO, NPM, PIP, Server
+
+#: What ``timeout`` ends with when the time was over.
+_TIMED_OUT = 124
 
 
 class Unavailable(Exception):
@@ -88,40 +92,55 @@ class Cache:
         flags = f"{os.environ.get('GOFLAGS', '')} -p={self._jobs} -buildvcs=false".strip()
         environ = {**os.environ, "GOFLAGS": flags, "GOBIN": str(self._root / "bin")}
         log = self._root / f"{server.name}.log"
-        limit = f"{self._limit:.0f}"
-        with open(log, "wb") as output:
-            command = ["timeout", "--kill-after=10", limit, "nice", "-n", "10", *self._command(server)]
-            done = subprocess.run(
-                command,
+        log.unlink(missing_ok=True)
+        for command in self._commands(server, log):
+            status = self._run(command, environ, log)
+            if status == _TIMED_OUT:
+                raise Unavailable(f"{server.package} was not built within {self._limit:.0f} s")
+            if status == 0 and self._path(server).exists():
+                return
+        raise Unavailable(f"{server.package} cannot be installed: {_last_line(log)}")
+
+    def _run(self, command: list[str], environ: dict[str, str], log: Path) -> int:
+        limit = ["timeout", "--kill-after=10", f"{self._limit:.0f}", "nice", "-n", "10"]
+        where = self._root / "npm"
+        with open(log, "ab") as output:
+            return subprocess.run(
+                [*limit, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=environ,
-                cwd=self._root / "npm",
+                cwd=where,
                 check=False,
-            )
-        if done.returncode == 124:
-            raise Unavailable(f"{server.package} was not built within {limit} s")
-        if done.returncode or not self._path(server).exists():
-            raise Unavailable(f"{server.package} cannot be installed: {_last_line(log)}")
+            ).returncode
 
-    def _command(self, server: Server) -> list[str]:
+    def _commands(self, server: Server, log: Path) -> Iterator[list[str]]:
+        """What installs it: one after the other, until one succeeds."""
         if server.source == NPM:
-            return ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", server.package]
-        if server.source == GO:
-            return ["go", "install", f"{server.package}@latest"]
-        # Without optimisation: what counts is what it answers, and it builds in a fraction of the time.
-        jobs = ["--jobs", str(self._jobs)]
-        return [
-            "cargo",
-            "install",
-            "--debug",
-            "--root",
-            str(self._root),
-            *jobs,
-            server.package,
-            *server.features,
-        ]
+            yield ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", server.package]
+        elif server.source == GO:
+            yield ["go", "install", f"{server.package}@latest"]
+            # ``go install`` refuses what has ``replace`` in its go.mod; a module that needs it does not.
+            module = self._root / "go" / server.program
+            shutil.rmtree(module, ignore_errors=True)
+            module.mkdir(parents=True)
+            go = ["go", "-C", str(module)]
+            yield [*go, "mod", "init", "stores"]
+            yield [*go, "get", f"{server.package}@latest"]
+            yield [*go, "build", "-o", str(self._path(server)), server.package]
+        else:
+            # Without optimisation: what counts is what it answers, and it builds in a fraction of the time.
+            jobs = ["--debug", "--root", str(self._root), "--jobs", str(self._jobs), *server.features]
+            yield ["cargo", "install", *jobs, server.package]
+            if version := older_version(log.read_text("utf-8", "replace"), server.package):
+                yield ["cargo", "install", *jobs, "--version", version, server.package]
+
+
+def older_version(log: str, package: str) -> str:
+    """The version that cargo recommends where the newest wants a newer compiler; "" if it does not."""
+    found = re.search(rf"`{re.escape(package)} ([0-9.]+)` supports rustc", log)
+    return found[1] if found else ""
 
 
 def _output(command: list[str]) -> str:

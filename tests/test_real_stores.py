@@ -8,7 +8,7 @@ import yaml
 import zstandard
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.stores_install import Cache, Unavailable, cargo_version, go_version
+from bench.stores_install import Cache, Unavailable, cargo_version, go_version, older_version
 from bench.stores_servers import GO, NPM, SERVERS, Place
 from bench.stores_trial import Outcome, changed_object, free_ports, last_complaint, troubles
 from chatlog.config.config import load
@@ -55,6 +55,12 @@ class CacheTests(SynchronousTestCase):
         cache = Cache(Path(self.mktemp()), limit=5, find=lambda name: None)
         server = next(server for server in SERVERS if server.source == GO)
         self.assertIn("there is no go here", str(self.assertRaises(Unavailable, cache.obtain, server)))
+
+    def test_older_version(self) -> None:
+        """Where the newest of a crate wants a newer compiler, the one that cargo names is taken."""
+        log = "error: cannot install package `s3s-fs 0.17.0`\n`s3s-fs 0.14.1` supports rustc 1.92.0\n"
+        self.assertEqual(older_version(log, "s3s-fs"), "0.14.1")
+        self.assertEqual(older_version("error: no such crate", "s3s-fs"), "")
 
     def test_versions(self) -> None:
         """The version of a program is read from what its registry's program says."""
