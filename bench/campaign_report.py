@@ -16,15 +16,19 @@ from bench.campaign_store import fetch
 
 #: Seconds by which a gap record may differ from the truth at either end.
 EXACT = 1.0
+#: Seconds that something may be on its way to the spool, or a gap record to be written.
+SETTLE = 4
 
 
 def judge(field: Field, running: bool) -> dict[str, Any]:
-    """What the judge says of everything so far."""
+    """What the judge says of everything; while the recorder runs, of what was sent until the files were
+    looked at: copying and fetching them takes long enough for more to come."""
+    horizon = time.time()
     options = ["--gaps"]
     for start, end in field.windows:
         options += ["--lost-after", f"{start:.3f}", "--lost-before", f"{end:.3f}"]
     if running:
-        options += ["--settle", "4", "--spool", str(_copied(field))]
+        options += ["--until", f"{horizon:.3f}", "--settle", str(SETTLE), "--spool", str(_copied(field))]
     objects = field.stage.home / "objects"
     fetch(field.bucket, objects, set(field.foreign))
     found = field.stage.judge(objects, *options)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,11 @@ import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.campaign_holes import Made, compare
+from bench.campaign_report import judge
 from bench.campaign_store import Relay
+from chatlog.naming import FileName, utc_minute
+from chatlog.record import encode_full, rfc3339
+from chatlog.simulator.judge import main
 from tests.s3_server import ScriptedS3
 
 ROOM = ("twitch", "ann")
@@ -71,6 +79,81 @@ class HolesTests(SynchronousTestCase):
         result = compare(made, {ROOM: [(9_900, 15_000, "restart")]})
         self.assertEqual((result.made, result.found), (1, 1))
         self.assertLess(max(result.start_off, result.end_off), 0.2)
+
+
+class Slow:
+    """The store of a field, whose listing takes long: ``meanwhile`` is what happens until it is there."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self.objects = self
+        self._meanwhile = meanwhile
+
+    def all(self) -> list[Any]:
+        self._meanwhile()
+        return []
+
+
+class Judging:
+    """A field of which only the judgement so far is asked for. Its recorder has written the events of one
+    room, but for ``lost`` of them; more are sent while somebody looks, and are not in the files taken."""
+
+    def __init__(self, home: Path, lost: int) -> None:
+        self.home = home
+        self.data = home / "data"
+        (self.data / "open").mkdir(parents=True)
+        self.stage = self
+        self.windows: list[tuple[float, float]] = []
+        self.foreign: dict[str, bytes] = {}
+        self.bucket = Slow(lambda: self.send(31, 60))
+        self.began = time.time() - 30
+        self._oracle = home / "oracle.jsonl"
+        lines = self.send(0, 20)
+        name = FileName("twitch", "ann", utc_minute(self.began))
+        (self.data / "open" / str(name)).write_bytes(b"".join(lines[: len(lines) - lost]))
+
+    def send(self, first: int, last: int) -> list[bytes]:
+        """Send events, one a second; their records."""
+        lines = []
+        for n in range(first, last):
+            ms = round((self.began + n) * 1000)
+            text, id, stamp = f"hello {n}", f"id-{n}", rfc3339(ms)
+            event = {"n": n, "at": ms, "platform": "twitch", "channel": "ann", "id": id, "connection": 1}
+            with open(self._oracle, "ab") as file:
+                file.write(orjson.dumps({**event, "type": "message", "text": text}) + b"\n")
+            details: Any = {"command": "PRIVMSG"}
+            lines.append(
+                encode_full(stamp, "ann", "x", "1", text, "message", id, "twitch", "7", stamp, details)
+            )
+        return lines
+
+    def judge(self, objects: Path, *options: str) -> dict[str, Any]:
+        """What the judge says: the real one, called here."""
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            main(["--json", "--oracle", str(self._oracle), "--archive", str(objects), *options])
+        return dict(orjson.loads(output.getvalue()))
+
+    def say(self, text: str) -> None:
+        """Nobody reads it."""
+
+
+class HorizonTests(SynchronousTestCase):
+    """The judgement of a campaign that goes on."""
+
+    def judged(self, lost: int) -> dict[str, Any]:
+        field: Any = Judging(Path(self.mktemp()), lost)
+        return judge(field, running=True)
+
+    def test_what_came_while_it_looked(self) -> None:
+        """What is sent while files are copied and fetched is neither lost nor hidden: it came later."""
+        found = self.judged(lost=0)
+        self.assertEqual((found["lost"], found["hidden"]), (0, 0))
+        self.assertEqual((found["recorded"], found["pending"]), (20, 29))
+
+    def test_what_was_lost_before(self) -> None:
+        """What was sent before that, and is not there, is lost and hidden."""
+        found = self.judged(lost=3)
+        self.assertEqual((found["lost"], found["hidden"], found["pending"]), (3, 3, 29))
 
 
 class RelayTests(SynchronousTestCase):

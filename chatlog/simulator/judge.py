@@ -86,6 +86,7 @@ def arguments() -> argparse.ArgumentParser:
         "--excuse-closes", type=float, default=0.0, metavar="S", help="excuse losses this long before a close"
     )
     add("--settle", type=float, default=0.0, metavar="S", help="the last seconds may still be on their way")
+    add("--until", metavar="T", help="the files were taken then: what was sent later is not looked for")
     add("--instance", default=None, help="only the files of this recorder")
     add("--gaps", action="store_true", help="a hole that no gap record stands for is a fault too")
     add("--any-order", action="store_true", help="order is no fault")
@@ -103,12 +104,13 @@ def main(argv: list[str]) -> int:
         if len(starts) != len(ends):
             raise ValueError("--lost-after and --lost-before go in pairs")
         windows = tuple(zip(starts, ends, strict=True))
+        until = None if options.until is None else milliseconds(options.until)
         recordings = _recordings(options)
         ledger = read_oracles(options.oracle)
     except Exception as error:
         print(f"cannot judge: {error}", file=sys.stderr)
         return 2
-    excuses = Excuses(windows, round(options.excuse_closes * 1000), round(options.settle * 1000))
+    excuses = Excuses(windows, round(options.excuse_closes * 1000), round(options.settle * 1000), until)
     found = judge(ledger, recordings, excuses)
     good = found.good(options.gaps, options.any_order)
     print(as_json(found, good) if options.json else report(found))

@@ -87,11 +87,17 @@ class Judgement:
 class Excuses:
     """Losses that are expected: events in one of ``windows`` (milliseconds since the epoch), and those
     whose connection was closed within ``closes`` milliseconds. ``settle``: what was sent in the last
-    milliseconds before the oracle's end may still be on its way."""
+    milliseconds before the oracle's end may still be on its way; before ``until`` (milliseconds since the
+    epoch), if that is earlier: nobody looked for what came later."""
 
     windows: tuple[tuple[int, int], ...] = ()
     closes: int = 0
     settle: int = 0
+    until: int | None = None
+
+    def horizon(self, last: int) -> int:
+        """The latest time of which something can be said; ``last`` is when the latest event was sent."""
+        return (last if self.until is None else min(last, self.until)) - self.settle
 
 
 def judge(ledger: Ledger, recordings: list[Recording], excuses: Excuses = Excuses()) -> Judgement:
@@ -182,7 +188,7 @@ def _judge_missing(
     excuses: Excuses,
 ) -> None:
     open_ranges: dict[int, Range] = {}
-    settled = max(ledger.at, default=0) - excuses.settle
+    horizon = excuses.horizon(max(ledger.at, default=0))
     for number in range(len(ledger)):
         room = ledger.rooms[number]
         if ledger.seen[number]:
@@ -193,7 +199,7 @@ def _judge_missing(
             found.recorded += 1
             continue
         at = ledger.at[number]
-        if excuses.settle and at > settled:
+        if at > horizon:
             found.pending += 1
             continue
         why = _why_missing(ledger, number, excuses)

@@ -234,6 +234,24 @@ class JudgeTests(SynchronousTestCase):
         status, found = self.judge(case.write(), "--settle", "1")
         self.assertEqual((status, self.faults(found)), (0, {"pending": 3}))
 
+    def test_until(self) -> None:
+        """Files that were taken at some time are judged by what was sent until then, however long the rest of
+        the looking took; what is missing of that is lost all the same."""
+        case = self.case("alpha")
+        del case.records["alpha"][-3:]
+        arguments = case.write()
+        sent = [entry["at"] for entry in case.oracle if entry.get("channel") == "alpha"]
+        for until, faults in (
+            (sent[-4], {"pending": 3}),
+            (sent[-3], {"lost": 1, "hidden": 1, "pending": 2}),
+            (sent[-1], {"lost": 3, "hidden": 3}),
+            (sent[-1] + 60_000, {"lost": 3, "hidden": 3}),
+        ):
+            _, found = self.judge(arguments, "--until", f"{until / 1000:.3f}")
+            self.assertEqual(self.faults(found), faults, until)
+        settled = (arguments, "--until", f"{sent[-1] / 1000:.3f}", "--settle", "1")
+        self.assertEqual(self.faults(self.judge(*settled)[1]), {"pending": 3})
+
     def test_greeting_of_another_connection(self) -> None:
         """The settings that follow a JOIN may stand before what another connection brought a moment
         later; two messages may not change places there either."""
