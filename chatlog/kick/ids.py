@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatlog.config.settings import KickChannel
-from chatlog.files import Files, write_whole
+from chatlog.files import Files, replace_file
 from chatlog.kick.lookup import LookupRefused, ids_in, positive
 from chatlog.kick.pusher import readable
 from chatlog.network.http import Get
@@ -101,18 +101,11 @@ class IdCache:
             slug: {"chatroom_id": chatroom_id, "channel_id": channel_id}
             for slug, (chatroom_id, channel_id) in self._known.items()
         }
-        new = self._path + ".new"
+        data = orjson.dumps(content, option=orjson.OPT_INDENT_2)
         try:
             self._files.make_directories(self._directory)
-            if self._files.exists(new):
-                self._files.remove(new)
-            fd = self._files.create(new)
-            try:
-                write_whole(self._files, fd, orjson.dumps(content, option=orjson.OPT_INDENT_2))
-            finally:
-                self._files.close(fd)
-            # Not synced: what a crash damages is looked up again.
-            self._files.rename(new, self._path)
+            # What a crash damages is looked up again.
+            replace_file(self._files, self._path, [data], durable=False)
             self._told = False
         except OSError as error:
             if not self._told:

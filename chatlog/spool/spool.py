@@ -8,6 +8,8 @@
     {directory}/names     which names may be in use (see ``numbering``)
     {directory}/ballast   space that is given back when the disk is too full to seal
 
+The journals that lie beside it have theirs.
+
 Every method blocks. ``open``, ``create`` and ``reopen`` belong to the reactor's thread; ``commit`` and
 ``repair`` to another, one call at a time.
 """
