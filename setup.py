@@ -22,6 +22,7 @@ setup(
     packages=[
         "chatlog",
         "chatlog.alarms",
+        "chatlog.archive",
         "chatlog.commands",
         "chatlog.config",
         "chatlog.cost",

@@ -195,6 +195,15 @@ class DirectoryStore:
                     # Some file systems keep no times.
                     yield Head(key, status.st_size, "", status.st_mtime if status.st_mtime > 0 else None)
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        try:
+            with os.scandir(os.path.join(self._root, prefix)) as entries:
+                yield from [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise _error(error) from error
+
     def delete(self, key: str) -> None:
         try:
             with suppress(FileNotFoundError):

@@ -89,6 +89,15 @@ class ObjectStore:
         self._settle()
         return self._asked.list(self._way, prefix)
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        try:
+            listed = obstore.list_with_delimiter(self._store, prefix.rstrip("/") or None)
+            yield from [str(folder).rstrip("/").rpartition("/")[2] for folder in listed["common_prefixes"]]
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError, ValueError) as error:
+            raise self._error(error) from None
+
     def delete(self, key: str) -> None:
         self._settle()
         self._asked.delete(self._way, key)

@@ -74,5 +74,8 @@ class Store(Protocol):
     def list(self, prefix: str = "") -> Iterator[Head]:
         """All objects whose keys begin with ``prefix``, in the order of their keys."""
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        """The names of the folders right below ``prefix``, which is ``""`` or ends with a slash."""
+
     def delete(self, key: str) -> None:
         """Remove the object; fine if there is none."""

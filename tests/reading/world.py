@@ -1,0 +1,87 @@
+"""An archive and a spool made of records that a test knows, in a directory of the test's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from chatlog.archive.catalog import Catalog
+from chatlog.archive.parts import Parts
+from chatlog.archive.reader import Question, Reader
+from chatlog.files import Files, OsFiles
+from chatlog.naming import FileName, utc_minute
+from chatlog.record import decode, encode_full, rfc3339
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.gap import gap_line
+from chatlog.store.directory_store import DirectoryStore
+from chatlog.uploader.packing import packer
+
+#: 2025-12-29T00:00:00Z.
+MIDNIGHT = 1766966400.0
+ROOM = ("twitch", "a")
+
+
+def said(
+    at: float, text: str, user: str = "ann", id: str = "", received: float | None = None, **details: object
+) -> bytes:
+    """A message's line, sent at ``at`` and received then or later."""
+    arrived = rfc3339(round((at if received is None else received) * 1000))
+    time = rfc3339(round(at * 1000))
+    return encode_full(
+        time,
+        "a",
+        user,
+        user[:1] + "1",
+        text,
+        "message",
+        id,
+        "twitch",
+        "7",
+        arrived,
+        {"command": "PRIVMSG", **details},
+    )
+
+
+def gap(since: float, until: float, reason: str = "connection lost") -> bytes:
+    """A gap record's line."""
+    return gap_line(encode_full, "twitch", "a", "7", Hole(since, until, reason))
+
+
+class World:
+    """An archive at ``root``/archive and a spool at ``root``/spool; for its reader it is ``now``."""
+
+    def __init__(self, root: str, now: float = MIDNIGHT + 40 * 86400.0) -> None:
+        self.archive, self.spool = os.path.join(root, "archive"), os.path.join(root, "spool")
+        self.now = now
+        for area in ("open", "sealed", "packed"):
+            os.makedirs(os.path.join(self.spool, area))
+        os.makedirs(self.archive)
+        self.store = DirectoryStore(self.archive)
+        self.files: Files = OsFiles()
+
+    def put(
+        self, at: float, lines: Iterable[bytes], suffix: str = ".zst", instance: str = "", n: int = 1
+    ) -> str:
+        """An object begun at ``at``; its path."""
+        key = FileName(*ROOM, utc_minute(at), instance, n).key(suffix=suffix)
+        return self._write(os.path.join(self.archive, key), lines, suffix)
+
+    def spooled(self, area: str, at: float, lines: Iterable[bytes], suffix: str = "") -> str:
+        """A file of the spool begun at ``at``; its path."""
+        name = FileName(*ROOM, utc_minute(at))
+        return self._write(os.path.join(self.spool, area, f"{name}{suffix}"), lines, suffix)
+
+    def _write(self, path: str, lines: Iterable[bytes], suffix: str) -> str:
+        packing = packer(suffix)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(packing.compress(b"".join(lines)) + packing.flush())
+        return path
+
+    def reader(self) -> Reader:
+        catalog = Catalog(self.store, lambda: self.now)
+        return Reader(Parts(catalog, self.store, self.files, self.spool), lambda: self.now)
+
+    def texts(self, question: Question) -> list[str]:
+        """The messages that answer a question, in order."""
+        return [decode(found.line)["message"] for found in self.reader().ask(question)]
