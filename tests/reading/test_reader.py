@@ -150,7 +150,13 @@ class SpoolTests(WorldTestCase):
             old = world.spooled(steps[first][0], MIDNIGHT, lines, steps[first][1])
             area, suffix = steps[then]
 
-            def move(world: World = world, old: str = old, area: str = area, suffix: str = suffix) -> None:
+            def move(
+                world: World = world,
+                old: str = old,
+                area: str = area,
+                suffix: str = suffix,
+                lines: list[bytes] = lines,
+            ) -> None:
                 os.unlink(old)
                 if area:
                     world.spooled(area, MIDNIGHT, lines, suffix)
