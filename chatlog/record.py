@@ -277,11 +277,3 @@ def raw_details(raw: bytes) -> dict[str, str]:
             "raw": raw.decode("utf-8", "replace"),
             "raw_base64": base64.b64encode(raw).decode("ascii"),
         }
-
-
-def decode(line: bytes) -> Any:
-    """The JSON value of a line. Raises ValueError. Half a surrogate pair is read as Python reads it."""
-    try:
-        return json.loads(line) if b"\\ud" in line else orjson.loads(line)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None

@@ -15,7 +15,7 @@ from chatlog.archive.gaps import Gap
 from chatlog.archive.matching import Filter, FilterError
 from chatlog.archive.reader import Cancelled, Question
 from chatlog.files import OsFiles
-from chatlog.record import decode
+from chatlog.record import from_json
 from tests.reading.world import MIDNIGHT, ROOM, World, gap, said
 
 HOUR = 3600.0
@@ -90,7 +90,9 @@ class OrderTests(WorldTestCase):
                     world.put(min(time for time, _ in lines[start:end]), part, suffix, instance, n)
         first, last = sorted(chance.choice([time for time, _ in events]) for _ in range(2))
         wanted = [(time, text) for time, text in events if first <= time < last]
-        found = [decode(found.line)["message"] for found in world.reader().ask(Question(ROOM, first, last))]
+        found = [
+            from_json(found.line)["message"] for found in world.reader().ask(Question(ROOM, first, last))
+        ]
         self.assertEqual(sorted(found), sorted(text for _, text in wanted))
         times = dict((text, time) for time, text in events)
         self.assertEqual([times[text] for text in found], sorted(times[text] for text in found))
@@ -217,7 +219,7 @@ class MissingTests(WorldTestCase):
                 with open(path, "r+b") as file:
                     file.write(b"damaged!")
         answer = self.world.reader().ask(Question(ROOM))
-        self.assertEqual([decode(found.line)["message"] for found in answer], ["0", "2"])
+        self.assertEqual([from_json(found.line)["message"] for found in answer], ["0", "2"])
         self.assertEqual(
             [unread.name for unread in answer.report.unread],
             ["2025/12/29/twitch/a/twitch_a_20251229_0100.jsonl.zst"],

@@ -10,7 +10,7 @@ from chatlog.archive.parts import Parts
 from chatlog.archive.reader import Question, Reader
 from chatlog.files import Files, OsFiles
 from chatlog.naming import FileName, utc_minute
-from chatlog.record import decode, encode_full, rfc3339
+from chatlog.record import encode_full, from_json, rfc3339
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.store.directory_store import DirectoryStore
@@ -84,4 +84,4 @@ class World:
 
     def texts(self, question: Question) -> list[str]:
         """The messages that answer a question, in order."""
-        return [decode(found.line)["message"] for found in self.reader().ask(question)]
+        return [from_json(found.line)["message"] for found in self.reader().ask(question)]
