@@ -1,0 +1,60 @@
+"""Finding a text without regard to case in lines that are not parsed yet.
+
+What is compared is Unicode's case folding, as ``str.casefold`` does it: ``STRASSE`` finds ``straße``, and
+the Kelvin sign is a ``k``. A search has two steps: RE2 runs over the bytes and says which lines may have
+the text, and the parsed message of those says whether it does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from chatlog.record import to_line
+
+#: What begins the escape of half a surrogate pair. A line with one is written in ASCII throughout, whatever
+#: else is in it.
+_HALF_PAIR = r"\\ud[89a-f]"
+
+
+@cache
+def _expanding() -> str:
+    """A pattern for the characters that become several when they are folded, which RE2 does not know."""
+    codes = chain(range(0x80, 0xD800), range(0xE000, sys.maxunicode + 1))
+    return f"[{''.join(chr(code) for code in codes if len(chr(code).casefold()) > 1)}]"
+
+
+class FoldedText:
+    """A text to be found. ``lines(block)`` gives the starts of the lines of a block that may have it, and
+    ``within(text)`` says whether a text has it."""
+
+    def __init__(self, text: str) -> None:
+        import re2
+
+        self._folded = text.casefold()
+        # As the text stands in a line, where quotation marks and the like are escaped.
+        written = to_line(self._folded.encode("utf-8", "replace").decode()).decode().strip()[1:-1]
+        options = re2.Options()
+        options.case_sensitive = False
+        options.log_errors = False
+        pattern = f"{re2.escape(written)}|{_expanding()}|{_HALF_PAIR}"
+        self._pattern: Any = re2.compile(pattern.encode(), options)
+
+    def within(self, text: str) -> bool:
+        """Whether the text has it."""
+        return self._folded in text.casefold()
+
+    def lines(self, block: bytes) -> Iterator[int]:
+        """Positions in the block, in order, of the lines that may have it."""
+        search = self._pattern.search
+        match = search(block)
+        while match is not None:
+            at = match.start()
+            yield block.rfind(b"\n", 0, at) + 1
+            end = block.find(b"\n", at)
+            if end < 0:
+                return
+            match = search(block, end)

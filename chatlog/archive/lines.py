@@ -1,0 +1,82 @@
+"""What can be told from a record's line without parsing it.
+
+Records are written with their keys in one order (see ``chatlog.record``), and a quotation mark inside a
+text is always escaped, so a key with its quotation marks can only be found where it is a key. What does
+not look as the recorder writes it is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from chatlog.record import from_json, rfc3339
+
+_HEAD = b'{"timestamp":"'
+_START, _END = len(_HEAD), len(_HEAD) + len("2025-12-29T10:30:45.123Z")
+_MESSAGE, _TYPE = b'"message":"', b'","type":"'
+_RECEIVED = b'"received":"'
+_IDENTITY = re.compile(rb'"type":"([a-z]+)","id":"([^"\\]*)","platform":"')
+
+
+def timestamp(line: bytes) -> bytes:
+    """The record's time as it stands in the line; ``b""`` where there is none. Times compare as bytes."""
+    if line.startswith(_HEAD) and line[_END : _END + 2] == b'",' and line[_END - 1] == 0x5A:
+        return line[_START:_END]
+    try:
+        return str(from_json(line)["timestamp"]).encode("ascii")
+    except (ValueError, KeyError, TypeError):
+        return b""
+
+
+def received(line: bytes) -> bytes:
+    """When the record arrived, or its own time where it does not say."""
+    at = line.find(_RECEIVED)
+    if at < 0:
+        return timestamp(line)
+    at += len(_RECEIVED)
+    return line[at : at + _END - _START]
+
+
+def identity(line: bytes) -> tuple[bytes, bytes]:
+    """The record's type and its platform's id; both ``b""`` where it does not say."""
+    match = _IDENTITY.search(line)
+    return (match[1], match[2]) if match else (b"", b"")
+
+
+def plain_message(line: bytes) -> bytes | None:
+    """The message's text in UTF-8, where it can be cut out; None where the record has to be parsed."""
+    start = line.find(_MESSAGE) + len(_MESSAGE)
+    end = line.find(_TYPE, start)
+    if start < len(_MESSAGE) or end < 0 or line.find(b"\\", start, end) >= 0:
+        return None
+    return line[start:end]
+
+
+def without_arrival(line: bytes) -> bytes:
+    """The line without what two recorders do not agree on: when it was read."""
+    at = line.find(_RECEIVED)
+    return line if at < 0 else line[:at] + line[at + len(_RECEIVED) + _END - _START :]
+
+
+def time_bytes(seconds: float) -> bytes:
+    """``seconds`` since the epoch as lines have it; what is out of their range is their first or last."""
+    milliseconds = round(max(-62135596800.0, min(seconds, 253402300799.0)) * 1000)
+    return rfc3339(milliseconds).encode("ascii")
+
+
+def seconds(time: bytes | str) -> float:
+    """The seconds since the epoch of a time in a line. Raises ValueError."""
+    text = time.decode("ascii", "replace") if isinstance(time, bytes) else time
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def record_of(line: bytes) -> dict[str, Any] | None:
+    """The record in a line; None if there is none."""
+    try:
+        record = from_json(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,0 +1,179 @@
+"""Which records are asked for, and finding them in blocks of lines without parsing what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from chatlog.archive import lines as line_parts
+from chatlog.archive.folding import FoldedText
+
+#: Characters of a text or pattern that may be asked for.
+LONGEST_TEXT = 500
+#: Bytes that a compiled pattern may take; a larger one is refused.
+_PATTERN_MEMORY = 8 << 20
+
+
+class FilterError(ValueError):
+    """What was asked for makes no sense; the message says why."""
+
+
+class Pattern(Protocol):
+    """A compiled regular expression."""
+
+    def search(self, text: bytes) -> object:
+        """Something, if it is found in the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a record has to be like. Everything that is given has to hold; of ``users`` and ``types`` one.
+
+    ``text`` is found without regard to case; ``regex`` in RE2's syntax. ``users`` are names in lower case,
+    or ``id:1234``. ``badge`` and ``without`` are badges' names (``moderator``, ``subscriber/12``).
+    """
+
+    text: str = ""
+    regex: str = ""
+    users: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    badge: str = ""
+    without: str = ""
+
+    @property
+    def everything(self) -> bool:
+        """Whether every record is like this."""
+        return not (self.text or self.regex or self.users or self.types or self.badge or self.without)
+
+
+class Matcher:
+    """Finds a filter's records. Raises FilterError for one that makes no sense."""
+
+    def __init__(self, filter: Filter) -> None:
+        self._filter = filter
+        self._text = FoldedText(filter.text) if filter.text else None
+        self._regex = compiled(filter.regex) if filter.regex else None
+        self._names = {user for user in filter.users if not user.startswith("id:")}
+        self._ids = {user[3:] for user in filter.users if user.startswith("id:")}
+        self._needles = self._choose_needles()
+        if len(filter.text) > LONGEST_TEXT:
+            raise FilterError(f"a text of more than {LONGEST_TEXT} characters cannot be searched for")
+
+    def _choose_needles(self) -> list[bytes]:
+        """Bytes of which one is in every line that is asked for; the rarest that are known."""
+        if self._filter.users:
+            names = [b'"username":' + orjson.dumps(name) for name in self._names]
+            return names + [b'"user_id":' + orjson.dumps(id) for id in self._ids]
+        if self._filter.types and "message" not in self._filter.types:
+            return [b'"type":' + orjson.dumps(type) for type in self._filter.types]
+        return []
+
+    def find(self, block: bytes, since: bytes, until: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The time and the line of every record of the block that is asked for, in the order of the block;
+        of the times from ``since`` to before ``until``. A block is whole lines."""
+        timestamp = line_parts.timestamp
+        for line in self._candidates(block):
+            if not line:
+                continue
+            time = timestamp(line)
+            if since <= time < until and (self._filter.everything or self._has(line)):
+                yield time, line
+
+    def _candidates(self, block: bytes) -> Iterator[bytes]:
+        if self._needles:
+            starts: Iterable[int] = sorted({start for needle in self._needles for start in _starts(block, needle)})
+        elif self._text is not None:
+            starts = self._text.lines(block)
+        else:
+            yield from block.split(b"\n")
+            return
+        for start in starts:
+            end = block.find(b"\n", start)
+            yield block[start : end if end >= 0 else len(block)]
+
+    def _has(self, line: bytes) -> bool:
+        if self._regex is not None and (message := line_parts.plain_message(line)) is not None:
+            # Most lines are found wanting here, at a fraction of what parsing them costs.
+            if not self._regex.search(message):
+                return False
+        record = line_parts.record_of(line)
+        if record is None:
+            return False
+        wanted = self._filter
+        if wanted.users and not self._is_by(record):
+            return False
+        if wanted.types and record.get("type", "message") not in wanted.types:
+            return False
+        message = record.get("message")
+        text = message if isinstance(message, str) else ""
+        if self._text is not None and not self._text.within(text):
+            return False
+        if self._regex is not None and not self._regex.search(_encodable(text).encode()):
+            return False
+        badges = badges_of(record)
+        return (not wanted.badge or has_badge(badges, wanted.badge)) and not (
+            wanted.without and has_badge(badges, wanted.without)
+        )
+
+    def _is_by(self, record: dict[str, Any]) -> bool:
+        return record.get("username") in self._names or record.get("user_id") in self._ids
+
+
+def _starts(block: bytes, needle: bytes) -> Iterator[int]:
+    at = block.find(needle)
+    while at >= 0:
+        yield block.rfind(b"\n", 0, at) + 1
+        end = block.find(b"\n", at)
+        at = block.find(needle, end) if end >= 0 else -1
+
+
+def compiled(pattern: str) -> Pattern:
+    """A pattern whose time grows with the text and never faster, whatever the pattern is. Raises
+    FilterError."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = False
+    options.max_mem = _PATTERN_MEMORY
+    if len(pattern) > LONGEST_TEXT:
+        raise FilterError(f"a pattern of more than {LONGEST_TEXT} characters cannot be searched for")
+    try:
+        return re2.compile(_encodable(pattern).encode(), options)  # type: ignore[no-any-return]
+    except re2.error as error:
+        told = error.args[0] if error.args else error
+        reason = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        raise FilterError(
+            f"{pattern[:80]!r} is no pattern that can be searched for ({reason}); "
+            "look-ahead and back references are not supported"
+        ) from None
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def badges_of(record: dict[str, Any]) -> list[str]:
+    """The badges of whoever wrote the record, as ``name/version``, or ``name`` where there is none."""
+    details = record.get("details")
+    if not isinstance(details, dict):
+        return []
+    if isinstance(given := details.get("badges"), str):
+        return [badge for badge in given.split(",") if badge]
+    sender = details.get("sender")
+    identity = sender.get("identity") if isinstance(sender, dict) else None
+    given = identity.get("badges") if isinstance(identity, dict) else None
+    found = []
+    for badge in given if isinstance(given, list) else []:
+        if isinstance(badge, dict) and isinstance(badge.get("type"), str):
+            count = badge.get("count")
+            found.append(f"{badge['type']}/{count}" if isinstance(count, int) else badge["type"])
+    return found
+
+
+def has_badge(badges: list[str], wanted: str) -> bool:
+    """Whether one of the badges is the wanted one; without a version any version is."""
+    return any(badge == wanted or badge.partition("/")[0] == wanted for badge in badges)

@@ -1,0 +1,133 @@
+"""Records in the order of their times, from streams that are nearly in it.
+
+Within a stream (the files of one room and one recorder) records lie as they arrived. That is not quite the
+order of their times: networks delay, and what is filled into a gap comes up to two minutes after what was
+said behind the gap. So records are held back until nothing older can come any more.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple
+
+from chatlog.archive import lines
+
+#: Seconds by which a record may come after a younger one.
+HELD_BACK = 180.0
+#: Records that are held back at most; beyond that they go in the order in which they came.
+MOST = 200_000
+#: Seconds for which a record is remembered, should a copy of it come.
+REMEMBERED = 120.0
+
+
+class Found(NamedTuple):
+    """A record: its time as its line has it, and the line."""
+
+    time: bytes
+    line: bytes
+
+
+#: What one block brought: the records that are asked for, and when the last record of the block arrived
+#: (``b""`` where nothing tells).
+Batch = tuple[list[Found], bytes]
+
+
+def forwards(batches: Iterable[Batch]) -> Iterator[Found]:
+    """The records of a stream, oldest first; ties in the order of arrival."""
+    time = itemgetter(0)
+    held: list[Found] = []
+    safe = b""
+    for found, arrived in batches:
+        held += found
+        safe = max(safe, _before(arrived, HELD_BACK))
+        if not held:
+            continue
+        held.sort(key=time)
+        ready = max(bisect_left(held, safe, key=time), len(held) - MOST)
+        yield from held[:ready]
+        del held[:ready]
+    yield from held
+
+
+def backwards(parts: Iterable[tuple[list[Found], bytes]]) -> Iterator[Found]:
+    """The records of a stream, newest first; ties latest arrival first. Each item is a whole file, the
+    last one first, with the time at which it was begun."""
+    time = itemgetter(0)
+    held: list[Found] = []
+    for found, begun in parts:
+        # Stable, so that what came first stays first among equals; it is handed out from the end.
+        held = sorted(chain(found, held), key=time)
+        if not begun:
+            continue
+        ready = max(0, min(bisect_left(held, _before(begun, -HELD_BACK), key=time), MOST))
+        yield from reversed(held[ready:])
+        del held[ready:]
+    yield from reversed(held)
+
+
+def _before(time: bytes, seconds: float) -> bytes:
+    """The time so many seconds earlier; ``b""`` where there is none."""
+    if not time:
+        return b""
+    try:
+        return lines.time_bytes(lines.seconds(time) - seconds)
+    except ValueError:
+        return b""
+
+
+def merged(streams: list[Iterator[Found]], newest: bool) -> Iterator[Found]:
+    """All streams in one order, each event once: what several recorders of a room have written, or a crash
+    has left in two files. Gap records are each recorder's own and all stay."""
+    if not streams:
+        return
+    once = _Once(len(streams) > 1)
+    numbered = (_numbered(stream, number) for number, stream in enumerate(streams))
+    key: Callable[[tuple[Found, int]], bytes] = lambda item: item[0].time  # noqa: E731
+    for found, number in heapq.merge(*numbered, key=key, reverse=newest):
+        if once.is_new(found, number):
+            yield found
+
+
+def _numbered(stream: Iterator[Found], number: int) -> Iterator[tuple[Found, int]]:
+    return ((found, number) for found in stream)
+
+
+class _Once:
+    """Recognises copies. Something without an id is a copy only if another stream brought the same: one
+    recorder never writes an event twice, and the same thing can happen twice."""
+
+    def __init__(self, several: bool) -> None:
+        self._several = several
+        self._young: dict[object, int] = {}
+        self._old: dict[object, int] = {}
+        self._turned = b""
+
+    def is_new(self, found: Found, stream: int) -> bool:
+        """Whether no copy of it came before."""
+        kind, id = lines.identity(found.line)
+        if kind == b"gap" or (not id and not self._several):
+            return True
+        key: object = (kind, id) if id else (found.time, hash(lines.without_arrival(found.line)))
+        known = self._young.get(key, self._old.get(key))
+        if known is not None and (id or known != stream):
+            return False
+        self._remember(key, stream, found.time)
+        return True
+
+    def _remember(self, key: object, stream: int, time: bytes) -> None:
+        if len(self._young) >= MOST or self._is_later(time):
+            self._old, self._young = self._young, {}
+            self._turned = time
+        self._young[key] = stream
+
+    def _is_later(self, time: bytes) -> bool:
+        if time[:16] == self._turned[:16]:
+            return False
+        try:
+            return not self._turned or abs(lines.seconds(time) - lines.seconds(self._turned)) > REMEMBERED
+        except ValueError:
+            return False

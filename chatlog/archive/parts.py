@@ -1,0 +1,201 @@
+"""The files that a room's records lie in: objects of the store, and those of a recorder beside it.
+
+A file has the same name all its life: while it is written (``open/``), finished (``sealed/``), compressed
+(``packed/``), and in the store. Whoever looks in that order and puts what has one name together sees every
+file once, wherever it is on its way; what has moved on before it is opened is looked for further along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from chatlog.archive.catalog import Catalog
+from chatlog.files import Files
+from chatlog.naming import FileName, parse_name, utc_minute
+from chatlog.store.store import MISSING, Store, StoreError
+from chatlog.uploader.packing import unpacked
+
+#: Platform and channel.
+Room = tuple[str, str]
+
+#: The spool's directories, in the order in which a file goes through them.
+AREAS = ("open", "sealed", "packed")
+SUFFIXES = ("", ".gz", ".zst")
+#: Bytes of whole lines that are handed on together, at least.
+BLOCK = 1 << 20
+#: A line of more than this is passed over: no record is that long.
+LONGEST_LINE = 16 << 20
+
+
+class PartError(Exception):
+    """A file that cannot be read; the message says why, ``name`` is its key or path."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.why = why
+
+
+class Gone(Exception):
+    """The file is not there any more: it has moved on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file. ``area`` is the spool's directory that it was seen in, ``""`` for the store; ``suffix`` that
+    of its compression."""
+
+    name: FileName
+    area: str = ""
+    suffix: str = ""
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Parts of one instance sort by this as they were written."""
+        return self.name.minute, self.name.n
+
+
+def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
+    """Blocks of whole lines. The rest behind the last one is a line that is still being written, where that
+    ``may_be``; else it is handed on as well."""
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        end = chunk.rfind(b"\n") + 1
+        if not end or size + end < BLOCK:
+            pieces.append(chunk)
+            size += len(chunk)
+            if size > LONGEST_LINE and not any(b"\n" in piece for piece in pieces):
+                pieces, size = [b""], 0
+            continue
+        yield b"".join([*pieces, chunk[:end]])
+        pieces, size = [chunk[end:]], len(chunk) - end
+    rest = b"".join(pieces)
+    if may_be_torn:
+        rest = rest[: rest.rfind(b"\n") + 1]
+    if rest:
+        yield rest
+
+
+class Parts:
+    """Finds and opens the parts of a store, and of the spool at ``directory`` if there is one."""
+
+    def __init__(self, catalog: Catalog, store: Store, files: Files, directory: str = "") -> None:
+        self._catalog = catalog
+        self._store = store
+        self._files = files
+        self._directory = directory
+
+    def of_room(self, room: Room, since: float, until: float) -> list[Part]:
+        """The parts that may hold records of that time, in the order in which they were written. Raises
+        StoreError."""
+        # First the spool: what moves to the store meanwhile is seen twice, and never not at all.
+        found = {part.name: part for part in self._in_spool(room)}
+        for name, suffix in self._catalog.objects(room, since, until):
+            found[name] = Part(name, "", suffix)
+        kept = [found[name] for name in self._catalog.within(found, since, until)]
+        return sorted(kept, key=lambda part: part.order)
+
+    def after(self, room: Room, until: float, instance: str) -> Part | None:
+        """The first part that an instance began after ``until``: if nothing was recorded before it, that is
+        where it says so. None if there is none, or only weeks later. Raises StoreError."""
+        minute = utc_minute(until)
+        later = [part for part in self._in_spool(room) if part.name.minute > minute]
+        for name, suffix in self._catalog.next_objects(room, until, instance):
+            later.append(Part(name, "", suffix))
+        later = [part for part in later if part.name.instance == instance]
+        return min(later, key=lambda part: part.order, default=None)
+
+    def rooms(self) -> set[Room]:
+        """The rooms that have a file in the spool."""
+        return {(part.name.platform, part.name.channel) for area in AREAS for part in self._listed(area)}
+
+    def _in_spool(self, room: Room) -> Iterator[Part]:
+        for area in AREAS:
+            for part in self._listed(area):
+                if (part.name.platform, part.name.channel) == room:
+                    yield part
+
+    def _listed(self, area: str) -> Iterator[Part]:
+        if not self._directory:
+            return
+        try:
+            names = self._files.names(f"{self._directory}/{area}")
+        except OSError:
+            return
+        for name in names:
+            for suffix in SUFFIXES:
+                try:
+                    yield Part(parse_name(name.removesuffix(suffix) if suffix else name), area, suffix)
+                    break
+                except ValueError:
+                    continue
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    def blocks(self, part: Part) -> Iterator[bytes]:
+        """The part's whole lines, in blocks. Raises PartError, also in the middle of it."""
+        for place in self._places(part):
+            try:
+                chunks = self._chunks(place)
+                first = next(chunks, b"")
+            except Gone:
+                continue
+            except StoreError as error:
+                raise PartError(self._shown(place), str(error)) from None
+            except (OSError, ValueError) as error:
+                raise PartError(self._shown(place), getattr(error, "strerror", None) or str(error)) from None
+            yield from self._guarded(place, whole_lines(_with(first, chunks), place.area == "open"))
+            return
+        raise PartError(self._shown(part), "it is not there any more")
+
+    def _guarded(self, part: Part, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from blocks
+        except StoreError as error:
+            raise PartError(self._shown(part), str(error)) from None
+        except (OSError, ValueError) as error:
+            raise PartError(self._shown(part), getattr(error, "strerror", None) or str(error)) from None
+
+    def _places(self, part: Part) -> Iterator[Part]:
+        """Where the part may be by now, the place in which it was seen first."""
+        later = AREAS[AREAS.index(part.area) :] if part.area else ()
+        for area in later:
+            suffixes = SUFFIXES[1:] if area == "packed" else ("",)
+            for suffix in (part.suffix,) if area == part.area else suffixes:
+                yield replace(part, area=area, suffix=suffix)
+        if not part.area:
+            yield part
+        for suffix in SUFFIXES if part.area else ():
+            yield replace(part, area="", suffix=suffix)
+
+    def _chunks(self, part: Part) -> Iterator[bytes]:
+        """Unpacked chunks. Raises Gone before the first if the part is not here."""
+        if not part.area:
+            try:
+                yield from unpacked(self._store.read(part.name.key(suffix=part.suffix)), part.suffix)
+            except StoreError as error:
+                if error.kind == MISSING:
+                    self._catalog.forget((part.name.platform, part.name.channel), part.name.minute)
+                    raise Gone from None
+                raise
+            return
+        try:
+            fd = self._files.open_read(f"{self._directory}/{part.area}/{part.name}{part.suffix}")
+        except FileNotFoundError:
+            raise Gone from None
+        try:
+            yield from unpacked(iter(lambda: self._files.read(fd, BLOCK), b""), part.suffix)
+        finally:
+            self._files.close(fd)
+
+    def _shown(self, part: Part) -> str:
+        if part.area:
+            return f"{self._directory}/{part.area}/{part.name}{part.suffix}"
+        return part.name.key(suffix=part.suffix)
+
+
+def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

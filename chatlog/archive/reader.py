@@ -1,0 +1,146 @@
+"""The reader under everything: a room, a time and a filter to records in order, and what is missing.
+
+    answer = reader.ask(Question(("twitch", "forsen"), since, until, Filter(text="hello")))
+    for found in answer: ...            # in order; may be left at any time
+    answer.report                       # gaps, what could not be read, how far it came
+
+Everything here blocks and belongs into a thread. Memory does not grow with what is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from chatlog.archive import lines
+from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere, gaps_in
+from chatlog.archive.matching import Filter, Matcher
+from chatlog.archive.ordering import Batch, Found, backwards, forwards, merged
+from chatlog.archive.parts import Part, PartError, Parts, Room
+from chatlog.naming import utc_minute
+
+#: The time of year 9999, after everything.
+LAST = 253402300799.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Records of one room from ``since`` to before ``until`` (seconds since the epoch) that a filter takes;
+    ``newest`` first, or the oldest. ``most_bytes`` are looked at, then the answer ends early and says so."""
+
+    room: Room
+    since: float = 0.0
+    until: float = LAST
+    filter: Filter = field(default_factory=Filter)
+    newest: bool = False
+    most_bytes: int | None = None
+
+
+class Cancelled(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Answer:
+    """The records of one question, to be iterated over once. ``cancel`` may be called from any thread."""
+
+    def __init__(self, parts: Parts, question: Question, matcher: Matcher) -> None:
+        self._parts = parts
+        self._question = question
+        self._matcher = matcher
+        self._since = lines.time_bytes(question.since)
+        self._until = lines.time_bytes(question.until)
+        self._gaps: dict[str, list[Gap]] = {}
+        self._cancelled = False
+        self.report = Report()
+
+    def cancel(self) -> None:
+        """End the iteration soon, with Cancelled."""
+        self._cancelled = True
+
+    def __iter__(self) -> Iterator[Found]:
+        """Raises StoreError if the archive cannot be listed, and Cancelled."""
+        question = self._question
+        by_instance: dict[str, list[Part]] = {}
+        for part in self._parts.of_room(question.room, question.since, question.until):
+            by_instance.setdefault(part.name.instance, []).append(part)
+        self._gaps = {instance: [] for instance in by_instance or {"": []}}
+        for instance, gaps in self._gaps.items():
+            gaps += self._beyond(instance, by_instance.get(instance, []))
+        stream = self._backwards if question.newest else self._forwards
+        streams = [stream(instance, parts) for instance, parts in sorted(by_instance.items())]
+        try:
+            for found in merged(streams, question.newest):
+                self.report.records += 1
+                yield found
+        finally:
+            gaps = everywhere(list(self._gaps.values()))
+            self.report.gaps = clipped(gaps, question.since, question.until)
+
+    def _beyond(self, instance: str, parts: list[Part]) -> Iterator[Gap]:
+        """The gap that began in the range or before it and ended after what else is read."""
+        until = self._question.until
+        if until >= LAST or any(part.name.minute > utc_minute(until) for part in parts):
+            return
+        following = self._parts.after(self._question.room, until, instance)
+        if following is None:
+            return
+        try:
+            for block in self._parts.blocks(following):
+                yield from (gap for gap in gaps_in(block) if gap.since < until)
+        except PartError as error:
+            self.report.unread.append(Unread(error.name, error.why))
+
+    # -- one recorder's files ------------------------------------------------------------------------
+
+    def _forwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
+        return forwards(batch for part in parts for batch in self._batches(instance, part))
+
+    def _backwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
+        return backwards(self._whole(instance, part) for part in reversed(parts))
+
+    def _whole(self, instance: str, part: Part) -> tuple[list[Found], bytes]:
+        found: list[Found] = []
+        for batch, _ in self._batches(instance, part):
+            found += batch
+        minute = part.name.minute
+        begun = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:59.999Z"
+        return found, begun.encode("ascii")
+
+    def _batches(self, instance: str, part: Part) -> Iterator[Batch]:
+        """What each block of a part brings. What cannot be read is noted, and passed over."""
+        report = self.report
+        if report.stopped:
+            return
+        try:
+            for block in self._parts.blocks(part):
+                if self._cancelled:
+                    raise Cancelled
+                report.bytes += len(block)
+                self._gaps[instance] += gaps_in(block)
+                found = [Found(*pair) for pair in self._matcher.find(block, self._since, self._until)]
+                yield found, _arrived(block)
+                most = self._question.most_bytes
+                if most is not None and report.bytes > most:
+                    report.stopped = "the limit of what is read for one request was reached"
+                    return
+        except PartError as error:
+            report.unread.append(Unread(error.name, error.why))
+        report.files += 1
+
+
+def _arrived(block: bytes) -> bytes:
+    """When the last record of a block arrived."""
+    end = len(block) - block.endswith(b"\n")
+    return lines.received(block[block.rfind(b"\n", 0, end) + 1 : end])
+
+
+class Reader:
+    """Answers questions about one archive. May be used by several threads."""
+
+    def __init__(self, parts: Parts, now: Callable[[], float]) -> None:
+        self._parts = parts
+        self._now = now
+
+    def ask(self, question: Question) -> Answer:
+        """The answer, of which nothing is read yet. Raises FilterError."""
+        return Answer(self._parts, question, Matcher(question.filter))
