@@ -23,6 +23,7 @@ setup(
         "chatlog",
         "chatlog.alarms",
         "chatlog.archive",
+        "chatlog.archive.formats",
         "chatlog.commands",
         "chatlog.config",
         "chatlog.cost",

@@ -89,8 +89,8 @@ def gaps_in(block: bytes) -> Iterator[Gap]:
 
 
 def clipped(gaps: Iterable[Gap], since: float, until: float) -> list[Gap]:
-    """The parts of the gaps that lie in a range, in order; what overlaps is one. Gaps without a length (records
-    that were dropped in an instant) stay."""
+    """The parts of the gaps that lie in a range, in order; what overlaps is one. Gaps without a length
+    (records that were dropped in an instant) stay."""
     found: list[Gap] = []
     for gap in sorted(gaps):
         if gap.until < since or gap.since >= until:

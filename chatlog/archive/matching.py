@@ -84,7 +84,9 @@ class Matcher:
 
     def _candidates(self, block: bytes) -> Iterator[bytes]:
         if self._needles:
-            starts: Iterable[int] = sorted({start for needle in self._needles for start in _starts(block, needle)})
+            starts: Iterable[int] = sorted(
+                {start for needle in self._needles for start in _starts(block, needle)}
+            )
         elif self._text is not None:
             starts = self._text.lines(block)
         else:
@@ -95,9 +97,10 @@ class Matcher:
             yield block[start : end if end >= 0 else len(block)]
 
     def _has(self, line: bytes) -> bool:
-        if self._regex is not None and (message := line_parts.plain_message(line)) is not None:
+        if self._regex is not None:
             # Most lines are found wanting here, at a fraction of what parsing them costs.
-            if not self._regex.search(message):
+            message = line_parts.plain_message(line)
+            if message is not None and not self._regex.search(message):
                 return False
         record = line_parts.record_of(line)
         if record is None:
@@ -107,8 +110,8 @@ class Matcher:
             return False
         if wanted.types and record.get("type", "message") not in wanted.types:
             return False
-        message = record.get("message")
-        text = message if isinstance(message, str) else ""
+        said = record.get("message")
+        text = said if isinstance(said, str) else ""
         if self._text is not None and not self._text.within(text):
             return False
         if self._regex is not None and not self._regex.search(_encodable(text).encode()):

@@ -1,0 +1,183 @@
+"""A record as the line of IRC that it came as, or would have come as.
+
+A Twitch record holds its whole line (docs/records.md): every tag, and what else is not as usual. So the line
+is put together again; where it was not UTF-8, or a tag came twice, the record has it as it was. A record
+of Kick becomes the line that Twitch would have sent, with the tags that clients look for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chatlog.archive import lines
+from chatlog.archive.matching import badges_of
+from chatlog.twitch.events import OWN_DETAILS
+
+_ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\:", " ": "\\s", "\r": "\\r", "\n": "\\n"})
+#: Keys of ``details`` that were no tags, besides those of the parser.
+_NOT_TAGS = OWN_DETAILS | {"backfilled", "oversized", "imported"}
+
+
+def irc_line(record: Mapping[str, Any]) -> str:
+    """The line, without its end; ``""`` for a record that is no line of IRC (a gap, what was not understood,
+    an event of Kick that Twitch has nothing like). Never holds a line's end."""
+    details = record.get("details")
+    if not isinstance(details, Mapping):
+        details = {}
+    kind = record.get("type", "message")
+    if kind in ("gap", "unparsed"):
+        return ""
+    if record.get("platform", "twitch") == "kick":
+        line = _of_kick(record, kind)
+    else:
+        line = _whole(details) or _put_together(record, details, kind)
+    return line.replace("\r", " ").replace("\n", " ")
+
+
+def _whole(details: Mapping[str, Any]) -> str:
+    """The line as the record has it, where it does."""
+    if isinstance(raw := details.get("raw_base64"), str):
+        try:
+            return base64.b64decode(raw, validate=True).decode("utf-8", "replace")
+        except binascii.Error:
+            return ""
+    raw = details.get("raw")
+    return raw if isinstance(raw, str) else ""
+
+
+def _put_together(record: Mapping[str, Any], details: Mapping[str, Any], kind: str) -> str:
+    command = str(details.get("command", "PRIVMSG"))
+    channel, username, text = (str(record.get(key, "")) for key in ("channel", "username", "message"))
+    source = "tmi.twitch.tv"
+    params = [f"#{channel}"]
+    if command in ("PRIVMSG", "WHISPER"):
+        source = f"{username}!{username}@{username}.tmi.twitch.tv"
+    if command == "PRIVMSG":
+        params.append(f"\x01ACTION {text}\x01" if kind == "action" else text)
+    elif command == "CLEARCHAT":
+        params += [username] if username else []
+    elif text:
+        params.append(text)
+    source = str(details.get("source", source))
+    if isinstance(given := details.get("params"), list):
+        params = [str(param) for param in given]
+    return formatted(dict(_tags(record, details)), source, command, params)
+
+
+def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not details:
+        # Basic detail: what its five keys say.
+        yield "display-name", str(record.get("username", ""))
+        yield "tmi-sent-ts", _milliseconds(record)
+        yield "user-id", str(record.get("user_id", ""))
+        return
+    for name, value in details.items():
+        if name not in _NOT_TAGS and isinstance(value, str):
+            bare = name.lstrip("@")
+            yield bare if bare in OWN_DETAILS else name, value
+
+
+def _of_kick(record: Mapping[str, Any], kind: str) -> str:
+    channel, username, text = (str(record.get(key, "")) for key in ("channel", "username", "message"))
+    details = record.get("details") or {}
+    common = {"room-id": str(record.get("channel_id", "")), "tmi-sent-ts": _milliseconds(record)}
+    if kind in ("message", "action"):
+        sender = details.get("sender") if isinstance(details.get("sender"), dict) else {}
+        identity = sender.get("identity") if isinstance(sender.get("identity"), dict) else {}
+        tags = {
+            "badges": ",".join(badge if "/" in badge else f"{badge}/1" for badge in badges_of(dict(record))),
+            "color": str(identity.get("color", "")),
+            "display-name": str(sender.get("username", username)),
+            "emotes": "",
+            "id": str(record.get("id", "")),
+            **common,
+            "user-id": str(record.get("user_id", "")),
+        }
+        source = f"{username}!{username}@{username}.kick.com"
+        return formatted(tags, source, "PRIVMSG", [f"#{channel}", text])
+    if kind in ("timeout", "ban", "clear"):
+        tags = {**common}
+        if kind != "clear":
+            tags["target-user-id"] = str(record.get("user_id", ""))
+        if kind == "timeout":
+            minutes = details.get("duration")
+            tags["ban-duration"] = str(int(minutes * 60) if isinstance(minutes, (int, float)) else 1)
+        moderator = details.get("banned_by")
+        if isinstance(moderator, dict):
+            tags["moderator-user-login"] = str(moderator.get("slug", moderator.get("username", "")))
+        params = [f"#{channel}", username] if username else [f"#{channel}"]
+        return formatted(tags, "tmi.kick.com", "CLEARCHAT", params)
+    if kind == "delete":
+        message = details.get("message") if isinstance(details.get("message"), dict) else {}
+        tags = {"login": username, "target-msg-id": str(message.get("id", "")), **common}
+        return formatted(tags, "tmi.kick.com", "CLEARMSG", [f"#{channel}", text])
+    if kind in ("subscription", "gift", "raid", "pin", "poll", "reward"):
+        event = str(details.get("event", kind))
+        tags = {
+            "display-name": username,
+            "login": username,
+            "msg-id": event,
+            **common,
+            "system-msg": system_text(record),
+            "user-id": str(record.get("user_id", "")),
+        }
+        return formatted(tags, "tmi.kick.com", "USERNOTICE", [f"#{channel}", *([text] if text else [])])
+    return ""
+
+
+def formatted(tags: Mapping[str, str], source: str, command: str, params: list[str]) -> str:
+    """A line of these parts. The last parameter is written as the trailing one, as Twitch does."""
+    parts = []
+    if tags:
+        written = (f"{name}={value.translate(_ESCAPES)}" for name, value in tags.items())
+        parts.append(f"@{';'.join(written)}")
+    if source:
+        parts.append(f":{source}")
+    parts.append(command)
+    *middle, last = params or [""]
+    parts += middle
+    if params:
+        needs_colon = len(params) > 1 or not last or " " in last or last.startswith(":")
+        parts.append(f":{last}" if needs_colon else last)
+    return " ".join(parts)
+
+
+def system_text(record: Mapping[str, Any]) -> str:
+    """What the platform, or chat itself, says about an event that nobody wrote: Twitch's ``system-msg``, or
+    a sentence for those without one; ``""`` for what people wrote."""
+    details = record.get("details") or {}
+    if isinstance(said := details.get("system-msg"), str) and said:
+        return said
+    who = str(record.get("username", "")) or "somebody"
+    return {
+        "timeout": f"{who} has been timed out for {seconds_of_ban(record)} seconds",
+        "ban": f"{who} has been banned",
+        "unban": f"{who} has been unbanned",
+        "clear": "Chat has been cleared",
+        "delete": f"a message of {who} was deleted",
+        "subscription": f"{who} has subscribed",
+        "gift": f"{who} has given a gift",
+        "raid": f"{who} is raiding",
+        "pin": f"a message of {who} was pinned",
+        "reward": f"{who} has redeemed a reward",
+    }.get(str(record.get("type", "")), "")
+
+
+def seconds_of_ban(record: Mapping[str, Any]) -> int:
+    """How long a time-out lasts; 0 where nobody says."""
+    details = record.get("details") or {}
+    given = details.get("ban-duration")
+    if isinstance(given, str) and given.isascii() and given.isdigit():
+        return int(given[:12])
+    minutes = details.get("duration")
+    return int(minutes * 60) if isinstance(minutes, (int, float)) and 0 <= minutes < 1e9 else 0
+
+
+def _milliseconds(record: Mapping[str, Any]) -> str:
+    try:
+        return str(round(lines.seconds(str(record.get("timestamp", ""))) * 1000))
+    except ValueError:
+        return "0"
