@@ -99,7 +99,7 @@ class Writer:
         self._plan = plan
         self._chance = random.Random(f"archive {plan.seed}")
         twitch, kick = TwitchChat(plan.seed, "archive"), KickChat(plan.seed, "archive")
-        rooms = [(twitch, _room("twitch", n)) for n in range(plan.twitch)]
+        rooms: list[tuple[Chat, Room]] = [(twitch, _room("twitch", n)) for n in range(plan.twitch)]
         rooms += [(kick, _room("kick", n)) for n in range(plan.kick)]
         self._rooms = [Records(chat, room) for chat, room in rooms]
         weights = [1.0 / (n + 1) for n in range(plan.twitch)] + [0.5 / (n + 1) for n in range(plan.kick)]

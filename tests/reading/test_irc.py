@@ -26,7 +26,6 @@ NAMES = st.sampled_from(
         "system-msg",
         "command",
         "raw",
-        "@raw",
         "params",
         "msg-id",
     ]

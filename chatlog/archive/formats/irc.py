@@ -82,11 +82,11 @@ def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[tup
 
 def _of_kick(record: Mapping[str, Any], kind: str) -> str:
     channel, username, text = (str(record.get(key, "")) for key in ("channel", "username", "message"))
-    details = record.get("details") or {}
+    details: Mapping[str, Any] = record.get("details") or {}
     common = {"room-id": str(record.get("channel_id", "")), "tmi-sent-ts": _milliseconds(record)}
     if kind in ("message", "action"):
-        sender = details.get("sender") if isinstance(details.get("sender"), dict) else {}
-        identity = sender.get("identity") if isinstance(sender.get("identity"), dict) else {}
+        sender = _object(details, "sender")
+        identity = _object(sender, "identity")
         tags = {
             "badges": ",".join(badge if "/" in badge else f"{badge}/1" for badge in badges_of(dict(record))),
             "color": str(identity.get("color", "")),
@@ -111,7 +111,7 @@ def _of_kick(record: Mapping[str, Any], kind: str) -> str:
         params = [f"#{channel}", username] if username else [f"#{channel}"]
         return formatted(tags, "tmi.kick.com", "CLEARCHAT", params)
     if kind == "delete":
-        message = details.get("message") if isinstance(details.get("message"), dict) else {}
+        message = _object(details, "message")
         tags = {"login": username, "target-msg-id": str(message.get("id", "")), **common}
         return formatted(tags, "tmi.kick.com", "CLEARMSG", [f"#{channel}", text])
     if kind in ("subscription", "gift", "raid", "pin", "poll", "reward"):
@@ -126,6 +126,11 @@ def _of_kick(record: Mapping[str, Any], kind: str) -> str:
         }
         return formatted(tags, "tmi.kick.com", "USERNOTICE", [f"#{channel}", *([text] if text else [])])
     return ""
+
+
+def _object(above: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = above.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def formatted(tags: Mapping[str, str], source: str, command: str, params: list[str]) -> str:
