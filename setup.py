@@ -53,6 +53,7 @@ setup(
         "orjson>=3.10",
         "obstore>=0.8",
         "zstandard>=0.23",
+        "google-re2>=1.1.20251105",
         "prometheus-client>=0.20",
         "click>=8.2",
     ],

@@ -33,6 +33,7 @@ DISTRIBUTIONS = {
     "txaio": "autobahn",
     "yaml": "PyYAML",
     "zope": "Twisted",
+    "re2": "google-re2",
     "zstandard": "zstandard",
 }
 
