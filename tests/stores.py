@@ -59,6 +59,10 @@ class MemoryStore:
             if key.startswith(prefix):
                 yield Head(key, len(self.objects[key]), "")
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        below = {key[len(prefix) :].partition("/") for key in self.objects if key.startswith(prefix)}
+        yield from sorted({name for name, slash, _ in below if slash})
+
     def delete(self, key: str) -> None:
         self._call("delete", key)
         self.objects.pop(key, None)

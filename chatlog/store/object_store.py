@@ -90,13 +90,8 @@ class ObjectStore:
         return self._asked.list(self._way, prefix)
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        try:
-            listed = obstore.list_with_delimiter(self._store, prefix.rstrip("/") or None)
-            yield from [str(folder).rstrip("/").rpartition("/")[2] for folder in listed["common_prefixes"]]
-        except FileNotFoundError:
-            return
-        except (BaseError, OSError, ValueError) as error:
-            raise self._error(error) from None
+        self._settle()
+        return self._asked.folders(self._way, prefix)
 
     def delete(self, key: str) -> None:
         self._settle()

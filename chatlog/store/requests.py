@@ -179,6 +179,15 @@ class Requests:
         except _ERRORS as error:
             raise self._error(error) from None
 
+    def folders(self, way: Way, prefix: str = "") -> Iterator[str]:
+        """The names of the folders right below ``prefix``, which is ``""`` or ends with a slash."""
+        try:
+            listed = obstore.list_with_delimiter(self._clients(way, {}), prefix.rstrip("/") or None)
+            for folder in listed["common_prefixes"]:
+                yield str(folder).rstrip("/").rpartition("/")[2]
+        except _ERRORS as error:
+            raise self._error(error) from None
+
     def lists(self, way: Way, key: str) -> bool:
         """Whether the key is in a list that begins with it."""
         try:
