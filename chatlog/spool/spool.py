@@ -27,13 +27,10 @@ from chatlog.spool.ballast import Ballast
 from chatlog.spool.numbering import Numbering, load_note, save_note
 from chatlog.spool.probe import Unfit, examine, place_of, remarks
 from chatlog.spool.recovery import Report, repair
+from chatlog.spool.stock import AREAS, same, take_stock
 
 #: Up to this many files are synced one by one; one sync of everything is cheaper for more.
 FEW = 8
-
-_AREAS = ("open", "sealed", "packed", "torn")
-#: What network file systems call a file that was removed while somebody had it open: NFS, FUSE.
-_KEPT_OPEN = (".nfs", ".fuse_hidden")
 
 
 class SpoolError(Exception):
@@ -129,11 +126,11 @@ class Spool:
             with suppress(OSError):
                 self.files.truncate(self._lock_fd, 0)
                 write_whole(self.files, self._lock_fd, f"{os.getpid()}\n".encode("ascii"))
-            for area in _AREAS:
+            for area in AREAS:
                 self.ballast.spend(self.files.make_directories, self.path(area))
                 self._probe(self.path(area))
             found = examine(self.files, self.path("open", "probe.tmp"), self.path("sealed", "probe.tmp"))
-            for area in _AREAS:
+            for area in AREAS:
                 self.files.sync_directory(self.path(area))
             self.files.sync_directory(self.directory)
             with suppress(OSError):
@@ -142,7 +139,7 @@ class Spool:
             # A note that cannot be read is of no use; the files that are there still count.
             with suppress(ValueError):
                 self.numbering.read(self._saved_note)
-            leftovers = self._take_stock()
+            stock = take_stock(self.files, self.path, self.numbering)
         except Unfit as error:
             self.close()
             raise SpoolError(
@@ -153,10 +150,11 @@ class Spool:
             self.close()
             where = error.filename if isinstance(error.filename, str) else self.directory
             raise SpoolError(f"{where} cannot be used as a spool: {error.strerror}") from error
+        self.usage, self.strangers = stock.usage, stock.strangers
         self.ballast.restock(self.directory)
         place = place_of(self.files, self.directory)
         self.remarks = [f"{place} {remark}" for remark in (*found, *remarks(self.files))]
-        return leftovers
+        return stock.leftovers
 
     def close(self) -> None:
         """Let another process have the directory."""
@@ -188,36 +186,6 @@ class Spool:
             raise
         self.files.close(fd)
         self.files.remove(path)
-
-    def _take_stock(self) -> list[tuple[str, int]]:
-        leftovers: list[tuple[str, int]] = []
-        self.strangers = []
-        self.usage = 0
-        for area in _AREAS:
-            for entry in self.files.names(self.path(area)):
-                if area == "open" and entry.endswith(".jsonl.tmp"):
-                    # Half of a repair that an earlier run did not end; it is done anew.
-                    try:
-                        self.files.remove(self.path(area, entry))
-                    except IsADirectoryError:
-                        self.strangers.append(entry)
-                    continue
-                try:
-                    name = parse_name(entry[: entry.rfind(".jsonl") + 6])
-                except ValueError:
-                    if area == "open" and not entry.startswith(_KEPT_OPEN):
-                        self.strangers.append(entry)
-                    continue
-                self.numbering.saw(name)
-                if area != "torn":
-                    size = self.files.size(self.path(area, entry))
-                    self.usage += size
-                    if area == "open" and entry == str(name):
-                        leftovers.append((entry, size))
-                    elif area == "open":
-                        self.strangers.append(entry)
-        leftovers.sort()
-        return leftovers
 
     # -- Making files
 
@@ -338,7 +306,7 @@ class Spool:
         source, target = self.path("open", name), self.path("sealed", name)
         while self.files.exists(target):
             # Only a machine that crashed between the two directories can leave both.
-            if self._same(source, target):
+            if same(self.files, source, target):
                 self.files.remove(source)
                 return ""
             parts = parse_name(name)
@@ -356,21 +324,6 @@ class Spool:
             self.files.make_directories(self.path("sealed"))
             self.files.rename(source, target)
         return name
-
-    def _same(self, one: str, other: str) -> bool:
-        if self.files.size(one) != self.files.size(other):
-            return False
-        fds = [self.files.open_read(one), self.files.open_read(other)]
-        try:
-            while True:
-                chunks = [self.files.read(fd, 1 << 20) for fd in fds]
-                if chunks[0] != chunks[1]:
-                    return False
-                if not chunks[0]:
-                    return True
-        finally:
-            for fd in fds:
-                self.files.close(fd)
 
     def repair(
         self, names: Iterable[str], enough: Callable[[], bool] = lambda: False
