@@ -107,34 +107,32 @@ def from_json_exactly(data: bytes | str) -> Any:
     return _decoded(data, _DECODER)
 
 
-def says_more(data: bytes | str) -> bool:
-    """Whether the JSON in ``data`` loses something when it is read and written again: a key came twice in
-    one object, or a number has digits or a form that do not come back. Raises ValueError."""
-    notes: list[bool] = []
+def from_json_closely(data: bytes | str) -> tuple[Any, bool]:
+    """What ``from_json_exactly`` gives, and whether the JSON says more than that: a key came twice in one
+    object, or a number has digits or a form that do not come back when it is written again."""
+    more: list[bool] = []
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(found)
         if len(members) != len(found):
-            notes.append(True)
+            more.append(True)
         return members
 
     def real(text: str) -> float:
         value = _finite(text)
         if text.encode() != orjson.dumps(value) and text != repr(value):
-            notes.append(True)
+            more.append(True)
         return value
 
     def integer(text: str) -> int:
-        value = int(text)
-        if text != str(value):
-            notes.append(True)
-        return value
+        if text == "-0":
+            more.append(True)
+        return int(text)
 
     decoder = json.JSONDecoder(
         object_pairs_hook=pairs, parse_float=real, parse_int=integer, parse_constant=_no_constant
     )
-    _decoded(data, decoder)
-    return bool(notes)
+    return _decoded(data, decoder), bool(more)
 
 
 def _decoded(data: bytes | str, decoder: json.JSONDecoder) -> Any:
@@ -194,6 +192,20 @@ def rfc3339(milliseconds: int) -> str:
         raise ValueError(f"not a time of the years 1 to 9999: {milliseconds} ms")
     seconds, rest = divmod(milliseconds, 1000)
     return f"{_second(seconds)}{rest:03d}Z"
+
+
+def believed(timestamp: str, received: str, first: str) -> bool:
+    """Whether a platform's ``timestamp`` can be the time of an event that was ``received`` then: not before
+    ``first``, when there was no such platform, and not more than a year ahead. (A machine whose own clock
+    says a year before this program was written has lost it, and nothing can be said.)"""
+    if timestamp < first:
+        return False
+    if received < _WRITTEN:
+        return timestamp < _FAR
+    return timestamp <= f"{int(received[:4]) + 1:04d}{received[4:]}"
+
+
+_WRITTEN, _FAR = "2025", "2100"
 
 
 def encode_full(

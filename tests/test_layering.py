@@ -29,6 +29,8 @@ PURE = frozenset(
         "chatlog.status.reasons",
         "chatlog.status.room_rules",
         "chatlog.kick.events",
+        "chatlog.kick.facts",
+        "chatlog.kick.times",
         "chatlog.kick.pusher",
         "chatlog.uploader.manifest_rows",
         "chatlog.naming",

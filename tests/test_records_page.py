@@ -7,7 +7,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.kick import events as kick
+from chatlog.kick import facts
 from chatlog.naming import parse_name
 from chatlog.record import KEYS, TYPES, encode_full
 from chatlog.rooms.coverage import Hole
@@ -45,7 +45,7 @@ class RecordsPageTests(SynchronousTestCase):
         for kind, of_kind in twitch.USERNOTICE_TYPES.items():
             if of_kind != "event":
                 self.assertRegex(named[of_kind], rf"\b{kind}\b")
-        for event, (kind_of_event, _) in kick._RULES.items():
+        for event, (kind_of_event, _) in facts.RULES.items():
             if kind_of_event not in ("event", "unban"):
                 self.assertIn(event, named[kind_of_event])
 

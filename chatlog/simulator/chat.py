@@ -28,6 +28,8 @@ NO_ROOM = -1
 
 #: Keys of a Twitch record's details that are not tags.
 _NOT_TAGS = frozenset({"command", "params", "source", "raw", "raw_base64"})
+#: Keys of a Kick record's details that are not the payload's.
+_NOT_PAYLOAD = frozenset({"event", "frame", "raw", "raw_base64"})
 #: What a record has besides that came from a service that remembers chat.
 _ADDED = frozenset({"historical", "rm-received-ts", "rm-deleted", "backfilled"})
 
@@ -105,5 +107,5 @@ def record_key(record: Mapping[str, Any]) -> bytes:
         return twitch_key(command, tags, record["message"], target)
     if "payload" in details:
         return kick_key(details["event"], details["payload"])
-    payload = {name: value for name, value in details.items() if name != "event"}
+    payload = {name: value for name, value in details.items() if name not in _NOT_PAYLOAD}
     return kick_key(details.get("event", ""), payload)

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from chatlog.simulator.chat import NO_ROOM, Chat, Said, kick_key, unparsed_key
+from chatlog.simulator.kick_channel import ChannelEvents
 from chatlog.simulator.kick_events import KickEvents
 from chatlog.simulator.people import Person
 from chatlog.simulator.rooms import Room
@@ -47,11 +48,13 @@ class KickChat(Chat):
                     else [
                         (0.5, self.not_utf8),
                         (0.3, self.half_pair),
+                        (0.3, self.key_twice),
                         (0.3, self.not_json),
                         (0.3, self.no_frame),
                     ]
                 ),
                 *KickEvents(self).mix(),
+                *ChannelEvents(self).mix(),
             ]
         )
 
@@ -138,6 +141,14 @@ class KickChat(Chat):
             "channel": _channel(room, 0),
         }
         return frame(json.dumps(outer).encode()), id, b"message", json.dumps(text).encode(), b"", 0
+
+    def key_twice(self, room: Room, ms: int) -> Said:
+        """A message with a key that comes twice, and a number that few programs write again as it is."""
+        text = self.text()
+        id, payload = self._payload(room, ms, text.kick)
+        data = orjson.dumps(payload).decode().replace('"type":', '"type":1.50,"type":', 1)
+        outer = {"event": _PREFIX + "ChatMessageEvent", "data": data, "channel": _channel(room, 0)}
+        return frame(orjson.dumps(outer)), id, b"message", text.kick_json, b"", 0
 
     def escaped(self, room: Room, ms: int) -> Said:
         """A message in ASCII, everything else escaped, as some senders do."""

@@ -260,9 +260,8 @@ class KickEvents:
         return self._chat.event(room, name, payload, type, topic=3)
 
     def unknown(self, room: Room, ms: int) -> Said:
-        """An event that no client knows, with or without an id."""
-        id = self._chat.ids.next() if self._chat.rng.random() < 0.5 else b""
+        """An event that no client knows, with or without an id, which nobody knows to be its own."""
         payload: dict[str, Any] = {"what": "a/b \\ c", "deep": [{"n": 1}, None, 1.5]}
-        if id:
-            payload["id"] = id.decode()
-        return self._chat.event(room, "GoalProgressUpdateEvent", payload, b"event", id, prefix=False)
+        if self._chat.rng.random() < 0.5:
+            payload["id"] = self._chat.ids.next().decode()
+        return self._chat.event(room, "SomethingNewEvent", payload, b"event", prefix=False)

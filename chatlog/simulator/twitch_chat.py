@@ -9,6 +9,7 @@ from chatlog.simulator.chat import Chat, Said
 from chatlog.simulator.people import Person
 from chatlog.simulator.rooms import Room, uuid_text
 from chatlog.simulator.texts import Text
+from chatlog.simulator.twitch_combos import Combos
 from chatlog.simulator.twitch_moderation import Moderation
 from chatlog.simulator.twitch_notices import Notices
 from chatlog.simulator.twitch_oddities import Oddities
@@ -29,6 +30,7 @@ class TwitchChat(Chat):
                 (4, self.special),
                 (3, self.shared),
                 *notices.mix(),
+                *Combos(self, notices).mix(),
                 *moderation.mix(),
                 *oddities.mix(),
             ]

@@ -64,6 +64,13 @@ _SIMPLE: tuple[tuple[str, dict[str, str], str, bytes], ...] = (
         b"event",
     ),
     ("modiversary", {"months": "24"}, "has been a moderator for 24 months!", b"event"),
+    (
+        "charitydonation",
+        {"charity-name": "Good Cause", "donation-amount": "2000", "donation-currency": "EUR"},
+        "{} donated 20.00 EUR to support Good Cause",
+        b"event",
+    ),
+    ("midnightsquid", {"amount": "500", "currency": "USD", "exponent": "2"}, "", b"event"),
     ("socialsharingbadge", {"current-badge-level": "1"}, "Unlocked a social sharing badge", b"event"),
     ("somethingnew", {"what": "a; b \\ c"}, "{} did something that no client knows.", b"event"),
 )

@@ -80,6 +80,9 @@ USERNOTICE_TYPES = {
     "firstcheer": "event",
 }
 
+#: Twitch began in June 2011: an earlier time is none of an event's.
+FIRST = "2011-06-01T00:00:00.000Z"
+
 #: Keys of ``details`` that are ours. A tag of such a name is kept under ``@`` and its name, so that
 #: neither hides the other (no tag of IRCv3 begins with ``@``).
 OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
@@ -131,10 +134,13 @@ def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str,
         return None
     if len(details) != head.count(b";") + 1 or not OWN_DETAILS.isdisjoint(details):
         return None
+    time = _second(sent[:10]) + sent[10:] + "Z"
+    if time[:4] != received[:4] and not record.believed(time, received, FIRST):
+        return None
     nick, channel, text = match.groups()
     details["command"] = "PRIVMSG"
     return channel, encode(
-        _second(sent[:10]) + sent[10:] + "Z",
+        time,
         channel,
         nick,
         details.get("user-id", ""),
@@ -296,14 +302,16 @@ def _details(message: irc.Message, channel: str, username: str, text: str, kind:
 
 def _timestamp(tags: Mapping[str, str], received: str) -> str:
     """Twitch's own time of the event; for lines that it gives none, the time at which the service that
-    replays old lines received them; else ``received``."""
+    replays old lines received them; else ``received``. A time before Twitch, or far ahead, is none."""
     for name in ("tmi-sent-ts", "rm-received-ts"):
         sent = tags.get(name, "")
-        if sent.isascii() and sent.isdigit():
+        if sent.isascii() and sent.isdigit() and len(sent) <= 15:
             try:
-                return record.rfc3339(int(sent))
+                time = record.rfc3339(int(sent))
             except ValueError:
                 continue
+            if record.believed(time, received, FIRST):
+                return time
     return received
 
 

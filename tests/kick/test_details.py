@@ -82,6 +82,69 @@ class DetailsTests(SynchronousTestCase):
         self.assertEqual(found["message"], "a\ud83d")
         self.assertEqual(found["details"]["n"], 123456789012345678901234567890)
 
+    def test_json_that_says_more(self) -> None:
+        """Where the JSON says more than its meaning, a key twice or a number that is not written again as it
+        came, at whatever depth and in whichever layer, the frame is kept as text beside it."""
+        for data in (
+            '{"id":"a","id":"b","content":"x"}',
+            '{"content":"x","sender":{"identity":{"badges":[{"type":1,"text":2,"type":3}]}}}',
+            '{"content":"x","\\u0063ontent":"y"}',
+            '{"content":"x","n":1.10}',
+            '{"content":"x","n":[{"m":12345678901234567.8}]}',
+            '{"content":"x","n":1e5,"s":"https:\\/\\/example.net"}',
+            '{"content":"x","n":-0}',
+            '{"content":"x","n":0.1000000000000000055511151231257827}',
+            '{"content":"x","a":1,"b":1e9,"a":12345678}',
+        ):
+            whole = plain("ChatMessageEvent", data)
+            found = record(whole)
+            self.assertEqual(found["details"]["raw"].encode(), whole)
+            self.assertEqual(found["type"], "message")
+            self.assertEqual(found["details"]["event"], "ChatMessageEvent")
+        for whole in (
+            b'{"event":"SomethingNew","channel":"c","data":"{}","data":"{\\"a\\":1}"}',
+            b'{"event":"SomethingNew","data":"{\\"a\\":1}","channel":"c", "data":"{\\"a\\":1}"}',
+            b'{"event":"SomethingNew","channel":"c","data":{"a":1,"a":1}}',
+            b'{"event":"SomethingNew","channel":"c","data":{"a":1},"more":{"x":1.50}}',
+        ):
+            found = record(whole)
+            self.assertEqual((found["details"]["raw"].encode(), found["details"]["a"]), (whole, 1))
+
+    def test_json_in_another_dress(self) -> None:
+        """Spaces, escapes, another order, numbers of any length and half a character lose nothing: the
+        frame is not kept twice. Neither is JSON in a text looked into."""
+        for data in (
+            ' { "content" : "x" , "n" : [ 1.5 , -0.0 , 1 ] } ',
+            '{"content":"\\u00e4\\/\\ud83d","n":123456789012345678901234567890}',
+            '{"content":"x","metadata":"{\\"a\\":1,\\"a\\":1.10}"}',
+            '{"content":"x","n":9007199254740993}',
+            '{"content":"a:1e5,\\"b\\":1.10"}',
+        ):
+            self.assertNotIn("raw", record(plain("ChatMessageEvent", data))["details"], data)
+        found = record(b'\xef\xbb\xbf{ "channel":"c", "data": {"a":1}, "event":"SomethingNew" }')
+        self.assertEqual(found["details"], {"a": 1, "event": "SomethingNew"})
+
+    def test_payload_with_keys_of_ours(self) -> None:
+        """A payload with any key that ours has is whole under ``payload``, so that nobody takes one for the
+        other."""
+        for key in ("event", "payload", "frame", "raw", "raw_base64"):
+            payload = {key: 5, "user": {"username": "Somebody"}}
+            found = record(frame("SomethingNew", payload))
+            self.assertEqual(found["details"], {"payload": payload, "event": "SomethingNew"})
+            self.assertEqual(found["username"], "somebody")
+        whole = plain("SomethingNew", '{"raw":1,"raw":2}')
+        details = {"payload": {"raw": 2}, "event": "SomethingNew", "raw": whole.decode()}
+        self.assertEqual(record(whole)["details"], details)
+
+    def test_numbers_that_are_none(self) -> None:
+        """What only some take for numbers makes the payload no JSON: it is kept as the text it is."""
+        for number in ("NaN", "Infinity", "-Infinity", "1e999", "01", "+1", "9" * 5000):
+            text = f'{{"n":{number}}}'
+            found = record(plain("SomethingNew", text))
+            self.assertEqual(found["details"], {"payload": text, "event": "SomethingNew"})
+            whole = plain("ChatMessageEvent", text)
+            self.assertEqual(record(whole)["details"], {"raw": whole.decode()})
+
     def test_deep_payload(self) -> None:
         """A payload nested deeper than can be written again is kept as the raw frame; how deep that is
         depends on the version of Python."""

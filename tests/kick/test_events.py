@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.counters import Counters
-from chatlog.kick.events import EventRecords, short_name, time_of
+from chatlog.kick.events import EventRecords, short_name
 from chatlog.kick.pusher import parse
+from chatlog.kick.times import time_of
 from chatlog.record import Encode, encode_full
 from tests.kick import CHATROOM, chat, frame, sender
 
@@ -317,7 +318,7 @@ class TypeTests(SynchronousTestCase):
         self.assert_record("PredictionUpdated", {"prediction": {"id": "p"}, "slug": "x"}, type="event")
         self.assert_record(
             "SomethingNew", {"sender": sender(), "id": 9}, type="event", username="night-owl",
-            user_id="5150", id="9",
+            user_id="5150",
         )  # fmt: skip
 
     def test_deeper_names(self) -> None:
@@ -367,3 +368,168 @@ class TimeTests(SynchronousTestCase):
     def test_anything(self, value: object) -> None:
         """No value makes it raise."""
         time_of(value)
+
+
+class PublicKindsTests(SynchronousTestCase):
+    """The events that are public by now, each with the id and the time that are its own, and no others."""
+
+    def test_goal(self) -> None:
+        """Updates of a goal carry the goal's id and when it was set up: neither is the event's. When it was
+        updated is, to the nanosecond."""
+        goal = {
+            "id": "chgoal_01K0EXAMPLE",
+            "channel_id": "channel_01JEXAMPLE",
+            "type": "followers",
+            "target_value": 100000,
+            "current_value": 87106,
+            "status": "active",
+            "created_at": "2025-09-17T18:21:12.158724Z",
+            "updated_at": "2026-02-03T04:05:06.670407152Z",
+            "achieved_at": None,
+        }
+        for name in ("GoalProgressUpdateEvent", "GoalUpdatedEvent", "GoalCanceledEvent", "GoalAchievedEvent"):
+            found = record(frame(name, goal))
+            self.assertEqual(
+                (found["type"], found["id"], found["timestamp"]), ("event", "", "2026-02-03T04:05:06.670Z")
+            )
+            self.assertEqual(found["details"], {**goal, "event": name})
+        achieved = record(frame("GoalAchievedEvent", goal | {"achieved_at": "2026-02-03T04:05:06.1Z"}))
+        self.assertEqual(achieved["timestamp"], "2026-02-03T04:05:06.100Z")
+        created = record(frame("GoalCreatedEvent", goal))
+        self.assertEqual((created["id"], created["timestamp"]), ("", "2025-09-17T18:21:12.158Z"))
+        del goal["updated_at"]
+        self.assertEqual(record(frame("GoalProgressUpdateEvent", goal))["timestamp"], RECEIVED)
+
+    def test_objects_with_ids_and_times(self) -> None:
+        """What an event is about has an id and a time as well: a prediction, a livestream, a room, a pin, a
+        poll, a reward. They are in the details only."""
+        old = {"id": "object-1", "created_at": "2025-01-02T03:04:05Z"}
+        for name, payload in (
+            ("PredictionUpdated", {"prediction": old}),
+            ("PredictionDeleted", {"prediction": old}),
+            ("StreamerIsLive", {"livestream": old | {"session_title": "hi"}}),
+            ("StopStreamBroadcast", {"livestream": old}),
+            ("LivestreamUpdated", {"livestream": old}),
+            ("ChatroomUpdatedEvent", old),
+            ("ChatSettingsChanged", old),
+            ("PinnedMessageCreatedEvent", old | {"message": chat(created_at="2025-01-02T03:04:05Z")}),
+            ("PollUpdateEvent", old | {"poll": old}),
+            ("RewardRedeemedEvent", old),
+            ("SubscriptionEvent", old),
+            ("ChannelSubscriptionEvent", old),
+            ("GiftedSubscriptionsEvent", old | {"correlation_id": "pi_1"}),
+            ("LuckyUsersWhoGotGiftSubscriptionsEvent", {"channel": old}),
+            ("GiftsLeaderboardUpdated", {"channel": old}),
+            ("KicksLeaderboardUpdated", old),
+            ("ChatMoveToSupportedChannelEvent", {"channel": {"current_livestream": old}}),
+            ("SomethingNew", old),
+        ):
+            found = record(frame(name, payload))
+            self.assertEqual((found["id"], found["timestamp"]), ("", RECEIVED), name)
+
+    def test_update_times(self) -> None:
+        """When an object was updated is the time of the event that tells it."""
+        now = {"created_at": "2025-01-02T03:04:05Z", "updated_at": "2026-02-03T05:05:06.25+01:00"}
+        for name, payload in (
+            ("PredictionUpdated", {"prediction": now}),
+            ("LivestreamUpdated", {"livestream": now}),
+            ("ChatroomUpdatedEvent", now),
+            ("GoalUpdatedEvent", now),
+            ("SomethingNew", now),
+        ):
+            self.assertEqual(record(frame(name, payload))["timestamp"], "2026-02-03T04:05:06.250Z", name)
+
+    def test_who(self) -> None:
+        """About whom the rarer events are."""
+        for name, payload, username, user_id, message in (
+            (
+                "ChatMessageSentEvent",
+                {
+                    "message": {"id": "m-1", "message": None, "optional_message": "10 months!"},
+                    "user": {"id": 30, "username": "Gold_Fan"},
+                },
+                "gold_fan",
+                "30",
+                "10 months!",
+            ),
+            (
+                "GiftsLeaderboardUpdated",
+                {"gifter_id": 9, "gifter_username": "Rich_Uncle", "gifted_quantity": 5},
+                "rich_uncle",
+                "9",
+                "",
+            ),
+            (
+                "ChatMoveToSupportedChannelEvent",
+                {"slug": "next", "hosted": {"id": 5, "username": "Next", "slug": "next-one"}},
+                "next-one",
+                "",
+                "",
+            ),
+            ("FollowersUpdated", {"username": "New_Friend", "followed": True}, "new_friend", "", ""),
+            ("NewActivityFeedEvent", {"type": "new_subscriber", "username": "Gold_Fan"}, "gold_fan", "", ""),
+            ("SubscriptionEvent", {"username": "Gold_Fan", "custom_message": "yes"}, "gold_fan", "", "yes"),
+        ):
+            found = record(frame(name, payload))
+            self.assertEqual(
+                (found["username"], found["user_id"], found["message"]), (username, user_id, message), name
+            )
+
+    def test_known(self) -> None:
+        """None of the public events counts as unknown, with its prefix or without."""
+        counters = Counters()
+        names = (
+            "ChatMessageEvent MessageDeletedEvent UserBannedEvent UserUnbannedEvent ChatroomClearEvent "
+            "ChatroomUpdatedEvent ChatSettingsChanged SubscriptionEvent ChannelSubscriptionEvent "
+            "GiftedSubscriptionsEvent LuckyUsersWhoGotGiftSubscriptionsEvent KicksGifted StreamHostEvent "
+            "StreamHostedEvent RewardRedeemedEvent PinnedMessageCreatedEvent PinnedMessageDeletedEvent "
+            "PollUpdateEvent PollDeleteEvent GoalCreatedEvent GoalUpdatedEvent GoalProgressUpdateEvent "
+            "GoalAchievedEvent GoalCanceledEvent PredictionCreated PredictionUpdated PredictionDeleted "
+            "StreamerIsLive StopStreamBroadcast LivestreamUpdated UpdatedLiveStreamEvent StartStream "
+            "ChatMoveToSupportedChannelEvent FollowersUpdated FollowersUpdatedForChannelOwner "
+            "NewActivityFeedEvent NewSubscriberUpdatedEvent GiftsLeaderboardUpdated KicksLeaderboardUpdated "
+            "PointsUpdated VideoPrivatedEvent ChannelBannedForceRefresh ChatMessageSentEvent "
+            "ChatMessageDeletedEvent"
+        )
+        for name in names.split():
+            for prefix in (PREFIX, ""):
+                payloads: tuple[Any, ...] = ({}, {"id": 1}, [])
+                for payload in payloads:
+                    record_line(frame(prefix + name, payload), counters=counters)
+        self.assertEqual(counters.unknown, {})
+
+
+class BelievedTimesTests(SynchronousTestCase):
+    """Times that can be none of an event's."""
+
+    def test_absurd(self) -> None:
+        """A time before there was Kick, or more than a year ahead, is not taken: the time of arrival is."""
+        for value in (
+            0, -1, 1, -62135596800, "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2015-02-03T04:05:06Z",
+            "2022-11-30T23:59:59Z", "2027-02-03T04:05:08Z", "2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+            17700915060, 10**18 * 5,
+        ):  # fmt: skip
+            found = record(frame("ChatMessageEvent", chat(created_at=value)))
+            self.assertEqual(found["timestamp"], RECEIVED, value)
+            self.assertEqual(found["details"]["created_at"], value)
+
+    def test_believed(self) -> None:
+        """A time that is merely old, or a little ahead, is the platform's word; in whatever unit."""
+        for value, expected in (
+            ("2023-01-02T03:04:05Z", "2023-01-02T03:04:05.000Z"),
+            ("2026-12-31T23:59:59Z", "2026-12-31T23:59:59.000Z"),
+            ("2027-02-03T04:05:07Z", "2027-02-03T04:05:07.000Z"),
+            (1770091506123, "2026-02-03T04:05:06.123Z"),
+            (1770091506123456, "2026-02-03T04:05:06.123Z"),
+            (1770091506123456789, "2026-02-03T04:05:06.123Z"),
+        ):
+            found = record(frame("ChatMessageEvent", chat(created_at=value)))
+            self.assertEqual(found["timestamp"], expected, value)
+
+    def test_a_machine_without_a_clock(self) -> None:
+        """Where our own clock has lost the year, the platform's word counts."""
+        data = frame("ChatMessageEvent", chat())
+        event = parse(data)
+        assert event is not None
+        line = EventRecords(encode_full, Counters()).line(event, data, "r", "1", "1970-01-01T00:00:09.000Z")
+        self.assertEqual(json.loads(line)["timestamp"], "2026-02-03T04:05:06.000Z")

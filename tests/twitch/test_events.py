@@ -58,6 +58,27 @@ class RoomEventTests(SynchronousTestCase):
         self.assertEqual(set(found["details"]) - set(CHAT_TAGS), {"login", "msg-id", "system-msg", "command"})
         self.assertEqual(recorded(usernotice("resub"))["message"], "")
 
+    def test_times_that_can_be_none(self) -> None:
+        """A time before there was Twitch, or more than a year ahead, is not taken, for ordinary chat neither:
+        the service's that replays it is, or that of the arrival. One that is merely old is."""
+        for sent, time in (
+            ("0", RECEIVED),
+            ("-5", RECEIVED),
+            ("1", RECEIVED),
+            ("1000000000000", RECEIVED),
+            ("1306886399999", RECEIVED),
+            ("1306886400000", "2011-06-01T00:00:00.000Z"),
+            ("1800035999999", "2027-01-15T17:59:59.999Z"),
+            ("1800050000000", RECEIVED),
+            ("4070908800000", RECEIVED),
+            ("9999999999999", RECEIVED),
+            ("9" * 400, RECEIVED),
+        ):
+            self.assertEqual(recorded(chat(tmi_sent_ts=sent))["timestamp"], time, sent)
+            both = recorded(usernotice("raid", tmi_sent_ts=sent, rm_received_ts="1768507200000"))
+            expected = "2026-01-15T20:00:00.000Z" if time == RECEIVED else time
+            self.assertEqual(both["timestamp"], expected, sent)
+
     def test_usernotice_action(self) -> None:
         """The /me of a subscriber's text is removed from the text and stays in the parameters."""
         found = recorded(usernotice("resub", "\x01ACTION waves\x01"))
