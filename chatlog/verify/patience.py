@@ -15,6 +15,8 @@ T = TypeVar("T")
 PAUSES = (1.0, 3.0, 10.0)
 #: So many calls in a row that failed in the end: the store itself may be away.
 _SUSPICIOUS = 3
+#: The code of an answer that did not come within the time that an object of any size may take.
+_SLOW = "timeout"
 
 
 class StoreAway(StoreError):
@@ -35,19 +37,21 @@ class Patience:
     def ask(self, call: Callable[[], T]) -> T:
         """The result of a call, made again while its trouble may pass."""
         # Where nothing has come of waiting again and again, nobody waits.
-        for pause in () if self._failed >= _SUSPICIOUS else PAUSES:
+        pauses = iter(() if self._failed >= _SUSPICIOUS else PAUSES)
+        while True:
             try:
                 return self._made(call)
             except StoreError as error:
                 if error.kind != TRANSIENT:
                     raise
+                pause = next(pauses, None)
+                if pause is None:
+                    self._count(error)
+                    raise
+                if error.code == _SLOW:
+                    # That took minutes already; once more is enough.
+                    pauses = iter(())
             self._sleep(pause)
-        try:
-            return self._made(call)
-        except StoreError as error:
-            if error.kind == TRANSIENT:
-                self._count(error)
-            raise
 
     def _made(self, call: Callable[[], T]) -> T:
         result = call()

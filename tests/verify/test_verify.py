@@ -602,6 +602,14 @@ class OneObjectTests(VerifyCase):
         found = self.look(Once(self.archive.root))
         self.assertEqual([(problem.kind, problem.key) for problem in found], [("unread-object", row.key)])
 
+    def test_no_answer(self) -> None:
+        """An object whose answer does not come is waited for twice, not four times: that is minutes each."""
+        self.archive.fill()
+        key = self.archive.objects[2].key
+        for error, tries in ((self.errors[3], 1), (self.errors[4], 3)):
+            self.look(Withholding(self.archive.root, key, error, False))
+            self.assertEqual(len(self.slept), tries)
+
     def test_many(self) -> None:
         """Many of them cost no time each: a store that lists is asked once for each of the rest."""
         self.archive.fill(20)
