@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import NamedTuple
 
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow
@@ -46,8 +47,8 @@ class RoomDayRow(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """A time of an instance that no manifest is about, between two that are there: ``before`` is the one
-    that ends it. ``new_spool``: that one is the first of a spool, so none need be missing."""
+    """A time of an instance that no manifest is about: ``before`` is the one that ends it. ``new_spool``:
+    that one is the first of a spool, so none need be missing. ``since`` is -inf before the first of all."""
 
     instance: str
     since: float
@@ -159,13 +160,16 @@ class ArchiveIndex:
         ).fetchone()[0]
 
     def holes(self) -> Iterator[Hole]:
-        """The times between two manifests of an instance that no manifest is about."""
+        """The times between two manifests of an instance that no manifest is about, and the time before the
+        first one if that is the first of a spool: nobody knows whether there was an earlier one."""
         instance, until = "", 0.0
         for name, since, end, manifest, new_spool in self._base.execute(
             "select * from periods order by instance, since, until"
         ):
             if name != instance:
                 instance, until = name, since
+                if new_spool:
+                    yield Hole(instance, -inf, since, manifest, True)
             if since - until > 1.0:
                 yield Hole(instance, until, since, manifest, bool(new_spool))
             until = max(until, end)

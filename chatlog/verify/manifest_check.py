@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 
 from chatlog.naming import ManifestName, parse_manifest_name
 from chatlog.store.store import MISSING, Head, Store, StoreError
@@ -136,9 +137,12 @@ class ManifestCheck:
     def _judge(self, hole: Hole) -> None:
         """A time without a manifest: its manifest is missing, or could not be read, which was said, or the
         spool that would have made it was lost."""
-        since, until = time_text(hole.since), time_text(hole.until)
         if hole.new_spool:
             self.lost.append(hole)
+        if hole.since == -inf:
+            return
+        since, until = time_text(hole.since), time_text(hole.until)
+        if hole.new_spool:
             self._watcher.note(
                 f"instance {hole.instance} lost its spool or got a new one between {since} and {until}: "
                 "no manifest tells of that time, and none has to be missing"

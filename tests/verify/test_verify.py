@@ -636,6 +636,18 @@ class Once(DirectoryStore):
 
 
 class LostSpoolTests(VerifyCase):
+    def test_before_the_first_manifest(self) -> None:
+        """A spool that was lost before it made any manifest leaves objects that none can name."""
+        self.archive.store(MIDNIGHT, "a", self.archive.messages("a", MIDNIGHT))
+        later = self.archive.store(MIDNIGHT + 2 * HOUR, "a", self.archive.messages("a", MIDNIGHT))
+        os.utime(self.archive.path(later.key), (MIDNIGHT + 3 * HOUR, MIDNIGHT + 3 * HOUR))
+        self.archive.manifest(MIDNIGHT + HOUR / 2, MIDNIGHT + HOUR, [], new_spool=True)
+        for hour in range(1, 5):
+            self.archive.manifest(MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR, [])
+        self.now = LATER
+        self.assertEqual(self.only()[:2], ("unnamed-object", later.key))
+        self.assertEqual((self.totals.unattested, self.notes), (1, []))
+
     def test_new_chain(self) -> None:
         """A recorder whose spool was lost begins a new chain of manifests: that is told as such, and what it
         stored last is neither missing nor unnamed. What was stored at another time is."""
