@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
+
+import orjson
 
 from chatlog.counters import Counters
 from chatlog.kick.facts import BANNED, RULES, UNKNOWN, id_of, rule_of
@@ -134,11 +137,33 @@ def duplicate_key(event: Event, frame: bytes) -> tuple[Hashable, bool]:
     Only events whose ``id`` is known to be the event's are told apart by it; ChatroomUpdatedEvent, for
     one, carries the room's. All others are told apart by their bytes.
     """
+    own = _own_id(event)
+    if own is not None:
+        return own, True
+    return hashlib.blake2b(frame, digest_size=16).digest(), False
+
+
+def payload_key(event: Event, frame: bytes) -> tuple[Hashable, bool]:
+    """The same, but for the Pusher channel: two channels may carry one event, and one of them may say its
+    name with a prefix and the other without, or the members of its payload in another order."""
+    own = _own_id(event)
+    if own is not None:
+        return own, True
+    said = b""
+    if event.clean and event.whole:
+        with suppress(TypeError):
+            said = orjson.dumps(event.data, option=orjson.OPT_SORT_KEYS)
+    if not said:
+        said = frame.replace(event.channel.encode("utf-8", "surrogatepass"), b"")
+    return (event.name.rpartition("\\")[2], hashlib.blake2b(said, digest_size=16).digest()), False
+
+
+def _own_id(event: Event) -> Hashable | None:
     data = event.data
     if type(data) is dict:
         id_ = data.get("id")
         if (type(id_) is str and 0 < len(id_) <= 64) or type(id_) is int:
             last = event.name.rpartition("\\")[2]
             if last in _IDENTIFIED:
-                return (last, str(id_)), True
-    return hashlib.blake2b(frame, digest_size=16).digest(), False
+                return (last, str(id_))
+    return None

@@ -6,7 +6,6 @@ payload that is not the one we asked for, are the only signs of it, so both are 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,11 +20,11 @@ from chatlog.counters import Counters
 from chatlog.kick import pusher
 from chatlog.kick.client import KickFactory
 from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
-from chatlog.kick.events import PLATFORM, EventRecords, chatroom_of, duplicate_key
+from chatlog.kick.events import PLATFORM
+from chatlog.kick.intake import KickIntake
 from chatlog.kick.pusher import Closing
-from chatlog.record import SERVER_CHANNEL, Encode
+from chatlog.record import Encode
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.duplicates import Repeats
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Log, Room, State
 
@@ -37,82 +36,6 @@ DOUBT_AFTER = 6 * 3600.0
 PING_ANSWER = 1.5
 #: Seconds between two looks for such rooms.
 CHECK_EVERY = 600.0
-
-
-class KickIntake:
-    """Turns events into records. ``channels`` maps a Pusher channel to its room; what belongs to none
-    goes to ``server_log``."""
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        server_log: Log,
-        encode: Encode,
-        counters: Counters,
-        seconds: Callable[[], float],
-    ) -> None:
-        self.channels: dict[str, Room] = {}
-        #: Names of the rooms that have brought an event so far, of those of which one has named the chatroom,
-        #: and of those where that was another room's.
-        self.heard: set[str] = set()
-        self.named: set[str] = set()
-        self.mistaken: set[str] = set()
-        self._server_log = server_log
-        self._counters = counters
-        self._seconds = seconds
-        self._repeats = Repeats()
-        self._records = EventRecords(encode, counters)
-
-    def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
-        """Take one event from the connection ``number``."""
-        self._counters.received += 1
-        room = self.channels.get(event.channel)
-        if room is None:
-            if self._repeats.seen(frame) and duplicate_key(event, frame)[1]:
-                self._counters.duplicates += 1
-                return
-            line = self._records.line(event, frame, SERVER_CHANNEL, "", received)
-            if line:
-                self._server_log.append(line)
-            return
-        repeated = self._repeats.seen(frame)
-        if repeated or room.duplicates is not None:
-            key, identified = duplicate_key(event, frame)
-            since = -math.inf if identified else room.recorded_since(number)
-            if (repeated and identified) or (
-                room.duplicates is not None
-                and room.duplicates.seen(key, number, self._seconds(), identified, since=since)
-            ):
-                self._counters.duplicates += 1
-                return
-        line = self._records.line(event, frame, room.name, room.identifier, received)
-        if line:
-            room.log.append(line)
-        if room.name not in self.named:
-            self._look_at_chatroom(room, event)
-
-    def not_understood(self, frame: bytes, received: str) -> None:
-        """Take a frame that is no event."""
-        self._counters.received += 1
-        line = self._records.unparsed(frame, SERVER_CHANNEL, "", received)
-        if line:
-            self._server_log.append(line)
-
-    def _look_at_chatroom(self, room: Room, event: pusher.Event) -> None:
-        self.heard.add(room.name)
-        other = chatroom_of(event)
-        if other:
-            self.named.add(room.name)
-        if other and other != room.identifier:
-            self.mistaken.add(room.name)
-            self._log.error(
-                "kick: the room {room} is configured with chatroom_id {configured}, but its events come "
-                "from chatroom {other}: correct kick.channels in the configuration",
-                room=room.name,
-                configured=room.identifier,
-                other=pusher.readable(other),
-            )
 
 
 class KickLink(Link):
@@ -294,6 +217,8 @@ class KickRooms(Service):
         if self._waiting.pop(slug, None) is not None:
             self.missing.pop(slug, None)
         self._channels[slug] = known + new
+        if len(self._channels[slug]) > 1:
+            self.intake.spread.add(slug)
         if room is None:
             room = Room(slug, self._log_of(slug), str(channel.chatroom_id))
             self._added[slug] = self._clock.seconds()
@@ -320,7 +245,13 @@ class KickRooms(Service):
         for channel in self._channels.pop(slug, []):
             self.intake.channels.pop(channel, None)
         self._added.pop(slug, None)
-        for names in (self.intake.heard, self.intake.named, self.intake.mistaken, self._doubted):
+        for names in (
+            self.intake.spread,
+            self.intake.heard,
+            self.intake.named,
+            self.intake.mistaken,
+            self._doubted,
+        ):
             names.discard(slug)
         if self._waiting.pop(slug, None) is not None:
             self.missing.pop(slug, None)

@@ -326,6 +326,97 @@ class CopiesTests(KickCase):
         self.assertEqual(self.holes, [])
 
 
+def event_on(channel: str, name: str, data: object) -> bytes:
+    """A frame of an event on a Pusher channel."""
+    return json.dumps({"event": name, "data": json.dumps(data), "channel": channel}).encode()
+
+
+class SidesTests(KickCase):
+    """One room on several Pusher channels, over which the same event may come."""
+
+    SIDES = ("chatrooms.{chatroom_id}.v2", "chatroom_{chatroom_id}", "channel_{channel_id}")
+    CHAT, OTHER, CHANNEL = "chatrooms.11.v2", "chatroom_11", "channel_12"
+
+    def sides(self, **settings: Any) -> KickRooms:
+        return self.make(KickChannel("ann", 11, 12), subscribe=self.SIDES, **settings)
+
+    def recorded(self) -> list[str]:
+        return [record["details"]["event"] for record in self.logs["ann"].records]
+
+    def test_once_over_several_channels(self) -> None:
+        """An event that comes over two or three channels is recorded once: by its id, or by its name and
+        what it says, with a prefix or without, whatever the order of its keys."""
+        link, _ = self.link(self.sides())
+        gift = {"gifter_username": "Ann", "gifted_usernames": ["bob"]}
+        turned = {"gifted_usernames": ["bob"], "gifter_username": "Ann"}
+        said = chat(11, "id-1", "one")
+        self.say(
+            link,
+            said,
+            said.replace(b"chatrooms.11.v2", b"chatroom_11"),
+            event_on(self.CHAT, "App\\Events\\GiftedSubscriptionsEvent", gift),
+            event_on(self.OTHER, "GiftedSubscriptionsEvent", turned),
+            event_on(self.CHANNEL, "GiftedSubscriptionsEvent", gift),
+            event_on(self.CHAT, "App\\Events\\PinnedMessageDeletedEvent", []),
+            event_on(self.OTHER, "App\\Events\\PinnedMessageDeletedEvent", []),
+        )
+        expected = ["ChatMessageEvent", "GiftedSubscriptionsEvent", "PinnedMessageDeletedEvent"]
+        self.assertEqual(self.recorded(), expected)
+        self.assertEqual(self.counters.duplicates, 4)
+
+    def test_what_happens_again_is_recorded_again(self) -> None:
+        """Neither is swallowed what one channel says twice, whether or not the other says it twice as well,
+        nor what another says much later, nor another name or other words."""
+        link, _ = self.link(self.sides())
+        poll = {"poll": {"title": "More?"}}
+        here, there = (event_on(side, "PollUpdateEvent", poll) for side in (self.CHAT, self.OTHER))
+        self.say(link, here, there, here, there)
+        self.assertEqual(len(self.recorded()), 2)
+        self.clock.advance(60)
+        self.say(link, here, here, there, there)
+        self.assertEqual(len(self.recorded()), 4)
+        self.clock.advance(60)
+        self.say(link, here)
+        self.clock.advance(6)
+        self.say(link, there)
+        self.assertEqual(len(self.recorded()), 6)
+        self.say(link, event_on(self.CHANNEL, "PollDeleteEvent", poll))
+        self.say(link, event_on(self.CHANNEL, "PollUpdateEvent", {"poll": {"title": "More!"}}))
+        self.assertEqual(len(self.recorded()), 8)
+
+    def test_two_lanes_and_two_channels(self) -> None:
+        """Two connections with two channels each bring the same event four times: it is recorded once."""
+        rooms = self.sides(lanes=2)
+        self.clock.pump([1.0] * 3)
+        links = [self.link(rooms, n)[0] for n in (0, 1)]
+        for link in links:
+            link.subscribed(self.CHAT)
+        for _ in range(2):
+            self.clock.advance(60)
+            for link in links:
+                for side in (self.CHAT, self.OTHER):
+                    self.say(link, event_on(side, "GoalProgressUpdateEvent", {"current_value": 5}))
+        self.assertEqual(len(self.recorded()), 2)
+
+    def test_neighbours(self) -> None:
+        """What comes in two rooms happened in both."""
+        rooms = self.make(KickChannel("ann", 11, 12), KickChannel("bob", 21, 22), subscribe=self.SIDES)
+        link, _ = self.link(rooms)
+        self.say(link, event_on(self.CHAT, "PollDeleteEvent", []))
+        self.say(link, event_on("chatroom_21", "PollDeleteEvent", []))
+        self.assertEqual((len(self.logs["ann"]), len(self.logs["bob"])), (1, 1))
+
+    def test_what_says_more_than_its_meaning(self) -> None:
+        """A copy whose JSON says more than its meaning is told by its text."""
+        link, _ = self.link(self.sides())
+        for side in (self.CHAT, self.OTHER):
+            data = '{"a":1,"a":%d}'
+            for number in (2, 3):
+                frame = {"event": "SomethingNew", "data": data % number, "channel": side}
+                self.say(link, json.dumps(frame).encode())
+        self.assertEqual([record["details"]["a"] for record in self.logs["ann"].records], [2, 3])
+
+
 class StopTests(KickCase):
     def stopped(self, heard_ago: float, closing: float) -> tuple[float | None, str]:
         """Since when the room is missing, in seconds after the start, and why, if the connection is gone

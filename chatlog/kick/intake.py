@@ -1,0 +1,108 @@
+"""What becomes of Kick's events: records for the recorder, each once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from twisted.logger import Logger
+
+from chatlog.counters import Counters
+from chatlog.kick import pusher
+from chatlog.kick.events import EventRecords, chatroom_of, duplicate_key, payload_key
+from chatlog.record import SERVER_CHANNEL, Encode
+from chatlog.rooms.duplicates import Duplicates, Repeats
+from chatlog.rooms.seats import Log, Room
+
+#: Seconds by which two Pusher channels of a room may lie apart in bringing the same event, and how many ids
+#: are remembered for them.
+SIDES_APART = 5.0
+SIDES_REMEMBERED = 50_000
+
+
+class KickIntake:
+    """Turns events into records. ``channels`` maps a Pusher channel to its room; what belongs to none
+    goes to ``server_log``."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        server_log: Log,
+        encode: Encode,
+        counters: Counters,
+        seconds: Callable[[], float],
+    ) -> None:
+        self.channels: dict[str, Room] = {}
+        #: Names of the rooms with more than one Pusher channel, over which the same event may come.
+        self.spread: set[str] = set()
+        self._sides = Duplicates(SIDES_REMEMBERED)
+        #: Names of the rooms that have brought an event so far, of those of which one has named the chatroom,
+        #: and of those where that was another room's.
+        self.heard: set[str] = set()
+        self.named: set[str] = set()
+        self.mistaken: set[str] = set()
+        self._server_log = server_log
+        self._counters = counters
+        self._seconds = seconds
+        self._repeats = Repeats()
+        self._records = EventRecords(encode, counters)
+
+    def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
+        """Take one event from the connection ``number``."""
+        self._counters.received += 1
+        room = self.channels.get(event.channel)
+        if room is None:
+            if self._repeats.seen(frame) and duplicate_key(event, frame)[1]:
+                self._counters.duplicates += 1
+                return
+            line = self._records.line(event, frame, SERVER_CHANNEL, "", received)
+            if line:
+                self._server_log.append(line)
+            return
+        repeated = self._repeats.seen(frame)
+        if repeated or room.duplicates is not None:
+            key, identified = duplicate_key(event, frame)
+            since = -math.inf if identified else room.recorded_since(number)
+            if (repeated and identified) or (
+                room.duplicates is not None
+                and room.duplicates.seen(key, number, self._seconds(), identified, since=since)
+            ):
+                self._counters.duplicates += 1
+                return
+        if room.name in self.spread and self._came_by_another(event, frame, room):
+            self._counters.duplicates += 1
+            return
+        line = self._records.line(event, frame, room.name, room.identifier, received)
+        if line:
+            room.log.append(line)
+        if room.name not in self.named:
+            self._look_at_chatroom(room, event)
+
+    def _came_by_another(self, event: pusher.Event, frame: bytes, room: Room) -> bool:
+        """Whether another Pusher channel of the room has just brought the same."""
+        key, identified = payload_key(event, frame)
+        side = hash(event.channel)
+        return self._sides.seen((room.name, key), side, self._seconds(), identified, SIDES_APART)
+
+    def not_understood(self, frame: bytes, received: str) -> None:
+        """Take a frame that is no event."""
+        self._counters.received += 1
+        line = self._records.unparsed(frame, SERVER_CHANNEL, "", received)
+        if line:
+            self._server_log.append(line)
+
+    def _look_at_chatroom(self, room: Room, event: pusher.Event) -> None:
+        self.heard.add(room.name)
+        other = chatroom_of(event)
+        if other:
+            self.named.add(room.name)
+        if other and other != room.identifier:
+            self.mistaken.add(room.name)
+            self._log.error(
+                "kick: the room {room} is configured with chatroom_id {configured}, but its events come "
+                "from chatroom {other}: correct kick.channels in the configuration",
+                room=room.name,
+                configured=room.identifier,
+                other=pusher.readable(other),
+            )
