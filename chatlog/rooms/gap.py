@@ -33,5 +33,5 @@ def loss_line(encode: Encode, loss: Loss, channel_id: str) -> bytes:
     """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many. Holes
     whose own records are among them are within it."""
     start = loss.first if loss.since is None else min(loss.since, loss.first)
-    hole = Hole(start, loss.last, loss.reason)
+    hole = Hole(start, max(start, loss.last), loss.reason)
     return gap_line(encode, loss.platform, loss.channel, channel_id, hole, dropped=loss.count)

@@ -8,14 +8,13 @@
     {directory}/names     which names may be in use (see ``numbering``)
     {directory}/ballast   space that is given back when the disk is too full to seal
 
-The journals that lie beside it have theirs.
-
 Every method blocks. ``open``, ``create`` and ``reopen`` belong to the reactor's thread; ``commit`` and
 ``repair`` to another, one call at a time.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -31,6 +30,9 @@ from chatlog.spool.stock import AREAS, same, take_stock
 
 #: Up to this many files are synced one by one; one sync of everything is cheaper for more.
 FEW = 8
+
+#: What is said by a file system that is not there any more: a server that is away, FUSE without its process.
+_GONE = frozenset({errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV})
 
 
 class SpoolError(Exception):
@@ -103,8 +105,7 @@ class Spool:
             self.files.make_directories(self.directory)
         except OSError as error:
             raise SpoolError(
-                f"{self.directory} cannot be made: {error.strerror}; "
-                f"set recorder.directory to a directory that chatlog may write"
+                f"{self.directory} cannot be made: {error.strerror}; {_remedy(error)}"
             ) from error
         try:
             self._lock_fd = self.ballast.spend(self.files.lock, self.path("lock"))
@@ -112,8 +113,7 @@ class Spool:
             raise SpoolError(f"{self.directory} is in use by another chatlog{self._holder()}") from None
         except OSError as error:
             raise SpoolError(
-                f"{self.directory} cannot be written: {error.strerror}; "
-                f"set recorder.directory to a directory that chatlog may write"
+                f"{self.directory} cannot be written: {error.strerror}; {_remedy(error)}"
             ) from error
 
     def open(self) -> list[tuple[str, int]]:
@@ -159,8 +159,10 @@ class Spool:
     def close(self) -> None:
         """Let another process have the directory."""
         if self._lock_fd is not None:
-            self.files.close(self._lock_fd)
-            self._lock_fd = None
+            fd, self._lock_fd = self._lock_fd, None
+            # Where the file system is gone, so is the lock.
+            with suppress(OSError):
+                self.files.close(fd)
 
     def _holder(self) -> str:
         try:
@@ -352,3 +354,9 @@ class Spool:
         if note != self._saved_note:
             save_note(self.files, self.path("names"), note)
             self._saved_note = note
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in _GONE:
+        return "mount its file system anew, or set recorder.directory to a directory on a local disk"
+    return "set recorder.directory to a directory that chatlog may write"

@@ -179,6 +179,23 @@ class ProbeTests(SynchronousTestCase):
             self.assertEqual([path for path in files.tree if "probe" in path], [], count)
         self.assertGreater(count, 15)
 
+    def test_file_system_that_is_gone(self) -> None:
+        """A mount whose other side is away is to be mounted anew; the end of a process that has lost it makes
+        no noise of its own."""
+
+        def away(called: str, path: str) -> None:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", path)
+
+        files = MemoryFiles()
+        spool = Spool("/data", files)
+        spool.open()
+        files.rule = away
+        spool.close()
+        with self.assertRaises(SpoolError) as raised:
+            Spool("/data", files).lock()
+        self.assertIn("/data cannot be", str(raised.exception))
+        self.assertIn("mount its file system anew", str(raised.exception))
+
     def test_files_that_are_kept_open_elsewhere(self) -> None:
         """What NFS and FUSE call a removed file that somebody has open is no stranger."""
         files = MemoryFiles()
