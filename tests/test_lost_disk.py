@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.processes import ROOT, Stage
 
-#: The daemon on a file system whose syncs fail, or never come back, from the third on.
+#: The daemon on a file system whose syncs fail, or never come back, once something was recorded.
 DAEMON = """
 import errno, sys, time
 from chatlog import tap
@@ -18,10 +18,12 @@ from chatlog.files import OsFiles
 config, what = sys.argv[1:]
 
 class Failing(OsFiles):
-    syncs = 0
+    recording = False
+    def create(self, path):
+        Failing.recording |= "/open/twitch_" in path
+        return super().create(path)
     def sync_all(self, directory):
-        Failing.syncs += 1
-        if Failing.syncs > 2:
+        if Failing.recording:
             if what == "hangs":
                 time.sleep(60)
             raise OSError(errno.EIO, "Input/output error")
