@@ -12,21 +12,29 @@ import random
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+import orjson
+
 from chatlog.config import config
 from chatlog.config.settings import Settings
+from chatlog.counters import Counters
 from chatlog.journal import journal
+from chatlog.kick import events as kick_events
 from chatlog.kick import pusher
+from chatlog.kick.lookup import LookupRefused, ids_in
+from chatlog.record import SERVER_CHANNEL, encode_full
 from chatlog.rooms.room_list import RoomList
 from chatlog.spool import recovery
-from chatlog.twitch import irc
+from chatlog.twitch import events as twitch_events
+from chatlog.twitch import irc, recent
 from chatlog.twitch.lines import LineSplitter
 from chatlog.uploader import manifest_rows
 from chatlog.uploader.stored_journal import StoredJournal
+from chatlog.verify.record_check import NotARecord, check
 from tests.fakes import MemoryFiles
 
 Target = Callable[[bytes], object]
@@ -54,9 +62,12 @@ def _manifest(data: bytes) -> None:
 def _stored(data: bytes) -> None:
     files = MemoryFiles()
     files.make_directories("/data")
-    StoredJournal(files, "/data").open()
+    stored = StoredJournal(files, "/data")
+    stored.open()
+    stored.append(manifest_rows.ObjectRow("a/b.jsonl", 5, "0" * 64, 1, RECEIVED, RECEIVED))
     for path in list(files.tree):
-        files.put(path, data)
+        if _OBJECT in files.tree[path].data:
+            files.put(path, data)
     StoredJournal(files, "/data").open()
 
 
@@ -72,19 +83,105 @@ def _recovery(data: bytes) -> None:
 
 def _twitch(data: bytes) -> None:
     for line in LineSplitter().feed(data + b"\r\n"):
-        with suppress(irc.ParseError):
-            irc.parse(line)
+        found = twitch_events.chat_record(line, RECEIVED, encode_full)
+        try:
+            message = irc.parse(line)
+        except irc.ParseError:
+            _record(twitch_events.unparsed_record(line, RECEIVED, encode_full), "twitch", SERVER_CHANNEL)
+            continue
+        twitch_events.dedup_key(message)
+        twitch_events.unknown_kind(message)
+        encoded = twitch_events.event_record(message, RECEIVED, encode_full, "room")
+        _record(encoded, "twitch", "room")
+        assert found is None or found[0] != "room" or found[1] == encoded
 
 
+def _kick(data: bytes) -> None:
+    records = kick_events.EventRecords(encode_full, Counters())
+    event = pusher.parse(data)
+    if event is None:
+        encoded = records.unparsed(data, "room", "1", RECEIVED)
+    else:
+        kick_events.duplicate_key(event, data)
+        kick_events.payload_key(event, data)
+        kick_events.chatroom_of(event)
+        encoded = records.line(event, data, "room", "1", RECEIVED)
+    _record(encoded, "kick", "room")
+
+
+def _record(encoded: bytes, platform: str, channel: str) -> None:
+    assert encoded.count(b"\n") == 1 and encoded.endswith(b"\n")
+    check(encoded[:-1], platform, channel)
+
+
+def _line(data: bytes) -> None:
+    with suppress(NotARecord):
+        check(data, "kick", "room")
+
+
+def _lookup(data: bytes) -> None:
+    with suppress(LookupRefused):
+        ids_in(200, data)
+
+
+def _recent(data: bytes) -> None:
+    with suppress(recent.NoAnswer):
+        for line in recent.lines_in(200, data):
+            recent.chat_in(line, "room", "")
+
+
+RECEIVED = "2026-01-02T03:04:05.678Z"
+_OBJECT = manifest_rows.encoded(manifest_rows.ObjectRow("a/b.jsonl", 5, "0" * 64, 1, RECEIVED, RECEIVED))
+_CHAT = {"id": "a", "content": "hi", "created_at": "2026-01-02T03:04:05Z", "sender": {"id": 1, "slug": "b"}}
+_GOAL = {"id": "goal", "updated_at": "2026-01-02T03:04:05.670407152Z", "current_value": 87106, "n": [1.5]}
+_IRC = (
+    b"@badges=a/1;display-name=N;id=i;room-id=1;tmi-sent-ts=1767323045123;user-id=5 "
+    b":n!n@n.tmi.twitch.tv PRIVMSG #room :\x01ACTION hi\x01"
+)
+
+
+def _frame(name: str, payload: object) -> bytes:
+    outer = {"event": name, "data": orjson.dumps(payload).decode(), "channel": "chatrooms.1.v2"}
+    return orjson.dumps(outer)
+
+
+def _seen_by_kick(name: str, payload: Mapping[str, object]) -> bytes:
+    frame = _frame(name, payload)
+    event = pusher.parse(frame)
+    assert event is not None
+    return kick_events.EventRecords(encode_full, Counters()).line(event, frame, "room", "1", RECEIVED)
+
+
+#: What is tried, and a sample of what it understands.
 TARGETS: tuple[tuple[str, Target, bytes], ...] = (
     ("configuration", _configuration, b"twitch:\n  channels: [one]\nrecorder: {directory: data}\n"),
-    ("list of rooms", _rooms, b"add:\n  twitch: [one]\n  kick:\n  - slug: two\n    chatroom_id: 5\n"),
-    ("manifest", _manifest, b'{"kind":"room","platform":"kick","channel":"a","recorded":1,"missing":0}\n'),
-    ("journal of objects", _stored, b'{"kind":"object","key":"a","bytes":1,"lines":1}\n'),
+    (
+        "list of rooms",
+        _rooms,
+        b"added:\n  twitch: [one]\n  kick:\n  - slug: two\n    chatroom_id: 5\nremoved:\n  twitch: [three]\n",
+    ),
+    (
+        "manifest",
+        _manifest,
+        manifest_rows.encoded(manifest_rows.RoomRow("kick", "a", 1.0, 0.0, "")) + _OBJECT,
+    ),
+    ("journal of objects", _stored, b'{"from":1768084800.000}\n' + _OBJECT),
     ("recovery", _recovery, b'{"a":"b"}\n{"a":"\xc3\xa4"}\n{"a'),
-    ("journal of rooms", lambda data: journal.replay(data, "boot"), b'{"alive":1.0}\n'),
-    ("Twitch", _twitch, b"@a=b\\s;c= :n!u@h PRIVMSG #room :\x01ACTION hi\x01"),
-    ("Kick", pusher.parse, b'{"event":"App\\\\Events\\\\X","channel":"chatrooms.1.v2","data":"{}"}'),
+    (
+        "journal of rooms",
+        lambda data: journal.replay(data, "boot"),
+        b'{"boot":"boot","since":1.0}\n{"platform":"kick","room":"a","recorded":1.0,"links":[1]}\n'
+        b'{"alive":2.0,"durable":2.0,"batch":1,"lines":1}\n',
+    ),
+    ("Twitch, an action", _twitch, _IRC),
+    ("Twitch, ordinary chat", _twitch, _IRC.replace(b"\x01ACTION hi\x01", b"hello there")),
+    ("Twitch, a notice", _twitch, b"@id=i;login=n;msg-id=raid :tmi.twitch.tv USERNOTICE #room :a\\sb"),
+    ("Kick, chat", _kick, _frame("App\\Events\\ChatMessageEvent", _CHAT)),
+    ("Kick, a goal", _kick, _frame("GoalProgressUpdateEvent", _GOAL)),
+    ("Kick, an object", _kick, b'{"event":"X","data":{"a":1,"b":[{"c":1.50}]},"more":2,"channel":"c"}'),
+    ("a line of an archive", _line, _seen_by_kick("App\\Events\\ChatMessageEvent", _CHAT)[:-1]),
+    ("looked-up ids", _lookup, b'{"id":7,"chatroom":{"id":5,"channel_id":7},"bio":"\\ud83d"}'),
+    ("backfill", _recent, orjson.dumps({"messages": [_IRC.decode()], "error_code": None})),
 )
 
 

@@ -12,11 +12,46 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.counters import Counters
-from chatlog.kick.events import EventRecords, chatroom_of, duplicate_key
+from chatlog.kick.events import OWN_DETAILS, EventRecords, chatroom_of, duplicate_key
 from chatlog.kick.pusher import parse
 from chatlog.record import encode_basic, encode_full
 from tests.kick import CHATROOM, chat, frame, plain
 from tests.kick.test_events import PREFIX, RECEIVED, record, record_line
+
+#: Numbers that are written again as they come, and others.
+COME_BACK = ("0", "-1", "1.5", "-0.0", "9007199254740993", "123456789012345678901234567890", "1e+16")
+OTHERS = ("-0", "1.10", "1e5", "1E16", "0.1000000000000000055511151231257827", "12345678901234567.8")
+
+
+@st.composite
+def json_texts(draw: st.DrawFn) -> str:
+    """An object as text, with spaces or without, keys that may come twice and numbers of every form."""
+    space = draw(st.sampled_from(["", "", " ", "\n\t"]))
+
+    def value(depth: int) -> str:
+        kind = draw(
+            st.sampled_from(["number", "text", "list", "object"] if depth < 3 else ["number", "text"])
+        )
+        if kind == "number":
+            return str(draw(st.sampled_from(COME_BACK + COME_BACK + OTHERS)))
+        if kind == "text":
+            return json.dumps(draw(st.text(max_size=4)), ensure_ascii=draw(st.booleans()))
+        if kind == "list":
+            return (
+                f"[{space}" + f",{space}".join(value(depth + 1) for _ in range(draw(st.integers(0, 2)))) + "]"
+            )
+        return an_object(depth + 1)
+
+    def an_object(depth: int) -> str:
+        keys = draw(st.lists(st.sampled_from(["a", "b", "c", "d/e", "id"]), max_size=4))
+        return (
+            "{"
+            + f",{space}".join(f"{json.dumps(key)}{space}:{space}{value(depth)}" for key in keys)
+            + space
+            + "}"
+        )
+
+    return an_object(0)
 
 
 class DetailsTests(SynchronousTestCase):
@@ -230,6 +265,8 @@ class DetailsTests(SynchronousTestCase):
                 "ChatroomClearEvent", "ChatroomUpdatedEvent", "SubscriptionEvent",
                 "GiftedSubscriptionsEvent", "KicksGifted", "StreamHostEvent", "StreamHostedEvent",
                 "PinnedMessageCreatedEvent", "PollUpdateEvent", "RewardRedeemedEvent", "SomethingNew",
+                "GoalProgressUpdateEvent", "GoalCreatedEvent", "PredictionUpdated", "LivestreamUpdated",
+                "ChatMoveToSupportedChannelEvent", "ChatMessageSentEvent", "FollowersUpdated",
             ]
         ),
         st.dictionaries(
@@ -237,6 +274,7 @@ class DetailsTests(SynchronousTestCase):
                 [
                     "id", "sender", "user", "message", "content", "created_at", "username", "slug",
                     "poll", "title", "gifter", "gifter_username", "permanent", "expires_at", "event",
+                    "payload", "frame", "raw", "raw_base64", "updated_at", "livestream", "prediction",
                 ]
             ),
             st.recursive(
@@ -256,7 +294,31 @@ class DetailsTests(SynchronousTestCase):
         details = found.pop("details")
         self.assertTrue(all(isinstance(value, str) for value in found.values()))
         self.assertEqual(details.pop("event"), name)
-        self.assertEqual(details["payload"] if "event" in payload else details, payload)
+        self.assertEqual(details if OWN_DETAILS.isdisjoint(payload) else details["payload"], payload)
+
+    @settings(max_examples=300, deadline=None)
+    @given(json_texts())
+    def test_any_json(self, text: str) -> None:
+        """However it is written, the frame is kept beside the record exactly where reading its payload once
+        more, key by key and number by number, finds more than the record tells."""
+        whole = plain("SomethingNew", text)
+        details = record(whole)["details"]
+        seen: list[object] = []
+
+        def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+            if len({key for key, _ in found}) < len(found):
+                seen.append(found)
+            return dict(found)
+
+        def number(token: str) -> float:
+            if token not in COME_BACK:
+                seen.append(token)
+            return float(token)
+
+        json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_int=number)
+        self.assertEqual("raw" in details, bool(seen), seen)
+        if seen:
+            self.assertEqual(details["raw"].encode(), whole)
 
 
 class IdentityTests(SynchronousTestCase):
