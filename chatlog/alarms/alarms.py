@@ -20,13 +20,14 @@ from chatlog.config.units import rough_duration
 from chatlog.printable import printable
 from chatlog.services import Looks
 from chatlog.status.condition import CODES, CRITICAL, NOTE, SEVERITIES, Condition
+from chatlog.status.conditions import is_hidden
 from chatlog.status.status import Status
 
 #: Seconds between two looks, and for which something has to be well before it is said to be.
 EVERY = 5.0
 HOLD = 30.0
-#: Characters of a text that are told.
-_TEXT = 500
+#: Characters of a text that are told, and of a server's own words behind it.
+_TEXT, _RAW = 500, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,9 @@ class Alarms(Service):
 
     def _look(self) -> None:
         now = self._clock.seconds()
-        current = {each.key: each for each in self._status.conditions() if each.due}
+        found = self._status.conditions()
+        present = {each.key for each in found}
+        current = {each.key: each for each in found if each.due}
         for key, condition in current.items():
             alarm = self._active.get(key)
             if alarm is not None:
@@ -109,7 +112,10 @@ class Alarms(Service):
                 self._active[key] = alarm
                 self._tell("begins", alarm)
         for key in [key for key in self._active if key not in current]:
-            if now - self._active[key].seen >= HOLD:
+            if is_hidden(key, present):
+                # Nobody can see at present whether it is over.
+                self._active[key].seen = now
+            elif now - self._active[key].seen >= HOLD:
                 self._tell("ends", self._active.pop(key))
 
     def _look_at_growth(self, alarm: _Alarm) -> None:
@@ -135,7 +141,7 @@ class Alarms(Service):
             "text": text,
             "severity": condition.severity,
             "remedy": condition.remedy,
-            "raw": printable(condition.raw, _TEXT),
+            "raw": printable(condition.raw, _RAW),
             "count": condition.count,
         }
         where = "{subject}: " if condition.subject else ""

@@ -14,7 +14,8 @@ Facts = Mapping[str, Any]
 
 def ending(over: Condition, facts: Facts, present: Iterable[Condition]) -> str:
     """One sentence about how it is now. ``present`` are the conditions that hold now."""
-    turned = next((each for each in present if each.code in _TURNS.get(over.code, ())), None)
+    turns = _TURNS.get(over.code, ())
+    turned = next((each for each in present if each.code in turns and each.subject == over.subject), None)
     if turned is not None:
         return f"now {turned.text}"
     return _ENDINGS[over.code](facts, over.subject)

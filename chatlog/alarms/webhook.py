@@ -67,6 +67,8 @@ def body_of(shape: str, instance: str, notice: Notice) -> bytes:
             "code": notice.code,
             "subject": notice.subject,
             "text": notice.text,
+            "severity": notice.severity,
+            "remedy": notice.remedy,
             "count": notice.count,
             "since": rfc3339(round(notice.since * 1000)),
             "at": rfc3339(round(notice.at * 1000)),
@@ -78,7 +80,8 @@ def _text(instance: str, notice: Notice) -> str:
     who = f"chatlog {instance}" if instance else "chatlog"
     where = f"{notice.subject}: " if notice.subject else ""
     when = rfc3339(round(notice.since * 1000))[:16].replace("T", " ")
-    text = f"{who}: {notice.code} {notice.state} (since {when} UTC): {where}{notice.text}"
+    remedy = f". {notice.remedy}" if notice.remedy and notice.state != "ends" else ""
+    text = f"{who}: {notice.code} {notice.state} (since {when} UTC): {where}{notice.text}{remedy}"
     return printable(text, _CHARACTERS)
 
 

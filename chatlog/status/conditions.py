@@ -10,7 +10,7 @@ effect of something else that is wrong is ``explained`` by it, and is told by no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from chatlog.config.settings import Settings
@@ -29,9 +29,19 @@ def explain(found: list[Condition]) -> Iterator[Condition]:
     """The same conditions, effects marked with their causes."""
     present = {each.key for each in found}
     for each in found:
-        causes = CAUSES.get(each.code, ())
-        cause = next((c for c in causes if {(c, each.subject), (c, "")} & present), "")
+        cause = _cause(each.key, present)
         yield replace(each, explained=cause) if cause else each
+
+
+def is_hidden(key: tuple[str, str], present: Container[tuple[str, str]]) -> bool:
+    """Whether one of the conditions that are ``present`` would explain the one with this key."""
+    return bool(_cause(key, present))
+
+
+def _cause(key: tuple[str, str], present: Container[tuple[str, str]]) -> str:
+    code, subject = key
+    causes = CAUSES.get(code, ())
+    return next((c for c in causes if (c, subject) in present or (c, "") in present), "")
 
 
 def told(found: Iterable[Condition]) -> list[Condition]:

@@ -140,7 +140,7 @@ def _space(facts: Facts, settings: Settings) -> Iterator[Condition]:
 
 
 def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
-    uploads, spool = facts["uploads"], facts["spool"]
+    uploads = facts["uploads"]
     since = uploads["state_since"]
     if since is None:
         return
@@ -149,17 +149,14 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
     passing = uploads["state"] == RETRYING
     reason = of_store(uploads["last_error"] or ("clock" if uploads["state"] == CLOCK_WRONG else ""))
     does = "does not take files" if passing else "refuses files"
-    used = percent(spool["bytes"], spool["max_bytes"])
-    filling = used >= settings.alarms.spool
-    files = uploads["waiting_files"]
-    stay = f"{many(files, 'file')} wait{'s' if files == 1 else ''} on the disk"
-    room = f", and the spool is {used:.0f} % full" if used >= 1 else ""
     why = f": {reason.words}" if reason.words else ""
+    used = percent(facts["spool"]["bytes"], facts["spool"]["max_bytes"])
+    filling = used >= settings.alarms.spool
     severity = WARNING if passing else CRITICAL
     yield Condition(
         "STORE_DOWN" if passing else "STORE_REFUSED",
         CRITICAL if filling else severity if late else NOTE,
-        f"the store {does} for {rough_duration(lasted)}{why}. {stay}{room}; nothing is lost until it is full",
+        f"the store {does} for {rough_duration(lasted)}{why}. {_kept(facts, used)}",
         reason.remedy or ("It is tried again by itself." if passing else ""),
         since=since,
         count=uploads["waiting_files"],
@@ -169,6 +166,18 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
         due=lasted >= settings.alarms.after,
         brief=f"the store {does}",
     )
+
+
+def _kept(facts: Facts, used: float) -> str:
+    """What becomes of the files while the store does not take them; ``used`` percent of the spool are."""
+    files = facts["uploads"]["waiting_files"]
+    stay = (
+        f"{many(files, 'file')} wait{'s' if files == 1 else ''} on the disk" if files else "No file waits yet"
+    )
+    room = f", and the spool is {used:.0f} % full" if used >= 1 else ""
+    # What is said of a full disk is said where that is told.
+    safe = "" if facts["spool"]["trouble"] else "; nothing is lost as long as there is room"
+    return f"{stay}{room}{safe}"
 
 
 def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:

@@ -91,7 +91,7 @@ _KICK = _rows(
 _ROOM = _rows(
     (
         r"no answer from the server|join not acknowledged",
-        "{platform} does not answer for it, as it does for a channel that does not exist",
+        "{platform} does not answer, as for a channel that does not exist",
         _SPELLING,
     ),
     (r"parted", "{platform} has taken it away", "It is asked for again by itself."),
@@ -267,6 +267,14 @@ def of_room(platform: str, raw: str, name: str = "") -> Reason:
     own = _TWITCH if platform == "twitch" else _KICK
     unknown = f"{name_of(platform)} says: {{raw}}"
     return _found((own, _ROOM, _CONNECTION), raw, unknown, platform=name_of(platform), name=name)
+
+
+def of_lookup(raw: str, name: str) -> Reason:
+    """Why the ids of a Kick channel are not known."""
+    reason = _found((_KICK,), raw, "Kick's site says: {raw}", platform="Kick", name=name)
+    if not reason.known and of_connection("kick", raw).known:
+        return Reason("Kick's site, which knows its id, cannot be reached", _BY_HAND.format(name=name))
+    return reason
 
 
 def of_connection(platform: str, raw: str) -> Reason:

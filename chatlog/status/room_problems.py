@@ -11,7 +11,7 @@ from chatlog.journal.journal import Key
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room, State
 from chatlog.status.natural import natural
-from chatlog.status.reasons import Reason, of_connection, of_room
+from chatlog.status.reasons import Reason, name_of, of_connection, of_lookup, of_room
 
 #: The kinds. ``unidentified`` has no id yet that it could be asked for by; ``disconnected`` has lost its
 #: connection; ``waiting`` is being joined, or waits for its turn; ``unwritten`` is delivered, and cannot be
@@ -147,11 +147,11 @@ def _problem(room: Room, old: Problem | None, now: float) -> Problem:
 def explained(platform: str, name: str, kind: str, raw: str) -> Reason:
     """Why a room is not recorded, in words."""
     if kind == WAITING and raw == State.REQUESTED.value:
-        return Reason("the platform has not confirmed it yet")
+        return Reason(f"{name_of(platform)} has not confirmed it yet")
     if kind == WAITING and raw == State.WANTED.value:
         return Reason("it waits for its turn to be joined")
     if kind == WAITING and raw == CONNECTING:
         return Reason("its connection is being made")
     if kind == DISCONNECTED:
         return of_connection(platform, raw)
-    return of_room(platform, raw, name)
+    return of_lookup(raw, name) if kind == UNIDENTIFIED else of_room(platform, raw, name)

@@ -1,0 +1,296 @@
+"""The table of conditions: what it yields, and that everything that shows it agrees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.alarms.alarms import Alarms, Notice
+from chatlog.alarms.endings import ending
+from chatlog.commands.status_text import is_well, status_lines
+from chatlog.config.settings import AlarmSettings, HealthSettings, HttpSettings
+from chatlog.http.metrics import Metrics
+from chatlog.rooms.coverage import Hole
+from chatlog.status.condition import CAUSES, CODES, Condition
+from chatlog.status.health import ready
+from tests.scene import Scene
+
+REFUSED = "cannot connect: Connection was refused by other side: 111: Connection refused."
+
+
+class TableCase(SynchronousTestCase):
+    """A recorder whose rooms are recorded, with alarms after five minutes."""
+
+    rooms = 300
+
+    def setUp(self) -> None:
+        self.scene = Scene(self.rooms).start().recorded()
+        self.addCleanup(self.scene.stop)
+        self.notices: list[Notice] = []
+        self.alarms = Alarms(self.scene.status, self.scene.clock, self.scene.now, self.notices.append)
+        self.alarms.startService()
+        self.addCleanup(self.alarms.stopService)
+        self.scene.advance(60)
+
+    def codes(self) -> list[str]:
+        return [condition["code"] for condition in self.scene.facts()["conditions"]]
+
+    def headline(self) -> tuple[str, str]:
+        headline = self.scene.facts()["headline"]
+        return headline["severity"], headline["text"]
+
+    def told(self) -> list[tuple[str, str]]:
+        told = [(notice.state, notice.code) for notice in self.notices]
+        self.notices.clear()
+        return told
+
+    def refuse(self, *names: str, reason: str = "msg_banned") -> None:
+        for name in names:
+            [seat] = self.scene.pool.rooms[name].seats
+            self.scene.pool.refused(seat.link, name, reason)
+
+    def lose_all(self, seconds: float, reason: str = REFUSED) -> None:
+        """The whole platform is away for so long, and comes back."""
+        for link in self.scene.links:
+            self.scene.down(link, reason)
+        self.scene.advance(seconds)
+        self.scene.recorded()
+        self.scene.advance(5)
+
+
+class ThresholdTests(TableCase):
+    """One threshold of the configuration is in force everywhere."""
+
+    rooms = 20
+
+    def everywhere(self) -> tuple[bool, list[str], bool, list[str], float]:
+        """What /readyz, the alarms, the terminal, the page's facts and the metrics say of the disk."""
+        facts = self.scene.facts()
+        metrics = Metrics(self.scene.status).exposition().decode()
+        [line] = [line for line in metrics.splitlines() if 'chatlog_alarm{code="DISK_FILLING"}' in line]
+        return (
+            ready(self.scene.status.conditions()).ok,
+            [alarm["code"] for alarm in self.alarms.active()],
+            is_well(facts),
+            [condition["code"] for condition in facts["conditions"]],
+            float(line.split()[-1]),
+        )
+
+    def test_one_threshold(self) -> None:
+        """alarms.disk is one number: health, alarm, terminal, page and metrics follow it together."""
+        self.scene.space = (300_000_000, 1_000_000_000)
+        self.scene.advance(40)
+        self.assertEqual(self.everywhere(), (True, [], True, [], 0.0))
+        status = self.scene.status
+        status.settings = replace(status.settings, alarms=AlarmSettings(disk=70))
+        self.scene.advance(10)
+        found = ["DISK_FILLING"]
+        self.assertEqual(self.everywhere(), (False, found, False, found, 1.0))
+        text = next(line.words for line in status_lines(self.scene.facts()) if line.about == "warning")
+        self.assertIn("70 % of the file system are taken", text)
+        status.settings = replace(status.settings, alarms=AlarmSettings(disk=71))
+        self.scene.advance(40)
+        self.assertEqual(self.everywhere(), (True, [], True, [], 0.0))
+
+    def test_share_of_rooms(self) -> None:
+        """http.health.rooms is one number too: it decides between a note and a warning."""
+        self.refuse("room1", "room2")
+        self.scene.advance(60)
+        self.assertFalse(ready(self.scene.status.conditions()).ok)
+        self.assertEqual(self.headline()[0], "warning")
+        settings = self.scene.status.settings
+        http = HttpSettings(health=HealthSettings(rooms=90))
+        self.scene.status.settings = replace(settings, http=http)
+        self.scene.advance(1)
+        self.assertTrue(ready(self.scene.status.conditions()).ok)
+        self.assertEqual(self.headline()[0], "note")
+        self.assertTrue(is_well(self.scene.facts()))
+
+
+class ProportionTests(TableCase):
+    """A few rooms of many are a note, all of them are not."""
+
+    def test_three_of_300(self) -> None:
+        """Three refused rooms of 300 are named with cause and remedy; nothing is red for it."""
+        self.refuse("room10", "room7")
+        self.refuse("room200", reason="tos_ban")
+        self.scene.advance(90)
+        self.assertEqual(self.headline(), ("note", "Recording 297 of 300 rooms; 3 rooms are refused"))
+        [condition] = self.scene.facts()["conditions"]
+        self.assertEqual(condition["count"], 3)
+        self.assertEqual(
+            condition["text"],
+            "3 rooms of 300 are refused: room7, room10 (the account that reads is banned there), room200 "
+            "(Twitch has closed the channel for breaking its rules)",
+        )
+        self.assertIn("room7: Read anonymously", condition["remedy"])
+        self.assertNotIn("msg_", condition["text"])
+        self.assertTrue(ready(self.scene.status.conditions()).ok)
+
+    def test_all(self) -> None:
+        """All of them are critical."""
+        self.refuse(*(f"room{n}" for n in range(300)))
+        self.scene.advance(90)
+        self.assertEqual(self.headline()[0], "critical")
+        self.assertIn("None of 300 rooms is recorded", self.headline()[1])
+
+    def test_start(self) -> None:
+        """A recorder that has just started is joining, and nothing is wrong."""
+        scene = Scene(20).start()
+        self.addCleanup(scene.stop)
+        scene.advance(5)
+        self.assertEqual(scene.facts()["headline"]["severity"], "note")
+        self.assertIn("connecting to Twitch", scene.facts()["headline"]["text"])
+
+    def test_nothing_on_the_list(self) -> None:
+        """Without a room that is said."""
+        scene = Scene(0).start()
+        self.addCleanup(scene.stop)
+        self.assertEqual(scene.facts()["headline"], {"severity": "note", "text": "No room is on the list"})
+
+
+class CauseTests(TableCase):
+    """An effect is silent while its cause is known."""
+
+    rooms = 90
+
+    def test_table(self) -> None:
+        """Only codes that exist are causes and effects, and nothing is its own."""
+        for effect, causes in CAUSES.items():
+            self.assertIn(effect, CODES)
+            for cause in causes:
+                self.assertIn(cause, CODES)
+                self.assertNotIn(effect, CAUSES.get(cause, ()), f"{effect} and {cause}")
+
+    def test_platform_away(self) -> None:
+        """A platform that is away for ten minutes is one alarm, and no other: neither while it lasts, nor in
+        the hour after it."""
+        self.lose_all(600)
+        self.scene.advance(40)
+        self.assertEqual(self.told(), [("begins", "PLATFORM_DOWN"), ("ends", "PLATFORM_DOWN")])
+        self.scene.advance(3600)
+        self.assertEqual(self.told(), [])
+
+    def test_short_outages_nobody_told_of(self) -> None:
+        """What no other alarm has told of is not hidden."""
+        for _ in range(2):
+            self.lose_all(200)
+            self.scene.advance(60)
+        self.scene.advance(60)
+        self.assertEqual(self.told(), [("begins", "COVERAGE_LOW")])
+
+    def test_restart(self) -> None:
+        """A restart of ten minutes explains what is missing."""
+        scene = Scene(20)
+        for room in scene.pool.rooms.values():
+            room.coverage.missing(scene.now() - 600, "restart")
+        scene.start()
+        self.addCleanup(scene.stop)
+        scene.advance(90)
+        self.assertNotIn("COVERAGE_LOW", [each.code for each in scene.status.conditions()])
+        scene.recorded()
+        scene.advance(90)
+        self.assertEqual(scene.facts()["conditions"], [])
+
+    def test_full_disk(self) -> None:
+        """So does a disk that took nothing."""
+        now = self.scene.now()
+        for name in self.scene.pool.rooms:
+            self.scene.status.closed("twitch", name, Hole(now - 600, now, "disk full"))
+        self.scene.advance(120)
+        self.assertEqual(self.codes(), [])
+
+    def test_store_down(self) -> None:
+        """Files that wait and a spool that fills up are what a store that is away means: one condition, which
+        becomes critical as the spool fills."""
+        self.scene.uploads.state, self.scene.uploads.last_error = "retrying", "connection refused"
+        self.scene.uploads.oldest_waiting = self.scene.now() - 20_000
+        self.scene.uploads.waiting_files = 40
+        self.scene.advance(400)
+        self.assertEqual(self.codes(), ["STORE_DOWN"])
+        self.assertEqual(
+            self.headline(), ("warning", "Recording all 90 rooms; the store does not take files")
+        )
+        self.scene.recorder._spool.usage = 1_700_000_000
+        self.scene.advance(10)
+        self.assertEqual(self.codes(), ["STORE_DOWN"])
+        [condition] = self.scene.facts()["conditions"]
+        self.assertEqual(condition["severity"], "critical")
+        self.assertIn("the spool is 85 % full", condition["text"])
+        # That is told: it is worse than it was.
+        self.assertEqual(self.told()[-1], ("grows", "STORE_DOWN"))
+        self.scene.uploads.state = "ok"
+        self.scene.advance(10)
+        self.assertEqual(set(self.codes()), {"UPLOAD_LATE", "SPOOL_FILLING"})
+
+    def test_alarm_behind_its_cause(self) -> None:
+        """An alarm does not end because something larger hides it."""
+        self.scene.add("nobody")
+        self.scene.advance(400)
+        self.assertIn(("begins", "ROOM_SILENT"), self.told())
+        for link in self.scene.links:
+            self.scene.down(link, REFUSED)
+        self.scene.advance(200)
+        self.assertEqual(self.told(), [])
+
+
+class DiskTests(TableCase):
+    """A disk that takes nothing."""
+
+    rooms = 4
+
+    def test_full(self) -> None:
+        """The headline says that nothing is written, since when and why; no room is shown as recorded, and none
+        as covered while that lasts. With space everything is as before."""
+        self.scene.advance(120)
+        self.scene.recording.files.capacity = 0
+        self.scene.say("room0")
+        self.scene.advance(55)
+        severity, text = self.headline()
+        self.assertEqual(severity, "critical")
+        self.assertRegex(text, r"\ANothing has been written since 10:33 UTC \(5\d s\): the disk is full\Z")
+        self.assertEqual(self.scene.platform()["recorded"], 0)
+        self.assertEqual(self.scene.platform()["states"], {"recorded": 0, "unwritten": 4})
+        for name in ("room0", "room1"):
+            room = self.scene.room(name)
+            self.assertEqual((room["state"], room["reason"]), ("unwritten", "the disk is full"))
+            self.assertLess(room["coverage_today"], 0.8)
+            self.assertEqual(room["gaps_today"], 1)
+        self.scene.recording.files.capacity = None
+        self.scene.advance(5)
+        self.assertEqual(self.headline(), ("ok", "Recording all 4 rooms"))
+        self.assertEqual(self.scene.room("room1")["coverage_today"], 1.0)
+
+    def test_full_spool(self) -> None:
+        """A spool at its own limit is told as such."""
+        self.scene.recorder._spool.usage = 2_000_000_000
+        self.scene.say("room0")
+        self.scene.advance(10)
+        self.assertIn("the spool is full (recorder.max_size)", self.headline()[1])
+        self.assertEqual(self.codes(), ["DISK_TROUBLE"])
+
+
+class EndingTests(TableCase):
+    """What is said when something is over."""
+
+    rooms = 3
+
+    def test_every_code(self) -> None:
+        """Every ending speaks of how it is now."""
+        facts = self.scene.facts()
+        for code in CODES:
+            over = Condition(code, "warning", "98 % are taken", subject="twitch")
+            text = ending(over, facts, [])
+            self.assertTrue(text, code)
+            self.assertNotIn("98 %", text)
+
+    def test_turned(self) -> None:
+        """Where another trouble has taken its place, that is what is said; but not that of another
+        platform."""
+        over = Condition("PLATFORM_DOWN", "critical", "no connection", subject="kick")
+        other = Condition("LOGIN_REFUSED", "critical", "Twitch does not take the login", subject="twitch")
+        facts: dict[str, Any] = self.scene.facts()
+        self.assertNotIn("login", ending(over, facts, [other]))
+        self.assertIn("login", ending(over, facts, [replace(other, subject="kick")]))

@@ -1,0 +1,142 @@
+"""Reasons in words: every one that platforms, lookups, disks and stores give."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.status.natural import natural
+from chatlog.status.reasons import is_full, of_connection, of_disk, of_lookup, of_room, of_store
+from chatlog.twitch.rooms import REFUSALS
+
+#: What nobody should have to read.
+RAW = re.compile(r"msg_|_ban\b|HTTP \d|\b4\d\d\d\b|Errno|wanted|asked for|requested")
+
+
+class ReasonTests(SynchronousTestCase):
+    """What a moderator reads."""
+
+    def test_refusals(self) -> None:
+        """Every refusal of Twitch that is known has words and a remedy; one that is not has words."""
+        for raw in REFUSALS:
+            reason = of_room("twitch", raw)
+            self.assertTrue(reason.known, raw)
+            self.assertNotRegex(reason.words, RAW)
+            self.assertTrue(reason.remedy, raw)
+            self.assertEqual(of_room("twitch", f"refused: {raw}"), reason)
+        self.assertNotRegex(of_room("twitch", "msg_something_new").words, RAW)
+
+    def test_lookups(self) -> None:
+        """So has every end of a lookup on Kick's site; where ids can be given by hand it says how."""
+        for raw in (
+            "HTTP 404",
+            "HTTP 404: channel not found",
+            "HTTP 403: a web page",
+            "HTTP 429",
+            "HTTP 502: a web page",
+            "HTTP 302: it points elsewhere",
+            "HTTP 200: no ids in it",
+            "no channel id in the answer",
+            "no answer in 10 seconds",
+            "looking up is switched off",
+            "has the same chatroom_id as other",
+            "cannot connect: connection refused",
+            "DNS lookup failed: no results for hostname lookup: kick.com.",
+        ):
+            reason = of_lookup(raw, "ghosty")
+            self.assertTrue(reason.known, raw)
+            self.assertNotRegex(reason.words, RAW)
+            self.assertTrue(reason.remedy, raw)
+        self.assertIn("no channel of that name", of_lookup("HTTP 404", "ghosty").words)
+        self.assertIn("{slug: ghosty, chatroom_id: NUMBER}", of_lookup("HTTP 403", "ghosty").remedy)
+        self.assertIn("other", of_lookup("has the same chatroom_id as other", "x").words)
+
+    def test_connections(self) -> None:
+        """And why there is no connection."""
+        for raw, words in (
+            ("connection lost", "was lost"),
+            ("cannot connect: Connection was refused by other side: 111: Connection refused.", "refused"),
+            ("cannot connect: DNS lookup failed: no results for hostname lookup: x.", "DNS"),
+            ("cannot connect: TCP connection timed out: 110: Connection timed out.", "does not answer"),
+            ("cannot connect: No route to host: 113: No route to host.", "network leads"),
+            ("connection lost: certificate verify failed", "certificate"),
+            ("connection lost: wrong version number", "TLS"),
+            ("no welcome from the server", "says nothing"),
+            ("closed by the server: 4200 closing", "has closed the connection"),
+            ("closed by the server: 4001 no such app", "does not take this recorder's key"),
+            ("error from the server: 4100 over capacity", "too busy"),
+            ("login refused: Login authentication failed", "does not take the login"),
+            ("cannot be read as WebSocket: endless handshake", "does not speak like"),
+            ("protocol violated: x", "does not speak like"),
+        ):
+            reason = of_connection("kick", raw)
+            self.assertIn(words, reason.words)
+            self.assertNotRegex(reason.words, RAW)
+
+    def test_disks(self) -> None:
+        """And why a disk takes nothing, of which a lack of room is told apart."""
+        for raw, full in (
+            ("No space left on device", True),
+            ("Disk quota exceeded", True),
+            ("the spool has reached max_size, 2000 bytes", True),
+            ("the disk is full and its last space is needed for sealing", True),
+            ("Read-only file system", False),
+            ("Input/output error", False),
+            ("Permission denied", False),
+            ("Stale file handle", False),
+            ("Transport endpoint is not connected", False),
+            ("Too many open files", False),
+        ):
+            reason = of_disk(raw)
+            self.assertTrue(reason.known and reason.remedy, raw)
+            self.assertEqual(is_full(raw), full, raw)
+
+    def test_stores(self) -> None:
+        """And why a store does not take files."""
+        for raw, words in (
+            ("AccessDenied: Access Denied", "does not permit"),
+            ("InvalidAccessKeyId: no such key", "credentials"),
+            ("SignatureDoesNotMatch", "credentials"),
+            ("NoSuchBucket: The specified bucket does not exist", "no such bucket"),
+            ("PermanentRedirect", "another endpoint"),
+            ("RequestTimeTooSkewed: the difference", "time"),
+            ("QuotaExceeded", "full"),
+            ("error sending request for url: tcp connect error: Connection refused", "nothing answers"),
+            ("SlowDown: reduce your request rate", "fewer requests"),
+            ("InternalError", "error of its own"),
+            ("operation timed out", "in time"),
+        ):
+            self.assertIn(words, of_store(raw).words, raw)
+
+    def test_unknown(self) -> None:
+        """What no row knows is quoted, and nothing is made of it that it is not."""
+        self.assertEqual(of_room("kick", "{x} \x1b[2J").words, r"Kick says: {x} \x1b[2J")
+        self.assertEqual(of_store("").words, "")
+
+    @given(st.text(max_size=300))
+    def test_any_text(self, raw: str) -> None:
+        """Whatever a server says, it is one printable line of bounded length."""
+        for reason in (
+            of_room("twitch", raw, "a"),
+            of_lookup(raw, "a"),
+            of_connection("kick", raw),
+            of_disk(raw),
+            of_store(raw),
+        ):
+            self.assertTrue(reason.words.isprintable())
+            self.assertLess(len(reason.words), 4000)
+
+
+class NaturalTests(SynchronousTestCase):
+    """The order of names."""
+
+    def test_numbers(self) -> None:
+        """room2 comes before room10, whatever digits a name has."""
+        names = ["room10", "room2", "a", "room1b", "room1", "10", "9", "room02", "٣", "_x", ""]
+        self.assertEqual(
+            sorted(names, key=natural),
+            ["", "9", "10", "_x", "a", "room1", "room1b", "room02", "room2", "room10", "٣"],
+        )
