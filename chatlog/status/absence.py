@@ -179,17 +179,10 @@ class Absence:
             found.append([round(max(opened, begin), 1), None])
         return found
 
-    def unexplained(self, key: Key, coverage: Coverage, wanted: float, now: float) -> float:
-        """Seconds of the last hour in which the room was not recorded, and no other alarm says why."""
-        begin = max(self._parts[0].start, now - HOUR)
-        if coverage.since is None:
-            begin = max(begin, wanted)
-            return 0.0 if self._explains(key[0], begin, now, "") else max(0.0, now - begin)
-        lost = self._in_parts("unexplained", key, begin)
-        since = coverage.missing_since
-        if since is not None and not self._explains(key[0], since, now, coverage.reason):
-            lost += max(0.0, now - max(since, begin))
-        return lost
+    def unexplained(self, key: Key, now: float) -> float:
+        """Seconds of the last hour in which the room was not recorded, that are over, and of which no other
+        alarm has told."""
+        return self._in_parts("unexplained", key, max(self._parts[0].start, now - HOUR))
 
     def losers(self) -> set[Key]:
         """The rooms that had a hole in the last hour that nothing explains."""

@@ -130,17 +130,17 @@ _CONNECTION = _rows(
         "between.",
     ),
     (
+        r"cannot be read as websocket|protocol violated|could not take",
+        "what answers does not speak like {platform}'s server",
+        "Look at the server's address in the configuration; somebody may sit between.",
+    ),
+    (
         r"\btls\b|\bssl\b|wrong version number|handshake",
         "what answers does not speak TLS as {platform}'s server does",
         "Look at the server's address in the configuration; somebody may sit between.",
     ),
     (r"proxy", "the proxy does not let the connection through", "Look at HTTPS_PROXY and at the proxy."),
     (r"timed? ?out|timeout", "{platform}'s server does not answer", _NETWORK),
-    (
-        r"cannot be read as websocket|protocol violated|could not take",
-        "what answers does not speak like {platform}'s server",
-        "Look at the server's address in the configuration; somebody may sit between.",
-    ),
     (
         r"no welcome from the server",
         "{platform}'s server takes the connection and then says nothing",

@@ -20,8 +20,6 @@ from chatlog.status.reasons import Reason, is_full, of_connection, of_disk
 from chatlog.status.room_problems import (
     KINDS,
     NAMED,
-    REFUSED,
-    SILENT,
     UNWRITTEN,
     Group,
     Moment,
@@ -237,23 +235,17 @@ class Roster:
         }
 
     def poorly_covered(self, share: float, wall: float) -> Iterator[tuple[Key, float]]:
-        """The rooms that missed so much of the last hour that their share of a whole hour cannot reach
-        ``share``, each with the seconds that it missed. What an alarm has said already, a restart or a
-        platform that was away, is not counted; nor are rooms with a problem of their own."""
+        """The rooms that are recorded and missed so much of the last hour that their share of a whole hour
+        cannot reach ``share``, each with the seconds that it missed. What an alarm has told already, a
+        restart or a platform that was away, is not counted."""
         most = (1.0 - share) * HOUR
-        losers = self._absence.losers()
-        for platform, pool in self._pools.items():
-            for name, room in pool.rooms.items():
-                key = platform, name
-                if (room.coverage.covered and key not in losers) or key in self._acknowledged:
-                    continue
-                missed = self._absence.unexplained(key, room.coverage, self._wanted.get(key, wall), wall)
-                if missed > most and not self._has_its_own(platform, room):
-                    yield key, missed
-
-    def _has_its_own(self, platform: str, room: Room) -> bool:
-        problem = None if room.coverage.covered else self._problems.of(platform, room, 0.0)
-        return problem is not None and problem.kind in (REFUSED, SILENT)
+        for platform, name in self._absence.losers():
+            room = self._pools[platform].rooms.get(name) if platform in self._pools else None
+            # What is not recorded at present is told as such.
+            if room is not None and room.coverage.covered:
+                missed = self._absence.unexplained((platform, name), wall)
+                if missed > most:
+                    yield (platform, name), missed
 
     # -- platforms and connections -----------------------------------------------------------------
 

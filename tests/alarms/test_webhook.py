@@ -59,6 +59,8 @@ class ShapeTests(SynchronousTestCase):
                 "code": "ROOM_REFUSED",
                 "subject": "twitch",
                 "text": "2 rooms: a (msg_banned), b",
+                "severity": "critical",
+                "remedy": "",
                 "count": 2,
                 "since": "2025-12-29T10:30:00.000Z",
                 "at": "2025-12-29T10:35:00.000Z",

@@ -134,7 +134,6 @@ class AbsenceTests(SynchronousTestCase):
         self.assertEqual(self.absence.today(KEY, room, self.now), 0.0)
         for wanted in (MIDNIGHT, self.now - 20.0):
             self.assertEqual(self.absence.last_hour(KEY, room, wanted, self.now), 0.0)
-            self.assertEqual(self.absence.unexplained(KEY, room, wanted, self.now), self.now - wanted)
 
     def test_wall_clock_set_back(self) -> None:
         """A clock that is set back makes no share that is none."""

@@ -227,6 +227,7 @@ class CauseTests(TableCase):
 
     def test_alarm_behind_its_cause(self) -> None:
         """An alarm does not end because something larger hides it."""
+        self.scene.pool.remove("room1")
         self.scene.add("nobody")
         self.scene.advance(400)
         self.assertIn(("begins", "ROOM_SILENT"), self.told())
@@ -242,8 +243,8 @@ class DiskTests(TableCase):
     rooms = 4
 
     def test_full(self) -> None:
-        """The headline says that nothing is written, since when and why; no room is shown as recorded, and none
-        as covered while that lasts. With space everything is as before."""
+        """The headline says that nothing is written, since when and why; no room is shown as recorded, and
+        none as covered while that lasts. With space everything is as before."""
         self.scene.advance(120)
         self.scene.recording.files.capacity = 0
         self.scene.say("room0")
