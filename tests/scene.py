@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatlog.config.settings import RecorderSettings, Settings
+from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room
@@ -60,6 +61,7 @@ class Scene:
             self.missing,
             self._space,
             Vitals(self.clock, lambda: self.cpu),
+            Acknowledged(self.recording.files, "/data"),
         )
         for n in range(rooms):
             self.add(f"room{n}")

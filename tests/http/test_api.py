@@ -7,6 +7,7 @@ import errno
 from chatlog.config.settings import HttpSettings, KickChannel
 from chatlog.http.api import PAGE, SORTS
 from chatlog.http.openapi import document
+from chatlog.rooms.acknowledged import Acknowledged
 from tests.http.wire import BEARER, SiteCase
 
 ANN = {"platform": "twitch", "name": "ann"}
@@ -296,6 +297,84 @@ class PermissionTests(SiteCase):
         for line in ("GET /api/v1/rotate", "HEAD /api/v1/rotate", "PUT /api/v1/rotate"):
             self.assertEqual(self.ask(line, "X-HTTP-Method-Override: POST").status, 405, line)
         self.unchanged()
+
+
+class AcknowledgeTests(SiteCase):
+    """A room that is known not to be recorded."""
+
+    path = "/api/v1/rooms/twitch/room1/acknowledge"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.scene.recorded()
+        self.scene.pool.refused(self.scene.links[0], "room1", "msg_banned")
+        self.scene.advance(60)
+
+    def codes(self) -> list[str]:
+        return [each["code"] for each in self.ask("GET /api/v1/conditions").json]
+
+    def test_acknowledge(self) -> None:
+        """It is told of no longer, at once, and /readyz and the headline do without it; until that is taken
+        back."""
+        self.assertEqual(self.codes(), ["ROOM_REFUSED"])
+        self.assertEqual(self.ask("GET /readyz").status, 503)
+        reply = self.ask(f"POST {self.path}", BEARER)
+        self.assertEqual((reply.status, reply.json["acknowledged"]), (200, True))
+        self.assertEqual(self.codes(), [])
+        self.assertEqual(self.ask("GET /readyz").status, 200)
+        self.assertTrue(self.ask("GET /api/v1/rooms/twitch/room1").json["acknowledged"])
+        self.assertEqual(
+            self.ask("GET /api/v1/headline").json,
+            {"severity": "ok", "text": "Recording 2 of 3 rooms; 1 of the others is acknowledged"},
+        )
+        reply = self.ask(f"DELETE {self.path}", BEARER)
+        self.assertEqual((reply.status, reply.json["acknowledged"]), (200, False))
+        self.assertEqual(self.codes(), ["ROOM_REFUSED"])
+
+    def test_kept(self) -> None:
+        """It outlives the process, and ends when the room is recorded again."""
+        self.ask(f"POST {self.path}", BEARER)
+        known = Acknowledged(self.files, "/data")
+        known.load()
+        self.assertEqual(list(known), [("twitch", "room1")])
+        self.scene.recorded()
+        self.scene.advance(10)
+        self.assertFalse(self.ask("GET /api/v1/rooms/twitch/room1").json["acknowledged"])
+        known = Acknowledged(self.files, "/data")
+        known.load()
+        self.assertEqual(list(known), [])
+
+    def test_removed(self) -> None:
+        """It ends with the room."""
+        self.ask(f"POST {self.path}", BEARER)
+        self.rooms.add("twitch", "room1")
+        self.assertEqual(self.ask("DELETE /api/v1/rooms/twitch/room1", BEARER).status, 200)
+        self.assertEqual(len(self.scene.status.acknowledged or ()), 0)
+
+    def test_refusals(self) -> None:
+        """A room that is recorded, one that is not on the list, no token, and a disk that takes nothing."""
+        for path, status, code in (
+            ("/api/v1/rooms/twitch/room0/acknowledge", 409, "is_recorded"),
+            ("/api/v1/rooms/twitch/other/acknowledge", 404, "no_such_room"),
+        ):
+            reply = self.ask(f"POST {path}", BEARER)
+            self.assertEqual((reply.status, reply.code), (status, code))
+        self.assertEqual(self.ask(f"POST {self.path}").status, 401)
+        self.assertEqual(self.ask(f"GET {self.path}").status, 405)
+        self.files.capacity = 0
+        self.assertEqual(self.ask(f"POST {self.path}", BEARER).status, 507)
+        self.assertEqual(self.codes(), ["ROOM_REFUSED"])
+
+    def test_damaged_file(self) -> None:
+        """What cannot be read hides nothing: the rooms are told of again."""
+        for content in (b"{", b"[]", b'{"twitch": "x"}', b'{"twitch": [1]}', b"\xff"):
+            fd = self.files.create("/data/acknowledged.json")
+            self.files.write(fd, content)
+            self.files.close(fd)
+            known = Acknowledged(self.files, "/data")
+            known.load()
+            self.assertEqual(list(known), [])
+            self.files.remove("/data/acknowledged.json")
 
 
 class NoTokenTests(SiteCase):

@@ -155,8 +155,9 @@ class SiteCase(SynchronousTestCase):
 
     @property
     def logged(self) -> list[Any]:
-        """What was logged so far, but for what the rooms and connections had to say."""
-        return [event for event in self._logged if event.get("log_namespace") != "chatlog.rooms.pool.Pool"]
+        """What was logged so far, but for what the recorder, the rooms and connections had to say."""
+        others = ("chatlog.rooms.", "chatlog.recorder.")
+        return [event for event in self._logged if not str(event.get("log_namespace")).startswith(others)]
 
     def connect(self, full: int = 1 << 30) -> Connection:
         return Connection(self, full)
