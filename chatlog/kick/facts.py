@@ -176,7 +176,7 @@ def _livestream(data: Payload, received: str) -> Facts:
 
 
 def _begun(data: Payload, received: str) -> Facts:
-    return "", "", "", "", time_of(data.get("created_at"))
+    return "", "", "", "", time_of(data.get("updated_at")) or time_of(data.get("created_at"))
 
 
 def _achieved(data: Payload, received: str) -> Facts:

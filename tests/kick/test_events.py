@@ -396,8 +396,10 @@ class PublicKindsTests(SynchronousTestCase):
         achieved = record(frame("GoalAchievedEvent", goal | {"achieved_at": "2026-02-03T04:05:06.1Z"}))
         self.assertEqual(achieved["timestamp"], "2026-02-03T04:05:06.100Z")
         created = record(frame("GoalCreatedEvent", goal))
-        self.assertEqual((created["id"], created["timestamp"]), ("", "2025-09-17T18:21:12.158Z"))
+        self.assertEqual((created["id"], created["timestamp"]), ("", "2026-02-03T04:05:06.670Z"))
         del goal["updated_at"]
+        created = record(frame("GoalCreatedEvent", goal | {"created_at": "2026-02-03T04:05:05Z"}))
+        self.assertEqual((created["id"], created["timestamp"]), ("", "2026-02-03T04:05:05.000Z"))
         self.assertEqual(record(frame("GoalProgressUpdateEvent", goal))["timestamp"], RECEIVED)
 
     def test_objects_with_ids_and_times(self) -> None:
