@@ -127,7 +127,8 @@ def verify(
         report.end(store.describe(), totals, index)
     except StoreError as error:
         progress.clear()
-        click.echo(f"cannot look at {store.describe()}: {error}", err=True)
+        remedy = f"; {error.remedy}" if error.remedy else ""
+        click.echo(printable(f"cannot look at {store.describe()}: {error}{remedy}"), err=True)
         ctx.exit(UNKNOWN)
     except KeyboardInterrupt:
         progress.clear()

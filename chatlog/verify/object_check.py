@@ -31,8 +31,6 @@ _BUCKETS = 256
 #: Lines without ids that two objects must have in common, and no others, for one to be a double: people may
 #: well say the same at the same time, but not so often in the same order.
 _CERTAIN = 10
-#: Words of stores for an object that has to be brought back from an archive before it can be read.
-_ARCHIVED = ("InvalidObjectState", "BlobArchived")
 #: A hole of more days than this is none: a time in it is wrong.
 _LONGEST_GAP = 4000
 
@@ -304,9 +302,8 @@ class RoomDayCheck:
 
 def why_unread(error: StoreError) -> str:
     """Why an object could not be read, and what to do about it, for people."""
-    if any(word in f"{error.code} {error}" for word in _ARCHIVED):
-        return f"it lies in an archive class; have it restored, and verify again: {error}"
-    return f"the store does not give it: {error}"
+    remedy = f"; {error.remedy}" if error.remedy else ""
+    return f"the store does not give it: {error}{remedy}"
 
 
 def numbered(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bool]]:

@@ -42,11 +42,9 @@ class Patience:
             try:
                 return self._made(call)
             except StoreError as error:
-                if error.kind != TRANSIENT:
-                    raise
-                pause = next(pauses, None)
+                pause = next(pauses, None) if error.kind == TRANSIENT else None
                 if pause is None:
-                    self._count(error)
+                    self._failed_for_good(error)
                     raise
                 if error.code == _SLOW:
                     # That took minutes already; once more is enough.
@@ -59,12 +57,15 @@ class Patience:
             self._failed = 0
         return result
 
-    def _count(self, error: StoreError) -> None:
-        with self._lock:
-            self._failed += 1
-            suspicious = self._failed >= _SUSPICIOUS
+    def _failed_for_good(self, error: StoreError) -> None:
+        """Find out whether it is the store that fails, where that may be."""
+        suspicious = error.of_all
+        if error.kind == TRANSIENT:
+            with self._lock:
+                self._failed += 1
+                suspicious |= self._failed >= _SUSPICIOUS
         if suspicious:
             try:
                 self._look()
             except StoreError as away:
-                raise StoreAway(str(away), away.kind, away.code) from error
+                raise StoreAway(str(away), away.kind, away.code, away.remedy, away.of_all) from error
