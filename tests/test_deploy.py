@@ -176,6 +176,34 @@ class ComposeTests(SynchronousTestCase):
         """Foreign images are pinned to a release, from the registry that has them."""
         for name in ("minio", "bucket"):
             self.assertRegex(self.services[name]["image"], r"^quay\.io/minio/m[a-z]+:RELEASE\.\d{4}-\S+Z$")
+        for name in ("prometheus", "grafana"):
+            self.assertRegex(self.services[name]["image"], r"^docker\.io/[a-z]+/[a-z]+:v?\d+\.\d+\.\d+$")
+
+    def test_monitoring(self) -> None:
+        """Prometheus and Grafana come only when they are asked for; they find the recorder, each other, the
+        rules and the dashboard."""
+        for name in ("prometheus", "grafana"):
+            service = self.services[name]
+            self.assertEqual(service["profiles"], ["monitoring"])
+            for volume in service["volumes"]:
+                if volume.startswith("./"):
+                    self.assertTrue((ROOT / "deploy" / volume.split(":")[0]).is_file(), volume)
+        scraping = yaml.safe_load(read("deploy/monitoring/prometheus.yml"))
+        [port] = self.chatlog["ports"]
+        [job] = scraping["scrape_configs"]
+        alone = yaml.safe_load(read("deploy/prometheus.yml"))["scrape_configs"]
+        self.assertEqual(job["job_name"], alone[0]["job_name"])
+        self.assertEqual(job["static_configs"], [{"targets": [f"chatlog:{port.rpartition(':')[2]}"]}])
+        inside = [volume.split(":")[1] for volume in self.services["prometheus"]["volumes"]]
+        for path in scraping["rule_files"]:
+            self.assertIn(path, inside)
+        [source] = yaml.safe_load(read("deploy/monitoring/datasource.yml"))["datasources"]
+        self.assertEqual(source["url"], "http://prometheus:9090")
+        [provider] = yaml.safe_load(read("deploy/monitoring/dashboards.yml"))["providers"]
+        shown = [volume.split(":")[1] for volume in self.services["grafana"]["volumes"]]
+        home = self.services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+        self.assertIn(home, shown)
+        self.assertEqual(os.path.dirname(home), provider["options"]["path"])
 
     def test_lasts(self) -> None:
         """What has to last is on volumes that are declared, everything is started again, the recorder has

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chatlog.status.condition import CODES
+from chatlog.status.condition import CODES, SEVERITIES
 from chatlog.status.roster import STATES, Facts
 from chatlog.status.status import Status
 
@@ -136,6 +136,11 @@ class Metrics(Collector):
         )
         yield _store(facts)
         yield from _platforms(facts)
+        yield GaugeMetricFamily(
+            "chatlog_severity",
+            "How bad the worst is: 0 nothing, 1 a note, 2 a warning, 3 critical.",
+            value=SEVERITIES.index(facts["headline"]["severity"]),
+        )
         yield _alarms(facts)
         if self._status.settings.http.room_metrics:
             yield from _rooms(self._status.rooms())
@@ -166,7 +171,12 @@ def _platforms(facts: Facts) -> Iterator[Metric]:
     rooms = GaugeMetricFamily("chatlog_rooms", "Rooms by state.", labels=["platform", "state"])
     late = GaugeMetricFamily(
         "chatlog_rooms_late",
-        "Rooms that have not been recorded for longer than http.health.room_grace.",
+        "Rooms that have not been recorded for longer than http.health.room_grace, and are not acknowledged.",
+        labels=["platform"],
+    )
+    acknowledged = GaugeMetricFamily(
+        "chatlog_rooms_acknowledged",
+        "Rooms that are not recorded, of which somebody has said that it is known.",
         labels=["platform"],
     )
     connections = GaugeMetricFamily(
@@ -177,10 +187,12 @@ def _platforms(facts: Facts) -> Iterator[Metric]:
         for state in STATES:
             rooms.add_metric([name, state], platform["states"].get(state, 0))
         late.add_metric([name], platform["late"])
+        acknowledged.add_metric([name], platform["acknowledged"])
         connections.add_metric([name, "up"], platform["up"])
         connections.add_metric([name, "down"], platform["connections"] - platform["up"])
     yield rooms
     yield late
+    yield acknowledged
     yield connections
 
 

@@ -64,11 +64,12 @@ class ScreenTests(SynchronousTestCase):
 
     def test_older_recorder(self) -> None:
         """Facts of another version, or none at all, are shown as far as they go."""
-        for facts in (
+        odd: list[dict[str, Any]] = [
             {},
             {"platforms": []},
             {"platforms": [{}], "conditions": [{}], "headline": 1, "now": "x"},
-        ):
+        ]
+        for facts in odd:
             self.assertTrue(screen(facts, [{}], [{}], 80, 24))
 
     @given(st.text(max_size=60), st.integers(1, 50))
