@@ -45,10 +45,12 @@ class Ballast:
         return call(*args)
 
     def restock(self, directory: str) -> None:
-        """Put the space by (again), if the disk under ``directory`` has twice as much."""
+        """Put the space by (again), if the disk under ``directory`` has twice as much; a quarter more is
+        enough where recording waits for it."""
         with suppress(OSError):
             if not self._files.exists(self._path):
-                if self._files.free_bytes(directory) < 2 * self._size:
+                enough = self._size * 5 // 4 if self.spent else 2 * self._size
+                if self._files.free_bytes(directory) < enough:
                     return
                 self._fill()
             self.spent = False

@@ -334,6 +334,27 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(rig.recorder.spool_bytes, 4 * size)
         self.assertEqual(list(rig.contents("open").values()), [line(1) + line(2) + line(3)])
 
+    def test_little_space_that_comes_and_goes(self) -> None:
+        """On a disk that others have filled up to a little more than what is put by, what fits there is
+        written, leaves, and the next is written: recording does not wait for more space than it needs."""
+        rig = Recording().start()
+        rig.append("one", line(0))
+        rig.advance(1)
+        rig.files.block = 4096
+        # Others take all but what is put by and 600 KB.
+        rig.files.capacity = rig.files.used() + 600_000
+        for number in range(1, 400):
+            rig.append("one", line(number, pad=10_000))
+            rig.advance(1)
+            for name in rig.sealed:
+                # The uploader.
+                size = rig.files.size(f"/data/sealed/{name}")
+                rig.files.remove(f"/data/sealed/{name}")
+                rig.recorder.freed(size)
+            rig.sealed.clear()
+        rig.advance(60)
+        self.assertEqual((rig.counters.written, rig.counters.dropped["overflow"]), (400, 0))
+
     def test_since_when(self) -> None:
         """Since when nothing is written, when something was for the last time, and how much was lost since,
         are known as long as it lasts."""

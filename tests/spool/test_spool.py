@@ -378,7 +378,10 @@ class BallastTests(SynchronousTestCase):
         self.assertTrue(ballast.spent)
         ballast.restock("/")
         self.assertTrue(ballast.spent)
-        files.capacity += 2 * SIZE
+        files.capacity = files.used() + SIZE * 5 // 4 - 1
+        ballast.restock("/")
+        self.assertTrue(ballast.spent)
+        files.capacity += 1
         ballast.restock("/")
         self.assertFalse(ballast.spent)
         self.assertEqual(files.size("/ballast"), SIZE)
