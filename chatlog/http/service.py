@@ -22,4 +22,4 @@ def http_service(
     """The server of the page, the API, the health checks and the metrics."""
     api = Api(status, rooms, recorder.rotate_now, reactor.seconds)
     live = Live(files, settings.recorder.directory, reactor)
-    return HttpServer(settings.http, reactor, Root(status, recorder, api, live))
+    return HttpServer(settings.http, reactor, Root(status, recorder, api, live, reactor.seconds))

@@ -19,6 +19,7 @@ from chatlog.http.api import Api
 from chatlog.http.guard import has_token, is_cross_site, is_our_name
 from chatlog.http.live import Live
 from chatlog.http.metrics import CONTENT_TYPE, Metrics
+from chatlog.http.no_room import NoRoom
 from chatlog.http.requests import send
 from chatlog.naming import CHANNEL
 from chatlog.recorder.recorder import Recorder
@@ -53,12 +54,15 @@ _READ = ("GET", "HEAD")
 
 
 class Root(Resource):
-    """Every path. ``settings`` are looked at through ``status``, so that a reload is in force."""
+    """Every path. ``settings`` are looked at through ``status``, so that a reload is in force. ``seconds`` is
+    the clock."""
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, status: Status, recorder: Recorder, api: Api, live: Live) -> None:
+    def __init__(
+        self, status: Status, recorder: Recorder, api: Api, live: Live, seconds: Callable[[], float]
+    ) -> None:
         super().__init__()
         self._status = status
         self._recorder = recorder
@@ -66,6 +70,7 @@ class Root(Resource):
         self._live = live
         self._metrics = Metrics(status)
         self._assets = dict(_assets())
+        self._no_room = NoRoom(self._assets["noroom.html"], status.keys, seconds)
 
     def render(self, request: Any) -> int:
         """Answer one request; whatever goes wrong stays inside."""
@@ -138,7 +143,7 @@ class Root(Resource):
             removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731
             return {**_reading(lambda request: api.room(platform, name)), "DELETE": removing}
         if found := _PAGE.match(path):
-            return _reading(lambda request: self._assets["room.html"])
+            return _reading(lambda request: self._room_page(*found.groups()))
         if path == "/api/v1/rooms":
             adding: Callable[[Any], Answer] = lambda request: api.add_room(request.content.read())  # noqa: E731
             return {**_reading(lambda request: api.rooms(_query(request))), "POST": adding}
@@ -157,6 +162,11 @@ class Root(Resource):
             "/api/v1/openapi.json": lambda request: tagged(json_answer(200, openapi.document())),
         }
         return _reading(single[path]) if path in single else {}
+
+    def _room_page(self, platform: str, name: str) -> Answer:
+        if self._status.has_room(platform, name):
+            return self._assets["room.html"]
+        return self._no_room.answer(platform, name)
 
     def _nothing(self, request: Any) -> Answer:
         if "text/html" in (request.getHeader("accept") or ""):

@@ -234,6 +234,16 @@ present) |
         """The facts of one room; None if it is not recorded. See ``Roster.room``."""
         return self._roster.room(platform, name, self._clock.seconds(), self._wall())
 
+    def has_room(self, platform: str, name: str) -> bool:
+        """Whether the room is recorded, or shall be."""
+        pool = self.pools.get(platform)
+        return (pool is not None and name in pool.rooms) or name in self.missing.get(platform, {})
+
+    def keys(self) -> set[Key]:
+        """Platform and name of every room."""
+        pooled = {(platform, name) for platform, pool in self.pools.items() for name in pool.rooms}
+        return pooled | {(platform, name) for platform, names in self.missing.items() for name in names}
+
     def _facts(self, now: float) -> Facts:
         wall = self._wall()
         grace, after = self.settings.http.health.room_grace, self.settings.alarms.after

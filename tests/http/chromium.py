@@ -157,8 +157,11 @@ class Page:
 
     def press(self, key: str, code: int) -> None:
         """A key that is no letter."""
+        text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text
+            )
 
     def shot(self, path: str) -> None:
         """A picture of what can be seen."""

@@ -47,7 +47,16 @@ _PLAIN = (
     "+1",
     "true",
     "[emote:37226:KEKW]",
+    "the clip: https://clips.example.com/TameKnottyOwl?from=chat (thanks!)",
+    "is https://\u0440\u0430\u0443\u0440\u0430l.example real?",
 )
+#: Where the emotes of some texts are, as Twitch says it.
+_EMOTES = {
+    "LUL": "425618:0-2",
+    "KEKW KEKW KEKW": "emotesv2_5fb6:0-3,5-8,10-13",
+    "hello from Porto 👋": "",
+    "POGGERS": "80481_/3:0-6",
+}
 _NAMES = (
     "Mossy_Lantern",
     "kite_runner7",
@@ -87,6 +96,7 @@ def sayings(rng: random.Random, hostile: bool = False) -> Iterator[dict[str, Any
             "color": rng.choice(_COLOURS),
             "badges": rng.choice(_BADGES),
             "badge-info": "subscriber/27",
+            "emotes": _EMOTES.get(text, ""),
         }
         if hostile and number % 2:
             text = HOSTILE[(number // 2) % len(HOSTILE)]

@@ -19,7 +19,8 @@ from twisted.internet.task import LoopingCall
 from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.service import http_service
 from chatlog.rooms.room_list import Channel, RoomList
-from tests.http.sayings import HOSTILE, sayings
+from tests.http.sayings import sayings
+from tests.http.troubles import PASSED, TROUBLES
 from tests.scene import HALF_PAST_TEN, Scene
 
 #: What a client has to send to change anything.
@@ -41,13 +42,48 @@ class Stage:
         self.rooms.on_add = self._added
         self.rooms.on_remove = self._removed
         self.rotated = 0
+        #: Rooms that were added, and for which the platform has not answered.
+        self.added: list[tuple[str, str]] = []
         for n in range(rooms):
             self.scene.add(f"room{n}")
+        self._tell_verdict()
         recorder = self.scene.recorder
         recorder.rotate_now = self._rotate  # type: ignore[method-assign]
         self.service = http_service(
             self.scene.settings, reactor, self.scene.status, recorder, self.rooms, self.scene.recording.files
         )
+
+    def _tell_verdict(self) -> None:
+        snapshot = self.scene.status.snapshot
+
+        def told(rooms: bool = False) -> Any:
+            facts = snapshot(rooms)
+            if "headline" in facts:
+                return facts
+            wanted = sum(each["rooms"] for each in facts["platforms"])
+            recorded = sum(each["recorded"] for each in facts["platforms"])
+            text = (
+                f"Recording {recorded} of {wanted} rooms"
+                if recorded < wanted
+                else f"Recording all {wanted} rooms"
+            )
+            found = [
+                {
+                    "code": a["code"],
+                    "severity": "critical",
+                    "subject": a["subject"],
+                    "since": a["since"],
+                    "text": a["text"],
+                    "remedy": "Look whether the store is there, and whether its keys are right.",
+                    "count": 1,
+                }
+                for a in facts["alarms"]
+            ]
+            severity = "critical" if found else "note" if recorded < wanted or not wanted else "ok"
+            headline = {"severity": severity, "text": text if wanted else "No room is on the list"}
+            return {**facts, "headline": headline, "conditions": found}
+
+        self.scene.status.snapshot = told  # type: ignore[method-assign]
 
     def start(self) -> Stage:
         self.scene.start()
@@ -66,6 +102,7 @@ class Stage:
     def _added(self, platform: str, channel: Channel) -> None:
         name = channel if isinstance(channel, str) else channel.slug
         self.scene.add(name, platform)
+        self.added.append((platform, name))
 
     def _removed(self, platform: str, name: str) -> None:
         pool = self.scene.pools[platform]
@@ -77,15 +114,41 @@ class Stage:
 
 
 #: Rooms of a scene; 500 in all others.
-_ROOMS = {"empty": 0, "quiet": 1, "five": 5, "hostile": 5, "thousands": 10_000}
-SCENES = ("empty", "quiet", "five", "many", "thousands", "broken", "hostile")
+_ROOMS = {
+    "empty": 0,
+    "quiet": 1,
+    "few": 2,
+    "tokenless": 1,
+    "five": 5,
+    "hostile": 5,
+    "holes": 3,
+    "refused": 300,
+    "thousands": 10_000,
+}
+SCENES = (
+    "empty",
+    "quiet",
+    "few",
+    "tokenless",
+    "five",
+    "many",
+    "refused",
+    "holes",
+    "thousands",
+    "broken",
+    "full",
+    "hostile",
+)
+#: Rooms of this name are refused to whoever adds them; others are recorded.
+GHOST = "ghost"
 
 
 class Show(Stage):
     """A stage whose time passes, for eyes and browsers."""
 
     def __init__(self, reactor: Any, scene: str, seed: int = 1, port: int = 0) -> None:
-        super().__init__(reactor, 0, time.time(), listen=f"127.0.0.1:{port}")
+        more: dict[str, Any] = {"token": None} if scene == "tokenless" else {}
+        super().__init__(reactor, 0, time.time() - PASSED.get(scene, 0), listen=f"127.0.0.1:{port}", **more)
         self._reactor = reactor
         self._random = random.Random(seed)
         self._busy: list[tuple[str, str, float]] = []
@@ -99,13 +162,10 @@ class Show(Stage):
         self._people(count)
         super().start()
         self.scene.recorded()
-        self._past()
-        if self._kind == "broken":
-            self._break()
-        if self._kind == "hostile":
-            self._be_hostile()
-        if self._kind == "many":
-            self._worry()
+        if self._kind != "holes":
+            self._past()
+        if self._kind in TROUBLES:
+            TROUBLES[self._kind](self.scene)
         self._loop.start(0.5, now=False)
         return self
 
@@ -145,8 +205,9 @@ class Show(Stage):
 
     def _tick(self) -> None:
         self.scene.cpu += 0.012
-        if self._kind == "quiet":
+        if self._kind in ("quiet", "holes"):
             self._busy.clear()
+        self._answer()
         for number, (platform, name, rate) in enumerate(self._busy):
             lines = self._random.random() < rate / 120 and max(1, round(rate / 120))
             if lines and (number < 5 or self._kind == "hostile"):
@@ -155,6 +216,19 @@ class Show(Stage):
                 self._count(platform, name, int(lines))
         self.scene.advance(0.5)
         self.scene.recording.wall -= self.scene.now() - time.time()
+
+    def _answer(self) -> None:
+        """The platforms answer for rooms that were added a moment ago."""
+        added, self.added = self.added, []
+        for platform, name in added:
+            pool = self.scene.pools[platform]
+            for link in [link for link in pool.links if name in link.seats]:
+                if not link.up:
+                    pool.link_up(link)
+                if name.startswith(GHOST):
+                    pool.refused(link, name, "msg_channel_suspended")
+                else:
+                    pool.acknowledged(link, name)
 
     def _say(self, platform: str, name: str, lines: int) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
@@ -165,63 +239,6 @@ class Show(Stage):
             record = {"timestamp": now, "channel": name, **next(said)}
             record["platform"] = platform
             self.scene.recorder.room(platform, name).append(orjson.dumps(record) + b"\n")
-
-    def _worry(self) -> None:
-        scene = self.scene
-        twitch = scene.pools["twitch"]
-        names = list(twitch.rooms)
-        for name, reason in ((names[7], "msg_channel_suspended"), (names[60], "msg_banned")):
-            [link] = [link for link in twitch.links if name in link.seats]
-            twitch.refused(link, name, reason)
-        scene.uploads.last_success = scene.now() - 240
-        scene.uploads.waiting_files, scene.uploads.waiting_bytes = 12, 48_000_000
-        scene.uploads.oldest_waiting = scene.now() - 130
-        scene.counters.verified = scene.counters.uploaded = 4312
-
-    def _break(self) -> None:
-        scene = self.scene
-        for link in list(scene.pools["twitch"].links):
-            scene.down(link, "Connection refused by 192.0.2.7:6697", ago=12)
-        kick = scene.pools["kick"]
-        for at, name in enumerate(list(kick.rooms)):
-            if at % 3 == 0:
-                [link] = [link for link in kick.links if name in link.seats]
-                kick.refused(link, name, "subscription refused: 4009 connection is unauthorized")
-        scene.missing["kick"] = {f"unheard-of-{n}": "looking it up was refused (HTTP 403)" for n in range(4)}
-        uploads = scene.uploads
-        uploads.state = "refused"
-        uploads.last_error = (
-            "AccessDenied: User is not authorized to perform: s3:PutObject on chatlog-archive"
-        )
-        uploads.waiting_files, uploads.waiting_bytes, uploads.quarantined = 1873, 1_780_000_000, 2
-        uploads.oldest_waiting = scene.now() - 40_000
-        scene.space = (12_000_000, 1_000_000_000)
-        scene.recorder.trouble = "No space left on device"
-        scene.counters.dropped["overflow"] = 5120
-        scene.counters.gaps = 731
-        since = scene.now() - 900
-        texts = (
-            ("STORE_REFUSED", "", "AccessDenied: User is not authorized to perform: s3:PutObject"),
-            ("PLATFORM_DOWN", "twitch", "Connection refused by 192.0.2.7:6697"),
-            ("ROOM_REFUSED", "kick", "34 rooms: emberfox, fjordlive, galeplays and 31 more"),
-            ("DISK_FILLING", "", "99 % of the file system are taken, 12.0 MB are free"),
-            ("CLOCK_OFF", "", "34 s ahead of the time of the messages"),
-        )
-        alarms = [
-            {"code": code, "meaning": "", "subject": subject, "text": text, "count": 0, "since": since}
-            for code, subject, text in texts
-        ]
-        scene.status.alarms = lambda: alarms
-
-    def _be_hostile(self) -> None:
-        scene = self.scene
-        scene.uploads.state, scene.uploads.last_error = "refused", HOSTILE[0]
-        twitch = scene.pools["twitch"]
-        name = list(twitch.rooms)[1]
-        twitch.refused(twitch.links[0], name, HOSTILE[1])
-        alarm = {"code": "PLATFORM_DOWN", "meaning": "", "subject": HOSTILE[0], "text": HOSTILE[1]}
-        alarms = [{**alarm, "count": 0, "since": scene.now() - 60}]
-        scene.status.alarms = lambda: alarms
 
 
 def main() -> None:

@@ -19,6 +19,12 @@ DANGEROUS = re.compile(
 )
 #: Where an address may lead in the page's own markup.
 OURS = re.compile(r"/$|/assets/[a-z]+\.(?:css|js|svg)$|/api/v1/(?:status|rooms)$|#[a-z]+$")
+#: The scripts of each page, but for those that every page has.
+PAGES = {
+    "index.html": ("app.js", "changes.js", "conditions.js", "rooms.js"),
+    "room.html": ("room.js",),
+}
+SHARED = ("base.js", "headline.js")
 
 
 class Markup(HTMLParser):
@@ -97,12 +103,13 @@ class AssetTests(SiteCase):
 
     def test_elements_that_are_looked_for(self) -> None:
         """What a script looks for by its id is in the page that runs it."""
-        pages = {"app.js": "index.html", "rooms.js": "index.html", "room.js": "room.html"}
-        for script, page in pages.items():
+        for page, scripts in PAGES.items():
             ids = set(re.findall(r'id="([\w-]+)"', (ASSETS / page).read_text("utf-8")))
-            wanted = set(re.findall(r'\$\("([\w-]+)"\)', (ASSETS / script).read_text("utf-8")))
-            self.assertTrue(wanted, script)
-            self.assertLessEqual(wanted, ids, script)
+            for script in (*scripts, *SHARED):
+                text = (ASSETS / script).read_text("utf-8")
+                wanted = set(re.findall(r'\$\("([\w-]+)"\)', text))
+                self.assertTrue(wanted, script)
+                self.assertLessEqual(wanted, ids, f"{script} of {page}")
 
     def test_an_address_that_is_none(self) -> None:
         """Browsers get a page with a way on, programs get JSON; both get 404."""

@@ -15,7 +15,7 @@ GET = "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PATHS = {
     "/": "text/html",
     "/rooms/twitch/room0": "text/html",
-    "/assets/style.css": "text/css",
+    "/assets/base.css": "text/css",
     "/assets/app.js": "text/javascript",
     "/assets/icon.svg": "image/svg+xml",
     "/healthz": "application/json",
@@ -86,6 +86,38 @@ class PathTests(SiteCase):
             self.assertIn("error", reply.json, path)
         self.assertEqual(self.logged, [])
 
+    def test_page_of_no_room(self) -> None:
+        """The page of a room that is not recorded is 404, says so, and names rooms that may have been meant;
+        what was asked for is put into it as text."""
+        for path, shown, near in (
+            (
+                "/rooms/twitch/rom0",
+                b"<bdi>twitch/rom0</bdi> is not recorded",
+                b'<a href="/rooms/twitch/room0">',
+            ),
+            ("/rooms/kick/room0", b"<bdi>kick/room0</bdi>", b'<a href="/rooms/twitch/room0">'),
+            ("/rooms/twitch/ROOM0", b"<bdi>twitch/ROOM0</bdi>", b'<a href="/rooms/twitch/room0">'),
+            ("/rooms/twitch/nobody", b"<bdi>twitch/nobody</bdi>", b'<a href="/#add=twitch/nobody">'),
+            ("/rooms/twitch/%3Cscript%3Ealert(1)", b"<bdi>twitch/&lt;script&gt;alert(1)</bdi>", b"All rooms"),
+            ("/rooms/twitch/%22%27%E2%80%AE%00", b"<bdi>twitch/&quot;&#x27;\\u202e\\x00</bdi>", b"All rooms"),
+            ("/rooms/twitch/" + "a" * 5000, b"<bdi>twitch/" + b"a" * 64 + b"</bdi>", b"All rooms"),
+        ):
+            self.scene.advance(10)
+            reply = self.ask(f"GET {path}")
+            self.assertEqual((reply.status, reply.headers["content-type"]), (404, "text/html; charset=utf-8"))
+            self.assertIn(shown, reply.body)
+            self.assertIn(near, reply.body, path)
+            self.assertNotIn(b"{", reply.body)
+            self.assertEqual(self.ask(f"HEAD {path}").status, 404)
+        self.assertEqual(self.logged, [])
+
+    def test_page_of_a_room_to_come(self) -> None:
+        """A room that is on the list has a page, whether it is recorded or not."""
+        self.scene.missing["kick"] = {"ann": "looking up its ids"}
+        self.assertEqual(self.ask("GET /rooms/kick/ann").status, 200)
+        self.scene.missing["kick"] = {}
+        self.assertEqual(self.ask("GET /rooms/kick/ann").status, 404)
+
     def test_path_that_is_no_text(self) -> None:
         """A path that is not UTF-8, or not even ASCII on the wire, is 400."""
         for path in ("/%ff", "/rooms/twitch/%c3%28"):
@@ -141,7 +173,7 @@ class HeaderTests(SiteCase):
 
     def test_unchanged(self) -> None:
         """What was fetched before and has not changed is not sent again."""
-        for path in ("/", "/assets/style.css", "/api/v1/status", "/api/v1/rooms", "/api/v1/openapi.json"):
+        for path in ("/", "/assets/base.css", "/api/v1/status", "/api/v1/rooms", "/api/v1/openapi.json"):
             tag = self.ask(f"GET {path}").headers["etag"]
             for given in (tag, f'W/"x", {tag}'):
                 again = self.ask(f"GET {path}", f"If-None-Match: {given}")
@@ -156,15 +188,15 @@ class HeaderTests(SiteCase):
 
     def test_compressed(self) -> None:
         """Clients that take gzip get less to read, and the same; small answers stay as they are."""
-        plain = self.ask("GET /assets/style.css")
+        plain = self.ask("GET /assets/base.css")
         for accepted in ("gzip", "br, GZIP;q=0.5, *"):
-            packed = self.ask("GET /assets/style.css", f"Accept-Encoding: {accepted}")
+            packed = self.ask("GET /assets/base.css", f"Accept-Encoding: {accepted}")
             self.assertEqual(packed.headers["content-encoding"], "gzip")
             self.assertEqual(packed.body, plain.body)
             self.assertLess(packed.sent, plain.sent)
         for accepted in ("br", "gzip;q=0", "gzip; q=0.00", "x-gzip-not"):
             self.assertNotIn(
-                "content-encoding", self.ask("GET /assets/style.css", f"Accept-Encoding: {accepted}").headers
+                "content-encoding", self.ask("GET /assets/base.css", f"Accept-Encoding: {accepted}").headers
             )
         self.assertNotIn("content-encoding", self.ask("GET /healthz", "Accept-Encoding: gzip").headers)
         for reply in (plain, packed):

@@ -140,7 +140,7 @@ class SiteCase(SynchronousTestCase):
         self.rotations = 0
         self.api = Api(self.scene.status, self.rooms, self._rotate, self.scene.clock.seconds)
         self.live = Live(self.files, "/data", self.scene.clock)
-        root = Root(self.scene.status, self.scene.recorder, self.api, self.live)
+        root = Root(self.scene.status, self.scene.recorder, self.api, self.live, self.scene.clock.seconds)
         self.site = BoundedSite(root, self.scene.clock)
         self.site.doStart()
         self.scene.start()

@@ -1,8 +1,13 @@
 // The page about everything. It asks every few seconds while somebody looks at it, and not at all otherwise.
 
-import { $, ask, count, describe, duration, element, many, mark, rate, say, sparkline } from "./format.js";
+import { $, ask, describe, element, say, switches, whenClockTurns } from "./base.js";
+import { Changes } from "./changes.js";
+import { Conditions } from "./conditions.js";
+import { count, duration, many, rate } from "./format.js";
+import { Headline } from "./headline.js";
+import { ofMessages, ofPlatforms, ofProcess, ofSpool, ofUploads } from "./panels.js";
 import { Rooms } from "./rooms.js";
-import { ofMessages, ofPlatforms, ofProcess, ofSpool, ofUploads, verdict } from "./verdict.js";
+import { legend, sparkline } from "./spark.js";
 
 const EVERY = 2000;
 // The list of rooms is asked for less often, and the longer it is the less.
@@ -10,31 +15,16 @@ const ROOMS_EVERY = 6000;
 const PER_ROOM = 2.5;
 // Rooms in one answer.
 const PAGE = 1000;
+// The part of all rooms that has to be missing for the sum to have a gap there.
+const MOSTLY = 0.5;
 
 const rooms = new Rooms();
+const headline = new Headline(lost);
+const conditions = new Conditions();
 let facts = null;
-let heardAt = 0;
 let roomsAt = -Infinity;
 let timer = 0;
 let asking = false;
-
-function problem({ about, text, bad }) {
-  const item = element("li");
-  item.dataset.level = bad ? "bad" : "warn";
-  item.append(element("b", "", about), " ", element("span", "", text));
-  return item;
-}
-
-function showVerdict() {
-  const { level, headline, problems } = verdict(facts);
-  mark($("verdict"), "level", level);
-  say($("headline"), headline);
-  document.title = `${headline} · Chatlog`;
-  const list = $("problems");
-  const wanted = problems.map(problem);
-  const same = wanted.length === list.children.length && wanted.every((item, at) => item.isEqualNode(list.children[at]));
-  if (!same) list.replaceChildren(...wanted);
-}
 
 function showConnections() {
   const nodes = facts.connections.map((link) => {
@@ -46,25 +36,22 @@ function showConnections() {
     state.append(dot, element("span", "word", link.up ? (link.retiring ? "retiring" : "up") : link.refused ? "refused" : "down"));
     const name = element("th", "name", `${link.platform} ${link.number}${link.lane ? ` · lane ${link.lane + 1}` : ""}`);
     name.scope = "row";
-    row.append(
-      state,
-      name,
-      element("td", "number", duration(facts.now - link.since)),
-      element("td", "number", count(link.rooms)),
-      element("td", "reason", link.trouble),
-    );
+    if (link.trouble) name.append(element("span", "reason", link.trouble));
+    row.append(state, name, element("td", "number", duration(facts.now - link.since)), element("td", "number", count(link.rooms)));
     return row;
   });
   $("connections").replaceChildren(...nodes);
 }
 
+const now = () => facts.now + headline.late;
+
 function showFacts() {
-  showVerdict();
+  conditions.show(facts.conditions, facts.now);
   say($("instance"), facts.instance);
   say($("about"), `${facts.version} · up ${duration(facts.uptime)}`);
   describe($("messages"), ofMessages(facts));
   describe($("platforms"), ofPlatforms(facts));
-  describe($("uploads"), ofUploads(facts));
+  describe($("uploads"), ofUploads({ ...facts, now: now() }));
   describe($("spool"), ofSpool(facts));
   describe($("process"), ofProcess(facts));
   const words = facts.uploads.state === "ok" ? "" : facts.uploads.last_error;
@@ -75,26 +62,34 @@ function showFacts() {
   if ($("connections-box").open) showConnections();
 }
 
+// Where most rooms were missing at once: [from, to], to a minute.
+function commonGaps(list) {
+  const missing = new Array(60).fill(0);
+  for (const room of list) {
+    for (const [from, to] of room.gaps_hour ?? []) {
+      const first = Math.max(0, Math.round(60 - (facts.now - from) / 60));
+      const end = Math.min(60, Math.round(60 - (facts.now - (to ?? facts.now)) / 60));
+      for (let minute = first; minute < end; minute += 1) missing[minute] += 1;
+    }
+  }
+  const start = (minute) => facts.now - (60 - minute) * 60;
+  return missing.flatMap((rooms_, minute) => (rooms_ > MOSTLY * list.length ? [[start(minute), start(minute + 1)]] : []));
+}
+
 function showRooms(list) {
-  const known = Math.floor(facts.uptime / 60) + 1;
-  rooms.set(list, facts.now, known);
+  rooms.set(list, { now: facts.now, started: facts.started });
   const present = list.reduce((total, room) => total + room.rate, 0);
   say($("rate"), rate(present));
   const hour = new Array(60).fill(0);
   for (const room of list) room.sparkline.forEach((value, at) => (hour[at] += value));
-  sparkline($("rate-hour"), [...hour, present], known);
+  sparkline($("rate-hour"), [...hour, present], facts.now, commonGaps(list), facts.started);
 }
 
-function lost(error) {
-  mark($("pulse"), "state", "lost");
-  const since = heardAt ? ` for ${duration((performance.now() - heardAt) / 1000)}` : "";
-  say($("pulse"), `no answer${since}`);
-  if (heardAt && performance.now() - heardAt < 3 * EVERY) return;
-  mark($("verdict"), "level", "bad");
-  say($("headline"), "The recorder does not answer");
-  document.title = "No answer · Chatlog";
-  const text = heardAt ? "What is shown below is how it was then." : error.message;
-  $("problems").replaceChildren(problem({ about: "page", text: `No answer${since}. ${text}`, bad: true }));
+// The recorder does not answer: what is known of it gets older.
+function lost(still) {
+  if (!still || !facts) return;
+  rooms.tick(now());
+  describe($("uploads"), ofUploads({ ...facts, now: now() }));
 }
 
 async function look() {
@@ -104,15 +99,13 @@ async function look() {
       ask("/api/v1/status"),
       performance.now() - roomsAt >= Math.max(ROOMS_EVERY, PER_ROOM * rooms.rooms.length) ? askRooms() : null,
     ]);
-    heardAt = performance.now();
     facts = status;
-    mark($("pulse"), "state", "live");
-    say($("pulse"), "live");
+    headline.heard(status);
     showFacts();
     if (list) showRooms(list);
     else rooms.tick(facts.now);
   } catch (error) {
-    lost(error);
+    headline.failed(error);
   }
   asking = false;
 }
@@ -139,9 +132,33 @@ async function again() {
   if (!document.hidden) timer = setTimeout(again, EVERY);
 }
 
+const changes = new Changes(rooms, () => {
+  roomsAt = -Infinity;
+  again();
+});
+
+// #add=platform/name, from the page about a room that is not recorded.
+const wanted = new URLSearchParams(location.hash.slice(1)).get("add");
+if (wanted !== null) {
+  history.replaceState(null, "", location.pathname);
+  changes.begin(wanted.slice(0, 200));
+}
+
+switches();
+// On a narrow window the rooms come first, and the machine on demand.
+$("machine").open = matchMedia("(min-width: 641px)").matches;
+$("listing").append(legend());
 $("connections-box").addEventListener("toggle", () => facts && showConnections());
+whenClockTurns(() => {
+  rooms.draw();
+  conditions.draw();
+});
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) clearTimeout(timer);
-  else again();
+  if (document.hidden) {
+    clearTimeout(timer);
+    return;
+  }
+  headline.asked();
+  again();
 });
 again();

@@ -1,5 +1,4 @@
-// Numbers, times and sizes for people, and the few ways in which the pages touch the document. Whatever
-// comes from a server becomes text, never markup.
+// Numbers, times and sizes for people. Nothing here touches the document.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
@@ -34,6 +33,11 @@ export function duration(seconds) {
   return `${(s / 86400).toFixed(0)} days`;
 }
 
+// The same in whole seconds, for what is looked at while it grows.
+export function lasted(seconds) {
+  return seconds < 100 ? `${Math.max(0, Math.floor(seconds))} s` : duration(seconds);
+}
+
 export function age(seconds) {
   return seconds < 10 ? "now" : duration(seconds);
 }
@@ -41,100 +45,41 @@ export function age(seconds) {
 // A share is never rounded up to the whole: 100 % means that nothing is missing.
 export function share(part) {
   if (part >= 1) return "100 %";
-  return `${(Math.floor(Math.max(0, part) * 10000) / 100).toFixed(2)} %`;
+  if (part <= 0) return "0 %";
+  return `${(Math.floor(part * 10000) / 100).toFixed(2)} %`;
 }
 
-const hourly = new Intl.DateTimeFormat("en", {
-  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-});
-export const clock = (date) => (Number.isNaN(date.getTime()) ? "" : hourly.format(date));
+// The states of a room.
+export const STATES = { refused: "refused", silent: "no answer", wanted: "waiting", requested: "joining", unwritten: "not written", recorded: "recorded" };
 
-export const $ = (id) => document.getElementById(id);
+// room2 before room10.
+const collator = new Intl.Collator("en", { numeric: true });
+export const natural = collator.compare;
 
-export function element(name, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== "") made.textContent = text;
-  return made;
+// The time of day by one of two clocks, with the date where it is not today's. `zone` is "UTC" or
+// undefined, which is this machine's.
+const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const dated = { ...parts, year: "numeric", month: "short", day: "numeric" };
+const formats = new Map();
+function format(zone, options, name) {
+  const key = `${zone} ${name}`;
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone }));
+  return formats.get(key);
+}
+export function timeOfDay(date, zone) {
+  return Number.isNaN(date.getTime()) ? "" : format(zone, parts, "time").format(date);
+}
+export function dayAndTime(date, zone) {
+  return Number.isNaN(date.getTime()) ? "" : format(zone, dated, "dated").format(date);
+}
+export function sameDay(one, other, zone) {
+  const day = { year: "numeric", month: "numeric", day: "numeric" };
+  return format(zone, day, "day").format(one) === format(zone, day, "day").format(other);
 }
 
-// Written only where something changes, so that a quiet page does not repaint.
-export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-export function mark(node, key, value) {
-  if (node.dataset[key] !== value) node.dataset[key] = value;
-}
-
-// A list of terms and what they are: [term, words, level?, share of a bar?]
-export function describe(list, rows) {
-  while (list.children.length > rows.length) list.lastElementChild.remove();
-  rows.forEach(([term, words, level = "", filled = null], index) => {
-    let row = list.children[index];
-    if (!row) {
-      row = element("div");
-      row.append(element("dt"), element("dd"));
-      list.append(row);
-    }
-    say(row.children[0], term);
-    say(row.children[1], words);
-    mark(row, "level", level);
-    let meter = row.children[2];
-    if (filled === null) {
-      meter?.remove();
-      return;
-    }
-    if (!meter) {
-      meter = element("div", "meter");
-      meter.setAttribute("aria-hidden", "true");
-      meter.append(element("i"));
-      row.append(meter);
-    }
-    meter.firstElementChild.style.width = `${Math.min(100, Math.max(0, filled * 100)).toFixed(1)}%`;
-  });
-}
-
-// Messages a minute over an hour as an area, the present minute last; of the time before the recorder began,
-// when only `known` minutes are, there is nothing. Quiet rooms look quiet: the scale never ends below ten.
-export function sparkline(svg, minutes, known = minutes.length) {
-  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-  const first = minutes.length - Math.min(minutes.length, Math.max(2, known));
-  const most = Math.max(10, ...minutes.slice(first));
-  const step = width / Math.max(1, minutes.length - 1);
-  const points = minutes.slice(first).map((value, at) => {
-    const y = height - 1 - (value / most) * (height - 3);
-    return `${((first + at) * step).toFixed(1)} ${y.toFixed(1)}`;
-  });
-  const line = `M${points.join("L")}`;
-  const area = `${line}L${width} ${height}L${(first * step).toFixed(1)} ${height}Z`;
-  ["area", "line"].forEach((kind, index) => {
-    let path = svg.children[index];
-    if (!path) {
-      path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-      path.setAttribute("class", kind);
-      svg.append(path);
-    }
-    const drawn = index ? line : area;
-    if (path.getAttribute("d") !== drawn) path.setAttribute("d", drawn);
-  });
-}
-
-// GET as JSON. What has not changed since the last time is the same object as then. Throws where there is no
-// answer, or one that is an error.
-const known = new Map();
-export async function ask(address) {
-  const before = known.get(address);
-  const headers = before ? { "If-None-Match": before.tag } : {};
-  const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(10000) });
-  if (before && answer.status === 304) return before.found;
-  const found = await answer.json();
-  if (!answer.ok) {
-    const trouble = new Error(String(found?.error?.message ?? `HTTP ${answer.status}`));
-    trouble.status = answer.status;
-    throw trouble;
-  }
-  const tag = answer.headers.get("ETag");
-  if (tag) known.set(address, { tag, found });
-  return found;
+// This machine's distance from UTC: "UTC+1", "UTC−3:30".
+export function offset(date = new Date()) {
+  const minutes = -date.getTimezoneOffset();
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${String(rest).padStart(2, "0")}` : ""}`;
 }

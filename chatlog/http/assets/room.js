@@ -1,8 +1,12 @@
 // One room: how it is, and its chat as it is recorded, over server-sent events. While nobody looks at the
 // page, the recorder is not asked for anything.
 
-import { $, age, ask, count, duration, element, many, mark, rate, say, share, sparkline } from "./format.js";
+import { $, ask, element, mark, say, switches } from "./base.js";
+import { age, count, duration, many, rate, share, STATES } from "./format.js";
+import { Headline } from "./headline.js";
 import { isSaid, line, takesBack } from "./records.js";
+import { sparkline } from "./spark.js";
+import { acknowledge, askForToken } from "./token.js";
 
 const EVERY = 5000;
 const LINES = 500;
@@ -17,29 +21,44 @@ const [platform, name] = location.pathname.split("/").slice(2).map((part) => {
 });
 const address = `/api/v1/rooms/${encodeURIComponent(platform)}/${encodeURIComponent(name)}`;
 const log = $("log");
+const lines = $("lines");
 
-// -- how the room is
+// -- how the recorder and the room are
 
-function facts(room) {
-  const now = Date.now() / 1000;
+let status = null;
+let room = null;
+const headline = new Headline((lost) => lost && room && facts());
+
+function facts() {
+  const now = (status?.now ?? Date.now() / 1000) + headline.late;
   const words = [
-    [room.state, room.state === "recorded" ? "good" : "bad"],
+    [STATES[room.state] ?? room.state, room.state === "recorded" ? "good" : room.acknowledged ? "" : "bad"],
     [`${rate(room.rate)} messages a minute`],
     [`${share(room.coverage_today)} of today covered`, room.coverage_today < 1 ? "warn" : ""],
-    [room.gaps_today ? `${many(room.gaps_today, "gap")} today` : "no gaps today", room.gaps_today ? "warn" : ""],
+    room.gaps_today ? [`${many(room.gaps_today, "gap")} today`, "warn"] : [room.coverage_today < 1 ? "" : "no gaps today"],
     [`${many(room.records_today, "record")} today`],
     [room.last === null ? "nothing said yet" : `latest ${age(now - room.last)}${now - room.last < 10 ? "" : " ago"}`],
+    [room.id ? `id ${room.id}` : ""],
   ];
-  if (room.id) words.push([`id ${room.id}`]);
-  $("facts").replaceChildren(...words.map(([text, level = ""]) => {
+  $("facts").replaceChildren(...words.filter(([text]) => text).map(([text, level = ""]) => {
     const part = element("span", "", text);
     part.dataset.level = level;
     return part;
   }));
   const since = room.state === "recorded" ? "" : `Not recorded for ${duration(now - room.since)}`;
   $("trouble").hidden = !since;
-  say($("trouble"), room.reason ? `${since}: ${room.reason}` : since);
-  sparkline($("hour"), [...room.sparkline, room.rate]);
+  say($("trouble"), `${since}${room.reason ? `: ${room.reason}` : ""}${room.acknowledged ? " (acknowledged)" : ""}${room.remedy ? `. ${room.remedy}` : ""}`);
+  $("acknowledge").hidden = room.state !== "refused" || room.acknowledged === true;
+  const began = Math.max(status?.started ?? 0, room.first ?? 0);
+  sparkline($("hour"), [...room.sparkline, room.rate], now, room.gaps_hour ?? [], began);
+}
+
+function gone() {
+  room = null;
+  $("facts").replaceChildren();
+  $("acknowledge").hidden = true;
+  $("trouble").hidden = false;
+  say($("trouble"), "This room is not recorded any more.");
 }
 
 let timer = 0;
@@ -47,15 +66,28 @@ async function look() {
   clearTimeout(timer);
   if (document.hidden) return;
   try {
-    facts(await ask(address));
+    const found = ask(address).catch((error) => (error.status === 404 ? null : Promise.reject(error)));
+    [status, room] = await Promise.all([ask("/api/v1/status"), found]);
+    headline.heard(status);
+    document.title = `${name} · Chatlog`;
+    if (room) facts();
+    else gone();
   } catch (error) {
-    $("facts").replaceChildren();
-    $("trouble").hidden = false;
-    say($("trouble"), error.status === 404 ? "This room is not recorded." : `No answer from the recorder: ${error.message}`);
+    headline.failed(error);
   }
   clearTimeout(timer);
   timer = setTimeout(look, EVERY);
 }
+
+$("acknowledge").addEventListener("click", async () => {
+  if (!(await askForToken())) return;
+  try {
+    await acknowledge({ platform, name });
+    await look();
+  } catch (error) {
+    say($("trouble"), `It could not be acknowledged: ${error.message}`);
+  }
+});
 
 // -- its chat
 
@@ -74,7 +106,7 @@ function follow() {
 }
 
 function add(item) {
-  log.append(item);
+  lines.append(item);
   if (!following) {
     unseen += 1;
     $("newest").hidden = false;
@@ -83,7 +115,7 @@ function add(item) {
 }
 
 function note(text) {
-  if (log.lastElementChild?.classList.contains("note")) log.lastElementChild.remove();
+  if (lines.lastElementChild?.classList.contains("note")) lines.lastElementChild.remove();
   add(element("li", "note", text));
 }
 
@@ -104,9 +136,9 @@ function draw() {
     let item;
     try {
       const gone = takesBack(record);
-      const struck = gone ? [...log.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
+      const struck = gone ? [...lines.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
       for (const each of struck) each.classList.add("gone");
-      item = line(record, struck.length ? about.get(struck[0]).name ?? "" : null);
+      item = line(record, platform, struck.length ? about.get(struck[0]).name ?? "" : null);
     } catch {
       // Something in it is of a kind that nobody has thought of; the archive has it as it came.
       item = element("li", "hole", "A record that cannot be shown here");
@@ -114,9 +146,9 @@ function draw() {
     about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record) });
     add(item);
   }
-  while (log.children.length > LINES) {
-    shown.delete(about.get(log.firstElementChild)?.data);
-    log.firstElementChild.remove();
+  while (lines.children.length > LINES) {
+    shown.delete(about.get(lines.firstElementChild)?.data);
+    lines.firstElementChild.remove();
   }
   if (following) log.scrollTop = log.scrollHeight;
 }
@@ -128,10 +160,7 @@ function open() {
   clearTimeout(again);
   if (stream !== null || document.hidden) return;
   stream = new EventSource(`${address}/live`);
-  stream.onopen = () => {
-    mark($("pulse"), "state", "live");
-    say($("pulse"), "live");
-  };
+  stream.onopen = () => mark($("chat"), "state", "live");
   stream.onmessage = ({ data }) => {
     waiting.push(data);
     if (waiting.length > 2 * LINES) waiting = waiting.slice(-LINES);
@@ -142,10 +171,8 @@ function open() {
     note(`${many(Number(data), "message")} skipped: this browser was too slow. They are recorded all the same.`);
   });
   stream.onerror = () => {
-    mark($("pulse"), "state", "lost");
-    const ended = stream.readyState === EventSource.CLOSED;
-    say($("pulse"), ended ? "no chat" : "connecting again");
-    if (!ended) return;
+    mark($("chat"), "state", "lost");
+    if (stream.readyState !== EventSource.CLOSED) return;
     // Refused: the room is not recorded, or too many browsers look on.
     stream = null;
     again = setTimeout(open, RETRY);
@@ -164,6 +191,7 @@ document.addEventListener("visibilitychange", () => {
     close();
     note("Paused while this page was not looked at");
   } else {
+    headline.asked();
     open();
     look();
   }
@@ -178,6 +206,7 @@ $("newest").addEventListener("click", follow);
 $("events").addEventListener("change", ({ target }) => log.classList.toggle("only-said", !target.checked));
 $("times").addEventListener("change", ({ target }) => log.classList.toggle("no-times", !target.checked));
 
+switches();
 document.title = `${name} · Chatlog`;
 say($("platform"), `${platform}/`);
 say($("name"), name);

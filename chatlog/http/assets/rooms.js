@@ -1,10 +1,12 @@
-// The table of rooms: filter, order, pages. Rows are made once and changed where something changed.
+// The table of rooms: filter, order, pages, and which are chosen. Rows are made once and changed where something
+// changed.
 
-import { $, age, count, element, many, mark, rate, say, share, sparkline } from "./format.js";
+import { $, element, mark, moment, say } from "./base.js";
+import { age, count, duration, many, natural, rate, share, STATES } from "./format.js";
+import { newSpark, sparkline } from "./spark.js";
 
 const ON_A_PAGE = 200;
-const SVG = "http://www.w3.org/2000/svg";
-const WORST_FIRST = ["refused", "silent", "wanted", "requested", "recorded"];
+const WORST_FIRST = ["unwritten", "refused", "silent", "wanted", "requested", "recorded"];
 // What a column is ordered by; a room that has nothing there comes last either way.
 const VALUES = {
   state: (room) => WORST_FIRST.indexOf(room.state) + (troubled(room) ? 0 : 10),
@@ -17,51 +19,83 @@ const VALUES = {
 };
 const DESCENDING_FIRST = new Set(["rate", "records_today", "gaps_today"]);
 
-// Not recorded now, or missing for more than three minutes of the last hour.
-export const troubled = (room) => room.state !== "recorded" || room.coverage_hour < 0.95;
+// Not recorded now, or missing for more than three minutes of the last hour; but for what is known already.
+export const troubled = (room) => !room.acknowledged && (room.state !== "recorded" || room.coverage_hour < 0.95);
+
+export const keyOf = (room) => `${room.platform}/${room.name}`;
+
+// Since when this room's messages are counted.
+const countedSince = (room, started) => Math.max(started, room.first ?? 0);
+
+export function showSpark(svg, room, now, started) {
+  const lost = sparkline(svg, [...room.sparkline, room.rate], now, room.gaps_hour ?? [], countedSince(room, started));
+  return lost >= 1 ? `not recorded for ${duration(lost)} of the last hour` : "";
+}
+
+function cell(kind, role = "cell") {
+  const node = element(role === "rowheader" ? "th" : "td", kind);
+  node.setAttribute("role", role);
+  return node;
+}
 
 class Row {
-  constructor(room) {
+  constructor(room, choose) {
+    this.room = room;
     this.node = element("tr");
-    this.state = element("td", "state");
-    this.dot = element("span", "dot");
-    this.dot.setAttribute("aria-hidden", "true");
+    this.node.setAttribute("role", "row");
+    this.pick = cell("pick");
+    this.box = element("input");
+    this.box.type = "checkbox";
+    this.box.setAttribute("aria-label", `Choose ${keyOf(room)}`);
+    this.box.addEventListener("change", () => choose(keyOf(room), this.box.checked));
+    this.pick.append(this.box);
+    this.state = cell("state");
+    const dot = element("span", "dot");
+    dot.setAttribute("aria-hidden", "true");
     this.word = element("span", "word");
-    this.state.append(this.dot, this.word);
-    const name = element("th", "name");
+    this.state.append(dot, this.word);
+    const name = cell("name", "rowheader");
     name.scope = "row";
     const link = element("a");
     link.href = `/rooms/${encodeURIComponent(room.platform)}/${encodeURIComponent(room.name)}`;
-    link.append(element("span", "platform", `${room.platform}/`), element("bdi", "", room.name));
+    link.append(element("span", "platform", `${room.platform}/`), element("wbr"), element("bdi", "", room.name));
     this.reason = element("span", "reason");
     name.append(link, this.reason);
-    this.rate = element("td", "number");
-    const trend = element("td", "trend");
-    this.spark = document.createElementNS(SVG, "svg");
-    this.spark.setAttribute("class", "spark");
-    this.spark.setAttribute("viewBox", "0 0 120 20");
-    this.spark.setAttribute("preserveAspectRatio", "none");
-    this.spark.setAttribute("aria-hidden", "true");
-    trend.append(this.spark);
-    this.last = element("td", "number");
-    this.today = element("td", "number roomy");
-    this.gaps = element("td", "number roomy");
-    this.coverage = element("td", "number");
-    this.node.append(this.state, name, this.rate, trend, this.last, this.today, this.gaps, this.coverage);
+    this.rate = cell("number rate");
+    this.trend = cell("trend");
+    this.spark = newSpark(120, 20);
+    this.trendWords = element("span", "hidden");
+    this.trend.append(this.spark, this.trendWords);
+    this.last = cell("number last");
+    this.today = cell("number roomy");
+    this.gaps = cell("number roomy");
+    this.coverage = cell("number coverage");
+    this.node.append(this.pick, this.state, name, this.rate, this.trend, this.last, this.today, this.gaps, this.coverage);
   }
 
-  show(room, now, known) {
+  show(room, { now, started }) {
+    this.room = room;
     mark(this.node, "state", room.state);
-    say(this.word, room.state);
-    say(this.reason, room.reason);
+    mark(this.node, "known", room.acknowledged ? "1" : "");
+    say(this.word, STATES[room.state] ?? room.state);
+    say(this.reason, room.reason ? `${room.reason}${room.acknowledged ? " (acknowledged)" : ""}` : "");
+    this.reason.title = room.remedy ?? "";
     say(this.rate, rate(room.rate));
-    sparkline(this.spark, [...room.sparkline, room.rate], known);
-    say(this.last, room.last === null ? "–" : age(now - room.last));
+    const words = showSpark(this.spark, room, now, started);
+    this.trend.title = words;
+    say(this.trendWords, words);
     say(this.today, count(room.records_today));
     say(this.gaps, room.gaps_today ? count(room.gaps_today) : "–");
     mark(this.gaps, "level", room.gaps_today ? "warn" : "");
     say(this.coverage, share(room.coverage_today));
-    mark(this.coverage, "level", room.coverage_today < 0.95 ? "bad" : room.coverage_today < 1 ? "warn" : "");
+    mark(this.coverage, "level", room.coverage_today < 0.95 && !room.acknowledged ? "bad" : room.coverage_today < 1 ? "warn" : "");
+    this.tick(now);
+  }
+
+  tick(now) {
+    const { last } = this.room;
+    say(this.last, last === null ? "–" : age(now - last));
+    this.last.title = last === null ? "" : moment(new Date(last * 1000));
   }
 }
 
@@ -69,8 +103,10 @@ export class Rooms {
   constructor() {
     this.rooms = [];
     this.rows = new Map();
-    this.now = 0;
-    this.known = 0;
+    this.shown = [];
+    this.picked = new Set();
+    this.onChosen = () => {};
+    this.facts = { now: 0, started: 0 };
     this.page = 0;
     this.sort = "state";
     this.down = false;
@@ -79,6 +115,7 @@ export class Rooms {
     $("only-problems").addEventListener("change", () => this.changed());
     $("before").addEventListener("click", () => this.turn(-1));
     $("after").addEventListener("click", () => this.turn(1));
+    $("all").addEventListener("change", ({ target }) => this.choose(target.checked ? this.shown.map((row) => keyOf(row.room)) : []));
     for (const head of document.querySelectorAll("th[data-sort]")) {
       head.querySelector("button").addEventListener("click", () => this.order(head.dataset.sort));
     }
@@ -92,7 +129,7 @@ export class Rooms {
   read() {
     if (location.hash && !location.hash.includes("=")) return; // a place on the page
     const wanted = new URLSearchParams(location.hash.slice(1));
-    this.sort = wanted.get("sort") in VALUES ? wanted.get("sort") : "state";
+    this.sort = Object.hasOwn(VALUES, wanted.get("sort") ?? "") ? wanted.get("sort") : "state";
     this.down = wanted.get("down") === "1";
     $("filter").value = wanted.get("filter") ?? "";
     $("only-problems").checked = wanted.get("problems") === "1";
@@ -123,37 +160,83 @@ export class Rooms {
     this.page += pages;
     this.draw();
     $("rooms").focus();
+    $("listing").scrollIntoView({ block: "start" });
   }
 
-  set(rooms, now, known) {
-    this.rooms = rooms;
-    this.known = known;
-    const keys = new Set(rooms.map((room) => `${room.platform}/${room.name}`));
+  // -- what is chosen
+
+  choosing(on) {
+    mark($("listing"), "choosing", on ? "1" : "");
+    if (!on) this.choose([]);
+  }
+
+  pick(key, on) {
+    if (on) this.picked.add(key);
+    else this.picked.delete(key);
+    this.showPicked();
+  }
+
+  choose(keys) {
+    this.picked = new Set(keys);
+    this.showPicked();
+  }
+
+  chosen() {
+    return this.rooms.filter((room) => this.picked.has(keyOf(room)));
+  }
+
+  showPicked() {
+    for (const row of this.shown) row.box.checked = this.picked.has(keyOf(row.room));
+    const all = this.shown.length > 0 && this.shown.every((row) => row.box.checked);
+    $("all").checked = all;
+    $("all").indeterminate = !all && this.picked.size > 0;
+    this.onChosen();
+  }
+
+  // -- what is shown
+
+  // `facts`: now and started, in seconds.
+  set(rooms, facts) {
+    // Put in order of their names once, so that every other order is quick.
+    this.rooms = [...rooms].sort((one, other) => natural(one.name, other.name) || natural(one.platform, other.platform));
+    this.ranks = new Map(this.rooms.map((room, rank) => [room, rank]));
+    this.facts = facts;
+    const keys = new Set(rooms.map(keyOf));
     for (const key of this.rows.keys()) if (!keys.has(key)) this.rows.delete(key);
-    this.tick(now);
+    const before = this.picked.size;
+    for (const key of this.picked) if (!keys.has(key)) this.picked.delete(key);
+    this.draw();
+    if (this.picked.size !== before) this.showPicked();
+  }
+
+  // What is known of one room by now.
+  update(room) {
+    const at = this.rooms.findIndex((each) => keyOf(each) === keyOf(room));
+    if (at < 0) return;
+    this.ranks.set(room, this.ranks.get(this.rooms[at]));
+    this.rooms[at] = room;
+    this.draw();
   }
 
   tick(now) {
-    this.now = now;
-    this.draw();
+    this.facts.now = now;
+    for (const row of this.shown) row.tick(now);
   }
 
   matching() {
     const text = $("filter").value.trim().toLowerCase();
     const only = $("only-problems").checked;
-    return this.rooms.filter(
-      (room) => (!only || troubled(room)) && (!text || `${room.platform}/${room.name}`.includes(text)),
-    );
+    return this.rooms.filter((room) => (!only || troubled(room)) && (!text || keyOf(room).includes(text)));
   }
 
   sorted(rooms) {
     const value = VALUES[this.sort];
     const sign = this.down ? -1 : 1;
-    const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.platform < b.platform ? -1 : 1);
+    if (this.sort === "name") return this.down ? rooms.reverse() : rooms;
     return rooms
       .map((room) => [value(room), room])
       .sort(([a, one], [b, other]) => {
-        if (a === b) return byName(one, other) * (this.sort === "name" ? sign : 1);
+        if (a === b) return this.ranks.get(one) - this.ranks.get(other);
         if (a === null) return 1;
         if (b === null) return -1;
         return (a < b ? -1 : 1) * sign;
@@ -166,25 +249,27 @@ export class Rooms {
     const pages = Math.max(1, Math.ceil(found.length / ON_A_PAGE));
     this.page = Math.min(Math.max(0, this.page), pages - 1);
     const from = this.page * ON_A_PAGE;
-    const shown = this.sorted(found).slice(from, from + ON_A_PAGE);
-    const nodes = shown.map((room) => {
-      const key = `${room.platform}/${room.name}`;
+    this.shown = this.sorted(found).slice(from, from + ON_A_PAGE).map((room) => {
+      const key = keyOf(room);
       let row = this.rows.get(key);
-      if (!row) this.rows.set(key, (row = new Row(room)));
-      row.show(room, this.now, this.known);
-      return row.node;
+      if (!row) this.rows.set(key, (row = new Row(room, (...picked) => this.pick(...picked))));
+      row.show(room, this.facts);
+      row.box.checked = this.picked.has(key);
+      return row;
     });
     const body = $("table");
+    const nodes = this.shown.map((row) => row.node);
     if (nodes.length !== body.children.length || nodes.some((node, at) => node !== body.children[at])) {
       body.replaceChildren(...nodes);
     }
-    this.label(found.length, from, shown.length, pages);
+    this.label(found.length, from, pages);
   }
 
-  label(found, from, shown, pages) {
+  label(found, from, pages) {
     const problems = this.rooms.filter(troubled).length;
+    const shown = this.shown.length;
     say($("problem-count"), count(problems));
-    mark($("problem-count"), "level", problems ? "bad" : "");
+    mark($("problem-count"), "level", problems ? "warn" : "");
     const total = this.rooms.length;
     say($("shown"), found === total ? many(total, "room") : `${count(found)} of ${many(total, "room")}`);
     say($("page"), `${count(from + 1)} to ${count(from + shown)} of ${count(found)}`);
@@ -192,7 +277,7 @@ export class Rooms {
     $("before").disabled = this.page === 0;
     $("after").disabled = this.page === pages - 1;
     $("nothing").hidden = shown > 0;
-    say($("nothing"), total ? "No room is like that." : "There are no rooms. They are in chatlog.yaml, or are added with “chatlog rooms add”.");
+    say($("nothing"), total ? "No room is like that." : "There are no rooms. They are in chatlog.yaml, or are added with “Change rooms”.");
     for (const head of document.querySelectorAll("th[data-sort]")) {
       if (head.dataset.sort !== this.sort) head.removeAttribute("aria-sort");
       else head.setAttribute("aria-sort", this.down ? "descending" : "ascending");

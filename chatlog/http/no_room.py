@@ -1,0 +1,56 @@
+"""The page about a room that is not recorded: it says so, and names rooms that may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from html import escape
+from urllib.parse import quote
+
+from chatlog.http.answers import Answer
+from chatlog.naming import CHANNEL
+from chatlog.near_names import near
+from chatlog.printable import printable
+from chatlog.rooms.room_list import Key
+
+#: Looking through all names is worth so many times the time that it took; until then none are named, so
+#: that nobody who asks all the time costs more than a hundredth of the processor.
+_PATIENCE = 100
+_LONGEST = 64
+
+
+class NoRoom:
+    """``page`` is the document, with ``{room}`` and ``{near}`` where the texts belong. ``recorded()`` gives
+    the rooms that there are; ``seconds`` is the clock."""
+
+    def __init__(
+        self, page: Answer, recorded: Callable[[], Collection[Key]], seconds: Callable[[], float]
+    ) -> None:
+        self._head, _, rest = page.body.decode("utf-8").partition("{room}")
+        self._middle, _, self._foot = rest.partition("{near}")
+        self._type = page.type
+        self._recorded = recorded
+        self._seconds = seconds
+        self._rested_at = float("-inf")
+
+    def answer(self, platform: str, name: str) -> Answer:
+        """404, for people."""
+        shown = escape(printable(f"{platform}/{name[:_LONGEST]}"))
+        body = f"{self._head}{shown}{self._middle}{self._links(platform, name)}{self._foot}"
+        return Answer(404, body.encode("utf-8"), self._type)
+
+    def _links(self, platform: str, name: str) -> str:
+        keys = self._near(platform, name)
+        rooms = ", ".join(f'<a href="/rooms/{quote(p)}/{quote(n)}">{escape(f"{p}/{n}")}</a>' for p, n in keys)
+        found = f"Rooms with a similar name: {rooms}. " if keys else ""
+        adding = f'<a href="/#add={platform}/{name}">Record it</a> · ' if CHANNEL.match(name) else ""
+        return f"{found}{adding}"
+
+    def _near(self, platform: str, name: str) -> list[Key]:
+        now = self._seconds()
+        if now < self._rested_at:
+            return []
+        recorded = self._recorded()
+        names = near(name[:_LONGEST].strip("#@ "), {name for _, name in recorded})
+        self._rested_at = now + _PATIENCE * (self._seconds() - now)
+        others = [each for each in ("twitch", "kick") if each != platform]
+        return [(p, n) for n in names for p in (platform, *others) if (p, n) in recorded]

@@ -1,0 +1,120 @@
+"""What is wrong on the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from chatlog.rooms.pool import Pool
+from tests.http.sayings import HOSTILE
+from tests.scene import Scene
+
+
+def _refuse(pool: Pool, name: str, reason: str) -> None:
+    [link] = [link for link in pool.links if name in link.seats]
+    pool.refused(link, name, reason)
+
+
+def worry(scene: Scene) -> None:
+    """Two rooms are refused, and files wait for the store."""
+    twitch = scene.pools["twitch"]
+    names = list(twitch.rooms)
+    for name, reason in ((names[7], "msg_channel_suspended"), (names[60], "msg_banned")):
+        _refuse(twitch, name, reason)
+    scene.uploads.last_success = scene.now() - 240
+    scene.uploads.waiting_files, scene.uploads.waiting_bytes = 12, 48_000_000
+    scene.uploads.oldest_waiting = scene.now() - 130
+    scene.counters.verified = scene.counters.uploaded = 4312
+
+
+def refuse_three(scene: Scene) -> None:
+    """Three of many rooms are not given to us."""
+    twitch = scene.pools["twitch"]
+    names = list(twitch.rooms)
+    for at, reason in ((7, "msg_banned"), (60, "msg_channel_suspended"), (143, "msg_banned")):
+        _refuse(twitch, names[at], reason)
+
+
+def fill(scene: Scene) -> None:
+    """The disk is full, and says so to whoever writes."""
+    scene.space = (0, 1_000_000_000)
+    scene.recorder.trouble = "No space left on device"
+    scene.recorder.flush = lambda: None  # type: ignore[method-assign]
+
+
+def lose(scene: Scene) -> None:
+    """An hour and a half of three rooms: one has a hole of ten minutes, one says nothing, and one has been
+    missing for a quarter of an hour."""
+    pools = scene.pools
+    first, _, third = [(platform, name) for platform, pool in pools.items() for name in pool.rooms]
+
+    def minutes(count: int, *talking: tuple[str, str]) -> None:
+        for _ in range(count):
+            for key in talking:
+                scene.recorder.room(*key).written += 40
+            scene.advance(60)
+
+    minutes(45, first, third)
+    _refuse(pools[first[0]], first[1], "msg_banned")
+    minutes(10, third)
+    [link] = [link for link in pools[first[0]].links if first[1] in link.seats]
+    pools[first[0]].acknowledged(link, first[1])
+    minutes(20, first, third)
+    _refuse(pools[third[0]], third[1], "msg_banned")
+    minutes(15, first)
+
+
+def break_much(scene: Scene) -> None:
+    """Nearly everything that can be wrong, at once."""
+    for link in list(scene.pools["twitch"].links):
+        scene.down(link, "Connection refused by 192.0.2.7:6697", ago=12)
+    kick = scene.pools["kick"]
+    for at, name in enumerate(list(kick.rooms)):
+        if at % 3 == 0:
+            _refuse(kick, name, "subscription refused: 4009 connection is unauthorized")
+    scene.missing["kick"] = {f"unheard-of-{n}": "looking it up was refused (HTTP 403)" for n in range(4)}
+    uploads = scene.uploads
+    uploads.state = "refused"
+    uploads.last_error = "AccessDenied: User is not authorized to perform: s3:PutObject on chatlog-archive"
+    uploads.waiting_files, uploads.waiting_bytes, uploads.quarantined = 1873, 1_780_000_000, 2
+    uploads.oldest_waiting = scene.now() - 40_000
+    scene.space = (12_000_000, 1_000_000_000)
+    scene.recorder.trouble = "No space left on device"
+    scene.counters.dropped["overflow"] = 5120
+    scene.counters.gaps = 731
+    since = scene.now() - 900
+    texts = (
+        ("STORE_REFUSED", "", "AccessDenied: User is not authorized to perform: s3:PutObject"),
+        ("PLATFORM_DOWN", "twitch", "Connection refused by 192.0.2.7:6697"),
+        ("ROOM_REFUSED", "kick", "34 rooms: emberfox, fjordlive, galeplays and 31 more"),
+        ("DISK_FILLING", "", "99 % of the file system are taken, 12.0 MB are free"),
+        ("CLOCK_OFF", "", "34 s ahead of the time of the messages"),
+    )
+    alarms = [
+        {"code": code, "meaning": "", "subject": subject, "text": text, "count": 0, "since": since}
+        for code, subject, text in texts
+    ]
+    scene.status.alarms = lambda: alarms
+
+
+def be_hostile(scene: Scene) -> None:
+    """A server and a store whose words are markup."""
+    scene.uploads.state, scene.uploads.last_error = "refused", HOSTILE[0]
+    twitch = scene.pools["twitch"]
+    name = list(twitch.rooms)[1]
+    twitch.refused(twitch.links[0], name, HOSTILE[1])
+    alarm = {"code": "PLATFORM_DOWN", "meaning": "", "subject": HOSTILE[0], "text": HOSTILE[1]}
+    alarms = [{**alarm, "count": 0, "since": scene.now() - 60}]
+    scene.status.alarms = lambda: alarms
+
+
+#: By the name of the scene.
+TROUBLES: Mapping[str, Callable[[Scene], None]] = {
+    "broken": break_much,
+    "full": fill,
+    "holes": lose,
+    "hostile": be_hostile,
+    "many": worry,
+    "refused": refuse_three,
+}
+#: Seconds that pass while the trouble comes about.
+PASSED = {"holes": 5400.0}
