@@ -12,7 +12,7 @@ const NO_CHANNEL = {
 function ofAddress(text) {
   let url;
   try {
-    url = new URL(/^https?:\/\//i.test(text) ? text : `https://${text}`);
+    url = new URL(/^https?:\/\//i.test(text) ? text : `https:${text}`);
   } catch {
     return null;
   }

@@ -67,7 +67,7 @@ export function target(address) {
     return null;
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
-  const written = address.slice(address.indexOf("//") + 2).split(/[/?#]/)[0].toLowerCase();
+  const written = address.replace(/^https?:\/\//i, "").split(/[/?#]/)[0].toLowerCase();
   // A name in front of the host is there to be taken for it.
   if (url.username || url.password || written.includes("@")) return null;
   const host = url.port || !/:\d+$/.test(written) ? url.host : `${url.host}:${written.split(":").at(-1)}`;
