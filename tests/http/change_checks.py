@@ -140,6 +140,32 @@ class ChangeChecks(Visitor):
         self.same(page.run("document.documentElement.outerHTML.includes('token of the tests')"), False)
         self.same(page.run("document.cookie"), "")
 
+    def check_acknowledging(self) -> None:
+        """A refused room that somebody knows of colours nothing any more; that can be taken back, in the
+        table and on the room's own page."""
+        page = self.open("refused")
+        page.until(f"{ROWS} === 200")
+        self.same(self.text("problem-count"), "3")
+        before = self.text("headline")
+        names = page.run(_NAMES)[:3]
+        self._enter(page)
+        for name in names:
+            page.run(f"document.querySelector('[aria-label=\"Choose twitch/{name}\"]').click()")
+        page.run("document.getElementById('acknowledge').click()")
+        page.until("document.getElementById('problem-count').textContent === '0'", 10)
+        page.until(f"document.getElementById('headline').textContent !== {before!r}", 10)
+        self.same(page.run("document.getElementById('verdict').dataset.severity"), "ok")
+        self.picture("acknowledged")
+        page.run(f"location.href = '/rooms/twitch/{names[0]}'")
+        back = "document.getElementById('acknowledge')"
+        page.until(f"{back}?.textContent === 'Take back acknowledgement' && !{back}.hidden", 10)
+        page.run(f"{back}.click()")
+        page.until(f"{back}.textContent === 'Acknowledge'", 10)
+        known = self.show("refused").scene.status.acknowledged
+        assert known is not None
+        self.same(sorted(known), sorted(("twitch", name) for name in names[1:]))
+        self.on_stage(known.over, [("twitch", name) for name in names])
+
     def check_no_token(self) -> None:
         """A recorder without a token says that nothing can be changed, and how that is mended."""
         page = self.open("tokenless")

@@ -18,6 +18,7 @@ from twisted.internet.task import LoopingCall
 
 from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.service import http_service
+from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.room_list import Channel, RoomList
 from tests.http.sayings import sayings
 from tests.http.troubles import PASSED, TROUBLES
@@ -46,44 +47,12 @@ class Stage:
         self.added: list[tuple[str, str]] = []
         for n in range(rooms):
             self.scene.add(f"room{n}")
-        self._tell_verdict()
+        self.scene.status.acknowledged = Acknowledged(self.scene.recording.files, "/data")
         recorder = self.scene.recorder
         recorder.rotate_now = self._rotate  # type: ignore[method-assign]
         self.service = http_service(
             self.scene.settings, reactor, self.scene.status, recorder, self.rooms, self.scene.recording.files
         )
-
-    def _tell_verdict(self) -> None:
-        snapshot = self.scene.status.snapshot
-
-        def told(rooms: bool = False) -> Any:
-            facts = snapshot(rooms)
-            if "headline" in facts:
-                return facts
-            wanted = sum(each["rooms"] for each in facts["platforms"])
-            recorded = sum(each["recorded"] for each in facts["platforms"])
-            text = (
-                f"Recording {recorded} of {wanted} rooms"
-                if recorded < wanted
-                else f"Recording all {wanted} rooms"
-            )
-            found = [
-                {
-                    "code": a["code"],
-                    "severity": "critical",
-                    "subject": a["subject"],
-                    "since": a["since"],
-                    "text": a["text"],
-                    "remedy": "Look whether the store is there, and whether its keys are right.",
-                    "count": 1,
-                }
-                for a in facts["alarms"]
-            ]
-            severity = "critical" if found else "note" if recorded < wanted or not wanted else "ok"
-            headline = {"severity": severity, "text": text if wanted else "No room is on the list"}
-            return {**facts, "headline": headline, "conditions": found}
-
-        self.scene.status.snapshot = told  # type: ignore[method-assign]
 
     def start(self) -> Stage:
         self.scene.start()

@@ -38,6 +38,7 @@ def fill(scene: Scene) -> None:
     """The disk is full, and says so to whoever writes."""
     scene.space = (0, 1_000_000_000)
     scene.recorder.trouble = "No space left on device"
+    scene.recorder.trouble_since = scene.now()
     scene.recorder.flush = lambda: None  # type: ignore[method-assign]
 
 
@@ -81,19 +82,6 @@ def break_much(scene: Scene) -> None:
     scene.recorder.trouble = "No space left on device"
     scene.counters.dropped["overflow"] = 5120
     scene.counters.gaps = 731
-    since = scene.now() - 900
-    texts = (
-        ("STORE_REFUSED", "", "AccessDenied: User is not authorized to perform: s3:PutObject"),
-        ("PLATFORM_DOWN", "twitch", "Connection refused by 192.0.2.7:6697"),
-        ("ROOM_REFUSED", "kick", "34 rooms: emberfox, fjordlive, galeplays and 31 more"),
-        ("DISK_FILLING", "", "99 % of the file system are taken, 12.0 MB are free"),
-        ("CLOCK_OFF", "", "34 s ahead of the time of the messages"),
-    )
-    alarms = [
-        {"code": code, "meaning": "", "subject": subject, "text": text, "count": 0, "since": since}
-        for code, subject, text in texts
-    ]
-    scene.status.alarms = lambda: alarms
 
 
 def be_hostile(scene: Scene) -> None:
@@ -102,9 +90,6 @@ def be_hostile(scene: Scene) -> None:
     twitch = scene.pools["twitch"]
     name = list(twitch.rooms)[1]
     twitch.refused(twitch.links[0], name, HOSTILE[1])
-    alarm = {"code": "PLATFORM_DOWN", "meaning": "", "subject": HOSTILE[0], "text": HOSTILE[1]}
-    alarms = [{**alarm, "count": 0, "since": scene.now() - 60}]
-    scene.status.alarms = lambda: alarms
 
 
 #: By the name of the scene.

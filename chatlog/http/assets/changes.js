@@ -3,7 +3,7 @@
 import { $, ask, element, mark, say } from "./base.js";
 import { channels } from "./channels.js";
 import { duration, many } from "./format.js";
-import { acknowledge, addressOf, askForToken, change, forget, theToken, whenTokenTurns } from "./token.js";
+import { acknowledge, addressOf, askForToken, canBeAcknowledged, change, forget, theToken, whenTokenTurns } from "./token.js";
 
 // Milliseconds between two looks at what has become of the rooms, rooms in one look, and how long it is
 // looked at all.
@@ -78,6 +78,7 @@ export class Changes {
     $("keep").addEventListener("click", () => this.confirm(false));
     $("really").addEventListener("click", () => this.remove());
     $("acknowledge").addEventListener("click", () => this.acknowledge());
+    $("unacknowledge").addEventListener("click", () => this.unacknowledge());
     rooms.onChosen = () => this.showChosen();
     whenTokenTurns((known) => known || this.end());
   }
@@ -176,7 +177,8 @@ export class Changes {
     this.confirm(false);
     if (!chosen.length) return;
     say($("how-many"), `${many(chosen.length, "room")} chosen`);
-    $("acknowledge").hidden = !chosen.some((room) => room.state === "refused" && !room.acknowledged);
+    $("acknowledge").hidden = !chosen.some(canBeAcknowledged);
+    $("unacknowledge").hidden = !chosen.some((room) => room.acknowledged);
   }
 
   confirm(asked) {
@@ -218,9 +220,17 @@ export class Changes {
 
   acknowledge() {
     return this.forEach(
-      this.rooms.chosen().filter((room) => room.state === "refused" && !room.acknowledged),
-      acknowledge,
-      (count) => `${many(count, "refused room")} acknowledged: it is known, and no trouble any more.`,
+      this.rooms.chosen().filter(canBeAcknowledged),
+      (room) => acknowledge(room, true),
+      (count) => `${many(count, "room")} acknowledged: not told of any more until recorded again.`,
+    );
+  }
+
+  unacknowledge() {
+    return this.forEach(
+      this.rooms.chosen().filter((room) => room.acknowledged),
+      (room) => acknowledge(room, false),
+      (count) => `${many(count, "room")} told of again.`,
     );
   }
 }

@@ -8,13 +8,6 @@ import { lasted } from "./format.js";
 const PATIENCE = 7000;
 export const SEVERITIES = new Set(["ok", "note", "warning", "critical"]);
 
-// For a recorder that does not say it itself.
-function counted(platforms) {
-  const sum = (key) => platforms.reduce((total, each) => total + each[key], 0);
-  const [recorded, rooms] = [sum("recorded"), sum("rooms")];
-  return { severity: rooms && recorded === rooms ? "ok" : "note", text: `Recording ${recorded} of ${rooms} rooms` };
-}
-
 export class Headline {
   // `lost(true or false)` is called when the recorder is found not to answer, and when it answers again.
   constructor(lost) {
@@ -82,7 +75,7 @@ export class Headline {
   }
 
   show() {
-    const headline = this.facts.headline ?? counted(this.facts.platforms);
+    const headline = this.facts.headline;
     const severity = SEVERITIES.has(headline.severity) ? headline.severity : "warning";
     mark($("verdict"), "severity", severity);
     const text = String(headline.text);

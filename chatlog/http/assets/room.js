@@ -6,7 +6,7 @@ import { age, count, duration, many, rate, share, STATES } from "./format.js";
 import { Headline } from "./headline.js";
 import { isSaid, line, takesBack } from "./records.js";
 import { sparkline } from "./spark.js";
-import { acknowledge, askForToken } from "./token.js";
+import { acknowledge, askForToken, canBeAcknowledged } from "./token.js";
 
 const EVERY = 5000;
 const LINES = 500;
@@ -48,7 +48,8 @@ function facts() {
   const since = room.state === "recorded" ? "" : `Not recorded for ${duration(now - room.since)}`;
   $("trouble").hidden = !since;
   say($("trouble"), `${since}${room.reason ? `: ${room.reason}` : ""}${room.acknowledged ? " (acknowledged)" : ""}${room.remedy ? `. ${room.remedy}` : ""}`);
-  $("acknowledge").hidden = room.state !== "refused" || room.acknowledged === true;
+  $("acknowledge").hidden = !canBeAcknowledged(room) && !room.acknowledged;
+  say($("acknowledge"), room.acknowledged ? "Take back acknowledgement" : "Acknowledge");
   const began = Math.max(status?.started ?? 0, room.first ?? 0);
   sparkline($("hour"), [...room.sparkline, room.rate], now, room.gaps_hour ?? [], began);
 }
@@ -82,7 +83,7 @@ async function look() {
 $("acknowledge").addEventListener("click", async () => {
   if (!(await askForToken())) return;
   try {
-    await acknowledge({ platform, name });
+    await acknowledge({ platform, name }, !room.acknowledged);
     await look();
   } catch (error) {
     say($("trouble"), `It could not be acknowledged: ${error.message}`);

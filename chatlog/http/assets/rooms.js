@@ -78,7 +78,8 @@ class Row {
     mark(this.node, "state", room.state);
     mark(this.node, "known", room.acknowledged ? "1" : "");
     say(this.word, STATES[room.state] ?? room.state);
-    say(this.reason, room.reason ? `${room.reason}${room.acknowledged ? " (acknowledged)" : ""}` : "");
+    // Of a disk that takes nothing every room would say the same, and the headline says it.
+    say(this.reason, room.reason && room.state !== "unwritten" ? `${room.reason}${room.acknowledged ? " (acknowledged)" : ""}` : "");
     this.reason.title = room.remedy ?? "";
     say(this.rate, rate(room.rate));
     const words = showSpark(this.spark, room, now, started);

@@ -114,4 +114,7 @@ export async function change(method, address, value) {
 }
 
 export const addressOf = (room) => `/api/v1/rooms/${encodeURIComponent(room.platform)}/${encodeURIComponent(room.name)}`;
-export const acknowledge = (room) => change("POST", `${addressOf(room)}/acknowledge`);
+
+// Somebody knows that a room is not recorded, or wants to be told of it again.
+export const canBeAcknowledged = (room) => room.state !== "recorded" && room.state !== "unwritten" && !room.acknowledged;
+export const acknowledge = (room, known) => change(known ? "POST" : "DELETE", `${addressOf(room)}/acknowledge`);
