@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ class Uploads:
     quarantined: int = 0
     state: str = "ok"
     last_error: str = ""
+    remedy: str = ""
+    aside: Sequence[tuple[str, int, str, int, float]] = ()
     last_success: float | None = None
 
 

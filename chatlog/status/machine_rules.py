@@ -157,7 +157,9 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
         "STORE_DOWN" if passing else "STORE_REFUSED",
         CRITICAL if filling else severity if late else NOTE,
         f"the store {does} for {rough_duration(lasted)}{why}. {_kept(facts, used)}",
-        reason.remedy or ("It is tried again by itself." if passing else ""),
+        reason.remedy
+        or _sentence(uploads.get("remedy", ""))
+        or ("It is tried again by itself." if passing else ""),
         since=since,
         count=uploads["waiting_files"],
         raw=uploads["last_error"] or uploads["state"],
@@ -180,6 +182,10 @@ def _kept(facts: Facts, used: float) -> str:
     return f"{stay}{room}{safe}"
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
 def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
     uploads = facts["uploads"]
     waiting, oldest = uploads["waiting_files"], uploads["oldest"]
@@ -200,11 +206,17 @@ def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
         )
     if uploads["quarantined"]:
         count = uploads["quarantined"]
+        oldest_aside = next(iter(uploads.get("aside", ())), None)
+        named = ""
+        if oldest_aside is not None:
+            size = rough_size(oldest_aside["size"])
+            named = f"; the oldest is {oldest_aside['name']} ({size}): {oldest_aside['reason']}"
         yield Condition(
             "FILE_QUARANTINED",
             WARNING,
-            f"{many(count, 'file')} cannot be uploaded and stay{'s' if count == 1 else ''} on the disk",
-            "The log names each and says why. They are tried again every hour.",
+            f"{many(count, 'file')} cannot be uploaded and stay{'s' if count == 1 else ''} on the disk"
+            f"{named}",
+            "The log names each and says why. All others go on, and these are tried again every hour.",
             count=count,
             brief=f"{many(count, 'file')} cannot be uploaded",
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Protocol
@@ -39,6 +39,8 @@ EVERY = 5.0
 FRESH = 1.0
 #: Looks that the rate is told from; they make a minute.
 RATE_LOOKS = 13
+#: How many of the files that are put aside are named.
+_MOST_ASIDE = 20
 #: What is an outage of a whole platform.
 _OUTAGES = ("LOGIN_REFUSED", "PLATFORM_DOWN")
 
@@ -60,6 +62,10 @@ class Uploads(Protocol):
     def state(self) -> str: ...
     @property
     def last_error(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+    @property
+    def aside(self) -> Sequence[tuple[str, int, str, int, float]]: ...
     @property
     def last_success(self) -> float | None: ...
 
@@ -190,8 +196,9 @@ tick), ``trouble`` and ``fatal`` (in words, ``""`` is well), ``trouble_since``, 
 were written for the last time), ``dropped`` (records lost since the trouble began) |
         | ``uploads`` | ``waiting_files``, ``waiting_bytes``, ``oldest`` (age of the oldest that waits), \
 ``in_flight``, ``state``, ``state_since`` (null while it is ok), ``last_error`` (the store's words), \
-``last_success``, ``uploaded``, ``verified``, ``deleted``, ``quarantined`` (files that are put aside at \
-present) |
+``remedy`` (what to do about it, if that is known), ``last_success``, ``uploaded``, ``verified``, \
+``deleted``, ``quarantined`` (files that are put aside at present), ``aside`` (the oldest of them: \
+``name``, ``size``, ``reason``, ``tries``) |
         | ``process`` | ``resident_bytes``, ``cpu_seconds``, ``cpu_percent`` (of one processor), \
 ``reactor_lag`` (worst of the last half a minute), ``descriptors`` |
         | ``clock`` | ``offset``: by how much this machine's clock is ahead of the platforms' |
@@ -306,11 +313,16 @@ present) |
             "state": uploader.state,
             "state_since": self._since.get("store"),
             "last_error": uploader.last_error,
+            "remedy": uploader.remedy,
             "last_success": uploader.last_success,
             "uploaded": counters.uploaded,
             "verified": counters.verified,
             "deleted": counters.deleted,
             "quarantined": uploader.quarantined,
+            "aside": [
+                {"name": name, "size": size, "reason": reason, "tries": tries}
+                for name, size, reason, tries, _ in uploader.aside[:_MOST_ASIDE]
+            ],
         }
 
 

@@ -28,7 +28,7 @@ class StoreError(Exception):
     """A store did not do what it was asked. ``kind`` is one of the words above, ``code`` names the cause in a
     word or two, and the text is the store's own, without anything secret. ``remedy`` says what to do about
     it, ``""`` if nobody can know. ``of_all``: no other object would fare better; where that is open, another
-    object decides."""
+    object decides. ``size``: bytes of the object that was refused, 0 if none was."""
 
     def __init__(
         self, text: str, kind: str = TRANSIENT, code: str = "", remedy: str = "", of_all: bool = False
@@ -38,6 +38,7 @@ class StoreError(Exception):
         self.code = code or kind
         self.remedy = remedy
         self.of_all = of_all
+        self.size = 0
 
 
 @dataclass(frozen=True, slots=True)

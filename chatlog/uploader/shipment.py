@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files
 from chatlog.naming import FileName, ManifestName, parse_manifest_name, parse_name
-from chatlog.store.store import CORRUPT, EXISTS, TRANSIENT, Store, StoreError
+from chatlog.store.store import CORRUPT, EXISTS, OBJECT, REFUSED, TRANSIENT, Store, StoreError
 from chatlog.uploader.packing import CONTENT_TYPES, SUFFIXES, UNFINISHED, Packed, load, pack
 
 #: Further names that are tried when one is taken by other bytes.
@@ -58,7 +58,8 @@ class LocalError(Exception):
     it is not the file's fault, there is no space or no descriptor left at present."""
 
     def __init__(self, name: str, error: Exception) -> None:
-        super().__init__(f"{name}: {getattr(error, 'strerror', None) or error}")
+        self.reason = str(getattr(error, "strerror", None) or error)
+        super().__init__(f"{name}: {self.reason}")
         self.passes = isinstance(error, OSError) and error.errno in NO_SPACE | NO_DESCRIPTORS
 
 
@@ -143,7 +144,11 @@ class Shipment:
             return Shipped(None)
         except (OSError, ValueError) as error:
             raise LocalError(item.name, error) from error
-        stored, again = self._put(item, packed)
+        try:
+            stored, again = self._put(item, packed)
+        except StoreError as error:
+            error.size = len(packed.data)
+            raise
         try:
             self._on_stored(stored)
             freed = self._files.size(path)
@@ -216,8 +221,9 @@ class Shipment:
                 self._store.put_new(key, packed.data, attributes)
             except StoreError as error:
                 if error.kind != EXISTS:
-                    raise
-                if not self._is_same(key, packed):
+                    if not self._is_there(key, packed, error):
+                        raise
+                elif not self._is_same(key, packed):
                     parts = parts.numbered(parts.n + 1)
                     continue
                 again = True
@@ -237,6 +243,16 @@ class Shipment:
                 again,
             )
         raise StoreError(f"{item.name}: {_MOST_NAMES} objects of that name have other bytes", CORRUPT)
+
+    def _is_there(self, key: str, packed: Packed, error: StoreError) -> bool:
+        """Whether an object that is refused is stored already: an earlier answer may have been lost, and not
+        every store says so of what it does not let anybody replace."""
+        if error.of_all or error.kind not in (OBJECT, REFUSED):
+            return False
+        with suppress(StoreError):
+            head = self._store.head(key)
+            return head is not None and head.size == len(packed.data) and self._reads_back(key, packed)
+        return False
 
     def _is_same(self, key: str, packed: Packed) -> bool:
         head = self._store.head(key)

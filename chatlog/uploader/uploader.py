@@ -2,12 +2,11 @@
 
 Trouble with the store is trouble of the store, not of a file: one file at a time is tried then, more and
 more slowly while the trouble may pass, once a minute while somebody has to mend it. Trouble with a file
-costs that file its turn and no other.
+costs that file its turn and no other (see ``turns``). Nothing is deleted for any error.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
@@ -22,26 +21,28 @@ from chatlog.counters import Counters
 from chatlog.files import Files
 from chatlog.recorder.commits import Threads
 from chatlog.services import Backoff
-from chatlog.store.store import CLOCK, CORRUPT, MISCONFIGURED, REFUSED, Store, StoreError
+from chatlog.store.store import CLOCK, CORRUPT, OBJECT, TRANSIENT, Store, StoreError
 from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, Stored, item_of
+from chatlog.uploader.store_state import OK, StoreState
+from chatlog.uploader.turns import OWN_MOST, PASSING_MOST, Failing, OwnTrouble, Turns
 
-#: Seconds between two tries while the store refuses us, and between two lines of the log about it.
-REFUSED_AGAIN = 60.0
-TELL_AGAIN = 600.0
-#: First and longest delay, in seconds, while it may pass.
+#: First and longest delay, in seconds, while trouble with the store may pass.
 RETRY = (1.0, 60.0)
 #: Seconds after which a file that there was no space or no descriptor for is tried again.
 LATER = 5.0
-#: Seconds after which a file that cannot be read is tried again, and how often other bytes may be found
-#: in the store before a file is left alone.
+#: Seconds after which a file that cannot be read is tried again, and the directories are.
 ASIDE_AGAIN = 3600.0
-CORRUPT_TIMES = 5
-#: Codes of trouble that may be that of a single key, and must not keep the others waiting for ever.
+SCAN_AGAIN = 60.0
+#: Codes of trouble that is that of a single key.
 OF_ONE_FILE = frozenset({"two minds"})
-
-OK = "ok"
-RETRYING = "retrying"
-_STATES = {REFUSED: "refused", MISCONFIGURED: "refused", CLOCK: "clock wrong"}
+#: How often a file fails, where others do not, before it is told of.
+TELL_AFTER = 2
+TELL_PASSING_AFTER = 3
+#: How many files in doubt make the probe decide, if their trouble may pass, and if they are refused.
+DOUBTS_PASSING = 2
+DOUBTS = 4
+#: Files that are told of by name at a time; the others are counted.
+MOST_NAMED = 10
 
 
 class Uploader(Service):
@@ -84,55 +85,67 @@ class Uploader(Service):
         self._shipment = Shipment(
             files, directory, store, settings.compression, self._packed.append, on_stored
         )
-        self._backoff = backoff or Backoff(*RETRY)
-        self._queue: list[Item] = []
-        self._sizes: dict[Item, int] = {}
-        self._flying: set[Item] = set()
-        self._corrupt: dict[Item, int] = {}
-        self._aside: dict[Item, str] = {}
-        # What waits for space or descriptors, and whether it has been said that there are none.
-        self._later: list[Item] = []
+        self._turns = Turns()
+        self._state = StoreState(store, backoff or Backoff(*RETRY))
+        # Whether it has been said that there is no space or no descriptor.
         self._starved = False
+        # How many files with a history have failed since one passed.
+        self._in_a_row = 0
         self._timers: dict[str, IDelayedCall] = {}
         self._prepared = False
         self._preparing = False
-        self._code = ""
-        self._told_at = float("-inf")
+        self._told_how = ""
         self._since_empty = (0, 0)
-
-        #: ``ok``, ``retrying``, ``refused`` or ``clock wrong``, and the store's own words for it.
-        self.state = OK
-        self.last_error = ""
         #: Wall-clock time of the latest object that was verified.
         self.last_success: float | None = None
 
     # -- what others may ask -------------------------------------------------------------------------
 
     @property
+    def state(self) -> str:
+        """``ok``, ``retrying``, ``refused`` or ``clock wrong``."""
+        return self._state.name
+
+    @property
+    def last_error(self) -> str:
+        """The store's own words for it; ``""`` if it is well."""
+        return self._state.words
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, ``""`` where nobody knows."""
+        return self._state.remedy
+
+    @property
     def waiting_files(self) -> int:
         """Files that are not in the store yet, those under way included."""
-        return len(self._sizes)
+        return len(self._turns)
 
     @property
     def waiting_bytes(self) -> int:
         """Their size."""
-        return sum(self._sizes.values())
+        return self._turns.bytes
 
     @property
     def oldest_waiting(self) -> float | None:
         """Wall-clock time at which the oldest of them was begun."""
-        waiting = [*self._queue[:1], *self._flying, *self._aside, *self._later]
-        return _time_of(min(waiting)) if waiting else None
+        oldest = self._turns.oldest
+        return None if oldest is None else _time_of(oldest)
 
     @property
     def in_flight(self) -> int:
         """How many are under way."""
-        return len(self._flying)
+        return self._turns.under_way
 
     @property
     def quarantined(self) -> int:
-        """Files that cannot be shipped because of themselves."""
-        return len(self._aside)
+        """Files that cannot be stored because of themselves."""
+        return self._turns.named_count
+
+    @property
+    def aside(self) -> list[OwnTrouble]:
+        """Those files, oldest first, with what is wrong with each."""
+        return self._turns.named()
 
     # -- service -------------------------------------------------------------------------------------
 
@@ -170,9 +183,8 @@ class Uploader(Service):
 
     def _add(self, items: Iterable[Item]) -> None:
         for item in items:
-            if item not in self._sizes:
-                self._sizes[item] = self._shipment.size(item)
-                heapq.heappush(self._queue, item)
+            if item not in self._turns:
+                self._turns.add(item, self._shipment.size(item))
         if self.running:
             self._fill()
 
@@ -190,41 +202,51 @@ class Uploader(Service):
                 size=_rounded(sum(size for _, size in waiting)),
             )
         for item, size in waiting:
-            if item not in self._sizes:
-                heapq.heappush(self._queue, item)
-            self._sizes[item] = size
+            self._turns.add(item, size)
         # Even with nothing to ship: a store that does not take anything should be known at once.
         self._fill()
 
     def _not_scanned(self, failure: Failure) -> None:
         self._log.error("cannot look for files of earlier runs: {error}", error=failure.getErrorMessage())
-        self._after(REFUSED_AGAIN, "scan", self._scan)
+        self._after(SCAN_AGAIN, "scan", self._scan)
 
     # -- shipping ------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
         """Begin as much as may be begun."""
-        if self._may_begin() and not self._prepared:
-            self._preparing = True
-            done = self._threads.run(self._shipment.prepare)
-            done.addCallbacks(self._is_prepared, self._not_prepared).addErrback(self._unexpected)
+        if not self.running or self._preparing or self._is_set("retry"):
             return
-        while self._queue and self._may_begin():
-            item = heapq.heappop(self._queue)
-            self._flying.add(item)
+        turns, now = self._turns, self._clock.seconds()
+        if not self._prepared:
+            self._prepare()
+            return
+        limit = self._concurrency if self.state == OK else 1
+        while (item := turns.begin(now, limit, self.state != OK)) is not None:
             shipped: Deferred[Shipped] = self._threads.run(self._shipment.ship, item)
             shipped.addCallbacks(self._shipped, self._failed, (item,), {}, (item,))
             shipped.addErrback(self._unexpected)
+            if not self.running or self._is_set("retry") or not self._prepared:
+                return self._fill()
+        if turns.doubted and self.state == OK and not turns.may_begin:
+            # There is no other file to decide whose trouble it is.
+            self._prepare()
+            return
+        turn = turns.next_turn()
+        if turn is not None and not turns.under_way >= limit:
+            self._after(max(turn - now, 0.0), "turn", self._fill)
 
-    def _may_begin(self) -> bool:
-        if not self.running or self._preparing or self._is_set("retry"):
-            return False
-        return len(self._flying) < (self._concurrency if self.state == OK else 1)
+    def _prepare(self) -> None:
+        self._preparing = True
+        done = self._threads.run(self._shipment.prepare)
+        done.addCallbacks(self._is_prepared, self._not_prepared).addErrback(self._unexpected)
 
     def _is_prepared(self, how: str) -> None:
         self._preparing = False
         self._prepared = True
-        self._log.info("storing in {store}{how}", store=self._store.describe(), how=f": {how}" if how else "")
+        if how != self._told_how or not how:
+            self._told_how = how
+            store = self._store.describe()
+            self._log.info("storing in {store}{how}", store=store, how=f": {how}" if how else "")
         self._store_is_well()
         self._fill()
 
@@ -236,129 +258,125 @@ class Uploader(Service):
 
     def _shipped(self, shipped: Shipped, item: Item) -> None:
         self._tell_packed()
-        self._flying.discard(item)
-        self._corrupt.pop(item, None)
-        self._sizes.pop(item, None)
+        strikes = self._turns.done(item, self._clock.seconds())
         stored = shipped.stored
         if stored is None:
             self._log.error("{name} was removed from the spool by somebody else", name=item.name)
         else:
-            self._counters.uploaded += 1
-            self._counters.verified += 1
-            self._counters.deleted += 1
-            if shipped.again:
-                self._counters.upload_retries["conflict"] += 1
-            self.last_success = self._wall()
-            self._starved = self._starved and bool(self._later)
-            files, size = self._since_empty
-            self._since_empty = files + 1, size + stored.bytes
-            self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
+            self._count(stored, shipped.again)
+            if strikes > 1:
+                self._log.info("{name} is in the store after {n} tries", name=item.name, n=strikes + 1)
+                self._turns.hurry()
             self._store_is_well()
         if shipped.freed:
             self._on_freed(shipped.freed)
         self._fill()
-        if not self._sizes and self._since_empty[0]:
+        if not self._turns and self._since_empty[0]:
             files, size = self._since_empty
             self._since_empty = 0, 0
             self._log.info(
                 "{count} files are in the store, {size}; none waits", count=files, size=_rounded(size)
             )
 
+    def _count(self, stored: Stored, again: bool) -> None:
+        self._counters.uploaded += 1
+        self._counters.verified += 1
+        self._counters.deleted += 1
+        if again:
+            self._counters.upload_retries["conflict"] += 1
+        self.last_success = self._wall()
+        self._starved, self._in_a_row = False, 0
+        files, size = self._since_empty
+        self._since_empty = files + 1, size + stored.bytes
+        self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
+
+    # -- trouble -------------------------------------------------------------------------------------
+
     def _failed(self, failure: Failure, item: Item) -> None:
         self._tell_packed()
-        self._flying.discard(item)
-        error = failure.value
+        error, now = failure.value, self._clock.seconds()
         if isinstance(error, LocalError) and error.passes:
             self._try_later(item, str(error))
         elif isinstance(error, LocalError):
-            self._put_aside(item, str(error))
+            self._put_aside(item, error.reason)
         elif isinstance(error, StoreError):
-            if error.kind == CORRUPT or error.code in OF_ONE_FILE:
-                self._corrupt[item] = self._corrupt.get(item, 0) + 1
-            if self._corrupt.get(item, 0) >= CORRUPT_TIMES:
-                self._put_aside(item, f"{item.name}: {error}")
-            else:
-                heapq.heappush(self._queue, item)
-                self._in_trouble(error)
+            self._judge(item, error, now)
         else:
             self._log.failure("while storing {name}", failure=failure, name=item.name)
-            self._put_aside(item, f"{item.name}: unexpected {type(error).__name__}")
+            self._put_aside(item, f"unexpected {type(error).__name__}")
         self._fill()
+
+    def _judge(self, item: Item, error: StoreError, now: float) -> None:
+        """Whose trouble is it? Where that is open, another file decides, or else the probe."""
+        turns, well = self._turns, self.state == OK
+        failing = _failing(error)
+        if error.kind in (OBJECT, CORRUPT) or error.code in OF_ONE_FILE:
+            self._counters.upload_retries[error.kind] += 1
+            turns.strike(item, now, failing)
+        elif error.of_all and error.kind in (TRANSIENT, CLOCK):
+            turns.doubt(item, now)
+            self._in_trouble(error)
+        elif not well:
+            turns.doubt(item, now, failing)
+            self._in_trouble(error)
+        else:
+            self._counters.upload_retries[error.kind] += 1
+            if turns.strikes(item) and not error.of_all:
+                turns.strike(item, now, failing)
+                self._in_a_row += 1
+            else:
+                turns.doubt(item, now, failing)
+            enough = DOUBTS_PASSING if error.kind == TRANSIENT else DOUBTS
+            if error.of_all or turns.doubted >= enough or self._in_a_row >= DOUBTS:
+                self._in_a_row, self._prepared = 0, False
+        self._tell_of_files()
+
+    def _tell_of_files(self) -> None:
+        """Name the files that have come to have trouble of their own."""
+        for own in self._turns.untold():
+            self._counters.quarantined += 1
+            if self._turns.named_count <= MOST_NAMED:
+                self._log.error(
+                    "{name}, {size}: {reason}; all others go on, this one stays on the disk and is tried "
+                    "again in {delay} s, and then ever more rarely",
+                    name=own.name,
+                    size=_rounded(own.size),
+                    reason=own.reason,
+                    delay=round(own.delay),
+                )
 
     def _try_later(self, item: Item, reason: str) -> None:
         """The disk is full, or there are no descriptors: that is no trouble of the file's."""
         if not self._starved:
             self._starved = True
             self._log.warn("{reason}; uploads that need more are tried again", reason=reason)
-        self._later.append(item)
-        if not self._is_set("later"):
-            self._after(LATER, "later", self._retry_later)
-
-    def _retry_later(self) -> None:
-        for item in self._later:
-            heapq.heappush(self._queue, item)
-        self._later.clear()
-        self._fill()
+        self._turns.put_off(item, self._clock.seconds(), LATER)
 
     def _put_aside(self, item: Item, reason: str) -> None:
-        self._counters.quarantined += 1
-        self._corrupt.pop(item, None)
-        self._aside[item] = reason
-        self._log.error("{reason}; the file stays where it is and is tried again in an hour", reason=reason)
-        if not self._is_set("aside"):
-            self._after(ASIDE_AGAIN, "aside", self._retry_aside)
-
-    def _retry_aside(self) -> None:
-        for item in self._aside:
-            heapq.heappush(self._queue, item)
-        self._aside.clear()
-        self._fill()
-
-    # -- the state of the store ------------------------------------------------------------------------
+        self._turns.strike(item, self._clock.seconds(), Failing(reason, least=ASIDE_AGAIN))
+        self._tell_of_files()
 
     def _in_trouble(self, error: BaseException | None) -> None:
         """The store did not do what it should; try again when it may help."""
-        kind = error.kind if isinstance(error, StoreError) else ""
-        code = error.code if isinstance(error, StoreError) else type(error).__name__
-        self._counters.upload_retries[kind or "transient"] += 1
-        state = _STATES.get(kind, RETRYING)
-        now = self._clock.seconds()
-        changed = (state, code) != (self.state, self._code)
-        self.state, self._code, self.last_error = state, code, str(error)
-        if changed or (state != RETRYING and now - self._told_at >= TELL_AGAIN):
-            self._told_at = now
-            self._tell(state)
+        kind = error.kind if isinstance(error, StoreError) else TRANSIENT
+        self._counters.upload_retries[kind] += 1
+        delay = self._state.trouble(error, len(self._turns), self._clock.seconds())
+        if kind not in (TRANSIENT, CLOCK) or not (isinstance(error, StoreError) and error.of_all):
+            # What was true of the store may be no more; and it tells whose trouble it is.
+            self._prepared = False
         if not self._is_set("retry"):
-            delay = self._backoff.next() if state == RETRYING else REFUSED_AGAIN
             self._after(delay, "retry", self._fill)
 
-    def _tell(self, state: str) -> None:
-        if state == RETRYING:
-            self._log.warn(
-                "{store}: {error}; {count} files wait, and it is tried again",
-                store=self._store.describe(),
-                error=self.last_error,
-                count=len(self._sizes),
-            )
-        else:
-            self._log.error(
-                "{store} refuses: {error}; {count} files wait and stay on the disk, one try a minute",
-                store=self._store.describe(),
-                error=self.last_error,
-                count=len(self._sizes),
-            )
-
     def _store_is_well(self) -> None:
-        if self.state != OK:
-            self.state, self._code, self.last_error = OK, "", ""
-            self._log.info(
-                "{store} takes files again; {count} wait",
-                store=self._store.describe(),
-                count=len(self._sizes),
-            )
-            self._backoff.reset()
-            if self._is_set("retry"):
-                self._timers.pop("retry").cancel()
+        now = self._clock.seconds()
+        if self.state == OK:
+            self._turns.convict(now)
+            self._tell_of_files()
+            return
+        self._turns.acquit()
+        self._state.well(len(self._turns))
+        if self._is_set("retry"):
+            self._timers.pop("retry").cancel()
 
     def _tell_packed(self) -> None:
         while self._packed:
@@ -367,6 +385,14 @@ class Uploader(Service):
 
     def _unexpected(self, failure: Failure) -> None:
         self._log.failure("in the uploader", failure=failure)
+
+
+def _failing(error: StoreError) -> Failing:
+    """What is said of a file that a store does not take."""
+    passing = error.kind == TRANSIENT
+    words = f"{error}; {error.remedy}" if error.remedy else str(error)
+    patience = 1 if error.kind == OBJECT else TELL_PASSING_AFTER if passing else TELL_AFTER
+    return Failing(words, error.size, patience, most=PASSING_MOST if passing else OWN_MOST)
 
 
 def _time_of(item: Item) -> float:

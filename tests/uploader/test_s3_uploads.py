@@ -105,6 +105,12 @@ class UploadsTests(SynchronousTestCase):
 
     def uploader(self, longest: float = 10.0) -> Uploader:
         """One that has found its store well."""
+        uploader = self.started(longest)
+        self.assertEqual(uploader.state, "ok")
+        return uploader
+
+    def started(self, longest: float = 10.0) -> Uploader:
+        """One that has looked at its store."""
         self.s3.script, self.s3.heads = [], []
         self.s3.objects.clear()
         self.files = VerifiedFiles()
@@ -125,7 +131,6 @@ class UploadsTests(SynchronousTestCase):
         uploader.startService()
         self.addCleanup(uploader.stopService)
         self.clock.advance(0)
-        self.assertEqual(uploader.state, "ok")
         return uploader
 
     def seal(self, uploader: Uploader) -> None:
@@ -153,7 +158,7 @@ class UploadsTests(SynchronousTestCase):
         goes, and no file is tried more often than it should; afterwards everything arrives, once."""
         for fault, state, kind, words in FAULTS:
             uploader = self.uploader()
-            self.s3.script = [fault] * 1000
+            self.s3.always = lambda handler, fault=fault: handler.command == "PUT" and fault(handler)
             with capturedLogs() as events:
                 self.seal(uploader)
             what = (state, words, uploader.last_error)
@@ -166,11 +171,11 @@ class UploadsTests(SynchronousTestCase):
             with capturedLogs() as events:
                 for _ in range(20):
                     self.clock.advance(30)
-                self.s3.script = []
+                self.s3.always = None
                 for _ in range(3):
                     self.clock.advance(60)
             self.texts(events)
-            self.assertLess(len(self.s3.requests) - began, 100, what)
+            self.assertLess(len(self.s3.requests) - began, 150, what)
             self.assertArrived(uploader, what)
 
     def test_looks_that_fail(self) -> None:
@@ -184,7 +189,7 @@ class UploadsTests(SynchronousTestCase):
             self.clock.advance(120)
         self.texts(events)
         self.assertEqual(uploader.state, "refused")
-        self.assertIn("s3:GetObject", uploader.last_error)
+        self.assertIn("s3:GetObject", uploader.remedy)
         self.assertEqual(len(self.files.names("/data/sealed")), 4)
         self.s3.heads, self.s3.gets = [], []
         self.clock.advance(60)
@@ -193,9 +198,10 @@ class UploadsTests(SynchronousTestCase):
     def test_no_answer(self) -> None:
         """A store that says nothing is given up in time, and tried again."""
         uploader = self.uploader(longest=0.3)
-        self.s3.script = [says_nothing, says_nothing]
+        self.s3.always = says_nothing
         self.seal(uploader)
         self.assertEqual((uploader.state, uploader.last_error), ("retrying", "no answer in time"))
+        self.s3.always = None
         for _ in range(4):
             self.clock.advance(60)
         self.assertArrived(uploader, "half-open")
@@ -207,7 +213,8 @@ class UploadsTests(SynchronousTestCase):
             uploader = self.uploader()
             self.s3.script = [fault]
             self.seal(uploader)
-            self.assertEqual(uploader.state, "retrying")
+            # That is a trouble of one object, and the others have gone.
+            self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 1))
             self.assertEqual(self.counters.upload_retries[CORRUPT], 1)
             for _ in range(3):
                 self.clock.advance(60)
@@ -217,3 +224,55 @@ class UploadsTests(SynchronousTestCase):
             self.assertEqual(self.s3.objects.pop(first.replace(".jsonl", "-2.jsonl")), data)
             self.assertEqual(self.s3.objects, {key: kept for key, kept in KEYS.items() if key != first})
             self.assertEqual((self.files.names("/data/sealed"), uploader.state), ([], "ok"))
+
+    def test_proxy_with_a_limit(self) -> None:
+        """A proxy in front of the store that takes nothing above a size, whether it says so with a page or
+        just hangs up, keeps one file from being stored, and names it."""
+
+        def limited(handler: Handler) -> bool:
+            if handler.command == "PUT" and len(handler.body) > 150:
+                handler.answer(413, b"<html><head><title>413 Request Entity Too Large</title></head></html>")
+                return True
+            return False
+
+        def rude(handler: Handler) -> bool:
+            if handler.command == "PUT" and len(handler.body) > 150:
+                handler.hang_up()
+                return True
+            return False
+
+        for behaviour, words in ((limited, "413 Request Entity Too Large"), (rude, "the connection failed")):
+            self.s3.always = None
+            uploader = self.uploader()
+            self.s3.always = behaviour
+            with capturedLogs() as events:
+                self.seal(uploader)
+                for _ in range(120):
+                    self.clock.advance(1)
+            told = [e for e in events if e["log_level"] in (LogLevel.warn, LogLevel.error)]
+            [text] = self.texts(told)
+            self.assertTrue(NAMES[3] in text and "164 B" in text and words in text, text)
+            self.assertEqual(self.files.names("/data/sealed"), [NAMES[3]])
+            self.assertEqual(self.s3.objects, {key: data for key, data in KEYS.items() if len(data) < 150})
+            self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 1))
+            self.s3.always = None
+            self.clock.advance(600)
+            self.assertEqual((self.s3.objects, uploader.quarantined), (KEYS, 0))
+
+    def test_no_store(self) -> None:
+        """Behind a captive portal nothing goes, and it is not asked without end; all goes when it is gone."""
+
+        def portal(handler: Handler) -> bool:
+            handler.answer(200, b"<html>Log in</html>", ETag='"x"')
+            return True
+
+        self.s3.always = portal
+        uploader = self.started()
+        self.seal(uploader)
+        self.clock.pump([1.0] * 40)
+        self.assertEqual((uploader.state, len(self.files.names("/data/sealed"))), ("refused", 4))
+        self.assertIn("a web page was read back", uploader.last_error)
+        self.assertLess(len(self.s3.requests), 20)
+        self.s3.always = None
+        self.clock.advance(60)
+        self.assertArrived(uploader, "portal")

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import UploaderSettings
 from chatlog.counters import Counters
 from chatlog.services import Backoff
-from chatlog.store.store import CLOCK, CORRUPT, EXISTS, REFUSED, StoreError
+from chatlog.store.store import (
+    CLOCK,
+    CORRUPT,
+    EXISTS,
+    MISCONFIGURED,
+    OBJECT,
+    REFUSED,
+    TRANSIENT,
+    UNSUPPORTED,
+    StoreError,
+)
 from chatlog.uploader.shipment import Stored
-from chatlog.uploader.uploader import ASIDE_AGAIN, CORRUPT_TIMES, LATER, REFUSED_AGAIN, TELL_AGAIN, Uploader
+from chatlog.uploader.store_state import REFUSED_AGAIN, TELL_AGAIN
+from chatlog.uploader.turns import OWN_MOST
+from chatlog.uploader.uploader import DOUBTS, LATER, Uploader
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads
 from tests.stores import MemoryStore
 
@@ -83,6 +98,34 @@ class UploaderCase(SynchronousTestCase):
                 raise StoreError(f"words about {self.kinds[0]}", self.kinds[0], self.kinds[0])
 
         self.store.before = before
+
+
+class SlowThreads:
+    """Threads whose calls take a second, and five minutes for the files in ``slow``."""
+
+    def __init__(self) -> None:
+        self.slow: list[str] = []
+        self._jobs: list[tuple[int, Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
+        self._now = 0
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        result: Deferred[Any] = Deferred()
+        due = self._now + (300 if args and args[0].name in self.slow else 1)
+        self._jobs.append((due, result, function, args))
+        return result
+
+    def advance(self) -> None:
+        """A second later."""
+        self._now += 1
+        due = [job for job in self._jobs if job[0] <= self._now]
+        self._jobs = [job for job in self._jobs if job[0] > self._now]
+        for _, result, function, args in due:
+            try:
+                value = function(*args)
+            except Exception:
+                result.errback(Failure())
+            else:
+                result.callback(value)
 
 
 class ShippingTests(UploaderCase):
@@ -170,42 +213,60 @@ class TroubleTests(UploaderCase):
         ]
 
     def test_passing_trouble(self) -> None:
-        """One file is tried, ever more slowly, one line is said when it begins and one when it ends; then
-        the queue drains at once."""
+        """The store is asked ever more slowly whether it takes anything; one line is said when it begins and
+        one when it ends; then the queue drains at once."""
         uploader = self.start(self.make())
         self.fail_with("transient")
         with capturedLogs() as events:
             uploader.sealed(self.finish(*range(1, 20)))
         self.assertEqual(len([e for e in events if e["log_level"] is LogLevel.warn]), 1)
         self.assertEqual((uploader.state, uploader.last_error), ("retrying", "words about transient"))
-        tries = len(self.puts())
+        tries = len(self.store.calls)
         self.assertEqual(self.lines(600), [])
         # Delays of 1, 2, 4, 8, 16, 32, 60, 60 ... seconds.
-        self.assertLess(len(self.puts()) - tries, 20)
-        self.assertGreater(len(self.puts()) - tries, 12)
-        self.assertEqual(set(self.puts()[2:]), {key(1)})
+        self.assertLess(len(self.store.calls) - tries, 20)
+        self.assertGreater(len(self.store.calls) - tries, 12)
+        self.assertEqual(len(self.puts()), 2)
         self.kinds.clear()
         told = self.lines(61)
         self.assertEqual([level for level, _ in told], ["info", "info"])
         self.assertIn("takes files again", told[0][1])
-        self.assertEqual((uploader.waiting_files, uploader.state), (0, "ok"))
+        self.assertEqual((uploader.waiting_files, uploader.state, uploader.quarantined), (0, "ok", 0))
         self.assertEqual(self.files.names("/data/sealed"), [])
 
     def test_refusal(self) -> None:
-        """While the store refuses us it is asked once a minute; its words are in the log when it begins
-        and every ten minutes; no file goes."""
+        """While the store refuses us it is asked once a minute, as at the start; its words are in the log
+        when it begins and every ten minutes, with what to do; no file goes."""
         uploader = self.start(self.make())
         self.fail_with(REFUSED)
         with capturedLogs() as events:
             uploader.sealed(self.finish(1, 2, 3))
         errors = [e for e in events if e["log_level"] is LogLevel.error]
         self.assertEqual([e["error"] for e in errors], ["words about refused"])
-        tries = len(self.puts())
+        tries = len(self.store.calls)
         told = self.lines(TELL_AGAIN + 5 * REFUSED_AGAIN, step=10.0)
         self.assertEqual([level for level, _ in told], ["error"])
-        self.assertEqual(len(self.puts()) - tries, 15)
+        self.assertEqual(self.store.calls[tries:], [("prepare", "")] * 15)
         self.assertEqual(len(self.files.names("/data/sealed")), 3)
         self.assertEqual(uploader.state, "refused")
+        self.kinds.clear()
+        self.clock.advance(REFUSED_AGAIN)
+        self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 0))
+
+    def test_what_to_do(self) -> None:
+        """What is to be done about a refusal is in the log and can be asked for."""
+        uploader = self.start(self.make())
+        uploader.sealed([])
+
+        def before(operation: str, called: str) -> None:
+            raise StoreError("no key", REFUSED, "no key", "look at the key", of_all=True)
+
+        self.store.before = before
+        with capturedLogs() as events:
+            uploader.sealed(self.finish(1))
+        [text] = [formatEvent(e) or "" for e in events if e["log_level"] is LogLevel.error]
+        self.assertIn("no key; look at the key", text)
+        self.assertEqual((uploader.last_error, uploader.remedy), ("no key", "look at the key"))
 
     def test_change_of_trouble(self) -> None:
         """Another kind of trouble is said when it comes."""
@@ -230,8 +291,8 @@ class TroubleTests(UploaderCase):
         self.assertEqual(uploader.state, "ok")
 
     def test_a_file_that_is_always_other_in_the_store(self) -> None:
-        """When a store keeps other bytes again and again, the file is put aside for an hour, the others
-        go on, and nothing is deleted."""
+        """When a store keeps other bytes again and again, the file waits turns of its own, the others go on,
+        and nothing is deleted."""
         uploader = self.start(self.make(concurrency=1))
 
         def spoil(called: str) -> None:
@@ -240,13 +301,14 @@ class TroubleTests(UploaderCase):
 
         self.store.after_put = spoil
         uploader.sealed(self.finish(1, 2))
+        self.assertEqual(self.files.names("/data/sealed"), [name(1)])
         for _ in range(300):
             self.clock.advance(1.0)
         self.assertEqual(self.files.names("/data/sealed"), [name(1)])
         self.assertEqual((uploader.quarantined, uploader.waiting_files), (1, 1))
-        self.assertEqual(self.counters.upload_retries[CORRUPT], CORRUPT_TIMES - 1)
+        self.assertLess(self.counters.upload_retries[CORRUPT], 6)
         self.store.after_put = lambda called: None
-        self.clock.advance(ASIDE_AGAIN)
+        self.clock.advance(OWN_MOST)
         self.assertEqual((uploader.quarantined, self.files.names("/data/sealed")), (0, []))
 
     def test_no_space(self) -> None:
@@ -301,6 +363,125 @@ class TroubleTests(UploaderCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(self.files.names("/data/sealed"), [name(1)])
         self.assertEqual(uploader.state, "ok")
+
+
+class RefusedObjectTests(UploaderCase):
+    """When the store, or what is in front of it, does not take some of the files."""
+
+    def refuse(self, kind: str, *numbers: int, code: str = "413") -> None:
+        """These files are refused for ever; all else is well."""
+        names = [f"_10{n:02d}." for n in numbers]
+
+        def before(operation: str, called: str) -> None:
+            if operation == "put" and any(part in called for part in names):
+                raise StoreError("413 Payload Too Large", kind, code, "raise the limit")
+
+        self.store.before = before
+
+    def settle(self, seconds: int = 120) -> None:
+        for _ in range(seconds):
+            self.clock.advance(1.0)
+
+    def test_others_go_on(self) -> None:
+        """Whichever way one file is refused, and whichever it is, all others are in the store within a
+        moment; it stays, is named with its size and the words, and is tried ever more rarely."""
+        for kind in (OBJECT, REFUSED, TRANSIENT, CORRUPT, MISCONFIGURED, UNSUPPORTED):
+            for bad in (1, 17, 33):
+                uploader = self.start(self.make())
+                self.refuse(kind, bad)
+                with capturedLogs() as events:
+                    uploader.sealed(self.finish(*range(1, 34)))
+                    self.assertEqual(self.files.names("/data/sealed"), [name(bad)], (kind, bad))
+                    self.settle()
+                self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 1), (kind, bad))
+                [aside] = uploader.aside
+                self.assertEqual((aside.name, aside.size), (name(bad), 18 * bad))
+                self.assertEqual(aside.reason, "413 Payload Too Large; raise the limit")
+                told = [formatEvent(e) or "" for e in events if e["log_level"] is LogLevel.error]
+                self.assertEqual([name(bad) in text and "413" in text for text in told], [True], told)
+                self.assertLess(self.puts().count(key(bad)), 7)
+                self.assertIsNotNone(uploader.oldest_waiting)
+                self.store.before = lambda operation, called: None
+                self.clock.advance(OWN_MOST)
+                self.assertEqual((uploader.aside, uploader.waiting_files), ([], 0))
+
+    def test_many(self) -> None:
+        """As many as there may be, the others are stored at once or nearly so."""
+        for kind in (OBJECT, REFUSED, TRANSIENT):
+            uploader = self.start(self.make())
+            bad = range(1, 31)
+            self.refuse(kind, *bad)
+            with capturedLogs() as events:
+                uploader.sealed(self.finish(*range(1, 59)))
+                self.settle(400)
+                self.assertEqual(self.files.names("/data/sealed"), [name(n) for n in bad], kind)
+                late = len(self.puts())
+                uploader.sealed(self.finish(59))
+                self.assertEqual(self.puts()[late:], [key(59)])
+            self.assertEqual((uploader.state, uploader.quarantined), ("ok", 30), kind)
+            self.assertLess(len([e for e in events if e["log_level"] >= LogLevel.warn]), 16)
+
+    def test_alone(self) -> None:
+        """Where there is no other file, the store itself is asked whose trouble it is."""
+        for kind in (REFUSED, TRANSIENT):
+            uploader = self.start(self.make())
+            self.refuse(kind, 1)
+            prepared = self.store.calls.count(("prepare", ""))
+            uploader.sealed(self.finish(1))
+            self.settle()
+            self.assertEqual((uploader.state, uploader.quarantined), ("ok", 1))
+            self.assertLess(self.store.calls.count(("prepare", "")) - prepared, 4)
+
+    def test_trouble_of_all_is_seen_behind_it(self) -> None:
+        """A store that goes down while refused files wait is down, also if they are the only ones."""
+        uploader = self.start(self.make())
+        self.refuse(REFUSED, *range(1, 9))
+        uploader.sealed(self.finish(*range(1, 9)))
+        self.settle(60)
+        self.assertEqual(uploader.state, "ok")
+        self.fail_with(TRANSIENT)
+        self.settle(2000)
+        self.assertEqual(uploader.state, "retrying")
+        self.kinds.clear()
+        self.settle(70)
+        self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 0))
+
+    def test_slots(self) -> None:
+        """Files that hang and then fail, again and again, hold one place at a time; where there is one only,
+        they have it half of the time at most."""
+        for concurrency, longest in ((1, 310.0), (2, 5.0)):
+            threads = SlowThreads()
+            uploader = self.make(threads, concurrency)
+            bad = [name(n) for n in range(1, 9)]
+            threads.slow = bad
+            self.refuse(OBJECT, *range(1, 9))
+            self.finish(*range(1, 9))
+            self.start(uploader)
+            self.run_for(threads, 6000)
+            self.assertEqual(uploader.quarantined, 8)
+            for n in range(9, 59):
+                uploader.sealed(self.finish(n))
+                waited = 0
+                while name(n) in self.files.names("/data/sealed"):
+                    self.run_for(threads, 1)
+                    waited += 1
+                    self.assertLess(waited, longest)
+                self.run_for(threads, 20)
+            self.assertEqual(self.files.names("/data/sealed"), bad)
+            self.assertEqual(uploader.oldest_waiting, NOON - 2 * 3600 + 60)
+
+    def run_for(self, threads: SlowThreads, seconds: int) -> None:
+        for _ in range(seconds):
+            self.clock.advance(1.0)
+            threads.advance()
+
+    def test_enough_doubt(self) -> None:
+        """It takes several refused files, and none that passes, to call the store refusing."""
+        self.assertGreater(DOUBTS, 2)
+        uploader = self.start(self.make())
+        self.refuse(REFUSED, *range(1, DOUBTS))
+        uploader.sealed(self.finish(*range(1, DOUBTS + 1)))
+        self.assertEqual((uploader.state, uploader.waiting_files), ("ok", DOUBTS - 1))
 
 
 class StopTests(UploaderCase):

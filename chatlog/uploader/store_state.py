@@ -1,0 +1,79 @@
+"""How the store is: well, or in which trouble, and when that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from twisted.logger import Logger
+
+from chatlog.services import Backoff
+from chatlog.store.store import CLOCK, MISCONFIGURED, OBJECT, REFUSED, UNSUPPORTED, Store, StoreError
+
+#: Seconds between two tries while the store refuses us, and between two lines of the log about it.
+REFUSED_AGAIN = 60.0
+TELL_AGAIN = 600.0
+
+OK = "ok"
+RETRYING = "retrying"
+_STATES: Mapping[str, str] = MappingProxyType(
+    {
+        REFUSED: "refused",
+        MISCONFIGURED: "refused",
+        UNSUPPORTED: "refused",
+        OBJECT: "refused",
+        CLOCK: "clock wrong",
+    }
+)
+
+
+class StoreState:
+    """``name`` is ``ok``, ``retrying``, ``refused`` or ``clock wrong``; ``words`` are the store's for it, and
+    ``remedy`` is what to do, ``""`` where nobody knows."""
+
+    _log = Logger()
+
+    def __init__(self, store: Store, backoff: Backoff) -> None:
+        self._store = store
+        self._backoff = backoff
+        self._code = ""
+        self._told_at = float("-inf")
+        self.name = OK
+        self.words = ""
+        self.remedy = ""
+
+    def trouble(self, error: BaseException | None, waiting: int, now: float) -> float:
+        """The store did not do what it should while so many files wait; the seconds until the next try."""
+        name, code, remedy = RETRYING, type(error).__name__, ""
+        if isinstance(error, StoreError):
+            name, code, remedy = _STATES.get(error.kind, RETRYING), error.code, error.remedy
+        changed = (name, code) != (self.name, self._code)
+        self.name, self._code, self.words, self.remedy = name, code, str(error), remedy
+        if changed or (name != RETRYING and now - self._told_at >= TELL_AGAIN):
+            self._told_at = now
+            self._tell(waiting)
+        return self._backoff.next() if name == RETRYING else REFUSED_AGAIN
+
+    def _tell(self, waiting: int) -> None:
+        store = self._store.describe()
+        words = f"{self.words}; {self.remedy}" if self.remedy else self.words
+        if self.name == RETRYING:
+            self._log.warn(
+                "{store}: {error}; {count} files wait, and it is tried again",
+                store=store,
+                error=words,
+                count=waiting,
+            )
+        else:
+            self._log.error(
+                "{store} refuses: {error}; {count} files wait and stay on the disk, one try a minute",
+                store=store,
+                error=words,
+                count=waiting,
+            )
+
+    def well(self, waiting: int) -> None:
+        """The store has taken something, and so many files still wait."""
+        self.name, self._code, self.words, self.remedy = OK, "", "", ""
+        self._backoff.reset()
+        self._log.info("{store} takes files again; {count} wait", store=self._store.describe(), count=waiting)
