@@ -108,6 +108,8 @@ class ContentsReader:
     """Finds out the Contents of what it is fed."""
 
     def __init__(self) -> None:
+        #: Bytes that it was fed.
+        self.size = 0
         self._lines = 0
         self._first: bytes | None = None
         self._head = b""
@@ -115,6 +117,7 @@ class ContentsReader:
 
     def feed(self, data: bytes) -> None:
         """More of the file."""
+        self.size += len(data)
         self._lines += data.count(b"\n")
         if self._first is None and len(self._head) < _LONGEST_LINE:
             self._head += data
@@ -164,31 +167,55 @@ def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
         files.close(fd)
 
 
-def pack(files: Files, source: str, target: str, suffix: str) -> int:
-    """Compress the file ``source`` to ``target``, which is on the disk as a whole afterwards; its size.
-    Raises OSError."""
+def pack(files: Files, source: str, target: str, suffix: str) -> Packed:
+    """Compress the file ``source`` to ``target``, which is on the disk as a whole afterwards. What was
+    written is read again and unpacked before it has its name, so that whoever has it needs ``source`` no
+    more. Raises OSError, and ValueError for what was not written as it should be; then there is no
+    ``target``."""
     unfinished = target + UNFINISHED
     with suppress(FileNotFoundError):
         files.remove(unfinished)
+    reader = ContentsReader()
     fd = files.create(unfinished)
-    size = 0
     try:
         try:
-            with closing(chunks_of(files, source)) as chunks:
+            with closing(_fed(reader, chunks_of(files, source))) as chunks:
                 for data in _through(packer(suffix, files.size(source)), chunks):
                     write_whole(files, fd, data)
-                    size += len(data)
             files.sync(fd)
         finally:
             files.close(fd)
+        packed = _proven(files, unfinished, suffix, reader)
         files.rename(unfinished, target)
-    except OSError:
+    except (OSError, ValueError):
         # What there is of it takes space that may be what is wanting.
         with suppress(OSError):
             files.remove(unfinished)
         raise
     files.sync_directory(target.rpartition("/")[0])
-    return size
+    return packed
+
+
+def _proven(files: Files, path: str, suffix: str, reader: ContentsReader) -> Packed:
+    """The compressed file, which has to hold what was read. Raises OSError and ValueError."""
+    pieces: list[bytes] = []
+    with closing(_kept(pieces, chunks_of(files, path))) as chunks:
+        # Both compressions have a checksum of what went in, and compare it with what comes out.
+        size = sum(len(chunk) for chunk in unpacked(chunks, suffix))
+    if size != reader.size:
+        raise ValueError(f"{size} bytes were packed and not {reader.size}")
+    return _packed(pieces, suffix, reader)
+
+
+def _packed(pieces: list[bytes], suffix: str, reader: ContentsReader) -> Packed:
+    data = b"".join(pieces)
+    return Packed(
+        data,
+        suffix,
+        hashlib.sha256(data).hexdigest(),
+        hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        reader.contents(),
+    )
 
 
 def _through(packing: Packer, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -209,23 +236,18 @@ def load(files: Files, path: str, suffix: str, compress: bool = False) -> Packed
     else:
         for chunk in unpacked(_kept(pieces, chunks_of(files, path)), suffix):
             reader.feed(chunk)
-    data = b"".join(pieces)
-    return Packed(
-        data,
-        suffix,
-        hashlib.sha256(data).hexdigest(),
-        hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        reader.contents(),
-    )
+    return _packed(pieces, suffix, reader)
 
 
-def _fed(reader: ContentsReader, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        reader.feed(chunk)
-        yield chunk
+def _fed(reader: ContentsReader, chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    with closing(chunks):
+        for chunk in chunks:
+            reader.feed(chunk)
+            yield chunk
 
 
-def _kept(pieces: list[bytes], chunks: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        pieces.append(chunk)
-        yield chunk
+def _kept(pieces: list[bytes], chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    with closing(chunks):
+        for chunk in chunks:
+            pieces.append(chunk)
+            yield chunk

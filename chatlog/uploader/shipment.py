@@ -71,8 +71,8 @@ def item_of(name: str, content: str) -> Item:
 
 class Shipment:
     """Ships files of one spool to one store. ``on_packed(delta)`` is told by how many bytes the spool
-    changed; ``on_stored(stored)`` writes an object down before its file goes, and may raise OSError to
-    keep the file."""
+    changed, ``on_tidied(delta)`` the same for what an interrupted packing had left; ``on_stored(stored)``
+    writes an object down before its file goes, and may raise OSError to keep the file."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class Shipment:
         compression: str,
         on_packed: Callable[[int], object],
         on_stored: Callable[[Stored], object],
+        on_tidied: Callable[[int], object] = lambda delta: None,
     ) -> None:
         self._files = files
         self._directory = directory
@@ -89,6 +90,9 @@ class Shipment:
         self._suffix = SUFFIXES[compression]
         self._on_packed = on_packed
         self._on_stored = on_stored
+        self._on_tidied = on_tidied
+        # What is being packed at this moment, as it will be called.
+        self._packing: set[str] = set()
 
     def prepare(self) -> str:
         """Ask the store whether it takes anything, and how. Raises StoreError."""
@@ -122,7 +126,10 @@ class Shipment:
     def _take(self, area: str, content: str, name: str, found: dict[Item, int]) -> None:
         path = self.path(area, name)
         if name.endswith(UNFINISHED):
-            self._files.remove(path)
+            if path.removesuffix(UNFINISHED) not in self._packing:
+                size = self._files.size(path)
+                self._files.remove(path)
+                self._on_tidied(-size)
             return
         if area == "packed":
             name = next((name.removesuffix(end) for end in (".gz", ".zst") if name.endswith(end)), "")
@@ -178,7 +185,8 @@ class Shipment:
         before = self._files.size(raw)
         try:
             self._files.make_directories(self.path("packed"))
-            after = pack(self._files, raw, path, self._suffix)
+            self._packing.add(path)
+            packed = pack(self._files, raw, path, self._suffix)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -186,9 +194,11 @@ class Shipment:
             with suppress(OSError):
                 self._files.remove(path)
             return raw, load(self._files, raw, self._suffix, compress=True)
+        finally:
+            self._packing.discard(path)
         self._files.remove(raw)
-        self._on_packed(after - before)
-        return path, load(self._files, path, self._suffix)
+        self._on_packed(len(packed.data) - before)
+        return path, packed
 
     def _drop(self, raw: str) -> None:
         """Remove what has been packed as a whole, if that has not been done yet."""

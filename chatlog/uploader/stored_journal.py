@@ -23,6 +23,8 @@ from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, enco
 from chatlog.uploader.packing import chunks_of
 
 _BUFFER = 1 << 16
+#: Bytes put by for rows, hundreds of which they hold; also a very small disk has these to spare.
+_PUT_BY = 1 << 16
 
 
 class StoredJournal:
@@ -37,7 +39,7 @@ class StoredJournal:
         self._new = f"{directory}/stored.new"
         self._manifests = f"{directory}/manifest"
         # A full disk becomes less full by uploads, and they need a row each.
-        self._ballast = Ballast(files, f"{directory}/stored.ballast")
+        self._ballast = Ballast(files, f"{directory}/stored.ballast", _PUT_BY)
         self._lock = threading.Lock()
         self._fd: int | None = None
         self._size = 0

@@ -82,8 +82,15 @@ class Uploader(Service):
         self._concurrency = settings.concurrency
         # Packing happens in threads; what it changes is told in the reactor's.
         self._packed: list[int] = []
+        self._tidied: list[int] = []
         self._shipment = Shipment(
-            files, directory, store, settings.compression, self._packed.append, on_stored
+            files,
+            directory,
+            store,
+            settings.compression,
+            self._packed.append,
+            on_stored,
+            self._tidied.append,
         )
         self._turns = Turns()
         self._state = StoreState(store, backoff or Backoff(*RETRY))
@@ -382,6 +389,8 @@ class Uploader(Service):
         while self._packed:
             self._counters.packed += 1
             self._on_packed(self._packed.pop())
+        while self._tidied:
+            self._on_packed(self._tidied.pop())
 
     def _unexpected(self, failure: Failure) -> None:
         self._log.failure("in the uploader", failure=failure)

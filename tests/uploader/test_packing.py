@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import random
+from collections.abc import Callable
 
 import zstandard
 from hypothesis import given, settings
@@ -35,10 +36,11 @@ class PackTests(SynchronousTestCase):
         """What was packed is what any gzip or zstd gives back."""
         files = spool()
         for suffix in SUFFIXES:
-            size = pack(files, "/data/sealed/a", f"/data/packed/a{suffix}", suffix)
+            packed = pack(files, "/data/sealed/a", f"/data/packed/a{suffix}", suffix)
             data = files.content(f"/data/packed/a{suffix}")
-            self.assertEqual(size, len(data))
-            self.assertLess(size, len(RAW))
+            self.assertEqual(packed, load(files, f"/data/packed/a{suffix}", suffix))
+            self.assertEqual(packed.data, data)
+            self.assertLess(len(data), len(RAW))
         self.assertEqual(gzip.decompress(files.content("/data/packed/a.gz")), RAW)
         self.assertEqual(zstandard.decompress(files.content("/data/packed/a.zst"), 1 << 20), RAW)
 
@@ -53,6 +55,28 @@ class PackTests(SynchronousTestCase):
             second = load(files, f"/data/packed/b{suffix}", suffix)
             self.assertEqual(first, second)
             self.assertEqual(load(files, "/data/sealed/a", suffix, compress=True), first)
+
+    def test_what_was_written_is_looked_at(self) -> None:
+        """When the disk keeps other bytes than were written, there is no packed file, and the finished one
+        stays."""
+        for suffix in SUFFIXES:
+            for spoil in (lambda data: data[:-3], lambda data: b"x" + data[1:], lambda data: data + b"x"):
+                files = spool()
+
+                def rule(
+                    operation: str,
+                    path: str,
+                    files: MemoryFiles = files,
+                    spoil: Callable[[bytes], bytes] = spoil,
+                ) -> None:
+                    if operation == "open_read" and path.endswith(UNFINISHED):
+                        files.put(path, spoil(files.content(path)))
+
+                files.rule = rule
+                with self.assertRaises(ValueError):
+                    pack(files, "/data/sealed/a", f"/data/packed/a{suffix}", suffix)
+                self.assertEqual(files.names("/data/packed"), [])
+                self.assertEqual(files.content("/data/sealed/a"), RAW)
 
     def test_memory_goes_by_the_size(self) -> None:
         """A small file is packed, and unpacked by whoever reads it, with little memory; a large one looks

@@ -11,7 +11,9 @@ import zstandard
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.store.store import CORRUPT, REFUSED, TRANSIENT, StoreError
+from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.uploader.shipment import LocalError, Shipment, Stored, item_of
+from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import Crashed, MemoryFiles
 from tests.stores import MemoryStore
 
@@ -27,6 +29,7 @@ class ShipmentCase(SynchronousTestCase):
         self.files = files or self.spool()
         self.store = getattr(self, "store", None) or MemoryStore()
         self.packed: list[int] = []
+        self.tidied: list[int] = []
         self.stored: list[Stored] = []
         self.write_down: Callable[[Stored], Any] = self.stored.append
         return Shipment(
@@ -36,6 +39,7 @@ class ShipmentCase(SynchronousTestCase):
             compression,
             self.packed.append,
             lambda stored: self.write_down(stored),
+            self.tidied.append,
         )
 
     def spool(self) -> MemoryFiles:
@@ -78,7 +82,7 @@ class ShipTests(ShipmentCase):
         self.assertEqual((shipped.freed, self.left()), (len(data), []))
 
     def test_tidied_up_meanwhile(self) -> None:
-        """A look at what waits that takes an unfinished file away beside it makes nobody forget the file."""
+        """A look at what waits beside a packing leaves its unfinished file alone, and nobody forgets it."""
         shipment = self.make("zstd")
         looks = iter([shipment.waiting])
 
@@ -205,6 +209,41 @@ class ShipTests(ShipmentCase):
         self.assertTrue(shipment.ship(item_of(NAME, "data")).again)
         self.assertEqual((self.left(), len(self.stored)), ([], 1))
 
+    def test_packed_wrongly(self) -> None:
+        """A file that is not on the disk as it was packed stays as it was, and is packed anew."""
+        shipment = self.make("zstd")
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "open_read" and path.endswith(".new"):
+                self.files.put(path, self.files.content(path)[:-1])
+
+        self.files.rule = rule
+        with self.assertRaises(LocalError):
+            shipment.ship(item_of(NAME, "data"))
+        self.assertEqual((self.left(), self.store.objects), ([NAME], {}))
+        self.files.rule = lambda operation, path: None
+        shipment.ship(item_of(NAME, "data"))
+        self.assertEqual((list(self.store.objects), self.left()), ([KEY + ".zst"], []))
+
+    def test_refused_and_there(self) -> None:
+        """A store that lets nobody replace an object, and says no more than that it is forbidden, has it: an
+        answer was lost. Other bytes under the key are not taken for it."""
+        for there, kind in ((RAW, ""), (b"other", REFUSED), (RAW[::-1], REFUSED)):
+            self.store = MemoryStore()
+            shipment = self.make()
+            self.store.objects[KEY] = there
+
+            def forbid(called: str, key: str) -> None:
+                if called == "put":
+                    raise StoreError("403 AccessDenied", REFUSED)
+
+            self.store.before = forbid
+            try:
+                self.assertTrue(shipment.ship(item_of(NAME, "data")).again)
+            except StoreError as error:
+                self.assertEqual((error.kind, error.size), (kind, len(RAW)))
+            self.assertEqual(self.left(), [NAME] if kind else [])
+
     def test_vanished(self) -> None:
         """A file that somebody removed is no error of the store."""
         shipment = self.make()
@@ -222,6 +261,35 @@ class ShipTests(ShipmentCase):
             except LocalError:
                 shipment.ship(item_of(NAME, "data"))
             self.assertEqual((list(self.store.objects), self.left()), ([KEY + ".zst"], []), n)
+
+    def test_full_small_disk(self) -> None:
+        """A disk with a few hundred kilobytes that has become full to the last byte becomes empty again, with
+        every object's row on it."""
+        for compression in ("none", "zstd"):
+            self.store = MemoryStore()
+            files = self.spool()
+            files.block = 4096
+            files.capacity = files.used() + 200_000
+            rows = StoredJournal(files, "/data")
+            rows.open()
+            names = [NAME]
+            while files.free_bytes("/data") > 0:
+                names.append(NAME.replace("_1030", f"_11{len(names):02d}"))
+                data = (RAW * 4)[: min(files.free_bytes("/data"), 20_000)]
+                files.put(f"/data/sealed/{names[-1]}", data)
+            shipment = self.make(compression, files)
+
+            def write_down(stored: Stored, rows: StoredJournal = rows) -> None:
+                rows.append(
+                    ObjectRow(
+                        stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last
+                    )
+                )
+
+            self.write_down = write_down
+            for name in names:
+                shipment.ship(item_of(name, "data"))
+            self.assertEqual((self.left(), len(self.store.objects)), ([], len(names)))
 
     def test_damaged_packed_file(self) -> None:
         """A packed file that the disk has damaged is not stored as if it were whole."""
@@ -289,4 +357,4 @@ class WaitingTests(ShipmentCase):
         )
         self.assertEqual(sorted(self.files.names("/data/packed")), [f"{packed}.zst"])
         self.assertEqual(sorted(self.files.names("/data/sealed")), [older, "notes.txt", NAME])
-        self.assertEqual(self.packed, [-5])
+        self.assertEqual((self.packed, self.tidied), ([-5], [-5]))
