@@ -20,6 +20,7 @@ _REGION = re.compile(r"<Region>([a-z0-9-]{2,40})</Region>")
 _TITLE = re.compile(r"<(?:title|h1)[^>]*>\s*([^<]{1,200}?)\s*</", re.IGNORECASE)
 _PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<html|<head|<body|<center|<h1)", re.IGNORECASE)
 _CAUSE = re.compile(r'message: "([^"]{1,200})"')
+_FAILED = re.compile(r"HTTP error: (.{1,200})\s*$")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)")
 #: Where Amazon's machines and containers are asked for their credentials, when there are no others.
 _ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
@@ -118,8 +119,10 @@ def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
     if kind is not None and kind[1] == "Connect":
         said = f": {clean(cause[1])}" if cause else ""
         return StoreError(f"cannot connect{said}", TRANSIENT, "connect", of_all=True)
-    if cause is not None:
-        return StoreError(f"the connection failed: {clean(cause[1])}", TRANSIENT, "connection")
+    failed = _FAILED.search(head)
+    if cause is not None or failed is not None:
+        said = clean(cause[1] if cause else failed[1] if failed else "")
+        return StoreError(f"the connection failed: {said}", TRANSIENT, "connection")
     return StoreError(clean(head), TRANSIENT, "connection")
 
 

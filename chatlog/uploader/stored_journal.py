@@ -18,13 +18,13 @@ from hashlib import blake2b
 
 from chatlog.files import Files, write_whole
 from chatlog.record import from_json
-from chatlog.spool.ballast import Ballast
+from chatlog.spool.ballast import SIZE, Ballast
 from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded, lines_of, name_of, parsed
 from chatlog.uploader.packing import chunks_of
 
 _BUFFER = 1 << 16
-#: Bytes put by for rows, hundreds of which they hold; also a very small disk has these to spare.
-_PUT_BY = 1 << 16
+#: Bytes put by for rows where the disk is too small for more.
+_LEAST = 1 << 16
 
 
 class StoredJournal:
@@ -39,7 +39,7 @@ class StoredJournal:
         self._new = f"{directory}/stored.new"
         self._manifests = f"{directory}/manifest"
         # A full disk becomes less full by uploads, and they need a row each.
-        self._ballast = Ballast(files, f"{directory}/stored.ballast", _PUT_BY)
+        self._ballast = Ballast(files, f"{directory}/stored.ballast")
         self._lock = threading.Lock()
         self._fd: int | None = None
         self._size = 0
@@ -58,10 +58,17 @@ class StoredJournal:
         these files do not know."""
         with self._lock:
             self._open()
+        self._fit_ballast()
         self._ballast.restock(self._directory)
         if self._exists(self._closed):
             return None if self._complete() is None else self._since
         return self._since
+
+    def _fit_ballast(self) -> None:
+        """Put by what a small disk has to spare."""
+        with suppress(OSError):
+            if self._files.free_bytes(self._directory) < 2 * SIZE:
+                self._ballast = Ballast(self._files, f"{self._directory}/stored.ballast", _LEAST)
 
     def _open(self) -> None:
         """Read the journal, mend it if it is damaged, and make sure that it is on the disk."""
