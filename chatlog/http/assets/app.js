@@ -99,6 +99,8 @@ async function look() {
       ask("/api/v1/status"),
       performance.now() - roomsAt >= Math.max(ROOMS_EVERY, PER_ROOM * rooms.rooms.length) ? askRooms() : null,
     ]);
+    // What has changed in the whole has changed in the rooms.
+    if (facts && facts.headline.severity !== status.headline.severity) roomsAt = -Infinity;
     facts = status;
     headline.heard(status);
     showFacts();

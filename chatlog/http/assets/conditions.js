@@ -1,7 +1,7 @@
 // What is wrong, one by one, as the recorder says it.
 
 import { $, element, moment, say } from "./base.js";
-import { count, duration } from "./format.js";
+import { count } from "./format.js";
 import { SEVERITIES } from "./headline.js";
 
 // What is told at first; the rest on demand.
@@ -22,10 +22,10 @@ function condition({ code, severity, subject, since, text, remedy }, now) {
   const head = element("p", "what");
   if (subject) head.append(about(String(subject)), " ");
   head.append(element("span", "", String(text ?? code)));
-  if (since) {
-    const age = element("span", "age quiet", `for ${duration(now - since)}`);
-    age.title = `since ${moment(new Date(since * 1000))} (${code})`;
-    head.append(" ", age);
+  item.title = code;
+  // Some texts say it themselves.
+  if (since && now - since >= 60 && !/\bsince\b/.test(text)) {
+    head.append(" ", element("span", "age quiet", `since ${moment(new Date(since * 1000))}`));
   }
   item.append(head);
   if (remedy) item.append(element("p", "remedy", String(remedy)));
