@@ -41,7 +41,7 @@ class Oddities:
 
     def mix(self) -> list[tuple[float, Maker]]:
         """How often each comes, in a thousand."""
-        return [(7, self.any), *([] if self._tame else [(0.7, self.unparsable)])]
+        return [(7, self.any), *([] if self._tame else [(0.5, self.unparsable)])]
 
     def any(self, room: Room, ms: int) -> Said:
         """Any of the odd lines that belong to the room."""

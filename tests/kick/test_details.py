@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -296,7 +296,7 @@ class DetailsTests(SynchronousTestCase):
         self.assertEqual(details.pop("event"), name)
         self.assertEqual(details if OWN_DETAILS.isdisjoint(payload) else details["payload"], payload)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(json_texts())
     def test_any_json(self, text: str) -> None:
         """However it is written, the frame is kept beside the record exactly where reading its payload once
