@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from chatlog import __version__
+from chatlog.commands.export import export
+from chatlog.commands.log import log
 from chatlog.commands.options import config_option, end, load
 from chatlog.commands.running import rooms, status
+from chatlog.commands.search import search
+from chatlog.commands.user import user
 from chatlog.verify.command import verify
 
 # What a command needs is imported by the command: completing a line has to be quick.
@@ -54,7 +58,7 @@ def commands() -> None:
     """
 
 
-for command in (rooms, status, verify):
+for command in (export, log, rooms, search, status, user, verify):
     commands.add_command(command)
 
 

@@ -1,0 +1,64 @@
+"""Records as rows of a table (RFC 4180), for programs that show tables and may take a text for a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from chatlog.archive.matching import badges_of
+
+HEADER = (
+    "timestamp",
+    "platform",
+    "channel",
+    "type",
+    "username",
+    "user_id",
+    "display_name",
+    "badges",
+    "message",
+    "moderation",
+    "id",
+    "received",
+)
+#: A cell that begins so is taken for a formula by Excel, LibreOffice and Google. (OWASP, CSV injection)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def header() -> str:
+    """The first line, its end included."""
+    return _row(HEADER)
+
+
+def row(record: Mapping[str, Any], hit: str = "") -> str:
+    """A record's line, its end included; ``hit`` is what moderators did to it. A text that would be taken for
+    a formula has an apostrophe in front."""
+    details = record.get("details") or {}
+    sender = details.get("sender")
+    name = details.get("display-name") or (sender.get("username") if isinstance(sender, dict) else "")
+    message = record.get("message", "")
+    if record.get("type") == "gap":
+        message = f"not recorded from {details.get('from')} to {details.get('to')}: {details.get('reason')}"
+    cells = {
+        **{key: record.get(key, "") for key in HEADER},
+        "platform": record.get("platform", ""),
+        "type": record.get("type", "message"),
+        "display_name": name or "",
+        "badges": ",".join(badges_of(dict(record))),
+        "message": message,
+        "moderation": hit,
+    }
+    return _row([_safe(str(cells[key])) for key in HEADER])
+
+
+def _safe(cell: str) -> str:
+    cell = cell.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _row(cells: list[str] | tuple[str, ...]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue()

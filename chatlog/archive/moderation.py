@@ -1,0 +1,87 @@
+"""What moderators did to which messages: deletions, time-outs and bans, held against what was said.
+
+A platform deletes everything that somebody has in the chat when it silences them. What that was nobody
+records, so a message counts as hit when it was written at most LOOK_BACK seconds before.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Any
+
+from chatlog.archive import lines
+from chatlog.archive.formats.irc import seconds_of_ban
+from chatlog.archive.matching import Filter
+
+#: Seconds before a time-out or ban in which a message still stood in the chat.
+LOOK_BACK = 600.0
+#: Seconds after a message in which a moderator may still react to it.
+LOOK_AHEAD = 3600.0
+
+#: Finds the records that moderation is made of.
+FILTER = Filter(types=("delete", "timeout", "ban", "clear"))
+
+
+class Moderation:
+    """The moderation of a room and a time, collected with ``add``."""
+
+    def __init__(self) -> None:
+        self._deleted: dict[str, str] = {}
+        self._silenced: dict[str, list[tuple[float, str]]] = {}
+        self._cleared: list[tuple[float, str]] = []
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take one of the records that FILTER finds, in the order of time."""
+        kind, details = record.get("type"), record.get("details") or {}
+        by = _moderator(details)
+        if kind == "delete":
+            message = details.get("message")
+            target = details.get("target-msg-id") or (message.get("id") if isinstance(message, dict) else "")
+            if target:
+                self._deleted[str(target)] = f"deleted{by}"
+            return
+        try:
+            at = lines.seconds(str(record.get("timestamp", "")))
+        except ValueError:
+            return
+        if kind == "clear":
+            self._cleared.append((at, f"chat cleared{by}"))
+            return
+        seconds = seconds_of_ban(record)
+        what = f"timed out for {seconds} s{by}" if kind == "timeout" else f"banned{by}"
+        for who in {str(record.get("user_id", "")), str(record.get("username", ""))} - {""}:
+            self._silenced.setdefault(who, []).append((at, what))
+
+    def hit(self, record: Mapping[str, Any]) -> str:
+        """What was done to a message: ``deleted``, ``timed out for 600 s``, ``banned``, with the moderator
+        where the platform names one; ``""`` if nothing was."""
+        if record.get("type", "message") not in ("message", "action", "announcement", "subscription"):
+            return ""
+        if deleted := self._deleted.get(str(record.get("id", ""))):
+            return deleted
+        if not (self._silenced or self._cleared):
+            return ""
+        try:
+            at = lines.seconds(str(record.get("timestamp", "")))
+        except ValueError:
+            return ""
+        for who in (str(record.get("user_id", "")), str(record.get("username", ""))):
+            if who and (what := _soon_after(self._silenced.get(who, []), at)):
+                return what
+        return _soon_after(self._cleared, at)
+
+
+def _soon_after(events: list[tuple[float, str]], at: float) -> str:
+    index = bisect_left(events, (at, ""))
+    if index < len(events) and events[index][0] - at <= LOOK_BACK:
+        return events[index][1]
+    return ""
+
+
+def _moderator(details: Mapping[str, Any]) -> str:
+    for key in ("banned_by", "deleted_by", "moderator"):
+        by = details.get(key)
+        if isinstance(by, dict) and isinstance(name := by.get("username"), str) and name:
+            return f" by {name}"
+    return ""

@@ -1,0 +1,60 @@
+"""An archive opened for reading: the store of a configuration, and the spool of a recorder beside it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from chatlog.archive.catalog import Catalog
+from chatlog.archive.parts import Parts, Room
+from chatlog.archive.reader import Reader
+from chatlog.config.settings import Settings
+from chatlog.files import OsFiles
+from chatlog.store.archive import open_store
+from chatlog.store.store import MISSING, Store, StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What is asked of an archive: ``reader`` gives records, ``catalog`` and ``parts`` what there is."""
+
+    store: Store
+    catalog: Catalog
+    parts: Parts
+    reader: Reader
+
+    def rooms(self) -> set[Room]:
+        """Every room with records. Raises StoreError."""
+        return self.catalog.all_rooms(latest=10_000) | self.parts.rooms()
+
+
+def open_archive(settings: Settings, now: Callable[[], float], spool: bool = True) -> Archive:
+    """The archive of a configuration; with ``spool``, what its recorder has not stored yet as well. Raises
+    StoreError."""
+    _look_for_directory(settings)
+    store = open_store(settings)
+    catalog = Catalog(store, now, settings.recorder.rotate_interval)
+    directory = settings.recorder.directory if spool else ""
+    parts = Parts(catalog, store, OsFiles(), directory)
+    return Archive(store, catalog, parts, Reader(parts, now))
+
+
+def _look_for_directory(settings: Settings) -> None:
+    """A bucket without objects is empty; a directory that is not there is a mistake. Raises StoreError."""
+    url = settings.archive.url
+    if settings.s3 is None and (url is None or url.startswith("file://")):
+        directory = settings.archive.directory if url is None else unquote(urlsplit(url).path)
+        if not os.path.isdir(directory):
+            raise StoreError(f"there is no directory {directory!r}", MISSING)
+
+
+def near(room: Room, rooms: Iterable[Room], most: int = 5) -> list[str]:
+    """Rooms whose names are like that of a room that is not there."""
+    names = {f"{platform}/{channel}": channel for platform, channel in rooms}
+    same = [name for name, channel in names.items() if channel == room[1]]
+    alike = difflib.get_close_matches(f"{room[0]}/{room[1]}", names, most, 0.6)
+    part = [name for name, channel in names.items() if len(room[1]) > 2 and room[1] in channel]
+    return list(dict.fromkeys([*same, *alike, *sorted(part)]))[:most]

@@ -1,0 +1,54 @@
+"""What the archive knows of a person: rooms, names, days, and what moderators did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class InRoom:
+    """A person in one room: how many records of each kind, on which days, from when to when."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    days: Counter[str] = field(default_factory=Counter)
+    first: str = ""
+    last: str = ""
+
+    @property
+    def messages(self) -> int:
+        """What they wrote."""
+        return self.kinds["message"] + self.kinds["action"]
+
+
+@dataclass(slots=True)
+class Person:
+    """``names`` and ``ids`` with the first and the last time at which each was seen."""
+
+    rooms: dict[str, InRoom] = field(default_factory=dict)
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    ids: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take a record of the person, in any order."""
+        time = str(record.get("timestamp", ""))
+        room = f"{record.get('platform', 'twitch')}/{record.get('channel', '')}"
+        there = self.rooms.setdefault(room, InRoom())
+        there.kinds[str(record.get("type", "message"))] += 1
+        there.days[time[:10]] += 1
+        there.first = min(there.first or time, time)
+        there.last = max(there.last, time)
+        for seen, key in ((self.names, "username"), (self.ids, "user_id")):
+            if value := str(record.get(key, "")):
+                first, last = seen.get(value, (time, time))
+                seen[value] = min(first, time), max(last, time)
+
+
+def person_of(records: Iterable[Mapping[str, Any]]) -> Person:
+    """Everything that these records say."""
+    person = Person()
+    for record in records:
+        person.add(record)
+    return person

@@ -1,0 +1,117 @@
+"""``chatlog log``: a room's chat of a day or a time, as people read it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatlog.commands import reading
+
+if TYPE_CHECKING:
+    from chatlog.archive.moderation import Moderation
+    from chatlog.archive.opened import Archive
+    from chatlog.archive.parts import Room
+
+#: Seconds that are shown before and after a time.
+AROUND = 300.0
+
+
+@click.command()
+@click.argument("room")
+@click.argument("when", default="today", metavar="[DAY or FROM..TO]")
+@click.option("--around", metavar="TIME", help="Five minutes before and after this time.")
+@click.option("--relative-to", metavar="TIME", help="Times count from then, as in a video that began then.")
+@click.option("--json", "as_json", is_flag=True, help="Whole records, one JSON object a line.")
+@reading.options
+def log(
+    room: str,
+    when: str,
+    around: str | None,
+    relative_to: str | None,
+    as_json: bool,
+    path: str,
+    archive: str | None,
+    utc: bool,
+) -> None:
+    """Show what was said in a room: today, on a DAY, or between two times (21:00..22:30).
+
+    Deleted messages are struck out, with what was done. What was not recorded is said where it is missing.
+
+    Ends with 0 if there was something, 1 if there was nothing, 2 if it cannot look.
+    """
+    from chatlog.archive.formats.text import ChatText, plain
+    from chatlog.archive.lines import record_of, seconds
+    from chatlog.archive.reader import Question
+    from chatlog.archive.times import Span, TimeError
+    from chatlog.store.store import StoreError
+
+    opened = reading.opened(path, archive)
+    clock = reading.clock(utc)
+    (named,) = reading.rooms_named(opened, (room,))
+    try:
+        if around is not None:
+            middle = clock.span(f"{when}T{around}" if _is_day(when) and ":" in around else around).since
+            span = Span(middle - AROUND, middle + AROUND)
+        else:
+            span = clock.range(when)
+        zero = clock.since(relative_to) if relative_to is not None else None
+    except TimeError as error:
+        reading.refuse(str(error))
+
+    def shown(timestamp: str) -> str:
+        try:
+            at = seconds(timestamp)
+        except ValueError:
+            return timestamp[11:19]
+        return (
+            clock.shown(at, with_day=span.until - span.since > 86400.0)
+            if zero is None
+            else _offset(at - zero)
+        )
+
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    text = ChatText(click.style if color else plain, shown, False)
+    answer = opened.reader.ask(Question(named, *span))
+    found = 0
+    try:
+        moderation = moderation_of(opened, named, *span)
+        for item in answer:
+            found += 1
+            record = None if as_json else record_of(item.line)
+            if as_json:
+                click.echo(item.line)
+            elif record is not None:
+                click.echo(text.line(record, moderation.hit(record)))
+    except StoreError as error:
+        reading.refuse(f"cannot read {opened.store.describe()}: {error}")
+    zone = "since " + clock.shown(zero) if zero is not None else clock.zone_name
+    about = f"{named[0]}/{named[1]}, {clock.shown(span.since)} to {clock.shown(span.until)}"
+    click.echo(f"{about}: {found} records; times are {zone}", err=True)
+    reading.tell(answer.report, clock, *span)
+    raise click.exceptions.Exit(reading.NOTHING if not found or answer.report.unread else 0)
+
+
+def moderation_of(opened: Archive, room: Room, since: float, until: float) -> Moderation:
+    """What moderators did to the messages of a time, also a while after it. Raises StoreError."""
+    from chatlog.archive.lines import record_of
+    from chatlog.archive.moderation import FILTER, LOOK_AHEAD, Moderation
+    from chatlog.archive.reader import Question
+
+    moderation = Moderation()
+    for item in opened.reader.ask(Question(room, since, until + LOOK_AHEAD, FILTER)):
+        record: dict[str, Any] | None = record_of(item.line)
+        if record is not None:
+            moderation.add(record)
+    return moderation
+
+
+def _is_day(text: str) -> bool:
+    return len(text) >= 8 and text[:4].isdigit() and "-" in text and ":" not in text
+
+
+def _offset(seconds: float) -> str:
+    sign, whole = ("-" if seconds < 0 else ""), int(abs(seconds))
+    return f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -1,0 +1,167 @@
+"""What the commands that read the archive have in common: its options, and how missing things are told."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from chatlog.commands.options import UNKNOWN, load
+
+if TYPE_CHECKING:
+    from chatlog.archive.gaps import Report
+    from chatlog.archive.opened import Archive
+    from chatlog.archive.parts import Room
+    from chatlog.archive.times import Reading
+
+#: Exit status: there was nothing.
+NOTHING = 1
+#: Damaged files and gaps that are named; of more, only how many there are is said.
+_NAMED = 10
+
+
+class CannotLook(click.ClickException):
+    """The question makes no sense, or the archive cannot be read."""
+
+    exit_code = UNKNOWN
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.format_message(), file=file or sys.stderr)
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the command because it cannot look."""
+    from chatlog.printable import printable
+
+    raise CannotLook(printable(sentence))
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that reads: where the archive is, and which clock is meant."""
+    for option in (
+        click.option("--utc", is_flag=True, help="Times are UTC; else they are those of this machine."),
+        click.option(
+            "--archive",
+            metavar="DIRECTORY|URL",
+            help="Read this archive instead of the configuration's: a directory, s3://, gs:// or az://.",
+        ),
+        click.option(
+            "-c",
+            "--config",
+            "path",
+            default="chatlog.yaml",
+            show_default=True,
+            type=click.Path(dir_okay=False),
+            help="The configuration that names the archive.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def opened(path: str, archive: str | None) -> Archive:
+    """The archive that the options name. Ends the command where there is none."""
+    from chatlog.archive.opened import open_archive
+    from chatlog.config.settings import ArchiveSettings, Settings
+    from chatlog.store.store import StoreError
+
+    if archive is None:
+        settings = load(path, UNKNOWN)
+    elif "://" in archive:
+        settings = Settings(archive=ArchiveSettings(url=archive))
+    else:
+        settings = Settings(archive=ArchiveSettings(directory=archive))
+    try:
+        return open_archive(settings, time.time, spool=archive is None)
+    except StoreError as error:
+        refuse(f"cannot read the archive: {error}")
+
+
+def clock(utc: bool) -> Reading:
+    """How times are read and shown."""
+    from chatlog.archive.times import Reading
+
+    return Reading(time.time(), UTC if utc else None)
+
+
+def moment(reading: Reading, text: str | None, otherwise: float, option: str) -> float:
+    """The time that an option names. Ends the command for what is none."""
+    from chatlog.archive.times import TimeError
+
+    if text is None:
+        return otherwise
+    try:
+        return reading.since(text)
+    except TimeError as error:
+        refuse(f"{option}: {error}")
+
+
+def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) -> list[Room]:
+    """The rooms that somebody named, or all there are. Ends the command for one that is not there, with those
+    that are near."""
+    from chatlog.archive.opened import near
+    from chatlog.config.room_names import parse_room
+    from chatlog.status.natural import natural
+    from chatlog.store.store import StoreError
+
+    try:
+        there = archive.rooms()
+    except StoreError as error:
+        refuse(f"cannot read {archive.store.describe()}: {error}")
+    if not there:
+        refuse(f"{archive.store.describe()} is empty: nothing has been stored in it yet")
+    if not names and every:
+        return sorted(there, key=lambda room: natural(f"{room[0]}/{room[1]}"))
+    found: list[Room] = []
+    for name in names:
+        bare = name.strip().lstrip("#@").lower()
+        same = [room for room in sorted(there) if room[1] == bare]
+        if len(same) > 1:
+            refuse(f"{name} is there on both platforms: write {' or '.join('/'.join(room) for room in same)}")
+        try:
+            room = (
+                same[0] if same else tuple(parse_room(name, "" if "/" in name or "." in name else "twitch"))
+            )
+        except ValueError as error:
+            refuse(str(error))
+        if room not in there:
+            alike = near(room, there)
+            hint = f"; there is {', '.join(alike)}" if alike else ""
+            refuse(f"there is no room {room[0]}/{room[1]} in {archive.store.describe()}{hint}")
+        found.append(room)
+    return list(dict.fromkeys(found))
+
+
+def tell(report: Report, reading: Reading, since: float, until: float, room: str = "") -> None:
+    """Say on the standard error what an answer does not hold."""
+    from chatlog.archive.formats.text import missing_text
+    from chatlog.printable import printable
+
+    about = f"{room}: " if room else ""
+    for gap in report.gaps[:_NAMED]:
+        click.secho(about + missing_text(gap, reading.shown), fg="yellow", err=True)
+    if len(report.gaps) > _NAMED:
+        click.secho(f"{about}and {len(report.gaps) - _NAMED} more gaps", fg="yellow", err=True)
+    for unread in report.unread[:_NAMED]:
+        click.secho(printable(f"{about}cannot be read: {unread.name}: {unread.why}"), fg="red", err=True)
+    if len(report.unread) > _NAMED:
+        click.secho(f"{about}and {len(report.unread) - _NAMED} more files cannot be read", fg="red", err=True)
+
+
+def days_back(now: float, days: int) -> float:
+    """The time so many days ago."""
+    return now - 86400.0 * days
+
+
+def user_filter(users: tuple[str, ...]) -> tuple[str, ...]:
+    """People as filters have them: names in lower case, or ``id:1234``."""
+    return tuple(_user(user) for user in users)
+
+
+def _user(text: str) -> str:
+    bare = text.strip().rpartition("/")[2].lstrip("@").lower()
+    return f"id:{bare[3:].strip()}" if bare.startswith("id:") else bare

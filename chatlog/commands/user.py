@@ -1,0 +1,129 @@
+"""``chatlog user``: where a person wrote, under which names, and what moderators did."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatlog.commands import reading
+
+if TYPE_CHECKING:
+    from chatlog.archive.people import Person
+    from chatlog.archive.reader import Answer
+
+
+@click.command()
+@click.argument("who", metavar="PLATFORM/NAME|PLATFORM/id:1234")
+@click.option("--room", "rooms", multiple=True, metavar="ROOM", help="Only in this room; may be given again.")
+@click.option("--since", metavar="TIME", help="From then on. [default: 90d]")
+@click.option("--until", metavar="TIME", help="Before then.")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@reading.options
+def user(
+    who: str,
+    rooms: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+    path: str,
+    archive: str | None,
+    utc: bool,
+) -> None:
+    """Say in which rooms a person wrote, on which days, under which names, and what moderators did.
+
+    Ends with 0 if there is something, 1 if there is nothing, 2 if it cannot look.
+    """
+    from chatlog.archive.matching import Filter
+    from chatlog.archive.people import person_of
+    from chatlog.archive.reader import Question
+    from chatlog.store.store import StoreError
+
+    platform, slash, name = who.strip().lower().partition("/")
+    if not slash or platform not in ("twitch", "kick") or not name:
+        reading.refuse(f"{who!r} is nobody; write twitch/NAME, kick/NAME or twitch/id:1234")
+    opened = reading.opened(path, archive)
+    clock = reading.clock(utc)
+    start = reading.moment(clock, since, reading.days_back(clock.now, 90), "--since")
+    end = reading.moment(clock, until, clock.now + 60.0, "--until")
+    there = [room for room in reading.rooms_named(opened, rooms) if room[0] == platform]
+    wanted = Filter(users=reading.user_filter((name,)))
+    answers = [opened.reader.ask(Question(room, start, end, wanted)) for room in there]
+    try:
+        person = person_of(_records(answers))
+        if name.startswith("id:"):
+            pass
+        elif person.ids:
+            # The same person may have had other names.
+            known = Filter(users=tuple(f"id:{id}" for id in person.ids))
+            answers = [opened.reader.ask(Question(room, start, end, known)) for room in there]
+            person = person_of(_records(answers))
+    except StoreError as error:
+        reading.refuse(f"cannot read {opened.store.describe()}: {error}")
+    if as_json:
+        click.echo(json.dumps(_facts(who, person), separators=(",", ":")))
+    else:
+        for line in _lines(who, person, clock.zone_name):
+            click.echo(line)
+    for room, answer in zip(there, answers, strict=True):
+        reading.tell(answer.report, clock, start, end, "/".join(room))
+    damaged = any(answer.report.unread for answer in answers)
+    raise click.exceptions.Exit(reading.NOTHING if not person.rooms or damaged else 0)
+
+
+def _records(answers: list[Answer]) -> Iterator[dict[str, Any]]:
+    from chatlog.archive.lines import record_of
+    from chatlog.verify.progress import Progress
+
+    progress = Progress(sys.stderr, os.environ)
+    for number, answer in enumerate(answers):
+        progress.step("rooms", number, len(answers))
+        for item in answer:
+            if (record := record_of(item.line)) is not None:
+                yield record
+    progress.clear()
+
+
+def _lines(who: str, person: Person, zone: str) -> Iterator[str]:
+    from chatlog.printable import printable
+
+    if not person.rooms:
+        yield f"nothing of {printable(who)} in this time"
+        return
+    for title, seen in (("names", person.names), ("ids", person.ids)):
+        for value, (first, last) in sorted(seen.items(), key=lambda item: item[1][1], reverse=True):
+            yield printable(f"{title:6} {value}  {first[:10]} to {last[:10]}")
+    yield ""
+    rooms = sorted(person.rooms.items(), key=lambda item: -item[1].messages)
+    width = max(len(name) for name, _ in rooms)
+    for name, there in rooms:
+        done = [f"{there.kinds[kind]} {kind}s" for kind in ("timeout", "ban", "delete") if there.kinds[kind]]
+        days = f"{there.messages} messages on {len(there.days)} days"
+        period = f"{there.first[:10]} to {there.last[:10]}"
+        yield printable(f"{name:{width}}  {days}, {period}{''.join(f', {what}' for what in done)}")
+    yield "days are those of UTC"
+
+
+def _facts(who: str, person: Person) -> dict[str, Any]:
+    return {
+        "who": who,
+        "names": [
+            {"name": name, "first": first, "last": last} for name, (first, last) in person.names.items()
+        ],
+        "ids": [{"id": id, "first": first, "last": last} for id, (first, last) in person.ids.items()],
+        "rooms": [
+            {
+                "room": room,
+                "messages": there.messages,
+                "kinds": dict(there.kinds),
+                "days": dict(sorted(there.days.items())),
+                "first": there.first,
+                "last": there.last,
+            }
+            for room, there in person.rooms.items()
+        ],
+    }
