@@ -1,0 +1,161 @@
+"""The archive read back from a terminal: what is found, what is missing, how a question without sense ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.cli import commands
+from tests.reading.world import MIDNIGHT, World, gap, said
+
+HOUR = 3600.0
+DAY = "2025-12-29"
+
+
+class CommandTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.root = self.mktemp()
+        self.world = World(self.root)
+        self.world.put(
+            MIDNIGHT + 10 * HOUR,
+            [
+                said(MIDNIGHT + 10 * HOUR, "good morning", "ann", id="1", badges="moderator/1"),
+                said(MIDNIGHT + 10 * HOUR + 1, "=cmd|' /C calc'!A0", "bob", id="2"),
+                gap(MIDNIGHT + 10 * HOUR + 2, MIDNIGHT + 10 * HOUR + 62),
+                said(MIDNIGHT + 10 * HOUR + 70, "Good night", "ann", id="3"),
+            ],
+        )
+
+    def run_it(self, *arguments: str) -> Result:
+        return CliRunner().invoke(commands, [*arguments, "--utc", "--archive", self.world.archive])
+
+
+class SearchTests(CommandTestCase):
+    def test_a_text(self) -> None:
+        """What was said is found whatever its case, the newest first, with its time and who said it."""
+        result = self.run_it("search", "GOOD", "--since", DAY)
+        self.assertEqual(
+            result.stdout.splitlines(),
+            ["2025-12-29 10:01:10 ann: Good night", "2025-12-29 10:00:00 @ann: good morning"],
+        )
+        self.assertEqual(result.exit_code, 0)
+        self.assertIn("UTC", result.stderr)
+        self.assertIn("not recorded from 2025-12-29 10:00:02 to 2025-12-29 10:01:02", result.stderr)
+
+    def test_records(self) -> None:
+        """--json gives the records as they are in the archive."""
+        result = self.run_it("search", "--user", "bob", "--since", DAY, "--json")
+        self.assertEqual(json.loads(result.stdout)["id"], "2")
+
+    def test_context(self) -> None:
+        """--context shows what was said around it."""
+        result = self.run_it("search", "calc", "--since", DAY, "--context", "1")
+        self.assertIn("good morning", result.stdout)
+        self.assertIn("> bob", result.stdout)
+
+    def test_nothing(self) -> None:
+        """Status 1 if nothing was found."""
+        self.assertEqual(self.run_it("search", "nobody said this", "--since", DAY).exit_code, 1)
+
+    def test_questions_without_sense(self) -> None:
+        """Each is refused in one sentence, with status 2."""
+        for arguments, words in (
+            (("search",), "what to look for"),
+            (("search", "x", "--since", "soon"), "'soon' is not a time"),
+            (("search", "x", "--since", DAY, "--until", "2025-12-28"), "not later"),
+            (("search", "(", "--regex"), "no pattern"),
+            (("search", "x", "--room", "twitch/b"), "there is twitch/a"),
+            (("search", "x", "--room", "https://example.com/a"), "no address"),
+            (("log", "a", "2025-13-01"), "is not a time"),
+            (("user", "ann"), "twitch/NAME"),
+            (("export", "a", "--offset", "soon"), "--offset"),
+        ):
+            result = self.run_it(*arguments)
+            self.assertEqual(result.exit_code, 2, arguments)
+            self.assertIn(words, result.stderr)
+            self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+
+    def test_a_damaged_object(self) -> None:
+        """The rest is found, the damage is named, and the status tells."""
+        path = self.world.put(MIDNIGHT + 11 * HOUR, [said(MIDNIGHT + 11 * HOUR, "good")])
+        os.truncate(path, 20)
+        result = self.run_it("search", "good", "--since", DAY)
+        self.assertEqual(len(result.stdout.splitlines()), 2)
+        self.assertIn("cannot be read: 2025/12/29/twitch/a/twitch_a_20251229_1100.jsonl.zst", result.stderr)
+        self.assertEqual(result.exit_code, 1)
+
+
+class LogTests(CommandTestCase):
+    def test_a_day(self) -> None:
+        """A day of a room in order, with what is missing where it is missing."""
+        lines = self.run_it("log", "a", DAY).stdout.splitlines()
+        self.assertEqual(lines[0], "10:00:00 @ann: good morning")
+        self.assertIn("not recorded from 10:00:02 to 10:01:02 UTC: connection lost", lines[2])
+        self.assertEqual(lines[3], "10:01:10 ann: Good night")
+
+    def test_times_of_a_video(self) -> None:
+        """Times can be those of a video."""
+        lines = self.run_it("log", "a", DAY, "--relative-to", f"{DAY}T09:59:50").stdout.splitlines()
+        self.assertTrue(lines[0].startswith("0:00:10 "), lines)
+
+    def test_around_a_time(self) -> None:
+        """--around shows five minutes before and after a time of that day."""
+        self.assertEqual(len(self.run_it("log", "a", DAY, "--around", "10:06").stdout.splitlines()), 2)
+
+
+class UserTests(CommandTestCase):
+    def test_a_person(self) -> None:
+        """Rooms, days and names of a person."""
+        result = self.run_it("user", "twitch/ann", "--since", DAY)
+        self.assertIn("twitch/a  2 messages on 1 days", result.stdout)
+        self.assertEqual(result.exit_code, 0)
+
+
+class ExportTests(CommandTestCase):
+    def export(self, form: str, *more: str) -> str:
+        result = self.run_it("export", "a", "--since", DAY, "--until", "2025-12-30", "--format", form, *more)
+        self.assertEqual(result.exit_code, 0, result.output)
+        return result.stdout
+
+    def test_csv(self) -> None:
+        """A table with a header, in which nothing is a formula."""
+        rows = list(csv.DictReader(io.StringIO(self.export("csv"))))
+        self.assertEqual([row["username"] for row in rows], ["ann", "bob", "", "ann"])
+        self.assertTrue(rows[1]["message"].startswith("'="))
+
+    def test_irc(self) -> None:
+        """Lines of IRC, with their ends."""
+        lines = self.export("irc").splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertIn("PRIVMSG #a :good morning", lines[0])
+
+    def test_jsonl_is_the_archive(self) -> None:
+        """The records are those of the archive, byte for byte."""
+        lines = [said(MIDNIGHT + 12 * HOUR + n, f"line {n} \u00e9", id=f"l{n}") for n in range(3)]
+        self.world.put(MIDNIGHT + 12 * HOUR, lines)
+        self.assertEqual(self.export("jsonl").encode().split(b"\n")[4:7], [line.strip() for line in lines])
+
+    def test_a_file(self) -> None:
+        """-o writes a file as a whole."""
+        path = os.path.join(self.root, "out.json")
+        self.export("chatjson", "-o", path)
+        with open(path, encoding="utf-8") as file:
+            chat = json.load(file)
+        self.assertEqual(
+            [one["content_offset_seconds"] for one in chat["comments"]], [36000.0, 36001.0, 36070.0]
+        )
+        self.assertFalse(os.path.exists(f"{path}.part"))
+
+    def test_deleted_messages(self) -> None:
+        """Messages of somebody who was silenced can be left out or marked."""
+        ban = said(MIDNIGHT + 10 * HOUR + 80, "", "ann")
+        ban = ban.replace(b'"type":"message"', b'"type":"ban"')
+        self.world.put(MIDNIGHT + 11 * HOUR, [ban])
+        self.assertNotIn("Good night", self.export("text", "--deleted", "drop"))
+        self.assertIn("Good night [banned]", self.export("text", "--deleted", "mark"))
+        self.assertIn("Good night\n", self.export("text"))
