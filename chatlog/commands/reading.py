@@ -104,7 +104,6 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
     """The rooms that somebody named, or all there are. Ends the command for one that is not there, with those
     that are near."""
     from chatlog.archive.opened import near
-    from chatlog.config.room_names import parse_room
     from chatlog.status.natural import natural
     from chatlog.store.store import StoreError
 
@@ -134,6 +133,13 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
             refuse(f"there is no room {room[0]}/{room[1]} in {archive.store.describe()}{hint}")
         found.append(room)
     return list(dict.fromkeys(found))
+
+
+def _parsed(name: str) -> Room:
+    from chatlog.config.room_names import parse_room
+
+    platform, channel = parse_room(name, "" if "/" in name or "." in name else "twitch")
+    return platform, channel
 
 
 def tell(report: Report, reading: Reading, since: float, until: float, room: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The archive read back from a terminal: what is found, what is missing, how a question without sense ends."""
+"""The archive read back from a terminal: what is found, what is missing, and how nonsense is refused."""
 
 from __future__ import annotations
 
