@@ -122,9 +122,7 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
         if len(same) > 1:
             refuse(f"{name} is there on both platforms: write {' or '.join('/'.join(room) for room in same)}")
         try:
-            room = (
-                same[0] if same else tuple(parse_room(name, "" if "/" in name or "." in name else "twitch"))
-            )
+            room = same[0] if same else _parsed(name)
         except ValueError as error:
             refuse(str(error))
         if room not in there:
