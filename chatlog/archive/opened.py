@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -49,12 +48,3 @@ def _look_for_directory(settings: Settings) -> None:
         directory = settings.archive.directory if url is None else unquote(urlsplit(url).path)
         if not os.path.isdir(directory):
             raise StoreError(f"there is no directory {directory!r}", MISSING)
-
-
-def near(room: Room, rooms: Iterable[Room], most: int = 5) -> list[str]:
-    """Rooms whose names are like that of a room that is not there."""
-    names = {f"{platform}/{channel}": channel for platform, channel in rooms}
-    same = [name for name, channel in names.items() if channel == room[1]]
-    alike = difflib.get_close_matches(f"{room[0]}/{room[1]}", names, most, 0.6)
-    part = [name for name, channel in names.items() if len(room[1]) > 2 and room[1] in channel]
-    return list(dict.fromkeys([*same, *alike, *sorted(part)]))[:most]

@@ -103,7 +103,7 @@ def moment(reading: Reading, text: str | None, otherwise: float, option: str) ->
 def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) -> list[Room]:
     """The rooms that somebody named, or all there are. Ends the command for one that is not there, with those
     that are near."""
-    from chatlog.archive.opened import near
+    from chatlog.near_names import near
     from chatlog.status.natural import natural
     from chatlog.store.store import StoreError
 
@@ -126,7 +126,7 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
         except ValueError as error:
             refuse(str(error))
         if room not in there:
-            alike = near(room, there)
+            alike = near("/".join(room), map("/".join, there))
             hint = f"; there is {', '.join(alike)}" if alike else ""
             refuse(f"there is no room {room[0]}/{room[1]} in {archive.store.describe()}{hint}")
         found.append(room)
