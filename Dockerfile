@@ -1,18 +1,18 @@
 FROM python:3.13-slim
 
-RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates \
- && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 1000 --home-dir /app chatlog \
+RUN useradd --system --uid 1000 --home-dir /app chatlog \
  && install -d -o chatlog -g chatlog /app /data
 
 WORKDIR /app
+# The pins first: they change less often than the code.
+COPY requirements requirements
+RUN pip install --no-cache-dir --require-hashes -r requirements/run.txt
 COPY setup.py pyproject.toml README.md LICENSE ./
 COPY chatlog chatlog
 COPY twisted twisted
 # Calling twistd once, as the user who can, writes its list of plugins; else every start would import
 # every plugin there is.
-RUN pip install --no-cache-dir . \
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
  && cd / && twistd --help > /dev/null \
  && rm -rf /app/build /app/*.egg-info
 

@@ -45,7 +45,8 @@ setup(
     # Says that the packages lie beside this file. With it, an editable install puts the checkout itself
     # on the path, and that is how twistd finds the plugin and trial finds the tests.
     package_dir={"": "."},
-    # The lower bounds are the oldest releases that the tests pass with.
+    # Ranges, for those who install it beside other things; requirements/ pins what the checkout itself is
+    # run and tested with. The lower bounds are the oldest releases that the tests pass with (.ci/oldest).
     install_requires=[
         "Twisted[tls]>=26.4",
         "autobahn>=24.4.2",
@@ -58,7 +59,7 @@ setup(
         "click>=8.2",
     ],
     # Looks after a recorder; the recorder itself is twistd's.
-    entry_points={"console_scripts": ["chatlog = chatlog.cli:main"]},
+    entry_points={"console_scripts": ["chatlog = chatlog.__main__:main"]},
     extras_require={
         # What `trial tests` needs.
         "test": ["hypothesis>=6.100", "moto[server]>=5.0.10", "trustme>=1.1"],

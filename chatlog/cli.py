@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from chatlog import __version__
+from chatlog.commands.demo import demo
 from chatlog.commands.export import export
 from chatlog.commands.log import log
 from chatlog.commands.options import config_option, end, load
@@ -53,12 +54,14 @@ def commands() -> None:
 
     The recorder itself is started with: twistd -n chatlog --config chatlog.yaml
 
+    To see how it is, with made-up chat: chatlog demo
+
     Completions: eval "$(_CHATLOG_COMPLETE=bash_source chatlog)", in ~/.bashrc for good; zsh_source and
     fish_source are for these shells.
     """
 
 
-for command in (export, log, rooms, search, status, user, verify):
+for command in (demo, export, log, rooms, search, status, user, verify):
     commands.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
 import shlex
@@ -10,8 +11,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatlog
@@ -44,21 +48,25 @@ def read(name: str) -> str:
     return text
 
 
+def setup_arguments() -> dict[str, Any]:
+    """What setup.py tells setuptools."""
+    call = next(
+        node
+        for node in ast.walk(ast.parse(read("setup.py")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setup"
+    )
+    arguments: dict[str, Any] = {}
+    for keyword in call.keywords:
+        with contextlib.suppress(ValueError):
+            arguments[str(keyword.arg)] = ast.literal_eval(keyword.value)
+    return arguments
+
+
 class SetupTests(SynchronousTestCase):
     """setup.py."""
 
     def setUp(self) -> None:
-        call = next(
-            node
-            for node in ast.walk(ast.parse(read("setup.py")))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setup"
-        )
-        self.arguments: dict[str, Any] = {}
-        for keyword in call.keywords:
-            try:
-                self.arguments[str(keyword.arg)] = ast.literal_eval(keyword.value)
-            except ValueError:
-                continue
+        self.arguments = setup_arguments()
 
     def required(self) -> set[str]:
         """The names of the distributions that are required."""
@@ -156,6 +164,10 @@ class ProcessTests(SynchronousTestCase):
         allowed = read(".dockerignore").splitlines()
         copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
         self.assertIn("chatlog", copied)
+        installs = [line for line in lines if "pip install" in line]
+        self.assertEqual(len(installs), 2)
+        self.assertIn(" --require-hashes -r requirements/run.txt", installs[0])
+        self.assertIn(" --no-deps --no-build-isolation .", installs[1])
         for name in copied:
             self.assertTrue((ROOT / name).exists(), name)
             self.assertIn(f"!{name}", allowed)
@@ -177,13 +189,16 @@ class ProcessTests(SynchronousTestCase):
             self.assertTrue(fly["env"][name].startswith(mount["destination"] + "/"), name)
 
     def test_requirements(self) -> None:
-        """A Procfile build installs the checkout itself: buildpacks look for requirements.txt only."""
+        """A Procfile build installs the checkout itself, with the pins: buildpacks look for requirements.txt
+        only, and pip takes no digests beside a directory."""
         lines = [line for line in read("requirements.txt").splitlines() if not line.startswith("#")]
-        self.assertEqual(lines, ["--editable ."])
+        self.assertEqual(lines, ["--constraint requirements/constraints.txt", "--editable ."])
+        self.assertIn("!requirements", read(".dockerignore").splitlines())
 
     def test_scripts(self) -> None:
         """The scripts can be called."""
-        for name in (".ci/run", "deploy/procfile-check"):
+        scripts = (".ci/run", ".ci/newest", ".ci/oldest", ".ci/pythons", "requirements/renew")
+        for name in (*scripts, "deploy/procfile-check"):
             self.assertTrue(os.access(ROOT / name, os.X_OK), name)
             self.assertTrue(read(name).startswith("#!/usr/bin/env "), name)
 
@@ -196,20 +211,93 @@ class ReadmeTests(SynchronousTestCase):
         section = read("README.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
         return section.partition("```sh\n")[2].partition("```")[0].splitlines()
 
+    def installed(self, heading: str, pins: str) -> list[str]:
+        """The commands of a block behind those that install exactly what is pinned, in a new environment."""
+        environment = ["python3 -m venv venv", ". venv/bin/activate"]
+        pip = [f"pip install -r requirements/{pins}.txt", "pip install --no-deps --no-build-isolation -e ."]
+        lines = self.block(heading)
+        self.assertEqual(lines[:4], environment + pip)
+        return lines[4:]
+
     def test_run_it(self) -> None:
-        """It sets up and runs the daemon with a configuration that is there."""
-        lines = self.block("Run it")
-        self.assertTrue(any(line.endswith("pip install -e .") for line in lines), lines)
-        words = lines[-1].split()
-        self.assertEqual(words[:2], ["twistd", "-n"])
-        self.assertTrue((ROOT / words[words.index("--config") + 1]).is_file())
+        """It sets up and runs the demo; below it is the command for real chat, with a configuration that is
+        there. .ci/run does what it says."""
+        self.assertEqual(self.installed("Run it", "run"), ["chatlog demo"])
+        self.assertIn("\n    twistd -n --pidfile= chatlog --config chatlog.yaml\n", read("README.md"))
+        self.assertIn('block "Run it"', read(".ci/run"))
 
     def test_test_it(self) -> None:
         """It sets up and runs the tests; .ci/run takes it from there."""
-        lines = self.block("Test it")
-        self.assertTrue(any("pip install -e '.[test]'" in line for line in lines), lines)
-        self.assertEqual(lines[-1], "trial tests")
-        self.assertIn("Test it", read(".ci/run"))
+        self.assertEqual(self.installed("Test it", "test"), ["trial tests"])
+        self.assertIn('block "Test it"', read(".ci/run"))
+
+
+class PinTests(SynchronousTestCase):
+    """requirements/, which requirements/renew makes from setup.py."""
+
+    def pins(self, name: str) -> list[tuple[Requirement, int]]:
+        """The requirements of a file, each with the number of its digests."""
+        found: list[tuple[Requirement, int]] = []
+        for line in read(f"requirements/{name}.txt").splitlines():
+            text = line.removesuffix("\\").strip()
+            if text.startswith("--hash="):
+                self.assertRegex(text, r"\A--hash=sha256:[0-9a-f]{64}\Z")
+                found[-1] = (found[-1][0], found[-1][1] + 1)
+            elif text and not text.startswith("#"):
+                found.append((Requirement(text), 0))
+        return found
+
+    def environments(self) -> Iterator[dict[str, str]]:
+        """What markers ask for, where the pins are to be used."""
+        for minor in (11, 12, 13, 14):
+            for system in ("linux", "darwin"):
+                python = {"python_version": f"3.{minor}", "python_full_version": f"3.{minor}.1"}
+                yield {**python, "sys_platform": system, "platform_python_implementation": "CPython"}
+
+    def versions(self, name: str, environment: dict[str, str]) -> dict[str, str]:
+        """What is installed there, with its version."""
+        found: dict[str, str] = {}
+        for requirement, _ in self.pins(name):
+            if requirement.marker is None or requirement.marker.evaluate(environment):
+                [specifier] = requirement.specifier
+                self.assertEqual(specifier.operator, "==")
+                self.assertIsNone(requirement.url)
+                found[canonicalize_name(requirement.name)] = specifier.version
+        return found
+
+    def test_digests(self) -> None:
+        """Every file of every release has its digest, and no index is named."""
+        for name in ("run", "test", "check"):
+            pins = self.pins(name)
+            self.assertGreater(len(pins), 20)
+            for requirement, digests in pins:
+                self.assertGreater(digests, 0, f"{name}: {requirement}")
+            self.assertNotRegex(read(f"requirements/{name}.txt"), r"(?m)^--(?!hash)|://")
+
+    def test_they_fit(self) -> None:
+        """What setup.py asks for is pinned within its ranges on every Python: after a change of setup.py,
+        requirements/renew is to be run."""
+        asked = setup_arguments()
+        extras = asked["extras_require"]
+        build = [line for line in read("requirements/build.in").splitlines() if not line.startswith("#")]
+        run = asked["install_requires"] + build
+        test = run + extras["test"]
+        for name, requirements in (("run", run), ("test", test), ("check", test + extras["check"])):
+            for environment in self.environments():
+                versions = self.versions(name, environment)
+                for requirement in map(Requirement, requirements):
+                    version = versions[canonicalize_name(requirement.name)]
+                    self.assertIn(version, requirement.specifier, requirement.name)
+
+    def test_they_agree(self) -> None:
+        """Whatever is installed in which way, it is the same release."""
+        for environment in self.environments():
+            whole = self.versions("check", environment)
+            self.assertEqual(self.versions("constraints", environment), whole)
+            for name in ("run", "test"):
+                self.assertEqual(self.versions(name, environment).items() - whole.items(), set())
+        build = tomllib.loads(read("pyproject.toml"))["build-system"]["requires"]
+        self.assertEqual(build, [f"setuptools=={whole['setuptools']}"])
 
 
 class ContinuousIntegrationTests(SynchronousTestCase):
@@ -220,7 +308,8 @@ class ContinuousIntegrationTests(SynchronousTestCase):
         environment is missing, which is one failure."""
         checkout = self.mktemp()
         os.makedirs(f"{checkout}/.ci")
-        shutil.copy(ROOT / ".ci/run", f"{checkout}/.ci/run")
+        for name in ("run", "common.sh"):
+            shutil.copy(ROOT / f".ci/{name}", f"{checkout}/.ci/{name}")
         with open(f"{checkout}/README.md", "w", encoding="utf-8") as file:
             file.write("\n".join(["# X", "", "## Test it", "", "```sh", *commands, "```", ""]))
         ran = subprocess.run(["bash", f"{checkout}/.ci/run"], capture_output=True, timeout=60)

@@ -1,0 +1,131 @@
+"""``chatlog demo``: the recorder with its own look-alike servers, as one command in the foreground."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from chatlog.commands.troupe import Troupe
+
+#: The usual ports: those of demo.yaml, and the page's.
+PORTS = {"twitch": 16697, "kick": 16698, "page": 8080}
+#: Seconds until the look-alike servers listen, and until the page answers.
+WITHIN = 30.0
+#: Seconds between two looks at who is still there.
+EVERY = 0.1
+#: The look-alike servers stop by themselves; this is longer than anybody watches.
+_A_YEAR = 31_536_000
+
+_CONFIG = """\
+# Written anew by every `chatlog demo`. demo.yaml of the source is the same, for two terminals.
+twitch:
+  server: ircs://127.0.0.1:{twitch}
+  ca_file: {ca}
+  channels: [pixelharbor, moonlit_kitchen, speedforest]
+kick:
+  server: ws://127.0.0.1:{kick}/app/demo
+  lookup: http://127.0.0.1:{kick}/api/v2/channels/{{slug}}
+  channels: [copper-fox, tide_watch]
+recorder:
+  directory: {data}
+  rotate_interval: 20s            # so that there is something to see; the default is 1h
+archive:
+  directory: {archive}
+uploader:
+  compression: zstd
+http:
+  listen: 127.0.0.1:{page}
+"""
+
+
+@click.command()
+@click.option(
+    "-d",
+    "--directory",
+    default="demo",
+    show_default=True,
+    type=click.Path(file_okay=False),
+    help="Where everything is written.",
+)
+@click.option("--duration", type=click.FloatRange(min=0), help="End after so many seconds, not at Ctrl-C.")
+def demo(directory: str, duration: float | None) -> None:
+    """Record made-up chat, to see how it is: no account, no network.
+
+    Starts look-alikes of Twitch and Kick on this machine and a recorder that records them, shows the
+    recorder's log and says where the page and the objects are. Ctrl-C ends all of it. Ports that are
+    taken are replaced by others. What was recorded stays in the directory; a further demo goes on there.
+    """
+    from chatlog.commands.troupe import Troupe
+
+    if "${" in directory:
+        raise click.BadParameter("a configuration takes ${ for a variable; choose another directory")
+    home = Path(directory)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with Troupe(home) as troupe:
+            if not (_run(troupe, home, duration) or troupe.asked_to_end):
+                raise click.exceptions.Exit(1)
+    except BlockingIOError:
+        raise click.ClickException(
+            f"a demo is running in {directory} already; end it, or take another --directory"
+        ) from None
+    except OSError as error:
+        raise click.ClickException(f"{directory} cannot be used: {error.strerror}") from None
+    click.echo(f"The demo has ended. In {home / 'archive'}: {len(objects(home))} objects.")
+
+
+def _run(troupe: Troupe, home: Path, duration: float | None) -> bool:
+    """Run until the duration is over or a signal asks for the end; whether all went well."""
+    began = time.monotonic()
+    seen: set[Path] | None = objects(home)
+    if not _start(troupe, home):
+        return False
+    while not troupe.asked_to_end and (duration is None or time.monotonic() - began < duration):
+        if seen is not None and (new := objects(home) - seen):
+            seen = None
+            click.echo(f"The first objects are there. To read one: zstdcat {min(new)} | jq .")
+        time.sleep(EVERY)
+        if not troupe.all_alive():
+            return False
+    return True
+
+
+def _start(troupe: Troupe, home: Path) -> bool:
+    """Start the look-alike servers and, when they listen, the recorder; whether all is well."""
+    ports = {name: troupe.port(port) for name, port in PORTS.items()}
+    told, authority = home / "ports.json", home / "ca.pem"
+    told.unlink(missing_ok=True)
+    servers = ["--twitch-port", str(ports["twitch"]), "--kick-port", str(ports["kick"])]
+    files = ["--ca", str(authority), "--ports", str(told), "--duration", str(_A_YEAR)]
+    troupe.start("simulator", "chatlog.simulator", [*servers, *files], home / "simulator.log")
+    if not troupe.wait_for(told.exists, "the look-alike servers do not listen", WITHIN):
+        return False
+    ports |= json.loads(told.read_text("utf-8"))
+    taken = [f"{PORTS[name]} ({ports[name]} in its place)" for name in PORTS if ports[name] != PORTS[name]]
+    if taken:
+        click.echo(f"Ports that are taken already: {', '.join(taken)}.")
+    path = home / "demo.yaml"
+    path.write_text(configuration(home, ports), "utf-8")
+    click.echo(
+        f"Page: http://127.0.0.1:{ports['page']}/   objects: {home / 'archive'}, five more every 20 seconds"
+        "   end: Ctrl-C"
+    )
+    arguments = ["-n", "--pidfile=", "chatlog", "--config", str(path)]
+    troupe.start("recorder", "twisted.scripts.twistd:run", arguments, program="twistd")
+    return True
+
+
+def configuration(home: Path, ports: dict[str, int]) -> str:
+    """The configuration of a recorder that keeps everything in this directory."""
+    paths = {"ca": "ca.pem", "data": "data", "archive": "archive"}
+    return _CONFIG.format(**ports, **{key: json.dumps(str(home / name)) for key, name in paths.items()})
+
+
+def objects(home: Path) -> set[Path]:
+    """The recordings in the archive."""
+    return set(home.glob("archive/[0-9]*/[0-9]*/[0-9]*/*/*/*.jsonl.zst"))
