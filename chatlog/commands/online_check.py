@@ -3,7 +3,6 @@ read and deleted. Nothing is recorded."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -15,6 +14,7 @@ from twisted.internet.error import NotConnectingError
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
+from chatlog.commands.store_check import StoreCheckFailed, object_key, walk
 from chatlog.config.settings import KickChannel, KickSettings, Secret, Settings, TwitchSettings
 from chatlog.kick.pusher import Closing, Event
 from chatlog.network.dialing import Network
@@ -23,7 +23,7 @@ from chatlog.network.proxies import DIRECT, Proxies
 from chatlog.network.tls import tls_wrapper
 from chatlog.printable import printable
 from chatlog.services import OwnedThreads
-from chatlog.store.store import Store, StoreError
+from chatlog.store.store import Store
 from chatlog.twitch import irc
 from chatlog.twitch.client import TwitchProtocol, is_login_refusal
 from chatlog.twitch.rooms import REFUSALS
@@ -135,34 +135,21 @@ def without_secrets(text: str, settings: Settings) -> str:
 def store_check(
     settings: Settings, reactor: Any, open_store: Callable[[Settings], Store], steps: Steps
 ) -> Deferred[str]:
-    """Write an object, read it back and delete it."""
+    """Walk the whole life of an object."""
     # A thread that hangs in the network does not keep the process from ending.
     threads = OwnedThreads("check", 1, reactor.callFromThread)
-    key = f"chatlog-check-{secrets.token_hex(8)}.txt"
-    return threads.run(_use_store, open_store, settings, key, steps)
+    return threads.run(_use_store, open_store, settings, steps)
 
 
-def _use_store(open_store: Callable[[Settings], Store], settings: Settings, key: str, steps: Steps) -> str:
-    store = open_store(settings)
-    steps.now = f"asking {store.describe()}"
-    store.prepare()
-    steps.now = f"writing {key} to {store.describe()}"
-    data = secrets.token_hex(32).encode("ascii")
-    store.put_new(key, data, {})
-    steps.now = f"reading and deleting {key} in {store.describe()}"
+def _use_store(open_store: Callable[[Settings], Store], settings: Settings, steps: Steps) -> str:
+    def step(words: str) -> None:
+        steps.now = words
+
     try:
-        if b"".join(store.read(key)) != data:
-            raise CheckFailed(f"{store.describe()}: an object was read back with other bytes")
-    finally:
-        try:
-            store.delete(key)
-            gone = True
-        except StoreError:
-            gone = False
-    if not gone:
-        # The daemon never deletes anything.
-        return f"{store.describe()}: wrote and read an object; {key} could not be deleted, and stays there"
-    return f"{store.describe()}: wrote, read and deleted an object"
+        store = open_store(settings)
+        return walk(store, object_key(), step)
+    except StoreCheckFailed as error:
+        raise CheckFailed(str(error)) from None
 
 
 # -- Twitch --------------------------------------------------------------------------------------------

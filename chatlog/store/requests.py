@@ -169,13 +169,17 @@ class Requests:
 
     def list(self, way: Way, prefix: str = "") -> Iterator[Head]:
         """All objects whose keys begin with ``prefix``, in the order of their keys."""
-        # The library lists whole path segments only.
+        # The library lists whole path segments only; at the top of a bucket there may be very many.
         folder = prefix.rpartition("/")[0]
+        after = prefix[:-1] if way.bucket and not folder else ""
         try:
-            for batch in obstore.list(self._clients(way, {}), folder or None):
+            for batch in obstore.list(self._clients(way, {}), folder or None, offset=after or None):
                 for meta in batch:
-                    if str(meta["path"]).startswith(prefix):
+                    key = str(meta["path"])
+                    if key.startswith(prefix):
                         yield _listed(meta)
+                    elif after and key > prefix:
+                        return
         except _ERRORS as error:
             raise self._error(error) from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -19,7 +18,6 @@ from chatlog.commands.online_check import (
     Result,
     Steps,
     TwitchVisit,
-    _use_store,
     check_online,
     without_secrets,
 )
@@ -34,7 +32,6 @@ from chatlog.config.settings import (
     TwitchSettings,
 )
 from chatlog.kick.pusher import Closing
-from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import Store, StoreError
 
 WELCOME = b":tmi.twitch.tv 001 ann :Welcome, GLHF!\r\n"
@@ -169,43 +166,6 @@ class KickTests(SynchronousTestCase):
         said = str(self.failureResultOf(visit.done, CheckFailed).value)
         self.assertEqual(said, "push.example: closed by the server: 4001")
         self.assertTrue(visit.factory.stopped)
-
-
-class Forgetful(DirectoryStore):
-    """Reads other bytes than were written."""
-
-    def read(self, key: str) -> Any:
-        yield b"other"
-
-
-class Eternal(DirectoryStore):
-    """Deletes nothing."""
-
-    def delete(self, key: str) -> None:
-        raise StoreError("not allowed", "refused")
-
-
-class StoreTests(SynchronousTestCase):
-    """The store is used as the uploader uses it."""
-
-    def use(self, kind: type[DirectoryStore]) -> str:
-        self.root = self.mktemp()
-        return _use_store(lambda settings: cast(Store, kind(self.root)), Settings(), "key.txt", Steps())
-
-    def test_written_and_deleted(self) -> None:
-        """Nothing stays behind."""
-        self.assertIn("wrote, read and deleted an object", self.use(DirectoryStore))
-        self.assertEqual(os.listdir(self.root), [])
-
-    def test_other_bytes(self) -> None:
-        """A store that gives back other bytes is not trusted, and nothing stays behind."""
-        error = self.assertRaises(CheckFailed, self.use, Forgetful)
-        self.assertIn("other bytes", str(error))
-        self.assertEqual(os.listdir(self.root), [])
-
-    def test_may_not_delete(self) -> None:
-        """A key that may not delete is as it should be; what stays is told."""
-        self.assertIn("key.txt could not be deleted, and stays there", self.use(Eternal))
 
 
 class AllTests(SynchronousTestCase):

@@ -1,0 +1,102 @@
+"""The whole life of an object in a store, walked once: what the recorder and its tools do with one, and the
+remedy for each step that fails."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+from chatlog.store.store import EXISTS, OBJECT, REFUSED, Store, StoreError
+
+T = TypeVar("T")
+
+
+class StoreCheckFailed(Exception):
+    """The text says which step failed, why, and what to do."""
+
+
+def object_key() -> str:
+    """A key that nobody has used."""
+    return f"chatlog-check-{secrets.token_hex(8)}.txt"
+
+
+def walk(store: Store, key: str, step: Callable[[str], object]) -> str:
+    """Find out what the store can do; create an object, try to create it again, look at it, list it, read it
+    back and delete it. ``step`` is told what is being done, in words that follow "while". What happened, in
+    a sentence. Raises StoreCheckFailed; what was stored is then removed if that is allowed."""
+    name = store.describe()
+    step(f"asking {name} what it can do")
+    how = _done(name, "it cannot be used", store.prepare)
+    data = secrets.token_hex(32).encode("ascii")
+    step(f"writing {key} to {name}")
+    _done(name, f"{key} was not created", lambda: store.put_new(key, data, {}))
+    try:
+        notes = _look(store, name, key, data, step)
+    finally:
+        step(f"deleting {key} from {name}")
+        gone = _is_deleted(store, key)
+    done = "created, looked at, read and deleted" if gone else "created, looked at and read"
+    if not gone:
+        # The daemon never deletes anything.
+        notes.append(f"{key} could not be deleted, and stays there, which hinders nothing")
+    return "; ".join([f"{name}: an object was {done}{f' ({how})' if how else ''}", *notes])
+
+
+def _look(store: Store, name: str, key: str, data: bytes, step: Callable[[str], object]) -> list[str]:
+    """All that is done with an object that is there; what is worth a note."""
+    notes = []
+    step(f"trying to replace {key} in {name}")
+    _replace(store, name, key)
+    step(f"looking at {key} in {name}")
+    head = _done(name, f"{key} cannot be looked at", lambda: store.head(key))
+    if head is None or head.size != len(data):
+        size = (
+            "it is not there" if head is None else f"it is said to have {head.size} bytes and not {len(data)}"
+        )
+        raise StoreCheckFailed(f"{name}: {key} was created, and {size}; what is stored cannot be trusted")
+    step(f"listing {key} in {name}")
+    try:
+        if not any(found.key == key for found in store.list(key)):
+            notes.append(f"{key} is not listed (yet), so chatlog verify may miss what is new")
+    except StoreError as error:
+        notes.append(f"nothing may be listed ({error}), and chatlog verify needs that: give it s3:ListBucket")
+    step(f"reading {key} in {name}")
+    if _done(name, f"{key} cannot be read back", lambda: b"".join(store.read(key))) != data:
+        raise StoreCheckFailed(
+            f"{name}: an object was read back with other bytes; the store, or what is in front of it, alters them"
+        )
+    return notes
+
+
+def _replace(store: Store, name: str, key: str) -> None:
+    try:
+        store.put_new(key, b"other", {})
+    except StoreError as error:
+        # Who is not allowed to replace anything gets the same in other words.
+        if error.kind not in (EXISTS, REFUSED, OBJECT):
+            raise _failed(name, f"a second create of {key} was not refused as it should be", error) from None
+    else:
+        raise StoreCheckFailed(
+            f"{name}: {key} was created a second time, though it was there; the store replaces objects"
+        )
+
+
+def _done(name: str, what: str, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except StoreError as error:
+        raise _failed(name, what, error) from None
+
+
+def _failed(name: str, what: str, error: StoreError) -> StoreCheckFailed:
+    remedy = f" What to do: {error.remedy}." if error.remedy else ""
+    return StoreCheckFailed(f"{name}: {what}: {error}.{remedy}")
+
+
+def _is_deleted(store: Store, key: str) -> bool:
+    try:
+        store.delete(key)
+    except StoreError:
+        return False
+    return True
