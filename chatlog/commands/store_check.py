@@ -64,7 +64,7 @@ def _look(store: Store, name: str, key: str, data: bytes, step: Callable[[str], 
     step(f"reading {key} in {name}")
     if _done(name, f"{key} cannot be read back", lambda: b"".join(store.read(key))) != data:
         raise StoreCheckFailed(
-            f"{name}: an object was read back with other bytes; the store, or what is in front of it, alters them"
+            f"{name}: an object was read back with other bytes; the store or a proxy alters them"
         )
     return notes
 

@@ -24,6 +24,8 @@ _FAILED = re.compile(r"HTTP error: (.{1,200})\s*$")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)")
 #: Where Amazon's machines and containers are asked for their credentials, when there are no others.
 _ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
+_FLAW = re.compile(r"InvalidCertificate\(\s*(\w{1,60})")
+_AUTHORITY = "name the file with its authority in SSL_CERT_FILE, or look at this machine's clock"
 _NO_CREDENTIALS = (
     "there are no credentials in the configuration or the environment, nor has the machine a role"
 )
@@ -114,8 +116,10 @@ def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
     if kind is not None and kind[1] == "Timeout":
         return StoreError("no answer in time", TRANSIENT, "timeout")
     if "certificate" in debug.lower():
-        words = clean(f"the store's certificate is not trusted: {cause[1] if cause else head}")
-        return StoreError(words, REFUSED, "certificate", of_all=True)
+        flaw = _FLAW.search(debug)
+        said = cause[1] if cause else flaw[1] if flaw else ""
+        words = clean(f"the store's certificate is not trusted{f': {said}' if said else ''}")
+        return StoreError(words, REFUSED, "certificate", _AUTHORITY, True)
     if kind is not None and kind[1] == "Connect":
         said = f": {clean(cause[1])}" if cause else ""
         return StoreError(f"cannot connect{said}", TRANSIENT, "connect", of_all=True)

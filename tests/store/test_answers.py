@@ -120,6 +120,8 @@ class ExplainedTests(SynchronousTestCase):
             self.assertEqual((error.kind, error.code, str(error)), (kind, code, words))
         error = explained(GenericError(unanswered("Connect", "invalid peer certificate: Expired")))
         self.assertEqual((error.kind, error.code), (REFUSED, "certificate"))
+        self.assertIn("Expired", str(error))
+        self.assertIn("SSL_CERT_FILE", error.remedy)
         redirect = (
             "Generic S3 error: Received redirect without LOCATION, this normally indicates an incorrect"
         )
