@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from chatlog.journal.journal import Key
 from chatlog.rooms.pool import Pool
@@ -23,8 +23,11 @@ KINDS = (REFUSED, SILENT, UNIDENTIFIED, DISCONNECTED, WAITING)
 LOOKING_UP = "looking up its ids"
 #: The reason of a room whose connection is being made for the first time.
 CONNECTING = "connecting"
-#: Rooms of a group that are named.
+#: Rooms of a group that are named; a larger group is not sorted for it.
 NAMED = 10
+SORTED = 300
+
+T = TypeVar("T")
 
 
 class Problem(NamedTuple):
@@ -69,9 +72,8 @@ class Group:
 
     def facts(self, platform: str) -> dict[str, Any]:
         """Ready for JSON, with the first rooms named."""
-        first = heapq.nsmallest(NAMED, self.members, key=lambda member: natural(member[0]))
         rooms = []
-        for name, raw in first:
+        for name, raw in first_of(self.members, lambda member: member[0]):
             reason = explained(platform, name, self.kind, raw)
             rooms.append({"name": name, "reason": reason.words, "remedy": reason.remedy, "raw": raw})
         return {
@@ -115,6 +117,10 @@ class RoomProblems:
         """The problem of a room of a pool that is not recorded at present."""
         return _problem(room, self._rooms.get((platform, room.name)), now)
 
+    def latest(self, platform: str, room: Room, now: float) -> Problem:
+        """The same, as it was at the latest look."""
+        return self._rooms.get((platform, room.name)) or _problem(room, None, now)
+
     def of_missing(self, platform: str, name: str, raw: str, now: float) -> Problem:
         """The problem of a room that is not in a pool yet."""
         old = self._rooms.get((platform, name))
@@ -123,10 +129,15 @@ class RoomProblems:
 
 
 def _problem(room: Room, old: Problem | None, now: float) -> Problem:
-    connected = any(seat.link.up for seat in room.seats)
-    trouble = next((seat.link.trouble for seat in room.seats if seat.link.trouble), "")
-    state = room.state
-    raw = room.reason
+    seats = room.seats
+    if len(seats) == 1:
+        # As nearly always, and there may be thousands of them.
+        seat = seats[0]
+        connected, trouble, state, raw = seat.link.up, seat.link.trouble, seat.state, seat.reason
+    else:
+        connected = any(seat.link.up for seat in seats)
+        trouble = next((seat.link.trouble for seat in seats if seat.link.trouble), "")
+        state, raw = room.state, room.reason
     if state is State.REFUSED:
         kind = REFUSED
     elif state is State.SILENT and connected:
@@ -142,6 +153,14 @@ def _problem(room: Room, old: Problem | None, now: float) -> Problem:
     else:
         kind, raw = WAITING, state.value if connected else CONNECTING
     return Problem(kind, old.since if old is not None and old.kind == kind else now, raw)
+
+
+def first_of(members: Sequence[T], name: Callable[[T], str]) -> list[T]:
+    """The few that are named, in the order in which people look for names. Of a great many it does not matter
+    which, and to sort them would take long."""
+    if len(members) > SORTED:
+        members = members[:NAMED]
+    return heapq.nsmallest(NAMED, members, key=lambda member: natural(name(member)))
 
 
 def explained(platform: str, name: str, kind: str, raw: str) -> Reason:

@@ -4,7 +4,6 @@ with what is recorded."""
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from heapq import nsmallest
 from typing import Any
 
 from chatlog.journal.journal import Key
@@ -15,17 +14,16 @@ from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room, State
 from chatlog.status.absence import HOUR, Absence
 from chatlog.status.activity import SILENCE, Activity
-from chatlog.status.natural import natural
 from chatlog.status.reasons import Reason, is_full, of_connection, of_disk
 from chatlog.status.room_problems import (
     KINDS,
-    NAMED,
     UNWRITTEN,
     Group,
     Moment,
     Problem,
     RoomProblems,
     explained,
+    first_of,
 )
 
 #: What a room's state is called in ``platforms``, as in ``Roster.room``.
@@ -269,7 +267,10 @@ class Roster:
                 if (platform, name) in self._acknowledged:
                     acknowledged += 1
                     continue
-                groups.setdefault(problem.kind, Group(problem.kind)).add(name, problem, since, at)
+                group = groups.get(problem.kind)
+                if group is None:
+                    group = groups[problem.kind] = Group(problem.kind)
+                group.add(name, problem, since, at)
                 if since < wall - grace:
                     late.append(name)
             up = sum(1 for link in pool.links if link.up)
@@ -280,7 +281,7 @@ class Roster:
                 "acknowledged": acknowledged,
                 "states": states,
                 "late": len(late),
-                "late_rooms": nsmallest(NAMED, late, key=natural),
+                "late_rooms": first_of(late, str),
                 "problems": [groups[kind].facts(platform) for kind in KINDS if kind in groups],
                 "connections": len(pool.links),
                 "up": up,
@@ -305,7 +306,7 @@ class Roster:
             since = room.coverage.missing_since
             if since is None:
                 since = self._wanted.get((platform, name), at.wall)
-            yield name, state, self._problems.of(platform, room, at.now), max(since, self._started)
+            yield name, state, self._problems.latest(platform, room, at.now), max(since, self._started)
         for name, raw in self._missing.get(platform, {}).items():
             if name not in pool.rooms:
                 problem = self._problems.of_missing(platform, name, raw, at.now)
