@@ -14,6 +14,7 @@ A connection is paced only after ``begin``: handshakes and logins run at full sp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -41,6 +42,11 @@ class PacedProtocol(ProtocolWrapper):
     _bytes = 0
     _paused_at = 0.0
     _early: IDelayedCall | None = None
+    _after_read: Callable[[], None] | None = None
+
+    def after_each_read(self, call: Callable[[], None]) -> None:
+        """Call ``call()`` whenever a read has been handled."""
+        self._after_read = call
 
     def begin_pacing(self) -> None:
         """From now on read once a tick."""
@@ -73,7 +79,11 @@ class PacedProtocol(ProtocolWrapper):
                 self._pause()
             else:
                 self.factory.pacer.full_reads += 1
-        self.wrappedProtocol.dataReceived(data)
+        try:
+            self.wrappedProtocol.dataReceived(data)
+        finally:
+            if self._after_read is not None:
+                self._after_read()
 
     def _pause(self) -> None:
         self.transport.pauseProducing()
@@ -102,6 +112,7 @@ class PacedProtocol(ProtocolWrapper):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self._stop_pacing()
         ProtocolWrapper.connectionLost(self, reason)
+        self._after_read = None
 
 
 class Paced(WrappingFactory):

@@ -17,6 +17,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatlog.network.gathering import Gathering
 from chatlog.printable import printable
 
 
@@ -51,7 +52,8 @@ def trouble(reason: Failure) -> str:
 
 def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], Any]:
     """A function that puts TLS around a client factory, with the server's certificate checked against
-    ``host``. Raises CertificateAuthorityError when ``ca_file`` cannot be read."""
+    ``host``; what came with one read is delivered together. Raises CertificateAuthorityError when
+    ``ca_file`` cannot be read."""
     if ca_file is None:
         options = optionsForClientTLS(host)
     else:
@@ -65,6 +67,6 @@ def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], 
         options = optionsForClientTLS(host, trustRoot=_WithAuthority(ca_file))
 
     def wrap(factory: IProtocolFactory) -> Any:
-        return TLSMemoryBIOFactory(options, True, factory)
+        return TLSMemoryBIOFactory(options, True, Gathering(factory))
 
     return wrap

@@ -38,9 +38,14 @@ class Arrivals:
         """``data`` has come."""
         self.heard = now
         end = data[-KEPT:]
-        if self._mark in end:
-            self._dated = end
-            self._dated_at = now
+        if self._mark not in end:
+            # Behind it may come a long line that says no time.
+            at = data.rfind(self._mark)
+            if at < 0:
+                return
+            end = data[max(0, at - KEPT // 2) : at + KEPT // 2]
+        self._dated = end
+        self._dated_at = now
 
     def heard_ago(self, now: float, wall: float) -> float:
         """Seconds since everything had come that had been sent until then, ``wall`` being the time of day."""
