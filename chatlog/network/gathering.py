@@ -24,13 +24,14 @@ class Gathered(Protocol):
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self._parts: list[bytes] = []
+        # As it comes, until it is known that somebody below tells the end of a read.
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
 
     def connectionMade(self) -> None:
         # Through TLS to the wrapper below it.
         after_each_read = getattr(self.transport, "after_each_read", None)
         if after_each_read is not None:
-            self.dataReceived = self._parts.append  # type: ignore[method-assign]
+            self.dataReceived = self._parts.append  # type: ignore[method-assign,assignment]
             after_each_read(self.deliver)
         self._inner.makeConnection(self.transport)
 

@@ -99,7 +99,7 @@ class GatheringCase(SynchronousTestCase):
         for message in messages:
             self.server.write(message)
             self.clock.advance(0)
-        data = self.from_server.value()
+        data: bytes = self.from_server.value()
         self.from_server.clear()
         return data
 
