@@ -21,6 +21,9 @@ from chatlog.record import SERVER_CHANNEL
 
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}\Z")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})\Z")
+#: What a part of a name in a certificate may be, and the schemes that come with a certificate.
+_LABEL = re.compile(r"(?:xn--|(?!..--))[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z|\Z")
+_CERTIFIED = frozenset({"ircs", "wss"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}\Z")
 _PREFIX = re.compile(r"[A-Za-z0-9_.=+,-]+(?:/[A-Za-z0-9_.=+,-]+)*\Z")
 _PUSHER_CHANNEL = re.compile(r"[A-Za-z0-9_=@,.;{}-]{1,164}\Z")
@@ -190,9 +193,20 @@ def _split(text: str, *schemes: str) -> SplitResult:
 
 def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
+    if not host.isascii():
+        raise ValueError(f"has a server's name with letters that are not ASCII{_in_ascii(host)}")
     if not is_host(host):
         raise ValueError("names no server that could exist")
+    if parts.scheme in _CERTIFIED and ":" not in host and not all(map(_LABEL.match, host.split("."))):
+        raise ValueError("names a server by a name that no certificate can have; give it one without _")
     return host
+
+
+def _in_ascii(host: str) -> str:
+    try:
+        return f"; write {host.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return ""
 
 
 def is_host(host: str) -> bool:
@@ -203,7 +217,8 @@ def is_host(host: str) -> bool:
         except ValueError:
             return False
         return True
-    return _HOST.match(host) is not None and ".." not in host
+    labels = host.split(".")
+    return _HOST.match(host) is not None and ".." not in host and max(map(len, labels)) <= 63
 
 
 def is_near(host: str) -> bool:
@@ -232,8 +247,8 @@ def url(*schemes: str) -> Kind:
     """An address of a server, without a user and without a query."""
 
     def read(text: str) -> str:
-        _host(_split(_word(text), *schemes))
-        return text
+        _host(_split(text, *schemes))
+        return _word(text)
 
     return Kind(read)
 

@@ -91,6 +91,13 @@ class ValuesTests(ConfigTestCase):
         ]
         self.assert_refused(SHORT + "http: {listen: '%s'}", listen, "is not host:port")
 
+    def test_servers_that_may_be(self) -> None:
+        """Names of containers without TLS, names in their IDNA form, addresses of both families with and
+        without a zone are servers."""
+        for host in ("irc://chat_sim", "ircs://xn--bcher-kva.example.", "ircs://[::1]", "ircs://[fe80::1%eth0]"):
+            self.read(f"twitch: {{channels: [a], server: '{host}:6697'}}")
+        self.read("kick: {channels: [a], server: 'ws://chat_sim:80/app/x'}")
+
     def test_addresses(self) -> None:
         """Addresses have the right scheme, a server, and neither credentials nor a query."""
         irc = "twitch: {channels: [a], server: '%s'}"
@@ -98,11 +105,16 @@ class ValuesTests(ConfigTestCase):
             irc, ["http://a", "irc.chat.twitch.tv:6697", "ircs:", "IRCX://a"], "begins with ircs://"
         )
         self.assert_refused(irc, ["ircs://", "ircs://a b", "ircs://:6697", "irc://a..b"], "names no server")
+        self.assert_refused(irc, [f"ircs://{'a' * 64}.example"], "names no server")
+        self.assert_refused(irc, ["ircs://bücher.example"], "write xn--bcher-kva.example")
+        self.assert_refused(irc, ["ircs://a_b", "ircs://a-.example", "ircs://ab--c.x"], "no certificate")
         self.assert_refused(irc, ["ircs://a:99999", "ircs://a:x", "ircs://[::1"], "cannot be read")
         self.assert_refused(irc, ["ircs://a/x"], "has a path")
         self.assert_refused(irc, ["ircs://a:0"], "port 0")
         self.assert_refused(irc, ["ircs://u:p@a", "ircs://u@a:1"], "user name or a password")
         wss = "kick: {channels: [a], server: '%s'}"
+        self.assert_refused(wss, ["wss://bücher.example/app/x"], "write xn--bcher-kva.example")
+        self.assert_refused(wss, ["wss://a_b/app/x"], "no certificate")
         self.assert_refused(wss, ["https://a/app/x"], "begins with wss:// or ws://")
         self.assert_refused(wss, ["wss://a/app/x?protocol=7", "wss://a/#x", "wss://a/?"], "? or # part")
         s3 = SHORT + "s3: {bucket: bucket, endpoint: '%s'}"
