@@ -64,6 +64,14 @@ _TWITCH = _rows(
     (r"msg_suspended|no_permission\Z", "Twitch does not permit the account to read there", _ANONYMOUS),
     (r"(msg_\w+|[a-z]+_[a-z_]+)\Z", "Twitch refuses the room without saying why in words", _GONE),
 )
+#: What is on the way, and neither a platform's nor the network's fault; it may quote what others would say.
+_PROXY = _rows(
+    (
+        r"\A(?:cannot connect: )?(the proxy .+|what answers at .+ is no HTTP proxy)\Z",
+        "{1}",
+        "Look at the proxy, and at the variable of the environment that names it.",
+    ),
+)
 #: What the lookup of a Kick channel's ids ended with, and what Kick's server says of subscriptions.
 _KICK = _rows(
     (r"looking up its ids\Z", "its id is being looked up on Kick's site", ""),
@@ -75,7 +83,7 @@ _KICK = _rows(
     (r"HTTP 3\d\d\b", "Kick's site has moved", _BY_HAND),
     (r"no (channel )?ids? in (it|the answer)", "Kick's site tells no id of the channel", _BY_HAND),
     (r"HTTP \d\d\d\b", "Kick's site gives no answer that can be used", _BY_HAND),
-    (r"no answer in [\d.]+ seconds", "Kick's site does not answer", _BY_HAND),
+    (r"no answer (in|within) [\d.]+ s", "Kick's site does not answer", _BY_HAND),
     (
         r"has the same chatroom_id as (\S+)",
         "it has the same chatroom_id as {1}, so one of the two is wrong",
@@ -114,12 +122,13 @@ _CONNECTION = _rows(
     (r"(closed by|error from) the server", "{platform}'s server has closed the connection", ""),
     (r"connection (was )?refused", "{platform}'s server takes no connections (connection refused)", _NETWORK),
     (
-        r"dns|getaddrinfo|name or service|name resolution|nodename|no address(es)? associated|not known\b",
+        r"dns|getaddrinfo|name or service|name resolution|nodename|no address(es)? associated|not known\b|"
+        r"has no address|name servers|cannot be the name",
         "the name of {platform}'s server cannot be found (DNS)",
         "Look at the DNS and the network of this machine.",
     ),
     (
-        r"unreachable|no route to host|network is down",
+        r"unreachable|no route to|network is down|no address(es)? of that family",
         "the network leads to no server of {platform}",
         "Look at the network and the firewall of this machine.",
     ),
@@ -139,8 +148,7 @@ _CONNECTION = _rows(
         "what answers does not speak TLS as {platform}'s server does",
         "Look at the server's address in the configuration; somebody may sit between.",
     ),
-    (r"proxy", "the proxy does not let the connection through", "Look at HTTPS_PROXY and at the proxy."),
-    (r"timed? ?out|timeout", "{platform}'s server does not answer", _NETWORK),
+    (r"timed? ?out|timeout|no answer (from .+)?within", "{platform}'s server does not answer", _NETWORK),
     (
         r"no welcome from the server",
         "{platform}'s server takes the connection and then says nothing",
@@ -266,12 +274,12 @@ def of_room(platform: str, raw: str, name: str = "") -> Reason:
     raw = raw.removeprefix("refused: ")
     own = _TWITCH if platform == "twitch" else _KICK
     unknown = f"{name_of(platform)} says: {{raw}}"
-    return _found((own, _ROOM, _CONNECTION), raw, unknown, platform=name_of(platform), name=name)
+    return _found((_PROXY, own, _ROOM, _CONNECTION), raw, unknown, platform=name_of(platform), name=name)
 
 
 def of_lookup(raw: str, name: str) -> Reason:
     """Why the ids of a Kick channel are not known."""
-    reason = _found((_KICK,), raw, "Kick's site says: {raw}", platform="Kick", name=name)
+    reason = _found((_PROXY, _KICK), raw, "Kick's site says: {raw}", platform="Kick", name=name)
     if not reason.known and of_connection("kick", raw).known:
         return Reason("Kick's site, which knows its id, cannot be reached", _BY_HAND.format(name=name))
     return reason
@@ -279,7 +287,7 @@ def of_lookup(raw: str, name: str) -> Reason:
 
 def of_connection(platform: str, raw: str) -> Reason:
     """Why there is no connection to a platform."""
-    return _found((_CONNECTION,), raw, "{raw}", platform=name_of(platform))
+    return _found((_PROXY, _CONNECTION), raw, "{raw}", platform=name_of(platform))
 
 
 def of_disk(raw: str) -> Reason:
