@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from OpenSSL.SSL import Error as OpenSSLError
@@ -197,6 +196,9 @@ def _proxy_agent(network: Network, proxy: Proxy) -> IAgent:
 def retry_after(headers: Headers) -> float:
     """The seconds in ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date, which counts from the
     answer's own. 0.0 for anything else."""
+    # Late as well: few servers ever say it.
+    from email.utils import parsedate_to_datetime
+
     said = _last(headers, b"Retry-After")
     if re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", said, re.ASCII):
         return float(said)
