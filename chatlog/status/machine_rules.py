@@ -157,9 +157,7 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
         "STORE_DOWN" if passing else "STORE_REFUSED",
         CRITICAL if filling else severity if late else NOTE,
         f"the store {does} for {rough_duration(lasted)}{why}. {_kept(facts, used)}",
-        reason.remedy
-        or _sentence(uploads.get("remedy", ""))
-        or ("It is tried again by itself." if passing else ""),
+        _sentence(uploads["remedy"]) or reason.remedy or ("It is tried again by itself." if passing else ""),
         since=since,
         count=uploads["waiting_files"],
         raw=uploads["last_error"] or uploads["state"],
@@ -183,7 +181,7 @@ def _kept(facts: Facts, used: float) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
@@ -206,18 +204,22 @@ def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
         )
     if uploads["quarantined"]:
         count = uploads["quarantined"]
-        oldest_aside = next(iter(uploads.get("aside", ())), None)
-        named = ""
-        if oldest_aside is not None:
-            size = rough_size(oldest_aside["size"])
-            named = f"; the oldest is {oldest_aside['name']} ({size}): {oldest_aside['reason']}"
+        named, raw, remedy = "", "", ""
+        if uploads["aside"]:
+            first = uploads["aside"][0]
+            raw = first["reason"]
+            why = of_store(raw)
+            remedy = f"{why.remedy} " if why.remedy else ""
+            words = f"{first['name']} ({rough_size(first['size'])}): {why.words}"
+            named = f": {words}" if count == 1 else f"; the oldest is {words}"
         yield Condition(
             "FILE_QUARANTINED",
             WARNING,
             f"{many(count, 'file')} cannot be uploaded and stay{'s' if count == 1 else ''} on the disk"
             f"{named}",
-            "The log names each and says why. All others go on, and these are tried again every hour.",
+            f"{remedy}The log names each and says why. All others go on, and these are tried again.",
             count=count,
+            raw=raw,
             brief=f"{many(count, 'file')} cannot be uploaded",
         )
 

@@ -225,6 +225,26 @@ class CauseTests(TableCase):
         self.scene.advance(10)
         self.assertEqual(set(self.codes()), {"UPLOAD_LATE", "SPOOL_FILLING"})
 
+    def test_refused_file(self) -> None:
+        """A file that the store does not take is named, with the reason; what the store's own table knows to
+        do about a store that refuses everything is said."""
+        self.scene.uploads.quarantined = 2
+        self.scene.uploads.aside = [("a.jsonl.zst", 9000, "EntityTooLarge: no", 3, 60.0)]
+        self.scene.advance(10)
+        [condition] = self.scene.facts()["conditions"]
+        self.assertEqual(
+            condition["text"],
+            "2 files cannot be uploaded and stay on the disk; the oldest is a.jsonl.zst (9.0 KB): something "
+            "on the way takes no file of this size",
+        )
+        self.assertIn("Raise the proxy's limit", condition["remedy"])
+        self.scene.uploads.quarantined, self.scene.uploads.aside = 0, ()
+        self.scene.uploads.state, self.scene.uploads.last_error = "refused", "AccessDenied"
+        self.scene.uploads.remedy = "the key needs s3:PutObject"
+        self.scene.advance(10)
+        [condition] = self.scene.facts()["conditions"]
+        self.assertEqual(condition["remedy"], "The key needs s3:PutObject.")
+
     def test_alarm_behind_its_cause(self) -> None:
         """An alarm does not end because something larger hides it."""
         self.scene.pool.remove("room1")
