@@ -49,7 +49,11 @@ class Outcome {
       this.open = false;
       this.say("recorded", "is being recorded");
     } else if (room.state === "refused") {
-      this.fail(`is not recorded: ${room.reason || "the platform refuses it"}`);
+      this.fail(`is not recorded: ${room.reason || "the platform refuses it"}${room.remedy ? `. ${room.remedy}` : ""}`);
+    } else if (room.problem === "unidentified" && room.remedy) {
+      // It is looked up again now and then, so this need not be the last word.
+      this.open = performance.now() - this.began < PATIENCE;
+      this.say("refused", `is not recorded: ${room.reason}. ${room.remedy}`);
     } else {
       const waited = performance.now() - this.began;
       const why = room.reason || NOT_YET[room.state] || room.state;

@@ -45,7 +45,7 @@ function facts() {
     part.dataset.level = level;
     return part;
   }));
-  const since = room.state === "recorded" ? "" : `Not recorded for ${duration(now - room.since)}`;
+  const since = room.state === "recorded" ? "" : `${room.state === "unwritten" ? "Not written" : "Not recorded"} for ${duration(now - room.since)}`;
   $("trouble").hidden = !since;
   say($("trouble"), `${since}${room.reason ? `: ${room.reason}` : ""}${room.acknowledged ? " (acknowledged)" : ""}${room.remedy ? `. ${room.remedy}` : ""}`);
   $("acknowledge").hidden = !canBeAcknowledged(room) && !room.acknowledged;
