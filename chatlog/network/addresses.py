@@ -112,7 +112,8 @@ class _Attempts:
             self._try_next()
         elif not self._under_way:
             self._end()
-            why = ", ".join(self._why)
+            # Sorted, so that the same trouble is told in the same words at every attempt.
+            why = ", ".join(sorted(self._why))
             self.connected.errback(
                 CannotConnect(why if self._count == 1 else f"{why} (all {self._count} addresses)")
             )

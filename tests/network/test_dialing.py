@@ -237,7 +237,7 @@ class ReasonTests(DialCase):
         error = ConnectError(osError=101, string="Network is unreachable")
         self.refuse(0, error)
         self.refuse(1)
-        self.assertEqual(self.why(), "this machine has no route to it, connection refused (all 2 addresses)")
+        self.assertEqual(self.why(), "connection refused, this machine has no route to it (all 2 addresses)")
 
     def test_time_is_for_all(self) -> None:
         """Twenty seconds are for all addresses together, however many there are, and looking up."""
