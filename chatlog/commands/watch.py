@@ -68,7 +68,8 @@ class Watch:
         if isinstance(facts, str):
             lines = [Line("", facts[: max(width, 1) * max(height, 1)], "critical")]
         else:
-            lines = screen(*facts, width, height)
+            # What stands in the last column would go with what is cleared behind it.
+            lines = screen(*facts, max(width - 1, 1), height)
         text = f"{REST_OF_LINE}\r\n".join(self._styled(line) for line in lines)
         self._write(f"{HOME}{text}{REST_OF_LINE}{REST}")
 

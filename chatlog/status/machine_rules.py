@@ -201,6 +201,8 @@ def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
             part="uploads",
             ready=False,
             brief="files wait too long for their upload",
+            # Where none but those waits, more need not be said.
+            explained="FILE_QUARANTINED" if 0 < waiting <= uploads["quarantined"] else "",
         )
     if uploads["quarantined"]:
         count = uploads["quarantined"]

@@ -118,7 +118,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(len(asked), 2)
         self.assertTrue(all(text.startswith(HOME) for text in written))
         self.assertIn("Recording all 3 rooms", written[0])
-        self.assertIn("Recordin…", written[1])
+        self.assertIn("Recordi…", written[1])
 
     def test_nobody_there(self) -> None:
         """A recorder that does not answer is said to be so in its place, and asked again."""

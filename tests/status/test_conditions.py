@@ -245,6 +245,18 @@ class CauseTests(TableCase):
         [condition] = self.scene.facts()["conditions"]
         self.assertEqual(condition["remedy"], "The key needs s3:PutObject.")
 
+    def test_refused_file_that_is_old(self) -> None:
+        """A file that waits for hours because it is refused is told once; /readyz says no all the same."""
+        self.scene.uploads.quarantined = self.scene.uploads.waiting_files = 1
+        self.scene.uploads.oldest_waiting = self.scene.now() - 20_000
+        self.scene.advance(10)
+        self.assertEqual(self.codes(), ["FILE_QUARANTINED"])
+        [failing] = ready(self.scene.status.conditions()).failing
+        self.assertEqual(failing.code, "UPLOAD_LATE")
+        self.scene.uploads.waiting_files = 2
+        self.scene.advance(10)
+        self.assertEqual(set(self.codes()), {"FILE_QUARANTINED", "UPLOAD_LATE"})
+
     def test_alarm_behind_its_cause(self) -> None:
         """An alarm does not end because something larger hides it."""
         self.scene.pool.remove("room1")
