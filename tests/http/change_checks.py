@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote_plus
 
 from tests.http.chromium import Page, PageTrouble
-from tests.http.stage import GHOST, TOKEN
+from tests.http.stage import GHOST, TOKEN, UMLAUT
 from tests.http.visitor import ROWS, Visitor
 
 _OUTCOME = """[...document.querySelectorAll('#outcomes li')].map((item) =>
@@ -177,3 +177,13 @@ class ChangeChecks(Visitor):
         page.press("Escape", 27)
         page.until("!document.querySelector('dialog')")
         self.same(page.run("document.getElementById('changing').hidden"), True)
+
+    def check_token_letters(self) -> None:
+        """A token may have any letters; it is sent as the bytes that it is."""
+        page = self.open("umlaut")
+        page.run("document.getElementById('change').click()")
+        page.until("document.querySelector('dialog input') !== null")
+        page.type(UMLAUT)
+        page.press("Enter", 13)
+        page.until("!document.getElementById('changing').hidden")
+        page.run("document.getElementById('forget').click()")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.http.chromium import Page, PageTrouble
-from tests.http.visitor import BROKEN, CONTRAST, NARROW, PHONE, ROWS, Visitor
+from tests.http.visitor import BROKEN, CONTRAST, NARROW, PHONE, ROWS, WIDE, Visitor
 
 _AXE = """axe.run(document).then(({ violations }) => violations.map((each) =>
   [each.id, each.impact, ...each.nodes.slice(0, 2).map((node) => node.html.slice(0, 90))].join(" ")))"""
@@ -57,7 +57,7 @@ class LookChecks(Visitor):
 
     def check_sticky(self) -> None:
         """However far somebody scrolls, the headline and the heads of the columns stay in sight."""
-        for looks in ({}, PHONE):
+        for looks in (WIDE, PHONE):
             page = self.open("refused", **looks)
             page.until(f"{ROWS} > 100")
             page.run("scrollTo(0, 3000)")

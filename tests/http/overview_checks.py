@@ -21,7 +21,7 @@ class OverviewChecks(Visitor):
             show = self.show(scene)
             page = self.open(scene)
             # How long something has lasted, and how much it is, is told anew every time.
-            page.wait(lambda show=show: self._told() == self._meant(show), 10, "the headline")
+            self._says_it(show)
             text, facts = self._told(), self.on_stage(show.scene.status.snapshot)
             severity = facts["headline"]["severity"]
             self.same(_FIGURES.sub("", page.run("document.title")), f"{text} · Chatlog")
@@ -35,6 +35,9 @@ class OverviewChecks(Visitor):
                         raise PageTrouble(f"{words!r} is not in {each!r}")
             self.same(len(shown), min(6, len(facts["conditions"])))
             self.same(page.run("document.getElementById('problems').hidden"), not facts["conditions"])
+
+    def _says_it(self, show: Show) -> None:
+        self.page.wait(lambda: self._told() == self._meant(show), 10, "the headline")
 
     def _told(self) -> str:
         return _FIGURES.sub("", self.text("headline"))

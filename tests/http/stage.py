@@ -26,6 +26,7 @@ from tests.scene import HALF_PAST_TEN, Scene
 
 #: What a client has to send to change anything.
 TOKEN = "the token of the tests"
+UMLAUT = "schlüssel-鍵"
 #: Words that must be in no answer.
 SECRETS = (TOKEN, "Traceback", "site-packages", "/chatlog/http/")
 
@@ -88,6 +89,7 @@ _ROOMS = {
     "quiet": 1,
     "few": 2,
     "tokenless": 1,
+    "umlaut": 1,
     "five": 5,
     "hostile": 5,
     "holes": 3,
@@ -116,7 +118,8 @@ class Show(Stage):
     """A stage whose time passes, for eyes and browsers."""
 
     def __init__(self, reactor: Any, scene: str, seed: int = 1, port: int = 0) -> None:
-        more: dict[str, Any] = {"token": None} if scene == "tokenless" else {}
+        tokens = {"tokenless": None, "umlaut": Secret(UMLAUT)}
+        more: dict[str, Any] = {"token": tokens[scene]} if scene in tokens else {}
         super().__init__(reactor, 0, time.time() - PASSED.get(scene, 0), listen=f"127.0.0.1:{port}", **more)
         self._reactor = reactor
         self._random = random.Random(seed)

@@ -61,8 +61,9 @@ _TOO_WIDE = """[...document.querySelectorAll('body *')]
   .map((node) => node.outerHTML.slice(0, 80))"""
 TEXT = "document.getElementById('{}').textContent"
 ROWS = "document.querySelectorAll('#table tr').length"
-PHONE = {"width": 360, "height": 740, "phone": True}
-NARROW = {"width": 320, "height": 640, "phone": True}
+WIDE: dict[str, Any] = {"width": 1280, "height": 900}
+PHONE: dict[str, Any] = {"width": 360, "height": 740, "phone": True}
+NARROW: dict[str, Any] = {"width": 320, "height": 640, "phone": True}
 
 
 class Visitor:

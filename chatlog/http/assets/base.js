@@ -74,9 +74,17 @@ export async function ask(address) {
 
 // Change something. Throws as `ask` does.
 export async function send(method, address, token, value) {
-  const options = { method, headers: { Authorization: `Bearer ${token}` }, cache: "no-store" };
+  // A header is made of bytes.
+  const bytes = String.fromCharCode(...new TextEncoder().encode(token));
+  const options = { method, headers: { Authorization: `Bearer ${bytes}` }, cache: "no-store" };
   if (value !== undefined) options.body = JSON.stringify(value);
-  return answered(await fetch(address, { ...options, signal: AbortSignal.timeout(15000) }));
+  let answer;
+  try {
+    answer = await fetch(address, { ...options, signal: AbortSignal.timeout(15000) });
+  } catch {
+    throw new Error("The recorder does not answer.");
+  }
+  return answered(answer);
 }
 
 // -- what is kept in this browser

@@ -42,7 +42,6 @@ async function refusal(token) {
     if (error.code === "bad_room") return "";
     if (error.code === "wrong_token") return "That is not the token of this recorder.";
     if (error.code === "no_token") return "This recorder has no token, so nothing can be changed here. Put http.token into its configuration and send it SIGHUP.";
-    if (error instanceof TypeError && !error.status) return "The recorder does not answer, or a token cannot have such letters.";
     return error.message;
   }
   return "";
