@@ -148,7 +148,13 @@ _CONNECTION = _rows(
         "what answers does not speak TLS as {platform}'s server does",
         "Look at the server's address in the configuration; somebody may sit between.",
     ),
-    (r"timed? ?out|timeout|no answer (from .+)?within", "{platform}'s server does not answer", _NETWORK),
+    (r"timed? ?out|timeout|no answer", "{platform}'s server does not answer", _NETWORK),
+    (
+        r"this machine does not allow",
+        "this machine does not allow the connection",
+        "Look at the firewall and at the rights of the process.",
+    ),
+    (r"no file descriptor", "too many files are open", "Raise the limit of open files (LimitNOFILE)."),
     (
         r"no welcome from the server",
         "{platform}'s server takes the connection and then says nothing",
@@ -158,7 +164,11 @@ _CONNECTION = _rows(
     (r"\A(restart|crash)", "the recorder was not running", ""),
     (r"\Aremoved\Z", "it was not on the list of rooms", ""),
     (r"\Aclock\Z", "the clock of this machine was set", ""),
-    (r"connection (lost|reset|aborted|done|closed)|broken pipe", "the connection was lost", _NETWORK),
+    (
+        r"connection (lost|reset|aborted|done|closed)|broken pipe|broke off|not been closed cleanly",
+        "the connection was lost",
+        _NETWORK,
+    ),
 )
 _DISK = _rows(
     (
