@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.rooms.coverage import Hole
@@ -414,3 +414,20 @@ class ChangeTests(PoolCase):
         self.assertIn(("close",), self.links[1].calls)
         self.assertEqual(pool.states(), {State.RECORDED: 90})
         self.assertIsNone(pool.remove("late"))
+
+
+class CountTests(PoolCase):
+    """What the log says of how many rooms are recorded."""
+
+    def test_all_that_are_on_the_list(self) -> None:
+        """Rooms that cannot be joined yet, because their ids are not known, count among those that are to be
+        recorded."""
+        pool = self.make(3)
+        pool.absent = lambda: 2
+        with capturedLogs() as logged:
+            pool.link_up(self.links[0])
+            for name in list(pool.rooms):
+                pool.acknowledged(self.links[0], name)
+            self.clock.pump([1.0] * 40)
+        lines = [formatEvent(event) for event in logged]
+        self.assertIn("twitch: recording 3 of 5 rooms on 1 connection", lines)

@@ -63,6 +63,41 @@ class RoomTests(StatusCase):
             ("wanted", "the connection was lost", HALF_PAST_TEN + 20),
         )
 
+    def test_reason_of_now(self) -> None:
+        """Why a room is not recorded is why there is no connection now, and not why there was none first."""
+        self.scene.recorded()
+        self.scene.advance(60)
+        [link] = self.scene.links
+        self.scene.down(link, "closed by the server: 4200 closing")
+        self.assertIn("has closed the connection", self.scene.room("room2")["reason"])
+        link.trouble = "cannot connect: connection refused"
+        self.scene.advance(5)
+        room = self.scene.room("room2")
+        self.assertEqual((room["problem"], room["raw"]), ("disconnected", link.trouble))
+        self.assertIn("takes no connections", room["reason"])
+
+    def test_gaps_and_coverage(self) -> None:
+        """A room that was not recorded for a part of today has gaps of today: those that are over, the one
+        that is open, what an earlier process lost, and what was never recorded at all."""
+        self.assertEqual(self.scene.room("room0")["gaps_today"], 1)
+        self.scene.recorded()
+        self.assertEqual(self.scene.room("room0")["gaps_today"], 0)
+        self.scene.advance(60)
+        self.scene.down(self.scene.links[0])
+        self.scene.advance(60)
+        room = self.scene.room("room0")
+        self.assertEqual((room["gaps_today"], room["coverage_today"]), (1, 0.5))
+        self.scene.recorded()
+        self.assertEqual(self.scene.room("room0")["gaps_today"], 1)
+        scene = Scene()
+        scene.status.earlier = lambda: (scene.now() - 1000, {("twitch", "room1"): 650.0})
+        scene.start().recorded()
+        self.addCleanup(scene.stop)
+        scene.advance(1)
+        for name, gaps in (("room0", 0), ("room1", 1)):
+            room = scene.room(name)
+            self.assertEqual((room["gaps_today"], room["coverage_today"] == 1.0), (gaps, not gaps), name)
+
     def test_rate(self) -> None:
         """The rate is what was written in the last minute, and falls to nothing when nothing comes."""
         self.scene.recorded()
