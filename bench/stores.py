@@ -11,6 +11,7 @@ if every server that could be had passed, and at least ``--least`` of them could
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -61,6 +62,8 @@ def tried(server: Server, cache: Cache, options: argparse.Namespace) -> Outcome:
 
 def main(argv: list[str]) -> int:
     """Try all; the exit status."""
+    # So that what was started is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = arguments().parse_args(argv)
     cache = Cache(options.cache, options.build_limit, options.jobs)
     outcomes: list[Outcome] = []
