@@ -11,6 +11,7 @@ if every server that could be had passed, and at least ``--least`` of them could
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -35,7 +36,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--least", type=int, default=0, help="so many must have been tried (0)")
     add("--installed", action="store_true", help="install nothing; skip what is not there")
     add("--build-limit", type=float, default=1500.0, help="seconds that an installation may take (1500)")
-    add("--jobs", type=int, default=1, help="processors that an installation uses (1)")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="processors for installing (%(default)s)")
     add("--cache", type=Path, default=cache_directory(), help="where the servers are kept (%(default)s)")
     add("--keep", default="", metavar="DIR", help="a directory to work in, and to keep")
     add("--table", metavar="FILE", help="write the table there, too")
