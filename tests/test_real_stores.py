@@ -34,6 +34,12 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual({server.dialect for server in SERVERS}, {"s3", "azure", "gcs"})
         self.assertEqual(len({server.name for server in SERVERS}), len(SERVERS))
 
+    def test_documented(self) -> None:
+        """docs/deploy.md says of every server what became of it."""
+        page = (Path(__file__).parent.parent / "docs" / "deploy.md").read_text("utf-8")
+        for server in SERVERS:
+            self.assertIn(server.name, page)
+
     def test_ports(self) -> None:
         """Every port that is given is another one."""
         self.assertEqual(len(set(free_ports(8))), 8)
