@@ -56,7 +56,7 @@ setup(
         "zstandard>=0.23",
         "google-re2>=1.1.20251105",
         "prometheus-client>=0.20",
-        "click>=8.2",
+        "click>=8.2.1",
     ],
     # Looks after a recorder; the recorder itself is twistd's.
     entry_points={"console_scripts": ["chatlog = chatlog.__main__:main"]},

@@ -65,7 +65,7 @@ try() {
     status=$?
     # All that a reader wants to see of the tests that passed is how many they are.
     sed -n '/^=======*$/,$p' tests.log 2>/dev/null
-    grep -E '^(PASSED|FAILED)' tests.log 2>/dev/null | tail -1
+    grep -E '^(PASSED|FAILED)' tests.log 2>/dev/null | tail -1 || tail -20 tests.log 2>/dev/null
     count tests.log "$status" 2>/dev/null
     cd "$checkout" && rm -rf "$work"
 }
