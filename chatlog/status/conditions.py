@@ -67,7 +67,7 @@ def headline(facts: Facts, found: Iterable[Condition]) -> dict[str, str]:
     text = _recording(rooms, recorded)
     briefs = [each.brief for each in shown if each.brief and each.severity == severity][:2]
     if acknowledged and recorded < rooms and severity in (OK, NOTE):
-        briefs.append(f"{acknowledged} of the others {_are(acknowledged)} acknowledged")
+        briefs.append(_acknowledged(acknowledged, rooms - recorded))
     return {"severity": severity, "text": "; ".join([text, *briefs])}
 
 
@@ -85,5 +85,8 @@ def _recording(rooms: int, recorded: int) -> str:
     return f"Recording {recorded} of {rooms} rooms"
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _acknowledged(known: int, missing: int) -> str:
+    are = "is" if known == 1 else "are"
+    if known < missing:
+        return f"{known} of the others {are} acknowledged"
+    return f"the other {are} acknowledged" if known == 1 else f"the other {known} {are} acknowledged"

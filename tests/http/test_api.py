@@ -325,7 +325,7 @@ class AcknowledgeTests(SiteCase):
         self.assertTrue(self.ask("GET /api/v1/rooms/twitch/room1").json["acknowledged"])
         self.assertEqual(
             self.ask("GET /api/v1/headline").json,
-            {"severity": "ok", "text": "Recording 2 of 3 rooms; 1 of the others is acknowledged"},
+            {"severity": "ok", "text": "Recording 2 of 3 rooms; the other is acknowledged"},
         )
         reply = self.ask(f"DELETE {self.path}", BEARER)
         self.assertEqual((reply.status, reply.json["acknowledged"]), (200, False))
