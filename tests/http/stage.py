@@ -101,6 +101,7 @@ SCENES = (
     "quiet",
     "few",
     "tokenless",
+    "umlaut",
     "five",
     "many",
     "refused",
