@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 from chatlog import logs
 from chatlog.network import pacing
 from chatlog.services import StagedService
 from chatlog.spool.spool import Spool, SpoolError
+from chatlog.starter import Starter
 from chatlog.watchdog import show_stacks
 
 #: The exit status when the daemon gives up by itself, so that a supervisor starts it again.
@@ -39,6 +41,10 @@ class Daemon(StagedService):
         #: The log, if it is ours.
         self.console: logs.Console | None = None
         self.on_hangup: Callable[[], None] = lambda: None
+        #: Takes over the signals of the process, if it is ours.
+        self.take_signals: Callable[[], None] = lambda: None
+        #: Whoever started the process.
+        self.starter = Starter(getattr(options, "parent", None))
 
     def setServiceParent(self, parent: Any) -> None:
         # twistd asks the application for its log observer after this and before it logs anything.
@@ -48,16 +54,24 @@ class Daemon(StagedService):
     def startService(self) -> None:
         for warning in self.warnings:
             self._log.warn("{warning}", warning=warning)
+        self._reactor.callWhenRunning(self.take_signals)
         try:
             super().startService()
         except SpoolError as error:
+            if self.starter.waits:
+                self._refuse(str(error))
             self.fail(str(error))
-        else:
-            self._reactor.callWhenRunning(self._take_hangups)
+        self.starter.left()
 
-    def _take_hangups(self) -> None:
-        # Twisted leaves SIGHUP as it is, and then it would end the process.
-        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.on_hangup))
+    def _refuse(self, reason: str) -> None:
+        """End the process while twistd still waits in the foreground, so that its status tells."""
+        self._log.critical("{reason}", reason=reason)
+        self.starter.tell(reason)
+        self._end(FAILED)
+
+    def _end(self, status: int) -> None:
+        self.starter.remove_pidfile()
+        os._exit(status)
 
     def lost_the_disk(self, reason: str) -> None:
         """End the process because the disk can no longer be trusted, and show what every thread is doing:
@@ -72,8 +86,13 @@ class Daemon(StagedService):
         self._failed = True
         self._log.critical("{reason}", reason=reason)
         # twistd itself would report success.
-        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, FAILED)
-        self._reactor.callWhenRunning(self._reactor.stop)
+        self._reactor.addSystemEventTrigger("after", "shutdown", self._end, FAILED)
+        self._reactor.callWhenRunning(self._stop)
+
+    def _stop(self) -> None:
+        # A signal may have come first.
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
 
 
 class Lock(Service):

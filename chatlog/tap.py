@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from twisted.application.service import Service
 from twisted.python import usage
 
-from chatlog import logs
+from chatlog import logs, signals
 from chatlog.alarms.alarms import Alarms
 from chatlog.alarms.webhook import Webhook
 from chatlog.config import config
@@ -109,9 +109,14 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
         mind,
     )
     try:
-        return compose(options.settings, options, world)
+        daemon = compose(options.settings, options, world)
     except (CertificateAuthorityError, StoreError) as error:
         _complain([str(error)])
+    daemon.take_signals = signals.Running(reactor, lambda: daemon.on_hangup()).take
+    before = signals.early()
+    if before is not None:
+        before.clear = daemon.starter.remove_pidfile
+    return daemon
 
 
 @dataclass(frozen=True, slots=True)

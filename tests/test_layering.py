@@ -150,8 +150,8 @@ class LayeringTests(SynchronousTestCase):
                 del below[package]
 
     def test_nothing_imports_the_composition(self) -> None:
-        """Only tap knows everybody; nobody knows tap."""
-        for name in self.modules:
+        """Only tap knows everybody; nobody knows tap, but for what twistd loads."""
+        for name in set(self.modules) - {"chatlog.entry"}:
             self.assertNotIn("chatlog.tap", self.imports[name], name)
 
     def test_the_recorder_knows_no_simulator(self) -> None:

@@ -132,7 +132,7 @@ class PluginTests(SynchronousTestCase):
         self.assertEqual({name for name in imports(source) if name.startswith("chatlog")}, set())
         names: dict[str, Any] = {}
         exec(compile(source, "chatlog_plugin.py", "exec"), names)
-        self.assertEqual((names["chatlog"].tapname, names["chatlog"].module), ("chatlog", "chatlog.tap"))
+        self.assertEqual((names["chatlog"].tapname, names["chatlog"].module), ("chatlog", "chatlog.entry"))
 
 
 class ProcessTests(SynchronousTestCase):

@@ -52,9 +52,7 @@ class ProcessReactor(VirtualReactor):
         self.callLater(0, call, *args)
 
     def callWhenRunning(self, call: Callable[..., Any], *args: Any) -> None:
-        # Signals are none of the simulation's.
-        if call == self.stop:
-            self.callLater(0, self.stop)
+        self.callLater(0, call, *args)
 
     def addSystemEventTrigger(self, phase: str, event: str, call: Any, *args: Any) -> Any:
         self.status = args[0] if args else 0
