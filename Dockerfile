@@ -16,7 +16,8 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
  && cd / && twistd --help > /dev/null \
  && rm -rf /app/build /app/*.egg-info
 
-COPY chatlog.yaml ./
+# And a configuration of your own, if there is one: a pattern may match nothing.
+COPY chatlog.yaml chatlog.local.yam[l] ./
 ENV CHATLOG_DIRECTORY=/data/spool CHATLOG_ARCHIVE=/data/archive AUTOBAHN_USE_NVX=0
 VOLUME /data
 USER chatlog

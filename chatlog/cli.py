@@ -1,4 +1,4 @@
-"""``chatlog``: looking after a recorder from a terminal. The recorder itself is ``twistd chatlog``."""
+"""``chatlog``: a recorder started and looked after from a terminal. It is ``twistd chatlog`` itself."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chatlog.commands.demo import demo
 from chatlog.commands.export import export
 from chatlog.commands.log import log
 from chatlog.commands.options import config_option, end, load
+from chatlog.commands.run import run
 from chatlog.commands.running import rooms, status
 from chatlog.commands.search import search
 from chatlog.commands.user import user
@@ -50,18 +51,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 @click.group(context_settings=_CONTEXT, no_args_is_help=True)
 @click.version_option(__version__, "-V", "--version", prog_name="chatlog", message="%(prog)s %(version)s")
 def commands() -> None:
-    """Look after a recorder of Twitch and Kick chat, and after its archive.
+    """Record Twitch and Kick chat, look after the recorder, and after its archive.
 
-    The recorder itself is started with: twistd -n chatlog --config chatlog.yaml
-
-    To see how it is, with made-up chat: chatlog demo
+    To see how it is, with made-up chat: chatlog demo. To record: chatlog run, which is
+    twistd -n chatlog --config chatlog.yaml
 
     Completions: eval "$(_CHATLOG_COMPLETE=bash_source chatlog)", in ~/.bashrc for good; zsh_source and
     fish_source are for these shells.
     """
 
 
-for command in (demo, export, log, rooms, search, status, user, verify):
+for command in (demo, export, log, rooms, run, search, status, user, verify):
     commands.add_command(command)
 
 
@@ -83,6 +83,7 @@ def check(path: str, online: bool, quiet: bool) -> None:
     proxies, problems, mind = proxies_in(os.environ)
     problems += config.check_directories(settings)
     if not quiet:
+        click.echo(f"# {config.read_for(path)}")
         click.echo(config.describe(settings), nl=False)
         for told in (*proxies.describe(), *(f"Mind: {warning}" for warning in mind)):
             click.echo(f"# {told}")

@@ -38,6 +38,8 @@ class Daemon(StagedService):
         self.show_stacks: Callable[[str], None] = show_stacks
         #: What the operator should know about where this runs.
         self.warnings: list[str] = []
+        #: What they should know besides.
+        self.notes: list[str] = []
         #: The log, if it is ours.
         self.console: logs.Console | None = None
         self.on_hangup: Callable[[], None] = lambda: None
@@ -52,6 +54,8 @@ class Daemon(StagedService):
         super().setServiceParent(parent)
 
     def startService(self) -> None:
+        for note in self.notes:
+            self._log.info("{note}", note=note)
         for warning in self.warnings:
             self._log.warn("{warning}", warning=warning)
         self._reactor.callWhenRunning(self.take_signals)

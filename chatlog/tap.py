@@ -73,7 +73,7 @@ class Options(usage.Options):
         proxies, problems, mind = proxies_in(os.environ)
         problems += config.check_directories(self.settings)
         if self["check"]:
-            sys.stdout.write(config.describe(self.settings))
+            sys.stdout.write(f"# {config.read_for(self['config'])}\n{config.describe(self.settings)}")
             for told in proxies.describe():
                 sys.stdout.write(f"# {told}\n")
             for warning in (*warnings(self.settings, os.environ, read_mounts()), *mind):
@@ -113,6 +113,8 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
     except (CertificateAuthorityError, StoreError) as error:
         _complain([str(error)])
     daemon.take_signals = signals.Running(reactor, lambda: daemon.on_hangup()).take
+    if config.local(options["config"]) != options["config"]:
+        daemon.notes = [f"configuration: {config.read_for(options['config'])}"]
     before = signals.early()
     if before is not None:
         before.clear = daemon.starter.remove_pidfile

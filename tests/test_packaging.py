@@ -159,11 +159,15 @@ class ProcessTests(SynchronousTestCase):
         commands = dict(line.split(" ", 1) for line in lines if line and line[0].isupper())
         self.assertEqual(ast.literal_eval(commands["CMD"]), self.worker())
         self.assertNotIn(commands["USER"], ("root", "0"))
-        self.assertGreater(lines.index(f"USER {commands['USER']}"), lines.index("COPY chatlog.yaml ./"))
+        configuration = lines.index("COPY chatlog.yaml chatlog.local.yam[l] ./")
+        self.assertGreater(lines.index(f"USER {commands['USER']}"), configuration)
         self.assertRegex(commands["FROM"], r"^python:3\.1[1-9]-slim$")
         allowed = read(".dockerignore").splitlines()
         copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
         self.assertIn("chatlog", copied)
+        # Somebody's own, if it is there.
+        copied.remove("chatlog.local.yam[l]")
+        self.assertIn("!chatlog.local.yaml", allowed)
         installs = [line for line in lines if "pip install" in line]
         self.assertEqual(len(installs), 2)
         self.assertIn(" --require-hashes -r requirements/run.txt", installs[0])

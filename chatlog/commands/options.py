@@ -21,7 +21,7 @@ config_option = click.option(
     "path",
     default="chatlog.yaml",
     show_default=True,
-    type=click.Path(dir_okay=False),
+    type=click.Path(),
     help="The configuration file.",
 )
 

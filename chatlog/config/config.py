@@ -7,6 +7,7 @@ may be called ``123``, ``no`` or ``null``. What a key may hold is in ``schema``.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from chatlog.config.values import Kind
 from chatlog.config.yaml_positions import MAX_BYTES, Node, Scalar, Sequence, Unusable, YamlError
 from chatlog.printable import printable
 
-__all__ = ["ConfigError", "check_directories", "describe", "load", "parse"]
+__all__ = ["ConfigError", "check_directories", "describe", "load", "local", "parse", "read_for"]
 
 #: Characters of a single value that are read at most.
 _LONGEST = 4096
@@ -41,8 +42,24 @@ def read_file(path: str) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
+def local(path: str) -> str:
+    """The file that is read for ``path``: ``NAME.local.yaml`` beside ``NAME.yaml`` where it is there, so that
+    nobody has to change a file that comes with Chatlog."""
+    stem, ending = os.path.splitext(path)
+    own = f"{stem}.local{ending}"
+    return own if "\0" not in path and os.path.lexists(own) else path
+
+
+def read_for(path: str) -> str:
+    """Which file is read for ``path``, as a sentence."""
+    own = local(path)
+    instead = "" if own == path else f", which takes the place of {printable(path, 200)}"
+    return f"From {printable(own, 200)}{instead}."
+
+
 def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = read_file) -> Settings:
-    """The settings in the file at ``path``. Raises ConfigError."""
+    """The settings in the file that is read for ``path``. Raises ConfigError."""
+    path = local(path)
     shown = printable(path, 200)
     try:
         data = read(path)
