@@ -6,16 +6,16 @@ may be called ``123``, ``no`` or ``null``. What a key may hold is in ``schema``.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatlog.config import yaml_positions
+from chatlog.config import remedies, yaml_positions
 from chatlog.config.contradictions import contradictions
 from chatlog.config.effective import check_directories, describe
 from chatlog.config.schema import ROOT, Items, Section
 from chatlog.config.settings import RecorderSettings, Settings
+from chatlog.config.unknown_keys import unknown_key
 from chatlog.config.values import Kind
 from chatlog.config.yaml_positions import MAX_BYTES, Node, Scalar, Sequence, Unusable, YamlError
 from chatlog.printable import printable
@@ -64,7 +64,11 @@ def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = r
     try:
         data = read(path)
     except FileNotFoundError:
-        raise ConfigError([f"{shown}: there is no such file"]) from None
+        raise ConfigError([f"{shown}: there is no such file; --config names another"]) from None
+    except IsADirectoryError:
+        raise ConfigError([f"{shown}: this is a directory; name the file in it"]) from None
+    except PermissionError:
+        raise ConfigError([f"{shown}: this user may not read the file; look at its owner and mode"]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError([f"{shown}: the file cannot be read: {reason}"]) from None
@@ -117,7 +121,7 @@ class _Reader:
             if self._is_empty(node, path):
                 return None
         if not isinstance(node, yaml_positions.Mapping):
-            self._wrong_form(node, path, "keys with values")
+            self._wrong_form(node, path, "keys with values", self._meant_keys(section, node))
             return None
         inside = f"{path}." if path else ""
         for line, key in node.twice:
@@ -128,7 +132,7 @@ class _Reader:
             shape = section.keys.get(key)
             if shape is None:
                 self.wrong.add(path)
-                self.problem(inside + _quoted_key(key), f"unknown key{_suggestion(section, key)}", line)
+                self.problem(inside + _quoted_key(key), unknown_key(section, key, child), line)
                 continue
             self.lines[inside + key] = line
             value = self._any(shape, child, inside + key)
@@ -150,7 +154,7 @@ class _Reader:
         if isinstance(node, Scalar) and self._is_empty(node, path):
             return None
         if not isinstance(node, Sequence):
-            self._wrong_form(node, path, f"a list of {shape.called}")
+            self._wrong_form(node, path, f"a list of {shape.called}", _meant_items(node, path))
             return None
         found: list[Any] = []
         seen: dict[Any, int] = {}
@@ -188,7 +192,11 @@ class _Reader:
         try:
             return kind.read(text)
         except ValueError as error:
-            self.problem(path, f"{_shown(node, text, kind.secret)} {error}")
+            plain = text == node.text.strip() and not _is_secret(text, kind.secret)
+            said = str(error) if plain else str(error).partition("; write ")[0]
+            hints = (remedies.variable, remedies.deceiving, remedies.dashes) if plain else ()
+            remedy = next((found for found in (hint(text) for hint in hints) if found), "")
+            self.problem(path, f"{_shown(node, text, kind.secret)} {said}{remedy}")
             return None
 
     def _is_empty(self, node: Scalar, path: str) -> bool:
@@ -208,16 +216,25 @@ class _Reader:
             self.problem(path, f"the value has more than {_LONGEST} characters")
             return None
         if not text.isprintable():
-            self.problem(path, f"{_shown(node, text, secret)} holds a line break or a control character")
+            wrong = "a line break or a control character"
+            remedy = remedies.deceiving(text)
+            self.problem(path, f"{_shown(node, text, secret)} holds {wrong}{remedy}")
             return None
         return text
 
-    def _wrong_form(self, node: Node, path: str, wanted: str) -> None:
+    def _wrong_form(self, node: Node, path: str, wanted: str, remedy: str = "") -> None:
         if isinstance(node, Unusable):
             self.problem(path, node.why, node.line)
             return
         forms = {Scalar: "a single value", Sequence: "a list", yaml_positions.Mapping: "keys with values"}
-        self.problem(path, f"{wanted} must stand here, not {forms[type(node)]}", node.line)
+        self.problem(path, f"{wanted} must stand here, not {forms[type(node)]}{remedy}", node.line)
+
+    @staticmethod
+    def _meant_keys(section: Section, node: Node) -> str:
+        if isinstance(node, Scalar) and node.text:
+            return remedies.write_keys(node.text, list(section.keys))
+        lists = isinstance(node, Sequence) and all(isinstance(item, Scalar) for item in node.items)
+        return "; write channels: in front of the list" if lists and "channels" in section.keys else ""
 
 
 class _Off:
@@ -271,9 +288,13 @@ def _build(section: Section, tree: dict[str, Any]) -> Any:
 def _shown(node: Scalar, text: str, secret: bool) -> str:
     """The value as an error may show it. What came from the environment, or looks like a credential that
     went astray, is not shown."""
-    if secret or "oauth:" in text.lower() or "@" in text:
+    if _is_secret(text, secret):
         return "the value"
     return _quoted(text if text == node.text.strip() else node.text.strip())
+
+
+def _is_secret(text: str, secret: bool) -> bool:
+    return secret or "oauth:" in text.lower() or "@" in text
 
 
 def _quoted(text: str) -> str:
@@ -286,17 +307,14 @@ def _quoted_key(key: str) -> str:
     return key if is_short else "(a key that is not shown)"
 
 
-def _suggestion(section: Section, key: str) -> str:
-    """What was meant, if that can be guessed."""
-    near = difflib.get_close_matches(key.lower().replace("-", "_"), section.keys, 1, 0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
-    elsewhere = [
-        name for name, inner in ROOT.keys.items() if isinstance(inner, Section) and key in inner.keys
-    ]
-    if key in ROOT.keys:
-        return "; it belongs to the top level, so mind the indentation"
-    known = f"; known are {', '.join(section.keys)}"
-    if elsewhere:
-        return f"{known}; or did you mean {' or '.join(f'{name}.{key}' for name in elsewhere)}?"
-    return known
+def _meant_items(node: Node, path: str) -> str:
+    """A list, in place of what was written."""
+    key = path.rpartition(".")[2]
+    if isinstance(node, Scalar) and "oauth:" not in node.text.lower() and "@" not in node.text:
+        return remedies.write_list(key, node.text)
+    if isinstance(node, yaml_positions.Mapping):
+        values = [(name, child) for name, (_, child) in node.entries.items()]
+        pairs = [(name, child.text) for name, child in values if isinstance(child, Scalar)]
+        if len(pairs) == len(values):
+            return remedies.write_items(key, pairs)
+    return ""

@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from chatlog.config.addresses import is_near
 from chatlog.config.endpoint import AUTO, doors_of
-from chatlog.config.values import is_near
 
 _ANONYMOUS = re.compile(r"justinfan[0-9]+\Z")
 _BOTH = "give both, or neither to read anonymously"
@@ -78,9 +79,21 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
             if key in s3 and other not in s3 and f"s3.{other}" not in wrong:
                 yield f"s3.{key}", f"s3.{other} is missing; give both, or neither to use the usual AWS chain"
     elif not archive.get("url"):
-        spool = tree.get("recorder", {}).get("directory", "data")
-        if os.path.abspath(spool) == os.path.abspath(archive.get("directory", "archive")):
-            yield "archive.directory", "this is recorder.directory as well; the two must differ"
+        yield from _directories(tree, "archive.directory", archive.get("directory", "archive"))
+    elif archive["url"].startswith("file://"):
+        yield from _directories(tree, "archive.url", unquote(urlsplit(archive["url"]).path))
+
+
+def _directories(tree: dict[str, Any], key: str, archive: str) -> Iterator[Problem]:
+    spool, place = (
+        os.path.realpath(path) for path in (tree.get("recorder", {}).get("directory", "data"), archive)
+    )
+    if spool == place:
+        yield key, "this is recorder.directory as well; the two must differ"
+    elif place.startswith(f"{spool}/"):
+        yield key, "this lies inside recorder.directory, which is for what waits; put the two side by side"
+    elif spool.startswith(f"{place}/"):
+        yield key, "recorder.directory lies inside of this; put the two side by side"
 
 
 def _endpoint(s3: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:

@@ -6,26 +6,34 @@ half of a sentence that begins with the value.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
-from chatlog.config.room_names import is_address, parse_room
+from chatlog.config import remedies
+from chatlog.config.addresses import (
+    host_of,
+    read_archive_url,
+    read_bucket,
+    read_host,
+    read_irc,
+    read_listen,
+    read_lookup,
+    read_webhook,
+    show_irc,
+    split,
+    word,
+)
+from chatlog.config.room_names import PLATFORMS, is_address, parse_room
 from chatlog.config.settings import Secret
 from chatlog.config.units import parse_duration, parse_size, show_duration, show_size
 from chatlog.naming import CHANNEL, INSTANCE
 from chatlog.record import SERVER_CHANNEL
 
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}\Z")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})\Z")
-#: What a part of a name in a certificate may be, and the schemes that come with a certificate.
-_LABEL = re.compile(r"(?:xn--|(?!..--))[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z|\Z")
-_CERTIFIED = frozenset({"ircs", "wss"})
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}\Z")
 _PREFIX = re.compile(r"[A-Za-z0-9_.=+,-]+(?:/[A-Za-z0-9_.=+,-]+)*\Z")
+_SHELL_VARIABLE = re.compile(r"\$([A-Z][A-Z0-9_]*)\b")
 _PUSHER_CHANNEL = re.compile(r"[A-Za-z0-9_=@,.;{}-]{1,164}\Z")
 
 
@@ -51,7 +59,9 @@ def number(least: int, most: int, why: str = "") -> Kind:
 
     def read(text: str) -> int:
         if re.match(r"-?[0-9]{1,15}\Z", text) is None:
-            raise ValueError("is not a whole number")
+            bare = re.sub(r"[,_' %]", "", text)
+            remedy = f"; write {bare}" if re.match(r"[0-9]{1,15}\Z", bare) else ""
+            raise ValueError(f"is not a whole number{remedy}")
         if not least <= int(text) <= most:
             raise ValueError(f"is not between {least} and {most}{f' ({why})' if why else ''}")
         return int(text)
@@ -61,19 +71,28 @@ def number(least: int, most: int, why: str = "") -> Kind:
 
 def duration(least: str, most: str, why: str = "") -> Kind:
     """A duration within bounds, in seconds."""
-    return _quantity(parse_duration, show_duration, least, most, why)
+    return _quantity(parse_duration, show_duration, ("ms", "s", "m", "h", "d"), (least, most, why))
 
 
 def size(least: str, most: str, why: str = "") -> Kind:
     """A size within bounds, in bytes."""
-    return _quantity(parse_size, show_size, least, most, why)
+    units = ("KB", "MB", "GB", "TB", "KiB", "MiB", "GiB")
+    return _quantity(parse_size, show_size, units, (least, most, why))
 
 
 def _quantity(
-    parse: Callable[[str], Any], show: Callable[[Any], str], least: str, most: str, why: str
+    parse: Callable[[str], Any],
+    show: Callable[[Any], str],
+    units: Sequence[str],
+    limits: tuple[str, str, str],
 ) -> Kind:
+    least, most, why = limits
+
     def read(text: str) -> Any:
-        value = parse(text)
+        try:
+            value = parse(text)
+        except ValueError as error:
+            raise ValueError(f"{error}{remedies.quantity(text, units)}") from None
         if not parse(least) <= value <= parse(most):
             raise ValueError(f"is not between {least} and {most}{f' ({why})' if why else ''}")
         return value
@@ -86,7 +105,7 @@ def choice(*words: str) -> Kind:
 
     def read(text: str) -> str:
         if text not in words:
-            raise ValueError(f"is none of {', '.join(words)}")
+            raise ValueError(f"is none of {', '.join(words)}{remedies.choice(text, words)}")
         return text
 
     return Kind(read)
@@ -103,9 +122,20 @@ def _no_address(text: str, platform: str) -> None:
         raise ValueError(f"is the address of a channel; write its name, {found.name}{where}")
 
 
+def _plain_name(text: str, platform: str) -> str:
+    """The name in ``#NAME`` and ``@NAME``, in lower case. Whoever writes ``twitch/NAME``, as commands take
+    it, is told the name."""
+    _no_address(text, platform)
+    folded = re.sub(r"\A[#@](?=[A-Za-z0-9_-]+\Z)", "", text).lower()
+    prefix, _, name = folded.partition("/")
+    if prefix in PLATFORMS and re.match(r"[a-z0-9_-]+\Z", name):
+        where = "" if prefix == platform else f", under {prefix}.channels"
+        raise ValueError(f"is not the name alone; write {name}{where}")
+    return folded
+
+
 def _login(text: str) -> str:
-    _no_address(text, "twitch")
-    folded = text.removeprefix("#").lower()
+    folded = _plain_name(text, "twitch")
     if folded == SERVER_CHANNEL:
         raise ValueError("is the name under which Chatlog itself keeps what belongs to no room")
     if _LOGIN.match(folded) is None:
@@ -114,8 +144,10 @@ def _login(text: str) -> str:
 
 
 def _slug(text: str) -> str:
-    _no_address(text, "kick")
-    folded = text.lower()
+    folded = _plain_name(text, "kick")
+    name, _, number_ = folded.partition(":")
+    if number_.isdigit() and CHANNEL.match(name):
+        raise ValueError(f"is not the name alone; write {remedies.kick_room(name, number_)}")
     if folded == SERVER_CHANNEL:
         raise ValueError("is the name under which Chatlog itself keeps what belongs to no room")
     if CHANNEL.match(folded) is None:
@@ -125,37 +157,30 @@ def _slug(text: str) -> str:
 
 def _instance(text: str) -> str:
     if INSTANCE.match(text) is None:
-        raise ValueError("is not an instance name (a-z, 0-9, at most 32)")
+        bare = re.sub(r"[^a-z0-9]", "", text.lower())[:32]
+        raise ValueError(f"is not an instance name (a-z, 0-9, at most 32){f'; write {bare}' if bare else ''}")
     return text
 
 
 def _path(text: str) -> str:
     if text.startswith("~"):
         raise ValueError("begins with ~, which only a shell knows; write ${HOME}")
-    return text
-
-
-def _word(text: str) -> str:
-    if " " in text or not text.isascii():
-        raise ValueError("holds a space or a character that is not ASCII")
+    if found := _SHELL_VARIABLE.match(text):
+        raise ValueError(f"begins with a variable of a shell; write ${{{found[1]}}}")
     return text
 
 
 def _secret(text: str) -> Secret:
-    return Secret(_word(text))
+    if _SHELL_VARIABLE.fullmatch(text):
+        raise ValueError("is the name of a variable, and a variable is written ${NAME}")
+    return Secret(word(text))
 
 
 def _token(text: str) -> Secret:
     bare = text[6:] if text[:6].lower() == "oauth:" else text
     if not bare:
         raise ValueError("has nothing behind oauth:")
-    return Secret(_word(bare))
-
-
-def _bucket(text: str) -> str:
-    if _BUCKET.match(text) is None or ".." in text:
-        raise ValueError("is not a bucket's name (letters, digits, - . _)")
-    return text
+    return _secret(bare)
 
 
 def _region(text: str) -> str:
@@ -173,91 +198,14 @@ def _prefix(text: str) -> str:
     return bare
 
 
-def _split(text: str, *schemes: str) -> SplitResult:
-    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise ValueError("cannot be read as an address") from None
-    if parts.scheme not in schemes or "://" not in text:
-        raise ValueError(f"is not an address that begins with {wanted}")
-    if "@" in parts.netloc:
-        raise ValueError("holds a user name or a password; an address must not")
-    if parts.query or parts.fragment or text.endswith(("?", "#")):
-        raise ValueError("has a ? or # part; leave it out")
-    if port == 0:
-        raise ValueError("has the port 0")
-    return parts
-
-
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    if not host.isascii():
-        raise ValueError(f"has a server's name with letters that are not ASCII{_in_ascii(host)}")
-    if not is_host(host):
-        raise ValueError("names no server that could exist")
-    if parts.scheme in _CERTIFIED and ":" not in host and not all(map(_LABEL.match, host.split("."))):
-        raise ValueError("names a server by a name that no certificate can have; give it one without _")
-    return host
-
-
-def _in_ascii(host: str) -> str:
-    try:
-        return f"; write {host.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        return ""
-
-
-def is_host(host: str) -> bool:
-    """Whether ``host`` has the form of a name or of an IP address."""
-    if ":" in host:
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            return False
-        return True
-    labels = host.split(".")
-    return _HOST.match(host) is not None and ".." not in host and max(map(len, labels)) <= 63
-
-
-def is_near(host: str) -> bool:
-    """Whether ``host`` is this machine or one of a private network, so far as its name tells."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host
-    return address.is_loopback or address.is_private
-
-
-def _irc(text: str) -> tuple[str, int, bool]:
-    parts = _split(text, "ircs", "irc")
-    if parts.path not in ("", "/"):
-        raise ValueError("has a path; only a server and a port are wanted")
-    tls = parts.scheme == "ircs"
-    return _host(parts), parts.port or (6697 if tls else 6667), tls
-
-
-def _show_irc(value: tuple[str, int, bool]) -> str:
-    host, port, tls = value
-    return f"{'ircs' if tls else 'irc'}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 def url(*schemes: str) -> Kind:
     """An address of a server, without a user and without a query."""
 
     def read(text: str) -> str:
-        _host(_split(text, *schemes))
-        return _word(text)
+        host_of(split(text, *schemes))
+        return word(text)
 
     return Kind(read)
-
-
-def _lookup(text: str) -> str:
-    if text.count("{slug}") != 1 or set(text.replace("{slug}", "")) & set("{}"):
-        raise ValueError("is not an address with {slug} in it")
-    _host(_split(_word(text), "https", "http"))
-    return text
 
 
 def _subscription(text: str) -> str:
@@ -267,51 +215,11 @@ def _subscription(text: str) -> str:
     return text
 
 
-def _archive_url(text: str) -> str:
-    parts = _split(_word(text), "s3", "gs", "az", "file")
-    if parts.scheme == "file":
-        if parts.netloc or len(parts.path) < 2:
-            raise ValueError("does not have the form file:///directory")
-    else:
-        _bucket(parts.netloc)
-    if {"..", "."} & set(parts.path.split("/")):
-        raise ValueError("has . or .. in its path")
-    return text
-
-
-def _listen(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or re.match(r"[0-9]{1,5}\Z", port) is None or int(port) > 65535:
-        raise ValueError("is not host:port, such as 127.0.0.1:8080")
-    bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
-    if not is_host(bare) or (":" in host and bare == host):
-        raise ValueError("is not host:port, such as 127.0.0.1:8080, or [::]:8080 for all addresses")
-    return text
-
-
 def _yes_or_no(text: str) -> bool:
     known = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
     if text.lower() not in known:
         raise ValueError("is neither true nor false")
     return known[text.lower()]
-
-
-def _host_name(text: str) -> str:
-    if not is_host(text):
-        raise ValueError("is not a host name")
-    return text.lower()
-
-
-def _secret_url(text: str) -> Secret:
-    word = _word(text)
-    try:
-        parts = urlsplit(word)
-        fine = parts.scheme in ("https", "http") and is_host(parts.hostname or "") and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine:
-        raise ValueError("is not an address that begins with https:// or http://")
-    return Secret(word)
 
 
 def _part_level(text: str) -> tuple[str, str]:
@@ -328,18 +236,18 @@ LOGIN = Kind(_login)
 SLUG = Kind(_slug)
 NAME = Kind(_instance)
 PATH = Kind(_path)
-WORD = Kind(_word)
+WORD = Kind(word)
 SECRET = Kind(_secret, secret=True)
 TOKEN = Kind(_token, secret=True)
-BUCKET = Kind(_bucket)
+BUCKET = Kind(read_bucket)
 REGION = Kind(_region)
 PREFIX = Kind(_prefix)
-IRC = Kind(_irc, _show_irc, fills=("host", "port", "tls"))
-LOOKUP = Kind(_lookup, empty_is_off=True)
+IRC = Kind(read_irc, show_irc, fills=("host", "port", "tls"))
+LOOKUP = Kind(read_lookup, empty_is_off=True)
 SUBSCRIPTION = Kind(_subscription)
-ARCHIVE_URL = Kind(_archive_url)
-LISTEN = Kind(_listen, empty_is_off=True)
+ARCHIVE_URL = Kind(read_archive_url)
+LISTEN = Kind(read_listen, empty_is_off=True)
 YES_OR_NO = Kind(_yes_or_no)
-HOST = Kind(_host_name)
-SECRET_URL = Kind(_secret_url, secret=True)
+HOST = Kind(read_host)
+SECRET_URL = Kind(lambda text: Secret(read_webhook(text)), secret=True)
 PART_LEVEL = Kind(_part_level, "=".join)

@@ -100,7 +100,21 @@ class _Place:
                 return found
         if self._above is not None and self._lines[self._above].rstrip() == "...":
             return self._row, "a second YAML document begins here; there can be only one"
-        return self._row, "the indentation does not fit the lines above"
+        return self._row, f"the indentation does not fit the lines above{self._columns()}"
+
+    def _columns(self) -> str:
+        """Where a line may begin here: the columns of the blocks that are open."""
+        spaces = _indentation(self._lines[self._row])
+        open_at: list[int] = []
+        for number in range(self._row):
+            line = self._lines[number]
+            if line.strip() and not line.lstrip().startswith(("#", "---")):
+                here = _indentation(line)
+                open_at = [*(column for column in open_at if column < here), here]
+        if not open_at or spaces in open_at:
+            return ""
+        wanted = " or ".join(map(str, open_at[-4:]))
+        return f": it begins with {_spaces(spaces)}, and those above it with {wanted}"
 
     def _depth(self) -> tuple[int, str] | None:
         # A parser reads ahead in brackets, so it may come to its own limit before it tells of the first.
@@ -177,6 +191,10 @@ class _Place:
         if line.startswith(("- ", "#", "...", "---")) or line == "-" or _KEY.match(line):
             return None
         return number, "a colon is missing, or the space after it"
+
+
+def _spaces(number: int) -> str:
+    return "no space" if number == 0 else "1 space" if number == 1 else f"{number} spaces"
 
 
 def _indentation(line: str) -> int:

@@ -28,6 +28,16 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\Z", re.DOTALL)
+#: How programs, archives and images begin.
+_BINARY = (
+    b"\x7fELF",
+    b"\x1f\x8b",
+    b"\x89PNG",
+    b"PK\x03\x04",
+    b"\x28\xb5\x2f\xfd",
+    b"%PDF-",
+    b"SQLite format",
+)
 #: What YAML takes for "nothing" where it stands without quotes.
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 
@@ -85,6 +95,8 @@ def decode(data: bytes) -> str:
     """The text of a file in UTF-8, with or without a byte order mark. Raises YamlError."""
     if len(data) > MAX_BYTES:
         raise YamlError(1, f"the file has more than {MAX_BYTES} bytes, which is no configuration")
+    if other := _no_text(data):
+        raise YamlError(1, other)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,6 +108,20 @@ def decode(data: bytes) -> str:
         code = f"U+{ord(forbidden[0]):04X}"
         raise YamlError(line, f"the file holds the control character {code}, which YAML does not allow")
     return text
+
+
+def _no_text(data: bytes) -> str:
+    """What the file is, if it is in another encoding or no text at all; ``""`` where that cannot be seen."""
+    save = "save it as UTF-8"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        return f"the file is UTF-16 or UTF-32 text (some editors call it Unicode); {save}"
+    start = data[:4000]
+    for first in (0, 1):
+        if len(start) > 8 and not any(start[first::2]) and start[1 - first :: 2].isascii():
+            return f"the file is UTF-16 text; {save}"
+    if start.startswith(_BINARY) or start.count(0) > len(start) // 10 + 1:
+        return "the file is no text; give the path of a configuration"
+    return ""
 
 
 def compose(text: str, loader: Any = None) -> Node | None:

@@ -58,7 +58,7 @@ s3:
             SHORT + "http: {zzz: 1}": "known are listen",
             SHORT + "uploader: {directory: x}": "did you mean recorder.directory or archive.directory?",
             SHORT + "alarms: {url: x}": "unknown key; known are webhook, ",
-            SHORT + "recorder: {<<: {detail: basic}}": "recorder.<<: unknown key",
+            SHORT + "recorder: {<<: {detail: basic}}": "recorder.<<: YAML merge keys are not",
             SHORT + "kick: {channels: [{name: x, slug: y}]}": "kick.channels[0].name: unknown key",
             SHORT + "kick: {channels: [{slug: x, chatroom_id: 5}, {slug: y, chatroom_id: 5}]}": (
                 "kick.channels[1]: x has the chatroom_id 5 already"
@@ -129,7 +129,7 @@ s3:
         os.mkdir(directory)
         for path, words in {
             f"{directory}/none.yaml": "there is no such file",
-            directory: "cannot be read: Is a directory",
+            directory: "this is a directory; name the file in it",
             "a\0b": "cannot be read",
             "a\nb": "a\\nb: there is no such file",
         }.items():

@@ -94,7 +94,12 @@ class ValuesTests(ConfigTestCase):
     def test_servers_that_may_be(self) -> None:
         """Names of containers without TLS, names in their IDNA form, addresses of both families with and
         without a zone are servers."""
-        for host in ("irc://chat_sim", "ircs://xn--bcher-kva.example.", "ircs://[::1]", "ircs://[fe80::1%eth0]"):
+        for host in (
+            "irc://chat_sim",
+            "ircs://xn--bcher-kva.example.",
+            "ircs://[::1]",
+            "ircs://[fe80::1%eth0]",
+        ):
             self.read(f"twitch: {{channels: [a], server: '{host}:6697'}}")
         self.read("kick: {channels: [a], server: 'ws://chat_sim:80/app/x'}")
 
@@ -128,7 +133,8 @@ class ValuesTests(ConfigTestCase):
             subscribe, ["chatrooms.4.v2", "{x}.{channel_id}", "a b {channel_id}"], "Pusher channel"
         )
         url = SHORT + "archive: {url: '%s'}"
-        self.assert_refused(url, ["ftp://a", "/srv/x", "bucket"], "begins with s3://")
+        self.assert_refused(url, ["ftp://a", "bucket"], "begins with s3://")
+        self.assert_refused(url, ["/srv/x"], "write file:///srv/x, or archive.directory: /srv/x")
         self.assert_refused(url, ["file://host/x", "file:///"], "file:///directory")
         self.assert_refused(url, ["s3://", "gs://a", "az://a b"[:6]], "bucket")
         self.assert_refused(url, ["s3://bucket/../x", "file:///a/../b"], ". or .. in its path")

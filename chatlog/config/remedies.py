@@ -1,0 +1,133 @@
+"""What to write instead, for those who wrote something that is nearly right. Every function gives the rest of
+a sentence, beginning with ``; ``, or ``""`` where there is nothing to be guessed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+# Longer ones may be credentials that lost their place.
+_NAME = re.compile(r"[A-Za-z0-9_#.-]{1,25}\Z")
+_SHELL = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)|%([A-Za-z_][A-Za-z0-9_]*)%|\{\{ *([A-Za-z_]\w*) *\}\}")
+#: Characters that nobody sees, or that are taken for others: they come with what is copied from pages.
+_DECEIVING = {
+    "\u00a0": "a no-break space",
+    "\u200b": "a space without width",
+    "\u200c": "a character without width",
+    "\u200d": "a character without width",
+    "\u2060": "a character without width",
+    "\ufeff": "a byte order mark",
+    "\u201c": "a curly quote",
+    "\u201d": "a curly quote",
+    "\u2018": "a curly quote",
+    "\u2019": "a curly quote",
+    "\u2013": "a long dash",
+    "\u2014": "a long dash",
+    "\uff1a": "a wide colon",
+    "\u3000": "a wide space",
+}
+#: Words for units, by what is meant.
+_UNITS = {
+    "ms": "ms msec msecs millisecond milliseconds",
+    "s": "s sec secs second seconds",
+    "m": "m min mins minute minutes",
+    "h": "h hr hrs hour hours",
+    "d": "d day days",
+    "KB": "k kb kilobyte kilobytes ko",
+    "MB": "m mb megabyte megabytes mo",
+    "GB": "g gb gigabyte gigabytes go",
+    "TB": "t tb terabyte terabytes to",
+    "KiB": "ki",
+    "MiB": "mi",
+    "GiB": "gi",
+}
+_MINUTES = re.compile(r"([0-9]{1,6})\s*h[a-z]*\s*([0-9]{1,6})\s*m[a-z]*\Z", re.IGNORECASE)
+
+
+def write_list(key: str, text: str) -> str:
+    """A single value where a list belongs."""
+    words = [word.strip("'\"") for word in re.split(r"[\s,;]+", text.strip(" ,;[]")) if word]
+    if words and all(word.startswith("-") and _NAME.match(word[1:]) for word in words):
+        return f"; there is a space between - and a name: - {words[0][1:]}"
+    if "${" in text:
+        words = ['"${NAME}"']
+    elif not words or len(words) > 20 or not all(map(_NAME.match, words)):
+        return f"; write {key}: [one, two]"
+    return f"; write {key}: [{', '.join(words)}]"
+
+
+def write_items(key: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Keys with values (the values as text, ``""`` for none) where a list belongs."""
+    if not pairs or len(pairs) > 20 or not all(_NAME.match(name) for name, _ in pairs):
+        return f"; write {key}: [one, two]"
+    if not any(value for _, value in pairs):
+        return f"; write {key}: [{', '.join(name for name, _ in pairs)}]"
+    if key == "channels" and all(value.isdigit() for _, value in pairs):
+        return f"; write {key}: [{', '.join(kick_room(*pair) for pair in pairs)}]"
+    if key == "levels" and all(map(str.isalpha, (value for _, value in pairs))):
+        return f"; write {key}: [{', '.join(f'{name}={value}' for name, value in pairs)}]"
+    return f"; a list has a dash before each of its items, or is written {key}: [one, two]"
+
+
+def kick_room(name: str, number: str) -> str:
+    """A channel of Kick's with its id."""
+    return f"{{slug: {name.lower()}, chatroom_id: {number}}}"
+
+
+def write_keys(text: str, keys: Sequence[str]) -> str:
+    """A single value where keys with values belong."""
+    for key in keys:
+        if text.startswith(f"{key}:"):
+            return f"; the space after the colon is missing ({key}: ...)"
+        if re.match(rf"{key}\s*=", text):
+            return f"; a key ends with a colon ({key}: ...)"
+    if "channels" in keys and _NAME.match(text):
+        return f"; write channels: [{text}] below it"
+    if "directory" in keys and text.startswith(("/", "./")):
+        return "; write directory: in front of the path"
+    return f"; such as {keys[0]}: ..., one on a line and indented"
+
+
+def variable(text: str) -> str:
+    """A variable in the way of a shell."""
+    found = _SHELL.search(text)
+    return f"; a variable is written ${{{next(filter(None, found.groups()))}}}" if found else ""
+
+
+def dashes(text: str) -> str:
+    """Items of a list that have become one, because a dash stands further in than those above it."""
+    return "; the dashes of a list stand exactly below each other" if " - " in text else ""
+
+
+def deceiving(text: str) -> str:
+    """A character that looks like another, or like nothing."""
+    for sign in text:
+        if sign in _DECEIVING:
+            return f"; it holds {_DECEIVING[sign]} (U+{ord(sign):04X}), so type it anew"
+    return ""
+
+
+def quantity(text: str, units: Sequence[str]) -> str:
+    """A duration or a size in other words; ``units`` are those that there are."""
+    both = _MINUTES.match(text)
+    if both and "m" in units:
+        return f"; write {int(both[1]) * 60 + int(both[2])}m"
+    match = re.match(r"([0-9]{1,15}(?:[.,][0-9]{1,9})?)\s*([A-Za-z]+)\Z", text)
+    if match is None:
+        return ""
+    number, word = match[1].replace(",", "."), match[2].lower()
+    meant = [unit for unit in units if word in _UNITS.get(unit, "").split()]
+    return f"; write {number}{meant[0]}" if len(meant) == 1 else ""
+
+
+def choice(text: str, words: Sequence[str]) -> str:
+    """One of a few words, nearly."""
+    folded = text.lower()
+    if folded in words:
+        return f"; write {folded}"
+    if folded in ("no", "false", "off", "never", "disabled", "null") and "none" in words:
+        return "; write none"
+    near = [word for word in words if folded and (word.startswith(folded) or folded.startswith(word))]
+    near = near or difflib.get_close_matches(folded, words, 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,42 @@
+"""Keys that are not known: what was meant, as far as that can be guessed."""
+
+from __future__ import annotations
+
+import difflib
+
+from chatlog.config import remedies
+from chatlog.config.schema import ROOT, Section
+from chatlog.config.yaml_positions import Node, Scalar
+
+
+def unknown_key(section: Section, key: str, value: Node) -> str:
+    """What is said of a key that is not known."""
+    if key == "<<":
+        return "YAML merge keys are not supported; write out the keys that are meant"
+    if deceived := remedies.deceiving(key):
+        return f"unknown key{deceived}"
+    if "slug" in section.keys and key.lower() in ("name", "channel", "login"):
+        return "unknown key; did you mean slug?"
+    if "slug" in section.keys and isinstance(value, Scalar) and value.text.isdigit() and key.isascii():
+        known = {"id": "chatroom_id or channel_id"}.get(key.lower())
+        if known is not None:
+            return f"unknown key; did you mean {known}?"
+        if "id" not in key.lower():
+            return f"unknown key; write {remedies.kick_room(key, value.text)}"
+    return f"unknown key{_suggestion(section, key)}"
+
+
+def _suggestion(section: Section, key: str) -> str:
+    """What was meant, if that can be guessed."""
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), section.keys, 1, 0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    elsewhere = [
+        name for name, inner in ROOT.keys.items() if isinstance(inner, Section) and key in inner.keys
+    ]
+    if key in ROOT.keys:
+        return "; it belongs to the top level, so mind the indentation"
+    known = f"; known are {', '.join(section.keys)}"
+    if elsewhere:
+        return f"{known}; or did you mean {' or '.join(f'{name}.{key}' for name in elsewhere)}?"
+    return known
