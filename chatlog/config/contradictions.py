@@ -79,21 +79,22 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
             if key in s3 and other not in s3 and f"s3.{other}" not in wrong:
                 yield f"s3.{key}", f"s3.{other} is missing; give both, or neither to use the usual AWS chain"
     elif not archive.get("url"):
-        yield from _directories(tree, "archive.directory", archive.get("directory", "archive"))
+        yield from _directories(tree, "archive.directory", archive.get("directory"))
     elif archive["url"].startswith("file://"):
         yield from _directories(tree, "archive.url", unquote(urlsplit(archive["url"]).path))
 
 
-def _directories(tree: dict[str, Any], key: str, archive: str) -> Iterator[Problem]:
-    spool, place = (
-        os.path.realpath(path) for path in (tree.get("recorder", {}).get("directory", "data"), archive)
-    )
-    if spool == place:
-        yield key, "this is recorder.directory as well; the two must differ"
-    elif place.startswith(f"{spool}/"):
-        yield key, "this lies inside recorder.directory, which is for what waits; put the two side by side"
-    elif spool.startswith(f"{place}/"):
-        yield key, "recorder.directory lies inside of this; put the two side by side"
+def _directories(tree: dict[str, Any], key: str, archive: str | None) -> Iterator[Problem]:
+    spool = tree.get("recorder", {}).get("directory", "data")
+    # Told of the one that is given.
+    names = (key, "recorder.directory") if archive is not None else ("recorder.directory", key)
+    given, other = (os.path.realpath(archive or "archive" if name == key else spool) for name in names)
+    if given == other:
+        yield names[0], f"this is {names[1]} as well; the two must differ"
+    elif given.startswith(f"{other.rstrip('/')}/"):
+        yield names[0], f"this lies inside {names[1]}; put the two side by side"
+    elif other.startswith(f"{given.rstrip('/')}/"):
+        yield names[0], f"{names[1]} lies inside of this; put the two side by side"
 
 
 def _endpoint(s3: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
