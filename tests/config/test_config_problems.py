@@ -193,7 +193,7 @@ s3:
             SHORT + "s3: {bucket: bucket}\narchive: {url: 's3://bucket'}", "archive.url: s3 is given"
         )
         self.assert_problem(
-            SHORT + "recorder: {directory: ./archive/}", "archive.directory: this is recorder"
+            SHORT + "recorder: {directory: ./archive/}", "recorder.directory: this is archive"
         )
         self.read(SHORT + "recorder: {directory: archive}\ns3: {bucket: bucket}")
 
