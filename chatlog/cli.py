@@ -76,17 +76,12 @@ def check(path: str, online: bool, quiet: bool) -> None:
     nothing is recorded, and a recorder that runs is not disturbed. Exit status 0: all is well, 1: it is
     not.
     """
-    from chatlog.config import config
-    from chatlog.network.proxies import proxies_in
+    from chatlog.preflight import examine
 
     settings = load(path)
-    proxies, problems, mind = proxies_in(os.environ)
-    problems += config.check_directories(settings)
+    told, problems = examine(path, settings, os.environ)
     if not quiet:
-        click.echo(f"# {config.read_for(path)}")
-        click.echo(config.describe(settings), nl=False)
-        for told in (*proxies.describe(), *(f"Mind: {warning}" for warning in mind)):
-            click.echo(f"# {told}")
+        click.echo(told, nl=False)
     for problem in problems:
         click.echo(problem, err=True)
     fine = not problems

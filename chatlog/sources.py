@@ -14,7 +14,7 @@ from chatlog.counters import Counters
 from chatlog.files import Files
 from chatlog.network import pacing
 from chatlog.network.dialing import Network
-from chatlog.network.tls import tls_wrapper
+from chatlog.network.tls import CertificateAuthorityError, tls_wrapper
 from chatlog.record import SERVER_CHANNEL, Encode
 from chatlog.recorder.recorder import Recorder
 from chatlog.rooms.coverage import Hole
@@ -142,9 +142,12 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
 
 def check_authorities(settings: Settings) -> None:
     """Raises CertificateAuthorityError if one that is named cannot be used."""
-    for section in (settings.twitch, settings.kick):
+    for name, section in (("twitch", settings.twitch), ("kick", settings.kick)):
         if section is not None:
-            tls_wrapper("localhost", section.ca_file)
+            try:
+                tls_wrapper("localhost", section.ca_file)
+            except CertificateAuthorityError as error:
+                raise CertificateAuthorityError(f"{name}.ca_file: {error}") from error
 
 
 class Platforms:

@@ -29,6 +29,7 @@ from chatlog.network.dialing import Network
 from chatlog.network.http import http_client
 from chatlog.network.proxies import DIRECT, Proxies, proxies_in
 from chatlog.network.tls import CertificateAuthorityError
+from chatlog.preflight import examine
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder.commits import Threads
 from chatlog.recorder.recorder import Recorder
@@ -70,14 +71,11 @@ class Options(usage.Options):
             self.settings = config.load(self["config"], os.environ)
         except config.ConfigError as error:
             _complain(error.problems)
-        proxies, problems, mind = proxies_in(os.environ)
-        problems += config.check_directories(self.settings)
         if self["check"]:
-            sys.stdout.write(f"# {config.read_for(self['config'])}\n{config.describe(self.settings)}")
-            for told in proxies.describe():
-                sys.stdout.write(f"# {told}\n")
-            for warning in (*warnings(self.settings, os.environ, read_mounts()), *mind):
-                sys.stdout.write(f"# Mind: {warning}\n")
+            told, problems = examine(self["config"], self.settings, os.environ)
+            sys.stdout.write(told)
+        else:
+            problems = [*proxies_in(os.environ)[1], *config.check_directories(self.settings)]
         if problems:
             _complain(problems)
         if self["check"]:

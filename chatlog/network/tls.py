@@ -61,8 +61,11 @@ def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], 
             with open(ca_file, "rb") as file:
                 load_pem_x509_certificates(file.read())
         except (OSError, ValueError) as error:
+            # What follows is advice for programmers.
+            why = str(error).partition(". See ")[0]
             raise CertificateAuthorityError(
-                f"{ca_file}: no certificate authority can be read from it ({error})"
+                f"{ca_file}: no certificate can be read from it; it has to be PEM, which begins with "
+                f"-----BEGIN CERTIFICATE----- ({why})"
             ) from error
         options = optionsForClientTLS(host, trustRoot=_WithAuthority(ca_file))
 

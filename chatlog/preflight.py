@@ -1,0 +1,92 @@
+"""What can be known of a configuration before anything is started: the same for ``chatlog check`` and for
+``twistd chatlog --check``. Nothing is connected to, made or left behind."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from chatlog.config import config
+from chatlog.config.ephemeral import warnings
+from chatlog.config.settings import Settings
+from chatlog.mounts import read_mounts
+from chatlog.network.proxies import proxies_in
+from chatlog.network.tls import CertificateAuthorityError
+from chatlog.sources import check_authorities
+from chatlog.store.archive import open_store
+from chatlog.store.store import StoreError
+
+#: What stores take for a new bucket: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
+#: and the same for Google Cloud Storage and for containers of Azure.
+_NEW_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
+
+
+class Findings(NamedTuple):
+    """``told`` is what a configuration means, as YAML with comments. With ``problems`` nothing can be
+    started."""
+
+    told: str
+    problems: list[str]
+
+
+def examine(path: str, settings: Settings, environ: Mapping[str, str]) -> Findings:
+    """Look at the settings that were read for ``path``."""
+    proxies, problems, mind = proxies_in(environ)
+    problems = [*problems, *config.check_directories(settings), *_refusals(settings)]
+    mind = [*warnings(settings, environ, read_mounts()), *mind, *_doubts(settings)]
+    comments = [*proxies.describe(), *(f"Mind: {warning}" for warning in mind)]
+    told = "".join(f"# {comment}\n" for comment in comments)
+    return Findings(f"# {config.read_for(path)}\n{config.describe(settings)}{told}", problems)
+
+
+def _refusals(settings: Settings) -> Iterator[str]:
+    """What would keep the parts from being made."""
+    sections = (settings.twitch, settings.kick)
+    files = [section.ca_file for section in sections if section is not None and section.ca_file is not None]
+    # What cannot be read at all is told already.
+    if all(os.access(path, os.R_OK) and os.path.isfile(path) for path in files):
+        try:
+            check_authorities(settings)
+        except CertificateAuthorityError as error:
+            yield str(error)
+    try:
+        open_store(settings)
+    except StoreError as error:
+        yield str(error)
+
+
+def _doubts(settings: Settings) -> Iterator[str]:
+    """What may well be a mistake, and keeps nothing from recording."""
+    if settings.s3 is not None and not _NEW_BUCKET.match(settings.s3.bucket):
+        yield (
+            f"s3.bucket: {settings.s3.bucket} is a name that no store gives to a new bucket (3 to 63 of a-z, "
+            "0-9, - and .); look whether it is spelt like that"
+        )
+    if settings.http.listen is not None:
+        yield from _listening(settings.http.listen)
+
+
+def _listening(listen: str) -> Iterator[str]:
+    host, _, port = listen.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        # A name; whose it is shows when it is listened on.
+        return
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((str(address), int(port)))
+    except OSError as error:
+        why = {
+            errno.EADDRINUSE: "something listens there; if it is not this recorder, take another port",
+            errno.EADDRNOTAVAIL: "this machine does not have the address; 0.0.0.0 stands for all that it has",
+            errno.EACCES: "ports below 1024 are for the administrator; take one above",
+        }.get(error.errno or 0, error.strerror or "it cannot be listened on")
+        yield f"http.listen: {listen}: {why}. Without it everything is recorded, and there is no page"

@@ -1,0 +1,82 @@
+"""What is known of a configuration before anything is started."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import socket
+from pathlib import Path
+
+from click.testing import CliRunner
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.cli import commands
+from chatlog.config import config
+from chatlog.preflight import Findings, examine
+from chatlog.tap import Options
+
+
+class PreflightTests(SynchronousTestCase):
+    """``chatlog check`` and ``twistd chatlog --check``."""
+
+    def setUp(self) -> None:
+        self.home = Path(self.mktemp()).absolute()
+        self.home.mkdir(parents=True)
+        self.path = self.home / "chatlog.yaml"
+
+    def write(self, text: str) -> Path:
+        """A configuration whose directories can be made."""
+        places = f"recorder: {{directory: {self.home}/data}}\n"
+        self.path.write_text(f"{places}{text}")
+        return self.path
+
+    def examined(self, text: str) -> Findings:
+        """What is found in a configuration."""
+        path = str(self.write(text))
+        return examine(path, config.load(path, {}), {})
+
+    def test_a_file_that_is_no_certificate(self) -> None:
+        """It is a problem before the start, not at it; key, file and remedy are named, and the library's
+        advice for programmers is left out."""
+        for platform in ("twitch", "kick"):
+            junk = self.home / "junk.pem"
+            junk.write_text("-----BEGIN NONSENSE-----\n")
+            [problem] = self.examined(f"{platform}: {{channels: [ann], ca_file: '{junk}'}}").problems
+            self.assertIn(f"{platform}.ca_file: {junk}: no certificate can be read from it", problem)
+            self.assertIn("PEM", problem)
+            self.assertNotIn("https://", problem)
+
+    def test_what_may_be_a_mistake(self) -> None:
+        """An address that is not this machine's or is taken, and a bucket that no store would make, are
+        told and keep nothing from starting."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            for more, words in (
+                ("http: {listen: '192.0.2.1:8080'}", "this machine does not have the address"),
+                (f"http: {{listen: '127.0.0.1:{port}'}}", "something listens there"),
+                ("s3: {bucket: My_Bucket, endpoint: 'https://s3.example'}", "no store gives to a new bucket"),
+            ):
+                found = self.examined(f"twitch: {{channels: [ann]}}\narchive: {{}}\n{more}")
+                self.assertEqual(found.problems, [])
+                self.assertIn(f"# Mind: {more.partition(':')[0]}.", found.told)
+                self.assertIn(words, found.told)
+
+    def test_both_say_the_same(self) -> None:
+        """The two commands print the same and end with the same status."""
+        self.home.joinpath("junk.pem").write_text("junk")
+        for text in (
+            "twitch: {channels: [ann]}\nhttp: {listen: '192.0.2.1:80'}",
+            f"twitch: {{channels: [ann], ca_file: '{self.home}/junk.pem'}}",
+            "twitch: {channels: shroud}",
+        ):
+            path = str(self.write(text))
+            done = CliRunner().invoke(commands, ["check", "--config", path])
+            told, wrong = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(wrong):
+                ended = self.assertRaises(SystemExit, Options().parseOptions, ["--config", path, "--check"])
+            self.assertEqual((done.stdout, done.stderr), (told.getvalue(), wrong.getvalue()))
+            self.assertEqual(done.exit_code, ended.code)
+            self.assertEqual(sorted(os.listdir(self.home)), ["chatlog.yaml", "junk.pem"])
