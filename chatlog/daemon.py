@@ -65,7 +65,8 @@ class Daemon(StagedService):
             if self.starter.waits:
                 self._refuse(str(error))
             self.fail(str(error))
-        self.starter.left()
+        # Not before: until then the caller waits, and has to be told whatever happens.
+        self._reactor.callWhenRunning(self.starter.left)
 
     def _refuse(self, reason: str) -> None:
         """End the process while twistd still waits in the foreground, so that its status tells."""
@@ -82,6 +83,12 @@ class Daemon(StagedService):
         one of them may have been waiting for it."""
         self.show_stacks(reason)
         self.fail(f"{reason}; chatlog ends, so that a new start can recover")
+
+    def end_at_once(self, reason: str) -> None:
+        """Say why, show what every thread is doing, and end without the reactor, which may be stuck: what is
+        written stays written. May be called from any thread."""
+        self.show_stacks(f"{reason}; chatlog ends, so that a new start can recover")
+        self._end(FAILED)
 
     def fail(self, reason: str) -> None:
         """End the process with a status that makes a supervisor start it again."""

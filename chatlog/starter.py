@@ -44,6 +44,13 @@ class Starter:
             os.write(pipe, f"1 {reason}".encode("ascii", "backslashreplace")[: _SHORT + 2])
             os.close(pipe)
 
+    def give_up(self) -> None:
+        """A signal ends the process before it runs. The caller has the pipe open itself, and would wait for
+        ever."""
+        if self.waits:
+            self.tell("told to end before it ran")
+        self.remove_pidfile()
+
     def remove_pidfile(self) -> None:
         """twistd removes its pidfile only when the reactor has ended well. Removes it where it is ours."""
         path = self._twistd.get("pidfile")
@@ -53,3 +60,28 @@ class Starter:
                     ours = int(file.read(32)) == os.getpid()
                 if ours:
                     os.unlink(path)
+
+
+def unwritable(twistd: Mapping[str, Any] | None) -> list[str]:
+    """What is wrong with the files that twistd was told to write, in sentences: at those it would end with a
+    traceback. Makes nothing."""
+    if twistd is None:
+        return []
+    # The log is opened before twistd changes to its directory, the pidfile afterwards.
+    places = [("pidfile", twistd.get("pidfile"), twistd.get("rundir") or ".")]
+    if twistd.get("logfile") != "-":
+        places.append(("logfile", twistd.get("logfile"), "."))
+    return [problem for option, path, base in places if path and (problem := _unwritable(option, path, base))]
+
+
+def _unwritable(option: str, path: str, base: str) -> str:
+    place = os.path.join(base, path)
+    directory = os.path.dirname(os.path.abspath(place))
+    remedy = "--pidfile= is for none" if option == "pidfile" else "give another path"
+    if os.path.isdir(place):
+        return f"--{option}: {place} is a directory; {remedy}"
+    if not os.path.isdir(directory):
+        return f"--{option}: {directory} is not there; {remedy}"
+    if not os.access(place if os.path.exists(place) else directory, os.W_OK):
+        return f"--{option}: {place} cannot be written by this user; {remedy}"
+    return ""

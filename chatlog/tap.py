@@ -44,6 +44,7 @@ from chatlog.rooms.seats import Room
 from chatlog.services import OwnedThreads
 from chatlog.sources import Platforms, Shared, check_authorities
 from chatlog.spool.spool import Spool
+from chatlog.starter import unwritable
 from chatlog.status.status import Status
 from chatlog.store.archive import open_store
 from chatlog.store.store import Store, StoreError
@@ -76,6 +77,7 @@ class Options(usage.Options):
             sys.stdout.write(told)
         else:
             problems = [*proxies_in(os.environ)[1], *config.check_directories(self.settings)]
+            problems += unwritable(self.parent)
         if problems:
             _complain(problems)
         if self["check"]:
@@ -115,7 +117,7 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
         daemon.notes = [f"configuration: {config.read_for(options['config'])}"]
     before = signals.early()
     if before is not None:
-        before.clear = daemon.starter.remove_pidfile
+        before.clear = daemon.starter.give_up
     return daemon
 
 
@@ -277,7 +279,8 @@ def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Dae
 
     daemon.warnings = [*warnings(settings, os.environ, read_mounts()), *world.warnings]
     daemon.on_hangup = Reload(load, settings, apply, lambda: platforms.made)
-    parts: list[Service] = [Lock(spool), Watchdog(reactor), uploader, recorder, presence, manifest]
+    watchdog = Watchdog(reactor, daemon.end_at_once)
+    parts: list[Service] = [Lock(spool), watchdog, uploader, recorder, presence, manifest]
     if backfill is not None:
         parts.append(backfill)
     parts += [webhook, status, alarms]

@@ -157,7 +157,7 @@ class BackgroundTests(SignalCase):
         assert holder.stdout is not None
         holder.stdout.readline()
         process = self.twistd("--logfile", str(self.log))
-        self.assertEqual(process.popen.wait(30), 1)
+        self.assertEqual(process.popen.wait(30), 1, process.output())
         self.assertIn(f"chatlog: {spool} is in use by another chatlog", process.output())
         self.assertIn("in use by another chatlog", self.log.read_text())
         self.assertClean()
@@ -166,9 +166,33 @@ class BackgroundTests(SignalCase):
         """They are found before anything goes to the background."""
         self.stage.config({"twitch": {"channels": ["Bad Name"]}})
         process = self.twistd("--logfile", str(self.log))
-        self.assertEqual(process.popen.wait(30), 1)
+        self.assertEqual(process.popen.wait(30), 1, process.output())
         self.assertIn("Bad Name", process.output())
         self.assertClean()
+
+    def test_told_to_end_while_it_starts(self) -> None:
+        """Whoever started it learns that nothing runs, and no pidfile is left."""
+        process = self.twistd("--logfile", str(self.log), code=_SLOW, STAGE="started")
+        # Written last of all that twistd does before the services start.
+        wait_for("the pidfile", lambda: self.pidfile.exists() and self.pidfile.read_text())
+        wait_for("the spool", lambda: (self.stage.home / "data" / "sealed").exists())
+        pid = int(self.pidfile.read_text())
+        self.addCleanup(_kill, pid)
+        os.kill(pid, signal.SIGTERM)
+        self.assertEqual(process.popen.wait(30), 1, process.output())
+        self.assertIn("chatlog: told to end before it ran", process.output())
+        wait_for("its end", lambda: not Path(f"/proc/{pid}").exists())
+        self.assertClean()
+
+    def test_files_of_twistd(self) -> None:
+        """A pidfile or a log that cannot be written is a sentence before anything is started."""
+        home = self.stage.home
+        for option, place in (("--pidfile", home / "nowhere" / "file"), ("--logfile", home)):
+            process = self.twistd(option, str(place))
+            self.assertEqual(process.popen.wait(30), 1)
+            self.assertIn(f"{option}: {home}", process.output())
+            self.assertClean()
+            process.log.unlink()
 
     def test_signals(self) -> None:
         """HUP reads the configuration again, any of the others ends it, more of them change nothing."""
