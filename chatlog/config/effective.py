@@ -181,5 +181,6 @@ def _unreadable(path: str, key: str) -> str:
         with open(path, "rb") as file:
             file.read(1)
     except OSError as error:
-        return f"{key}: {path}: {error.strerror}"
+        where = "" if os.path.isabs(path) else f" (a relative path starts at {os.getcwd()})"
+        return f"{key}: {path}: {error.strerror}{where}"
     return ""
