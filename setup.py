@@ -24,6 +24,7 @@ setup(
         "chatlog.alarms",
         "chatlog.archive",
         "chatlog.archive.formats",
+        "chatlog.archive_http",
         "chatlog.commands",
         "chatlog.config",
         "chatlog.cost",

@@ -38,7 +38,8 @@ class Unread(NamedTuple):
 @dataclass(slots=True)
 class Report:
     """What an answer does not hold. ``gaps``: not recorded; ``unread``: damaged or out of reach; ``stopped``:
-    why not everything was looked at, ``""`` if it was; ``reached``: the time of the last record looked at.
+    why not everything was looked at, ``""`` if it was; ``reached``: the time at which to go on then (what is
+    older, or with the newest first younger, was given whole, and nothing else).
     ``later``: what was recorded after this time may not be in the archive yet; None if everything is here.
     ``files`` and ``bytes`` were read (bytes unpacked), ``records`` given."""
 

@@ -8,26 +8,39 @@ not look as the recorder writes it is parsed.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from chatlog.record import from_json, rfc3339
 
 _HEAD = b'{"timestamp":"'
 _START, _END = len(_HEAD), len(_HEAD) + len("2025-12-29T10:30:45.123Z")
+_CLOCK = re.compile(rb'T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z",')
 _MESSAGE, _TYPE = b'"message":"', b'","type":"'
 _RECEIVED = b'"received":"'
 _IDENTITY = re.compile(rb'"type":"([a-z]+)","id":"([^"\\]*)","platform":"')
 
 
 def timestamp(line: bytes) -> bytes:
-    """The record's time as it stands in the line; ``b""`` where there is none. Times compare as bytes."""
-    if line.startswith(_HEAD) and line[_END : _END + 2] == b'",' and line[_END - 1] == 0x5A:
+    """The record's time as it stands in the line; ``b""`` where there is none. Times compare as bytes, and
+    ``seconds`` takes them."""
+    if line.startswith(_HEAD) and _CLOCK.match(line, _START + 10) and _is_day(line[_START : _START + 10]):
         return line[_START:_END]
     try:
-        return str(from_json(line)["timestamp"]).encode("ascii")
-    except (ValueError, KeyError, TypeError):
+        time = str(from_json(line)["timestamp"])
+        seconds(time)
+        return time.encode("ascii")
+    except (ValueError, KeyError, TypeError, OverflowError):
         return b""
+
+
+@lru_cache(1024)
+def _is_day(text: bytes) -> bool:
+    try:
+        return date.fromisoformat(text.decode("ascii")).isoformat().encode() == text
+    except ValueError:
+        return False
 
 
 def received(line: bytes) -> bytes:

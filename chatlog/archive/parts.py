@@ -111,6 +111,11 @@ class Parts:
         """The rooms that have a file in the spool."""
         return {(part.name.platform, part.name.channel) for area in AREAS for part in self._listed(area)}
 
+    def days_of(self, room: Room) -> list[str]:
+        """The days on which files of a room were begun, oldest first. Raises StoreError."""
+        spooled = {day_of(part.name.minute) for part in self._in_spool(room)}
+        return sorted(spooled | set(self._catalog.days_of(room)))
+
     def _in_spool(self, room: Room) -> Iterator[Part]:
         for area in AREAS:
             for part in self._listed(area):
@@ -194,6 +199,11 @@ class Parts:
         if part.area:
             return f"{self._directory}/{part.area}/{part.name}{part.suffix}"
         return part.name.key(suffix=part.suffix)
+
+
+def day_of(minute: str) -> str:
+    """The day of a minute as names have it."""
+    return f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"
 
 
 def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

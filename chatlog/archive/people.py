@@ -52,3 +52,25 @@ def person_of(records: Iterable[Mapping[str, Any]]) -> Person:
     for record in records:
         person.add(record)
     return person
+
+
+def facts_of(who: str, person: Person) -> dict[str, Any]:
+    """A person as JSON."""
+    return {
+        "who": who,
+        "names": [
+            {"name": name, "first": first, "last": last} for name, (first, last) in person.names.items()
+        ],
+        "ids": [{"id": id, "first": first, "last": last} for id, (first, last) in person.ids.items()],
+        "rooms": [
+            {
+                "room": room,
+                "messages": there.messages,
+                "kinds": dict(there.kinds),
+                "days": dict(sorted(there.days.items())),
+                "first": there.first,
+                "last": there.last,
+            }
+            for room, there in person.rooms.items()
+        ],
+    }

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from chatlog.archive import lines
 from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
-from chatlog.archive.ordering import Batch, Found, backwards, forwards, merged
+from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.naming import utc_minute
 
@@ -51,6 +51,8 @@ class Answer:
         self._until = lines.time_bytes(question.until)
         self._gaps: dict[str, list[Gap]] = {}
         self._cancelled = False
+        #: Where the answer ends early, if it does: what is behind it may be known in part only.
+        self._cut: float | None = None
         self.report = Report()
 
     def cancel(self) -> None:
@@ -70,11 +72,34 @@ class Answer:
         streams = [stream(instance, parts) for instance, parts in sorted(by_instance.items())]
         try:
             for found in merged(streams, question.newest):
+                if self._is_cut_off(found.time):
+                    break
                 self.report.records += 1
                 yield found
         finally:
+            self.report.reached = self._cut
             gaps = everywhere(list(self._gaps.values()))
             self.report.gaps = clipped(gaps, question.since, question.until)
+
+    def _is_cut_off(self, time: bytes) -> bool:
+        if self._cut is None:
+            return False
+        cut = lines.time_bytes(self._cut)
+        return time < cut if self._question.newest else time >= cut
+
+    def _may_end_at(self, time: float) -> bool:
+        """Whether to end early there: the limit of what is read was reached, nothing on this side of the
+        time is missing, and whoever goes on there comes further."""
+        question, report = self._question, self.report
+        if question.most_bytes is None or report.bytes <= question.most_bytes:
+            return False
+        if time >= question.until if question.newest else time <= question.since:
+            return False
+        report.stopped = "the limit of what is read for one request was reached"
+        if self._cut is not None:
+            time = max(self._cut, time) if question.newest else min(self._cut, time)
+        self._cut = max(question.since, min(time, question.until))
+        return True
 
     def _beyond(self, instance: str, parts: list[Part]) -> Iterator[Gap]:
         """The gap that began in the range or before it and ended after what else is read."""
@@ -100,10 +125,13 @@ class Answer:
 
     def _whole(self, instance: str, part: Part) -> tuple[list[Found], bytes]:
         found: list[Found] = []
+        looked_at = not self.report.stopped
         for batch, _ in self._batches(instance, part):
             found += batch
         minute = part.name.minute
         begun = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:59.999Z"
+        if looked_at:
+            self._may_end_at(lines.seconds(begun) + HELD_BACK)
         return found, begun.encode("ascii")
 
     def _batches(self, instance: str, part: Part) -> Iterator[Batch]:
@@ -118,10 +146,9 @@ class Answer:
                 report.bytes += len(block)
                 self._gaps[instance] += gaps_in(block)
                 found = [Found(*pair) for pair in self._matcher.find(block, self._since, self._until)]
-                yield found, _arrived(block)
-                most = self._question.most_bytes
-                if most is not None and report.bytes > most:
-                    report.stopped = "the limit of what is read for one request was reached"
+                arrived = _arrived(block)
+                yield found, arrived
+                if not self._question.newest and arrived and self._may_end_at(_seconds(arrived) - HELD_BACK):
                     return
         except PartError as error:
             report.unread.append(Unread(error.name, error.why))
@@ -132,6 +159,13 @@ def _arrived(block: bytes) -> bytes:
     """When the last record of a block arrived."""
     end = len(block) - block.endswith(b"\n")
     return lines.received(block[block.rfind(b"\n", 0, end) + 1 : end])
+
+
+def _seconds(time: bytes) -> float:
+    try:
+        return lines.seconds(time)
+    except ValueError:
+        return LAST
 
 
 class Reader:

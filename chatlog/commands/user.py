@@ -39,7 +39,7 @@ def user(
     Ends with 0 if there is something, 1 if there is nothing, 2 if it cannot look.
     """
     from chatlog.archive.matching import Filter
-    from chatlog.archive.people import person_of
+    from chatlog.archive.people import facts_of, person_of
     from chatlog.archive.reader import Question
     from chatlog.store.store import StoreError
 
@@ -65,7 +65,7 @@ def user(
     except StoreError as error:
         reading.refuse(f"cannot read {opened.store.describe()}: {error}")
     if as_json:
-        click.echo(json.dumps(_facts(who, person), separators=(",", ":")))
+        click.echo(json.dumps(facts_of(who, person), separators=(",", ":")))
     else:
         for line in _lines(who, person, clock.zone_name):
             click.echo(line)
@@ -106,24 +106,3 @@ def _lines(who: str, person: Person, zone: str) -> Iterator[str]:
         period = f"{there.first[:10]} to {there.last[:10]}"
         yield printable(f"{name:{width}}  {days}, {period}{''.join(f', {what}' for what in done)}")
     yield "days are those of UTC"
-
-
-def _facts(who: str, person: Person) -> dict[str, Any]:
-    return {
-        "who": who,
-        "names": [
-            {"name": name, "first": first, "last": last} for name, (first, last) in person.names.items()
-        ],
-        "ids": [{"id": id, "first": first, "last": last} for id, (first, last) in person.ids.items()],
-        "rooms": [
-            {
-                "room": room,
-                "messages": there.messages,
-                "kinds": dict(there.kinds),
-                "days": dict(sorted(there.days.items())),
-                "first": there.first,
-                "last": there.last,
-            }
-            for room, there in person.rooms.items()
-        ],
-    }

@@ -26,6 +26,7 @@ def contradictions(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
     yield from _kick(tree.get("kick", {}), wrong)
     yield from _spool(tree.get("recorder", {}))
     yield from _archive(tree, wrong)
+    yield from _listening(tree)
 
 
 def _no_room(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
@@ -95,6 +96,12 @@ def _directories(tree: dict[str, Any], key: str, archive: str | None) -> Iterato
         yield names[0], f"this lies inside {names[1]}; put the two side by side"
     elif other.startswith(f"{given.rstrip('/')}/"):
         yield names[0], f"{names[1]} lies inside of this; put the two side by side"
+
+
+def _listening(tree: dict[str, Any]) -> Iterator[Problem]:
+    listen = tree.get("archive", {}).get("listen")
+    if listen and listen == tree.get("http", {}).get("listen", "127.0.0.1:8080"):
+        yield "archive.listen", "this is http.listen as well; the archive needs a port of its own"
 
 
 def _endpoint(s3: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:

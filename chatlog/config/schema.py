@@ -122,7 +122,7 @@ ROOT = Section(
         ),
         "archive": Section(
             settings.ArchiveSettings,
-            {"url": values.ARCHIVE_URL, "directory": values.PATH},
+            {"url": values.ARCHIVE_URL, "directory": values.PATH, "listen": values.LISTEN},
         ),
         "uploader": Section(
             settings.UploaderSettings,

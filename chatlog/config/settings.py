@@ -108,10 +108,12 @@ class S3Settings:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSettings:
-    """Where objects go without ``s3``: ``url`` (s3://, gs://, az://, file://), else ``directory``."""
+    """Where objects go without ``s3``: ``url`` (s3://, gs://, az://, file://), else ``directory``. ``listen``
+    is where they can be read over HTTP; None: nowhere."""
 
     url: str | None = None
     directory: str = "archive"
+    listen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -19,15 +19,32 @@ from chatlog.http.requests import BoundedSite
 AGAIN = 30.0
 
 
+class Words(NamedTuple):
+    """What the log says of a server: that everybody can read it, that its port is taken, where it is."""
+
+    open: str
+    taken: str
+    ready: str
+
+
+PAGE = Words(
+    "the page at {listen} can be read by everybody who reaches it; http.token is not set, so nothing can be "
+    "changed there",
+    "no page at {listen}: {reason}; recording goes on, and it is tried again",
+    "page at http://{host}:{port}/",
+)
+
+
 class HttpServer(Service):
     """Listens where the settings say. A port that is taken is said once and tried again; recording goes
-    on without the page."""
+    on without the page. ``words`` are for the log."""
 
     _log = Logger()
     name = "http"
     stop_limit = 0.1
 
-    def __init__(self, settings: HttpSettings, reactor: Any, root: Resource) -> None:
+    def __init__(self, settings: HttpSettings, reactor: Any, root: Resource, words: Words = PAGE) -> None:
+        self._words = words
         self._settings = settings
         self._reactor = reactor
         self._site = BoundedSite(root, reactor)
@@ -40,11 +57,7 @@ class HttpServer(Service):
         super().startService()
         listen = self._settings.listen
         if listen and not is_loopback(listen) and self._settings.token is None:
-            self._log.warn(
-                "the page at {listen} can be read by everybody who reaches it; http.token is not set, so "
-                "nothing can be changed there",
-                listen=listen,
-            )
+            self._log.warn(self._words.open, listen=listen)
         self._listen()
 
     def _listen(self) -> None:
@@ -58,17 +71,13 @@ class HttpServer(Service):
             if not self._told:
                 self._told = True
                 reason = getattr(getattr(error, "socketError", error), "strerror", None) or str(error)
-                self._log.error(
-                    "no page at {listen}: {reason}; recording goes on, and it is tried again",
-                    listen=listen,
-                    reason=reason,
-                )
+                self._log.error(self._words.taken, listen=listen, reason=reason)
             self._again = self._reactor.callLater(AGAIN, self._listen)
             return
         self._told = False
         at = self.port.getHost()
         host = f"[{at.host}]" if ":" in at.host else at.host
-        self._log.info("page at http://{host}:{port}/", host=host, port=at.port)
+        self._log.info(self._words.ready, host=host, port=at.port)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
+import zstandard
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.testing import StringTransport
@@ -45,10 +46,20 @@ class Reply:
         return str(self.json["error"]["code"])
 
 
+class Stage(Protocol):
+    """A test case with a site, and a scene with the clock of its reactor."""
+
+    @property
+    def scene(self) -> Any: ...
+
+    @property
+    def site(self) -> BoundedSite: ...
+
+
 class Connection:
     """A client. ``taking`` is whether it takes what it is sent; ``full`` bytes fit into the sockets."""
 
-    def __init__(self, case: SiteCase, full: int = 1 << 30) -> None:
+    def __init__(self, case: Stage, full: int = 1 << 30) -> None:
         self.clock = case.scene.clock
         self.transport = Transport(self, full)
         self.protocol: Any = case.site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4000))
@@ -188,9 +199,31 @@ def parsed(data: bytes, head: bool = False) -> list[Reply]:
         headers = dict(line.split(": ", 1) for line in lines)
         headers = {name.lower(): value for name, value in headers.items()}
         status = int(first.split(" ")[1])
+        if headers.get("transfer-encoding") == "chunked" and not head:
+            whole, data = _unchunked(data)
+            found.append(Reply(status, headers, _plain(whole, headers), len(whole)))
+            continue
         size = 0 if head or status in (204, 304) else int(headers.get("content-length", 0))
         body, data = data[:size], data[size:]
         assert len(body) == size, "the answer is cut off"
-        plain = gzip.decompress(body) if body and headers.get("content-encoding") == "gzip" else body
-        found.append(Reply(status, headers, plain, size))
+        found.append(Reply(status, headers, _plain(body, headers), size))
     return found
+
+
+def _plain(body: bytes, headers: dict[str, str]) -> bytes:
+    coding = headers.get("content-encoding") if body else None
+    if coding == "zstd":
+        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    return gzip.decompress(body) if coding == "gzip" else body
+
+
+def _unchunked(data: bytes) -> tuple[bytes, bytes]:
+    """The body that begins the data, and what follows it."""
+    pieces: list[bytes] = []
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        piece, end, data = data[: int(size, 16)], data[int(size, 16) :][:2], data[int(size, 16) + 2 :]
+        assert end == b"\r\n", "the answer is cut off"
+        if not piece:
+            return b"".join(pieces), data
+        pieces.append(piece)

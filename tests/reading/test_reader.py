@@ -226,13 +226,26 @@ class MissingTests(WorldTestCase):
         )
 
     def test_a_limit_of_what_is_read(self) -> None:
-        """An answer that ends at its limit says so."""
+        """An answer that ends at its limit says so, and where to go on: then everything comes, and once."""
         for hour in range(5):
             at = MIDNIGHT + hour * HOUR
-            self.world.put(at, [said(at + n, "x" * 100) for n in range(50)])
-        answer = self.world.reader().ask(Question(ROOM, most_bytes=20_000))
-        self.assertEqual(len(list(answer)), 100)
-        self.assertIn("limit", answer.report.stopped)
+            self.world.put(at, [said(at + n * 60, f"{hour}:{n}" + "x" * 100) for n in range(50)])
+        for newest in (False, True):
+            texts, answers, edge = [], 0, None
+            while True:
+                since, until = (0.0, edge or MIDNIGHT * 2) if newest else (edge or 0.0, MIDNIGHT * 2)
+                answer = self.world.reader().ask(
+                    Question(ROOM, since, until, newest=newest, most_bytes=20_000)
+                )
+                texts += [from_json(found.line)["message"] for found in answer]
+                answers += 1
+                if not answer.report.stopped:
+                    break
+                self.assertIn("limit", answer.report.stopped)
+                edge = answer.report.reached
+            self.assertEqual(len(texts), 250)
+            self.assertEqual(len(set(texts)), 250)
+            self.assertGreater(answers, 1)
 
     def test_nobody_waits(self) -> None:
         """An answer that nobody waits for ends."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Parts
 from chatlog.archive.reader import Question, Reader
 from chatlog.files import Files, OsFiles
@@ -60,10 +61,16 @@ class World:
         self.files: Files = OsFiles()
 
     def put(
-        self, at: float, lines: Iterable[bytes], suffix: str = ".zst", instance: str = "", n: int = 1
+        self,
+        at: float,
+        lines: Iterable[bytes],
+        suffix: str = ".zst",
+        instance: str = "",
+        n: int = 1,
+        room: tuple[str, str] = ROOM,
     ) -> str:
         """An object begun at ``at``; its path."""
-        key = FileName(*ROOM, utc_minute(at), instance, n).key(suffix=suffix)
+        key = FileName(*room, utc_minute(at), instance, n).key(suffix=suffix)
         return self._write(os.path.join(self.archive, key), lines, suffix)
 
     def spooled(self, area: str, at: float, lines: Iterable[bytes], suffix: str = "") -> str:
@@ -78,9 +85,14 @@ class World:
             file.write(packing.compress(b"".join(lines)) + packing.flush())
         return path
 
-    def reader(self) -> Reader:
+    def opened(self) -> Archive:
+        """The archive, with nothing of it known yet."""
         catalog = Catalog(self.store, lambda: self.now)
-        return Reader(Parts(catalog, self.store, self.files, self.spool), lambda: self.now)
+        parts = Parts(catalog, self.store, self.files, self.spool)
+        return Archive(self.store, catalog, parts, Reader(parts, lambda: self.now))
+
+    def reader(self) -> Reader:
+        return self.opened().reader
 
     def texts(self, question: Question) -> list[str]:
         """The messages that answer a question, in order."""

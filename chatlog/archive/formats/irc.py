@@ -37,6 +37,12 @@ def irc_line(record: Mapping[str, Any]) -> str:
     return line.replace("\r", " ").replace("\n", " ")
 
 
+def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a Twitch record's line."""
+    details = record.get("details")
+    return dict(_tags(record, details if isinstance(details, Mapping) else {}))
+
+
 def _whole(details: Mapping[str, Any]) -> str:
     """The line as the record has it, where it does."""
     if isinstance(raw := details.get("raw_base64"), str):

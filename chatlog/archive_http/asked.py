@@ -1,0 +1,104 @@
+"""A request as the archive's answers see it, and the work that it causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+
+from chatlog.archive.reader import Answer as Records
+from chatlog.archive.reader import Cancelled, Question, Reader
+from chatlog.http.answers import Answer
+
+#: Headers for browsers and clients; many of one name do not occur.
+Headers = dict[str, str]
+
+
+class Refused(Exception):
+    """The request is answered with an error. ``code`` is for programs, ``text`` for people."""
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+        self.text = text
+
+
+class Work:
+    """What is read for one request. May be cancelled from any thread, and then stays so."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._lock = Lock()
+        self._current: list[Records] = []
+        self._cancelled = False
+        self._read = 0
+
+    def ask(self, question: Question) -> Records:
+        """The answer to a question about the archive. Raises FilterError and Cancelled."""
+        answer = self._reader.ask(question)
+        with self._lock:
+            if self._cancelled:
+                raise Cancelled
+            self._current.append(answer)
+        return answer
+
+    def done(self, answer: Records) -> None:
+        """Nothing more is read of an answer."""
+        with self._lock:
+            if answer in self._current:
+                self._current.remove(answer)
+                self._read += answer.report.bytes
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes were read so far."""
+        with self._lock:
+            return self._read + sum(answer.report.bytes for answer in self._current)
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        with self._lock:
+            self._cancelled = True
+            for answer in self._current:
+                answer.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``query`` has one value for a name, the last that was given; ``tag`` is what If-None-Match holds,
+    ``as_json`` whether the request says that it is JSON itself (justlog's way to ask for JSON)."""
+
+    query: Mapping[str, str]
+    work: Work
+    tags: frozenset[str] = frozenset()
+    as_json: bool = False
+
+    def has(self, *names: str) -> bool:
+        """Whether one of the parameters was given, with whatever value."""
+        return any(name in self.query for name in names)
+
+    def number(self, name: str, default: int | None, least: int = 0, most: int = 10**9) -> int | None:
+        """A whole number. Raises Refused."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) <= 15 and least <= int(text) <= most):
+            raise Refused(400, "bad_query", f"{name} must be a whole number from {least} to {most}")
+        return int(text)
+
+
+@dataclass(slots=True)
+class Stream:
+    """An answer that is made while it is sent. ``chunks`` are made in threads, one after another; ``alive()``
+    gives what is sent each second in which no chunk is made."""
+
+    type: str
+    chunks: Iterator[bytes]
+    headers: Headers = field(default_factory=dict)
+    etag: str = ""
+    alive: Callable[[], bytes] | None = None
+
+
+#: Answers a request, in a thread. Raises Refused, FilterError, StoreError and Cancelled.
+Handler = Callable[[Asked], "Answer | Stream"]

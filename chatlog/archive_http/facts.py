@@ -1,0 +1,234 @@
+"""What log servers know besides messages: lists of days, counts, names, a message by chance."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from chatlog.archive import lines
+from chatlog.archive.matching import Filter
+from chatlog.archive.parts import Room
+from chatlog.archive.reader import Question
+from chatlog.archive_http.asked import Asked, Headers, Refused
+from chatlog.archive_http.log_formats import shown, wanted_format
+from chatlog.archive_http.ranges import Range, of_month
+from chatlog.archive_http.rooms import Rooms
+from chatlog.http.answers import JSON, Answer
+
+#: Bytes of records that are read for one of these answers at most.
+MOST_BYTES = 2 << 30
+#: People that are counted at the same time; with more, those who were seen once are forgotten.
+PEOPLE = 200_000
+TOP = 5
+#: Seconds after its end in which a month of a person is not remembered.
+_SETTLED = 2 * 86400.0
+_REMEMBERED = 4096
+_SPOKEN = ("message", "action")
+
+Record = dict[str, Any]
+
+
+class Budget:
+    """Bytes that may still be read for a request; ``stopped`` tells where it came to an end."""
+
+    def __init__(self, asked: Asked, most: int) -> None:
+        self._asked = asked
+        self._left = most
+        self.stopped = ""
+
+    def records(self, question: Question) -> Iterator[Record]:
+        """The records that answer a question, as far as may be read."""
+        if self._left <= 0:
+            self.stopped = self.stopped or "unknown"
+            return
+        answer = self._asked.work.ask(replace(question, most_bytes=self._left))
+        records = iter(answer)
+        try:
+            for found in records:
+                if (record := lines.record_of(found.line)) is not None:
+                    yield record
+        finally:
+            records.close()  # type: ignore[attr-defined]
+            self._asked.work.done(answer)
+            self._left -= answer.report.bytes
+            if answer.report.stopped and answer.report.reached is not None:
+                self.stopped = lines.time_bytes(answer.report.reached).decode("ascii")
+
+    @property
+    def headers(self) -> Headers:
+        """Says that not everything was looked at, if so."""
+        return {"x-chatlog-partial": self.stopped} if self.stopped else {}
+
+
+class Facts:
+    """``now()`` is the time of day; ``choose(n)`` gives a number below n."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        now: Callable[[], float],
+        choose: Callable[[int], int] = random.randrange,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._rooms = rooms
+        self._now = now
+        self._choose = choose
+        self._most = most_bytes
+        self._lock = Lock()
+        self._months: OrderedDict[tuple[Room, str, str], bool] = OrderedDict()
+
+    def channels(self, platform: str) -> Answer:
+        """GET /channels."""
+        rooms = self._rooms.of_platform(platform)
+        ids = self._rooms.ids(rooms)
+        found = [{"name": name, "userID": id} for (_, name), id in zip(rooms, ids, strict=True)]
+        return _json({"channels": found})
+
+    def days(self, room: Room) -> Answer:
+        """GET /list of a room: its days, newest first."""
+        days = [day.split("-") for day in reversed(self._rooms.days(room))]
+        found = [{"year": year, "month": str(int(month)), "day": str(int(day))} for year, month, day in days]
+        if not found:
+            raise Refused(404, "no_logs", "Not found")
+        return _json({"availableLogs": found})
+
+    def months(self, asked: Asked, room: Room, user: str) -> Answer:
+        """GET /list of a person in a room: the months in which they are found, newest first."""
+        budget = Budget(asked, self._most)
+        found = []
+        for month in self._months_of(room):
+            if self._is_in(budget, room, user, month):
+                found.append({"year": month[:4], "month": str(int(month[5:]))})
+        if not found:
+            raise Refused(404, "no_logs", "Not found")
+        return _json({"availableLogs": found}, budget.headers)
+
+    def latest_month(self, asked: Asked, room: Room, user: str) -> str:
+        """The latest month (``2026-03``) in which a person is found. Raises Refused."""
+        budget = Budget(asked, self._most)
+        for month in self._months_of(room):
+            if self._is_in(budget, room, user, month):
+                return month
+        raise Refused(404, "no_logs", "Not found")
+
+    def _months_of(self, room: Room) -> list[str]:
+        return sorted({day[:7] for day in self._rooms.days(room)}, reverse=True)
+
+    def _is_in(self, budget: Budget, room: Room, user: str, month: str) -> bool:
+        key = room, user, month
+        with self._lock:
+            known = self._months.get(key)
+        if known is not None:
+            return known
+        range = of_month(month[:4], month[5:])
+        records = budget.records(Question(room, *range, Filter(users=(user,)), newest=True))
+        there = next(records, None) is not None
+        records.close()  # type: ignore[attr-defined]
+        if there or (not budget.stopped and range.until < self._now() - _SETTLED):
+            with self._lock:
+                self._months[key] = there
+                while len(self._months) > _REMEMBERED:
+                    self._months.popitem(last=False)
+        return there
+
+    # -- counts --------------------------------------------------------------------------------------
+
+    def stats(self, asked: Asked, room: Room, range: Range) -> Answer:
+        """GET stats of a room: how many messages, and who wrote most."""
+        budget, total = Budget(asked, self._most), 0
+        people: Counter[tuple[str, str]] = Counter()
+        logins: dict[str, str] = {}
+        for record in budget.records(Question(room, *range, newest=True)):
+            if record.get("type", "message") not in _SPOKEN:
+                continue
+            total += 1
+            id, login = str(record.get("user_id", "")), str(record.get("username", ""))
+            people[("id", id) if id else ("login", login)] += 1
+            if len(people) > PEOPLE:
+                people = Counter({who: count for who, count in people.items() if count > 1})
+                logins = {id: name for id, name in logins.items() if ("id", id) in people}
+            logins.setdefault(id, login)
+        top = [
+            {
+                "userId": who if kind == "id" else "",
+                "userLogin": (logins.get(who) if kind == "id" else who) or None,
+                "messageCount": count,
+            }
+            for (kind, who), count in people.most_common(TOP)
+        ]
+        return _json({"messageCount": total, "topChatters": top}, budget.headers)
+
+    def user_stats(self, asked: Asked, room: Room, user: str, range: Range) -> Answer:
+        """GET stats of a person in a room."""
+        budget, total, id, login = Budget(asked, self._most), 0, "", ""
+        for record in budget.records(Question(room, *range, Filter(users=(user,)), newest=True)):
+            id, login = id or str(record.get("user_id", "")), login or str(record.get("username", ""))
+            total += record.get("type", "message") in _SPOKEN
+        if not id and not login:
+            raise Refused(404, "no_logs", "Not found")
+        return _json({"userId": id, "userLogin": login or None, "messageCount": total}, budget.headers)
+
+    def names(self, asked: Asked, platform: str, id: str) -> Answer:
+        """GET /namehistory: the names of an id, from all rooms, the latest first."""
+        budget = Budget(asked, self._most)
+        seen: dict[str, tuple[str, str]] = {}
+        for room in self._rooms.of_platform(platform):
+            for record in budget.records(Question(room, filter=Filter(users=(f"id:{id}",)), newest=True)):
+                if name := str(record.get("username", "")):
+                    time = str(record.get("timestamp", ""))
+                    first, last = seen.get(name, (time, time))
+                    seen[name] = min(first, time), max(last, time)
+        names = sorted(seen.items(), key=lambda item: item[1][1], reverse=True)
+        if not names:
+            raise Refused(404, "no_logs", "Not found")
+        return _json(
+            [
+                {"user_login": name, "last_timestamp": last, "first_timestamp": first}
+                for name, (first, last) in names
+            ],
+            budget.headers,
+        )
+
+    # -- by chance -----------------------------------------------------------------------------------
+
+    def random(self, asked: Asked, room: Room, user: str = "") -> Answer:
+        """GET random: a log with one message, of a day by chance, or of all that a person wrote."""
+        budget = Budget(asked, self._most)
+        days = [] if user else self._rooms.days(room)
+        record = None
+        for _ in range(5):
+            if user:
+                question = Question(room, filter=Filter(users=(user,)), newest=True)
+            elif days:
+                since = lines.seconds(f"{days.pop(self._choose(len(days)))}T00:00:00Z")
+                question = Question(room, since, since + 86400.0)
+            else:
+                break
+            record = self._any_of(budget.records(question))
+            if record is not None or user:
+                break
+        if record is None:
+            raise Refused(404, "no_logs", "Not found")
+        form = wanted_format(asked.query, asked.as_json)
+        body = form.begin + form.item(record) + form.end
+        return Answer(200, body, form.type)
+
+    def _any_of(self, records: Iterator[Record]) -> Record | None:
+        """One of them, each as likely as any other."""
+        chosen, count = None, 0
+        for record in records:
+            if record.get("type", "message") in _SPOKEN and shown(record) is not None:
+                count += 1
+                if self._choose(count) == 0:
+                    chosen = record
+        return chosen
+
+
+def _json(value: Any, headers: Headers | None = None) -> Answer:
+    return Answer(200, orjson.dumps(value), JSON, headers or {})

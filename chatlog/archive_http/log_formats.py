@@ -1,0 +1,194 @@
+"""Records as rustlog shows them: text, raw lines of IRC, JSON whole, short, and by lines.
+
+The forms are those of boring-nick/rustlog, on which most public log servers run, with all tags of a line
+where rustlog leaves out those that are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from chatlog.archive.formats.irc import formatted, irc_line, system_text, tags_of
+from chatlog.twitch import irc
+
+#: The numbers that rustlog and justlog have for commands.
+TYPES: Mapping[str, int] = {
+    "WHISPER": 0,
+    "PRIVMSG": 1,
+    "CLEARCHAT": 2,
+    "ROOMSTATE": 3,
+    "USERNOTICE": 4,
+    "USERSTATE": 5,
+    "NOTICE": 6,
+    "CLEARMSG": 13,
+}
+PLAIN = "text/plain; charset=utf-8"
+_EVENTS = frozenset({"CLEARCHAT", "CLEARMSG"})
+
+
+class Shown(NamedTuple):
+    """A record as clients of log servers know it."""
+
+    command: str
+    tags: Mapping[str, str]
+    username: str
+    text: str
+    raw: str
+
+
+def shown(record: Mapping[str, Any], with_raw: bool = True) -> Shown | None:
+    """The record, or None for one that is no line of chat: a gap, what was not understood, a number of the
+    server. ``raw`` is the line, or ``""`` where it was not asked for and need not be made."""
+    details = record.get("details")
+    kick = record.get("platform") == "kick"
+    odd = kick or not isinstance(details, Mapping) or "raw" in details or "raw_base64" in details
+    raw = irc_line(record) if with_raw or odd else ""
+    if odd:
+        try:
+            message = irc.parse(raw.encode("utf-8", "surrogatepass"))
+        except irc.ParseError:
+            return None
+        command, tags = message.command, message.tags
+    else:
+        command, tags = str(record.get("details", {}).get("command", "PRIVMSG")), tags_of(record)
+    if command not in TYPES or record.get("type") in ("gap", "unparsed"):
+        return None
+    said = str(record.get("message", ""))
+    return Shown(command, tags, str(record.get("username", "")), _text(record, command, said), raw)
+
+
+def _text(record: Mapping[str, Any], command: str, said: str) -> str:
+    if command == "USERNOTICE":
+        system = system_text(record)
+        return f"{system} {said}" if system and said else system or said
+    if command == "CLEARCHAT":
+        return system_text(record)
+    return said
+
+
+def notice(channel: str, time: str, id: str, text: str, **tags: str) -> dict[str, Any]:
+    """A record of our own that says something to the reader; ``id`` is its ``msg-id``."""
+    details = {"msg-id": id, **{name.replace("_", "-"): value for name, value in tags.items()}}
+    return {
+        "timestamp": time,
+        "channel": channel,
+        "username": "",
+        "user_id": "",
+        "message": text,
+        "type": "notice",
+        "id": "",
+        "platform": "twitch",
+        "details": {"command": "NOTICE", **details},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class LogFormat:
+    """A form of a log. ``begin`` stands before everything, ``between`` between two records, ``end`` behind
+    everything."""
+
+    name: str
+    type: str
+    begin: bytes = b""
+    between: bytes = b""
+    end: bytes = b""
+
+    def item(self, record: Mapping[str, Any]) -> bytes:
+        """One record; ``b""`` for one that has no place in logs."""
+        if self.name == "raw":
+            given = shown(record)
+            return b"" if given is None else f"{given.raw}\r\n".encode("utf-8", "replace")
+        given = shown(record, self.name == "json")
+        if given is None:
+            return b""
+        if self.name == "text":
+            return _line(record, given).encode("utf-8", "replace")
+        value = _basic(record, given)
+        if self.name == "json":
+            value["username"] = given.username
+            value["channel"] = str(record.get("channel", ""))
+            value["raw"] = given.raw
+            value["type"] = TYPES[given.command]
+        written = _json(value)
+        return written + b"\r\n" if self.name == "ndjson" else written
+
+
+TEXT = LogFormat("text", PLAIN)
+RAW = LogFormat("raw", PLAIN)
+JSON = LogFormat("json", "application/json", b'{"messages":[', b",", b"]}")
+BASIC = LogFormat("basic", "application/json", b'{"messages":[', b",", b"]}")
+NDJSON = LogFormat("ndjson", "application/x-ndjson")
+
+
+def wanted_format(query: Mapping[str, str], as_json: bool) -> LogFormat:
+    """The form that a request asks for: rustlog's parameters in its order, then justlog's ``type``."""
+    for names, form in (
+        (("raw",), RAW),
+        (("jsonBasic", "jsonbasic"), BASIC),
+        (("json",), JSON),
+        (("ndjson",), NDJSON),
+    ):
+        if any(name in query for name in names):
+            return form
+    kind = query.get("type", "").lower()
+    if kind in ("raw", "json"):
+        return RAW if kind == "raw" else JSON
+    return JSON if as_json else TEXT
+
+
+def _basic(record: Mapping[str, Any], given: Shown) -> dict[str, Any]:
+    return {
+        "text": given.text,
+        "displayName": given.tags.get("display-name") or given.username,
+        "timestamp": short_time(str(record.get("timestamp", ""))),
+        "id": str(record.get("id", "")),
+        "tags": given.tags,
+    }
+
+
+def short_time(time: str) -> str:
+    """A time with its milliseconds, where they are not zero."""
+    return f"{time[:-5]}Z" if time.endswith(".000Z") else time
+
+
+def _line(record: Mapping[str, Any], given: Shown) -> str:
+    time = str(record.get("timestamp", ""))
+    who = f"{given.username}: " if given.username and given.command not in _EVENTS else ""
+    text = given.text
+    if given.command == "CLEARMSG":
+        text = system_text({**record, "type": "delete", "details": {}}) + (f": {text}" if text else "")
+    return f"[{time[:10]} {time[11:19]}] #{record.get('channel', '')} {who}{_one_line(text)}\r\n"
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # Half of a surrogate pair.
+        return orjson.dumps(_mended(value))
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_mended(name): _mended(inner) for name, inner in value.items()}
+    return value
+
+
+def historical(record: Mapping[str, Any], more: Mapping[str, str]) -> str:
+    """The line of a record with tags of ours in front, as services that remember chat send it; ``""`` where
+    it is none."""
+    line = irc_line(record)
+    if not line:
+        return ""
+    tags = formatted(more, "", "X", []).removesuffix(" X")
+    return f"{tags};{line[1:]}" if line.startswith("@") else f"{tags} {line}"

@@ -1,0 +1,268 @@
+"""Messages as log servers answer them: a room or a person in it, a range of time, a form.
+
+What is missing is told in headers where it is known when the answer begins. That is so where the answer is
+short (it is read to its end first), where the range is a day at most (its gaps are looked for first), and
+with ``?gaps``, which also puts a line where something is missing. What can only be known at the end (a
+damaged file, the limit of what is read) is told in a line of its own: clients read no trailers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from threading import Lock
+from urllib.parse import quote
+
+from chatlog import __version__
+from chatlog.archive import lines
+from chatlog.archive.gaps import Gap, Report
+from chatlog.archive.matching import Filter
+from chatlog.archive.opened import Archive
+from chatlog.archive.ordering import Found
+from chatlog.archive.parts import Room
+from chatlog.archive.reader import LAST, Question
+from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
+from chatlog.archive_http.log_formats import LogFormat, notice, wanted_format
+from chatlog.archive_http.ranges import Range
+from chatlog.http.answers import Answer
+from chatlog.naming import utc_minute
+
+#: Bytes of records that are read for one request at most, and for the gaps of a day.
+MOST_BYTES = 4 << 30
+MOST_FOR_GAPS = 512 << 20
+#: Bytes that are sent at a time, and gaps that a header names.
+CHUNK = 64 << 10
+NAMED = 20
+DAY = 86400.0
+EVERYTHING = Filter()
+#: Seconds after which a range that is over does not change any more, but by erasure: everything is stored.
+SETTLED = 2 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Records of a room in a range that a filter takes."""
+
+    room: Room
+    range: Range
+    filter: Filter = EVERYTHING
+
+
+class Logs:
+    """``now()`` is the time of day."""
+
+    def __init__(self, archive: Archive, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
+        self._archive = archive
+        self._now = now
+        self.most_bytes = most_bytes
+        self._lock = Lock()
+        #: Part of every tag: what another process said, or before a file could not be read, is not believed.
+        self._run = int(now() * 1000)
+
+    def answer(self, asked: Asked, wanted: Wanted) -> Answer | Stream:
+        """The log, in the form that the request asks for; 404 if there is nothing in it."""
+        form = wanted_format(asked.query, asked.as_json)
+        tag = self._tag(asked, wanted, form)
+        if tag and tag in asked.tags:
+            return Answer(200, b"", form.type, etag=tag)
+        gaps = self._gaps(asked.work, wanted) if asked.has("gaps") else None
+        log = _Log(self._archive, asked, wanted, form, self.most_bytes, gaps)
+        chunks = log.chunks()
+        first = next(chunks, b"")
+        if log.ended:
+            if not (log.given or log.missing):
+                raise Refused(404, "no_logs", self._nothing(log.report))
+            if gaps is None:
+                gaps = log.report.gaps if log.read_all else self._gaps_of_day(asked.work, wanted)
+            headers = self._headers(wanted, gaps, log.report)
+            if log.report.unread:
+                tag = ""
+            # To its end: what is opened is closed.
+            return Answer(200, first + b"".join(chunks), form.type, headers, tag)
+        if gaps is None:
+            gaps = self._gaps_of_day(asked.work, wanted)
+        headers = self._headers(wanted, gaps, None)
+        return Stream(form.type, self._noting(tag, log, chain([first], chunks)), headers, tag)
+
+    def _noting(self, tag: str, log: _Log, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        yield from chunks
+        if tag and log.report.unread:
+            with self._lock:
+                # Whoever has this answer gets another one, as soon as there is one.
+                self._run += 1
+
+    def _nothing(self, report: Report) -> str:
+        if report.stopped:
+            return f"Not found as far as was looked: {report.stopped}; go on with {_rest(report)}"
+        if report.unread:
+            return "Not found, but not everything could be read"
+        return "Not found"
+
+    # -- what is missing -----------------------------------------------------------------------------
+
+    def _gaps_of_day(self, work: Work, wanted: Wanted) -> list[Gap] | None:
+        return self._gaps(work, wanted) if wanted.range.seconds <= DAY else None
+
+    def _gaps(self, work: Work, wanted: Wanted) -> list[Gap] | None:
+        """The gaps of a range; None if there is too much to look through."""
+        question = Question(wanted.room, *wanted.range, Filter(types=("gap",)), most_bytes=MOST_FOR_GAPS)
+        answer = work.ask(question)
+        for _ in answer:
+            pass
+        work.done(answer)
+        return None if answer.report.stopped else answer.report.gaps
+
+    def _headers(self, wanted: Wanted, gaps: list[Gap] | None, report: Report | None) -> Headers:
+        headers = {"x-chatlog-gaps": "unknown", "x-chatlog-coverage": "unknown"}
+        if report is not None and report.stopped:
+            headers["x-chatlog-partial"] = _rest(report)
+            gaps = None
+        if report is not None and report.unread:
+            headers["x-chatlog-unread"] = str(len(report.unread))
+        if gaps is not None:
+            named = [
+                f"{_time(gap.since)}/{_time(gap.until)};{quote(gap.reason, ' ')}" for gap in gaps[:NAMED]
+            ]
+            more = [f"and {len(gaps) - NAMED} more"] if len(gaps) > NAMED else []
+            headers["x-chatlog-gaps"] = ", ".join([*named, *more]) or "none"
+            headers["x-chatlog-coverage"] = self._coverage(wanted, gaps)
+        return headers
+
+    def _coverage(self, wanted: Wanted, gaps: list[Gap]) -> str:
+        """The share of the range that was recorded, as far as it has passed and the room was on the list."""
+        since, until = wanted.range.since, min(wanted.range.until, self._now())
+        parts = self._archive.parts.of_room(wanted.room, since, until)
+        if not any(part.name.minute <= utc_minute(since) for part in parts):
+            days = self._archive.parts.days_of(wanted.room)
+            begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else until
+            if begun >= since and parts:
+                minute = min(part.name.minute for part in parts)
+                day, clock = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}", f"{minute[9:11]}:{minute[11:]}"
+                since = max(since, lines.seconds(f"{day}T{clock}:00Z"))
+        if until <= since:
+            return "unknown"
+        missing = sum(gap.seconds for gap in gaps if gap.until > since)
+        return f"{max(0.0, 1.0 - missing / (until - since)):.4f}"
+
+    # -- answers that do not change ------------------------------------------------------------------
+
+    def _tag(self, asked: Asked, wanted: Wanted, form: LogFormat) -> str:
+        """What names the answer, of a range that is over; ``""`` where it may still change."""
+        if wanted.range.until > self._now() - SETTLED:
+            return ""
+        parts = self._archive.parts.of_room(wanted.room, *wanted.range)
+        if any(part.area == "open" for part in parts):
+            return ""
+        told = [__version__, str(self._run), form.name, repr(wanted)]
+        told += [f"{name}={value}" for name, value in sorted(asked.query.items())]
+        told += [str(part.name) for part in parts]
+        return f'W/"{hashlib.sha256("|".join(told).encode("utf-8", "replace")).hexdigest()[:32]}"'
+
+
+class _Log:
+    """One log while it is made."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        asked: Asked,
+        wanted: Wanted,
+        form: LogFormat,
+        most: int,
+        gaps: list[Gap] | None,
+    ) -> None:
+        self._asked = asked
+        self._wanted = wanted
+        self._form = form
+        self._newest = asked.has("reverse")
+        self._limit = asked.number("limit", None)
+        self._offset = asked.number("offset", 0) or 0
+        since, until = wanted.range
+        self._records = asked.work.ask(
+            Question(wanted.room, since, min(until, LAST), wanted.filter, self._newest, most)
+        )
+        self._holes = sorted(gaps or (), reverse=self._newest)
+        self.report = self._records.report
+        #: How many records and gaps were given, and whether these are all.
+        self.given = self.missing = 0
+        self.ended = False
+        #: Whether everything was looked at, so that the report knows all gaps.
+        self.read_all = False
+
+    def chunks(self) -> Iterator[bytes]:
+        """The log in pieces of about CHUNK bytes; ``ended`` is set before the last one."""
+        form, pieces, size = self._form, [self._form.begin], len(self._form.begin)
+        separator = b""
+        for item in self._items():
+            pieces += (separator, item)
+            size += len(item)
+            separator = form.between
+            if size >= CHUNK:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+        self.ended = True
+        yield b"".join([*pieces, form.end])
+
+    def _items(self) -> Iterator[bytes]:
+        skip = self._offset
+        records = iter(self._records)
+        cut_short = False
+        for found in records if self._limit != 0 else ():
+            yield from self._holes_before(found)
+            record = lines.record_of(found.line)
+            if record is None or not (item := self._form.item(record)):
+                continue
+            if skip:
+                skip -= 1
+                continue
+            self.given += 1
+            yield item
+            if self.given == self._limit:
+                cut_short = True
+                break
+        records.close()  # type: ignore[attr-defined]
+        self._asked.work.done(self._records)
+        if not cut_short:
+            self.read_all = self._limit != 0 and not self.report.stopped
+            yield from (self._missing(gap) for gap in self._holes)
+        yield from self._at_the_end(cut_short)
+
+    def _holes_before(self, found: Found) -> Iterator[bytes]:
+        while self._holes:
+            at = lines.time_bytes(self._holes[0].since)
+            if (at < found.time) == self._newest and at != found.time:
+                return
+            yield self._missing(self._holes.pop(0))
+
+    def _missing(self, gap: Gap) -> bytes:
+        self.missing += 1
+        since, until = _time(gap.since), _time(gap.until)
+        text = f"Not recorded from {since} to {until}: {gap.reason}"
+        return self._notice(since, "chatlog-gap", text, gap_from=since, gap_to=until, gap_reason=gap.reason)
+
+    def _at_the_end(self, cut_short: bool) -> Iterator[bytes]:
+        """What the reader has to know of an answer that is not all there is."""
+        if not self.given:
+            return
+        last = _time(min(self._wanted.range.until, LAST))
+        if self.report.unread:
+            text = f"{len(self.report.unread)} files could not be read; their messages are missing here"
+            yield self._notice(last, "chatlog-unread", text)
+        if self.report.stopped and not cut_short:
+            rest = _rest(self.report)
+            text = f"This is not all: {self.report.stopped}; go on with {rest}"
+            yield self._notice(last, "chatlog-partial", text, go_on=rest)
+
+    def _notice(self, time: str, id: str, text: str, **tags: str) -> bytes:
+        return self._form.item(notice(self._wanted.room[1], time, id, text, **tags))
+
+
+def _rest(report: Report) -> str:
+    """Where to go on, for a header or a person."""
+    return "unknown" if report.reached is None else _time(report.reached)
+
+
+def _time(at: float) -> str:
+    return lines.time_bytes(at).decode("ascii")

@@ -1,0 +1,182 @@
+"""The archive server's own API described for programs, as OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatlog import __version__
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_NUMBER: dict[str, Any] = {"type": "number"}
+_TIME: dict[str, Any] = {"type": "string", "description": "2025-12-29T10:30:45.123Z"}
+_MAYBE_TIME: dict[str, Any] = {"type": ["string", "null"]}
+_PLATFORMS = {"enum": ["twitch", "kick"]}
+_RECORD = {"type": "object", "description": "a record as it is in the archive"}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+_ERROR = _object(error=_object(code=_TEXT, message=_TEXT))
+_ROOM = _object(platform=_PLATFORMS, name=_TEXT, id=_TEXT)
+_GAP = {
+    "type": "object",
+    "required": ["from", "to", "seconds", "reason", "backfilled"],
+    "properties": {
+        "from": _TIME,
+        "to": _TIME,
+        "seconds": _NUMBER,
+        "reason": _TEXT,
+        "backfilled": {"type": "integer"},
+        "room": _TEXT,
+    },
+}
+_DAY = _object(
+    day=_TEXT,
+    records=_COUNT,
+    recorded=_NUMBER,
+    missing=_NUMBER,
+    coverage={"type": ["number", "null"]},
+    reasons=_list(_TEXT),
+    finished={"type": "boolean"},
+)
+_MESSAGES = _object(
+    platform=_PLATFORMS,
+    name=_TEXT,
+    state={"enum": ["complete", "unfinished", "before", "gap", "partial"]},
+    older=_MAYBE_TIME,
+    newer=_MAYBE_TIME,
+    gaps=_list(_GAP),
+    unread=_COUNT,
+    partial=_MAYBE_TIME,
+    records=_list(_RECORD),
+)
+_PERSON = {
+    "type": "object",
+    "required": ["who", "names", "ids", "rooms", "from", "to", "partial"],
+    "properties": {
+        "who": _TEXT,
+        "names": _list(_object(name=_TEXT, first=_TIME, last=_TIME)),
+        "ids": _list(_object(id=_TEXT, first=_TIME, last=_TIME)),
+        "rooms": _list({"type": "object"}),
+        "from": _TIME,
+        "to": _TIME,
+        "partial": _MAYBE_TIME,
+    },
+}
+
+
+def _answer(description: str, schema: dict[str, Any], type: str = "application/json") -> dict[str, Any]:
+    return {"description": description, "content": {type: {"schema": schema}}}
+
+
+def _query(name: str, description: str, schema: dict[str, Any] = _TEXT) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _get(summary: str, schema: dict[str, Any], *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    errors = {str(status): _answer("see error.message", _ERROR) for status in (400, 404, 421, 429, 503)}
+    responses = {"200": _answer(summary, schema), **errors, **more}
+    return {"get": {"summary": summary, "parameters": list(parameters), "responses": responses}}
+
+
+_IN_PATH = (
+    {"name": "platform", "in": "path", "required": True, "schema": _PLATFORMS},
+    {"name": "name", "in": "path", "required": True, "schema": {**_TEXT, "pattern": "^[a-z0-9_-]{1,64}$"}},
+)
+_WHO = {"name": "who", "in": "path", "required": True, "schema": {**_TEXT, "pattern": "^[^/]+$"}}
+_RANGE = (
+    _query("from", "RFC 3339 or Unix seconds"),
+    _query("to", "the same; not in the range itself"),
+)
+_FILTER = (
+    _query("q", "part of the text, whatever its case"),
+    _query("regex", "1: q is a pattern in RE2's syntax"),
+    _query("user", "names, or id:1234; several with commas"),
+    _query("type", "kinds of records, with commas"),
+    _query("badge", "of whoever wrote it: moderator, subscriber/12"),
+    _query("without", "a badge that they do not have"),
+)
+_ORDER = _query("order", "where to begin; newest without it", {"enum": ["newest", "oldest"]})
+_LIMIT = _query("limit", "100 without it", {"type": "integer", "minimum": 1, "maximum": 1000})
+_ROOMS = _query("room", "twitch/x, with commas; all rooms without it")
+_PLATFORM = _query("platform", "only its rooms")
+
+
+def document() -> dict[str, Any]:
+    """The whole description."""
+    room, own = "/api/v1/archive/rooms/{platform}/{name}", "/api/v1/archive"
+    lines = _answer(
+        "a line for each record, for how far it has come, and for the end", _TEXT, "application/x-ndjson"
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Chatlog's archive",
+            "version": __version__,
+            "description": "What was recorded, read back.",
+        },
+        "paths": {
+            f"{own}/rooms": _get(
+                "the rooms of the archive",
+                _object(matching=_COUNT, rooms=_list(_ROOM)),
+                _query("q", "part of the name"),
+                _PLATFORM,
+                _query("offset", "0 without it", _COUNT),
+                _query("limit", "1000 without it", {"type": "integer", "minimum": 1, "maximum": 1000}),
+            ),
+            f"{room}/days": _get(
+                "the days of a month of a room, by the manifests",
+                _object(
+                    platform=_PLATFORMS,
+                    name=_TEXT,
+                    id=_TEXT,
+                    months=_list(_TEXT),
+                    month=_TEXT,
+                    days=_list(_DAY),
+                ),
+                *_IN_PATH,
+                _query("month", "2025-12; the latest without it"),
+            ),
+            f"{room}/messages": _get(
+                "records of a room, a page at a time",
+                _MESSAGES,
+                *_IN_PATH,
+                _query(
+                    "cursor",
+                    "older (with order=newest) or newer (with oldest) of an answer",
+                ),
+                *_RANGE,
+                *_FILTER,
+                _ORDER,
+                _LIMIT,
+            ),
+            f"{own}/search": {
+                "get": {
+                    **_get("search rooms", _TEXT, _ROOMS, _PLATFORM, *_FILTER, *_RANGE, _ORDER, _LIMIT)[
+                        "get"
+                    ],
+                    "responses": {
+                        **_get("", _TEXT)["get"]["responses"],
+                        "200": lines,
+                    },
+                }
+            },
+            f"{own}/users/{{platform}}/{{who}}": _get(
+                "a person: rooms, names, days, moderation; of the last 90 days without a range",
+                _PERSON,
+                _IN_PATH[0],
+                _WHO,
+                _ROOMS,
+                *_RANGE,
+            ),
+            f"{own}/openapi.json": _get("this description", {"type": "object"}),
+            "/healthz": _get("whether the server runs", _object(ok={"type": "boolean"})),
+        },
+    }

@@ -1,0 +1,334 @@
+"""``/api/v1/archive``: rooms, days, messages, search and people, as JSON."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+import orjson
+
+from chatlog.archive import lines
+from chatlog.archive.gaps import Gap, Report
+from chatlog.archive.matching import Filter
+from chatlog.archive.ordering import Found
+from chatlog.archive.parts import Room
+from chatlog.archive.people import facts_of, person_of
+from chatlog.archive.reader import LAST, Question
+from chatlog.archive.reader import Answer as Records
+from chatlog.archive_http.asked import Asked, Refused, Stream
+from chatlog.archive_http.day_book import DayBook, DayOfRoom
+from chatlog.archive_http.facts import Budget
+from chatlog.archive_http.pages import Page, page, parsed_place
+from chatlog.archive_http.ranges import Range, asked_range
+from chatlog.archive_http.rooms import Rooms
+from chatlog.http.answers import Answer, json_answer
+from chatlog.status.natural import natural
+
+#: Records and rooms in one answer at most, and without a limit.
+MOST, PAGE = 1000, 100
+#: Rooms that one search looks at, and bytes that one request reads.
+ROOMS = 200
+MOST_BYTES = 4 << 30
+DAY = 86400.0
+#: A search looks at so many seconds first, and at twice as many each time, up to the longest.
+_WINDOW, _LONGEST_WINDOW = DAY, 32 * DAY
+NDJSON = "application/x-ndjson"
+
+
+class OwnApi:
+    """``now()`` is the time of day."""
+
+    def __init__(
+        self, rooms: Rooms, days: DayBook, now: Callable[[], float], most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._rooms = rooms
+        self._days = days
+        self._now = now
+        self._most = most_bytes
+
+    def rooms(self, asked: Asked) -> Answer:
+        """GET rooms."""
+        offset, limit = asked.number("offset", 0) or 0, asked.number("limit", MOST, 1, MOST) or MOST
+        text, platform = asked.query.get("q", "").lower(), asked.query.get("platform", "")
+        found = sorted(
+            (room for room in self._rooms.all() if text in room[1] and platform in ("", room[0])),
+            key=lambda room: (natural(room[1]), room[0]),
+        )
+        shown = found[offset : offset + limit]
+        ids = self._rooms.ids(shown)
+        rooms = [
+            {"platform": platform, "name": name, "id": id}
+            for (platform, name), id in zip(shown, ids, strict=True)
+        ]
+        return json_answer(200, {"matching": len(found), "rooms": rooms})
+
+    def days(self, asked: Asked, platform: str, name: str) -> Answer:
+        """GET the days of a room: a month of them, the latest unless another is asked for."""
+        room = self._rooms.named(platform, name)
+        days = self._rooms.days(room)
+        months = sorted({day[:7] for day in days})
+        month = asked.query.get("month", months[-1] if months else "")
+        today = lines.time_bytes(self._now()).decode("ascii")[:10]
+        rows = [
+            _day_row(day, self._days.of_day(day).get(room, DayOfRoom()), day < today)
+            for day in days
+            if day.startswith(f"{month}-")
+        ]
+        facts = {"platform": platform, "name": room[1], "id": self._rooms.id(room)}
+        return json_answer(200, {**facts, "months": months, "month": month, "days": rows})
+
+    def messages(self, asked: Asked, platform: str, name: str) -> Answer:
+        """GET messages: a page of records, from a cursor or an end of the range, in either direction."""
+        room = self._rooms.named(platform, name)
+        newest = _is_newest(asked, "newest")
+        limit = asked.number("limit", PAGE, 1, MOST) or PAGE
+        cursor = asked.query.get("cursor")
+        place = parsed_place(cursor) if cursor is not None else None
+        range = asked_range(asked.query, self._now()) or Range(0.0, LAST)
+        wanted = Question(room, *range, _filter(asked), newest, self._most)
+        found = page(asked.work, wanted, place, limit)
+        report = found.answer.report
+        facts = {
+            "platform": platform,
+            "name": room[1],
+            "state": self._state(room, range, report),
+            "older": str(found.older) if found.older else None,
+            "newer": str(found.newer) if found.newer else None,
+            "gaps": [_gap(gap) for gap in _of_page(found, report.gaps)],
+            "unread": len(report.unread),
+            "partial": _time(report.reached),
+        }
+        head = orjson.dumps(facts)[:-1] + b',"records":['
+        return Answer(200, head + b",".join(_whole(found.records)) + b"]}\n", "application/json")
+
+    def _state(self, room: Room, range: Range, report: Report) -> str:
+        """``before`` it was recorded, ``partial``, ``gap`` throughout, ``unfinished`` or ``complete``."""
+        now = self._now()
+        if report.stopped or report.unread:
+            return "partial"
+        if range.until < LAST and report.gaps and report.missing(*range) >= 0.999 * range.seconds:
+            return "gap"
+        if range.until <= now:
+            days = self._rooms.days(room)
+            if not days or lines.seconds(f"{days[0]}T00:00:00Z") >= range.until:
+                return "before"
+        return "unfinished" if range.until > now else "complete"
+
+    def user(self, asked: Asked, platform: str, who: str) -> Answer:
+        """GET a person: rooms, names, days, moderation."""
+        now = self._now()
+        range = asked_range(asked.query, now) or Range(now - 90 * DAY, now + 60.0)
+        user = who.lower()
+        rooms = self._chosen_rooms(asked, platform)
+        budget = Budget(asked, self._most)
+
+        def records(users: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+            for room in rooms:
+                yield from budget.records(Question(room, *range, Filter(users=users), newest=True))
+
+        person = person_of(records((user,)))
+        if person.ids and not user.startswith("id:"):
+            # The same person may have had other names.
+            person = person_of(records(tuple(f"id:{id}" for id in list(person.ids)[:20])))
+        facts = facts_of(f"{platform}/{user}", person)
+        since, until = (lines.time_bytes(at).decode("ascii") for at in range)
+        return json_answer(200, {**facts, "from": since, "to": until, "partial": budget.stopped or None})
+
+    # -- search --------------------------------------------------------------------------------------
+
+    def search(self, asked: Asked) -> Stream:
+        """GET search: NDJSON of records, with how far it has come, and an end that says what is missing."""
+        wanted = _filter(asked)
+        if wanted.everything:
+            raise Refused(400, "bad_query", "say what to look for: q, user, type or badge")
+        rooms = self._chosen_rooms(asked, asked.query.get("platform", ""))
+        if len(rooms) > ROOMS:
+            text = f"{len(rooms)} rooms are too many for one search: name up to {ROOMS} with room="
+            raise Refused(400, "too_many_rooms", text)
+        now = self._now()
+        limit = asked.number("limit", PAGE, 1, MOST) or PAGE
+        range = asked_range(asked.query, now) or Range(now - 30 * DAY, now + 60.0)
+        search = _Search(asked, rooms, range, wanted, _is_newest(asked, "newest"), limit, self._most)
+        # A pattern that makes no sense is told before anything is sent.
+        asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
+        return Stream(NDJSON, search.lines(), alive=search.progress)
+
+    def _chosen_rooms(self, asked: Asked, platform: str) -> list[Room]:
+        """The rooms that ``room`` names, or all."""
+        names = [name for name in asked.query.get("room", "").split(",") if name.strip()]
+        if not names:
+            return sorted(room for room in self._rooms.all() if platform in ("", room[0]))
+        found = []
+        for name in names[: ROOMS + 1]:
+            place, slash, bare = name.strip().lower().rpartition("/")
+            if slash and platform and place != platform:
+                continue
+            found.append(self._rooms.named(place if slash else platform or "twitch", bare.lstrip("#")))
+        return list(dict.fromkeys(found))
+
+
+class _Search:
+    """One search while it is made."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        rooms: list[Room],
+        range: Range,
+        wanted: Filter,
+        newest: bool,
+        limit: int,
+        most: int,
+    ) -> None:
+        self._asked = asked
+        self._rooms = rooms
+        self._range = range
+        self._filter = wanted
+        self._newest = newest
+        self._limit = limit
+        self._most = most
+        self._at = range.until if newest else range.since
+        self._found = self._unread = 0
+        self._gaps: list[tuple[Room, Gap]] = []
+
+    def progress(self) -> bytes:
+        """How far it has come."""
+        facts = {"at": _time(self._at), "bytes": self._asked.work.bytes, "found": self._found}
+        return orjson.dumps({"progress": facts}) + b"\n"
+
+    def lines(self) -> Iterator[bytes]:
+        """Records, progress, the end."""
+        yield self.progress()
+        stopped: str | None = None
+        last: Found | None = None
+        for window in self._windows():
+            with closing(self._of(window)) as records:
+                for found in records:
+                    if last is not None and self._found == self._limit:
+                        # The records of that very millisecond come again, and none is left out.
+                        edge = lines.seconds(last.time)
+                        stopped = _time(edge + 0.001 if self._newest else edge)
+                        break
+                    last = found
+                    self._found += 1
+                    yield b'{"record":' + found.line + b"}\n"
+            self._at = window.since if self._newest else window.until
+            if stopped is None and self._asked.work.bytes > self._most and self._is_before_the_end():
+                stopped = _time(self._at)
+            if stopped is not None:
+                break
+        yield self._end(stopped)
+
+    def _is_before_the_end(self) -> bool:
+        return self._at > self._range.since if self._newest else self._at < self._range.until
+
+    def _windows(self) -> Iterator[Range]:
+        length = _WINDOW
+        since, until = self._range
+        while since < until:
+            if self._newest:
+                start = max(since, until - length)
+                yield Range(start, until)
+                until = start
+            else:
+                end = min(until, since + length)
+                yield Range(since, end)
+                since = end
+            length = min(2 * length, _LONGEST_WINDOW)
+
+    def _of(self, window: Range) -> Generator[Found, None, None]:
+        answers: list[tuple[Room, Records]] = []
+        for room in self._rooms:
+            answers.append(
+                (room, self._asked.work.ask(Question(room, *window, self._filter, newest=self._newest)))
+            )
+        streams = [iter(answer) for _, answer in answers]
+        try:
+            yield from heapq.merge(*streams, key=lambda found: found.time, reverse=self._newest)
+        finally:
+            for stream in streams:
+                stream.close()  # type: ignore[attr-defined]
+            for room, answer in answers:
+                self._asked.work.done(answer)
+                self._unread += len(answer.report.unread)
+                self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
+
+    def _end(self, stopped: str | None) -> bytes:
+        name = "to" if self._newest else "from"
+        facts = {
+            "found": self._found,
+            "bytes": self._asked.work.bytes,
+            "next": {name: stopped} if stopped else None,
+            "unread": self._unread,
+            "gaps": [{"room": "/".join(room), **_gap(gap)} for room, gap in self._gaps],
+        }
+        return orjson.dumps({"end": facts}) + b"\n"
+
+
+def _filter(asked: Asked) -> Filter:
+    query = asked.query
+    text, regex = query.get("q", ""), query.get("regex", "0") not in ("0", "false", "")
+    return Filter(
+        text="" if regex else text,
+        regex=text if regex else "",
+        users=tuple(user.lower().lstrip("@") for user in _listed(query.get("user", ""))),
+        types=tuple(_listed(query.get("type", ""))),
+        badge=query.get("badge", ""),
+        without=query.get("without", ""),
+    )
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()][:100]
+
+
+def _is_newest(asked: Asked, default: str) -> bool:
+    order = asked.query.get("order", default)
+    if order not in ("newest", "oldest"):
+        raise Refused(400, "bad_query", "order is newest or oldest")
+    return order == "newest"
+
+
+def _whole(records: list[Found]) -> Iterator[bytes]:
+    """The records as they are; what is no JSON object is left out."""
+    for found in records:
+        if lines.record_of(found.line) is not None:
+            yield found.line
+
+
+def _of_page(found: Page, gaps: list[Gap]) -> list[Gap]:
+    """The gaps that lie between the first and the last record of a page, and around them."""
+    if not found.records:
+        return gaps[:MOST]
+    first, last = (lines.seconds(found.records[at].time) for at in (0, -1))
+    start = first if found.older is not None else 0.0
+    return [gap for gap in gaps if gap.until >= start and (gap.since <= last or found.newer is None)][:MOST]
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "from": _time(gap.since),
+        "to": _time(gap.until),
+        "seconds": round(gap.seconds, 3),
+        "reason": gap.reason,
+        "backfilled": gap.backfilled,
+    }
+
+
+def _day_row(day: str, facts: DayOfRoom, finished: bool) -> dict[str, Any]:
+    coverage = facts.coverage
+    return {
+        "day": day,
+        "records": facts.records,
+        "recorded": round(facts.recorded, 3),
+        "missing": round(facts.missing, 3),
+        "coverage": None if coverage is None else round(coverage, 6),
+        "reasons": list(facts.reasons),
+        "finished": finished,
+    }
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else lines.time_bytes(at).decode("ascii")

@@ -1,0 +1,104 @@
+"""The rooms of the archive by name and by id. Ids are those that their records have: nobody is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+from chatlog.archive import lines
+from chatlog.archive.opened import Archive
+from chatlog.archive.parts import PartError, Room
+from chatlog.archive_http.asked import Refused
+from chatlog.naming import CHANNEL
+from chatlog.near_names import near
+from chatlog.status.natural import natural
+
+#: Seconds for which the list of rooms is believed, and a room's id.
+FRESH, KNOWN = 30.0, 3600.0
+#: Days back from its last one in which a room's id is looked for.
+_DAYS = 5
+AT_ONCE = 8
+
+
+class Rooms:
+    """``now()`` is the time of day. May be used by several threads; everything may raise StoreError."""
+
+    def __init__(self, archive: Archive, now: Callable[[], float]) -> None:
+        self._archive = archive
+        self._now = now
+        self._lock = Lock()
+        self._listed: tuple[float, frozenset[Room]] = (float("-inf"), frozenset())
+        self._ids: dict[Room, tuple[float, str]] = {}
+
+    def all(self) -> frozenset[Room]:
+        """Every room."""
+        with self._lock:
+            at, rooms = self._listed
+        now = self._now()
+        if not 0 <= now - at < FRESH:
+            rooms = frozenset(room for room in self._archive.rooms() if room[1] != "_server")
+            with self._lock:
+                self._listed = now, rooms
+                self._ids = {room: known for room, known in self._ids.items() if room in rooms}
+        return rooms
+
+    def of_platform(self, platform: str) -> list[Room]:
+        """The rooms of a platform, sorted by name."""
+        return sorted((room for room in self.all() if room[0] == platform), key=lambda room: natural(room[1]))
+
+    def id(self, room: Room) -> str:
+        """The platform's id of a room as its latest records have it; ``""`` where they have none."""
+        now = self._now()
+        with self._lock:
+            at, id = self._ids.get(room, (float("-inf"), ""))
+        if not 0 <= now - at < KNOWN:
+            id = self._looked_up(room)
+            with self._lock:
+                self._ids[room] = now, id
+        return id
+
+    def ids(self, rooms: list[Room]) -> list[str]:
+        """The ids of rooms."""
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            return list(threads.map(self.id, rooms))
+
+    def _looked_up(self, room: Room) -> str:
+        for day in self.days(room)[: -_DAYS - 1 : -1]:
+            since = lines.seconds(f"{day}T00:00:00Z")
+            for part in reversed(self._archive.parts.of_room(room, since, since + 86400.0)):
+                try:
+                    block = next(self._archive.parts.blocks(part), b"")
+                except PartError:
+                    continue
+                for line in block.split(b"\n", 50)[:50]:
+                    record = lines.record_of(line)
+                    if record is not None and (id := record.get("channel_id")):
+                        return str(id)
+        return ""
+
+    def days(self, room: Room) -> list[str]:
+        """The days of a room with files, oldest first."""
+        return self._archive.parts.days_of(room)
+
+    def named(self, platform: str, name: str) -> Room:
+        """The room of a name. Raises Refused: 404 with names that are near."""
+        room = platform, name.lower()
+        rooms = self.all()
+        if room not in rooms:
+            alike = near(name[:64], [other for place, other in rooms if place == platform])
+            hint = f"; there is {', '.join(alike)}" if alike else ""
+            shown = name if CHANNEL.match(name) else "of that name"
+            raise Refused(
+                404, "no_such_room", f"Not found: there is no channel {shown} in this archive{hint}"
+            )
+        return room
+
+    def of_id(self, platform: str, id: str) -> Room:
+        """The room with an id; the one with the latest records, if it has changed its name. Raises
+        Refused."""
+        rooms = self.of_platform(platform)
+        found = [room for room, known in zip(rooms, self.ids(rooms), strict=True) if known == id]
+        if not found or not id:
+            raise Refused(404, "no_such_room", "Not found: there is no channel of that id in this archive")
+        return found[0] if len(found) == 1 else max(found, key=lambda room: self.days(room)[-1:])

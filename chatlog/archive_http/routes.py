@@ -1,0 +1,236 @@
+"""Which path of the archive server answers what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+from chatlog.archive.matching import LONGEST_TEXT, Filter
+from chatlog.archive.opened import Archive
+from chatlog.archive.parts import Room
+from chatlog.archive.reader import LAST
+from chatlog.archive_http import openapi
+from chatlog.archive_http.asked import Asked, Handler, Refused, Stream
+from chatlog.archive_http.day_book import DayBook
+from chatlog.archive_http.facts import Facts
+from chatlog.archive_http.logs import Logs, Wanted
+from chatlog.archive_http.own_api import OwnApi
+from chatlog.archive_http.ranges import Range, asked_range, of_day, of_month
+from chatlog.archive_http.recent_messages import RecentMessages
+from chatlog.archive_http.rooms import Rooms
+from chatlog.http.answers import Answer, json_answer, tagged
+
+#: What rustlog's clients look for before they ask for more.
+CAPABILITIES = ("arbitrary-range-query", "search", "stats", "namehistory")
+_C = r"/channel(?P<c>id)?/(?P<channel>[^/]+)"
+_U = r"/user(?P<u>id)?/(?P<user>[^/]+)"
+_DATE = r"(?P<year>[0-9]{4})/(?P<month>[0-9]{1,2})"
+_DAY = rf"{_DATE}/(?P<day>[0-9]{{1,2}})"
+_OWN = "/api/v1/archive"
+_ROOM = rf"{_OWN}/rooms/(?P<platform>twitch|kick)/(?P<name>[^/]+)"
+_RECENT = re.compile(r"(?:/kick)?/api/v2/recent-messages/(?P<channel>[^/]+)\Z")
+_INDEX = (
+    "A chatlog archive.\n\n"
+    "/channels  /list?channel=NAME  /channel/NAME/YEAR/MONTH/DAY   as rustlog and justlog; Kick below /kick\n"
+    "/api/v2/recent-messages/NAME   for Chatterino and others\n"
+    "/api/v1/archive/openapi.json   everything else\n"
+)
+
+
+class Route(NamedTuple):
+    """What a path leads to. ``for_clients``: of the APIs that pages of other sites may read, whose errors are
+    one line of text."""
+
+    handle: Handler
+    for_clients: bool
+
+
+Groups = dict[str, str | None]
+
+
+class Routes:
+    """``now()`` is the time of day."""
+
+    def __init__(self, archive: Archive, now: Callable[[], float]) -> None:
+        self._now = now
+        self._rooms = Rooms(archive, now)
+        self._logs = Logs(archive, now)
+        self._facts = Facts(self._rooms, now)
+        self._recent = RecentMessages(self._rooms, now)
+        self._own = OwnApi(self._rooms, DayBook(archive.store, now), now)
+        self._compatible: list[tuple[re.Pattern[str], Callable[[Asked, str, Groups], Answer | Stream]]] = [
+            (re.compile(pattern + r"\Z"), handle)
+            for pattern, handle in (
+                ("/channels", lambda asked, platform, groups: self._facts.channels(platform)),
+                ("/list", self._list),
+                ("/capabilities", lambda asked, platform, groups: json_answer(200, list(CAPABILITIES))),
+                (r"/namehistory/(?P<id>[^/]+)", self._names),
+                (_C, self._latest_day),
+                (rf"{_C}/{_DAY}", self._day),
+                (rf"{_C}/random", self._random),
+                (rf"{_C}/stats", self._stats),
+                (_C + _U, self._latest_month),
+                (rf"{_C}{_U}/{_DATE}", self._month),
+                (rf"{_C}{_U}/{_DAY}", self._day),
+                (rf"{_C}{_U}/random", self._random),
+                (rf"{_C}{_U}/search", self._search),
+                (rf"{_C}{_U}/stats", self._stats),
+            )
+        ]
+        own = self._own
+        self._own_routes: list[tuple[re.Pattern[str], Callable[[Asked, Groups], Answer | Stream]]] = [
+            (re.compile(pattern + r"\Z"), handle)
+            for pattern, handle in (
+                (rf"{_OWN}/rooms", lambda asked, groups: own.rooms(asked)),
+                (rf"{_ROOM}/days", lambda asked, groups: own.days(asked, *_strings(groups))),
+                (rf"{_ROOM}/messages", lambda asked, groups: own.messages(asked, *_strings(groups))),
+                (rf"{_OWN}/search", lambda asked, groups: own.search(asked)),
+                (
+                    rf"{_OWN}/users/(?P<platform>twitch|kick)/(?P<who>[^/]+)",
+                    lambda asked, groups: own.user(asked, *_strings(groups)),
+                ),
+                (
+                    rf"{_OWN}/openapi\.json",
+                    lambda asked, groups: tagged(json_answer(200, openapi.document())),
+                ),
+                ("/healthz", lambda asked, groups: json_answer(200, {"ok": True})),
+                ("/", lambda asked, groups: Answer(200, _INDEX.encode(), "text/plain; charset=utf-8")),
+            )
+        ]
+
+    def find(self, path: str) -> Route | None:
+        """What answers a path; None if nothing does."""
+        for pattern, own in self._own_routes:
+            if match := pattern.match(path):
+                groups = match.groupdict()
+                return Route(lambda asked, own=own, groups=groups: own(asked, groups), False)  # type: ignore[misc]
+        platform = "kick" if path.startswith("/kick/") else "twitch"
+        if match := _RECENT.match(path):
+            channel = match["channel"]
+            return Route(lambda asked: self._recent.answer(asked, platform, channel), True)
+        path = path.removeprefix("/kick") if platform == "kick" else path
+        path = path.rstrip("/") or "/"
+        for pattern, handle in self._compatible:
+            if match := pattern.match(path):
+                groups = match.groupdict()
+                if path != path.lower():
+                    return Route(lambda asked: _to_lower_case(asked, platform, path), True)
+                return Route(
+                    lambda asked, handle=handle, groups=groups: handle(asked, platform, groups),  # type: ignore[misc]
+                    True,
+                )
+        return None
+
+    # -- who is meant --------------------------------------------------------------------------------
+
+    def _room(self, platform: str, groups: Groups) -> Room:
+        channel = groups["channel"] or ""
+        return self._rooms.of_id(platform, channel) if groups["c"] else self._rooms.named(platform, channel)
+
+    # -- the compatible API --------------------------------------------------------------------------
+
+    def _list(self, asked: Asked, platform: str, groups: Groups) -> Answer:
+        query = asked.query
+        if "channel" not in query and "channelid" not in query:
+            raise Refused(400, "bad_query", "channel or channelid is missing")
+        by_id = "channelid" in query
+        room = (
+            self._rooms.of_id(platform, query["channelid"])
+            if by_id
+            else self._rooms.named(platform, query["channel"])
+        )
+        if "userid" in query:
+            return self._facts.months(asked, room, f"id:{query['userid']}")
+        if "user" in query:
+            return self._facts.months(asked, room, query["user"].lower())
+        return self._facts.days(room)
+
+    def _names(self, asked: Asked, platform: str, groups: Groups) -> Answer:
+        return self._facts.names(asked, platform, groups["id"] or "")
+
+    def _latest_day(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        room = self._room(platform, groups)
+        if range := asked_range(asked.query, self._now()):
+            return self._logs.answer(asked, Wanted(room, range))
+        days = self._rooms.days(room)
+        if not days:
+            raise Refused(404, "no_logs", "Not found")
+        year, month, day = days[-1].split("-")
+        return _redirect(asked, platform, groups, f"{year}/{int(month)}/{int(day)}")
+
+    def _latest_month(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        room = self._room(platform, groups)
+        if range := asked_range(asked.query, self._now()):
+            return self._logs.answer(asked, Wanted(room, range, _filter_of(groups)))
+        year, month = self._facts.latest_month(asked, room, _user(groups)).split("-")
+        return _redirect(asked, platform, groups, f"{year}/{int(month)}")
+
+    def _day(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        day = of_day(groups["year"] or "", groups["month"] or "", groups["day"] or "")
+        return self._log(asked, platform, groups, day)
+
+    def _month(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        return self._log(asked, platform, groups, of_month(groups["year"] or "", groups["month"] or ""))
+
+    def _log(self, asked: Asked, platform: str, groups: Groups, range: Range) -> Answer | Stream:
+        # justlog takes from and to on paths with a date as well, and they win.
+        range = asked_range(asked.query, self._now()) or range
+        return self._logs.answer(asked, Wanted(self._room(platform, groups), range, _filter_of(groups)))
+
+    def _search(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        text = asked.query.get("q", "")
+        if not text:
+            raise Refused(400, "bad_query", "q is missing: what to search for")
+        if len(text) > LONGEST_TEXT:
+            raise Refused(400, "bad_query", f"q has more than {LONGEST_TEXT} characters")
+        room = self._room(platform, groups)
+        range = asked_range(asked.query, self._now()) or Range(0.0, LAST)
+        return self._logs.answer(asked, Wanted(room, range, Filter(text=text, users=(_user(groups),))))
+
+    def _random(self, asked: Asked, platform: str, groups: Groups) -> Answer:
+        return self._facts.random(asked, self._room(platform, groups), _user(groups))
+
+    def _stats(self, asked: Asked, platform: str, groups: Groups) -> Answer:
+        room = self._room(platform, groups)
+        range = asked_range(asked.query, self._now()) or Range(0.0, LAST)
+        if user := _user(groups):
+            return self._facts.user_stats(asked, room, user, range)
+        return self._facts.stats(asked, room, range)
+
+
+def _user(groups: Groups) -> str:
+    """The person of a path, as filters have them; ``""`` for none."""
+    user = groups.get("user") or ""
+    return f"id:{user}" if user and groups.get("u") else user.lower()
+
+
+def _filter_of(groups: Groups) -> Filter:
+    user = _user(groups)
+    return Filter(users=(user,)) if user else Filter()
+
+
+def _strings(groups: Groups) -> list[str]:
+    return [value or "" for value in groups.values()]
+
+
+def _above(platform: str) -> str:
+    return "/kick" if platform == "kick" else ""
+
+
+def _redirect(asked: Asked, platform: str, groups: Groups, rest: str) -> Answer:
+    path = f"{_above(platform)}/channel{groups['c'] or ''}/{quote(groups['channel'] or '', '')}"
+    if groups.get("user"):
+        path += f"/user{groups['u'] or ''}/{quote(groups['user'] or '', '')}"
+    return _moved(303, f"{path}/{rest}", asked)
+
+
+def _to_lower_case(asked: Asked, platform: str, path: str) -> Answer:
+    return _moved(302, _above(platform) + quote(path.lower()), asked)
+
+
+def _moved(status: int, path: str, asked: Asked) -> Answer:
+    query = urlencode(dict(asked.query), errors="replace")
+    where = f"{path}?{query}" if query else path
+    return Answer(status, b"", "text/plain; charset=utf-8", {"Location": where})

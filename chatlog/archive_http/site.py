@@ -1,0 +1,156 @@
+"""The archive server's side of a request: who may ask, and what each failure is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from chatlog.archive.matching import FilterError
+from chatlog.archive.reader import Reader
+from chatlog.archive_http.asked import Asked, Refused, Work
+from chatlog.archive_http.routes import CAPABILITIES, Routes
+from chatlog.archive_http.streaming import AT_ONCE, Desk
+from chatlog.config.settings import HttpSettings
+from chatlog.http.answers import Answer, error
+from chatlog.http.guard import is_our_name
+from chatlog.http.requests import send
+from chatlog.printable import printable
+from chatlog.store.store import StoreError
+
+#: Parameters of a query that are looked at, and characters of each.
+_PARAMETERS, _LONGEST = 50, 2000
+_PLAIN = "text/plain; charset=utf-8"
+#: Goes with every answer that pages of other sites may read.
+FOR_CLIENTS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "*",
+    "x-rustlog-capabilities": ",".join(CAPABILITIES),
+}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+    "Allow": "GET, HEAD, OPTIONS",
+}
+
+
+class Root(Resource):
+    """Every path. ``settings`` say under which names it is served."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(
+        self,
+        routes: Routes,
+        reader: Reader,
+        desk: Desk,
+        settings: HttpSettings,
+        describe: Callable[[], str],
+    ) -> None:
+        super().__init__()
+        self._routes = routes
+        self._reader = reader
+        self._desk = desk
+        self._settings = settings
+        self._describe = describe
+        self._store_failed = False
+
+    def render(self, request: Any) -> int:
+        """Answer one request; whatever goes wrong stays inside."""
+        try:
+            answer = self._answer(request)
+        except Exception:
+            self._log.failure("while answering a request")
+            answer = error(500, "internal", "something went wrong; the log of the archive server has more")
+        if answer is not None:
+            send(request, answer)
+        return NOT_DONE_YET
+
+    def _answer(self, request: Any) -> Answer | None:
+        try:
+            path = unquote(request.path.decode("ascii"), errors="strict")
+        except UnicodeDecodeError:
+            return error(400, "bad_path", "the path is not UTF-8")
+        host = request.getHeader("host")
+        if path != "/healthz" and (host is None or not is_our_name(host, self._settings)):
+            text = "this is not served under that name; http.hosts lists further names"
+            return error(421, "unknown_host", text)
+        route = self._routes.find(path)
+        if route is None:
+            return _text(404, "route not found") if not path.startswith("/api/v1/") else _nothing()
+        headers = FOR_CLIENTS if route.for_clients else {}
+        method = request.method.decode("ascii", "replace")
+        if method == "OPTIONS" and route.for_clients:
+            return Answer(200, b"", _PLAIN, {**headers, **_PREFLIGHT})
+        if method not in ("GET", "HEAD"):
+            refusal = error(405, "not_allowed", "allowed here: GET, HEAD", Allow="GET, HEAD")
+            return _with(refusal, headers)
+        if self._desk.full:
+            text = f"{AT_ONCE} requests are being answered already; ask again in a moment"
+            busy = _refusal(Refused(429, "too_many_requests", text), route.for_clients)
+            return _with(busy, {**headers, "Retry-After": "5"})
+        asked = _asked(request, Work(self._reader))
+        self._desk.start(
+            request, asked, route.handle, lambda failure: self._failed(failure, route.for_clients), headers
+        )
+        return None
+
+    def _failed(self, failure: Failure, for_clients: bool) -> Answer:
+        """What a handler's exception is answered with."""
+        problem = failure.value
+        if isinstance(problem, Refused):
+            return _refusal(problem, for_clients)
+        if isinstance(problem, FilterError):
+            return _refusal(Refused(400, "bad_query", str(problem)), for_clients)
+        if isinstance(problem, StoreError):
+            self._log.error(
+                "cannot read {archive}: {reason}", archive=self._describe(), reason=printable(str(problem))
+            )
+            text = "the archive cannot be read at present; the log of the archive server says why"
+            answer = _refusal(Refused(503, "no_archive", text), for_clients)
+            return _with(answer, {"Retry-After": "30"})
+        self._log.failure("while answering a request", failure=failure)
+        text = "something went wrong; the log of the archive server has more"
+        return _refusal(Refused(500, "internal", text), for_clients)
+
+
+def _asked(request: Any, work: Work) -> Asked:
+    query = {}
+    for name, values in list(request.args.items())[:_PARAMETERS]:
+        if values:
+            value = values[-1].decode("utf-8", "replace")[:_LONGEST]
+            query[name.decode("utf-8", "replace")[:100]] = value
+    # Twisted leaves out names without a value, and those are most of a log server's.
+    _, _, text = request.uri.partition(b"?")
+    for part in text.split(b"&")[:_PARAMETERS]:
+        if part and b"=" not in part:
+            query.setdefault(unquote(part.decode("ascii", "replace"))[:100], "")
+    tags = (request.getHeader("if-none-match") or "")[:4000]
+    as_json = (request.getHeader("content-type") or "").lower().startswith("application/json")
+    return Asked(query, work, frozenset(tag.strip() for tag in tags.split(",")), as_json)
+
+
+def _refusal(problem: Refused, for_clients: bool) -> Answer:
+    if for_clients:
+        return _text(problem.status, printable(problem.text))
+    return error(problem.status, problem.code, printable(problem.text))
+
+
+def _text(status: int, text: str) -> Answer:
+    return Answer(status, text.encode("utf-8", "replace"), _PLAIN, dict(FOR_CLIENTS))
+
+
+def _nothing() -> Answer:
+    return error(404, "not_found", "there is nothing here")
+
+
+def _with(answer: Answer, headers: dict[str, str]) -> Answer:
+    answer.headers = {**headers, **answer.headers}
+    return answer

@@ -1,0 +1,100 @@
+"""``twistd chatlog-archive``: its options, and where the archive server is put together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.python import usage
+
+from chatlog import logs
+from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive_http.routes import Routes
+from chatlog.archive_http.site import Root
+from chatlog.archive_http.streaming import AT_ONCE, Desk
+from chatlog.config import config
+from chatlog.config.settings import HttpSettings, Settings
+from chatlog.http.server import HttpServer, Words
+from chatlog.services import OwnedThreads
+from chatlog.store.store import StoreError
+
+#: The exit status of a start that cannot be.
+FAILED = 1
+#: Where it listens if nothing else is said.
+LISTEN = "127.0.0.1:8081"
+WORDS = Words(
+    "the archive at {listen} can be read by everybody who reaches it",
+    "the archive is not served at {listen}: {reason}; it is tried again",
+    "archive at http://{host}:{port}/",
+)
+
+
+class Options(usage.Options):
+    """The command line. A configuration with problems ends the command here, with all of them."""
+
+    synopsis = "[--config PATH] [--listen HOST:PORT]"
+    longdesc = "Serve what was recorded over HTTP."
+    optParameters = [  # noqa: RUF012
+        ["config", "c", "chatlog.yaml", "The configuration file; it names the archive."],
+        ["listen", "l", None, f"Where to listen, else archive.listen, else {LISTEN}."],
+    ]
+    optFlags = [["verbose", "v", "Log debug messages too."]]  # noqa: RUF012
+
+    def postOptions(self) -> None:
+        """Read the configuration. Exits with status 1 when it has problems."""
+        try:
+            self.settings = config.load(self["config"], os.environ)
+        except config.ConfigError as error:
+            _complain(error.problems)
+
+
+def _complain(problems: list[str]) -> NoReturn:
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    raise SystemExit(FAILED)
+
+
+class ArchiveServer(MultiService):
+    """The archive's server. ``http`` is what listens."""
+
+    def __init__(self, archive: Archive, settings: HttpSettings, reactor: Any, options: Any = None) -> None:
+        super().__init__()
+        self._options = options
+        self._threads = OwnedThreads("archive", AT_ONCE, reactor.callFromThread)
+        self.desk = Desk(self._threads, reactor)
+        root = Root(Routes(archive, time.time), archive.reader, self.desk, settings, archive.store.describe)
+        self.http = HttpServer(settings, reactor, root, WORDS)
+        self.http.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        if self._options is not None:
+            logs.install(parent, self._options)
+        super().setServiceParent(parent)
+
+    def stopService(self) -> Deferred[None]:
+        stopped: Deferred[None] = super().stopService()
+        self.desk.stop()
+        self._threads.stop()
+        return stopped
+
+
+def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
+    """The server that ``options.settings`` describe. Nothing is started."""
+    if reactor is None:
+        from twisted.internet import reactor as installed
+
+        reactor = installed
+        # Timers must not stand still when somebody sets the clock back.
+        reactor.seconds = time.monotonic
+    settings: Settings = options.settings
+    listen = options["listen"] or settings.archive.listen or LISTEN
+    try:
+        archive = open_archive(settings, time.time)
+    except StoreError as error:
+        _complain([f"cannot read the archive: {error}"])
+    return ArchiveServer(archive, replace(settings.http, listen=listen), reactor, options)

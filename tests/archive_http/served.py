@@ -1,0 +1,87 @@
+"""The archive server's site over an archive that a test knows, and a client on the wire."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.archive_http.routes import Routes
+from chatlog.archive_http.site import Root
+from chatlog.archive_http.streaming import AT_ONCE, Desk, Threads
+from chatlog.config.settings import HttpSettings
+from chatlog.http.requests import BoundedSite
+from chatlog.record import encode_full
+from chatlog.twitch import irc
+from chatlog.twitch.events import chat_record, event_record
+from tests.fakes import ImmediateThreads
+from tests.http.wire import Connection, Reply
+from tests.reading.world import World
+
+#: 2026-03-01T00:00:00Z.
+MARCH = 1772323200.0
+ROOM = ("twitch", "testchan")
+
+
+def line(text: str, received: str = "") -> bytes:
+    """The record that the recorder makes of a line of IRC."""
+    data = text.encode()
+    arrived = received or "2026-03-01T12:00:00.000Z"
+    found = chat_record(data, arrived, encode_full)
+    if found is not None:
+        return found[1]
+    return event_record(irc.parse(data), arrived, encode_full, "testchan", "11111")
+
+
+def privmsg(ms: int, text: str, user: str = "alice", id: str = "", user_id: str = "22222") -> bytes:
+    """A message sent so many milliseconds after MARCH."""
+    at = int(MARCH * 1000) + ms
+    tags = f"id={id or f'id-{ms}'};room-id=11111;tmi-sent-ts={at};user-id={user_id}"
+    return line(
+        f"@badge-info=;badges=;color=;display-name={user.title()};emotes=;flags=;{tags};user-type= "
+        f":{user}!{user}@{user}.tmi.twitch.tv PRIVMSG #testchan :{text}"
+    )
+
+
+class ArchiveCase(SynchronousTestCase):
+    """The real site over ``world``, for which it is the second of March. Threads are none unless a test has
+    others."""
+
+    threads: Threads | None = None
+    most = AT_ONCE
+
+    def setUp(self) -> None:
+        capturing = capturedLogs()
+        self.logged = capturing.__enter__()
+        self.addCleanup(capturing.__exit__, None, None, None)
+        self.world = World(self.mktemp(), MARCH + 36 * 3600.0)
+        self.scene: Any = SimpleNamespace(clock=Clock())
+        self.desk = Desk(self.threads or ImmediateThreads(), self.scene.clock, self.most)
+        archive = self.world.opened()
+        routes = Routes(archive, lambda: self.world.now)
+        settings = HttpSettings(listen="127.0.0.1:8081", hosts=("logs.example",))
+        root = Root(routes, archive.reader, self.desk, settings, lambda: "the archive of the test")
+        self.site = BoundedSite(root, self.scene.clock)
+        self.site.doStart()
+        self.addCleanup(self.site.doStop)
+        self.addCleanup(self.desk.stop)
+
+    def connect(self, full: int = 1 << 30) -> Connection:
+        return Connection(self, full)
+
+    def ask(self, path: str, *headers: str, method: str = "GET", host: str = "127.0.0.1:8081") -> Reply:
+        """Send a request and read its only answer."""
+        head = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]
+        connection = self.connect().send("\r\n".join(head))
+        [reply] = connection.replies(head=method == "HEAD")
+        connection.leave()
+        return reply
+
+    def text(self, path: str) -> str:
+        """The body of an answer that has to be there."""
+        reply = self.ask(path)
+        self.assertEqual(reply.status, 200, reply.body)
+        return reply.body.decode()
