@@ -146,7 +146,10 @@ class CheckTests(CommandCase):
         self.assertIn("bad.yaml:1: twitch.channels[0]", result.stderr)
         self.assertIn("bad.yaml:2: recorder.detial", result.stderr)
         result = self.call("check", "-c", "/nowhere.yaml")
-        self.assertEqual((result.exit_code, result.stderr), (1, "/nowhere.yaml: there is no such file\n"))
+        self.assertEqual(
+            (result.exit_code, result.stderr),
+            (1, "/nowhere.yaml: there is no such file; name yours with --config\n"),
+        )
 
     def test_quiet(self) -> None:
         """Only what is wrong is said."""
@@ -166,7 +169,7 @@ class OnlineTests(CommandCase):
         path = stage.config({"kick": {"channels": ["copper-fox"]}})
         done = self.typed("check", "--online", "-c", str(path))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertRegex(done.stdout, r"(?m)^store: ok: .*wrote, read and deleted an object$")
+        self.assertRegex(done.stdout, r"(?m)^store: ok: .*an object was created, looked at, read and deleted")
         self.assertRegex(done.stdout, r"(?m)^twitch: ok: .*logged in anonymously, joined room1$")
         self.assertRegex(done.stdout, r"(?m)^kick: ok: .*subscribed to copper-fox")
         path = stage.config({"twitch": {"username": "me", "oauth": "bad"}})
@@ -356,7 +359,10 @@ class ProcessTests(CommandCase):
         self.assertIn("rom", done.stderr)
         self.assertNotIn("Traceback", done.stderr)
         done = self.typed("verify", "--config", "/nowhere.yaml")
-        self.assertEqual((done.returncode, done.stderr), (2, "/nowhere.yaml: there is no such file\n"))
+        self.assertEqual(
+            (done.returncode, done.stderr),
+            (2, "/nowhere.yaml: there is no such file; name yours with --config\n"),
+        )
 
     def test_completion(self) -> None:
         """A shell that asks gets the words that fit."""

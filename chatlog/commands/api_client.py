@@ -125,7 +125,10 @@ class ApiClient:
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
         if method != "GET" and self._token is None:
-            raise ApiError("rooms can only be changed with http.token in the configuration")
+            raise ApiError(
+                "rooms cannot be changed, because the configuration has no http.token; set one and start the "
+                "recorder again"
+            )
         headers = {"User-Agent": f"chatlog/{__version__}", "Accept": "application/json"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.reveal()}"
@@ -141,8 +144,8 @@ class ApiClient:
         except (OSError, http.client.HTTPException) as error:
             words = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise ApiError(
-                f"no answer from {self._listen} ({printable(str(words), 200)}); is the daemon running, and "
-                "does http.listen say where?"
+                f"no answer from {self._listen} ({printable(str(words), 200)}); is the recorder running, and "
+                "is this its http.listen? --config names its configuration"
             ) from None
         finally:
             connection.close()
@@ -161,7 +164,11 @@ class ApiClient:
         if 200 <= status <= 299:
             words = "what answers there is no Chatlog"
         elif status in (401, 403):
-            words = f"http.token of this configuration is not taken{f': {words}' if words else ''}"
+            raise ApiError(
+                f"the recorder at {self._listen} does not accept the http.token of this configuration; name "
+                "the configuration that the recorder was started with, or start the recorder again",
+                status,
+            )
         if status in (400, 404, 409) and words:
             raise ApiError(words, status)
         raise ApiError(f"{self._listen}: HTTP {status}{f': {words}' if words else ''}", status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: The usual ports: those of demo.yaml, and the page's.
 PORTS = {"twitch": 16697, "kick": 16698, "page": 8080}
+#: With it rooms of the demo can be changed; only this machine reaches it, and it leads to made-up chat.
+TOKEN = "demo"
 #: Seconds until the look-alike servers listen, and until the page answers.
 WITHIN = 30.0
 #: Seconds between two looks at who is still there.
@@ -40,6 +43,7 @@ uploader:
   compression: zstd
 http:
   listen: 127.0.0.1:{page}
+  token: {token}                     # for `chatlog rooms` and "Change rooms" on the page
 """
 
 
@@ -113,7 +117,9 @@ def _start(troupe: Troupe, home: Path) -> bool:
     path.write_text(configuration(home, ports), "utf-8")
     click.echo(
         f"Page: http://127.0.0.1:{ports['page']}/   objects: {home / 'archive'}, five more every 20 seconds"
-        "   end: Ctrl-C"
+        "   end: Ctrl-C\n"
+        f"In another terminal: chatlog status --config {shlex.quote(str(path))}   "
+        f'{TOKEN} is the token that "Change rooms" on the page asks for'
     )
     arguments = ["-n", "--pidfile=", "chatlog", "--config", str(path)]
     troupe.start("recorder", "twisted.scripts.twistd:run", arguments, program="twistd")
@@ -123,7 +129,8 @@ def _start(troupe: Troupe, home: Path) -> bool:
 def configuration(home: Path, ports: dict[str, int]) -> str:
     """The configuration of a recorder that keeps everything in this directory."""
     paths = {"ca": "ca.pem", "data": "data", "archive": "archive"}
-    return _CONFIG.format(**ports, **{key: json.dumps(str(home / name)) for key, name in paths.items()})
+    written = {key: json.dumps(str(home / name)) for key, name in paths.items()}
+    return _CONFIG.format(**ports, **written, token=TOKEN)
 
 
 def objects(home: Path) -> set[Path]:

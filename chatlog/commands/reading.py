@@ -72,6 +72,12 @@ def opened(path: str, archive: str | None) -> Archive:
     if archive is None:
         settings = load(path, UNKNOWN)
     elif "://" in archive:
+        from chatlog.store.archive import look_at_address
+
+        try:
+            look_at_address(archive)
+        except StoreError as error:
+            refuse(f"--archive: {error}")
         settings = Settings(archive=ArchiveSettings(url=archive))
     else:
         settings = Settings(archive=ArchiveSettings(directory=archive))

@@ -33,7 +33,9 @@ LIMIT = 100
     "--since", metavar="TIME", help="From then on: 2025-12-29, 21:30, yesterday, 2h. [default: 30d]"
 )
 @click.option("--until", metavar="TIME", help="Before then.")
-@click.option("--type", "types", multiple=True, metavar="KIND", help="Only records of this kind, like ban.")
+@click.option(
+    "--type", "types", multiple=True, metavar="KIND", help="Only this kind, like ban; may be given again."
+)
 @click.option("--regex", is_flag=True, help="TEXT is a regular expression (RE2).")
 @click.option("--badge", default="", metavar="BADGE", help="By people with this badge, like moderator.")
 @click.option("--without", default="", metavar="BADGE", help="By people without it.")
@@ -77,12 +79,22 @@ def search(
         badge=badge,
         without=without,
     )
+    _look_for_kinds(types)
     if wanted.everything:
         reading.refuse("say what to look for: a text, --user, --type or --badge")
     try:
         _Search(path, archive, utc, oldest).run(wanted, rooms, since, until, limit, context, as_json)
     except FilterError as error:
         reading.refuse(str(error))
+
+
+def _look_for_kinds(kinds: tuple[str, ...]) -> None:
+    """End the command for a kind that no record has: nothing found would look like nothing said."""
+    from chatlog.record import TYPES
+
+    for kind in kinds:
+        if kind not in TYPES:
+            reading.refuse(f"--type: {kind!r} is not a kind of record; there are {', '.join(sorted(TYPES))}")
 
 
 class _Search:

@@ -45,7 +45,7 @@ def user(
 
     platform, slash, name = who.strip().lower().partition("/")
     if not slash or platform not in ("twitch", "kick") or not name:
-        reading.refuse(f"{who!r} is nobody; write twitch/NAME, kick/NAME or twitch/id:1234")
+        reading.refuse(f"{who!r} does not say who is meant; write twitch/NAME, kick/NAME or twitch/id:1234")
     opened = reading.opened(path, archive)
     clock = reading.clock(utc)
     start = reading.moment(clock, since, reading.days_back(clock.now, 90), "--since")

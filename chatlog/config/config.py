@@ -64,7 +64,7 @@ def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = r
     try:
         data = read(path)
     except FileNotFoundError:
-        raise ConfigError([f"{shown}: there is no such file; --config names another"]) from None
+        raise ConfigError([f"{shown}: there is no such file; name yours with --config"]) from None
     except IsADirectoryError:
         raise ConfigError([f"{shown}: this is a directory; name the file in it"]) from None
     except PermissionError:
@@ -227,7 +227,7 @@ class _Reader:
             self.problem(path, node.why, node.line)
             return
         forms = {Scalar: "a single value", Sequence: "a list", yaml_positions.Mapping: "keys with values"}
-        self.problem(path, f"{wanted} must stand here, not {forms[type(node)]}{remedy}", node.line)
+        self.problem(path, f"this must be {wanted}, not {forms[type(node)]}{remedy}", node.line)
 
     @staticmethod
     def _meant_keys(section: Section, node: Node) -> str:

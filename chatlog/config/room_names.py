@@ -60,7 +60,8 @@ def parse_room(text: str, platform: str = "") -> RoomName:
         name = _bare(bare)
         fits = re.match(r"[a-z0-9_-]+\Z", name) is not None
         rest = f"write twitch/{name} or kick/{name}" if fits else "write twitch/NAME or kick/NAME"
-        raise ValueError(f"{shown} does not say on which platform; {rest}, or the channel's address")
+        wrong = "names no platform that is recorded" if "/" in name else "does not say on which platform"
+        raise ValueError(f"{shown} {wrong}; {rest}, or the channel's address")
     if platform and found.platform != platform:
         raise ValueError(f"{shown} is a channel of {_CALLED[found.platform]}, and not of {_CALLED[platform]}")
     if not found.name or "/" in found.name:

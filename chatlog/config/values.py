@@ -105,7 +105,7 @@ def choice(*words: str) -> Kind:
 
     def read(text: str) -> str:
         if text not in words:
-            raise ValueError(f"is none of {', '.join(words)}{remedies.choice(text, words)}")
+            raise ValueError(f"is not one of {', '.join(words)}{remedies.choice(text, words)}")
         return text
 
     return Kind(read)

@@ -114,7 +114,7 @@ class Root(Resource):
         settings = self._status.settings.http
         if settings.token is None:
             return error(
-                403, "no_token", "nothing can be changed here as long as http.token is not configured"
+                403, "no_token", "rooms cannot be changed here, because the configuration has no http.token"
             )
         if not has_token(request.getHeader("authorization"), settings):
             return error(

@@ -36,6 +36,8 @@ CACHE_LIMIT = 4 * 1024 * 1024
 #: Channels that are remembered at most.
 REMEMBERED = 10_000
 CACHE_NAME = "kick_ids.json"
+#: What a user can do about a channel that Kick does not know.
+_UNKNOWN = "Kick knows no channel of that name: check the spelling, and whether the channel was renamed"
 
 
 def remedy(slug: str) -> str:
@@ -263,7 +265,7 @@ class ChannelIds(Service):
         except LookupRefused as error:
             if error.missing:
                 self._answered()
-            self._put_off(wanted, str(error), error.missing)
+            self._put_off(wanted, str(error), error.missing, unknown=error.missing)
         except Exception as error:
             self._put_off(wanted, readable(str(error)) or type(error).__name__, False)
         else:
@@ -302,7 +304,7 @@ class ChannelIds(Service):
             self._refused = False
             self._log.info("kick: looking up ids works again")
 
-    def _put_off(self, wanted: _Wanted, reason: str, alone: bool) -> None:
+    def _put_off(self, wanted: _Wanted, reason: str, alone: bool, unknown: bool = False) -> None:
         slug = wanted.channel.slug
         if self._wanted.get(slug) is not wanted:
             return
@@ -319,7 +321,7 @@ class ChannelIds(Service):
                     "{remedy}",
                     slug=slug,
                     reason=reason,
-                    remedy=remedy(slug),
+                    remedy=_UNKNOWN if unknown else remedy(slug),
                 )
             return
         # Behind all the others: one channel that is always refused must not keep them waiting.

@@ -5,7 +5,20 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from chatlog.config.settings import Settings
-from chatlog.store.store import Store
+from chatlog.store.store import MISCONFIGURED, Store, StoreError
+
+#: What the address of a store begins with.
+SCHEMES = ("s3", "gs", "az", "file")
+
+
+def look_at_address(url: str) -> None:
+    """Raises StoreError for an address that can be no store's, as somebody typed it."""
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        words = f"{url!r} is no store; write a directory, s3://BUCKET, gs://BUCKET or az://CONTAINER"
+        raise StoreError(words, MISCONFIGURED, "address")
+    if not parts.netloc and parts.scheme != "file":
+        raise StoreError(f"{url!r} names no bucket; write {parts.scheme}://NAME", MISCONFIGURED, "address")
 
 
 def open_store(settings: Settings) -> Store:

@@ -29,6 +29,8 @@ _AUTHORITY = "name the file with its authority in SSL_CERT_FILE, or look at this
 _NO_CREDENTIALS = (
     "there are no credentials in the configuration or the environment, nor has the machine a role"
 )
+#: Characters that a secret has at least; no store gives shorter keys.
+_SHORTEST_SECRET = 4
 #: What a signed request and its answers may show of the credentials.
 _SECRETS = re.compile(
     r"(?i)(Signature=|Credential=|X-Amz-Signature=|X-Amz-Security-Token=|Authorization:? ?|sig=|"
@@ -41,7 +43,9 @@ def explained(error: Exception, secrets: tuple[str, ...] = ()) -> StoreError:
     text = str(error)
     # Before anything is cut, so that nothing is left of them.
     for secret in secrets:
-        text = text.replace(secret, "***")
+        # A key of a letter or two is a slip, and taking its letters out would leave nothing to understand.
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***")
     head, _, debug = text.partition("\n\nDebug source:")
     if any(address in head for address in _ROLES):
         return StoreError(_NO_CREDENTIALS, REFUSED, "no credentials", of_all=True)

@@ -35,7 +35,23 @@ def _rooms(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     return tuple(rooms)
 
 
-DAY = click.DateTime(["%Y-%m-%d"])
+class _Day(click.DateTime):
+    """A day as people write it."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The day. Ends the command for what is none."""
+        try:
+            found: datetime = super().convert(value, param, ctx)
+        except click.BadParameter:
+            shown = repr(str(value)[:80])
+            raise click.BadParameter(f"{shown} is not a day; write it like 2025-12-29", ctx, param) from None
+        return found
+
+
+DAY = _Day()
 
 
 @click.command()
@@ -142,13 +158,15 @@ def verify(
 
 
 def _settings(archive: str | None, config: str) -> Settings:
-    """The settings that name the archive. Raises ConfigError."""
+    """The settings that name the archive. Raises ConfigError, and StoreError for an address of no store."""
     from chatlog.config.config import load
     from chatlog.config.settings import ArchiveSettings, Settings
+    from chatlog.store.archive import look_at_address
 
     if archive is None:
         return load(config, os.environ)
     if "://" in archive:
+        look_at_address(archive)
         return Settings(archive=ArchiveSettings(url=archive))
     return Settings(archive=ArchiveSettings(directory=archive))
 

@@ -134,12 +134,12 @@ class ErrorTests(SynchronousTestCase):
             self.assertIn("http.listen", said)
 
     def test_refused(self) -> None:
-        """The server's words come with its status; the token never does."""
+        """The server's words are passed on, a refused token is told with what to do; the token never is."""
         body = b'{"error": {"code": "x", "message": "no such room: \\u001b[2J"}}'
         self.assertEqual(self.said(Answered(404, body)), r"no such room: \x1b[2J")
         for status in (401, 403):
             said = self.said(Answered(status, body))
-            self.assertIn(f"HTTP {status}: http.token of this configuration is not taken", said)
+            self.assertIn("127.0.0.1:8080 does not accept the http.token of this configuration; ", said)
             self.assertNotIn("a-secret", said)
 
     def test_somebody_else(self) -> None:

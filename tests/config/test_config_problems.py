@@ -70,15 +70,15 @@ s3:
     def test_wrong_forms(self) -> None:
         """A list, a mapping and a single value are told apart, and each place says which it wants."""
         cases = {
-            "[a, b]": "keys with values must stand here, not a list",
-            "just text": "keys with values must stand here, not a single value",
-            "twitch: [a]": "twitch: keys with values must stand here, not a list",
-            "twitch: {channels: ann}": "twitch.channels: a list of logins must stand here, not a single",
+            "[a, b]": "this must be keys with values, not a list",
+            "just text": "this must be keys with values, not a single value",
+            "twitch: [a]": "twitch: this must be keys with values, not a list",
+            "twitch: {channels: ann}": "twitch.channels: this must be a list of logins, not a single",
             "twitch: {channels: {ann: 1}}": "not keys with values",
-            "twitch: {channels: [[ann]]}": "twitch.channels[0]: a single value must stand here, not a list",
-            SHORT + "recorder: {detail: [full]}": "recorder.detail: a single value must stand here",
-            SHORT + "instance: {a: b}": "instance: a single value must stand here",
-            "kick: {channels: [[a]]}": "kick.channels[0]: keys with values must stand here, not a list",
+            "twitch: {channels: [[ann]]}": "twitch.channels[0]: this must be a single value, not a list",
+            SHORT + "recorder: {detail: [full]}": "recorder.detail: this must be a single value",
+            SHORT + "instance: {a: b}": "instance: this must be a single value",
+            "kick: {channels: [[a]]}": "kick.channels[0]: this must be keys with values, not a list",
         }
         for text, words in cases.items():
             self.assert_problem(text, words)

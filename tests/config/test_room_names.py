@@ -51,7 +51,7 @@ class RoomNameTests(SynchronousTestCase):
         for text, words in (
             ("bob", "write twitch/bob or kick/bob"),
             ("a b", "write twitch/NAME or kick/NAME"),
-            ("youtube/bob", "write twitch/NAME or kick/NAME"),
+            ("youtube/bob", "names no platform that is recorded; write twitch/NAME or kick/NAME"),
             ("twitch/", "is no room"),
             ("twitch/a/b", "is no room"),
             ("#", "is no room"),

@@ -66,10 +66,10 @@ class ValuesTests(ConfigTestCase):
         self.assert_refused("kick: {channels: ['%s']}", ["_server"], "Chatlog itself")
         self.assert_refused(SHORT + "instance: '%s'", ["a-b", "A", "a" * 33, "a_b", "."], "instance name")
         self.assert_refused(
-            SHORT + "recorder: {detail: '%s'}", ["all", "Full", "yes"], "is none of full, basic"
+            SHORT + "recorder: {detail: '%s'}", ["all", "Full", "yes"], "is not one of full, basic"
         )
         self.assert_refused(
-            SHORT + "uploader: {compression: '%s'}", ["zip", "gz"], "is none of none, gzip, zstd"
+            SHORT + "uploader: {compression: '%s'}", ["zip", "gz"], "is not one of none, gzip, zstd"
         )
         prefixes = ["../x", "a/../b", ".", "a//b", "a b", "a\\b", "é", "a/./b", "x" * 600, "a?b", "a*"]
         self.assert_refused(SHORT + "s3: {bucket: bucket, prefix: '%s'}", prefixes, "is not a prefix")

@@ -194,6 +194,7 @@ class LookupTests(IdsCase):
         (line,) = self.lines()
         self.assertIn("typo", line)
         self.assertIn("404", line)
+        self.assertIn("Kick knows no channel of that name: check the spelling", line)
 
     def test_unknown_channel_ends_a_refusal(self) -> None:
         """Hearing that a channel does not exist means that lookups work."""

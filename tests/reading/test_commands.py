@@ -69,6 +69,10 @@ class SearchTests(CommandTestCase):
             (("search", "x", "--since", "soon"), "'soon' is not a time"),
             (("search", "x", "--since", DAY, "--until", "2025-12-28"), "not later"),
             (("search", "(", "--regex"), "no pattern"),
+            (
+                ("search", "hello", "--type", "bann"),
+                "--type: 'bann' is not a kind of record; there are action,",
+            ),
             (("search", "x", "--room", "twitch/b"), "there is twitch/a"),
             (("search", "x", "--room", "https://example.com/a"), "no address"),
             (("log", "a", "2025-13-01"), "is not a time"),
@@ -79,6 +83,13 @@ class SearchTests(CommandTestCase):
             self.assertEqual(result.exit_code, 2, arguments)
             self.assertIn(words, result.stderr)
             self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+
+    def test_addresses_of_no_store(self) -> None:
+        """They are refused before anything is connected to, and it is said what would be one."""
+        for address, words in (("http://x", "is no store; write a directory, s3://"), ("s3://", "no bucket")):
+            result = CliRunner().invoke(commands, ["search", "hello", "--archive", address])
+            self.assertEqual(result.exit_code, 2)
+            self.assertRegex(result.stderr, rf"\A--archive: '{address}' .*{words}.*\n\Z")
 
     def test_a_damaged_object(self) -> None:
         """The rest is found, the damage is named, and the status tells."""

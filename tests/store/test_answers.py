@@ -93,6 +93,12 @@ class ExplainedTests(SynchronousTestCase):
             error = explained(type_(text))
             self.assertEqual((error.kind, error.code, str(error)), (kind, told, words), text)
 
+    def test_short_keys(self) -> None:
+        """A key of a letter or two hides nothing of what the store said; any longer one is taken out."""
+        refusal = PermissionDeniedError(answered("403 Forbidden", body("AccessDenied", "Not for AKIA12.")))
+        error = explained(refusal, ("a", "AKIA12"))
+        self.assertEqual(str(error), "403 AccessDenied: Not for ***.")
+
     def test_without_an_answer(self) -> None:
         """What failed on the way says how; all of it may pass but a certificate and a wrong region."""
         for text, kind, code, words in (
