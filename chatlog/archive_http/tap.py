@@ -12,7 +12,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from chatlog import logs
+from chatlog import logs, signals
 from chatlog.archive.opened import Archive, open_archive
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
@@ -91,6 +91,8 @@ def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
         reactor = installed
         # Timers must not stand still when somebody sets the clock back.
         reactor.seconds = time.monotonic
+        # There is nothing to read again: what it serves, it reads at every question.
+        reactor.callWhenRunning(signals.Running(reactor, lambda: None).take)
     settings: Settings = options.settings
     listen = options["listen"] or settings.archive.listen or LISTEN
     try:
