@@ -67,7 +67,7 @@ def _of_nobody(data: Payload, received: str) -> Facts:
 
 def _room(data: Payload, received: str) -> Facts:
     # Id and creation are the room's.
-    return "", "", "", "", time_of(data.get("updated_at"))
+    return "", "", "", "", near(received, data.get("updated_at"))
 
 
 def _subscription(data: Payload, received: str) -> Facts:
@@ -131,7 +131,7 @@ def _reward(data: Payload, received: str) -> Facts:
         id_of(data.get("user_id")),
         _text(data.get("user_input")),
         "",
-        time_of(data.get("redeemed_at")) or _recent(data, received),
+        near(received, data.get("redeemed_at")) or _recent(data, received),
     )
 
 
@@ -172,19 +172,20 @@ def _follower(data: Payload, received: str) -> Facts:
 def _livestream(data: Payload, received: str) -> Facts:
     # The stream may have begun hours ago.
     stream = _object(data.get("livestream")) or data
-    return "", "", "", "", time_of(stream.get("updated_at"))
+    return "", "", "", "", near(received, stream.get("updated_at"))
 
 
 def _begun(data: Payload, received: str) -> Facts:
-    return "", "", "", "", time_of(data.get("updated_at")) or time_of(data.get("created_at"))
+    return "", "", "", "", _recent(data, received)
 
 
 def _achieved(data: Payload, received: str) -> Facts:
-    return "", "", "", "", time_of(data.get("achieved_at")) or time_of(data.get("updated_at"))
+    return "", "", "", "", near(received, data.get("achieved_at"), data.get("updated_at"))
 
 
 def _updated(data: Payload, received: str) -> Facts:
-    return "", "", "", "", time_of(data.get("updated_at"))
+    # An object that is told of again may not have been altered for months.
+    return "", "", "", "", near(received, data.get("updated_at"))
 
 
 def _prediction(data: Payload, received: str) -> Facts:

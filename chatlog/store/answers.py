@@ -2,8 +2,9 @@
 
 Amazon S3, Cloudflare R2, Tigris, MinIO, Backblaze B2, Wasabi, Ceph (OVH, DigitalOcean, ...), SeaweedFS,
 Garage, versitygw, StorageGRID, IBM COS, Alibaba OSS, Tencent COS, Huawei OBS; Azure Blob Storage; Google
-Cloud Storage. An answer is found by its words where a code says too little, else by its code, else by its
-status. A code that nobody knows is judged by its status, and whose trouble that is, another object decides.
+Cloud Storage. An answer is found by its words where a code says too little, else by its code or the
+form of a code that is in no list, else by its status. A code that nobody knows is judged by its status, and
+whose trouble that is, another object decides.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ _REGION = "correct the region and the endpoint; the store's page of the bucket s
 _ADDRESSING = "set s3.addressing: virtual"
 _CLOCK = "set this machine's clock, and let it be kept right (NTP)"
 _ARCHIVED = "restore the object from its storage class first"
-_NO_STORE = "s3.endpoint is to be the address of the S3 API, not of a web console, a website or a proxy"
+_EXPIRED = "give new credentials: these have run out"
+_SERVICE = "switch the store's service on for this account, and give the key rights to use it"
+NO_STORE = "s3.endpoint is to be the address of the S3 API, not of a web console, a website or a proxy"
 
 #: Codes by what they mean. Upper and lower case do not matter.
 _BY_CODE: tuple[tuple[Answer, str], ...] = (
@@ -93,10 +96,20 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
     (
         Answer(REFUSED, _KEYS, True),
         "InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException InvalidSecurity InvalidToken "
-        "ExpiredToken TokenRefreshRequired InvalidTokenId Unauthorized NoAuthenticationInformation "
+        "InvalidTokenId Unauthorized NoAuthenticationInformation "
         "InvalidAuthenticationInfo CredentialsNotSupported InvalidAccessKey AccessKeyDisabled "
         "KeyNotAuthorized KeyBasedAuthenticationNotPermitted InvalidAccessKeyIdError "
         "MissingSecurityHeader authError MissingAuthenticationToken",
+    ),
+    (
+        Answer(REFUSED, _EXPIRED, True),
+        "ExpiredToken ExpiredTokenException TokenRefreshRequired TokenExpired CertificateExpired "
+        "expired_auth_token AccessKeyExpired",
+    ),
+    (
+        Answer(REFUSED, _SERVICE, True),
+        "accessNotConfigured ServiceDisabled ServiceNotActivated NotEntitled UserProjectMissing "
+        "userProjectAccessDenied SubscriptionRequired OptInRequired",
     ),
     (Answer(REFUSED, _KEYS), "SignatureDoesNotMatch AuthenticationFailed InvalidSignature BadSignature"),
     (
@@ -118,18 +131,20 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
         "QuotaExceeded QuotaExceed BucketQuotaExceeded AccountQuotaExceeded UserQuotaExceeded OverQuota "
         "XMinioAdminBucketQuotaExceeded XMinioStorageFull StorageFull InsufficientStorage "
         "InsufficientCapacity StorageQuotaExceeded storageLimitExceeded CapExceeded storage_cap_exceeded "
+        "transaction_cap_exceeded download_cap_exceeded dailyLimitExceeded FreeTierLimitExceeded "
         "TooManyObjects NoSpaceLeft",
     ),
     (
         Answer(REFUSED, "look at the key with which the bucket is encrypted"),
         "KMS.DisabledException KMS.NotFoundException KMS.KMSInvalidStateException KMSKeyNotFound "
-        "KMSNotConfigured KMS.InvalidKeyUsageException XMinioKMSKeyNotFound "
+        "KMSNotConfigured KMS.InvalidKeyUsageException XMinioKMSKeyNotFound KMSKeyDisabled cmekDisabled "
         "KeyVaultAccessTokenCannotBeAcquired",
     ),
     (
         Answer(MISCONFIGURED, _BUCKET, True),
         "NoSuchBucket ContainerNotFound BucketNotFound InvalidBucketName NoSuchBucketError InvalidBucket "
-        "XMinioInvalidBucketName InvalidBucketState",
+        "XMinioInvalidBucketName InvalidBucketState FilesystemNotFound NoSuchTenant NoSuchAccount "
+        "NoSuchDomain",
     ),
     (
         Answer(MISCONFIGURED, _REGION, True),
@@ -140,14 +155,15 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
     (
         Answer(MISCONFIGURED, _ADDRESSING, True),
         "SecondLevelDomainForbidden PathStyleDomainForbidden InvalidPathAccess PathStyleNotAllowed "
-        "PathStyleRequestNotAllowed VirtualHostDomainRequired",
+        "PathStyleRequestNotAllowed PathStyleNotSupported PathStyleUnsupported PathStyleForbidden "
+        "VirtualHostDomainRequired",
     ),
     (
-        Answer(MISCONFIGURED, _NO_STORE),
+        Answer(MISCONFIGURED, NO_STORE),
         "MethodNotAllowed UnsupportedHttpVerb InvalidHttpVerb MissingContentLength "
         "MissingContentLengthHeader InvalidURI InvalidDomainName BadDomainName CustomDomainNotExist "
-        "NoSuchWebsiteConfiguration NoSuchDomain InvalidHost AccountRequiresHttps "
-        "SecureConnectionRequired InvalidProtocol",
+        "NoSuchWebsiteConfiguration InvalidHost AccountRequiresHttps "
+        "SecureConnectionRequired InvalidProtocol sslRequired",
     ),
     (
         Answer(MISSING),
@@ -163,15 +179,19 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
 
 #: Words that say more than the code beside them, which several troubles share. Searched in this order.
 _BY_WORDS: tuple[tuple[str, Answer], ...] = (
-    (r"must be made to API port", Answer(MISCONFIGURED, _NO_STORE, True)),
+    (r"must be made to API port", Answer(MISCONFIGURED, NO_STORE, True)),
     (r"Content-MD5|x-amz-checksum|x-amz-sdk-checksum|checksum (algorithm|type)", Answer(UNSUPPORTED)),
     (
         r"If-None-Match.{0,40}(not supported|not implemented)|precondition.{0,20}not supported",
         Answer(UNSUPPORTED),
     ),
-    (r"WORM protected|is immutable|cannot be (deleted or )?overwritten", Answer(EXISTS)),
     (
-        r"(date|header|request) (is |header )?too old|not yet current|signature (has )?expired",
+        r"WORM protected|is immutable|cannot be (deleted or )?overwritten|protected by object lock|"
+        r"under (a )?(retention|legal hold)|object is locked",
+        Answer(EXISTS),
+    ),
+    (
+        r"(date|header|request) (is |header )?too old|not yet current|(signature|request) (has )?expired",
         Answer(CLOCK, _CLOCK, True),
     ),
     (
@@ -179,17 +199,34 @@ _BY_WORDS: tuple[tuple[str, Answer], ...] = (
         Answer(REFUSED, _ROOM),
     ),
     (
-        r"(virtual|third level|virtual-host\w*)[- ](hosted[- ]?style|style|domain|host)",
+        r"(virtual|third level|virtual-host\w*)[- ](hosted[- ]?style|style|domain|host)|"
+        r"path[- ]?style\b.{0,40}\bnot\b",
         Answer(MISCONFIGURED, _ADDRESSING, True),
     ),
+)
+
+#: What a code that is in no list says by its form, searched in this order.
+_BY_FORM: tuple[tuple[str, Answer], ...] = (
+    (r"(object|blob|key|file|path|entity)\w*exists\w*\Z", Answer(EXISTS)),
+    (r"throttl|slow_?down|rate_?(limit_?)?exceeded|too_?many_?requests", Answer(TRANSIENT, of_all=True)),
+    (r"quota_?\w*exceed|cap_?exceeded|storage_?full|insufficient_?storage|no_?space", Answer(REFUSED, _ROOM)),
+    (r"(entity|body|object|file|payload|content)\w*too_?large", Answer(OBJECT, _LARGE)),
+    (r"path_?style", Answer(MISCONFIGURED, _ADDRESSING, True)),
+    (
+        r"(bucket|container|tenant|account|namespace|project)_?not_?found|"
+        r"no_?such_?(bucket|container|tenant|account|namespace|project)",
+        Answer(MISCONFIGURED, _BUCKET, True),
+    ),
+    (r"token_?\w*expired|expired_?\w*token|credentials?_?\w*expired", Answer(REFUSED, _EXPIRED, True)),
+    (r"kms|cmek", Answer(REFUSED, "look at the key with which the bucket is encrypted")),
 )
 
 #: What a status says where there is no code, or one that is not known.
 _BY_STATUS: Mapping[int, Answer] = MappingProxyType(
     {
         301: Answer(MISCONFIGURED, _REGION, True),
-        302: Answer(MISCONFIGURED, _NO_STORE, True),
-        303: Answer(MISCONFIGURED, _NO_STORE, True),
+        302: Answer(MISCONFIGURED, NO_STORE, True),
+        303: Answer(MISCONFIGURED, NO_STORE, True),
         304: Answer(EXISTS),
         307: Answer(MISCONFIGURED, _REGION, True),
         308: Answer(MISCONFIGURED, _REGION, True),
@@ -197,11 +234,11 @@ _BY_STATUS: Mapping[int, Answer] = MappingProxyType(
         403: Answer(REFUSED, _RIGHTS),
         402: Answer(REFUSED, _ACCOUNT, True),
         404: Answer(MISSING),
-        405: Answer(MISCONFIGURED, _NO_STORE),
+        405: Answer(MISCONFIGURED, NO_STORE),
         407: Answer(REFUSED, "give the proxy's user and password in HTTPS_PROXY", True),
         408: Answer(TRANSIENT),
         409: Answer(TRANSIENT),
-        411: Answer(MISCONFIGURED, _NO_STORE),
+        411: Answer(MISCONFIGURED, NO_STORE),
         412: Answer(EXISTS),
         413: Answer(OBJECT, _LARGE),
         414: Answer(OBJECT),
@@ -228,6 +265,7 @@ def _codes() -> Iterator[tuple[str, Answer]]:
 
 _ANSWERS: Mapping[str, Answer] = MappingProxyType(dict(_codes()))
 _PATTERNS = tuple((re.compile(words, re.IGNORECASE), answer) for words, answer in _BY_WORDS)
+_FORMS = tuple((re.compile(form, re.IGNORECASE), answer) for form, answer in _BY_FORM)
 
 
 def answer_of(status: int, code: str = "", words: str = "") -> Answer:
@@ -239,6 +277,10 @@ def answer_of(status: int, code: str = "", words: str = "") -> Answer:
                 return answer
     if known is not None:
         return known
+    if status < 500:
+        for pattern, answer in _FORMS:
+            if pattern.search(code):
+                return answer
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     return Answer(TRANSIENT) if status >= 500 else Answer(REFUSED)

@@ -26,6 +26,8 @@ _KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)"
 _ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
 _FLAW = re.compile(r"InvalidCertificate\(\s*(\w{1,60})")
 _AUTHORITY = "name the file with its authority in SSL_CERT_FILE, or look at this machine's clock"
+_ELSEWHERE = "correct s3.endpoint and s3.region; the store's page of the bucket shows both"
+_IN_FRONT = "what is in front of the store, a proxy or a firewall, refuses this; let it pass there"
 _NO_CREDENTIALS = (
     "there are no credentials in the configuration or the environment, nor has the machine a role"
 )
@@ -64,6 +66,8 @@ def _answered(error: Exception, number: int, reason: str, body: str) -> StoreErr
         # The library asked for an object that is new, and was told of a conflict without any reason.
         kind = EXISTS
     remedy = answer.remedy
+    if number == 403 and kind == REFUSED and not code and is_page(body):
+        remedy = _IN_FRONT
     if region := _REGION.search(body):
         remedy = f"set s3.region: {region[1]}"
     name = code or reason
@@ -111,7 +115,7 @@ def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
         words = (
             "the store sends us to another address: the bucket is in another region or at another endpoint"
         )
-        return StoreError(words, MISCONFIGURED, "redirect", of_all=True)
+        return StoreError(words, MISCONFIGURED, "redirect", _ELSEWHERE, True)
     kind = _KIND.search(debug)
     cause = _CAUSE.search(debug)
     if "dns error" in debug or "failed to lookup address" in debug:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
+from urllib.parse import urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from chatlog.store.store import MISSING, REFUSED, TRANSIENT, StoreError
@@ -15,14 +16,18 @@ _WITHIN = 30.0
 _CHUNK = 1 << 20
 _ENDPOINT = re.compile(r"<Endpoint>\s*([A-Za-z0-9.:-]{3,253})\s*</Endpoint>")
 _REGION = re.compile(r"<Region>\s*([a-z0-9-]{2,40})\s*</Region>")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")
 _WORD = re.compile(r"[a-z0-9-]{2,40}\Z")
 
 
 class Elsewhere(NamedTuple):
-    """Where a store says that a bucket is: host and region, ``""`` what it does not say."""
+    """Where a store says that a bucket is: host, region and scheme, ``""`` what it does not say. ``path`` is
+    False if it sends whoever asks for an object to something else."""
 
     host: str
     region: str
+    scheme: str = ""
+    path: bool = True
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -40,11 +45,21 @@ def elsewhere(url: str) -> Elsewhere:
             headers, body = error.headers, error.read(65536).decode("utf-8", "replace")
     except (OSError, HTTPException, ValueError):
         return Elsewhere("", "")
-    endpoint, region = _ENDPOINT.search(body), _REGION.search(body)
+    endpoint, named = _ENDPOINT.search(body), _REGION.search(body)
     said = str(headers.get("x-amz-bucket-region", ""))
-    return Elsewhere(
-        endpoint[1] if endpoint else "", region[1] if region else said if _WORD.match(said) else ""
-    )
+    region = named[1] if named else said if _WORD.match(said) else ""
+    if endpoint:
+        return Elsewhere(endpoint[1], region)
+    try:
+        target = urlsplit(urljoin(url, str(headers.get("Location", ""))))
+    except ValueError:
+        return Elsewhere("", region)
+    if not headers.get("Location"):
+        return Elsewhere("", region)
+    # Where the bucket goes from the path into the host, the rest of the path stays.
+    same = urlsplit(url).path.endswith(target.path) and len(target.path) > 1
+    fits = _HOST.match(target.netloc) is not None and target.scheme in ("http", "https")
+    return Elsewhere(target.netloc if fits and same else "", region, target.scheme if fits else "", same)
 
 
 def fetched(url: str) -> Iterator[bytes]:

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from chatlog.config.endpoint import Door
+from chatlog.store.answers import NO_STORE
 from chatlog.store.explained import is_page
 from chatlog.store.store import (
     CLOCK,
     EXISTS,
     MISCONFIGURED,
     MISSING,
+    OBJECT,
     REFUSED,
     TRANSIENT,
     UNSUPPORTED,
@@ -29,11 +31,11 @@ from chatlog.store.store import (
 #: A key, below the prefix, by which is found out what the store can do. Removed again.
 PROBE = "chatlog-probe"
 _DATA = b"chatlog"
+_GZIP = b"\x1f\x8b"
 #: How often a probe that another recorder has removed is stored again.
 _TRIES = 3
 #: How the bytes of an object are vouched for on their way.
 SHA256, MD5, NONE = "sha256", "md5", ""
-_NO_STORE = "s3.endpoint is to be the address of the S3 API, not of a web console, a website or a proxy"
 _ENDS_WITH_BUCKET = (
     "s3.endpoint has the bucket in it already; give https:// and the store's host alone, without the bucket"
 )
@@ -101,7 +103,9 @@ def prove(asked: Asked, ways: list[Way]) -> Proof:
             return _prove(asked, way)
         except StoreError as error:
             unreachable = error.of_all and error.code in ("name lookup", "connect", "certificate")
-            if error.kind == CLOCK or (error.kind == TRANSIENT and not unreachable):
+            # A name that is another server's may be right with the bucket in it.
+            elsewhere = unreachable or error.code.startswith("421")
+            if error.kind == CLOCK or (error.kind == TRANSIENT and not elsewhere):
                 raise
             if unreachable and not way.door.hosted and worst is None and way.door.sure:
                 raise
@@ -112,27 +116,57 @@ def prove(asked: Asked, ways: list[Way]) -> Proof:
 
 
 def _prove(asked: Asked, way: Way) -> Proof:
-    key = PROBE
+    key, never_new = PROBE, True
     for _ in range(_TRIES):
-        found, was_there = _stored(asked, way, key)
+        try:
+            found, was_there = _stored(asked, way, key)
+        except StoreError as error:
+            if key != PROBE or not _is_kept(asked, way, error):
+                raise
+            # One of ours that nobody may delete or replace. Another name tells what may be stored.
+            key = _another()
+            continue
+        never_new = never_new and was_there
         data = _read(asked, found, key)
         if data == _DATA:
             return _rest(asked, found, key)
         if data is not None and was_there and not is_page(data.decode("utf-8", "replace")):
             # Somebody else's object. Another name is as good.
-            key = f"{PROBE}-{secrets.token_hex(4)}"
+            key = _another()
         elif data is not None:
             with suppress(StoreError):
                 asked.delete(found, key)
             what = "a web page" if is_page(data.decode("utf-8", "replace")) else "something else"
+            if data.startswith(_GZIP):
+                raise StoreError(
+                    "an object that was stored is read back compressed, by a proxy in front of the store",
+                    MISCONFIGURED,
+                    "altered",
+                    "switch off compression in the proxy in front of the store",
+                    True,
+                )
             raise StoreError(
                 f"what answers there is no object store: an object was stored, and {what} was read back",
                 MISCONFIGURED,
                 "no object store",
-                _NO_STORE,
+                NO_STORE,
                 True,
             )
+    if way.creates and never_new:
+        # Perhaps what is not there is said to be there.
+        return _prove(asked, replace(way, creates=False))
     raise StoreError(f"{key} was taken, and is not there", TRANSIENT, "not stored", of_all=True)
+
+
+def _another() -> str:
+    return f"{PROBE}-{secrets.token_hex(4)}"
+
+
+def _is_kept(asked: Asked, way: Way, error: StoreError) -> bool:
+    """Whether a probe that was refused is there already."""
+    with suppress(StoreError):
+        return error.kind in (REFUSED, OBJECT) and not error.of_all and _read(asked, way, PROBE) == _DATA
+    return False
 
 
 def _stored(asked: Asked, way: Way, key: str) -> tuple[Way, bool]:
@@ -158,7 +192,7 @@ def _may_be_the_form(error: StoreError) -> bool:
     """Whether the same may be taken when it is asked in another form."""
     if error.kind == UNSUPPORTED:
         return True
-    odd = error.code.startswith(("400", "405", "411")) or "SignatureDoesNotMatch" in error.code
+    odd = error.code.startswith(("400", "404", "405", "411")) or "SignatureDoesNotMatch" in error.code
     return odd and not error.of_all
 
 
@@ -167,9 +201,10 @@ def _refuses_again(asked: Asked, way: Way, key: str) -> bool:
     try:
         asked.put(way, key, _DATA)
     except StoreError as error:
-        if error.kind not in (EXISTS, UNSUPPORTED):
+        if error.of_all or error.kind not in (EXISTS, UNSUPPORTED, REFUSED, OBJECT):
             raise
-        return error.kind == EXISTS
+        # The first was taken: whatever the words, what is refused is to replace it.
+        return error.kind != UNSUPPORTED
     return False
 
 

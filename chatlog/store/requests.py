@@ -13,10 +13,11 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
 
 from chatlog.config.endpoint import AUTO, doors_of
+from chatlog.store.answers import NO_STORE
 from chatlog.store.explained import explained
 from chatlog.store.plain_http import elsewhere, fetched
 from chatlog.store.proof import MD5, Way
-from chatlog.store.store import MISCONFIGURED, MISSING, TRANSIENT, Head, StoreError
+from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, TRANSIENT, Head, StoreError
 
 _CHUNK = 4 << 20
 _ERRORS = (BaseError, OSError, ValueError)
@@ -27,6 +28,7 @@ _ODD_HEADERS = (
     "Invalid content length",
     "content range",
 )
+_BUCKET = "create the bucket, or correct its name, the endpoint or s3.addressing"
 _SIGNED_FOR = timedelta(minutes=10)
 
 
@@ -58,19 +60,30 @@ class Requests:
                 if told.kind == MISSING:
                     # Nothing can be missing where something new is put.
                     told.kind = MISCONFIGURED
+                    told.remedy = told.remedy or _BUCKET
+                if told.kind == TRANSIENT and told.code.startswith("409") and self._is_there(way, key):
+                    # A conflict in words of the store's own, with the object that is there already.
+                    told.kind = EXISTS
                 raise self._with_address(told, client, way, key) from None
+
+    def _is_there(self, way: Way, key: str) -> bool:
+        with suppress(StoreError):
+            return self.head(way, key) is not None
+        return False
 
     def _with_address(self, error: StoreError, client: Any, way: Way, key: str) -> StoreError:
         """The same, with the right address of a bucket that is elsewhere, if the store tells."""
-        if error.code != "redirect" and not error.code.startswith(("301", "307", "308")):
+        if error.code != "redirect" and not error.code.startswith(("301", "302", "307", "308")):
             return error
         try:
-            host, region = elsewhere(str(obstore.sign(client, "GET", key, _SIGNED_FOR)))
+            host, region, scheme, same = elsewhere(str(obstore.sign(client, "GET", key, _SIGNED_FOR)))
         except (*_ERRORS, TypeError):
             return error
         remedy = []
+        if not same and not host and not region:
+            return StoreError(str(error), MISCONFIGURED, error.code, NO_STORE, True)
         if host:
-            scheme = way.door.url.partition("://")[0] or "https"
+            scheme = scheme or way.door.url.partition("://")[0] or "https"
             remedy.append(f"s3.endpoint: {self._without_bucket(f'{scheme}://{host}', way)}")
         if region:
             remedy.append(f"s3.region: {region}")

@@ -19,6 +19,7 @@ _TABLES = """
     pragma cache_size = -8000;
     create table objects (key text primary key, bytes, sha256, lines, first, last, seen default 0)
         without rowid;
+    create table listed (key text primary key) without rowid;
     create table periods (instance, since, until, manifest, new_spool);
     create table rooms (platform, channel, day, recorded default 0.0, missing default 0.0, gaps default 0,
         gap_seconds default 0.0, primary key (platform, channel, day)) without rowid;
@@ -143,6 +144,10 @@ class ArchiveIndex:
         if row is not None:
             self._base.execute("update objects set seen = 1 where key = ?", (key,))
         return row
+
+    def is_new(self, key: str) -> bool:
+        """Whether this key is asked about for the first time."""
+        return self._base.execute("insert or ignore into listed values (?)", tuple(_texts(key))).rowcount == 1
 
     def unseen(self) -> Iterator[str]:
         """The keys of named objects that nobody has seen."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from operator import attrgetter
 
 from chatlog.naming import FileName
 from chatlog.store.store import TRANSIENT, Head, Store, StoreError
@@ -26,6 +27,7 @@ from chatlog.verify.patience import PAUSES, Patience, StoreAway
 from chatlog.verify.rooms_there import RoomsThere
 from chatlog.verify.scope import FIRST_DAY, HOUR, Scope, Watcher
 
+_KEY = attrgetter("key")
 #: Objects of one room and day that are looked at in one go.
 _AT_ONCE = 2000
 #: Seconds by which a store's clock may differ from a recorder's.
@@ -84,14 +86,14 @@ class Verification:
         next(iter(self._store.list("manifest/")), None)
 
     def _listed(self, prefix: str) -> Iterator[Head]:
-        """What the store has below a prefix; asked anew where passing trouble broke it off."""
-        last = ""
+        """What the store has below a prefix, each once; asked anew where passing trouble broke it off. Not
+        every store lists in the order of the keys, nor only once: some go through directories, in which
+        ``ann/`` comes before ``ann-b/``."""
         tries = iter(PAUSES)
         while True:
             try:
                 for head in self._store.list(prefix):
-                    if head.key > last:
-                        last = head.key
+                    if self._index.is_new(head.key):
                         yield head
                 return
             except StoreError as error:
@@ -133,12 +135,12 @@ class Verification:
                 named = self._look_up(head, name)
                 here = head.key.rpartition("/")[0]
                 if group and (here != place or len(group) >= _AT_ONCE):
-                    yield group
+                    yield sorted(group, key=_KEY)
                     group = []
                 place = here
                 group.append(named)
         if group:
-            yield group
+            yield sorted(group, key=_KEY)
 
     def _look_up(self, head: Head, name: FileName) -> Named:
         row = self._index.see(head.key)
@@ -228,15 +230,18 @@ class Verification:
     def _find_missing(self) -> None:
         for key in self._index.unseen():
             try:
-                # It may have come after its day was listed.
-                there = self._patience.ask(partial(self._store.head, key)) is not None
+                # It may have come after its day was listed, or a list was not whole.
+                head = self._patience.ask(partial(self._store.head, key))
             except StoreAway:
                 raise
             except StoreError as error:
                 self._problem("unread-object", key, why_unread(error))
                 continue
-            if not there:
+            name = name_of_object(key)
+            if head is None or name is None:
                 self._problem("missing-object", key, "a manifest names it, and it is not there")
+            else:
+                self._take(name, self._check([Named(key, name, head.size, self._index.object(key))]))
 
 
 def _begun(name: FileName) -> float | None:

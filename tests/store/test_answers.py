@@ -51,6 +51,40 @@ def unanswered(kind: str, cause: str) -> str:
     )
 
 
+class FormTests(SynchronousTestCase):
+    """Codes that are in no list."""
+
+    def test_by_form(self) -> None:
+        """A code of a store that nobody has met is understood by its form, where that says enough."""
+        for status, code, kind, of_all, remedy in (
+            (409, "EntityAlreadyExists", EXISTS, False, ""),
+            (409, "ObjectExistsAlready", EXISTS, False, ""),
+            (409, "BucketAlreadyExists", TRANSIENT, False, ""),
+            (403, "TenantQuotaExceeded", REFUSED, False, "quota"),
+            (403, "EntityQuotaExceeded", REFUSED, False, "quota"),
+            (400, "StorageFullException", REFUSED, False, "quota"),
+            (400, "ObjectTooLarge", OBJECT, False, "rotate_size"),
+            (404, "NamespaceNotFound", MISCONFIGURED, True, "bucket"),
+            (404, "NoSuchProject", MISCONFIGURED, True, "bucket"),
+            (400, "RequestThrottledException", TRANSIENT, True, ""),
+            (400, "PathStyleNotEnabled", MISCONFIGURED, True, "s3.addressing: virtual"),
+            (403, "SessionTokenExpired", REFUSED, True, "credentials"),
+            (403, "accessNotConfigured", REFUSED, True, "service"),
+            (400, "KMSAccessDenied", REFUSED, False, "encrypted"),
+            (404, "NoSuchUpload", MISSING, False, ""),
+        ):
+            answer = answer_of(status, code)
+            self.assertEqual((answer.kind, answer.of_all), (kind, of_all), code)
+            self.assertIn(remedy, answer.remedy, code)
+
+    def test_page_in_front(self) -> None:
+        """A refusal that is a web page comes from what is in front of the store, and is said to."""
+        text = answered("403 Forbidden", "<html><title>Blocked</title></html>")
+        error = explained(PermissionDeniedError(text))
+        self.assertEqual((error.kind, error.of_all), (REFUSED, False))
+        self.assertIn("firewall", error.remedy)
+
+
 class ExplainedTests(SynchronousTestCase):
     """Errors of the library in the words of the store."""
 

@@ -4,14 +4,15 @@ about each before anything is stored there."""
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import os
 
 from chatlog.config.settings import S3Settings, Secret
 from chatlog.store.object_store import ObjectStore, open_s3
 from chatlog.store.proof import PROBE
-from chatlog.store.store import EXISTS, MISCONFIGURED, REFUSED, TRANSIENT, StoreError
-from tests.s3_server import Behaviour, Handler
+from chatlog.store.store import EXISTS, MISCONFIGURED, OBJECT, REFUSED, TRANSIENT, StoreError
+from tests.s3_server import Behaviour, Handler, fails
 from tests.store.test_object_store import KEY_ID, SECRET, StoreCase
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Log in</title></head><body>Welcome</body></html>"
@@ -196,6 +197,25 @@ class AddressingTests(DialectCase):
         self.s3.requests.clear()
         return str(self.refusal(self.open("http://store.test", addressing)).kind)
 
+    def test_words_for_no_paths(self) -> None:
+        """Whatever words a store has for it: auto finds the host, and path is told to be changed."""
+        self.name_it()
+        for answer in (
+            fails(400, "PathStyleNotSupported"),
+            fails(403, "PathStyleAccessDenied"),
+            fails(400, "InvalidRequest", "Path-style access is not supported"),
+            fails(421, ""),
+            fails(301, "PermanentRedirect"),
+        ):
+            self.s3.always = lambda handler, answer=answer: not handler.is_hosted and answer(handler)
+            self.s3.objects.clear()
+            self.assertStores(self.open("http://store.test"), "virtual-style")
+            self.s3.objects.clear()
+            self.s3.requests.clear()
+            error = self.refusal(self.open("http://store.test", "path"))
+            if "Path" in error.code or "Path" in str(error):
+                self.assertEqual(error.remedy, "set s3.addressing: virtual")
+
     def test_world_changes(self) -> None:
         """A store that changes its mind is found out by the next look at it."""
         self.name_it()
@@ -310,6 +330,33 @@ class NoStoreTests(DialectCase):
             self.assertTrue(error.remedy)
             self.s3.requests.clear()
 
+    def test_sent_elsewhere(self) -> None:
+        """A redirect without words names the address that it leads to, if the object would be there; one
+        without an address says what to look at."""
+        for status in (301, 302, 307, 308):
+
+            def secured(handler: Handler, status: int = status) -> bool:
+                handler.answer(status, Location=f"https://s3.elsewhere.test{handler.path}")
+                return True
+
+            self.s3.always = secured
+            error = self.refusal(self.open())
+            self.assertEqual(error.remedy, "set s3.endpoint: https://s3.elsewhere.test", status)
+
+            def page(handler: Handler, status: int = status) -> bool:
+                handler.answer(status, Location="https://portal.test/login")
+                return True
+
+            self.s3.always = page
+            self.assertIn("S3 API", self.refusal(self.open()).remedy)
+
+            def nowhere(handler: Handler, status: int = status) -> bool:
+                handler.answer(status)
+                return True
+
+            self.s3.always = nowhere
+            self.assertIn("s3.endpoint", self.refusal(self.open()).remedy)
+
     def test_keeps_nothing(self) -> None:
         """A store that takes everything and has nothing is not believed."""
         self.s3.always = takes_everything
@@ -396,6 +443,79 @@ class OddAnswerTests(DialectCase):
         self.s3.objects[PROBE] = b"mine"
         self.open().prepare()
         self.assertEqual(self.s3.objects, {PROBE: b"mine"})
+
+    def test_refusals_to_replace(self) -> None:
+        """A second create that is refused, in whatever words, is no trouble, also where nothing may be
+        deleted and the probe of an earlier start is met again."""
+
+        def refused(answer: Behaviour, deletes: bool) -> Behaviour:
+            def behave(handler: Handler) -> bool:
+                if handler.command == "DELETE" and not deletes:
+                    handler.error(403, "AccessDenied")
+                    return True
+                return handler.command == "PUT" and handler.key in self.s3.objects and answer(handler)
+
+            return behave
+
+        def json(handler: Handler) -> bool:
+            handler.answer(409, b'{"error":{"code":409,"errors":[{"reason":"conflict"}]}}')
+            return True
+
+        for answer in (
+            fails(409, "ObjectIsThere"),
+            fails(409, "Conflict"),
+            fails(409, "OperationAborted"),
+            fails(409, "LeaseIdMissing"),
+            fails(403, "AccessDenied"),
+            fails(403, "AccessDenied", "Access Denied because object protected by object lock."),
+            fails(400, "InvalidRequest"),
+            json,
+        ):
+            for deletes in (True, False):
+                self.s3.objects.clear()
+                self.s3.always = refused(answer, deletes)
+                self.assertIn("conditional create", self.open().prepare())
+                store = self.open()
+                self.assertIn("conditional create", store.prepare())
+                store.put_new(KEY, b"data", {})
+                self.assertIn(
+                    self.assertRaises(StoreError, store.put_new, KEY, b"x", {}).kind,
+                    (EXISTS, REFUSED, OBJECT),
+                )
+                self.assertEqual(self.s3.objects[KEY], b"data")
+
+    def test_creates_of_no_use(self) -> None:
+        """A store that takes a conditional create for something else is asked without."""
+        for answer in (
+            fails(412, "PreconditionFailed"),
+            fails(404, "NoSuchKey"),
+            fails(400, "InvalidArgument"),
+        ):
+            self.s3.objects.clear()
+            self.s3.always = lambda handler, answer=answer: (
+                "If-None-Match" in handler.headers and answer(handler)
+            )
+            self.assertStores(self.open(), "no conditional create")
+
+    def test_compressed_on_the_way(self) -> None:
+        """A proxy that compresses what is read is told of as that."""
+
+        def compressed(handler: Handler) -> bool:
+            if handler.command != "GET" or handler.key not in self.s3.objects:
+                return False
+            handler.answer(
+                200,
+                gzip.compress(self.s3.objects[handler.key]),
+                ETag='"x"',
+                Last_Modified="Mon, 29 Dec 2025 10:30:00 GMT",
+                Content_Encoding="gzip",
+            )
+            return True
+
+        self.s3.always = compressed
+        error = self.refusal(self.open())
+        self.assertEqual(error.kind, MISCONFIGURED)
+        self.assertIn("compress", error.remedy)
 
     def test_two_recorders(self) -> None:
         """A probe that another recorder removes in between is stored again."""

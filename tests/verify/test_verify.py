@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -501,6 +501,41 @@ class StoreTests(VerifyCase):
         self.assertRaises(StoreError, self.look, Leaving(self.archive.root, Leaving.silence))
         # Nobody waits for the hundredth object as long as for the first.
         self.assertLess(len(self.slept), 20)
+
+    def test_lists_of_another_kind(self) -> None:
+        """Lists that are in no order, that repeat keys or leave some out keep no object from being looked at,
+        once."""
+        self.archive.fill(4, missing=30.0)
+        before = self.look()
+        counts = (self.totals.objects, self.totals.lines, self.totals.bytes)
+        for odd in (
+            lambda heads: reversed(heads),
+            lambda heads: heads + heads[3:],
+            lambda heads: heads[2:],
+        ):
+            self.assertEqual(self.look(Listing(self.archive.root, odd)), before)
+            self.assertEqual((self.totals.objects, self.totals.lines, self.totals.bytes), counts)
+
+    def test_altered_and_left_out(self) -> None:
+        """An object that a list leaves out is looked at all the same."""
+        self.archive.fill()
+        key = self.archive.objects[0].key
+        with open(self.archive.path(key), "ab") as file:
+            file.write(b"x")
+        store = Listing(self.archive.root, lambda heads: [head for head in heads if head.key != key])
+        self.assertEqual({problem.key for problem in self.look(store)}, {key})
+
+
+class Listing(DirectoryStore):
+    """Makes something else of its lists of objects."""
+
+    def __init__(self, root: str, odd: Callable[[list[Head]], Iterable[Head]]) -> None:
+        super().__init__(root)
+        self._odd = odd
+
+    def list(self, prefix: str = "") -> Iterator[Head]:
+        heads = super().list(prefix)
+        return heads if prefix == "manifest/" else iter(self._odd([*heads]))
 
 
 class Unlisted(DirectoryStore):
