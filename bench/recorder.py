@@ -17,9 +17,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
 from chatlog.config.settings import RecorderSettings
-from chatlog.counters import Counters
+from chatlog.environment import Environment
 from chatlog.files import OsFiles
-from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.recorder import Hooks, Recorder
 from chatlog.services import OwnedThreads
 from chatlog.spool.spool import Spool
 
@@ -42,13 +42,8 @@ def make(directory: str, clock: Any, descriptors: int | None = None) -> Recorder
     return Recorder(
         RecorderSettings(directory=directory, max_size=1 << 40),
         Spool(directory, OsFiles()),
-        Counters(),
-        clock,
-        time.time,
-        threads,
-        before_flush=nothing,
-        on_sealed=nothing,
-        on_fatal=lambda text: print("FATAL", text),
+        Environment(clock, time.time, OsFiles(), threads),
+        Hooks(nothing, nothing, lambda text: print("FATAL", text)),
         descriptors=descriptors,
     )
 

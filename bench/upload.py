@@ -35,8 +35,10 @@ from chatlog.config.settings import (
     UploaderSettings,
 )
 from chatlog.counters import Counters
+from chatlog.environment import Environment
 from chatlog.files import OsFiles
 from chatlog.services import OwnedThreads
+from chatlog.spool.usage import Usage
 from chatlog.store.archive import open_store
 from chatlog.uploader.packing import SUFFIXES
 from chatlog.uploader.shipment import Stored
@@ -105,11 +107,9 @@ def shipped(reactor: Any, home: Path, target: str, compression: str, at_once: in
         settings.uploader,
         store,
         str(home),
-        OsFiles(),
-        counters,
-        clock,
-        time.time,
+        Environment(clock, time.time, OsFiles(), threads, counters),
         threads,
+        Usage(),
         on_stored=stored,
     )
     began, cpu = time.monotonic(), time.process_time()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 from twisted.application.service import MultiService, Service
 
 from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchSettings
-from chatlog.counters import Counters
-from chatlog.files import Files
+from chatlog.environment import Environment
 from chatlog.network import pacing
 from chatlog.network.dialing import Network
 from chatlog.network.tls import CertificateAuthorityError, tls_wrapper
-from chatlog.record import SERVER_CHANNEL, Encode
-from chatlog.recorder.recorder import Recorder
+from chatlog.record import SERVER_CHANNEL
+from chatlog.recorder.buffers import RoomBuffers
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Log, Room
@@ -28,20 +27,16 @@ from chatlog.twitch.rooms import twitch_pool
 class Shared:
     """What every source is built with. ``on_hole(platform)`` gives what a pool reports its holes to."""
 
-    reactor: Any
+    environment: Environment
     network: Network
-    wall: Callable[[], float]
-    counters: Counters
-    files: Files
     directory: str
-    encode: Encode
     pacer: pacing.Pacer
-    recorder: Recorder
+    buffers: RoomBuffers
     on_hole: Callable[[str], Callable[[Room, Hole], None]]
 
     def log(self, platform: str) -> Callable[[str], Log]:
         """The recorder's rooms of a platform, by name."""
-        return lambda name: self.recorder.room(platform, name)
+        return lambda name: self.buffers.room(platform, name)
 
     def wrap(self, factory: Any) -> Any:
         """What lies between TCP and what speaks over it."""
@@ -64,20 +59,18 @@ def twitch(settings: TwitchSettings, shared: Shared) -> Source:
     """The recorder of Twitch's rooms, still without any. ``add`` takes a login. Raises
     CertificateAuthorityError."""
     tls = tls_wrapper(settings.host, settings.ca_file) if settings.tls else _plain
-    log_of = shared.log("twitch")
+    environment, log_of = shared.environment, shared.log("twitch")
     pool = twitch_pool(
         settings,
+        environment,
         shared.network.speaking("ircs" if settings.tls else "irc"),
-        shared.reactor,
-        shared.wall,
-        shared.counters,
         lambda rooms: Intake(
             rooms,
             log_of(SERVER_CHANNEL),
-            shared.encode,
-            shared.counters,
-            shared.reactor.seconds,
-            shared.wall,
+            environment.encode,
+            environment.counters,
+            environment.reactor.seconds,
+            environment.wall,
         ),
         shared.on_hole("twitch"),
         lambda factory: shared.wrap(tls(factory)),
@@ -103,13 +96,10 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
     server = urlsplit(settings.server)
     tls = tls_wrapper(server.hostname or "", settings.ca_file)
     dials = shared.network.speaking(server.scheme)
-    log_of = shared.log("kick")
+    environment, log_of = shared.environment, shared.log("kick")
     rooms = KickRooms(
         settings,
-        shared.reactor,
-        shared.wall,
-        shared.counters,
-        shared.encode,
+        environment,
         log_of(SERVER_CHANNEL),
         log_of,
         shared.on_hole("kick"),
@@ -118,8 +108,8 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
     ids = ChannelIds(
         settings.lookup,
         http_client(shared.network).getter(ANSWER_LIMIT, ANSWER_WITHIN),
-        IdCache(shared.files, shared.directory),
-        shared.reactor,
+        IdCache(environment.files, shared.directory),
+        environment.reactor,
         rooms.add,
         any("{channel_id}" in template for template in settings.subscribe),
     )
@@ -159,9 +149,9 @@ class Platforms:
         settings: Settings,
         shared: Shared,
         parent: MultiService,
-        on_new: Callable[[Pool], object],
+        on_new: Sequence[Callable[[Pool], object]],
     ) -> None:
-        """``on_new(pool)`` is told of the pool of every platform before it starts."""
+        """``on_new`` are called with the pool of every platform before it starts."""
         self._settings = settings
         self._shared = shared
         self._parent = parent
@@ -192,7 +182,8 @@ class Platforms:
             self._sources[platform] = source
             self.pools[platform] = source.pool
             self.missing[platform] = source.missing
-            self._on_new(source.pool)
+            for on_new in self._on_new:
+                on_new(source.pool)
             source.service.setServiceParent(self._parent)
         return source
 

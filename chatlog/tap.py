@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NoReturn
 
 from twisted.application.service import Service
@@ -18,29 +19,25 @@ from chatlog.alarms.webhook import Webhook
 from chatlog.config import config
 from chatlog.config.ephemeral import warnings
 from chatlog.config.settings import Settings
-from chatlog.counters import Counters
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
-from chatlog.files import Files, OsFiles
+from chatlog.environment import Environment, Threads
+from chatlog.files import OsFiles
 from chatlog.journal.journal_file import JournalFile, boot_id
 from chatlog.journal.presence import Presence
 from chatlog.mounts import read_mounts
 from chatlog.network import pacing
 from chatlog.network.dialing import Network
-from chatlog.network.http import http_client
+from chatlog.network.http import HttpClient, http_client
 from chatlog.network.proxies import DIRECT, Proxies, proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.preflight import examine
 from chatlog.record import encode_basic, encode_full
-from chatlog.recorder.commits import Threads
-from chatlog.recorder.recorder import Recorder
-from chatlog.recorder.room import Loss
+from chatlog.recorder.buffers import RoomBuffers
+from chatlog.recorder.recorder import Hooks, Recorder
 from chatlog.reload import Reload, in_force
 from chatlog.rooms.acknowledged import Acknowledged
-from chatlog.rooms.coverage import Hole
-from chatlog.rooms.gap import gap_line, loss_line
-from chatlog.rooms.pool import Pool
+from chatlog.rooms.gap import GapRecords, Gaps
 from chatlog.rooms.room_list import RoomList
-from chatlog.rooms.seats import Room
 from chatlog.services import OwnedThreads
 from chatlog.sources import Platforms, Shared, check_authorities
 from chatlog.spool.spool import Spool
@@ -51,6 +48,7 @@ from chatlog.store.store import Store, StoreError
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
 from chatlog.uploader.manifest import Manifest
+from chatlog.uploader.stored_journal import StoredJournal
 from chatlog.uploader.uploader import Uploader
 from chatlog.watchdog import Watchdog
 
@@ -99,19 +97,17 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
         # Timers must not stand still when somebody sets the clock back.
         reactor.seconds = time.monotonic
     proxies, _, mind = proxies_in(os.environ)
-    world = World(
-        reactor,
-        time.time,
-        OsFiles(),
-        open_store,
-        lambda name, size: OwnedThreads(name, size, reactor.callFromThread),
-        proxies,
-        mind,
-    )
+
+    def threads(name: str, size: int) -> OwnedThreads:
+        return OwnedThreads(name, size, reactor.callFromThread)
+
+    environment = Environment(reactor, time.time, OsFiles(), threads("disk", 2))
+    uploads = Uploads(open_store, partial(threads, "upload"))
     try:
-        daemon = compose(options.settings, options, world)
+        daemon = compose(options.settings, options, environment, uploads, proxies)
     except (CertificateAuthorityError, StoreError) as error:
         _complain([str(error)])
+    daemon.warnings += mind
     daemon.take_signals = signals.Running(reactor, lambda: daemon.on_hangup()).take
     if config.local(options["config"]) != options["config"]:
         daemon.notes = [f"configuration: {config.read_for(options['config'])}"]
@@ -122,173 +118,159 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What the daemon touches outside itself. ``wall`` gives the seconds since the epoch;
-    ``threads(name, size)`` makes a pool of threads; ``proxies`` lie between it and the servers."""
+class Uploads:
+    """Where recordings go: what opens the store, and what makes so many threads for it."""
 
-    reactor: Any
-    wall: Callable[[], float]
-    files: Files
     open_store: Callable[[Settings], Store]
-    threads: Callable[[str, int], Threads]
-    proxies: Proxies = DIRECT
-    warnings: Sequence[str] = ()
+    threads: Callable[[int], Threads]
 
 
-def compose(settings: Settings, options: Mapping[str, Any], world: World) -> Daemon:
+def compose(
+    settings: Settings,
+    options: Mapping[str, Any],
+    environment: Environment,
+    uploads: Uploads,
+    proxies: Proxies = DIRECT,
+) -> Daemon:
     """Put the parts together. Raises CertificateAuthorityError and StoreError."""
     check_authorities(settings)
-    reactor, wall, files = world.reactor, world.wall, world.files
-    daemon = Daemon(reactor, options)
-    counters = Counters()
-    directory = settings.recorder.directory
-    disk = world.threads("disk", 2)
-    spool = Spool(directory, files, settings.instance)
-    pacer = pacing.Pacer(reactor)
-    network = Network(reactor, world.proxies)
-    requests = http_client(network)
     encode = encode_full if settings.recorder.detail == "full" else encode_basic
+    environment = replace(environment, encode=encode)
+    reactor, files, directory = environment.reactor, environment.files, settings.recorder.directory
+    daemon = Daemon(reactor, options)
+    daemon.warnings = warnings(settings, os.environ, read_mounts())
+    pacer = pacing.Pacer(reactor)
+    network = Network(reactor, proxies)
+    requests = http_client(network)
+
+    # From a finished file to the store.
+    spool = Spool(directory, files, settings.instance)
+    stored = StoredJournal(files, directory)
     uploader = Uploader(
         settings.uploader,
-        world.open_store(settings),
+        uploads.open_store(settings),
         directory,
-        files,
-        counters,
-        reactor,
-        wall,
-        world.threads("upload", settings.uploader.concurrency),
-        on_freed=lambda size: recorder.freed(size),
-        on_packed=lambda delta: recorder.packed(delta),
-        on_stored=lambda stored: manifest.stored(stored),
+        environment,
+        uploads.threads(settings.uploader.concurrency),
+        spool.usage,
+        stored.stored,
     )
-    recorder: Recorder = Recorder(
-        settings.recorder,
-        spool,
-        counters,
-        reactor,
-        wall,
-        disk,
+
+    # What is missing.
+    buffers = RoomBuffers()
+    records = GapRecords(environment, buffers)
+    backfill = _backfill(settings, environment, requests, records, buffers)
+    gaps = Gaps(records, backfill)
+    rooms = RoomList(files, directory, settings)
+    rooms.load()
+    sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
+    journal = JournalFile(files, directory, reactor, environment.disk, sync)
+    presence = Presence(journal, environment, gaps, rooms.rooms, boot_id(), flush)
+    manifest = Manifest(stored, settings.instance, presence, environment, uploader.manifest_ready)
+
+    # From a socket to a file.
+    hooks = Hooks(
         pacer.tick,
         uploader.sealed,
         daemon.lost_the_disk,
-        lambda losses: write_losses(losses),
-        lambda now: flushed(now),
+        presence.lost_records,
+        (presence.flushed, gaps.flushed),
     )
-
-    def flushed(now: float) -> None:
-        complete = recorder.complete
-        presence.flushed(now, complete, recorder.durable_lag, recorder.recovered_durable)
-        if backfill is not None:
-            backfill.flushed(complete)
-
-    def closed(platform: str, room: Room, hole: Hole) -> None:
-        status.closed(platform, room.name, hole)
-        if backfill is not None and platform == "twitch":
-            backfill.hole(room, hole)
-        else:
-            write_gap(platform, room, hole)
-
-    def write_gap(platform: str, room: Room, hole: Hole, backfilled: int = 0) -> None:
-        counters.gaps += 1
-        if line := gap_line(encode, platform, room.name, room.identifier, hole, backfilled=backfilled):
-            room.log.append(line)
-
-    def write_losses(losses: list[Loss]) -> None:
-        for loss in losses:
-            counters.gaps += 1
-            status.closed(loss.platform, loss.channel, Hole(loss.first, loss.last, loss.reason))
-            presence.count_loss(loss)
-            if line := loss_line(encode, loss, presence.identifier(loss.platform, loss.channel)):
-                recorder.room(loss.platform, loss.channel).append(line)
-
-    rooms = RoomList(files, directory, settings)
-    rooms.load()
-    presence: Presence = Presence(
-        JournalFile(files, directory, reactor, disk, settings.recorder.sync_interval),
-        reactor,
-        wall,
-        closed,
-        rooms.rooms,
-        boot_id(),
-        settings.recorder.flush_interval,
-    )
-    manifest: Manifest = Manifest(
-        files, directory, settings.instance, presence, reactor, wall, disk, uploader.manifest_ready
-    )
-    backfill: Backfill | None = None
-    if settings.twitch is not None and settings.twitch.backfill is not None:
-        backfill = backfill_over(
-            settings.twitch.backfill,
-            requests.getter(recent.ANSWER_LIMIT, recent.ANSWER_WITHIN),
-            reactor,
-            wall,
-            encode,
-            counters,
-            lambda room, hole, backfilled: write_gap("twitch", room, hole, backfilled),
-            recorder,
-            files,
-            settings.recorder,
-            disk,
-        )
-    shared = Shared(
-        reactor, network, wall, counters, files, directory, encode, pacer, recorder, presence.on_hole
-    )
+    recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
+    shared = Shared(environment, network, directory, pacer, buffers, presence.on_hole)
     sources = Sources(pacer)
-
-    def watch(pool: Pool) -> None:
-        presence.watch(pool)
-        if backfill is not None and pool.platform == "twitch":
-            backfill.watch(pool)
-
-    platforms = Platforms(settings, shared, sources, watch)
+    platforms = Platforms(settings, shared, sources, (presence.watch, gaps.watch))
     for (platform, _), channel in rooms.rooms().items():
         platforms.add(platform, channel)
     rooms.on_add, rooms.on_remove = platforms.add, platforms.remove
 
+    # What is seen of it.
     acknowledged = Acknowledged(files, directory)
     acknowledged.load()
-    status: Status = Status(
-        settings,
-        counters,
-        recorder,
-        uploader,
-        platforms.pools,
-        reactor,
-        wall,
-        platforms.missing,
-        acknowledged=acknowledged,
-    )
-    status.earlier = lambda: (presence.since, presence.lost)
+    status = Status(settings, environment, recorder, uploader, platforms, presence, acknowledged)
+    gaps.subscribe(status.closed)
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
-    alarms = Alarms(status, reactor, wall, webhook.send)
+    alarms = Alarms(status, reactor, environment.wall, webhook.send)
+    force = InForce(settings, daemon, platforms, rooms, recorder, status, webhook)
+    daemon.on_hangup = Reload(partial(_load, options), settings, force.apply, force.made)
 
-    def load() -> Settings:
-        new = config.load(options["config"], os.environ)
-        check_authorities(new)
-        return new
-
-    def apply(new: Settings) -> None:
-        platforms.reconfigure(new)
-        rooms.reload(new)
-        new = in_force(settings, new)
-        recorder.reconfigure(new.recorder)
-        status.settings = new
-        webhook.settings = new.alarms
-        if daemon.console is not None:
-            daemon.console.levels = logs.Levels(new.log.level, new.log.levels)
-
-    daemon.warnings = [*warnings(settings, os.environ, read_mounts()), *world.warnings]
-    daemon.on_hangup = Reload(load, settings, apply, lambda: platforms.made)
     watchdog = Watchdog(reactor, daemon.end_at_once)
     parts: list[Service] = [Lock(spool), watchdog, uploader, recorder, presence, manifest]
-    if backfill is not None:
-        parts.append(backfill)
-    parts += [webhook, status, alarms]
-    if settings.http.listen is not None:
-        # Imported only where it is needed, to save its memory.
-        from chatlog.http.service import http_service
-
-        parts.append(http_service(settings, reactor, status, recorder, rooms, files))
-    for part in (*parts, sources):
+    parts += [] if backfill is None else [backfill]
+    parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms), sources]
+    for part in parts:
         part.setServiceParent(daemon)
     return daemon
+
+
+def _backfill(
+    settings: Settings,
+    environment: Environment,
+    requests: HttpClient,
+    records: GapRecords,
+    buffers: RoomBuffers,
+) -> Backfill | None:
+    if settings.twitch is None or settings.twitch.backfill is None:
+        return None
+    return backfill_over(
+        settings.twitch.backfill,
+        settings.recorder,
+        environment,
+        requests.getter(recent.ANSWER_LIMIT, recent.ANSWER_WITHIN),
+        partial(records.write, Backfill.platform),
+        buffers,
+    )
+
+
+def _http(
+    settings: Settings, environment: Environment, status: Status, recorder: Recorder, rooms: RoomList
+) -> list[Service]:
+    if settings.http.listen is None:
+        return []
+    # Imported only where it is needed, to save its memory.
+    from chatlog.http.service import http_service
+
+    return [http_service(settings, environment.reactor, status, recorder, rooms, environment.files)]
+
+
+def _load(options: Mapping[str, Any]) -> Settings:
+    new = config.load(options["config"], os.environ)
+    check_authorities(new)
+    return new
+
+
+class InForce:
+    """Puts a configuration that was read again in force, as far as a running process can."""
+
+    def __init__(
+        self,
+        started: Settings,
+        daemon: Daemon,
+        platforms: Platforms,
+        rooms: RoomList,
+        recorder: Recorder,
+        status: Status,
+        webhook: Webhook,
+    ) -> None:
+        self._started = started
+        self._daemon = daemon
+        self._platforms = platforms
+        self._rooms = rooms
+        self._recorder = recorder
+        self._status = status
+        self._webhook = webhook
+
+    def made(self) -> Mapping[str, Any]:
+        """The sections with which platforms were made, of those that exist."""
+        return self._platforms.made
+
+    def apply(self, new: Settings) -> None:
+        """Platforms and rooms first, then intervals, limits and thresholds."""
+        self._platforms.reconfigure(new)
+        self._rooms.reload(new)
+        new = in_force(self._started, new)
+        self._recorder.reconfigure(new.recorder)
+        self._status.settings = new
+        self._webhook.settings = new.alarms
+        if self._daemon.console is not None:
+            self._daemon.console.levels = logs.Levels(new.log.level, new.log.levels)

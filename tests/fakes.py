@@ -14,6 +14,10 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, execute
 from twisted.python.failure import Failure
 
+from chatlog.counters import Counters
+from chatlog.environment import Environment
+from chatlog.record import Encode, encode_full
+
 T = TypeVar("T")
 
 
@@ -386,3 +390,23 @@ class QueuedThreads:
                 result.callback(value)
             done += 1
         return done
+
+
+def environment(
+    clock: Any,
+    wall: Callable[[], float] | None = None,
+    files: Any = None,
+    disk: Any = None,
+    counters: Counters | None = None,
+    encode: Encode = encode_full,
+) -> Environment:
+    """What a part is made with: a clock that is the time of day too, files in memory, threads that do
+    everything at once, unless something else is given."""
+    return Environment(
+        clock,
+        wall or clock.seconds,
+        MemoryFiles() if files is None else files,
+        ImmediateThreads() if disk is None else disk,
+        Counters() if counters is None else counters,
+        encode,
+    )

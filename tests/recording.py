@@ -9,10 +9,11 @@ from twisted.internet.task import Clock
 
 from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
-from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.buffers import RoomBuffers
+from chatlog.recorder.recorder import Hooks, Recorder
 from chatlog.recorder.room import Loss
 from chatlog.spool.spool import Spool
-from tests.fakes import ImmediateThreads, MemoryFiles
+from tests.fakes import ImmediateThreads, MemoryFiles, environment
 
 #: 2025-12-29T10:30:00Z, as seconds since the epoch.
 HALF_PAST_TEN = 1767004200.0
@@ -42,6 +43,8 @@ class Recording:
         self.clock = Clock()
         self.wall = wall
         self.counters = Counters()
+        self.environment = environment(self.clock, self.now, self.files, self.threads, self.counters)
+        self.buffers = RoomBuffers()
         #: What the sockets do when a tick lets them deliver.
         self.deliver: Callable[[], object] = lambda: None
         #: What is done about losses.
@@ -54,15 +57,10 @@ class Recording:
         self.recorder = Recorder(
             self.settings,
             self.spool,
-            self.counters,
-            self.clock,
-            self.now,
-            self.threads,
-            before_flush=self.before_flush,
-            on_sealed=self.sealed.extend,
-            on_fatal=self.fatal.append,
-            on_losses=self.lost,
-            descriptors=descriptors,
+            self.environment,
+            Hooks(self.before_flush, self.sealed.extend, self.fatal.append, self.lost),
+            self.buffers,
+            descriptors,
         )
 
     def now(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from chatlog.config.settings import RecorderSettings, Settings
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Pool
+from chatlog.rooms.pool import Limits, Pool
 from chatlog.rooms.seats import Link, Room
 from chatlog.status.status import Status
 from chatlog.status.vitals import Vitals
@@ -48,6 +49,9 @@ class Scene:
         self.pool = self.new_pool("twitch")
         self.pools = {"twitch": self.pool}
         self.missing: dict[str, dict[str, str]] = {"kick": {}}
+        #: Since when an earlier process has recorded, and the seconds that each room lost.
+        self.since = math.inf
+        self.lost: dict[tuple[str, str], float] = {}
         self.cpu = 0.0
         #: Bytes free and in all.
         self.space = (600_000_000, 1_000_000_000)
@@ -55,16 +59,13 @@ class Scene:
         self.settings = Settings(recorder=RecorderSettings(directory="/data"), **settings)
         self.status = Status(
             self.settings,
-            self.counters,
+            self.recording.environment,
             self.recorder,
             self.uploads,
-            self.pools,
-            self.clock,
-            self.now,
-            self.missing,
-            self._space,
-            Vitals(self.clock, lambda: self.cpu),
+            self,
+            self,
             Acknowledged(self.recording.files, "/data"),
+            Vitals(self.clock, lambda: self.cpu, space=self._space),
         )
         for n in range(rooms):
             self.add(f"room{n}")
@@ -78,7 +79,7 @@ class Scene:
         def closed(room: Room, hole: Hole) -> None:
             self.status.closed(platform, room.name, hole)
 
-        return Pool(platform, self.clock, self.now, new_link, closed, 90, 1000, 10.0)
+        return Pool(platform, self.recording.environment, new_link, closed, Limits(90, 1000, 10.0))
 
     def _space(self, directory: str) -> tuple[int, int]:
         assert directory == "/data"

@@ -31,12 +31,13 @@ from chatlog.log_lines import as_json
 from chatlog.logs import Console
 from chatlog.record import encode_full
 from chatlog.rooms.seats import Room
+from chatlog.spool.usage import Usage
 from chatlog.status.health import alive, ready
 from chatlog.store.object_store import open_s3
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import twitch_pool
 from chatlog.uploader.uploader import Uploader
-from tests.fakes import ImmediateThreads, MemoryFiles
+from tests.fakes import ImmediateThreads, MemoryFiles, environment
 from tests.scene import Scene
 from tests.twitch.test_rooms import Lines, Peer
 
@@ -86,10 +87,8 @@ class TwitchTests(SecretsCase):
         server = Lines()
         pool = twitch_pool(
             SETTINGS.twitch,
+            environment(reactor, counters=counters),
             reactor,
-            reactor,
-            reactor.seconds,
-            counters,
             lambda rooms: Intake(rooms, server, encode_full, counters, reactor.seconds, reactor.seconds),
             lambda room, hole: None,
             lambda factory: factory,
@@ -158,11 +157,9 @@ class StoreTests(SecretsCase):
             SETTINGS.uploader,
             open_s3(bucket, 1_000_000),
             "/data",
-            files,
-            scene.counters,
-            scene.clock,
-            scene.now,
+            environment(scene.clock, scene.now, files, counters=scene.counters),
             ImmediateThreads(),
+            Usage(),
         )
         scene.status._uploader = uploader
         scene.start()

@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatlog.environment import Threads
 from chatlog.files import Files, replace_file, write_whole
-from chatlog.recorder.commits import Threads
 from chatlog.spool.ballast import Ballast
 
 #: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
+from typing import Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatlog.environment import Environment
 from chatlog.journal.journal import Key, Standing, batch, head_line, replay, room_line
 from chatlog.journal.journal_file import JournalFile
 from chatlog.journal.pending_gaps import PendingGaps
@@ -33,11 +35,21 @@ DRIFT = 2.0
 _SETTLED = 5.0
 
 
+class Gaps(Protocol):
+    """Where holes and losses become gap records."""
+
+    def closed(self, platform: str, room: Room, hole: Hole) -> None:
+        """A hole of the room has closed."""
+
+    def lost(self, loss: Loss, identifier: str) -> None:
+        """Records of a room with this id could not be kept."""
+
+
 class Presence(Service):
     """Keeps the journal of all rooms in the pools that it watches.
 
     It is started after the spool was locked and before the pools, and stopped after the pools and
-    before the recorder. ``write(platform, room, hole)`` writes a gap record. ``wanted()`` are the rooms
+    before the recorder. ``gaps`` gets every hole and every loss. ``wanted()`` are the rooms
     that are to be recorded: what the journal says of others is forgotten. ``boot`` is ``boot_id()``
     and ``interval`` that of the flushes, in seconds.
     """
@@ -48,18 +60,17 @@ class Presence(Service):
     def __init__(
         self,
         journal: JournalFile,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        write: Callable[[str, Room, Hole], None],
+        environment: Environment,
+        gaps: Gaps,
         wanted: Callable[[], Collection[Key]],
         boot: str,
         interval: float = 0.5,
     ) -> None:
         self._journal = journal
         journal.whole, journal.incomplete = self._whole, self._write_all_again
-        self._clock = clock
-        self._wall = wall
-        self._write = write
+        self._clock: IReactorTime = environment.reactor
+        self._wall = environment.wall
+        self._gaps = gaps
         self._wanted = wanted
         self._boot = boot
         self._interval = interval
@@ -111,9 +122,15 @@ class Presence(Service):
             self._tally.closed((platform, room.name), hole)
             self._pending_gaps.closed((platform, room.name), hole.start)
             self._due.add((platform, room.name))
-            self._write(platform, room, hole)
+            self._gaps.closed(platform, room, hole)
 
         return closed
+
+    def lost_records(self, losses: list[Loss]) -> None:
+        """Records of these rooms could not be kept: count the time, and write that down."""
+        for loss in losses:
+            self.count_loss(loss)
+            self._gaps.lost(loss, self.identifier(loss.platform, loss.channel))
 
     def count_loss(self, loss: Loss) -> None:
         """Count the time in which records of a room could not be kept as missing."""

@@ -16,16 +16,15 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatlog.config.settings import KickChannel, KickSettings
-from chatlog.counters import Counters
+from chatlog.environment import Environment
 from chatlog.kick import pusher
 from chatlog.kick.client import KickFactory
 from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
 from chatlog.kick.events import PLATFORM
 from chatlog.kick.intake import KickIntake
 from chatlog.kick.pusher import Closing
-from chatlog.record import Encode
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Pool
+from chatlog.rooms.pool import Limits, Pool
 from chatlog.rooms.seats import Link, Log, Room, State
 
 #: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
@@ -51,20 +50,18 @@ class KickLink(Link):
         intake: KickIntake,
         channels_of: Callable[[str], list[str]],
         settings: KickSettings,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        counters: Counters,
+        environment: Environment,
         connect: Callable[[KickFactory], Any],
     ) -> None:
         super().__init__(number, lane)
         self._pool = pool
         self._intake = intake
         self._channels_of = channels_of
-        self._clock = clock
-        self._wall = wall
-        self._counters = counters
+        self._clock: IReactorTime = environment.reactor
+        self._wall = environment.wall
+        self._counters = environment.counters
         self._connect = connect
-        self._factory = KickFactory(self, settings.server, clock, wall)
+        self._factory = KickFactory(self, settings.server, environment.reactor, environment.wall)
         self._closed_at: float | None = None
 
     # -- what the pool asks ------------------------------------------------------------------------
@@ -151,10 +148,7 @@ class KickRooms(Service):
     def __init__(
         self,
         settings: KickSettings,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        counters: Counters,
-        encode: Encode,
+        environment: Environment,
         server_log: Log,
         log_of: Callable[[str], Log],
         on_hole: Callable[[Room, Hole], None],
@@ -162,7 +156,7 @@ class KickRooms(Service):
     ) -> None:
         """``log_of(slug)`` is the recorder's side of a room; ``connect(factory)`` starts a connection."""
         self._settings = settings
-        self._clock = clock
+        self._clock = clock = environment.reactor
         self._log_of = log_of
         self._channels: dict[str, list[str]] = {}
         self._doubted: set[str] = set()
@@ -171,24 +165,13 @@ class KickRooms(Service):
         self.missing: dict[str, str] = {}
         # Channels with ids that another room has.
         self._waiting: dict[str, KickChannel] = {}
-        self.intake = KickIntake(server_log, encode, counters, clock.seconds)
+        self.intake = KickIntake(server_log, environment.encode, environment.counters, clock.seconds)
 
         def new_link(pool: Pool, number: int, lane: int) -> Link:
-            return KickLink(
-                pool, number, lane, self.intake, self.channels_of, settings, clock, wall, counters, connect
-            )
+            return KickLink(pool, number, lane, self.intake, self.channels_of, settings, environment, connect)
 
-        self.pool = Pool(
-            PLATFORM,
-            clock,
-            wall,
-            new_link,
-            on_hole,
-            settings.rooms_per_connection,
-            SUBSCRIPTIONS_PER_SECOND,
-            1.0,
-            settings.lanes,
-        )
+        limits = Limits(settings.rooms_per_connection, SUBSCRIPTIONS_PER_SECOND, 1.0, settings.lanes)
+        self.pool = Pool(PLATFORM, environment, new_link, on_hole, limits)
         self._checks = LoopingCall(self._doubt)
         self._checks.clock = clock
 

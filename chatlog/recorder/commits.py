@@ -8,7 +8,6 @@ half a line because a write failed, are repaired first and then sealed by the ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,11 +15,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog.counters import Counters
+from chatlog.environment import Threads
 from chatlog.recorder.room import OpenFile
 from chatlog.spool.recovery import Report
 from chatlog.spool.spool import Batch, Committed, Spool, SyncFailed, SyncPutOff
-
-T = TypeVar("T")
 
 #: A sync that takes longer than this many seconds will not come back.
 SYNC_LIMIT = 20.0
@@ -30,13 +28,6 @@ JUST_NOW = 1e-6
 _SEAL_AT_ONCE = 1000
 #: Files and bytes repaired in one go; commits have their turn in between.
 _REPAIR_FILES, _REPAIR_BYTES = 50, 16_000_000
-
-
-class Threads(Protocol):
-    """Where blocking calls run."""
-
-    def run(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
-        """Call ``function(*args)`` off the reactor's thread."""
 
 
 class Commits:
@@ -241,7 +232,7 @@ class Commits:
                 size += leftovers[position][1]
                 position += 1
             good, report, freed = await self._threads.run(self._spool.repair, names, self._enough)
-            self._spool.usage -= freed
+            self._spool.usage.freed(freed)
             self._seal_later(good)
             total.merge(report)
         self.recovered = total

@@ -9,7 +9,8 @@ memory, up to a limit, and is tried again at every tick; sources are never stopp
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -19,10 +20,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import RecorderSettings
-from chatlog.counters import Counters
+from chatlog.environment import Environment
 from chatlog.files import NO_SPACE
-from chatlog.naming import CHANNEL, FileName, parse_name
-from chatlog.recorder.commits import Commits, Threads
+from chatlog.recorder.buffers import RoomBuffers
+from chatlog.recorder.commits import Commits
 from chatlog.recorder.descriptors import default_limit
 from chatlog.recorder.room import Loss, OpenFile, Room, hold
 from chatlog.recorder.writer import Writer
@@ -36,17 +37,29 @@ _SEAL_WHEN_FULL = 60.0
 _ROTATE_AT_ONCE = 250
 
 
-class Recorder(Service):
-    """Writes rooms to the spool's files.
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Whom the recorder calls.
 
     ``before_flush()`` is called at every tick; what it makes the sockets deliver in the next turn of
-    the reactor is written in the same tick. ``on_sealed(names)`` tells which files are finished, but
-    not of those sealed while stopping. ``on_fatal(text)`` is called once, when the disk can no longer
+    the reactor is written in the same tick. ``on_sealed(names)`` gets the files that are finished, but
+    not those sealed while stopping. ``on_fatal(text)`` is called once, when the disk can no longer
     be trusted: the process must end, and the next one recovers from what is on the disk.
     ``on_losses(losses)`` is called when a room that had to drop records can be written again; records
-    appended by it come before any newer ones. ``after_flush(now)`` is called at the end of every flush
-    with the time of day at its beginning.
+    appended by it come before any newer ones. ``after_flush`` are called one after another at the end of
+    every flush: with the time of day at its beginning, and with the recorder's ``complete``,
+    ``durable_lag`` and ``recovered_durable``.
     """
+
+    before_flush: Callable[[], None]
+    on_sealed: Callable[[list[str]], None]
+    on_fatal: Callable[[str], None]
+    on_losses: Callable[[list[Loss]], None] = lambda losses: None
+    after_flush: Sequence[Callable[[float, bool, float, bool], object]] = ()
+
+
+class Recorder(Service):
+    """Writes the rooms of ``buffers`` to the spool's files."""
 
     _log = Logger()
     name = "recorder"
@@ -57,31 +70,25 @@ class Recorder(Service):
         self,
         settings: RecorderSettings,
         spool: Spool,
-        counters: Counters,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        threads: Threads,
-        before_flush: Callable[[], None],
-        on_sealed: Callable[[list[str]], None],
-        on_fatal: Callable[[str], None],
-        on_losses: Callable[[list[Loss]], None] = lambda losses: None,
-        after_flush: Callable[[float], object] = lambda now: None,
+        environment: Environment,
+        hooks: Hooks,
+        buffers: RoomBuffers | None = None,
         descriptors: int | None = None,
     ) -> None:
+        clock = environment.reactor
         self._settings = settings
         self._spool = spool
-        self._counters = counters
-        self._clock = clock
-        self._wall = wall
-        self._before_flush = before_flush
-        self._on_losses = on_losses
-        self._after_flush = after_flush
-        self._commits = Commits(spool, counters, clock, threads, on_sealed, on_fatal)
+        self._counters = environment.counters
+        self._clock: IReactorTime = clock
+        self._wall = environment.wall
+        self._hooks = hooks
+        self._commits = Commits(
+            spool, environment.counters, clock, environment.disk, hooks.on_sealed, hooks.on_fatal
+        )
         limit = default_limit() if descriptors is None else descriptors
-        self._writer = Writer(settings, spool, counters, self._commits, limit)
-        self._rooms: dict[tuple[str, str], Room] = {}
-        # Rooms with lines that wait. Always the same list: rooms hold on to its append.
-        self._to_write: list[Room] = []
+        self._writer = Writer(settings, spool, environment.counters, self._commits, limit)
+        self._rooms = RoomBuffers() if buffers is None else buffers
+        self._to_write = self._rooms.waiting
         self._losses: list[Loss] = []
         self._loop = LoopingCall(self.tick)
         self._loop.clock = clock
@@ -109,16 +116,10 @@ class Recorder(Service):
 
     def room(self, platform: str, channel: str) -> Room:
         """The room of that name, always the same one. Raises ValueError for what can be no channel."""
-        room = self._rooms.get((platform, channel))
-        if room is None:
-            name = FileName(platform, channel, "20000101_0000")
-            if not CHANNEL.match(channel) or parse_name(str(name)) != name:
-                raise ValueError(f"not a room: {platform[:32]!r} {channel[:80]!r}")
-            room = self._rooms[platform, channel] = Room(platform, channel, self._to_write.append)
-        return room
+        return self._rooms.room(platform, channel)
 
     def __iter__(self) -> Iterator[Room]:
-        return iter(self._rooms.values())
+        return iter(self._rooms)
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -126,7 +127,7 @@ class Recorder(Service):
     @property
     def buffered_bytes(self) -> int:
         """Bytes of lines that are not in a file yet."""
-        return sum(sum(map(len, room.lines)) for room in self._to_write)
+        return self._rooms.bytes
 
     @property
     def complete(self) -> bool:
@@ -173,15 +174,7 @@ class Recorder(Service):
     @property
     def spool_bytes(self) -> int:
         """Bytes in the spool, as ``max_size`` counts them."""
-        return self._spool.usage
-
-    def freed(self, size: int) -> None:
-        """``size`` bytes of finished files were deleted."""
-        self._spool.usage -= size
-
-    def packed(self, delta: int) -> None:
-        """Finished files became larger by ``delta`` bytes (smaller, if negative)."""
-        self._spool.usage += delta
+        return self._spool.usage.bytes
 
     def reconfigure(self, settings: RecorderSettings) -> None:
         """Keep to other intervals and limits from now on. The directory and the detail stay."""
@@ -267,7 +260,7 @@ class Recorder(Service):
     def tick(self) -> None:
         """Let the sockets deliver, then, in the next turn of the reactor, write what they had."""
         self.ticked_at = self._clock.seconds()
-        self._guard("reading", self._before_flush)
+        self._guard("reading", self._hooks.before_flush)
         if self._flush_call is None:
             self._flush_call = self._clock.callLater(0, self._flush_due)
         self._commits.watch()
@@ -331,8 +324,9 @@ class Recorder(Service):
         self._commits.begin_if_due(self._settings.sync_interval - 0.9 * self._settings.flush_interval)
         if self._losses:
             losses, self._losses = self._losses, []
-            self._on_losses(losses)
-        self._after_flush(now)
+            self._hooks.on_losses(losses)
+        for after_flush in self._hooks.after_flush:
+            after_flush(now, self.complete, self.durable_lag, self.recovered_durable)
 
     def _clock_set_back(self, now: float) -> None:
         """The wall clock was set back to ``now``: what happened before keeps its distance from what happens

@@ -34,6 +34,7 @@ class Writer:
     ) -> None:
         self.reconfigure(settings)
         self._spool = spool
+        self._usage = spool.usage
         self._files = spool.files
         self._counters = counters
         self._commits = commits
@@ -57,7 +58,7 @@ class Writer:
         goes on."""
         lines = room.lines
         data = lines[0] if len(lines) == 1 else b"".join(lines)
-        if self._spool.usage + len(data) > self._max_size:
+        if self._usage.bytes + len(data) > self._max_size:
             raise SpoolFull(errno.ENOSPC, f"the spool has reached max_size, {self._max_size} bytes")
         if self._spool.ballast.spent:
             raise SpoolFull(errno.ENOSPC, "the disk is full and its last space is needed for sealing")
@@ -118,7 +119,7 @@ class Writer:
         file.size += size
         if not file.unsynced:
             self._commits.wrote(file)
-        self._spool.usage += size
+        self._usage.changed(size)
         room.written += count
         room.written_bytes += size
         room.written_at = now

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
+from chatlog.environment import Environment
 from chatlog.record import Encode, rfc3339
+from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.seats import Room
 
 
 def gap_line(
@@ -35,3 +42,79 @@ def loss_line(encode: Encode, loss: Loss, channel_id: str) -> bytes:
     start = loss.first if loss.since is None else min(loss.since, loss.first)
     hole = Hole(start, max(start, loss.last), loss.reason)
     return gap_line(encode, loss.platform, loss.channel, channel_id, hole, dropped=loss.count)
+
+
+class GapRecords:
+    """Writes gap records into the rooms' own streams, and counts them."""
+
+    def __init__(self, environment: Environment, buffers: RoomBuffers) -> None:
+        self._encode = environment.encode
+        self._counters = environment.counters
+        self._buffers = buffers
+
+    def write(self, platform: str, room: Room, hole: Hole, backfilled: int = 0) -> None:
+        """Write the record of a hole of the room; so many messages of it came back."""
+        self._counters.gaps += 1
+        line = gap_line(self._encode, platform, room.name, room.identifier, hole, backfilled=backfilled)
+        if line:
+            room.log.append(line)
+
+    def write_loss(self, loss: Loss, identifier: str) -> None:
+        """Write the record of what could not be kept of a room with this id."""
+        self._counters.gaps += 1
+        if line := loss_line(self._encode, loss, identifier):
+            self._buffers.room(loss.platform, loss.channel).append(line)
+
+
+class Deferral(Protocol):
+    """What holds the gap records of one platform back, to fill the gaps first."""
+
+    platform: str
+
+    def watch(self, pool: Pool) -> None:
+        """The platform's rooms are in this pool."""
+
+    def hole(self, room: Room, hole: Hole) -> None:
+        """A hole of the room has closed."""
+
+    def flushed(self, complete: bool) -> None:
+        """Everything that was handed to the recorder is in files, if ``complete``."""
+
+
+class Gaps:
+    """Where every hole and every loss goes: those who count them are told first, then the record is written,
+    by way of ``deferral`` on its platform."""
+
+    def __init__(self, records: GapRecords, deferral: Deferral | None = None) -> None:
+        self._records = records
+        self._deferral = deferral
+        self._observers: list[Callable[[str, str, Hole], None]] = []
+
+    def subscribe(self, observer: Callable[[str, str, Hole], None]) -> None:
+        """Call ``observer(platform, name, hole)`` for each, once."""
+        self._observers.append(observer)
+
+    def watch(self, pool: Pool) -> None:
+        """There is a new pool."""
+        if self._deferral is not None and pool.platform == self._deferral.platform:
+            self._deferral.watch(pool)
+
+    def closed(self, platform: str, room: Room, hole: Hole) -> None:
+        """A hole of the room has closed."""
+        for observer in self._observers:
+            observer(platform, room.name, hole)
+        if self._deferral is not None and platform == self._deferral.platform:
+            self._deferral.hole(room, hole)
+        else:
+            self._records.write(platform, room, hole)
+
+    def lost(self, loss: Loss, identifier: str) -> None:
+        """Records of a room with this id could not be kept."""
+        for observer in self._observers:
+            observer(loss.platform, loss.channel, Hole(loss.first, loss.last, loss.reason))
+        self._records.write_loss(loss, identifier)
+
+    def flushed(self, at: float, complete: bool, lag: float, recovered: bool) -> None:
+        """The recorder has flushed: see its hooks."""
+        if self._deferral is not None:
+            self._deferral.flushed(complete)

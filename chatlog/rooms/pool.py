@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -18,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from chatlog.environment import Environment
 from chatlog.rooms.bucket import Bucket
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.overlaps import LINGER, Overlaps
@@ -35,6 +37,17 @@ OPEN_EVERY = 2.0
 RETIRE_LINGER = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a pool may use its connections: at most ``requests`` rooms are asked for in ``period`` seconds,
+    over all links; with two ``lanes`` every room has two seats."""
+
+    rooms_per_connection: int
+    requests: int
+    period: float
+    lanes: int = 1
+
+
 class Pool(Service):
     """The rooms of one platform. Links report what happens to them through the methods of the second
     half; ``on_hole`` is told of every hole that closes."""
@@ -44,22 +57,18 @@ class Pool(Service):
     def __init__(
         self,
         platform: str,
-        clock: IReactorTime,
-        wall: Callable[[], float],
+        environment: Environment,
         new_link: Callable[[Pool, int, int], Link],
         on_hole: Callable[[Room, Hole], None],
-        rooms_per_connection: int,
-        requests: int,
-        period: float,
-        lanes: int = 1,
+        limits: Limits,
     ) -> None:
-        """At most ``requests`` rooms are asked for in ``period`` seconds, over all links.
-        ``new_link(pool, number, lane)`` makes a link."""
+        """``new_link(pool, number, lane)`` makes a link."""
+        clock: IReactorTime = environment.reactor
         self.setName(platform)
         self.platform = platform
         self.rooms: dict[str, Room] = {}
         self.links: list[Link] = []
-        self.lanes = lanes
+        self.lanes = limits.lanes
         #: How many rooms are on the list besides ``rooms``, because they cannot be joined yet.
         self.absent: Callable[[], int] = lambda: 0
         #: Called with every room that is added, before it is asked for anywhere.
@@ -70,17 +79,17 @@ class Pool(Service):
         #: and of those removed, since somebody last emptied it.
         self.changed: set[str] = set()
         self._clock = clock
-        self._wall = wall
+        self._wall = environment.wall
         self._new_link = new_link
         self._on_hole = on_hole
-        self._per_link = rooms_per_connection
-        self._bucket: Bucket[Seat] = Bucket(clock, requests, period, self._request)
+        self._per_link = limits.rooms_per_connection
+        self._bucket: Bucket[Seat] = Bucket(clock, limits.requests, limits.period, self._request)
         self._numbers = 0
         self._unopened: list[Link] = []
         self._last_opened = float("-inf")
         self._timers: list[tuple[float, int, Seat, int]] = []
         self._timer_count = 0
-        self._overlaps = Overlaps(lanes > 1)
+        self._overlaps = Overlaps(limits.lanes > 1)
         self._standstill = Standstill()
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock

@@ -27,6 +27,7 @@ from chatlog.spool.numbering import Numbering, load_note, save_note
 from chatlog.spool.probe import Unfit, examine, place_of, remarks
 from chatlog.spool.recovery import Report, repair
 from chatlog.spool.stock import AREAS, same, take_stock
+from chatlog.spool.usage import Usage
 
 #: Up to this many files are synced one by one; one sync of everything is cheaper for more.
 FEW = 8
@@ -72,8 +73,7 @@ class Committed:
 
 
 class Spool:
-    """One spool directory. ``usage`` is the number of bytes in ``open/``, ``sealed/`` and ``packed/``;
-    it is measured by ``open`` and kept up to date by whoever writes and deletes."""
+    """One spool directory. ``usage`` counts the bytes in it; ``open`` measures them."""
 
     def __init__(self, directory: str, files: Files, instance: str = "") -> None:
         self.directory = directory
@@ -81,7 +81,7 @@ class Spool:
         self.instance = instance
         self.numbering = Numbering()
         self.ballast = Ballast(files, os.path.join(directory, "ballast"))
-        self.usage = 0
+        self.usage = Usage()
         self.strangers: list[str] = []
         #: What its file system lacks, in sentences.
         self.remarks: list[str] = []
@@ -150,7 +150,8 @@ class Spool:
             self.close()
             where = error.filename if isinstance(error.filename, str) else self.directory
             raise SpoolError(f"{where} cannot be used as a spool: {error.strerror}") from error
-        self.usage, self.strangers = stock.usage, stock.strangers
+        self.usage.measured(stock.usage)
+        self.strangers = stock.strangers
         self.ballast.restock(self.directory)
         place = place_of(self.files, self.directory)
         self.remarks = [f"{place} {remark}" for remark in (*found, *remarks(self.files))]

@@ -7,7 +7,6 @@ asks, are enough; a message costs nothing.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from chatlog import __version__
 from chatlog.config.settings import Settings
 from chatlog.counters import Counters
+from chatlog.environment import Environment
 from chatlog.journal.journal import Key
 from chatlog.recorder.recorder import Recorder
 from chatlog.rooms.acknowledged import Acknowledged
@@ -30,7 +30,7 @@ from chatlog.status.clock_offset import ClockOffset
 from chatlog.status.condition import Condition
 from chatlog.status.conditions import conditions, headline, told
 from chatlog.status.roster import Facts, Roster
-from chatlog.status.vitals import Vitals, disk_space
+from chatlog.status.vitals import Vitals
 from chatlog.status.watch import Watch
 
 #: Seconds between two looks.
@@ -70,11 +70,29 @@ class Uploads(Protocol):
     def last_success(self) -> float | None: ...
 
 
+class Platforms(Protocol):
+    """By platform, the pool of its rooms, and the rooms that are not in it yet, each with the reason."""
+
+    @property
+    def pools(self) -> Mapping[str, Pool]: ...
+    @property
+    def missing(self) -> Mapping[str, Mapping[str, str]]: ...
+
+
+class Earlier(Protocol):
+    """Since when an earlier process has recorded, and the seconds that each room lost."""
+
+    @property
+    def since(self) -> float: ...
+    @property
+    def lost(self) -> Mapping[Key, float]: ...
+
+
 class Status(Service):
     """Knows all the others and is known by none of them.
 
-    ``pools`` are the rooms by platform; ``missing`` tells, by platform, the rooms that are not in a
-    pool yet, and why; both may change at any time, and so may ``settings``. ``acknowledged`` are the rooms of
+    ``platforms`` may change at any time, and so may ``settings``. ``earlier`` is asked when it starts.
+    ``acknowledged`` are the rooms of
     which somebody knows that they are not recorded. ``alarms`` may be set to what gives the active alarms.
     """
 
@@ -83,30 +101,26 @@ class Status(Service):
     def __init__(
         self,
         settings: Settings,
-        counters: Counters,
+        environment: Environment,
         recorder: Recorder,
         uploader: Uploads,
-        pools: Mapping[str, Pool],
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        missing: Mapping[str, Mapping[str, str]] | None = None,
-        space: Callable[[str], tuple[int, int]] = disk_space,
-        vitals: Vitals | None = None,
+        platforms: Platforms,
+        earlier: Earlier | None = None,
         acknowledged: Acknowledged | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
+        clock: IReactorTime = environment.reactor
         self.settings = settings
-        self.counters = counters
-        self.pools = pools
-        self.missing = {} if missing is None else missing
+        self.counters = environment.counters
+        self.pools = platforms.pools
+        self.missing = platforms.missing
         self.acknowledged = acknowledged
         self.alarms: Callable[[], list[Facts]] = list
-        #: Since when an earlier process has recorded, and the seconds that each room lost.
-        self.earlier: Callable[[], tuple[float, Mapping[Key, float]]] = lambda: (math.inf, {})
+        self._earlier = earlier
         self._recorder = recorder
         self._uploader = uploader
         self._clock = clock
-        self._wall = wall
-        self._space = space
+        self._wall = environment.wall
         self._vitals = vitals or Vitals(clock)
         self._disk = (0, 0)
         # Since when something has been wrong with the store and, for good, with the disk.
@@ -129,7 +143,8 @@ class Status(Service):
     def startService(self) -> None:
         super().startService()
         self._begin()
-        self._roster.earlier(*self.earlier())
+        if self._earlier is not None:
+            self._roster.earlier(self._earlier.since, self._earlier.lost)
         self._vitals.begin()
         self._look()
         self._cached = None
@@ -156,7 +171,7 @@ class Status(Service):
         self._offset.sample(*self._recorder.newest)
         # Should it fail, what was known last is as good as anything; the recorder says what is wrong.
         with suppress(OSError):
-            self._disk = self._space(self.settings.recorder.directory)
+            self._disk = self._vitals.space(self.settings.recorder.directory)
         self._roster.look(now, wall)
         if self.acknowledged:
             self.acknowledged.over(self._roster.recorded(self.acknowledged))

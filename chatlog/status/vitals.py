@@ -38,11 +38,17 @@ class Vitals:
     """
 
     def __init__(
-        self, clock: IReactorTime, cpu: Callable[[], float] = cpu_seconds, proc: str = "/proc/self"
+        self,
+        clock: IReactorTime,
+        cpu: Callable[[], float] = cpu_seconds,
+        proc: str = "/proc/self",
+        space: Callable[[str], tuple[int, int]] = disk_space,
     ) -> None:
         self._clock = clock
         self._cpu = cpu
         self._proc = proc
+        #: Gives what ``disk_space`` does.
+        self.space = space
         self._late: deque[float] = deque(maxlen=REMEMBERED)
         self._beat_at = clock.seconds()
         self._sampled = clock.seconds(), cpu()

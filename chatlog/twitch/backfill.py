@@ -13,24 +13,22 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import BackfillSettings, RecorderSettings
-from chatlog.counters import Counters
-from chatlog.files import Files
+from chatlog.environment import Environment
 from chatlog.journal.journal_file import JournalFile
 from chatlog.network.http import Get, RequestFailed
 from chatlog.printable import printable
-from chatlog.record import Encode, rfc3339
-from chatlog.recorder.commits import Threads
-from chatlog.recorder.recorder import Recorder
+from chatlog.record import rfc3339
+from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.room import Room as RecordedRoom
 from chatlog.recorder.tails import Tail, Tails
 from chatlog.rooms.coverage import Hole
@@ -90,15 +88,13 @@ class Backfill(Service):
 
     _log = Logger()
     name = "backfill"
+    platform = "twitch"
 
     def __init__(
         self,
         settings: BackfillSettings,
         get: Get,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        encode: Encode,
-        counters: Counters,
+        environment: Environment,
         write: Callable[[Room, Hole, int], None],
         recorded: Callable[[str], RecordedRoom],
         tails: Tails,
@@ -107,10 +103,10 @@ class Backfill(Service):
     ) -> None:
         self._settings = settings
         self._get = get
-        self._clock = clock
-        self._wall = wall
-        self._encode = encode
-        self._counters = counters
+        self._clock = clock = environment.reactor
+        self._wall = environment.wall
+        self._encode = environment.encode
+        self._counters = environment.counters
         self._write = write
         self._recorded = recorded
         self._tails = tails
@@ -353,26 +349,18 @@ class Backfill(Service):
 
 def backfill_over(
     settings: BackfillSettings,
-    get: Get,
-    clock: IReactorTime,
-    wall: Callable[[], float],
-    encode: Encode,
-    counters: Counters,
-    write: Callable[[Room, Hole, int], None],
-    recorder: Recorder,
-    files: Files,
     recording: RecorderSettings,
-    threads: Threads,
+    environment: Environment,
+    get: Get,
+    write: Callable[[Room, Hole, int], None],
+    buffers: RoomBuffers,
 ) -> Backfill:
-    """Backfill over the spool of ``recorder``, with everything that it needs there."""
-
-    def recorded(name: str) -> RecordedRoom:
-        return recorder.room("twitch", name)
-
-    directory = recording.directory
-    tails = Tails(files, directory, "twitch", recorded, recent.record_key, clock.seconds)
-    held = HeldHoles(JournalFile(files, directory, clock, threads, recording.sync_interval, "held"))
-    return Backfill(settings, get, clock, wall, encode, counters, write, recorded, tails, held)
+    """Backfill over the spool of a recorder, with everything that it needs there."""
+    recorded = partial(buffers.room, Backfill.platform)
+    files, clock, directory = environment.files, environment.reactor, recording.directory
+    tails = Tails(files, directory, Backfill.platform, recorded, recent.record_key, clock.seconds)
+    held = HeldHoles(JournalFile(files, directory, clock, environment.disk, recording.sync_interval, "held"))
+    return Backfill(settings, get, environment, write, recorded, tails, held)
 
 
 def _before(hole: Hole, seconds: float = _ARRIVAL_EDGE) -> str:

@@ -14,10 +14,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatlog.config.settings import TwitchSettings
-from chatlog.counters import Counters
+from chatlog.environment import Environment
 from chatlog.network.dialing import Dials
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Pool
+from chatlog.rooms.pool import Limits, Pool
 from chatlog.rooms.seats import Link, Room, State
 from chatlog.twitch import irc
 from chatlog.twitch.client import LOGIN_REFUSED, PING_AFTER, TwitchFactory, TwitchProtocol, is_login_refusal
@@ -62,20 +62,18 @@ class TwitchLink(Link):
         lane: int,
         intake: Intake,
         settings: TwitchSettings,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        counters: Counters,
+        environment: Environment,
         connect: Callable[[TwitchFactory], Any],
     ) -> None:
         super().__init__(number, lane)
         self._pool = pool
         self._intake = intake
-        self._clock = clock
-        self._wall = wall
-        self._counters = counters
+        self._clock: IReactorTime = environment.reactor
+        self._wall = environment.wall
+        self._counters = environment.counters
         self._connect = connect
         self._tls = settings.tls
-        self._factory = TwitchFactory(self, settings, clock)
+        self._factory = TwitchFactory(self, settings, environment.reactor)
         self._connector: Any = None
         self._gone: Deferred[None] | None = None
         # The connection that the server has asked to leave.
@@ -246,10 +244,8 @@ class TwitchLink(Link):
 
 def twitch_pool(
     settings: TwitchSettings,
+    environment: Environment,
     dials: Dials,
-    clock: IReactorTime,
-    wall: Callable[[], float],
-    counters: Counters,
     intake: Callable[[dict[str, Room]], Intake],
     on_hole: Callable[[Room, Hole], None],
     wrap: Callable[[TwitchFactory], Any],
@@ -261,18 +257,9 @@ def twitch_pool(
         return dials.connectTCP(settings.host, settings.port, wrap(factory), CONNECT_WITHIN)
 
     def new_link(pool: Pool, number: int, lane: int) -> Link:
-        return TwitchLink(pool, number, lane, lines, settings, clock, wall, counters, connect)
+        return TwitchLink(pool, number, lane, lines, settings, environment, connect)
 
-    pool = Pool(
-        PLATFORM,
-        clock,
-        wall,
-        new_link,
-        on_hole,
-        settings.rooms_per_connection,
-        settings.joins_per_10s,
-        10.0,
-        settings.lanes,
-    )
+    limits = Limits(settings.rooms_per_connection, settings.joins_per_10s, 10.0, settings.lanes)
+    pool = Pool(PLATFORM, environment, new_link, on_hole, limits)
     lines = intake(pool.rooms)
     return pool

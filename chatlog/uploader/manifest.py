@@ -11,11 +11,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatlog import __version__
-from chatlog.files import Files
+from chatlog.environment import Environment
 from chatlog.journal.tally import RoomTime
-from chatlog.recorder.commits import Threads
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded
-from chatlog.uploader.shipment import Stored
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow, encoded
 from chatlog.uploader.stored_journal import StoredJournal
 
 #: Seconds of a period. Periods end with the hours of UTC.
@@ -45,10 +43,10 @@ class Periods(Protocol):
 
 
 class Manifest(Service):
-    """Writes the manifests of an instance (``""`` if it has no name) into the spool at ``directory``.
+    """Writes the manifests of an instance (``""`` if it has no name) beside ``journal``.
 
     It is started after ``presence`` and stopped before it, and its files are below the lock of the
-    spool. ``stored`` is the uploader's ``on_stored``; ``on_ready(names)`` is told of manifests that wait
+    spool. ``on_ready(names)`` is told of manifests that wait
     in ``manifest/``. Trouble with the disk is logged; the hour ends later then.
     """
 
@@ -57,21 +55,18 @@ class Manifest(Service):
 
     def __init__(
         self,
-        files: Files,
-        directory: str,
+        journal: StoredJournal,
         instance: str,
         presence: Periods,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        threads: Threads,
+        environment: Environment,
         on_ready: Callable[[list[str]], object],
     ) -> None:
-        self._journal = StoredJournal(files, directory)
+        self._journal = journal
         self._instance = instance or "main"
         self._presence = presence
-        self._clock = clock
-        self._wall = wall
-        self._threads = threads
+        self._clock: IReactorTime = environment.reactor
+        self._wall = environment.wall
+        self._threads = environment.disk
         self._on_ready = on_ready
         self._timer: IDelayedCall | None = None
         self._taken_up = False
@@ -80,14 +75,6 @@ class Manifest(Service):
         self._ending: tuple[HeadRow, list[bytes]] | None = None
         self._at_work: Deferred[None] | None = None
         self._trouble = ""
-
-    def stored(self, stored: Stored) -> None:
-        """Write down a verified object, before its file goes. Called in any thread; raises OSError to
-        keep the file. An object that is written down already stays so."""
-        if stored.content == "data":
-            self._journal.append(
-                ObjectRow(stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last)
-            )
 
     # -- service -------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from chatlog.record import from_json
 from chatlog.spool.ballast import SIZE, Ballast
 from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded, lines_of, name_of, parsed
 from chatlog.uploader.packing import chunks_of
+from chatlog.uploader.shipment import Stored
 
 _BUFFER = 1 << 16
 #: Bytes put by for rows where the disk is too small for more.
@@ -50,6 +51,14 @@ class StoredJournal:
         self._since: float | None = None
         # A manifest that has its name, and perhaps not yet on the disk.
         self._moved = ""
+
+    def stored(self, stored: Stored) -> None:
+        """Write down a verified object, before its file goes: an uploader's ``on_stored``. Raises OSError to
+        keep the file. An object that is written down already stays so."""
+        if stored.content == "data":
+            self.append(
+                ObjectRow(stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last)
+            )
 
     # -- before anything else ------------------------------------------------------------------------
 

@@ -17,10 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import UploaderSettings
-from chatlog.counters import Counters
-from chatlog.files import Files
-from chatlog.recorder.commits import Threads
+from chatlog.environment import Environment, Threads
 from chatlog.services import Backoff
+from chatlog.spool.usage import Usage
 from chatlog.store.store import CLOCK, CORRUPT, OBJECT, TRANSIENT, Store, StoreError
 from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, Stored, item_of
 from chatlog.uploader.store_state import OK, StoreState
@@ -48,9 +47,9 @@ MOST_NAMED = 10
 class Uploader(Service):
     """Ships what the recorder has finished, and what earlier runs have left.
 
-    ``on_freed(size)`` and ``on_packed(delta)`` tell how many bytes the spool lost and by how many it
-    changed; ``on_stored(stored)`` is called in a thread, before the file of a verified object goes, and
-    may raise OSError to keep the file.
+    ``threads`` run what waits for the store; ``usage`` counts the bytes of the spool at ``directory``.
+    ``on_stored(stored)`` is called in one of them, before the file of a verified object goes, and may
+    raise OSError to keep the file.
     """
 
     _log = Logger()
@@ -62,29 +61,24 @@ class Uploader(Service):
         settings: UploaderSettings,
         store: Store,
         directory: str,
-        files: Files,
-        counters: Counters,
-        clock: IReactorTime,
-        wall: Callable[[], float],
+        environment: Environment,
         threads: Threads,
-        on_freed: Callable[[int], object] = lambda size: None,
-        on_packed: Callable[[int], object] = lambda delta: None,
+        usage: Usage,
         on_stored: Callable[[Stored], object] = lambda stored: None,
         backoff: Backoff | None = None,
     ) -> None:
         self._store = store
-        self._counters = counters
-        self._clock = clock
-        self._wall = wall
+        self._counters = environment.counters
+        self._clock: IReactorTime = environment.reactor
+        self._wall = environment.wall
         self._threads = threads
-        self._on_freed = on_freed
-        self._on_packed = on_packed
+        self._usage = usage
         self._concurrency = settings.concurrency
         # Packing happens in threads; what it changes is told in the reactor's.
         self._packed: list[int] = []
         self._tidied: list[int] = []
         self._shipment = Shipment(
-            files,
+            environment.files,
             directory,
             store,
             settings.compression,
@@ -276,7 +270,7 @@ class Uploader(Service):
                 self._turns.hurry()
             self._store_is_well()
         if shipped.freed:
-            self._on_freed(shipped.freed)
+            self._usage.freed(shipped.freed)
         self._fill()
         if not self._turns and self._since_empty[0]:
             files, size = self._since_empty
@@ -388,9 +382,9 @@ class Uploader(Service):
     def _tell_packed(self) -> None:
         while self._packed:
             self._counters.packed += 1
-            self._on_packed(self._packed.pop())
+            self._usage.changed(self._packed.pop())
         while self._tidied:
-            self._on_packed(self._tidied.pop())
+            self._usage.changed(self._tidied.pop())
 
     def _unexpected(self, failure: Failure) -> None:
         self._log.failure("in the uploader", failure=failure)

@@ -402,10 +402,10 @@ class PartTests(AlarmCase):
 
     def test_filling(self) -> None:
         """The spool at its limit's percentage."""
-        self.scene.recorder._spool.usage = 1_599_000_000
+        self.scene.recording.spool.usage.measured(1_599_000_000)
         self.scene.advance(60)
         self.assertEqual(self.told(), [])
-        self.scene.recorder._spool.usage = 1_600_000_000
+        self.scene.recording.spool.usage.measured(1_600_000_000)
         self.scene.advance(10)
         self.assertEqual(self.told(), [("begins", "SPOOL_FILLING", "")])
 

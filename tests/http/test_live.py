@@ -138,7 +138,7 @@ class ChatTests(LiveCase):
         for name in ("nobody", "%2e%2e", "room0%0a", "ROOM0"):
             [reply] = self.look(name).replies()
             self.assertEqual(reply.status, 404, name)
-        self.assertNotIn("nobody", [room.channel for room in self.scene.recorder._rooms.values()])
+        self.assertNotIn("nobody", [room.channel for room in self.scene.recorder])
 
 
 class WatchTests(LiveCase):

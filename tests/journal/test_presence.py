@@ -17,9 +17,9 @@ from chatlog.journal.presence import Presence
 from chatlog.journal.tally import RoomTime
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Coverage, Hole
-from chatlog.rooms.pool import Pool
+from chatlog.rooms.pool import Limits, Pool
 from chatlog.rooms.seats import Link, Room
-from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads
+from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.rooms.test_pool import RecordingLink
 
 START = 1_700_000_000.0
@@ -48,10 +48,11 @@ class Run:
         self.complete = self.recovered = True
         self.lag = 0.0
         self.wanted = [("twitch", name) for name in wanted]
+        around = environment(self.clock, self.now, files)
         journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
-        self.presence = Presence(journal, self.clock, self.now, self.write, lambda: self.wanted, boot)
+        self.presence = Presence(journal, around, self, lambda: self.wanted, boot)
         self.pool = Pool(
-            "twitch", self.clock, self.now, self.link, self.presence.on_hole("twitch"), 90, 1000, 10.0, lanes
+            "twitch", around, self.link, self.presence.on_hole("twitch"), Limits(90, 1000, 10.0, lanes)
         )
         self.presence.watch(self.pool)
         for name in rooms:
@@ -63,8 +64,11 @@ class Run:
     def now(self) -> float:
         return self.offset + self.clock.seconds()
 
-    def write(self, platform: str, room: Room, hole: Hole) -> None:
+    def closed(self, platform: str, room: Room, hole: Hole) -> None:
         self.holes.append((room.name, hole))
+
+    def lost(self, loss: Loss, identifier: str) -> None:
+        """Losses are only counted here."""
 
     def link(self, pool: Pool, number: int, lane: int) -> Link:
         link = RecordingLink(number, lane)

@@ -14,9 +14,9 @@ from chatlog.counters import Counters
 from chatlog.kick import pusher
 from chatlog.kick.pusher import Closing
 from chatlog.kick.rooms import DOUBT_AFTER, KickLink, KickRooms
-from chatlog.record import encode_full
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.seats import State
+from tests.fakes import environment
 
 START = 1_700_000_000.0
 RECEIVED = "2023-11-14T22:13:20.000Z"
@@ -77,10 +77,7 @@ class KickCase(SynchronousTestCase):
         self.opened: list[Any] = []
         rooms = KickRooms(
             KickSettings(channels, **settings),
-            self.clock,
-            self.wall,
-            self.counters,
-            encode_full,
+            environment(self.clock, self.wall, counters=self.counters),
             self.server,
             lambda slug: self.logs.setdefault(slug, Lines()),
             lambda room, hole: self.holes.append((room.name, hole)),

@@ -22,14 +22,14 @@ from chatlog.files import OsFiles
 from chatlog.naming import parse_name
 from chatlog.record import encode_full
 from chatlog.recorder.descriptors import default_limit
-from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.recorder import Hooks, Recorder
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.services import OwnedThreads
 from chatlog.spool.ballast import SIZE
 from chatlog.spool.spool import Spool, SpoolError
-from tests.fakes import MemoryFiles
+from tests.fakes import MemoryFiles, environment
 from tests.recording import HALF_PAST_TEN, Recording, line
 
 
@@ -326,11 +326,11 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(rig.counters.dropped["overflow"], 2)
         # What was open has been sealed, so that it can be uploaded and make space.
         self.assertEqual(rig.sealed, ["twitch_one_20251229_1030.jsonl"])
-        rig.recorder.packed(-4 * size)
+        rig.spool.usage.changed(-4 * size)
         rig.advance()
         self.assertEqual(rig.recorder.trouble, "")
         self.assertEqual(rig.recorder.spool_bytes, 9 * size)
-        rig.recorder.freed(5 * size)
+        rig.spool.usage.freed(5 * size)
         self.assertEqual(rig.recorder.spool_bytes, 4 * size)
         self.assertEqual(list(rig.contents("open").values()), [line(1) + line(2) + line(3)])
 
@@ -350,7 +350,7 @@ class FullTests(SynchronousTestCase):
                 # The uploader.
                 size = rig.files.size(f"/data/sealed/{name}")
                 rig.files.remove(f"/data/sealed/{name}")
-                rig.recorder.freed(size)
+                rig.spool.usage.freed(size)
             rig.sealed.clear()
         rig.advance(60)
         self.assertEqual((rig.counters.written, rig.counters.dropped["overflow"]), (400, 0))
@@ -529,12 +529,12 @@ class FullTests(SynchronousTestCase):
         rig.advance()
         for number in range(5, 8):
             rig.files.capacity = rig.files.used() + size
-            rig.recorder.freed(10 * size)
+            rig.spool.usage.freed(10 * size)
             rig.append("one", line(number))
             rig.advance()
-            rig.recorder.packed(10 * size)
+            rig.spool.usage.changed(10 * size)
         rig.files.capacity = None
-        rig.recorder.freed(10 * size)
+        rig.spool.usage.freed(10 * size)
         rig.advance(3)
         self.successResultOf(rig.recorder.stopService())
         written = b"".join(rig.contents("sealed")[name] for name in sorted(rig.contents("sealed"), key=len))
@@ -756,7 +756,7 @@ class FullTests(SynchronousTestCase):
                 for name in rig.sealed:
                     path = rig.spool.path("sealed", name)
                     shipped.append(rig.files.content(path))
-                    rig.recorder.freed(rig.files.size(path))
+                    rig.spool.usage.freed(rig.files.size(path))
                     rig.files.remove(path)
                 rig.sealed.clear()
         self.assertEqual(rig.recorder.trouble, "")
@@ -818,13 +818,8 @@ class DiskTests(TestCase):
         recorder = Recorder(
             RecorderSettings(directory=directory, flush_interval=0.01, sync_interval=0.02),
             Spool(directory, OsFiles()),
-            counters,
-            reactor,
-            time.time,
-            threads,
-            before_flush=lambda: None,
-            on_sealed=lambda names: None,
-            on_fatal=self.fail,
+            environment(reactor, time.time, OsFiles(), threads, counters),
+            Hooks(lambda: None, lambda names: None, self.fail),
             descriptors=64,
         )
         recorder.startService()

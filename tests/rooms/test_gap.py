@@ -12,12 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
 from chatlog.record import encode_basic, encode_full, missing_since
-from chatlog.recorder.recorder import Recorder
+from chatlog.recorder.recorder import Hooks, Recorder
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.spool.spool import Spool
-from tests.fakes import ImmediateThreads, MemoryFiles
+from tests.fakes import MemoryFiles, environment
 from tests.recording import HALF_PAST_TEN, Recording, line
 
 
@@ -127,14 +127,15 @@ class FlushTests(SynchronousTestCase):
         recorder = Recorder(
             RecorderSettings(directory="/data"),
             Spool("/data", files),
-            counters := Counters(),
-            clock,
-            lambda: HALF_PAST_TEN + clock.seconds(),
-            ImmediateThreads(),
-            lambda: None,
-            lambda names: None,
-            lambda text: None,
-            after_flush=lambda now: told.append((now, counters.written, recorder.buffered_bytes)),
+            environment(
+                clock, lambda: HALF_PAST_TEN + clock.seconds(), files, counters=(counters := Counters())
+            ),
+            Hooks(
+                lambda: None,
+                lambda names: None,
+                lambda text: None,
+                after_flush=[lambda now, *_: told.append((now, counters.written, recorder.buffered_bytes))],
+            ),
             descriptors=10,
         )
         recorder.startService()

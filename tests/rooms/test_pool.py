@@ -8,8 +8,9 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Pool
+from chatlog.rooms.pool import Limits, Pool
 from chatlog.rooms.seats import Link, Room, State
+from tests.fakes import environment
 
 
 class RecordingLink(Link):
@@ -57,14 +58,10 @@ class PoolCase(SynchronousTestCase):
 
         pool = Pool(
             "twitch",
-            self.clock,
-            self.wall,
+            environment(self.clock, self.wall),
             new_link,
             lambda room, hole: self.holes.append((room.name, hole)),
-            per_link,
-            requests,
-            10.0,
-            lanes,
+            Limits(per_link, requests, 10.0, lanes),
         )
         for n in range(rooms):
             pool.add(Room(f"room{n}", log=None))  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import io
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from chatlog import tap
@@ -21,6 +22,7 @@ from chatlog.config.settings import (
     UploaderSettings,
 )
 from chatlog.daemon import Daemon
+from chatlog.environment import Environment
 from chatlog.naming import parse_name
 from chatlog.simulator.judgement import Excuses, Judgement, Range, judge
 from chatlog.simulator.kick import KickRules, SimulatedKick
@@ -188,7 +190,8 @@ class World:
         self.daemon = tap.compose(
             self.settings,
             {},
-            tap.World(reactor, self.wall, self.disk, self._open_store, self._threads),
+            Environment(reactor, self.wall, self.disk, self._threads("disk", 2)),
+            tap.Uploads(self._open_store, partial(self._threads, "upload")),
         )
         self.daemon.show_stacks = lambda reason: None
         # It watches a real reactor from a real thread.

@@ -127,7 +127,7 @@ class StockTests(SynchronousTestCase):
             [("twitch_one_20251229_1000.jsonl", 3), ("twitch_two_20251229_1000.jsonl", 5)],
         )
         self.assertEqual(sorted(spool.strangers), ["notes.txt", "twitch_one_20251229_1000.jsonl.gz"])
-        self.assertEqual(spool.usage, 5 + 3 + 2 + 1 + len(b"somebody's"))
+        self.assertEqual(spool.usage.bytes, 5 + 3 + 2 + 1 + len(b"somebody's"))
         self.assertEqual(files.content("/data/open/notes.txt"), b"somebody's")
         self.assertNotIn("/data/open/twitch_one_20251229_0900.jsonl.tmp", files.tree)
 
@@ -419,6 +419,6 @@ class DiskTests(SynchronousTestCase):
         again = Spool(directory, OsFiles())
         self.assertEqual([name for name, _ in again.open()], sorted(names[10:]))
         self.assertEqual(sorted(os.listdir(f"{directory}/sealed")), sorted(names[:10]))
-        self.assertEqual(again.usage, sum(len(line(n)) for n in range(20)))
+        self.assertEqual(again.usage.bytes, sum(len(line(n)) for n in range(20)))
         self.assertEqual(os.stat(f"{directory}/ballast").st_size, SIZE)
         again.close()

@@ -213,7 +213,7 @@ class CauseTests(TableCase):
         self.assertEqual(
             self.headline(), ("warning", "Recording all 90 rooms; the store does not take files")
         )
-        self.scene.recorder._spool.usage = 1_700_000_000
+        self.scene.recording.spool.usage.measured(1_700_000_000)
         self.scene.advance(10)
         self.assertEqual(self.codes(), ["STORE_DOWN"])
         [condition] = self.scene.facts()["conditions"]
@@ -298,7 +298,7 @@ class DiskTests(TableCase):
 
     def test_full_spool(self) -> None:
         """A spool at its own limit is told as such."""
-        self.scene.recorder._spool.usage = 2_000_000_000
+        self.scene.recording.spool.usage.measured(2_000_000_000)
         self.scene.say("room0")
         self.scene.advance(10)
         self.assertIn("the spool is full (recorder.max_size)", self.headline()[1])

@@ -198,7 +198,7 @@ class ReadyTests(HealthCase):
     def test_filling(self) -> None:
         """So do a spool and a disk that are nearly full."""
         self.scene.space = (99_000_000, 1_000_000_000)
-        self.scene.recorder._spool.usage = 1_600_000_000
+        self.scene.recording.spool.usage.measured(1_600_000_000)
         self.scene.advance(6)
         verdict = self.ready()
         self.assertEqual(self.parts(verdict), ["spool", "disk"])

@@ -90,7 +90,7 @@ class RoomTests(StatusCase):
         self.scene.recorded()
         self.assertEqual(self.scene.room("room0")["gaps_today"], 1)
         scene = Scene()
-        scene.status.earlier = lambda: (scene.now() - 1000, {("twitch", "room1"): 650.0})
+        scene.since, scene.lost = scene.now() - 1000, {("twitch", "room1"): 650.0}
         scene.start().recorded()
         self.addCleanup(scene.stop)
         scene.advance(1)

@@ -18,12 +18,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import S3Settings, Secret, UploaderSettings
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
+from chatlog.spool.usage import Usage
 from chatlog.store.object_store import ObjectStore, open_s3
 from chatlog.store.proof import PROBE
 from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, StoreError
 from chatlog.uploader.shipment import Stored
 from chatlog.uploader.uploader import Uploader
-from tests.fakes import ImmediateThreads
+from tests.fakes import ImmediateThreads, environment
 
 KEYS = ("made-up-id", "made-up-secret")
 
@@ -178,11 +179,9 @@ class UploaderTests(S3Case):
             UploaderSettings("gzip", 2),
             self.open("logs"),
             home.name,
-            OsFiles(),
-            counters,
-            clock,
-            clock.seconds,
+            environment(clock, files=OsFiles(), counters=counters),
             ImmediateThreads(),
+            Usage(),
             on_stored=stored.append,
         )
         uploader.startService()

@@ -186,10 +186,7 @@ class World:
             self.backfill = Backfill(
                 BackfillSettings("http://127.0.0.1"),
                 self._get,
-                self.clock,
-                self.now,
-                encode_full,
-                self.counters,
+                self.recording.environment,
                 self._write,
                 log,
                 Tails(files, "/data", "twitch", log, recent.record_key, self.clock.seconds),
@@ -199,10 +196,8 @@ class World:
         names = tuple(f"room{n}" for n in range(1, rooms + 1))
         self.pool = twitch_pool(
             TwitchSettings(names, tls=False, lanes=lanes),
+            self.recording.environment,
             self.network,  # type: ignore[arg-type]
-            self.clock,
-            self.now,
-            self.counters,
             lambda rooms: Intake(
                 rooms, log("_server"), encode_full, self.counters, self.clock.seconds, self.now
             ),

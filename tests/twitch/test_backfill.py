@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from chatlog.record import Encode, encode_basic, encode_full
 from chatlog.recorder.tails import Tails
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
-from chatlog.rooms.pool import Pool
+from chatlog.rooms.pool import Limits, Pool
 from chatlog.rooms.seats import Link, Room
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import HOLD_FOR, Backfill
@@ -79,20 +80,18 @@ class Life:
         recorder_room = lambda name: self.recording.recorder.room("twitch", name)  # noqa: E731
         journal = JournalFile(self.files, "/data", self.clock, self.recording.threads, name="held")
         self.held = HeldHoles(journal)
+        around = replace(self.recording.environment, encode=encode)
         self.backfill = Backfill(
             BackfillSettings(URL, at_once),
             self.get,
-            self.clock,
-            self.now,
-            encode,
-            self.counters,
+            around,
             self.write,
             recorder_room,
             Tails(self.files, "/data", "twitch", recorder_room, recent.record_key, self.clock.seconds),
             self.held,
             lambda low, high: (low + high) / 2,
         )
-        self.pool = Pool("twitch", self.clock, self.now, self.new_link, self.backfill.hole, 1000, 1000, 10.0)
+        self.pool = Pool("twitch", around, self.new_link, self.backfill.hole, Limits(1000, 1000, 10.0))
         self.backfill.watch(self.pool)
         self.intake = Intake(
             self.pool.rooms,

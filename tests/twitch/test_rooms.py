@@ -19,6 +19,7 @@ from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room, State
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import REFUSALS, twitch_pool
+from tests.fakes import environment
 
 START = 1_700_000_000.0
 
@@ -109,10 +110,8 @@ class TwitchCase(SynchronousTestCase):
         chosen = TwitchSettings(rooms, **settings)
         pool = twitch_pool(
             chosen,
+            environment(self.reactor, self.wall, counters=self.counters),
             self.reactor,
-            self.reactor,
-            self.wall,
-            self.counters,
             lambda rooms: Intake(rooms, self.server, encode, self.counters, self.reactor.seconds, self.wall),
             lambda room, hole: self.holes.append((room.name, hole)),
             lambda factory: factory,

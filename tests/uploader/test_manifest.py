@@ -19,7 +19,8 @@ from chatlog.journal.tally import RoomTime
 from chatlog.uploader.manifest import HOUR, LOOK, Manifest, ends
 from chatlog.uploader.manifest_rows import seconds_of
 from chatlog.uploader.shipment import Shipment, Stored
-from tests.fakes import Crashed, ImmediateThreads, MemoryFiles, QueuedThreads
+from chatlog.uploader.stored_journal import StoredJournal
+from tests.fakes import Crashed, ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.journal.test_presence import Run as Recorded
 from tests.recording import HALF_PAST_TEN
 
@@ -70,14 +71,12 @@ class Run:
         self.at = at
         self.presence = presence or Coverage(at)
         self.ready: list[str] = []
+        self.rows = StoredJournal(files, "/data")
         self.manifest = Manifest(
-            files,
-            "/data",
+            self.rows,
             instance,
             self.presence,
-            self.clock,
-            self.now,
-            threads or ImmediateThreads(),
+            environment(self.clock, self.now, files, threads),
             self.ready.extend,
         )
         self.manifest.startService()
@@ -108,8 +107,8 @@ class HourTests(SynchronousTestCase):
     def test_rows(self) -> None:
         """A head with the period and who wrote it, a row for each object, a row for each room."""
         run = Run(MemoryFiles(), instance="left")
-        run.manifest.stored(stored(1))
-        run.manifest.stored(stored(2))
+        run.rows.stored(stored(1))
+        run.rows.stored(stored(2))
         run.advance(HOUR / 2 + LOOK)
         self.assertEqual(run.ready, ["left_20251229_1000.jsonl"])
         [rows] = manifests(run.files).values()
@@ -154,7 +153,7 @@ class HourTests(SynchronousTestCase):
         run.advance(HOUR)
         files.kill()
         again = Run(files, presence=run.presence)
-        again.manifest.stored(stored(1))
+        again.rows.stored(stored(1))
         again.advance(2 * HOUR)
         heads = [rows[0] for rows in manifests(files).values()]
         self.assertEqual([head.get("new_spool") for head in heads], [True, *[None] * (len(heads) - 1)])
@@ -163,7 +162,7 @@ class HourTests(SynchronousTestCase):
     def test_nothing_comes_before_the_hour_is_over(self) -> None:
         """The hour ends with UTC's."""
         run = Run(MemoryFiles())
-        run.manifest.stored(stored(1))
+        run.rows.stored(stored(1))
         run.advance(HOUR / 2 - LOOK)
         self.assertEqual((run.ready, run.files.names("/data/manifest")), ([], []))
 
@@ -171,12 +170,12 @@ class HourTests(SynchronousTestCase):
         """The uploader may say it again, also after a restart; a manifest is no news."""
         files = MemoryFiles()
         run = Run(files)
-        run.manifest.stored(stored(1))
-        run.manifest.stored(stored(1))
-        run.manifest.stored(stored(2, "manifest"))
+        run.rows.stored(stored(1))
+        run.rows.stored(stored(1))
+        run.rows.stored(stored(2, "manifest"))
         files.kill()
         again = Run(files, presence=run.presence)
-        again.manifest.stored(stored(1))
+        again.rows.stored(stored(1))
         again.advance(HOUR)
         self.assertEqual(keys(manifests(files)["main_20251229_1000.jsonl"]), [stored(1).key])
 
@@ -184,11 +183,11 @@ class HourTests(SynchronousTestCase):
         """What is stored while a manifest is being written belongs to the next one."""
         threads = QueuedThreads()
         run = Run(MemoryFiles(), threads=threads)
-        run.manifest.stored(stored(1))
+        run.rows.stored(stored(1))
         run.advance(HOUR / 2)
         [(_, finish, arguments)] = threads.jobs
         finish(*arguments)
-        run.manifest.stored(stored(2))
+        run.rows.stored(stored(2))
         threads.pump()
         run.advance(HOUR)
         threads.pump()
@@ -207,9 +206,9 @@ class HourTests(SynchronousTestCase):
         finished is neither taken nor removed."""
         files = MemoryFiles()
         run = Run(files)
-        run.manifest.stored(stored(1))
+        run.rows.stored(stored(1))
         run.advance(HOUR / 2)
-        run.manifest.stored(stored(2))
+        run.rows.stored(stored(2))
         shipment = Shipment(files, "/data", cast(Any, None), "none", print, print)
         self.assertEqual([item.name for item, _ in shipment.waiting()], ["main_20251229_1000.jsonl"])
         run.advance(HOUR)
@@ -236,10 +235,10 @@ class RestartTests(SynchronousTestCase):
         """The hour goes on; its manifest has the objects of both runs."""
         files = MemoryFiles()
         run = Run(files)
-        run.manifest.stored(stored(1))
+        run.rows.stored(stored(1))
         files.lose()
         later = Run(files, HALF_PAST_TEN + 60, run.presence)
-        later.manifest.stored(stored(2))
+        later.rows.stored(stored(2))
         later.advance(HOUR / 2)
         [rows] = manifests(files).values()
         self.assertEqual(keys(rows), [stored(1).key, stored(2).key])
@@ -250,7 +249,7 @@ class RestartTests(SynchronousTestCase):
         there."""
         files = MemoryFiles()
         run = Run(files)
-        run.manifest.stored(stored(1))
+        run.rows.stored(stored(1))
         files.lose()
         later = Run(files, HALF_PAST_TEN + 5 * HOUR, run.presence)
         self.assertEqual(later.ready, ["main_20251229_1000.jsonl", "main_20251229_1100.jsonl"])
@@ -344,17 +343,17 @@ class TroubleTests(SynchronousTestCase):
         for operation in ("write", "sync"):
             files = MemoryFiles()
             run = Run(files)
-            run.manifest.stored(stored(1))
+            run.rows.stored(stored(1))
 
             def broken(called: str, path: str, operation: str = operation) -> None:
                 if called == operation and path == "/data/stored":
                     raise OSError(errno.EIO, "Input/output error")
 
             files.rule = broken
-            self.assertRaises(OSError, run.manifest.stored, stored(2))
+            self.assertRaises(OSError, run.rows.stored, stored(2))
             files.rule = lambda called, path: None
-            run.manifest.stored(stored(2))
-            run.manifest.stored(stored(3))
+            run.rows.stored(stored(2))
+            run.rows.stored(stored(3))
             files.lose()
             Run(files, HALF_PAST_TEN + HOUR, run.presence)
             [rows] = manifests(files).values()
@@ -366,7 +365,7 @@ class TroubleTests(SynchronousTestCase):
         run = Run(files)
         files.capacity = files.used()
         for number in range(500):
-            run.manifest.stored(stored(number))
+            run.rows.stored(stored(number))
         files.capacity = None
         run.advance(HOUR / 2)
         self.assertEqual(len(keys(manifests(files)["main_20251229_1000.jsonl"])), 500)
@@ -414,9 +413,9 @@ class TroubleTests(SynchronousTestCase):
             said = []
             for number in range(6):
                 try:
-                    run.manifest.stored(stored(number))
+                    run.rows.stored(stored(number))
                 except OSError:
-                    run.manifest.stored(stored(number))
+                    run.rows.stored(stored(number))
                 said.append(stored(number).key)
                 run.advance(HOUR / 2)
             run.advance(HOUR)
@@ -442,7 +441,7 @@ class TroubleTests(SynchronousTestCase):
                     files = MemoryFiles()
                     files.make_directories("/data")
                     first = Run(files)
-                    first.manifest.stored(stored(1))
+                    first.rows.stored(stored(1))
                     files.kill()
                     before = files.calls
                     files.fail(n, errno.EIO)
@@ -455,7 +454,7 @@ class TroubleTests(SynchronousTestCase):
                     self.assertIn(len(run.ready), (1,) if late == HOUR else (2, 3, 4), at)
                     for _ in range(3):
                         with contextlib.suppress(OSError):
-                            run.manifest.stored(stored(2))
+                            run.rows.stored(stored(2))
                     run.advance(HOUR)
                     found = manifests(files)
                     self.assertEqual(sorted(run.ready), sorted(found), at)
@@ -493,7 +492,7 @@ class CrashTests(SynchronousTestCase):
                     files.crash(chance)
                 broken["torn"] += _is_torn(files)
                 later = Run(files, run.now() + 1, run.presence)
-                later.manifest.stored(stored(99))
+                later.rows.stored(stored(99))
                 later.advance(HOUR)
                 found = {**shipped, **manifests(files)}
                 at = f"call {n}, seed {seed}"
@@ -513,7 +512,7 @@ class CrashTests(SynchronousTestCase):
         try:
             run.__init__(files)  # type: ignore[misc]
             for number in range(6):
-                run.manifest.stored(stored(number))
+                run.rows.stored(stored(number))
                 said.add(stored(number).key)
                 run.advance(HOUR / 2)
                 if number % 2 and not files.dead:

@@ -14,10 +14,11 @@ from chatlog.config.settings import S3Settings, Secret, UploaderSettings
 from chatlog.counters import Counters
 from chatlog.naming import parse_name
 from chatlog.services import Backoff
+from chatlog.spool.usage import Usage
 from chatlog.store.object_store import open_s3
 from chatlog.store.store import CLOCK, CORRUPT, MISCONFIGURED, REFUSED, TRANSIENT
 from chatlog.uploader.uploader import Uploader
-from tests.fakes import ImmediateThreads, MemoryFiles
+from tests.fakes import ImmediateThreads, MemoryFiles, environment
 from tests.s3_server import (
     Behaviour,
     Handler,
@@ -121,11 +122,9 @@ class UploadsTests(SynchronousTestCase):
             UploaderSettings("none", 2),
             open_s3(settings, 1_000_000, longest),
             "/data",
-            self.files,
-            self.counters,
-            self.clock,
-            self.clock.seconds,
+            environment(self.clock, files=self.files, counters=self.counters),
             ImmediateThreads(),
+            Usage(),
             backoff=Backoff(1.0, 60.0, lambda low, high: high),
         )
         uploader.startService()

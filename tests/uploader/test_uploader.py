@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import UploaderSettings
 from chatlog.counters import Counters
 from chatlog.services import Backoff
+from chatlog.spool.usage import Usage
 from chatlog.store.store import (
     CLOCK,
     CORRUPT,
@@ -30,7 +31,7 @@ from chatlog.uploader.shipment import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, TELL_AGAIN
 from chatlog.uploader.turns import OWN_MOST
 from chatlog.uploader.uploader import DOUBTS, LATER, Uploader
-from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads
+from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.stores import MemoryStore
 
 NOON = 1767009600.0
@@ -46,6 +47,21 @@ def key(n: int) -> str:
     return f"2025/12/29/twitch/ann/{name(n)}"
 
 
+class RecordedUsage(Usage):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all_freed: list[int] = []
+        self.all_changed: list[int] = []
+
+    def freed(self, size: int) -> None:
+        self.all_freed.append(size)
+
+    def changed(self, by: int) -> None:
+        self.all_changed.append(by)
+
+
 class UploaderCase(SynchronousTestCase):
     """A spool, a store, a clock."""
 
@@ -56,20 +72,15 @@ class UploaderCase(SynchronousTestCase):
         self.store = MemoryStore()
         self.clock = Clock()
         self.counters = Counters()
-        self.freed: list[int] = []
-        self.packed: list[int] = []
+        self.usage = RecordedUsage()
         self.stored: list[Stored] = []
         return Uploader(
             UploaderSettings(compression, concurrency),
             self.store,
             "/data",
-            self.files,
-            self.counters,
-            self.clock,
-            lambda: NOON + self.clock.seconds(),
+            environment(self.clock, lambda: NOON + self.clock.seconds(), self.files, counters=self.counters),
             threads or ImmediateThreads(),
-            on_freed=self.freed.append,
-            on_packed=self.packed.append,
+            self.usage,
             on_stored=self.stored.append,
             backoff=Backoff(1.0, 60.0, lambda low, high: high),
         )
@@ -143,7 +154,7 @@ class ShippingTests(UploaderCase):
         self.assertEqual(self.files.names("/data/sealed"), [])
         self.assertEqual((uploader.waiting_files, uploader.oldest_waiting), (0, None))
         self.assertEqual((self.counters.uploaded, self.counters.verified, self.counters.deleted), (4, 4, 4))
-        self.assertEqual(sum(self.freed), 18 * (3 + 4 + 5 + 6))
+        self.assertEqual(sum(self.usage.all_freed), 18 * (3 + 4 + 5 + 6))
         self.assertEqual(uploader.last_success, NOON)
 
     def test_packed(self) -> None:
@@ -152,8 +163,8 @@ class ShippingTests(UploaderCase):
         self.finish(30, 40)
         self.start(uploader)
         self.assertEqual((self.counters.packed, self.counters.deleted), (2, 2))
-        self.assertEqual(len(self.packed), 2)
-        self.assertEqual(sum(self.freed), 18 * (30 + 40) + sum(self.packed))
+        self.assertEqual(len(self.usage.all_changed), 2)
+        self.assertEqual(sum(self.usage.all_freed), 18 * (30 + 40) + sum(self.usage.all_changed))
 
     def test_several_at_a_time(self) -> None:
         """As many as configured are under way at once, and never more."""
