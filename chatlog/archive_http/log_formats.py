@@ -40,9 +40,9 @@ class Shown(NamedTuple):
     raw: str
 
 
-def shown(record: Mapping[str, Any], with_raw: bool = True) -> Shown | None:
+def shown(record: Mapping[str, Any], with_raw: bool = True, with_tags: bool = True) -> Shown | None:
     """The record, or None for one that is no line of chat: a gap, what was not understood, a number of the
-    server. ``raw`` is the line, or ``""`` where it was not asked for and need not be made."""
+    server. ``raw`` is the line; it and ``tags`` may be empty where they were not asked for."""
     details = record.get("details")
     kick = record.get("platform") == "kick"
     odd = kick or not isinstance(details, Mapping) or "raw" in details or "raw_base64" in details
@@ -54,7 +54,10 @@ def shown(record: Mapping[str, Any], with_raw: bool = True) -> Shown | None:
             return None
         command, tags = message.command, message.tags
     else:
-        command, tags = str(record.get("details", {}).get("command", "PRIVMSG")), tags_of(record)
+        command, tags = (
+            str(record.get("details", {}).get("command", "PRIVMSG")),
+            tags_of(record) if with_tags else {},
+        )
     if command not in TYPES or record.get("type") in ("gap", "unparsed"):
         return None
     said = str(record.get("message", ""))
@@ -100,9 +103,9 @@ class LogFormat:
     def item(self, record: Mapping[str, Any]) -> bytes:
         """One record; ``b""`` for one that has no place in logs."""
         if self.name == "raw":
-            given = shown(record)
+            given = shown(record, with_tags=False)
             return b"" if given is None else f"{given.raw}\r\n".encode("utf-8", "replace")
-        given = shown(record, self.name == "json")
+        given = shown(record, self.name == "json", self.name != "text")
         if given is None:
             return b""
         if self.name == "text":

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from chatlog.archive import lines
 from chatlog.archive.matching import badges_of
 from chatlog.twitch.events import OWN_DETAILS
 
+_SPECIAL = re.compile(r"[\\; \r\n]")
 _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\:", " ": "\\s", "\r": "\\r", "\n": "\\n"})
 #: Keys of ``details`` that were no tags, besides those of the parser.
 _NOT_TAGS = OWN_DETAILS | {"backfilled", "oversized", "imported"}
@@ -40,7 +43,7 @@ def irc_line(record: Mapping[str, Any]) -> str:
 def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
     """The tags of a Twitch record's line."""
     details = record.get("details")
-    return dict(_tags(record, details if isinstance(details, Mapping) else {}))
+    return _tags(record, details if isinstance(details, Mapping) else {})
 
 
 def _whole(details: Mapping[str, Any]) -> str:
@@ -70,20 +73,31 @@ def _put_together(record: Mapping[str, Any], details: Mapping[str, Any], kind: s
     source = str(details.get("source", source))
     if isinstance(given := details.get("params"), list):
         params = [str(param) for param in given]
-    return formatted(dict(_tags(record, details)), source, command, params)
+    return formatted(_tags(record, details), source, command, params)
 
 
-def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
     if not details:
         # Basic detail: what its five keys say.
-        yield "display-name", str(record.get("username", ""))
-        yield "tmi-sent-ts", _milliseconds(record)
-        yield "user-id", str(record.get("user_id", ""))
-        return
-    for name, value in details.items():
-        if name not in _NOT_TAGS and isinstance(value, str):
-            bare = name.lstrip("@")
-            yield bare if bare in OWN_DETAILS else name, value
+        return {
+            "display-name": str(record.get("username", "")),
+            "tmi-sent-ts": _milliseconds(record),
+            "user-id": str(record.get("user_id", "")),
+        }
+    tags = dict(details)
+    for name in _NOT_TAGS:
+        tags.pop(name, None)
+    with suppress(TypeError):
+        # Nearly all records: nothing but strings, and no name that was set aside.
+        "".join(tags.values())
+        if "@" not in "".join(tags):
+            return tags
+    return {_as_sent(name): value for name, value in tags.items() if isinstance(value, str)}
+
+
+def _as_sent(name: str) -> str:
+    bare = name.lstrip("@")
+    return bare if bare in OWN_DETAILS else name
 
 
 def _of_kick(record: Mapping[str, Any], kind: str) -> str:
@@ -143,8 +157,10 @@ def formatted(tags: Mapping[str, str], source: str, command: str, params: list[s
     """A line of these parts. The last parameter is written as the trailing one, as Twitch does."""
     parts = []
     if tags:
-        written = (f"{name}={value.translate(_ESCAPES)}" for name, value in tags.items())
-        parts.append(f"@{';'.join(written)}")
+        pairs: Iterable[tuple[str, str]] = tags.items()
+        if _SPECIAL.search("".join(tags.values())):
+            pairs = [(name, value.translate(_ESCAPES)) for name, value in pairs]
+        parts.append(f"@{';'.join(map('='.join, pairs))}")
     if source:
         parts.append(f":{source}")
     parts.append(command)
