@@ -113,6 +113,16 @@ _CONNECTION = _rows(
         "no account.",
     ),
     (
+        r"(closed by|error from) the server: 4004\b",
+        "{platform}'s server takes no more connections at present",
+        "",
+    ),
+    (
+        r"(closed by|error from) the server: 4000\b",
+        "{platform}'s server takes connections with TLS only",
+        "Write the server's address with wss://.",
+    ),
+    (
         r"(closed by|error from) the server: 40\d\d\b",
         "{platform} does not take this recorder's key",
         "{platform} may have a new address: look at kick.server, or for a newer Chatlog.",
@@ -206,7 +216,28 @@ _DISK = _rows(
     (r"no such file or directory", "the directory of the spool is gone", "Look at recorder.directory."),
 )
 _FULL = re.compile(r"max_size|no space left|disk is full|last space|quota exceeded", re.IGNORECASE)
+#: What a store answered begins with the status; a number that stands elsewhere is a size or part of a name.
 _STORE = _rows(
+    (
+        r"\A403\b.{0,40}\ba web page",
+        "something in front of the store, a proxy or a firewall, refuses it",
+        "Let it pass there.",
+    ),
+    (
+        r"is no object store|\A30[23]\b|\A[24]\d\d\b.{0,40}\ba web page",
+        "what answers at its address is no object store",
+        "Look at s3.endpoint, and at what lies between.",
+    ),
+    (
+        r"read back compressed",
+        "a proxy in front of it compresses what is read",
+        "Switch off compression in that proxy.",
+    ),
+    (
+        r"there are no credentials",
+        "there are no credentials for it",
+        "Set access_key_id and secret_access_key.",
+    ),
     (
         r"time.{0,10}skewed|RequestExpired|clock",
         "it says that the time of the requests is wrong",
@@ -214,7 +245,7 @@ _STORE = _rows(
     ),
     (
         r"InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|AuthenticationFailed|"
-        r"NotAuthorized|Unauthorized|\b401\b|credential|invalid_grant",
+        r"NotAuthorized|Unauthorized|\A401\b|credential|invalid_grant",
         "it does not take the credentials",
         "Correct access_key_id and secret_access_key; new environment variables need a new start.",
     ),
@@ -224,32 +255,43 @@ _STORE = _rows(
         "Correct the name of the bucket, or make it.",
     ),
     (
-        r"PermanentRedirect|AuthorizationHeaderMalformed|wrong region|\b30[1278]\b",
+        r"PermanentRedirect|AuthorizationHeaderMalformed|wrong region|to another address|\A30[178]\b",
         "the bucket lies at another endpoint or in another region",
         "Correct s3.endpoint and s3.region.",
     ),
     (
-        r"QuotaExceeded|StorageFull|Insufficient.?Storage|\b507\b",
+        r"QuotaExceeded|StorageFull|Insufficient.?Storage|cap[ _]?exceeded|exceeds? (the )?\w{0,20} ?quota|"
+        r"quota (is |has been )?exceeded|\A507\b",
         "it is full",
         "Make room in the store, or raise its quota.",
     ),
     (
-        r"MethodNotAllowed|\b405\b",
+        r"MethodNotAllowed|path.?style|\A405\b",
         "it does not take requests of this form",
         "Look at s3.endpoint, and at s3.addressing: some stores take virtual-hosted addresses only.",
     ),
     (
-        r"EntityTooLarge|\b413\b",
+        r"EntityTooLarge|\A413\b",
         "something on the way takes no file of this size",
         "Raise the proxy's limit, or lower recorder.rotate_size.",
     ),
     (
-        r"AccessDenied|AllAccessDisabled|Forbidden|\b403\b|permission|not permitted",
+        r"AccessDenied|AllAccessDisabled|Forbidden|\A403\b",
         "it does not permit the upload",
         "Let the credentials write, read and list in the bucket.",
     ),
-    (r"SlowDown|TooManyRequests|\b429\b", "it asks for fewer requests", ""),
-    (r"\b5\d\d\b|InternalError|ServiceUnavailable", "it has an error of its own", ""),
+    (
+        r"permission denied|not permitted",
+        "the recorder may not write there",
+        "Give it the right to write in archive.directory.",
+    ),
+    (
+        r"permission",
+        "it does not permit the upload",
+        "Let the credentials write, read and list in the bucket.",
+    ),
+    (r"SlowDown|TooManyRequests|\A429\b", "it asks for fewer requests", ""),
+    (r"\A5\d\d\b|InternalError|ServiceUnavailable", "it has an error of its own", ""),
     (
         r"no space left|quota",
         "the disk of the archive is full",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 
-from chatlog.files import NO_SPACE, NO_SUCH_CALL, OsFiles
+from chatlog.files import NO_SPACE, OsFiles
 
 #: What else a file system may lack: hard links.
 LINKS = "links"
-#: What is known to be trouble with link(2). Anything else may be a way to say that there are no hard links
-#: (EIO: Docker's shared folders, https://github.com/docker/for-mac/issues/5036), and if it is not, the next
-#: call will say so.
+#: What is known to be trouble with link(2) and renameat2(2). Anything else may be a way to say that there is
+#: no such call (EIO: Docker's shared folders, https://github.com/docker/for-mac/issues/5036), and if it is
+#: not, the next call will say so.
 _TROUBLE = NO_SPACE | {errno.EEXIST, errno.ENOENT, errno.EROFS, errno.ESTALE, errno.ENAMETOOLONG}
 
 
@@ -31,7 +31,7 @@ class ArchiveFiles(OsFiles):
         try:
             self.system.rename_without_replacing(old, new)
         except OSError as error:
-            if error.errno not in NO_SUCH_CALL:
+            if error.errno in _TROUBLE:
                 raise
             # Only one process writes under these names.
             if os.path.lexists(new):

@@ -123,6 +123,34 @@ class ReasonTests(SynchronousTestCase):
         ):
             self.assertIn(words, of_store(raw).words, raw)
 
+    def test_stores_words(self) -> None:
+        """Numbers that are sizes or in names are none of a store's answers, and what is in front of a store
+        or in its account is not taken for missing rights."""
+        for raw, words in (
+            ("2026/11/28/kick/xqc-403/a.jsonl has 401 bytes in the store and not 512", "it says: 2026/"),
+            ("403 Forbidden: a web page, 'Blocked'; let it pass", "in front of the store"),
+            ("403 AccessDenied: Cannot upload files, storage cap exceeded.", "is full"),
+            ("403 AccessDenied: your account exceeds the storage quota", "is full"),
+            ("what answers there is no object store: an object was stored", "no object store"),
+            ("302 Found", "no object store"),
+            ("404 Not Found: a web page, 'nginx'", "no object store"),
+            ("502 Bad Gateway: a web page, 'nginx'", "error of its own"),
+            ("301 Moved Permanently", "another endpoint"),
+            ("the store sends us to another address: the bucket is in another region", "another endpoint"),
+            ("400 PathStyleNotSupported: x", "requests of this form"),
+            ("there are no credentials in the configuration or the environment", "no credentials for it"),
+            ("/srv/archive/2026: Permission denied", "may not write"),
+            ("503 SlowDown", "fewer requests"),
+            ("500 InternalError", "error of its own"),
+        ):
+            self.assertIn(words, of_store(raw).words, raw)
+        self.assertIn("archive.directory", of_store("/srv/archive/2026: Permission denied").remedy)
+
+    def test_refused_keys(self) -> None:
+        """Pusher's codes that are no refusal of the key are not called one."""
+        for code, words in ((4000, "TLS only"), (4001, "key"), (4004, "no more connections"), (4009, "key")):
+            self.assertIn(words, of_connection("kick", f"error from the server: {code} x").words)
+
     def test_unknown(self) -> None:
         """What no row knows is quoted, and nothing is made of it that it is not."""
         self.assertEqual(of_room("kick", "{x} \x1b[2J").words, r"Kick says: {x} \x1b[2J")

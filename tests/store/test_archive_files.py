@@ -53,7 +53,7 @@ class ArchiveCase(SynchronousTestCase):
     def odd(self) -> Iterator[tuple[str, OddCalls, set[str]]]:
         """Mounts, and what they lack."""
         for link in NO_LINKS:
-            for rename in (None, *MISSING):
+            for rename in (None, *MISSING, errno.EIO, errno.EACCES):
                 refused = (
                     {"link": link} if rename is None else {"link": link, "rename_without_replacing": rename}
                 )
