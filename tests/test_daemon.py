@@ -147,7 +147,7 @@ class LifeTests(DaemonCase):
             daemon = self.stage.daemon()
             daemon.says("cannot connect")
             time.sleep(4)
-            self.assertEqual(daemon.output().count("cannot connect"), 1, daemon.output())
+            self.assertEqual(daemon.output().count("connection 1: cannot connect"), 1, daemon.output())
             self.ended(daemon, signal.SIGTERM)
 
     def test_ends_although_everything_hangs(self) -> None:

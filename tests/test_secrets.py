@@ -7,7 +7,7 @@ import json
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.testing import MemoryReactorClock
@@ -194,7 +194,7 @@ class WebhookTests(SecretsCase):
         """The address of the webhook is not in what is logged when it fails."""
         scene = Scene(1)
         agent: Any = BrokenAgent()
-        webhook = Webhook(SETTINGS.alarms, "", lambda: agent, scene.clock)
+        webhook = Webhook(SETTINGS.alarms, "", cast(Any, lambda: agent), scene.clock)
         webhook.startService()
         self.addCleanup(webhook.stopService)
         scene.start()

@@ -107,14 +107,70 @@ _ORDER = _query("order", "where to begin; newest without it", {"enum": ["newest"
 _LIMIT = _query("limit", "100 without it", {"type": "integer", "minimum": 1, "maximum": 1000})
 _ROOMS = _query("room", "twitch/x, with commas; all rooms without it")
 _PLATFORM = _query("platform", "only its rooms")
+_ROOM_PATH, _OWN = "/api/v1/archive/rooms/{platform}/{name}", "/api/v1/archive"
+_LINES = _answer(
+    "a line for each record, for how far it has come, and for the end", _TEXT, "application/x-ndjson"
+)
+
+_PATHS: dict[str, Any] = {
+    f"{_OWN}/rooms": _get(
+        "the rooms of the archive",
+        _object(matching=_COUNT, rooms=_list(_ROOM)),
+        _query("q", "part of the name"),
+        _PLATFORM,
+        _query("offset", "0 without it", _COUNT),
+        _query("limit", "1000 without it", {"type": "integer", "minimum": 1, "maximum": 1000}),
+    ),
+    f"{_ROOM_PATH}/days": _get(
+        "the days of a month of a room, by the manifests",
+        _object(
+            platform=_PLATFORMS,
+            name=_TEXT,
+            id=_TEXT,
+            months=_list(_TEXT),
+            month=_TEXT,
+            days=_list(_DAY),
+        ),
+        *_IN_PATH,
+        _query("month", "2025-12; the latest without it"),
+    ),
+    f"{_ROOM_PATH}/messages": _get(
+        "records of a room, a page at a time",
+        _MESSAGES,
+        *_IN_PATH,
+        _query(
+            "cursor",
+            "older (with order=newest) or newer (with oldest) of an answer",
+        ),
+        *_RANGE,
+        *_FILTER,
+        _ORDER,
+        _LIMIT,
+    ),
+    f"{_OWN}/search": {
+        "get": {
+            **_get("search rooms", _TEXT, _ROOMS, _PLATFORM, *_FILTER, *_RANGE, _ORDER, _LIMIT)["get"],
+            "responses": {
+                **_get("", _TEXT)["get"]["responses"],
+                "200": _LINES,
+            },
+        }
+    },
+    f"{_OWN}/users/{{platform}}/{{who}}": _get(
+        "a person: rooms, names, days, moderation; of the last 90 days without a range",
+        _PERSON,
+        _IN_PATH[0],
+        _WHO,
+        _ROOMS,
+        *_RANGE,
+    ),
+    f"{_OWN}/openapi.json": _get("this description", {"type": "object"}),
+    "/healthz": _get("whether the server runs", _object(ok={"type": "boolean"})),
+}
 
 
 def document() -> dict[str, Any]:
     """The whole description."""
-    room, own = "/api/v1/archive/rooms/{platform}/{name}", "/api/v1/archive"
-    lines = _answer(
-        "a line for each record, for how far it has come, and for the end", _TEXT, "application/x-ndjson"
-    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -122,61 +178,5 @@ def document() -> dict[str, Any]:
             "version": __version__,
             "description": "What was recorded, read back.",
         },
-        "paths": {
-            f"{own}/rooms": _get(
-                "the rooms of the archive",
-                _object(matching=_COUNT, rooms=_list(_ROOM)),
-                _query("q", "part of the name"),
-                _PLATFORM,
-                _query("offset", "0 without it", _COUNT),
-                _query("limit", "1000 without it", {"type": "integer", "minimum": 1, "maximum": 1000}),
-            ),
-            f"{room}/days": _get(
-                "the days of a month of a room, by the manifests",
-                _object(
-                    platform=_PLATFORMS,
-                    name=_TEXT,
-                    id=_TEXT,
-                    months=_list(_TEXT),
-                    month=_TEXT,
-                    days=_list(_DAY),
-                ),
-                *_IN_PATH,
-                _query("month", "2025-12; the latest without it"),
-            ),
-            f"{room}/messages": _get(
-                "records of a room, a page at a time",
-                _MESSAGES,
-                *_IN_PATH,
-                _query(
-                    "cursor",
-                    "older (with order=newest) or newer (with oldest) of an answer",
-                ),
-                *_RANGE,
-                *_FILTER,
-                _ORDER,
-                _LIMIT,
-            ),
-            f"{own}/search": {
-                "get": {
-                    **_get("search rooms", _TEXT, _ROOMS, _PLATFORM, *_FILTER, *_RANGE, _ORDER, _LIMIT)[
-                        "get"
-                    ],
-                    "responses": {
-                        **_get("", _TEXT)["get"]["responses"],
-                        "200": lines,
-                    },
-                }
-            },
-            f"{own}/users/{{platform}}/{{who}}": _get(
-                "a person: rooms, names, days, moderation; of the last 90 days without a range",
-                _PERSON,
-                _IN_PATH[0],
-                _WHO,
-                _ROOMS,
-                *_RANGE,
-            ),
-            f"{own}/openapi.json": _get("this description", {"type": "object"}),
-            "/healthz": _get("whether the server runs", _object(ok={"type": "boolean"})),
-        },
+        "paths": _PATHS,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from chatlog.archive.moderation import Moderation
     from chatlog.archive.opened import Archive
     from chatlog.archive.parts import Room
+    from chatlog.archive.times import Reading
 
 #: Seconds that are shown before and after a time.
 AROUND = 300.0
@@ -43,7 +45,7 @@ def log(
     Ends with 0 if there was something, 1 if there was nothing, 2 if it cannot look.
     """
     from chatlog.archive.formats.text import ChatText, plain
-    from chatlog.archive.lines import record_of, seconds
+    from chatlog.archive.lines import record_of
     from chatlog.archive.reader import Question
     from chatlog.archive.times import Span, TimeError
     from chatlog.store.store import StoreError
@@ -61,19 +63,9 @@ def log(
     except TimeError as error:
         reading.refuse(str(error))
 
-    def shown(timestamp: str) -> str:
-        try:
-            at = seconds(timestamp)
-        except ValueError:
-            return timestamp[11:19]
-        return (
-            clock.shown(at, with_day=span.until - span.since > 86400.0)
-            if zero is None
-            else _offset(at - zero)
-        )
-
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    text = ChatText(click.style if color else plain, shown, False)
+    with_day = span.until - span.since > 86400.0
+    text = ChatText(click.style if color else plain, partial(_shown, clock, with_day, zero), False)
     answer = opened.reader.ask(Question(named, *span))
     found = 0
     try:
@@ -106,6 +98,17 @@ def moderation_of(opened: Archive, room: Room, since: float, until: float) -> Mo
         if record is not None:
             moderation.add(record)
     return moderation
+
+
+def _shown(clock: Reading, with_day: bool, zero: float | None, timestamp: str) -> str:
+    """The time of a record, as it stands in front of what was said."""
+    from chatlog.archive.lines import seconds
+
+    try:
+        at = seconds(timestamp)
+    except ValueError:
+        return timestamp[11:19]
+    return clock.shown(at, with_day=with_day) if zero is None else _offset(at - zero)
 
 
 def _is_day(text: str) -> bool:

@@ -125,47 +125,152 @@ def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
+_SOMETHING: dict[str, Any] = {"type": "object"}
+_LISTING: dict[str, Any] = {
+    "type": "object",
+    "required": ["total", "matching", "rooms"],
+    "properties": {
+        "total": {"type": "integer"},
+        "matching": {"type": "integer"},
+        "rooms": {"type": "array", "items": _ROOM},
+    },
+}
+_NEW_ROOM = {
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": False,
+            "properties": {
+                "platform": {"const": "twitch"},
+                "name": {"type": "string", "description": "a login, or the address of a channel"},
+            },
+        },
+        {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": False,
+            "properties": {
+                "platform": {"const": "kick"},
+                "name": {"type": "string", "description": "a slug, or the address of a channel"},
+                "chatroom_id": _ID,
+                "channel_id": _ID,
+            },
+        },
+    ]
+}
+_CHANGED: dict[str, Any] = {
+    "type": "object",
+    "required": ["platform", "name"],
+    "properties": {"platform": _TEXT, "name": _TEXT},
+}
+
+_PATHS: dict[str, Any] = {
+    "/api/v1/status": {"get": _get("everything but the rooms", _STATUS, 304)},
+    "/api/v1/headline": {"get": _get("how it is, in one sentence", _HEADLINE)},
+    "/api/v1/conditions": {
+        "get": _get("what is wrong, the worst first", {"type": "array", "items": _CONDITION})
+    },
+    "/api/v1/rooms": {
+        "get": _get(
+            "the rooms, a page at a time",
+            _LISTING,
+            304,
+            400,
+            parameters=[
+                _query("q", _TEXT),
+                _query("platform", _TEXT),
+                _query("problems", _TEXT),
+                _query("sort", {"enum": list(SORTS)}),
+                _query("offset", {"type": "integer", "minimum": 0, "maximum": 10**6}),
+                _query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE}),
+            ],
+        ),
+        "post": {
+            "summary": "record a room from now on",
+            "security": _TOKEN,
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _NEW_ROOM}}},
+            "responses": {
+                "200": _json("it was recorded already", _CHANGED),
+                "201": _json("it is recorded from now on", _CHANGED),
+                **_errors(400, 401, 403, 413, 421, 507),
+            },
+        },
+    },
+    "/api/v1/rooms/{platform}/{name}": {
+        "get": _get("one room", _ROOM, 400, 404, parameters=[_PLATFORM, _NAME]),
+        "delete": {
+            "summary": "record a room no longer",
+            "security": _TOKEN,
+            "parameters": [_PLATFORM, _NAME],
+            "responses": {
+                "200": _json("it is no longer recorded", _CHANGED),
+                **_errors(400, 401, 403, 404, 413, 421, 507),
+            },
+        },
+    },
+    "/api/v1/rooms/{platform}/{name}/acknowledge": {
+        method: {
+            "summary": what,
+            "security": _TOKEN,
+            "parameters": [_PLATFORM, _NAME],
+            "responses": {"200": _json("done", _CHANGED), **_errors(*statuses)},
+        }
+        for method, what, statuses in (
+            ("post", "say that it is known that the room is not recorded", (*_REFUSED, 404, 409)),
+            ("delete", "tell of the room again", (*_REFUSED, 404)),
+        )
+    },
+    "/api/v1/rotate": {
+        "post": {
+            "summary": "finish all files now, so that they are uploaded",
+            "security": _TOKEN,
+            "responses": {"202": _json("begun", _SOMETHING), **_errors(401, 403, 413, 421)},
+        }
+    },
+    "/api/v1/rooms/{platform}/{name}/live": {
+        "get": {
+            "summary": "a room's chat as it is recorded, as server-sent events",
+            "description": "Each event is a record; an event `skipped` tells how many were left out "
+            "for a client that did not keep up. The stream does not end by itself.",
+            "parameters": [_PLATFORM, _NAME],
+            "responses": {
+                "200": {
+                    "description": "the stream",
+                    "content": {"text/event-stream": {"schema": _TEXT}},
+                },
+                **_errors(400, 404, 421, 503),
+            },
+        }
+    },
+    "/api/v1/openapi.json": {"get": _get("this description", _SOMETHING, 304)},
+    **{
+        f"/{name}": {
+            "get": {
+                "summary": what,
+                "responses": {"200": _json("yes", _VERDICT), "503": _json("no", _VERDICT)},
+            }
+        }
+        for name, what in (
+            ("healthz", "whether the process can do its work"),
+            ("readyz", "whether every room is recorded and stored"),
+        )
+    },
+    "/metrics": {
+        "get": {
+            "summary": "the same for Prometheus",
+            "responses": {"200": {"description": "metrics", "content": {"text/plain": {"schema": _TEXT}}}},
+        }
+    },
+    **{
+        f"/api/v1/{part}": {"get": _get(f"{part}, as in status", {"type": ["object", "array"]})}
+        for part in ("connections", "uploads", "spool", "platforms", "process", "counters", "alarms")
+    },
+}
+
+
 def document() -> dict[str, Any]:
     """The whole description."""
-    something = {"type": "object"}
-    listing = {
-        "type": "object",
-        "required": ["total", "matching", "rooms"],
-        "properties": {
-            "total": {"type": "integer"},
-            "matching": {"type": "integer"},
-            "rooms": {"type": "array", "items": _ROOM},
-        },
-    }
-    new_room = {
-        "anyOf": [
-            {
-                "type": "object",
-                "required": ["name"],
-                "additionalProperties": False,
-                "properties": {
-                    "platform": {"const": "twitch"},
-                    "name": {"type": "string", "description": "a login, or the address of a channel"},
-                },
-            },
-            {
-                "type": "object",
-                "required": ["name"],
-                "additionalProperties": False,
-                "properties": {
-                    "platform": {"const": "kick"},
-                    "name": {"type": "string", "description": "a slug, or the address of a channel"},
-                    "chatroom_id": _ID,
-                    "channel_id": _ID,
-                },
-            },
-        ]
-    }
-    changed = {
-        "type": "object",
-        "required": ["platform", "name"],
-        "properties": {"platform": _TEXT, "name": _TEXT},
-    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -174,108 +279,5 @@ def document() -> dict[str, Any]:
             "description": "What the recorder knows of itself.",
         },
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-        "paths": {
-            "/api/v1/status": {"get": _get("everything but the rooms", _STATUS, 304)},
-            "/api/v1/headline": {"get": _get("how it is, in one sentence", _HEADLINE)},
-            "/api/v1/conditions": {
-                "get": _get("what is wrong, the worst first", {"type": "array", "items": _CONDITION})
-            },
-            "/api/v1/rooms": {
-                "get": _get(
-                    "the rooms, a page at a time",
-                    listing,
-                    304,
-                    400,
-                    parameters=[
-                        _query("q", _TEXT),
-                        _query("platform", _TEXT),
-                        _query("problems", _TEXT),
-                        _query("sort", {"enum": list(SORTS)}),
-                        _query("offset", {"type": "integer", "minimum": 0, "maximum": 10**6}),
-                        _query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE}),
-                    ],
-                ),
-                "post": {
-                    "summary": "record a room from now on",
-                    "security": _TOKEN,
-                    "requestBody": {"required": True, "content": {"application/json": {"schema": new_room}}},
-                    "responses": {
-                        "200": _json("it was recorded already", changed),
-                        "201": _json("it is recorded from now on", changed),
-                        **_errors(400, 401, 403, 413, 421, 507),
-                    },
-                },
-            },
-            "/api/v1/rooms/{platform}/{name}": {
-                "get": _get("one room", _ROOM, 400, 404, parameters=[_PLATFORM, _NAME]),
-                "delete": {
-                    "summary": "record a room no longer",
-                    "security": _TOKEN,
-                    "parameters": [_PLATFORM, _NAME],
-                    "responses": {
-                        "200": _json("it is no longer recorded", changed),
-                        **_errors(400, 401, 403, 404, 413, 421, 507),
-                    },
-                },
-            },
-            "/api/v1/rooms/{platform}/{name}/acknowledge": {
-                method: {
-                    "summary": what,
-                    "security": _TOKEN,
-                    "parameters": [_PLATFORM, _NAME],
-                    "responses": {"200": _json("done", changed), **_errors(*statuses)},
-                }
-                for method, what, statuses in (
-                    ("post", "say that it is known that the room is not recorded", (*_REFUSED, 404, 409)),
-                    ("delete", "tell of the room again", (*_REFUSED, 404)),
-                )
-            },
-            "/api/v1/rotate": {
-                "post": {
-                    "summary": "finish all files now, so that they are uploaded",
-                    "security": _TOKEN,
-                    "responses": {"202": _json("begun", something), **_errors(401, 403, 413, 421)},
-                }
-            },
-            "/api/v1/rooms/{platform}/{name}/live": {
-                "get": {
-                    "summary": "a room's chat as it is recorded, as server-sent events",
-                    "description": "Each event is a record; an event `skipped` tells how many were left out "
-                    "for a client that did not keep up. The stream does not end by itself.",
-                    "parameters": [_PLATFORM, _NAME],
-                    "responses": {
-                        "200": {
-                            "description": "the stream",
-                            "content": {"text/event-stream": {"schema": _TEXT}},
-                        },
-                        **_errors(400, 404, 421, 503),
-                    },
-                }
-            },
-            "/api/v1/openapi.json": {"get": _get("this description", something, 304)},
-            **{
-                f"/{name}": {
-                    "get": {
-                        "summary": what,
-                        "responses": {"200": _json("yes", _VERDICT), "503": _json("no", _VERDICT)},
-                    }
-                }
-                for name, what in (
-                    ("healthz", "whether the process can do its work"),
-                    ("readyz", "whether every room is recorded and stored"),
-                )
-            },
-            "/metrics": {
-                "get": {
-                    "summary": "the same for Prometheus",
-                    "responses": {
-                        "200": {"description": "metrics", "content": {"text/plain": {"schema": _TEXT}}}
-                    },
-                }
-            },
-            **{
-                f"/api/v1/{part}": {"get": _get(f"{part}, as in status", {"type": ["object", "array"]})}
-                for part in ("connections", "uploads", "spool", "platforms", "process", "counters", "alarms")
-            },
-        },
+        "paths": _PATHS,
     }

@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -19,7 +20,7 @@ from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.oracle import Oracle
 from chatlog.simulator.playlist import Playlist
 from chatlog.simulator.recent import SimulatedRecent
-from chatlog.simulator.traffic import SPREADS, Traffic
+from chatlog.simulator.traffic import SPREADS, Flow, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchRules
 from chatlog.simulator.twitch_chat import TwitchChat
 
@@ -36,7 +37,13 @@ def arguments() -> argparse.ArgumentParser:
         prog="python -m chatlog.simulator",
         description="Twitch and Kick look-alike servers on 127.0.0.1, with made-up chat. Stops by itself.",
     )
-    add = parser.add_argument
+    _about_chat(parser.add_argument)
+    _about_servers(parser.add_argument)
+    _about_the_run(parser.add_argument)
+    return parser
+
+
+def _about_chat(add: Callable[..., object]) -> None:
     add("--rate", type=float, default=20.0, help="events a second over both platforms (20)")
     add("--kick-share", type=float, default=0.3, help="how much of that is Kick's, 0 to 1 (0.3)")
     add(
@@ -56,6 +63,10 @@ def arguments() -> argparse.ArgumentParser:
     add("--seed", default="1", help="the same seed gives the same chat (1)")
     add("--run", default=None, help="tells apart the ids of runs with one seed (the time of the start)")
     add("--tame", action="store_true", help="only what strict clients take: UTF-8, IRC lines, JSON frames")
+    add("--tick", type=float, default=0.025, metavar="S", help="seconds between two sendings (0.025)")
+
+
+def _about_servers(add: Callable[..., object]) -> None:
     add("--plain", action="store_true", help="Twitch without TLS")
     add(
         "--ca",
@@ -72,12 +83,6 @@ def arguments() -> argparse.ArgumentParser:
         metavar="PORT",
         help="also a service that remembers Twitch's chat (default: none; 0: any port)",
     )
-    add("--ports", metavar="FILE", help="write the ports here, as JSON, once both servers listen")
-    add("--oracle", metavar="FILE", help="write here what was sent")
-    add("--faults", metavar="FILE", help="YAML list of faults (docs/simulator.md)")
-    add("--play", metavar="FILE", help="play the faults that are added to this file, one a line")
-    add("--duration", type=float, default=3600.0, metavar="S", help="stop after so many seconds (3600)")
-    add("--tick", type=float, default=0.025, metavar="S", help="seconds between two sendings (0.025)")
     add("--own-records", action="store_true", help="every message in a write, and TLS record, of its own")
     add("--enforce-joins", action="store_true", help="close on more JOINs in 10 s than --joins-per-10s")
     add("--joins-per-10s", type=int, default=20)
@@ -92,7 +97,14 @@ def arguments() -> argparse.ArgumentParser:
         help="a joined room is silent for so long first (0)",
     )
     add("--block-lookup", action="store_true", help="the lookup of Kick's ids answers 403")
-    return parser
+
+
+def _about_the_run(add: Callable[..., object]) -> None:
+    add("--ports", metavar="FILE", help="write the ports here, as JSON, once both servers listen")
+    add("--oracle", metavar="FILE", help="write here what was sent")
+    add("--faults", metavar="FILE", help="YAML list of faults (docs/simulator.md)")
+    add("--play", metavar="FILE", help="play the faults that are added to this file, one a line")
+    add("--duration", type=float, default=3600.0, metavar="S", help="stop after so many seconds (3600)")
 
 
 class Simulation:
@@ -107,11 +119,8 @@ class Simulation:
             TwitchChat(options.seed, run, options.tame),
             KickChat(options.seed, run, options.tame),
             self.oracle,
-            rate=options.rate,
-            kick_share=options.kick_share,
-            spread=options.spread,
-            seed=options.seed,
-            tick=options.tick,
+            Flow(options.rate, options.kick_share, options.spread, options.tick),
+            options.seed,
         )
         twitch_rules = TwitchRules(
             rooms=options.channels,

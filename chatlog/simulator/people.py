@@ -93,63 +93,19 @@ def make_people(seed: str, count: int = 500) -> list[Person]:
 
 
 def _person(rng: random.Random, login: str) -> Person:
-    display = login
-    chance = rng.random()
-    if chance < 0.5:
-        display = "".join(part.capitalize() for part in login.split("_"))
-        if display.lower() != login:
-            display = login.capitalize()
-    elif chance < 0.56:
-        display = rng.choice(_LOCALISED) + str(rng.randrange(10, 99))
-    elif chance < 0.57:
-        display = display + " "
-    elif chance < 0.58:
-        display = ""
+    display = _display_name(rng, login)
     user_id = rng.randrange(20_000_000, 1_400_000_000)
     months = rng.randrange(1, 96) if rng.random() < 0.35 else 0
     moderator = rng.random() < 0.03
     vip = not moderator and rng.random() < 0.03
-    badges, info = [], []
-    if moderator:
-        badges.append("moderator/1")
-    if vip:
-        badges.append("vip/1")
-    if months:
-        badges.append(f"subscriber/{max(n for n in (0, 3, 6, 9, 12, 24, 36, 48, 60) if n <= months)}")
-        info.append(f"subscriber/{months}")
-    if rng.random() < 0.15:
-        badges.append(rng.choice(("premium/1", "bits/1000", "sub-gifter/5", "glhf-pledge/1", "moments/3")))
-    if rng.random() < 0.02:
-        badges.append("predictions/blue-1")
-        info.append(f"predictions/{tag('Will it work⸝ this time/today?').decode()}")
+    badges, info = _badges(rng, moderator, vip, months)
     colour = rng.choice(_COLOURS)
     turbo = "1" if rng.random() < 0.02 else "0"
     nonce = rng.random() < 0.6
     extra = ";vip=1" if vip else ""
     username = "".join(part.capitalize() for part in login.split("_")) if "_" not in login else login.title()
     slug = username.lower().replace("_", "-")
-    image = f"https://badges.example.net/chat/{user_id % 60}_{rng.getrandbits(64):016x}.png"
-    sender = orjson.dumps(
-        {
-            "id": user_id // 10,
-            "username": username,
-            "slug": slug,
-            "identity": {
-                "color": colour or "#75FD46",
-                "badges": _kick_badges(moderator, vip, months),
-                "badges_v2": [
-                    {
-                        "name": "level",
-                        "badge_type": "global",
-                        "image_url": image,
-                        "metadata": {"level": user_id % 60},
-                        "selected": rng.random() < 0.5,
-                        "sort_order": 1,
-                    }
-                ],
-            },
-        }
-    )
+    sender = _kick_sender(rng, user_id, username, slug, colour, _kick_badges(moderator, vip, months))
     return Person(
         login=login,
         display=display,
@@ -169,6 +125,68 @@ def _person(rng: random.Random, login: str) -> Person:
         tag_name=tag(display),
         source=f":{login}!{login}@{login}.tmi.twitch.tv".encode(),
     )
+
+
+def _display_name(rng: random.Random, login: str) -> str:
+    display = login
+    chance = rng.random()
+    if chance < 0.5:
+        display = "".join(part.capitalize() for part in login.split("_"))
+        if display.lower() != login:
+            display = login.capitalize()
+    elif chance < 0.56:
+        display = rng.choice(_LOCALISED) + str(rng.randrange(10, 99))
+    elif chance < 0.57:
+        display = display + " "
+    elif chance < 0.58:
+        display = ""
+    return display
+
+
+def _badges(rng: random.Random, moderator: bool, vip: bool, months: int) -> tuple[list[str], list[str]]:
+    """The badges of a Twitch line, and what it says about them."""
+    badges, info = [], []
+    if moderator:
+        badges.append("moderator/1")
+    if vip:
+        badges.append("vip/1")
+    if months:
+        badges.append(f"subscriber/{max(n for n in (0, 3, 6, 9, 12, 24, 36, 48, 60) if n <= months)}")
+        info.append(f"subscriber/{months}")
+    if rng.random() < 0.15:
+        badges.append(rng.choice(("premium/1", "bits/1000", "sub-gifter/5", "glhf-pledge/1", "moments/3")))
+    if rng.random() < 0.02:
+        badges.append("predictions/blue-1")
+        info.append(f"predictions/{tag('Will it work⸝ this time/today?').decode()}")
+    return badges, info
+
+
+def _kick_sender(
+    rng: random.Random, user_id: int, username: str, slug: str, colour: str, badges: list[dict[str, object]]
+) -> bytes:
+    image = f"https://badges.example.net/chat/{user_id % 60}_{rng.getrandbits(64):016x}.png"
+    document: bytes = orjson.dumps(
+        {
+            "id": user_id // 10,
+            "username": username,
+            "slug": slug,
+            "identity": {
+                "color": colour or "#75FD46",
+                "badges": badges,
+                "badges_v2": [
+                    {
+                        "name": "level",
+                        "badge_type": "global",
+                        "image_url": image,
+                        "metadata": {"level": user_id % 60},
+                        "selected": rng.random() < 0.5,
+                        "sort_order": 1,
+                    }
+                ],
+            },
+        }
+    )
+    return document
 
 
 def _kick_badges(moderator: bool, vip: bool, months: int) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -20,11 +21,22 @@ SPREADS = {"zipf": 1.0, "even": 0.0}
 MOST_CATCH_UP = 1.0
 
 
-class Traffic:
-    """Sends ``rate`` events a second to the rooms that somebody listens to, ``kick_share`` of them on Kick.
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How much is said: ``rate`` events a second, ``kick_share`` of them on Kick, over the rooms as
+    ``spread`` says. ``tick`` are the seconds between two sendings: what a connection gets in one is
+    written together."""
 
-    ``clock`` schedules, ``wall`` is the time of day in seconds since the epoch, ``tick`` the seconds
-    between two sendings: what a connection gets in one of them is written together.
+    rate: float = 0.0
+    kick_share: float = 0.2
+    spread: str = "zipf"
+    tick: float = 0.025
+
+
+class Traffic:
+    """Sends chat to the rooms that somebody listens to.
+
+    ``clock`` schedules, ``wall`` is the time of day in seconds since the epoch.
     """
 
     def __init__(
@@ -34,21 +46,19 @@ class Traffic:
         twitch: Chat,
         kick: Chat,
         oracle: Oracle,
-        rate: float = 0.0,
-        kick_share: float = 0.2,
-        spread: str = "zipf",
+        flow: Flow | None = None,
         seed: str = "1",
-        tick: float = 0.025,
     ) -> None:
+        flow = Flow() if flow is None else flow
         self._wall = wall
         self._clock = clock
         self._chats = {"twitch": twitch, "kick": kick}
         self.oracle = oracle
-        self._rate = rate
-        self._kick_share = kick_share
-        self._exponent = SPREADS[spread]
+        self._rate = flow.rate
+        self._kick_share = flow.kick_share
+        self._exponent = SPREADS[flow.spread]
         self._rng = random.Random(f"traffic {seed}")
-        self._tick = tick
+        self._tick = flow.tick
         self._loop = LoopingCall(self.tick)
         self._loop.clock = clock
         self._flushed = self._last = clock.seconds()

@@ -14,6 +14,8 @@ import click
 
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
+    from chatlog.store.store import Store
+    from chatlog.verify.scope import Scope
 
 WRONG = 1
 UNKNOWN = 2
@@ -101,15 +103,9 @@ def verify(
     """
     # Not earlier: completing a command line has to be quick.
     from chatlog.config.config import ConfigError
-    from chatlog.printable import printable
     from chatlog.store.archive import open_store
     from chatlog.store.store import StoreError
-    from chatlog.verify.archive_index import ArchiveIndex
-    from chatlog.verify.nothing import nothing_found
-    from chatlog.verify.progress import Progress
-    from chatlog.verify.report import JsonReport, TextReport
     from chatlog.verify.scope import FIRST_DAY, LAST_DAY, Scope
-    from chatlog.verify.verify import Verification
 
     if os.environ.get("NO_COLOR"):
         ctx.color = False
@@ -134,6 +130,19 @@ def verify(
         at_once,
         settings.recorder.rotate_interval,
     )
+    ctx.exit(_verified(store, scope, as_json))
+
+
+def _verified(store: Store, scope: Scope, as_json: bool) -> int:
+    """Look, and say what was found. Gives the exit status."""
+    from chatlog.printable import printable
+    from chatlog.store.store import StoreError
+    from chatlog.verify.archive_index import ArchiveIndex
+    from chatlog.verify.nothing import nothing_found
+    from chatlog.verify.progress import Progress
+    from chatlog.verify.report import JsonReport, TextReport
+    from chatlog.verify.verify import Verification
+
     progress = Progress(sys.stderr, os.environ)
     report = JsonReport(click.echo, progress) if as_json else TextReport(click.echo, progress)
     index = ArchiveIndex()
@@ -145,16 +154,16 @@ def verify(
         progress.clear()
         remedy = f"; {error.remedy}" if error.remedy else ""
         click.echo(printable(f"cannot look at {store.describe()}: {error}{remedy}"), err=True)
-        ctx.exit(UNKNOWN)
+        return UNKNOWN
     except KeyboardInterrupt:
         progress.clear()
-        ctx.exit(130)
+        return 130
     finally:
         index.close()
     absent = nothing_found(store.describe(), scope, totals, verification.rooms, verification.days)
     for sentence in absent:
         click.echo(printable(sentence), err=True)
-    ctx.exit(WRONG if not totals.fine else UNKNOWN if absent else 0)
+    return WRONG if not totals.fine else UNKNOWN if absent else 0
 
 
 def _settings(archive: str | None, config: str) -> Settings:

@@ -29,7 +29,7 @@ from chatlog.simulator.kick import KickRules, SimulatedKick
 from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.ledger import Ledger, loads
 from chatlog.simulator.recordings import Recording
-from chatlog.simulator.traffic import Traffic
+from chatlog.simulator.traffic import Flow, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch
 from chatlog.simulator.twitch_chat import TwitchChat
 from chatlog.store.store import Store
@@ -103,10 +103,8 @@ class World:
             TwitchChat(seed),
             KickChat(seed),
             self.oracle,
-            rate=plan.rate,
-            kick_share=0.3,
-            seed=seed,
-            tick=0.5,
+            Flow(plan.rate, kick_share=0.3, tick=0.5),
+            seed,
         )
         self.twitch = SimulatedTwitch(self.clock, self.traffic)
         self.kick = SimulatedKick(self.clock, self.traffic, KickRules(rooms=plan.kick))

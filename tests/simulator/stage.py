@@ -11,7 +11,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from chatlog.simulator.kick import KickConnection, KickRules, SimulatedKick
 from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.oracle import Oracle
-from chatlog.simulator.traffic import Traffic
+from chatlog.simulator.traffic import Flow, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchConnection, TwitchRules
 from chatlog.simulator.twitch_chat import TwitchChat
 
@@ -76,7 +76,7 @@ class Stage:
             TwitchChat("7"),
             KickChat("7"),
             self.oracle,
-            **traffic,
+            Flow(**traffic),
         )
         self.twitch = SimulatedTwitch(self.clock, self.traffic, twitch)
         self.kick = SimulatedKick(self.clock, self.traffic, kick)

@@ -27,7 +27,7 @@ from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.ledger import Ledger
 from chatlog.simulator.recent import SimulatedRecent
 from chatlog.simulator.recordings import Recording as Recorded
-from chatlog.simulator.traffic import Traffic
+from chatlog.simulator.traffic import Flow, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchConnection
 from chatlog.simulator.twitch_chat import TwitchChat
 from chatlog.twitch import recent
@@ -163,9 +163,8 @@ class World:
             TwitchChat(seed, tame=tame),
             KickChat(seed),
             self.oracle,
-            rate=rate,
-            kick_share=0.0,
-            seed=seed,
+            Flow(rate, kick_share=0.0),
+            seed,
         )
         self.server = SimulatedTwitch(self.clock, self.traffic)
         self.service = SimulatedRecent(self.clock, self.traffic)
