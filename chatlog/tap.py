@@ -197,7 +197,8 @@ def compose(
     watchdog = Watchdog(reactor, daemon.end_at_once)
     parts: list[Service] = [Lock(spool), watchdog, uploader, recorder, presence, manifest]
     parts += [] if backfill is None else [backfill]
-    parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms), sources]
+    parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms)]
+    parts += [*_archive_server(settings, environment, options), sources]
     for part in parts:
         part.setServiceParent(daemon)
     return daemon
@@ -231,6 +232,16 @@ def _http(
     from chatlog.http.service import http_service
 
     return [http_service(settings, environment.reactor, status, recorder, rooms, environment.files)]
+
+
+def _archive_server(
+    settings: Settings, environment: Environment, options: Mapping[str, Any]
+) -> list[Service]:
+    if settings.archive.listen is None:
+        return []
+    from chatlog.companion import ArchiveCompanion
+
+    return [ArchiveCompanion(environment.reactor, options["config"], os.environ)]
 
 
 def _load(options: Mapping[str, Any]) -> Settings:

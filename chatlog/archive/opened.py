@@ -30,10 +30,13 @@ class Archive:
         return self.catalog.all_rooms(latest=10_000) | self.parts.rooms()
 
 
-def open_archive(settings: Settings, now: Callable[[], float], spool: bool = True) -> Archive:
-    """The archive of a configuration; with ``spool``, what its recorder has not stored yet as well. Raises
-    StoreError."""
-    _look_for_directory(settings)
+def open_archive(
+    settings: Settings, now: Callable[[], float], spool: bool = True, may_be_new: bool = False
+) -> Archive:
+    """The archive of a configuration; with ``spool``, what its recorder has not stored yet as well. A
+    directory that is not there is a mistake, unless the archive ``may_be_new``. Raises StoreError."""
+    if not may_be_new:
+        _look_for_directory(settings)
     store = open_store(settings)
     catalog = Catalog(store, now, settings.recorder.rotate_interval)
     directory = settings.recorder.directory if spool else ""

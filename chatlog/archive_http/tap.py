@@ -43,7 +43,10 @@ class Options(usage.Options):
         ["config", "c", "chatlog.yaml", "The configuration file; it names the archive."],
         ["listen", "l", None, f"Where to listen, else archive.listen, else {LISTEN}."],
     ]
-    optFlags = [["verbose", "v", "Log debug messages too."]]  # noqa: RUF012
+    optFlags = [  # noqa: RUF012
+        ["beside", None, "A recorder runs beside it, which may not have stored anything yet."],
+        ["verbose", "v", "Log debug messages too."],
+    ]
 
     def postOptions(self) -> None:
         """Read the configuration. Exits with status 1 when it has problems."""
@@ -96,7 +99,7 @@ def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
     settings: Settings = options.settings
     listen = options["listen"] or settings.archive.listen or LISTEN
     try:
-        archive = open_archive(settings, time.time)
+        archive = open_archive(settings, time.time, may_be_new=bool(options["beside"]))
     except StoreError as error:
         _complain([f"cannot read the archive: {error}"])
     return ArchiveServer(archive, replace(settings.http, listen=listen), reactor, options)

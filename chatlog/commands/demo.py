@@ -13,8 +13,8 @@ import click
 if TYPE_CHECKING:
     from chatlog.commands.troupe import Troupe
 
-#: The usual ports: those of demo.yaml, and the page's.
-PORTS = {"twitch": 16697, "kick": 16698, "page": 8080}
+#: The usual ports: those of demo.yaml, and those of the page and the archive server.
+PORTS = {"twitch": 16697, "kick": 16698, "page": 8080, "served": 8081}
 #: With it rooms of the demo can be changed; only this machine reaches it, and it leads to made-up chat.
 TOKEN = "demo"
 #: Seconds until the look-alike servers listen, and until the page answers.
@@ -39,6 +39,7 @@ recorder:
   rotate_interval: 20s            # so that there is something to see; the default is 1h
 archive:
   directory: {archive}
+  listen: 127.0.0.1:{served}           # what was recorded, over HTTP
 uploader:
   compression: zstd
 http:
@@ -118,6 +119,7 @@ def _start(troupe: Troupe, home: Path) -> bool:
     click.echo(
         f"Page: http://127.0.0.1:{ports['page']}/   objects: {home / 'archive'}, five more every 20 seconds"
         "   end: Ctrl-C\n"
+        f"What was recorded: http://127.0.0.1:{ports['served']}/channel/pixelharbor\n"
         f"In another terminal: chatlog status --config {shlex.quote(str(path))}   "
         f'{TOKEN} is the token that "Change rooms" on the page asks for'
     )

@@ -87,6 +87,8 @@ def sentences(settings: Settings) -> Iterator[str]:
     yield from _about_archive(settings)
     if settings.http.listen is not None:
         yield f"A page tells how the recorder is at http://{settings.http.listen}/."
+    if settings.archive.listen is not None:
+        yield f"What was recorded is served at http://{settings.archive.listen}/, by a process of its own."
 
 
 def _about_twitch(twitch: TwitchSettings) -> Iterator[str]:
