@@ -21,6 +21,8 @@ from chatlog.naming import utc_minute
 
 #: The time of year 9999, after everything.
 LAST = 253402300799.0
+#: Bytes of the end of a block by which it is told what time it has come to.
+_LAST_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Answer:
         self._since = lines.time_bytes(question.since)
         self._until = lines.time_bytes(question.until)
         self._gaps: dict[str, list[Gap]] = {}
+        #: The time that each recorder's records have come to.
+        self._come_to: dict[str, bytes] = {}
         self._cancelled = False
         #: Where the answer ends early, if it does: what is behind it may be known in part only.
         self._cut: float | None = None
@@ -65,6 +69,7 @@ class Answer:
         by_instance: dict[str, list[Part]] = {}
         for part in self._parts.of_room(question.room, question.since, question.until):
             by_instance.setdefault(part.name.instance, []).append(part)
+        self._come_to = dict.fromkeys(by_instance, b"")
         self._gaps = {instance: [] for instance in by_instance or {"": []}}
         for instance, gaps in self._gaps.items():
             gaps += self._beyond(instance, by_instance.get(instance, []))
@@ -77,7 +82,6 @@ class Answer:
                 self.report.records += 1
                 yield found
         finally:
-            self.report.reached = self._cut
             gaps = everywhere(list(self._gaps.values()))
             self.report.gaps = clipped(gaps, question.since, question.until)
 
@@ -98,7 +102,7 @@ class Answer:
         report.stopped = "the limit of what is read for one request was reached"
         if self._cut is not None:
             time = max(self._cut, time) if question.newest else min(self._cut, time)
-        self._cut = max(question.since, min(time, question.until))
+        report.reached = self._cut = max(question.since, min(time, question.until))
         return True
 
     def _beyond(self, instance: str, parts: list[Part]) -> Iterator[Gap]:
@@ -146,19 +150,24 @@ class Answer:
                 report.bytes += len(block)
                 self._gaps[instance] += gaps_in(block)
                 found = [Found(*pair) for pair in self._matcher.find(block, self._since, self._until)]
-                arrived = _arrived(block)
-                yield found, arrived
-                if not self._question.newest and arrived and self._may_end_at(_seconds(arrived) - HELD_BACK):
+                self._come_to[instance] = max(self._come_to[instance], _come_to(block))
+                yield found, self._come_to[instance]
+                if self._question.newest or not self._come_to[instance]:
+                    continue
+                if self._may_end_at(_seconds(self._come_to[instance]) - HELD_BACK):
                     return
         except PartError as error:
             report.unread.append(Unread(error.name, error.why))
         report.files += 1
 
 
-def _arrived(block: bytes) -> bytes:
-    """When the last record of a block arrived."""
-    end = len(block) - block.endswith(b"\n")
-    return lines.received(block[block.rfind(b"\n", 0, end) + 1 : end])
+def _come_to(block: bytes) -> bytes:
+    """The time that the records of a block have come to: what follows is not older by more than HELD_BACK.
+    That is when the last one arrived; or the latest time of one, where they arrived all at once, later."""
+    rows = [line for line in block[-_LAST_BYTES:].split(b"\n") if line]
+    # The first may be cut off.
+    latest = max(map(lines.timestamp, rows[1:] or rows), default=b"")
+    return min(latest, lines.received(rows[-1])) if rows else b""
 
 
 def _seconds(time: bytes) -> float:

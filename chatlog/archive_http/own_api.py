@@ -31,6 +31,8 @@ MOST, PAGE = 1000, 100
 #: Rooms that one search looks at, and bytes that one request reads.
 ROOMS = 200
 MOST_BYTES = 4 << 30
+#: Bytes that are read of a room at least, however many rooms there are.
+_LEAST_SHARE = 20_000
 DAY = 86400.0
 #: A search looks at so many seconds first, and at twice as many each time, up to the longest.
 _WINDOW, _LONGEST_WINDOW = DAY, 32 * DAY
@@ -190,6 +192,7 @@ class _Search:
         self._limit = limit
         self._most = most
         self._at = range.until if newest else range.since
+        self._edge: str | None = None
         self._found = self._unread = 0
         self._gaps: list[tuple[Room, Gap]] = []
 
@@ -214,6 +217,8 @@ class _Search:
                     last = found
                     self._found += 1
                     yield b'{"record":' + found.line + b"}\n"
+            if stopped is None:
+                stopped = self._edge
             self._at = window.since if self._newest else window.until
             if stopped is None and self._asked.work.bytes > self._most and self._is_before_the_end():
                 stopped = _time(self._at)
@@ -240,13 +245,18 @@ class _Search:
 
     def _of(self, window: Range) -> Generator[Found, None, None]:
         answers: list[tuple[Room, Records]] = []
+        share = max(_LEAST_SHARE, (self._most - self._asked.work.bytes) // max(1, len(self._rooms)))
         for room in self._rooms:
-            answers.append(
-                (room, self._asked.work.ask(Question(room, *window, self._filter, newest=self._newest)))
-            )
+            wanted = Question(room, *window, self._filter, self._newest, share)
+            answers.append((room, self._asked.work.ask(wanted)))
         streams = [iter(answer) for _, answer in answers]
         try:
-            yield from heapq.merge(*streams, key=lambda found: found.time, reverse=self._newest)
+            for found in heapq.merge(*streams, key=lambda found: found.time, reverse=self._newest):
+                self._edge = self._edge_of(answers)
+                if self._edge is not None and self._is_beyond(found.time, self._edge):
+                    break
+                yield found
+            self._edge = self._edge_of(answers)
         finally:
             for stream in streams:
                 stream.close()  # type: ignore[attr-defined]
@@ -254,6 +264,14 @@ class _Search:
                 self._asked.work.done(answer)
                 self._unread += len(answer.report.unread)
                 self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
+
+    def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
+        """Up to where every room was looked at, if one of them was not to its end."""
+        edges = [at for _, answer in answers if (at := answer.report.reached) is not None]
+        return _time(max(edges) if self._newest else min(edges)) if edges else None
+
+    def _is_beyond(self, time: bytes, edge: str) -> bool:
+        return time < edge.encode("ascii") if self._newest else time >= edge.encode("ascii")
 
     def _end(self, stopped: str | None) -> bytes:
         name = "to" if self._newest else "from"

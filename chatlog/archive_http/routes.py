@@ -15,7 +15,7 @@ from chatlog.archive_http import openapi
 from chatlog.archive_http.asked import Asked, Handler, Refused, Stream
 from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.facts import Facts
-from chatlog.archive_http.logs import Logs, Wanted
+from chatlog.archive_http.logs import MOST_BYTES, Logs, Wanted
 from chatlog.archive_http.own_api import OwnApi
 from chatlog.archive_http.ranges import Range, asked_range, of_day, of_month
 from chatlog.archive_http.recent_messages import RecentMessages
@@ -51,15 +51,15 @@ Groups = dict[str, str | None]
 
 
 class Routes:
-    """``now()`` is the time of day."""
+    """``now()`` is the time of day. So many bytes of records are read for one request."""
 
-    def __init__(self, archive: Archive, now: Callable[[], float]) -> None:
+    def __init__(self, archive: Archive, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
         self._now = now
         self._rooms = Rooms(archive, now)
-        self._logs = Logs(archive, now)
-        self._facts = Facts(self._rooms, now)
+        self._logs = Logs(archive, now, most_bytes)
+        self._facts = Facts(self._rooms, now, most_bytes=most_bytes // 2)
         self._recent = RecentMessages(self._rooms, now)
-        self._own = OwnApi(self._rooms, DayBook(archive.store, now), now)
+        self._own = OwnApi(self._rooms, DayBook(archive.store, now), now, most_bytes)
         self._compatible: list[tuple[re.Pattern[str], Callable[[Asked, str, Groups], Answer | Stream]]] = [
             (re.compile(pattern + r"\Z"), handle)
             for pattern, handle in (

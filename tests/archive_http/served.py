@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.archive_http.logs import MOST_BYTES
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
 from chatlog.archive_http.streaming import AT_ONCE, Desk, Threads
@@ -52,6 +53,7 @@ class ArchiveCase(SynchronousTestCase):
 
     threads: Threads | None = None
     most = AT_ONCE
+    most_bytes = MOST_BYTES
 
     def setUp(self) -> None:
         capturing = capturedLogs()
@@ -61,7 +63,7 @@ class ArchiveCase(SynchronousTestCase):
         self.scene: Any = SimpleNamespace(clock=Clock())
         self.desk = Desk(self.threads or ImmediateThreads(), self.scene.clock, self.most)
         archive = self.world.opened()
-        routes = Routes(archive, lambda: self.world.now)
+        routes = Routes(archive, lambda: self.world.now, self.most_bytes)
         settings = HttpSettings(listen="127.0.0.1:8081", hosts=("logs.example",))
         root = Root(routes, archive.reader, self.desk, settings, lambda: "the archive of the test")
         self.site = BoundedSite(root, self.scene.clock)
