@@ -19,7 +19,8 @@ from twisted.internet.task import deferLater, react
 from chatlog.config.settings import RecorderSettings
 from chatlog.environment import Environment
 from chatlog.files import OsFiles
-from chatlog.recorder.recorder import Hooks, Recorder
+from chatlog.recorder.hooks import Hooks
+from chatlog.recorder.recorder import Recorder
 from chatlog.services import OwnedThreads
 from chatlog.spool.spool import Spool
 

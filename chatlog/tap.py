@@ -33,7 +33,8 @@ from chatlog.network.tls import CertificateAuthorityError
 from chatlog.preflight import examine
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder.buffers import RoomBuffers
-from chatlog.recorder.recorder import Hooks, Recorder
+from chatlog.recorder.hooks import Hooks
+from chatlog.recorder.recorder import Recorder
 from chatlog.reload import Reload, in_force
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.gap import GapRecords, Gaps

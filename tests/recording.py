@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
 from chatlog.recorder.buffers import RoomBuffers
-from chatlog.recorder.recorder import Hooks, Recorder
+from chatlog.recorder.hooks import Hooks
+from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
 from chatlog.spool.spool import Spool
 from tests.fakes import ImmediateThreads, MemoryFiles, environment

@@ -10,7 +10,8 @@ from typing import Any
 from chatlog.config.settings import RecorderSettings, Settings
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Limits, Pool
+from chatlog.rooms.links import Limits
+from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room
 from chatlog.status.status import Status
 from chatlog.status.vitals import Vitals

@@ -24,7 +24,8 @@ from chatlog.kick.events import PLATFORM
 from chatlog.kick.intake import KickIntake
 from chatlog.kick.pusher import Closing
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Limits, Pool
+from chatlog.rooms.links import Limits
+from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Log, Room, State
 
 #: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.

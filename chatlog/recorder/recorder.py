@@ -9,8 +9,7 @@ memory, up to a limit, and is tried again at every tick; sources are never stopp
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -25,37 +24,16 @@ from chatlog.files import NO_SPACE
 from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.commits import Commits
 from chatlog.recorder.descriptors import default_limit
-from chatlog.recorder.room import Loss, OpenFile, Room, hold
+from chatlog.recorder.hooks import Hooks
+from chatlog.recorder.room import OpenFile, Room
+from chatlog.recorder.shortage import Shortage
 from chatlog.recorder.writer import Writer
 from chatlog.spool.probe import place_of
 from chatlog.spool.recovery import Report
 from chatlog.spool.spool import Spool
 
-#: While the disk is full, what is open is sealed this often (seconds), so that it can leave.
-_SEAL_WHEN_FULL = 60.0
 #: Files finished in one tick when a period ends.
 _ROTATE_AT_ONCE = 250
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Whom the recorder calls.
-
-    ``before_flush()`` is called at every tick; what it makes the sockets deliver in the next turn of
-    the reactor is written in the same tick. ``on_sealed(names)`` gets the files that are finished, but
-    not those sealed while stopping. ``on_fatal(text)`` is called once, when the disk can no longer
-    be trusted: the process must end, and the next one recovers from what is on the disk.
-    ``on_losses(losses)`` is called when a room that had to drop records can be written again; records
-    appended by it come before any newer ones. ``after_flush`` are called one after another at the end of
-    every flush: with the time of day at its beginning, and with the recorder's ``complete``,
-    ``durable_lag`` and ``recovered_durable``.
-    """
-
-    before_flush: Callable[[], None]
-    on_sealed: Callable[[list[str]], None]
-    on_fatal: Callable[[str], None]
-    on_losses: Callable[[list[Loss]], None] = lambda losses: None
-    after_flush: Sequence[Callable[[float, bool, float, bool], object]] = ()
 
 
 class Recorder(Service):
@@ -89,7 +67,7 @@ class Recorder(Service):
         self._writer = Writer(settings, spool, environment.counters, self._commits, limit)
         self._rooms = RoomBuffers() if buffers is None else buffers
         self._to_write = self._rooms.waiting
-        self._losses: list[Loss] = []
+        self.shortage = Shortage(self._rooms, environment.counters, clock, spool.directory)
         self._loop = LoopingCall(self.tick)
         self._loop.clock = clock
         self._flush_call: IDelayedCall | None = None
@@ -97,17 +75,9 @@ class Recorder(Service):
         # Files that a change of period ended and that are still to be finished.
         self._rotating: list[tuple[Room, OpenFile]] = []
         self._failing: set[str] = set()
-        # Dropped records that the log knows of.
-        self._told_dropped = 0
         # The latest flush, by the wall clock and by the other one.
         self._flushed_at, self._flushed_clock = 0.0, 0.0
-        self._sealed_when_full = -_SEAL_WHEN_FULL
-
-        #: Why nothing, or not everything, can be written at present; "" when all is well.
-        self.trouble = ""
-        #: When that began, None when all is well, and when records were written for the last time, None
-        #: before the first, in wall-clock seconds.
-        self.trouble_since: float | None = None
+        #: When records were written for the last time, in wall-clock seconds; None before the first.
         self.written_at: float | None = None
         #: When the latest tick began, by the clock; a reactor that is blocked lets it grow old.
         self.ticked_at = clock.seconds()
@@ -138,7 +108,17 @@ class Recorder(Service):
     @property
     def dropped(self) -> int:
         """Records that were lost since the present trouble began."""
-        return self._counters.dropped["overflow"] - self._told_dropped
+        return self.shortage.dropped
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing, or not everything, can be written at present; "" when all is well."""
+        return self.shortage.trouble
+
+    @property
+    def trouble_since(self) -> float | None:
+        """When that began, in wall-clock seconds; None when all is well."""
+        return self.shortage.since
 
     @property
     def durable_lag(self) -> float:
@@ -311,19 +291,22 @@ class Recorder(Service):
             if room.lines:
                 self._to_write.append(room)
             elif room.loss is not None:
-                self._report_loss(room)
+                self.shortage.report_loss(room)
+        # What was read in this tick arrived after the one before.
+        before, limit = min(self._flushed_at, now), self._settings.buffer_limit
         if self._to_write:
-            self._hold(now, trouble)
+            self.shortage.hold(limit, before, now, trouble)
         wrote = self._counters.written > written
         if wrote:
             self.written_at = now
-        self._note_trouble(trouble, wrote, min(self._flushed_at, now))
+        if self.shortage.note(trouble, wrote, before, limit):
+            # What is sealed can be uploaded and deleted, and that makes space.
+            self.rotate_now()
         self._flushed_at, self._flushed_clock = now, self._clock.seconds()
         self._rotate_if_due(now)
         # Synced at the tick after which it would be too late; ticks may be a little early.
         self._commits.begin_if_due(self._settings.sync_interval - 0.9 * self._settings.flush_interval)
-        if self._losses:
-            losses, self._losses = self._losses, []
+        if losses := self.shortage.take_losses():
             self._hooks.on_losses(losses)
         for after_flush in self._hooks.after_flush:
             after_flush(now, self.complete, self.durable_lag, self.recovered_durable)
@@ -331,62 +314,7 @@ class Recorder(Service):
     def _clock_set_back(self, now: float) -> None:
         """The wall clock was set back to ``now``: what happened before keeps its distance from what happens
         now, so that nothing that is told of ends before it began."""
-        by = self._flushed_at + (self._clock.seconds() - self._flushed_clock) - now
-        for room in self:
-            if room.loss is not None:
-                room.loss.set_back(by)
-        for loss in self._losses:
-            loss.set_back(by)
-        if self.trouble_since is not None:
-            self.trouble_since -= by
-
-    # -- When not everything can be written
-
-    def _hold(self, now: float, trouble: OSError | None) -> None:
-        """Keep what could not be written, within the limit."""
-        # What was read in this tick arrived after the one before.
-        limit = self._settings.buffer_limit
-        reason = "disk full" if trouble is not None and trouble.errno in NO_SPACE else "overflow"
-        new, dropped = hold(self._to_write, limit, min(self._flushed_at, now), now, reason)
-        self._counters.appended += new
-        if dropped:
-            self._counters.dropped["overflow"] += dropped
-            # Rooms that could keep nothing have nothing to write either.
-            self._to_write[:] = [room for room in self._to_write if room.lines]
-
-    def _report_loss(self, room: Room) -> None:
-        if room.loss is not None:
-            self._losses.append(room.loss)
-            room.loss = None
-
-    def _note_trouble(self, error: OSError | None, wrote: bool, since: float) -> None:
-        """What the flush ended in, whether it wrote anything, and when the one before it was."""
-        if error is None:
-            if self.trouble and wrote and not self._to_write:
-                self.trouble, self.trouble_since = "", None
-                self._log.info("writing to {directory} again", directory=self._spool.directory)
-                dropped = self.dropped
-                if dropped:
-                    self._told_dropped += dropped
-                    self._log.error("{count} records found no room and are lost", count=dropped)
-                for room in self:
-                    self._report_loss(room)
-            return
-        reason = error.strerror or str(error)
-        if not self.trouble:
-            self._log.error(
-                "cannot write to {directory}: {error}; records wait in memory, up to {limit} bytes",
-                directory=self._spool.directory,
-                error=reason,
-                limit=self._settings.buffer_limit,
-            )
-            self.trouble_since = since
-        self.trouble = reason
-        now = self._clock.seconds()
-        if error.errno in NO_SPACE and now - self._sealed_when_full >= _SEAL_WHEN_FULL:
-            # What is sealed can be uploaded and deleted, and that makes space.
-            self._sealed_when_full = now
-            self.rotate_now()
+        self.shortage.set_back(self._flushed_at + (self._clock.seconds() - self._flushed_clock) - now)
 
     # -- Rotation
 

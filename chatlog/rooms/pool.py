@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -22,7 +22,9 @@ from twisted.logger import Logger
 from chatlog.environment import Environment
 from chatlog.rooms.bucket import Bucket
 from chatlog.rooms.coverage import Hole
+from chatlog.rooms.links import Limits, Links
 from chatlog.rooms.overlaps import LINGER, Overlaps
+from chatlog.rooms.progress import Progress
 from chatlog.rooms.seats import Link, Room, Seat, State
 from chatlog.services import Standstill
 
@@ -31,21 +33,8 @@ ACKNOWLEDGE_WITHIN = 30.0
 #: First and longest wait, in seconds, before asking again.
 SILENT_AGAIN = (30.0, 600.0)
 REFUSED_AGAIN = (300.0, 21600.0)
-#: Seconds between two new connections.
-OPEN_EVERY = 2.0
 #: Seconds between a retiring link losing its last seat and being closed: what is under way arrives.
 RETIRE_LINGER = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How a pool may use its connections: at most ``requests`` rooms are asked for in ``period`` seconds,
-    over all links; with two ``lanes`` every room has two seats."""
-
-    rooms_per_connection: int
-    requests: int
-    period: float
-    lanes: int = 1
 
 
 class Pool(Service):
@@ -67,7 +56,8 @@ class Pool(Service):
         self.setName(platform)
         self.platform = platform
         self.rooms: dict[str, Room] = {}
-        self.links: list[Link] = []
+        self._links = Links(clock, partial(new_link, self), limits.rooms_per_connection)
+        self.links = self._links.all
         self.lanes = limits.lanes
         #: How many rooms are on the list besides ``rooms``, because they cannot be joined yet.
         self.absent: Callable[[], int] = lambda: 0
@@ -80,20 +70,15 @@ class Pool(Service):
         self.changed: set[str] = set()
         self._clock = clock
         self._wall = environment.wall
-        self._new_link = new_link
         self._on_hole = on_hole
-        self._per_link = limits.rooms_per_connection
         self._bucket: Bucket[Seat] = Bucket(clock, limits.requests, limits.period, self._request)
-        self._numbers = 0
-        self._unopened: list[Link] = []
-        self._last_opened = float("-inf")
         self._timers: list[tuple[float, int, Seat, int]] = []
         self._timer_count = 0
         self._overlaps = Overlaps(limits.lanes > 1)
         self._standstill = Standstill()
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock
-        self._told, self._told_at = (0, 0), float("-inf")
+        self._progress = Progress(platform)
 
     def add(self, room: Room) -> None:
         """Record ``room`` from now on; a room of that name must not be there yet."""
@@ -101,7 +86,7 @@ class Pool(Service):
         self._overlaps.added(room)
         self.on_added(room)
         for lane in range(self.lanes):
-            self._sit(Seat(room, self._place(lane)))
+            self._sit(Seat(room, self._links.place(lane, len(self.rooms))))
 
     def remove(self, name: str) -> Room | None:
         """Stop recording the room; None if it was not there."""
@@ -130,7 +115,7 @@ class Pool(Service):
         if self._ticks.running:
             self._ticks.stop()
         self._bucket.stop()
-        self._unopened.clear()
+        self._links.open_no_more()
         gone = DeferredList([self._close(link) for link in list(self.links)], consumeErrors=True)
         return gone.addCallback(lambda _: None)
 
@@ -157,7 +142,7 @@ class Pool(Service):
             if link.retiring:
                 self._abandon(seat)
         if link.retiring or link.closing:
-            self._discard(link)
+            self._links.discard(link)
 
     def acknowledged(self, link: Link, name: str) -> None:
         """The server has confirmed that the room is delivered on this link."""
@@ -192,58 +177,25 @@ class Pool(Service):
         if link.retiring or link.closing:
             return
         link.retiring = True
-        successor = self._make_link(link.lane)
+        successor = self._links.make(link.lane)
         successor.follows = True
-        self._open(successor)
+        self._links.open(successor)
         for seat in list(link.seats.values()):
             self._sit(Seat(seat.room, successor, replaces=seat))
             self._overlaps.begin(seat.room, self._clock.seconds() + LINGER)
 
     # -- the inside --------------------------------------------------------------------------------
 
-    def _place(self, lane: int, avoid: Link | None = None) -> Link:
-        """A link of the lane with a free seat, another than ``avoid`` if there can be one."""
-        others = [link for link in self._of_lane(lane) if link is not avoid]
-        free = [link for link in others if len(link.seats) < self._per_link]
-        if free:
-            return next((link for link in free if link.up), free[0])
-        # One link beyond what the rooms need is enough to try the difficult ones elsewhere.
-        if avoid is not None and len(others) * self._per_link >= len(self.rooms):
-            return avoid
-        link = self._make_link(lane)
-        # Every room once before any room twice.
-        place = sum(1 for other in self._unopened if other.lane <= lane)
-        self._unopened.insert(place, link)
-        return link
-
-    def _of_lane(self, lane: int) -> Iterator[Link]:
-        return (link for link in self.links if link.lane == lane and not link.retiring and not link.closing)
-
-    def _make_link(self, lane: int) -> Link:
-        self._numbers += 1
-        link = self._new_link(self, self._numbers, lane)
-        self.links.append(link)
-        return link
-
-    def _open(self, link: Link) -> None:
-        self._last_opened = self._clock.seconds()
-        link.open()
-
     def _close(self, link: Link) -> Deferred[None]:
         link.closing = True
-        return link.close().addCallbacks(lambda _: self._discard(link), lambda _: self._give_up(link))
+        return link.close().addCallbacks(lambda _: self._links.discard(link), lambda _: self._give_up(link))
 
     def _give_up(self, link: Link) -> None:
         """Nobody waits any longer for the connection to end."""
         if link.up:
             link.answers = False
             self.link_down(link, self._wall() - link.heard_ago(), "connection lost")
-        self._discard(link)
-
-    def _discard(self, link: Link) -> None:
-        link.up = False
-        if link in self.links:
-            self.links.remove(link)
+        self._links.discard(link)
 
     def _sit(self, seat: Seat) -> None:
         seat.room.seats.append(seat)
@@ -351,14 +303,13 @@ class Pool(Service):
         try:
             now = self._clock.seconds()
             judging = self._standstill.ticked(now)
-            if self._unopened and now - self._last_opened >= OPEN_EVERY:
-                self._open(self._unopened.pop(0))
+            self._links.open_next()
             while self._timers and self._timers[0][0] <= now:
                 _, _, seat, turn = heapq.heappop(self._timers)
                 if seat.turn == turn:
                     self._timed_out(seat)
             for link in list(self.links):
-                if self._is_spare(link):
+                if self._links.is_spare(link):
                     self._close(link)
                 elif judging:
                     link.check()
@@ -376,7 +327,7 @@ class Pool(Service):
 
     def _ask_elsewhere(self, seat: Seat) -> None:
         old = seat.link
-        new = old if old.retiring else self._place(old.lane, avoid=old)
+        new = old if old.retiring else self._links.place(old.lane, len(self.rooms), avoid=old)
         seat.enter(State.WANTED)
         if new is not old:
             if old.up:
@@ -387,27 +338,8 @@ class Pool(Service):
         if new.up:
             self._queue(seat)
 
-    def _is_spare(self, link: Link) -> bool:
-        if not link.up or link.seats or link.retiring or link.closing:
-            return False
-        return sum(1 for _ in self._of_lane(link.lane)) > 1
-
     def _tell(self, now: float) -> None:
-        """One line whenever the number of recorded rooms has changed and settled, or every 30 s."""
         recorded = sum(1 for room in self.rooms.values() if room.coverage.covered)
-        wanted = len(self.rooms) + self.absent()
-        told = (recorded, wanted)
-        if told == self._told:
-            return
-        if recorded < len(self.rooms) and now - self._told_at < 30.0 and len(self._bucket):
-            return
-        self._told, self._told_at = told, now
         links = sum(1 for link in self.links if link.up)
-        self._log.info(
-            "{platform}: recording {recorded} of {rooms} rooms on {links} {connections}",
-            platform=self.platform,
-            recorded=recorded,
-            rooms=wanted,
-            links=links,
-            connections="connection" if links == 1 else "connections",
-        )
+        asking = len(self._bucket) > 0
+        self._progress.tell(now, recorded, len(self.rooms), self.absent(), links, asking)

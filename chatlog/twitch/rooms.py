@@ -17,7 +17,8 @@ from chatlog.config.settings import TwitchSettings
 from chatlog.environment import Environment
 from chatlog.network.dialing import Dials
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Limits, Pool
+from chatlog.rooms.links import Limits
+from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room, State
 from chatlog.twitch import irc
 from chatlog.twitch.client import LOGIN_REFUSED, PING_AFTER, TwitchFactory, TwitchProtocol, is_login_refusal

@@ -20,28 +20,16 @@ from chatlog.config.settings import UploaderSettings
 from chatlog.environment import Environment, Threads
 from chatlog.services import Backoff
 from chatlog.spool.usage import Usage
-from chatlog.store.store import CLOCK, CORRUPT, OBJECT, TRANSIENT, Store, StoreError
+from chatlog.store.store import CLOCK, TRANSIENT, Store, StoreError
 from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, Stored, item_of
 from chatlog.uploader.store_state import OK, StoreState
-from chatlog.uploader.turns import OWN_MOST, PASSING_MOST, Failing, OwnTrouble, Turns
+from chatlog.uploader.turns import OwnTrouble, Turns
+from chatlog.uploader.whose_trouble import Judge, Whose, rounded
 
 #: First and longest delay, in seconds, while trouble with the store may pass.
 RETRY = (1.0, 60.0)
-#: Seconds after which a file that there was no space or no descriptor for is tried again.
-LATER = 5.0
-#: Seconds after which a file that cannot be read is tried again, and the directories are.
-ASIDE_AGAIN = 3600.0
+#: Seconds after which the directories are looked at again, where that failed.
 SCAN_AGAIN = 60.0
-#: Codes of trouble that is that of a single key.
-OF_ONE_FILE = frozenset({"two minds"})
-#: How often a file fails, where others do not, before it is told of.
-TELL_AFTER = 2
-TELL_PASSING_AFTER = 3
-#: How many files in doubt make the probe decide, if their trouble may pass, and if they are refused.
-DOUBTS_PASSING = 2
-DOUBTS = 4
-#: Files that are told of by name at a time; the others are counted.
-MOST_NAMED = 10
 
 
 class Uploader(Service):
@@ -88,10 +76,7 @@ class Uploader(Service):
         )
         self._turns = Turns()
         self._state = StoreState(store, backoff or Backoff(*RETRY))
-        # Whether it has been said that there is no space or no descriptor.
-        self._starved = False
-        # How many files with a history have failed since one passed.
-        self._in_a_row = 0
+        self._judge = Judge(self._turns, environment.counters)
         self._timers: dict[str, IDelayedCall] = {}
         self._prepared = False
         self._preparing = False
@@ -200,7 +185,7 @@ class Uploader(Service):
             self._log.info(
                 "{count} files of an earlier run wait for their upload, {size}",
                 count=len(waiting),
-                size=_rounded(sum(size for _, size in waiting)),
+                size=rounded(sum(size for _, size in waiting)),
             )
         for item, size in waiting:
             self._turns.add(item, size)
@@ -276,7 +261,7 @@ class Uploader(Service):
             files, size = self._since_empty
             self._since_empty = 0, 0
             self._log.info(
-                "{count} files are in the store, {size}; none waits", count=files, size=_rounded(size)
+                "{count} files are in the store, {size}; none waits", count=files, size=rounded(size)
             )
 
     def _count(self, stored: Stored, again: bool) -> None:
@@ -286,7 +271,7 @@ class Uploader(Service):
         if again:
             self._counters.upload_retries["conflict"] += 1
         self.last_success = self._wall()
-        self._starved, self._in_a_row = False, 0
+        self._judge.passed()
         files, size = self._since_empty
         self._since_empty = files + 1, size + stored.bytes
         self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
@@ -296,66 +281,19 @@ class Uploader(Service):
     def _failed(self, failure: Failure, item: Item) -> None:
         self._tell_packed()
         error, now = failure.value, self._clock.seconds()
-        if isinstance(error, LocalError) and error.passes:
-            self._try_later(item, str(error))
-        elif isinstance(error, LocalError):
-            self._put_aside(item, error.reason)
+        if isinstance(error, LocalError):
+            self._judge.local(item, error, now)
         elif isinstance(error, StoreError):
-            self._judge(item, error, now)
+            whose = self._judge.store(item, error, self.state == OK, now)
+            if whose is Whose.STORE:
+                self._in_trouble(error)
+            elif whose is Whose.OPEN:
+                self._prepared = False
+            self._judge.name_files()
         else:
             self._log.failure("while storing {name}", failure=failure, name=item.name)
-            self._put_aside(item, f"unexpected {type(error).__name__}")
+            self._judge.put_aside(item, f"unexpected {type(error).__name__}", now)
         self._fill()
-
-    def _judge(self, item: Item, error: StoreError, now: float) -> None:
-        """Whose trouble is it? Where that is open, another file decides, or else the probe."""
-        turns, well = self._turns, self.state == OK
-        failing = _failing(error)
-        if error.kind in (OBJECT, CORRUPT) or error.code in OF_ONE_FILE:
-            self._counters.upload_retries[error.kind] += 1
-            turns.strike(item, now, failing)
-        elif error.of_all and error.kind in (TRANSIENT, CLOCK):
-            turns.doubt(item, now)
-            self._in_trouble(error)
-        elif not well:
-            turns.doubt(item, now, failing)
-            self._in_trouble(error)
-        else:
-            self._counters.upload_retries[error.kind] += 1
-            if turns.strikes(item) and not error.of_all:
-                turns.strike(item, now, failing)
-                self._in_a_row += 1
-            else:
-                turns.doubt(item, now, failing)
-            enough = DOUBTS_PASSING if error.kind == TRANSIENT else DOUBTS
-            if error.of_all or turns.doubted >= enough or self._in_a_row >= DOUBTS:
-                self._in_a_row, self._prepared = 0, False
-        self._tell_of_files()
-
-    def _tell_of_files(self) -> None:
-        """Name the files that have come to have trouble of their own."""
-        for own in self._turns.untold():
-            self._counters.quarantined += 1
-            if self._turns.named_count <= MOST_NAMED:
-                self._log.error(
-                    "{name}, {size}: {reason}; all others go on, this one stays on the disk and is tried "
-                    "again in {delay} s, and then ever more rarely",
-                    name=own.name,
-                    size=_rounded(own.size),
-                    reason=own.reason,
-                    delay=round(own.delay),
-                )
-
-    def _try_later(self, item: Item, reason: str) -> None:
-        """The disk is full, or there are no descriptors: that is no trouble of the file's."""
-        if not self._starved:
-            self._starved = True
-            self._log.warn("{reason}; uploads that need more are tried again", reason=reason)
-        self._turns.put_off(item, self._clock.seconds(), LATER)
-
-    def _put_aside(self, item: Item, reason: str) -> None:
-        self._turns.strike(item, self._clock.seconds(), Failing(reason, least=ASIDE_AGAIN))
-        self._tell_of_files()
 
     def _in_trouble(self, error: BaseException | None) -> None:
         """The store did not do what it should; try again when it may help."""
@@ -372,7 +310,7 @@ class Uploader(Service):
         now = self._clock.seconds()
         if self.state == OK:
             self._turns.convict(now)
-            self._tell_of_files()
+            self._judge.name_files()
             return
         self._turns.acquit()
         self._state.well(len(self._turns))
@@ -390,22 +328,6 @@ class Uploader(Service):
         self._log.failure("in the uploader", failure=failure)
 
 
-def _failing(error: StoreError) -> Failing:
-    """What is said of a file that a store does not take."""
-    passing = error.kind == TRANSIENT
-    words = f"{error}; {error.remedy}" if error.remedy else str(error)
-    patience = 1 if error.kind == OBJECT else TELL_PASSING_AFTER if passing else TELL_AFTER
-    return Failing(words, error.size, patience, most=PASSING_MOST if passing else OWN_MOST)
-
-
 def _time_of(item: Item) -> float:
     """When the file was begun, by its name."""
     return datetime.strptime(item.order[0], "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
-
-
-def _rounded(size: int) -> str:
-    """A size for people."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} B"

@@ -37,8 +37,8 @@ def refuse_three(scene: Scene) -> None:
 def fill(scene: Scene) -> None:
     """The disk is full, and says so to whoever writes."""
     scene.space = (0, 1_000_000_000)
-    scene.recorder.trouble = "No space left on device"
-    scene.recorder.trouble_since = scene.now()
+    scene.recorder.shortage.trouble = "No space left on device"
+    scene.recorder.shortage.since = scene.now()
     scene.recorder.flush = lambda: None  # type: ignore[method-assign]
 
 
@@ -79,7 +79,7 @@ def break_much(scene: Scene) -> None:
     uploads.waiting_files, uploads.waiting_bytes, uploads.quarantined = 1873, 1_780_000_000, 2
     uploads.oldest_waiting = scene.now() - 40_000
     scene.space = (12_000_000, 1_000_000_000)
-    scene.recorder.trouble = "No space left on device"
+    scene.recorder.shortage.trouble = "No space left on device"
     scene.counters.dropped["overflow"] = 5120
     scene.counters.gaps = 731
 

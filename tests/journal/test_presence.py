@@ -17,7 +17,8 @@ from chatlog.journal.presence import Presence
 from chatlog.journal.tally import RoomTime
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Coverage, Hole
-from chatlog.rooms.pool import Limits, Pool
+from chatlog.rooms.links import Limits
+from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.rooms.test_pool import RecordingLink

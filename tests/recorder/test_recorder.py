@@ -22,7 +22,8 @@ from chatlog.files import OsFiles
 from chatlog.naming import parse_name
 from chatlog.record import encode_full
 from chatlog.recorder.descriptors import default_limit
-from chatlog.recorder.recorder import Hooks, Recorder
+from chatlog.recorder.hooks import Hooks
+from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line

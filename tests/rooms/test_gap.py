@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
 from chatlog.record import encode_basic, encode_full, missing_since
-from chatlog.recorder.recorder import Hooks, Recorder
+from chatlog.recorder.hooks import Hooks
+from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line

@@ -8,7 +8,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.rooms.coverage import Hole
-from chatlog.rooms.pool import Limits, Pool
+from chatlog.rooms.links import Limits
+from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room, State
 from tests.fakes import environment
 

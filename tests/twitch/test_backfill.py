@@ -21,7 +21,8 @@ from chatlog.record import Encode, encode_basic, encode_full
 from chatlog.recorder.tails import Tails
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
-from chatlog.rooms.pool import Limits, Pool
+from chatlog.rooms.links import Limits
+from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import HOLD_FOR, Backfill

@@ -30,7 +30,8 @@ from chatlog.store.store import (
 from chatlog.uploader.shipment import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, TELL_AGAIN
 from chatlog.uploader.turns import OWN_MOST
-from chatlog.uploader.uploader import DOUBTS, LATER, Uploader
+from chatlog.uploader.uploader import Uploader
+from chatlog.uploader.whose_trouble import DOUBTS, LATER
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.stores import MemoryStore
 
