@@ -6,7 +6,22 @@ found, nothing else would tell of it; so the journal says for so long that the r
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from chatlog.journal.journal import Key
+from chatlog.recorder.room import Loss
+from chatlog.rooms.coverage import Hole
+from chatlog.rooms.seats import Room
+
+
+class GapSink(Protocol):
+    """Where holes and losses become gap records."""
+
+    def closed(self, platform: str, room: Room, hole: Hole) -> None:
+        """A hole of the room has closed."""
+
+    def lost(self, loss: Loss, identifier: str) -> None:
+        """Records of a room with this id could not be kept."""
 
 
 class PendingGaps:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -19,30 +18,18 @@ from twisted.logger import Logger
 from chatlog.environment import Environment
 from chatlog.journal.journal import Key, Standing, batch, head_line, replay, room_line
 from chatlog.journal.journal_file import JournalFile
-from chatlog.journal.pending_gaps import PendingGaps
-from chatlog.journal.quiet import QuietLinks, carriers
+from chatlog.journal.pending_gaps import GapSink
+from chatlog.journal.period import Period
+from chatlog.journal.quiet import QuietLinks
+from chatlog.journal.standings import DRIFT, RESTART, Standings, since_the_end
 from chatlog.journal.tally import RoomTime, Tally
 from chatlog.recorder.room import Loss
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room
 
-#: Why a room that nobody took leave of is missing.
-RESTART = "restart"
-#: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
-DRIFT = 2.0
 #: Seconds after which a change of coverage is on the disk in every case.
 _SETTLED = 5.0
-
-
-class Gaps(Protocol):
-    """Where holes and losses become gap records."""
-
-    def closed(self, platform: str, room: Room, hole: Hole) -> None:
-        """A hole of the room has closed."""
-
-    def lost(self, loss: Loss, identifier: str) -> None:
-        """Records of a room with this id could not be kept."""
 
 
 class Presence(Service):
@@ -61,7 +48,7 @@ class Presence(Service):
         self,
         journal: JournalFile,
         environment: Environment,
-        gaps: Gaps,
+        gaps: GapSink,
         wanted: Callable[[], Collection[Key]],
         boot: str,
         interval: float = 0.5,
@@ -74,21 +61,18 @@ class Presence(Service):
         self._wanted = wanted
         self._boot = boot
         self._interval = interval
-        self._pools: dict[str, Pool] = {}
-        # Rooms of the journal that no pool has yet; Kick's ids may have to be looked up first.
-        self._earlier: dict[Key, Standing] = {}
+        self._standings = Standings(self._clock, self._wall)
+        self._pools, self._earlier = self._standings.pools, self._standings.earlier
+        self._pending_gaps = self._standings.pending_gaps
+        self._period = Period(self._standings, wanted)
         # Until when the earlier run's records were on the disk, and how its rooms stood, as long as the
         # rest of them is only on its way there: a machine that crashes now takes that along.
         self._floor: float | None = None
         self._before_floor: dict[Key, Standing] = {}
-        # The rooms in the pools, and the seconds of those that were removed within the period.
+        # The rooms in the pools.
         self._rooms: dict[Key, Room] = {}
-        self._gone: dict[Key, RoomTime] = {}
-        # Since when those are wanted that came after the start.
-        self._wanted_since: dict[Key, float] = {}
         self._began = False
         self._quiet = QuietLinks(self._pools)
-        self._pending_gaps = PendingGaps()
         # Whether the latest flush was whole; when the first whole one after others was, by the clock, and
         # until when everything was on the disk before.
         self._complete = True
@@ -102,13 +86,11 @@ class Presence(Service):
         # same; how the earlier run's journal ends, where it could not be begun anew.
         self._promised: set[Key] = set()
         self._continued: tuple[int, tuple[float, float]] | None = None
-        self._started = 0.0
         # Wall clock and monotonic clock at the latest flush; the latest whole flush, and until when
         # everything is on the disk.
         self._before = (0.0, 0.0)
         self._alive = (0.0, 0.0)
         self._changed_at = float("-inf")
-        self._tally = Tally(0.0)
 
     def watch(self, pool: Pool) -> None:
         """Keep account of the rooms of ``pool``, one for each platform."""
@@ -119,7 +101,7 @@ class Presence(Service):
         """What a pool of that platform has to call for every hole."""
 
         def closed(room: Room, hole: Hole) -> None:
-            self._tally.closed((platform, room.name), hole)
+            self._standings.tally.closed((platform, room.name), hole)
             self._pending_gaps.closed((platform, room.name), hole.start)
             self._due.add((platform, room.name))
             self._gaps.closed(platform, room, hole)
@@ -130,38 +112,33 @@ class Presence(Service):
         """Records of these rooms could not be kept: count the time, and write that down."""
         for loss in losses:
             self.count_loss(loss)
-            self._gaps.lost(loss, self.identifier(loss.platform, loss.channel))
+            room = self._standings.room((loss.platform, loss.channel))
+            self._gaps.lost(loss, room.identifier if room else "")
 
     def count_loss(self, loss: Loss) -> None:
         """Count the time in which records of a room could not be kept as missing."""
         self._pending_gaps.closed((loss.platform, loss.channel), loss.first)
         self._due.add((loss.platform, loss.channel))
-        self._tally.closed((loss.platform, loss.channel), Hole(loss.first, loss.last, loss.reason))
-
-    def identifier(self, platform: str, name: str) -> str:
-        """The platform's id of a room, ``""`` if it is not known."""
-        pool = self._pools.get(platform)
-        room = pool.rooms.get(name) if pool else None
-        return room.identifier if room else ""
+        self._standings.tally.closed((loss.platform, loss.channel), Hole(loss.first, loss.last, loss.reason))
 
     # -- start and end -----------------------------------------------------------------------------
 
     def startService(self) -> None:
         """Find out since when each room is missing."""
         super().startService()
-        now = self._started = self._wall()
+        now = self._period.began = self._wall()
         data = self._read()
         past = replay(data, self._boot)
         if data.strip() and past.end is None and not past.rooms:
             self._log.error("what the earlier run noted makes no sense; its rooms have no gap records")
-        self._tally = Tally(now if past.since is None else min(past.since, now))
+        self._standings.tally = Tally(now if past.since is None else min(past.since, now))
         wanted = frozenset(self._wanted())
         for key, standing in past.rooms.items():
             if key not in wanted:
                 continue
             if standing.lost:
-                self._tally.lost[key] = standing.lost
-            self._earlier[key] = _since_the_end(standing, past.end, now)
+                self._standings.tally.lost[key] = standing.lost
+            self._earlier[key] = since_the_end(standing, past.end, now)
         if past.durable is not None and past.end is not None and past.durable < past.end:
             self._floor = past.durable
             safe = replay(data, "").rooms
@@ -203,7 +180,7 @@ class Presence(Service):
             for start, end in standing.holes:
                 self.on_hole(platform)(room, Hole(start, end, "connection lost"))
         elif self._before != (0.0, 0.0):
-            self._wanted_since[platform, room.name] = self._wall()
+            self._period.added((platform, room.name), self._wall())
 
     def stopService(self) -> None:
         """Write down the holes that are open; what follows them belongs to the restart. The recorder's
@@ -249,8 +226,8 @@ class Presence(Service):
             self._before_floor.clear()
         self._alive = at, self._durable(at, lag)
         self._due.update(self._pending_gaps.flushed(self._before[1], lag))
-        head = [head_line(self._boot, self._tally.since)] if self._head_due else []
-        lines = [self._room_line(key) for key in sorted(self._due)]
+        head = [head_line(self._boot, self._standings.tally.since)] if self._head_due else []
+        lines = [room_line(key, self._standings.of(key)) for key in sorted(self._due)]
         lines = [*head, *lines, *self._quiet.lines(at)]
         if not self._journal.append(batch(self._batch + 1, lines, *self._alive, self._all_due)):
             return
@@ -270,8 +247,7 @@ class Presence(Service):
         number, alive = self._continued or (self._batch, self._alive)
         lines, keys = [], []
         for key in sorted(self._due.difference(self._promised)):
-            pool = self._pools.get(key[0])
-            room = pool.rooms.get(key[1]) if pool else None
+            room = self._standings.room(key)
             first = None if room is None else room.coverage.first
             if first is not None and first >= alive[0]:
                 keys.append(key)
@@ -292,28 +268,6 @@ class Presence(Service):
             durable = min(durable, before)
         return durable if self._floor is None else min(durable, self._floor)
 
-    def _room_line(self, key: Key) -> bytes:
-        return room_line(key, self._standing(key))
-
-    def _standing(self, key: Key) -> Standing | None:
-        pool = self._pools.get(key[0])
-        room = pool.rooms.get(key[1]) if pool else None
-        return self._earlier.get(key) if room is None else self._standing_of(key, room)
-
-    def _standing_of(self, key: Key, room: Room) -> Standing | None:
-        coverage = room.coverage
-        if coverage.since is None:
-            return None
-        begun = coverage.first
-        if begun is not None and begun <= self._tally.since:
-            begun = None
-        missing = coverage.missing_since
-        since = coverage.since if missing is None else missing
-        lost = self._tally.lost.get(key, 0.0)
-        links, spans = carriers(room, self._wall(), self._clock.seconds())
-        heard = self._pending_gaps.since(key) if coverage.covered else None
-        return Standing(since, coverage.covered, coverage.reason, lost, begun, links, spans, heard)
-
     def _clock_jumped(self) -> bool:
         """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
         skipped was not recorded, whatever the reason."""
@@ -325,7 +279,7 @@ class Presence(Service):
             return False
         self._log.warn("the wall clock jumped by {drift:.1f} s", drift=drift)
         if drift > 0.0:
-            for platform, room in self._all_rooms():
+            for platform, room in self._standings.rooms():
                 if room.coverage.covered:
                     self.on_hole(platform)(room, Hole(before, wall, "clock"))
                 else:
@@ -333,7 +287,7 @@ class Presence(Service):
                     room.coverage.set_forward(drift, before + elapsed)
                 self._due.add((platform, room.name))
         else:
-            for _, room in self._all_rooms():
+            for _, room in self._standings.rooms():
                 room.coverage.set_back(-drift, wall)
             # No line of the journal may lie in the future.
             self._journal.write_anew()
@@ -343,24 +297,7 @@ class Presence(Service):
 
     def rows(self, since: float, until: float) -> Iterator[RoomTime]:
         """Every room's seconds between the two times, the first being when the period began."""
-        tally = self._tally if abs(self._tally.since - since) < 0.01 else Tally(since)
-        for key in sorted({*self._wanted(), *self._keys(), *self._gone}):
-            standing = self._standing(key)
-            gone = self._gone.get(key)
-            if standing is None and gone is not None:
-                yield gone
-                continue
-            if standing is None:
-                wanted = self._wanted_since.get(key, self._started)
-                yield RoomTime(*key, 0.0, max(0.0, until - max(since, wanted)), "not acknowledged")
-                continue
-            time = tally.time(key, standing, until)
-            if gone is not None:
-                # Removed, and added again.
-                time = time._replace(
-                    recorded=time.recorded + gone.recorded, missing=time.missing + gone.missing
-                )
-            yield time
+        return self._period.rows(since, until)
 
     def _removed(self, key: Key) -> None:
         """The room is no longer recorded; what there was of it in this period counts all the same."""
@@ -368,73 +305,43 @@ class Presence(Service):
         hole = None if room is None else room.coverage.turned(self._wall(), "removed")
         if room is not None and hole is not None:
             self.on_hole(key[0])(room, hole)
-        standing = None if room is None else self._standing_of(key, room)
-        if standing is not None:
-            self._gone[key] = self._tally.time(key, standing, self._wall())._replace(reason="removed")
-        self._tally.forget(key)
-        self._wanted_since.pop(key, None)
+        standing = None if room is None else self._standings.of_room(key, room)
+        self._period.removed(key, standing, self._wall())
         self._pending_gaps.forget(key)
 
     @property
     def since(self) -> float:
         """When the present period began."""
-        return self._tally.since
+        return self._standings.tally.since
 
     @property
     def lost(self) -> Mapping[Key, float]:
         """The seconds of the present period in which each room was not recorded, as far as that is over."""
-        return self._tally.lost
+        return self._standings.tally.lost
 
     def closing(self, at: float) -> None:
         """The period will end at ``at``, as soon as its seconds are safe: see ``turn``."""
-        self._tally.closing(at)
+        self._standings.tally.closing(at)
 
     def turn(self, at: float) -> None:
         """A new period begins at ``at``. What happened since, if ``closing`` was told of that time, counts
         for the new one."""
-        self._tally.turn(at)
-        self._gone.clear()
-        self._due.update(self._tally.lost)
-        for standing in self._earlier.values():
-            standing.lost, standing.begun = 0.0, None
+        self._period.turn(at)
+        self._due.update(self._standings.tally.lost)
         self._head_due = True
 
     # -- the journal as a whole --------------------------------------------------------------------
 
-    def _all_rooms(self) -> Iterator[tuple[str, Room]]:
-        for platform, pool in self._pools.items():
-            for room in pool.rooms.values():
-                yield platform, room
-
-    def _keys(self) -> Iterator[Key]:
-        yield from self._earlier
-        for platform, room in self._all_rooms():
-            yield platform, room.name
-
     def _whole(self) -> bytes:
         """The journal as it would be if it began now."""
-        now = ((key, self._standing(key)) for key in self._keys())
+        now = ((key, self._standings.of(key)) for key in self._standings.known())
         standings = (*self._before_floor.items(), *now)
         rooms = (room_line(key, standing) for key, standing in standings if standing is not None)
-        head = head_line(self._boot, self._tally.since)
+        head = head_line(self._boot, self._standings.tally.since)
         lines = [head, *rooms, *self._quiet.all_lines()]
         return batch(self._batch, lines, *self._alive, all_rooms=True)
 
     def _write_all_again(self) -> None:
         self._head_due = self._all_due = True
-        self._due.update(self._keys())
+        self._due.update(self._standings.known())
         self._quiet.unsure()
-
-
-def _since_the_end(standing: Standing, end: float | None, now: float) -> Standing:
-    """How a room stands for the next run: missing at least since the end of the earlier one."""
-    since, reason = standing.since, standing.reason
-    if standing.recorded:
-        if standing.heard is not None:
-            # Whether the connection was still alive after that, nobody can know.
-            end = min(end or 0.0, standing.heard)
-        since, reason = max(since, end or 0.0), RESTART
-    if since > now + DRIFT:
-        # It lies in the future: the clock is wrong, or was.
-        reason = "clock"
-    return Standing(since, False, reason, standing.lost, standing.begun, holes=standing.holes)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chatlog.journal.journal import Key
-from chatlog.journal.presence import RESTART
+from chatlog.journal.standings import RESTART
 from chatlog.journal.tally import Counted, Tally
 from chatlog.rooms.coverage import Coverage, Hole
 
