@@ -133,6 +133,9 @@ class DirectoryStore:
         if directory != self._root and not os.path.isdir(above):
             self._make(above)
         if directory == self._root:
+            if os.path.lexists(directory) and not os.path.isdir(directory):
+                what = "a link that leads nowhere" if os.path.islink(directory) else "no directory"
+                raise NotADirectoryError(errno.ENOTDIR, f"is {what}", directory)
             os.makedirs(directory, exist_ok=True)
         else:
             try:
@@ -227,4 +230,6 @@ def _error(error: OSError) -> StoreError:
     words = error.strerror or type(error).__name__
     where = f"{error.filename}: " if error.filename else ""
     kind = REFUSED if error.errno in _REFUSALS | _LACKS else OBJECT if error.errno in _OF_ONE else TRANSIENT
+    if isinstance(error, NotADirectoryError) and words.startswith("is "):
+        where = f"{error.filename} "
     return StoreError(f"{where}{words}", kind, errno.errorcode.get(error.errno or 0, "OSError"))

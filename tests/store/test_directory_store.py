@@ -43,6 +43,23 @@ class DirectoryStoreTests(SynchronousTestCase):
             list(found)
         return str(caught.exception.kind)
 
+    def test_no_directory(self) -> None:
+        """A link that leads nowhere, to a disk that is not mounted say, and a file are told of as that."""
+        archive = self.home / "archive"
+        for place, words in (("link", "a link that leads nowhere"), ("file", "no directory")):
+            self.store.prepare()
+            self.store.put_new(f"{place}/a", b"data", {})
+            archive.rename(self.home / f"was {place}")
+            if place == "link":
+                archive.symlink_to(self.home / "disk")
+            else:
+                archive.write_bytes(b"")
+            self.assertRaises(StoreError, self.store.put_new, "b/a", b"data", {})
+            error = self.assertRaises(StoreError, self.store.prepare)
+            self.assertEqual((error.kind, error.of_all), (REFUSED, True))
+            self.assertIn(f"{archive} is {words}", str(error))
+            archive.unlink()
+
     def test_round_trip(self) -> None:
         """What is stored can be looked at, listed, read and deleted; nothing else is left behind."""
         self.store.prepare()
