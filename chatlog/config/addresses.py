@@ -50,6 +50,8 @@ def split(text: str, *schemes: str) -> SplitResult:
         bare = re.match(r"(?:/*)((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::[0-9]{1,5})?(?:/\S*)?)\Z", text)
         remedy = f"; write {schemes[0]}://{bare[1]}" if bare else ""
         raise ValueError(f"is not an address that begins with {wanted}{remedy}")
+    if parts.netloc in ("https:", "http:", "https", "http") and parts.path.startswith("//"):
+        raise ValueError(f"begins twice; write {schemes[0]}:{parts.path}")
     if "@" in parts.netloc:
         raise ValueError("holds a user name or a password; an address must not")
     if parts.query or parts.fragment or text.endswith(("?", "#")):

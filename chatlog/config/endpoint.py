@@ -45,7 +45,20 @@ _PAGES: tuple[tuple[str, str], ...] = (
     (r"^console\.hetzner\.(cloud|com)$", "https://REGION.your-objectstorage.com"),
     (r"^console\.scaleway\.com$", "https://s3.REGION.scw.cloud"),
     (r"^cloud\.linode\.com$", "https://REGION.linodeobjects.com"),
+    (r"^console\.wasabi\.com$", "https://s3.REGION.wasabisys.com"),
+    (r"^my\.vultr\.com$", "https://REGION.vultrobjects.com"),
+    (r"^(portal|my)\.exoscale\.com$", "https://sos-ZONE.exo.io"),
+    (r"^(app|console)\.idrivee2\.com$", "https://REGION.idrivee2-NUMBER.com"),
+    (r"^(console\.|www\.)?filebase\.com$", "https://s3.filebase.com"),
+    (r"^console\.(yandex\.cloud|cloud\.yandex\.(ru|com))$", "https://storage.yandexcloud.net"),
+    (r"^cloud\.ibm\.com$", "https://s3.REGION.cloud-object-storage.appdomain.cloud"),
+    (r"^(cloud|console\.[a-z0-9-]+)\.oracle(cloud)?\.com$", "https://NAMESPACE.compat.objectstorage.REGION.oraclecloud.com"),
+    (r"^((app|www)\.)?supabase\.(com|io)$", "https://PROJECT.supabase.co/storage/v1/s3"),
+    (r"^((www|link|eu1|us1|ap1)\.)?storj(share)?\.io$", "https://gateway.storjshare.io"),
 )  # fmt: skip
+
+#: Pages of MinIO's console and of those like it.
+_CONSOLE = re.compile(r"/(?:minio/)?(?:login|browser|buckets(?=/.)|object-browser|dashboard)(?:/|\Z)")
 
 
 class Door(NamedTuple):
@@ -63,7 +76,7 @@ class Door(NamedTuple):
 def doors_of(endpoint: str, bucket: str, addressing: str = AUTO) -> tuple[Door, ...]:
     """The ways in which a bucket may be addressed, the likeliest first. Raises ValueError for what is no
     endpoint, with the rest of a sentence that begins with it."""
-    parts = _parts(endpoint)
+    parts = _parts(endpoint, bucket)
     base, path, host = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), parts.hostname or ""
     if path.endswith(f"/{bucket}"):
         # As some stores' pages show it. The last resort is that the store itself is below such a path.
@@ -101,7 +114,7 @@ def _unsure(addressing: str, url: str) -> tuple[Door, ...]:
     return () if addressing == VIRTUAL else (Door(url, False, sure=False),)
 
 
-def _parts(endpoint: str) -> SplitResult:
+def _parts(endpoint: str, bucket: str) -> SplitResult:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("is no address with https:// in front")
@@ -110,8 +123,12 @@ def _parts(endpoint: str) -> SplitResult:
     for pattern, right in _PAGES:
         if re.search(pattern, parts.hostname):
             raise ValueError(f"is a web page and not the S3 API; that is {right}")
-    if parts.hostname.endswith(".blob.core.windows.net"):
+    if re.search(r"\.(blob|dfs)\.core\.windows\.net$|^portal\.azure\.com$", parts.hostname):
         raise ValueError("is Azure, which has an API of its own; write archive.url: az://container")
+    if _CONSOLE.match(parts.path) and parts.path.strip("/") != bucket:
+        raise ValueError(
+            "is a page of a web console; give https:// and the host and port of the S3 API alone"
+        )
     return parts
 
 

@@ -32,7 +32,8 @@ class Names:
         but with the families taking turns. Fires with none if there are none. Fails with CannotConnect
         for what cannot be a name."""
         if is_address(host):
-            return succeed([host])
+            # In an address of the web the sign before a zone is written %25 (RFC 6874).
+            return succeed([host.replace("%25", "%")])
         try:
             # The resolver would do the same in a thread, and never come back if it fails.
             host.encode("idna")

@@ -54,6 +54,8 @@ def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], 
     """A function that puts TLS around a client factory, with the server's certificate checked against
     ``host``; what came with one read is delivered together. Raises CertificateAuthorityError when
     ``ca_file`` cannot be read."""
+    # What a certificate and RFC 6066 know: no dot at the end of a name, no zone behind an address.
+    host = host.partition("%")[0].removesuffix(".")
     if ca_file is None:
         options = optionsForClientTLS(host)
     else:

@@ -67,6 +67,14 @@ DOORS: tuple[tuple[str, str, str, str], ...] = (
         "path https://s3.eu-west-1.wasabisys.com, virtual https://s3.s3.eu-west-1.wasabisys.com",
     ),
     ("https://logs.example.net", "logs", "path", "path https://logs.example.net"),
+    (
+        "https://s.example.net/login",
+        "login",
+        "path",
+        "path https://s.example.net, path? https://s.example.net/login",
+    ),
+    ("https://x.supabase.co/storage/v1/s3", "logs", "path", "path https://x.supabase.co/storage/v1/s3"),
+    ("https://gateway.storjshare.io", "logs", "path", "path https://gateway.storjshare.io"),
 )
 
 REFUSED: tuple[tuple[str, str], ...] = (
@@ -84,6 +92,18 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("https://cloud.digitalocean.com/spaces/logs", "digitaloceanspaces.com"),
     ("https://console.cloud.google.com/storage/browser/logs", "https://storage.googleapis.com"),
     ("https://account.blob.core.windows.net", "az://container"),
+    ("https://account.dfs.core.windows.net", "az://container"),
+    ("https://portal.azure.com/#home", "leave out"),
+    ("https://portal.azure.com/", "az://container"),
+    ("https://console.wasabi.com/file_manager/logs", "wasabisys.com"),
+    ("https://my.vultr.com", "vultrobjects.com"),
+    ("https://console.yandex.cloud", "storage.yandexcloud.net"),
+    ("https://cloud.oracle.com", "oraclecloud.com"),
+    ("https://supabase.com/dashboard/project/x", "supabase.co/storage/v1/s3"),
+    ("https://eu1.storj.io", "gateway.storjshare.io"),
+    ("http://minio.example.net:9001/browser/logs", "web console"),
+    ("http://minio.example.net:9001/buckets/logs/browse", "web console"),
+    ("https://minio.example.net/login", "web console"),
 )
 
 
