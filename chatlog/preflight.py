@@ -85,8 +85,8 @@ def _listening(listen: str) -> Iterator[str]:
             tried.bind((str(address), int(port)))
     except OSError as error:
         why = {
-            errno.EADDRINUSE: "something listens there; if it is not this recorder, take another port",
+            errno.EADDRINUSE: "a program listens there; if it is not this recorder, choose another port",
             errno.EADDRNOTAVAIL: "this machine does not have the address; 0.0.0.0 stands for all that it has",
-            errno.EACCES: "ports below 1024 are for the administrator; take one above",
+            errno.EACCES: "ports below 1024 are for the administrator; choose a higher one",
         }.get(error.errno or 0, error.strerror or "it cannot be listened on")
-        yield f"http.listen: {listen}: {why}. Without it everything is recorded, and there is no page"
+        yield f"http.listen: {listen}: {why}. Until then everything is recorded, but there is no page"

@@ -56,7 +56,7 @@ class PreflightTests(SynchronousTestCase):
             port = taken.getsockname()[1]
             for more, words in (
                 ("http: {listen: '192.0.2.1:8080'}", "this machine does not have the address"),
-                (f"http: {{listen: '127.0.0.1:{port}'}}", "something listens there"),
+                (f"http: {{listen: '127.0.0.1:{port}'}}", "a program listens there"),
                 ("s3: {bucket: My_Bucket, endpoint: 'https://s3.example'}", "no store gives to a new bucket"),
             ):
                 found = self.examined(f"twitch: {{channels: [ann]}}\narchive: {{}}\n{more}")

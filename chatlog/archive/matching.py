@@ -150,7 +150,7 @@ def compiled(pattern: str) -> Pattern:
         told = error.args[0] if error.args else error
         reason = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
         raise FilterError(
-            f"{pattern[:80]!r} is no pattern that can be searched for ({reason}); "
+            f"{pattern[:80]!r} is not a pattern that can be searched for ({reason}); "
             "look-ahead and back references are not supported"
         ) from None
 

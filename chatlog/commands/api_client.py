@@ -62,7 +62,7 @@ class ApiClient:
         """The facts, as ``Status.snapshot`` has them. Raises ApiError."""
         answer = self._ask("GET", "/api/v1/status")
         if not isinstance(answer, dict) or not isinstance(answer.get("platforms"), list):
-            raise ApiError(f"{self._listen}: what answers there is no Chatlog")
+            raise ApiError(f"{self._listen}: what answers there is not Chatlog")
         return answer
 
     def rooms(self) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ class ApiClient:
             answer = self._ask("GET", f"/api/v1/rooms?offset={offset}&limit={PAGE}")
             rooms = answer.get("rooms") if isinstance(answer, dict) else None
             if not isinstance(rooms, list) or not all(isinstance(room, dict) for room in rooms):
-                raise ApiError(f"{self._listen}: what answers there is no Chatlog")
+                raise ApiError(f"{self._listen}: what answers there is not Chatlog")
             # Rooms that come and go in between move the others from page to page.
             found.update({(str(room.get("platform")), str(room.get("name"))): room for room in rooms})
             if len(rooms) < PAGE:
@@ -98,7 +98,7 @@ class ApiClient:
                 return None
             raise
         if not isinstance(answer, dict):
-            raise ApiError(f"{self._listen}: what answers there is no Chatlog")
+            raise ApiError(f"{self._listen}: what answers there is not Chatlog")
         return answer
 
     def add(self, platform: str, name: str, chatroom_id: int | None = None) -> bool:
@@ -162,7 +162,7 @@ class ApiClient:
         if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
             words = printable(str(answer["error"].get("message", "")), 500)
         if 200 <= status <= 299:
-            words = "what answers there is no Chatlog"
+            words = "what answers there is not Chatlog"
         elif status in (401, 403):
             raise ApiError(
                 f"the recorder at {self._listen} does not accept the http.token of this configuration; name "

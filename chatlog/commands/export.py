@@ -95,7 +95,7 @@ def _seconds(text: str) -> float:
     try:
         return float(text.strip().removesuffix("s"))
     except ValueError:
-        reading.refuse(f"--offset: {text!r} is no number of seconds; write 3s or -1.5s")
+        reading.refuse(f"--offset: {text!r} is not a number of seconds; write 3s or -1.5s")
 
 
 def _write(pieces: Iterator[bytes], output: str | None, opened: Archive) -> None:

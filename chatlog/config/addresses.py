@@ -157,7 +157,7 @@ def _meant_listen(text: str) -> str:
     if page and int((page[2] or ":8080")[1:]) <= 65535:
         return f"; write {page[1]}{page[2] or ':8080'}"
     if re.search(r":[0-9]{5,}/?\Z", text):
-        return ", for a port is a number from 1 to 65535"
+        return "; a port is a number from 1 to 65535"
     return ", such as 127.0.0.1:8080, or [::]:8080 for all addresses"
 
 

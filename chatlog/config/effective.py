@@ -86,9 +86,9 @@ def sentences(settings: Settings) -> Iterator[str]:
     yield f"What waits for its upload may take {show_size(recorder.max_size)} of {recorder.directory}."
     yield from _about_archive(settings)
     if settings.http.listen is not None:
-        yield f"A page tells how the recorder is at http://{settings.http.listen}/."
+        yield f"The status page is at http://{settings.http.listen}/."
     if settings.archive.listen is not None:
-        yield f"What was recorded is served at http://{settings.archive.listen}/, by a process of its own."
+        yield f"A second process serves what was recorded at http://{settings.archive.listen}/."
 
 
 def _about_twitch(twitch: TwitchSettings) -> Iterator[str]:
@@ -115,9 +115,9 @@ def _about_kick(kick: KickSettings) -> Iterator[str]:
 def _all_asked(rooms: int, seconds: float) -> str:
     what = "the room is" if rooms == 1 else f"all {rooms} rooms are"
     if seconds < 2:
-        return f"{what} asked for as soon as the connection stands."
+        return f"{what} requested as soon as there is a connection."
     time = f"{ceil(seconds)} s" if seconds < 120 else f"{ceil(seconds / 60)} min"
-    return f"{what} asked for within {time} of the start."
+    return f"{what} requested within {time} of the start."
 
 
 def _about_archive(settings: Settings) -> Iterator[str]:

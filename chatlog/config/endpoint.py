@@ -117,7 +117,7 @@ def _unsure(addressing: str, url: str) -> tuple[Door, ...]:
 def _parts(endpoint: str, bucket: str) -> SplitResult:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("is no address with https:// in front")
+        raise ValueError("is not an address that begins with https://")
     if parts.query or parts.fragment or parts.username is not None:
         raise ValueError("is more than https://host; leave out what stands behind ? and #, and before @")
     for pattern, right in _PAGES:

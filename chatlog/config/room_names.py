@@ -65,7 +65,7 @@ def parse_room(text: str, platform: str = "") -> RoomName:
     if platform and found.platform != platform:
         raise ValueError(f"{shown} is a channel of {_CALLED[found.platform]}, and not of {_CALLED[platform]}")
     if not found.name or "/" in found.name:
-        raise ValueError(f"{shown} is no room; write twitch/NAME or kick/NAME, or the channel's address")
+        raise ValueError(f"{shown} is not a room; write twitch/NAME or kick/NAME, or the channel's address")
     return found
 
 
@@ -82,7 +82,7 @@ def _of_address(text: str, shown: str) -> RoomName:
         raise ValueError(f"{shown} cannot be read as an address") from None
     platform = next((_SERVERS[server] for server in _SERVERS if f".{host}".endswith(f".{server}")), None)
     if platform is None:
-        raise ValueError(f"{shown} is no address of Twitch (twitch.tv) or Kick (kick.com)")
+        raise ValueError(f"{shown} is not an address of Twitch (twitch.tv) or Kick (kick.com)")
     asked = parse_qs(parts.query).get("channel", [])
     words = [unquote(word).lower() for word in parts.path.split("/") if word]
     while len(words) > 1 and words[0] in _BEFORE:

@@ -94,7 +94,7 @@ Node = Scalar | Sequence | Mapping | Unusable
 def decode(data: bytes) -> str:
     """The text of a file in UTF-8, with or without a byte order mark. Raises YamlError."""
     if len(data) > MAX_BYTES:
-        raise YamlError(1, f"the file has more than {MAX_BYTES} bytes, which is no configuration")
+        raise YamlError(1, f"the file has more than {MAX_BYTES} bytes, too many for a configuration")
     if other := _no_text(data):
         raise YamlError(1, other)
     try:
@@ -120,7 +120,7 @@ def _no_text(data: bytes) -> str:
         if len(start) > 8 and not any(start[first::2]) and start[1 - first :: 2].isascii():
             return f"the file is UTF-16 text; {save}"
     if start.startswith(_BINARY) or start.count(0) > len(start) // 10 + 1:
-        return "the file is no text; give the path of a configuration"
+        return "the file is not text; name a configuration file"
     return ""
 
 

@@ -60,7 +60,7 @@ class BoundedRequest(Request):
         if self._refused:
             self.channel.refuse(_TOO_LARGE)
         elif self.path == b"*":
-            send(self, error(400, "bad_path", "this is no proxy"))
+            send(self, error(400, "bad_path", "this server is not a proxy"))
         else:
             # Not the framework's, which looks for a resource and prepares headers.
             self.channel.site.resource.render(self)

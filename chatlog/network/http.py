@@ -182,7 +182,7 @@ def _proxy_agent(network: Network, proxy: Proxy) -> IAgent:
 
         def _answered(self, response: Any) -> Any:
             if response.code == 407:
-                raise CannotConnect(f"the proxy {proxy} does not take the login in {proxy.variable} (407)")
+                raise CannotConnect(f"the proxy {proxy} refuses the login in {proxy.variable} (407)")
             return response
 
         def _failed(self, failure: Failure) -> None:

@@ -173,7 +173,7 @@ def _proxy(variable: str, text: str) -> Proxy:
     if scheme.startswith("socks"):
         raise _Unusable("it names a SOCKS proxy; Chatlog wants an HTTP proxy, http://HOST:PORT", socks=True)
     if scheme not in ("http", "https"):
-        raise _Unusable("it is no address of an HTTP proxy; write http://HOST:PORT")
+        raise _Unusable("it is not the address of an HTTP proxy; write http://HOST:PORT")
     if not host or port == 0 or (_address(host) is None and _NAME.match(host) is None):
         raise _Unusable("it names no server; write http://HOST:PORT")
     if parts.path not in ("", "/") or parts.query or parts.fragment:

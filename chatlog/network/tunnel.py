@@ -106,11 +106,11 @@ class _Tunnel(Protocol):
         end = _END.search(self._answer)
         if end is None:
             if len(self._answer) > ANSWER_LIMIT or not b"HTTP/".startswith(self._answer[:5]):
-                self._refuse(f"what answers at {self._proxy} is no HTTP proxy")
+                self._refuse(f"what answers at {self._proxy} is not an HTTP proxy")
             return
         status = _STATUS.match(self._answer)
         if status is None:
-            self._refuse(f"what answers at {self._proxy} is no HTTP proxy")
+            self._refuse(f"what answers at {self._proxy} is not an HTTP proxy")
         elif status[1][:1] == b"1":
             # More is to come.
             self._answer, rest = b"", self._answer[end.end() :]

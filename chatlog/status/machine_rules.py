@@ -148,7 +148,9 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
     late = lasted > settings.http.health.store_grace
     passing = uploads["state"] == RETRYING
     reason = of_store(uploads["last_error"] or ("clock" if uploads["state"] == CLOCK_WRONG else ""))
-    does = "does not take files" if passing else "refuses files"
+    does, done = (
+        ("does not take files", "has not taken files") if passing else ("refuses files", "has refused files")
+    )
     why = f": {reason.words}" if reason.words else ""
     used = percent(facts["spool"]["bytes"], facts["spool"]["max_bytes"])
     filling = used >= settings.alarms.spool
@@ -156,8 +158,10 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
     yield Condition(
         "STORE_DOWN" if passing else "STORE_REFUSED",
         CRITICAL if filling else severity if late else NOTE,
-        f"the store {does} for {rough_duration(lasted)}{why}. {_kept(facts, used)}",
-        _sentence(uploads["remedy"]) or reason.remedy or ("It is tried again by itself." if passing else ""),
+        f"the store {done} for {rough_duration(lasted)}{why}. {_kept(facts, used)}",
+        _sentence(uploads["remedy"])
+        or reason.remedy
+        or ("Chatlog tries again by itself." if passing else ""),
         since=since,
         count=uploads["waiting_files"],
         raw=uploads["last_error"] or uploads["state"],

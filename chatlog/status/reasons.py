@@ -38,7 +38,7 @@ def _rows(*rows: tuple[str, str, str]) -> _Rows:
 
 
 _SPELLING = "Check the spelling; a channel that was renamed has a new name."
-_GONE = "Remove the room if it is gone for good; until then it is tried again from time to time."
+_GONE = "Remove the room if it is gone for good; until then Chatlog tries it again from time to time."
 _ANONYMOUS = "Read anonymously: leave twitch.username and twitch.oauth out of the configuration."
 _NETWORK = "Look at the network of this machine first, then at the status page of {platform}."
 _BY_HAND = (
@@ -67,7 +67,7 @@ _TWITCH = _rows(
 #: What is on the way, and neither a platform's nor the network's fault; it may quote what others would say.
 _PROXY = _rows(
     (
-        r"\A(?:cannot connect: )?(the proxy .+|what answers at .+ is no HTTP proxy)\Z",
+        r"\A(?:cannot connect: )?(the proxy .+|what answers at .+ is not an HTTP proxy)\Z",
         "{1}",
         "Look at the proxy, and at the variable of the environment that names it.",
     ),
@@ -77,11 +77,11 @@ _KICK = _rows(
     (r"looking up its ids\Z", "its id is being looked up on Kick's site", ""),
     (r"looking up is switched off\Z", "its id is not known, and kick.lookup is switched off", _BY_HAND),
     (r"HTTP 404\b", "Kick knows no channel of that name", _SPELLING),
-    (r"HTTP (401|403)\b|\ba web page", "Kick's site tells programs on this machine nothing", _BY_HAND),
+    (r"HTTP (401|403)\b|\ba web page", "Kick's site refuses programs on this machine", _BY_HAND),
     (r"HTTP 429\b", "Kick's site is asked too often from this address", _BY_HAND),
-    (r"HTTP 5\d\d\b", "Kick's site has an error of its own", _BY_HAND),
+    (r"HTTP 5\d\d\b", "Kick's site has an internal error", _BY_HAND),
     (r"HTTP 3\d\d\b", "Kick's site has moved", _BY_HAND),
-    (r"no (channel )?ids? in (it|the answer)", "Kick's site tells no id of the channel", _BY_HAND),
+    (r"no (channel )?ids? in (it|the answer)", "Kick's site gives no id for the channel", _BY_HAND),
     (r"HTTP \d\d\d\b", "Kick's site gives no answer that can be used", _BY_HAND),
     (r"no answer (in|within) [\d.]+ s", "Kick's site does not answer", _BY_HAND),
     (
@@ -102,13 +102,13 @@ _ROOM = _rows(
         "{platform} does not answer, as for a channel that does not exist",
         _SPELLING,
     ),
-    (r"parted", "{platform} has taken it away", "It is asked for again by itself."),
+    (r"parted", "{platform} has removed Chatlog from it", "Chatlog asks for it again by itself."),
 )
 #: Why there is no connection. What a library said is searched for what can be told from it.
 _CONNECTION = _rows(
     (
         r"login refused|login authentication failed|improperly formatted auth",
-        "{platform} does not take the login",
+        "{platform} refuses the login",
         "Get a new token for twitch.oauth that belongs to twitch.username, or leave both out: reading needs "
         "no account.",
     ),
@@ -224,8 +224,8 @@ _STORE = _rows(
         "Let it pass there.",
     ),
     (
-        r"is no object store|\A30[23]\b|\A[24]\d\d\b.{0,40}\ba web page",
-        "what answers at its address is no object store",
+        r"is not an object store|\A30[23]\b|\A[24]\d\d\b.{0,40}\ba web page",
+        "what answers at its address is not an object store",
         "Look at s3.endpoint, and at what lies between.",
     ),
     (

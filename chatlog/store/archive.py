@@ -15,7 +15,7 @@ def look_at_address(url: str) -> None:
     """Raises StoreError for an address that can be no store's, as somebody typed it."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
-        words = f"{url!r} is no store; write a directory, s3://BUCKET, gs://BUCKET or az://CONTAINER"
+        words = f"{url!r} is not a store; write a directory, s3://BUCKET, gs://BUCKET or az://CONTAINER"
         raise StoreError(words, MISCONFIGURED, "address")
     if not parts.netloc and parts.scheme != "file":
         raise StoreError(f"{url!r} names no bucket; write {parts.scheme}://NAME", MISCONFIGURED, "address")

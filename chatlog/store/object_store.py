@@ -150,7 +150,9 @@ def _endpoint_from_environment() -> str:
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
         if value := os.environ.get(name, "").strip():
             if not value.startswith(("https://", "http://")):
-                raise StoreError(f"{name} in the environment is no address with https:// in front", REFUSED)
+                raise StoreError(
+                    f"{name} in the environment is not an address that begins with https://", REFUSED
+                )
             return value
     return ""
 

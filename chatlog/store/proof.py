@@ -146,7 +146,7 @@ def _prove(asked: Asked, way: Way) -> Proof:
                     True,
                 )
             raise StoreError(
-                f"what answers there is no object store: an object was stored, and {what} was read back",
+                f"what answers there is not an object store: an object was stored, and {what} was read back",
                 MISCONFIGURED,
                 "no object store",
                 NO_STORE,

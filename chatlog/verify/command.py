@@ -32,7 +32,7 @@ def _rooms(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     for value in values:
         platform, slash, channel = value.lower().partition("/")
         if not slash or not platform.isalpha() or not CHANNEL.match(channel):
-            raise click.BadParameter(f"{value[:80]!r} is no room; write it like twitch/shroud", ctx, param)
+            raise click.BadParameter(f"{value[:80]!r} is not a room; write it like twitch/shroud", ctx, param)
         rooms.append((platform, channel))
     return tuple(rooms)
 

@@ -24,7 +24,7 @@ KINDS = {
     ),
     "missing-manifest": ("manifest is missing", "manifests are missing"),
     "invalid-manifest": ("manifest is damaged", "manifests are damaged"),
-    "invalid-line": ("line is no record", "lines are no records"),
+    "invalid-line": ("line is not a record", "lines are not records"),
     "duplicate": ("record is there more than once", "records are there more than once"),
 }
 

@@ -43,9 +43,9 @@ def check(line: bytes, platform: str, channel: str) -> Record:
         raise NotARecord("other keys than those of a record, or in another order")
     for key in BASIC_KEYS:
         if type(record[key]) is not str:
-            raise NotARecord(f"{key} is no text")
+            raise NotARecord(f"{key} is not text")
     if not is_timestamp(record["timestamp"]):
-        raise NotARecord("timestamp is no time")
+        raise NotARecord("timestamp is not a time")
     if record["channel"] != channel:
         raise NotARecord("a record of another channel")
     return record
@@ -54,15 +54,15 @@ def check(line: bytes, platform: str, channel: str) -> Record:
 def _check_full(record: Record, platform: str) -> None:
     for key in KEYS[5:10]:
         if type(record[key]) is not str:
-            raise NotARecord(f"{key} is no text")
+            raise NotARecord(f"{key} is not text")
     if type(record["details"]) is not dict:
-        raise NotARecord("details is no object")
+        raise NotARecord("details is not an object")
     if record["type"] not in TYPES:
         raise NotARecord("an unknown type")
     if record["platform"] != platform:
         raise NotARecord("a record of another platform")
     if not is_timestamp(record["received"]):
-        raise NotARecord("received is no time")
+        raise NotARecord("received is not a time")
     if record["type"] == "gap":
         details = record["details"]
         if not is_timestamp(details.get("from")) or not is_timestamp(details.get("to")):

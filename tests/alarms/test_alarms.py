@@ -110,7 +110,7 @@ class LineTests(AlarmCase):
         self.assertTrue(310 <= self.scene.now() - since <= 320, self.scene.now() - since)
         self.assertRegex(
             alarm.pop("text"),
-            r"\Athe store refuses files for 5 min: it does not permit the upload\. 7 files wait on the disk",
+            r"\Athe store has refused files for 5 min: it does not permit the upload\. 7 files wait on",
         )
         self.assertIn("Let the credentials write", alarm.pop("remedy"))
         self.assertEqual(
@@ -196,8 +196,8 @@ class RoomTests(AlarmCase):
         self.assertEqual(
             line,
             "ROOM_REFUSED: twitch: 500 rooms of 600 are refused: room0, room1, room2, room3, room4 (Twitch "
-            "has suspended the channel) and 495 more. Remove the room if it is gone for good; until then it "
-            "is tried again from time to time. [msg_channel_suspended]",
+            "has suspended the channel) and 495 more. Remove the room if it is gone for good; until then "
+            "Chatlog tries it again from time to time. [msg_channel_suspended]",
         )
 
     def test_growing(self) -> None:
@@ -231,7 +231,7 @@ class RoomTests(AlarmCase):
         self.assertEqual(self.told(), [("begins", "ROOM_UNIDENTIFIED", "kick")])
         self.assertEqual(
             self.alarms.active()[0]["text"],
-            "1 room of 601 cannot be joined: streamer (Kick's site tells programs on this machine nothing)",
+            "1 room of 601 cannot be joined: streamer (Kick's site refuses programs on this machine)",
         )
         del self.scene.missing["kick"]["streamer"]
         self.scene.advance(40)

@@ -145,7 +145,7 @@ class ErrorTests(SynchronousTestCase):
     def test_somebody_else(self) -> None:
         """What is no answer of a Chatlog is no traceback."""
         for body in (b"<html>", b"[]", b"{}", b'{"platforms": 1}', b"", b"[" * 100_000, b"\xff"):
-            self.assertIn("no Chatlog", self.said(Answered(body=body)), body[:10])
+            self.assertIn("not Chatlog", self.said(Answered(body=body)), body[:10])
         self.assertEqual(self.said(Answered(500, b"oh")), "127.0.0.1:8080: HTTP 500")
         for body in (b"{}", b"[1]", b'{"rooms": {}}'):
             self.assertRaises(ApiError, Answered(body=body).client().rooms)

@@ -87,7 +87,7 @@ class DescribeTests(SynchronousTestCase):
         def said(**changes: Any) -> str:
             return describe(replace(Settings(kick=kick), **changes))
 
-        page = "# A page tells how the recorder is at http://127.0.0.1:8080/.\n"
+        page = "# The status page is at http://127.0.0.1:8080/.\n"
         self.assertIn("go to the directory archive, as they are, 2 at a time", said())
         self.assertIn(page, said())
         self.assertNotIn("A page", said(http=HttpSettings(None)))
@@ -105,11 +105,11 @@ class DescribeTests(SynchronousTestCase):
             channels = tuple(KickChannel(f"r{n}", n + 1 if known else None) for n in range(rooms))
             return describe(Settings(kick=KickSettings(channels, rooms_per_connection=each)))
 
-        self.assertIn("Kick: all 100 rooms are asked for within 2 s of the start", said(100, True))
-        self.assertIn("Kick: all 99 rooms are asked for as soon as", said(99, True))
-        self.assertIn("Kick: all 100 rooms are asked for within 35 s of the start", said(100, False))
-        self.assertIn("Kick: all 61 rooms are asked for within 2 min of the start", said(61, True, 1))
-        self.assertIn("Kick: all 60 rooms are asked for within 118 s of the start", said(60, True, 1))
+        self.assertIn("Kick: all 100 rooms are requested within 2 s of the start", said(100, True))
+        self.assertIn("Kick: all 99 rooms are requested as soon as", said(99, True))
+        self.assertIn("Kick: all 100 rooms are requested within 35 s of the start", said(100, False))
+        self.assertIn("Kick: all 61 rooms are requested within 2 min of the start", said(61, True, 1))
+        self.assertIn("Kick: all 60 rooms are requested within 118 s of the start", said(60, True, 1))
 
     def test_time_to_join(self) -> None:
         """The time until all rooms are asked for follows from the JOIN limit, or from the connections
@@ -119,12 +119,12 @@ class DescribeTests(SynchronousTestCase):
             channels = tuple(f"r{n}" for n in range(rooms))
             return describe(Settings(twitch=TwitchSettings(channels, joins_per_10s=joins)))
 
-        self.assertIn("the room is asked for as soon as the connection stands", said(1, 20))
-        self.assertIn("all 20 rooms are asked for as soon as the connection stands", said(20, 20))
-        self.assertIn("all 21 rooms are asked for within 11 s of the start", said(21, 20))
-        self.assertIn("all 1000 rooms are asked for within 9 min of the start", said(1000, 20))
+        self.assertIn("the room is requested as soon as there is a connection", said(1, 20))
+        self.assertIn("all 20 rooms are requested as soon as there is a connection", said(20, 20))
+        self.assertIn("all 21 rooms are requested within 11 s of the start", said(21, 20))
+        self.assertIn("all 1000 rooms are requested within 9 min of the start", said(1000, 20))
         self.assertIn("1000 rooms on 12 connections", said(1000, 20))
-        self.assertIn("all 1000 rooms are asked for within 22 s of the start", said(1000, 2000))
+        self.assertIn("all 1000 rooms are requested within 22 s of the start", said(1000, 2000))
 
     def test_figures_are_those_of_the_recorder(self) -> None:
         """The limits that the sentences are made of are the ones that the sources keep to."""

@@ -78,9 +78,9 @@ DOORS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 REFUSED: tuple[tuple[str, str], ...] = (
-    ("s3.example.net", "no address with https://"),
-    ("ftp://s3.example.net", "no address with https://"),
-    ("https://", "no address with https://"),
+    ("s3.example.net", "not an address that begins with https://"),
+    ("ftp://s3.example.net", "not an address that begins with https://"),
+    ("https://", "not an address that begins with https://"),
     ("https://s.example.net?x=1", "leave out"),
     ("https://a:b@s.example.net", "leave out"),
     ("https://s3.console.aws.amazon.com/s3/buckets/logs", "https://s3.REGION.amazonaws.com"),

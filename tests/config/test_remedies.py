@@ -80,9 +80,9 @@ FILES: dict[bytes, str] = {
     SHORT.encode("utf-16-le"): "UTF-16",
     SHORT.encode("utf-16-be"): "UTF-16",
     SHORT.encode("utf-32"): "UTF-32",
-    b"\x7fELF\x02\x01\x01" + bytes(100): "no text",
-    b"\x1f\x8b\x08\x00\x00": "no text",
-    b"\x89PNG\r\n\x1a\n": "no text",
+    b"\x7fELF\x02\x01\x01" + bytes(100): "not text",
+    b"\x1f\x8b\x08\x00\x00": "not text",
+    b"\x89PNG\r\n\x1a\n": "not text",
 }
 
 

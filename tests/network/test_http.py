@@ -225,4 +225,4 @@ class ProxyTests(HttpCase):
         request = client.getter(100, LONGEST)("http://a.example/path")
         protocol, _ = self.connected()
         protocol.dataReceived(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
-        self.assertIn("the proxy 192.0.2.7:3128 does not take the login in http_proxy", self.why(request))
+        self.assertIn("the proxy 192.0.2.7:3128 refuses the login in http_proxy", self.why(request))

@@ -157,7 +157,7 @@ class RefusedTests(SynchronousTestCase):
         """Each is one sentence that names the variable and what to write, and holds no password."""
         for text, part in (
             ("socks5://ann:word@p:1", "SOCKS"),
-            ("ftp://ann:word@p:1", "no address of an HTTP proxy"),
+            ("ftp://ann:word@p:1", "not the address of an HTTP proxy"),
             ("http://", "names no server"),
             ("http://ann:word@p:0", "names no server"),
             ("http://ann:word@p:port", "cannot be read"),

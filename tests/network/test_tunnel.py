@@ -112,9 +112,9 @@ class RefusedTests(TunnelCase):
             (b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>", "cannot reach a.example:6697 (502 Bad Gateway)"),
             (b"HTTP/1.1 504\r\n\r\n", "cannot reach a.example:6697 (504)"),
             (b"HTTP/1.1 301 \x1b[31m\xff\r\n\r\n", "does not connect to a.example:6697 (301"),
-            (b"HTTP/1.1 20 OK\r\n\r\n", "is no HTTP proxy"),
-            (b"SSH-2.0-OpenSSH_9.6\r\n", "is no HTTP proxy"),
-            (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * ANSWER_LIMIT, "is no HTTP proxy"),
+            (b"HTTP/1.1 20 OK\r\n\r\n", "is not an HTTP proxy"),
+            (b"SSH-2.0-OpenSSH_9.6\r\n", "is not an HTTP proxy"),
+            (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * ANSWER_LIMIT, "is not an HTTP proxy"),
             (b"", "closed the connection"),
         ):
             self.setUp()

@@ -68,13 +68,13 @@ class SearchTests(CommandTestCase):
             (("search",), "what to look for"),
             (("search", "x", "--since", "soon"), "'soon' is not a time"),
             (("search", "x", "--since", DAY, "--until", "2025-12-28"), "not later"),
-            (("search", "(", "--regex"), "no pattern"),
+            (("search", "(", "--regex"), "not a pattern"),
             (
                 ("search", "hello", "--type", "bann"),
                 "--type: 'bann' is not a kind of record; there are action,",
             ),
             (("search", "x", "--room", "twitch/b"), "there is twitch/a"),
-            (("search", "x", "--room", "https://example.com/a"), "no address"),
+            (("search", "x", "--room", "https://example.com/a"), "not an address"),
             (("log", "a", "2025-13-01"), "is not a time"),
             (("user", "ann"), "twitch/NAME"),
             (("export", "a", "--offset", "soon"), "--offset"),
@@ -86,7 +86,10 @@ class SearchTests(CommandTestCase):
 
     def test_addresses_of_no_store(self) -> None:
         """They are refused before anything is connected to, and it is said what would be one."""
-        for address, words in (("http://x", "is no store; write a directory, s3://"), ("s3://", "no bucket")):
+        for address, words in (
+            ("http://x", "is not a store; write a directory, s3://"),
+            ("s3://", "no bucket"),
+        ):
             result = CliRunner().invoke(commands, ["search", "hello", "--archive", address])
             self.assertEqual(result.exit_code, 2)
             self.assertRegex(result.stderr, rf"\A--archive: '{address}' .*{words}.*\n\Z")

@@ -323,7 +323,7 @@ class EndingTests(TableCase):
         """Where another trouble has taken its place, that is what is said; but not that of another
         platform."""
         over = Condition("PLATFORM_DOWN", "critical", "no connection", subject="kick")
-        other = Condition("LOGIN_REFUSED", "critical", "Twitch does not take the login", subject="twitch")
+        other = Condition("LOGIN_REFUSED", "critical", "Twitch refuses the login", subject="twitch")
         facts: dict[str, Any] = self.scene.facts()
         self.assertNotIn("login", ending(over, facts, [other]))
         self.assertIn("login", ending(over, facts, [replace(other, subject="kick")]))

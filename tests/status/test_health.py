@@ -181,7 +181,7 @@ class ReadyTests(HealthCase):
         self.assertLessEqual(self.seconds_until(False, self.ready), 60)
         [failing] = self.ready().failing
         self.assertEqual(failing.part, "store")
-        self.assertRegex(failing.reason, r"\Athe store refuses files for \d+ s: it does not permit")
+        self.assertRegex(failing.reason, r"\Athe store has refused files for \d+ s: it does not permit")
         self.scene.uploads.state = "ok"
         self.assertLessEqual(self.seconds_until(True, self.ready), 6)
 

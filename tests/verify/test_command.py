@@ -68,15 +68,15 @@ class StatusTests(CommandCase):
             (["/nowhere"], "there is no directory '/nowhere'"),
             (["--config", "/nowhere.yaml"], "there is no such file"),
             (["--config", config], "Twitch login"),
-            ([plain, "--room", "shroud"], "no room"),
-            ([plain, "--room", "twitch/../x"], "no room"),
+            ([plain, "--room", "shroud"], "not a room"),
+            ([plain, "--room", "twitch/../x"], "not a room"),
             (
                 [plain, "--since", "yesterday"],
                 "'--since': 'yesterday' is not a day; write it like 2025-12-29",
             ),
             ([plain, "--since", "2025-12-30", "--until", "2025-12-29"], "later"),
             (["file://relative"], "cannot look"),
-            (["ftp://x/y"], "'ftp://x/y' is no store; write a directory, s3://BUCKET"),
+            (["ftp://x/y"], "'ftp://x/y' is not a store; write a directory, s3://BUCKET"),
             (["s3://"], "'s3://' names no bucket; write s3://NAME"),
         ):
             result = self.call(*arguments)
