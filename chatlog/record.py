@@ -176,7 +176,8 @@ _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 @lru_cache(maxsize=256)
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+    # Not strftime, which writes the year 999 with three digits.
+    return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()}."
 
 
 #: Milliseconds of 0001-01-01 and 9999-12-31, the years that RFC 3339 can write.

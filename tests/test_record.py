@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.record import TooDeep, from_json, from_json_closely, from_json_exactly, to_line
+from chatlog.record import TooDeep, from_json, from_json_closely, from_json_exactly, rfc3339, to_line
 
 #: Anything that JSON can hold, halves of surrogate pairs included.
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
@@ -19,6 +20,20 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=12,
 )
+
+
+class TimeTests(SynchronousTestCase):
+    def test_years(self) -> None:
+        """Every year has four digits, so that times can be read again, and sort as text."""
+        for milliseconds, text in (
+            (-62135596800000, "0001-01-01T00:00:00.000Z"),
+            (-30610224000001, "0999-12-31T23:59:59.999Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (1767004245123, "2025-12-29T10:30:45.123Z"),
+            (253402300799999, "9999-12-31T23:59:59.999Z"),
+        ):
+            self.assertEqual(rfc3339(milliseconds), text)
+            self.assertEqual(round(datetime.fromisoformat(text).timestamp() * 1000), milliseconds)
 
 
 class CodecTests(SynchronousTestCase):

@@ -429,6 +429,12 @@ class PublicKindsTests(SynchronousTestCase):
             found = record(frame(name, payload))
             self.assertEqual((found["id"], found["timestamp"]), ("", RECEIVED), name)
 
+    def test_times_of_long_ago(self) -> None:
+        """A number that is a time before the year 1000 is no trouble, and not the event's."""
+        for name in ("ChatroomUpdatedEvent", "SubscriptionEvent", "GoalUpdatedEvent", "SomethingNew"):
+            payload = {"created_at": -30610224001, "updated_at": -30610224001}
+            self.assertEqual(record(frame(name, payload))["timestamp"], RECEIVED, name)
+
     def test_update_times(self) -> None:
         """When an object was updated is the time of the event that tells it."""
         now = {"created_at": "2025-01-02T03:04:05Z", "updated_at": "2026-02-03T05:05:06.25+01:00"}
