@@ -15,6 +15,10 @@ RETRYING = "retrying"
 CLOCK_WRONG = "clock wrong"
 #: Seconds by which the clocks may differ.
 CLOCK_LIMIT = 10.0
+#: Free bytes with which a disk that takes nothing lacks something else than bytes.
+_MUCH = 16_000_000
+#: Seconds after which the free bytes have been measured since.
+_MEASURED = 30.0
 
 
 def machine_rules(facts: Facts, observed: Observed, settings: Settings) -> Iterator[Condition]:
@@ -87,6 +91,12 @@ def _disk(facts: Facts, settings: Settings) -> Iterator[Condition]:
         return
     reason = of_disk(raw)
     since = spool["trouble_since"] or facts["now"]
+    if "no space left" in raw.lower() and spool["free_bytes"] > _MUCH and facts["now"] - since > _MEASURED:
+        # The system has one word for all that may be used up.
+        reason = reason._replace(
+            remedy=f"{rough_size(spool['free_bytes'])} are free there, so it may be inodes that have run out "
+            "(df -i): remove small files, or put recorder.directory on another disk."
+        )
     all_of_it = bool(spool["fatal"]) or is_full(raw)
     state = _not_written(since, facts["now"], reason.words, all_of_it)
     held = f"messages wait in memory, {rough_size(spool['buffered_bytes'])} of "

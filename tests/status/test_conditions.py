@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import Any
 
@@ -295,6 +296,20 @@ class DiskTests(TableCase):
         self.scene.advance(5)
         self.assertEqual(self.headline(), ("ok", "Recording all 4 rooms"))
         self.assertEqual(self.scene.room("room1")["coverage_today"], 1.0)
+
+    def test_no_inodes(self) -> None:
+        """Where a disk that takes nothing has room all the same, inodes are what to look at."""
+
+        def refuse(operation: str, path: str) -> None:
+            if operation in ("create", "write"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.scene.recording.files.rule = refuse
+        self.scene.say("room0")
+        for seconds, told in ((10, False), (30, True)):
+            self.scene.advance(seconds)
+            self.assertIn("the disk is full", self.headline()[1])
+            self.assertEqual("df -i" in self.scene.facts()["conditions"][0]["remedy"], told)
 
     def test_full_spool(self) -> None:
         """A spool at its own limit is told as such."""
