@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -16,13 +14,14 @@ from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
 from chatlog.archive.people import facts_of, person_of
 from chatlog.archive.reader import LAST, Question
-from chatlog.archive.reader import Answer as Records
 from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.archive_http.day_book import DayBook, DayOfRoom
 from chatlog.archive_http.facts import Budget
 from chatlog.archive_http.pages import Page, page, parsed_place
 from chatlog.archive_http.ranges import Range, asked_range
 from chatlog.archive_http.rooms import Rooms
+from chatlog.archive_http.search import Search
+from chatlog.archive_http.shapes import gap_facts, time_text
 from chatlog.http.answers import Answer, json_answer
 from chatlog.status.natural import natural
 
@@ -31,11 +30,7 @@ MOST, PAGE = 1000, 100
 #: Rooms that one search looks at, and bytes that one request reads.
 ROOMS = 200
 MOST_BYTES = 4 << 30
-#: Bytes that are read of a room at least, however many rooms there are.
-_LEAST_SHARE = 20_000
 DAY = 86400.0
-#: A search looks at so many seconds first, and at twice as many each time, up to the longest.
-_WINDOW, _LONGEST_WINDOW = DAY, 32 * DAY
 NDJSON = "application/x-ndjson"
 
 
@@ -98,9 +93,9 @@ class OwnApi:
             "state": self._state(room, range, report),
             "older": str(found.older) if found.older else None,
             "newer": str(found.newer) if found.newer else None,
-            "gaps": [_gap(gap) for gap in _of_page(found, report.gaps)],
+            "gaps": [gap_facts(gap) for gap in _of_page(found, report.gaps)],
             "unread": len(report.unread),
-            "partial": _time(report.reached),
+            "partial": time_text(report.reached),
         }
         head = orjson.dumps(facts)[:-1] + b',"records":['
         return Answer(200, head + b",".join(_whole(found.records)) + b"]}\n", "application/json")
@@ -152,7 +147,7 @@ class OwnApi:
         now = self._now()
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
         range = asked_range(asked.query, now) or Range(now - 30 * DAY, now + 60.0)
-        search = _Search(asked, rooms, range, wanted, _is_newest(asked, "newest"), limit, self._most)
+        search = Search(asked, rooms, range, wanted, _is_newest(asked, "newest"), limit, self._most)
         # A pattern that makes no sense is told before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)
@@ -169,120 +164,6 @@ class OwnApi:
                 continue
             found.append(self._rooms.named(place if slash else platform or "twitch", bare.lstrip("#")))
         return list(dict.fromkeys(found))
-
-
-class _Search:
-    """One search while it is made."""
-
-    def __init__(
-        self,
-        asked: Asked,
-        rooms: list[Room],
-        range: Range,
-        wanted: Filter,
-        newest: bool,
-        limit: int,
-        most: int,
-    ) -> None:
-        self._asked = asked
-        self._rooms = rooms
-        self._range = range
-        self._filter = wanted
-        self._newest = newest
-        self._limit = limit
-        self._most = most
-        self._at = range.until if newest else range.since
-        self._edge: str | None = None
-        self._found = self._unread = 0
-        self._gaps: list[tuple[Room, Gap]] = []
-
-    def progress(self) -> bytes:
-        """How far it has come."""
-        facts = {"at": _time(self._at), "bytes": self._asked.work.bytes, "found": self._found}
-        return orjson.dumps({"progress": facts}) + b"\n"
-
-    def lines(self) -> Iterator[bytes]:
-        """Records, progress, the end."""
-        yield self.progress()
-        stopped: str | None = None
-        last: Found | None = None
-        for window in self._windows():
-            with closing(self._of(window)) as records:
-                for found in records:
-                    if last is not None and self._found == self._limit:
-                        # The records of that very millisecond come again, and none is left out.
-                        edge = lines.seconds(last.time)
-                        stopped = _time(edge + 0.001 if self._newest else edge)
-                        break
-                    last = found
-                    self._found += 1
-                    yield b'{"record":' + found.line + b"}\n"
-            if stopped is None:
-                stopped = self._edge
-            self._at = window.since if self._newest else window.until
-            if stopped is None and self._asked.work.bytes > self._most and self._is_before_the_end():
-                stopped = _time(self._at)
-            if stopped is not None:
-                break
-        yield self._end(stopped)
-
-    def _is_before_the_end(self) -> bool:
-        return self._at > self._range.since if self._newest else self._at < self._range.until
-
-    def _windows(self) -> Iterator[Range]:
-        length = _WINDOW
-        since, until = self._range
-        while since < until:
-            if self._newest:
-                start = max(since, until - length)
-                yield Range(start, until)
-                until = start
-            else:
-                end = min(until, since + length)
-                yield Range(since, end)
-                since = end
-            length = min(2 * length, _LONGEST_WINDOW)
-
-    def _of(self, window: Range) -> Generator[Found, None, None]:
-        answers: list[tuple[Room, Records]] = []
-        share = max(_LEAST_SHARE, (self._most - self._asked.work.bytes) // max(1, len(self._rooms)))
-        for room in self._rooms:
-            wanted = Question(room, *window, self._filter, self._newest, share)
-            answers.append((room, self._asked.work.ask(wanted)))
-        streams = [iter(answer) for _, answer in answers]
-        try:
-            for found in heapq.merge(*streams, key=lambda found: found.time, reverse=self._newest):
-                self._edge = self._edge_of(answers)
-                if self._edge is not None and self._is_beyond(found.time, self._edge):
-                    break
-                yield found
-            self._edge = self._edge_of(answers)
-        finally:
-            for stream in streams:
-                stream.close()  # type: ignore[attr-defined]
-            for room, answer in answers:
-                self._asked.work.done(answer)
-                self._unread += len(answer.report.unread)
-                self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
-
-    def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
-        """Up to where every room was looked at, if one of them was not to its end."""
-        edges = [at for _, answer in answers if (at := answer.report.reached) is not None]
-        return _time(max(edges) if self._newest else min(edges)) if edges else None
-
-    def _is_beyond(self, time: bytes, edge: str) -> bool:
-        return time < edge.encode("ascii") if self._newest else time >= edge.encode("ascii")
-
-    def _end(self, stopped: str | None) -> bytes:
-        name = "to" if self._newest else "from"
-        facts = {
-            "found": self._found,
-            "bytes": self._asked.work.bytes,
-            "next": {name: stopped} if stopped else None,
-            "unread": self._unread,
-            "gaps": [{"room": "/".join(room), **_gap(gap)} for room, gap in self._gaps],
-        }
-        return orjson.dumps({"end": facts}) + b"\n"
 
 
 def _filter(asked: Asked) -> Filter:
@@ -325,16 +206,6 @@ def _of_page(found: Page, gaps: list[Gap]) -> list[Gap]:
     return [gap for gap in gaps if gap.until >= start and (gap.since <= last or found.newer is None)][:MOST]
 
 
-def _gap(gap: Gap) -> dict[str, Any]:
-    return {
-        "from": _time(gap.since),
-        "to": _time(gap.until),
-        "seconds": round(gap.seconds, 3),
-        "reason": gap.reason,
-        "backfilled": gap.backfilled,
-    }
-
-
 def _day_row(day: str, facts: DayOfRoom, finished: bool) -> dict[str, Any]:
     coverage = facts.coverage
     return {
@@ -346,7 +217,3 @@ def _day_row(day: str, facts: DayOfRoom, finished: bool) -> dict[str, Any]:
         "reasons": list(facts.reasons),
         "finished": finished,
     }
-
-
-def _time(at: float | None) -> str | None:
-    return None if at is None else lines.time_bytes(at).decode("ascii")

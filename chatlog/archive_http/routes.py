@@ -30,6 +30,7 @@ _DATE = r"(?P<year>[0-9]{4})/(?P<month>[0-9]{1,2})"
 _DAY = rf"{_DATE}/(?P<day>[0-9]{{1,2}})"
 _OWN = "/api/v1/archive"
 _ROOM = rf"{_OWN}/rooms/(?P<platform>twitch|kick)/(?P<name>[^/]+)"
+_SLOW = re.compile(rf"{_OWN}/(?:search|users/.*)\Z|.*/(?:search|stats|random)\Z|/namehistory/.*")
 _RECENT = re.compile(r"(?:/kick)?/api/v2/recent-messages/(?P<channel>[^/]+)\Z")
 _INDEX = (
     "A chatlog archive.\n\n"
@@ -41,10 +42,11 @@ _INDEX = (
 
 class Route(NamedTuple):
     """What a path leads to. ``for_clients``: of the APIs that pages of other sites may read, whose errors are
-    one line of text."""
+    one line of text. ``slow``: it looks through more than a month."""
 
     handle: Handler
     for_clients: bool
+    slow: bool
 
 
 Groups = dict[str, str | None]
@@ -56,10 +58,11 @@ class Routes:
     def __init__(self, archive: Archive, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
         self._now = now
         self._rooms = Rooms(archive, now)
-        self._logs = Logs(archive, now, most_bytes)
+        days = DayBook(archive.store, now)
+        self._logs = Logs(archive, days, now, most_bytes)
         self._facts = Facts(self._rooms, now, most_bytes=most_bytes // 2)
         self._recent = RecentMessages(self._rooms, now)
-        self._own = OwnApi(self._rooms, DayBook(archive.store, now), now, most_bytes)
+        self._own = OwnApi(self._rooms, days, now, most_bytes)
         self._compatible: list[tuple[re.Pattern[str], Callable[[Asked, str, Groups], Answer | Stream]]] = [
             (re.compile(pattern + r"\Z"), handle)
             for pattern, handle in (
@@ -102,24 +105,26 @@ class Routes:
 
     def find(self, path: str) -> Route | None:
         """What answers a path; None if nothing does."""
+        slow = bool(_SLOW.match(path.removeprefix("/kick")))
         for pattern, own in self._own_routes:
             if match := pattern.match(path):
                 groups = match.groupdict()
-                return Route(lambda asked, own=own, groups=groups: own(asked, groups), False)  # type: ignore[misc]
+                return Route(lambda asked, own=own, groups=groups: own(asked, groups), False, slow)  # type: ignore[misc]
         platform = "kick" if path.startswith("/kick/") else "twitch"
         if match := _RECENT.match(path):
             channel = match["channel"]
-            return Route(lambda asked: self._recent.answer(asked, platform, channel), True)
+            return Route(lambda asked: self._recent.answer(asked, platform, channel), True, False)
         path = path.removeprefix("/kick") if platform == "kick" else path
         path = path.rstrip("/") or "/"
         for pattern, handle in self._compatible:
             if match := pattern.match(path):
                 groups = match.groupdict()
                 if path != path.lower():
-                    return Route(lambda asked: _to_lower_case(asked, platform, path), True)
+                    return Route(lambda asked: _to_lower_case(asked, platform, path), True, False)
                 return Route(
                     lambda asked, handle=handle, groups=groups: handle(asked, platform, groups),  # type: ignore[misc]
                     True,
+                    slow,
                 )
         return None
 

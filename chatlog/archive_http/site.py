@@ -98,7 +98,12 @@ class Root(Resource):
             return _with(busy, {**headers, "Retry-After": "5"})
         asked = _asked(request, Work(self._reader))
         self._desk.start(
-            request, asked, route.handle, lambda failure: self._failed(failure, route.for_clients), headers
+            request,
+            asked,
+            route.handle,
+            lambda failure: self._failed(failure, route.for_clients),
+            headers,
+            route.slow,
         )
         return None
 

@@ -27,6 +27,9 @@ from chatlog.http.requests import send
 
 #: Requests that read at the same time. More are told to come again.
 AT_ONCE = 32
+#: Threads that read for them; as many again for those that look through whole archives, so that nobody who
+#: only wants a day waits for these.
+THREADS = 8
 #: Seconds for which a client may take nothing.
 STALLED = 30.0
 _LOOK_EVERY = 1.0
@@ -91,12 +94,13 @@ def packed(chunks: Iterator[bytes], packing: _Packing | None) -> Iterator[bytes]
 
 
 class Desk:
-    """Runs handlers in threads, so many at a time."""
+    """Runs handlers in ``threads``, or in those for what is ``slow``, ``most`` of both together."""
 
     _log = Logger()
 
-    def __init__(self, threads: Threads, clock: IReactorTime, most: int = AT_ONCE) -> None:
+    def __init__(self, threads: Threads, slow: Threads, clock: IReactorTime, most: int = AT_ONCE) -> None:
         self._threads = threads
+        self._slow = slow
         self._clock = clock
         self._most = most
         self._running: set[Delivery] = set()
@@ -118,19 +122,17 @@ class Desk:
         handle: Callable[[Asked], Answer | Stream],
         failed: Callable[[Failure], Answer | None],
         headers: dict[str, str],
+        slow: bool = False,
     ) -> None:
         """Answer a request by ``handle``; ``failed`` says what its exceptions are answered with.
         ``headers`` go with every answer."""
-        delivery = Delivery(self, request, asked.work, failed, headers)
+        threads = self._slow if slow else self._threads
+        delivery = Delivery(self, threads, request, asked.work, failed, headers)
         self._running.add(delivery)
         request.notifyFinish().addBoth(lambda _: delivery.over())
         if not self._look.running:
             self._look.start(_LOOK_EVERY, now=False)
         delivery.run(lambda: handle(asked))
-
-    def run(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """In a thread."""
-        return self._threads.run(function)
 
     def seconds(self) -> float:
         """The clock."""
@@ -163,12 +165,14 @@ class Delivery:
     def __init__(
         self,
         desk: Desk,
+        threads: Threads,
         request: Any,
         work: Work,
         failed: Callable[[Failure], Answer | None],
         headers: dict[str, str],
     ) -> None:
         self._desk = desk
+        self._threads = threads
         self._request = request
         self._work = work
         self._failed = failed
@@ -181,7 +185,7 @@ class Delivery:
     def run(self, make: Callable[[], Answer | Stream]) -> None:
         """Make the answer."""
         self._busy = True
-        self._desk.run(make).addCallbacks(self._made, self._broke)
+        self._threads.run(make).addCallbacks(self._made, self._broke)
 
     # -- what threads bring --------------------------------------------------------------------------
 
@@ -228,7 +232,7 @@ class Delivery:
         if self._busy or self._over or self._paused_at is not None or chunks is None:
             return
         self._busy = True
-        self._desk.run(lambda: next(chunks, None)).addCallbacks(self._chunk, self._broke)
+        self._threads.run(lambda: next(chunks, None)).addCallbacks(self._chunk, self._broke)
 
     def _chunk(self, chunk: bytes | None) -> None:
         self._busy = False
@@ -271,7 +275,7 @@ class Delivery:
         if chunks is None:
             self._desk.finished(self)
             return
-        closing = self._desk.run(chunks.close)  # type: ignore[attr-defined]
+        closing = self._threads.run(chunks.close)  # type: ignore[attr-defined]
         closing.addErrback(lambda _: None)
         closing.addCallback(lambda _: self._desk.finished(self))
 

@@ -14,9 +14,10 @@ from twisted.python import usage
 
 from chatlog import logs, signals
 from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive_http.memory import share_arenas
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
-from chatlog.archive_http.streaming import AT_ONCE, Desk
+from chatlog.archive_http.streaming import THREADS, Desk
 from chatlog.config import config
 from chatlog.config.settings import HttpSettings, Settings
 from chatlog.http.server import HttpServer, Words
@@ -68,8 +69,10 @@ class ArchiveServer(MultiService):
     def __init__(self, archive: Archive, settings: HttpSettings, reactor: Any, options: Any = None) -> None:
         super().__init__()
         self._options = options
-        self._threads = OwnedThreads("archive", AT_ONCE, reactor.callFromThread)
-        self.desk = Desk(self._threads, reactor)
+        deliver = reactor.callFromThread
+        quick, slow = (OwnedThreads(name, THREADS, deliver) for name in ("archive", "search"))
+        self._pools = quick, slow
+        self.desk = Desk(quick, slow, reactor)
         root = Root(Routes(archive, time.time), archive.reader, self.desk, settings, archive.store.describe)
         self.http = HttpServer(settings, reactor, root, WORDS)
         self.http.setServiceParent(self)
@@ -82,7 +85,8 @@ class ArchiveServer(MultiService):
     def stopService(self) -> Deferred[None]:
         stopped: Deferred[None] = super().stopService()
         self.desk.stop()
-        self._threads.stop()
+        for pool in self._pools:
+            pool.stop()
         return stopped
 
 
@@ -96,6 +100,7 @@ def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
         reactor.seconds = time.monotonic
         # There is nothing to read again: what it serves, it reads at every question.
         reactor.callWhenRunning(signals.Running(reactor, lambda: None).take)
+    share_arenas()
     settings: Settings = options.settings
     listen = options["listen"] or settings.archive.listen or LISTEN
     try:

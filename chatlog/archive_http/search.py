@@ -1,0 +1,142 @@
+"""A search over rooms, as lines that are made while they are sent."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator, Iterator
+from contextlib import closing
+
+import orjson
+
+from chatlog.archive import lines
+from chatlog.archive.gaps import Gap
+from chatlog.archive.matching import Filter
+from chatlog.archive.ordering import Found
+from chatlog.archive.parts import Room
+from chatlog.archive.reader import Answer as Records
+from chatlog.archive.reader import Question
+from chatlog.archive_http.asked import Asked
+from chatlog.archive_http.ranges import Range
+from chatlog.archive_http.shapes import gap_facts, time_text
+
+DAY = 86400.0
+#: A search looks at so many seconds first, and at twice as many each time, up to the longest.
+_WINDOW, _LONGEST_WINDOW = DAY, 32 * DAY
+#: Bytes that are read of a room at least, however many rooms there are.
+_LEAST_SHARE = 20_000
+#: Gaps that the end of a search names.
+MOST = 1000
+
+
+class Search:
+    """One search while it is made."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        rooms: list[Room],
+        range: Range,
+        wanted: Filter,
+        newest: bool,
+        limit: int,
+        most: int,
+    ) -> None:
+        self._asked = asked
+        self._rooms = rooms
+        self._range = range
+        self._filter = wanted
+        self._newest = newest
+        self._limit = limit
+        self._most = most
+        self._at = range.until if newest else range.since
+        self._edge: str | None = None
+        self._found = self._unread = 0
+        self._gaps: list[tuple[Room, Gap]] = []
+
+    def progress(self) -> bytes:
+        """How far it has come."""
+        facts = {"at": time_text(self._at), "bytes": self._asked.work.bytes, "found": self._found}
+        return orjson.dumps({"progress": facts}) + b"\n"
+
+    def lines(self) -> Iterator[bytes]:
+        """Records, progress, the end."""
+        yield self.progress()
+        stopped: str | None = None
+        last: Found | None = None
+        for window in self._windows():
+            with closing(self._of(window)) as records:
+                for found in records:
+                    if last is not None and self._found == self._limit:
+                        # The records of that very millisecond come again, and none is left out.
+                        edge = lines.seconds(last.time)
+                        stopped = time_text(edge + 0.001 if self._newest else edge)
+                        break
+                    last = found
+                    self._found += 1
+                    yield b'{"record":' + found.line + b"}\n"
+            if stopped is None:
+                stopped = self._edge
+            self._at = window.since if self._newest else window.until
+            if stopped is None and self._asked.work.bytes > self._most and self._is_before_the_end():
+                stopped = time_text(self._at)
+            if stopped is not None:
+                break
+        yield self._end(stopped)
+
+    def _is_before_the_end(self) -> bool:
+        return self._at > self._range.since if self._newest else self._at < self._range.until
+
+    def _windows(self) -> Iterator[Range]:
+        length = _WINDOW
+        since, until = self._range
+        while since < until:
+            if self._newest:
+                start = max(since, until - length)
+                yield Range(start, until)
+                until = start
+            else:
+                end = min(until, since + length)
+                yield Range(since, end)
+                since = end
+            length = min(2 * length, _LONGEST_WINDOW)
+
+    def _of(self, window: Range) -> Generator[Found, None, None]:
+        answers: list[tuple[Room, Records]] = []
+        share = max(_LEAST_SHARE, (self._most - self._asked.work.bytes) // max(1, len(self._rooms)))
+        for room in self._rooms:
+            wanted = Question(room, *window, self._filter, self._newest, share)
+            answers.append((room, self._asked.work.ask(wanted)))
+        streams = [iter(answer) for _, answer in answers]
+        try:
+            for found in heapq.merge(*streams, key=lambda found: found.time, reverse=self._newest):
+                self._edge = self._edge_of(answers)
+                if self._edge is not None and self._is_beyond(found.time, self._edge):
+                    break
+                yield found
+            self._edge = self._edge_of(answers)
+        finally:
+            for stream in streams:
+                stream.close()  # type: ignore[attr-defined]
+            for room, answer in answers:
+                self._asked.work.done(answer)
+                self._unread += len(answer.report.unread)
+                self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
+
+    def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
+        """Up to where every room was looked at, if one of them was not to its end."""
+        edges = [at for _, answer in answers if (at := answer.report.reached) is not None]
+        return time_text(max(edges) if self._newest else min(edges)) if edges else None
+
+    def _is_beyond(self, time: bytes, edge: str) -> bool:
+        return time < edge.encode("ascii") if self._newest else time >= edge.encode("ascii")
+
+    def _end(self, stopped: str | None) -> bytes:
+        name = "to" if self._newest else "from"
+        facts = {
+            "found": self._found,
+            "bytes": self._asked.work.bytes,
+            "next": {name: stopped} if stopped else None,
+            "unread": self._unread,
+            "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in self._gaps],
+        }
+        return orjson.dumps({"end": facts}) + b"\n"

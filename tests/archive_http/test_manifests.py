@@ -1,0 +1,35 @@
+"""Where the manifests say that nothing is missing of a day, it is not read twice."""
+
+from __future__ import annotations
+
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow, Row, encoded
+from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
+from tests.reading.world import gap
+
+DAY = "/channel/testchan/2026/3/1?raw&limit=1"
+
+
+class ManifestTests(ArchiveCase):
+    def told(self, recorded: float, missing: float) -> str:
+        rows: list[Row] = [
+            HeadRow(MARCH, MARCH + 86400.0, "1", "main"),
+            RoomRow("twitch", "testchan", recorded, missing, ""),
+        ]
+        self.world.store.put_new(
+            "manifest/2026/03/01/main_20260301_0000.jsonl", b"".join(encoded(row) for row in rows), {}
+        )
+        hole = gap(MARCH + 3600.0, MARCH + 7200.0)
+        self.world.put(MARCH, [privmsg(0, "one"), hole, privmsg(7300_000, "two")], room=ROOM)
+        return self.ask(DAY).headers["x-chatlog-gaps"]
+
+    def test_all_recorded(self) -> None:
+        """What the manifests say of a whole day that is over is believed."""
+        self.assertEqual(self.told(86400.0, 0.0), "none")
+
+    def test_something_missing(self) -> None:
+        """Where they say that something is missing, it is looked for."""
+        self.assertIn("connection lost", self.told(82800.0, 3600.0))
+
+    def test_part_of_a_day(self) -> None:
+        """Where they do not tell of all of it, so it is."""
+        self.assertIn("connection lost", self.told(43200.0, 0.0))
