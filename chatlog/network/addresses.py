@@ -24,12 +24,16 @@ from chatlog.network.names import Names
 NEXT_AFTER = 0.25
 #: Addresses of one name that are tried at most.
 MOST = 16
+#: Seconds after a connection by an address within which another is made because that one was of no use: the
+#: address takes connections and then says nothing, as behind a tunnel that loses large packets.
+OF_NO_USE = 300.0
 
 
 @implementer(IStreamClientEndpoint)
 class NamedEndpoint:
     """Connects to ``host``, a name or an address, within ``timeout`` seconds in all: looking the name up
-    and every address. Fails with CannotConnect; a cancelled attempt leaves nothing behind."""
+    and every address. Fails with CannotConnect; a cancelled attempt leaves nothing behind.
+    Addresses by which it connected shortly before are tried last."""
 
     def __init__(self, reactor: Any, names: Names, host: str, port: int, timeout: float) -> None:
         self._reactor = reactor
@@ -37,6 +41,8 @@ class NamedEndpoint:
         self._host = host
         self._port = port
         self._timeout = timeout
+        # When it connected by which address.
+        self._used: dict[str, float] = {}
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """Fires with the protocol that ``factory`` built, once it is connected."""
@@ -53,14 +59,24 @@ class NamedEndpoint:
             ) from None
         if not addresses:
             raise CannotConnect(f"the name {self._host} has no address, or the name servers do not answer")
+        addresses = self._sorted(addresses)
         attempts = _Attempts(self._reactor, addresses[:MOST], self._port, factory, self._timeout)
         try:
             left = max(0.0, end - self._reactor.seconds())
-            return await attempts.connected.addTimeout(left, self._reactor)
+            protocol = await attempts.connected.addTimeout(left, self._reactor)
+            self._used[attempts.address] = self._reactor.seconds()
+            return protocol
         except TimeoutError:
             count = len(addresses)
             where = self._host if count == 1 else f"any of {count} addresses of {self._host}"
             raise CannotConnect(f"no answer from {where} within {self._timeout:.0f} s") from None
+
+    def _sorted(self, addresses: list[str]) -> list[str]:
+        since = self._reactor.seconds() - OF_NO_USE
+        self._used = {
+            address: at for address, at in self._used.items() if at > since and address in addresses
+        }
+        return sorted(addresses, key=lambda address: self._used.get(address, float("-inf")))
 
 
 class _Attempts:
@@ -81,6 +97,8 @@ class _Attempts:
         self._why: dict[str, None] = {}
         self._next: IDelayedCall | None = None
         self._over = False
+        #: By which it connected.
+        self.address = ""
         self.connected: Deferred[IProtocol] = Deferred(lambda _: self._end())
         self._try_next()
 
@@ -95,11 +113,12 @@ class _Attempts:
         attempt = endpoint(self._reactor, address, self._port, self._timeout).connect(self._factory)
         self._under_way.append(attempt)
         attempt.addCallbacks(
-            self._succeeded, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,)
+            self._succeeded, self._failed, callbackArgs=(attempt, address), errbackArgs=(attempt,)
         ).addErrback(self._broken)
 
-    def _succeeded(self, protocol: IProtocol, attempt: Deferred[IProtocol]) -> None:
+    def _succeeded(self, protocol: IProtocol, attempt: Deferred[IProtocol], address: str) -> None:
         self._under_way.remove(attempt)
+        self.address = address
         self._end()
         self.connected.callback(protocol)
 

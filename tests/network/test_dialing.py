@@ -8,6 +8,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import (
     ConnectError,
     ConnectionDone,
+    ConnectionLost,
     ConnectionRefusedError,
     NotConnectingError,
     UserError,
@@ -17,7 +18,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.network.addresses import NEXT_AFTER
+from chatlog.network.addresses import NEXT_AFTER, OF_NO_USE
 from chatlog.network.dialing import Connector, Network
 from chatlog.network.names import LOST_AFTER
 
@@ -172,6 +173,22 @@ class AddressesTests(DialCase):
         self.dial(v4("192.0.2.1"), v4("192.0.2.2"))
         self.refuse(0)
         self.assertEqual(self.tried(), ["192.0.2.1", "192.0.2.2"])
+
+    def test_addresses_that_say_nothing(self) -> None:
+        """An address that takes connections which then come to nothing does not hide the others: whoever has
+        to connect again soon tries those first, each in turn. Later the order is as it was."""
+        connector = self.dial(v6("2001:db8::1"), v4("192.0.2.1"), v6("2001:db8::2"))
+        self.factory.stopTrying()
+        first, second, third = "2001:db8::1", "192.0.2.1", "2001:db8::2"
+        for address in (first, second, third, first, second):
+            self.assertEqual(self.tried()[-1], address)
+            self.accept(-1).connectionLost(Failure(ConnectionLost()))
+            self.reactor.advance(20)
+            connector.connect()
+        self.accept(-1).connectionLost(Failure(ConnectionLost()))
+        self.reactor.advance(OF_NO_USE)
+        connector.connect()
+        self.assertEqual(self.tried()[-1], first)
 
     def test_same_address_twice(self) -> None:
         """An address that is told twice is tried once."""
