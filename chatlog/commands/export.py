@@ -33,9 +33,7 @@ Item = tuple[dict[str, Any], bytes, str]
 @click.option("--until", metavar="TIME", help="Before then. [default: now]")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
 @click.option("--start", metavar="TIME", help="chatjson: when the video begins. [default: --since]")
-@click.option(
-    "--offset", default="0s", metavar="SECONDS", help="chatjson: the chat is so much later, like 3s or -1.5s."
-)
+@click.option("--offset", metavar="SECONDS", help="chatjson: the chat is so much later, like 3s or -1.5s.")
 @click.option(
     "--deleted",
     type=click.Choice(("keep", "drop", "mark")),
@@ -51,7 +49,7 @@ def export(
     until: str | None,
     form: str,
     start: str | None,
-    offset: str,
+    offset: str | None,
     deleted: str,
     output: str | None,
     path: str,
@@ -63,6 +61,8 @@ def export(
 
     Ends with 0 if there was something, 1 if there was nothing or a file cannot be read, 2 if it cannot look.
     """
+    if form != "chatjson" and (start is not None or offset is not None):
+        reading.refuse("--start and --offset are for --format chatjson alone")
     opened = reading.opened(path, archive)
     clock = reading.clock(utc)
     first = reading.moment(clock, since or "today", 0.0, "--since")
@@ -72,7 +72,7 @@ def export(
     named = reading.rooms_named(opened, rooms)
     if form == "chatjson" and len(named) > 1:
         reading.refuse("chatjson is the chat of one room: export each room by itself")
-    zero = reading.moment(clock, start, first, "--start") - _seconds(offset)
+    zero = reading.moment(clock, start, first, "--start") - _seconds(offset or "0s")
     task = _Export(opened, named, first, last, deleted)
     writers: dict[str, Callable[[], Iterator[bytes]]] = {
         "jsonl": task.jsonl,

@@ -138,7 +138,8 @@ def _styled(line: Line) -> str:
 def rooms() -> None:
     """See and change the rooms of the recorder that runs.
 
-    A room is twitch/NAME, kick/NAME, #NAME (on Twitch), or the address of the channel, in any case.
+    A room is twitch/NAME, kick/NAME, #NAME (on Twitch), or the address of the channel, in capital or small
+    letters. Changes need http.token in the configuration.
     """
 
 

@@ -110,7 +110,10 @@ class Spool:
         try:
             self._lock_fd = self.ballast.spend(self.files.lock, self.path("lock"))
         except BlockingIOError:
-            raise SpoolError(f"{self.directory} is in use by another chatlog{self._holder()}") from None
+            raise SpoolError(
+                f"{self.directory} is in use by another chatlog{self._holder()}; end it, or choose another "
+                "recorder.directory"
+            ) from None
         except OSError as error:
             raise SpoolError(
                 f"{self.directory} cannot be written: {error.strerror}; {_remedy(error)}"

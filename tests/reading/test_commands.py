@@ -77,7 +77,11 @@ class SearchTests(CommandTestCase):
             (("search", "x", "--room", "https://example.com/a"), "not an address"),
             (("log", "a", "2025-13-01"), "is not a time"),
             (("user", "ann"), "twitch/NAME"),
-            (("export", "a", "--offset", "soon"), "--offset"),
+            (
+                ("export", "a", "--offset", "soon", "--format", "chatjson"),
+                "'soon' is not a number of seconds",
+            ),
+            (("export", "a", "--offset", "3s"), "--start and --offset are for --format chatjson alone"),
         ):
             result = self.run_it(*arguments)
             self.assertEqual(result.exit_code, 2, arguments)

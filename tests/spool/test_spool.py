@@ -44,7 +44,11 @@ class LockTests(SynchronousTestCase):
         first, second = Spool(directory, files), Spool(directory, files)
         first.open()
         error = self.assertRaises(SpoolError, second.open)
-        self.assertEqual(str(error), f"{directory} is in use by another chatlog (pid {os.getpid()})")
+        self.assertEqual(
+            str(error),
+            f"{directory} is in use by another chatlog (pid {os.getpid()}); end it, or choose another "
+            "recorder.directory",
+        )
         first.close()
         second.open()
         second.close()
