@@ -27,7 +27,8 @@ class Environment:
     """Time, the file system, and what all parts of one daemon share.
 
     ``reactor`` is also the clock. ``wall`` gives the seconds since the epoch. ``disk`` runs what may have to
-    wait for the disk. ``encode`` makes the line of a record.
+    wait for the disk. ``encode`` makes the line of a record. ``boot`` distinguishes this start of the machine
+    from all others, "" where nothing does.
     """
 
     reactor: Any
@@ -36,3 +37,4 @@ class Environment:
     disk: Threads
     counters: Counters = field(default_factory=Counters)
     encode: Encode = encode_full
+    boot: str = ""

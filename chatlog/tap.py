@@ -102,7 +102,7 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
     def threads(name: str, size: int) -> OwnedThreads:
         return OwnedThreads(name, size, reactor.callFromThread)
 
-    environment = Environment(reactor, time.time, OsFiles(), threads("disk", 2))
+    environment = Environment(reactor, time.time, OsFiles(), threads("disk", 2), boot=boot_id())
     uploads = Uploads(open_store, partial(threads, "upload"))
     try:
         daemon = compose(options.settings, options, environment, uploads, proxies)
@@ -166,7 +166,7 @@ def compose(
     rooms.load()
     sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
     journal = JournalFile(files, directory, reactor, environment.disk, sync)
-    presence = Presence(journal, environment, gaps, rooms.rooms, boot_id(), flush)
+    presence = Presence(journal, environment, gaps, rooms.rooms, flush)
     manifest = Manifest(stored, settings.instance, presence, environment, uploader.manifest_ready)
 
     # From a socket to a file.

@@ -399,6 +399,7 @@ def environment(
     disk: Any = None,
     counters: Counters | None = None,
     encode: Encode = encode_full,
+    boot: str = "",
 ) -> Environment:
     """What a part is made with: a clock that is the time of day too, files in memory, threads that do
     everything at once, unless something else is given."""
@@ -409,4 +410,5 @@ def environment(
         ImmediateThreads() if disk is None else disk,
         Counters() if counters is None else counters,
         encode,
+        boot,
     )

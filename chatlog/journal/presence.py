@@ -37,8 +37,8 @@ class Presence(Service):
 
     It is started after the spool was locked and before the pools, and stopped after the pools and
     before the recorder. ``gaps`` gets every hole and every loss. ``wanted()`` are the rooms
-    that are to be recorded: what the journal says of others is forgotten. ``boot`` is ``boot_id()``
-    and ``interval`` that of the flushes, in seconds.
+    that are to be recorded: what the journal says of others is forgotten. ``interval`` is
+    that of the flushes, in seconds.
     """
 
     _log = Logger()
@@ -50,7 +50,6 @@ class Presence(Service):
         environment: Environment,
         gaps: GapSink,
         wanted: Callable[[], Collection[Key]],
-        boot: str,
         interval: float = 0.5,
     ) -> None:
         self._journal = journal
@@ -59,7 +58,7 @@ class Presence(Service):
         self._wall = environment.wall
         self._gaps = gaps
         self._wanted = wanted
-        self._boot = boot
+        self._boot = environment.boot
         self._interval = interval
         self._standings = Standings(self._clock, self._wall)
         self._pools, self._earlier = self._standings.pools, self._standings.earlier

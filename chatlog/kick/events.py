@@ -35,11 +35,6 @@ _IDENTIFIED = frozenset(
 )
 
 
-def short_name(name: str) -> str:
-    """An event's name without ``App\\Events\\``."""
-    return name.removeprefix(_PREFIX)
-
-
 class EventRecords:
     """Turns events into encoded records, and counts those that no rule knows."""
 

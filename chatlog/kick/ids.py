@@ -93,11 +93,6 @@ class IdCache:
         self._known[slug] = ids
         self._save()
 
-    def forget(self, slug: str) -> None:
-        """Drop what is known of ``slug``."""
-        if self._known.pop(slug, None) is not None:
-            self._save()
-
     def _save(self) -> None:
         content = {
             slug: {"chatroom_id": chatroom_id, "channel_id": channel_id}
@@ -202,10 +197,6 @@ class ChannelIds(Service):
         self._wanted.pop(slug, None)
         self.missing.pop(slug, None)
         self._plan()
-
-    def forget(self, slug: str) -> None:
-        """Drop what is remembered of a channel, because it proved to be wrong."""
-        self._cache.forget(slug)
 
     def _completed(self, channel: KickChannel) -> KickChannel:
         ids = self._cache.get(channel.slug)

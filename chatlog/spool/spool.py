@@ -21,12 +21,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files, write_whole
-from chatlog.naming import FileName, parse_name, utc_minute
+from chatlog.naming import FileName, utc_minute
 from chatlog.spool.ballast import Ballast
 from chatlog.spool.numbering import Numbering, load_note, save_note
 from chatlog.spool.probe import Unfit, examine, place_of, remarks
 from chatlog.spool.recovery import Report, repair
-from chatlog.spool.stock import AREAS, same, take_stock
+from chatlog.spool.seal import seal
+from chatlog.spool.stock import AREAS, take_stock
 from chatlog.spool.usage import Usage
 
 #: Up to this many files are synced one by one; one sync of everything is cheaper for more.
@@ -275,7 +276,7 @@ class Spool:
                 return
         for name in batch.sealing:
             try:
-                sealed = self.ballast.spend(self._seal, name)
+                sealed = self.ballast.spend(seal, self.files, self.path, name)
             except FileNotFoundError:
                 done.vanished.append(name)
             except OSError as error:
@@ -306,30 +307,6 @@ class Spool:
                 self.files.close(fd)
         if batch.created:
             self.files.sync_directory(directory)
-
-    def _seal(self, name: str) -> str:
-        """Move one file; the name it got, ``""`` if the very same file was sealed before."""
-        source, target = self.path("open", name), self.path("sealed", name)
-        while self.files.exists(target):
-            # Only a machine that crashed between the two directories can leave both.
-            if same(self.files, source, target):
-                self.files.remove(source)
-                return ""
-            parts = parse_name(name)
-            name = str(parts.numbered(parts.n + 1))
-            target = self.path("sealed", name)
-        try:
-            self.files.rename(source, target)
-        except FileNotFoundError:
-            if not self.files.exists(source):
-                if self.files.exists(target):
-                    # NFS asks again when an answer is lost, and is told that it is gone already.
-                    return name
-                raise
-            # Somebody removed the directory under us.
-            self.files.make_directories(self.path("sealed"))
-            self.files.rename(source, target)
-        return name
 
     def repair(
         self, names: Iterable[str], enough: Callable[[], bool] = lambda: False

@@ -37,7 +37,7 @@ from chatlog.rooms.seats import Room
 from chatlog.services import Backoff
 from chatlog.twitch import recent
 from chatlog.twitch.events import event_record
-from chatlog.twitch.held import HeldHoles
+from chatlog.twitch.held import Held, HeldHoles
 from chatlog.twitch.intake import event_key
 
 #: Seconds from the end of a hole until the service is asked, at random: what was said at its end has to
@@ -61,24 +61,6 @@ WARM_AGAIN = 20 * 3600.0
 #: First and longest wait, in seconds, when the service is in trouble; it may ask for longer.
 TROUBLE_WAIT = (10.0, 900.0)
 LONGEST_WAIT = 6 * 3600.0
-
-
-class _Held:
-    """A hole whose record waits."""
-
-    __slots__ = ("ask_at", "backfilled", "deadline", "hole", "number", "request", "room", "tail", "until")
-
-    def __init__(self, number: int, room: Room, hole: Hole, tail: Tail) -> None:
-        self.number = number
-        self.room = room
-        self.hole = hole
-        self.tail = tail
-        #: Where what may be taken ends, in seconds since the epoch.
-        self.until = hole.end
-        self.ask_at = self.deadline = 0.0
-        #: How much of it has come back.
-        self.backfilled = 0
-        self.request: Deferred[None] | None = None
 
 
 class Backfill(Service):
@@ -115,7 +97,7 @@ class Backfill(Service):
         self._pool: Pool | None = None
         # What had been recorded of a room when it was lost.
         self._before: dict[str, Tail] = {}
-        self._held: deque[_Held] = deque()
+        self._held: deque[Held] = deque()
         self._running = 0
         # When each room was asked for last, by the clock; those that the service will not remember.
         self._asked: dict[str, float] = {}
@@ -182,7 +164,7 @@ class Backfill(Service):
             self._hold(room, hole, tail or self._tails.read(room.name, _before(hole)))
 
     def _hold(self, room: Room, hole: Hole, tail: Tail) -> None:
-        held = _Held(self._holes.put(room.name, hole), room, hole, tail)
+        held = Held(self._holes.put(room.name, hole), room, hole, tail)
         now = self._clock.seconds()
         held.ask_at = now + self._uniform(*ASK_AFTER)
         held.deadline = now + HOLD_FOR
@@ -198,7 +180,7 @@ class Backfill(Service):
         if since is not None:
             self._before[room.name] = self._tails.read(room.name, _before(Hole(since, since, "")))
 
-    def _finish(self, held: _Held) -> None:
+    def _finish(self, held: Held) -> None:
         if held in self._held:
             self._held.remove(held)
             self._write(held.room, held.hole, held.backfilled)
@@ -231,7 +213,7 @@ class Backfill(Service):
 
         return Deferred.fromCoroutine(request).addBoth(ended)
 
-    async def _fill(self, held: _Held) -> None:
+    async def _fill(self, held: Held) -> None:
         try:
             self._take(held, await self._ask(held.room.name))
         finally:
@@ -302,7 +284,7 @@ class Backfill(Service):
 
     # -- what comes back ---------------------------------------------------------------------------
 
-    def _take(self, held: _Held, lines: list[bytes]) -> None:
+    def _take(self, held: Held, lines: list[bytes]) -> None:
         """Record what of the lines lies in the hole and is not recorded yet."""
         room, hole, tail = held.room, held.hole, held.tail
         now = self._wall()

@@ -13,14 +13,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from twisted.internet.defer import Deferred
+
 from chatlog.journal.journal_file import JournalFile
 from chatlog.record import from_json, to_line
+from chatlog.recorder.tails import Tail
 from chatlog.rooms.coverage import Hole
+from chatlog.rooms.seats import Room
 
 #: The last second of the year 9999; nothing later can be written into a record.
 _LAST = 253402300799.0
 #: Characters of a reason that are kept.
 _REASON = 200
+
+
+class Held:
+    """A hole whose record waits."""
+
+    __slots__ = ("ask_at", "backfilled", "deadline", "hole", "number", "request", "room", "tail", "until")
+
+    def __init__(self, number: int, room: Room, hole: Hole, tail: Tail) -> None:
+        self.number = number
+        self.room = room
+        self.hole = hole
+        self.tail = tail
+        #: Where what may be taken ends, in seconds since the epoch.
+        self.until = hole.end
+        self.ask_at = self.deadline = 0.0
+        #: How much of it has come back.
+        self.backfilled = 0
+        self.request: Deferred[None] | None = None
 
 
 class HeldHoles:

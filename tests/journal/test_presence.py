@@ -49,9 +49,9 @@ class Run:
         self.complete = self.recovered = True
         self.lag = 0.0
         self.wanted = [("twitch", name) for name in wanted]
-        around = environment(self.clock, self.now, files)
-        journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
-        self.presence = Presence(journal, around, self, lambda: self.wanted, boot)
+        around = environment(self.clock, self.now, files, boot=boot)
+        self.journal = journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
+        self.presence = Presence(journal, around, self, lambda: self.wanted)
         self.pool = Pool(
             "twitch", around, self.link, self.presence.on_hole("twitch"), Limits(90, 1000, 10.0, lanes)
         )
@@ -831,7 +831,7 @@ class JournalTests(PresenceCase):
                 raise error
 
         self.files.rule = rule
-        run.presence._journal.write_anew()
+        run.journal.write_anew()
         run.advance(20)
         run.kill()
         run = self.run_from(START + 30.0)

@@ -113,17 +113,6 @@ class CacheTests(IdsCase):
         self.site.say(200, answer())
         self.assertIn("a", json.loads(self.files.content(PATH)))
 
-    def test_forgotten(self) -> None:
-        """Ids that proved wrong are dropped, and looked up when they are wanted again."""
-        self.want("a")
-        self.site.say(200, answer())
-        self.ids.forget("a")
-        self.ids.forget("never seen")
-        self.assertEqual(json.loads(self.files.content(PATH)), {})
-        self.clock.advance(1)
-        self.want("a")
-        self.assertEqual(len(self.site.asked), 2)
-
     def test_real_files(self) -> None:
         """It works on a real file system, in a directory that is not there yet."""
         directory = f"{self.mktemp()}/spool"

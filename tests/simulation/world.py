@@ -188,14 +188,12 @@ class World:
         self.daemon = tap.compose(
             self.settings,
             {},
-            Environment(reactor, self.wall, self.disk, self._threads("disk", 2)),
+            Environment(reactor, self.wall, self.disk, self._threads("disk", 2), boot=f"boot {self.boots}"),
             tap.Uploads(self._open_store, partial(self._threads, "upload")),
         )
         self.daemon.show_stacks = lambda reason: None
         # It watches a real reactor from a real thread.
         self.daemon.getServiceNamed("watchdog").disownServiceParent()
-        # Every start of the machine has its name.
-        self.daemon.getServiceNamed("presence")._boot = f"boot {self.boots}"
         reactor.turn()
         self.daemon.startService()
 
