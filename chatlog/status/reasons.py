@@ -6,6 +6,8 @@
 
 The words are half a sentence that stands behind a colon. The remedy is one or two whole sentences, ``""``
 where there is nothing to do. A reason that no row knows is quoted, so that nothing is hidden.
+
+The module is longer because it is a table: whoever looks for a reason finds it in one place.
 """
 
 from __future__ import annotations
