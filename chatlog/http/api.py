@@ -66,7 +66,8 @@ class Api:
         facts = self._status.snapshot()
         # The same for everybody who asks within a second, compressed once.
         if self._answered is None or self._answered[0] != (facts["now"], facts["alarms"]):
-            self._answered = (facts["now"], facts["alarms"]), tagged(json_answer(200, facts))
+            whole = {**facts, "archive": self._status.settings.archive.listen}
+            self._answered = (facts["now"], facts["alarms"]), tagged(json_answer(200, whole))
         return self._answered[1]
 
     def part(self, name: str) -> Answer:

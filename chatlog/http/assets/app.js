@@ -45,10 +45,19 @@ function showConnections() {
 
 const now = () => facts.now + headline.late;
 
+// Where what was recorded is served: by the name that leads to this machine. Behind a proxy nobody can tell.
+function showArchive(listen) {
+  const link = new URL("/", location.href);
+  link.port = listen.split(":").pop();
+  $("archive").hidden = !listen || location.protocol !== "http:";
+  $("archive").firstElementChild.href = link.href;
+}
+
 function showFacts() {
   conditions.show(facts.conditions, facts.now);
   say($("instance"), facts.instance);
   say($("about"), `${facts.version} · up ${duration(facts.uptime)}`);
+  showArchive(facts.archive ?? "");
   describe($("messages"), ofMessages(facts));
   describe($("platforms"), ofPlatforms(facts));
   describe($("uploads"), ofUploads({ ...facts, now: now() }));
