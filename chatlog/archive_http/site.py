@@ -17,7 +17,7 @@ from chatlog.archive_http.asked import Asked, Refused, Work
 from chatlog.archive_http.routes import CAPABILITIES, Routes
 from chatlog.archive_http.streaming import AT_ONCE, Desk
 from chatlog.config.settings import HttpSettings
-from chatlog.http.answers import Answer, error
+from chatlog.http.answers import Answer, error, json_answer
 from chatlog.http.guard import is_our_name
 from chatlog.http.requests import send
 from chatlog.printable import printable
@@ -92,6 +92,9 @@ class Root(Resource):
         if method not in ("GET", "HEAD"):
             refusal = error(405, "not_allowed", "allowed here: GET, HEAD", Allow="GET, HEAD")
             return _with(refusal, headers)
+        if path == "/healthz":
+            # Also when there is much to do.
+            return json_answer(200, {"ok": True})
         if self._desk.full:
             text = f"{AT_ONCE} requests are being answered already; ask again in a moment"
             busy = _refusal(Refused(429, "too_many_requests", text), route.for_clients)

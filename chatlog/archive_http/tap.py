@@ -18,9 +18,10 @@ from chatlog.archive_http.memory import share_arenas
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
 from chatlog.archive_http.streaming import THREADS, Desk
-from chatlog.config import config
+from chatlog.config import config, values
 from chatlog.config.settings import HttpSettings, Settings
 from chatlog.http.server import HttpServer, Words
+from chatlog.printable import printable
 from chatlog.services import OwnedThreads
 from chatlog.store.store import StoreError
 
@@ -55,6 +56,11 @@ class Options(usage.Options):
             self.settings = config.load(self["config"], os.environ)
         except config.ConfigError as error:
             _complain(error.problems)
+        if self["listen"] is not None:
+            try:
+                self["listen"] = values.LISTEN.read(self["listen"])
+            except ValueError as problem:
+                _complain([f"--listen: {printable(self['listen'], 80)} {problem}"])
 
 
 def _complain(problems: list[str]) -> NoReturn:

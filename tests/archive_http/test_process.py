@@ -5,11 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 import urllib.request
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import orjson
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.archive_http.tap import Options, makeService
 from tests.archive_http.served import MARCH, ROOM, privmsg
 from tests.processes import Process, wait_for
 from tests.reading.world import World
@@ -45,3 +49,32 @@ class ProcessTests(SynchronousTestCase):
             if process.alive:
                 process.end(signal.SIGKILL)
         self.assertNotIn("Traceback", process.output())
+
+
+class OptionsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        Path(self.path).write_text("twitch: {channels: [a]}\narchive: {directory: nowhere}\n")
+        self.said = StringIO()
+
+    def refused(self, *arguments: str) -> str:
+        """What is said of a command line that ends the command."""
+        with redirect_stderr(self.said), self.assertRaises(SystemExit) as caught:
+            options = Options()
+            options.parseOptions(list(arguments))
+            makeService(options, Clock())
+        self.assertEqual(caught.exception.code, 1)
+        [line] = self.said.getvalue().splitlines()
+        return line
+
+    def test_mistakes(self) -> None:
+        """Each is one sentence and status 1."""
+        self.assertIn("there is no such file", self.refused("--config", "absent.yaml"))
+
+    def test_no_archive(self) -> None:
+        """A directory that is not there is a mistake, but not beside a recorder that has just begun."""
+        self.assertIn("there is no directory", self.refused("--config", self.path))
+
+    def test_no_address(self) -> None:
+        """What is no address is refused before anything listens."""
+        self.assertIn("--listen: foo", self.refused("--config", self.path, "--listen", "foo"))

@@ -96,6 +96,7 @@ class LongTests(LongCase):
         self.assertEqual((third.status, third.headers["retry-after"]), (429, "5"))
         self.assertEqual(third.headers["access-control-allow-origin"], "*")
         self.assertEqual(self.ask("/api/v1/archive/rooms").code, "too_many_requests")
+        self.assertEqual(self.ask("/healthz").status, 200)
         first.leave()
         self.queue.pump()
         self.assertEqual(parsed(second.take())[0].status, 200)
