@@ -17,6 +17,8 @@ EVERY = 300.0
 NOTES = 12
 #: Kinds that are named in a text.
 _NAMED = 5
+#: Kinds that belong together at most, as those of a combo do.
+_OF_ONE_TOY = 4
 
 _Pair = tuple[str, str]
 
@@ -39,9 +41,12 @@ class Unknown:
         return len({room for _, room in self.pairs})
 
     def is_drift(self, threshold: int) -> bool:
-        """Whether more than ``threshold`` came, of which one kind in one room counts for half at most."""
+        """Whether more than ``threshold`` came, of which one kind in one room counts for half at most. A few
+        kinds in a single room are one new toy: a combo has a kind for its beginning, its taps and its end."""
         most = threshold // 2 + 1
-        return len(self.pairs) > 1 and sum(min(n, most) for n in self.pairs.values()) > threshold
+        kinds = len({kind for kind, _ in self.pairs})
+        wide = self.rooms > 1 or kinds > _OF_ONE_TOY
+        return wide and sum(min(n, most) for n in self.pairs.values()) > threshold
 
     def kinds(self) -> str:
         """The names of the kinds, those in most rooms first."""
