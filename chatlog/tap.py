@@ -38,6 +38,7 @@ from chatlog.recorder.recorder import Recorder
 from chatlog.reload import Reload, in_force
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.gap import GapRecords, Gaps
+from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import RoomList
 from chatlog.services import OwnedThreads
 from chatlog.sources import Platforms, Shared, check_authorities
@@ -162,11 +163,11 @@ def compose(
     records = GapRecords(environment, buffers)
     backfill = _backfill(settings, environment, requests, records, buffers)
     gaps = Gaps(records, backfill)
-    rooms = RoomList(files, directory, settings)
-    rooms.load()
+    wanted = RoomList(files, directory, settings)
+    wanted.load()
     sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
     journal = JournalFile(files, directory, reactor, environment.disk, sync)
-    presence = Presence(journal, environment, gaps, rooms.rooms, flush)
+    presence = Presence(journal, environment, gaps, wanted.rooms, flush)
     manifest = Manifest(stored, settings.instance, presence, environment, uploader.manifest_ready)
 
     # From a socket to a file.
@@ -181,9 +182,9 @@ def compose(
     shared = Shared(environment, network, directory, pacer, buffers, presence.on_hole)
     sources = Sources(pacer)
     platforms = Platforms(settings, shared, sources, (presence.watch, gaps.watch))
-    for (platform, _), channel in rooms.rooms().items():
+    for (platform, _), channel in wanted.rooms().items():
         platforms.add(platform, channel)
-    rooms.on_add, rooms.on_remove = platforms.add, platforms.remove
+    rooms = RoomChanges(wanted, platforms.add, platforms.remove)
 
     # What is seen of it.
     acknowledged = Acknowledged(files, directory)
@@ -225,7 +226,7 @@ def _backfill(
 
 
 def _http(
-    settings: Settings, environment: Environment, status: Status, recorder: Recorder, rooms: RoomList
+    settings: Settings, environment: Environment, status: Status, recorder: Recorder, rooms: RoomChanges
 ) -> list[Service]:
     if settings.http.listen is None:
         return []
@@ -259,7 +260,7 @@ class InForce:
         started: Settings,
         daemon: Daemon,
         platforms: Platforms,
-        rooms: RoomList,
+        rooms: RoomChanges,
         recorder: Recorder,
         status: Status,
         webhook: Webhook,

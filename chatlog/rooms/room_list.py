@@ -13,7 +13,7 @@ itself stays the user's and is never written.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -77,8 +77,7 @@ def checked_room(
 
 
 class RoomList:
-    """The rooms that are wanted. ``on_add(platform, channel)`` and ``on_remove(platform, name)`` put a
-    change in force; they are set once there is something to put in force."""
+    """The rooms that are wanted, and the file beside them. ``RoomChanges`` puts changes in force."""
 
     _log = Logger()
 
@@ -89,8 +88,6 @@ class RoomList:
         self._added: dict[Key, Channel] = {}
         self._removed: set[Key] = set()
         self._unread = False
-        self.on_add: Callable[[str, Channel], object] = lambda platform, channel: None
-        self.on_remove: Callable[[str, str], object] = lambda platform, name: None
 
     def load(self) -> None:
         """Read what was changed by earlier runs. A file that cannot be understood is put aside."""
@@ -152,9 +149,6 @@ class RoomList:
         if len(added) > MOST_ADDED:
             raise RoomListError(f"more than {MOST_ADDED} rooms cannot be added at run time")
         self._save(added, removed)
-        if before is not None:
-            self.on_remove(*key)
-        self.on_add(platform, channel)
         return True
 
     def remove(self, platform: str, name: str) -> bool:
@@ -165,20 +159,11 @@ class RoomList:
             return False
         added = {other: channel for other, channel in self._added.items() if other != key}
         self._save(added, self._removed | ({key} if key in self._configured else set()))
-        self.on_remove(platform, name)
         return True
 
     def reload(self, settings: Settings) -> None:
-        """Put a new configuration in force. What was changed at run time stays changed."""
-        before = self.rooms()
+        """Take another configuration. What was changed at run time stays changed."""
         self._configured = rooms_of(settings)
-        after = self.rooms()
-        for key, channel in before.items():
-            if after.get(key) != channel:
-                self.on_remove(*key)
-        for key, channel in after.items():
-            if before.get(key) != channel:
-                self.on_add(key[0], channel)
 
     def _save(self, added: dict[Key, Channel], removed: set[Key]) -> None:
         if self._unread:

@@ -19,6 +19,7 @@ from twisted.internet.task import LoopingCall
 from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.service import http_service
 from chatlog.rooms.acknowledged import Acknowledged
+from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import Channel, RoomList
 from tests.http.sayings import sayings
 from tests.http.troubles import PASSED, TROUBLES
@@ -40,9 +41,8 @@ class Stage:
         twitch = TwitchSettings(tuple(f"room{n}" for n in range(rooms)))
         self.scene = Scene(0, wall, http=settings, twitch=twitch, kick=KickSettings(()))
         self.scene.pools["kick"] = self.scene.new_pool("kick")
-        self.rooms = RoomList(self.scene.recording.files, "/data", self.scene.settings)
-        self.rooms.on_add = self._added
-        self.rooms.on_remove = self._removed
+        rooms_wanted = RoomList(self.scene.recording.files, "/data", self.scene.settings)
+        self.rooms = RoomChanges(rooms_wanted, self._added, self._removed)
         self.rotated = 0
         #: Rooms that were added, and for which the platform has not answered.
         self.added: list[tuple[str, str]] = []

@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from chatlog.config.settings import HttpSettings, S3Settings, Secret, TwitchSettings
 from chatlog.http.requests import BODY_LIMIT, CONNECTIONS
 from chatlog.http.service import http_service
+from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import RoomList
 from chatlog.status.vitals import Vitals
 from tests.http.test_site import PATHS
@@ -64,7 +65,11 @@ class HostileCase(TestCase):
             twitch=TwitchSettings(("room0",), "me", oauth),
             s3=S3Settings("bucket", access_key_id=key, secret_access_key=secret),
         )
-        rooms = RoomList(self.scene.recording.files, "/data", self.scene.settings)
+        rooms = RoomChanges(
+            RoomList(self.scene.recording.files, "/data", self.scene.settings),
+            lambda platform, channel: None,
+            lambda platform, name: None,
+        )
         self.service: Any = http_service(
             self.scene.settings,
             reactor,
@@ -84,7 +89,7 @@ class HostileCase(TestCase):
         self.assertTrue(answer.startswith(b"HTTP/1.1 "), answer[:100])
         self.scene.stop()
         await self.service.stopService()
-        own = "chatlog.rooms.pool", "twisted.internet.endpoints"
+        own = "chatlog.rooms", "twisted.internet.endpoints"
         logged = [event for event in self.logged if not event["log_namespace"].startswith(own)]
         self.assertEqual(logged, [])
 

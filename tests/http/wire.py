@@ -20,6 +20,7 @@ from chatlog.http.api import Api
 from chatlog.http.live import Live
 from chatlog.http.requests import BoundedSite
 from chatlog.http.site import Root
+from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import Channel, RoomList
 from tests.scene import Scene
 
@@ -145,9 +146,11 @@ class SiteCase(SynchronousTestCase):
         self.scene = Scene(3, http=self.http, twitch=TwitchSettings(("room0",)), kick=KickSettings(()))
         self.scene.pools["kick"] = self.scene.new_pool("kick")
         self.files = self.scene.recording.files
-        self.rooms = RoomList(self.files, "/data", self.scene.settings)
-        self.rooms.on_add = self._added
-        self.rooms.on_remove = lambda platform, name: self.scene.pools[platform].remove(name)
+        self.rooms = RoomChanges(
+            RoomList(self.files, "/data", self.scene.settings),
+            self._added,
+            lambda platform, name: self.scene.pools[platform].remove(name),
+        )
         self.rotations = 0
         self.api = Api(self.scene.status, self.rooms, self._rotate, self.scene.clock.seconds)
         self.live = Live(self.files, "/data", self.scene.clock)

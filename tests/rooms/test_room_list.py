@@ -8,6 +8,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchSettings
+from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import Channel, RoomList, RoomListError, checked
 from tests.fakes import MemoryFiles
 
@@ -23,13 +24,15 @@ class RoomListTests(SynchronousTestCase):
         self.told: list[tuple[str, str, Channel]] = []
         self.list = self.start()
 
-    def start(self, settings: Settings = SETTINGS) -> RoomList:
+    def start(self, settings: Settings = SETTINGS) -> RoomChanges:
         """A new process."""
         rooms = RoomList(self.files, "/data", settings)
         rooms.load()
-        rooms.on_add = lambda platform, channel: self.told.append(("add", platform, channel))
-        rooms.on_remove = lambda platform, name: self.told.append(("remove", platform, name))
-        return rooms
+        return RoomChanges(
+            rooms,
+            lambda platform, channel: self.told.append(("add", platform, channel)),
+            lambda platform, name: self.told.append(("remove", platform, name)),
+        )
 
     def test_changes_outlive_the_process(self) -> None:
         """What was added and removed is in force at once and after a restart."""

@@ -1,0 +1,57 @@
+"""Changes of the list of rooms, put in force while recording goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatlog.config.settings import Settings
+from chatlog.rooms.room_list import Channel, Key, RoomList, key_of
+
+
+class RoomChanges:
+    """Changes ``rooms``, and calls ``on_add(platform, channel)`` and ``on_remove(platform, name)`` for what
+    is new and what is gone."""
+
+    def __init__(
+        self,
+        rooms: RoomList,
+        on_add: Callable[[str, Channel], object],
+        on_remove: Callable[[str, str], object],
+    ) -> None:
+        self._list = rooms
+        self._on_add = on_add
+        self._on_remove = on_remove
+
+    def rooms(self) -> dict[Key, Channel]:
+        """Every room that is wanted."""
+        return self._list.rooms()
+
+    def add(self, platform: str, channel: Channel) -> bool:
+        """Record a room from now on; see ``RoomList.add``. One whose ids have changed begins anew."""
+        key = key_of(platform, channel)
+        before = key in self._list.rooms()
+        if not self._list.add(platform, channel):
+            return False
+        if before:
+            self._on_remove(*key)
+        self._on_add(platform, channel)
+        return True
+
+    def remove(self, platform: str, name: str) -> bool:
+        """Stop recording a room; see ``RoomList.remove``."""
+        if not self._list.remove(platform, name):
+            return False
+        self._on_remove(platform, name)
+        return True
+
+    def reload(self, settings: Settings) -> None:
+        """Put a new configuration in force. What was changed at run time stays changed."""
+        before = self._list.rooms()
+        self._list.reload(settings)
+        after = self._list.rooms()
+        for key, channel in before.items():
+            if after.get(key) != channel:
+                self._on_remove(*key)
+        for key, channel in after.items():
+            if before.get(key) != channel:
+                self._on_add(key[0], channel)
