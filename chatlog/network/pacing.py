@@ -49,9 +49,12 @@ class PacedProtocol(ProtocolWrapper):
         self._after_read = call
 
     def begin_pacing(self) -> None:
-        """From now on read once a tick."""
-        self._pacing = True
-        self._paused_at = self.factory.pacer.clock.seconds()
+        """From now on read once a tick. What comes next waits for the tick already: a connection that takes
+        over from an older one is not read before what that still holds."""
+        if not self._pacing:
+            self._pacing = True
+            self._bytes = 0
+            self._pause()
 
     def end_pacing(self) -> None:
         """Read as it comes again; needed before a close that waits for the peer."""

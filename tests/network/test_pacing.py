@@ -80,6 +80,9 @@ class PacingTests(SynchronousTestCase):
         pacing.begin(taker.transport)
         transport.held = b"a"
         transport.turn(protocol)
+        self.assertEqual(taker.taken, [])
+        self.pacer.tick()
+        transport.turn(protocol)
         for piece in (b"b", b"c", b"d"):
             transport.held += piece
             transport.turn(protocol)
@@ -105,6 +108,20 @@ class PacingTests(SynchronousTestCase):
             for transport, protocol, _ in connections:
                 transport.held = b"b"
                 transport.turn(protocol)
+
+    def test_a_new_connection_waits_for_the_older_ones(self) -> None:
+        """What a connection brings right after its login is not read before what an older one still
+        holds: when one takes over from another, chat stays in its order."""
+        old, new = self.connect(), self.connect()
+        order: list[str] = []
+        for name, (transport, protocol, taker) in (("old", old), ("new", new)):
+            pacing.begin(taker.transport)
+            transport.held = b"a"
+            transport.turn(protocol)
+            transport.on_resume = partial(order.append, name)
+            self.assertEqual(taker.taken, [])
+        self.pacer.tick()
+        self.assertEqual(order, ["old", "new"])
 
     def test_burst_is_read_to_its_end_at_once(self) -> None:
         """Megabytes that arrive together do not wait for tick after tick."""
@@ -149,6 +166,7 @@ class PacingTests(SynchronousTestCase):
         transport, protocol, taker = self.connect()
         pacing.begin(taker.transport)
         self.clock.advance(0.5)
+        self.pacer.tick()
         transport.held = b"x" * 60_000
         transport.turn(protocol)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
@@ -174,17 +192,15 @@ class PacingTests(SynchronousTestCase):
         transport.turn(protocol)
         assert taker.transport is not None
         taker.transport.loseConnection()
-        transport.held = b"bye"
+        transport.held += b"bye"
         transport.turn(protocol)
-        self.assertEqual(taker.taken, [b"a", b"bye"])
+        self.assertEqual(taker.taken, [b"abye"])
 
     def test_drain_reads_what_the_kernel_holds(self) -> None:
         """Before a stop everything that has arrived is read, more than one read's worth included."""
         transport, protocol, taker = self.connect()
         pacing.begin(taker.transport)
-        transport.held = b"x"
-        transport.turn(protocol)
-        transport.held = b"y" * (FULL_READ * 3 + 5)
+        transport.held = b"x" + b"y" * (FULL_READ * 3 + 5)
         done = Deferred.fromCoroutine(self.pacer.drain(limit=60.0))
         for _ in range(20):
             transport.turn(protocol)
