@@ -53,7 +53,7 @@ setup(
         "autobahn>=24.4.2",
         "PyYAML>=6.0.1",
         "orjson>=3.10",
-        "obstore>=0.8",
+        "obstore>=0.11",
         "zstandard>=0.23",
         "google-re2>=1.1.20251105",
         "prometheus-client>=0.20",
@@ -63,7 +63,7 @@ setup(
     entry_points={"console_scripts": ["chatlog = chatlog.__main__:main"]},
     extras_require={
         # What `trial tests` needs.
-        "test": ["hypothesis>=6.100", "moto[server]>=5.0.10", "trustme>=1.1"],
+        "test": ["hypothesis>=6.100", "moto[server]>=5.0.20", "trustme>=1.1"],
         # What .ci/run checks the source with.
         "check": ["mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8", "types-PyYAML"],
     },
