@@ -141,8 +141,11 @@ class OwnedThreads:
         """``deliver(function, *args)`` runs the function on the reactor's thread."""
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._names = [f"{name}-{n}" for n in range(size)]
-        self._started = False
+        self._name = name
+        self._size = size
+        self._started = 0
+        # Calls whose results were not delivered yet.
+        self._under_way = 0
 
     def run(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
         """Call ``function(*args)`` in one of the threads; fires with its result or its failure."""
@@ -156,21 +159,22 @@ class OwnedThreads:
             else:
                 self._deliver(self._fire, result.callback, value)
 
-        if not self._started:
-            # Not earlier: a process that goes to the background leaves its threads behind.
-            self._started = True
-            for name in self._names:
-                threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._under_way += 1
+        # Not earlier: a process that goes to the background leaves threads behind, and each costs memory.
+        if self._started < min(self._under_way, self._size):
+            name = f"{self._name}-{self._started}"
+            self._started += 1
+            threading.Thread(target=self._work, name=name, daemon=True).start()
         self._jobs.put(job)
         return result
 
-    @staticmethod
-    def _fire(fire: Callable[[Any], None], value: Any) -> None:
+    def _fire(self, fire: Callable[[Any], None], value: Any) -> None:
+        self._under_way -= 1
         fire(value)
 
     def stop(self) -> None:
         """Let the threads end when they have done what is queued."""
-        for _ in self._names:
+        for _ in range(self._started):
             self._jobs.put(None)
 
     def _work(self) -> None:

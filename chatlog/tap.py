@@ -51,7 +51,7 @@ from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
 from chatlog.uploader.manifest import Manifest
 from chatlog.uploader.stored_journal import StoredJournal
-from chatlog.uploader.uploader import Uploader
+from chatlog.uploader.uploader import Uploader, threads_for
 from chatlog.watchdog import Watchdog
 
 
@@ -153,7 +153,7 @@ def compose(
         uploads.open_store(settings),
         directory,
         environment,
-        uploads.threads(settings.uploader.concurrency),
+        uploads.threads(threads_for(settings.uploader)),
         spool.usage,
         stored.stored,
     )

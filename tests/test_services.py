@@ -156,8 +156,29 @@ class OwnedThreadsTests(SynchronousTestCase):
         """A process that goes to the background after it was put together keeps its threads: there are
         none yet."""
         OwnedThreads("unused", 3, self.deliver)
-        names = [thread.name for thread in threading.enumerate()]
-        self.assertEqual([name for name in names if name.startswith("unused")], [])
+        self.assertEqual(self.threads_called("unused"), [])
+
+    def threads_called(self, prefix: str) -> list[str]:
+        """The threads of this process whose names begin so."""
+        names = sorted(thread.name for thread in threading.enumerate())
+        return [name for name in names if name.startswith(prefix)]
+
+    def test_as_many_as_are_needed(self) -> None:
+        """One call after another needs one thread; calls that wait at the same time each have one, up to the
+        size."""
+        threads = OwnedThreads("few", 2, self.deliver)
+        self.addCleanup(threads.stop)
+        for _ in range(3):
+            threads.run(lambda: None)
+            self.result()
+        self.assertEqual(self.threads_called("few"), ["few-0"])
+        gate = threading.Event()
+        for _ in range(3):
+            threads.run(gate.wait, 10.0)
+        self.assertEqual(self.threads_called("few"), ["few-0", "few-1"])
+        gate.set()
+        for _ in range(3):
+            self.result()
 
 
 class LooksTests(SynchronousTestCase):

@@ -42,6 +42,11 @@ class Item(NamedTuple):
     content: str
     name: str
 
+    @property
+    def room(self) -> str:
+        """What comes before the minute in the name: platform and channel, or the instance of a manifest."""
+        return self.name[: self.name.rindex(f"_{self.order[0]}")]
+
 
 @dataclass(slots=True)
 class Shipped:

@@ -2,8 +2,11 @@
 
 When an upload fails and it is not plain whose trouble that is, another file decides, one that is as
 different as can be: if that one passes, the first has trouble of its own, and waits turns of its own, longer
-and longer, while all others go. Those own turns have one upload at a time among them, and half of the time
-at most.
+and longer, while all others go.
+
+A room of which a file has failed, or has been under way for long, is in trouble. All rooms in trouble
+together have one upload at a time for files in their own turn, and one for files that were not tried yet.
+These two go beside the others, never in place of one: a room whose uploads all hang keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -19,6 +22,10 @@ from chatlog.uploader.shipment import Item
 OWN_FIRST, OWN_GROWTH, OWN_MOST = 5.0, 4.0, 3600.0
 #: The longest for trouble that may pass.
 PASSING_MOST = 600.0
+#: Seconds after which an upload that is under way gives its place to another.
+SLOW = 10.0
+#: Uploads that may be under way beyond the limit, in trouble or slow. Each holds a file in memory.
+SPARE = 2
 
 
 class OwnTrouble(NamedTuple):
@@ -71,8 +78,6 @@ class Turns:
         self._waiting: list[tuple[float, Item]] = []
         self._trials: dict[Item, _Trial] = {}
         self._small = False
-        # Before this the files with trouble have had their share.
-        self._fair_at = float("-inf")
 
     def __contains__(self, item: Item) -> bool:
         return item in self._sizes
@@ -142,12 +147,13 @@ class Turns:
         self._sizes[item] = size
 
     def begin(self, now: float, limit: int, in_trouble: bool) -> Item | None:
-        """The next to begin while at most ``limit`` are under way; None if there is none. In trouble those in
-        doubt are tried as well, after all others."""
+        """The next to begin while at most ``limit`` are under way, besides those that are slow or of a room
+        in trouble; None if there is none. ``in_trouble``: the store itself is. Then those in doubt are tried
+        as well, after all others, and only slow ones do not count."""
         self._release(now)
-        if len(self._flying) >= limit:
+        if not self._has_place(now, limit, in_trouble):
             return None
-        item = self._next(now, limit)
+        item = self._next(now)
         if item is None and in_trouble and self._doubted and not self._flying:
             item = next(iter(self._doubted))
             del self._doubted[item]
@@ -155,44 +161,67 @@ class Turns:
             self._flying[item] = now
         return item
 
-    def _next(self, now: float, limit: int) -> Item | None:
-        fair = not self._ready or limit > 1 or now >= self._fair_at
-        if self._again and not self._own and fair:
+    def _has_place(self, now: float, limit: int, in_trouble: bool) -> bool:
+        aside = self._slow(now) if in_trouble else self._own | self._of_rooms_in_trouble(now)
+        return len(self._flying) - len(aside) < limit and len(self._flying) < limit + SPARE
+
+    def _slow(self, now: float) -> set[Item]:
+        return {item for item, began in self._flying.items() if now >= began + SLOW}
+
+    def _of_rooms_in_trouble(self, now: float) -> set[Item]:
+        """Those under way that are of a room in trouble."""
+        rooms = self._rooms_in_trouble(now)
+        return {item for item in self._flying if item.room in rooms}
+
+    def _rooms_in_trouble(self, now: float) -> set[str]:
+        return {item.room for item in (*self._slow(now), *self._trials, *self._doubted)}
+
+    def _next(self, now: float) -> Item | None:
+        if self._again and not self._own:
             item = self._again.popleft()
             self._own.add(item)
             return item
-        if not self._ready:
+        held = self._rooms_in_trouble(now) if self._of_rooms_in_trouble(now) - self._own else set()
+        if not held and not self._doubted:
+            return heapq.heappop(self._ready) if self._ready else None
+        free = [item for item in self._ready if item.room not in held]
+        if not free:
             return None
-        return self._decider() if self._doubted else heapq.heappop(self._ready)
-
-    def _decider(self) -> Item:
-        """In turns the smallest and the newest that is ready, while an older one is in doubt."""
-        self._small = not self._small
-        found = min(self._ready, key=self._sizes.__getitem__) if self._small else max(self._ready)
+        found = self._decider(free) if self._doubted else min(free)
         self._ready.remove(found)
         heapq.heapify(self._ready)
         return found
+
+    def _decider(self, free: list[Item]) -> Item:
+        """In turns the smallest and the newest of these while others are in doubt; of another room than they
+        are, if there is one."""
+        doubted = {item.room for item in self._doubted}
+        free = [item for item in free if item.room not in doubted] or free
+        self._small = not self._small
+        return min(free, key=self._sizes.__getitem__) if self._small else max(free)
 
     def _release(self, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:
             self._again.append(heapq.heappop(self._waiting)[1])
 
-    def next_turn(self) -> float | None:
-        """When the next file's own turn comes."""
-        return self._waiting[0][0] if self._waiting else None
+    def next_change(self, now: float, limit: int, in_trouble: bool) -> float | None:
+        """When another may begin though none ends: a file's own turn comes, or one under way gives its place
+        away. None if it takes more."""
+        changes = [turn for turn, _ in self._waiting[:1]] if self._has_place(now, limit, in_trouble) else []
+        if len(self._flying) < limit + SPARE and len(self._sizes) > len(self._flying):
+            changes += [began + SLOW for began in self._flying.values() if now < began + SLOW]
+        return min(changes, default=None)
 
-    def done(self, item: Item, now: float) -> int:
+    def done(self, item: Item) -> int:
         """A file waits no more; how often it had failed by itself."""
-        self._landed(item, now)
+        self._landed(item)
         self._sizes.pop(item, None)
         trial = self._trials.pop(item, None)
         return trial.strikes if trial is not None else 0
 
-    def _landed(self, item: Item, now: float) -> None:
-        began = self._flying.pop(item, now)
-        if item in self._own:
-            self._own.discard(item)
-            self._fair_at = now + (now - began)
+    def _landed(self, item: Item) -> None:
+        self._flying.pop(item, None)
+        self._own.discard(item)
 
     # -- trouble ---------------------------------------------------------------------------------------
 
@@ -201,10 +230,10 @@ class Turns:
         trial = self._trials.get(item)
         return trial.strikes if trial is not None else 0
 
-    def doubt(self, item: Item, now: float, failing: Failing | None = None) -> None:
+    def doubt(self, item: Item, failing: Failing | None = None) -> None:
         """A file failed, and another has to decide. Without ``failing`` it is the store's trouble, and this
         file only waits behind the others."""
-        self._landed(item, now)
+        self._landed(item)
         self._doubted[item] = failing
 
     def convict(self, now: float) -> None:
@@ -235,7 +264,7 @@ class Turns:
 
     def strike(self, item: Item, now: float, failing: Failing) -> None:
         """A file has trouble of its own, and waits for a turn of its own."""
-        self._landed(item, now)
+        self._landed(item)
         trial = self._trials.setdefault(item, _Trial())
         trial.strikes += 1
         trial.failing = failing
@@ -245,5 +274,5 @@ class Turns:
 
     def put_off(self, item: Item, now: float, delay: float) -> None:
         """A file's turn comes later, through nobody's fault."""
-        self._landed(item, now)
+        self._landed(item)
         heapq.heappush(self._waiting, (now + delay, item))

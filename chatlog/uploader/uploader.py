@@ -23,13 +23,18 @@ from chatlog.spool.usage import Usage
 from chatlog.store.store import CLOCK, TRANSIENT, Store, StoreError
 from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, Stored, item_of
 from chatlog.uploader.store_state import OK, StoreState
-from chatlog.uploader.turns import OwnTrouble, Turns
+from chatlog.uploader.turns import SPARE, OwnTrouble, Turns
 from chatlog.uploader.whose_trouble import Judge, Whose, rounded
 
 #: First and longest delay, in seconds, while trouble with the store may pass.
 RETRY = (1.0, 60.0)
 #: Seconds after which the directories are looked at again, where that failed.
 SCAN_AGAIN = 60.0
+
+
+def threads_for(settings: UploaderSettings) -> int:
+    """How many threads an uploader needs: for uploads, and for asking the store while all of them hang."""
+    return settings.concurrency + SPARE + 1
 
 
 class Uploader(Service):
@@ -206,8 +211,8 @@ class Uploader(Service):
         if not self._prepared:
             self._prepare()
             return
-        limit = self._concurrency if self.state == OK else 1
-        while (item := turns.begin(now, limit, self.state != OK)) is not None:
+        limit, in_trouble = (self._concurrency, False) if self.state == OK else (1, True)
+        while (item := turns.begin(now, limit, in_trouble)) is not None:
             shipped: Deferred[Shipped] = self._threads.run(self._shipment.ship, item)
             shipped.addCallbacks(self._shipped, self._failed, (item,), {}, (item,))
             shipped.addErrback(self._unexpected)
@@ -217,9 +222,9 @@ class Uploader(Service):
             # There is no other file to decide whose trouble it is.
             self._prepare()
             return
-        turn = turns.next_turn()
-        if turn is not None and not turns.under_way >= limit:
-            self._after(max(turn - now, 0.0), "turn", self._fill)
+        change = turns.next_change(now, limit, in_trouble)
+        if change is not None:
+            self._after(max(change - now, 0.0), "turn", self._fill)
 
     def _prepare(self) -> None:
         self._preparing = True
@@ -244,7 +249,7 @@ class Uploader(Service):
 
     def _shipped(self, shipped: Shipped, item: Item) -> None:
         self._tell_packed()
-        strikes = self._turns.done(item, self._clock.seconds())
+        strikes = self._turns.done(item)
         stored = shipped.stored
         if stored is None:
             self._log.error("{name} was removed from the spool by somebody else", name=item.name)

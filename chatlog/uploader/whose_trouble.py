@@ -80,17 +80,17 @@ class Judge:
             turns.strike(item, now, failing)
             return Whose.FILE
         if error.of_all and error.kind in (TRANSIENT, CLOCK):
-            turns.doubt(item, now)
+            turns.doubt(item)
             return Whose.STORE
         if not well:
-            turns.doubt(item, now, failing)
+            turns.doubt(item, failing)
             return Whose.STORE
         self._counters.upload_retries[error.kind] += 1
         if turns.strikes(item) and not error.of_all:
             turns.strike(item, now, failing)
             self._in_a_row += 1
         else:
-            turns.doubt(item, now, failing)
+            turns.doubt(item, failing)
         enough = DOUBTS_PASSING if error.kind == TRANSIENT else DOUBTS
         if error.of_all or turns.doubted >= enough or self._in_a_row >= DOUBTS:
             self._in_a_row = 0

@@ -29,8 +29,8 @@ from chatlog.store.store import (
 )
 from chatlog.uploader.shipment import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, TELL_AGAIN
-from chatlog.uploader.turns import OWN_MOST
-from chatlog.uploader.uploader import Uploader
+from chatlog.uploader.turns import OWN_MOST, SLOW, SPARE
+from chatlog.uploader.uploader import Uploader, threads_for
 from chatlog.uploader.whose_trouble import DOUBTS, LATER
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.stores import MemoryStore
@@ -459,9 +459,9 @@ class RefusedObjectTests(UploaderCase):
         self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 0))
 
     def test_slots(self) -> None:
-        """Files that hang and then fail, again and again, hold one place at a time; where there is one only,
-        they have it half of the time at most."""
-        for concurrency, longest in ((1, 310.0), (2, 5.0)):
+        """Files that hang and then fail, again and again, hold one place at a time, and where there is one
+        only, for some seconds."""
+        for concurrency, longest in ((1, SLOW + 3.0), (2, 5.0)):
             threads = SlowThreads()
             uploader = self.make(threads, concurrency)
             bad = [name(n) for n in range(1, 9)]
@@ -481,6 +481,59 @@ class RefusedObjectTests(UploaderCase):
                 self.run_for(threads, 20)
             self.assertEqual(self.files.names("/data/sealed"), bad)
             self.assertEqual(uploader.oldest_waiting, NOON - 2 * 3600 + 60)
+
+    def test_a_room_that_hangs(self) -> None:
+        """A room with many files whose uploads all hang until they are given up, at their first try as at
+        every later one, keeps the files of other rooms waiting for some seconds once, and no more; where
+        there is one place only, for some seconds each time."""
+        for concurrency, longest in ((1, SLOW + 5.0), (2, 5.0), (4, 5.0)):
+            threads = SlowThreads()
+            uploader = self.make(threads, concurrency)
+            bad = self.finish(*range(1, 31))
+            threads.slow = list(bad)
+            self.refuse(TRANSIENT, *range(1, 31), code="timeout")
+            self.start(uploader)
+            self.run_for(threads, round(SLOW) + 3)
+            for n in range(200):
+                good = f"twitch_bob{n}_20251229_1100.jsonl"
+                self.files.put(f"/data/sealed/{good}", b"{}\n")
+                uploader.sealed([good])
+                waited = 0
+                while good in self.files.names("/data/sealed"):
+                    self.run_for(threads, 1)
+                    waited += 1
+                    self.assertLess(waited, longest, (concurrency, n))
+                self.assertLessEqual(uploader.in_flight, concurrency + SPARE)
+                self.run_for(threads, 17)
+            self.assertEqual(self.files.names("/data/sealed"), bad)
+            self.assertEqual(uploader.state, "ok")
+            threads.slow, self.store.before = [], lambda operation, called: None
+            self.run_for(threads, 700)
+            self.assertEqual((self.files.names("/data/sealed"), uploader.waiting_files), ([], 0))
+
+    def test_the_store_is_asked_while_all_hang(self) -> None:
+        """There are threads for the uploads that may hang together, and one for the question whose trouble
+        it is."""
+        for concurrency in (1, 2, 16):
+            self.assertGreater(threads_for(UploaderSettings("none", concurrency)), concurrency + SPARE)
+
+    def test_slow_everywhere(self) -> None:
+        """Where all uploads take their time, a few more are under way, and all arrive, each once."""
+        threads = SlowThreads()
+        uploader = self.make(threads, 2)
+        names = self.finish(*range(1, 5))
+        for n in range(4):
+            names.append(f"twitch_bob{n}_20251229_1100.jsonl")
+            self.files.put(f"/data/sealed/{names[-1]}", b"{}\n")
+        threads.slow = names
+        self.start(uploader)
+        most = 0
+        for _ in range(1300):
+            self.run_for(threads, 1)
+            most = max(most, uploader.in_flight)
+        self.assertEqual(most, 2 + SPARE)
+        self.assertEqual((len(self.puts()), len(set(self.puts()))), (8, 8))
+        self.assertEqual((uploader.waiting_files, uploader.quarantined), (0, 0))
 
     def run_for(self, threads: SlowThreads, seconds: int) -> None:
         for _ in range(seconds):
