@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from chatlog.archive.catalog import Catalog
 from chatlog.archive.parts import Parts, Room
+from chatlog.archive.read_ahead import ReadAhead
 from chatlog.archive.reader import Reader
 from chatlog.config.settings import Settings
 from chatlog.files import OsFiles
@@ -40,14 +41,21 @@ def open_archive(
     store = open_store(settings)
     catalog = Catalog(store, now, settings.recorder.rotate_interval)
     directory = settings.recorder.directory if spool else ""
-    parts = Parts(catalog, store, OsFiles(), directory)
+    # A directory is at hand.
+    ahead = None if _is_directory(settings) else ReadAhead()
+    parts = Parts(catalog, store, OsFiles(), directory, ahead)
     return Archive(store, catalog, parts, Reader(parts, now))
 
 
 def _look_for_directory(settings: Settings) -> None:
     """A bucket without objects is empty; a directory that is not there is a mistake. Raises StoreError."""
     url = settings.archive.url
-    if settings.s3 is None and (url is None or url.startswith("file://")):
+    if _is_directory(settings):
         directory = settings.archive.directory if url is None else unquote(urlsplit(url).path)
         if not os.path.isdir(directory):
             raise StoreError(f"there is no directory {directory!r}", MISSING)
+
+
+def _is_directory(settings: Settings) -> bool:
+    url = settings.archive.url
+    return settings.s3 is None and (url is None or url.startswith("file://"))

@@ -7,10 +7,11 @@ file once, wherever it is on its way; what has moved on before it is opened is l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.read_ahead import Fetching, ReadAhead
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name, utc_minute
 from chatlog.store.store import MISSING, Store, StoreError
@@ -79,13 +80,22 @@ def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
 
 
 class Parts:
-    """Finds and opens the parts of a store, and of the spool at ``directory`` if there is one."""
+    """Finds and opens the parts of a store, and of the spool at ``directory`` if there is one. With
+    ``ahead``, objects are fetched before it is their turn."""
 
-    def __init__(self, catalog: Catalog, store: Store, files: Files, directory: str = "") -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: Store,
+        files: Files,
+        directory: str = "",
+        ahead: ReadAhead | None = None,
+    ) -> None:
         self._catalog = catalog
         self._store = store
         self._files = files
         self._directory = directory
+        self._ahead = ahead
 
     def of_room(self, room: Room, since: float, until: float) -> list[Part]:
         """The parts that may hold records of that time, in the order in which they were written. Raises
@@ -139,11 +149,24 @@ class Parts:
 
     # -- reading -------------------------------------------------------------------------------------
 
-    def blocks(self, part: Part) -> Iterator[bytes]:
+    def in_turn(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Iterator[bytes]]]:
+        """The parts, each with its blocks, which are read before the next part is asked for. Nothing is
+        fetched any more when the iterator is closed."""
+        if self._ahead is None:
+            yield from ((part, self.blocks(part)) for part in parts)
+            return
+        fetching = self._ahead.of((part for part in parts if not part.area), self._stored)
+        try:
+            for part in parts:
+                yield part, self.blocks(part, fetching)
+        finally:
+            fetching.close()
+
+    def blocks(self, part: Part, fetching: Fetching[Part] | None = None) -> Iterator[bytes]:
         """The part's whole lines, in blocks. Raises PartError, also in the middle of it."""
         for place in self._places(part):
             try:
-                chunks = self._chunks(place)
+                chunks = self._chunks(place, fetching)
                 first = next(chunks, b"")
             except Gone:
                 continue
@@ -175,11 +198,15 @@ class Parts:
         for suffix in SUFFIXES if part.area else ():
             yield replace(part, area="", suffix=suffix)
 
-    def _chunks(self, part: Part) -> Iterator[bytes]:
+    def _stored(self, part: Part) -> Iterator[bytes]:
+        return self._store.read(part.name.key(suffix=part.suffix))
+
+    def _chunks(self, part: Part, fetching: Fetching[Part] | None) -> Iterator[bytes]:
         """Unpacked chunks. Raises Gone before the first if the part is not here."""
         if not part.area:
             try:
-                yield from unpacked(self._store.read(part.name.key(suffix=part.suffix)), part.suffix)
+                stored = fetching.chunks(part) if fetching is not None else self._stored(part)
+                yield from unpacked(stored, part.suffix)
             except StoreError as error:
                 if error.kind == MISSING:
                     self._catalog.forget((part.name.platform, part.name.channel), part.name.minute)

@@ -122,15 +122,20 @@ class Answer:
     # -- one recorder's files ------------------------------------------------------------------------
 
     def _forwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
-        return forwards(batch for part in parts for batch in self._batches(instance, part))
+        return forwards(
+            batch
+            for part, blocks in self._parts.in_turn(parts)
+            for batch in self._batches(instance, part, blocks)
+        )
 
     def _backwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
-        return backwards(self._whole(instance, part) for part in reversed(parts))
+        turns = self._parts.in_turn(parts[::-1])
+        return backwards(self._whole(instance, part, blocks) for part, blocks in turns)
 
-    def _whole(self, instance: str, part: Part) -> tuple[list[Found], bytes]:
+    def _whole(self, instance: str, part: Part, blocks: Iterator[bytes]) -> tuple[list[Found], bytes]:
         found: list[Found] = []
         looked_at = not self.report.stopped
-        for batch, _ in self._batches(instance, part):
+        for batch, _ in self._batches(instance, part, blocks):
             found += batch
         minute = part.name.minute
         begun = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:59.999Z"
@@ -138,13 +143,13 @@ class Answer:
             self._may_end_at(lines.seconds(begun) + HELD_BACK)
         return found, begun.encode("ascii")
 
-    def _batches(self, instance: str, part: Part) -> Iterator[Batch]:
+    def _batches(self, instance: str, part: Part, blocks: Iterator[bytes]) -> Iterator[Batch]:
         """What each block of a part brings. What cannot be read is noted, and passed over."""
         report = self.report
         if report.stopped:
             return
         try:
-            for block in self._parts.blocks(part):
+            for block in blocks:
                 if self._cancelled:
                     raise Cancelled
                 report.bytes += len(block)

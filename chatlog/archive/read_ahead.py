@@ -1,0 +1,82 @@
+"""Objects that are fetched before it is their turn, so that an answer does not wait for the store at each.
+
+An answer reads its objects in order. While one is read, the next ones are on their way: one at first, and
+more the longer the answer gets, since many answers end early.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+#: Objects of one answer that are on their way at the same time, at most.
+DEEPEST = 16
+#: Objects of all answers that are fetched at the same time.
+AT_ONCE = 24
+#: Bytes of an object that are fetched ahead; the rest follows when it is read.
+HEAD = 256 << 10
+
+
+class ReadAhead:
+    """Fetches ahead for many answers. ``at_once`` threads do, none of which is there before it is needed.
+    May be used by several threads."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._pool = ThreadPoolExecutor(at_once, "read-ahead")
+
+    def of(self, objects: Iterable[T], read: Callable[[T], Iterator[bytes]]) -> Fetching[T]:
+        """What one answer fetches. ``read(object)`` gives the chunks of an object."""
+        return Fetching(self._pool, objects, read)
+
+
+class Fetching(Generic[T]):
+    """The objects of one answer, to be read in their order; those that are left out are passed over."""
+
+    def __init__(
+        self, pool: ThreadPoolExecutor, objects: Iterable[T], read: Callable[[T], Iterator[bytes]]
+    ) -> None:
+        self._pool = pool
+        self._waiting = deque(objects)
+        self._read = read
+        self._coming: dict[T, Future[tuple[list[bytes], Iterator[bytes]]]] = {}
+        self._depth = 1
+
+    def chunks(self, wanted: T) -> Iterator[bytes]:
+        """The chunks of an object. Raises what reading it raises."""
+        while wanted in self._waiting:
+            self._waiting.popleft()
+        future = self._coming.pop(wanted, None)
+        self._fetch_more()
+        # What no thread has begun with is read here and now.
+        if future is None or future.cancel():
+            return self._read(wanted)
+        head, rest = future.result()
+        return chain(head, rest)
+
+    def _fetch_more(self) -> None:
+        while self._waiting and len(self._coming) < self._depth:
+            ahead = self._waiting.popleft()
+            self._coming[ahead] = self._pool.submit(self._head, ahead)
+        self._depth = min(2 * self._depth, DEEPEST)
+
+    def _head(self, ahead: T) -> tuple[list[bytes], Iterator[bytes]]:
+        chunks = self._read(ahead)
+        head, size = [], 0
+        for chunk in chunks:
+            head.append(chunk)
+            size += len(chunk)
+            if size >= HEAD:
+                break
+        return head, chunks
+
+    def close(self) -> None:
+        """Nothing more is read."""
+        self._waiting.clear()
+        for future in self._coming.values():
+            future.cancel()
+        self._coming.clear()
