@@ -1,6 +1,4 @@
-"""Pieces that every service here is built with: stopping in stages, looks that go on whatever happens,
-retry delays, owned threads.
-"""
+"""Building blocks of the services: stopping in stages, polling, retry delays, owned threads."""
 
 from __future__ import annotations
 
@@ -25,9 +23,10 @@ STOP_LIMIT = 0.5
 
 
 class StagedService(MultiService):
-    """Stops its children one after another, the last added first, each waited for but never for
-    longer than its ``stop_limit`` in seconds, or half a second where it has none. (MultiService stops
-    all at once.) A child that fails to stop does not keep the others from stopping.
+    """Stops its children one after another, the last added first. (MultiService stops all at once.)
+
+    It waits for each child at most ``child.stop_limit`` seconds, or ``STOP_LIMIT`` if the child has no
+    such attribute. When a child fails to stop, the others are stopped all the same.
     """
 
     _log = Logger()
@@ -52,44 +51,50 @@ class StagedService(MultiService):
                 self._log.failure("while stopping {name}", name=child.name)
 
 
-class Looks:
-    """Calls ``look()`` every ``interval`` seconds between ``start`` and ``stop``. What goes wrong is
-    logged when it begins, and the next call comes all the same."""
+class Poller:
+    """Calls ``poll()`` every ``interval`` seconds between ``start`` and ``stop``.
+
+    An exception does not end the calls. It is logged once, and again only after a call has succeeded.
+    """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, interval: float, look: Callable[[], object]) -> None:
-        self._look = look
+    def __init__(self, clock: IReactorTime, interval: float, poll: Callable[[], object]) -> None:
+        self._poll = poll
         self._interval = interval
         self._failing = False
         self._loop = LoopingCall(self._guarded)
         self._loop.clock = clock
 
     def start(self) -> None:
-        """Begin; the first call comes after the first interval."""
+        """Start; the first call comes after one interval."""
         self._loop.start(self._interval, now=False)
 
     def stop(self) -> None:
-        """End. Fine if it never began."""
+        """Stop. Does nothing if it never started."""
         if self._loop.running:
             self._loop.stop()
 
     def _guarded(self) -> None:
         try:
-            self._look()
+            self._poll()
         except Exception:
             if not self._failing:
                 self._failing = True
-                self._log.failure("while looking at how the recorder is")
+                self._log.failure("while polling the state of the recorder")
         else:
             self._failing = False
 
 
-class Standstill:
-    """Knows when this process itself stood still, because the machine or somebody else stopped it: then what
-    others have said in the meantime is there, and only has not been read."""
+class SuspendDetector:
+    """Notices that this process was suspended (SIGSTOP, a paused machine, a blocked reactor).
 
-    #: Seconds between two ticks that are too many, and seconds that reading takes.
+    The servers have sent data meanwhile, and the kernel holds it. Until that is read, a connection must
+    not be judged by how long it has been silent.
+    """
+
+    #: A longer time between two ticks, in seconds, counts as a suspension. Reading what has arrived
+    #: meanwhile gets ``READING`` seconds.
     LONGEST, READING = 5.0, 2.0
 
     def __init__(self) -> None:
@@ -97,7 +102,7 @@ class Standstill:
         self._over_at = -math.inf
 
     def ticked(self, now: float) -> bool:
-        """To be called about every second: whether others may be judged by what they have said."""
+        """Call this about once a second. Returns whether connections may be judged by their silence."""
         if now - self._ticked > self.LONGEST:
             self._over_at = now + self.READING
         self._ticked = now
@@ -105,10 +110,10 @@ class Standstill:
 
 
 class Backoff:
-    """Retry delays with full jitter that grow until somebody says that things are well again.
+    """Retry delays with jitter, which grow until ``reset()``.
 
-    ``next()`` gives a delay in seconds, random between half of the step and the whole of it; the
-    step starts at ``first`` and doubles up to ``most``.
+    ``next()`` returns a random delay in seconds, between half a step and a whole step. The step starts at
+    ``first`` and doubles up to ``most``.
     """
 
     __slots__ = ("_first", "_most", "_random", "_step")
@@ -133,8 +138,8 @@ class Backoff:
 class OwnedThreads:
     """A few threads of our own for calls that block.
 
-    The reactor's pool is left alone, because names are resolved there. The threads are daemons: a
-    call that hangs in the network cannot keep the process from ending.
+    The reactor's thread pool is not used, because it resolves names. The threads are daemon threads, so a
+    call that hangs cannot keep the process from ending.
     """
 
     def __init__(self, name: str, size: int, deliver: Callable[..., Any]) -> None:
@@ -144,11 +149,11 @@ class OwnedThreads:
         self._name = name
         self._size = size
         self._started = 0
-        # Calls whose results were not delivered yet.
+        # Calls whose results are not delivered yet.
         self._under_way = 0
 
     def run(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
-        """Call ``function(*args)`` in one of the threads; fires with its result or its failure."""
+        """Call ``function(*args)`` in one of the threads. The Deferred fires with its result or failure."""
         result: Deferred[T] = Deferred()
 
         def job() -> None:
@@ -160,7 +165,7 @@ class OwnedThreads:
                 self._deliver(self._fire, result.callback, value)
 
         self._under_way += 1
-        # Not earlier: a process that goes to the background leaves threads behind, and each costs memory.
+        # Not earlier: a process that forks into the background loses its threads, and each costs memory.
         if self._started < min(self._under_way, self._size):
             name = f"{self._name}-{self._started}"
             self._started += 1
@@ -173,7 +178,7 @@ class OwnedThreads:
         fire(value)
 
     def stop(self) -> None:
-        """Let the threads end when they have done what is queued."""
+        """Let the threads end after the queued calls."""
         for _ in range(self._started):
             self._jobs.put(None)
 

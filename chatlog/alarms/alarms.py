@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from chatlog.alarms.endings import ending
 from chatlog.config.units import rough_duration
 from chatlog.printable import printable
-from chatlog.services import Looks
+from chatlog.services import Poller
 from chatlog.status.condition import CODES, CRITICAL, NOTE, SEVERITIES, Condition
 from chatlog.status.conditions import is_hidden
 from chatlog.status.status import Status
@@ -75,16 +75,16 @@ class Alarms(Service):
         self._wall = wall
         self._notify = notify
         self._active: dict[tuple[str, str], _Alarm] = {}
-        self._looks = Looks(clock, EVERY, self._look)
+        self._poller = Poller(clock, EVERY, self._poll)
         status.alarms = self.active
 
     def startService(self) -> None:
         super().startService()
-        self._looks.start()
+        self._poller.start()
 
     def stopService(self) -> None:
         super().stopService()
-        self._looks.stop()
+        self._poller.stop()
 
     def active(self) -> list[dict[str, Any]]:
         """What is wrong at present, the latest last, ready for JSON: ``code``, ``meaning``, ``severity``,
@@ -97,7 +97,7 @@ class Alarms(Service):
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         now = self._clock.seconds()
         found = self._status.conditions()
         present = {each.key for each in found}

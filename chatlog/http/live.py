@@ -19,7 +19,7 @@ from zope.interface import implementer
 from chatlog.files import Files
 from chatlog.http.answers import Answer, error
 from chatlog.http.guard import HEADERS
-from chatlog.recorder.room import Room
+from chatlog.recorder.room import RoomBuffer
 
 #: Viewers at the same time, bytes that wait for one, and seconds for which one may take nothing.
 VIEWERS = 32
@@ -127,14 +127,14 @@ class Live:
         self._files = files
         self._directory = directory
         self._clock = clock
-        self._viewers: dict[Viewer, Room] = {}
+        self._viewers: dict[Viewer, RoomBuffer] = {}
         self._signs = LoopingCall(self._look)
         self._signs.clock = clock
 
     def __len__(self) -> int:
         return len(self._viewers)
 
-    def watch(self, request: Any, room: Room) -> Answer | None:
+    def watch(self, request: Any, room: RoomBuffer) -> Answer | None:
         """Show the room to whoever sent the request; the answer when that cannot be done."""
         if len(self._viewers) >= VIEWERS:
             return error(503, "too_many_viewers", f"{VIEWERS} browsers are looking already", Retry_After="30")
@@ -156,7 +156,7 @@ class Live:
             self._signs.start(ALIVE_EVERY, now=False)
         return None
 
-    def _teller(self, room: Room) -> Callable[[list[bytes]], None]:
+    def _teller(self, room: RoomBuffer) -> Callable[[list[bytes]], None]:
         viewers = [viewer for viewer, watched in self._viewers.items() if watched is room]
 
         def tell(lines: list[bytes]) -> None:
@@ -188,7 +188,7 @@ class Live:
             if not viewer.sign_of_life():
                 viewer.end()
 
-    def _tail(self, room: Room) -> list[bytes]:
+    def _tail(self, room: RoomBuffer) -> list[bytes]:
         """The latest lines of the room's open file."""
         file = room.file
         if file is None or not file.size:

@@ -25,7 +25,7 @@ from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.commits import Commits
 from chatlog.recorder.descriptors import default_limit
 from chatlog.recorder.hooks import Hooks
-from chatlog.recorder.room import OpenFile, Room
+from chatlog.recorder.room import OpenFile, RoomBuffer
 from chatlog.recorder.shortage import Shortage
 from chatlog.recorder.writer import Writer
 from chatlog.spool.probe import place_of
@@ -73,7 +73,7 @@ class Recorder(Service):
         self._flush_call: IDelayedCall | None = None
         self._period = 0
         # Files that a change of period ended and that are still to be finished.
-        self._rotating: list[tuple[Room, OpenFile]] = []
+        self._rotating: list[tuple[RoomBuffer, OpenFile]] = []
         self._failing: set[str] = set()
         # The latest flush, by the wall clock and by the other one.
         self._flushed_at, self._flushed_clock = 0.0, 0.0
@@ -84,11 +84,11 @@ class Recorder(Service):
 
     # -- What others see
 
-    def room(self, platform: str, channel: str) -> Room:
+    def room(self, platform: str, channel: str) -> RoomBuffer:
         """The room of that name, always the same one. Raises ValueError for what can be no channel."""
         return self._rooms.room(platform, channel)
 
-    def __iter__(self) -> Iterator[Room]:
+    def __iter__(self) -> Iterator[RoomBuffer]:
         return iter(self._rooms)
 
     def __len__(self) -> int:

@@ -44,7 +44,7 @@ class Loss:
             self.since -= by
 
 
-class Room:
+class RoomBuffer:
     """Where a source puts the records of one room. There may be thousands, so it is small.
 
     Invariant: a room with lines is in the recorder's list of rooms to write, exactly once.
@@ -66,7 +66,7 @@ class Room:
         "written_bytes",
     )
 
-    def __init__(self, platform: str, channel: str, to_write: Callable[[Room], None]) -> None:
+    def __init__(self, platform: str, channel: str, to_write: Callable[[RoomBuffer], None]) -> None:
         self.platform = platform
         self.channel = channel
         self._to_write = to_write
@@ -130,7 +130,7 @@ class Room:
         return count, total
 
 
-def hold(rooms: list[Room], limit: int, first: float, last: float, reason: str) -> tuple[int, int]:
+def hold(rooms: list[RoomBuffer], limit: int, first: float, last: float, reason: str) -> tuple[int, int]:
     """Keep the lines of these rooms, but no more than ``limit`` bytes of them all: beyond that those
     that did not wait before, the newest, are dropped; they came between the two times. Returns how
     many lines were new, and how many of those were dropped."""

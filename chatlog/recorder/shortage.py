@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from chatlog.counters import Counters
 from chatlog.files import NO_SPACE
 from chatlog.recorder.buffers import RoomBuffers
-from chatlog.recorder.room import Loss, Room, hold
+from chatlog.recorder.room import Loss, RoomBuffer, hold
 
 #: While the disk is full, what is open is sealed this often (seconds), so that it can leave.
 _SEAL_WHEN_FULL = 60.0
@@ -52,7 +52,7 @@ class Shortage:
             # Rooms that could keep nothing have nothing to write either.
             waiting[:] = [room for room in waiting if room.lines]
 
-    def report_loss(self, room: Room) -> None:
+    def report_loss(self, room: RoomBuffer) -> None:
         """The room can be written again; what it lost is over."""
         if room.loss is not None:
             self._losses.append(room.loss)

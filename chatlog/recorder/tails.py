@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from chatlog.files import Files
 from chatlog.naming import parse_name
 from chatlog.record import from_json
-from chatlog.recorder.room import Room
+from chatlog.recorder.room import RoomBuffer
 
 #: Bytes of a file that are read.
 _BYTES = 256 * 1024
@@ -40,7 +40,7 @@ class Tails:
         files: Files,
         directory: str,
         platform: str,
-        room: Callable[[str], Room],
+        room: Callable[[str], RoomBuffer],
         key: Callable[[Mapping[str, Any]], Hashable],
         seconds: Callable[[], float],
     ) -> None:

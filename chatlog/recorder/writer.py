@@ -11,7 +11,7 @@ from chatlog.counters import Counters
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE
 from chatlog.recorder.commits import Commits
 from chatlog.recorder.descriptors import Descriptors
-from chatlog.recorder.room import OpenFile, Room
+from chatlog.recorder.room import OpenFile, RoomBuffer
 from chatlog.spool.spool import Spool
 
 
@@ -52,7 +52,7 @@ class Writer:
         """How many descriptors are in use."""
         return len(self._descriptors)
 
-    def write(self, room: Room, now: float) -> None:
+    def write(self, room: RoomBuffer, now: float) -> None:
         """Write the room's lines; ``now`` is the time of day. Raises OSError when some are left;
         those that were taken are no longer the room's, and there is never half a line in a file that
         goes on."""
@@ -95,14 +95,14 @@ class Writer:
     def _not_kept(self, file: OpenFile, error: OSError) -> None:
         self._commits.distrust(f"{file.name} could not be closed: {error.strerror or error}")
 
-    def retire(self, room: Room) -> None:
+    def retire(self, room: RoomBuffer) -> None:
         """Finish the room's file, if it has one; the room goes on in a new one."""
         file, room.file = room.file, None
         if file is not None:
             self._descriptors.drop(file)
             self._commits.finished(file)
 
-    def _open(self, room: Room, now: float) -> OpenFile:
+    def _open(self, room: RoomBuffer, now: float) -> OpenFile:
         last = room.last_minute, room.last_n
         name, fd = self._descriptors.opening(self._spool.create, room.platform, room.channel, now, last)
         room.last_minute, room.last_n = name.minute, name.n
@@ -111,7 +111,7 @@ class Writer:
         self._commits.created()
         return room.file
 
-    def _wrote(self, room: Room, file: OpenFile, count: int, size: int, now: float) -> None:
+    def _wrote(self, room: RoomBuffer, file: OpenFile, count: int, size: int, now: float) -> None:
         """The first ``count`` lines of the room are in its file now."""
         if room.watch is not None:
             room.watch(room.lines[:count])
@@ -126,7 +126,7 @@ class Writer:
         self._counters.written += count
         self._counters.written_bytes += size
 
-    def _tore(self, room: Room, file: OpenFile, taken: int, now: float, error: OSError) -> None:
+    def _tore(self, room: RoomBuffer, file: OpenFile, taken: int, now: float, error: OSError) -> None:
         """Only ``taken`` bytes were taken, perhaps ending in half a line: keep whole lines only."""
         count, size = room.whole(taken)
         if count:

@@ -26,7 +26,7 @@ from chatlog.rooms.links import Limits, Links
 from chatlog.rooms.overlaps import LINGER, Overlaps
 from chatlog.rooms.progress import Progress
 from chatlog.rooms.seats import Link, Room, Seat, State
-from chatlog.services import Standstill
+from chatlog.services import SuspendDetector
 
 #: Seconds until a request without an answer counts as silent, counted from when it left.
 ACKNOWLEDGE_WITHIN = 30.0
@@ -75,7 +75,7 @@ class Pool(Service):
         self._timers: list[tuple[float, int, Seat, int]] = []
         self._timer_count = 0
         self._overlaps = Overlaps(limits.lanes > 1)
-        self._standstill = Standstill()
+        self._suspends = SuspendDetector()
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock
         self._progress = Progress(platform)
@@ -302,7 +302,7 @@ class Pool(Service):
     def _tick(self) -> None:
         try:
             now = self._clock.seconds()
-            judging = self._standstill.ticked(now)
+            judging = self._suspends.ticked(now)
             self._links.open_next()
             while self._timers and self._timers[0][0] <= now:
                 _, _, seat, turn = heapq.heappop(self._timers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-from chatlog.recorder.room import Room
+from chatlog.recorder.room import RoomBuffer
 
 #: Minutes that are remembered.
 MINUTES = 60
@@ -35,11 +35,11 @@ class Activity:
     def __init__(self, now: float) -> None:
         """``now`` is in seconds of a clock that never jumps, as in all methods."""
         self._turned = now
-        self._pasts: dict[Room, _Past] = {}
+        self._pasts: dict[RoomBuffer, _Past] = {}
         # Where in every array the latest whole minute stands.
         self._at = MINUTES - 1
 
-    def turn(self, rooms: Iterable[Room], now: float) -> None:
+    def turn(self, rooms: Iterable[RoomBuffer], now: float) -> None:
         """A minute is over."""
         self._turned = now
         self._at = at = (self._at + 1) % MINUTES
@@ -53,13 +53,13 @@ class Activity:
             past.minutes[at] = min(room.written - past.base, 0xFFFF_FFFF)
             past.base = room.written
 
-    def dawn(self, rooms: Iterable[Room]) -> None:
+    def dawn(self, rooms: Iterable[RoomBuffer]) -> None:
         """A new day begins."""
         for room in rooms:
             if room.written:
                 self._pasts.setdefault(room, _Past()).dawn = room.written
 
-    def rate(self, room: Room, now: float) -> float:
+    def rate(self, room: RoomBuffer, now: float) -> float:
         """Messages in the last minute. The part of it that lies in the minute before is taken to be as
         busy as that minute was."""
         past = self._pasts.get(room)
@@ -68,12 +68,12 @@ class Activity:
         rest = max(0.0, 1.0 - (now - self._turned) / 60.0)
         return room.written - past.base + past.minutes[self._at] * rest
 
-    def today(self, room: Room) -> int:
+    def today(self, room: RoomBuffer) -> int:
         """Records written since the day or the process began."""
         past = self._pasts.get(room)
         return room.written - past.dawn if past is not None else room.written
 
-    def hour(self, room: Room) -> list[int]:
+    def hour(self, room: RoomBuffer) -> list[int]:
         """Messages in each of the last 60 whole minutes, the latest last. Not to be changed."""
         past = self._pasts.get(room)
         if past is None:

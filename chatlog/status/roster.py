@@ -8,7 +8,7 @@ from typing import Any
 
 from chatlog.journal.journal import Key
 from chatlog.recorder.recorder import Recorder
-from chatlog.recorder.room import Room as Log
+from chatlog.recorder.room import RoomBuffer
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room, State
@@ -158,7 +158,7 @@ class Roster:
     def _in_pool(self, platform: str, name: str) -> bool:
         return platform in self._pools and name in self._pools[platform].rooms
 
-    def _unwritten(self, log: Log) -> float | None:
+    def _unwritten(self, log: RoomBuffer) -> float | None:
         """Since when what arrives in the room cannot be written; None if it can. On a full disk that is so
         for every room, whether something arrives or not."""
         if self.unwritten_since is None:

@@ -25,7 +25,7 @@ from chatlog.recorder.recorder import Recorder
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
-from chatlog.services import Looks
+from chatlog.services import Poller
 from chatlog.status.clock_offset import ClockOffset
 from chatlog.status.condition import Condition
 from chatlog.status.conditions import conditions, headline, told
@@ -128,7 +128,7 @@ class Status(Service):
         self._cached: tuple[float, Facts, list[Condition]] | None = None
         self._cached_rooms: tuple[float, list[Facts]] | None = None
         self._begin()
-        self._looks = Looks(clock, 1.0, self._vitals.beat), Looks(clock, EVERY, self._look)
+        self._pollers = Poller(clock, 1.0, self._vitals.beat), Poller(clock, EVERY, self._look)
 
     def _begin(self) -> None:
         self._started, self._began = self._wall(), self._clock.seconds()
@@ -148,13 +148,13 @@ class Status(Service):
         self._vitals.begin()
         self._look()
         self._cached = None
-        for looks in self._looks:
-            looks.start()
+        for poller in self._pollers:
+            poller.start()
 
     def stopService(self) -> None:
         super().stopService()
-        for looks in self._looks:
-            looks.stop()
+        for poller in self._pollers:
+            poller.stop()
 
     def closed(self, platform: str, name: str, hole: Hole) -> None:
         """A hole of a room has closed. To be told of each, once."""

@@ -29,7 +29,7 @@ from chatlog.network.http import Get, RequestFailed
 from chatlog.printable import printable
 from chatlog.record import rfc3339
 from chatlog.recorder.buffers import RoomBuffers
-from chatlog.recorder.room import Room as RecordedRoom
+from chatlog.recorder.room import RoomBuffer
 from chatlog.recorder.tails import Tail, Tails
 from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
@@ -78,7 +78,7 @@ class Backfill(Service):
         get: Get,
         environment: Environment,
         write: Callable[[Room, Hole, int], None],
-        recorded: Callable[[str], RecordedRoom],
+        recorded: Callable[[str], RoomBuffer],
         tails: Tails,
         held: HeldHoles,
         uniform: Callable[[float, float], float] = random.uniform,

@@ -7,7 +7,7 @@ import errno
 from twisted.python.failure import Failure
 
 from chatlog.http.live import ALIVE_EVERY, AT_ONCE, BACKLOG, STALLED, VIEWERS
-from chatlog.recorder.room import Room
+from chatlog.recorder.room import RoomBuffer
 from tests.http.wire import Connection, SiteCase
 
 HEAD = "GET /api/v1/rooms/twitch/{} HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -24,7 +24,7 @@ class LiveCase(SiteCase):
         """A browser that looks at a room."""
         return self.connect(full).send(HEAD.format(f"{name}/live"))
 
-    def room(self, name: str = "room0") -> Room:
+    def room(self, name: str = "room0") -> RoomBuffer:
         return self.scene.recorder.room("twitch", name)
 
     def say(self, *texts: str, room: str = "room0") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.recorder.room import Room
+from chatlog.recorder.room import RoomBuffer
 from chatlog.status.activity import Activity
 
 
@@ -14,7 +14,7 @@ class ActivityTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = 1000.0
         self.activity = Activity(self.now)
-        self.room_ = Room("twitch", "a", lambda room: None)
+        self.room_ = RoomBuffer("twitch", "a", lambda room: None)
 
     def minute(self, written: int) -> None:
         self.room_.written += written
@@ -47,7 +47,7 @@ class ActivityTests(SynchronousTestCase):
 
     def test_silent_rooms_take_nothing(self) -> None:
         """Rooms in which nothing was ever said share one empty hour."""
-        other = Room("twitch", "b", lambda room: None)
+        other = RoomBuffer("twitch", "b", lambda room: None)
         for _ in range(3):
             self.activity.turn([self.room_, other], self.now)
         self.assertIs(self.activity.hour(other), self.activity.hour(self.room_))
