@@ -10,13 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
-from chatlog.mounts import kind_of
-from chatlog.system_calls import SystemCalls
+from chatlog.mounts import device_of, kind_of
+from chatlog.system_calls import SystemCalls, open_regular
 
 #: What the system says when there is no room left on the disk, and when no more files can be opened.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -55,6 +54,9 @@ class Files(Protocol):
 
     def kind(self, directory: str) -> str:
         """What kind of file system the directory is on, ``""`` if nobody knows."""
+
+    def device(self, directory: str) -> int:
+        """A number for the file system that holds the directory, or would hold it."""
 
     def create(self, path: str) -> int:
         """Open a new file for appending; FileExistsError if there is one."""
@@ -188,6 +190,9 @@ class OsFiles:
     def kind(self, directory: str) -> str:
         return kind_of(directory)
 
+    def device(self, directory: str) -> int:
+        return device_of(directory)
+
     def create(self, path: str) -> int:
         flags = self.flags | os.O_CREAT | os.O_CLOEXEC
         try:
@@ -201,7 +206,7 @@ class OsFiles:
         return self.system.open(path, flags | os.O_NOFOLLOW)
 
     def reopen(self, path: str) -> int:
-        return _open_regular(path, os.O_WRONLY | os.O_APPEND)
+        return open_regular(path, os.O_WRONLY | os.O_APPEND)
 
     def lock(self, path: str) -> int:
         fd = self.system.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -228,7 +233,7 @@ class OsFiles:
         return fd
 
     def open_read(self, path: str) -> int:
-        return _open_regular(path, os.O_RDONLY)
+        return open_regular(path, os.O_RDONLY)
 
     def read(self, fd: int, size: int) -> bytes:
         return os.read(fd, size)
@@ -334,14 +339,3 @@ class OsFiles:
             raise
         # File systems that do not know their size have none.
         return state.f_bavail * (state.f_frsize or state.f_bsize) if state.f_blocks else _UNKNOWN
-
-
-def _open_regular(path: str, flags: int) -> int:
-    # O_NONBLOCK changes nothing for a regular file, and lets the open of a pipe return.
-    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return fd
-    os.close(fd)
-    code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-    raise OSError(code, os.strerror(code) if code == errno.EISDIR else "not a regular file", path)

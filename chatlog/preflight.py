@@ -14,7 +14,7 @@ from typing import NamedTuple
 from chatlog.config import config
 from chatlog.config.ephemeral import warnings
 from chatlog.config.settings import Settings
-from chatlog.mounts import read_mounts
+from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network.proxies import proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.sources import check_authorities
@@ -38,7 +38,7 @@ def examine(path: str, settings: Settings, environ: Mapping[str, str]) -> Findin
     """Look at the settings that were read for ``path``."""
     proxies, problems, mind = proxies_in(environ)
     problems = [*problems, *config.check_directories(settings), *_refusals(settings)]
-    mind = [*warnings(settings, environ, read_mounts()), *mind, *_doubts(settings)]
+    mind = [*warnings(settings, environ, read_mounts(), read_mounts(FSTAB)), *mind, *_doubts(settings)]
     comments = [*proxies.describe(), *(f"Mind: {warning}" for warning in mind)]
     told = "".join(f"# {comment}\n" for comment in comments)
     return Findings(f"# {config.read_for(path)}\n{config.describe(settings)}{told}", problems)

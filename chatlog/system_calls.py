@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 import struct
 from contextlib import suppress
 from hashlib import blake2b
@@ -120,3 +121,15 @@ class SystemCalls:
         if function(*args) != 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), path or None)
+
+
+def open_regular(path: str, flags: int) -> int:
+    """Open a regular file; a link is not followed, a pipe not waited for. Raises OSError for all else."""
+    # O_NONBLOCK changes nothing for a regular file, and lets the open of a pipe return.
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return fd
+    os.close(fd)
+    code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+    raise OSError(code, os.strerror(code) if code == errno.EISDIR else "not a regular file", path)

@@ -24,7 +24,7 @@ from chatlog.environment import Environment, Threads
 from chatlog.files import OsFiles
 from chatlog.journal.journal_file import JournalFile, boot_id
 from chatlog.journal.presence import Presence
-from chatlog.mounts import read_mounts
+from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network import pacing
 from chatlog.network.dialing import Network
 from chatlog.network.http import HttpClient, http_client
@@ -140,7 +140,7 @@ def compose(
     environment = replace(environment, encode=encode)
     reactor, files, directory = environment.reactor, environment.files, settings.recorder.directory
     daemon = Daemon(reactor, options)
-    daemon.warnings = warnings(settings, os.environ, read_mounts())
+    daemon.warnings = warnings(settings, os.environ, read_mounts(), read_mounts(FSTAB))
     pacer = pacing.Pacer(reactor)
     network = Network(reactor, proxies)
     requests = http_client(network)

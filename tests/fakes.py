@@ -70,6 +70,8 @@ class MemoryFiles:
         self.calls = 0
         self.log: list[tuple[str, str]] = []
         self.capacity: int | None = None
+        #: The number of the file system at every path.
+        self.number = 1
         #: Files take multiples of this many bytes.
         self.block = 1
         self.most_fds: int | None = None
@@ -187,6 +189,9 @@ class MemoryFiles:
 
     def kind(self, directory: str) -> str:
         return "memory"
+
+    def device(self, directory: str) -> int:
+        return self.number
 
     def create(self, path: str) -> int:
         self._call("create", path)

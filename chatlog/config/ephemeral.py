@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from chatlog.config.settings import Settings
-from chatlog.mounts import mount_of
+from chatlog.mounts import mount_of, unmounted
 from chatlog.printable import printable
 
 #: Variables by which a platform is known that gives a fresh root file system to every start, what to call
@@ -94,8 +94,24 @@ def unsuited(directory: str, mounts: str, key: str = "recorder.directory") -> st
     return ""
 
 
-def warnings(settings: Settings, environ: Mapping[str, str], mounts: str) -> list[str]:
-    """The sentences on all directories of ``settings``: whether they last, and what they are on."""
+def missing(directory: str, mounts: str, fstab: str, key: str = "recorder.directory") -> str:
+    """A sentence on a file system that is to hold ``directory`` and is not mounted, ``""`` if there is none.
+    ``fstab`` is the text of /etc/fstab."""
+    place = unmounted(directory, mounts, fstab)
+    if not place:
+        return ""
+    shown, place = f"{key}: {printable(directory, 200)}", printable(place, 200)
+    then = (
+        "nothing is stored until it is mounted"
+        if key != "recorder.directory"
+        else "what is recorded now is out of sight once it is; end chatlog, mount it, and start chatlog again"
+    )
+    return f"{shown} belongs to {place}, which is in /etc/fstab and is not mounted; {then}"
+
+
+def warnings(settings: Settings, environ: Mapping[str, str], mounts: str, fstab: str = "") -> list[str]:
+    """The sentences on all directories of ``settings``: whether they last, what they are on, and what is
+    missing there."""
     places = [("recorder.directory", settings.recorder.directory)]
     url = settings.archive.url
     if settings.s3 is None and url is None:
@@ -106,4 +122,5 @@ def warnings(settings: Settings, environ: Mapping[str, str], mounts: str) -> lis
     for key, place in places:
         path = os.path.realpath(place)
         found += [warning(path, environ, mounts, key), unsuited(path, mounts, key)]
+        found.append(missing(path, mounts, fstab, key))
     return [text for text in found if text]

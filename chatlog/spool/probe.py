@@ -42,6 +42,19 @@ def place_of(files: Files, directory: str) -> str:
     return f"{directory} ({kind})" if kind else directory
 
 
+def moved_away(files: Files, directory: str, device: int) -> str:
+    """A sentence where the directory leads to another file system than ``device``, so that what was written
+    is not where it would be looked for; ``""`` where it does not."""
+    with suppress(OSError):
+        if files.device(directory) != device:
+            return (
+                f"{directory} is on another file system than at the start: one was unmounted, or mounted "
+                "over it, and what this run has not uploaded is on the first one; see that the right one is "
+                "mounted before chatlog starts"
+            )
+    return ""
+
+
 def examine(files: Files, source: str, target: str) -> list[str]:
     """Try out the file system of two directories. ``source`` and ``target`` are paths in them that nobody
     uses. What is remarkable, in sentences without a subject. Raises Unfit and OSError. On a full disk there

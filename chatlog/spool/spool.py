@@ -24,7 +24,7 @@ from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files, write_whole
 from chatlog.naming import FileName, utc_minute
 from chatlog.spool.ballast import Ballast
 from chatlog.spool.numbering import Numbering, load_note, save_note
-from chatlog.spool.probe import Unfit, examine, place_of, remarks
+from chatlog.spool.probe import Unfit, examine, moved_away, place_of, remarks
 from chatlog.spool.recovery import Report, repair
 from chatlog.spool.seal import seal
 from chatlog.spool.stock import AREAS, take_stock
@@ -87,6 +87,7 @@ class Spool:
         #: What its file system lacks, in sentences.
         self.remarks: list[str] = []
         self._lock_fd: int | None = None
+        self._device = 0
         self._saved_note = b""
         # Sealed, but the directories are not synced yet.
         self._moved: list[str] = []
@@ -126,6 +127,7 @@ class Spool:
         self.lock()
         assert self._lock_fd is not None
         try:
+            self._device = self.files.device(self.directory)
             # Written here and not with the lock: between the two the process may have forked.
             with suppress(OSError):
                 self.files.truncate(self._lock_fd, 0)
@@ -242,6 +244,8 @@ class Spool:
     def commit(self, batch: Batch) -> Committed:
         """Force what was written to the disk, then seal. Raises SyncFailed and SyncPutOff; any other
         trouble leaves files in ``open/`` and says so in the result."""
+        if moved := moved_away(self.files, self.directory, self._device):
+            raise SyncFailed(moved)
         try:
             self._sync(batch)
         except OSError as error:

@@ -6,6 +6,7 @@ import errno
 import os
 
 from chatlog.files import NO_SPACE, OsFiles
+from chatlog.mounts import FSTAB, place_of, read_mounts, unmounted
 
 #: What else a file system may lack: hard links.
 LINKS = "links"
@@ -19,6 +20,14 @@ class ArchiveFiles(OsFiles):
     """The real file system, as an archive needs it: files are written once, from their beginning."""
 
     flags = os.O_WRONLY
+
+    def place(self, directory: str) -> str:
+        """What the file system is known by that holds the directory, or would hold it. Raises OSError."""
+        return place_of(directory)
+
+    def unmounted(self, directory: str) -> str:
+        """Where /etc/fstab has a file system for the directory that is not mounted, ``""`` if none."""
+        return unmounted(os.path.realpath(directory), read_mounts(), read_mounts(FSTAB))
 
     def rename_new(self, old: str, new: str) -> None:
         """Rename within the file system; FileExistsError if there is a ``new``, which stays as it is. Where

@@ -36,6 +36,9 @@ class DirectoryStore:
         self._files = files or ArchiveFiles()
         # The directories that are known to be there and on the disk.
         self._made: set[str] = set()
+        # What its file system is known by, and whether anything was stored there.
+        self._place = ""
+        self._used = False
 
     def describe(self) -> str:
         return f"the directory {self._root}"
@@ -43,6 +46,7 @@ class DirectoryStore:
     def prepare(self) -> str:
         """Try out what an object needs, on a file that is removed again."""
         try:
+            self._stay()
             self._make(self._root)
             self._try_out()
         except OSError as error:
@@ -56,6 +60,33 @@ class DirectoryStore:
         kind = self._files.kind(self._root)
         found = [_REMARKS[what] for what in self._files.lacking if what in _REMARKS]
         return "; ".join([*([kind] if kind else []), *found])
+
+    def _stay(self) -> None:
+        """Raises StoreError unless the directory is on the file system on which it was at first. Without that
+        the archive would be begun anew on the disk below."""
+        self._be_mounted()
+        before, now = self._place, self._files.place(self._root)
+        if not before or (not self._used and now.startswith(before)):
+            self._place = before = now
+        if now == before:
+            return
+        self._made.clear()
+        if now.startswith(before):
+            text = f"{now} was mounted over {self._root}, and what was stored until then is below it"
+            raise self._elsewhere(text, "restart chatlog to go on there, and move over what is below")
+        text = f"{self._root} was on the file system of {before}, and is on that of {now} now"
+        raise self._elsewhere(text, f"mount {before} again; to go on without it, restart chatlog")
+
+    def _be_mounted(self) -> None:
+        """Raises StoreError if the file system that is to hold the archive is known not to be mounted."""
+        away = self._files.unmounted(self._root)
+        if away:
+            text = f"{away}, to which {self._root} belongs, is in /etc/fstab and is not mounted"
+            raise self._elsewhere(text, f"mount it (mount {away})")
+
+    @staticmethod
+    def _elsewhere(text: str, remedy: str) -> StoreError:
+        return StoreError(text, REFUSED, "file system", remedy, of_all=True)
 
     def _try_out(self) -> None:
         files = self._files
@@ -99,6 +130,7 @@ class DirectoryStore:
         directory, name = os.path.split(path)
         unfinished = os.path.join(directory, f"{_UNFINISHED}{os.getpid()}-{name}")
         try:
+            self._stay()
             if os.path.lexists(path):
                 raise StoreError(f"{key} is there already", EXISTS)
             self._make(directory)
@@ -113,6 +145,7 @@ class DirectoryStore:
                 with suppress(FileNotFoundError):
                     os.unlink(unfinished)
             self._files.sync_directory(directory)
+            self._used = True
         except OSError as error:
             self._made.clear()
             raise _error(error) from error
@@ -176,6 +209,7 @@ class DirectoryStore:
             raise _error(error) from error
 
     def list(self, prefix: str = "") -> Iterator[Head]:
+        self._be_mounted()
         # Only directories that can hold such keys are looked at.
         top = os.path.join(self._root, os.path.dirname(prefix))
         try:
@@ -199,6 +233,7 @@ class DirectoryStore:
                     yield Head(key, status.st_size, "", status.st_mtime if status.st_mtime > 0 else None)
 
     def folders(self, prefix: str = "") -> Iterator[str]:
+        self._be_mounted()
         try:
             with os.scandir(os.path.join(self._root, prefix)) as entries:
                 yield from [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

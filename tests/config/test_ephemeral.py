@@ -165,6 +165,21 @@ class WarningTests(SynchronousTestCase):
                 self.assertIn(text, said)
                 self.assertIn(os.path.realpath(place), said)
 
+    def test_not_mounted(self) -> None:
+        """A file system that the system should have mounted and has not is told of, with what happens
+        meanwhile."""
+        fstab = "UUID=1 / ext4 defaults 0 1\nUUID=2 /mnt/a ext4 nofail 0 2\nUUID=3 /mnt/b ext4 nofail 0 2\n"
+        settings = Settings(
+            recorder=RecorderSettings("/mnt/a/spool"), archive=ArchiveSettings(directory="/mnt/b")
+        )
+        spool, archive = warnings(settings, {}, SERVER, fstab)
+        self.assertIn("recorder.directory: /mnt/a/spool belongs to /mnt/a, which is in /etc/fstab", spool)
+        self.assertIn("mount it, and start chatlog again", spool)
+        self.assertIn("archive.directory: /mnt/b belongs to /mnt/b", archive)
+        self.assertIn("nothing is stored until it is mounted", archive)
+        mounted = SERVER + "/dev/sdb /mnt/a ext4 rw 0 0\n/dev/sdc /mnt/b ext4 rw 0 0\n"
+        self.assertEqual(warnings(settings, {}, mounted, fstab), [])
+
     def test_archive_of_a_file_url(self) -> None:
         """An archive that is named by an address of a directory is looked at, too."""
         settings = Settings(

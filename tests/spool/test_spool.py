@@ -202,6 +202,17 @@ class CommitTests(SynchronousTestCase):
             for n, name in enumerate(names):
                 self.assertEqual(files.content(f"/data/open/{name}"), line(n))
 
+    def test_another_file_system(self) -> None:
+        """Where the directory suddenly leads to another file system, nothing is called durable that is not:
+        the commit fails for good, and says what to do."""
+        spool, files = opened()
+        name = made(spool, files, "one", line(1))
+        files.number = 2
+        error = self.assertRaises(SyncFailed, spool.commit, Batch([name], [name], True, b""))
+        self.assertIn("/data is on another file system than at the start", str(error))
+        self.assertIn("before chatlog starts", str(error))
+        self.assertEqual((files.names("/data/open"), files.names("/data/sealed")), ([name], []))
+
     def test_without_syncfs(self) -> None:
         """Where the system cannot sync everything at once, file by file does it."""
         spool, files = opened(MemoryFiles(syncs_all=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +16,19 @@ from chatlog.store.store import EXISTS, MISSING, REFUSED, TRANSIENT, StoreError
 from tests.odd_calls import OddCalls
 
 KEY = "2025/12/29/twitch/ann/a.jsonl"
+
+
+class Mounted(ArchiveFiles):
+    """A file system of which a test says where it is mounted, and what fstab has that is not."""
+
+    where = "/mnt/disk"
+    due = ""
+
+    def place(self, directory: str) -> str:
+        return self.where
+
+    def unmounted(self, directory: str) -> str:
+        return self.due
 
 
 class DirectoryStoreTests(SynchronousTestCase):
@@ -122,6 +136,69 @@ class DirectoryStoreTests(SynchronousTestCase):
             self.store.put_new(KEY, b"2", {})
         self.store.put_new(KEY, b"2", {})
         self.assertEqual(self.files(), [KEY])
+
+    def mounted(self) -> Mounted:
+        """The file system of a new store."""
+        files = Mounted()
+        self.store = DirectoryStore(str(self.home / "archive"), files)
+        return files
+
+    def refusal(self, call: Callable[[], object]) -> StoreError:
+        """What a call is refused with."""
+        with self.assertRaises(StoreError) as caught:
+            call()
+        self.assertEqual((caught.exception.kind, caught.exception.of_all), (REFUSED, True))
+        error: StoreError = caught.exception
+        return error
+
+    def test_a_disk_that_goes_away(self) -> None:
+        """When the archive's file system is gone, nothing is written on the disk below it: it is said what to
+        mount, and once it is mounted, all goes on."""
+        files = self.mounted()
+        self.store.prepare()
+        os.rename(self.home / "archive", self.home / "disk")
+        files.where = "/"
+        for call in (lambda: self.store.put_new(KEY, b"1", {}), self.store.prepare):
+            error = self.refusal(call)
+            self.assertIn("was on the file system of /mnt/disk, and is on that of / now", str(error))
+            self.assertIn("mount /mnt/disk again", error.remedy)
+        self.assertFalse((self.home / "archive").exists())
+        os.rename(self.home / "disk", self.home / "archive")
+        files.where = "/mnt/disk"
+        self.store.prepare()
+        self.store.put_new(KEY, b"1", {})
+        self.assertEqual(self.files(), [KEY])
+
+    def test_a_disk_that_comes_late(self) -> None:
+        """A file system that is mounted before anything is stored is the archive's. After that, it would hide
+        what is stored, and it is said what to do."""
+        files = self.mounted()
+        files.where = "/"
+        self.store.prepare()
+        files.where = "/mnt"
+        self.store.put_new(KEY, b"1", {})
+        files.where = "/mnt/disk"
+        error = self.refusal(lambda: self.store.put_new(KEY.replace("a.jsonl", "b.jsonl"), b"2", {}))
+        self.assertIn("/mnt/disk was mounted over", str(error))
+        self.assertIn("restart chatlog", error.remedy)
+        self.assertEqual(self.files(), [KEY])
+
+    def test_a_disk_that_is_due(self) -> None:
+        """A file system that the system should have mounted is waited for, by those who read as well: without
+        it an archive looks empty."""
+        files = self.mounted()
+        files.due = "/mnt/disk"
+        for call in (
+            self.store.prepare,
+            lambda: self.store.put_new(KEY, b"1", {}),
+            lambda: list(self.store.list()),
+            lambda: list(self.store.folders()),
+        ):
+            error = self.refusal(call)
+            self.assertIn("/mnt/disk, to which", str(error))
+            self.assertEqual(error.remedy, "mount it (mount /mnt/disk)")
+        files.due = ""
+        self.store.put_new(KEY, b"1", {})
 
     def test_no_hard_links(self) -> None:
         """Where the file system has no hard links, objects are stored all the same, and nothing that came
