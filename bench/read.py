@@ -49,7 +49,7 @@ ROOM = ("twitch", "room1")
 FAR = 0.030
 #: Messages of the room whose month is asked for, and days that it is spread over.
 MONTH, DAYS = 300_000, 30
-_TWISTD = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
+TWISTD = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
 
 
 def arguments() -> argparse.Namespace:
@@ -153,7 +153,7 @@ class Server(Process):
         command = [
             sys.executable,
             "-c",
-            _TWISTD,
+            TWISTD,
             "-n",
             "--pidfile=",
             "chatlog-archive",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Exit status: there was nothing.
 NOTHING = 1
 #: Damaged files and gaps that are named; of more, only how many there are is said.
-_NAMED = 10
+_NAMED = 25
 
 
 class CannotLook(click.ClickException):
