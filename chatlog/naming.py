@@ -1,9 +1,13 @@
 """Names of files and keys of objects, and nothing else.
 
-    name = {platform}_{channel}_{YYYYMMDD_HHMM}[_{instance}][-{n}].jsonl
+    name = {platform}_{channel}_{YYYYMMDD_HHMM}[n{n}][_{instance}].jsonl
     key  = [{prefix}/]{year}/{month}/{day}/{platform}/{channel}/{name}[.gz|.zst]
 
 A channel may hold underscores and, on Kick, hyphens, so a name is read from the time outwards.
+
+Names of one instance sort as the files were written, by bytes (stores, ``LC_ALL=C``) and in any language
+(``ls``, globs): a letter follows ``.`` and ``_`` everywhere, while ``-``, ``_`` and ``.`` follow each
+other differently. Archives from before that have ``[_{instance}][-{n}]``, which is read and never written.
 """
 
 from __future__ import annotations
@@ -19,30 +23,54 @@ INSTANCE = re.compile(r"[a-z0-9]{1,32}\Z")
 
 _NAME = re.compile(
     r"(?P<platform>[a-z]{1,16})_(?P<channel>[a-z0-9_-]{1,64})_"
-    r"(?P<minute>[0-9]{8}_[0-9]{4})(?:_(?P<instance>[a-z0-9]{1,32}))?(?:-(?P<n>[0-9]{1,9}))?\.jsonl\Z"
+    r"(?P<minute>[0-9]{8}_[0-9]{4})(?P<n>[n-s][0-9]{4,9})?(?:_(?P<instance>[a-z0-9]{1,32}))?"
+    r"(?:-(?P<old>[0-9]{1,9}))?\.jsonl\Z"
 )
 _MANIFEST = re.compile(
-    r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>[0-9]{8}_[0-9]{4})(?:-(?P<n>[0-9]{1,9}))?\.jsonl\Z"
+    r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>[0-9]{8}_[0-9]{4})(?P<n>[n-s][0-9]{4,9})?"
+    r"(?:-(?P<old>[0-9]{1,9}))?\.jsonl\Z"
 )
+#: What a number has at least.
+_DIGITS = 4
+
+
+def _number(n: int) -> str:
+    """``n0002``; a number of more digits has a later letter, so that it sorts behind."""
+    if n < 2:
+        return ""
+    digits = f"{n:0{_DIGITS}d}"
+    return f"{chr(ord('n') + len(digits) - _DIGITS)}{digits}"
+
+
+def _number_in(match: re.Match[str]) -> tuple[int, bool]:
+    """The number in a name, and whether it is written as it was before. Raises ValueError for one that is
+    written in no way that a number ever was."""
+    new, old = match["n"] or "", match["old"] or ""
+    n = int(new[1:] or old or 1)
+    if (new and (old or new != _number(n))) or (old and (n < 2 or old != str(n))):
+        raise ValueError(f"not the name of a file: {match[0]!r}")
+    return n, bool(old)
 
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """The parts of a file's name. ``minute`` is UTC, ``YYYYMMDD_HHMM``; ``n`` is 1 for the first."""
+    """The parts of a file's name. ``minute`` is UTC, ``YYYYMMDD_HHMM``; ``n`` is 1 for the first. ``old``
+    names have their number at the end: ``-2``."""
 
     platform: str
     channel: str
     minute: str
     instance: str = ""
     n: int = 1
+    old: bool = False
 
     def __str__(self) -> str:
         instance = f"_{self.instance}" if self.instance else ""
-        number = f"-{self.n}" if self.n > 1 else ""
-        return f"{self.platform}_{self.channel}_{self.minute}{instance}{number}.jsonl"
+        number, end = ("", f"-{self.n}") if self.old else (_number(self.n), "")
+        return f"{self.platform}_{self.channel}_{self.minute}{number}{instance}{end}.jsonl"
 
     def numbered(self, n: int) -> FileName:
-        """The same name with another ``-{n}``."""
+        """The same name with another number."""
         return FileName(self.platform, self.channel, self.minute, self.instance, n)
 
     def key(self, prefix: str = "", suffix: str = "") -> str:
@@ -57,13 +85,8 @@ def parse_name(name: str) -> FileName:
     match = _NAME.match(name)
     if match is None:
         raise ValueError(f"not the name of a recording: {name!r}")
-    return FileName(
-        match["platform"],
-        match["channel"],
-        match["minute"],
-        match["instance"] or "",
-        int(match["n"] or 1),
-    )
+    n, old = _number_in(match)
+    return FileName(match["platform"], match["channel"], match["minute"], match["instance"] or "", n, old)
 
 
 def utc_minute(seconds: float) -> str:
@@ -73,18 +96,20 @@ def utc_minute(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ManifestName:
-    """The parts of a manifest's name: ``{instance or "main"}_{YYYYMMDD_HHMM}[-{n}].jsonl``. ``minute`` is
-    the beginning of the hour that it is about."""
+    """The parts of a manifest's name: ``{instance or "main"}_{YYYYMMDD_HHMM}[n{n}].jsonl``. ``minute`` is
+    the beginning of the hour that it is about; ``old`` names end in ``-2``."""
 
     minute: str
     instance: str = ""
     n: int = 1
+    old: bool = False
 
     def __str__(self) -> str:
-        return f"{self.instance or 'main'}_{self.minute}{f'-{self.n}' if self.n > 1 else ''}.jsonl"
+        number = f"-{self.n}" if self.old else _number(self.n)
+        return f"{self.instance or 'main'}_{self.minute}{number}.jsonl"
 
     def numbered(self, n: int) -> ManifestName:
-        """The same name with another ``-{n}``."""
+        """The same name with another number."""
         return ManifestName(self.minute, self.instance, n)
 
     def key(self, suffix: str = "") -> str:
@@ -99,4 +124,4 @@ def parse_manifest_name(name: str) -> ManifestName:
     if match is None:
         raise ValueError(f"not the name of a manifest: {name!r}")
     instance = match["instance"]
-    return ManifestName(match["minute"], "" if instance == "main" else instance, int(match["n"] or 1))
+    return ManifestName(match["minute"], "" if instance == "main" else instance, *_number_in(match))

@@ -55,9 +55,17 @@ class Archive:
         packing = packer(self.suffix)
         return packing.compress(data) + packing.flush()
 
-    def store(self, at: float, channel: str, lines: list[bytes], platform: str = "twitch") -> ObjectRow:
+    def store(
+        self,
+        at: float,
+        channel: str,
+        lines: list[bytes],
+        platform: str = "twitch",
+        n: int = 1,
+        old: bool = False,
+    ) -> ObjectRow:
         """An object of a room, begun at ``at``; the row that names it."""
-        name = FileName(platform, channel, utc_minute(at), self.instance)
+        name = FileName(platform, channel, utc_minute(at), self.instance, n, old)
         key = name.key(suffix=self.suffix)
         data = self.packed(b"".join(lines))
         self.put(key, data)

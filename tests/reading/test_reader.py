@@ -36,6 +36,15 @@ class OrderTests(WorldTestCase):
         self.assertEqual(self.world.texts(Question(ROOM)), wanted)
         self.assertEqual(self.world.texts(Question(ROOM, newest=True)), wanted[::-1])
 
+    def test_files_of_one_minute(self) -> None:
+        """The files of a minute come in the order of their numbers, also where an earlier version made the
+        first of them."""
+        for n in range(1, 12):
+            self.world.put(MIDNIGHT, [said(MIDNIGHT, str(n))], n=n, old=1 < n < 5)
+        wanted = [str(n) for n in range(1, 12)]
+        self.assertEqual(self.world.texts(Question(ROOM)), wanted)
+        self.assertEqual(self.world.texts(Question(ROOM, newest=True)), wanted[::-1])
+
     def test_ends_of_a_range(self) -> None:
         """A range has its beginning in it and its end not."""
         self.world.put(MIDNIGHT, [said(MIDNIGHT + n, str(n)) for n in range(5)])

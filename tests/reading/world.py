@@ -68,9 +68,11 @@ class World:
         instance: str = "",
         n: int = 1,
         room: tuple[str, str] = ROOM,
+        old: bool = False,
     ) -> str:
-        """An object begun at ``at``; its path."""
-        key = FileName(*room, utc_minute(at), instance, n).key(suffix=suffix)
+        """An object begun at ``at``, with a name as ``old`` versions made it or as they are made today; its
+        path."""
+        key = FileName(*room, utc_minute(at), instance, n, old).key(suffix=suffix)
         return self._write(os.path.join(self.archive, key), lines, suffix)
 
     def spooled(self, area: str, at: float, lines: Iterable[bytes], suffix: str = "") -> str:

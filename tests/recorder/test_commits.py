@@ -189,7 +189,7 @@ class DurableTests(SynchronousTestCase):
         rig.append("room0", line(7))
         rig.advance(2)
         self.assertEqual(rig.fatal, [])
-        self.assertEqual(rig.contents("open")["twitch_room0_20251229_1030-2.jsonl"], line(7))
+        self.assertEqual(rig.contents("open")["twitch_room0_20251229_1030n0002.jsonl"], line(7))
 
 
 class FatalTests(SynchronousTestCase):
@@ -388,7 +388,7 @@ class SealTests(SynchronousTestCase):
             rig.contents("sealed"),
             {
                 "twitch_one_20251229_1030.jsonl": line(1) + line(2),
-                "twitch_one_20251229_1030-2.jsonl": line(3) + line(4),
+                "twitch_one_20251229_1030n0002.jsonl": line(3) + line(4),
             },
         )
         self.assertEqual(list(rig.contents("torn").values()), [line(3)[:10]])
@@ -430,7 +430,7 @@ class RecoveryTests(SynchronousTestCase):
         self.assertEqual(
             rig.contents("torn"), {f"twitch_room0_20251229_1030.jsonl.{len(line(0))}": b'{"half'}
         )
-        self.assertEqual(rig.contents("open").keys(), {"notes.txt", "twitch_new_20251229_1030-2.jsonl"})
+        self.assertEqual(rig.contents("open").keys(), {"notes.txt", "twitch_new_20251229_1030n0002.jsonl"})
         said = [event for event in seen if "recovered" in event["log_format"]]
         self.assertEqual([(event["files"], event["lines"], event["torn"]) for event in said], [(3, 3, 6)])
         self.assertEqual([event["names"] for event in seen if "names" in event], [["notes.txt"]])

@@ -211,8 +211,8 @@ class RotationTests(SynchronousTestCase):
             rig.contents("sealed"),
             {
                 "twitch_one_20251229_1030.jsonl": line(0, pad=100),
-                "twitch_one_20251229_1030-2.jsonl": line(1, pad=100),
-                "twitch_one_20251229_1030-3.jsonl": line(2, pad=100),
+                "twitch_one_20251229_1030n0002.jsonl": line(1, pad=100),
+                "twitch_one_20251229_1030n0003.jsonl": line(2, pad=100),
             },
         )
 
@@ -267,7 +267,7 @@ class RotationTests(SynchronousTestCase):
         again = Recording(files=rig.files).start()
         again.append("one", line(2))
         again.advance()
-        self.assertEqual(list(again.contents("open")), ["twitch_one_20251229_1030-2.jsonl"])
+        self.assertEqual(list(again.contents("open")), ["twitch_one_20251229_1030n0002.jsonl"])
 
 
 class StopTests(SynchronousTestCase):
@@ -617,7 +617,7 @@ class FullTests(SynchronousTestCase):
         rig.advance(3)
         self.assertEqual(rig.recorder.trouble, "")
         self.assertEqual(rig.contents("sealed"), {"twitch_one_20251229_1030.jsonl": line(1)})
-        self.assertEqual(rig.contents("open")["twitch_one_20251229_1030-2.jsonl"], line(3))
+        self.assertEqual(rig.contents("open")["twitch_one_20251229_1030n0002.jsonl"], line(3))
 
     def test_file_may_not_be_opened(self) -> None:
         """The same when a file that was closed for want of descriptors cannot be opened again."""
@@ -634,7 +634,7 @@ class FullTests(SynchronousTestCase):
         rig.append("one", line(3))
         rig.advance(3)
         self.assertEqual(rig.contents("sealed"), {"twitch_one_20251229_1030.jsonl": line(1)})
-        self.assertEqual(rig.contents("open")["twitch_one_20251229_1030-2.jsonl"], line(3))
+        self.assertEqual(rig.contents("open")["twitch_one_20251229_1030n0002.jsonl"], line(3))
 
     def test_disk_fails_for_good(self) -> None:
         """A disk on which nothing works does not fill up with files, and nothing is dropped before
@@ -732,7 +732,7 @@ class FullTests(SynchronousTestCase):
             rig.contents("sealed"),
             {
                 "twitch_one_20251229_1030.jsonl": line(1),
-                "twitch_one_20251229_1030-2.jsonl": line(2) + line(3) + line(4),
+                "twitch_one_20251229_1030n0002.jsonl": line(2) + line(3) + line(4),
             },
         )
         self.assertEqual((rig.counters.appended, rig.counters.written), (4, 4))

@@ -157,9 +157,26 @@ class CreateTests(SynchronousTestCase):
             spool, files = opened()
             files.put(taken, b"1")
             name, _ = spool.create("twitch", "one", HALF_PAST_TEN, ("", 0))
-            self.assertEqual(str(name), "twitch_one_20251229_1030-2.jsonl", taken)
+            self.assertEqual(str(name), "twitch_one_20251229_1030n0002.jsonl", taken)
             self.assertEqual(files.content(taken), b"1")
             self.assertEqual(len(files.names("/data/open")), 1 + ("open" in taken))
+
+    def test_names_of_earlier_versions(self) -> None:
+        """A file that an earlier version made in this minute, with its number at the end, is followed by the
+        next number, wherever it is and also when only the note tells of it."""
+        older = "twitch_one_20251229_1030-2.jsonl"
+        for left in (
+            f"/data/open/{older}",
+            f"/data/sealed/{older}",
+            f"/data/packed/{older}.zst",
+            "/data/names",
+        ):
+            files = MemoryFiles()
+            files.put(left, b"20251229_1030 2 2\n")
+            spool, _ = opened(files)
+            name, _ = spool.create("twitch", "one", HALF_PAST_TEN, ("", 0))
+            self.assertEqual(str(name), "twitch_one_20251229_1030n0003.jsonl", left)
+            files.content(left)
 
     def test_names_found_at_start(self) -> None:
         """Names that an earlier run used in this minute are not used again, even after their files
@@ -323,7 +340,7 @@ class CommitTests(SynchronousTestCase):
         name = made(spool, files, "one", line(1))
         files.put(f"/data/sealed/{ONE}", line(2))
         done = spool.commit(Batch([name], [name], True, b""))
-        self.assertEqual(done.sealed, ["twitch_one_20251229_1030-2.jsonl"])
+        self.assertEqual(done.sealed, ["twitch_one_20251229_1030n0002.jsonl"])
         self.assertEqual(files.content(f"/data/sealed/{ONE}"), line(2))
         files.put(f"/data/open/{ONE}", line(2))
         done = spool.commit(Batch([], [ONE], False, b""))

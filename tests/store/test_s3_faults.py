@@ -30,7 +30,7 @@ from tests.s3_server import (
 
 NAME = "twitch_ann_20251229_1030.jsonl"
 KEY = f"2025/12/29/twitch/ann/{NAME}"
-SECOND = KEY.replace(".jsonl", "-2.jsonl")
+SECOND = KEY.replace(".jsonl", "n0002.jsonl")
 RAW = b'{"timestamp":"2025-12-29T10:30:01.000Z"}\n' * 100
 SECRETS = ("AKIATESTKEY", "s3cr3t-access-key", "abc/def=")
 
@@ -221,6 +221,6 @@ class FaultsTests(SynchronousTestCase):
         """What verify needs: all keys below a prefix, and an object's bytes."""
         self.shipment()
         self.s3.objects = {KEY: RAW, SECOND: b"2", "manifest/2025/12/29/a.jsonl": b"3"}
-        self.assertEqual([head.key for head in self.store.list("2025/12/29/")], [SECOND, KEY])
+        self.assertEqual([head.key for head in self.store.list("2025/12/29/")], [KEY, SECOND])
         self.assertEqual(b"".join(self.store.read(KEY)), RAW)
         self.assertIsNone(self.store.head("2025/none"))

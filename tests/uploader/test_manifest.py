@@ -199,7 +199,9 @@ class HourTests(SynchronousTestCase):
         files = MemoryFiles()
         Run(files).advance(HOUR / 2)
         Run(files).advance(HOUR / 2)
-        self.assertEqual(list(manifests(files)), ["main_20251229_1000-2.jsonl", "main_20251229_1000.jsonl"])
+        self.assertEqual(
+            list(manifests(files)), ["main_20251229_1000.jsonl", "main_20251229_1000n0002.jsonl"]
+        )
 
     def test_the_uploader_finds_them(self) -> None:
         """A manifest that an earlier run has left is shipped like a file of recordings; what is not

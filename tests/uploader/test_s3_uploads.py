@@ -220,7 +220,7 @@ class UploadsTests(SynchronousTestCase):
             first, data = next(iter(KEYS.items()))
             spoilt = self.s3.objects.pop(first)
             self.assertNotEqual(spoilt, data)
-            self.assertEqual(self.s3.objects.pop(first.replace(".jsonl", "-2.jsonl")), data)
+            self.assertEqual(self.s3.objects.pop(first.replace(".jsonl", "n0002.jsonl")), data)
             self.assertEqual(self.s3.objects, {key: kept for key, kept in KEYS.items() if key != first})
             self.assertEqual((self.files.names("/data/sealed"), uploader.state), ([], "ok"))
 

@@ -128,10 +128,10 @@ class ShipTests(ShipmentCase):
     def test_somebody_elses_object(self) -> None:
         """A key that is taken by other bytes is left alone; the next free number is used."""
         shipment = self.make()
-        second = KEY.replace(".jsonl", "-2.jsonl")
+        second = KEY.replace(".jsonl", "n0002.jsonl")
         self.store.objects.update({KEY: b"other", second: RAW[::-1]})
         shipped = shipment.ship(item_of(NAME, "data"))
-        third = KEY.replace(".jsonl", "-3.jsonl")
+        third = KEY.replace(".jsonl", "n0003.jsonl")
         self.assertEqual(self.store.objects, {KEY: b"other", second: RAW[::-1], third: RAW})
         assert shipped.stored is not None
         self.assertEqual((shipped.stored.key, self.left()), (third, []))

@@ -124,6 +124,18 @@ class WholeTests(VerifyCase):
             self.assertEqual(self.look(), [])
             self.assertEqual(self.totals.lines, 160)
 
+    def test_names_of_earlier_versions(self) -> None:
+        """An archive in which an earlier version numbered some files, in its own way, is as good; what is
+        wrong with these files is found."""
+        rows = [
+            self.archive.store(MIDNIGHT, "a", self.archive.messages("a", MIDNIGHT), n=n, old=n == 2)
+            for n in (1, 2, 3)
+        ]
+        self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, rows)
+        self.assertEqual((self.look(), self.totals.lines), ([], 60))
+        os.remove(self.archive.path(rows[1].key))
+        self.assertEqual([problem.kind for problem in self.look()], ["missing-object"])
+
     def test_empty(self) -> None:
         """Nothing at all is no problem."""
         self.assertEqual(self.look(), [])
