@@ -107,9 +107,22 @@ def from_json_exactly(data: bytes | str) -> Any:
     return _decoded(data, _DECODER)
 
 
+def from_json_loosely(data: bytes | str) -> Any:
+    """What ``from_json`` gives; of JSON that it refuses, what ``from_json_closely`` does."""
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return from_json_closely(data)[0]
+
+
 def from_json_closely(data: bytes | str) -> tuple[Any, bool]:
     """What ``from_json_exactly`` gives, and whether the JSON says more than that: a key came twice in one
-    object, or a number has digits or a form that do not come back when it is written again."""
+    object, or a number has digits or a form that do not come back when it is written again.
+
+    What JSON has no room for does not spoil the rest: a number beyond all that can be written again
+    (``1e400``, ``Infinity``, ``NaN``, thousands of digits) is None, and a control character in a string is
+    taken as it is; both are more than comes back.
+    """
     more: list[bool] = []
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -118,21 +131,39 @@ def from_json_closely(data: bytes | str) -> tuple[Any, bool]:
             more.append(True)
         return members
 
-    def real(text: str) -> float:
-        value = _finite(text)
+    def real(text: str) -> float | None:
+        value = float(text)
+        if not math.isfinite(value):
+            more.append(True)
+            return None
         if text.encode() != orjson.dumps(value) and text != repr(value):
             more.append(True)
         return value
 
-    def integer(text: str) -> int:
+    def integer(text: str) -> int | None:
         if text == "-0":
             more.append(True)
-        return int(text)
+        try:
+            return int(text)
+        except ValueError:
+            # More digits than Python reads.
+            more.append(True)
+            return None
 
-    decoder = json.JSONDecoder(
-        object_pairs_hook=pairs, parse_float=real, parse_int=integer, parse_constant=_no_constant
-    )
-    return _decoded(data, decoder), bool(more)
+    def constant(name: str) -> None:
+        more.append(True)
+
+    hooks: Mapping[str, Any] = {
+        "object_pairs_hook": pairs,
+        "parse_float": real,
+        "parse_int": integer,
+        "parse_constant": constant,
+    }
+    try:
+        return _decoded(data, json.JSONDecoder(**hooks)), bool(more)
+    except json.JSONDecodeError:
+        pass
+    return _decoded(data, json.JSONDecoder(**hooks, strict=False)), True
 
 
 def _decoded(data: bytes | str, decoder: json.JSONDecoder) -> Any:

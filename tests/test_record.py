@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.record import TooDeep, from_json, from_json_closely, from_json_exactly, rfc3339, to_line
+from chatlog.record import (
+    TooDeep,
+    from_json,
+    from_json_closely,
+    from_json_exactly,
+    from_json_loosely,
+    rfc3339,
+    to_line,
+)
 
 #: Anything that JSON can hold, halves of surrogate pairs included.
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
@@ -80,6 +88,22 @@ class CodecTests(SynchronousTestCase):
             ' { "a\\/b" : "\\u00e4" } ', '"{\\"a\\":1,\\"a\\":2}"',
         ):  # fmt: skip
             self.assertFalse(from_json_closely(text)[1], text)
+
+    def test_what_json_has_no_room_for(self) -> None:
+        """A number beyond all that can be written again, and a control character in a string, are noticed and
+        do not spoil the rest; what is no JSON otherwise is a ValueError."""
+        for text, value in (
+            ('{"a":1e400,"b":[2]}', {"a": None, "b": [2]}),
+            ('[NaN,Infinity,-Infinity,-1E999,"NaN"]', [None, None, None, None, "NaN"]),
+            (f"[{'9' * 5000},-{'9' * 5000},1]", [None, None, 1]),
+            ('{"a":"one\ntwo\x00","b":"\\ud83d"}', {"a": "one\ntwo\x00", "b": "\ud83d"}),
+        ):
+            self.assertEqual(from_json_closely(text), (value, True), text)
+            self.assertEqual(from_json_loosely(text.encode()), value)
+        for text in ("", "{", "[1,]", "[nan]", "[+1]", "[01]", '["a', '["a\n', '{"a":NaN', "[NaN]]"):
+            self.assertRaises(ValueError, from_json_closely, text)
+            self.assertRaises(ValueError, from_json_loosely, text)
+        self.assertRaises(UnicodeDecodeError, from_json_loosely, b'"\xff"')
 
     @settings(max_examples=200, deadline=None)
     @given(st.floats(allow_nan=False, allow_infinity=False))

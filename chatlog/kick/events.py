@@ -4,7 +4,8 @@ Event names come with ``App\\Events\\`` in front and, the newer ones, without; b
 payload is recorded whole under ``details`` together with ``event``, its short name. Where the payload
 has a key of ours, or is no object, it is whole in ``details.payload`` instead. What else the frame had
 besides event, channel and data is in ``details.frame``, and where the JSON said more than can be told by
-its meaning (a key twice, a number with more digits than a float has) the frame is in ``details.raw``.
+its meaning (a key twice, a number with more digits than a float has, or beyond any float) the frame is in
+``details.raw``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from codecs import BOM_UTF8
 from typing import Any
 
 from chatlog.kick.pusher import readable
-from chatlog.record import from_json
+from chatlog.record import from_json_loosely
 
 #: Bytes of an answer that are read at most.
 ANSWER_LIMIT = 256 * 1024
@@ -26,7 +26,7 @@ class LookupRefused(Exception):
 def ids_in(status: int, body: bytes) -> tuple[int, int | None]:
     """Chatroom id and channel id in an answer; the second may be missing. Raises LookupRefused."""
     try:
-        answer: Any = from_json(body.removeprefix(BOM_UTF8))
+        answer: Any = from_json_loosely(body.removeprefix(BOM_UTF8))
     except ValueError:
         answer = None
     if status == 200 and isinstance(answer, dict):

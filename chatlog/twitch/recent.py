@@ -14,7 +14,7 @@ from codecs import BOM_UTF8
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from chatlog.record import from_json
+from chatlog.record import from_json, from_json_loosely
 from chatlog.twitch import irc
 from chatlog.twitch.lines import MAX_LINE
 
@@ -49,7 +49,7 @@ def address(url: str, login: str, lines: int = ASKED_LINES) -> str:
 def lines_in(status: int, body: bytes) -> list[bytes]:
     """The lines of an answer, oldest first. Raises NoAnswer."""
     try:
-        answer: Any = from_json(body.removeprefix(BOM_UTF8))
+        answer: Any = from_json_loosely(body.removeprefix(BOM_UTF8))
     except ValueError:
         answer = None
     code = answer.get("error_code") if isinstance(answer, dict) else None

@@ -171,9 +171,31 @@ class DetailsTests(SynchronousTestCase):
         details = {"payload": {"raw": 2}, "event": "SomethingNew", "raw": whole.decode()}
         self.assertEqual(record(whole)["details"], details)
 
+    def test_numbers_beyond_all(self) -> None:
+        """A number that no record can hold, and a control character where none belongs, cost nobody the
+        message: the rest is read, the number is null, and the frame is kept as it came."""
+        for number in ("NaN", "Infinity", "-Infinity", "1e400", "-1e999", "9" * 5000):
+            text = f'{{"n":[{number}],"content":"hello","sender":{{"slug":"somebody"}}}}'
+            for whole in (
+                plain("ChatMessageEvent", text),
+                b'{"event":"ChatMessageEvent","channel":"c","data":%b}' % text.encode(),
+            ):
+                counters = Counters()
+                found = json.loads(record_line(whole, counters=counters))
+                self.assertEqual(
+                    (found["type"], found["username"], found["message"]), ("message", "somebody", "hello")
+                )
+                self.assertEqual((found["details"]["n"], found["details"]["raw"]), ([None], whole.decode()))
+                self.assertEqual(counters.unparsed, 0)
+        whole = plain("ChatMessageEvent", '{"content":"one\ntwo","sender":{"slug":"somebody"}}')
+        found = record(whole)
+        self.assertEqual((found["message"], found["details"]["raw"]), ("one\ntwo", whole.decode()))
+        beside = record(b'{"event":"SomethingNew","channel":"c","data":"{\\"a\\":1}","time":Infinity}')
+        self.assertEqual((beside["details"]["a"], beside["details"]["frame"]), (1, {"time": None}))
+
     def test_numbers_that_are_none(self) -> None:
-        """What only some take for numbers makes the payload no JSON: it is kept as the text it is."""
-        for number in ("NaN", "Infinity", "-Infinity", "1e999", "01", "+1", "9" * 5000):
+        """What nobody takes for a number makes the payload no JSON: it is kept as the text it is."""
+        for number in ("01", "+1", "1.", "nan", "0x1"):
             text = f'{{"n":{number}}}'
             found = record(plain("SomethingNew", text))
             self.assertEqual(found["details"], {"payload": text, "event": "SomethingNew"})

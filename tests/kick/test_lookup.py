@@ -33,6 +33,13 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(ids_in(200, body), (3, 4))
         self.assertEqual(ids_in(200, b"\xef\xbb\xbf" + body), (3, 4))
 
+    def test_numbers_that_are_none(self) -> None:
+        """A number elsewhere in the answer that JSON does not have does not hide the ids; as an id it is
+        none."""
+        self.assertEqual(ids_in(200, b'{"rating":NaN,"id":4,"views":1e400,"chatroom":{"id":3}}'), (3, 4))
+        self.assertEqual(ids_in(200, b'{"id":Infinity,"chatroom":{"id":3}}'), (3, None))
+        self.assertRaises(LookupRefused, ids_in, 200, b'{"id":4,"chatroom":{"id":1e400}}')
+
     def test_refusals(self) -> None:
         """Everything else is refused with one line that says what came."""
         for status, body, reason in (
