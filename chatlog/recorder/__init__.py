@@ -1,1 +1,1 @@
-"""From a record to bytes that are on the disk: the only writer of files, its ticks and its commits."""
+"""From a record to bytes on the disk: buffers of rooms, the writer of files, ticks and commits."""

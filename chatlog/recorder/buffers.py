@@ -1,4 +1,4 @@
-"""The rooms that something is recorded of, each with the lines that are not in a file yet."""
+"""The buffers of all rooms: lines that are not in a file yet."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from chatlog.recorder.room import RoomBuffer
 
 
 class RoomBuffers:
-    """Gives every room of a platform its place. Whoever appends to a room makes it one of ``waiting``."""
+    """All buffers, one a room. A buffer that gets its first line adds itself to ``waiting``."""
 
     def __init__(self) -> None:
         self._rooms: dict[tuple[str, str], RoomBuffer] = {}
-        #: Rooms with lines that wait. Always the same list: rooms hold on to its append.
+        #: Buffers with lines. Always the same list object: the buffers keep its ``append``.
         self.waiting: list[RoomBuffer] = []
 
     def room(self, platform: str, channel: str) -> RoomBuffer:
-        """The room of that name, always the same one. Raises ValueError for what can be no channel."""
+        """The buffer of a room, always the same object. Raises ValueError if a name is no valid one."""
         room = self._rooms.get((platform, channel))
         if room is None:
             name = FileName(platform, channel, "20000101_0000")
@@ -34,5 +34,5 @@ class RoomBuffers:
 
     @property
     def bytes(self) -> int:
-        """Bytes of lines that are not in a file yet."""
+        """Bytes of all lines that are not in a file yet."""
         return sum(sum(map(len, room.lines)) for room in self.waiting)

@@ -1,8 +1,7 @@
-"""Group commits: what was written is forced to the disk, and finished files are sealed, off the
-reactor's thread and one commit at a time.
+"""Group commits: a thread forces written bytes to the disk and seals finished files.
 
-A commit covers everything written before it began. Files of an earlier run, and files that may end in
-half a line because a write failed, are repaired first and then sealed by the next commit.
+One commit runs at a time. It covers everything written before it began. Files of an earlier run, and
+files that may end in half a line after a failed write, are repaired first; the next commit seals them.
 """
 
 from __future__ import annotations
@@ -20,20 +19,22 @@ from chatlog.recorder.room import OpenFile
 from chatlog.spool.recovery import Report
 from chatlog.spool.spool import Batch, Committed, Spool, SyncFailed, SyncPutOff
 
-#: A sync that takes longer than this many seconds will not come back.
+#: A sync that takes longer than this many seconds is given up.
 SYNC_LIMIT = 20.0
-#: The lag, in seconds, of what was written in this very moment.
+#: The lag, in seconds, of a line that was written in this very moment.
 JUST_NOW = 1e-6
-#: Files sealed in one go, so that no job in the thread is endless.
+#: Files sealed by one commit, so that no commit takes too long.
 _SEAL_AT_ONCE = 1000
-#: Files and bytes repaired in one go; commits have their turn in between.
+#: Files and bytes repaired by one call in the thread; commits run between two calls.
 _REPAIR_FILES, _REPAIR_BYTES = 50, 16_000_000
 
 
 class Commits:
-    """Keeps the spool's files safe. ``fatal`` says why the disk can no longer be trusted; "" as long
-    as it can. Once it cannot, nothing is synced or sealed any more: the next run starts from what the
-    disk really holds."""
+    """Syncs, seals and repairs the spool's files.
+
+    ``fatal`` says why the disk can no longer be trusted, "" as long as it can. After that nothing is synced
+    or sealed any more: the next run starts from what the disk really holds.
+    """
 
     _log = Logger()
 
@@ -62,69 +63,67 @@ class Commits:
         self._running: Deferred[None] | None = None
         self._recovery: Deferred[None] | None = None
         self._began = clock.seconds()
-        # When the oldest write that is not yet durable happened: covered by the running commit, and
-        # not covered by it.
+        # The time of the oldest write that is not durable: of those that the running commit covers, and of
+        # the others.
         self._oldest_covered: float | None = None
         self._oldest: float | None = None
         self._trouble = ""
         self.fatal = ""
-        #: What the recovery of the earlier run's files found, once it is done, and whether they are on
-        #: the disk since.
+        #: What recovery found, None until it has ended; and whether the recovered files are on the disk.
         self.recovered: Report | None = None
         self.recovered_durable = False
 
-    # -- What the recorder tells
+    # -- Events from the recorder
 
     def created(self) -> None:
-        """There is a new file in ``open/``."""
+        """A file was created in ``open/``."""
         self._created = True
 
     def wrote(self, file: OpenFile) -> None:
-        """``file`` has bytes that no commit covers; needed once until ``file.unsynced`` is False
-        again."""
+        """``file`` has bytes that no commit covers. Call it only if ``file.unsynced`` is False."""
         file.unsynced = True
         self._unsynced.append(file)
         if self._oldest is None:
             self._oldest = self._clock.seconds()
 
     def finished(self, file: OpenFile) -> None:
-        """``file`` will not be written any more."""
+        """``file`` is not written any more."""
         if file.torn or not file.size:
             self._broken.append(file.name)
         else:
             self._sealing.append(file.name)
 
     def distrust(self, text: str) -> None:
-        """The disk did not keep what was written, as something else than a sync has shown."""
+        """Something other than a sync has shown that the disk lost what was written."""
         self._fail(f"the disk did not keep what was written: {text}")
 
-    # -- What others may ask
+    # -- State, for others
 
     @property
     def lag(self) -> float:
-        """For how many seconds the oldest write has been waiting to be durable; 0.0 only if none is."""
+        """For how many seconds the oldest write has been waiting to be durable; 0.0 only if none waits."""
         oldest = self._oldest if self._oldest_covered is None else self._oldest_covered
         return 0.0 if oldest is None else max(self._clock.seconds() - oldest, JUST_NOW)
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything to sync or to seal."""
+        """Whether there is anything to sync, seal or repair."""
         return bool(self._unsynced or self._sealing or self._broken)
 
     # -- Commits
 
     def begin_if_due(self, interval: float) -> None:
-        """Begin a commit if there is something to commit, none is running and the last one began
+        """Begin a commit if there is something to do, no commit runs, and the last one began at least
         ``interval`` seconds ago."""
         due = self._clock.seconds() - self._began >= interval
-        # After trouble a commit has to find out whether it is over.
+        # After trouble a commit finds out whether it has ended.
         recovered = self.recovered is not None and not self.recovered_durable
         wanted = self.pending or self._trouble or self._spool.ballast.spent or recovered
         if due and wanted and self._running is None and not self.fatal:
             self._begin()
 
     def watch(self) -> None:
-        """Give up on the disk if a commit does not come back."""
+        """Give the disk up if a commit takes too long."""
         if self._running is not None and self._clock.seconds() - self._began > SYNC_LIMIT:
             self._fail(f"a sync of {self._spool.directory} has not come back for {SYNC_LIMIT:.0f} s")
 
@@ -156,7 +155,7 @@ class Commits:
         except CancelledError:
             raise
         except Exception as error:
-            # What it did and what not is anybody's guess.
+            # Nobody knows what the commit has done.
             self._log.failure("while committing")
             self._fail(f"a commit of {self._spool.directory} failed: {error}")
             return
@@ -176,16 +175,16 @@ class Commits:
         self._sealing[:0] = done.left
         self._note_trouble(f"cannot seal: {done.error}" if done.error else "")
         for name in done.vanished:
-            self._log.error("{name} was removed from the spool by somebody else", name=name)
+            self._log.error("{name} was removed from the spool by another program", name=name)
         self._counters.sealed += len(done.sealed)
         if done.sealed and not self._stopping:
             try:
                 self._on_sealed(done.sealed)
             except Exception:
-                self._log.failure("while passing on {count} sealed files", count=len(done.sealed))
+                self._log.failure("while handing on {count} sealed files", count=len(done.sealed))
 
     def _put_back(self, batch: Batch, unsynced: list[OpenFile], broken: list[str]) -> None:
-        """Do it all with the next commit."""
+        """Leave everything to the next commit."""
         for file in unsynced:
             if not file.unsynced:
                 self.wrote(file)
@@ -216,13 +215,13 @@ class Commits:
     # -- Recovery
 
     def recover(self, leftovers: list[tuple[str, int]]) -> None:
-        """Repair and seal the files of an earlier run, given by name and size."""
+        """Repair and seal the files of an earlier run; ``leftovers`` are their names and sizes."""
         self._stopping = False
         self._recovery = Deferred.fromCoroutine(self._recover(leftovers))
         self._recovery.addErrback(self._unexpected, "recovering")
 
     async def _recover(self, leftovers: list[tuple[str, int]]) -> None:
-        total = Report(strangers=list(self._spool.strangers))
+        total = Report(unknown_files=list(self._spool.unknown_files))
         position = 0
         while position < len(leftovers) and not self._stopping:
             names: list[str] = []
@@ -231,12 +230,12 @@ class Commits:
                 names.append(leftovers[position][0])
                 size += leftovers[position][1]
                 position += 1
-            good, report, freed = await self._threads.run(self._spool.repair, names, self._enough)
+            good, report, freed = await self._threads.run(self._spool.repair, names, lambda: self._stopping)
             self._spool.usage.freed(freed)
             self._seal_later(good)
             total.merge(report)
         self.recovered = total
-        # Else the next commit covers it.
+        # With leftovers, the next commit makes them durable.
         self.recovered_durable = not leftovers
         if total.files:
             torn = "; {torn} broken bytes of {torn_files} files are kept in torn/" if total.torn_files else ""
@@ -248,24 +247,21 @@ class Commits:
                 torn_files=total.torn_files,
             )
         self._note_failed(total)
-        if total.strangers:
+        if total.unknown_files:
             self._log.warn(
-                "{count} entries of open/ are not the recorder's and are left alone: {names}",
-                count=len(total.strangers),
-                names=sorted(total.strangers)[:10],
+                "{count} entries of open/ are not from a recorder and are left alone: {names}",
+                count=len(total.unknown_files),
+                names=sorted(total.unknown_files)[:10],
             )
 
-    def _enough(self) -> bool:
-        return self._stopping
-
     def _seal_later(self, names: list[str]) -> None:
-        """Seal these with the next commit; a process that was killed may not have synced them."""
+        """Sync and seal these files with the next commit. The killed process may not have synced them."""
         for name in names:
             self.wrote(OpenFile(name, -1))
         self._sealing.extend(names)
 
     def retry(self) -> None:
-        """Try again to repair what could not be repaired."""
+        """Repair again the files whose repair failed."""
         self._broken += self._failed
         self._failed = []
 
@@ -282,8 +278,8 @@ class Commits:
     # -- The end
 
     async def finish(self) -> bool:
-        """Commit all there is and wait for it; whether the thread is done with the spool. What cannot
-        be done stays in ``open/``."""
+        """Commit everything and wait for it. Files that cannot be sealed stay in ``open/``. Returns whether
+        the thread has finished with the spool."""
         self._stopping = True
         if self._recovery is not None:
             await self._recovery

@@ -1,4 +1,4 @@
-"""Thousands of files with a few hundred descriptors: the least recently written are closed."""
+"""Thousands of open files with a few hundred descriptors: the least recently written file is closed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from chatlog.spool.spool import Spool
 
 T = TypeVar("T")
 
-#: Left for sockets, for uploads and for Python itself.
+#: Descriptors left for sockets, uploads and Python itself.
 RESERVE = 256
-#: More are of no use: reopening a file costs little.
+#: More descriptors gain nothing: reopening a file costs little.
 MOST = 4096
 _FEWEST = 16
 
 
 def default_limit(allowed: int | None = None) -> int:
-    """How many files may be open at once if the system allows this process ``allowed`` descriptors,
-    by default as many as it does now."""
+    """How many files may be open at once if the process may have ``allowed`` descriptors. The default is
+    the process's present limit."""
     if allowed is None:
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if allowed == resource.RLIM_INFINITY:
@@ -30,13 +30,13 @@ def default_limit(allowed: int | None = None) -> int:
 
 
 class Descriptors:
-    """Hands out descriptors of the spool's open files and keeps at most ``limit`` of them open."""
+    """The descriptors of the files in ``open/``, at most ``limit`` at a time."""
 
     def __init__(
         self, spool: Spool, limit: int, on_failed: Callable[[OpenFile, OSError], object] | None = None
     ) -> None:
-        """``on_failed(file, error)`` is told of a file that the file system may not have kept: some report
-        that only when the file is closed, and never again."""
+        """``on_failed(file, error)`` is called when closing a file fails. The file system may then have lost
+        what was written: some file systems report that only at the close, and only once."""
         self._spool = spool
         self._on_failed = on_failed
         self.limit = max(1, limit)
@@ -47,7 +47,7 @@ class Descriptors:
         return len(self._open)
 
     def get(self, file: OpenFile) -> int:
-        """A descriptor for appending to ``file``. Raises OSError."""
+        """A descriptor that appends to ``file``. Raises OSError."""
         if file.fd >= 0:
             del self._open[file]
         else:
@@ -56,11 +56,11 @@ class Descriptors:
         return file.fd
 
     def add(self, file: OpenFile) -> None:
-        """``file`` was just made and is open."""
+        """Take over a file that was just created and is open."""
         self._open[file] = None
 
     def opening(self, call: Callable[..., T], *args: object) -> T:
-        """Make a call that opens one more file; others are closed to make room for it."""
+        """The result of ``call(*args)``, which opens a file. Other files are closed first if needed."""
         while len(self._open) >= self.limit:
             self._close_oldest()
         try:
@@ -68,14 +68,14 @@ class Descriptors:
         except OSError as error:
             if error.errno not in NO_DESCRIPTORS or not self._open:
                 raise
-        # Fewer than we thought: the sockets have them. Live with fewer from now on.
+        # The sockets use more descriptors than expected. Keep fewer files open from now on.
         self.limit = max(1, len(self._open) * 3 // 4)
         while len(self._open) >= self.limit:
             self._close_oldest()
         return call(*args)
 
     def drop(self, file: OpenFile) -> None:
-        """``file`` is not written any more."""
+        """Close ``file``; it is not written any more."""
         if file.fd >= 0:
             del self._open[file]
             self._close(file)

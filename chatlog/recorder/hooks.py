@@ -1,4 +1,4 @@
-"""What the recorder tells, and to whom."""
+"""The callbacks of the recorder."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from chatlog.recorder.room import Loss
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Whom the recorder calls.
+    """The callbacks of the recorder.
 
-    ``before_flush()`` is called at every tick; what it makes the sockets deliver in the next turn of
-    the reactor is written in the same tick. ``on_sealed(names)`` gets the files that are finished, but
-    not those sealed while stopping. ``on_fatal(text)`` is called once, when the disk can no longer
-    be trusted: the process must end, and the next one recovers from what is on the disk.
-    ``on_losses(losses)`` is called when a room that had to drop records can be written again; records
-    appended by it come before any newer ones. ``after_flush`` are called one after another at the end of
-    every flush: with the time of day at its beginning, and with the recorder's ``complete``,
-    ``durable_lag`` and ``recovered_durable``.
+    * ``before_flush()``: at every tick. It resumes the sockets. What they deliver in the next turn of the
+      reactor is written in the same tick.
+    * ``on_sealed(names)``: files were sealed. Not called while the recorder stops.
+    * ``on_fatal(text)``: once, when the disk can no longer be trusted. The process must then end; the next
+      one recovers what is on the disk.
+    * ``on_losses(losses)``: a room that dropped records can be written again. Records that this callback
+      appends come before newer ones.
+    * ``after_flush``: called in order at the end of every flush, with the time of day at which the flush
+      began, and with the recorder's ``complete``, ``durable_lag`` and ``recovered_durable``.
     """
 
     before_flush: Callable[[], None]

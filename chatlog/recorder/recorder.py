@@ -1,9 +1,9 @@
-"""The recorder: the only writer of files, and the clock that everything on the way to disk follows.
+"""The recorder: the only writer of files in ``open/``, with the tick that everything follows.
 
-Sources append lines to rooms, which costs next to nothing. Once a tick the waiting lines of every
-room go to its file in one write; once in a while everything written is forced to the disk off the
-reactor's thread, and files that are finished are sealed with it. What cannot be written waits in
-memory, up to a limit, and is tried again at every tick; sources are never stopped.
+Sources append lines to the buffers of rooms. At every tick the lines of each room go to its file in one
+write. Every ``sync_interval`` a commit, in a thread, forces the written bytes to the disk and seals the
+finished files. Lines that cannot be written wait in memory, up to a limit, and are tried again at every
+tick. Sources are never stopped.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from chatlog.spool.probe import place_of
 from chatlog.spool.recovery import Report
 from chatlog.spool.spool import Spool
 
-#: Files finished in one tick when a period ends.
+#: Files finished in one tick when a rotation period ends.
 _ROTATE_AT_ONCE = 250
 
 
 class Recorder(Service):
-    """Writes the rooms of ``buffers`` to the spool's files."""
+    """Writes the lines of all ``buffers`` to files of the spool."""
 
     _log = Logger()
     name = "recorder"
-    #: At the end, so many seconds for the last sync and the seals.
+    #: Seconds that the last sync and the last seals may take.
     stop_limit = 1.0
 
     def __init__(
@@ -72,20 +72,20 @@ class Recorder(Service):
         self._loop.clock = clock
         self._flush_call: IDelayedCall | None = None
         self._period = 0
-        # Files that a change of period ended and that are still to be finished.
+        # Files of the period before that are still to be finished.
         self._rotating: list[tuple[RoomBuffer, OpenFile]] = []
         self._failing: set[str] = set()
-        # The latest flush, by the wall clock and by the other one.
+        # The latest flush, by the wall clock and by the monotonic clock.
         self._flushed_at, self._flushed_clock = 0.0, 0.0
-        #: When records were written for the last time, in wall-clock seconds; None before the first.
+        #: When records were last written, in wall-clock seconds; None before the first.
         self.written_at: float | None = None
-        #: When the latest tick began, by the clock; a reactor that is blocked lets it grow old.
+        #: When the latest tick began, by the clock. It grows old while the reactor is blocked.
         self.ticked_at = clock.seconds()
 
-    # -- What others see
+    # -- State, for others
 
     def room(self, platform: str, channel: str) -> RoomBuffer:
-        """The room of that name, always the same one. Raises ValueError for what can be no channel."""
+        """The buffer of a room, always the same object. Raises ValueError if a name is no valid one."""
         return self._rooms.room(platform, channel)
 
     def __iter__(self) -> Iterator[RoomBuffer]:
@@ -96,68 +96,66 @@ class Recorder(Service):
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes of lines that are not in a file yet."""
+        """Bytes of all lines that are not in a file yet."""
         return self._rooms.bytes
 
     @property
     def complete(self) -> bool:
-        """Whether everything that came before the latest flush is in files, records of what was lost
-        included."""
+        """Whether everything that arrived before the latest flush is in files, records of losses included."""
         return not self.trouble and not self._to_write
 
     @property
     def dropped(self) -> int:
-        """Records that were lost since the present trouble began."""
+        """Records dropped since the present trouble began."""
         return self.shortage.dropped
 
     @property
     def trouble(self) -> str:
-        """Why nothing, or not everything, can be written at present; "" when all is well."""
+        """Why some or all lines cannot be written at present; "" if all can."""
         return self.shortage.trouble
 
     @property
     def trouble_since(self) -> float | None:
-        """When that began, in wall-clock seconds; None when all is well."""
+        """When the trouble began, in wall-clock seconds; None without trouble."""
         return self.shortage.since
 
     @property
     def durable_lag(self) -> float:
-        """For how many seconds the oldest written line has been waiting to be on the disk; 0.0 if
-        none is."""
+        """For how many seconds the oldest written line has been waiting for its sync; 0.0 if none waits."""
         return self._commits.lag
 
     @property
     def recovered_durable(self) -> bool:
-        """Whether what an earlier run had left in files is on the disk."""
+        """Whether everything that an earlier run left in files is on the disk."""
         return self._commits.recovered_durable
 
     @property
     def open_files(self) -> int:
-        """How many of the spool's files are open at present."""
+        """How many files have a descriptor at present."""
         return self._writer.open_files
 
     @property
     def newest(self) -> tuple[bytes, float]:
-        """A record that was written lately, and the time of day then; ``b""`` before the first."""
+        """The latest record written, and the time of day of its write; ``b""`` before the first."""
         return self._writer.newest
 
     @property
     def fatal(self) -> str:
-        """Why the disk can no longer be trusted; "" when it can."""
+        """Why the disk can no longer be trusted; "" if it can."""
         return self._commits.fatal
 
     @property
     def recovered(self) -> Report | None:
-        """What was found of an earlier run; None until all of it has been looked at."""
+        """What recovery found of an earlier run; None until recovery has ended."""
         return self._commits.recovered
 
     @property
     def spool_bytes(self) -> int:
-        """Bytes in the spool, as ``max_size`` counts them."""
+        """Bytes in the spool, which ``max_size`` limits."""
         return self._spool.usage.bytes
 
     def reconfigure(self, settings: RecorderSettings) -> None:
-        """Keep to other intervals and limits from now on. The directory and the detail stay."""
+        """Use other intervals and limits from now on. The directory and the detail stay as they are."""
         old, self._settings = self._settings, settings
         self._writer.reconfigure(settings)
         if settings.rotate_interval != old.rotate_interval:
@@ -173,10 +171,10 @@ class Recorder(Service):
     # -- Service
 
     def startService(self) -> None:
-        """Open the spool and begin. Raises SpoolError. Files of an earlier run are recovered beside
-        the recording."""
+        """Open the spool and start the ticks. Files of an earlier run are recovered while recording goes on.
+        Raises SpoolError."""
         leftovers = self._spool.open()
-        self._tell_remarks()
+        self._report_remarks()
         Service.startService(self)
         self._period = self._period_of(self._wall())
         self._flushed_at, self._flushed_clock = self._wall(), self._clock.seconds()
@@ -184,7 +182,7 @@ class Recorder(Service):
         self._start_ticking()
         self._commits.recover(leftovers)
 
-    def _tell_remarks(self) -> None:
+    def _report_remarks(self) -> None:
         for remark in self._spool.remarks:
             self._log.warn("{remark}", remark=remark)
         if not self._spool.remarks:
@@ -194,10 +192,10 @@ class Recorder(Service):
             )
 
     def stopService(self) -> Deferred[None]:
-        """Write, sync and seal everything, then let go of the spool. What cannot be done in time is
-        recovered at the next start."""
+        """Write, sync and seal everything, then unlock the spool. What takes too long is recovered at the
+        next start."""
         if not self.running:
-            # Never started, perhaps because the directory is somebody else's: it is left alone.
+            # Never started, perhaps because another process holds the directory: leave it alone.
             return succeed(None)
         Service.stopService(self)
         if self._loop.running:
@@ -211,7 +209,7 @@ class Recorder(Service):
     async def _finish(self) -> None:
         self._flush_safely()
         if self._to_write:
-            # Records of what was lost may have come with the first.
+            # The first flush may have added records of losses.
             self._flush_safely()
         unwritten = sum(len(room.lines) for room in self._to_write)
         if unwritten:
@@ -229,7 +227,7 @@ class Recorder(Service):
             if not unwritten and not self.fatal:
                 self._log.info("stopped; what was recorded is on the disk")
         else:
-            # The lock is kept: a thread may still be at work.
+            # Keep the lock: a thread may still use the spool.
             self._log.warn("the disk is slow; what is open is sealed at the next start")
 
     def _broke(self, failure: Failure, what: str) -> None:
@@ -238,7 +236,7 @@ class Recorder(Service):
     # -- The tick
 
     def tick(self) -> None:
-        """Let the sockets deliver, then, in the next turn of the reactor, write what they had."""
+        """Let the sockets deliver, and write in the next turn of the reactor what they delivered."""
         self.ticked_at = self._clock.seconds()
         self._guard("reading", self._hooks.before_flush)
         if self._flush_call is None:
@@ -253,7 +251,7 @@ class Recorder(Service):
         self._guard("flushing", self.flush)
 
     def _guard(self, what: str, call: Callable[[], None]) -> None:
-        """Nothing that goes wrong may end the ticks; what goes wrong again and again is said once."""
+        """Call ``call()``. An exception must not end the ticks; it is logged once until a call succeeds."""
         try:
             call()
         except Exception:
@@ -264,7 +262,7 @@ class Recorder(Service):
             self._failing.discard(what)
 
     def flush(self) -> None:
-        """Write the waiting lines of every room, rotate if it is time, and begin a sync if one is
+        """Write the waiting lines of every room, rotate files if a period ended, begin a commit if one is
         due."""
         now = self._wall()
         if now < self._flushed_at:
@@ -279,7 +277,7 @@ class Recorder(Service):
             except OSError as error:
                 trouble = error
                 if error.errno in NO_SPACE:
-                    # The others would fare no better, and each try costs a write.
+                    # The other rooms would fail too, and each attempt costs a write.
                     self._to_write.extend(rooms[index:])
                     break
             except Exception as error:
@@ -292,19 +290,19 @@ class Recorder(Service):
                 self._to_write.append(room)
             elif room.loss is not None:
                 self.shortage.report_loss(room)
-        # What was read in this tick arrived after the one before.
+        # Lines that were read in this tick arrived after the flush before.
         before, limit = min(self._flushed_at, now), self._settings.buffer_limit
         if self._to_write:
             self.shortage.hold(limit, before, now, trouble)
         wrote = self._counters.written > written
         if wrote:
             self.written_at = now
-        if self.shortage.note(trouble, wrote, before, limit):
-            # What is sealed can be uploaded and deleted, and that makes space.
+        if self.shortage.flushed(trouble, wrote, before, limit):
+            # Sealed files can be uploaded and deleted, which makes space.
             self.rotate_now()
         self._flushed_at, self._flushed_clock = now, self._clock.seconds()
         self._rotate_if_due(now)
-        # Synced at the tick after which it would be too late; ticks may be a little early.
+        # Sync at the last tick within the interval. A tick may come a little early.
         self._commits.begin_if_due(self._settings.sync_interval - 0.9 * self._settings.flush_interval)
         if losses := self.shortage.take_losses():
             self._hooks.on_losses(losses)
@@ -312,15 +310,15 @@ class Recorder(Service):
             after_flush(now, self.complete, self.durable_lag, self.recovered_durable)
 
     def _clock_set_back(self, now: float) -> None:
-        """The wall clock was set back to ``now``: what happened before keeps its distance from what happens
-        now, so that nothing that is told of ends before it began."""
+        """The wall clock was set back to ``now``. Shift the times of losses with it, so that no loss ends
+        before it began."""
         self.shortage.set_back(self._flushed_at + (self._clock.seconds() - self._flushed_clock) - now)
 
     # -- Rotation
 
     def _rotate_if_due(self, now: float) -> None:
-        """Rotate when the time of day has come to another period, forwards or back. Not all rooms in
-        one tick: making thousands of new files would hold up the sockets."""
+        """Rotate when the time of day has entered another period, later or earlier. Not all rooms rotate in
+        one tick: creating thousands of files at once would hold up the sockets."""
         period = self._period_of(now)
         if period != self._period:
             self._period = period
@@ -336,7 +334,7 @@ class Recorder(Service):
         return int(now // self._settings.rotate_interval)
 
     def rotate_now(self) -> None:
-        """Finish every file that holds something, at once; rooms go on in new ones."""
+        """Finish every file that is not empty, at once. The next writes create new files."""
         for room in self:
             if room.file is not None and room.file.size:
                 self._writer.retire(room)

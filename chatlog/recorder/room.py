@@ -1,4 +1,4 @@
-"""What the recorder keeps of a room: the lines that wait, the file they go to, and what was lost."""
+"""The recorder's state of one room: waiting lines, the open file, lost records."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from chatlog.record import missing_since
 
 @dataclass(slots=True, eq=False)
 class OpenFile:
-    """A file in ``open/``. ``fd`` is -1 while it is closed for want of descriptors; ``size`` counts
-    whole lines only. ``torn``: there may be half a line behind them, which has to be cut off."""
+    """A file in ``open/``.
+
+    ``fd`` is -1 while the file is closed to save a descriptor. ``size`` is the bytes of whole lines. If
+    ``torn`` is set, half a line may follow them, which must be cut off before the next write. ``unsynced``:
+    the file has bytes that no commit covers.
+    """
 
     name: str
     fd: int
@@ -22,11 +26,12 @@ class OpenFile:
 
 @dataclass(slots=True)
 class Loss:
-    """``count`` records of a room that could not be kept because nothing could be written and the
-    memory set aside for that was full; they came between ``first`` and ``last`` (wall-clock
-    seconds). ``reason`` is ``disk full`` or, where something else kept them from being written,
-    ``overflow``. ``since``: gap records among them told of holes that began then, if that was
-    earlier."""
+    """``count`` records of a room were dropped: the disk could not be written and the buffer was full.
+
+    They arrived between ``first`` and ``last`` (wall-clock seconds). ``reason`` is ``disk full``, or
+    ``overflow`` for any other error. ``since``: when dropped gap records are among them, the earliest
+    time at which one of those gaps began.
+    """
 
     platform: str
     channel: str
@@ -37,7 +42,7 @@ class Loss:
     since: float | None = None
 
     def set_back(self, by: float) -> None:
-        """The wall clock was set back by so many seconds."""
+        """Shift the times: the wall clock was set back by ``by`` seconds."""
         self.first -= by
         self.last -= by
         if self.since is not None:
@@ -45,9 +50,9 @@ class Loss:
 
 
 class RoomBuffer:
-    """Where a source puts the records of one room. There may be thousands, so it is small.
+    """Takes the lines of one room. There may be thousands of buffers, so each is small.
 
-    Invariant: a room with lines is in the recorder's list of rooms to write, exactly once.
+    Invariant: a buffer with lines is in the recorder's list of waiting buffers exactly once.
     """
 
     __slots__ = (
@@ -70,31 +75,32 @@ class RoomBuffer:
         self.platform = platform
         self.channel = channel
         self._to_write = to_write
-        #: Lines that are not in a file yet; the first ``kept`` of them waited at an earlier flush.
+        #: Lines that are not in a file yet. The first ``kept`` of them could not be written by an earlier
+        #: flush.
         self.lines: list[bytes] = []
         self.kept = 0
         self.file: OpenFile | None = None
-        #: Minute and number in the name of the latest file.
+        #: The minute and the number in the name of the latest file.
         self.last_minute = ""
         self.last_n = 0
-        #: Called with the lines of every write while somebody looks on.
+        #: Called with the lines of every write while a page shows the room live.
         self.watch: Callable[[list[bytes]], None] | None = None
-        #: Records dropped and not yet reported.
+        #: Dropped records that are not reported yet.
         self.loss: Loss | None = None
-        #: Records and bytes written since the process began, and the wall-clock time of the flush
-        #: that wrote the latest, 0.0 before the first.
+        #: Records and bytes written since the process began, and the wall-clock time of the latest write
+        #: (0.0 before the first).
         self.written = 0
         self.written_bytes = 0
         self.written_at = 0.0
 
     def append(self, line: bytes) -> None:
-        """Record one whole line, newline included; never ``b""``."""
+        """Add one whole line with its newline; never ``b""``."""
         if not self.lines:
             self._to_write(self)
         self.lines.append(line)
 
     def drop(self, lines: list[bytes], first: float, last: float, reason: str) -> None:
-        """Note that these records, which came between the two times, were dropped."""
+        """Count these lines as lost. They arrived between ``first`` and ``last``."""
         if self.loss is None:
             self.loss = Loss(self.platform, self.channel, len(lines), first, last, reason)
         else:
@@ -103,11 +109,11 @@ class RoomBuffer:
         for line in lines:
             since = missing_since(line)
             if since is not None:
-                # The hole it would have told of must not be hidden.
+                # A dropped gap record must not hide its gap.
                 self.loss.since = since if self.loss.since is None else min(since, self.loss.since)
 
-    def took(self, count: int) -> int:
-        """The first ``count`` lines are written; how many of them came since the last flush."""
+    def remove_written(self, count: int) -> int:
+        """Remove the first ``count`` lines. Returns how many of them arrived since the last flush."""
         if count == len(self.lines):
             self.lines.clear()
         else:
@@ -120,7 +126,7 @@ class RoomBuffer:
         return 0
 
     def whole(self, size: int) -> tuple[int, int]:
-        """How many of the lines end within the first ``size`` bytes, and their bytes."""
+        """How many lines end within the first ``size`` bytes, and their bytes."""
         count = total = 0
         for line in self.lines:
             if total + len(line) > size:
@@ -131,9 +137,12 @@ class RoomBuffer:
 
 
 def hold(rooms: list[RoomBuffer], limit: int, first: float, last: float, reason: str) -> tuple[int, int]:
-    """Keep the lines of these rooms, but no more than ``limit`` bytes of them all: beyond that those
-    that did not wait before, the newest, are dropped; they came between the two times. Returns how
-    many lines were new, and how many of those were dropped."""
+    """Keep at most ``limit`` bytes of lines of all ``rooms`` and drop the newest lines beyond that. Lines
+    that an earlier flush kept are never dropped.
+
+    The new lines arrived between ``first`` and ``last``. Returns how many lines are new and how many of
+    them were dropped.
+    """
     left = limit
     for room in rooms:
         left -= sum(map(len, room.lines[: room.kept]))

@@ -1,4 +1,4 @@
-"""The latest records of a room, read back from its file: what had been recorded when a hole began."""
+"""The latest records of a room, read back from its file: what was recorded before a gap began."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from chatlog.naming import parse_name
 from chatlog.record import from_json
 from chatlog.recorder.room import RoomBuffer
 
-#: Bytes of a file that are read.
+#: Bytes read from the end of a file.
 _BYTES = 256 * 1024
-#: Seconds after which the spool is looked through again for files that are no longer written to.
-_LOOK_AGAIN = 5.0
-#: Later than every time that a record can have.
+#: Seconds between two listings of the spool, which find the files of rooms without an open one.
+_LIST_EVERY = 5.0
+#: Later than any time in a record.
 _NEVER = "9999-12-31T23:59:59.999Z"
 
 
 class Tail(NamedTuple):
-    """The ``keys`` of all records that arrived since ``since``, a time as records have it."""
+    """The ``keys`` of all records that arrived at ``since`` (a time as in records) or later."""
 
     since: str = _NEVER
     keys: frozenset[Hashable] = frozenset()
 
     def joined(self, keys: Iterable[Hashable]) -> Tail:
-        """The same with more keys."""
+        """The same tail with more keys."""
         return Tail(self.since, self.keys.union(keys))
 
 
 class Tails:
-    """Reads the ends of the files of one platform. ``room`` gives the recorder's room of a name,
-    ``key`` what records of the same event have in common. Trouble with the disk is never raised: less is
-    known then."""
+    """Reads the ends of the files of one platform.
+
+    ``room`` returns the buffer of a channel; ``key`` returns the same value for two records of one event.
+    Errors of the disk are not raised: the tail is then shorter.
+    """
 
     def __init__(
         self,
@@ -51,22 +53,22 @@ class Tails:
         self._key = key
         self._seconds = seconds
         self._newest: dict[str, str] = {}
-        self._looked_at = float("-inf")
+        self._listed_at = float("-inf")
 
     def read(self, channel: str, since: str) -> Tail:
-        """What arrived in the room since that time, or as much of it as can be read."""
+        """The records that arrived in the room since ``since``, or as many of them as can be read."""
         room = self._room(channel)
         names = [room.file.name] if room.file is not None else self._names(channel)
         data = b""
         for name in names:
             with suppress(OSError):
                 data = self._end_of(name)
-        # A line that was cut off by the reading or by a crash, or that is still being written, is none.
+        # The first and the last line may be incomplete; such a line is skipped below.
         lines = [*data.split(b"\n"), *room.lines]
         keys: set[Hashable] = set()
         oldest = _NEVER
         for line in reversed(lines):
-            # What no recorder wrote is no record.
+            # A line that no recorder wrote is skipped.
             with suppress(ValueError, KeyError, TypeError, AttributeError):
                 record = from_json(line)
                 if record.get("type") == "gap":
@@ -79,14 +81,14 @@ class Tails:
         return Tail(oldest, frozenset(keys))
 
     def _names(self, channel: str) -> list[str]:
-        """The newest file of a room that has none open."""
+        """The newest file of a room without an open one."""
         now = self._seconds()
-        if now - self._looked_at >= _LOOK_AGAIN:
-            self._looked_at = now
-            self._newest = self._look()
+        if now - self._listed_at >= _LIST_EVERY:
+            self._listed_at = now
+            self._newest = self._list()
         return [self._newest[channel]] if channel in self._newest else []
 
-    def _look(self) -> dict[str, str]:
+    def _list(self) -> dict[str, str]:
         newest: dict[str, tuple[str, int, str]] = {}
         for area in ("open", "sealed"):
             with suppress(OSError):
@@ -99,7 +101,7 @@ class Tails:
         return {channel: entry for channel, (_, _, entry) in newest.items()}
 
     def _end_of(self, name: str) -> bytes:
-        """The end of a file, wherever it is at the moment. Raises OSError."""
+        """The end of a file in ``open/`` or ``sealed/``. Raises OSError."""
         try:
             return self._read(f"{self._directory}/open/{name}")
         except FileNotFoundError:

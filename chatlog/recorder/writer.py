@@ -1,4 +1,4 @@
-"""Rooms' lines to rooms' files: whole lines only, whatever the disk does."""
+"""Writes the lines of rooms to their files. A file never keeps half a line, whatever the disk does."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chatlog.spool.spool import Spool
 
 
 class SpoolFull(OSError):
-    """The spool has reached its own limit; to the recorder that is a full disk."""
+    """The spool has reached ``max_size``; the recorder treats that like a full disk."""
 
 
 class Writer:
-    """Appends to the files in ``open/``, makes new ones, and hands over those that are finished."""
+    """Creates files in ``open/``, appends to them, and hands finished files to ``commits``."""
 
     _log = Logger()
 
@@ -39,23 +39,24 @@ class Writer:
         self._counters = counters
         self._commits = commits
         self._descriptors = Descriptors(spool, descriptors, self._not_kept)
-        #: A record that was written lately, and the time of day then.
+        #: The latest record written, and the time of day of its write.
         self.newest = b"", 0.0
 
     def reconfigure(self, settings: RecorderSettings) -> None:
-        """Keep to other limits from now on."""
+        """Use other limits from now on."""
         self._max_size = settings.max_size
         self._rotate_size = settings.rotate_size
 
     @property
     def open_files(self) -> int:
-        """How many descriptors are in use."""
+        """How many files are open."""
         return len(self._descriptors)
 
     def write(self, room: RoomBuffer, now: float) -> None:
-        """Write the room's lines; ``now`` is the time of day. Raises OSError when some are left;
-        those that were taken are no longer the room's, and there is never half a line in a file that
-        goes on."""
+        """Write the room's lines; ``now`` is the time of day. Lines that are written leave the buffer.
+
+        Raises OSError if lines are left. Half a line is cut off before the file is written again.
+        """
         lines = room.lines
         data = lines[0] if len(lines) == 1 else b"".join(lines)
         if self._usage.bytes + len(data) > self._max_size:
@@ -66,7 +67,7 @@ class Writer:
         try:
             fd = self._descriptors.get(file)
         except FileNotFoundError:
-            self._log.error("{name} was removed from the spool by somebody else", name=file.name)
+            self._log.error("{name} was removed from the spool by another program", name=file.name)
             file = self._open(room, now)
             fd = file.fd
         except OSError as error:
@@ -85,7 +86,7 @@ class Writer:
                     raise OSError(errno.EIO, f"nothing was written to {file.name}")
                 taken += more
         except OSError as error:
-            self._tore(room, file, taken, now, error)
+            self._write_failed(room, file, taken, now, error)
             raise
         self.newest = lines[-1], now
         self._wrote(room, file, len(lines), taken, now)
@@ -96,7 +97,7 @@ class Writer:
         self._commits.distrust(f"{file.name} could not be closed: {error.strerror or error}")
 
     def retire(self, room: RoomBuffer) -> None:
-        """Finish the room's file, if it has one; the room goes on in a new one."""
+        """Finish the room's file, if it has one. The next write creates a new one."""
         file, room.file = room.file, None
         if file is not None:
             self._descriptors.drop(file)
@@ -112,10 +113,10 @@ class Writer:
         return room.file
 
     def _wrote(self, room: RoomBuffer, file: OpenFile, count: int, size: int, now: float) -> None:
-        """The first ``count`` lines of the room are in its file now."""
+        """The first ``count`` lines of the room, ``size`` bytes, are in its file now."""
         if room.watch is not None:
             room.watch(room.lines[:count])
-        self._counters.appended += room.took(count)
+        self._counters.appended += room.remove_written(count)
         file.size += size
         if not file.unsynced:
             self._commits.wrote(file)
@@ -126,8 +127,8 @@ class Writer:
         self._counters.written += count
         self._counters.written_bytes += size
 
-    def _tore(self, room: RoomBuffer, file: OpenFile, taken: int, now: float, error: OSError) -> None:
-        """Only ``taken`` bytes were taken, perhaps ending in half a line: keep whole lines only."""
+    def _write_failed(self, room: RoomBuffer, file: OpenFile, taken: int, now: float, error: OSError) -> None:
+        """Only ``taken`` bytes were written, and the last line may be incomplete: keep whole lines only."""
         count, size = room.whole(taken)
         if count:
             self._wrote(room, file, count, size, now)
@@ -136,10 +137,11 @@ class Writer:
         except OSError:
             file.torn = True
         else:
-            # Sealed without it, a machine that crashes might bring the half line back.
+            # The truncation must be synced before the file is sealed: otherwise a machine that crashes might
+            # bring the half line back.
             if not file.unsynced:
                 self._commits.wrote(file)
-        # A file that gives trouble of its own is not written again, unless it holds nothing: a disk
-        # that fails for good must not fill up with empty files.
+        # A file that fails for a reason of its own is finished, unless it is empty: a disk that fails for
+        # good must not fill up with empty files.
         if file.size and (file.torn or error.errno not in NO_SPACE):
             self.retire(room)

@@ -1,1 +1,1 @@
-"""The directories of files that are not in the store yet, and what is mended in them at a start."""
+"""The directories of files that are not in the store yet, and their repair at the start."""

@@ -1,4 +1,4 @@
-"""Whether a file system does what a spool needs, tried out on a file or two before anything depends on it."""
+"""Tries out, at the start, whether a file system can do what a spool needs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chatlog.files import (
     write_whole,
 )
 
-#: Longer than any name in a spool: platform, channel, time, instance, number, endings.
+#: Longer than any name in a spool (platform, channel, time, instance, number, endings).
 LONGEST_NAME = 160
-#: What is no lack of the file system: it may pass, or it is broken.
+#: Errors that do not mean that the file system lacks something: they pass, or the disk is broken.
 _TROUBLE = NO_DESCRIPTORS | {errno.EIO, errno.ESTALE}
 _REMEDY = "put recorder.directory on a local disk"
 _REMARKS = {
@@ -33,11 +33,11 @@ _REMARKS = {
 
 
 class Unfit(Exception):
-    """The file system cannot hold a spool; the text says what it cannot do."""
+    """The file system cannot hold a spool. The text says what it cannot do."""
 
 
 def place_of(files: Files, directory: str) -> str:
-    """The directory and the kind of its file system, for people."""
+    """The directory with the type of its file system, for messages."""
     kind = files.kind(directory)
     return f"{directory} ({kind})" if kind else directory
 
@@ -56,9 +56,11 @@ def moved_away(files: Files, directory: str, device: int) -> str:
 
 
 def examine(files: Files, source: str, target: str) -> list[str]:
-    """Try out the file system of two directories. ``source`` and ``target`` are paths in them that nobody
-    uses. What is remarkable, in sentences without a subject. Raises Unfit and OSError. On a full disk there
-    is nothing that could be tried."""
+    """Try out the file system of two directories; ``source`` and ``target`` are unused paths in them.
+
+    Returns what the file system lacks, in sentences without a subject. On a full disk nothing can be tried,
+    and the list is empty. Raises Unfit and OSError.
+    """
     paths = source, target, _long_name(source)
     for path in paths:
         if files.exists(path):
@@ -80,12 +82,12 @@ def examine(files: Files, source: str, target: str) -> list[str]:
 
 
 def remarks(files: Files) -> list[str]:
-    """What the file system was found to lack, in sentences without a subject."""
+    """The calls that the file system lacks, in sentences without a subject."""
     return [_REMARKS[what].format(error=error) for what, error in files.lacking.items() if what in _REMARKS]
 
 
 class _Trial:
-    """Turns errors into Unfit with what was being tried."""
+    """Turns an OSError into Unfit; ``what`` is the text for the step that is being tried."""
 
     def __init__(self) -> None:
         self.what = ""
@@ -104,19 +106,19 @@ def _try_out(files: Files, source: str, target: str) -> None:
     with _Trial() as trial:
         fd = files.create(source)
         try:
-            trial.what = "it makes a file anew that is there"
+            trial.what = "it creates a file that exists already"
             with suppress(FileExistsError):
                 files.close(files.create(source))
                 raise Unfit(trial.what)
             trial.what = "files cannot be written"
             write_whole(files, fd, b"one\n")
             files.sync(fd)
-            trial.what = "files cannot be appended to once they were forced to the disk"
+            trial.what = "files cannot be appended to after a sync"
             write_whole(files, fd, b"two\n")
             files.sync(fd)
         finally:
             files.close(fd)
-        trial.what = "files cannot be opened again to be appended to"
+        trial.what = "files cannot be opened again for appending"
         fd = files.reopen(source)
         try:
             write_whole(files, fd, b"half")
@@ -133,14 +135,14 @@ def _try_out(files: Files, source: str, target: str) -> None:
         files.rename(source, target)
         if files.exists(source) or _content(files, target) != b"one\ntwo\nthree\n":
             raise Unfit(trial.what)
-        trial.what = "no file can take the place of another by being renamed"
+        trial.what = "a renamed file cannot replace another"
         files.close(files.create(source))
         files.rename(source, target)
         if files.exists(source) or files.size(target):
             raise Unfit(trial.what)
         trial.what = "directories cannot be listed"
         if os.path.basename(target) not in files.names(os.path.dirname(target)):
-            raise Unfit("a file that is there is not listed")
+            raise Unfit("an existing file is not listed")
         trial.what = "files cannot be removed"
         files.remove(target)
         if files.exists(target):

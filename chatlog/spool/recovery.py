@@ -1,12 +1,13 @@
-"""Mending the files that an earlier run left open.
+"""Repairs the files that an earlier run left in ``open/``.
 
-A process that was killed leaves whole lines, or the head of one at the end. A machine that lost its
-power may leave more: pages that never reached the disk read as NUL bytes, or as anything. Only what
-was not synced can be hit, so the end of the file is checked line by line, and all of it for NULs.
+A killed process leaves whole lines, perhaps with an incomplete line at the end. A machine that lost its
+power may leave worse: pages that never reached the disk read as NUL bytes or as garbage. Only bytes
+that were not synced can be damaged. So the end of the file is checked line by line, and the whole file
+for NUL bytes.
 
-Lines that are no JSON object are moved to ``torn/{name}.{offset}``, byte for byte, and the good ones
-stay. Everything here may be cut off at any point and done again from the start: what is moved is on
-the disk under ``torn/`` before it is removed from the file, and a file is replaced only as a whole.
+Lines that are not JSON objects are moved to ``torn/{name}.{offset}``, byte for byte. The other lines
+stay. A repair may be interrupted at any point and started again: the moved bytes are on the disk in
+``torn/`` before they are removed from the file, and a file is only replaced as a whole.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from dataclasses import dataclass, field
 from chatlog.files import Files, replace_file, write_whole
 from chatlog.record import TooDeep, from_json
 
-#: How much of the end is checked line by line: far more than one room gets between two syncs.
+#: Bytes at the end of a file that are checked line by line: far more than a room gets between two syncs.
 TAIL = 4 << 20
-#: A line longer than this was not written by a recorder; it is not even parsed.
+#: A line longer than this (bytes) is not from a recorder, and is not parsed.
 LONGEST_LINE = 16 << 20
 _CHUNK = 1 << 20
 
 
 @dataclass(slots=True)
 class Repaired:
-    """What became of one file: whole lines and bytes that are in it now (none: it is gone), and how
-    many bytes were moved to ``torn/``."""
+    """The result for one file: the lines and bytes that it has now (0 bytes: it was removed), and the bytes
+    that were moved to ``torn/``."""
 
     lines: int
     size: int
@@ -38,8 +39,11 @@ class Repaired:
 
 @dataclass(slots=True)
 class Report:
-    """What a recovery found. ``failed`` are files that could not be read or mended, with the reason;
-    they stay in ``open/``. ``strangers`` are entries that no recorder made; they are left alone."""
+    """What a recovery found.
+
+    ``failed`` are files that could not be read or repaired, with the reason; they stay in ``open/``.
+    ``unknown_files`` are entries of ``open/`` that no recorder made; they are left alone.
+    """
 
     files: int = 0
     lines: int = 0
@@ -47,7 +51,7 @@ class Report:
     torn_files: int = 0
     torn_bytes: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    unknown_files: list[str] = field(default_factory=list)
 
     def add(self, repaired: Repaired) -> None:
         """Count one more file."""
@@ -58,18 +62,18 @@ class Report:
         self.torn_bytes += repaired.torn
 
     def merge(self, other: Report) -> None:
-        """Add what another recovery found."""
+        """Add the counts of another report."""
         self.files += other.files
         self.lines += other.lines
         self.emptied += other.emptied
         self.torn_files += other.torn_files
         self.torn_bytes += other.torn_bytes
         self.failed += other.failed
-        self.strangers += other.strangers
+        self.unknown_files += other.unknown_files
 
 
 def is_record(line: bytes) -> bool:
-    """Whether ``line``, without its newline, is one JSON object."""
+    """Whether ``line``, given without its newline, is one JSON object."""
     if not line.startswith(b"{"):
         return False
     try:
@@ -81,10 +85,10 @@ def is_record(line: bytes) -> bool:
 
 
 def repair(files: Files, directory: str, name: str) -> Repaired:
-    """Leave nothing but whole records in ``{directory}/open/{name}``; a file without any is removed.
+    """Leave only whole records in ``{directory}/open/{name}``; a file without records is removed.
 
-    The file is not synced when nothing had to be mended. Raises OSError; the file is then as good as
-    it was, and the call can be made again.
+    A file without damage is not synced. Raises OSError; the file is then no worse than before, and the
+    call can be made again.
     """
     path = os.path.join(directory, "open", name)
     size = files.size(path)
@@ -97,19 +101,19 @@ def repair(files: Files, directory: str, name: str) -> Repaired:
         if torn < size and ((bad and bad[0][1] < size) or len(bad) > 1):
             write_new(files, path, fd, _between(bad, size), b"\n" if unfinished else b"")
         elif torn < size and (bad or unfinished):
-            _mend_tail(files, path, bad[0][0] if bad else size, unfinished)
+            _cut_tail(files, path, bad[0][0] if bad else size, unfinished)
     finally:
         files.close(fd)
     if torn == size:
-        # Not while it is open: network file systems keep it under another name as long as it is.
+        # Only after the close: network file systems keep an open file under another name.
         files.remove(path)
         files.sync_directory(os.path.join(directory, "open"))
     return Repaired(lines, size - torn + unfinished, torn)
 
 
 def _examine(files: Files, fd: int, size: int) -> tuple[int, list[tuple[int, int]], bool]:
-    """Number of good lines, ranges of bytes that are no records, and whether the last line is whole
-    but for its newline."""
+    """The number of good lines, the byte ranges that are no records, and whether the last line is a record
+    that only lacks its newline."""
     newlines, nul = _count(files, fd)
     start = max(0, size - TAIL)
     if nul >= 0:
@@ -118,7 +122,7 @@ def _examine(files: Files, fd: int, size: int) -> tuple[int, list[tuple[int, int
 
     bad: list[tuple[int, int]] = []
 
-    def spoiled(begin: int, end: int) -> None:
+    def damaged(begin: int, end: int) -> None:
         if bad and bad[-1][1] == begin:
             bad[-1] = (bad[-1][0], end)
         else:
@@ -131,11 +135,11 @@ def _examine(files: Files, fd: int, size: int) -> tuple[int, list[tuple[int, int
     while chunk := files.read_at(fd, _CHUNK, position):
         position += len(chunk)
         if endless:
-            # In a line too long to be one; look for its end only.
+            # The line is too long to be a record; only its end is searched.
             end = chunk.find(b"\n")
             if end < 0:
                 continue
-            spoiled(line_start, position - len(chunk) + end + 1)
+            damaged(line_start, position - len(chunk) + end + 1)
             lost_lines += 1
             line_start = position - len(chunk) + end + 1
             chunk = chunk[end + 1 :]
@@ -145,7 +149,7 @@ def _examine(files: Files, fd: int, size: int) -> tuple[int, list[tuple[int, int
         for line in lines:
             end = line_start + len(line) + 1
             if not is_record(line):
-                spoiled(line_start, end)
+                damaged(line_start, end)
                 lost_lines += 1
             line_start = end
         if len(rest) > LONGEST_LINE:
@@ -153,12 +157,12 @@ def _examine(files: Files, fd: int, size: int) -> tuple[int, list[tuple[int, int
             endless = True
     unfinished = bool(rest) and is_record(rest)
     if line_start < size and not unfinished:
-        spoiled(line_start, size)
+        damaged(line_start, size)
     return newlines - lost_lines + unfinished, bad, unfinished
 
 
 def _count(files: Files, fd: int) -> tuple[int, int]:
-    """Number of newlines and offset of the first NUL, -1 if there is none."""
+    """The number of newlines, and the offset of the first NUL byte (-1 if there is none)."""
     newlines, nul, position = 0, -1, 0
     while chunk := files.read_at(fd, _CHUNK, position):
         newlines += chunk.count(b"\n")
@@ -169,7 +173,7 @@ def _count(files: Files, fd: int) -> tuple[int, int]:
 
 
 def _line_start(files: Files, fd: int, offset: int) -> int:
-    """Where the line that holds ``offset`` begins."""
+    """The offset at which the line around ``offset`` begins."""
     while offset > 0:
         length = min(65536, offset)
         newline = files.read_at(fd, length, offset - length).rfind(b"\n")
@@ -180,7 +184,7 @@ def _line_start(files: Files, fd: int, offset: int) -> int:
 
 
 def _between(bad: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
-    """The ranges of ``size`` bytes that are not in ``bad``."""
+    """The ranges within ``size`` bytes that are not in ``bad``."""
     good, at = [], 0
     for start, end in [*bad, (size, size)]:
         if start > at:
@@ -190,8 +194,8 @@ def _between(bad: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
 
 
 def write_new(files: Files, path: str, source: int, ranges: list[tuple[int, int]], tail: bytes = b"") -> None:
-    """Make ``path`` from ranges of the open file ``source``, and ``tail``; it is in place and on the disk
-    afterwards. Raises OSError."""
+    """Replace ``path`` with ranges of the open file ``source`` and ``tail``. The new file is on the disk when
+    this returns. Raises OSError."""
     replace_file(files, path, _parts_of(files, path, source, ranges, tail))
 
 
@@ -209,7 +213,7 @@ def _parts_of(
         yield tail
 
 
-def _mend_tail(files: Files, path: str, size: int, unfinished: bool) -> None:
+def _cut_tail(files: Files, path: str, size: int, unfinished: bool) -> None:
     fd = files.reopen(path)
     try:
         files.truncate(fd, size)

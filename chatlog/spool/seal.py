@@ -1,4 +1,4 @@
-"""One finished file on its way from ``open/`` to ``sealed/``."""
+"""Moves one finished file from ``open/`` to ``sealed/``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from chatlog.spool.stock import same
 
 
 def seal(files: Files, path: Callable[..., str], name: str) -> str:
-    """Move the file to where finished ones are, by ``path(area, name)``. Gives the name that it got,
-    ``""`` if the very same file was sealed before. Raises OSError."""
+    """Move the file to ``sealed/``; ``path(area, name)`` gives paths in the spool.
+
+    Returns the file's new name, which has another number if the name was taken; ``""`` if an identical file
+    is in ``sealed/`` already. Raises OSError.
+    """
     source, target = path("open", name), path("sealed", name)
     while files.exists(target):
-        # Only a machine that crashed between the two directories can leave both.
+        # Both can exist only if the machine crashed after one directory was synced and before the other was.
         if same(files, source, target):
             files.remove(source)
             return ""
@@ -26,10 +29,10 @@ def seal(files: Files, path: Callable[..., str], name: str) -> str:
     except FileNotFoundError:
         if not files.exists(source):
             if files.exists(target):
-                # NFS asks again when an answer is lost, and is told that it is gone already.
+                # NFS repeats a request whose answer was lost; the second answer says "no such file".
                 return name
             raise
-        # Somebody removed the directory under us.
+        # The directory itself was removed.
         files.make_directories(path("sealed"))
         files.rename(source, target)
     return name

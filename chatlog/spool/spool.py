@@ -1,15 +1,15 @@
-"""The spool's directories, and the life of a file from ``open/`` to ``sealed/``.
+"""The spool's directories, and the way of a file from ``open/`` to ``sealed/``.
 
-    {directory}/open/     being written, by this process alone
-    {directory}/sealed/   finished and on the disk; the uploader's from here on
-    {directory}/packed/   compressed by the uploader
-    {directory}/torn/     bytes that recovery took out of broken files
+    {directory}/open/     files that this process writes
+    {directory}/sealed/   finished files, on the disk; they belong to the uploader
+    {directory}/packed/   files that the uploader has compressed
+    {directory}/torn/     bytes that recovery removed from damaged files
     {directory}/lock      keeps a second process out
     {directory}/names     which names may be in use (see ``numbering``)
-    {directory}/ballast   space that is given back when the disk is too full to seal
+    {directory}/ballast   reserved space, freed when the disk is too full to seal
 
-Every method blocks. ``open``, ``create`` and ``reopen`` belong to the reactor's thread; ``commit`` and
-``repair`` to another, one call at a time.
+Every method blocks. ``open``, ``create`` and ``reopen`` are called in the reactor's thread; ``commit`` and
+``repair`` in another thread, one call at a time.
 """
 
 from __future__ import annotations
@@ -30,31 +30,34 @@ from chatlog.spool.seal import seal
 from chatlog.spool.stock import AREAS, take_stock
 from chatlog.spool.usage import Usage
 
-#: Up to this many files are synced one by one; one sync of everything is cheaper for more.
+#: Up to this many files are synced one by one; for more, one sync of the file system is cheaper.
 FEW = 8
 
-#: What is said by a file system that is not there any more: a server that is away, FUSE without its process.
+#: Errors of a file system that has gone away: an NFS server that is down, FUSE without its process.
 _GONE = frozenset({errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV})
 
 
 class SpoolError(Exception):
-    """The directory cannot be used; the text says why, in a sentence for the operator."""
+    """The directory cannot be used. The text tells the operator why and what to do."""
 
 
 class SyncFailed(Exception):
-    """The disk refused to keep what was written. The system forgets such an error once it was told,
-    so the call must not be made again: only a new start, from what the disk holds, can be trusted."""
+    """The disk did not keep what was written. The kernel reports such an error only once, so the sync must
+    not be repeated: only a new start, from what the disk holds, can be trusted."""
 
 
 class SyncPutOff(Exception):
-    """Nothing was synced, because nothing could be opened; that is no failure, only too early."""
+    """Nothing was synced because no file could be opened. It can be tried again later."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit has to do. ``unsynced``: names in ``open/`` with bytes that are not known to be
-    on the disk; ``sealing``: names to be sealed; ``created``: whether ``open/`` got new entries;
-    ``note``: the note of names that must be on the disk before anything is sealed."""
+    """The work of one commit.
+
+    ``unsynced``: files in ``open/`` with bytes that may not be on the disk. ``sealing``: files to seal.
+    ``created``: whether files were created in ``open/``. ``note``: the note of used names, which must be on
+    the disk before a file is sealed.
+    """
 
     unsynced: list[str]
     sealing: list[str]
@@ -64,8 +67,8 @@ class Batch:
 
 @dataclass(slots=True)
 class Committed:
-    """What a commit sealed; what it could not seal and why (it stays in ``open/``); and what had
-    disappeared from ``open/``, which nobody but an outsider can have done."""
+    """The result of a commit: the files it sealed, the files ``left`` in ``open/`` and the last error, and
+    the files that had vanished from ``open/``, which another program must have removed."""
 
     sealed: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -83,13 +86,13 @@ class Spool:
         self.numbering = Numbering()
         self.ballast = Ballast(files, os.path.join(directory, "ballast"))
         self.usage = Usage()
-        self.strangers: list[str] = []
-        #: What its file system lacks, in sentences.
+        self.unknown_files: list[str] = []
+        #: What the file system lacks, in sentences.
         self.remarks: list[str] = []
         self._lock_fd: int | None = None
         self._device = 0
         self._saved_note = b""
-        # Sealed, but the directories are not synced yet.
+        # Files that were moved to sealed/ before the directories could be synced.
         self._moved: list[str] = []
 
     def path(self, area: str, name: str = "") -> str:
@@ -99,8 +102,8 @@ class Spool:
     # -- Start and end
 
     def lock(self) -> None:
-        """Make the directory and keep every other process out of it. Raises SpoolError. Calling it
-        again is fine."""
+        """Create the directory and lock it against other processes. Does nothing if it is locked already.
+        Raises SpoolError."""
         if self._lock_fd is not None:
             return
         try:
@@ -122,13 +125,13 @@ class Spool:
             ) from error
 
     def open(self) -> list[tuple[str, int]]:
-        """Lock the directory, make what is missing in it and take stock of it. Returns the names and
-        sizes of the files that an earlier run left open. Raises SpoolError."""
+        """Lock the directory, create what is missing, and list what is there. Returns the names and sizes of
+        the files that an earlier run left in ``open/``. Raises SpoolError."""
         self.lock()
         assert self._lock_fd is not None
         try:
             self._device = self.files.device(self.directory)
-            # Written here and not with the lock: between the two the process may have forked.
+            # The process id is written here and not in lock(): the process may have forked in between.
             with suppress(OSError):
                 self.files.truncate(self._lock_fd, 0)
                 write_whole(self.files, self._lock_fd, f"{os.getpid()}\n".encode("ascii"))
@@ -142,7 +145,7 @@ class Spool:
             with suppress(OSError):
                 self.files.sync_directory(os.path.dirname(os.path.abspath(self.directory)))
             self._saved_note = load_note(self.files, self.path("names"))
-            # A note that cannot be read is of no use; the files that are there still count.
+            # Without a readable note, the names of the existing files still count.
             with suppress(ValueError):
                 self.numbering.read(self._saved_note)
             stock = take_stock(self.files, self.path, self.numbering)
@@ -157,17 +160,17 @@ class Spool:
             where = error.filename if isinstance(error.filename, str) else self.directory
             raise SpoolError(f"{where} cannot be used as a spool: {error.strerror}") from error
         self.usage.measured(stock.usage)
-        self.strangers = stock.strangers
+        self.unknown_files = stock.unknown_files
         self.ballast.restock(self.directory)
         place = place_of(self.files, self.directory)
         self.remarks = [f"{place} {remark}" for remark in (*found, *remarks(self.files))]
         return stock.leftovers
 
     def close(self) -> None:
-        """Let another process have the directory."""
+        """Unlock the directory."""
         if self._lock_fd is not None:
             fd, self._lock_fd = self._lock_fd, None
-            # Where the file system is gone, so is the lock.
+            # If the file system is gone, the lock is gone with it.
             with suppress(OSError):
                 self.files.close(fd)
 
@@ -183,7 +186,7 @@ class Spool:
         return f" (pid {int(pid)})" if pid.isdigit() else ""
 
     def _probe(self, area: str) -> None:
-        """Fail now rather than at the first message if nothing can be made in ``area``."""
+        """Raise OSError if no file can be created in ``area``: better now than at the first message."""
         path = os.path.join(area, "probe.tmp")
         if self.files.exists(path):
             self.files.remove(path)
@@ -201,8 +204,8 @@ class Spool:
     def create(
         self, platform: str, channel: str, seconds: float, last: tuple[str, int]
     ) -> tuple[FileName, int]:
-        """Make the next file of a room in ``open/``; its name and a descriptor. ``seconds`` is the
-        time of day, ``last`` minute and number of the room's last file. Raises OSError."""
+        """Create the next file of a room in ``open/``. Returns its name and a descriptor. ``seconds`` is the
+        time of day, ``last`` the minute and number of the room's latest file. Raises OSError."""
         minute = utc_minute(seconds)
         n = self.numbering.after(minute, *last)
         while True:
@@ -212,8 +215,8 @@ class Spool:
             except FileExistsError:
                 n += 1
                 continue
-            # Looked for afterwards: a file moves on from open/ to sealed/ to packed/, so now it cannot
-            # slip from one to the next behind our back.
+            # Checked after the creation: files move from open/ to sealed/ to packed/. The name is taken in
+            # open/ now, so no file of that name can move while the areas are checked.
             if not self._moved_on(str(name)):
                 self.numbering.used(minute, n)
                 return name, fd
@@ -226,7 +229,7 @@ class Spool:
         try:
             return self.files.create(path)
         except FileNotFoundError:
-            # Somebody removed the directory under us.
+            # The directory itself was removed.
             self.files.make_directories(self.path("open"))
             return self.files.create(path)
 
@@ -236,14 +239,14 @@ class Spool:
         return exists(self.path("sealed", name)) or any(exists(packed + end) for end in ("", ".gz", ".zst"))
 
     def reopen(self, name: str) -> int:
-        """A descriptor of a file in ``open/``, for appending. Raises OSError."""
+        """A descriptor that appends to a file in ``open/``. Raises OSError."""
         return self.files.reopen(self.path("open", name))
 
     # -- Committing
 
     def commit(self, batch: Batch) -> Committed:
-        """Force what was written to the disk, then seal. Raises SyncFailed and SyncPutOff; any other
-        trouble leaves files in ``open/`` and says so in the result."""
+        """Force the written bytes to the disk, then seal. Raises SyncFailed and SyncPutOff. After any other
+        error, files stay in ``open/`` and the result says so."""
         if moved := moved_away(self.files, self.directory, self._device):
             raise SyncFailed(moved)
         try:
@@ -273,8 +276,8 @@ class Spool:
         try:
             self.ballast.spend(self._save_note, batch.note)
         except OSError as error:
-            # On a full disk sealing goes on: it is the way to make space, and without the note a name
-            # is only in danger if the next process starts within the same minute.
+            # On a full disk sealing goes on, because it makes space. Without the note a name could be used
+            # twice only if the next process starts within the same minute.
             if error.errno not in NO_SPACE:
                 done.left, done.error = batch.sealing, f"{self.path('names')}: {error.strerror}"
                 return
@@ -296,10 +299,10 @@ class Spool:
             return
         for name in batch.unsynced:
             try:
-                # For writing: some network file systems force nothing to the disk for those who only read.
+                # Opened for writing: some network file systems ignore the sync of a file opened for reading.
                 fd = self.files.reopen(self.path("open", name))
             except OSError as error:
-                # Moved away or no longer ours; the file system as a whole can be synced still.
+                # The file was moved or removed. The file system can still be synced as a whole.
                 if self.files.sync_all(self.directory):
                     return
                 if not isinstance(error, FileNotFoundError):
@@ -315,8 +318,8 @@ class Spool:
     def repair(
         self, names: Iterable[str], enough: Callable[[], bool] = lambda: False
     ) -> tuple[list[str], Report, int]:
-        """Mend files in ``open/``: the names that can be sealed now, what was found, and the bytes by
-        which the spool became smaller. Ends early when ``enough()`` says so."""
+        """Repair files in ``open/`` until ``enough()`` is true. Returns the files that can be sealed now,
+        the report, and by how many bytes the spool shrank."""
         good: list[str] = []
         report = Report()
         freed = 0
@@ -343,5 +346,5 @@ class Spool:
 
 def _remedy(error: OSError) -> str:
     if error.errno in _GONE:
-        return "mount its file system anew, or set recorder.directory to a directory on a local disk"
+        return "mount its file system again, or set recorder.directory to a directory on a local disk"
     return "set recorder.directory to a directory that chatlog may write"

@@ -1,4 +1,4 @@
-"""What is in a spool when a process takes it over."""
+"""Lists what a spool holds at the start."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from chatlog.spool.numbering import Numbering
 
 #: The directories of a spool that hold recordings.
 AREAS = ("open", "sealed", "packed", "torn")
-#: What network file systems call a file that was removed while somebody had it open: NFS, FUSE.
+#: Names that NFS and FUSE give to a removed file that is still open.
 _KEPT_OPEN = (".nfs", ".fuse_hidden")
 
 
 @dataclass(slots=True)
 class Stock:
-    """``leftovers`` are names and sizes of the files that an earlier run left open, in order; ``strangers``
-    are entries of ``open/`` that no recorder made; ``usage`` is the size of all recordings in bytes."""
+    """``leftovers`` are the names and sizes of the files that an earlier run left in ``open/``, sorted.
+    ``unknown_files`` are entries of ``open/`` that no recorder made. ``usage`` is the bytes of all files that
+    wait for their upload."""
 
     leftovers: list[tuple[str, int]] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    unknown_files: list[str] = field(default_factory=list)
     usage: int = 0
 
 
 def take_stock(files: Files, path: Callable[..., str], numbering: Numbering) -> Stock:
-    """Look through the spool; ``path(area, name)`` is where its files are, and the names that are taken are
-    shown to ``numbering``. Raises OSError."""
+    """List the spool; ``path(area, name)`` gives paths in it. ``numbering`` learns the names in use. Raises
+    OSError."""
     stock = Stock()
     for area in AREAS:
         for entry in files.names(path(area)):
             if area == "open" and entry.endswith(f".jsonl{TEMPORARY}"):
-                # Half of a repair that an earlier run did not end; it is done anew.
+                # A repair that an earlier run did not finish. It is done again.
                 try:
                     files.remove(path(area, entry))
                 except IsADirectoryError:
-                    stock.strangers.append(entry)
+                    stock.unknown_files.append(entry)
                 continue
             try:
                 name = parse_name(entry[: entry.rfind(".jsonl") + 6])
             except ValueError:
                 if area == "open" and not entry.startswith(_KEPT_OPEN):
-                    stock.strangers.append(entry)
+                    stock.unknown_files.append(entry)
                 continue
             numbering.saw(name)
             if area == "torn":
@@ -52,13 +53,13 @@ def take_stock(files: Files, path: Callable[..., str], numbering: Numbering) -> 
             if area == "open" and entry == str(name):
                 stock.leftovers.append((entry, size))
             elif area == "open":
-                stock.strangers.append(entry)
+                stock.unknown_files.append(entry)
     stock.leftovers.sort()
     return stock
 
 
 def same(files: Files, one: str, other: str) -> bool:
-    """Whether two files have the same contents. Raises OSError."""
+    """Whether two files have the same content. Raises OSError."""
     if files.size(one) != files.size(other):
         return False
     fds = [files.open_read(one), files.open_read(other)]

@@ -1,20 +1,20 @@
-"""How many bytes of recordings the spool holds: one count, kept up to date by those who write and delete."""
+"""The bytes of recordings in the spool: one count, updated by everything that writes or deletes files."""
 
 from __future__ import annotations
 
 
 class Usage:
-    """The bytes in ``open/``, ``sealed/`` and ``packed/``. Belongs to the reactor's thread."""
+    """The bytes in ``open/``, ``sealed/`` and ``packed/``. For the reactor's thread only."""
 
     def __init__(self) -> None:
         self.bytes = 0
 
     def measured(self, size: int) -> None:
-        """The directories were looked at: they hold ``size`` bytes."""
+        """The directories were listed: they hold ``size`` bytes."""
         self.bytes = size
 
     def changed(self, by: int) -> None:
-        """A file became larger by so many bytes (smaller, if negative)."""
+        """A file grew by ``by`` bytes (shrank, if negative)."""
         self.bytes += by
 
     def freed(self, size: int) -> None:

@@ -109,7 +109,7 @@ class DirectoryStore:
                 if file.read() != b"chatlog":
                     raise self._unfit("what is read is not what was written")
             if os.path.basename(other) not in os.listdir(self._root):
-                raise self._unfit("a file that is there is not listed")
+                raise self._unfit("an existing file is not listed")
         finally:
             for path in (one, other):
                 with suppress(OSError):

@@ -100,11 +100,11 @@ class ProbeTests(SynchronousTestCase):
         """A file system that does something else than it is asked for is refused, with the directory, what it
         does and what to do about it; nothing is left in it."""
         cases: list[tuple[MemoryFiles, str]] = [
-            (NoExclusive(), "it makes a file anew that is there"),
+            (NoExclusive(), "it creates a file that exists already"),
             (Copies(), "files cannot be renamed"),
-            (NotOver(), "no file can take the place of another by being renamed (Permission denied)"),
+            (NotOver(), "a renamed file cannot replace another (Permission denied)"),
             (Overwrites(), "what is read is not what was written"),
-            (Forgets(), "a file that is there is not listed"),
+            (Forgets(), "an existing file is not listed"),
         ]
         for files, text in cases:
             said = self.refusal(files)
@@ -125,7 +125,7 @@ class ProbeTests(SynchronousTestCase):
             ("reopen", 1, "cannot be opened again"),
             ("truncate", 1, "cannot be cut off"),
             ("rename", 1, "cannot be renamed"),
-            ("rename", 2, "no file can take the place of another"),
+            ("rename", 2, "a renamed file cannot replace another"),
         ]
         for operation, which, text in cases:
             for code in (*MISSING, errno.EBADF, errno.EXDEV):
@@ -160,7 +160,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertIn("/data (memory) takes no names of 160 characters", remark)
 
     def test_what_a_dead_process_left(self) -> None:
-        """Files of a start that was cut off are no strangers, and gone after the next."""
+        """Files of an interrupted start do not count as unknown, and the next start removes them."""
         count = 0
         while True:
             count += 1
@@ -175,7 +175,7 @@ class ProbeTests(SynchronousTestCase):
                 break
             again = Spool("/data", files)
             again.open()
-            self.assertEqual(again.strangers, [], count)
+            self.assertEqual(again.unknown_files, [], count)
             self.assertEqual([path for path in files.tree if "probe" in path], [], count)
         self.assertGreater(count, 15)
 
@@ -194,7 +194,7 @@ class ProbeTests(SynchronousTestCase):
         with self.assertRaises(SpoolError) as raised:
             Spool("/data", files).lock()
         self.assertIn("/data cannot be", str(raised.exception))
-        self.assertIn("mount its file system anew", str(raised.exception))
+        self.assertIn("mount its file system again", str(raised.exception))
 
     def test_files_that_are_kept_open_elsewhere(self) -> None:
         """What NFS and FUSE call a removed file that somebody has open is no stranger."""
@@ -203,7 +203,7 @@ class ProbeTests(SynchronousTestCase):
             files.put(f"/data/open/{name}", b"x")
         spool = Spool("/data", files)
         spool.open()
-        self.assertEqual(spool.strangers, ["notes.txt"])
+        self.assertEqual(spool.unknown_files, ["notes.txt"])
 
 
 class RealTests(SynchronousTestCase):

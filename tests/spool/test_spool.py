@@ -130,7 +130,7 @@ class StockTests(SynchronousTestCase):
             spool.open(),
             [("twitch_one_20251229_1000.jsonl", 3), ("twitch_two_20251229_1000.jsonl", 5)],
         )
-        self.assertEqual(sorted(spool.strangers), ["notes.txt", "twitch_one_20251229_1000.jsonl.gz"])
+        self.assertEqual(sorted(spool.unknown_files), ["notes.txt", "twitch_one_20251229_1000.jsonl.gz"])
         self.assertEqual(spool.usage.bytes, 5 + 3 + 2 + 1 + len(b"somebody's"))
         self.assertEqual(files.content("/data/open/notes.txt"), b"somebody's")
         self.assertNotIn("/data/open/twitch_one_20251229_0900.jsonl.tmp", files.tree)
