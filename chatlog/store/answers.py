@@ -41,6 +41,12 @@ _ADDRESSING = "set s3.addressing: virtual"
 _CLOCK = "set this machine's clock, and let it be kept right (NTP)"
 _ARCHIVED = "restore the object from its storage class first"
 _EXPIRED = "give new credentials: these have run out"
+_CHECKSUMS = (
+    "let the store take uploads with a SHA-256 or an MD5, or with none: Chatlog knows no other checksum"
+)
+_LACKING = (
+    "Chatlog needs a request that the store does not know; take a newer version of it, or another store"
+)
 _SERVICE = "switch the store's service on for this account, and give the key rights to use it"
 NO_STORE = "s3.endpoint is to be the address of the S3 API, not of a web console, a website or a proxy"
 
@@ -170,20 +176,28 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
         "NoSuchKey BlobNotFound ResourceNotFound NoSuchObject KeyNotFound ObjectNotFound NoSuchVersion",
     ),
     (
-        Answer(UNSUPPORTED),
+        Answer(UNSUPPORTED, _LACKING),
         "NotImplemented UnsupportedOperation ConditionHeadersNotSupported UnsupportedHeader NotSupported "
-        "InvalidDigest MissingContentMD5 UnsupportedArgument InvalidTrailer MissingRequiredHeader "
-        "ContentSHA256NotSupported",
+        "UnsupportedArgument MissingRequiredHeader",
+    ),
+    (
+        Answer(UNSUPPORTED, _CHECKSUMS),
+        "InvalidDigest MissingContentMD5 InvalidTrailer ContentSHA256NotSupported MissingChecksum "
+        "InvalidChecksum InvalidChecksumAlgorithm UnsupportedChecksumAlgorithm",
     ),
 )
 
 #: Words that say more than the code beside them, which several troubles share. Searched in this order.
 _BY_WORDS: tuple[tuple[str, Answer], ...] = (
     (r"must be made to API port", Answer(MISCONFIGURED, NO_STORE, True)),
-    (r"Content-MD5|x-amz-checksum|x-amz-sdk-checksum|checksum (algorithm|type)", Answer(UNSUPPORTED)),
+    (
+        r"Content-MD5|x-amz-checksum|x-amz-sdk-checksum|checksum (algorithm|type)|"
+        r"\bcrc-?(32|64)\w*\b.{0,60}(requir|must|only|support)|(requir|must|only|support).{0,60}\bcrc-?(32|64)",
+        Answer(UNSUPPORTED, _CHECKSUMS),
+    ),
     (
         r"If-None-Match.{0,40}(not supported|not implemented)|precondition.{0,20}not supported",
-        Answer(UNSUPPORTED),
+        Answer(UNSUPPORTED, _LACKING),
     ),
     (
         r"WORM protected|is immutable|cannot be (deleted or )?overwritten|protected by object lock|"
@@ -250,7 +264,7 @@ _BY_STATUS: Mapping[int, Answer] = MappingProxyType(
         431: Answer(OBJECT),
         451: Answer(OBJECT),
         499: Answer(TRANSIENT),
-        501: Answer(UNSUPPORTED),
+        501: Answer(UNSUPPORTED, _LACKING),
         507: Answer(REFUSED, _ROOM),
         511: Answer(MISCONFIGURED, "the network wants a login on a web page first", True),
     }

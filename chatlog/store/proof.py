@@ -189,8 +189,9 @@ def _stored(asked: Asked, way: Way, key: str) -> tuple[Way, bool]:
 
 
 def _may_be_the_form(error: StoreError) -> bool:
-    """Whether the same may be taken when it is asked in another form."""
-    if error.kind == UNSUPPORTED:
+    """Whether the same may be taken when it is asked in another form. Some stores, and what is in front of
+    them, take a checksum that is right for one that is wrong."""
+    if error.kind == UNSUPPORTED or "BadDigest" in error.code or "Mismatch" in error.code:
         return True
     odd = error.code.startswith(("400", "404", "405", "411")) or "SignatureDoesNotMatch" in error.code
     return odd and not error.of_all

@@ -11,7 +11,7 @@ import os
 from chatlog.config.settings import S3Settings, Secret
 from chatlog.store.object_store import ObjectStore, open_s3
 from chatlog.store.proof import PROBE
-from chatlog.store.store import EXISTS, MISCONFIGURED, OBJECT, REFUSED, TRANSIENT, StoreError
+from chatlog.store.store import EXISTS, MISCONFIGURED, OBJECT, REFUSED, TRANSIENT, UNSUPPORTED, StoreError
 from tests.s3_server import Behaviour, Handler, fails
 from tests.store.test_object_store import KEY_ID, SECRET, StoreCase
 
@@ -69,6 +69,34 @@ def without_checksums(handler: Handler) -> bool:
         501, "NotImplemented", "A header you provided implies functionality that is not implemented"
     )
     return True
+
+
+def other_checksums(handler: Handler) -> bool:
+    """Wants a checksum that we do not know."""
+    if handler.command == "PUT" and "x-amz-checksum-crc32" not in handler.headers:
+        handler.error(400, "InvalidRequest", "The x-amz-checksum-crc32 header is required")
+        return True
+    return False
+
+
+def never_content(handler: Handler) -> bool:
+    """Wants a checksum, and knows none of those that there are."""
+    if handler.command != "PUT":
+        return False
+    known = [name for name in ("Content-MD5", "x-amz-checksum-sha256") if name in handler.headers]
+    if known:
+        handler.error(400, "InvalidArgument", f"Unsupported header '{known[0]}' received")
+    else:
+        handler.error(400, "InvalidRequest", "Uploads to this bucket require CRC64NVME")
+    return True
+
+
+def miscounts(handler: Handler) -> bool:
+    """Takes every SHA-256 for a wrong one."""
+    if handler.command == "PUT" and "x-amz-checksum-sha256" in handler.headers:
+        handler.error(400, "BadDigest", "The SHA256 you specified did not match the calculated checksum.")
+        return True
+    return False
 
 
 def portal(handler: Handler) -> bool:
@@ -299,6 +327,17 @@ class ChecksumTests(DialectCase):
             self.s3.always = behaviour
             self.s3.objects.clear()
             self.assertStores(self.open(), told, "conditional create")
+
+    def test_only_others(self) -> None:
+        """A store that wants a checksum which we do not know, or refuses all that we do, is refused with what
+        to do; one that finds fault with a right one gets none."""
+        for behaviour in (other_checksums, never_content):
+            self.s3.always = behaviour
+            error = self.refusal(self.open())
+            self.assertEqual(error.kind, UNSUPPORTED)
+            self.assertIn("SHA-256 or an MD5", error.remedy)
+        self.s3.always = miscounts
+        self.assertStores(self.open(), "no checksum sent", "conditional create")
 
     def test_no_longer_known(self) -> None:
         """A store that wants another checksum than when it was asked gets it."""
