@@ -9,7 +9,7 @@ import orjson
 from obstore.exceptions import AlreadyExistsError, PermissionDeniedError, UnauthenticatedError
 
 from chatlog.printable import printable
-from chatlog.store.answers import answer_of
+from chatlog.store.answers import NO_STORE, answer_of
 from chatlog.store.store import EXISTS, MISCONFIGURED, REFUSED, TRANSIENT, StoreError
 
 _STATUS = re.compile(r"status code: (\d{3})(?: ([A-Za-z' -]+))?")
@@ -54,8 +54,7 @@ def explained(error: Exception, secrets: tuple[str, ...] = ()) -> StoreError:
     status = _STATUS.search(head)
     if status is None:
         return _unanswered(error, head, debug)
-    body = _BODY.search(head)
-    return _answered(error, int(status[1]), (status[2] or "").strip(), body[1] if body else "")
+    return _answered(error, int(status[1]), (status[2] or "").strip(), body_of(Exception(text)))
 
 
 def _answered(error: Exception, number: int, reason: str, body: str) -> StoreError:
@@ -73,6 +72,12 @@ def _answered(error: Exception, number: int, reason: str, body: str) -> StoreErr
     name = code or reason
     words = clean(f"{number} {name}{f': {said}' if said else ''}")
     return StoreError(words, kind, clean(f"{number} {name}".strip()), remedy, answer.of_all)
+
+
+def body_of(error: Exception) -> str:
+    """The document that the store sent with an error, ``""`` if there was none."""
+    body = _BODY.search(str(error).partition("\n\nDebug source:")[0])
+    return body[1] if body else ""
 
 
 def is_page(body: str) -> bool:
@@ -116,6 +121,9 @@ def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
             "the store sends us to another address: the bucket is in another region or at another endpoint"
         )
         return StoreError(words, MISCONFIGURED, "redirect", _ELSEWHERE, True)
+    if "invalid list response" in head:
+        words = "what answers there is not an object store: a list was asked for, and another document came"
+        return StoreError(words, MISCONFIGURED, "no object store", NO_STORE, True)
     kind = _KIND.search(debug)
     cause = _CAUSE.search(debug)
     if "dns error" in debug or "failed to lookup address" in debug:

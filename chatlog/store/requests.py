@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -14,9 +16,9 @@ from obstore.exceptions import BaseError, PermissionDeniedError
 
 from chatlog.config.endpoint import AUTO, doors_of
 from chatlog.store.answers import NO_STORE
-from chatlog.store.explained import explained
+from chatlog.store.explained import body_of, explained, is_page
 from chatlog.store.plain_http import elsewhere, fetched
-from chatlog.store.proof import MD5, Way
+from chatlog.store.proof import MD5, PROBE, Way
 from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, TRANSIENT, Head, StoreError
 
 _CHUNK = 4 << 20
@@ -30,6 +32,10 @@ _ODD_HEADERS = (
 )
 _BUCKET = "create the bucket, or correct its name, the endpoint or s3.addressing"
 _SIGNED_FOR = timedelta(minutes=10)
+#: Seconds for which what answered as a store is taken for one.
+_BELIEVED_FOR = 60.0
+#: What pages are called; no object of ours is.
+_PAGES = (".html", ".htm")
 
 
 #: Makes the client for a way. With further headers for every request it is a new one.
@@ -42,6 +48,9 @@ class Requests:
     def __init__(self, clients: Clients, secrets: tuple[str, ...] = ()) -> None:
         self._clients = clients
         self._secrets = tuple(secret for secret in secrets if secret)
+        # Until when what answers is taken for a store; whether it has ever listed anything.
+        self._believed = float("-inf")
+        self._has_listed = False
 
     def put(self, way: Way, key: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
         """Store an object; EXISTS if there is one, and the way knows that."""
@@ -106,7 +115,11 @@ class Requests:
         client = self._clients(way, {})
         if way.heads:
             try:
-                return _head_of(key, obstore.head(client, key))
+                meta = obstore.head(client, key)
+                if not meta["e_tag"] and meta["last_modified"].timestamp() <= 0:
+                    # No store says so little of an object.
+                    self._look(key, obstore.get(client, key))
+                return _head_of(key, meta)
             except FileNotFoundError as error:
                 self._nothing(error)
                 return None
@@ -114,7 +127,9 @@ class Requests:
                 if not _is_odd(error) and explained(error).kind == TRANSIENT:
                     raise self._error(error) from None
         try:
-            return _head_of(key, obstore.get(client, key).meta)
+            got = obstore.get(client, key)
+            self._look(key, got)
+            return _head_of(key, got.meta)
         except FileNotFoundError as error:
             self._nothing(error)
             return None
@@ -135,6 +150,12 @@ class Requests:
             return None
         except _ERRORS as error:
             raise self._error(error) from None
+
+    @staticmethod
+    def _look(key: str, got: Any) -> None:
+        """Raise if a page came in place of an object."""
+        if str(got.attributes.get("Content-Type", "")).startswith("text/html"):
+            _check(key, bytes(next(iter(got.stream(min_chunk_size=1)), b"")))
 
     def _nothing(self, error: Exception) -> None:
         """Raise if it is the bucket that is not there."""
@@ -163,6 +184,14 @@ class Requests:
 
     def read(self, way: Way, key: str) -> Iterator[bytes]:
         """An object's bytes."""
+        first = True
+        for chunk in self._read(way, key):
+            if first:
+                _check(key, chunk)
+            first = False
+            yield chunk
+
+    def _read(self, way: Way, key: str) -> Iterator[bytes]:
         client = self._clients(way, {})
         try:
             stream = obstore.get(client, key)
@@ -185,9 +214,11 @@ class Requests:
         # The library lists whole path segments only; at the top of a bucket there may be very many.
         folder = prefix.rpartition("/")[0]
         after = prefix[:-1] if way.bucket and not folder else ""
+        anything = False
         try:
             for batch in obstore.list(self._clients(way, {}), folder or None, offset=after or None):
                 for meta in batch:
+                    anything = True
                     key = str(meta["path"])
                     if key.startswith(prefix):
                         yield _listed(meta)
@@ -195,15 +226,36 @@ class Requests:
                         return
         except _ERRORS as error:
             raise self._error(error) from None
+        self._has_listed |= anything
+        if not anything:
+            self._believe(way)
 
     def folders(self, way: Way, prefix: str = "") -> Iterator[str]:
         """The names of the folders right below ``prefix``, which is ``""`` or ends with a slash."""
         try:
             listed = obstore.list_with_delimiter(self._clients(way, {}), prefix.rstrip("/") or None)
-            for folder in listed["common_prefixes"]:
-                yield str(folder).rstrip("/").rpartition("/")[2]
         except _ERRORS as error:
             raise self._error(error) from None
+        if not listed["common_prefixes"] and not listed["objects"]:
+            self._believe(way)
+        for folder in listed["common_prefixes"]:
+            yield str(folder).rstrip("/").rpartition("/")[2]
+
+    def _believe(self, way: Way) -> None:
+        """Raise if what answered an empty list is no store: any document will do for one. A store has nothing
+        under a key that nobody uses, and does not say so with a page."""
+        if time.monotonic() < self._believed:
+            return
+        key = f"{PROBE}-{secrets.token_hex(8)}"
+        try:
+            obstore.get(self._clients(way, {}), key)
+        except _ERRORS as error:
+            # What else goes wrong is no proof, and a proxy may put its pages in the place of errors.
+            if is_page(body_of(error)) and not self._has_listed:
+                raise _no_store("nothing is listed, and what it says of an object is a web page") from None
+        else:
+            raise _no_store(f"nothing is listed, and it has an object {key}, which nobody stored")
+        self._believed = time.monotonic() + _BELIEVED_FOR
 
     def lists(self, way: Way, key: str) -> bool:
         """Whether the key is in a list that begins with it."""
@@ -224,6 +276,18 @@ class Requests:
 
     def _error(self, error: Exception) -> StoreError:
         return explained(error, self._secrets)
+
+
+def _check(key: str, first: bytes) -> None:
+    """Raise if an object begins as a web page does, and is not called one."""
+    if is_page(first[:1000].decode("utf-8", "replace")) and not key.endswith(_PAGES):
+        raise _no_store(f"{key} was asked for, and a web page came")
+
+
+def _no_store(text: str) -> StoreError:
+    """What is said of a place that answers and is no store."""
+    words = f"what answers there is not an object store: {text}"
+    return StoreError(words, MISCONFIGURED, "no object store", NO_STORE, True)
 
 
 def _head_of(key: str, meta: Mapping[str, Any]) -> Head:

@@ -275,6 +275,7 @@ class Shipment:
             # Said to be there and not there: another writer, or a store that is of two minds.
             raise StoreError(f"{key} is said to exist and is not there", TRANSIENT, "two minds")
         if head.size != len(packed.data):
+            self._look(key)
             return False
         return head.etag == packed.md5 or self._reads_back(key, packed)
 
@@ -284,12 +285,21 @@ class Shipment:
         if head is None:
             raise StoreError(f"{key} was taken, and is not there", TRANSIENT, "not stored")
         if head.size != len(packed.data):
+            self._look(key)
             raise StoreError(
                 f"{key} has {head.size} bytes in the store and not {len(packed.data)}", CORRUPT, "other size"
             )
         # Stores that encrypt have an ETag of their own.
         if head.etag != packed.md5 and not self._reads_back(key, packed):
             raise StoreError(f"{key} has other bytes in the store", CORRUPT, "other bytes")
+
+    def _look(self, key: str) -> None:
+        """Raises StoreError if it is no store that answers any more, but a page in front of it."""
+        try:
+            next(iter(self._store.read(key)), b"")
+        except StoreError as error:
+            if error.of_all:
+                raise
 
     def _reads_back(self, key: str, packed: Packed) -> bool:
         digest = hashlib.sha256()

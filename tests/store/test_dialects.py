@@ -369,6 +369,51 @@ class NoStoreTests(DialectCase):
             self.assertTrue(error.remedy)
             self.s3.requests.clear()
 
+    def test_read_only(self) -> None:
+        """Whoever only reads is told as well: whatever document comes in place of a list, of an object or of
+        what is known of one, it is not taken for an empty archive or for an object."""
+
+        def document(status: int, body: bytes, **headers: str) -> Behaviour:
+            def behave(handler: Handler) -> bool:
+                listing = "list-type" in handler.path
+                handler.answer(200 if listing else status, body, Content_Type="text/html", **headers)
+                return True
+
+            return behave
+
+        whole = {"ETag": '"x"', "Last_Modified": "Mon, 29 Dec 2025 10:30:00 GMT"}
+        for behaviour in (
+            *(portal, portal_without_etag, error_with_200, document(404, PAGE), document(403, PAGE)),
+            *(document(200, body) for body in (b"", b"{}", b"hello", b"<feed/>", b"<?xml version='1.0'?>")),
+            document(200, PAGE, **whole),
+        ):
+            self.s3.always = behaviour
+            for call in (lambda store: list(store.list("2025/")), lambda store: list(store.folders())):
+                error = self.assertRaises(StoreError, call, self.open())
+                self.assertEqual((error.kind, error.of_all), (MISCONFIGURED, True), behaviour)
+                self.assertIn("not an object store", str(error))
+                self.assertIn("S3 API", error.remedy)
+        for behaviour in (portal, portal_without_etag, document(200, PAGE, **whole)):
+            self.s3.always = behaviour
+            error = self.assertRaises(StoreError, lambda: list(self.open().read(KEY)))
+            self.assertEqual(error.code, "no object store")
+        self.s3.always = portal_without_etag
+        error = self.assertRaises(StoreError, lambda: self.open().head(KEY))
+        self.assertEqual(error.code, "no object store")
+
+    def test_empty_archives(self) -> None:
+        """A store with nothing in it lists nothing, and is looked at once; what an object that is a page is
+        called says so."""
+        store = self.open()
+        for _ in range(3):
+            self.assertEqual(
+                (list(store.list()), list(store.list("2025/")), list(store.folders())), ([], [], [])
+            )
+        looked = [key for command, key in self.s3.requests if key.startswith(PROBE)]
+        self.assertEqual(len(looked), 1)
+        self.s3.objects["index.html"] = PAGE
+        self.assertEqual(b"".join(store.read("index.html")), PAGE)
+
     def test_sent_elsewhere(self) -> None:
         """A redirect without words names the address that it leads to, if the object would be there; one
         without an address says what to look at."""

@@ -362,6 +362,30 @@ class TroubleTests(UploaderCase):
         self.assertEqual(self.files.names("/data/sealed"), [name(1)])
         self.assertEqual((uploader.quarantined, uploader.state), (1, "ok"))
 
+    def test_a_page_in_front_of_the_store(self) -> None:
+        """Where a page answers in place of the store from some time on, and says yes to all, that is trouble
+        with the store and of no file; nothing is deleted."""
+        uploader = self.start(self.make())
+        uploader.sealed([])
+
+        def before(operation: str, called: str) -> None:
+            if operation in ("read", "prepare"):
+                raise StoreError("no store", MISCONFIGURED, "no object store", "the address", of_all=True)
+
+        def page(called: str) -> None:
+            self.store.objects[called] = b"<html>"
+
+        self.store.before, self.store.after_put = before, page
+        uploader.sealed(self.finish(1, 2, 3))
+        self.clock.pump([1.0] * 200)
+        self.assertEqual((uploader.state, uploader.remedy), ("refused", "the address"))
+        self.assertEqual((uploader.quarantined, uploader.waiting_files), (0, 3))
+        self.assertEqual(len(self.files.names("/data/sealed")), 3)
+        self.store.objects.clear()
+        self.store.before, self.store.after_put = (lambda *_: None), (lambda _: None)
+        self.clock.advance(REFUSED_AGAIN)
+        self.assertEqual((uploader.state, self.files.names("/data/sealed")), ("ok", []))
+
     def test_surprise(self) -> None:
         """An error that nobody thought of puts one file aside and stops nothing."""
         uploader = self.start(self.make())
