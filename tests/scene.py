@@ -33,7 +33,7 @@ class Uploads:
     state: str = "ok"
     last_error: str = ""
     remedy: str = ""
-    aside: Sequence[tuple[str, int, str, int, float]] = ()
+    quarantined_files: Sequence[tuple[str, int, str, int, float]] = ()
     last_success: float | None = None
 
 

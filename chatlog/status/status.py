@@ -65,7 +65,7 @@ class Uploads(Protocol):
     @property
     def remedy(self) -> str: ...
     @property
-    def aside(self) -> Sequence[tuple[str, int, str, int, float]]: ...
+    def quarantined_files(self) -> Sequence[tuple[str, int, str, int, float]]: ...
     @property
     def last_success(self) -> float | None: ...
 
@@ -336,7 +336,7 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
             "quarantined": uploader.quarantined,
             "aside": [
                 {"name": name, "size": size, "reason": reason, "tries": tries}
-                for name, size, reason, tries, _ in uploader.aside[:_MOST_ASIDE]
+                for name, size, reason, tries, _ in uploader.quarantined_files[:_MOST_ASIDE]
             ],
         }
 

@@ -1,1 +1,1 @@
-"""Finished files into the store: packed, put, verified, listed in a manifest, and only then removed."""
+"""Uploads finished files: packs, puts and verifies each, lists it in a manifest, and only then removes it."""

@@ -1,4 +1,4 @@
-"""One manifest for every hour: the objects that were stored in it, and the seconds of each room."""
+"""Writes one manifest an hour: the objects stored in that hour, and the recorded seconds of each room."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from chatlog.uploader.stored_journal import StoredJournal
 
 #: Seconds of a period. Periods end with the hours of UTC.
 HOUR = 3600.0
-#: Seconds between two looks at the clock.
-LOOK = 5.0
+#: Seconds between two checks of the clock.
+POLL_INTERVAL = 5.0
 
-#: Makes a call, here or in a thread.
+#: Runs a call, directly or in a thread.
 Run = Callable[..., Deferred[Any]]
 
 
@@ -43,11 +43,11 @@ class Periods(Protocol):
 
 
 class Manifest(Service):
-    """Writes the manifests of an instance (``""`` if it has no name) beside ``journal``.
+    """Writes the manifests of an instance (``""`` if it has no name) from the rows in ``journal``.
 
-    It is started after ``presence`` and stopped before it, and its files are below the lock of the
-    spool. ``on_ready(names)`` is told of manifests that wait
-    in ``manifest/``. Trouble with the disk is logged; the hour ends later then.
+    It starts after ``presence`` and stops before it. Its files are protected by the lock of the spool.
+    ``on_ready(names)`` is called for manifests that wait in ``manifest/``. An error of the disk is logged;
+    the period then ends later.
     """
 
     _log = Logger()
@@ -71,7 +71,7 @@ class Manifest(Service):
         self._timer: IDelayedCall | None = None
         self._taken_up = False
         self._unpublished = False
-        # The head and the rooms of a period that is over, as long as its manifest is not safe.
+        # The head row and the room rows of a period that has ended, until its manifest is on the disk.
         self._ending: tuple[HeadRow, list[bytes]] | None = None
         self._at_work: Deferred[None] | None = None
         self._trouble = ""
@@ -79,13 +79,13 @@ class Manifest(Service):
     # -- service -------------------------------------------------------------------------------------
 
     def startService(self) -> None:
-        """Take up the hour where the earlier run left it, or end it if it is over. Waits for the disk,
-        because what happens to a room from now on belongs to the present hour."""
+        """Continue the period of the earlier run, or end it if its hour is over. This waits for the disk:
+        everything that happens to a room from now on belongs to the present hour."""
         super().startService()
         self._begin(execute)
 
     def stopService(self) -> Deferred[None] | None:
-        """Begin nothing more; the hour goes on with the next start."""
+        """Stop. The period continues at the next start."""
         super().stopService()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
@@ -103,13 +103,11 @@ class Manifest(Service):
     def _again(self) -> None:
         if self.running:
             to_the_hour = HOUR - self._wall() % HOUR
-            self._timer = self._clock.callLater(min(LOOK, to_the_hour + 0.001), self._look)
-
-    def _look(self) -> None:
-        self._begin(self._threads.run)
+            delay = min(POLL_INTERVAL, to_the_hour + 0.001)
+            self._timer = self._clock.callLater(delay, self._begin, self._threads.run)
 
     async def _work(self, run: Run) -> None:
-        """Do what is due, and look again later."""
+        """Do what is due, and check again later."""
         try:
             if not self._taken_up:
                 await self._take_up(run)
@@ -136,20 +134,20 @@ class Manifest(Service):
 
     async def _take_up(self, run: Run) -> None:
         if self._ending is not None:
-            # An earlier try came so far. Its manifest may be whole already: it must not be published and
-            # then written once more.
+            # An earlier attempt came this far. Its manifest may be complete already: it must not be published
+            # and then written again.
             await self._end(self._ending[0].until, run)
         since = await run(self._journal.open)
         await self._publish(run)
         if since is not None and self._presence.since < since <= self._wall():
-            # The manifest was safe, and coverage was not told any more.
+            # The manifest was on the disk, but the new period was not noted before the crash.
             self._presence.turn(since)
         for until in ends(self._presence.since, self._wall()):
             await self._end(until, run)
         self._taken_up = True
 
     async def _end(self, until: float, run: Run) -> None:
-        """End the present period, or the one that could not be ended before."""
+        """End the present period, or the one whose end failed before."""
         if self._ending is None:
             since = self._presence.since
             head = HeadRow(min(since, until), until, __version__, self._instance)
@@ -170,12 +168,12 @@ class Manifest(Service):
 
 
 def is_over(since: float, now: float) -> bool:
-    """Whether the hour that began at ``since`` is over; also when the clock was set back by more."""
+    """Whether the hour of ``since`` is over. Also true if the clock was set back by more than an hour."""
     return now // HOUR > since // HOUR or now < since - HOUR
 
 
 def ends(since: float, now: float) -> list[float]:
-    """Where a period that began at ``since`` ends for a process that starts now: with its hour, and if
-    more than that has passed, once more with the latest hour that is over."""
+    """The ends of periods for a process that starts at ``now``, if the last period began at ``since``: the
+    end of that hour, and the end of the latest full hour if that is later."""
     first, latest = (since // HOUR + 1) * HOUR, now // HOUR * HOUR
     return [first, latest] if latest > first else [first] if latest == first else []

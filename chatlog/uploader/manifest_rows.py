@@ -1,10 +1,10 @@
-"""The rows of a manifest: what an instance stored in an hour, and how much of it each room was recorded.
+"""The rows of a manifest: the objects that an instance stored in an hour, and the seconds of each room.
 
     {"kind": "manifest", "from", "to", "version", "instance"[, "new_spool"]}     the first row
     {"kind": "object", "key", "bytes", "sha256", "lines", "first", "last"}       one for every object
     {"kind": "room", "platform", "channel", "recorded", "missing", "reason"}     one for every room
 
-It imports no Twisted. docs/records.md is the page for users.
+This module imports no Twisted. docs/records.md describes the rows for users.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 from chatlog.naming import ManifestName, utc_minute
 from chatlog.record import from_json, rfc3339, to_line
 
-#: Bytes of a row that are read; the rest of a longer line is passed over.
+#: Bytes of a row that are read; the rest of a longer line is skipped.
 LONGEST_ROW = 1 << 16
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z\Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class HeadRow(NamedTuple):
-    """The period of a manifest, in seconds since the epoch, and who wrote it. ``new_spool``: it is the first
-    that is made of a spool; what an earlier spool of the instance knew last may be in no manifest."""
+    """The period of a manifest in seconds since the epoch, and the writer. ``new_spool``: this is the first
+    manifest of a spool; the last hour of an earlier spool of the instance may be in no manifest."""
 
     since: float
     until: float
@@ -35,8 +35,8 @@ class HeadRow(NamedTuple):
 
 
 class ObjectRow(NamedTuple):
-    """An object that was verified: ``bytes`` and ``sha256`` are those of the object as it is stored,
-    ``first`` and ``last`` the timestamps of its first and last record."""
+    """A verified object. ``bytes`` and ``sha256`` are of the object as stored; ``first`` and ``last`` are the
+    timestamps of its first and last record."""
 
     key: str
     bytes: int
@@ -47,8 +47,8 @@ class ObjectRow(NamedTuple):
 
 
 class RoomRow(NamedTuple):
-    """Seconds in which a room was recorded and in which it was not, and why it was missing at the end,
-    ``""`` if it was not."""
+    """The seconds in which a room was recorded and in which it was not. ``reason`` says why it was not
+    recorded at the end of the period, ``""`` if it was."""
 
     platform: str
     channel: str
@@ -61,7 +61,7 @@ Row = HeadRow | ObjectRow | RoomRow
 
 
 def encoded(row: Row) -> bytes:
-    """The row as one line, newline included."""
+    """The row as one line with its newline."""
     if isinstance(row, HeadRow):
         return to_line(
             {
@@ -80,7 +80,7 @@ def encoded(row: Row) -> bytes:
 
 
 def parsed(line: bytes) -> Row | None:
-    """The row in a line; None for a row of another kind. Raises ValueError for what is none."""
+    """The row in a line; None if the row is of another kind. Raises ValueError if the line is no row."""
     row = from_json(line)
     if not isinstance(row, dict):
         raise ValueError("not an object")
@@ -141,7 +141,7 @@ def _seconds(row: dict[str, Any], key: str) -> float:
 
 
 def seconds_of(timestamp: str) -> float:
-    """Seconds since the epoch of a time as records have it. Raises ValueError."""
+    """Seconds since the epoch of a timestamp as in records. Raises ValueError."""
     if not _TIMESTAMP.match(timestamp):
         raise ValueError("not a timestamp")
     whole, _, fraction = timestamp[:-1].partition(".")
@@ -149,14 +149,15 @@ def seconds_of(timestamp: str) -> float:
 
 
 def name_of(head: HeadRow) -> ManifestName:
-    """What a manifest is called: it has the name of the hour that it begins in."""
+    """The name of a manifest: that of the hour in which its period begins."""
     instance = "" if head.instance == "main" else head.instance
     return ManifestName(utc_minute(head.since // 3600 * 3600), instance)
 
 
 def lines_of(chunks: Iterable[bytes], longest: int) -> Generator[tuple[bytes, bool], None, None]:
-    """The lines of a file, without their ends, and whether each is whole: one longer than ``longest``
-    bytes is cut there, and the last may have no end. Never holds more than that and a chunk."""
+    """The lines of a file, without newlines, each with whether it is complete. A line longer than ``longest``
+    bytes is cut there; the last line is incomplete if it has no newline. Holds at most ``longest`` bytes
+    and one chunk."""
     rest = b""
     cut = False
     for chunk in chunks:

@@ -1,8 +1,8 @@
-"""A finished file as it will be stored: compressed once, with the same bytes every time, and described.
+"""Packs a finished file for the store: compresses it once, always to the same bytes, and describes it.
 
-    sealed/{name} -> packed/{name}.zst        the first is removed once the second is on the disk
+    sealed/{name} -> packed/{name}.zst        the first is removed when the second is on the disk
 
-A crash in between leaves one of them, or both, and never less than one whole.
+A crash leaves the first, the second or both; at least one of them is complete.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import zstandard
 from chatlog.files import Files, write_whole
 from chatlog.record import from_json
 
-#: What a compression adds to a name.
+#: The suffix of a name for each compression.
 SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 CONTENT_TYPES = {"": "application/x-ndjson", ".gz": "application/gzip", ".zst": "application/zstd"}
-#: What a file is called while it is being packed.
+#: The suffix of the name of a file that is being packed.
 UNFINISHED = ".new"
 _CHUNK = 1 << 20
 _PIECE = 1 << 16
-#: Chat becomes a little smaller with more, at several times the cost.
+#: Higher levels make chat a little smaller, at several times the cost.
 _ZSTD_LEVEL = 6
 _GZIP_LEVEL = 6
-#: A line of which more than this would have to be held to find its timestamp has none.
+#: A line longer than this (bytes) is not held, so its timestamp is not found.
 _LONGEST_LINE = 4 << 20
 
 
@@ -37,10 +37,10 @@ class Packer(Protocol):
     """Compresses a stream."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """More of it."""
+        """Take the next bytes of the input; returns bytes of the output."""
 
     def flush(self) -> bytes:
-        """The rest."""
+        """End the input; returns the rest of the output."""
 
 
 class _Plain:
@@ -52,9 +52,9 @@ class _Plain:
 
 
 def packer(suffix: str, size: int = 0) -> Packer:
-    """What makes a file with this suffix. The same input gives the same output: no time and no name are
-    written into it. ``size``: bytes of the input, 0 if that is not known; a small file is packed with less
-    memory then."""
+    """A packer for files with this suffix. The same input always gives the same output: the output contains
+    no time and no name. ``size`` is the bytes of the input, 0 if unknown; small inputs need less memory if
+    it is known."""
     if suffix == ".gz":
         return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
     if suffix == ".zst":
@@ -66,7 +66,7 @@ def packer(suffix: str, size: int = 0) -> Packer:
 
 
 def unpacked(chunks: Iterable[bytes], suffix: str) -> Iterator[bytes]:
-    """The contents of a stored file. Raises ValueError for what is damaged or cut off."""
+    """The content of a stored file, in pieces. Raises ValueError if the file is damaged or incomplete."""
     if suffix == ".gz":
         reader: Any = zlib.decompressobj(31)
     elif suffix == ".zst":
@@ -81,7 +81,7 @@ def unpacked(chunks: Iterable[bytes], suffix: str) -> Iterator[bytes]:
                     yield reader.decompress(chunk, _CHUNK)
                     chunk = reader.unconsumed_tail
                 else:
-                    # Small pieces, because each may become a thousand times its size.
+                    # Small pieces: the output may be a thousand times larger.
                     yield reader.decompress(chunk[:_PIECE])
                     chunk = chunk[_PIECE:]
             if reader.eof and (reader.unused_data or chunk):
@@ -96,8 +96,8 @@ def unpacked(chunks: Iterable[bytes], suffix: str) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class Contents:
-    """What is known of a file's records without looking at each: how many, and the timestamps of the
-    first and the last, ``""`` where they have none."""
+    """The number of records in a file, and the timestamps of the first and the last (``""`` if a record has
+    none)."""
 
     lines: int = 0
     first: str = ""
@@ -105,10 +105,10 @@ class Contents:
 
 
 class ContentsReader:
-    """Finds out the Contents of what it is fed."""
+    """Computes the Contents of the bytes that it is fed."""
 
     def __init__(self) -> None:
-        #: Bytes that it was fed.
+        #: Bytes fed so far.
         self.size = 0
         self._lines = 0
         self._first: bytes | None = None
@@ -116,7 +116,7 @@ class ContentsReader:
         self._tail = b""
 
     def feed(self, data: bytes) -> None:
-        """More of the file."""
+        """Take the next bytes of the file."""
         self.size += len(data)
         self._lines += data.count(b"\n")
         if self._first is None and len(self._head) < _LONGEST_LINE:
@@ -124,7 +124,7 @@ class ContentsReader:
             end = self._head.find(b"\n")
             if end >= 0:
                 self._first, self._head = self._head[:end], b""
-        # The last whole line is all that has to be kept.
+        # Only the last whole line has to be kept.
         self._tail += data
         end = self._tail.rfind(b"\n")
         start = self._tail.rfind(b"\n", 0, max(end, 0))
@@ -134,7 +134,7 @@ class ContentsReader:
             self._tail = self._tail[-_LONGEST_LINE:]
 
     def contents(self) -> Contents:
-        """What the whole file holds."""
+        """The Contents of everything fed so far."""
         return Contents(self._lines, _timestamp(self._first or b""), _timestamp(self._tail.rstrip(b"\n")))
 
 
@@ -148,7 +148,7 @@ def _timestamp(line: bytes) -> str:
 
 @dataclass(slots=True)
 class Packed:
-    """A file as it will be stored: ``data`` whole, its digests in hex, and its Contents."""
+    """A file as it will be stored: all its bytes, their digests in hex, and the Contents of its records."""
 
     data: bytes
     suffix: str
@@ -158,7 +158,7 @@ class Packed:
 
 
 def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
-    """A file's bytes, a piece at a time. Raises OSError."""
+    """The bytes of a file, in pieces. Raises OSError."""
     fd = files.open_read(path)
     try:
         while chunk := files.read(fd, _CHUNK):
@@ -168,10 +168,12 @@ def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
 
 
 def pack(files: Files, source: str, target: str, suffix: str) -> Packed:
-    """Compress the file ``source`` to ``target``, which is on the disk as a whole afterwards. What was
-    written is read again and unpacked before it has its name, so that whoever has it needs ``source`` no
-    more. Raises OSError, and ValueError for what was not written as it should be; then there is no
-    ``target``."""
+    """Compress the file ``source`` to ``target``, which is complete and on the disk when this returns.
+
+    The written bytes are read back and unpacked before the file gets its name: ``source`` is not needed any
+    more afterwards. Raises OSError, and ValueError if the written bytes are wrong; there is no ``target``
+    then.
+    """
     unfinished = target + UNFINISHED
     with suppress(FileNotFoundError):
         files.remove(unfinished)
@@ -188,7 +190,7 @@ def pack(files: Files, source: str, target: str, suffix: str) -> Packed:
         packed = _proven(files, unfinished, suffix, reader)
         files.rename(unfinished, target)
     except (OSError, ValueError):
-        # What there is of it takes space that may be what is wanting.
+        # The incomplete file takes space, which may be what is missing.
         with suppress(OSError):
             files.remove(unfinished)
         raise
@@ -197,10 +199,10 @@ def pack(files: Files, source: str, target: str, suffix: str) -> Packed:
 
 
 def _proven(files: Files, path: str, suffix: str, reader: ContentsReader) -> Packed:
-    """The compressed file, which has to hold what was read. Raises OSError and ValueError."""
+    """Read the compressed file back and compare it with its input. Raises OSError and ValueError."""
     pieces: list[bytes] = []
     with closing(_kept(pieces, chunks_of(files, path))) as chunks:
-        # Both compressions have a checksum of what went in, and compare it with what comes out.
+        # Both formats contain a checksum of the input, which unpacking compares with the output.
         size = sum(len(chunk) for chunk in unpacked(chunks, suffix))
     if size != reader.size:
         raise ValueError(f"{size} bytes were packed and not {reader.size}")
@@ -227,8 +229,8 @@ def _through(packing: Packer, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def load(files: Files, path: str, suffix: str, compress: bool = False) -> Packed:
-    """A file with everything that is to be known of it. ``compress``: it is not compressed yet, and is
-    now, in memory. Raises OSError, and ValueError for a compressed file that is damaged."""
+    """Read a file into memory. With ``compress``, the file is not compressed yet and is compressed in
+    memory. Raises OSError, and ValueError if a compressed file is damaged."""
     reader = ContentsReader()
     pieces: list[bytes] = []
     if compress:

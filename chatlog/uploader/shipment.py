@@ -1,7 +1,7 @@
-"""The way of one finished file into the store: packed, put, verified, written down, and only then removed.
+"""Uploads one finished file: packs, puts and verifies it, records the object, and only then removes the file.
 
-Everything here blocks and is called from a thread. Whatever is done can be done again: a file that is
-in the store already is recognised by its bytes.
+Everything here blocks and is called from a thread. Every step can be repeated: an object that is in the
+store already is recognised by its bytes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from chatlog.naming import FileName, ManifestName, parse_manifest_name, parse_na
 from chatlog.store.store import CORRUPT, EXISTS, OBJECT, REFUSED, TRANSIENT, Store, StoreError
 from chatlog.uploader.packing import CONTENT_TYPES, SUFFIXES, UNFINISHED, Packed, load, pack
 
-#: Further names that are tried when one is taken by other bytes.
+#: Names that are tried when an object with other bytes has the name.
 _MOST_NAMES = 1000
 
 
 class Stored(NamedTuple):
-    """An object that was verified. ``bytes`` and ``sha256`` (hex) are those of the object, compressed if
-    it is; ``first`` and ``last`` are timestamps of records; ``content`` is ``data`` or ``manifest``."""
+    """A verified object. ``bytes`` and ``sha256`` (hex) are of the object as stored, so compressed if it is
+    compressed. ``first`` and ``last`` are timestamps of records. ``content`` is ``data`` or ``manifest``."""
 
     name: str
     key: str
@@ -36,7 +36,8 @@ class Stored(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A file that waits. Items sort oldest first; ``order`` is the minute and number of its name."""
+    """A file that waits for its upload. ``order`` is the minute and number in its name; items sort oldest
+    first."""
 
     order: tuple[str, int]
     content: str
@@ -44,14 +45,14 @@ class Item(NamedTuple):
 
     @property
     def room(self) -> str:
-        """What comes before the minute in the name: platform and channel, or the instance of a manifest."""
+        """The name up to the minute: platform and channel, or the instance of a manifest."""
         return self.name[: self.name.rindex(f"_{self.order[0]}")]
 
 
 @dataclass(slots=True)
 class Shipped:
-    """What came of an item: the object, or None where there is no such file any more; ``freed`` bytes of
-    the spool. ``again``: the object was there already."""
+    """The result of an upload: the object, or None if the file is gone. ``freed``: bytes that the spool
+    shrank by. ``again``: the object was in the store before."""
 
     stored: Stored | None
     freed: int = 0
@@ -59,8 +60,8 @@ class Shipped:
 
 
 class LocalError(Exception):
-    """A file of ours that cannot be read, written or understood; the text says which and why. ``passes``:
-    it is not the file's fault, there is no space or no descriptor left at present."""
+    """A local file cannot be read, written or understood. The text says which file and why. ``passes``: the
+    file is not the cause; the disk is full or no descriptor is left."""
 
     def __init__(self, name: str, error: Exception) -> None:
         self.reason = str(getattr(error, "strerror", None) or error)
@@ -69,15 +70,18 @@ class LocalError(Exception):
 
 
 def item_of(name: str, content: str) -> Item:
-    """The item of a file's name. Raises ValueError for a name that is none."""
+    """The item for a file name. Raises ValueError if the name is not one of a recorder's file."""
     parts = parse_manifest_name(name) if content == "manifest" else parse_name(name)
     return Item((parts.minute, parts.n), content, name)
 
 
 class Shipment:
-    """Ships files of one spool to one store. ``on_packed(delta)`` is told by how many bytes the spool
-    changed, ``on_tidied(delta)`` the same for what an interrupted packing had left; ``on_stored(stored)``
-    writes an object down before its file goes, and may raise OSError to keep the file."""
+    """Uploads files of one spool to one store.
+
+    ``on_packed(delta)``: packing a file changed the size of the spool by ``delta`` bytes.
+    ``on_tidied(delta)``: the same, for the removal of what an interrupted packing left.
+    ``on_stored(stored)`` records an object before its file is removed; it may raise OSError to keep the file.
+    """
 
     def __init__(
         self,
@@ -96,11 +100,11 @@ class Shipment:
         self._on_packed = on_packed
         self._on_stored = on_stored
         self._on_tidied = on_tidied
-        # What is being packed at this moment, as it will be called.
+        # The target paths of the packings under way.
         self._packing: set[str] = set()
 
     def prepare(self) -> str:
-        """Ask the store whether it takes anything, and how. Raises StoreError."""
+        """Find out whether and how the store can be written (``Store.prepare``). Raises StoreError."""
         return self._store.prepare()
 
     def path(self, area: str, name: str = "") -> str:
@@ -108,15 +112,14 @@ class Shipment:
         return f"{self._directory}/{area}/{name}" if name else f"{self._directory}/{area}"
 
     def size(self, item: Item) -> int:
-        """Bytes of a file that was just finished; 0 if that cannot be told."""
+        """Bytes of a file that was just finished; 0 if they cannot be found out."""
         with suppress(OSError):
             area = "manifest" if item.content == "manifest" else "sealed"
             return self._files.size(self.path(area, item.name))
         return 0
 
     def waiting(self) -> list[tuple[Item, int]]:
-        """The files that wait, with their sizes; what an interrupted packing left behind is tidied up.
-        Raises OSError."""
+        """The waiting files with their sizes. Removes what an interrupted packing left. Raises OSError."""
         found: dict[Item, int] = {}
         for area, content in (("packed", "data"), ("sealed", "data"), ("manifest", "manifest")):
             try:
@@ -125,10 +128,10 @@ class Shipment:
                 continue
             for name in names:
                 with suppress(OSError, ValueError):
-                    self._take(area, content, name, found)
+                    self._add_entry(area, content, name, found)
         return sorted(found.items())
 
-    def _take(self, area: str, content: str, name: str, found: dict[Item, int]) -> None:
+    def _add_entry(self, area: str, content: str, name: str, found: dict[Item, int]) -> None:
         path = self.path(area, name)
         if name.endswith(UNFINISHED):
             if path.removesuffix(UNFINISHED) not in self._packing:
@@ -145,12 +148,12 @@ class Shipment:
         found[item] = self._files.size(path)
 
     def ship(self, item: Item) -> Shipped:
-        """Ship one file. Raises StoreError and LocalError; the file is then still there."""
+        """Upload one file. Raises StoreError and LocalError; the file then stays."""
         try:
             try:
                 path, packed = self._loaded(item)
             except FileNotFoundError:
-                # A look at what waits may have tidied up beside us; then it is there in the other form.
+                # waiting(), in another thread, may have removed the raw file; then the packed one exists.
                 path, packed = self._loaded(item)
         except FileNotFoundError:
             return Shipped(None)
@@ -174,7 +177,7 @@ class Shipment:
     # -- the file ------------------------------------------------------------------------------------
 
     def _loaded(self, item: Item) -> tuple[str, Packed]:
-        """The path of the file that is shipped, and what is in it."""
+        """The path and the content of the file that is uploaded."""
         if item.content == "manifest":
             path = self.path("manifest", item.name)
             return path, load(self._files, path, self._suffix, compress=bool(self._suffix))
@@ -195,7 +198,7 @@ class Shipment:
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
-            # No room for a second file: it is shipped from memory, and that makes room.
+            # No space for a second file: it is uploaded from memory, which makes space.
             with suppress(OSError):
                 self._files.remove(path)
             return raw, load(self._files, raw, self._suffix, compress=True)
@@ -206,10 +209,10 @@ class Shipment:
         return path, packed
 
     def _drop(self, raw: str) -> None:
-        """Remove what has been packed as a whole, if that has not been done yet."""
+        """Remove a raw file whose packed file is complete, if it still exists."""
         with suppress(FileNotFoundError):
             size = self._files.size(raw)
-            # Whoever packed it may not have come so far.
+            # The packing may have been interrupted before this sync.
             self._files.sync_directory(self.path("packed"))
             self._files.remove(raw)
             self._on_packed(-size)
@@ -217,8 +220,8 @@ class Shipment:
     # -- the store -----------------------------------------------------------------------------------
 
     def _put(self, item: Item, packed: Packed) -> tuple[Stored, bool]:
-        """Put the object under its key, or under the next that is free, and make sure that it is there.
-        True with it if it was there before."""
+        """Put the object under its key, or under the next free one, and verify it. Returns the object, and
+        whether it was in the store before."""
         contents = packed.contents
         attributes = {
             "Content-Type": CONTENT_TYPES[packed.suffix],
@@ -260,8 +263,8 @@ class Shipment:
         raise StoreError(f"{item.name}: {_MOST_NAMES} objects of that name have other bytes", CORRUPT)
 
     def _is_there(self, key: str, packed: Packed, error: StoreError) -> bool:
-        """Whether an object that is refused is stored already: an earlier answer may have been lost, and not
-        every store says so of what it does not let anybody replace."""
+        """Whether a refused object is in the store already. An earlier answer may have been lost, and some
+        stores refuse to replace an object without saying that it exists."""
         if error.of_all or error.kind not in (OBJECT, REFUSED):
             return False
         with suppress(StoreError):
@@ -272,7 +275,8 @@ class Shipment:
     def _is_same(self, key: str, packed: Packed) -> bool:
         head = self._store.head(key)
         if head is None:
-            # Said to be there and not there: another writer, or a store that is of two minds.
+            # The store says that the object exists, and then that it does not: another writer deleted it, or
+            # the store is inconsistent.
             raise StoreError(f"{key} is said to exist and is not there", TRANSIENT, "two minds")
         if head.size != len(packed.data):
             self._look(key)
@@ -280,16 +284,16 @@ class Shipment:
         return head.etag == packed.md5 or self._reads_back(key, packed)
 
     def _verify(self, key: str, packed: Packed) -> None:
-        """An answer is no proof. Raises StoreError."""
+        """Check what the store holds: its answer to the put is no proof. Raises StoreError."""
         head = self._store.head(key)
         if head is None:
-            raise StoreError(f"{key} was taken, and is not there", TRANSIENT, "not stored")
+            raise StoreError(f"{key} was accepted, and is not there", TRANSIENT, "not stored")
         if head.size != len(packed.data):
             self._look(key)
             raise StoreError(
                 f"{key} has {head.size} bytes in the store and not {len(packed.data)}", CORRUPT, "other size"
             )
-        # Stores that encrypt have an ETag of their own.
+        # The ETag of an encrypting store is not the MD5 of the bytes.
         if head.etag != packed.md5 and not self._reads_back(key, packed):
             raise StoreError(f"{key} has other bytes in the store", CORRUPT, "other bytes")
 

@@ -1,4 +1,4 @@
-"""How the store is: well, or in which trouble, and when that is told."""
+"""The state of the store, and when the log reports it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted.logger import Logger
 from chatlog.services import Backoff
 from chatlog.store.store import CLOCK, MISCONFIGURED, OBJECT, REFUSED, UNSUPPORTED, Store, StoreError
 
-#: Seconds between two tries while the store refuses us, and between two lines of the log about it.
+#: Seconds between two attempts while the store refuses, and between two log lines about that.
 REFUSED_AGAIN = 60.0
-TELL_AGAIN = 600.0
+REPORT_AGAIN = 600.0
 
 OK = "ok"
 RETRYING = "retrying"
@@ -28,8 +28,8 @@ _STATES: Mapping[str, str] = MappingProxyType(
 
 
 class StoreState:
-    """``name`` is ``ok``, ``retrying``, ``refused`` or ``clock wrong``; ``words`` are the store's for it, and
-    ``remedy`` is what to do, ``""`` where nobody knows."""
+    """``name`` is ``ok``, ``retrying``, ``refused`` or ``clock wrong``. ``words`` is the store's own text,
+    ``remedy`` what to do about it; both are ``""`` if there is nothing to say."""
 
     _log = Logger()
 
@@ -37,24 +37,24 @@ class StoreState:
         self._store = store
         self._backoff = backoff
         self._code = ""
-        self._told_at = float("-inf")
+        self._reported_at = float("-inf")
         self.name = OK
         self.words = ""
         self.remedy = ""
 
     def trouble(self, error: BaseException | None, waiting: int, now: float) -> float:
-        """The store did not do what it should while so many files wait; the seconds until the next try."""
+        """The store failed while ``waiting`` files wait. Returns the seconds until the next attempt."""
         name, code, remedy = RETRYING, type(error).__name__, ""
         if isinstance(error, StoreError):
             name, code, remedy = _STATES.get(error.kind, RETRYING), error.code, error.remedy
         changed = (name, code) != (self.name, self._code)
         self.name, self._code, self.words, self.remedy = name, code, str(error), remedy
-        if changed or (name != RETRYING and now - self._told_at >= TELL_AGAIN):
-            self._told_at = now
-            self._tell(waiting)
+        if changed or (name != RETRYING and now - self._reported_at >= REPORT_AGAIN):
+            self._reported_at = now
+            self._report(waiting)
         return self._backoff.next() if name == RETRYING else REFUSED_AGAIN
 
-    def _tell(self, waiting: int) -> None:
+    def _report(self, waiting: int) -> None:
         store = self._store.describe()
         words = f"{self.words}; {self.remedy}" if self.remedy else self.words
         if self.name == RETRYING:
@@ -73,7 +73,7 @@ class StoreState:
             )
 
     def well(self, waiting: int) -> None:
-        """The store has taken something, and so many files still wait."""
+        """The store works again, and ``waiting`` files still wait."""
         self.name, self._code, self.words, self.remedy = OK, "", "", ""
         self._backoff.reset()
         self._log.info("{store} takes files again; {count} wait", store=self._store.describe(), count=waiting)

@@ -1,8 +1,8 @@
-"""Finished files go to the store, oldest first, for ever if need be; what the store says is told once.
+"""Uploads finished files, oldest first, and tries again until each is in the store.
 
-Trouble with the store is trouble of the store, not of a file: one file at a time is tried then, more and
-more slowly while the trouble may pass, once a minute while somebody has to mend it. Trouble with a file
-costs that file its turn and no other (see ``turns``). Nothing is deleted for any error.
+While the store is in trouble, one file at a time is tried: with growing delays if the trouble may pass,
+once a minute if a person has to end it. A file that is itself the cause waits, and all others go on (see
+``turns``). No error ever deletes a file.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ from chatlog.uploader.store_state import OK, StoreState
 from chatlog.uploader.turns import SPARE, OwnTrouble, Turns
 from chatlog.uploader.whose_trouble import Judge, Whose, rounded
 
-#: First and longest delay, in seconds, while trouble with the store may pass.
+#: The first and the longest delay, in seconds, while the store is in trouble that may pass.
 RETRY = (1.0, 60.0)
-#: Seconds after which the directories are looked at again, where that failed.
+#: Seconds until the directories are listed again after that failed.
 SCAN_AGAIN = 60.0
 
 
 def threads_for(settings: UploaderSettings) -> int:
-    """How many threads an uploader needs: for uploads, and for asking the store while all of them hang."""
+    """How many threads an uploader needs: for its uploads, and one that asks the store while all uploads
+    hang."""
     return settings.concurrency + SPARE + 1
 
 
 class Uploader(Service):
-    """Ships what the recorder has finished, and what earlier runs have left.
+    """Uploads the files that the recorder has finished and those that earlier runs left.
 
-    ``threads`` run what waits for the store; ``usage`` counts the bytes of the spool at ``directory``.
-    ``on_stored(stored)`` is called in one of them, before the file of a verified object goes, and may
-    raise OSError to keep the file.
+    ``threads`` run the calls that wait for the store. ``usage`` counts the bytes of the spool at
+    ``directory``. ``on_stored(stored)`` is called in one of the threads before the file of a verified object
+    is removed; it may raise OSError to keep the file.
     """
 
     _log = Logger()
@@ -67,7 +68,7 @@ class Uploader(Service):
         self._threads = threads
         self._usage = usage
         self._concurrency = settings.concurrency
-        # Packing happens in threads; what it changes is told in the reactor's.
+        # Changes of the spool's size. Threads append them; the reactor's thread counts them.
         self._packed: list[int] = []
         self._tidied: list[int] = []
         self._shipment = Shipment(
@@ -85,12 +86,12 @@ class Uploader(Service):
         self._timers: dict[str, IDelayedCall] = {}
         self._prepared = False
         self._preparing = False
-        self._told_how = ""
+        self._logged_how = ""
         self._since_empty = (0, 0)
-        #: Wall-clock time of the latest object that was verified.
+        #: Wall-clock time at which the latest object was verified.
         self.last_success: float | None = None
 
-    # -- what others may ask -------------------------------------------------------------------------
+    # -- state, for others ---------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
@@ -99,54 +100,54 @@ class Uploader(Service):
 
     @property
     def last_error(self) -> str:
-        """The store's own words for it; ``""`` if it is well."""
+        """The store's own text about its trouble; ``""`` without trouble."""
         return self._state.words
 
     @property
     def remedy(self) -> str:
-        """What to do about it, ``""`` where nobody knows."""
+        """What to do about the trouble; ``""`` if unknown."""
         return self._state.remedy
 
     @property
     def waiting_files(self) -> int:
-        """Files that are not in the store yet, those under way included."""
+        """How many files are not in the store yet, those under way included."""
         return len(self._turns)
 
     @property
     def waiting_bytes(self) -> int:
-        """Their size."""
+        """The bytes of these files."""
         return self._turns.bytes
 
     @property
     def oldest_waiting(self) -> float | None:
-        """Wall-clock time at which the oldest of them was begun."""
+        """The wall-clock time at which the oldest of these files was created."""
         oldest = self._turns.oldest
         return None if oldest is None else _time_of(oldest)
 
     @property
     def in_flight(self) -> int:
-        """How many are under way."""
+        """How many uploads are under way."""
         return self._turns.under_way
 
     @property
     def quarantined(self) -> int:
-        """Files that cannot be stored because of themselves."""
+        """How many files cannot be stored because of themselves."""
         return self._turns.named_count
 
     @property
-    def aside(self) -> list[OwnTrouble]:
-        """Those files, oldest first, with what is wrong with each."""
+    def quarantined_files(self) -> list[OwnTrouble]:
+        """These files, oldest first, with the cause of each."""
         return self._turns.named()
 
     # -- service -------------------------------------------------------------------------------------
 
     def startService(self) -> None:
         super().startService()
-        # The recorder, which starts after this, takes stock of the same directories first.
+        # Not at once: the recorder starts after this, and lists the same directories first.
         self._after(0.0, "scan", self._scan)
 
     def stopService(self) -> None:
-        """Begin nothing more. What is under way is found again by the next start."""
+        """Begin no more uploads. The next start finds the files of those under way."""
         super().stopService()
         for timer in self._timers.values():
             if timer.active():
@@ -162,14 +163,14 @@ class Uploader(Service):
             self._timers[what].cancel()
         self._timers[what] = self._clock.callLater(delay, call)
 
-    # -- what is to be shipped -----------------------------------------------------------------------
+    # -- the files -----------------------------------------------------------------------------------
 
     def sealed(self, names: list[str]) -> None:
-        """These files of ``sealed/`` are finished."""
+        """These files in ``sealed/`` are finished."""
         self._add(item_of(name, "data") for name in names)
 
     def manifest_ready(self, names: list[str]) -> None:
-        """These manifests of ``manifest/`` are finished."""
+        """These files in ``manifest/`` are finished."""
         self._add(item_of(name, "manifest") for name in names)
 
     def _add(self, items: Iterable[Item]) -> None:
@@ -185,7 +186,7 @@ class Uploader(Service):
         scanned.addErrback(self._unexpected)
 
     def _found(self, waiting: list[tuple[Item, int]]) -> None:
-        self._tell_packed()
+        self._count_packed()
         if waiting:
             self._log.info(
                 "{count} files of an earlier run wait for their upload, {size}",
@@ -194,17 +195,17 @@ class Uploader(Service):
             )
         for item, size in waiting:
             self._turns.add(item, size)
-        # Even with nothing to ship: a store that does not take anything should be known at once.
+        # Also without files: a store that cannot be written should be reported at once.
         self._fill()
 
     def _not_scanned(self, failure: Failure) -> None:
-        self._log.error("cannot look for files of earlier runs: {error}", error=failure.getErrorMessage())
+        self._log.error("cannot list the files of earlier runs: {error}", error=failure.getErrorMessage())
         self._after(SCAN_AGAIN, "scan", self._scan)
 
-    # -- shipping ------------------------------------------------------------------------------------
+    # -- uploading -----------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Begin as much as may be begun."""
+        """Begin as many uploads as may be under way."""
         if not self.running or self._preparing or self._is_set("retry"):
             return
         turns, now = self._turns, self._clock.seconds()
@@ -219,7 +220,7 @@ class Uploader(Service):
             if not self.running or self._is_set("retry") or not self._prepared:
                 return self._fill()
         if turns.doubted and self.state == OK and not turns.may_begin:
-            # There is no other file to decide whose trouble it is.
+            # No other file can show what the cause is: ask the store.
             self._prepare()
             return
         change = turns.next_change(now, limit, in_trouble)
@@ -234,8 +235,8 @@ class Uploader(Service):
     def _is_prepared(self, how: str) -> None:
         self._preparing = False
         self._prepared = True
-        if how != self._told_how or not how:
-            self._told_how = how
+        if how != self._logged_how or not how:
+            self._logged_how = how
             store = self._store.describe()
             self._log.info("storing in {store}{how}", store=store, how=f": {how}" if how else "")
         self._store_is_well()
@@ -248,11 +249,11 @@ class Uploader(Service):
         self._in_trouble(failure.value)
 
     def _shipped(self, shipped: Shipped, item: Item) -> None:
-        self._tell_packed()
+        self._count_packed()
         strikes = self._turns.done(item)
         stored = shipped.stored
         if stored is None:
-            self._log.error("{name} was removed from the spool by somebody else", name=item.name)
+            self._log.error("{name} was removed from the spool by another program", name=item.name)
         else:
             self._count(stored, shipped.again)
             if strikes > 1:
@@ -284,7 +285,7 @@ class Uploader(Service):
     # -- trouble -------------------------------------------------------------------------------------
 
     def _failed(self, failure: Failure, item: Item) -> None:
-        self._tell_packed()
+        self._count_packed()
         error, now = failure.value, self._clock.seconds()
         if isinstance(error, LocalError):
             self._judge.local(item, error, now)
@@ -297,16 +298,16 @@ class Uploader(Service):
             self._judge.name_files()
         else:
             self._log.failure("while storing {name}", failure=failure, name=item.name)
-            self._judge.put_aside(item, f"unexpected {type(error).__name__}", now)
+            self._judge.quarantine(item, f"unexpected {type(error).__name__}", now)
         self._fill()
 
     def _in_trouble(self, error: BaseException | None) -> None:
-        """The store did not do what it should; try again when it may help."""
+        """The store failed; try again later."""
         kind = error.kind if isinstance(error, StoreError) else TRANSIENT
         self._counters.upload_retries[kind] += 1
         delay = self._state.trouble(error, len(self._turns), self._clock.seconds())
         if kind not in (TRANSIENT, CLOCK) or not (isinstance(error, StoreError) and error.of_all):
-            # What was true of the store may be no more; and it tells whose trouble it is.
+            # The store may have changed; asking it also shows whether it is the cause.
             self._prepared = False
         if not self._is_set("retry"):
             self._after(delay, "retry", self._fill)
@@ -322,7 +323,7 @@ class Uploader(Service):
         if self._is_set("retry"):
             self._timers.pop("retry").cancel()
 
-    def _tell_packed(self) -> None:
+    def _count_packed(self) -> None:
         while self._packed:
             self._counters.packed += 1
             self._usage.changed(self._packed.pop())
@@ -334,5 +335,5 @@ class Uploader(Service):
 
 
 def _time_of(item: Item) -> float:
-    """When the file was begun, by its name."""
+    """When the file was created, according to its name."""
     return datetime.strptime(item.order[0], "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()

@@ -1,6 +1,6 @@
-"""Whose trouble an upload had: the file's own, the store's, or this machine's.
+"""Decides what caused a failed upload: the file, the store, or this machine.
 
-Where that is open, another file decides, or else the probe of the store.
+If the error leaves that open, another file decides, or else the probe of the store.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from chatlog.store.store import CLOCK, CORRUPT, OBJECT, TRANSIENT, StoreError
 from chatlog.uploader.shipment import Item, LocalError
 from chatlog.uploader.turns import OWN_MOST, PASSING_MOST, Failing, Turns
 
-#: Seconds after which a file that there was no space or no descriptor for is tried again.
+#: Seconds until the next attempt for a file that failed because the disk is full or no descriptor is left.
 LATER = 5.0
-#: Seconds after which a file that cannot be read is tried again.
-ASIDE_AGAIN = 3600.0
-#: Codes of trouble that is that of a single key.
+#: Seconds until the next attempt for a file that cannot be read.
+QUARANTINED_AGAIN = 3600.0
+#: Error codes that concern a single key.
 OF_ONE_FILE = frozenset({"two minds"})
-#: How often a file fails, where others do not, before it is told of.
-TELL_AFTER = 2
-TELL_PASSING_AFTER = 3
-#: How many files in doubt make the probe decide, if their trouble may pass, and if they are refused.
+#: A file is reported after so many failures while other files succeed: refusals, and errors that may pass.
+REPORT_AFTER = 2
+REPORT_PASSING_AFTER = 3
+#: So many files in doubt let the probe decide: for errors that may pass, and for refusals.
 DOUBTS_PASSING = 2
 DOUBTS = 4
-#: Files that are told of by name at a time; the others are counted.
+#: Files that the log names at a time; further ones are only counted.
 MOST_NAMED = 10
 
 
 class Whose(enum.Enum):
-    """What has to be done about it: nothing more, wait for the store, or ask the store with a probe."""
+    """The cause of a failed upload: the file, the store, or still open. If it is open, the probe decides."""
 
     FILE = enum.auto()
     STORE = enum.auto()
@@ -39,41 +39,41 @@ class Whose(enum.Enum):
 
 
 class Judge:
-    """Gives each file its next turn after it failed, and names the files that have trouble of their own."""
+    """Decides when a failed file is tried again, and reports the files that are themselves the cause."""
 
     _log = Logger()
 
     def __init__(self, turns: Turns, counters: Counters) -> None:
         self._turns = turns
         self._counters = counters
-        # Whether it has been said that there is no space or no descriptor.
+        # Whether the log has reported that the disk is full or that no descriptor is left.
         self._starved = False
-        # How many files with a history have failed since one passed.
+        # How many files that had failed before have failed again since the last success.
         self._in_a_row = 0
 
     def passed(self) -> None:
-        """A file is in the store."""
+        """A file was uploaded."""
         self._starved, self._in_a_row = False, 0
 
     def local(self, item: Item, error: LocalError, now: float) -> None:
-        """This machine could not give the file away."""
+        """An upload failed on this machine, before or after the store was asked."""
         if not error.passes:
-            self.put_aside(item, error.reason, now)
+            self.quarantine(item, error.reason, now)
             return
-        # The disk is full, or there are no descriptors: that is no trouble of the file's.
+        # The disk is full or no descriptor is left: the file is not the cause.
         if not self._starved:
             self._starved = True
             self._log.warn("{reason}; uploads that need more are tried again", reason=str(error))
         self._turns.put_off(item, now, LATER)
 
-    def put_aside(self, item: Item, reason: str, now: float) -> None:
-        """The file itself is at fault."""
-        self._turns.strike(item, now, Failing(reason, least=ASIDE_AGAIN))
+    def quarantine(self, item: Item, reason: str, now: float) -> None:
+        """The file itself is the cause."""
+        self._turns.strike(item, now, Failing(reason, least=QUARANTINED_AGAIN))
         self.name_files()
 
     def store(self, item: Item, error: StoreError, well: bool, now: float) -> Whose:
-        """The store did not take the file; ``well``: until now it takes others. Files that come to have
-        trouble of their own by it are named by the next ``name_files``."""
+        """The store did not take the file. ``well``: it has been taking other files until now. The next
+        ``name_files`` reports the files that are themselves the cause."""
         turns, failing = self._turns, failing_of(error)
         if error.kind in (OBJECT, CORRUPT) or error.code in OF_ONE_FILE:
             self._counters.upload_retries[error.kind] += 1
@@ -98,7 +98,7 @@ class Judge:
         return Whose.FILE
 
     def name_files(self) -> None:
-        """Name the files that have come to have trouble of their own."""
+        """Report the files that are newly known to be themselves the cause."""
         for own in self._turns.untold():
             self._counters.quarantined += 1
             if self._turns.named_count <= MOST_NAMED:
@@ -113,15 +113,15 @@ class Judge:
 
 
 def failing_of(error: StoreError) -> Failing:
-    """What is said of a file that a store does not take."""
+    """How a file is treated that the store does not take."""
     passing = error.kind == TRANSIENT
     words = f"{error}; {error.remedy}" if error.remedy else str(error)
-    patience = 1 if error.kind == OBJECT else TELL_PASSING_AFTER if passing else TELL_AFTER
+    patience = 1 if error.kind == OBJECT else REPORT_PASSING_AFTER if passing else REPORT_AFTER
     return Failing(words, error.size, patience, most=PASSING_MOST if passing else OWN_MOST)
 
 
 def rounded(size: int) -> str:
-    """A size for people."""
+    """A size with its unit."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
         if size >= factor:
             return f"{size / factor:.1f} {unit}"

@@ -230,7 +230,7 @@ class CauseTests(TableCase):
         """A file that the store does not take is named, with the reason; what the store's own table knows to
         do about a store that refuses everything is said."""
         self.scene.uploads.quarantined = 2
-        self.scene.uploads.aside = [("a.jsonl.zst", 9000, "EntityTooLarge: no", 3, 60.0)]
+        self.scene.uploads.quarantined_files = [("a.jsonl.zst", 9000, "EntityTooLarge: no", 3, 60.0)]
         self.scene.advance(10)
         [condition] = self.scene.facts()["conditions"]
         self.assertEqual(
@@ -239,7 +239,7 @@ class CauseTests(TableCase):
             "on the way takes no file of this size",
         )
         self.assertIn("Raise the proxy's limit", condition["remedy"])
-        self.scene.uploads.quarantined, self.scene.uploads.aside = 0, ()
+        self.scene.uploads.quarantined, self.scene.uploads.quarantined_files = 0, ()
         self.scene.uploads.state, self.scene.uploads.last_error = "refused", "AccessDenied"
         self.scene.uploads.remedy = "the key needs s3:PutObject"
         self.scene.advance(10)

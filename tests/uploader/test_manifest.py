@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
 from chatlog.journal.tally import RoomTime
-from chatlog.uploader.manifest import HOUR, LOOK, Manifest, ends
+from chatlog.uploader.manifest import HOUR, POLL_INTERVAL, Manifest, ends
 from chatlog.uploader.manifest_rows import seconds_of
 from chatlog.uploader.shipment import Shipment, Stored
 from chatlog.uploader.stored_journal import StoredJournal
@@ -85,8 +85,8 @@ class Run:
         return self.at + self.clock.seconds()
 
     def advance(self, seconds: float) -> None:
-        for _ in range(round(seconds / LOOK)):
-            self.clock.advance(LOOK)
+        for _ in range(round(seconds / POLL_INTERVAL)):
+            self.clock.advance(POLL_INTERVAL)
 
 
 def manifests(files: MemoryFiles) -> dict[str, list[Row]]:
@@ -109,7 +109,7 @@ class HourTests(SynchronousTestCase):
         run = Run(MemoryFiles(), instance="left")
         run.rows.stored(stored(1))
         run.rows.stored(stored(2))
-        run.advance(HOUR / 2 + LOOK)
+        run.advance(HOUR / 2 + POLL_INTERVAL)
         self.assertEqual(run.ready, ["left_20251229_1000.jsonl"])
         [rows] = manifests(run.files).values()
         head = {
@@ -163,7 +163,7 @@ class HourTests(SynchronousTestCase):
         """The hour ends with UTC's."""
         run = Run(MemoryFiles())
         run.rows.stored(stored(1))
-        run.advance(HOUR / 2 - LOOK)
+        run.advance(HOUR / 2 - POLL_INTERVAL)
         self.assertEqual((run.ready, run.files.names("/data/manifest")), ([], []))
 
     def test_stored_twice_is_one_row(self) -> None:
@@ -392,10 +392,10 @@ class TroubleTests(SynchronousTestCase):
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
         files.rule = full
-        run.advance(HOUR / 2 + 10 * LOOK)
+        run.advance(HOUR / 2 + 10 * POLL_INTERVAL)
         self.assertEqual(run.ready, [])
         files.rule = lambda called, path: None
-        run.advance(2 * LOOK)
+        run.advance(2 * POLL_INTERVAL)
         self.assertEqual(len(said), 2)
         self.assertIn("No space left on device", said[0])
         self.assertEqual(said[1], "manifests are written again")
@@ -450,7 +450,7 @@ class TroubleTests(SynchronousTestCase):
                     if again:
                         files.fail(n + again, errno.EIO)
                     run = Run(files, HALF_PAST_TEN + late, first.presence)
-                    run.advance(4 * LOOK)
+                    run.advance(4 * POLL_INTERVAL)
                     at = f"call {n} and {again} later: {files.log[before + n - 1 :][:1]}, {late:.0f} s"
                     # After more than an hour, the time that nobody was there may come in several parts.
                     self.assertIn(len(run.ready), (1,) if late == HOUR else (2, 3, 4), at)

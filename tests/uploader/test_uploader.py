@@ -28,7 +28,7 @@ from chatlog.store.store import (
     StoreError,
 )
 from chatlog.uploader.shipment import Stored
-from chatlog.uploader.store_state import REFUSED_AGAIN, TELL_AGAIN
+from chatlog.uploader.store_state import REFUSED_AGAIN, REPORT_AGAIN
 from chatlog.uploader.turns import OWN_MOST, SLOW, SPARE
 from chatlog.uploader.uploader import Uploader, threads_for
 from chatlog.uploader.whose_trouble import DOUBTS, LATER
@@ -256,7 +256,7 @@ class TroubleTests(UploaderCase):
         errors = [e for e in events if e["log_level"] is LogLevel.error]
         self.assertEqual([e["error"] for e in errors], ["words about refused"])
         tries = len(self.store.calls)
-        told = self.lines(TELL_AGAIN + 5 * REFUSED_AGAIN, step=10.0)
+        told = self.lines(REPORT_AGAIN + 5 * REFUSED_AGAIN, step=10.0)
         self.assertEqual([level for level, _ in told], ["error"])
         self.assertEqual(self.store.calls[tries:], [("prepare", "")] * 15)
         self.assertEqual(len(self.files.names("/data/sealed")), 3)
@@ -430,16 +430,16 @@ class RefusedObjectTests(UploaderCase):
                     self.assertEqual(self.files.names("/data/sealed"), [name(bad)], (kind, bad))
                     self.settle()
                 self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 1), (kind, bad))
-                [aside] = uploader.aside
-                self.assertEqual((aside.name, aside.size), (name(bad), 18 * bad))
-                self.assertEqual(aside.reason, "413 Payload Too Large; raise the limit")
+                [file] = uploader.quarantined_files
+                self.assertEqual((file.name, file.size), (name(bad), 18 * bad))
+                self.assertEqual(file.reason, "413 Payload Too Large; raise the limit")
                 told = [formatEvent(e) or "" for e in events if e["log_level"] is LogLevel.error]
                 self.assertEqual([name(bad) in text and "413" in text for text in told], [True], told)
                 self.assertLess(self.puts().count(key(bad)), 7)
                 self.assertIsNotNone(uploader.oldest_waiting)
                 self.store.before = lambda operation, called: None
                 self.clock.advance(OWN_MOST)
-                self.assertEqual((uploader.aside, uploader.waiting_files), ([], 0))
+                self.assertEqual((uploader.quarantined_files, uploader.waiting_files), ([], 0))
 
     def test_many(self) -> None:
         """As many as there may be, the others are stored at once or nearly so."""
