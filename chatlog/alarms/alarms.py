@@ -2,7 +2,8 @@
 
 What is wrong is told by ``chatlog.status``. However many rooms are in the same trouble, it is one alarm for
 each platform. A trouble that is gone for less than ``HOLD`` seconds was not gone, so that one that comes and
-goes does not fill the log. What is only the effect of another trouble does not begin while that lasts.
+goes does not fill the log. What is only the effect of another trouble does not begin while that lasts, and
+afterwards gets as long to pass, up to ``alarms.after``.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ class Notice:
 
 
 @dataclass(slots=True)
+class _Effect:
+    """When, by the clock, a condition began to be the effect of another, and when it was so last."""
+
+    since: float
+    seen: float
+
+
+@dataclass(slots=True)
 class _Alarm:
     condition: Condition
     #: When it was last seen to be so, by the clock.
@@ -75,6 +84,7 @@ class Alarms(Service):
         self._wall = wall
         self._notify = notify
         self._active: dict[tuple[str, str], _Alarm] = {}
+        self._effects: dict[tuple[str, str], _Effect] = {}
         self._poller = Poller(clock, EVERY, self._poll)
         status.alarms = self.active
 
@@ -101,13 +111,19 @@ class Alarms(Service):
         now = self._clock.seconds()
         found = self._status.conditions()
         present = {each.key for each in found}
+        for each in found:
+            if each.explained:
+                effect = self._effects.get(each.key)
+                if effect is None or now - effect.seen > 2 * EVERY:
+                    effect = self._effects[each.key] = _Effect(now, now)
+                effect.seen = now
         current = {each.key: each for each in found if each.due}
         for key, condition in current.items():
             alarm = self._active.get(key)
             if alarm is not None:
                 alarm.condition, alarm.seen = condition, now
                 self._look_at_growth(alarm)
-            elif not condition.explained:
+            elif not condition.explained and self._stands_alone(key, now):
                 alarm = _Alarm(condition, now, condition.count, condition.severity)
                 self._active[key] = alarm
                 self._tell("begins", alarm)
@@ -117,6 +133,16 @@ class Alarms(Service):
                 self._active[key].seen = now
             elif now - self._active[key].seen >= HOLD:
                 self._tell("ends", self._active.pop(key))
+
+    def _stands_alone(self, key: tuple[str, str], now: float) -> bool:
+        """Whether a condition has outlasted what it was the effect of, if it was."""
+        effect = self._effects.get(key)
+        if effect is None:
+            return True
+        if now - effect.seen < min(effect.seen - effect.since, self._status.settings.alarms.after):
+            return False
+        del self._effects[key]
+        return True
 
     def _look_at_growth(self, alarm: _Alarm) -> None:
         condition = alarm.condition

@@ -45,6 +45,9 @@ CODES = {
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "PLATFORM_DOWN": ("LOGIN_REFUSED",),
     "CONNECTION_DOWN": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
+    # Whether a room is still refused, or an id cannot be found, shows when the platform is there again.
+    "ROOM_REFUSED": ("PLATFORM_DOWN",),
+    "ROOM_UNIDENTIFIED": ("PLATFORM_DOWN",),
     "ROOM_SILENT": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
     "ROOM_WAITING": ("LOGIN_REFUSED", "PLATFORM_DOWN", "CONNECTION_DOWN"),
     "COVERAGE_LOW": ("LOGIN_REFUSED", "PLATFORM_DOWN", "CONNECTION_DOWN", "DISK_TROUBLE", "RECORDER_STALLED"),

@@ -174,6 +174,43 @@ class CauseTests(TableCase):
         self.scene.advance(3600)
         self.assertEqual(self.told(), [])
 
+    def test_rooms_that_were_refused_just_before(self) -> None:
+        """What began seconds before the platform was away is not told seconds before that is, nor at the
+        moment in which it is back; only if it is still so after a while."""
+        pool = self.scene.pool
+        [seat] = pool.rooms["room7"].seats
+        pool.refused(seat.link, "room7", "msg_banned")
+        self.scene.pools["kick"] = self.scene.new_pool("kick")
+        self.scene.missing["kick"]["streamer"] = "HTTP 403"
+        self.scene.add("other", "kick")
+        self.scene.advance(10)
+        for link in self.scene.links:
+            self.scene.down(link, "connection refused")
+        self.scene.advance(600)
+        self.assertEqual(self.told(), [("begins", "PLATFORM_DOWN"), ("begins", "PLATFORM_DOWN")])
+        del self.scene.missing["kick"]["streamer"]
+        self.scene.recorded()
+        [seat] = pool.rooms["room7"].seats
+        pool.refused(seat.link, "room7", "msg_banned")
+        self.scene.advance(240)
+        self.assertEqual(self.told(), [("ends", "PLATFORM_DOWN"), ("ends", "PLATFORM_DOWN")])
+        for _ in range(20):
+            self.scene.advance(5)
+            pool.refused(pool.rooms["room7"].seats[0].link, "room7", "msg_banned")
+        self.assertEqual(self.told(), [("begins", "ROOM_REFUSED")])
+
+    def test_a_blink_hides_nothing(self) -> None:
+        """A platform that is away for some seconds again and again keeps no other trouble from being told."""
+        pool = self.scene.pool
+        for _ in range(20):
+            pool.refused(pool.rooms["room7"].seats[0].link, "room7", "msg_banned")
+            self.scene.advance(35)
+            for link in self.scene.links:
+                self.scene.down(link, REFUSED)
+            self.scene.advance(5)
+            self.scene.recorded()
+        self.assertIn(("begins", "ROOM_REFUSED"), self.told())
+
     def test_short_outages_nobody_told_of(self) -> None:
         """What no other alarm has told of is not hidden."""
         for _ in range(2):
