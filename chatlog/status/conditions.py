@@ -59,18 +59,21 @@ def headline(facts: Facts, found: Iterable[Condition]) -> dict[str, str]:
     shown = told(found)
     stopped = next((each for each in shown if each.severity == CRITICAL and each.code in _STOPPED), None)
     if stopped is not None:
-        return {"severity": CRITICAL, "text": stopped.brief}
+        return {"severity": CRITICAL, "text": "; ".join([stopped.brief, *_more(len(shown) - 1)])}
     rooms = sum(platform["rooms"] for platform in facts["platforms"])
     recorded = sum(platform["recorded"] for platform in facts["platforms"])
     acknowledged = sum(platform["acknowledged"] for platform in facts["platforms"])
     severity = worst(shown) if rooms else max(worst(shown), NOTE, key=SEVERITIES.index)
     text = _recording(rooms, recorded)
-    briefs = [each.brief for each in shown if each.brief and each.severity == severity][:2]
+    briefs = [each.brief for each in shown if each.brief and each.severity == severity][:_NAMED]
+    more = _more(len(shown) - len(briefs))
     if acknowledged and recorded < rooms and severity in (OK, NOTE):
         briefs.append(_acknowledged(acknowledged, rooms - recorded))
-    return {"severity": severity, "text": "; ".join([text, *briefs])}
+    return {"severity": severity, "text": "; ".join([text, *briefs, *more])}
 
 
+#: Conditions that the headline names; the others it counts.
+_NAMED = 2
 #: What keeps everything from being written.
 _STOPPED = ("DISK_TROUBLE", "RECORDER_STALLED")
 
@@ -83,6 +86,11 @@ def _recording(rooms: int, recorded: int) -> str:
     if not recorded:
         return "The one room is not recorded" if rooms == 1 else f"None of {rooms} rooms is recorded"
     return f"Recording {recorded} of {rooms} rooms"
+
+
+def _more(count: int) -> list[str]:
+    """What is said of the conditions that are not named."""
+    return [f"{count} more: see the overview or chatlog status"] if count > 0 else []
 
 
 def _acknowledged(known: int, missing: int) -> str:

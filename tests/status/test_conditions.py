@@ -137,6 +137,40 @@ class ProportionTests(TableCase):
         self.assertEqual(self.headline()[0], "critical")
         self.assertIn("None of 300 rooms is recorded", self.headline()[1])
 
+    def test_more_than_two(self) -> None:
+        """The headline names the worst troubles, two at most, says how many more there are, and where to see
+        them."""
+        self.refuse("room7")
+        self.scene.space = (10_000_000, 1_000_000_000)
+        self.scene.uploads.state, self.scene.uploads.last_error = "refused", "AccessDenied"
+        self.scene.uploads.waiting_files = 7
+        self.scene.advance(90)
+        self.assertEqual(len(self.codes()), 3)
+        _, text = self.headline()
+        shown = [each for each in self.scene.facts()["conditions"] if each["severity"] == self.headline()[0]]
+        named = min(len(shown), 2)
+        self.assertEqual(len(text.split("; ")), named + 2, text)
+        self.assertTrue(text.endswith(f"; {3 - named} more: see the overview or chatlog status"), text)
+        self.refuse("room8")
+        self.scene.space = (600_000_000, 1_000_000_000)
+        self.scene.uploads.state = "ok"
+        self.scene.advance(90)
+        self.assertNotIn("more", self.headline()[1])
+
+    def test_more_than_a_full_disk(self) -> None:
+        """So it does when nothing is written at all."""
+
+        def full(operation: str, path: str) -> None:
+            if operation in ("create", "write", "sync"):
+                raise OSError(errno.EIO, "Input/output error")
+
+        self.refuse("room7")
+        self.scene.recording.files.rule = full
+        self.scene.say("room1")
+        self.scene.advance(90)
+        self.assertEqual(self.codes(), ["DISK_TROUBLE", "ROOM_REFUSED"])
+        self.assertTrue(self.headline()[1].endswith("; 1 more: see the overview or chatlog status"))
+
     def test_start(self) -> None:
         """A recorder that has just started is joining, and nothing is wrong."""
         scene = Scene(20).start()
