@@ -1,1 +1,1 @@
-"""Where objects go: S3 and its like, or a directory."""
+"""The object stores: S3 and compatible stores, Google Cloud Storage, Azure, a directory."""

@@ -1,4 +1,4 @@
-"""The archive that the settings name, opened."""
+"""Opens the store that the settings name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from urllib.parse import unquote, urlsplit
 from chatlog.config.settings import Settings
 from chatlog.store.store import MISCONFIGURED, Store, StoreError
 
-#: What the address of a store begins with.
+#: The schemes of store addresses.
 SCHEMES = ("s3", "gs", "az", "file")
 
 
 def look_at_address(url: str) -> None:
-    """Raises StoreError for an address that can be no store's, as somebody typed it."""
+    """Check an address that a user typed. Raises StoreError if it cannot be a store's."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
         words = f"{url!r} is not a store; write a directory, s3://BUCKET, gs://BUCKET or az://CONTAINER"
@@ -22,14 +22,14 @@ def look_at_address(url: str) -> None:
 
 
 def open_store(settings: Settings) -> Store:
-    """The store that the settings name. Nothing is connected to. Raises StoreError for what can never
+    """The store that the settings name. Makes no connection. Raises StoreError if the settings can never
     work."""
     url = settings.archive.url
     if settings.s3 is None and (url is None or url.startswith("file://")):
         from chatlog.store.directory_store import DirectoryStore
 
         return DirectoryStore(settings.archive.directory if url is None else unquote(urlsplit(url).path))
-    # Imported only where it is needed: it weighs some MB.
+    # Imported only if needed: it takes some MB of memory.
     from chatlog.store.object_store import open_s3, open_url
 
     if settings.s3 is not None:

@@ -1,4 +1,4 @@
-"""A file gets a name that nobody else has, on whatever file system."""
+"""Renames a file without ever replacing another, on any file system."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ import os
 from chatlog.files import NO_SPACE, OsFiles
 from chatlog.mounts import FSTAB, place_of, read_mounts, unmounted
 
-#: What else a file system may lack: hard links.
+#: A further thing that a file system may lack: hard links.
 LINKS = "links"
-#: What is known to be trouble with link(2) and renameat2(2). Anything else may be a way to say that there is
-#: no such call (EIO: Docker's shared folders, https://github.com/docker/for-mac/issues/5036), and if it is
-#: not, the next call will say so.
+#: Real errors of link(2) and renameat2(2). Any other error may mean that the file system has no such call
+#: (EIO: Docker's shared folders, https://github.com/docker/for-mac/issues/5036). If it means something else,
+#: the next call fails too.
 _TROUBLE = NO_SPACE | {errno.EEXIST, errno.ENOENT, errno.EROFS, errno.ESTALE, errno.ENAMETOOLONG}
 
 
 class ArchiveFiles(OsFiles):
-    """The real file system, as an archive needs it: files are written once, from their beginning."""
+    """The real file system, for an archive: files are written once, from their beginning."""
 
     flags = os.O_WRONLY
 
     def place(self, directory: str) -> str:
-        """What the file system is known by that holds the directory, or would hold it. Raises OSError."""
+        """A name for the file system that holds the directory, or would hold it. Raises OSError."""
         return place_of(directory)
 
     def unmounted(self, directory: str) -> str:
-        """Where /etc/fstab has a file system for the directory that is not mounted, ``""`` if none."""
+        """The mount point of the directory's file system if /etc/fstab lists it and it is not mounted, else
+        ``""``."""
         return unmounted(os.path.realpath(directory), read_mounts(), read_mounts(FSTAB))
 
     def rename_new(self, old: str, new: str) -> None:
-        """Rename within the file system; FileExistsError if there is a ``new``, which stays as it is. Where
-        the file system has no call that makes sure of that, it is looked at before."""
+        """Rename within a file system. Raises FileExistsError if ``new`` exists, and leaves it as it is. If
+        the file system has no call that guarantees that, ``new`` is checked before the rename."""
         if os.path.lexists(new):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
         if self._link(old, new):
@@ -51,8 +52,8 @@ class ArchiveFiles(OsFiles):
         try:
             self.system.link(old, new)
         except FileExistsError:
-            # NFS asks again when an answer is lost, and is told that it is there: since the first time. What
-            # FUSE says of two links is that they are two files, so that is not looked at elsewhere.
+            # NFS repeats a request whose answer was lost, and the repeated link fails because the first one
+            # succeeded. Only checked here: on FUSE, two links of one file look like two files.
             if not _is_same(old, new):
                 raise
         except OSError as error:
@@ -61,7 +62,7 @@ class ArchiveFiles(OsFiles):
             self.lacks(LINKS, error)
             return False
         if not os.path.lexists(new):
-            # FUSE-T says that it did what it cannot do: https://github.com/macos-fuse-t/fuse-t/issues/66
+            # FUSE-T reports success without making the link: https://github.com/macos-fuse-t/fuse-t/issues/66
             self.lacks(LINKS, OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), new))
             return False
         self.works(LINKS)

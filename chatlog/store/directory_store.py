@@ -1,4 +1,4 @@
-"""An archive in a directory, with the same keys as in a bucket. What it has is on the disk."""
+"""An archive in a directory, with the same keys as in a bucket. A stored object is on the disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chatlog.store.archive_files import LINKS, ArchiveFiles
 from chatlog.store.store import EXISTS, MISSING, OBJECT, REFUSED, TRANSIENT, Head, StoreError
 
 _CHUNK = 1 << 20
-#: What a write begins its name with, and what nothing in the archive begins with.
+#: The prefix of the name of a file that is being written. No object's name begins so.
 _UNFINISHED = ".unfinished-"
-#: What a user has to mend, and what is wrong with a single object: its name, its size, what stands in its
-#: place. Anything else may pass.
+#: Errors that a person has to mend; calls that the file system lacks; errors of a single object (its name,
+#: its size, something in its place). Any other error may pass.
 _REFUSALS = frozenset({errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 _LACKS = frozenset({*NO_SUCH_CALL, errno.EXDEV, errno.EBADF, errno.EMLINK}) - {errno.EINVAL}
 _OF_ONE = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EFBIG, errno.ELOOP, errno.EISDIR})
@@ -28,15 +28,15 @@ _REMARKS = {
 
 
 class DirectoryStore:
-    """Objects as files below ``root``. An object is there as a whole or not at all, also after a crash."""
+    """Objects as files below ``root``. An object is complete or does not exist, also after a crash."""
 
     def __init__(self, root: str, files: ArchiveFiles | None = None) -> None:
-        """``files``: the file system, where it is not the real one."""
+        """``files`` is the file system; by default the real one."""
         self._root = root
         self._files = files or ArchiveFiles()
-        # The directories that are known to be there and on the disk.
+        # Directories that are known to exist and to be on the disk.
         self._made: set[str] = set()
-        # What its file system is known by, and whether anything was stored there.
+        # A name for the file system of ``root``, and whether anything was stored there.
         self._place = ""
         self._used = False
 
@@ -44,7 +44,7 @@ class DirectoryStore:
         return f"the directory {self._root}"
 
     def prepare(self) -> str:
-        """Try out what an object needs, on a file that is removed again."""
+        """Try out everything that storing an object needs, with a file that is removed again."""
         try:
             self._stay()
             self._make(self._root)
@@ -62,8 +62,8 @@ class DirectoryStore:
         return "; ".join([*([kind] if kind else []), *found])
 
     def _stay(self) -> None:
-        """Raises StoreError unless the directory is on the file system on which it was at first. Without that
-        the archive would be begun anew on the disk below."""
+        """Raise StoreError if the directory is now on another file system than at first. Objects would
+        otherwise be stored on the disk below an unmounted file system."""
         self._be_mounted()
         before, now = self._place, self._files.place(self._root)
         if not before or (not self._used and now.startswith(before)):
@@ -78,7 +78,7 @@ class DirectoryStore:
         raise self._elsewhere(text, f"mount {before} again; to go on without it, restart chatlog")
 
     def _be_mounted(self) -> None:
-        """Raises StoreError if the file system that is to hold the archive is known not to be mounted."""
+        """Raise StoreError if /etc/fstab lists the archive's file system and it is not mounted."""
         away = self._files.unmounted(self._root)
         if away:
             text = f"{away}, to which {self._root} belongs, is in /etc/fstab and is not mounted"
@@ -104,7 +104,7 @@ class DirectoryStore:
             except FileExistsError:
                 pass
             else:
-                raise self._unfit("a file that is there is replaced by another")
+                raise self._unfit("an existing file is replaced by another")
             with open(other, "rb") as file:
                 if file.read() != b"chatlog":
                     raise self._unfit("what is read is not what was written")
@@ -125,7 +125,7 @@ class DirectoryStore:
         )
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
-        # A file has no attributes; all they say is in the manifest as well.
+        # The attributes are not kept: a file has none, and the manifest has them all.
         path = self._path(key)
         directory, name = os.path.split(path)
         unfinished = os.path.join(directory, f"{_UNFINISHED}{os.getpid()}-{name}")
@@ -159,7 +159,7 @@ class DirectoryStore:
             self._files.close(fd)
 
     def _make(self, directory: str) -> None:
-        """Make a directory and what leads to it, each on the disk before it is used."""
+        """Create a directory and those above it; each is on the disk before it is used."""
         if directory in self._made:
             return
         above = os.path.dirname(os.path.abspath(directory))
@@ -174,7 +174,7 @@ class DirectoryStore:
             try:
                 os.mkdir(directory)
             except OSError:
-                # Of one that is there, file systems say more than that it is there.
+                # For an existing directory, file systems raise other errors than FileExistsError too.
                 if not os.path.isdir(directory):
                     raise
         self._files.sync_directory(above)
@@ -185,7 +185,7 @@ class DirectoryStore:
     def head(self, key: str) -> Head | None:
         path = self._path(key)
         try:
-            # There is no ETag that the file system would keep; the bytes themselves are looked at.
+            # A file has no ETag, so the bytes are read.
             digest = hashlib.md5(usedforsecurity=False)
             size = 0
             with open(path, "rb") as file:
@@ -210,7 +210,7 @@ class DirectoryStore:
 
     def list(self, prefix: str = "") -> Iterator[Head]:
         self._be_mounted()
-        # Only directories that can hold such keys are looked at.
+        # Only directories that can contain such keys are listed.
         top = os.path.join(self._root, os.path.dirname(prefix))
         try:
             yield from (head for head in self._below(top) if head.key.startswith(prefix))
@@ -229,7 +229,7 @@ class DirectoryStore:
                 key = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
                 with suppress(FileNotFoundError):
                     status = entry.stat()
-                    # Some file systems keep no times.
+                    # Some file systems keep no times of files.
                     yield Head(key, status.st_size, "", status.st_mtime if status.st_mtime > 0 else None)
 
     def folders(self, prefix: str = "") -> Iterator[str]:
@@ -257,7 +257,7 @@ class DirectoryStore:
 
 
 def _key_order(entry: os.DirEntry[str]) -> str:
-    """Keys are compared as wholes, in which a directory's name is followed by a slash."""
+    """A sort key: keys are compared as a whole, and in a key a directory's name is followed by a slash."""
     return entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
 
 

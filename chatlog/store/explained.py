@@ -1,4 +1,4 @@
-"""Errors of the object-store library in the words of the store, without anything secret."""
+"""Turns errors of the object-store library into StoreErrors with the store's own text, without secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<html|<head|<body|
 _CAUSE = re.compile(r'message: "([^"]{1,200})"')
 _FAILED = re.compile(r"HTTP error: (.{1,200})\s*$")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)")
-#: Where Amazon's machines and containers are asked for their credentials, when there are no others.
+#: Amazon's metadata services, which the library asks for credentials when it has no others.
 _ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
 _FLAW = re.compile(r"InvalidCertificate\(\s*(\w{1,60})")
 _AUTHORITY = "name the file with its authority in SSL_CERT_FILE, or look at this machine's clock"
@@ -31,9 +31,9 @@ _IN_FRONT = "what is in front of the store, a proxy or a firewall, refuses this;
 _NO_CREDENTIALS = (
     "there are no credentials in the configuration or the environment, nor has the machine a role"
 )
-#: Characters that a secret has at least; no store gives shorter keys.
+#: The fewest characters of a secret; no store issues shorter keys.
 _SHORTEST_SECRET = 4
-#: What a signed request and its answers may show of the credentials.
+#: Parts of signed requests and their answers that show credentials.
 _SECRETS = re.compile(
     r"(?i)(Signature=|Credential=|X-Amz-Signature=|X-Amz-Security-Token=|Authorization:? ?|sig=|"
     r"<AWSAccessKeyId>|<SignatureProvided>|<StringToSign>|<CanonicalRequest>)[^\s<&,\"]*"
@@ -41,11 +41,11 @@ _SECRETS = re.compile(
 
 
 def explained(error: Exception, secrets: tuple[str, ...] = ()) -> StoreError:
-    """One of the library's errors as what it means, without these secrets."""
+    """The StoreError that an error of the library means, without ``secrets`` in its text."""
     text = str(error)
-    # Before anything is cut, so that nothing is left of them.
+    # Before the text is cut, so that no part of a secret remains.
     for secret in secrets:
-        # A key of a letter or two is a slip, and taking its letters out would leave nothing to understand.
+        # A key of one or two letters is a mistake; replacing its letters would make the text unreadable.
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
     head, _, debug = text.partition("\n\nDebug source:")
@@ -62,7 +62,7 @@ def _answered(error: Exception, number: int, reason: str, body: str) -> StoreErr
     answer = answer_of(number, code, said)
     kind = answer.kind
     if kind == TRANSIENT and number == 409 and not code and isinstance(error, AlreadyExistsError):
-        # The library asked for an object that is new, and was told of a conflict without any reason.
+        # The library asked for a new object, and the store answered with a conflict without a reason.
         kind = EXISTS
     remedy = answer.remedy
     if number == 403 and kind == REFUSED and not code and is_page(body):
@@ -81,12 +81,12 @@ def body_of(error: Exception) -> str:
 
 
 def is_page(body: str) -> bool:
-    """Whether this is the beginning of a web page."""
+    """Whether the text begins like a web page."""
     return _PAGE.match(body) is not None
 
 
 def _read(body: str) -> tuple[str, str]:
-    """Code and words of an answer: XML mostly, JSON from some, and pages from what is in between."""
+    """The code and the text of an answer: mostly XML, JSON from some stores, web pages from proxies."""
     code, message = _CODE.search(body), _MESSAGE.search(body)
     if code or message:
         return (code[1] if code else ""), (message[1].strip() if message else "")
@@ -113,7 +113,7 @@ def _from_json(found: dict[str, object]) -> tuple[str, str]:
 
 
 def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
-    """What failed before there was an answer, or what the library says without one."""
+    """The error of a request that got no answer, or of an answer that the library does not show."""
     if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
         return StoreError(clean(head), REFUSED, "permission")
     if "redirect without LOCATION" in head or "following redirect" in head:
@@ -147,5 +147,5 @@ def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
 
 
 def clean(text: str) -> str:
-    """Fit for a log: one line, bounded, without what a signature is made of."""
+    """The text as one bounded line for a log, without signatures."""
     return printable(_SECRETS.sub(r"\1***", " ".join(text.split())), 300)

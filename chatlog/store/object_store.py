@@ -1,6 +1,6 @@
-"""S3 and its compatibles, Google Cloud Storage and Azure, through obstore.
+"""S3 and compatible stores, Google Cloud Storage and Azure, through obstore.
 
-The library's own retries are off: how a failure is met is decided in one place, by its kind.
+The library's own retries are off: the uploader decides when a request is repeated.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from chatlog.store.proof import PROBE, SHA256, Way, prove
 from chatlog.store.requests import Clients, Requests
 from chatlog.store.store import EXISTS, MISCONFIGURED, REFUSED, UNSUPPORTED, Head, StoreError
 
-#: How a store is asked whose address is no question.
+#: The way to address a store that has only one.
 ONE_WAY = Way(Door("", False))
 _CONNECT_WITHIN = 10
-#: Seconds for a request, and bytes a second that an upload must come to at least.
+#: Seconds that a request may take, plus those of an upload at the slowest allowed bytes a second.
 _ANSWER_WITHIN = 60
 _SLOWEST = 200_000
 _LONGEST = 300
 
 
 class ObjectStore:
-    """A bucket or container, and a prefix in it."""
+    """A bucket or container, with a prefix for all keys."""
 
     def __init__(
         self, clients: Clients, name: str, ways: Sequence[Way] = (ONE_WAY,), secrets: tuple[str, ...] = ()
     ) -> None:
-        """``ways`` are those in which the bucket may be addressed; ``name`` is for people; ``secrets`` never
-        appear in an error. Keys are below the prefix of the clients, in both directions."""
+        """``ways`` are the possible ways to address the bucket, ``name`` is for people, and ``secrets`` never
+        appear in an error. Keys are relative to the prefix of the clients."""
         self._asked = Requests(clients, secrets)
         self._name = name
         self._ways = list(ways)
@@ -52,8 +52,8 @@ class ObjectStore:
         return self._name
 
     def prepare(self) -> str:
-        """See whether the store takes objects, gives them back, and refuses to replace one: not all that
-        call themselves compatible do."""
+        """Prove that the store takes objects, returns them, and refuses to replace one: not every store that
+        calls itself compatible does."""
         proof = prove(self._asked, self._ways)
         self._way, self._settled = proof.way, True
         return str(proof)
@@ -69,7 +69,7 @@ class ObjectStore:
             except StoreError as error:
                 if error.kind != UNSUPPORTED:
                     raise
-                # It could when it was asked, and has changed its mind.
+                # The store accepted this kind of request before, and does not any more.
                 unknown = unknown or error
             else:
                 self._way = replace(self._way, creates=way.creates, checksum=way.checksum)
@@ -98,7 +98,7 @@ class ObjectStore:
         self._asked.delete(self._way, key)
 
     def _settle(self) -> None:
-        """Find the address that the store knows, without storing anything."""
+        """Find the way in which the store answers, without storing anything."""
         if self._settled:
             return
         for way in self._ways:
@@ -130,8 +130,8 @@ def _client(
 
 
 def _config(endpoint: str) -> dict[str, Any]:
-    """What every S3 is opened with. The library takes what is left out from the environment, where an
-    endpoint of S3's own goes before any other and an empty one ends in a panic; so nothing is left out."""
+    """The settings of every S3 client. None may be left out: the library would take it from the environment,
+    where AWS_ENDPOINT_URL_S3 takes precedence and an empty endpoint makes the library panic."""
     return {
         "aws_endpoint_url_s3": endpoint,
         "conditional_put": "etag",
@@ -141,12 +141,12 @@ def _config(endpoint: str) -> dict[str, Any]:
 
 
 def _amazon(region: str) -> str:
-    """Amazon's endpoint of a region."""
+    """Amazon's endpoint for a region."""
     return f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
 
 
 def _endpoint_from_environment() -> str:
-    """Another store than Amazon's that the environment names, ``""`` if it names none. Raises StoreError."""
+    """The endpoint that the environment names; ``""`` if it names none. Raises StoreError."""
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
         if value := os.environ.get(name, "").strip():
             if not value.startswith(("https://", "http://")):
@@ -158,8 +158,8 @@ def _endpoint_from_environment() -> str:
 
 
 def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None) -> ObjectStore:
-    """The bucket of the settings. A request may take ``longest`` seconds; None: as long as a file of
-    ``rotate_size`` needs on a slow line. Raises StoreError."""
+    """The bucket of the settings. A request may take ``longest`` seconds; with None, as long as a file of
+    ``rotate_size`` takes on a slow line. Raises StoreError."""
     endpoint = settings.endpoint or _endpoint_from_environment()
     try:
         doors = doors_of(endpoint or _amazon(settings.region), settings.bucket, _addressing(settings))
@@ -194,7 +194,7 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
 def _opened(
     make: Clients, name: str, ways: Sequence[Way], secrets: Sequence[str], called: str
 ) -> ObjectStore:
-    """A store with its clients, each made once. Raises StoreError for what can never work."""
+    """A store whose clients are created once each. Raises StoreError if the settings can never work."""
     made: dict[tuple[Door, bool], Any] = {}
 
     def client(way: Way, headers: Mapping[str, str]) -> Any:
@@ -214,7 +214,7 @@ def _opened(
 
 
 def _addressing(settings: S3Settings) -> str:
-    """The settings' way to address the bucket, or else that of the environment."""
+    """How the bucket is addressed: as the settings say, or else the environment."""
     said = os.environ.get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "").strip().lower()
     if settings.addressing == AUTO and said:
         return VIRTUAL if said in ("1", "true", "on", "yes", "y") else PATH
@@ -222,8 +222,8 @@ def _addressing(settings: S3Settings) -> str:
 
 
 def _credentials(keys: dict[str, str]) -> dict[str, Any]:
-    """How the library gets to know the keys of the settings. A session token of the environment would go
-    along with them, and it belongs to the environment's key alone."""
+    """The client arguments for the keys of the settings. The library would add a session token from the
+    environment, which belongs to the environment's key only; a credential provider prevents that."""
     other = keys.get("access_key_id") != os.environ.get("AWS_ACCESS_KEY_ID")
     if len(keys) < 2 or not other or not os.environ.get("AWS_SESSION_TOKEN"):
         return dict(keys)
@@ -231,7 +231,8 @@ def _credentials(keys: dict[str, str]) -> dict[str, Any]:
 
 
 def open_url(url: str, rotate_size: int) -> ObjectStore:
-    """The bucket or container of an address; its path is the prefix of all keys. Raises StoreError."""
+    """The bucket or container of an address; the address's path is the prefix of all keys. Raises
+    StoreError."""
     parts = urlsplit(url)
     if parts.scheme == "s3":
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

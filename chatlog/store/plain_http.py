@@ -1,4 +1,4 @@
-"""A request of the standard library's client, for answers of a store that the object-store library hides."""
+"""Plain HTTP requests, for answers of a store that the object-store library hides."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _WORD = re.compile(r"[a-z0-9-]{2,40}\Z")
 
 
 class Elsewhere(NamedTuple):
-    """Where a store says that a bucket is: host, region and scheme, ``""`` what it does not say. ``path`` is
-    False if it sends whoever asks for an object to something else."""
+    """Where a bucket is, according to the store: host, region and scheme, each ``""`` if not said. ``path``
+    is False if the redirect leads to something other than the object."""
 
     host: str
     region: str
@@ -32,11 +32,11 @@ class Elsewhere(NamedTuple):
 
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *args: Any) -> None:
-        """Follow none."""
+        """Follow no redirect."""
 
 
 def elsewhere(url: str) -> Elsewhere:
-    """What a store that answers ``url`` with a redirect tells of the right place. Raises nothing."""
+    """The right place of a bucket, from the store's redirect of ``url``. Raises nothing."""
     try:
         with build_opener(_NoRedirect).open(Request(url), timeout=_WITHIN):
             return Elsewhere("", "")
@@ -56,14 +56,14 @@ def elsewhere(url: str) -> Elsewhere:
         return Elsewhere("", region)
     if not headers.get("Location"):
         return Elsewhere("", region)
-    # Where the bucket goes from the path into the host, the rest of the path stays.
+    # If the bucket moves from the path into the host name, the rest of the path stays the same.
     same = urlsplit(url).path.endswith(target.path) and len(target.path) > 1
     fits = _HOST.match(target.netloc) is not None and target.scheme in ("http", "https")
     return Elsewhere(target.netloc if fits and same else "", region, target.scheme if fits else "", same)
 
 
 def fetched(url: str) -> Iterator[bytes]:
-    """The bytes at an address, whatever the headers say of them. Raises StoreError."""
+    """The bytes at an address, whatever its headers say. Raises StoreError."""
     try:
         with build_opener(_NoRedirect).open(Request(url), timeout=_WITHIN) as answer:
             while chunk := answer.read(_CHUNK):

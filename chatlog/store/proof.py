@@ -1,8 +1,8 @@
-"""What a store can do, found out with an object that is stored, stored again, read, looked at, listed and
-deleted, before anything else is stored.
+"""Finds out what a store can do, with a probe object that is stored, stored again, read, listed and deleted
+before anything else is stored.
 
-Not all that call themselves compatible know a conditional create or a checksum, not all take the bucket in
-the path, and not everything that answers is a store.
+Not every store that calls itself compatible knows conditional creates or checksums, not every one takes the
+bucket in the path, and not every server that answers is a store.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from chatlog.store.store import (
     StoreError,
 )
 
-#: A key, below the prefix, by which is found out what the store can do. Removed again.
+#: The key of the probe object, below the prefix.
 PROBE = "chatlog-probe"
 _DATA = b"chatlog"
 _GZIP = b"\x1f\x8b"
-#: How often a probe that another recorder has removed is stored again.
+#: How often a probe is stored again after another recorder has deleted it.
 _TRIES = 3
-#: How the bytes of an object are vouched for on their way.
+#: The checksums that may be sent with an object.
 SHA256, MD5, NONE = "sha256", "md5", ""
 _ENDS_WITH_BUCKET = (
     "s3.endpoint has the bucket in it already; give https:// and the store's host alone, without the bucket"
@@ -43,8 +43,9 @@ _ENDS_WITH_BUCKET = (
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a store is asked: where, with which checksum, whether a create is conditional, and whether HEAD
-    says what is there. ``bucket`` is its name, ``""`` where that is no question."""
+    """How a store is asked. ``door`` is its address, ``bucket`` the bucket's name (``""`` if the address
+    needs none), ``checksum`` what is sent with an object. ``creates``: a put fails if the object exists.
+    ``heads``: HEAD shows an object's metadata."""
 
     door: Door
     bucket: str = ""
@@ -53,7 +54,7 @@ class Way:
     heads: bool = True
 
     def weaker(self) -> Iterator[Way]:
-        """This way, and what may be left for a store that does not know everything."""
+        """This way, then ways that need less of the store."""
         for checksum in dict.fromkeys((self.checksum, NONE, MD5 if self.checksum else NONE)):
             yield replace(self, checksum=checksum)
             if self.creates:
@@ -61,27 +62,27 @@ class Way:
 
 
 class Asked(Protocol):
-    """A store that is asked in a given way. Every method may raise StoreError."""
+    """The requests that a proof makes: see ``Requests``. Every method may raise StoreError."""
 
     def put(self, way: Way, key: str, data: bytes) -> None:
         """Store an object."""
 
     def read(self, way: Way, key: str) -> Iterator[bytes]:
-        """Its bytes."""
+        """The bytes of an object."""
 
     def size(self, way: Way, key: str) -> int | None:
-        """How large the object is, by HEAD alone; None if there is none."""
+        """The bytes of the object, by HEAD alone; None if there is none."""
 
     def lists(self, way: Way, key: str) -> bool:
-        """Whether the key is in a list that begins with it."""
+        """Whether a list that begins at the key contains it."""
 
     def delete(self, way: Way, key: str) -> None:
-        """Remove it."""
+        """Delete the object, if there is one."""
 
 
 @dataclass(slots=True)
 class Proof:
-    """The way that was found, and what was found wanting."""
+    """The way that works, and in words what the store lacks."""
 
     way: Way
     wanting: list[str]
@@ -95,15 +96,15 @@ class Proof:
 
 
 def prove(asked: Asked, ways: list[Way]) -> Proof:
-    """The first of these ways in which the store does what it is asked, or in a weaker form of it. Raises
-    StoreError with what is most telling."""
+    """The first of ``ways`` that works, or a weaker form of it. If none does, raises the StoreError that
+    explains most."""
     worst: StoreError | None = None
     for way in ways:
         try:
             return _prove(asked, way)
         except StoreError as error:
             unreachable = error.of_all and error.code in ("name lookup", "connect", "certificate")
-            # A name that is another server's may be right with the bucket in it.
+            # A host name may fail alone and be right with the bucket in it.
             elsewhere = unreachable or error.code.startswith("421")
             if error.kind == CLOCK or (error.kind == TRANSIENT and not elsewhere):
                 raise
@@ -123,7 +124,8 @@ def _prove(asked: Asked, way: Way) -> Proof:
         except StoreError as error:
             if key != PROBE or not _is_kept(asked, way, error):
                 raise
-            # One of ours that nobody may delete or replace. Another name tells what may be stored.
+            # An earlier probe of ours, which may not be deleted or replaced. Another key shows what may be
+            # stored.
             key = _another()
             continue
         never_new = never_new and was_there
@@ -131,7 +133,7 @@ def _prove(asked: Asked, way: Way) -> Proof:
         if data == _DATA:
             return _rest(asked, found, key)
         if data is not None and was_there and not is_page(data.decode("utf-8", "replace")):
-            # Somebody else's object. Another name is as good.
+            # The object is not a probe. Use another key.
             key = _another()
         elif data is not None:
             with suppress(StoreError):
@@ -153,9 +155,9 @@ def _prove(asked: Asked, way: Way) -> Proof:
                 True,
             )
     if way.creates and never_new:
-        # Perhaps what is not there is said to be there.
+        # Perhaps the store says that objects exist which do not.
         return _prove(asked, replace(way, creates=False))
-    raise StoreError(f"{key} was taken, and is not there", TRANSIENT, "not stored", of_all=True)
+    raise StoreError(f"{key} was accepted, and is not there", TRANSIENT, "not stored", of_all=True)
 
 
 def _another() -> str:
@@ -163,14 +165,15 @@ def _another() -> str:
 
 
 def _is_kept(asked: Asked, way: Way, error: StoreError) -> bool:
-    """Whether a probe that was refused is there already."""
+    """Whether a refused probe is in the store already."""
     with suppress(StoreError):
         return error.kind in (REFUSED, OBJECT) and not error.of_all and _read(asked, way, PROBE) == _DATA
     return False
 
 
 def _stored(asked: Asked, way: Way, key: str) -> tuple[Way, bool]:
-    """Store the probe, by the first form of this way that is understood. True if it was there before."""
+    """Store the probe in the first form of ``way`` that the store accepts. Returns the form, and whether the
+    probe was there before."""
     first: StoreError | None = None
     for form in way.weaker():
         try:
@@ -189,8 +192,8 @@ def _stored(asked: Asked, way: Way, key: str) -> tuple[Way, bool]:
 
 
 def _may_be_the_form(error: StoreError) -> bool:
-    """Whether the same may be taken when it is asked in another form. Some stores, and what is in front of
-    them, take a checksum that is right for one that is wrong."""
+    """Whether another form of the request may succeed. Some stores and proxies call a right checksum
+    wrong."""
     if error.kind == UNSUPPORTED or "BadDigest" in error.code or "Mismatch" in error.code:
         return True
     odd = error.code.startswith(("400", "404", "405", "411")) or "SignatureDoesNotMatch" in error.code
@@ -198,19 +201,19 @@ def _may_be_the_form(error: StoreError) -> bool:
 
 
 def _refuses_again(asked: Asked, way: Way, key: str) -> bool:
-    """Whether a conditional create of what is there fails, as it must."""
+    """Whether a conditional create of an existing object fails, as it must."""
     try:
         asked.put(way, key, _DATA)
     except StoreError as error:
         if error.of_all or error.kind not in (EXISTS, UNSUPPORTED, REFUSED, OBJECT):
             raise
-        # The first was taken: whatever the words, what is refused is to replace it.
+        # The first put succeeded, so the store refuses to replace the object, whatever its words are.
         return error.kind != UNSUPPORTED
     return False
 
 
 def _read(asked: Asked, way: Way, key: str) -> bytes | None:
-    """What there is under the key, no more than is needed to know it; None if nothing is."""
+    """The beginning of the object, enough to recognise a probe; None if there is no object."""
     data = b""
     try:
         for chunk in asked.read(way, key):
@@ -225,7 +228,7 @@ def _read(asked: Asked, way: Way, key: str) -> bytes | None:
 
 
 def _rest(asked: Asked, way: Way, key: str) -> Proof:
-    """Look at the probe, list and delete it; none of which a recorder cannot do without."""
+    """Try HEAD, list and delete with the probe. A recorder can do without each of them."""
     wanting = []
     if not _heads(asked, way, key):
         way = replace(way, heads=False)
@@ -252,13 +255,13 @@ def _heads(asked: Asked, way: Way, key: str) -> bool:
 
 
 def _lists(asked: Asked, way: Way, key: str) -> bool:
-    """False if the list proves that the keys of this way are others."""
+    """False if the list proves that objects get other keys in this way."""
     try:
         listed = asked.lists(way, key)
     except StoreError as error:
-        # A list of what is no bucket finds no such key. Whoever may not list may well store.
+        # A list of a missing bucket fails with these. Credentials that may not list may still store.
         return way.door.sure and error.kind != MISSING and "NoSuchBucket" not in error.code
-    # A list may come late, but not where the way was guessed.
+    # A list may lag behind, which is accepted unless the address was guessed.
     return listed or way.door.sure
 
 

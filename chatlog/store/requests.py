@@ -1,4 +1,4 @@
-"""Single requests to an object store in a given way, through obstore, and what becomes of odd answers."""
+"""Single requests to an object store, in a given way, through obstore. Odd answers are handled here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, TRANSIENT, Head,
 
 _CHUNK = 4 << 20
 _ERRORS = (BaseError, OSError, ValueError)
-#: What the library says of an answer that lacks a header which it wants.
+#: Errors of the library for an answer without a header that it needs.
 _ODD_HEADERS = (
     "Header missing from response",
     "Invalid last modified",
@@ -32,28 +32,28 @@ _ODD_HEADERS = (
 )
 _BUCKET = "create the bucket, or correct its name, the endpoint or s3.addressing"
 _SIGNED_FOR = timedelta(minutes=10)
-#: Seconds for which what answered as a store is taken for one.
+#: Seconds for which a server that answered like a store is believed to be one.
 _BELIEVED_FOR = 60.0
-#: What pages are called; no object of ours is.
+#: Suffixes of web pages; no object of ours has one.
 _PAGES = (".html", ".htm")
 
 
-#: Makes the client for a way. With further headers for every request it is a new one.
+#: Returns the client for a way. With extra headers for every request it creates a new client.
 Clients = Callable[[Way, Mapping[str, str]], Any]
 
 
 class Requests:
-    """Requests to one store. Every method may raise StoreError, without these ``secrets`` in it."""
+    """Requests to one store. Every method may raise StoreError, whose text never contains ``secrets``."""
 
     def __init__(self, clients: Clients, secrets: tuple[str, ...] = ()) -> None:
         self._clients = clients
         self._secrets = tuple(secret for secret in secrets if secret)
-        # Until when what answers is taken for a store; whether it has ever listed anything.
+        # Until when the server is believed to be a store, and whether it has ever listed an object.
         self._believed = float("-inf")
         self._has_listed = False
 
     def put(self, way: Way, key: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
-        """Store an object; EXISTS if there is one, and the way knows that."""
+        """Store an object. The error's kind is EXISTS if there is one already and ``way.creates`` is set."""
         mode: Any = "create" if way.creates else "overwrite"
         headers = {}
         if way.checksum == MD5:
@@ -63,17 +63,17 @@ class Requests:
         try:
             obstore.put(client, key, data, attributes=dict(attributes or {}), mode=mode, use_multipart=False)
         except _ERRORS as error:
-            # Without an ETag in the answer the library gives up, though all may be well: head tells.
+            # The library fails if the answer has no ETag, though the object may be stored: head() shows it.
             if "MissingEtag" not in str(error):
-                told = self._error(error)
-                if told.kind == MISSING:
-                    # Nothing can be missing where something new is put.
-                    told.kind = MISCONFIGURED
-                    told.remedy = told.remedy or _BUCKET
-                if told.kind == TRANSIENT and told.code.startswith("409") and self._is_there(way, key):
-                    # A conflict in words of the store's own, with the object that is there already.
-                    told.kind = EXISTS
-                raise self._with_address(told, client, way, key) from None
+                failure = self._error(error)
+                if failure.kind == MISSING:
+                    # The object is new: only the bucket can be missing.
+                    failure.kind = MISCONFIGURED
+                    failure.remedy = failure.remedy or _BUCKET
+                if failure.kind == TRANSIENT and failure.code.startswith("409") and self._is_there(way, key):
+                    # A conflict with the existing object, in the store's own words.
+                    failure.kind = EXISTS
+                raise self._with_address(failure, client, way, key) from None
 
     def _is_there(self, way: Way, key: str) -> bool:
         with suppress(StoreError):
@@ -81,7 +81,7 @@ class Requests:
         return False
 
     def _with_address(self, error: StoreError, client: Any, way: Way, key: str) -> StoreError:
-        """The same, with the right address of a bucket that is elsewhere, if the store tells."""
+        """The same error with the right address of the bucket, if the store says that it is elsewhere."""
         if error.code != "redirect" and not error.code.startswith(("301", "302", "307", "308")):
             return error
         try:
@@ -110,15 +110,14 @@ class Requests:
         return address
 
     def head(self, way: Way, key: str) -> Head | None:
-        """What is stored under the key; None if nothing is. A store that does not tell is asked for the
-        object itself."""
+        """The metadata of the object; None if there is none. If HEAD does not give it, the object is read."""
         client = self._clients(way, {})
         if way.heads:
             try:
                 meta = obstore.head(client, key)
                 if not meta["e_tag"] and meta["last_modified"].timestamp() <= 0:
-                    # No store says so little of an object.
-                    self._look(key, obstore.get(client, key))
+                    # No store says so little about an object.
+                    self._refuse_page(key, obstore.get(client, key))
                 return _head_of(key, meta)
             except FileNotFoundError as error:
                 self._nothing(error)
@@ -128,22 +127,22 @@ class Requests:
                     raise self._error(error) from None
         try:
             got = obstore.get(client, key)
-            self._look(key, got)
+            self._refuse_page(key, got)
             return _head_of(key, got.meta)
         except FileNotFoundError as error:
             self._nothing(error)
             return None
         except PermissionDeniedError as error:
-            told = self._error(error)
-            text = f"{told}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
-            raise StoreError(text, told.kind, told.code, told.remedy, told.of_all) from None
+            refusal = self._error(error)
+            text = f"{refusal}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
+            raise StoreError(text, refusal.kind, refusal.code, refusal.remedy, refusal.of_all) from None
         except _ERRORS as error:
             if not _is_odd(error):
                 raise self._error(error) from None
         return self._measured(client, key)
 
     def size(self, way: Way, key: str) -> int | None:
-        """How large the object is, by HEAD alone; None if there is none."""
+        """The bytes of the object, by HEAD alone; None if there is none."""
         try:
             return int(obstore.head(self._clients(way, {}), key)["size"])
         except FileNotFoundError:
@@ -152,18 +151,18 @@ class Requests:
             raise self._error(error) from None
 
     @staticmethod
-    def _look(key: str, got: Any) -> None:
-        """Raise if a page came in place of an object."""
+    def _refuse_page(key: str, got: Any) -> None:
+        """Raise StoreError if the answer is a web page and no object."""
         if str(got.attributes.get("Content-Type", "")).startswith("text/html"):
             _check(key, bytes(next(iter(got.stream(min_chunk_size=1)), b"")))
 
     def _nothing(self, error: Exception) -> None:
-        """Raise if it is the bucket that is not there."""
+        """Raise StoreError if the bucket itself is missing."""
         if _is_bucket_missing(error):
             raise self._error(error) from None
 
     def _measured(self, client: Any, key: str) -> Head | None:
-        """What is known of an object by reading it."""
+        """The metadata of an object, computed by reading it."""
         digest, size = hashlib.md5(usedforsecurity=False), 0
         try:
             for chunk in self._fetched(client, key):
@@ -183,7 +182,7 @@ class Requests:
         return fetched(url)
 
     def read(self, way: Way, key: str) -> Iterator[bytes]:
-        """An object's bytes."""
+        """The bytes of an object."""
         first = True
         for chunk in self._read(way, key):
             if first:
@@ -211,7 +210,8 @@ class Requests:
 
     def list(self, way: Way, prefix: str = "") -> Iterator[Head]:
         """All objects whose keys begin with ``prefix``, in the order of their keys."""
-        # The library lists whole path segments only; at the top of a bucket there may be very many.
+        # The library lists whole path segments only. At the top of a bucket there may be very many keys, so
+        # the listing starts just before the prefix.
         folder = prefix.rpartition("/")[0]
         after = prefix[:-1] if way.bucket and not folder else ""
         anything = False
@@ -231,7 +231,7 @@ class Requests:
             self._believe(way)
 
     def folders(self, way: Way, prefix: str = "") -> Iterator[str]:
-        """The names of the folders right below ``prefix``, which is ``""`` or ends with a slash."""
+        """The names of the folders directly below ``prefix``, which is ``""`` or ends with a slash."""
         try:
             listed = obstore.list_with_delimiter(self._clients(way, {}), prefix.rstrip("/") or None)
         except _ERRORS as error:
@@ -242,15 +242,16 @@ class Requests:
             yield str(folder).rstrip("/").rpartition("/")[2]
 
     def _believe(self, way: Way) -> None:
-        """Raise if what answered an empty list is no store: any document will do for one. A store has nothing
-        under a key that nobody uses, and does not say so with a page."""
+        """Raise StoreError if the server that answered with an empty list is not a store: the library takes
+        many documents for an empty list. A store has no object under a random key, and does not say so with
+        a web page."""
         if time.monotonic() < self._believed:
             return
         key = f"{PROBE}-{secrets.token_hex(8)}"
         try:
             obstore.get(self._clients(way, {}), key)
         except _ERRORS as error:
-            # What else goes wrong is no proof, and a proxy may put its pages in the place of errors.
+            # Other errors prove nothing, and a proxy may replace a store's errors by its own pages.
             if is_page(body_of(error)) and not self._has_listed:
                 raise _no_store("nothing is listed, and what it says of an object is a web page") from None
         else:
@@ -258,7 +259,7 @@ class Requests:
         self._believed = time.monotonic() + _BELIEVED_FOR
 
     def lists(self, way: Way, key: str) -> bool:
-        """Whether the key is in a list that begins with it."""
+        """Whether a list that begins at the key contains it."""
         try:
             for batch in obstore.list(self._clients(way, {}), offset=key[:-1]):
                 return any(meta["path"] == key for meta in batch)
@@ -267,7 +268,7 @@ class Requests:
         return False
 
     def delete(self, way: Way, key: str) -> None:
-        """Remove an object; fine if there is none."""
+        """Delete the object, if there is one."""
         try:
             with suppress(FileNotFoundError):
                 obstore.delete(self._clients(way, {}), key)
@@ -279,13 +280,13 @@ class Requests:
 
 
 def _check(key: str, first: bytes) -> None:
-    """Raise if an object begins as a web page does, and is not called one."""
+    """Raise StoreError if an object begins like a web page and its key is not that of one."""
     if is_page(first[:1000].decode("utf-8", "replace")) and not key.endswith(_PAGES):
         raise _no_store(f"{key} was asked for, and a web page came")
 
 
 def _no_store(text: str) -> StoreError:
-    """What is said of a place that answers and is no store."""
+    """The error for a server that answers and is not a store."""
     words = f"what answers there is not an object store: {text}"
     return StoreError(words, MISCONFIGURED, "no object store", NO_STORE, True)
 
@@ -296,7 +297,7 @@ def _head_of(key: str, meta: Mapping[str, Any]) -> Head:
 
 def _listed(meta: Mapping[str, Any]) -> Head:
     stored = meta["last_modified"].timestamp()
-    # What the library gives for a time that was not told.
+    # The library gives the epoch if the store gave no time.
     return Head(str(meta["path"]), int(meta["size"]), _bare(meta), stored if stored > 0 else None)
 
 
@@ -305,7 +306,7 @@ def _bare(meta: Mapping[str, Any]) -> str:
 
 
 def _is_odd(error: Exception) -> bool:
-    """Whether the answer was well, but for a header that the library wants."""
+    """Whether the answer was fine except for a header that the library needs."""
     return any(words in str(error) for words in _ODD_HEADERS)
 
 

@@ -1,4 +1,4 @@
-"""Where objects go: a thin seam over an object store, and the errors that everything above it knows.
+"""The interface of an object store, and its errors.
 
 All calls block and are made from threads.
 """
@@ -9,26 +9,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-#: What went wrong, and with it what is done about it. It may pass, and is tried again soon. The store
-#: refuses: one object, or everybody until somebody mends it; or it is not the store, or not asked as it has
-#: to be, and the settings are wrong. A clock is wrong. What is stored is not what was sent. The key is taken,
-#: or nothing is there. The store does not know what it is asked, and is asked in another way.
+# The kinds of errors. The kind decides what the caller does.
+#: The error may pass; the request is tried again soon.
 TRANSIENT = "transient"
+#: The store refuses this object.
 OBJECT = "object"
+#: The store refuses every request until a person changes something.
 REFUSED = "refused"
+#: The settings are wrong: what answers is not the store, or it is addressed in the wrong way.
 MISCONFIGURED = "misconfigured"
+#: The clock of this machine or of the store is wrong.
 CLOCK = "clock"
+#: The stored bytes are not those that were sent.
 CORRUPT = "corrupt"
+#: An object with this key exists.
 EXISTS = "exists"
+#: The store does not know this kind of request; it is asked in another way.
 UNSUPPORTED = "unsupported"
+#: No object with this key exists.
 MISSING = "missing"
 
 
 class StoreError(Exception):
-    """A store did not do what it was asked. ``kind`` is one of the words above, ``code`` names the cause in a
-    word or two, and the text is the store's own, without anything secret. ``remedy`` says what to do about
-    it, ``""`` if nobody can know. ``of_all``: no other object would fare better; where that is open, another
-    object decides. ``size``: bytes of the object that was refused, 0 if none was."""
+    """A request to a store failed. The text is the store's own, without secrets.
+
+    ``kind`` is one of the words above; ``code`` names the cause in one or two words; ``remedy`` says what to
+    do, ``""`` if unknown. ``of_all``: the same request would fail for any other object; False if that is
+    unknown. ``size``: bytes of the object that was refused, 0 if none was.
+    """
 
     def __init__(
         self, text: str, kind: str = TRANSIENT, code: str = "", remedy: str = "", of_all: bool = False
@@ -43,8 +51,8 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a store says of an object without sending it. ``etag`` is bare, ``""`` if there is none.
-    ``stored`` is when that was, in seconds since the epoch by the store's clock; None where nobody knows."""
+    """The metadata of an object. ``etag`` is without quotes, ``""`` if there is none. ``stored`` is the time
+    of the upload, in seconds since the epoch by the store's clock; None if unknown."""
 
     key: str
     size: int
@@ -56,27 +64,27 @@ class Store(Protocol):
     """An object store. Every method may raise StoreError."""
 
     def describe(self) -> str:
-        """What people would call it; nothing secret."""
+        """A name of the store for people, without secrets."""
 
     def prepare(self) -> str:
-        """Find out whether the store takes objects, and how; that in a few words for people, ``""`` if there
-        is nothing to say. To be called before the first put."""
+        """Find out whether and how objects can be stored. Call this before the first put. Returns how, in a
+        few words for people; ``""`` if there is nothing to say."""
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
-        """Store ``data`` as a whole under a key that is not taken. An answer is no proof: see ``head``.
-        Raises StoreError with EXISTS for a key that is taken."""
+        """Store ``data`` under a new key. Success is no proof that it is stored: check with ``head``. Raises
+        StoreError; its kind is EXISTS if the key is taken."""
 
     def head(self, key: str) -> Head | None:
-        """What is stored under the key; None if nothing is."""
+        """The metadata of the object; None if there is none."""
 
     def read(self, key: str) -> Iterator[bytes]:
-        """The object's bytes. MISSING if there is none."""
+        """The bytes of the object. Raises StoreError; its kind is MISSING if there is no object."""
 
     def list(self, prefix: str = "") -> Iterator[Head]:
         """All objects whose keys begin with ``prefix``, in the order of their keys."""
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        """The names of the folders right below ``prefix``, which is ``""`` or ends with a slash."""
+        """The names of the folders directly below ``prefix``, which is ``""`` or ends with a slash."""
 
     def delete(self, key: str) -> None:
-        """Remove the object; fine if there is none."""
+        """Delete the object, if there is one."""
