@@ -38,6 +38,7 @@ setup(
         "chatlog.spool",
         "chatlog.status",
         "chatlog.store",
+        "chatlog.timeline",
         "chatlog.twitch",
         "chatlog.uploader",
         "chatlog.verify",

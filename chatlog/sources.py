@@ -16,23 +16,23 @@ from chatlog.network.dialing import Network
 from chatlog.network.tls import CertificateAuthorityError, tls_wrapper
 from chatlog.record import SERVER_CHANNEL
 from chatlog.recorder.buffers import RoomBuffers
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Log, Room
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import twitch_pool
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every source is built with. ``on_hole(platform)`` gives what a pool reports its holes to."""
+    """What every source is built with. ``on_gap(platform)`` gives what a pool reports its holes to."""
 
     environment: Environment
     network: Network
     directory: str
     pacer: pacing.Pacer
     buffers: RoomBuffers
-    on_hole: Callable[[str], Callable[[Room, Hole], None]]
+    on_gap: Callable[[str], Callable[[Room, Gap], None]]
 
     def log(self, platform: str) -> Callable[[str], Log]:
         """The recorder's rooms of a platform, by name."""
@@ -72,7 +72,7 @@ def twitch(settings: TwitchSettings, shared: Shared) -> Source:
             environment.reactor.seconds,
             environment.wall,
         ),
-        shared.on_hole("twitch"),
+        shared.on_gap("twitch"),
         lambda factory: shared.wrap(tls(factory)),
     )
 
@@ -102,7 +102,7 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         environment,
         log_of(SERVER_CHANNEL),
         log_of,
-        shared.on_hole("kick"),
+        shared.on_gap("kick"),
         lambda factory: connect_kick(dials, factory, shared.wrap, tls),
     )
     ids = ChannelIds(

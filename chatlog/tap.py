@@ -179,7 +179,7 @@ def compose(
         (presence.flushed, gaps.flushed),
     )
     recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
-    shared = Shared(environment, network, directory, pacer, buffers, presence.on_hole)
+    shared = Shared(environment, network, directory, pacer, buffers, presence.on_gap)
     sources = Sources(pacer)
     platforms = Platforms(settings, shared, sources, (presence.watch, gaps.watch))
     for (platform, _), channel in wanted.rooms().items():

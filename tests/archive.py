@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, rfc3339
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
+from chatlog.timeline.timeline import Gap
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
 from chatlog.uploader.packing import packer
 
@@ -106,7 +106,7 @@ class Archive:
             manifests.append(self.manifest(at, at + HOUR, before, missing))
             lines = self.messages("b", at)
             if missing:
-                hole = Hole(at + 10, at + 10 + missing, "connection lost")
+                hole = Gap(at + 10, at + 10 + missing, "connection lost")
                 lines.insert(10, gap_line(encode_full, "twitch", "b", "7", hole))
             before = [self.store(at, "a", self.messages("a", at)), self.store(at, "b", lines)]
             self.objects += before

@@ -9,12 +9,12 @@ from typing import Any
 
 from chatlog.config.settings import RecorderSettings, Settings
 from chatlog.rooms.acknowledged import Acknowledged
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room
 from chatlog.status.status import Status
 from chatlog.status.vitals import Vitals
+from chatlog.timeline.timeline import Gap
 from tests.recording import HALF_PAST_TEN, Recording
 from tests.rooms.test_pool import RecordingLink
 
@@ -77,7 +77,7 @@ class Scene:
             self.links.append(link)
             return link
 
-        def closed(room: Room, hole: Hole) -> None:
+        def closed(room: Room, hole: Gap) -> None:
             self.status.closed(platform, room.name, hole)
 
         return Pool(platform, self.recording.environment, new_link, closed, Limits(90, 1000, 10.0))

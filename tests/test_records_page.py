@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.kick import facts
 from chatlog.naming import parse_name
 from chatlog.record import KEYS, TYPES, encode_full
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch import events as twitch
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded, parsed
 from chatlog.verify.record_check import check
@@ -56,7 +56,7 @@ class RecordsPageTests(SynchronousTestCase):
         for example in records:
             record = check(example.encode(), "twitch", "pixelharbor")
             self.assertEqual(encode_full(*record.values()), example.encode() + b"\n")
-        hole = Hole(1767004245.557, 1767004262.1, "connection lost")
+        hole = Gap(1767004245.557, 1767004262.1, "connection lost")
         self.assertEqual(
             gap_line(encode_full, "twitch", "pixelharbor", "594641369", hole), records[1].encode() + b"\n"
         )

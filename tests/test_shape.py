@@ -31,7 +31,7 @@ LEFT: dict[str, int] = {
     "tests/kick/test_rooms.py": 2,
     "tests/network/test_gathering.py": 1,
     "tests/recorder/test_commits.py": 2,
-    "tests/rooms/test_coverage.py": 1,
+    "tests/timeline/test_timeline.py": 1,
     "tests/rooms/test_duplicates.py": 1,
     "tests/simulation/network.py": 2,
     "tests/simulation/world.py": 4,

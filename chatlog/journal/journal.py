@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatlog.record import from_json, to_line
-from chatlog.rooms.coverage import Spans
+from chatlog.timeline.intervals import ConnectionIntervals
 
 #: From when to when.
 Span = tuple[float, float]
@@ -161,7 +161,7 @@ def _replay(past: Past, lines: list[dict[str, Any]], quiet: dict[tuple[str, str]
 def _doubt(standing: Standing, heard: dict[int, float | None], end: float) -> None:
     """Whether the connections that were quiet at the end were alive, nobody knows: what none of the others
     had since they were ``heard`` is a hole."""
-    spans = Spans()
+    spans = ConnectionIntervals()
     for start, until in standing.spans:
         spans.ended(start, until)
     quiet, present = [], []

@@ -10,14 +10,14 @@ from typing import Protocol
 
 from chatlog.journal.journal import Key
 from chatlog.recorder.room import Loss
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.seats import Room
+from chatlog.timeline.timeline import Gap
 
 
 class GapSink(Protocol):
     """Where holes and losses become gap records."""
 
-    def closed(self, platform: str, room: Room, hole: Hole) -> None:
+    def closed(self, platform: str, room: Room, hole: Gap) -> None:
         """A hole of the room has closed."""
 
     def lost(self, loss: Loss, identifier: str) -> None:

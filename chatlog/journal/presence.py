@@ -24,9 +24,9 @@ from chatlog.journal.quiet import QuietLinks
 from chatlog.journal.standings import DRIFT, RESTART, Standings, since_the_end
 from chatlog.journal.tally import RoomTime, Tally
 from chatlog.recorder.room import Loss
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room
+from chatlog.timeline.timeline import Gap
 
 #: Seconds after which a change of coverage is on the disk in every case.
 _SETTLED = 5.0
@@ -96,10 +96,10 @@ class Presence(Service):
         self._pools[pool.platform] = pool
         pool.on_added = partial(self._added, pool.platform)
 
-    def on_hole(self, platform: str) -> Callable[[Room, Hole], None]:
+    def on_gap(self, platform: str) -> Callable[[Room, Gap], None]:
         """What a pool of that platform has to call for every hole."""
 
-        def closed(room: Room, hole: Hole) -> None:
+        def closed(room: Room, hole: Gap) -> None:
             self._standings.tally.closed((platform, room.name), hole)
             self._pending_gaps.closed((platform, room.name), hole.start)
             self._due.add((platform, room.name))
@@ -118,7 +118,7 @@ class Presence(Service):
         """Count the time in which records of a room could not be kept as missing."""
         self._pending_gaps.closed((loss.platform, loss.channel), loss.first)
         self._due.add((loss.platform, loss.channel))
-        self._standings.tally.closed((loss.platform, loss.channel), Hole(loss.first, loss.last, loss.reason))
+        self._standings.tally.closed((loss.platform, loss.channel), Gap(loss.first, loss.last, loss.reason))
 
     # -- start and end -----------------------------------------------------------------------------
 
@@ -173,11 +173,11 @@ class Presence(Service):
         self._rooms[platform, room.name] = room
         standing = self._earlier.pop((platform, room.name), None)
         if standing is not None:
-            room.coverage.missing(standing.since, standing.reason)
-            room.coverage.first = standing.begun
+            room.timeline.missing(standing.since, standing.reason)
+            room.timeline.first = standing.begun
             self._due.add((platform, room.name))
             for start, end in standing.holes:
-                self.on_hole(platform)(room, Hole(start, end, "connection lost"))
+                self.on_gap(platform)(room, Gap(start, end, "connection lost"))
         elif self._before != (0.0, 0.0):
             self._period.added((platform, room.name), self._wall())
 
@@ -188,10 +188,10 @@ class Presence(Service):
         now = self._wall()
         for platform, pool in self._pools.items():
             for room in pool.rooms.values():
-                hole = room.coverage.turned(now, RESTART)
+                hole = room.timeline.turned(now, RESTART)
                 if hole is not None:
                     self._due.add((platform, room.name))
-                    self.on_hole(platform)(room, hole)
+                    self.on_gap(platform)(room, hole)
 
     # -- every flush -------------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class Presence(Service):
         lines, keys = [], []
         for key in sorted(self._due.difference(self._promised)):
             room = self._standings.room(key)
-            first = None if room is None else room.coverage.first
+            first = None if room is None else room.timeline.first
             if first is not None and first >= alive[0]:
                 keys.append(key)
                 lines.append(room_line(key, Standing(first, False, RESTART, begun=first)))
@@ -279,15 +279,15 @@ class Presence(Service):
         self._log.warn("the wall clock jumped by {drift:.1f} s", drift=drift)
         if drift > 0.0:
             for platform, room in self._standings.rooms():
-                if room.coverage.covered:
-                    self.on_hole(platform)(room, Hole(before, wall, "clock"))
+                if room.timeline.recorded:
+                    self.on_gap(platform)(room, Gap(before, wall, "clock"))
                 else:
                     # Lost as soon as the machine woke up.
-                    room.coverage.set_forward(drift, before + elapsed)
+                    room.timeline.set_forward(drift, before + elapsed)
                 self._due.add((platform, room.name))
         else:
             for _, room in self._standings.rooms():
-                room.coverage.set_back(-drift, wall)
+                room.timeline.set_back(-drift, wall)
             # No line of the journal may lie in the future.
             self._journal.write_anew()
         return True
@@ -301,9 +301,9 @@ class Presence(Service):
     def _removed(self, key: Key) -> None:
         """The room is no longer recorded; what there was of it in this period counts all the same."""
         room = self._rooms.pop(key, None)
-        hole = None if room is None else room.coverage.turned(self._wall(), "removed")
+        hole = None if room is None else room.timeline.turned(self._wall(), "removed")
         if room is not None and hole is not None:
-            self.on_hole(key[0])(room, hole)
+            self.on_gap(key[0])(room, hole)
         standing = None if room is None else self._standings.of_room(key, room)
         self._period.removed(key, standing, self._wall())
         self._pending_gaps.forget(key)

@@ -25,7 +25,7 @@ def carriers(room: Room, wall: float, clock: float) -> tuple[tuple[tuple[int, fl
     all the time it does not matter since when, and 0 is shorter."""
     epoch = wall - clock
     seats = [seat for seat in room.seats if seat.state is State.RECORDED]
-    past = room.spans.after(clock - _GONE) if room.spans is not None and seats else []
+    past = room.intervals.after(clock - _GONE) if room.intervals is not None and seats else []
     if len(seats) == 1 and not past:
         return ((seats[0].link.number, 0),), ()
     links = tuple((seat.link.number, seat.since + epoch) for seat in seats)

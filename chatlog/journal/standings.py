@@ -56,18 +56,18 @@ class Standings:
 
     def of_room(self, key: Key, room: Room) -> Standing | None:
         """How a room that is or was in a pool stands."""
-        coverage = room.coverage
-        if coverage.since is None:
+        timeline = room.timeline
+        if timeline.since is None:
             return None
-        begun = coverage.first
+        begun = timeline.first
         if begun is not None and begun <= self.tally.since:
             begun = None
-        missing = coverage.missing_since
-        since = coverage.since if missing is None else missing
+        missing = timeline.missing_since
+        since = timeline.since if missing is None else missing
         lost = self.tally.lost.get(key, 0.0)
         links, spans = carriers(room, self._wall(), self._clock.seconds())
-        heard = self.pending_gaps.since(key) if coverage.covered else None
-        return Standing(since, coverage.covered, coverage.reason, lost, begun, links, spans, heard)
+        heard = self.pending_gaps.since(key) if timeline.recorded else None
+        return Standing(since, timeline.recorded, timeline.reason, lost, begun, links, spans, heard)
 
 
 def since_the_end(standing: Standing, end: float | None, now: float) -> Standing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chatlog.journal.journal import Key, Span, Standing
-from chatlog.rooms.coverage import Hole
+from chatlog.timeline.timeline import Gap
 
 
 class RoomTime(NamedTuple):
@@ -74,7 +74,7 @@ class Tally:
         self._counted: dict[Key, Counted] = {}
         self._next: Tally | None = None
 
-    def closed(self, key: Key, hole: Hole) -> None:
+    def closed(self, key: Key, hole: Gap) -> None:
         """A hole of the room has closed, or records of it were lost for so long."""
         start = max(hole.start, self.since)
         if hole.end > start:

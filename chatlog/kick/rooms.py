@@ -23,10 +23,10 @@ from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
 from chatlog.kick.events import PLATFORM
 from chatlog.kick.intake import KickIntake
 from chatlog.kick.pusher import Closing
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Log, Room, State
+from chatlog.timeline.timeline import Gap
 
 #: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
 SUBSCRIPTIONS_PER_SECOND = 50
@@ -152,7 +152,7 @@ class KickRooms(Service):
         environment: Environment,
         server_log: Log,
         log_of: Callable[[str], Log],
-        on_hole: Callable[[Room, Hole], None],
+        on_gap: Callable[[Room, Gap], None],
         connect: Callable[[KickFactory], Any],
     ) -> None:
         """``log_of(slug)`` is the recorder's side of a room; ``connect(factory)`` starts a connection."""
@@ -172,7 +172,7 @@ class KickRooms(Service):
             return KickLink(pool, number, lane, self.intake, self.channels_of, settings, environment, connect)
 
         limits = Limits(settings.rooms_per_connection, SUBSCRIPTIONS_PER_SECOND, 1.0, settings.lanes)
-        self.pool = Pool(PLATFORM, environment, new_link, on_hole, limits)
+        self.pool = Pool(PLATFORM, environment, new_link, on_gap, limits)
         self._checks = LoopingCall(self._doubt)
         self._checks.clock = clock
 
@@ -258,7 +258,7 @@ class KickRooms(Service):
         return (
             name
             for name, room in self.pool.rooms.items()
-            if room.coverage.covered
+            if room.timeline.recorded
             and name not in self.intake.heard
             and now - self._added[name] >= DOUBT_AFTER
         )

@@ -9,13 +9,13 @@ from chatlog.environment import Environment
 from chatlog.record import Encode, rfc3339
 from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.room import Loss
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room
+from chatlog.timeline.timeline import Gap
 
 
 def gap_line(
-    encode: Encode, platform: str, channel: str, channel_id: str, hole: Hole, **details: object
+    encode: Encode, platform: str, channel: str, channel_id: str, hole: Gap, **details: object
 ) -> bytes:
     """The encoded ``gap`` record of ``hole``; its timestamp is when the hole closed. More ``details``
     stand behind ``from``, ``to`` and ``reason``."""
@@ -40,7 +40,7 @@ def loss_line(encode: Encode, loss: Loss, channel_id: str) -> bytes:
     """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many. Holes
     whose own records are among them are within it."""
     start = loss.first if loss.since is None else min(loss.since, loss.first)
-    hole = Hole(start, max(start, loss.last), loss.reason)
+    hole = Gap(start, max(start, loss.last), loss.reason)
     return gap_line(encode, loss.platform, loss.channel, channel_id, hole, dropped=loss.count)
 
 
@@ -52,7 +52,7 @@ class GapRecords:
         self._counters = environment.counters
         self._buffers = buffers
 
-    def write(self, platform: str, room: Room, hole: Hole, backfilled: int = 0) -> None:
+    def write(self, platform: str, room: Room, hole: Gap, backfilled: int = 0) -> None:
         """Write the record of a hole of the room; so many messages of it came back."""
         self._counters.gaps += 1
         line = gap_line(self._encode, platform, room.name, room.identifier, hole, backfilled=backfilled)
@@ -74,7 +74,7 @@ class Deferral(Protocol):
     def watch(self, pool: Pool) -> None:
         """The platform's rooms are in this pool."""
 
-    def hole(self, room: Room, hole: Hole) -> None:
+    def hole(self, room: Room, hole: Gap) -> None:
         """A hole of the room has closed."""
 
     def flushed(self, complete: bool) -> None:
@@ -88,9 +88,9 @@ class Gaps:
     def __init__(self, records: GapRecords, deferral: Deferral | None = None) -> None:
         self._records = records
         self._deferral = deferral
-        self._observers: list[Callable[[str, str, Hole], None]] = []
+        self._observers: list[Callable[[str, str, Gap], None]] = []
 
-    def subscribe(self, observer: Callable[[str, str, Hole], None]) -> None:
+    def subscribe(self, observer: Callable[[str, str, Gap], None]) -> None:
         """Call ``observer(platform, name, hole)`` for each, once."""
         self._observers.append(observer)
 
@@ -99,7 +99,7 @@ class Gaps:
         if self._deferral is not None and pool.platform == self._deferral.platform:
             self._deferral.watch(pool)
 
-    def closed(self, platform: str, room: Room, hole: Hole) -> None:
+    def closed(self, platform: str, room: Room, hole: Gap) -> None:
         """A hole of the room has closed."""
         for observer in self._observers:
             observer(platform, room.name, hole)
@@ -111,7 +111,7 @@ class Gaps:
     def lost(self, loss: Loss, identifier: str) -> None:
         """Records of a room with this id could not be kept."""
         for observer in self._observers:
-            observer(loss.platform, loss.channel, Hole(loss.first, loss.last, loss.reason))
+            observer(loss.platform, loss.channel, Gap(loss.first, loss.last, loss.reason))
         self._records.write_loss(loss, identifier)
 
     def flushed(self, at: float, complete: bool, lag: float, recovered: bool) -> None:

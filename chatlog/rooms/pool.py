@@ -21,12 +21,12 @@ from twisted.logger import Logger
 
 from chatlog.environment import Environment
 from chatlog.rooms.bucket import Bucket
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.links import Limits, Links
 from chatlog.rooms.overlaps import LINGER, Overlaps
 from chatlog.rooms.progress import Progress
 from chatlog.rooms.seats import Link, Room, Seat, State
 from chatlog.services import SuspendDetector
+from chatlog.timeline.timeline import Gap
 
 #: Seconds until a request without an answer counts as silent, counted from when it left.
 ACKNOWLEDGE_WITHIN = 30.0
@@ -39,7 +39,7 @@ RETIRE_LINGER = 3.0
 
 class Pool(Service):
     """The rooms of one platform. Links report what happens to them through the methods of the second
-    half; ``on_hole`` is told of every hole that closes."""
+    half; ``on_gap`` is told of every hole that closes."""
 
     _log = Logger()
 
@@ -48,7 +48,7 @@ class Pool(Service):
         platform: str,
         environment: Environment,
         new_link: Callable[[Pool, int, int], Link],
-        on_hole: Callable[[Room, Hole], None],
+        on_gap: Callable[[Room, Gap], None],
         limits: Limits,
     ) -> None:
         """``new_link(pool, number, lane)`` makes a link."""
@@ -70,7 +70,7 @@ class Pool(Service):
         self.changed: set[str] = set()
         self._clock = clock
         self._wall = environment.wall
-        self._on_hole = on_hole
+        self._on_gap = on_gap
         self._bucket: Bucket[Seat] = Bucket(clock, limits.requests, limits.period, self._request)
         self._timers: list[tuple[float, int, Seat, int]] = []
         self._timer_count = 0
@@ -157,9 +157,9 @@ class Pool(Service):
         seat.since = self._clock.seconds()
         seat.tries = 0
         self.changed.add(name)
-        hole = seat.room.coverage.began(self._wall())
+        hole = seat.room.timeline.began(self._wall())
         if hole is not None:
-            self._on_hole(seat.room, hole)
+            self._on_gap(seat.room, hole)
         if seat.replaces is not None:
             self._abandon(seat.replaces)
             seat.replaces = None
@@ -229,7 +229,7 @@ class Pool(Service):
     def _queue(self, seat: Seat) -> None:
         if not seat.queued:
             seat.queued = True
-            self._bucket.add(seat, patient=seat.room.coverage.covered)
+            self._bucket.add(seat, patient=seat.room.timeline.recorded)
 
     def _request(self, seats: list[Seat]) -> int:
         asked: dict[Link, list[str]] = {}
@@ -268,11 +268,11 @@ class Pool(Service):
         seat.tries += 1
         seat.enter(state, reason)
         self._set_timer(wait, seat)
-        if not seat.room.coverage.covered:
-            hole = seat.room.coverage.turned(now, hole_reason)
+        if not seat.room.timeline.recorded:
+            hole = seat.room.timeline.turned(now, hole_reason)
             if hole is not None:
                 self.changed.add(seat.room.name)
-                self._on_hole(seat.room, hole)
+                self._on_gap(seat.room, hole)
 
     def _uncover(self, seat: Seat, at: float, reason: str) -> None:
         """The seat has recorded nothing since ``at``; what no other seat has recorded is missing."""
@@ -285,9 +285,9 @@ class Pool(Service):
         self.changed.add(room.name)
         for start, end in over:
             # Another connection has recorded since, so it was over before we knew of it.
-            self._on_hole(room, Hole(start + epoch, end + epoch, reason))
+            self._on_gap(room, Gap(start + epoch, end + epoch, reason))
         if since is not None:
-            room.coverage.ended(since + epoch, reason)
+            room.timeline.ended(since + epoch, reason)
             self.on_lost(room)
             for other in room.seats:
                 # It may be waiting patiently behind the second seats of others.
@@ -339,7 +339,7 @@ class Pool(Service):
             self._queue(seat)
 
     def _tell(self, now: float) -> None:
-        recorded = sum(1 for room in self.rooms.values() if room.coverage.covered)
+        recorded = sum(1 for room in self.rooms.values() if room.timeline.recorded)
         links = sum(1 for link in self.links if link.up)
         asking = len(self._bucket) > 0
         self._progress.tell(now, recorded, len(self.rooms), self.absent(), links, asking)

@@ -21,8 +21,9 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from chatlog.rooms.coverage import Coverage, Spans
 from chatlog.rooms.duplicates import Duplicates
+from chatlog.timeline.intervals import ConnectionIntervals
+from chatlog.timeline.timeline import RoomTimeline
 
 
 class State(enum.Enum):
@@ -44,18 +45,18 @@ class Log(Protocol):
 
 class Room:
     """A room that shall be recorded. ``duplicates`` is set only while the same event may come twice;
-    ``spans`` tells when single connections had it, once there was more than one; ``identifier`` is the
+    ``intervals`` tells when single connections had it, once there was more than one; ``identifier`` is the
     platform's id of the room once it is known."""
 
-    __slots__ = ("coverage", "duplicates", "identifier", "log", "name", "seats", "spans")
+    __slots__ = ("duplicates", "identifier", "intervals", "log", "name", "seats", "timeline")
 
     def __init__(self, name: str, log: Log, identifier: str = "") -> None:
         self.name = name
         self.log = log
         self.identifier = identifier
-        self.coverage = Coverage()
+        self.timeline = RoomTimeline()
         self.duplicates: Duplicates | None = None
-        self.spans: Spans | None = None
+        self.intervals: ConnectionIntervals | None = None
         self.seats: list[Seat] = []
 
     @property
@@ -84,9 +85,9 @@ class Room:
         """The seat recorded until then (in seconds of the clock), which has to be known should another
         one be found dead."""
         if len(self.seats) > 1:
-            if self.spans is None:
-                self.spans = Spans()
-            self.spans.ended(seat.since, until)
+            if self.intervals is None:
+                self.intervals = ConnectionIntervals()
+            self.intervals.ended(seat.since, until)
 
     def lost(self, seat: Seat, at: float, now: float) -> tuple[list[tuple[float, float]], float | None]:
         """The seat has recorded nothing since ``at``, and is wanted again. Returns the times before
@@ -97,7 +98,7 @@ class Room:
         seat.enter(State.WANTED)
         self.remember(seat, at)
         others = [other.since for other in self.seats if other.state is State.RECORDED]
-        missing = (self.spans or Spans()).uncovered(at, now, others)
+        missing = (self.intervals or ConnectionIntervals()).uncovered(at, now, others)
         if others:
             return missing, None
         if missing and missing[-1][1] >= now:

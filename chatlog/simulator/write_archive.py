@@ -22,12 +22,12 @@ from chatlog.kick import pusher
 from chatlog.kick.events import EventRecords
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, rfc3339
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.simulator.chat import Chat
 from chatlog.simulator.kick_chat import TOPICS, KickChat
 from chatlog.simulator.rooms import Room, number_of
 from chatlog.simulator.twitch_chat import TwitchChat
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch import irc
 from chatlog.twitch.events import chat_record, event_record, is_talk, unparsed_record
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
@@ -139,7 +139,7 @@ class Writer:
         if chance.random() >= GAPS:
             return list(self._said(records, times)), 0.0
         start = at + chance.uniform(0.0, HOUR - 700.0)
-        hole = Hole(start, start + chance.choice((12.0, 45.0, 600.0)), "connection lost")
+        hole = Gap(start, start + chance.choice((12.0, 45.0, 600.0)), "connection lost")
         lines = list(self._said(records, [time for time in times if time < hole.start]))
         lines.append(self._gap(records.room, hole))
         lines += self._said(records, [time for time in times if time >= hole.end])
@@ -150,7 +150,7 @@ class Writer:
             if line := records.line(time, time + self._chance.uniform(0.05, 0.55)):
                 yield line
 
-    def _gap(self, room: Room, hole: Hole) -> bytes:
+    def _gap(self, room: Room, hole: Gap) -> bytes:
         return gap_line(encode_full, room.platform, room.name, room.id.decode(), hole)
 
     # -- files ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from chatlog.journal.journal import Key
 from chatlog.journal.standings import RESTART
 from chatlog.journal.tally import Counted, Tally
-from chatlog.rooms.coverage import Coverage, Hole
+from chatlog.timeline.timeline import Gap, RoomTimeline
 
 DAY = 86400.0
 #: The last hour, and a little more, is remembered in so many parts of so many seconds.
@@ -70,7 +70,7 @@ class Absence:
             start = self._parts[0].start
             self._parts.appendleft(_Part(max(since, start - HOUR), dict(lost)))
 
-    def closed(self, key: Key, hole: Hole) -> None:
+    def closed(self, key: Key, hole: Gap) -> None:
         """A hole of the room has closed."""
         if hole.reason == RESTART and hole.start < self._day.since:
             # Every room was missing then, so the account of all of them can begin there.
@@ -94,7 +94,7 @@ class Absence:
                 if not explained:
                     part.unexplained[key] = part.unexplained.get(key, 0.0) + end - begin
 
-    def _remember(self, key: Key, hole: Hole) -> None:
+    def _remember(self, key: Key, hole: Gap) -> None:
         holes = self._holes.setdefault(key, deque())
         while holes and holes[0][1] < hole.end - HOUR:
             holes.popleft()
@@ -131,40 +131,40 @@ class Absence:
         self._gaps.clear()
         return True
 
-    def gaps(self, key: Key, coverage: Coverage, unwritten: float | None = None) -> int:
+    def gaps(self, key: Key, timeline: RoomTimeline, unwritten: float | None = None) -> int:
         """In how many pieces of today the room was not recorded, one that is still open included. Of what
         an earlier process lost today only that it was something is known, which counts as one."""
-        return self._gaps[key] + (not coverage.covered or unwritten is not None)
+        return self._gaps[key] + (not timeline.recorded or unwritten is not None)
 
-    def today(self, key: Key, coverage: Coverage, now: float, unwritten: float | None = None) -> float:
+    def today(self, key: Key, timeline: RoomTimeline, now: float, unwritten: float | None = None) -> float:
         """The share of today, from 0 to 1, in which the room was recorded. ``unwritten``: since when
         nothing that arrives in it can be written."""
-        if coverage.since is None:
+        if timeline.since is None:
             return 0.0
-        missing_since = _earliest(coverage.missing_since, unwritten)
-        recorded, lost = self._day.seconds(key, coverage.first, missing_since, now)
-        return _share(recorded, lost, coverage)
+        missing_since = _earliest(timeline.missing_since, unwritten)
+        recorded, lost = self._day.seconds(key, timeline.first, missing_since, now)
+        return _share(recorded, lost, timeline)
 
     def last_hour(
-        self, key: Key, coverage: Coverage, wanted: float, now: float, unwritten: float | None = None
+        self, key: Key, timeline: RoomTimeline, wanted: float, now: float, unwritten: float | None = None
     ) -> float:
         """The same of the last hour. ``wanted``: since when the room is wanted, which counts as long as it
         was never recorded."""
         begin = max(self._parts[0].start, now - HOUR)
-        if coverage.since is None:
-            return _share(0.0, max(0.0, now - max(begin, wanted)), coverage)
+        if timeline.since is None:
+            return _share(0.0, max(0.0, now - max(begin, wanted)), timeline)
         lost = self._in_parts("lost", key, begin)
-        if coverage.first is not None:
-            begin = max(begin, coverage.first)
-        missing_since = _earliest(coverage.missing_since, unwritten)
+        if timeline.first is not None:
+            begin = max(begin, timeline.first)
+        missing_since = _earliest(timeline.missing_since, unwritten)
         if missing_since is not None:
             lost += max(0.0, now - max(missing_since, begin))
         whole = max(0.0, now - begin)
         lost = min(lost, whole)
-        return _share(whole - lost, lost, coverage)
+        return _share(whole - lost, lost, timeline)
 
     def holes(
-        self, key: Key, coverage: Coverage, wanted: float, now: float, unwritten: float | None = None
+        self, key: Key, timeline: RoomTimeline, wanted: float, now: float, unwritten: float | None = None
     ) -> list[list[float | None]]:
         """Where in the last hour the room was not recorded: ``[from, to]``, in order, to half a minute;
         ``to`` is None of one that is still open."""
@@ -174,7 +174,7 @@ class Absence:
             for start, end in self._holes.get(key, ())
             if end > begin
         ]
-        opened = wanted if coverage.since is None else _earliest(coverage.missing_since, unwritten)
+        opened = wanted if timeline.since is None else _earliest(timeline.missing_since, unwritten)
         if opened is not None:
             found.append([round(max(opened, begin), 1), None])
         return found
@@ -206,8 +206,8 @@ def _earliest(one: float | None, other: float | None) -> float | None:
     return min(times) if times else None
 
 
-def _share(recorded: float, lost: float, coverage: Coverage) -> float:
+def _share(recorded: float, lost: float, timeline: RoomTimeline) -> float:
     whole = recorded + lost
     if whole <= 0.0:
-        return 1.0 if coverage.covered else 0.0
+        return 1.0 if timeline.recorded else 0.0
     return recorded / whole

@@ -101,7 +101,7 @@ class RoomProblems:
         before, self._rooms = self._rooms, {}
         for platform, pool in pools.items():
             for name, room in pool.rooms.items():
-                if not room.coverage.covered:
+                if not room.timeline.recorded:
                     key = platform, name
                     self._rooms[key] = _problem(room, before.get(key), now)
         for platform, reasons in missing.items():

@@ -9,7 +9,6 @@ from typing import Any
 from chatlog.journal.journal import Key
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import RoomBuffer
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room, State
 from chatlog.status.absence import HOUR, Absence
@@ -25,6 +24,7 @@ from chatlog.status.room_problems import (
     explained,
     first_of,
 )
+from chatlog.timeline.timeline import Gap
 
 #: What a room's state is called in ``platforms``, as in ``Roster.room``.
 STATES = (*(state.value for state in State), UNWRITTEN)
@@ -72,7 +72,7 @@ class Roster:
         """An earlier process has recorded since then, and each room lost so many seconds."""
         self._absence.earlier(since, lost)
 
-    def closed(self, key: Key, hole: Hole) -> None:
+    def closed(self, key: Key, hole: Gap) -> None:
         """A hole of a room has closed."""
         self._absence.closed(key, hole)
 
@@ -97,7 +97,7 @@ class Roster:
         before, self._wanted = self._wanted, {}
         for platform, pool in self._pools.items():
             for name, room in pool.rooms.items():
-                if room.coverage.since is None:
+                if room.timeline.since is None:
                     self._wanted[platform, name] = before.get((platform, name), wall)
         for platform, missing in self._missing.items():
             for name in missing:
@@ -152,7 +152,7 @@ class Roster:
         return [
             (platform, name)
             for platform, name in keys
-            if self._in_pool(platform, name) and self._pools[platform].rooms[name].coverage.covered
+            if self._in_pool(platform, name) and self._pools[platform].rooms[name].timeline.recorded
         ]
 
     def _in_pool(self, platform: str, name: str) -> bool:
@@ -168,12 +168,12 @@ class Roster:
 
     def _room(self, platform: str, room: Room, now: float, wall: float) -> Facts:
         key = platform, room.name
-        coverage = room.coverage
+        timeline = room.timeline
         wanted = self._wanted.get(key, wall)
         log = self._recorder.room(*key)
         unwritten = self._unwritten(log)
         state, problem = room.state.value, Problem("", now, "")
-        if not coverage.covered:
+        if not timeline.recorded:
             problem = self._problems.of(platform, room, now)
             reason = explained(platform, room.name, problem.kind, problem.raw)
         elif unwritten is not None:
@@ -182,7 +182,7 @@ class Roster:
             reason = of_disk(problem.raw)
         else:
             state, reason = "recorded", Reason("")
-        since = wanted if coverage.since is None else coverage.since
+        since = wanted if timeline.since is None else timeline.since
         return {
             "platform": platform,
             "name": room.name,
@@ -197,12 +197,12 @@ class Roster:
             "rate": round(self._activity.rate(log, now), 1),
             "last": log.written_at or None,
             "records_today": self._activity.today(log),
-            "gaps_today": self._absence.gaps(key, coverage, unwritten),
-            "coverage_today": round(self._absence.today(key, coverage, wall, unwritten), 5),
-            "coverage_hour": round(self._absence.last_hour(key, coverage, wanted, wall, unwritten), 5),
+            "gaps_today": self._absence.gaps(key, timeline, unwritten),
+            "coverage_today": round(self._absence.today(key, timeline, wall, unwritten), 5),
+            "coverage_hour": round(self._absence.last_hour(key, timeline, wanted, wall, unwritten), 5),
             "sparkline": self._activity.hour(log),
-            "first": coverage.first,
-            "gaps_hour": self._absence.holes(key, coverage, wanted, wall, unwritten),
+            "first": timeline.first,
+            "gaps_hour": self._absence.holes(key, timeline, wanted, wall, unwritten),
         }
 
     def _not_in_pool(self, platform: str, name: str, now: float, wall: float) -> Facts:
@@ -240,7 +240,7 @@ class Roster:
         for platform, name in self._absence.losers():
             room = self._pools[platform].rooms.get(name) if platform in self._pools else None
             # What is not recorded at present is told as such.
-            if room is not None and room.coverage.covered:
+            if room is not None and room.timeline.recorded:
                 missed = self._absence.unexplained((platform, name), wall)
                 if missed > most:
                     yield (platform, name), missed
@@ -295,7 +295,7 @@ class Roster:
         never = float("inf")
         pool = self._pools[platform]
         for name, room in pool.rooms.items():
-            if room.coverage.covered:
+            if room.timeline.recorded:
                 stuck = (
                     self.unwritten_since is not None
                     and self._unwritten(self._recorder.room(platform, name)) is not None
@@ -303,7 +303,7 @@ class Roster:
                 yield name, UNWRITTEN if stuck else "recorded", None, never
                 continue
             state = (room.seats[0] if len(room.seats) == 1 else room).state.value
-            since = room.coverage.missing_since
+            since = room.timeline.missing_since
             if since is None:
                 since = self._wanted.get((platform, name), at.wall)
             yield name, state, self._problems.latest(platform, room, at.now), max(since, self._started)

@@ -23,7 +23,6 @@ from chatlog.environment import Environment
 from chatlog.journal.journal import Key
 from chatlog.recorder.recorder import Recorder
 from chatlog.rooms.acknowledged import Acknowledged
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.services import Poller
 from chatlog.status.clock_offset import ClockOffset
@@ -32,6 +31,7 @@ from chatlog.status.conditions import conditions, headline, told
 from chatlog.status.roster import Facts, Roster
 from chatlog.status.vitals import Vitals
 from chatlog.status.watch import Watch
+from chatlog.timeline.timeline import Gap
 
 #: Seconds between two looks.
 EVERY = 5.0
@@ -156,7 +156,7 @@ class Status(Service):
         for poller in self._pollers:
             poller.stop()
 
-    def closed(self, platform: str, name: str, hole: Hole) -> None:
+    def closed(self, platform: str, name: str, hole: Gap) -> None:
         """A hole of a room has closed. To be told of each, once."""
         self._roster.closed((platform, name), hole)
 

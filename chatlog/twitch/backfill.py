@@ -31,10 +31,10 @@ from chatlog.record import rfc3339
 from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.room import RoomBuffer
 from chatlog.recorder.tails import Tail, Tails
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room
 from chatlog.services import Backoff
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.events import event_record
 from chatlog.twitch.held import Held, HeldHoles
@@ -77,7 +77,7 @@ class Backfill(Service):
         settings: BackfillSettings,
         get: Get,
         environment: Environment,
-        write: Callable[[Room, Hole, int], None],
+        write: Callable[[Room, Gap, int], None],
         recorded: Callable[[str], RoomBuffer],
         tails: Tails,
         held: HeldHoles,
@@ -126,7 +126,7 @@ class Backfill(Service):
         super().startService()
         rooms = {} if self._pool is None else self._pool.rooms
         for room in rooms.values():
-            if room.coverage.missing_since is not None:
+            if room.timeline.missing_since is not None:
                 self._lost(room)
         try:
             for name, hole in self._holes.earlier():
@@ -150,7 +150,7 @@ class Backfill(Service):
 
     # -- holes -------------------------------------------------------------------------------------
 
-    def hole(self, room: Room, hole: Hole) -> None:
+    def hole(self, room: Room, hole: Gap) -> None:
         """A hole of the room has closed."""
         tail = self._before.pop(room.name, None)
         if (
@@ -163,12 +163,12 @@ class Backfill(Service):
         else:
             self._hold(room, hole, tail or self._tails.read(room.name, _before(hole)))
 
-    def _hold(self, room: Room, hole: Hole, tail: Tail) -> None:
+    def _hold(self, room: Room, hole: Gap, tail: Tail) -> None:
         held = Held(self._holes.put(room.name, hole), room, hole, tail)
         now = self._clock.seconds()
         held.ask_at = now + self._uniform(*ASK_AFTER)
         held.deadline = now + HOLD_FOR
-        if room.coverage.covered:
+        if room.timeline.recorded:
             held.until = hole.end + EDGE
         self._held.append(held)
         if self._pool is not None:
@@ -176,9 +176,9 @@ class Backfill(Service):
 
     def _lost(self, room: Room) -> None:
         """Note what has been recorded while its file is there; after a long hole it may be gone."""
-        since = room.coverage.missing_since
+        since = room.timeline.missing_since
         if since is not None:
-            self._before[room.name] = self._tails.read(room.name, _before(Hole(since, since, "")))
+            self._before[room.name] = self._tails.read(room.name, _before(Gap(since, since, "")))
 
     def _finish(self, held: Held) -> None:
         if held in self._held:
@@ -227,7 +227,7 @@ class Backfill(Service):
             del self._before[name]
         for room in rooms.values():
             asked = self._asked.get(room.name)
-            if room.coverage.covered and (asked is None or now - asked >= WARM_AGAIN):
+            if room.timeline.recorded and (asked is None or now - asked >= WARM_AGAIN):
                 request = self._begin(self._only_ask(room.name))
                 if not request.called:
                     self._warming = request
@@ -334,7 +334,7 @@ def backfill_over(
     recording: RecorderSettings,
     environment: Environment,
     get: Get,
-    write: Callable[[Room, Hole, int], None],
+    write: Callable[[Room, Gap, int], None],
     buffers: RoomBuffers,
 ) -> Backfill:
     """Backfill over the spool of a recorder, with everything that it needs there."""
@@ -345,6 +345,6 @@ def backfill_over(
     return Backfill(settings, get, environment, write, recorded, tails, held)
 
 
-def _before(hole: Hole, seconds: float = _ARRIVAL_EDGE) -> str:
+def _before(hole: Gap, seconds: float = _ARRIVAL_EDGE) -> str:
     """The time so long before a hole."""
     return rfc3339(round(max(hole.start - seconds, 0.0) * 1000))

@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred
 from chatlog.journal.journal_file import JournalFile
 from chatlog.record import from_json, to_line
 from chatlog.recorder.tails import Tail
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.seats import Room
+from chatlog.timeline.timeline import Gap
 
 #: The last second of the year 9999; nothing later can be written into a record.
 _LAST = 253402300799.0
@@ -32,7 +32,7 @@ class Held:
 
     __slots__ = ("ask_at", "backfilled", "deadline", "hole", "number", "request", "room", "tail", "until")
 
-    def __init__(self, number: int, room: Room, hole: Hole, tail: Tail) -> None:
+    def __init__(self, number: int, room: Room, hole: Gap, tail: Tail) -> None:
         self.number = number
         self.room = room
         self.hole = hole
@@ -59,10 +59,10 @@ class HeldHoles:
     def __len__(self) -> int:
         return len(self._lines) - len(self._done)
 
-    def earlier(self) -> Iterator[tuple[str, Hole]]:
+    def earlier(self) -> Iterator[tuple[str, Gap]]:
         """What an earlier run has left behind, oldest first: names of rooms and their holes. Raises
         OSError."""
-        found: dict[int, tuple[str, Hole]] = {}
+        found: dict[int, tuple[str, Gap]] = {}
         for line in self._file.read().split(b"\n"):
             try:
                 entry = from_json(line)
@@ -71,7 +71,7 @@ class HeldHoles:
                 else:
                     start, end = float(entry["from"]), float(entry["to"])
                     if 0.0 <= start <= end <= _LAST:
-                        hole = Hole(start, end, str(entry["reason"]))
+                        hole = Gap(start, end, str(entry["reason"]))
                         found[int(entry["held"])] = (str(entry["room"]), hole)
             except (ValueError, KeyError, TypeError):
                 continue
@@ -81,7 +81,7 @@ class HeldHoles:
         """Forget the earlier run, but for what was ``put`` again. Waits for the disk."""
         self._file.begin()
 
-    def put(self, room: str, hole: Hole) -> int:
+    def put(self, room: str, hole: Gap) -> int:
         """The hole waits; its number."""
         self._numbers += 1
         # A reason is often in a server's words.

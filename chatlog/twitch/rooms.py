@@ -16,10 +16,10 @@ from twisted.logger import Logger
 from chatlog.config.settings import TwitchSettings
 from chatlog.environment import Environment
 from chatlog.network.dialing import Dials
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room, State
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch import irc
 from chatlog.twitch.client import LOGIN_REFUSED, PING_AFTER, TwitchFactory, TwitchProtocol, is_login_refusal
 from chatlog.twitch.events import channel_of
@@ -248,7 +248,7 @@ def twitch_pool(
     environment: Environment,
     dials: Dials,
     intake: Callable[[dict[str, Room]], Intake],
-    on_hole: Callable[[Room, Hole], None],
+    on_gap: Callable[[Room, Gap], None],
     wrap: Callable[[TwitchFactory], Any],
 ) -> Pool:
     """The pool of Twitch rooms, still empty. ``dials`` makes the connections; ``intake(rooms)`` makes what
@@ -261,6 +261,6 @@ def twitch_pool(
         return TwitchLink(pool, number, lane, lines, settings, environment, connect)
 
     limits = Limits(settings.rooms_per_connection, settings.joins_per_10s, 10.0, settings.lanes)
-    pool = Pool(PLATFORM, environment, new_link, on_hole, limits)
+    pool = Pool(PLATFORM, environment, new_link, on_gap, limits)
     lines = intake(pool.rooms)
     return pool

@@ -16,10 +16,10 @@ from chatlog.journal.journal_file import LARGEST, JournalFile
 from chatlog.journal.presence import Presence
 from chatlog.journal.tally import RoomTime
 from chatlog.recorder.room import Loss
-from chatlog.rooms.coverage import Coverage, Hole
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room
+from chatlog.timeline.timeline import Gap, RoomTimeline
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.rooms.test_pool import RecordingLink
 
@@ -44,7 +44,7 @@ class Run:
         self.files = files
         self.clock = Clock()
         self.offset = at
-        self.holes: list[tuple[str, Hole]] = []
+        self.holes: list[tuple[str, Gap]] = []
         self.links: list[RecordingLink] = []
         self.complete = self.recovered = True
         self.lag = 0.0
@@ -53,7 +53,7 @@ class Run:
         self.journal = journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
         self.presence = Presence(journal, around, self, lambda: self.wanted)
         self.pool = Pool(
-            "twitch", around, self.link, self.presence.on_hole("twitch"), Limits(90, 1000, 10.0, lanes)
+            "twitch", around, self.link, self.presence.on_gap("twitch"), Limits(90, 1000, 10.0, lanes)
         )
         self.presence.watch(self.pool)
         for name in rooms:
@@ -65,7 +65,7 @@ class Run:
     def now(self) -> float:
         return self.offset + self.clock.seconds()
 
-    def closed(self, platform: str, room: Room, hole: Hole) -> None:
+    def closed(self, platform: str, room: Room, hole: Gap) -> None:
         self.holes.append((room.name, hole))
 
     def lost(self, loss: Loss, identifier: str) -> None:
@@ -150,8 +150,8 @@ class RestartTests(PresenceCase):
         self.assertEqual(
             run.holes,
             [
-                ("a", Hole(START + 10.0, START + 63.0, "restart")),
-                ("b", Hole(START + 10.0, START + 65.0, "restart")),
+                ("a", Gap(START + 10.0, START + 63.0, "restart")),
+                ("b", Gap(START + 10.0, START + 65.0, "restart")),
             ],
         )
 
@@ -167,7 +167,7 @@ class RestartTests(PresenceCase):
             run.kill()
         run = self.run_from(START + 100.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 100.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 100.0, "restart"))])
 
     def test_killed_while_a_hole_was_open(self) -> None:
         """A hole that was open when the process died goes on, with its own beginning and reason."""
@@ -182,8 +182,8 @@ class RestartTests(PresenceCase):
         self.assertEqual(
             run.holes,
             [
-                ("a", Hole(START + 10.0, START + 60.0, "parted by the server")),
-                ("b", Hole(START + 15.0, START + 60.0, "restart")),
+                ("a", Gap(START + 10.0, START + 60.0, "parted by the server")),
+                ("b", Gap(START + 15.0, START + 60.0, "restart")),
             ],
         )
 
@@ -195,12 +195,12 @@ class RestartTests(PresenceCase):
         run.pool.link_down(run.links[0], run.now() - 1.0, "connection lost")
         run.advance(5)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 9.0, START + 15.0, "connection lost"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 9.0, START + 15.0, "connection lost"))])
         run.advance(5)
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 20.0, START + 60.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 20.0, START + 60.0, "restart"))])
 
     def test_stopped_in_order(self) -> None:
         """At an orderly end, a recorded room is missing from that moment on; a hole that is open is
@@ -211,13 +211,13 @@ class RestartTests(PresenceCase):
         run.pool.refused(run.links[0], "b", "msg_banned")
         run.advance(10.25)
         run.stop()
-        self.assertEqual(run.holes, [("b", Hole(START + 10.0, run.now(), "refused: msg_banned"))])
+        self.assertEqual(run.holes, [("b", Gap(START + 10.0, run.now(), "refused: msg_banned"))])
         end = run.now()
         run = self.run_from(START + 90.0)
         run.acknowledge("a", "b")
         self.assertEqual(
             run.holes,
-            [("a", Hole(end, START + 90.0, "restart")), ("b", Hole(end, START + 90.0, "restart"))],
+            [("a", Gap(end, START + 90.0, "restart")), ("b", Gap(end, START + 90.0, "restart"))],
         )
 
     def test_room_that_was_never_acknowledged(self) -> None:
@@ -241,7 +241,7 @@ class RestartTests(PresenceCase):
         run.kill()
         run = self.run_from(START + 90.0)
         run.acknowledge("a", "b")
-        self.assertEqual(run.holes, [("b", Hole(START + 5.0, START + 90.0, "restart"))])
+        self.assertEqual(run.holes, [("b", Gap(START + 5.0, START + 90.0, "restart"))])
 
     def test_room_that_is_added_late(self) -> None:
         """A room whose ids have to be looked up first is not forgotten meanwhile, not even when the
@@ -257,7 +257,7 @@ class RestartTests(PresenceCase):
         run.advance(2)
         run.add("a")
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 92.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 92.0, "restart"))])
 
     def test_room_that_is_removed(self) -> None:
         """A room removed while running leaves nothing behind."""
@@ -282,7 +282,7 @@ class RestartTests(PresenceCase):
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 60.0, "connection lost"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 60.0, "connection lost"))])
 
     def test_nothing_can_be_written(self) -> None:
         """While records wait in memory, the time counts as not recorded: a kill would lose them."""
@@ -294,7 +294,7 @@ class RestartTests(PresenceCase):
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 60.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 60.0, "restart"))])
 
 
 class PowerTests(PresenceCase):
@@ -307,7 +307,7 @@ class PowerTests(PresenceCase):
         run.kill()
         run = self.run_from(START + 60.0, boot="another start")
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 7.5, START + 60.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 7.5, START + 60.0, "restart"))])
 
     def test_gap_record_that_was_not_on_the_disk(self) -> None:
         """A hole whose gap record may have been lost with the machine is still open."""
@@ -323,7 +323,7 @@ class PowerTests(PresenceCase):
         run.kill()
         run = self.run_from(START + 60.0, boot="another start")
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 5.0, START + 60.0, "connection lost"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 60.0, "connection lost"))])
 
     def test_crash_soon_after_a_restart(self) -> None:
         """A process whose disk was stuck dies, the next one starts, and then the machine crashes before it
@@ -394,12 +394,12 @@ class PowerTests(PresenceCase):
             run.advance(10)
             run.offset += 100.0
             run.flush()
-            self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 110.0, "clock"))])
+            self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 110.0, "clock"))])
             run.advance(seconds)
             run.kill()
             run = self.run_from(START + 160.0, boot=f"another start {seconds}")
             run.acknowledge("a")
-            self.assertEqual(run.holes, [("a", Hole(start, START + 160.0, "restart"))])
+            self.assertEqual(run.holes, [("a", Gap(start, START + 160.0, "restart"))])
             self.files.remove(JOURNAL)
 
     def test_what_waited_in_memory(self) -> None:
@@ -489,7 +489,7 @@ class ClockTests(PresenceCase):
         run.advance(10)
         run.offset += 600.0
         run.advance(5)
-        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 610.5, "clock"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 610.5, "clock"))])
 
     def test_connection_lost_on_waking_up(self) -> None:
         """A connection whose loss is noticed before anything else when a machine wakes up: its hole holds
@@ -518,7 +518,7 @@ class ClockTests(PresenceCase):
         run.kill()
         run = self.run_from(START + 700.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 700.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 700.0, "restart"))])
 
     def test_blocked_process(self) -> None:
         """A process that merely stood still has no hole on that account: its connections know."""
@@ -539,7 +539,7 @@ class ClockTests(PresenceCase):
         run.offset -= 3600.0
         run.advance(2)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START - 3590.0, START - 3583.0, "parted by the server"))])
+        self.assertEqual(run.holes, [("a", Gap(START - 3590.0, START - 3583.0, "parted by the server"))])
 
     def test_killed_after_the_clock_was_set_back(self) -> None:
         """The next run is not confused by times that lie in its future."""
@@ -551,7 +551,7 @@ class ClockTests(PresenceCase):
         run.kill()
         run = self.run_from(START - 3500.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START - 3585.0, START - 3500.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START - 3585.0, START - 3500.0, "restart"))])
 
     def test_clock_that_is_behind_at_the_start(self) -> None:
         """When the earlier run seems to lie in the future, the hole says that the clock was wrong."""
@@ -561,7 +561,7 @@ class ClockTests(PresenceCase):
         run.kill()
         run = self.run_from(START - 3600.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 10.0, START + 10.0, "clock"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 10.0, "clock"))])
 
 
 class JournalTests(PresenceCase):
@@ -602,7 +602,7 @@ class JournalTests(PresenceCase):
         end = run.now()
         run = self.run_from(end + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(end, end + 60.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(end, end + 60.0, "restart"))])
 
     def being_written_anew(self, threads: QueuedThreads) -> bool:
         """Only that call has an argument: what is to be written."""
@@ -625,7 +625,7 @@ class JournalTests(PresenceCase):
         run.kill()
         run = self.run_from(parted + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(parted, parted + 60.0, "parted by the server"))])
+        self.assertEqual(run.holes, [("a", Gap(parted, parted + 60.0, "parted by the server"))])
 
     def test_full_disk(self) -> None:
         """On a full disk the hole of the next run begins where the journal ends; once there is space
@@ -646,8 +646,8 @@ class JournalTests(PresenceCase):
         self.assertEqual(
             run.holes,
             [
-                ("a", Hole(START + 6.0, START + 60.0, "parted by the server")),
-                ("b", Hole(START + 11.0, START + 60.0, "restart")),
+                ("a", Gap(START + 6.0, START + 60.0, "parted by the server")),
+                ("b", Gap(START + 11.0, START + 60.0, "restart")),
             ],
         )
 
@@ -669,8 +669,8 @@ class JournalTests(PresenceCase):
         self.assertEqual(
             run.holes,
             [
-                ("a", Hole(START + 70.0, START + 90.0, "restart")),
-                ("b", Hole(START + 5.0, START + 90.0, "restart")),
+                ("a", Gap(START + 70.0, START + 90.0, "restart")),
+                ("b", Gap(START + 5.0, START + 90.0, "restart")),
             ],
         )
 
@@ -692,8 +692,8 @@ class JournalTests(PresenceCase):
         self.assertEqual(
             run.holes,
             [
-                ("a", Hole(START + 5.0, START + 60.0, "restart")),
-                ("b", Hole(START + 10.0, START + 60.0, "restart")),
+                ("a", Gap(START + 5.0, START + 60.0, "restart")),
+                ("b", Gap(START + 10.0, START + 60.0, "restart")),
             ],
         )
 
@@ -723,8 +723,8 @@ class JournalTests(PresenceCase):
             self.assertEqual(
                 run.holes,
                 [
-                    ("a", Hole(since, START + 60.0, "restart")),
-                    ("b", Hole(START + 5.0, START + 60.0, "restart")),
+                    ("a", Gap(since, START + 60.0, "restart")),
+                    ("b", Gap(START + 5.0, START + 60.0, "restart")),
                 ],
             )
 
@@ -1088,9 +1088,9 @@ class RemovedTests(SynchronousTestCase):
 class SetBackTests(SynchronousTestCase):
     def test_what_lies_in_the_future(self) -> None:
         """Only what would lie in the future is moved."""
-        coverage = Coverage()
-        coverage.began(100.0)
-        coverage.set_back(50.0, 60.0)
-        self.assertEqual(coverage.since, 50.0)
-        coverage.set_back(10.0, 55.0)
-        self.assertEqual(coverage.since, 50.0)
+        timeline = RoomTimeline()
+        timeline.began(100.0)
+        timeline.set_back(50.0, 60.0)
+        self.assertEqual(timeline.since, 50.0)
+        timeline.set_back(10.0, 55.0)
+        self.assertEqual(timeline.since, 50.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link
+from chatlog.timeline.timeline import Gap
 from tests.fakes import MemoryFiles
 from tests.journal.test_presence import START, PresenceCase, Run
 from tests.rooms.test_pool import RecordingLink
@@ -114,8 +114,8 @@ class QuietTests(PresenceCase):
         self.gone_and_back()
         run = self.run_from(START + 80.0)
         run.acknowledge("a")
-        between = Hole(START + 30.0, START + 40.0, "connection lost")
-        self.assertEqual(run.holes, [("a", between), ("a", Hole(START + 60.0, START + 80.0, "restart"))])
+        between = Gap(START + 30.0, START + 40.0, "connection lost")
+        self.assertEqual(run.holes, [("a", between), ("a", Gap(START + 60.0, START + 80.0, "restart"))])
         run.advance(5)
         run.kill()
         self.assertEqual(self.hole_after(run), START + 80.0)
@@ -129,12 +129,12 @@ class QuietTests(PresenceCase):
         run.advance(5)
         run.kill()
         run = self.run_from(START + 100.0)
-        self.assertEqual(run.holes, [("a", Hole(START + 30.0, START + 40.0, "connection lost"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 30.0, START + 40.0, "connection lost"))])
         run.flush()
         run.kill()
         run = self.run_from(START + 110.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Hole(START + 60.0, START + 110.0, "restart"))])
+        self.assertEqual(run.holes, [("a", Gap(START + 60.0, START + 110.0, "restart"))])
 
     def test_heard_again(self) -> None:
         """What was quiet and is no more has lost nothing; what is quiet again is so since then."""

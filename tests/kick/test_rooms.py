@@ -14,8 +14,8 @@ from chatlog.counters import Counters
 from chatlog.kick import pusher
 from chatlog.kick.pusher import Closing
 from chatlog.kick.rooms import DOUBT_AFTER, KickLink, KickRooms
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.seats import State
+from chatlog.timeline.timeline import Gap
 from tests.fakes import environment
 
 START = 1_700_000_000.0
@@ -73,7 +73,7 @@ class KickCase(SynchronousTestCase):
         self.counters = Counters()
         self.server = Lines()
         self.logs: dict[str, Lines] = {}
-        self.holes: list[tuple[str, Hole]] = []
+        self.holes: list[tuple[str, Gap]] = []
         self.opened: list[Any] = []
         rooms = KickRooms(
             KickSettings(channels, **settings),
@@ -245,7 +245,7 @@ class EventTests(KickCase):
         link.connected()
         self.clock.advance(1)
         link.subscribed("chatrooms.11.v2")
-        self.assertEqual(self.holes, [("ann", Hole(START + 15, START + 22, "closed by the server: 4200"))])
+        self.assertEqual(self.holes, [("ann", Gap(START + 15, START + 22, "closed by the server: 4200"))])
         self.assertEqual(self.counters.disconnects, {"kick": 1})
 
     def test_refused_key_is_known(self) -> None:
@@ -425,9 +425,9 @@ class StopTests(KickCase):
         rooms.pool.stopService()
         self.clock.advance(closing)
         link.lost(heard_ago + closing, "stopped", Closing.BACK_OFF)
-        coverage = rooms.pool.rooms["ann"].coverage
-        assert coverage.missing_since is not None
-        return coverage.missing_since - START, coverage.reason
+        timeline = rooms.pool.rooms["ann"].timeline
+        assert timeline.missing_since is not None
+        return timeline.missing_since - START, timeline.reason
 
     def test_goodbye(self) -> None:
         """A connection that answers our goodbye was heard until then; of one that does not, or that has

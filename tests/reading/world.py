@@ -12,9 +12,9 @@ from chatlog.archive.reader import Question, Reader
 from chatlog.files import Files, OsFiles
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, from_json, rfc3339
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.store.directory_store import DirectoryStore
+from chatlog.timeline.timeline import Gap
 from chatlog.uploader.packing import packer
 
 #: 2025-12-29T00:00:00Z.
@@ -45,7 +45,7 @@ def said(
 
 def gap(since: float, until: float, reason: str = "connection lost") -> bytes:
     """A gap record's line."""
-    return gap_line(encode_full, "twitch", "a", "7", Hole(since, until, reason))
+    return gap_line(encode_full, "twitch", "a", "7", Gap(since, until, reason))
 
 
 class World:

@@ -25,11 +25,11 @@ from chatlog.recorder.descriptors import default_limit
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.services import OwnedThreads
 from chatlog.spool.ballast import SIZE
 from chatlog.spool.spool import Spool, SpoolError
+from chatlog.timeline.timeline import Gap
 from tests.fakes import MemoryFiles, environment
 from tests.recording import HALF_PAST_TEN, Recording, line
 
@@ -475,7 +475,7 @@ class FullTests(SynchronousTestCase):
         rig = Recording(buffer_limit=1).start()
         rig.files.rule = _no_writes
         start = HALF_PAST_TEN - 100.0
-        gap = gap_line(encode_full, "twitch", "one", "5", Hole(start, HALF_PAST_TEN, "restart"))
+        gap = gap_line(encode_full, "twitch", "one", "5", Gap(start, HALF_PAST_TEN, "restart"))
         joke = gap.replace(b'"type":"gap"', b'"type":"message","x":{"type":"gap"}')
         rig.append("one", line(1))
         rig.append("two", joke)

@@ -15,9 +15,9 @@ from chatlog.record import encode_basic, encode_full, missing_since
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.spool.spool import Spool
+from chatlog.timeline.timeline import Gap
 from tests.fakes import MemoryFiles, environment
 from tests.recording import HALF_PAST_TEN, Recording, line
 
@@ -26,7 +26,7 @@ class LineTests(SynchronousTestCase):
     def test_hole(self) -> None:
         """A gap record says from when to when the room was not recorded, and why; its own time is when
         the gap ended."""
-        hole = Hole(HALF_PAST_TEN, HALF_PAST_TEN + 1.5, "connection lost")
+        hole = Gap(HALF_PAST_TEN, HALF_PAST_TEN + 1.5, "connection lost")
         record = json.loads(gap_line(encode_full, "kick", "room", "77", hole))
         self.assertEqual(
             record,
@@ -69,7 +69,7 @@ class LineTests(SynchronousTestCase):
     def test_read_back(self) -> None:
         """The beginning of a hole can be read from its record, whatever a server's words in it; nothing
         else is taken for one."""
-        hole = Hole(HALF_PAST_TEN + 0.25, HALF_PAST_TEN + 9.0, "login refused: \ud800")
+        hole = Gap(HALF_PAST_TEN + 0.25, HALF_PAST_TEN + 9.0, "login refused: \ud800")
         self.assertEqual(
             missing_since(gap_line(encode_full, "twitch", "room", "5", hole)), HALF_PAST_TEN + 0.25
         )
@@ -85,7 +85,7 @@ class LineTests(SynchronousTestCase):
 
     def test_basic_detail(self) -> None:
         """The original format has no gap records."""
-        self.assertEqual(gap_line(encode_basic, "kick", "room", "", Hole(1.0, 2.0, "x")), b"")
+        self.assertEqual(gap_line(encode_basic, "kick", "room", "", Gap(1.0, 2.0, "x")), b"")
 
 
 class ReasonTests(SynchronousTestCase):

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import State
+from chatlog.timeline.timeline import Gap
 from tests.rooms.test_pool import PoolCase, RecordingLink
 
 
@@ -46,7 +46,7 @@ class HalfOpenTests(LaneCase):
         pool = self.recording()
         self.until(60)
         pool.link_down(self.one, self.at(20), "connection lost")
-        self.assertTrue(pool.rooms["room0"].coverage.covered)
+        self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.back(pool, self.one)
         self.assertEqual(self.holes, [])
 
@@ -61,8 +61,8 @@ class HalfOpenTests(LaneCase):
         self.assertEqual(self.holes, [])
         self.until(50)
         pool.link_down(self.one, self.at(10), "connection lost")
-        self.assertEqual(self.holes, [("room0", Hole(self.at(20), self.at(25), "connection lost"))])
-        self.assertTrue(pool.rooms["room0"].coverage.covered)
+        self.assertEqual(self.holes, [("room0", Gap(self.at(20), self.at(25), "connection lost"))])
+        self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.assertIn("room0", pool.changed)
 
     def test_other_lane_went_away_and_stayed_away(self) -> None:
@@ -73,10 +73,10 @@ class HalfOpenTests(LaneCase):
         pool.link_down(self.other, self.at(30), "connection lost")
         self.until(50)
         pool.link_down(self.one, self.at(10), "connection lost")
-        self.assertFalse(pool.rooms["room0"].coverage.covered)
+        self.assertFalse(pool.rooms["room0"].timeline.recorded)
         self.until(55)
         self.back(pool, self.other)
-        self.assertEqual(self.holes, [("room0", Hole(self.at(30), self.at(55), "connection lost"))])
+        self.assertEqual(self.holes, [("room0", Gap(self.at(30), self.at(55), "connection lost"))])
 
     def test_both_die_together(self) -> None:
         """When the network goes, both lanes die; the hole begins with the last byte of the later one,
@@ -90,7 +90,7 @@ class HalfOpenTests(LaneCase):
             pool.link_down(lanes[second], self.at(10 + second), "connection lost")
             self.until(60)
             self.back(pool, self.one)
-            self.assertEqual(self.holes, [("room0", Hole(self.at(11), self.at(60), "connection lost"))])
+            self.assertEqual(self.holes, [("room0", Gap(self.at(11), self.at(60), "connection lost"))])
             self.until(61)
             self.back(pool, self.other)
             self.assertEqual(len(self.holes), 1)
@@ -163,7 +163,7 @@ class TruthTests(LaneCase):
         missing: list[int] = []
         for _, hole in self.holes:
             missing += range(round(hole.start - self.START), round(hole.end - self.START))
-        self.assertTrue(pool.rooms["room0"].coverage.covered)
+        self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.assertEqual(len(missing), len(set(missing)))
         # Nothing is lost any more once one of the lanes is there to stay.
         finals = [max(at for at, lane, _ in events if lane == n) for n in (0, 1)]
@@ -209,7 +209,7 @@ class OneLaneTests(LaneCase):
         """A room that the server takes away on one lane is still recorded by the other."""
         pool = self.recording()
         pool.parted(self.one, "room0")
-        self.assertTrue(pool.rooms["room0"].coverage.covered)
+        self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.run_for(40)
         self.up(pool, self.links[2])
         pool.acknowledged(self.links[2], "room0")
@@ -225,7 +225,7 @@ class OneLaneTests(LaneCase):
         self.until(50)
         for link in self.links[2:]:
             self.back(pool, link)
-        self.assertEqual(self.holes, [("room0", Hole(self.at(12), self.at(50), "parted by the server"))])
+        self.assertEqual(self.holes, [("room0", Gap(self.at(12), self.at(50), "parted by the server"))])
 
     def test_reconnect_on_one_lane(self) -> None:
         """When a server announces that it closes one lane, that lane moves to a new connection; every
@@ -323,8 +323,8 @@ class StopTests(LaneCase):
         self.until(60)
         pool.stopService()
         pool.link_down(self.links[0], self.at(40), "closed")
-        coverage = pool.rooms["room0"].coverage
-        self.assertEqual((coverage.missing_since, coverage.reason), (self.at(60), "restart"))
+        timeline = pool.rooms["room0"].timeline
+        self.assertEqual((timeline.missing_since, timeline.reason), (self.at(60), "restart"))
 
     def test_connection_that_does_not_answer(self) -> None:
         """One that does not was perhaps dead: nothing is sure after its last byte."""
@@ -334,8 +334,8 @@ class StopTests(LaneCase):
         pool.stopService()
         self.links[0].answers = False
         pool.link_down(self.links[0], self.at(40), "closed")
-        coverage = pool.rooms["room0"].coverage
-        self.assertEqual((coverage.missing_since, coverage.reason), (self.at(40), "connection lost"))
+        timeline = pool.rooms["room0"].timeline
+        self.assertEqual((timeline.missing_since, timeline.reason), (self.at(40), "connection lost"))
 
     def test_end_that_does_not_come_in_time(self) -> None:
         """The same if nobody waits any longer for the connection to end."""
@@ -349,8 +349,8 @@ class StopTests(LaneCase):
         stopped = pool.stopService()
         stopped.cancel()
         self.successResultOf(stopped)
-        coverage = pool.rooms["room0"].coverage
-        self.assertEqual((coverage.missing_since, coverage.reason), (self.at(53), "connection lost"))
+        timeline = pool.rooms["room0"].timeline
+        self.assertEqual((timeline.missing_since, timeline.reason), (self.at(53), "connection lost"))
 
     def test_dead_lane_at_the_end(self) -> None:
         """With a second lane that answers, nothing is missing before the end, whichever ends first."""
@@ -362,5 +362,5 @@ class StopTests(LaneCase):
             for link in (self.one, self.other) if dead_first else (self.other, self.one):
                 heard = self.at(20) if link is self.one else self.at(59)
                 pool.link_down(link, heard, "closed")
-            coverage = pool.rooms["room0"].coverage
-            self.assertEqual((coverage.missing_since, self.holes), (self.at(60), []))
+            timeline = pool.rooms["room0"].timeline
+            self.assertEqual((timeline.missing_since, self.holes), (self.at(60), []))

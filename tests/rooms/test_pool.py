@@ -7,10 +7,10 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room, State
+from chatlog.timeline.timeline import Gap
 from tests.fakes import environment
 
 
@@ -50,7 +50,7 @@ class PoolCase(SynchronousTestCase):
     def make(self, rooms: int, per_link: int = 90, requests: int = 1000, lanes: int = 1) -> Pool:
         self.clock = Clock()
         self.links: list[RecordingLink] = []
-        self.holes: list[tuple[str, Hole]] = []
+        self.holes: list[tuple[str, Gap]] = []
 
         def new_link(pool: Pool, number: int, lane: int) -> Link:
             link = RecordingLink(number, lane)
@@ -136,8 +136,8 @@ class AcknowledgeTests(PoolCase):
         self.up(pool, self.links[0])
         pool.acknowledged(self.links[0], "room0")
         self.assertEqual(pool.states(), {State.RECORDED: 1, State.REQUESTED: 1})
-        self.assertTrue(pool.rooms["room0"].coverage.covered)
-        self.assertFalse(pool.rooms["room1"].coverage.covered)
+        self.assertTrue(pool.rooms["room0"].timeline.recorded)
+        self.assertFalse(pool.rooms["room1"].timeline.recorded)
 
     def test_silent_room_moves_and_its_neighbours_stay(self) -> None:
         """A room without an answer is tried on another connection, again and again with growing
@@ -210,7 +210,7 @@ class AcknowledgeTests(PoolCase):
         pool.acknowledged(self.links[0], "room0")
         self.run_for(5)
         pool.parted(self.links[0], "room0")
-        self.assertFalse(pool.rooms["room0"].coverage.covered)
+        self.assertFalse(pool.rooms["room0"].timeline.recorded)
         self.run_for(35)
         self.up(pool, self.links[1])
         pool.acknowledged(self.links[1], "room0")
@@ -239,7 +239,7 @@ class LossTests(PoolCase):
         self.up(pool, link)
         self.run_for(1)
         pool.acknowledged(link, "room0")
-        self.assertEqual(self.holes, [("room0", Hole(self.START + 10, self.START + 56, "connection lost"))])
+        self.assertEqual(self.holes, [("room0", Gap(self.START + 10, self.START + 56, "connection lost"))])
 
     def test_lost_link_asks_for_its_rooms_again(self) -> None:
         """After a reconnect every room of the connection is requested again."""
@@ -328,7 +328,7 @@ class RetireTests(PoolCase):
         pool.link_down(old, self.wall(), "reconnect")
         self.run_for(2)
         pool.acknowledged(new, "room1")
-        self.assertEqual(self.holes, [("room1", Hole(self.START + 10, self.START + 12, "reconnect"))])
+        self.assertEqual(self.holes, [("room1", Gap(self.START + 10, self.START + 12, "reconnect"))])
 
     def test_copies_are_watched_for_while_two_connections_overlap(self) -> None:
         """Copies are looked for from the announcement until some seconds after the old connection

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.rooms.coverage import Coverage, Hole
 from chatlog.status.absence import Absence
+from chatlog.timeline.timeline import Gap, RoomTimeline
 
 KEY = ("twitch", "a")
 #: 2025-12-29T00:00:00Z
@@ -20,8 +20,8 @@ class AbsenceTests(SynchronousTestCase):
     def begin(self, at: float) -> None:
         self.now = at
         self.absence = Absence(at)
-        self.coverage = Coverage()
-        self.coverage.began(at)
+        self.timeline = RoomTimeline()
+        self.timeline.began(at)
 
     def run_for(self, seconds: float) -> int:
         """The number of days that began."""
@@ -33,17 +33,17 @@ class AbsenceTests(SynchronousTestCase):
 
     def lose(self, seconds: float) -> None:
         """The room is gone for so many seconds."""
-        self.coverage.ended(self.now, "connection lost")
+        self.timeline.ended(self.now, "connection lost")
         self.run_for(seconds)
-        hole = self.coverage.began(self.now)
+        hole = self.timeline.began(self.now)
         assert hole is not None
         self.absence.closed(KEY, hole)
 
     def today(self) -> float:
-        return self.absence.today(KEY, self.coverage, self.now)
+        return self.absence.today(KEY, self.timeline, self.now)
 
     def hour(self) -> float:
-        return self.absence.last_hour(KEY, self.coverage, self.now, self.now)
+        return self.absence.last_hour(KEY, self.timeline, self.now, self.now)
 
     def test_nothing_missing(self) -> None:
         """A room that was recorded all the time is covered to 1, from the first moment on."""
@@ -51,16 +51,16 @@ class AbsenceTests(SynchronousTestCase):
         self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
         self.run_for(7200)
         self.assertEqual((self.today(), self.hour()), (1.0, 1.0))
-        self.assertEqual(self.absence.gaps(KEY, self.coverage), 0)
+        self.assertEqual(self.absence.gaps(KEY, self.timeline), 0)
 
     def test_restart(self) -> None:
         """What an earlier process is known to have recorded counts after a restart: a minute away is a
         minute, and not most of what there is."""
         self.begin(MIDNIGHT + 3600 + 1800)
-        self.coverage = Coverage()
-        self.coverage.missing(self.now - 60, "restart")
+        self.timeline = RoomTimeline()
+        self.timeline.missing(self.now - 60, "restart")
         self.absence.earlier(MIDNIGHT + 3600, {KEY: 120.0})
-        hole = self.coverage.began(self.now)
+        hole = self.timeline.began(self.now)
         assert hole is not None
         self.absence.closed(KEY, hole)
         self.assertAlmostEqual(self.today(), 1 - 180 / 1800)
@@ -94,7 +94,7 @@ class AbsenceTests(SynchronousTestCase):
         """A hole counts while it is open."""
         self.begin(MIDNIGHT + 3600)
         self.run_for(1800)
-        self.coverage.ended(self.now, "connection lost")
+        self.timeline.ended(self.now, "connection lost")
         self.run_for(1800)
         self.assertAlmostEqual(self.hour(), 0.5, places=6)
         self.run_for(3600)
@@ -104,22 +104,22 @@ class AbsenceTests(SynchronousTestCase):
         """A hole across midnight belongs to both days, each with its part of it."""
         self.begin(MIDNIGHT + 82800)
         self.run_for(3540)
-        self.coverage.ended(self.now, "connection lost")
+        self.timeline.ended(self.now, "connection lost")
         self.assertEqual(self.run_for(60), 1)
-        hole = self.coverage.began(self.now + 60)
+        hole = self.timeline.began(self.now + 60)
         assert hole is not None
         self.assertEqual(self.run_for(60), 0)
         self.absence.closed(KEY, hole)
         self.run_for(540)
         self.assertAlmostEqual(self.today(), 0.9, places=6)
-        self.assertEqual(self.absence.gaps(KEY, self.coverage), 1)
+        self.assertEqual(self.absence.gaps(KEY, self.timeline), 1)
 
     def test_room_that_came_late(self) -> None:
         """A room that was added during the day is measured from when it was first recorded."""
         self.begin(MIDNIGHT)
         self.run_for(36000)
-        self.coverage = Coverage()
-        self.coverage.began(self.now)
+        self.timeline = RoomTimeline()
+        self.timeline.began(self.now)
         self.run_for(90)
         self.lose(10)
         self.assertAlmostEqual(self.today(), 0.9, places=6)
@@ -130,7 +130,7 @@ class AbsenceTests(SynchronousTestCase):
         later than the day began."""
         self.begin(MIDNIGHT)
         self.run_for(100)
-        room = Coverage()
+        room = RoomTimeline()
         self.assertEqual(self.absence.today(KEY, room, self.now), 0.0)
         for wanted in (MIDNIGHT, self.now - 20.0):
             self.assertEqual(self.absence.last_hour(KEY, room, wanted, self.now), 0.0)
@@ -151,12 +151,12 @@ class AbsenceTests(SynchronousTestCase):
         """Whatever the pattern of losses, the day's share is exactly what was recorded of it, and the
         hour's is right but for what is forgotten of its first five minutes."""
         self.begin(MIDNIGHT)
-        missing: list[Hole] = []
+        missing: list[Gap] = []
         for well, gone in pattern:
             self.run_for(well * 5)
             start = self.now
             self.lose(gone * 5)
-            missing.append(Hole(start, self.now, ""))
+            missing.append(Gap(start, self.now, ""))
         self.run_for(5)
 
         def share(since: float) -> float:
@@ -168,7 +168,7 @@ class AbsenceTests(SynchronousTestCase):
         self.assertApproximates(self.hour(), share(max(MIDNIGHT, self.now - 3600)), 300 / 3600)
 
     def holes(self) -> list[list[float | None]]:
-        return self.absence.holes(KEY, self.coverage, self.now, self.now)
+        return self.absence.holes(KEY, self.timeline, self.now, self.now)
 
     def test_where(self) -> None:
         """Where the holes of the last hour lie: each with its two ends, the open one without its end; what
@@ -182,7 +182,7 @@ class AbsenceTests(SynchronousTestCase):
         self.assertEqual(self.holes(), two)
         self.run_for(3600 - 720)
         self.assertEqual(self.holes(), [[MIDNIGHT + 660, MIDNIGHT + 720], two[1]])
-        self.coverage.ended(self.now, "connection lost")
+        self.timeline.ended(self.now, "connection lost")
         began = self.now
         self.run_for(65)
         self.assertEqual(self.holes(), [two[1], [began, None]])
@@ -202,7 +202,7 @@ class AbsenceTests(SynchronousTestCase):
             self.lose(40)
         self.assertLess(len(self.holes()), 50)
         self.assertEqual(
-            self.absence.holes(("kick", "a"), Coverage(), self.now, self.now), [[self.now, None]]
+            self.absence.holes(("kick", "a"), RoomTimeline(), self.now, self.now), [[self.now, None]]
         )
 
     def test_where_a_part_turned(self) -> None:
@@ -210,5 +210,5 @@ class AbsenceTests(SynchronousTestCase):
         self.begin(MIDNIGHT)
         self.run_for(60)
         for start, end in ((10.0, 20.0), (20.0, 35.0)):
-            self.absence.closed(KEY, Hole(MIDNIGHT + start, MIDNIGHT + end, "x"))
+            self.absence.closed(KEY, Gap(MIDNIGHT + start, MIDNIGHT + end, "x"))
         self.assertEqual(self.holes(), [[MIDNIGHT + 10, MIDNIGHT + 35]])

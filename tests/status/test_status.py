@@ -235,7 +235,7 @@ class PlatformTests(StatusCase):
     def test_time_before_the_start_is_no_delay(self) -> None:
         """A room that an earlier process lost hours ago gets its grace from the start of this one."""
         scene = Scene(1)
-        scene.pool.rooms["room0"].coverage.missing(scene.now() - 7200, "restart")
+        scene.pool.rooms["room0"].timeline.missing(scene.now() - 7200, "restart")
         scene.start()
         self.addCleanup(scene.stop)
         scene.advance(40)
@@ -418,7 +418,7 @@ class RestartTests(SynchronousTestCase):
         """A process whose rooms were recorded by another one until so many seconds ago."""
         scene = Scene()
         for room in scene.pool.rooms.values():
-            room.coverage.missing(scene.now() - after, "restart")
+            room.timeline.missing(scene.now() - after, "restart")
         self.addCleanup(scene.stop)
         return scene.start()
 

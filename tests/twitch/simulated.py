@@ -19,7 +19,6 @@ from chatlog.naming import parse_name
 from chatlog.network.http import Answer
 from chatlog.record import encode_full
 from chatlog.recorder.tails import Tails
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.rooms.seats import Room
 from chatlog.simulator.judgement import Judgement, judge
@@ -30,6 +29,7 @@ from chatlog.simulator.recordings import Recording as Recorded
 from chatlog.simulator.traffic import Flow, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchConnection
 from chatlog.simulator.twitch_chat import TwitchChat
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill
 from chatlog.twitch.held import HeldHoles
@@ -171,7 +171,7 @@ class World:
         self.service._number = self.traffic.service()
         self.network = Network()
         self.wires: list[Wire] = []
-        self.holes: list[tuple[str, Hole, int]] = []
+        self.holes: list[tuple[str, Gap, int]] = []
         self.counters = self.recording.counters
         recorder = self.recording.recorder
 
@@ -218,7 +218,7 @@ class World:
         self.traffic.send()
         return succeed(Answer(200, self.service.answer(login, int(limit))))
 
-    def _write(self, room: Room, hole: Hole, backfilled: int) -> None:
+    def _write(self, room: Room, hole: Gap, backfilled: int) -> None:
         self.holes.append((room.name, hole, backfilled))
         room.log.append(
             gap_line(encode_full, "twitch", room.name, room.identifier, hole, backfilled=backfilled)

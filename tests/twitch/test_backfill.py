@@ -19,11 +19,11 @@ from chatlog.journal.journal_file import JournalFile
 from chatlog.network.http import Answer, RequestFailed
 from chatlog.record import Encode, encode_basic, encode_full
 from chatlog.recorder.tails import Tails
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import HOLD_FOR, Backfill
 from chatlog.twitch.held import HeldHoles
@@ -74,7 +74,7 @@ class Life:
         self.encode = encode
         self.requests: list[tuple[str, Deferred[Answer]]] = []
         self.given_up: list[str] = []
-        self.gaps: list[tuple[str, Hole, int]] = []
+        self.gaps: list[tuple[str, Gap, int]] = []
         self.warm = True
         self.killed = False
         self.link = RecordingLink(0, 0)
@@ -105,7 +105,7 @@ class Life:
         for name in rooms:
             self.pool.add(Room(name, recorder_room(name), ROOM_ID))
         for name, since in (missing or {}).items():
-            self.pool.rooms[name].coverage.missing(since, "restart")
+            self.pool.rooms[name].timeline.missing(since, "restart")
         self.recording.start()
         self.backfill.startService()
         self.pool.startService()
@@ -124,7 +124,7 @@ class Life:
         self.requests.append((url, request))
         return request
 
-    def write(self, room: Room, hole: Hole, backfilled: int) -> None:
+    def write(self, room: Room, hole: Gap, backfilled: int) -> None:
         self.gaps.append((room.name, hole, backfilled))
         line = gap_line(self.encode, "twitch", room.name, room.identifier, hole, backfilled=backfilled)
         if line:
@@ -754,7 +754,7 @@ class HeldTests(BackfillCase):
         life.backfill.stopService()
         self.assertEqual([name for name, _, _ in life.gaps], ["ann", "bob"])
         self.assertEqual(life.given_up, [url for url, _ in life.requests])
-        life.backfill.hole(life.pool.rooms["ann"], Hole(life.now(), life.now(), "restart"))
+        life.backfill.hole(life.pool.rooms["ann"], Gap(life.now(), life.now(), "restart"))
         self.assertEqual(len(life.gaps), 3)
         life.recording.recorder.stopService()
         life.backfill.flushed(True)
@@ -788,7 +788,7 @@ class HeldTests(BackfillCase):
         [(name, hole, backfilled)] = second.gaps
         self.assertEqual(
             (name, hole, backfilled),
-            ("ann", Hole(HALF_PAST_TEN + 20, HALF_PAST_TEN + 30, "connection lost"), 1),
+            ("ann", Gap(HALF_PAST_TEN + 20, HALF_PAST_TEN + 30, "connection lost"), 1),
         )
         self.assertEqual(sorted(self.ids(second)), ["id-1", "id-2", "id-3"])
         second.advance(1)

@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import Secret, TwitchSettings
 from chatlog.counters import Counters
 from chatlog.record import encode_basic, encode_full
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room, State
+from chatlog.timeline.timeline import Gap
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import REFUSALS, twitch_pool
 from tests.fakes import environment
@@ -106,7 +106,7 @@ class TwitchCase(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.counters = Counters()
         self.server = Lines()
-        self.holes: list[tuple[str, Hole]] = []
+        self.holes: list[tuple[str, Gap]] = []
         chosen = TwitchSettings(rooms, **settings)
         pool = twitch_pool(
             chosen,
@@ -290,7 +290,7 @@ class TalkTests(TwitchCase):
         peer.welcome()
         self.reactor.advance(0)
         peer.echo("ann")
-        self.assertEqual(self.holes, [("ann", Hole(last, self.wall(), "connection lost"))])
+        self.assertEqual(self.holes, [("ann", Gap(last, self.wall(), "connection lost"))])
 
     def test_stopped_for_a_while(self) -> None:
         """A process that was stopped for a minute reads first what has come in the meantime, and then finds
@@ -428,7 +428,7 @@ class ReconnectTests(TwitchCase):
         again.echo("ann")
         self.run_for(20)
         self.assertEqual((len(pool.links), len(self.reactor.tcpClients)), (1, 1))
-        self.assertTrue(pool.rooms["ann"].coverage.covered)
+        self.assertTrue(pool.rooms["ann"].timeline.recorded)
 
     def test_old_connection_does_not_come_back(self) -> None:
         """A connection that was replaced is not opened again after the server closed it."""
@@ -698,8 +698,8 @@ class StopTests(TwitchCase):
         if answered:
             peer.lose()
         self.reactor.advance(0.5)
-        coverage = pool.rooms["ann"].coverage
-        return heard, coverage.missing_since, coverage.reason
+        timeline = pool.rooms["ann"].timeline
+        return heard, timeline.missing_since, timeline.reason
 
     def test_peer_that_answers_was_heard_until_the_end(self) -> None:
         """A connection that is closed in good order has delivered all that there was, also when the last

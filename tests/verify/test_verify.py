@@ -13,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.naming import FileName
 from chatlog.record import encode_basic, encode_full
-from chatlog.rooms.coverage import Hole
 from chatlog.rooms.gap import gap_line
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import CLOCK, CORRUPT, OBJECT, REFUSED, TRANSIENT, UNSUPPORTED, Head, StoreError
+from chatlog.timeline.timeline import Gap
 from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
 from chatlog.verify.findings import Problem
@@ -414,7 +414,7 @@ class CoverageTests(VerifyCase):
 
     def test_gap_over_midnight(self) -> None:
         """A hole over midnight counts for both days with its part, and once as a gap."""
-        hole = Hole(MIDNIGHT + 23 * HOUR, MIDNIGHT + 25 * HOUR, "restart")
+        hole = Gap(MIDNIGHT + 23 * HOUR, MIDNIGHT + 25 * HOUR, "restart")
         line = gap_line(encode_full, "twitch", "a", "7", hole)
         row = self.archive.store(MIDNIGHT + 25 * HOUR, "a", [line])
         self.archive.manifest(MIDNIGHT, MIDNIGHT + 26 * HOUR, [row])
@@ -427,7 +427,7 @@ class CoverageTests(VerifyCase):
 
     def test_endless_gap(self) -> None:
         """A gap record of thousands of years does not count, and takes no time."""
-        hole = Hole(-30610224000.0, 253402300799.0, "clock")
+        hole = Gap(-30610224000.0, 253402300799.0, "clock")
         row = self.archive.store(MIDNIGHT, "a", [gap_line(encode_full, "twitch", "a", "7", hole)])
         self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, [row])
         self.assertEqual(self.look(), [])

@@ -1,60 +1,61 @@
-"""Coverage of a room: when it was recorded, and the holes between."""
+"""RoomTimeline of a room: when it was recorded, and the holes between."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.rooms.coverage import Coverage, Hole, Spans
+from chatlog.timeline.intervals import ConnectionIntervals
+from chatlog.timeline.timeline import Gap, RoomTimeline
 
 
 class CoverageTests(SynchronousTestCase):
     def test_first_beginning_closes_no_hole(self) -> None:
         """Before a room is recorded for the first time nothing was promised."""
-        self.assertIsNone(Coverage().began(5.0))
+        self.assertIsNone(RoomTimeline().began(5.0))
 
     def test_hole_between_two_intervals(self) -> None:
         """A hole runs from the end of coverage to its next beginning, with the first reason."""
-        coverage = Coverage()
-        coverage.began(1.0)
-        coverage.ended(2.0, "connection lost")
-        coverage.ended(3.0, "reconnect")
-        self.assertEqual(coverage.began(4.0), Hole(2.0, 4.0, "connection lost"))
-        self.assertIsNone(coverage.began(5.0))
+        timeline = RoomTimeline()
+        timeline.began(1.0)
+        timeline.ended(2.0, "connection lost")
+        timeline.ended(3.0, "reconnect")
+        self.assertEqual(timeline.began(4.0), Gap(2.0, 4.0, "connection lost"))
+        self.assertIsNone(timeline.began(5.0))
 
     def test_reason_that_turns(self) -> None:
         """When the cause changes, the hole is cut in two that touch."""
-        coverage = Coverage()
-        coverage.began(1.0)
-        coverage.ended(2.0, "connection lost")
-        self.assertEqual(coverage.turned(3.0, "refused: x"), Hole(2.0, 3.0, "connection lost"))
-        self.assertIsNone(coverage.turned(3.5, "refused: x"))
-        self.assertEqual(coverage.began(4.0), Hole(3.0, 4.0, "refused: x"))
+        timeline = RoomTimeline()
+        timeline.began(1.0)
+        timeline.ended(2.0, "connection lost")
+        self.assertEqual(timeline.turned(3.0, "refused: x"), Gap(2.0, 3.0, "connection lost"))
+        self.assertIsNone(timeline.turned(3.5, "refused: x"))
+        self.assertEqual(timeline.began(4.0), Gap(3.0, 4.0, "refused: x"))
 
     def test_nothing_turns_while_covered(self) -> None:
-        """A covered room has no hole whose cause could change."""
-        coverage = Coverage()
-        coverage.began(1.0)
-        self.assertIsNone(coverage.turned(2.0, "x"))
+        """A recorded room has no hole whose cause could change."""
+        timeline = RoomTimeline()
+        timeline.began(1.0)
+        self.assertIsNone(timeline.turned(2.0, "x"))
 
     def test_hole_left_by_an_earlier_run(self) -> None:
         """What an earlier run left open is closed when the room is first recorded again."""
-        coverage = Coverage()
-        coverage.missing(1.0, "restart")
-        self.assertEqual(coverage.began(9.0), Hole(1.0, 9.0, "restart"))
+        timeline = RoomTimeline()
+        timeline.missing(1.0, "restart")
+        self.assertEqual(timeline.began(9.0), Gap(1.0, 9.0, "restart"))
 
     def test_clock_that_stepped_back(self) -> None:
         """A hole never ends before it began, even if the wall clock was set back meanwhile."""
-        coverage = Coverage()
-        coverage.began(1.0)
-        coverage.ended(100.0, "connection lost")
-        self.assertEqual(coverage.began(50.0), Hole(100.0, 100.0, "connection lost"))
+        timeline = RoomTimeline()
+        timeline.began(1.0)
+        timeline.ended(100.0, "connection lost")
+        self.assertEqual(timeline.began(50.0), Gap(100.0, 100.0, "connection lost"))
 
 
 class SpansTests(SynchronousTestCase):
     """What several connections of one room had between them."""
 
-    def spans(self, *past: tuple[float, float]) -> Spans:
-        spans = Spans()
+    def spans(self, *past: tuple[float, float]) -> ConnectionIntervals:
+        spans = ConnectionIntervals()
         for start, end in past:
             spans.ended(start, end)
         return spans
@@ -87,7 +88,7 @@ class SpansTests(SynchronousTestCase):
 
     def test_memory_is_bounded(self) -> None:
         """A connection that comes and goes for ever makes nothing grow; the latest spans count."""
-        spans = Spans()
+        spans = ConnectionIntervals()
         for n in range(1000):
             spans.ended(n, n + 0.5)
         self.assertLess(len(spans._past), 50)
