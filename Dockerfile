@@ -18,7 +18,8 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
 
 # And a configuration of your own, if there is one: a pattern may match nothing.
 COPY chatlog.yaml chatlog.local.yam[l] ./
-ENV CHATLOG_DIRECTORY=/data/spool CHATLOG_ARCHIVE=/data/archive AUTOBAHN_USE_NVX=0
+# The archive's server would listen where nobody outside of the container reaches it.
+ENV CHATLOG_DIRECTORY=/data/spool CHATLOG_ARCHIVE=/data/archive CHATLOG_ARCHIVE_LISTEN= AUTOBAHN_USE_NVX=0
 VOLUME /data
 USER chatlog
 # As a list, so that twistd itself gets the signals.

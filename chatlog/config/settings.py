@@ -120,7 +120,7 @@ class ArchiveSettings:
 class UploaderSettings:
     """``compression`` is ``none``, ``gzip`` or ``zstd``."""
 
-    compression: str = "none"
+    compression: str = "zstd"
     concurrency: int = 2
 
 

@@ -27,7 +27,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What YAML allows in a file (YAML 1.1, 5.1); the parsers report the rest without a line.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
-_REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\Z", re.DOTALL)
+_REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)(.*))?\Z", re.DOTALL)
 #: How programs, archives and images begin.
 _BINARY = (
     b"\x7fELF",
@@ -218,17 +218,18 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
 
 def expand(text: str, environ: Environment[str, str]) -> str:
     """``text`` with every ``${NAME}`` replaced by the variable's value, and every ``${NAME:-default}``
-    by the default where the variable is unset or empty. What is put in is not looked at again. Raises
+    by the default where the variable is unset or empty; ``${NAME-default}`` only where it is unset, as in a
+    shell. What is put in is not looked at again. Raises
     ValueError, its text a sentence, for a variable that is not set."""
 
     def value(match: re.Match[str]) -> str:
         reference = _REFERENCE.match(match[1])
         if reference is None or not match[2] or "${" in match[1]:
             raise ValueError("a variable is written ${NAME} or ${NAME:-default}, and this is neither")
-        name, default = reference[1], reference[2]
+        name, how, default = reference.groups()
         found = environ.get(name)
-        if default is not None:
-            return found or default
+        if how and (found is None or (how == ":-" and not found)):
+            return default
         if found is None:
             raise ValueError(
                 f"the environment variable {name} is not set; set it, or write ${{{name}:-}} where it may "

@@ -1,6 +1,6 @@
 """What an archive costs in a month.
 
-    python -m chatlog.cost --rooms 100 --messages 20000 --compression zstd
+    python -m chatlog.cost --rooms 100 --messages 20000 --compression none
 
 Prints, as tables in Markdown, what object stores ask for the requests and for the storage. Prices are in
 ``prices``, bytes a record in ``sizes``, and the arithmetic in ``bill``.

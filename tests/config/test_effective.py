@@ -74,8 +74,8 @@ class DescribeTests(SynchronousTestCase):
             "# Twitch: 3 rooms on 1 connection to ::1:7000 without TLS, as bot.\n",
             "# Kick: 2 rooms on 1 connection to wss://",
             "# Kick: the ids of 1 room are looked up at http://127.0.0.1/{slug}; Kick may refuse that.\n",
-            "# Closed files go to the bucket bucket at http://127.0.0.1:9, as they are, 2 at a time.\n",
-            "like pre/2026/12/31/twitch/ann/twitch_ann_20261231_2300_a1.jsonl\n",
+            "go to the bucket bucket at http://127.0.0.1:9, compressed with zstd, 2 at a time.\n",
+            "like pre/2026/12/31/twitch/ann/twitch_ann_20261231_2300_a1.jsonl.zst\n",
         ):
             self.assertIn(sentence, text)
 
@@ -88,15 +88,17 @@ class DescribeTests(SynchronousTestCase):
             return describe(replace(Settings(kick=kick), **changes))
 
         page = "# The status page is at http://127.0.0.1:8080/.\n"
-        self.assertIn("go to the directory archive, as they are, 2 at a time", said())
+        self.assertIn("go to the directory archive, compressed with zstd, 2 at a time", said())
         self.assertIn(page, said())
         self.assertNotIn("A page", said(http=HttpSettings(None)))
-        self.assertIn("like 2026/12/31/kick/cat/kick_cat_20261231_2300.jsonl\n", said())
+        self.assertIn("like 2026/12/31/kick/cat/kick_cat_20261231_2300.jsonl.zst\n", said())
         self.assertNotIn("looked up", said())
-        zstd = said(uploader=UploaderSettings("zstd", 1), archive=ArchiveSettings("gs://bucket/x"))
-        self.assertIn("go to gs://bucket/x, compressed with zstd, 1 at a time", zstd)
-        self.assertIn("20261231_2300.jsonl.zst\n", zstd)
-        self.assertIn("go to the bucket bbb at AWS, eu-north-1, as", said(s3=S3Settings("bbb", "eu-north-1")))
+        plain = said(uploader=UploaderSettings("none", 1), archive=ArchiveSettings("gs://bucket/x"))
+        self.assertIn("go to gs://bucket/x, as they are, 1 at a time", plain)
+        self.assertIn("20261231_2300.jsonl\n", plain)
+        self.assertIn(
+            "go to the bucket bbb at AWS, eu-north-1, compressed", said(s3=S3Settings("bbb", "eu-north-1"))
+        )
 
     def test_time_to_ask_kick(self) -> None:
         """Rooms that must be looked up take the time of the lookups, many connections theirs."""
@@ -224,10 +226,11 @@ class ExampleTests(SynchronousTestCase):
 
     def test_works_unedited(self) -> None:
         """chatlog.yaml needs no variable and no edit, and shows the defaults: anonymous Twitch, a
-        directory as archive."""
+        directory as archive. What was recorded is served to this machine."""
         settings = parse(self.text().encode(), {})
         assert settings.twitch is not None
-        self.assertEqual(settings, Settings(twitch=TwitchSettings(settings.twitch.channels)))
+        served = ArchiveSettings(listen="127.0.0.1:8081")
+        self.assertEqual(settings, Settings(twitch=TwitchSettings(settings.twitch.channels), archive=served))
 
     def test_shows_every_key(self) -> None:
         """Every key is in chatlog.yaml, at work or switched off, and works when it is switched on."""
@@ -247,10 +250,15 @@ class ExampleTests(SynchronousTestCase):
 
     def test_variables_of_the_containers(self) -> None:
         """The variables that fly.toml and the Dockerfile set move the directories."""
-        variables = {"CHATLOG_DIRECTORY": "/data/spool", "CHATLOG_ARCHIVE": "/data/archive"}
+        variables = {
+            "CHATLOG_DIRECTORY": "/data/spool",
+            "CHATLOG_ARCHIVE": "/data/archive",
+            "CHATLOG_ARCHIVE_LISTEN": "",
+        }
         settings = parse(self.text().encode(), variables)
         self.assertEqual(settings.recorder.directory, "/data/spool")
         self.assertEqual(settings.archive.directory, "/data/archive")
+        self.assertIsNone(settings.archive.listen)
         for name in variables:
             for file in ("fly.toml", "Dockerfile"):
                 self.assertIn(name, (ROOT / file).read_text("utf-8"))

@@ -238,6 +238,11 @@ class ExpandTests(SynchronousTestCase):
             "${EMPTY:-d}": "d",
             "${NONE:-d}": "d",
             "${NONE:-}": "",
+            "${EMPTY-d}": "",
+            "${NONE-d}": "d",
+            "${NONE-}": "",
+            "${A-d}": "one",
+            "${NONE--}": "-",
             "${A:-d}": "one",
             "${NONE:-http://h:1/p?}": "http://h:1/p?",
             "${NESTED}": "${A}",
@@ -255,7 +260,17 @@ class ExpandTests(SynchronousTestCase):
 
     def test_malformed(self) -> None:
         """What begins like a variable and is none is refused, and not repeated."""
-        for text in ("${", "${A", "${}", "${A B}", "${1A}", "${A:d}", "${A:-${B}}", "${A-d}", "${s3cret!}"):
+        for text in (
+            "${",
+            "${A",
+            "${}",
+            "${A B}",
+            "${1A}",
+            "${A:d}",
+            "${A:-${B}}",
+            "${A-${B}}",
+            "${s3cret!}",
+        ):
             with self.assertRaises(ValueError, msg=text) as caught:
                 expand(text, self.ENVIRON)
             self.assertIn("${NAME}", str(caught.exception))
