@@ -40,8 +40,8 @@ from chatlog.files import OsFiles
 from chatlog.services import OwnedThreads
 from chatlog.spool.usage import Usage
 from chatlog.store.archive import open_store
+from chatlog.uploader.deposit import Stored
 from chatlog.uploader.packing import SUFFIXES
-from chatlog.uploader.shipment import Stored
 from chatlog.uploader.uploader import Uploader
 
 DIFFERENT = 8

@@ -19,9 +19,9 @@ from hashlib import blake2b
 from chatlog.files import Files, write_whole
 from chatlog.record import from_json
 from chatlog.spool.ballast import SIZE, Ballast
+from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded, lines_of, name_of, parsed
 from chatlog.uploader.packing import chunks_of
-from chatlog.uploader.shipment import Stored
 
 _BUFFER = 1 << 16
 #: Bytes put by for rows where the disk is too small for more.

@@ -21,7 +21,8 @@ from chatlog.environment import Environment, Threads
 from chatlog.services import Backoff
 from chatlog.spool.usage import Usage
 from chatlog.store.store import CLOCK, TRANSIENT, Store, StoreError
-from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, Stored, item_of
+from chatlog.uploader.deposit import Stored
+from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, item_of
 from chatlog.uploader.store_state import OK, StoreState
 from chatlog.uploader.turns import SPARE, OwnTrouble, Turns
 from chatlog.uploader.whose_trouble import Judge, Whose, rounded

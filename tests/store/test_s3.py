@@ -22,7 +22,7 @@ from chatlog.spool.usage import Usage
 from chatlog.store.object_store import ObjectStore, open_s3
 from chatlog.store.proof import PROBE
 from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, StoreError
-from chatlog.uploader.shipment import Stored
+from chatlog.uploader.deposit import Stored
 from chatlog.uploader.uploader import Uploader
 from tests.fakes import ImmediateThreads, environment
 

@@ -14,7 +14,8 @@ from chatlog.config.settings import S3Settings, Secret
 from chatlog.files import OsFiles
 from chatlog.store.object_store import ObjectStore, open_s3
 from chatlog.store.store import CLOCK, CORRUPT, MISCONFIGURED, REFUSED, TRANSIENT, StoreError
-from chatlog.uploader.shipment import Shipment, Stored, item_of
+from chatlog.uploader.deposit import Stored
+from chatlog.uploader.shipment import Shipment, item_of
 from tests.s3_server import (
     Behaviour,
     ScriptedS3,

@@ -16,9 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
 from chatlog.journal.tally import RoomTime
+from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest import HOUR, POLL_INTERVAL, Manifest, ends
 from chatlog.uploader.manifest_rows import seconds_of
-from chatlog.uploader.shipment import Shipment, Stored
+from chatlog.uploader.shipment import Shipment
 from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import Crashed, ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.journal.test_presence import Run as Recorded

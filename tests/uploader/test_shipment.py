@@ -11,8 +11,9 @@ import zstandard
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.store.store import CORRUPT, REFUSED, TRANSIENT, StoreError
+from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest_rows import ObjectRow
-from chatlog.uploader.shipment import LocalError, Shipment, Stored, item_of
+from chatlog.uploader.shipment import LocalError, Shipment, item_of
 from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import Crashed, MemoryFiles
 from tests.stores import MemoryStore

@@ -27,7 +27,7 @@ from chatlog.store.store import (
     UNSUPPORTED,
     StoreError,
 )
-from chatlog.uploader.shipment import Stored
+from chatlog.uploader.deposit import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, REPORT_AGAIN
 from chatlog.uploader.turns import OWN_MOST, SLOW, SPARE
 from chatlog.uploader.uploader import Uploader, threads_for

@@ -1,0 +1,131 @@
+"""One object put into a store: under a key that nobody else has, and looked at afterwards.
+
+Whatever is done can be done again: what is there already is recognised by its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from typing import NamedTuple
+
+from chatlog.naming import FileName, ManifestName
+from chatlog.store.store import CORRUPT, EXISTS, OBJECT, REFUSED, TRANSIENT, Store, StoreError
+from chatlog.uploader.packing import CONTENT_TYPES, Packed
+
+#: Further names that are tried when one is taken by other bytes.
+_MOST_NAMES = 1000
+
+
+class Stored(NamedTuple):
+    """A verified object. ``bytes`` and ``sha256`` (hex) are of the object as stored, so compressed if it is
+    compressed. ``first`` and ``last`` are timestamps of records. ``content`` is ``data`` or ``manifest``."""
+
+    name: str
+    key: str
+    bytes: int
+    sha256: str
+    lines: int
+    first: str
+    last: str
+    content: str
+
+
+class Deposit:
+    """Puts objects into one store. Everything here blocks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def put(
+        self, parts: FileName | ManifestName, packed: Packed, content: str = "data"
+    ) -> tuple[Stored, bool]:
+        """Put the object under its key, or under the next free one, and verify it. Returns the object, and
+        whether it was in the store before. Raises StoreError."""
+        contents = packed.contents
+        attributes = {
+            "Content-Type": CONTENT_TYPES[packed.suffix],
+            "sha256": packed.sha256,
+            "lines": str(contents.lines),
+            "first": contents.first,
+            "last": contents.last,
+        }
+        name = str(parts)
+        for _ in range(_MOST_NAMES):
+            key = parts.key(suffix=packed.suffix)
+            again = False
+            try:
+                self._store.put_new(key, packed.data, attributes)
+            except StoreError as error:
+                if error.kind != EXISTS:
+                    if not self._is_there(key, packed, error):
+                        raise
+                elif not self._is_same(key, packed):
+                    parts = parts.numbered(parts.n + 1)
+                    continue
+                again = True
+            else:
+                self._verify(key, packed)
+            return (
+                Stored(
+                    str(parts),
+                    key,
+                    len(packed.data),
+                    packed.sha256,
+                    contents.lines,
+                    contents.first,
+                    contents.last,
+                    content,
+                ),
+                again,
+            )
+        raise StoreError(f"{name}: {_MOST_NAMES} objects of that name have other bytes", CORRUPT)
+
+    def _is_there(self, key: str, packed: Packed, error: StoreError) -> bool:
+        """Whether a refused object is in the store already. An earlier answer may have been lost, and some
+        stores refuse to replace an object without saying that it exists."""
+        if error.of_all or error.kind not in (OBJECT, REFUSED):
+            return False
+        with suppress(StoreError):
+            head = self._store.head(key)
+            return head is not None and head.size == len(packed.data) and self._reads_back(key, packed)
+        return False
+
+    def _is_same(self, key: str, packed: Packed) -> bool:
+        head = self._store.head(key)
+        if head is None:
+            # The store says that the object exists, and then that it does not: another writer deleted it, or
+            # the store is inconsistent.
+            raise StoreError(f"{key} is said to exist and is not there", TRANSIENT, "two minds")
+        if head.size != len(packed.data):
+            self._look(key)
+            return False
+        return head.etag == packed.md5 or self._reads_back(key, packed)
+
+    def _verify(self, key: str, packed: Packed) -> None:
+        """Check what the store holds: its answer to the put is no proof. Raises StoreError."""
+        head = self._store.head(key)
+        if head is None:
+            raise StoreError(f"{key} was accepted, and is not there", TRANSIENT, "not stored")
+        if head.size != len(packed.data):
+            self._look(key)
+            raise StoreError(
+                f"{key} has {head.size} bytes in the store and not {len(packed.data)}", CORRUPT, "other size"
+            )
+        # The ETag of an encrypting store is not the MD5 of the bytes.
+        if head.etag != packed.md5 and not self._reads_back(key, packed):
+            raise StoreError(f"{key} has other bytes in the store", CORRUPT, "other bytes")
+
+    def _look(self, key: str) -> None:
+        """Raises StoreError if it is no store that answers any more, but a page in front of it."""
+        try:
+            next(iter(self._store.read(key)), b"")
+        except StoreError as error:
+            if error.of_all:
+                raise
+
+    def _reads_back(self, key: str, packed: Packed) -> bool:
+        digest = hashlib.sha256()
+        for chunk in self._store.read(key):
+            digest.update(chunk)
+        return digest.hexdigest() == packed.sha256
