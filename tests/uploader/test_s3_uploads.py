@@ -270,7 +270,7 @@ class UploadsTests(SynchronousTestCase):
         self.seal(uploader)
         self.clock.pump([1.0] * 40)
         self.assertEqual((uploader.state, len(self.files.names("/data/sealed"))), ("refused", 4))
-        self.assertIn("a web page was read back", uploader.last_error)
+        self.assertIn("a web page came", uploader.last_error)
         self.assertLess(len(self.s3.requests), 20)
         self.s3.always = None
         self.clock.advance(60)
