@@ -68,6 +68,6 @@ setup(
         # What .ci/run checks the source with.
         "check": ["mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8", "types-PyYAML"],
     },
-    package_data={"chatlog.http": ["assets/*"]},
+    package_data={"chatlog.http": ["assets/*"], "chatlog.archive_http": ["assets/*"]},
     zip_safe=False,
 )

@@ -33,7 +33,8 @@ class Filter:
     """What a record has to be like. Everything that is given has to hold; of ``users`` and ``types`` one.
 
     ``text`` is found without regard to case; ``regex`` in RE2's syntax. ``users`` are names in lower case,
-    or ``id:1234``. ``badge`` and ``without`` are badges' names (``moderator``, ``subscriber/12``).
+    or ``id:1234``; ``ids`` are those of records, of which it has to be one. ``badge`` and ``without`` are
+    badges' names (``moderator``, ``subscriber/12``).
     """
 
     text: str = ""
@@ -42,11 +43,12 @@ class Filter:
     types: tuple[str, ...] = ()
     badge: str = ""
     without: str = ""
+    ids: tuple[str, ...] = ()
 
     @property
     def everything(self) -> bool:
         """Whether every record is like this."""
-        return not (self.text or self.regex or self.users or self.types or self.badge or self.without)
+        return self == Filter()
 
 
 class Matcher:
@@ -64,6 +66,8 @@ class Matcher:
 
     def _choose_needles(self) -> list[bytes]:
         """Bytes of which one is in every line that is asked for; the rarest that are known."""
+        if self._filter.ids:
+            return [b'"id":' + orjson.dumps(id) for id in self._filter.ids]
         if self._filter.users:
             names = [b'"username":' + orjson.dumps(name) for name in self._names]
             return names + [b'"user_id":' + orjson.dumps(id) for id in self._ids]
@@ -106,6 +110,8 @@ class Matcher:
         if record is None:
             return False
         wanted = self._filter
+        if wanted.ids and record.get("id") not in wanted.ids:
+            return False
         if wanted.users and not self._is_by(record):
             return False
         if wanted.types and record.get("type", "message") not in wanted.types:

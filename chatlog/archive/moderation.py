@@ -7,12 +7,14 @@ records, so a message counts as hit when it was written at most LOOK_BACK second
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chatlog.archive import lines
 from chatlog.archive.formats.irc import seconds_of_ban
 from chatlog.archive.matching import Filter
+from chatlog.archive.parts import Room
+from chatlog.archive.reader import Answer, Question
 
 #: Seconds before a time-out or ban in which a message still stood in the chat.
 LOOK_BACK = 600.0
@@ -70,6 +72,15 @@ class Moderation:
             if who and (what := _soon_after(self._silenced.get(who, []), at)):
                 return what
         return _soon_after(self._cleared, at)
+
+
+def moderation_of(ask: Callable[[Question], Answer], room: Room, since: float, until: float) -> Moderation:
+    """What moderators did to the messages of a time, also a while after it. Raises StoreError."""
+    moderation = Moderation()
+    for item in ask(Question(room, since, until + LOOK_AHEAD, FILTER)):
+        if (record := lines.record_of(item.line)) is not None:
+            moderation.add(record)
+    return moderation
 
 
 def _soon_after(events: list[tuple[float, str]], at: float) -> str:

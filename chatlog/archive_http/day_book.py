@@ -53,29 +53,42 @@ class DayBook:
     def of_day(self, day: str) -> dict[Room, DayOfRoom]:
         """Every room of a day (``2025-12-29``). A period counts for the day in which it begins; of several
         recorders the one counts that recorded most. Raises StoreError."""
+        return self.of_days([day])[day]
+
+    def of_days(self, days: list[str]) -> dict[str, dict[Room, DayOfRoom]]:
+        """The same of several days. Those that follow each other are read at less than the cost of each by
+        itself. Raises StoreError."""
+        found, read = {}, _Read()
+        for day in days:
+            known = self._known(day)
+            if known is None:
+                known = self._read(day, read)
+                with self._lock:
+                    self._days[day] = self._now(), known
+                    self._days.move_to_end(day)
+                    while len(self._days) > KEPT:
+                        self._days.popitem(last=False)
+            found[day] = known
+        return found
+
+    def _known(self, day: str) -> dict[Room, DayOfRoom] | None:
         with self._lock:
             known = self._days.get(day)
         now = self._now()
         lasts = OLD if now - lines.seconds(f"{day}T00:00:00Z") > _SETTLED else NEW
-        if known is not None and 0 <= now - known[0] < lasts:
-            return known[1]
-        found = self._read(day)
-        with self._lock:
-            self._days[day] = now, found
-            self._days.move_to_end(day)
-            while len(self._days) > KEPT:
-                self._days.popitem(last=False)
-        return found
+        return known[1] if known is not None and 0 <= now - known[0] < lasts else None
 
-    def _read(self, day: str) -> dict[Room, DayOfRoom]:
+    def _read(self, day: str, read: _Read) -> dict[Room, DayOfRoom]:
         # What was recorded last of a day is named by the manifests of the next one.
         after = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-        keys = [key for each in (day, after) for key in self._keys(each)]
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            sheets = list(threads.map(lambda key: _Sheet(day, self._rows(key)), keys))
+        # At most two folders at a time, each of a day with all its rooms.
+        for other in [other for other in read if other not in (day, after)]:
+            del read[other]
         by_recorder: dict[str, _Sums] = {}
-        for sheet in sheets:
-            by_recorder.setdefault(sheet.instance, _Sums()).add(sheet)
+        for folder in (day, after):
+            for sheets in self._sheets(folder, read):
+                sheet = sheets[folder != day]
+                by_recorder.setdefault(sheet.instance, _Sums()).add(sheet)
         found: dict[Room, DayOfRoom] = {}
         for sums in by_recorder.values():
             for room, facts in sums.facts():
@@ -83,6 +96,23 @@ class DayBook:
                     found.get(room, facts), facts, key=lambda each: (each.recorded, each.records)
                 )
         return found
+
+    def _sheets(self, folder: str, read: _Read) -> list[tuple[_Sheet, _Sheet]]:
+        """What each manifest of a day's folder says of that day, and of the day before."""
+        if folder not in read:
+            before = (date.fromisoformat(folder) - timedelta(days=1)).isoformat()
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                read[folder] = list(
+                    threads.map(lambda key: self._both(key, folder, before), self._keys(folder))
+                )
+        return read[folder]
+
+    def _both(self, key: str, day: str, before: str) -> tuple[_Sheet, _Sheet]:
+        sheets = _Sheet(day), _Sheet(before)
+        for row in self._rows(key):
+            for sheet in sheets:
+                sheet.take(row)
+        return sheets
 
     def _keys(self, day: str) -> list[str]:
         keys = []
@@ -108,23 +138,31 @@ class DayBook:
 
 
 class _Sheet:
-    """What one manifest says of a day."""
+    """What one manifest says of a day, row by row; the first row is about the manifest."""
 
-    def __init__(self, day: str, rows: Iterator[HeadRow | ObjectRow | RoomRow]) -> None:
+    def __init__(self, day: str) -> None:
         self.instance = ""
         self.rooms: list[RoomRow] = []
         self.objects: dict[str, tuple[Room, int]] = {}
-        below, of_day = f"{day.replace('-', '/')}/", False
-        for row in rows:
-            if isinstance(row, HeadRow):
-                self.instance = row.instance
-                of_day = lines.time_bytes(row.since).decode().startswith(day)
-            elif isinstance(row, RoomRow):
-                if of_day:
-                    self.rooms.append(row)
-            elif row.key.startswith(below) and row.key.count("/") == 5:
-                _, _, _, platform, channel, _ = row.key.split("/")
-                self.objects[row.key] = (platform, channel), row.lines
+        self._day = day
+        self._below = f"{day.replace('-', '/')}/"
+        self._of_day = False
+
+    def take(self, row: HeadRow | ObjectRow | RoomRow) -> None:
+        """The next row."""
+        if isinstance(row, HeadRow):
+            self.instance = row.instance
+            self._of_day = lines.time_bytes(row.since).decode().startswith(self._day)
+        elif isinstance(row, RoomRow):
+            if self._of_day:
+                self.rooms.append(row)
+        elif row.key.startswith(self._below) and row.key.count("/") == 5:
+            _, _, _, platform, channel, _ = row.key.split("/")
+            self.objects[row.key] = (platform, channel), row.lines
+
+
+#: What was read of folders of manifests, while days are looked at one after another.
+_Read = dict[str, list[tuple[_Sheet, _Sheet]]]
 
 
 class _Sums:

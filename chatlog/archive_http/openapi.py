@@ -46,10 +46,28 @@ _DAY = _object(
     reasons=_list(_TEXT),
     finished={"type": "boolean"},
 )
+_FILES = _list(_object(name=_TEXT, why=_TEXT))
+_STATE = {"enum": ["complete", "unfinished", "before", "gap", "partial"]}
+_TIMELINE = _object(
+    platform=_PLATFORMS,
+    name=_TEXT,
+    **{"from": _TIME, "to": _TIME},
+    step=_COUNT,
+    total=_COUNT,
+    counts=_list(_COUNT),
+    seconds={"type": "object", "additionalProperties": _list(_COUNT)},
+    state=_STATE,
+    days=_object(first=_MAYBE_TIME, last=_MAYBE_TIME),
+    gaps=_list(_GAP),
+    unread=_FILES,
+    partial=_MAYBE_TIME,
+)
+#: Records and coverage of a day, null where nothing is known of it.
+_FIGURES = {"type": ["array", "null"], "items": {"type": ["number", "null"]}}
 _MESSAGES = _object(
     platform=_PLATFORMS,
     name=_TEXT,
-    state={"enum": ["complete", "unfinished", "before", "gap", "partial"]},
+    state=_STATE,
     older=_MAYBE_TIME,
     newer=_MAYBE_TIME,
     gaps=_list(_GAP),
@@ -102,6 +120,7 @@ _FILTER = (
     _query("type", "kinds of records, with commas"),
     _query("badge", "of whoever wrote it: moderator, subscriber/12"),
     _query("without", "a badge that they do not have"),
+    _query("id", "ids of records, with commas"),
 )
 _ORDER = _query("order", "where to begin; newest without it", {"enum": ["newest", "oldest"]})
 _LIMIT = _query("limit", "100 without it", {"type": "integer", "minimum": 1, "maximum": 1000})
@@ -112,6 +131,16 @@ _LINES = _answer(
     "a line for each record, for how far it has come, and for the end", _TEXT, "application/x-ndjson"
 )
 
+_EXPORT = (
+    _query("format", "jsonl without it", {"enum": ["jsonl", "irc", "text", "csv", "chatjson"]}),
+    _query(
+        "deleted", "messages that moderators removed; keep without it", {"enum": ["keep", "drop", "mark"]}
+    ),
+    _query("start", "chatjson: when the video begins; from without it"),
+    _query("offset", "chatjson: the chat is so many seconds later"),
+)
+_FILE = {"description": "the file", "content": {"*/*": {"schema": _TEXT}}}
+
 _PATHS: dict[str, Any] = {
     f"{_OWN}/rooms": _get(
         "the rooms of the archive",
@@ -121,12 +150,26 @@ _PATHS: dict[str, Any] = {
         _query("offset", "0 without it", _COUNT),
         _query("limit", "1000 without it", {"type": "integer", "minimum": 1, "maximum": 1000}),
     ),
+    f"{_OWN}/overview": _get(
+        "the rooms with records and coverage of the latest days, by the manifests",
+        _object(
+            matching=_COUNT,
+            days=_list(_TEXT),
+            rooms=_list(_object(platform=_PLATFORMS, name=_TEXT, days=_list(_FIGURES))),
+        ),
+        _query("q", "part of the name"),
+        _query("days", "7 without it", {"type": "integer", "minimum": 0, "maximum": 31}),
+        _query("offset", "0 without it", _COUNT),
+        _query("limit", "1000 without it", {"type": "integer", "minimum": 1, "maximum": 1000}),
+    ),
     f"{_ROOM_PATH}/days": _get(
         "the days of a month of a room, by the manifests",
         _object(
             platform=_PLATFORMS,
             name=_TEXT,
             id=_TEXT,
+            first=_MAYBE_TIME,
+            last=_MAYBE_TIME,
             months=_list(_TEXT),
             month=_TEXT,
             days=_list(_DAY),
@@ -146,7 +189,22 @@ _PATHS: dict[str, Any] = {
         *_FILTER,
         _ORDER,
         _LIMIT,
+        _query("marks", "1: also what moderators did to each, in marks, by its place in records"),
     ),
+    f"{_ROOM_PATH}/timeline": _get(
+        "how many records there are in each step of a time, busy ones by second, and what is missing",
+        _TIMELINE,
+        *_IN_PATH,
+        *_RANGE,
+        *_FILTER,
+        _query("step", "seconds; 60 without it", {"type": "integer", "minimum": 1, "maximum": 86400}),
+    ),
+    f"{_ROOM_PATH}/export": {
+        "get": {
+            **_get("a file of a room and a time", _TEXT, *_IN_PATH, *_RANGE, *_FILTER, *_EXPORT)["get"],
+            "responses": {**_get("", _TEXT)["get"]["responses"], "200": _FILE},
+        }
+    },
     f"{_OWN}/search": {
         "get": {
             **_get("search rooms", _TEXT, _ROOMS, _PLATFORM, *_FILTER, *_RANGE, _ORDER, _LIMIT)["get"],

@@ -1,4 +1,4 @@
-"""``/api/v1/archive``: rooms, days, messages, search and people, as JSON."""
+"""``/api/v1/archive``: rooms, messages, search and people, as JSON."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any
 import orjson
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, Report
+from chatlog.archive.gaps import Gap
 from chatlog.archive.matching import Filter
+from chatlog.archive.moderation import moderation_of
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
 from chatlog.archive.people import facts_of, person_of
 from chatlog.archive.reader import LAST, Question
 from chatlog.archive_http.asked import Asked, Refused, Stream
-from chatlog.archive_http.day_book import DayBook, DayOfRoom
 from chatlog.archive_http.facts import Budget
+from chatlog.archive_http.filters import asked_filter, is_newest, is_on
 from chatlog.archive_http.pages import Page, page, parsed_place
 from chatlog.archive_http.ranges import Range, asked_range
 from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.search import Search
 from chatlog.archive_http.shapes import gap_facts, time_text
+from chatlog.archive_http.states import state_of
 from chatlog.http.answers import Answer, json_answer
 from chatlog.status.natural import natural
 
@@ -37,11 +39,8 @@ NDJSON = "application/x-ndjson"
 class OwnApi:
     """``now()`` is the time of day."""
 
-    def __init__(
-        self, rooms: Rooms, days: DayBook, now: Callable[[], float], most_bytes: int = MOST_BYTES
-    ) -> None:
+    def __init__(self, rooms: Rooms, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
         self._rooms = rooms
-        self._days = days
         self._now = now
         self._most = most_bytes
 
@@ -61,57 +60,44 @@ class OwnApi:
         ]
         return json_answer(200, {"matching": len(found), "rooms": rooms})
 
-    def days(self, asked: Asked, platform: str, name: str) -> Answer:
-        """GET the days of a room: a month of them, the latest unless another is asked for."""
-        room = self._rooms.named(platform, name)
-        days = self._rooms.days(room)
-        months = sorted({day[:7] for day in days})
-        month = asked.query.get("month", months[-1] if months else "")
-        today = lines.time_bytes(self._now()).decode("ascii")[:10]
-        rows = [
-            _day_row(day, self._days.of_day(day).get(room, DayOfRoom()), day < today)
-            for day in days
-            if day.startswith(f"{month}-")
-        ]
-        facts = {"platform": platform, "name": room[1], "id": self._rooms.id(room)}
-        return json_answer(200, {**facts, "months": months, "month": month, "days": rows})
-
     def messages(self, asked: Asked, platform: str, name: str) -> Answer:
         """GET messages: a page of records, from a cursor or an end of the range, in either direction."""
         room = self._rooms.named(platform, name)
-        newest = _is_newest(asked, "newest")
+        newest = is_newest(asked)
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
         cursor = asked.query.get("cursor")
         place = parsed_place(cursor) if cursor is not None else None
         range = asked_range(asked.query, self._now()) or Range(0.0, LAST)
-        wanted = Question(room, *range, _filter(asked), newest, self._most)
+        wanted = Question(room, *range, asked_filter(asked), newest, self._most)
         found = page(asked.work, wanted, place, limit)
         report = found.answer.report
-        facts = {
+        facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
-            "state": self._state(room, range, report),
+            "state": state_of(report, range, self._now(), self._days_if(room, found), bool(found.records)),
             "older": str(found.older) if found.older else None,
             "newer": str(found.newer) if found.newer else None,
             "gaps": [gap_facts(gap) for gap in _of_page(found, report.gaps)],
             "unread": len(report.unread),
             "partial": time_text(report.reached),
         }
+        if is_on(asked, "marks"):
+            facts["marks"] = self._marks(asked, room, found)
         head = orjson.dumps(facts)[:-1] + b',"records":['
         return Answer(200, head + b",".join(_whole(found.records)) + b"]}\n", "application/json")
 
-    def _state(self, room: Room, range: Range, report: Report) -> str:
-        """``before`` it was recorded, ``partial``, ``gap`` throughout, ``unfinished`` or ``complete``."""
-        now = self._now()
-        if report.stopped or report.unread:
-            return "partial"
-        if range.until < LAST and report.gaps and report.missing(*range) >= 0.999 * range.seconds:
-            return "gap"
-        if range.until <= now:
-            days = self._rooms.days(room)
-            if not days or lines.seconds(f"{days[0]}T00:00:00Z") >= range.until:
-                return "before"
-        return "unfinished" if range.until > now else "complete"
+    def _days_if(self, room: Room, found: Page) -> list[str]:
+        """The days of the room, where nothing was found; looking for them may take a while."""
+        return [] if found.records else self._rooms.days(room)
+
+    def _marks(self, asked: Asked, room: Room, found: Page) -> dict[str, str]:
+        """What moderators did to records of a page, by their place in it."""
+        records = [record for each in found.records if (record := lines.record_of(each.line)) is not None]
+        if not records:
+            return {}
+        first, last = (lines.seconds(found.records[at].time) for at in (0, -1))
+        moderation = moderation_of(asked.work.ask, room, first, last)
+        return {str(at): hit for at, record in enumerate(records) if (hit := moderation.hit(record))}
 
     def user(self, asked: Asked, platform: str, who: str) -> Answer:
         """GET a person: rooms, names, days, moderation."""
@@ -137,7 +123,7 @@ class OwnApi:
 
     def search(self, asked: Asked) -> Stream:
         """GET search: NDJSON of records, with how far it has come, and an end that says what is missing."""
-        wanted = _filter(asked)
+        wanted = asked_filter(asked)
         if wanted.everything:
             raise Refused(400, "bad_query", "say what to look for: q, user, type or badge")
         rooms = self._chosen_rooms(asked, asked.query.get("platform", ""))
@@ -147,7 +133,7 @@ class OwnApi:
         now = self._now()
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
         range = asked_range(asked.query, now) or Range(now - 30 * DAY, now + 60.0)
-        search = Search(asked, rooms, range, wanted, _is_newest(asked, "newest"), limit, self._most)
+        search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most)
         # A pattern that makes no sense is told before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)
@@ -166,30 +152,6 @@ class OwnApi:
         return list(dict.fromkeys(found))
 
 
-def _filter(asked: Asked) -> Filter:
-    query = asked.query
-    text, regex = query.get("q", ""), query.get("regex", "0") not in ("0", "false", "")
-    return Filter(
-        text="" if regex else text,
-        regex=text if regex else "",
-        users=tuple(user.lower().lstrip("@") for user in _listed(query.get("user", ""))),
-        types=tuple(_listed(query.get("type", ""))),
-        badge=query.get("badge", ""),
-        without=query.get("without", ""),
-    )
-
-
-def _listed(text: str) -> list[str]:
-    return [each.strip() for each in text.split(",") if each.strip()][:100]
-
-
-def _is_newest(asked: Asked, default: str) -> bool:
-    order = asked.query.get("order", default)
-    if order not in ("newest", "oldest"):
-        raise Refused(400, "bad_query", "order is newest or oldest")
-    return order == "newest"
-
-
 def _whole(records: list[Found]) -> Iterator[bytes]:
     """The records as they are; what is no JSON object is left out."""
     for found in records:
@@ -204,16 +166,3 @@ def _of_page(found: Page, gaps: list[Gap]) -> list[Gap]:
     first, last = (lines.seconds(found.records[at].time) for at in (0, -1))
     start = first if found.older is not None else 0.0
     return [gap for gap in gaps if gap.until >= start and (gap.since <= last or found.newer is None)][:MOST]
-
-
-def _day_row(day: str, facts: DayOfRoom, finished: bool) -> dict[str, Any]:
-    coverage = facts.coverage
-    return {
-        "day": day,
-        "records": facts.records,
-        "recorded": round(facts.recorded, 3),
-        "missing": round(facts.missing, 3),
-        "coverage": None if coverage is None else round(coverage, 6),
-        "reasons": list(facts.reasons),
-        "finished": finished,
-    }

@@ -11,16 +11,17 @@ from chatlog.archive.matching import LONGEST_TEXT, Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import LAST
-from chatlog.archive_http import openapi
 from chatlog.archive_http.asked import Asked, Handler, Refused, Stream
 from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.facts import Facts
 from chatlog.archive_http.logs import MOST_BYTES, Logs, Wanted
-from chatlog.archive_http.own_api import OwnApi
+from chatlog.archive_http.own_routes import OWN, OwnRoutes
 from chatlog.archive_http.ranges import Range, asked_range, of_day, of_month
 from chatlog.archive_http.recent_messages import RecentMessages
 from chatlog.archive_http.rooms import Rooms
-from chatlog.http.answers import Answer, json_answer, tagged
+from chatlog.archive_http.visits import Visits
+from chatlog.http.answers import Answer, json_answer
+from chatlog.http.documents import Documents
 
 #: What rustlog's clients look for before they ask for more.
 CAPABILITIES = ("arbitrary-range-query", "search", "stats", "namehistory")
@@ -28,16 +29,10 @@ _C = r"/channel(?P<c>id)?/(?P<channel>[^/]+)"
 _U = r"/user(?P<u>id)?/(?P<user>[^/]+)"
 _DATE = r"(?P<year>[0-9]{4})/(?P<month>[0-9]{1,2})"
 _DAY = rf"{_DATE}/(?P<day>[0-9]{{1,2}})"
-_OWN = "/api/v1/archive"
-_ROOM = rf"{_OWN}/rooms/(?P<platform>twitch|kick)/(?P<name>[^/]+)"
-_SLOW = re.compile(rf"{_OWN}/(?:search|users/.*)\Z|.*/(?:search|stats|random)\Z|/namehistory/.*")
-_RECENT = re.compile(r"(?:/kick)?/api/v2/recent-messages/(?P<channel>[^/]+)\Z")
-_INDEX = (
-    "A chatlog archive.\n\n"
-    "/channels  /list?channel=NAME  /channel/NAME/YEAR/MONTH/DAY   as rustlog and justlog; Kick below /kick\n"
-    "/api/v2/recent-messages/NAME   for Chatterino and others\n"
-    "/api/v1/archive/openapi.json   everything else\n"
+_SLOW = re.compile(
+    rf"{OWN}/(?:search|overview|users/.*|rooms/.*/export)\Z|.*/(?:search|stats|random)\Z|/namehistory/.*"
 )
+_RECENT = re.compile(r"(?:/kick)?/api/v2/recent-messages/(?P<channel>[^/]+)\Z")
 
 
 class Route(NamedTuple):
@@ -57,12 +52,15 @@ class Routes:
 
     def __init__(self, archive: Archive, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
         self._now = now
+        #: The pages.
+        self.documents = Documents("chatlog.http", "chatlog.archive_http")
         self._rooms = Rooms(archive, now)
         days = DayBook(archive.store, now)
         self._logs = Logs(archive, days, now, most_bytes)
         self._facts = Facts(self._rooms, now, most_bytes=most_bytes // 2)
         self._recent = RecentMessages(self._rooms, now)
-        self._own = OwnApi(self._rooms, days, now, most_bytes)
+        self._own = OwnRoutes(archive, self._rooms, days, now, most_bytes)
+        self._visits = Visits(self._rooms, self.documents)
         self._compatible: list[tuple[re.Pattern[str], Callable[[Asked, str, Groups], Answer | Stream]]] = [
             (re.compile(pattern + r"\Z"), handle)
             for pattern, handle in (
@@ -82,34 +80,14 @@ class Routes:
                 (rf"{_C}{_U}/stats", self._stats),
             )
         ]
-        own = self._own
-        self._own_routes: list[tuple[re.Pattern[str], Callable[[Asked, Groups], Answer | Stream]]] = [
-            (re.compile(pattern + r"\Z"), handle)
-            for pattern, handle in (
-                (rf"{_OWN}/rooms", lambda asked, groups: own.rooms(asked)),
-                (rf"{_ROOM}/days", lambda asked, groups: own.days(asked, *_strings(groups))),
-                (rf"{_ROOM}/messages", lambda asked, groups: own.messages(asked, *_strings(groups))),
-                (rf"{_OWN}/search", lambda asked, groups: own.search(asked)),
-                (
-                    rf"{_OWN}/users/(?P<platform>twitch|kick)/(?P<who>[^/]+)",
-                    lambda asked, groups: own.user(asked, *_strings(groups)),
-                ),
-                (
-                    rf"{_OWN}/openapi\.json",
-                    lambda asked, groups: tagged(json_answer(200, openapi.document())),
-                ),
-                ("/healthz", lambda asked, groups: json_answer(200, {"ok": True})),
-                ("/", lambda asked, groups: Answer(200, _INDEX.encode(), "text/plain; charset=utf-8")),
-            )
-        ]
 
     def find(self, path: str) -> Route | None:
         """What answers a path; None if nothing does."""
         slow = bool(_SLOW.match(path.removeprefix("/kick")))
-        for pattern, own in self._own_routes:
-            if match := pattern.match(path):
-                groups = match.groupdict()
-                return Route(lambda asked, own=own, groups=groups: own(asked, groups), False, slow)  # type: ignore[misc]
+        if visit := self._visits.find(path):
+            return Route(visit, False, False)
+        if own := self._own.find(path):
+            return Route(own, False, slow)
         platform = "kick" if path.startswith("/kick/") else "twitch"
         if match := _RECENT.match(path):
             channel = match["channel"]
@@ -214,10 +192,6 @@ def _user(groups: Groups) -> str:
 def _filter_of(groups: Groups) -> Filter:
     user = _user(groups)
     return Filter(users=(user,)) if user else Filter()
-
-
-def _strings(groups: Groups) -> list[str]:
-    return [value or "" for value in groups.values()]
 
 
 def _above(platform: str) -> str:

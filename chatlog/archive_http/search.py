@@ -9,7 +9,7 @@ from contextlib import closing
 import orjson
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap
+from chatlog.archive.gaps import Gap, Unread
 from chatlog.archive.matching import Filter
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
@@ -17,7 +17,7 @@ from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Question
 from chatlog.archive_http.asked import Asked
 from chatlog.archive_http.ranges import Range
-from chatlog.archive_http.shapes import gap_facts, time_text
+from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 
 DAY = 86400.0
 #: A search looks at so many seconds first, and at twice as many each time, up to the longest.
@@ -50,7 +50,8 @@ class Search:
         self._most = most
         self._at = range.until if newest else range.since
         self._edge: str | None = None
-        self._found = self._unread = 0
+        self._found = 0
+        self._unread: list[Unread] = []
         self._gaps: list[tuple[Room, Gap]] = []
 
     def progress(self) -> bytes:
@@ -119,7 +120,7 @@ class Search:
                 stream.close()  # type: ignore[attr-defined]
             for room, answer in answers:
                 self._asked.work.done(answer)
-                self._unread += len(answer.report.unread)
+                self._unread += answer.report.unread
                 self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
 
     def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
@@ -136,7 +137,8 @@ class Search:
             "found": self._found,
             "bytes": self._asked.work.bytes,
             "next": {name: stopped} if stopped else None,
-            "unread": self._unread,
+            "unread": len(self._unread),
+            "files": unread_facts(self._unread),
             "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in self._gaps],
         }
         return orjson.dumps({"end": facts}) + b"\n"

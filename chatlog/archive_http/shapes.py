@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap
+from chatlog.archive.gaps import Gap, Unread
+from chatlog.printable import printable
+
+_KEY = re.compile(r"(?:[^/]+/)*\d{4}/\d\d/\d\d/[a-z]+/[a-z0-9_-]+/[^/]+\Z", re.ASCII)
+#: Files that one answer names.
+_NAMED = 100
 
 
 def gap_facts(gap: Gap) -> dict[str, Any]:
@@ -22,3 +28,14 @@ def gap_facts(gap: Gap) -> dict[str, Any]:
 def time_text(at: float | None) -> str | None:
     """A time as records have it."""
     return None if at is None else lines.time_bytes(at).decode("ascii")
+
+
+def unread_facts(unread: list[Unread]) -> list[dict[str, str]]:
+    """Files that could not be read, as JSON: by their keys, or their names where they are not stored yet."""
+    return [
+        {
+            "name": each.name if _KEY.match(each.name) else each.name.rpartition("/")[2],
+            "why": printable(each.why, 300),
+        }
+        for each in unread[:_NAMED]
+    ]

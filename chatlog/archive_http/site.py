@@ -6,10 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
 
 from chatlog.archive.matching import FilterError
 from chatlog.archive.reader import Reader
@@ -18,8 +15,7 @@ from chatlog.archive_http.routes import CAPABILITIES, Routes
 from chatlog.archive_http.streaming import AT_ONCE, Desk
 from chatlog.config.settings import HttpSettings
 from chatlog.http.answers import Answer, error, json_answer
-from chatlog.http.guard import is_our_name
-from chatlog.http.requests import send
+from chatlog.http.front import Front
 from chatlog.printable import printable
 from chatlog.store.store import StoreError
 
@@ -40,11 +36,9 @@ _PREFLIGHT = {
 }
 
 
-class Root(Resource):
-    """Every path. ``settings`` say under which names it is served."""
-
-    isLeaf = True
-    _log = Logger()
+class Root(Front):
+    """Every path. ``settings`` say under which names it is served, and where the recorder's page is, which
+    may read the own API as well."""
 
     def __init__(
         self,
@@ -54,44 +48,31 @@ class Root(Resource):
         settings: HttpSettings,
         describe: Callable[[], str],
     ) -> None:
-        super().__init__()
+        super().__init__("the archive server", routes.documents, ("/healthz",))
         self._routes = routes
         self._reader = reader
         self._desk = desk
         self._settings = settings
         self._describe = describe
-        self._store_failed = False
 
-    def render(self, request: Any) -> int:
-        """Answer one request; whatever goes wrong stays inside."""
-        try:
-            answer = self._answer(request)
-        except Exception:
-            self._log.failure("while answering a request")
-            answer = error(500, "internal", "something went wrong; the log of the archive server has more")
-        if answer is not None:
-            send(request, answer)
-        return NOT_DONE_YET
+    def settings(self) -> HttpSettings:
+        """The settings."""
+        return self._settings
 
-    def _answer(self, request: Any) -> Answer | None:
-        try:
-            path = unquote(request.path.decode("ascii"), errors="strict")
-        except UnicodeDecodeError:
-            return error(400, "bad_path", "the path is not UTF-8")
-        host = request.getHeader("host")
-        if path != "/healthz" and (host is None or not is_our_name(host, self._settings)):
-            text = "this is not served under that name; http.hosts lists further names"
-            return error(421, "unknown_host", text)
-        route = self._routes.find(path)
-        if route is None:
-            return _text(404, "route not found") if not path.startswith("/api/v1/") else _nothing()
-        headers = FOR_CLIENTS if route.for_clients else {}
-        method = request.method.decode("ascii", "replace")
-        if method == "OPTIONS" and route.for_clients:
+    def answer(self, request: Any, path: str, method: str) -> Answer | None:
+        """Answer a request that may be asked."""
+        asset = self._documents.asset(path)
+        route = self._routes.find(path) if asset is None else None
+        if asset is None and route is None:
+            return self.nothing(request) if _is_for_people(request, path) else _no_route(path)
+        headers = FOR_CLIENTS if route is not None and route.for_clients else {}
+        if method == "OPTIONS" and headers:
             return Answer(200, b"", _PLAIN, {**headers, **_PREFLIGHT})
         if method not in ("GET", "HEAD"):
             refusal = error(405, "not_allowed", "allowed here: GET, HEAD", Allow="GET, HEAD")
             return _with(refusal, headers)
+        if asset is not None or route is None:
+            return asset
         if path == "/healthz":
             # Also when there is much to do.
             return json_answer(200, {"ok": True})
@@ -155,8 +136,14 @@ def _text(status: int, text: str) -> Answer:
     return Answer(status, text.encode("utf-8", "replace"), _PLAIN, dict(FOR_CLIENTS))
 
 
-def _nothing() -> Answer:
-    return error(404, "not_found", "there is nothing here")
+def _no_route(path: str) -> Answer:
+    if path.startswith("/api/v1/"):
+        return error(404, "not_found", "there is nothing here")
+    return _text(404, "route not found")
+
+
+def _is_for_people(request: Any, path: str) -> bool:
+    return "text/html" in (request.getHeader("accept") or "") and not path.startswith("/api/")
 
 
 def _with(answer: Answer, headers: dict[str, str]) -> Answer:

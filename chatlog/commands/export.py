@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import sys
-from collections.abc import Callable, Iterator
-from itertools import chain
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from chatlog.commands import reading
-from chatlog.commands.log import moderation_of
 
 if TYPE_CHECKING:
-    from chatlog.archive.moderation import Moderation
     from chatlog.archive.opened import Archive
-    from chatlog.archive.ordering import Found
-    from chatlog.archive.parts import Room
-    from chatlog.archive.reader import Answer
 
 FORMATS = ("jsonl", "irc", "text", "csv", "chatjson")
-
-#: A record, its line, and what moderators did to it.
-Item = tuple[dict[str, Any], bytes, str]
 
 
 @click.command()
@@ -61,6 +51,9 @@ def export(
 
     Ends with 0 if there was something, 1 if there was nothing or a file cannot be read, 2 if it cannot look.
     """
+    from chatlog.archive.exporting import Export, Wanted
+    from chatlog.archive.times import Span
+
     if form != "chatjson" and (start is not None or offset is not None):
         reading.refuse("--start and --offset are for --format chatjson alone")
     opened = reading.opened(path, archive)
@@ -73,15 +66,8 @@ def export(
     if form == "chatjson" and len(named) > 1:
         reading.refuse("chatjson is the chat of one room: export each room by itself")
     zero = reading.moment(clock, start, first, "--start") - _seconds(offset or "0s")
-    task = _Export(opened, named, first, last, deleted)
-    writers: dict[str, Callable[[], Iterator[bytes]]] = {
-        "jsonl": task.jsonl,
-        "irc": task.irc,
-        "text": task.text,
-        "csv": task.csv,
-        "chatjson": lambda: task.chatjson(zero),
-    }
-    _write(writers[form](), output, opened)
+    task = Export(opened.reader.ask, named, Span(first, last), Wanted(form, deleted, zero))
+    _write(task.pieces(), output, opened)
     click.echo(
         f"{task.written} records of {clock.shown(first)} to {clock.shown(last)} {clock.zone_name}", err=True
     )
@@ -123,103 +109,3 @@ def _write(pieces: Iterator[bytes], output: str | None, opened: Archive) -> None
 def _copy(pieces: Iterator[bytes], file: IO[bytes]) -> None:
     for piece in pieces:
         file.write(piece)
-
-
-class _Export:
-    """The records of some rooms and a time, in the form that is asked for."""
-
-    def __init__(self, opened: Archive, rooms: list[Room], since: float, until: float, deleted: str) -> None:
-        from chatlog.archive.reader import Question
-
-        self._opened = opened
-        self._since, self._until = since, until
-        self._deleted = deleted
-        self.answers: list[tuple[Room, Answer]] = [
-            (room, opened.reader.ask(Question(room, since, until))) for room in rooms
-        ]
-        self.written = 0
-
-    def _found(self) -> Iterator[Found]:
-        streams = (iter(answer) for _, answer in self.answers)
-        yield from heapq.merge(*streams, key=lambda found: found.time)
-
-    def _items(self) -> Iterator[Item]:
-        from chatlog.archive.lines import record_of
-
-        marks: dict[str, Moderation] = {}
-        if self._deleted != "keep":
-            marks = {
-                "/".join(room): moderation_of(self._opened, room, self._since, self._until)
-                for room, _ in self.answers
-            }
-        for found in self._found():
-            record = record_of(found.line)
-            if record is None:
-                continue
-            moderation = marks.get(f"{record.get('platform', 'twitch')}/{record.get('channel', '')}")
-            hit = moderation.hit(record) if moderation is not None else ""
-            if hit and self._deleted == "drop":
-                continue
-            yield record, found.line, hit
-
-    def jsonl(self) -> Iterator[bytes]:
-        """The records as they are; marked ones with ``moderation`` behind their other keys."""
-        from chatlog.record import to_line
-
-        for record, line, hit in self._items():
-            self.written += 1
-            yield to_line({**record, "moderation": hit}) if hit else line + b"\n"
-
-    def irc(self) -> Iterator[bytes]:
-        """Lines of IRC."""
-        from chatlog.archive.formats.irc import irc_line
-
-        for record, _, hit in self._items():
-            if line := irc_line(record):
-                self.written += 1
-                if hit:
-                    line = f"@rm-deleted=1;{line[1:]}" if line.startswith("@") else f"@rm-deleted=1 {line}"
-                yield line.encode("utf-8", "replace") + b"\r\n"
-
-    def text(self) -> Iterator[bytes]:
-        """Lines for people, with times of UTC."""
-        from chatlog.archive.formats.text import ChatText, plain
-
-        shown = ChatText(plain, lambda time: f"[{time[:10]} {time[11:19]}]", len(self.answers) > 1)
-        for record, _, hit in self._items():
-            self.written += 1
-            yield shown.line(record, hit).encode("utf-8", "replace") + b"\n"
-
-    def csv(self) -> Iterator[bytes]:
-        """A table with a header."""
-        from chatlog.archive.formats.csv_rows import header, row
-
-        yield header().encode()
-        for record, _, hit in self._items():
-            self.written += 1
-            yield row(record, hit).encode()
-
-    def chatjson(self, zero: float) -> Iterator[bytes]:
-        """TwitchDownloader's form. ``zero`` is when the video begins."""
-        from chatlog.archive.formats.chatjson import document, streamer_of
-        from chatlog.archive.lines import time_bytes
-
-        (platform, channel), _ = self.answers[0]
-        items = self._items()
-        head = next(items, None)
-        id = str(head[0].get("channel_id", "")) if head is not None else ""
-        pieces = self._comments(head, items, zero)
-        start = time_bytes(zero).decode()
-        yield from document(pieces, streamer_of(platform, channel, id), start, self._until - zero)
-
-    def _comments(self, head: Item | None, items: Iterator[Item], zero: float) -> Iterator[bytes]:
-        from chatlog.archive.formats.chatjson import comment, offset_of
-        from chatlog.record import to_line
-
-        for record, _, hit in chain([head] if head is not None else [], items):
-            offset = offset_of(record, zero)
-            if offset is None or offset < 0:
-                continue
-            if (made := comment(record, offset, hit)) is not None:
-                self.written += 1
-                yield to_line(made)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from chatlog.commands import reading
 
 if TYPE_CHECKING:
-    from chatlog.archive.moderation import Moderation
-    from chatlog.archive.opened import Archive
-    from chatlog.archive.parts import Room
     from chatlog.archive.times import Reading
 
 #: Seconds that are shown before and after a time.
@@ -46,6 +43,7 @@ def log(
     """
     from chatlog.archive.formats.text import ChatText, plain
     from chatlog.archive.lines import record_of
+    from chatlog.archive.moderation import moderation_of
     from chatlog.archive.reader import Question
     from chatlog.archive.times import Span, TimeError
     from chatlog.store.store import StoreError
@@ -69,7 +67,7 @@ def log(
     answer = opened.reader.ask(Question(named, *span))
     found = 0
     try:
-        moderation = moderation_of(opened, named, *span)
+        moderation = moderation_of(opened.reader.ask, named, *span)
         for item in answer:
             found += 1
             record = None if as_json else record_of(item.line)
@@ -84,20 +82,6 @@ def log(
     click.echo(f"{about}: {found} records; times are {zone}", err=True)
     reading.tell(answer.report, clock, *span)
     raise click.exceptions.Exit(reading.NOTHING if not found or answer.report.unread else 0)
-
-
-def moderation_of(opened: Archive, room: Room, since: float, until: float) -> Moderation:
-    """What moderators did to the messages of a time, also a while after it. Raises StoreError."""
-    from chatlog.archive.lines import record_of
-    from chatlog.archive.moderation import FILTER, LOOK_AHEAD, Moderation
-    from chatlog.archive.reader import Question
-
-    moderation = Moderation()
-    for item in opened.reader.ask(Question(room, since, until + LOOK_AHEAD, FILTER)):
-        record: dict[str, Any] | None = record_of(item.line)
-        if record is not None:
-            moderation.add(record)
-    return moderation
 
 
 def _shown(clock: Reading, with_day: bool, zero: float | None, timestamp: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from html import escape
-from urllib.parse import quote
 
 from chatlog.http.answers import Answer
+from chatlog.http.documents import Documents, links_to_rooms
 from chatlog.naming import CHANNEL
 from chatlog.near_names import near
 from chatlog.printable import printable
@@ -19,31 +18,24 @@ _LONGEST = 64
 
 
 class NoRoom:
-    """``page`` is the document, with ``{room}`` and ``{near}`` where the texts belong. ``recorded()`` gives
-    the rooms that there are; ``seconds`` is the clock."""
+    """``recorded()`` gives the rooms that there are; ``seconds`` is the clock."""
 
     def __init__(
-        self, page: Answer, recorded: Callable[[], Collection[Key]], seconds: Callable[[], float]
+        self, documents: Documents, recorded: Callable[[], Collection[Key]], seconds: Callable[[], float]
     ) -> None:
-        self._head, _, rest = page.body.decode("utf-8").partition("{room}")
-        self._middle, _, self._foot = rest.partition("{near}")
-        self._type = page.type
+        self._documents = documents
         self._recorded = recorded
         self._seconds = seconds
         self._rested_at = float("-inf")
 
     def answer(self, platform: str, name: str) -> Answer:
         """404, for people."""
-        shown = escape(printable(f"{platform}/{name[:_LONGEST]}"))
-        body = f"{self._head}{shown}{self._middle}{self._links(platform, name)}{self._foot}"
-        return Answer(404, body.encode("utf-8"), self._type)
+        shown = printable(f"{platform}/{name[:_LONGEST]}")
+        return self._documents.missing("is not recorded", shown, self._links(platform, name))
 
     def _links(self, platform: str, name: str) -> str:
-        keys = self._near(platform, name)
-        rooms = ", ".join(f'<a href="/rooms/{quote(p)}/{quote(n)}">{escape(f"{p}/{n}")}</a>' for p, n in keys)
-        found = f"Rooms with a similar name: {rooms}. " if keys else ""
         adding = f'<a href="/#add={platform}/{name}">Record it</a> · ' if CHANNEL.match(name) else ""
-        return f"{found}{adding}"
+        return f"{links_to_rooms(self._near(platform, name))}{adding}"
 
     def _near(self, platform: str, name: str) -> list[Key]:
         now = self._seconds()

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from importlib.resources import files as package_files
-from pathlib import PurePath
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
-from twisted.logger import Logger
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
-
+from chatlog.config.settings import HttpSettings
 from chatlog.http import openapi
 from chatlog.http.answers import Answer, error, json_answer, tagged
 from chatlog.http.api import Api
-from chatlog.http.guard import has_token, is_cross_site, is_our_name
+from chatlog.http.documents import Documents
+from chatlog.http.front import Front
+from chatlog.http.guard import has_token, is_cross_site
 from chatlog.http.live import Live
 from chatlog.http.metrics import CONTENT_TYPE, Metrics
 from chatlog.http.no_room import NoRoom
-from chatlog.http.requests import send
 from chatlog.naming import CHANNEL
 from chatlog.recorder.recorder import Recorder
 from chatlog.status import health
@@ -44,65 +39,39 @@ _PARTS = (
     "spool",
     "uploads",
 )
-_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 _READ = ("GET", "HEAD")
 
 
-class Root(Resource):
+class Root(Front):
     """Every path. ``settings`` are looked at through ``status``, so that a reload is in force. ``seconds`` is
     the clock."""
-
-    isLeaf = True
-    _log = Logger()
 
     def __init__(
         self, status: Status, recorder: Recorder, api: Api, live: Live, seconds: Callable[[], float]
     ) -> None:
-        super().__init__()
+        documents = Documents("chatlog.http")
+        super().__init__("the recorder", documents, _OPEN)
         self._status = status
         self._recorder = recorder
         self._api = api
         self._live = live
         self._metrics = Metrics(status)
-        self._assets = dict(_assets())
-        self._no_room = NoRoom(self._assets["noroom.html"], status.keys, seconds)
+        self._no_room = NoRoom(documents, status.keys, seconds)
 
-    def render(self, request: Any) -> int:
-        """Answer one request; whatever goes wrong stays inside."""
-        try:
-            answer = self._answer(request)
-        except Exception:
-            self._log.failure("while answering a request")
-            answer = error(500, "internal", "something went wrong; the log of the recorder has more")
-        if answer is not None:
-            send(request, answer)
-        return NOT_DONE_YET
+    def settings(self) -> HttpSettings:
+        """The settings in force."""
+        return self._status.settings.http
 
-    def _answer(self, request: Any) -> Answer | None:
-        try:
-            path = unquote(request.path.decode("ascii"), errors="strict")
-        except UnicodeDecodeError:
-            return error(400, "bad_path", "the path is not UTF-8")
-        method = request.method.decode("ascii", "replace")
-        host = request.getHeader("host")
-        settings = self._status.settings.http
-        if path not in _OPEN and (host is None or not is_our_name(host, settings)):
-            return error(
-                421, "unknown_host", "this is not served under that name; http.hosts lists further names"
-            )
+    def answer(self, request: Any, path: str, method: str) -> Answer | None:
+        """Answer a request that may be asked."""
         methods = self._methods(path)
         if not methods:
-            return self._nothing(request)
+            return self.nothing(request)
         if method not in methods:
             allowed = ", ".join(sorted(methods))
             return error(405, "not_allowed", f"allowed here: {allowed}", Allow=allowed)
         if method not in _READ:
-            refusal = self._refusal(request, host or "")
+            refusal = self._refusal(request, request.getHeader("host") or "")
             if refusal is not None:
                 return refusal
         return methods[method](request)
@@ -149,12 +118,12 @@ class Root(Resource):
             return {**_reading(lambda request: api.rooms(_query(request))), "POST": adding}
         if path == "/api/v1/rotate":
             return {"POST": lambda request: api.rotate()}
-        if path.startswith("/assets/") and (asset := self._assets.get(path.removeprefix("/assets/"))):
+        if asset := self._documents.asset(path):
             return _reading(lambda request: asset)
         if path.startswith("/api/v1/") and (part := path.removeprefix("/api/v1/")) in _PARTS:
             return _reading(lambda request: api.part(part))
         single: dict[str, Callable[[Any], Answer | None]] = {
-            "/": lambda request: self._assets["index.html"],
+            "/": lambda request: self._documents.page("index.html"),
             "/healthz": lambda request: self._verdict(health.alive),
             "/readyz": lambda request: self._verdict(health.ready),
             "/metrics": lambda request: Answer(200, self._metrics.exposition(), CONTENT_TYPE),
@@ -165,14 +134,8 @@ class Root(Resource):
 
     def _room_page(self, platform: str, name: str) -> Answer:
         if self._status.has_room(platform, name):
-            return self._assets["room.html"]
+            return self._documents.page("room.html")
         return self._no_room.answer(platform, name)
-
-    def _nothing(self, request: Any) -> Answer:
-        if "text/html" in (request.getHeader("accept") or ""):
-            page = self._assets["missing.html"]
-            return Answer(404, page.body, page.type)
-        return error(404, "not_found", "there is nothing here")
 
     def _verdict(self, judge: Callable[[list[Condition]], health.Verdict]) -> Answer:
         verdict = judge(self._status.conditions())
@@ -182,14 +145,6 @@ class Root(Resource):
         if not CHANNEL.match(name) or self._status.room(platform, name) is None:
             return error(404, "no_such_room", "this room is not recorded")
         return self._live.watch(request, self._recorder.room(platform, name))
-
-
-def _assets() -> Iterator[tuple[str, Answer]]:
-    """The files of the page by their names."""
-    for file in (package_files("chatlog.http") / "assets").iterdir():
-        kind = _TYPES.get(PurePath(file.name).suffix)
-        if kind is not None:
-            yield file.name, tagged(Answer(200, file.read_bytes(), kind))
 
 
 def _reading(answer: Callable[[Any], Answer | None]) -> dict[str, Callable[[Any], Answer | None]]:

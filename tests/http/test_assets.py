@@ -8,23 +8,36 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import chatlog.archive_http
 import chatlog.http
 from tests.http.wire import SiteCase
 
 ASSETS = Path(chatlog.http.__file__).parent / "assets"
+#: Those of the archive's pages, which have the others beside them.
+ARCHIVE = Path(chatlog.archive_http.__file__).parent / "assets"
 #: What puts a text into a document, or runs it, as something other than a text.
 DANGEROUS = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML"
     r"|srcdoc|\beval\b|new Function|set(?:Timeout|Interval)\(\s*[\"'`]|import\(|\.cssText|javascript:"
 )
 #: Where an address may lead in the page's own markup.
-OURS = re.compile(r"/$|/assets/[a-z]+\.(?:css|js|svg)$|/api/v1/(?:status|rooms)$|#[a-z]+$")
+OURS = re.compile(
+    r"/$|/assets/[a-z_]+\.(?:css|js|svg)$|/api/v1/(?:status|rooms)$|#[a-z]+$"
+    r"|/search$|/channels$|/api/v1/archive/rooms$"
+)
 #: The scripts of each page, but for those that every page has.
 PAGES = {
     "index.html": ("app.js", "changes.js", "conditions.js", "rooms.js"),
     "room.html": ("room.js",),
 }
 SHARED = ("base.js", "headline.js")
+ARCHIVE_PAGES = {
+    "archive.html": ("archive.js",),
+    "calendar.html": ("calendar.js",),
+    "day.html": ("day.js", "exports.js", "keys.js", "stream_times.js", "strip.js", "whom.js"),
+    "person.html": ("person.js", "finder.js"),
+    "search.html": ("search.js", "finder.js"),
+}
 
 
 class Markup(HTMLParser):
@@ -51,7 +64,7 @@ class Markup(HTMLParser):
 
 def texts(kind: str) -> Iterator[tuple[str, str]]:
     """Names and texts of the assets of a kind."""
-    found = sorted(ASSETS.glob(f"*.{kind}"))
+    found = sorted([*ASSETS.glob(f"*.{kind}"), *ARCHIVE.glob(f"*.{kind}")])
     assert found, kind
     for path in found:
         yield path.name, path.read_text("utf-8")
@@ -79,7 +92,8 @@ class AssetTests(SiteCase):
                 if attribute in ("src", "href"):
                     self.assertRegex(value, OURS, name)
                     if value.startswith("/assets/"):
-                        self.assertTrue((ASSETS / posixpath.basename(value)).is_file(), value)
+                        there = [(place / posixpath.basename(value)).is_file() for place in (ASSETS, ARCHIVE)]
+                        self.assertEqual(sum(there), 1, value)
         for name, text in (*texts("css"), *texts("js")):
             self.assertNotRegex(text, r"@import|url\(|https?://(?!www\.w3\.org/)|[\"'`]//", name)
 
@@ -103,10 +117,12 @@ class AssetTests(SiteCase):
 
     def test_elements_that_are_looked_for(self) -> None:
         """What a script looks for by its id is in the page that runs it."""
-        for page, scripts in PAGES.items():
-            ids = set(re.findall(r'id="([\w-]+)"', (ASSETS / page).read_text("utf-8")))
-            for script in (*scripts, *SHARED):
-                text = (ASSETS / script).read_text("utf-8")
+        all_texts = {name: text for kind in ("html", "js") for name, text in texts(kind)}
+        pages = [(page, (*scripts, *SHARED)) for page, scripts in PAGES.items()]
+        for page, scripts in (*pages, *ARCHIVE_PAGES.items()):
+            ids = set(re.findall(r'id="([\w-]+)"', all_texts[page]))
+            for script in scripts:
+                text = all_texts[script]
                 wanted = set(re.findall(r'\$\("([\w-]+)"\)', text))
                 self.assertTrue(wanted, script)
                 self.assertLessEqual(wanted, ids, f"{script} of {page}")

@@ -67,9 +67,14 @@ function readable(colour) {
   return `rgb(${rgb.map((part) => Math.round(part * 255)).join(" ")})`;
 }
 
-export function person(record, details) {
+// `profile` is where more is known of the person, if anywhere.
+export function person(record, details, profile = "") {
   const shown = cut(details["display-name"] || object(details.sender).username || record.username, 60);
-  const name = element("bdi", "who", shown.trim() || record.username || "somebody");
+  const name = element(profile ? "a" : "bdi", "who", shown.trim() || cut(record.username, 60) || "somebody");
+  if (profile) {
+    name.href = profile;
+    name.dir = "auto";
+  }
   if (shown.toLowerCase() !== record.username) name.title = cut(record.username, 60);
   name.dataset.colour = hue(record, details);
   name.style.color = readable(name.dataset.colour);

@@ -118,7 +118,9 @@ system.addEventListener("change", turned);
 let zone = kept("clock") === "utc" ? "UTC" : undefined;
 const onClock = [];
 
-export const clock = (date) => timeOfDay(date, zone);
+// Instead of by the clock, times are told by this, where a page sets it: a date to words.
+let teller = null;
+export const clock = (date) => (teller ? teller(date) : timeOfDay(date, zone));
 // With the date where it is not today's.
 export const moment = (date) => (sameDay(date, new Date(), zone) ? clock(date) : dayAndTime(date, zone));
 // With the name of the clock.
@@ -130,6 +132,18 @@ export function timeElement(date, title) {
   if (!Number.isNaN(date.getTime())) node.dateTime = date.toISOString();
   node.title = title;
   return node;
+}
+
+// The zone of the clock as Intl has it; undefined for this machine's.
+export const clockZone = () => zone;
+
+function tellAgain() {
+  for (const node of document.querySelectorAll("time[datetime]")) say(node, clock(new Date(node.dateTime)));
+}
+
+export function tellTimesBy(words) {
+  teller = words;
+  tellAgain();
 }
 
 export function whenClockTurns(call) {
@@ -152,7 +166,7 @@ export function switches() {
   chosen.addEventListener("change", () => {
     zone = chosen.value ? "UTC" : undefined;
     kept("clock", chosen.value);
-    for (const node of document.querySelectorAll("time[datetime]")) say(node, clock(new Date(node.dateTime)));
+    tellAgain();
     onClock.forEach((call) => call());
   });
 }

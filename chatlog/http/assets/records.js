@@ -70,18 +70,20 @@ function happening(record, details, author) {
 
 const SAID = new Set(["message", "action", undefined]);
 
-// A line of the chat on a platform. `author`: who wrote what the record takes back, if that is shown.
-export function line(record, platform, author = null) {
+// A line of the chat on a platform. `author`: who wrote what the record takes back, if that is shown. Of pages that
+// know more: `permalink` to the record, `profile` of its author, `parent`, where what it answers is, and `done`, what
+// moderators did to it.
+export function line(record, platform, { author = null, permalink = "", profile = "", parent = "", done = "" } = {}) {
   const details = object(record.details);
   const item = element("li");
-  const time = timeElement(new Date(record.timestamp), cut(record.timestamp, 40));
+  const time = when(record, permalink);
   const message = cut(record.message);
   const text = () => written(message, platform, details.emotes);
   if (SAID.has(record.type)) {
     item.className = record.type === "action" ? "said action" : "said";
-    const parent = answered(details, platform);
-    if (parent) item.append(element("bdi", "reply", parent));
-    item.append(time, ...badges(details), person(record, details), text());
+    const words = answered(details, platform);
+    if (words) item.append(reply(words, parent));
+    item.append(time, ...badges(details), person(record, details, profile), text());
     if (details.bits) item.append(element("span", "label", `${cut(details.bits, 8)} bits`));
     if (details["first-msg"] === "1") item.append(element("span", "label", "first message"));
     if (details["source-room-id"] && details["source-room-id"] !== details["room-id"]) item.append(element("span", "label", "shared chat"));
@@ -89,14 +91,42 @@ export function line(record, platform, author = null) {
     const [kind, label, words] = happening(record, details, author);
     item.className = kind;
     item.append(time, element("span", "label", label));
-    if (words) {
+    if (words.length) {
       const happened = element("bdi", "happened");
       happened.append(...[words].flat());
       item.append(happened);
     }
-    if (message && record.type !== "delete") item.append(...(record.username ? [person(record, details)] : []), text());
+    if (message && record.type !== "delete") item.append(...(record.username ? [person(record, details, profile)] : []), text());
+  }
+  if (done) {
+    item.classList.add("gone");
+    item.append(element("span", "done", done));
   }
   return item;
+}
+
+function when(record, permalink) {
+  const time = timeElement(new Date(record.timestamp), cut(record.timestamp, 40));
+  if (!permalink) return time;
+  const link = element("a", "when");
+  link.href = permalink;
+  link.append(time);
+  return link;
+}
+
+function reply(words, parent) {
+  const made = element("bdi", "reply", parent ? "" : words);
+  if (!parent) return made;
+  const link = element("a", "", words);
+  link.href = parent;
+  made.append(link);
+  return made;
+}
+
+// The id of what a record answers; "" for none.
+export function answeredId(record) {
+  const details = object(record.details);
+  return cut(details["reply-parent-msg-id"] || object(object(details.metadata).original_message).id, 100);
 }
 
 // Which lines a record of moderation takes back: a function of what `about` kept of them; null for none.

@@ -139,7 +139,7 @@ function draw() {
       const gone = takesBack(record);
       const struck = gone ? [...lines.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
       for (const each of struck) each.classList.add("gone");
-      item = line(record, platform, struck.length ? about.get(struck[0]).name ?? "" : null);
+      item = line(record, platform, { author: struck.length ? about.get(struck[0]).name ?? "" : null });
     } catch {
       // Something in it is of a kind that nobody has thought of; the archive has it as it came.
       item = element("li", "hole", "A record that cannot be shown here");

@@ -1,0 +1,21 @@
+// Why a day shows nothing: before the archive begins, all of it a gap, not over yet, or silence. Each is said.
+
+import { namedMoment } from "./base.js";
+import { dayName, dayOf } from "./places.js";
+import { statement } from "./statements.js";
+
+export function sayWhyEmpty(box, timeline, { day, room, isFiltered, error }) {
+  if (error) return statement(box, "bad", "This day cannot be shown", `${error.message}. Load the page again in a while.`);
+  if (isFiltered) return statement(box, "note", "Nothing of this day is like that", "Esc clears the filter. Search looks through other days as well.");
+  const { first, last } = timeline.days;
+  if (timeline.state === "partial") return statement(box, "bad", "This day could not be read", "What is above says which files are damaged or out of reach. chatlog verify tells more of them.");
+  if (timeline.state === "before") return statement(box, "note", `Before ${room} was recorded`, first ? `The archive of this room begins on ${dayName(first)}.` : "Nothing is stored of this room yet.");
+  if (timeline.state === "gap") {
+    const reasons = [...new Set(timeline.gaps.map(({ reason }) => reason))].slice(0, 3).join("; ");
+    return statement(box, "bad", "Nothing was recorded on this day", `All of it is a gap: ${reasons}. What was said then is not in this archive.`);
+  }
+  if (day > dayOf(new Date())) return statement(box, "note", "This day has not begun", `It begins ${namedMoment(new Date(`${day}T00:00:00Z`))}.`);
+  if (timeline.state === "unfinished") return statement(box, "note", "This day is not over, and nothing is recorded of it so far", "What is said now appears here. If the room should be recorded at present, the recorder's page says how it is.");
+  if (last && day > last) return statement(box, "note", "Nothing is stored of this day", `The last record of this room is of ${dayName(last)}. Nobody has said that anything is missing; whether the room was still on the list then, the manifests tell (chatlog verify).`);
+  return statement(box, "note", "Nobody said anything on this day", "The room was recorded, and no gap is known.");
+}

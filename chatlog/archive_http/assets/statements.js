@@ -1,0 +1,25 @@
+// Why there is nothing to see, in a heading and a sentence; and how good a coverage is.
+
+import { element } from "./base.js";
+
+export function statement(box, level, text, words, code = "") {
+  box.hidden = false;
+  box.dataset.level = level;
+  const more = element("p", "", words);
+  if (code) more.append(" ", element("code", "", code), ".");
+  box.replaceChildren(element("h2", "", text), more);
+}
+
+// Of a share that was recorded: "" is all of it.
+export const coverLevel = (coverage) => (coverage >= 0.9999 ? "" : coverage >= 0.9 ? "warn" : "bad");
+
+// Files that cannot be read, each by its name.
+export function damage(box, files) {
+  box.hidden = !files.length;
+  const items = files.slice(0, 20).map(({ name, why }) => {
+    const item = element("li", "", `${name} cannot be read, so what it holds is missing here: ${why}`);
+    return item;
+  });
+  if (files.length > 20) items.push(element("li", "", `and ${files.length - 20} more`));
+  box.replaceChildren(...items);
+}

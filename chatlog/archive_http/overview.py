@@ -1,0 +1,124 @@
+"""Rooms and days at a glance, by what the manifests say: how much was said, and how much of it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from chatlog.archive import lines
+from chatlog.archive.opened import Archive
+from chatlog.archive.parts import Room
+from chatlog.archive_http.asked import Asked, Refused
+from chatlog.archive_http.day_book import DayBook, DayOfRoom
+from chatlog.archive_http.ranges import of_month
+from chatlog.archive_http.rooms import Rooms
+from chatlog.http.answers import Answer, json_answer
+from chatlog.status.natural import natural
+
+#: Rooms in one answer at most, and days of each.
+MOST, DAYS = 1000, 7
+
+
+class Overview:
+    """``now()`` is the time of day."""
+
+    def __init__(self, archive: Archive, rooms: Rooms, days: DayBook, now: Callable[[], float]) -> None:
+        self._archive = archive
+        self._rooms = rooms
+        self._days = days
+        self._now = now
+
+    def rooms(self, asked: Asked) -> Answer:
+        """GET the rooms with what was recorded of them on the latest days of the archive."""
+        count = asked.number("days", DAYS, 0, 31)
+        assert count is not None
+        offset, limit = asked.number("offset", 0) or 0, asked.number("limit", MOST, 1, MOST) or MOST
+        text = asked.query.get("q", "").lower()
+        rooms = sorted(
+            (room for room in self._rooms.all() if text in room[1]),
+            key=lambda room: (natural(room[1]), room[0]),
+        )
+        last = self._last_day()
+        days = [(last - timedelta(days=back)).isoformat() for back in range(count)][::-1] if last else []
+        books = self._days.of_days(days)
+        shown = [
+            {
+                "platform": room[0],
+                "name": room[1],
+                "days": [_figures(books[day].get(room)) for day in days],
+            }
+            for room in rooms[offset : offset + limit]
+        ]
+        return json_answer(200, {"matching": len(rooms), "days": days, "rooms": shown})
+
+    def _last_day(self) -> date | None:
+        """Today, or where nothing is recorded any more the last day with objects."""
+        stored = self._archive.catalog.days()
+        if not stored:
+            return date.fromisoformat(self._today()) if self._rooms.all() else None
+        today = date.fromisoformat(self._today())
+        last = date.fromisoformat(stored[-1])
+        return today if today - last <= timedelta(days=1) else last
+
+    def _today(self) -> str:
+        return lines.time_bytes(self._now()).decode("ascii")[:10]
+
+    def month(self, asked: Asked, platform: str, name: str) -> Answer:
+        """GET the days of a room: a month of them, the latest unless another is asked for."""
+        room = self._rooms.named(platform, name)
+        days = self._rooms.days(room)
+        months = sorted({day[:7] for day in days})
+        month = asked.query.get("month", months[-1] if months else "")
+        rows = self._rows_of(room, set(days), month) if month else []
+        return json_answer(
+            200,
+            {
+                "platform": platform,
+                "name": room[1],
+                "id": self._rooms.id(room),
+                "first": days[0] if days else None,
+                "last": days[-1] if days else None,
+                "months": months,
+                "month": month,
+                "days": rows,
+            },
+        )
+
+    def _rows_of(self, room: Room, with_files: set[str], month: str) -> list[dict[str, Any]]:
+        """The days of a month of which there are records, or of which the manifests tell why not."""
+        year, _, number = month.partition("-")
+        if len(year) != 4 or not (year + number).isdecimal() or not month.isascii():
+            raise Refused(400, "bad_query", "write month as 2025-12")
+        first, end = of_month(year, number)
+        today = self._today()
+        all_days = [lines.time_bytes(at).decode()[:10] for at in range(int(first), int(end), 86400)]
+        stored = set(self._archive.catalog.days())
+        asked = [day for day in all_days if day in with_files or (day in stored and day <= today)]
+        books = self._days.of_days(asked)
+        found = []
+        for day in asked:
+            facts = books[day].get(room)
+            if facts is not None or day in with_files:
+                found.append(_day_row(day, facts or DayOfRoom(), day < today))
+        return found
+
+
+def _figures(facts: DayOfRoom | None) -> list[Any] | None:
+    """The records and the coverage of a day; None where nothing is known."""
+    if facts is None:
+        return None
+    return [facts.records, None if facts.coverage is None else round(facts.coverage, 6)]
+
+
+def _day_row(day: str, facts: DayOfRoom, finished: bool) -> dict[str, Any]:
+    coverage = facts.coverage
+    return {
+        "day": day,
+        "records": facts.records,
+        "recorded": round(facts.recorded, 3),
+        "missing": round(facts.missing, 3),
+        "coverage": None if coverage is None else round(coverage, 6),
+        "reasons": list(facts.reasons),
+        "finished": finished,
+    }

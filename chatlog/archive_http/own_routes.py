@@ -1,0 +1,67 @@
+"""Which path below ``/api/v1/archive`` answers what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from chatlog.archive.opened import Archive
+from chatlog.archive_http import openapi
+from chatlog.archive_http.asked import Asked, Handler, Stream
+from chatlog.archive_http.day_book import DayBook
+from chatlog.archive_http.downloads import Downloads
+from chatlog.archive_http.overview import Overview
+from chatlog.archive_http.own_api import OwnApi
+from chatlog.archive_http.rooms import Rooms
+from chatlog.archive_http.timeline import Timelines
+from chatlog.http.answers import Answer, json_answer, tagged
+
+OWN = "/api/v1/archive"
+_ROOM = rf"{OWN}/rooms/(twitch|kick)/([^/]+)"
+_PERSON = rf"{OWN}/users/(twitch|kick)/([^/]+)"
+
+
+class OwnRoutes:
+    """``now()`` is the time of day; so many bytes of records are read for one request."""
+
+    def __init__(
+        self, archive: Archive, rooms: Rooms, days: DayBook, now: Callable[[], float], most_bytes: int
+    ) -> None:
+        own = OwnApi(rooms, now, most_bytes)
+        overview = Overview(archive, rooms, days, now)
+        timelines = Timelines(archive, rooms, now, most_bytes)
+        downloads = Downloads(rooms, now)
+        self._routes: list[tuple[re.Pattern[str], Callable[..., Answer | Stream]]] = [
+            (re.compile(pattern + r"\Z"), handle)
+            for pattern, handle in (
+                (rf"{OWN}/rooms", own.rooms),
+                (rf"{OWN}/overview", overview.rooms),
+                (rf"{_ROOM}/days", overview.month),
+                (rf"{_ROOM}/timeline", timelines.answer),
+                (rf"{_ROOM}/export", downloads.answer),
+                (rf"{_ROOM}/messages", own.messages),
+                (rf"{OWN}/search", own.search),
+                (_PERSON, own.user),
+                (rf"{OWN}/openapi\.json", _described),
+                ("/healthz", _alive),
+            )
+        ]
+
+    def find(self, path: str) -> Handler | None:
+        """What answers a path; None if nothing does."""
+        for pattern, handle in self._routes:
+            if match := pattern.match(path):
+                return _handler(handle, match.groups())
+        return None
+
+
+def _handler(handle: Callable[..., Answer | Stream], parts: tuple[str, ...]) -> Handler:
+    return lambda asked: handle(asked, *parts)
+
+
+def _described(asked: Asked) -> Answer:
+    return tagged(json_answer(200, openapi.document()))
+
+
+def _alive(asked: Asked) -> Answer:
+    return json_answer(200, {"ok": True})

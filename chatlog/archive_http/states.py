@@ -1,0 +1,22 @@
+"""What an answer without records means."""
+
+from __future__ import annotations
+
+from chatlog.archive import lines
+from chatlog.archive.gaps import Report
+from chatlog.archive.reader import LAST
+from chatlog.archive_http.ranges import Range
+
+
+def state_of(report: Report, span: Range, now: float, days: list[str], some: bool) -> str:
+    """``before`` anything was recorded in the room, ``partial`` (not everything could be read), ``gap``
+    throughout, ``unfinished`` or ``complete``. ``days`` are those of the room, ``some`` says whether there
+    are records."""
+    if report.stopped or report.unread:
+        return "partial"
+    if span.until < LAST and report.gaps and report.missing(*span) >= 0.999 * span.seconds:
+        return "gap"
+    begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else LAST
+    if not some and span.until <= min(now, begun):
+        return "before"
+    return "unfinished" if span.until > now else "complete"

@@ -1,0 +1,81 @@
+"""The pages for people: which document is at which path, and where justlog's links lead."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlencode
+
+from chatlog.archive.parts import Room
+from chatlog.archive_http.asked import Asked, Handler, Refused
+from chatlog.archive_http.rooms import Rooms
+from chatlog.http.answers import Answer
+from chatlog.http.documents import Documents, links_to_rooms
+from chatlog.near_names import near
+from chatlog.printable import printable
+from chatlog.store.store import StoreError
+
+_ROOM = re.compile(r"/rooms/(twitch|kick)/([^/]+)(/\d{4}-\d\d-\d\d)?\Z", re.ASCII)
+_PERSON = re.compile(r"/people/(twitch|kick)/[^/]+\Z", re.ASCII)
+_LONGEST = 64
+
+
+class Visits:
+    """``rooms`` are those of the archive."""
+
+    def __init__(self, rooms: Rooms, documents: Documents) -> None:
+        self._rooms = rooms
+        self._documents = documents
+
+    def find(self, path: str) -> Handler | None:
+        """What answers the path of a page; None where there is none."""
+        if path == "/":
+            return self._start
+        if path == "/search":
+            return lambda asked: self._documents.page("search.html")
+        if _PERSON.match(path):
+            return lambda asked: self._documents.page("person.html")
+        if match := _ROOM.match(path):
+            platform, name, day = match.groups()
+            page = "day.html" if day else "calendar.html"
+            return lambda asked: self._room(platform, name, page)
+        return None
+
+    def _start(self, asked: Asked) -> Answer:
+        """The rooms; or what ``?channel=x&username=y``, the links of justlog's page, mean."""
+        channel, user = (asked.query.get(name, "").strip().lower() for name in ("channel", "username"))
+        if not channel and not user:
+            return self._documents.page("archive.html")
+        if not channel:
+            return _moved(f"/people/twitch/{quote(user, ':')}")
+        try:
+            if channel.startswith("id:"):
+                room = self._rooms.of_id("twitch", channel[3:])
+            else:
+                room = self._rooms.named("twitch", channel)
+        except Refused:
+            return self._no_room("twitch", channel)
+        if not user:
+            return _moved(f"/rooms/twitch/{room[1]}")
+        return _moved(f"/people/twitch/{quote(user, ':')}?{urlencode({'room': '/'.join(room)})}")
+
+    def _room(self, platform: str, name: str, page: str) -> Answer:
+        try:
+            self._rooms.named(platform, name)
+        except Refused:
+            return self._no_room(platform, name)
+        except StoreError:
+            # The page asks again and shows what is wrong.
+            pass
+        return self._documents.page(page)
+
+    def _no_room(self, platform: str, name: str) -> Answer:
+        rooms = self._rooms.all()
+        names = near(name[:_LONGEST].strip("#@ "), {other for _, other in rooms})
+        others = [each for each in ("twitch", "kick") if each != platform]
+        alike: list[Room] = [(p, n) for n in names for p in (platform, *others) if (p, n) in rooms]
+        shown = printable(f"{platform}/{name[:_LONGEST]}")
+        return self._documents.missing("is not in this archive", shown, links_to_rooms(alike))
+
+
+def _moved(where: str) -> Answer:
+    return Answer(303, b"", "text/plain; charset=utf-8", {"Location": where})

@@ -1,0 +1,67 @@
+"""What every server of ours does with a request before it looks at what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import unquote
+
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from chatlog.config.settings import HttpSettings
+from chatlog.http.answers import Answer, error
+from chatlog.http.documents import Documents
+from chatlog.http.guard import is_our_name
+from chatlog.http.requests import send
+
+
+class Front(Resource):
+    """All paths of a server. ``whose`` log has more when something goes wrong, ``documents`` are its pages,
+    and ``open_paths`` are answered under every name."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(self, whose: str, documents: Documents, open_paths: Collection[str]) -> None:
+        super().__init__()
+        self._whose = whose
+        self._documents = documents
+        self._open_paths = open_paths
+
+    def settings(self) -> HttpSettings:
+        """The settings in force."""
+        raise NotImplementedError
+
+    def answer(self, request: Any, path: str, method: str) -> Answer | None:
+        """The answer to a request that may be asked; None where it is sent by other means."""
+        raise NotImplementedError
+
+    def render(self, request: Any) -> int:
+        """Answer one request; whatever goes wrong stays inside."""
+        try:
+            answer = self._answer(request)
+        except Exception:
+            self._log.failure("while answering a request")
+            answer = error(500, "internal", f"something went wrong; the log of {self._whose} has more")
+        if answer is not None:
+            send(request, answer)
+        return NOT_DONE_YET
+
+    def _answer(self, request: Any) -> Answer | None:
+        try:
+            path = unquote(request.path.decode("ascii"), errors="strict")
+        except UnicodeDecodeError:
+            return error(400, "bad_path", "the path is not UTF-8")
+        host = request.getHeader("host")
+        if path not in self._open_paths and (host is None or not is_our_name(host, self.settings())):
+            text = "this is not served under that name; http.hosts lists further names"
+            return error(421, "unknown_host", text)
+        return self.answer(request, path, request.method.decode("ascii", "replace"))
+
+    def nothing(self, request: Any) -> Answer:
+        """There is nothing at this path: a page for people, JSON for programs."""
+        if "text/html" in (request.getHeader("accept") or ""):
+            return self._documents.missing("There is nothing here")
+        return error(404, "not_found", "there is nothing here")
