@@ -1,1 +1,1 @@
-"""What is wrong, in words that stay the same: conditions, the alarms in the log, and the webhook."""
+"""Alarms in the log and at a webhook."""

@@ -1,9 +1,9 @@
-"""Alarms: one line in the log when something begins to be wrong, and one when it is well again.
+"""Alarms: one log line when a condition begins, and one when it ends.
 
-What is wrong is told by ``chatlog.status``. However many rooms are in the same trouble, it is one alarm for
-each platform. A trouble that is gone for less than ``HOLD`` seconds was not gone, so that one that comes and
-goes does not fill the log. What is only the effect of another trouble does not begin while that lasts, and
-afterwards gets as long to pass, up to ``alarms.after``.
+The conditions come from ``chatlog.status``. Rooms in the same trouble share one alarm a platform. An alarm
+ends when its condition has been absent for ``HOLD`` seconds, so that a trouble that comes and goes does not
+fill the log. A condition that is only the effect of another one raises no alarm while the other lasts.
+Afterwards it has the same time again to pass, at most ``alarms.after``.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from chatlog.status.condition import CODES, CRITICAL, NOTE, SEVERITIES, Conditio
 from chatlog.status.conditions import is_hidden
 from chatlog.status.status import Status
 
-#: Seconds between two looks, and for which something has to be well before it is said to be.
+#: Seconds between two polls.
 EVERY = 5.0
+#: Seconds for which a condition has to be absent before its alarm ends.
 HOLD = 30.0
-#: Characters of a text that are told, and of a server's own words behind it.
+#: The most characters of a text, and of the server's own words after it.
 _TEXT, _RAW = 500, 300
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is told when an alarm ``begins``, ``grows`` (it is about twice as many rooms or files as were
-    told last, or worse than it was) or ``ends``. ``since`` and ``at`` are seconds since the epoch, the
-    latter now; ``remedy`` says what to do."""
+    """A report that an alarm ``begins``, ``grows`` or ``ends``. An alarm grows if it concerns at least twice
+    as many rooms or files as last reported, or has become more severe. ``since`` and ``at`` are seconds since
+    the epoch; ``at`` is the time of the report. ``remedy`` says what to do."""
 
     state: str
     code: str
@@ -50,7 +51,7 @@ class Notice:
 
 @dataclass(slots=True)
 class _Effect:
-    """When, by the clock, a condition began to be the effect of another, and when it was so last."""
+    """When a condition was first and last seen as the effect of another one, by the clock."""
 
     since: float
     seen: float
@@ -59,15 +60,15 @@ class _Effect:
 @dataclass(slots=True)
 class _Alarm:
     condition: Condition
-    #: When it was last seen to be so, by the clock.
+    #: When the condition was last present, by the clock.
     seen: float
-    #: The count and the severity that were told last.
-    told: int
+    #: The count and the severity that were last reported.
+    reported: int
     severity: str
 
 
 class Alarms(Service):
-    """Looks at the conditions of ``status`` every few seconds; ``notify`` gets every notice."""
+    """Polls the conditions of ``status``; ``notify`` gets every notice."""
 
     _log = Logger()
     name = "alarms"
@@ -97,15 +98,15 @@ class Alarms(Service):
         self._poller.stop()
 
     def active(self) -> list[dict[str, Any]]:
-        """What is wrong at present, the latest last, ready for JSON: ``code``, ``meaning``, ``severity``,
-        ``subject`` (the platform, or ``""``), ``text``, ``remedy``, ``raw``, ``count`` (of rooms or files; 0
-        where there is nothing to count), ``since`` (seconds since the epoch)."""
+        """The present alarms, the latest last, ready for JSON: ``code``, ``meaning``, ``severity``,
+        ``subject`` (the platform, or ``""``), ``text``, ``remedy``, ``raw``, ``count`` (rooms or files, 0 if
+        nothing is counted), ``since`` (seconds since the epoch)."""
         return [
             {**alarm.condition.facts, "meaning": CODES[alarm.condition.code]}
             for alarm in self._active.values()
         ]
 
-    # -- looking -----------------------------------------------------------------------------------
+    # -- polling -----------------------------------------------------------------------------------
 
     def _poll(self) -> None:
         now = self._clock.seconds()
@@ -122,20 +123,20 @@ class Alarms(Service):
             alarm = self._active.get(key)
             if alarm is not None:
                 alarm.condition, alarm.seen = condition, now
-                self._look_at_growth(alarm)
+                self._check_growth(alarm)
             elif not condition.explained and self._stands_alone(key, now):
                 alarm = _Alarm(condition, now, condition.count, condition.severity)
                 self._active[key] = alarm
-                self._tell("begins", alarm)
+                self._report("begins", alarm)
         for key in [key for key in self._active if key not in current]:
             if is_hidden(key, present):
-                # Nobody can see at present whether it is over.
+                # It is unknown at present whether the condition has ended.
                 self._active[key].seen = now
             elif now - self._active[key].seen >= HOLD:
-                self._tell("ends", self._active.pop(key))
+                self._report("ends", self._active.pop(key))
 
     def _stands_alone(self, key: tuple[str, str], now: float) -> bool:
-        """Whether a condition has outlasted what it was the effect of, if it was."""
+        """Whether a condition is not the effect of another one, or has outlasted it long enough."""
         effect = self._effects.get(key)
         if effect is None:
             return True
@@ -144,16 +145,16 @@ class Alarms(Service):
         del self._effects[key]
         return True
 
-    def _look_at_growth(self, alarm: _Alarm) -> None:
+    def _check_growth(self, alarm: _Alarm) -> None:
         condition = alarm.condition
         worse = SEVERITIES.index(condition.severity) > SEVERITIES.index(alarm.severity)
-        if not condition.explained and (worse or condition.count >= 2 * alarm.told > 0):
-            alarm.told, alarm.severity = max(alarm.told, condition.count), condition.severity
-            self._tell("grows", alarm)
+        if not condition.explained and (worse or condition.count >= 2 * alarm.reported > 0):
+            alarm.reported, alarm.severity = max(alarm.reported, condition.count), condition.severity
+            self._report("grows", alarm)
 
-    # -- telling -----------------------------------------------------------------------------------
+    # -- reporting ---------------------------------------------------------------------------------
 
-    def _tell(self, state: str, alarm: _Alarm) -> None:
+    def _report(self, state: str, alarm: _Alarm) -> None:
         condition = alarm.condition
         at = self._wall()
         text = condition.text
@@ -175,7 +176,7 @@ class Alarms(Service):
             lasted = rough_duration(max(0.0, at - condition.since))
             self._log.info("{code} is over after {lasted}: " + where + "{text}", lasted=lasted, **fields)
         else:
-            # What a server said itself stands behind our words, for whoever looks for it.
+            # The server's own words follow ours, so that they can be searched for.
             more = ". {remedy}" if condition.remedy else ""
             more += " [{raw}]" if condition.raw and condition.raw not in text else ""
             say = self._log.warn if condition.severity == NOTE else self._log.error

@@ -1,4 +1,4 @@
-"""What is said when an alarm is over: how things are now, and not how they were."""
+"""The text of an alarm that ends: it describes the present state."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ Facts = Mapping[str, Any]
 
 
 def ending(over: Condition, facts: Facts, present: Iterable[Condition]) -> str:
-    """One sentence about how it is now. ``present`` are the conditions that hold now."""
-    turns = _TURNS.get(over.code, ())
-    turned = next((each for each in present if each.code in turns and each.subject == over.subject), None)
-    if turned is not None:
-        return f"now {turned.text}"
+    """One sentence about the present state, after the condition ``over`` has ended. ``present`` are the
+    conditions that hold now."""
+    codes = _SUCCESSORS.get(over.code, ())
+    successor = next((each for each in present if each.code in codes and each.subject == over.subject), None)
+    if successor is not None:
+        return f"now {successor.text}"
     return _ENDINGS[over.code](facts, over.subject)
 
 
-#: What may take the place of a trouble that is over.
-_TURNS = {
+#: The conditions that may follow a condition of the same subject.
+_SUCCESSORS = {
     "STORE_DOWN": ("STORE_REFUSED",),
     "STORE_REFUSED": ("STORE_DOWN",),
     "LOGIN_REFUSED": ("PLATFORM_DOWN",),
@@ -53,7 +54,7 @@ def _silent(facts: Facts, subject: str) -> str:
 
 
 def _other(facts: Facts, subject: str) -> str:
-    """Whether there are rooms that somebody knows of."""
+    """``"other "`` if some rooms of the platform are acknowledged."""
     platform = _platform(facts, subject)
     return "other " if platform is not None and platform["acknowledged"] else ""
 

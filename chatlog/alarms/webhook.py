@@ -1,8 +1,7 @@
-"""Alarms for people who do not read logs: one POST each to an address of theirs.
+"""Posts alarms to a webhook, for people who do not read logs.
 
-The address is a secret, because whoever has it can post. Notices wait in a short queue, are sent one
-by one and not too fast, and tried again until they are taken or refused for good. Nothing here can
-hold up anything else.
+The address is a secret, because everybody who has it can post. Notices wait in a short queue. They are sent
+one at a time, with pauses, and repeated until the server accepts or finally refuses them.
 """
 
 from __future__ import annotations
@@ -25,34 +24,34 @@ from chatlog.printable import printable
 from chatlog.record import rfc3339
 from chatlog.services import Backoff
 
-#: Notices that wait at most; the oldest make room for new ones.
+#: The most notices that wait. Beyond that the oldest is dropped for a new one.
 QUEUE = 100
-#: Seconds between two posts, and until one is given up.
+#: Seconds between two posts, and until a post without an answer is given up.
 EVERY = 2.0
 ANSWER_WITHIN = 15.0
-#: First and longest wait, in seconds, before the next try; the longest that a server may ask for.
+#: The first and the longest delay of a repetition, in seconds, and the longest that a server may ask for.
 AGAIN = (2.0, 300.0)
 LONGEST = 3600.0
-#: Bytes of an answer that are read at most; nothing is done with them.
+#: The most bytes of an answer that are read. They are ignored.
 _IGNORED = 65536
-#: Characters of a text; Discord takes 2000.
+#: The most characters of a text; Discord accepts 2000.
 _CHARACTERS = 1500
 
 
 def shape_of(url: str) -> str:
-    """``discord``, ``slack`` or ``json``: what the server behind the address understands."""
+    """``discord``, ``slack`` or ``json``: the format that the server at the address accepts."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     if host.endswith(("discord.com", "discordapp.com")):
-        # Discord takes the other shape as well, at this address.
+        # At this address Discord accepts Slack's format.
         return "slack" if parts.path.rstrip("/").endswith("/slack") else "discord"
     return "slack" if host == "hooks.slack.com" else "json"
 
 
 def body_of(shape: str, instance: str, notice: Notice) -> bytes:
-    """The JSON to post."""
+    """The JSON for one notice."""
     if shape == "discord":
-        # Nobody is called by what a server or a room's name says.
+        # A text from a server must not mention (ping) anybody.
         return orjson.dumps({"content": _text(instance, notice), "allowed_mentions": {"parse": []}})
     if shape == "slack":
         text = _text(instance, notice)
@@ -86,7 +85,7 @@ def _text(instance: str, notice: Notice) -> str:
 
 
 class Webhook(Service):
-    """Posts notices to ``settings.webhook``, if there is one. ``settings`` may be changed at any time."""
+    """Posts notices to ``settings.webhook``, if it is set. ``settings`` may be replaced at any time."""
 
     _log = Logger()
     name = "webhook"
@@ -101,15 +100,15 @@ class Webhook(Service):
         self._queue: deque[Notice] = deque()
         self._dropped = 0
         self._backoff = Backoff(*AGAIN)
-        self._told = ""
+        self._logged = ""
         self._sending: Deferred[None] | None = None
 
     def send(self, notice: Notice) -> None:
-        """Post the notice as soon as it can be."""
+        """Post the notice as soon as possible."""
         if self.settings.webhook is None or not self.running:
             return
         if len(self._queue) >= QUEUE:
-            # The first is being sent.
+            # Not the first: it is being sent.
             del self._queue[1]
             self._dropped += 1
         self._queue.append(notice)
@@ -146,7 +145,8 @@ class Webhook(Service):
             await deferLater(self._clock, wait)
 
     async def _send(self, url: str, notice: Notice) -> float | None:
-        """Post one notice; None if that is done with, or the seconds after which to try again."""
+        """Post one notice. Returns None if it is accepted or finally refused, else the seconds until the next
+        attempt."""
         configured = self.settings.webhook_format
         body = body_of(shape_of(url) if configured == "auto" else configured, self._instance, notice)
         try:
@@ -154,49 +154,49 @@ class Webhook(Service):
         except CancelledError:
             raise
         except Exception as error:
-            self._tell(url, _words(error, url))
+            self._report(url, _words(error, url))
             return self._backoff.next()
         if 200 <= status < 300:
-            self._tell(url, "")
+            self._report(url, "")
             return None
         if status == 429 or status == 408 or status >= 500:
-            self._tell(url, f"HTTP {status}")
+            self._report(url, f"HTTP {status}")
             return max(self._backoff.next(), again)
-        # Another try would fare no better.
-        self._tell(url, f"HTTP {status}; what it refuses is not sent again", for_good=True)
+        # Another attempt would be refused too.
+        self._report(url, f"HTTP {status}; a refused alarm is not sent again", refused=True)
         return None
 
     async def _post(self, url: str, body: bytes) -> tuple[int, float]:
-        """Status of the answer, and after how many seconds the server wants to be asked again."""
+        """The status of the answer, and the seconds that the server asks to wait."""
         try:
             answer = await self._client.post(url, body, _IGNORED, ANSWER_WITHIN)
         except RequestFailed as error:
             if error.answer is None:
                 raise
-            # The status says it all; the rest would not have been read.
+            # Only the status matters, so an answer that cannot be read is enough.
             answer = error.answer
         return answer.status, min(answer.retry_after, LONGEST)
 
-    def _tell(self, url: str, trouble: str, for_good: bool = False) -> None:
-        """One line when it begins to fail, or to refuse for good, and one when it works again."""
+    def _report(self, url: str, trouble: str, refused: bool = False) -> None:
+        """Log once when posts begin to fail or to be refused, and once when they succeed again."""
         host = urlsplit(url).hostname or ""
-        state = ("refuses" if for_good else "fails") if trouble else ""
-        if state and state != self._told:
+        state = ("refuses" if refused else "fails") if trouble else ""
+        if state and state != self._logged:
             self._log.error(
                 "the webhook at {host} does not take alarms: {trouble}", host=host, trouble=trouble
             )
-        elif self._told and not state:
+        elif self._logged and not state:
             self._log.info(
                 "the webhook at {host} takes alarms again; {dropped} were dropped",
                 host=host,
                 dropped=self._dropped,
             )
             self._dropped = 0
-        self._told = state
+        self._logged = state
 
 
 def _words(error: Exception, url: str) -> str:
-    """What went wrong, without the address."""
+    """The text of an error, without the secret parts of the address."""
     text = str(error) or type(error).__name__
     parts = urlsplit(url)
     for secret in (url, parts.path, parts.query, parts.password or "", parts.username or ""):

@@ -1,1 +1,1 @@
-"""``chatlog verify``: whether an archive is whole."""
+"""``chatlog verify``: checks that an archive is complete and unaltered."""

@@ -1,5 +1,5 @@
-"""What the manifests of an archive say, in a database in a temporary file: an archive may have millions of
-objects, and memory is small."""
+"""An index of an archive's manifests, in a temporary database: an archive may have millions of objects, and
+memory is small."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _TABLES = """
 
 
 class RoomDayRow(NamedTuple):
-    """One room on one day: seconds recorded and missing by the manifests, how many gap records there are,
-    and their seconds."""
+    """One room on one day: the seconds recorded and missing according to the manifests, and the number and
+    the seconds of its gap records."""
 
     platform: str
     channel: str
@@ -42,14 +42,15 @@ class RoomDayRow(NamedTuple):
 
     @property
     def coverage(self) -> float | None:
-        """The share of the time that was recorded, 0 to 1; None where no manifest tells."""
+        """The share of the time that was recorded, 0 to 1; None if no manifest covers the room."""
         whole = self.recorded + self.missing
         return self.recorded / whole if whole > 0 else None
 
 
-class Hole(NamedTuple):
-    """A time of an instance that no manifest is about: ``before`` is the one that ends it. ``new_spool``:
-    that one is the first of a spool, so none need be missing. ``since`` is -inf before the first of all."""
+class ManifestGap(NamedTuple):
+    """A time of an instance that no manifest covers. ``before`` is the key of the manifest after it.
+    ``new_spool``: that manifest is the first of a spool, so perhaps none is missing. ``since`` is -inf before
+    an instance's first manifest."""
 
     instance: str
     since: float
@@ -59,21 +60,21 @@ class Hole(NamedTuple):
 
 
 class ArchiveIndex:
-    """The index of one archive. To be closed, and used by one thread."""
+    """The index of one archive. One thread uses it, and closes it at the end."""
 
     def __init__(self, path: str = "") -> None:
-        """In a file that goes with it and that nobody else sees, unless there is a ``path``."""
+        """Without ``path``, the database is an anonymous file, which vanishes with the index."""
         self._base = sqlite3.connect(path, isolation_level=None)
         self._base.executescript(_TABLES)
         self._base.execute("begin")
 
     def close(self) -> None:
-        """Let go of it, and of everything in it."""
+        """Remove the database."""
         self._base.close()
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """What is added inside is added as a whole, or not at all if there is an error."""
+        """A transaction: after an exception, nothing that was added inside remains."""
         self._base.execute("savepoint whole")
         try:
             yield
@@ -83,24 +84,25 @@ class ArchiveIndex:
         finally:
             self._base.execute("release whole")
 
-    # -- what manifests say ------------------------------------------------------------------------
+    # -- adding ------------------------------------------------------------------------------------
 
     def add_period(self, head: HeadRow, manifest: str) -> None:
-        """There is a manifest of this period."""
+        """Add the period of a manifest."""
         self._base.execute(
             "insert into periods values (?, ?, ?, ?, ?)",
             (*_texts(head.instance), head.since, head.until, *_texts(manifest), head.new_spool),
         )
 
     def add_object(self, row: ObjectRow) -> bool:
-        """A manifest names this object; False if another one names it with other bytes."""
+        """Add an object that a manifest names. Returns False if another manifest names it with other
+        bytes."""
         known = self.object(row.key)
         if known is None:
             self._base.execute("insert into objects values (?, ?, ?, ?, ?, ?, 0)", row)
         return known is None or (known.bytes, known.sha256) == (row.bytes, row.sha256)
 
     def add_room(self, head: HeadRow, row: RoomRow, first_day: str, last_day: str) -> None:
-        """A manifest tells of a room; a period that goes over midnight is shared between its days."""
+        """Add a manifest's row of a room. A period across midnight is divided between its days."""
         days = list(by_day(head.since, head.until))
         whole = sum(length for _, length in days)
         for day, length in days:
@@ -114,7 +116,7 @@ class ArchiveIndex:
                 )
 
     def add_gaps(self, platform: str, channel: str, day: str, sums: DaySums) -> None:
-        """The gap records of a room say this of a day."""
+        """Add the sums of a room's gap records on one day."""
         room = (*_texts(platform, channel), day)
         self._base.execute(
             "insert into rooms (platform, channel, day, gaps, gap_seconds) values (?, ?, ?, ?, ?) "
@@ -129,44 +131,44 @@ class ArchiveIndex:
                 (*room, *_texts(reason[:200]), seconds),
             )
 
-    # -- asking ------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------
 
     def object(self, key: str) -> ObjectRow | None:
-        """The row that names an object."""
+        """The row of an object; None if no manifest names it."""
         found = self._base.execute(
             "select key, bytes, sha256, lines, first, last from objects where key = ?", (key,)
         ).fetchone()
         return None if found is None else ObjectRow(*found)
 
     def see(self, key: str) -> ObjectRow | None:
-        """The object is there; the row that names it."""
+        """Note that the object exists, and return its row."""
         row = self.object(key)
         if row is not None:
             self._base.execute("update objects set seen = 1 where key = ?", (key,))
         return row
 
     def is_new(self, key: str) -> bool:
-        """Whether this key is asked about for the first time."""
+        """Whether this is the first call with this key."""
         return self._base.execute("insert or ignore into listed values (?)", tuple(_texts(key))).rowcount == 1
 
     def unseen(self) -> Iterator[str]:
-        """The keys of named objects that nobody has seen."""
+        """The keys of objects that a manifest names and that ``see`` was not called for."""
         for (key,) in self._base.execute("select key from objects where not seen order by key"):
             yield key
 
     def count(self) -> int:
-        """How many objects are named."""
+        """How many objects the manifests name."""
         return int(self._base.execute("select count(*) from objects").fetchone()[0])
 
     def named_until(self, instance: str) -> float | None:
-        """Until when an instance has manifests; None if it has none."""
+        """The end of an instance's latest manifest; None if it has none."""
         return self._base.execute(  # type: ignore[no-any-return]
             "select max(until) from periods where instance = ?", (instance,)
         ).fetchone()[0]
 
-    def holes(self) -> Iterator[Hole]:
-        """The times between two manifests of an instance that no manifest is about, and the time before the
-        first one if that is the first of a spool: nobody knows whether there was an earlier one."""
+    def manifest_gaps(self) -> Iterator[ManifestGap]:
+        """The times between two manifests of an instance that no manifest covers, and the time before its
+        first one if that is the first of a spool: there may have been an earlier spool."""
         instance, until = "", 0.0
         for name, since, end, manifest, new_spool in self._base.execute(
             "select * from periods order by instance, since, until"
@@ -174,13 +176,14 @@ class ArchiveIndex:
             if name != instance:
                 instance, until = name, since
                 if new_spool:
-                    yield Hole(instance, -inf, since, manifest, True)
+                    yield ManifestGap(instance, -inf, since, manifest, True)
             if since - until > 1.0:
-                yield Hole(instance, until, since, manifest, bool(new_spool))
+                yield ManifestGap(instance, until, since, manifest, bool(new_spool))
             until = max(until, end)
 
     def rooms(self, worst: int | None = None) -> Iterator[RoomDayRow]:
-        """Every room and day; of more than ``worst`` those that miss the most, the worst first."""
+        """Every room and day. If there are more than ``worst``, only those that miss most, the worst
+        first."""
         order, most = "platform, channel, day", -1
         if worst is not None and self.count_rooms() > worst:
             order, most = "max(missing, gap_seconds) desc, platform, channel, day", worst
@@ -188,17 +191,17 @@ class ArchiveIndex:
             yield RoomDayRow(*row)
 
     def count_rooms(self) -> int:
-        """How many rooms and days there are."""
+        """The number of pairs of room and day."""
         return int(self._base.execute("select count(*) from rooms").fetchone()[0])
 
     def reasons(self) -> Iterator[tuple[str, float]]:
-        """Seconds of all gap records by reason, the most first."""
+        """The seconds of all gap records by reason, the longest first."""
         yield from self._base.execute(
             "select reason, sum(seconds) as lost from reasons group by reason order by lost desc"
         )
 
     def reasons_of(self, room: RoomDayRow) -> dict[str, float]:
-        """Seconds of a room's gap records of a day by reason."""
+        """The seconds of a room's gap records on one day, by reason."""
         return dict(
             self._base.execute(
                 "select reason, seconds from reasons where platform = ? and channel = ? and day = ?", room[:3]
@@ -207,5 +210,5 @@ class ArchiveIndex:
 
 
 def _texts(*texts: str) -> Iterator[str]:
-    """Texts that SQLite takes: no half characters."""
+    """The texts without lone surrogates, which SQLite does not store."""
     return (text.encode("utf-8", "replace").decode() for text in texts)

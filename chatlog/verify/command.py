@@ -1,5 +1,5 @@
-"""``chatlog verify``: options, and what becomes of them. Ends with 0 when nothing is wrong, 1 when something
-is, 2 when it cannot be found out."""
+"""The command ``chatlog verify``. Its exit status is 0 if nothing is wrong, 1 if something is wrong, 2 if it
+cannot be found out."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def _rooms(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 
 
 class _Day(click.DateTime):
-    """A day as people write it."""
+    """A day like 2025-12-29."""
 
     def __init__(self) -> None:
         super().__init__(["%Y-%m-%d"])
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The day. Ends the command for what is none."""
+        """The day. Raises BadParameter if ``value`` is not a day."""
         try:
             found: datetime = super().convert(value, param, ctx)
         except click.BadParameter:
@@ -65,8 +65,8 @@ DAY = _Day()
     show_default=True,
     help="The configuration that names the archive.",
 )
-@click.option("--since", type=DAY, metavar="DAY", help="The first day to look at, like 2025-12-29.")
-@click.option("--until", type=DAY, metavar="DAY", help="The last day to look at.")
+@click.option("--since", type=DAY, metavar="DAY", help="The first day to check, like 2025-12-29.")
+@click.option("--until", type=DAY, metavar="DAY", help="The last day to check.")
 @click.option(
     "--room",
     "rooms",
@@ -92,16 +92,17 @@ def verify(
     at_once: int,
     as_json: bool,
 ) -> None:
-    """Look whether an archive is whole.
+    """Check that an archive is complete and unaltered.
 
     The archive is a directory, or the address of a bucket (s3://, gs://, az://), or the one that the
-    configuration names. Every object is compared with the manifests, and every line in it is looked at:
-    missing and altered objects, missing manifests, lines that are no records, records that are there
-    twice. Then it tells for each room and day how much of it was recorded.
+    configuration names. Every object is compared with the manifests, and every line is checked. Reported
+    are missing and altered objects, missing manifests, lines that are not records, and records that are
+    there twice. Then a table shows for each room and day how much of it was recorded.
 
-    Ends with 0 if nothing is wrong, 1 if something is, 2 if it cannot look or there is nothing to look at.
+    The exit status is 0 if nothing is wrong, 1 if something is wrong, 2 if the archive cannot be read or has
+    nothing to check.
     """
-    # Not earlier: completing a command line has to be quick.
+    # Imported here, because completing a command line has to be quick.
     from chatlog.config.config import ConfigError
     from chatlog.store.archive import open_store
     from chatlog.store.store import StoreError
@@ -134,7 +135,7 @@ def verify(
 
 
 def _verified(store: Store, scope: Scope, as_json: bool) -> int:
-    """Look, and say what was found. Gives the exit status."""
+    """Verify the archive and print the report. Returns the exit status."""
     from chatlog.printable import printable
     from chatlog.store.store import StoreError
     from chatlog.verify.archive_index import ArchiveIndex
@@ -167,7 +168,8 @@ def _verified(store: Store, scope: Scope, as_json: bool) -> int:
 
 
 def _settings(archive: str | None, config: str) -> Settings:
-    """The settings that name the archive. Raises ConfigError, and StoreError for an address of no store."""
+    """The settings that name the archive. Raises ConfigError, and StoreError if an address is not a
+    store's."""
     from chatlog.config.config import load
     from chatlog.config.settings import ArchiveSettings, Settings
     from chatlog.store.archive import look_at_address
@@ -181,7 +183,7 @@ def _settings(archive: str | None, config: str) -> Settings:
 
 
 def _look_for_directory(settings: Settings) -> None:
-    """A store without objects is empty; a directory that is not there is a mistake. Raises StoreError."""
+    """Raise StoreError if the directory does not exist: that is a mistake, and no empty archive."""
     from chatlog.store.store import MISSING, StoreError
 
     url = settings.archive.url

@@ -1,4 +1,4 @@
-"""What a look at an archive finds: problems, and the sums of what is there."""
+"""The results of a verification: problems, and totals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-#: Every kind of problem, in the order in which people are told of them: what is said of one, and of several.
+#: Every kind of problem in the order of the report, with its text for one problem and for several.
 KINDS = {
     "missing-object": ("object is missing: a manifest names it", "objects are missing: manifests name them"),
     "altered-object": ("object is not what was stored", "objects are not what was stored"),
@@ -30,7 +30,7 @@ KINDS = {
 
 
 class Problem(NamedTuple):
-    """One problem: its kind, the key it is about, the line (0: none in particular) and what is wrong."""
+    """One problem: its kind, the key of the object, the line (0: the object as a whole) and what is wrong."""
 
     kind: str
     key: str
@@ -40,7 +40,7 @@ class Problem(NamedTuple):
 
 @dataclass(slots=True)
 class DaySums:
-    """What the gap records of one room say about one day: how many begin on it, and their seconds by
+    """The gap records of one room on one day: how many gaps begin on it, and the missing seconds by
     reason."""
 
     gaps: int = 0
@@ -49,10 +49,12 @@ class DaySums:
 
 @dataclass(slots=True)
 class Totals:
-    """How much was looked at, and how many problems of which kind there are. ``pending`` objects are in
-    no manifest yet because their hour is not over; those of ``unattested`` are in none because the spool
-    that knew of them was lost, or because the manifest that may name them could not be read. ``copies`` are
-    records that several instances have."""
+    """How much was checked, and how many problems of each kind were found.
+
+    ``pending`` objects are in no manifest yet, because their hour has not ended. ``unattested`` objects are
+    in no manifest because the spool that knew them was lost, or because the manifest that may name them could
+    not be read. ``copies`` are records that several instances have. ``unknown_files`` are not from chatlog.
+    """
 
     manifests: int = 0
     objects: int = 0
@@ -61,7 +63,7 @@ class Totals:
     pending: int = 0
     unattested: int = 0
     copies: int = 0
-    strangers: int = 0
+    unknown_files: int = 0
     problems: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -71,5 +73,5 @@ class Totals:
 
     @property
     def empty(self) -> bool:
-        """Whether there was nothing to look at: perhaps it is the wrong place."""
+        """Whether there was nothing to check. Perhaps the archive is another one."""
         return self.fine and not self.objects

@@ -1,4 +1,4 @@
-"""The keys of an archive, taken apart."""
+"""Parses the keys of an archive."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SUFFIXES = (".gz", ".zst")
 
 
 def suffix_of(key: str) -> str:
-    """How an object is compressed, by its key; "" if it is not."""
+    """The suffix of a compressed object's key; "" if it is not compressed."""
     return next((end for end in _SUFFIXES if key.endswith(end)), "")
 
 
 def name_of_object(key: str) -> FileName | None:
-    """The name in the key of an object that belongs where it is; None for anything else."""
+    """The name in an object's key; None if this is not the key of a recorder's object."""
     suffix = suffix_of(key)
     with suppress(ValueError):
         name = parse_name(key.removesuffix(suffix).rpartition("/")[2])

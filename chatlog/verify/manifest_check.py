@@ -1,4 +1,4 @@
-"""What the manifests of an archive say, read into its index; and which of them are not there."""
+"""Reads the manifests of an archive into its index, and finds the missing ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatlog.naming import ManifestName, parse_manifest_name
 from chatlog.store.store import MISSING, Head, Store, StoreError
 from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, RoomRow, lines_of, parsed
 from chatlog.uploader.packing import unpacked
-from chatlog.verify.archive_index import ArchiveIndex, Hole
+from chatlog.verify.archive_index import ArchiveIndex, ManifestGap
 from chatlog.verify.findings import Problem, Totals
 from chatlog.verify.keys import name_of_object, suffix_of
 from chatlog.verify.object_check import why_unread
@@ -20,13 +20,13 @@ from chatlog.verify.patience import Patience, StoreAway
 from chatlog.verify.rooms_there import RoomsThere
 from chatlog.verify.scope import FIRST_DAY, HOUR, Scope, Watcher
 
-#: Manifests of this many seconds before a hole may be those that would have ended later.
+#: A manifest that begins at most so many seconds before a gap may cover it.
 _BEFORE = HOUR
 
 
 class ManifestCheck:
-    """Reads the manifests one by one. ``unread`` are those that could not be, ``lost`` the times of instances
-    whose spool was lost, ``days`` the first and the last day that a manifest has in its key."""
+    """Reads the manifests one by one. ``unread`` are those that could not be read, ``lost`` the times without
+    manifests because a spool was lost, ``days`` the first and the last day in the keys of manifests."""
 
     def __init__(
         self,
@@ -46,27 +46,27 @@ class ManifestCheck:
         self._patience = patience
         self._rooms = rooms
         self.unread: list[ManifestName] = []
-        self.lost: list[Hole] = []
+        self.lost: list[ManifestGap] = []
         self.days: tuple[str, str] | None = None
         self._damaged: list[ManifestName] = []
 
     def run(self, listed: Iterable[Head]) -> None:
-        """Read them all, also those of later days: what was recorded on one may have been stored much
-        later. Raises StoreError if they cannot be listed."""
+        """Read all manifests, also those of days after the scope: objects may have been stored much later
+        than they were recorded. Raises StoreError if they cannot be listed."""
         first = f"manifest/{self._scope.since:%Y/%m/%d}/"
         for head in listed:
             suffix = suffix_of(head.key)
             try:
                 name = parse_manifest_name(head.key.removesuffix(suffix).rpartition("/")[2])
             except ValueError:
-                self._totals.strangers += head.key >= first or self._scope.since == FIRST_DAY
+                self._totals.unknown_files += head.key >= first or self._scope.since == FIRST_DAY
                 continue
             self._date(name)
             if head.key >= first or self._scope.since == FIRST_DAY:
                 self._read(head.key, name, suffix)
                 self._watcher.step("manifests", self._totals.manifests, 0)
-        for hole in self._index.holes():
-            self._judge(hole)
+        for gap in self._index.manifest_gaps():
+            self._judge(gap)
 
     def _date(self, name: ManifestName) -> None:
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
@@ -132,36 +132,36 @@ class ManifestCheck:
         if scope.has_room(row.platform, row.channel):
             self._index.add_room(period, row, scope.since.isoformat(), scope.until.isoformat())
 
-    # -- what is not there ---------------------------------------------------------------------------
+    # -- missing manifests ---------------------------------------------------------------------------
 
-    def _judge(self, hole: Hole) -> None:
-        """A time without a manifest: its manifest is missing, or could not be read, which was said, or the
-        spool that would have made it was lost."""
-        if hole.new_spool:
-            self.lost.append(hole)
-        if hole.since == -inf:
+    def _judge(self, gap: ManifestGap) -> None:
+        """Decide why a time has no manifest: it is missing, it could not be read (reported already), or the
+        spool that would have written it was lost."""
+        if gap.new_spool:
+            self.lost.append(gap)
+        if gap.since == -inf:
             return
-        since, until = time_text(hole.since), time_text(hole.until)
-        if hole.new_spool:
+        since, until = time_text(gap.since), time_text(gap.until)
+        if gap.new_spool:
             self._watcher.note(
-                f"instance {hole.instance} lost its spool or got a new one between {since} and {until}: "
-                "no manifest tells of that time, and none has to be missing"
+                f"instance {gap.instance} lost its spool or got a new one between {since} and {until}: "
+                "no manifest covers that time, and perhaps none is missing"
             )
-        elif not any(_fills(name, hole) for name in (*self.unread, *self._damaged)):
-            what = f"instance {hole.instance} has no manifest from {since} to {until}"
-            self._problem("missing-manifest", hole.before, what)
+        elif not any(_fills(name, gap) for name in (*self.unread, *self._damaged)):
+            what = f"instance {gap.instance} has no manifest from {since} to {until}"
+            self._problem("missing-manifest", gap.before, what)
 
 
-def _fills(name: ManifestName, hole: Hole) -> bool:
-    """Whether the manifest of this name may be about that time."""
-    if (name.instance or "main") != hole.instance:
+def _fills(name: ManifestName, gap: ManifestGap) -> bool:
+    """Whether the manifest of this name may cover the gap."""
+    if (name.instance or "main") != gap.instance:
         return False
     with suppress(ValueError):
         begins = datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
-        return hole.since - _BEFORE <= begins < hole.until
+        return gap.since - _BEFORE <= begins < gap.until
     return False
 
 
 def time_text(moment: float) -> str:
-    """A time in seconds since the epoch, for people."""
+    """A time in seconds since the epoch as text."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

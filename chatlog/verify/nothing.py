@@ -1,4 +1,4 @@
-"""What is said where nothing was found: of a room, of some days, or at all."""
+"""The sentences for the case that nothing was found: of a room, of some days, or at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from chatlog.verify.scope import Scope
 def nothing_found(
     archive: str, scope: Scope, totals: Totals, rooms: RoomsThere, days: tuple[str, str] | None
 ) -> list[str]:
-    """A sentence for each room that was asked for and is not there, or else one if there was no object to
-    look at; none if there is something of everything. ``days``: the first and the last of the archive's
-    manifests."""
+    """A sentence for each requested room that the archive does not have, or else one if no object was
+    checked; none if everything was found. ``days`` are the first and the last day of the manifests."""
     absent = sorted(room for room in scope.rooms if not rooms.has(room))
     found = [
         f"there is nothing of {platform}/{channel} in {archive}; {rooms.advice((platform, channel))}"
@@ -22,9 +21,9 @@ def nothing_found(
         return found
     meant = f" of {' and '.join(f'{p}/{c}' for p, c in sorted(scope.rooms)[:5])}" if scope.rooms else ""
     if scope.all_days:
-        # Perhaps it is the wrong place.
+        # Perhaps the user meant another archive.
         of = meant or " of chatlog's"
-        recorded = ", though manifests tell of recording" if totals.manifests else "; is it the right place?"
+        recorded = ", though there are manifests" if totals.manifests else "; is it the right place?"
         return [f"there is nothing{of} to look at in {archive}{recorded}"]
     there = f"; its manifests are {_span(days)}" if days else "; it has no manifests either"
     return [f"there is no object{meant} {scope.days} in {archive}{there}"]

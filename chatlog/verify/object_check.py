@@ -1,4 +1,5 @@
-"""The objects of one room and day: read once, as a stream, with eight bytes of memory for each record."""
+"""Checks the objects of one room and day: reads each once, as a stream, with eight bytes of memory a
+record."""
 
 from __future__ import annotations
 
@@ -25,19 +26,19 @@ from chatlog.verify.record_check import NotARecord, Record, check, identity, sec
 T = TypeVar("T")
 
 DAY = 86400.0
-#: Problems with lines of one object that are told one by one.
-_TOLD = 10
+#: The most problems of one kind that are reported line by line.
+_REPORTED = 10
 _BUCKETS = 256
-#: Lines without ids that two objects must have in common, and no others, for one to be a double: people may
-#: well say the same at the same time, but not so often in the same order.
+#: Two objects without ids and with the same lines count as duplicates from so many lines on: people may say
+#: the same at the same time, but not so often in the same order.
 _CERTAIN = 10
-#: A hole of more days than this is none: a time in it is wrong.
+#: A gap record of more days than this is ignored: one of its times is wrong.
 _LONGEST_GAP = 4000
 
 
 class Named(NamedTuple):
-    """An object of the archive: its key, the name in it, its size there, and its row of a manifest, None
-    if no manifest names it."""
+    """An object of the archive: its key, the name in the key, its size, and its manifest row (None if no
+    manifest names it)."""
 
     key: str
     name: FileName
@@ -47,9 +48,9 @@ class Named(NamedTuple):
 
 @dataclass(slots=True)
 class RoomDay:
-    """What was found in the objects of one room and day. ``gaps`` is by day, ``2025-12-29``: a hole may
-    go over midnight. ``counts`` are the problems of each kind, told or not; ``copies`` the records that
-    another instance has too."""
+    """The result for the objects of one room and day. ``gaps`` is by day (``2025-12-29``): a gap may go past
+    midnight. ``counts`` are all problems of each kind, ``problems`` those that are reported. ``copies`` are
+    records that another instance has too."""
 
     objects: int = 0
     bytes: int = 0
@@ -60,13 +61,13 @@ class RoomDay:
     gaps: dict[str, DaySums] = field(default_factory=dict)
 
     def problem(self, kind: str, key: str, line: int, what: str) -> None:
-        """Take note of a problem; only the first few of each kind are told one by one."""
+        """Count a problem. Only the first few problems of each kind with lines are reported."""
         self.counts[kind] += 1
-        if line == 0 or self.counts[kind] <= _TOLD:
+        if line == 0 or self.counts[kind] <= _REPORTED:
             self.problems.append(Problem(kind, key, line, what))
 
     def add(self, other: RoomDay) -> None:
-        """Take what was found in one object."""
+        """Add the result for one object."""
         self.bytes += other.bytes
         self.lines += other.lines
         self.problems += other.problems
@@ -79,27 +80,27 @@ class RoomDay:
 
 
 class Identities:
-    """What tells the records of one instance from each other: eight bytes of memory each. ``take_back``
-    forgets those that came since ``mark``."""
+    """The identities of one instance's records, eight bytes each. ``take_back`` removes those that were added
+    since ``mark``."""
 
     def __init__(self) -> None:
         self.buckets = [array("Q") for _ in range(_BUCKETS)]
 
     def add(self, known: int) -> None:
-        """There is a record of this identity."""
+        """Add the identity of a record."""
         self.buckets[known & 255].append(known)
 
     def mark(self) -> list[int]:
-        """How far it is."""
+        """The present state, for ``take_back``."""
         return [len(bucket) for bucket in self.buckets]
 
     def take_back(self, mark: list[int]) -> None:
-        """Be as far as it was then."""
+        """Return to the state of the mark."""
         for bucket, length in zip(self.buckets, mark, strict=True):
             del bucket[length:]
 
     def doubled(self) -> set[int]:
-        """Those that are there more than once."""
+        """The identities that were added more than once."""
         found: set[int] = set()
         for bucket in self.buckets:
             if len(set(bucket)) != len(bucket):
@@ -108,8 +109,8 @@ class Identities:
 
 
 class RoomDayCheck:
-    """Reads the objects of one room and day. ``on_read(bytes)`` is called while reading. What cannot be read
-    is the trouble of that object; ``patience`` tells when it is that of the store."""
+    """Checks the objects of one room and day. ``on_read(bytes)`` is called while reading. An object that
+    cannot be read is a problem of that object, unless ``patience`` finds that the store itself fails."""
 
     def __init__(
         self,
@@ -125,12 +126,12 @@ class RoomDayCheck:
         self._read = read
         self._patience = patience or Patience(lambda seconds: None, lambda: None)
         self._known: defaultdict[str, Identities] = defaultdict(Identities)
-        # The object that has these lines, by instance and digest, of those whose records have no ids.
+        # For objects whose records have no ids: the object with these lines, by instance and digest.
         self._texts: dict[tuple[str, bytes], str] = {}
         self.found = RoomDay()
 
     def run(self) -> RoomDay:
-        """Look at all of them. Raises StoreAway if the store does not let us."""
+        """Check all objects. Raises StoreAway if the store itself fails."""
         for each in self._objects:
             self.found.objects += 1
             self._check_size(each)
@@ -140,11 +141,11 @@ class RoomDayCheck:
         self.found.copies = self._copies()
         self._known.clear()
         if any(doubled.values()):
-            self._tell_doubled(doubled)
+            self._report_doubled(doubled)
         return self.found
 
     def _ask(self, each: Named, call: Callable[[], T]) -> T | None:
-        """The result of a call about one object, None if it cannot be read."""
+        """The result of a call about one object; None if the object cannot be read."""
         try:
             return self._patience.ask(call)
         except StoreAway:
@@ -162,8 +163,8 @@ class RoomDayCheck:
             self.found.problem("altered-object", each.key, 0, what)
 
     def _stream(self, each: Named) -> None:
-        """Look at one object, from its first byte to its last. Raises StoreError, and then nothing was
-        found."""
+        """Check one object from its first byte to its last. Raises StoreError; the result is then as if the
+        object had not been read."""
         found = RoomDay()
         known = self._known[each.name.instance]
         mark = known.mark()
@@ -185,7 +186,7 @@ class RoomDayCheck:
             raise
         try:
             with suppress(StopIteration):
-                # What could not be unpacked counts for the digest all the same.
+                # Read the rest, which could not be unpacked, for the digest.
                 while True:
                     next(chunks)
         except StoreError:
@@ -197,7 +198,7 @@ class RoomDayCheck:
         self.found.add(found)
 
     def _compare_text(self, found: RoomDay, each: Named, text: bytes) -> None:
-        """Whether all of it is in another object of the same instance, where records have no ids."""
+        """Report an object without ids that has the same lines as another one of its instance."""
         other = self._texts.setdefault((each.name.instance, text), each.key)
         if other != each.key:
             what = f"its {found.lines} records are those of {os.path.basename(other)}, one by one"
@@ -228,7 +229,7 @@ class RoomDayCheck:
     def _check_line(
         self, found: RoomDay, known: Identities, each: Named, number: int, line: bytes, whole: bool
     ) -> bool:
-        """Look at one line; whether it has an id of its own."""
+        """Check one line. Returns whether its record has an identity."""
         if not whole:
             long = len(line) >= LONGEST_LINE
             what = "longer than any record" if long else "the last line has no end"
@@ -257,10 +258,10 @@ class RoomDayCheck:
             sums.seconds[details["reason"]] += length
             first = False
 
-    # -- doubles -----------------------------------------------------------------------------------
+    # -- duplicates --------------------------------------------------------------------------------
 
     def _copies(self) -> int:
-        """How many records several instances have: once for each further one."""
+        """How many records other instances have too: one for each further instance."""
         if len(self._known) < 2:
             return 0
         copies = 0
@@ -269,8 +270,8 @@ class RoomDayCheck:
             copies += sum(map(len, each)) - len(set().union(*each))
         return copies
 
-    def _tell_doubled(self, doubled: dict[str, set[int]]) -> None:
-        """Read again, to say where they are."""
+    def _report_doubled(self, doubled: dict[str, set[int]]) -> None:
+        """Read the objects again to report where the duplicates are."""
         first: dict[tuple[str, int], str] = {}
         for each in self._objects:
             meant = doubled.get(each.name.instance)
@@ -286,7 +287,7 @@ class RoomDayCheck:
                     first[each.name.instance, known] = here
 
     def _places(self, each: Named, meant: set[int]) -> list[tuple[int, int, str]]:
-        """(line, identity, its name for people) of the records of an object whose identities are meant."""
+        """(line, identity, id) of the records of an object whose identities are in ``meant``."""
         places: list[tuple[int, int, str]] = []
         with suppress(ValueError):
             for number, line, whole in numbered(unpacked(self._store.read(each.key), _suffix(each.key))):
@@ -301,19 +302,19 @@ class RoomDayCheck:
 
 
 def why_unread(error: StoreError) -> str:
-    """Why an object could not be read, and what to do about it, for people."""
+    """Why an object could not be read, and what to do about it."""
     remedy = f"; {error.remedy}" if error.remedy else ""
     return f"the store does not give it: {error}{remedy}"
 
 
 def numbered(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bool]]:
-    """Number of each line, from 1, the line without its end, and whether it is whole."""
+    """Each line's number (from 1), the line without its newline, and whether it is complete."""
     for number, (line, whole) in enumerate(lines_of(chunks, LONGEST_LINE), 1):
         yield number, line, whole
 
 
 def by_day(start: float, end: float) -> Iterator[tuple[str, float]]:
-    """The days, ``2025-12-29``, that a time goes over, with the seconds on each."""
+    """The days (``2025-12-29``) of a time span, with the seconds on each."""
     if end - start > _LONGEST_GAP * DAY:
         return
     while True:

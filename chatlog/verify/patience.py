@@ -1,5 +1,4 @@
-"""Asking a store again while its trouble may pass, and telling trouble with one object from a store that is
-away."""
+"""Repeats requests to a store while an error may pass, and notices when the store itself is away."""
 
 from __future__ import annotations
 
@@ -11,32 +10,31 @@ from chatlog.store.store import TRANSIENT, StoreError
 
 T = TypeVar("T")
 
-#: Seconds between tries of a store in passing trouble.
+#: Seconds between two attempts after an error that may pass.
 PAUSES = (1.0, 3.0, 10.0)
-#: So many calls in a row that failed in the end: the store itself may be away.
+#: After so many failed calls in a row, the store itself may be away.
 _SUSPICIOUS = 3
-#: The code of an answer that did not come within the time that an object of any size may take.
+#: The code of the error after the longest time that a request may take.
 _SLOW = "timeout"
 
 
 class StoreAway(StoreError):
-    """The store is away, or refuses to list what it has: there is no use in going on."""
+    """The store is away or refuses to list objects: the verification cannot go on."""
 
 
 class Patience:
-    """Makes calls, from several threads. ``ask(call)`` may raise StoreError: that is the trouble of what was
-    asked for. It raises StoreAway if the store as a whole does not answer: ``look`` finds that out, which
-    raises StoreError then."""
+    """Makes calls, from several threads. ``ask(call)`` raises StoreError for an error of one object, and
+    StoreAway if the store as a whole fails. ``check`` finds that out: it raises StoreError then."""
 
-    def __init__(self, sleep: Callable[[float], object], look: Callable[[], object]) -> None:
+    def __init__(self, sleep: Callable[[float], object], check: Callable[[], object]) -> None:
         self._sleep = sleep
-        self._look = look
+        self._check = check
         self._lock = threading.Lock()
         self._failed = 0
 
     def ask(self, call: Callable[[], T]) -> T:
-        """The result of a call, made again while its trouble may pass."""
-        # Where nothing has come of waiting again and again, nobody waits.
+        """The result of a call, which is repeated after errors that may pass."""
+        # After several calls that failed in spite of pauses, there are no more pauses.
         pauses = iter(() if self._failed >= _SUSPICIOUS else PAUSES)
         while True:
             try:
@@ -47,7 +45,7 @@ class Patience:
                     self._failed_for_good(error)
                     raise
                 if error.code == _SLOW:
-                    # That took minutes already; once more is enough.
+                    # The call took minutes; one more attempt is enough.
                     pauses = iter(())
             self._sleep(pause)
 
@@ -58,7 +56,7 @@ class Patience:
         return result
 
     def _failed_for_good(self, error: StoreError) -> None:
-        """Find out whether it is the store that fails, where that may be."""
+        """Find out whether the store itself fails, if that is possible."""
         suspicious = error.of_all
         if error.kind == TRANSIENT:
             with self._lock:
@@ -66,6 +64,6 @@ class Patience:
                 suspicious |= self._failed >= _SUSPICIOUS
         if suspicious:
             try:
-                self._look()
+                self._check()
             except StoreError as away:
                 raise StoreAway(str(away), away.kind, away.code, away.remedy, away.of_all) from error

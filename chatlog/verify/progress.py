@@ -1,4 +1,4 @@
-"""A line on a terminal that says how far something is."""
+"""A line on the terminal that shows progress."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ _WIDTH = 20
 
 
 class Progress:
-    """Draws on ``stream``, over what it drew before, if that is a terminal that can; else it does
-    nothing."""
+    """Draws on ``stream``, over its last drawing. Does nothing if that is not a terminal that can do this."""
 
     def __init__(
         self, stream: TextIO, environ: Mapping[str, str], clock: Callable[[], float] = time.monotonic
@@ -24,11 +23,11 @@ class Progress:
         self._began = clock()
         self._drawn_at = float("-inf")
         self._drawn = False
-        #: Bytes read until now.
+        #: Bytes read so far.
         self.read = 0
 
     def step(self, what: str, done: int, total: int) -> None:
-        """``done`` of about ``total`` ``what`` are done; of nobody knows how many if that is 0."""
+        """``done`` of about ``total`` ``what`` are done; ``total`` is 0 if unknown."""
         now = self._clock()
         if not self._shown or now - self._drawn_at < _EVERY:
             return
@@ -41,14 +40,14 @@ class Progress:
         self._drawn = bool(text)
 
     def clear(self) -> None:
-        """Make room for something else."""
+        """Erase the line, so that other text can be written."""
         if self._drawn:
             self._draw("")
             self._drawn_at = float("-inf")
 
 
 def bar(what: str, done: int, total: int, read: int, seconds: float) -> str:
-    """One line: how many are done, of how many, and how fast it is."""
+    """One line: how many are done, of how many, and the speed."""
     speed = f", {size(read)}, {size(int(read / seconds))}/s" if read and seconds > 0 else ""
     if total <= 0:
         return f"{what}: {done}{speed}"
@@ -58,7 +57,7 @@ def bar(what: str, done: int, total: int, read: int, seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes for people."""
+    """A number of bytes with its unit."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:

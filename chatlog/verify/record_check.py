@@ -1,6 +1,6 @@
-"""Whether a line of an archive is a record, and what tells it from every other record of its room.
+"""Checks that a line is a record, and computes its identity within its room.
 
-The schema is that of ``record``; docs/records.md is its page for users. Imports no Twisted.
+``record`` has the schema, and docs/records.md describes it for users. This module imports no Twisted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from chatlog.record import BASIC_KEYS, KEYS, TYPES, TooDeep, from_json
 
-#: The kinds of Kick's events whose id is known to be their own.
+#: The types of Kick's records whose id is known to be unique.
 _KICK_IDENTIFIED = frozenset({"message", "delete", "timeout", "ban", "unban", "clear"})
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
 
@@ -21,11 +21,11 @@ Record = dict[str, Any]
 
 
 class NotARecord(ValueError):
-    """The text says what is wrong with a line."""
+    """A line is not a record; the text says why."""
 
 
 def check(line: bytes, platform: str, channel: str) -> Record:
-    """The record in ``line``, which has no end, in a file of that room. Raises NotARecord."""
+    """The record in ``line`` (without its newline), which must be of that room. Raises NotARecord."""
     if not line:
         raise NotARecord("an empty line")
     try:
@@ -72,12 +72,12 @@ def _check_full(record: Record, platform: str) -> None:
 
 
 def is_timestamp(text: object) -> bool:
-    """Whether it is a time as records have it."""
+    """Whether ``text`` is a timestamp as in records."""
     return type(text) is str and _TIMESTAMP.match(text) is not None and _second(text[:19]) is not None
 
 
 def seconds(timestamp: str) -> float:
-    """A time of a record, which ``is_timestamp``, in seconds since the epoch."""
+    """A timestamp of a record (``is_timestamp`` is true) in seconds since the epoch."""
     whole = _second(timestamp[:19])
     assert whole is not None
     return whole + int(timestamp[20:23]) / 1000
@@ -92,9 +92,9 @@ def _second(text: str) -> float | None:
 
 
 def identity(record: Record) -> int | None:
-    """Eight bytes that two copies of one event have in common and two events have not; None for what has
-    no id of its own: the same person may say the same word twice, or be banned twice, at one time, which
-    Kick tells to the second. So nothing in basic detail has one."""
+    """Eight bytes that are equal for two copies of one event and differ for two events; None for a record
+    without a unique id. Text and time are not enough: a person may say the same word twice, or be banned
+    twice, at one time, which Kick gives in whole seconds. So no record in basic detail has an identity."""
     if "id" not in record:
         return None
     kind = record["type"]

@@ -1,4 +1,4 @@
-"""What a look at an archive found, for people and for programs."""
+"""The report of a verification, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from chatlog.verify.findings import KINDS, Problem, Totals
 from chatlog.verify.progress import Progress, size
 from chatlog.verify.scope import Watcher
 
-#: Problems of one kind that people are told one by one, and rooms and days that they see.
-TOLD = 20
+#: The most problems of one kind, and the most rows of rooms, in the text report.
+REPORTED = 20
 SHOWN = 40
 
 #: Writes one line.
@@ -22,12 +22,12 @@ Say = Callable[[str], object]
 
 
 class TextReport(Watcher):
-    """For people: problems as they are found, then what there is and how much of it."""
+    """The report for people: problems as they are found, then the rooms and the totals."""
 
     def __init__(self, say: Say, progress: Progress) -> None:
         self._say = say
         self._progress = progress
-        self._told: Counter[str] = Counter()
+        self._reported: Counter[str] = Counter()
 
     def reading(self, size: int) -> None:
         self._progress.read += size
@@ -36,33 +36,33 @@ class TextReport(Watcher):
         self._progress.step(what, done, total)
 
     def problem(self, problem: Problem) -> None:
-        self._told[problem.kind] += 1
-        if self._told[problem.kind] <= TOLD:
+        self._reported[problem.kind] += 1
+        if self._reported[problem.kind] <= REPORTED:
             place = f":{problem.line}" if problem.line else ""
             text = f"{problem.kind}  {problem.key}{place}: {problem.what}"
             self._progress.clear()
             self._say(printable(text))
 
     def note(self, text: str) -> None:
-        self._told["note"] += 1
+        self._reported["note"] += 1
         self._progress.clear()
         self._say(printable(text))
 
     def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
-        """Everything has been looked at."""
+        """Everything has been checked."""
         self._progress.clear()
-        for line in summary(archive, totals, index, self._told):
+        for line in summary(archive, totals, index, self._reported):
             self._say(printable(line))
 
 
-def summary(archive: str, totals: Totals, index: ArchiveIndex, told: Counter[str]) -> Iterator[str]:
-    """The end of a report, line by line."""
+def summary(archive: str, totals: Totals, index: ArchiveIndex, reported: Counter[str]) -> Iterator[str]:
+    """The lines at the end of a report. ``reported``: how many problems of each kind it has shown or cut."""
     for kind, count in totals.problems.items():
-        if count > min(told[kind], TOLD):
-            yield f"{kind}  ... {count - min(told[kind], TOLD)} more; --json shows more of them"
+        if count > min(reported[kind], REPORTED):
+            yield f"{kind}  ... {count - min(reported[kind], REPORTED)} more; --json shows more of them"
     rooms = list(index.rooms(worst=SHOWN))
     if rooms:
-        if any(told.values()):
+        if any(reported.values()):
             yield ""
         yield from _table(rooms)
         if (more := index.count_rooms() - len(rooms)) > 0:
@@ -80,12 +80,12 @@ def summary(archive: str, totals: Totals, index: ArchiveIndex, told: Counter[str
     if totals.unattested:
         yield (
             f"{_count(totals.unattested, 'object')} in no manifest that could be read: a spool that knew of "
-            "them was lost, or a manifest is unreadable; what is in them was looked at"
+            "them was lost, or a manifest is unreadable; their records were checked"
         )
     if totals.copies:
         yield f"{_count(totals.copies, 'record')} that several instances have: copies, not doubles"
-    if totals.strangers:
-        yield f"{_count(totals.strangers, 'file')} not made by chatlog, and not looked at"
+    if totals.unknown_files:
+        yield f"{_count(totals.unknown_files, 'file')} not made by chatlog, and not checked"
     if totals.fine and not totals.empty:
         yield "nothing is wrong"
     for kind, (one, several) in KINDS.items():
@@ -105,7 +105,7 @@ def _table(rooms: list[RoomDayRow]) -> Iterator[str]:
 
 
 class JsonReport(Watcher):
-    """For programs: one JSON object a line, problems first, then rooms and days, then the sum."""
+    """The report for programs: one JSON object a line: problems, then rooms by day, then a summary."""
 
     def __init__(self, say: Say, progress: Progress) -> None:
         self._say = say
@@ -117,13 +117,13 @@ class JsonReport(Watcher):
     def step(self, what: str, done: int, total: int) -> None:
         self._progress.step(what, done, total)
 
-    def _tell(self, entry: dict[str, Any]) -> None:
+    def _write(self, entry: dict[str, Any]) -> None:
         self._progress.clear()
         self._say(json.dumps(entry, separators=(",", ":")))
 
     def problem(self, problem: Problem) -> None:
         line = problem.line or None
-        self._tell(
+        self._write(
             {
                 "kind": "problem",
                 "problem": problem.kind,
@@ -134,17 +134,17 @@ class JsonReport(Watcher):
         )
 
     def note(self, text: str) -> None:
-        self._tell({"kind": "note", "what": text})
+        self._write({"kind": "note", "what": text})
 
     def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
-        """Everything has been looked at."""
+        """Everything has been checked."""
         for room in index.rooms():
             seconds = {name: round(getattr(room, name), 3) for name in ("recorded", "missing", "gap_seconds")}
             coverage = None if room.coverage is None else round(room.coverage, 6)
             reasons = {reason: round(length, 3) for reason, length in index.reasons_of(room).items()}
             entry = {"kind": "room", **room._asdict(), **seconds, "coverage": coverage, "reasons": reasons}
-            self._tell(entry)
-        self._tell(
+            self._write(entry)
+        self._write(
             {
                 "kind": "summary",
                 "fine": totals.fine,
@@ -156,7 +156,7 @@ class JsonReport(Watcher):
                 "pending": totals.pending,
                 "unattested": totals.unattested,
                 "copies": totals.copies,
-                "strangers": totals.strangers,
+                "strangers": totals.unknown_files,
                 "problems": dict(totals.problems),
                 "gap_seconds": {reason: round(seconds, 3) for reason, seconds in index.reasons()},
             }
@@ -164,14 +164,14 @@ class JsonReport(Watcher):
 
 
 def percent(share: float) -> str:
-    """A share for people: never 100 % of what is not whole."""
+    """A share as text; never 100 % if anything is missing."""
     if share >= 1.0:
         return "100 %"
     return f"{min(int(share * 1e5) / 1e3, 99.999):.3f}".rstrip("0").rstrip(".") + " %"
 
 
 def duration(seconds: float) -> str:
-    """A duration for people."""
+    """A duration as text."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds else "0 s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""What is looked at, and who is told how far that is."""
+"""The scope of a verification, and the interface for its progress."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from chatlog.naming import FileName
 from chatlog.verify.findings import Problem
 
 HOUR = 3600.0
-#: What begins and ends a scope of all days.
+#: The first and the last day of a scope of all days.
 FIRST_DAY, LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is looked at: days, both included, and rooms as (platform, channel), none meaning all.
-    ``read``: also what is in the objects. ``at_once`` is the number of rooms and days in hand at a time;
-    ``rotate`` how long files are written to at most, in seconds."""
+    """What is checked: the days from ``since`` to ``until``, both included, and the rooms as (platform,
+    channel); no room means all. ``read``: the objects are read. ``at_once``: how many pairs of room and day
+    are checked at a time. ``rotate``: how long a file is written at most, in seconds."""
 
     since: date = FIRST_DAY
     until: date = LAST_DAY
@@ -28,13 +28,8 @@ class Scope:
 
     @property
     def all_days(self) -> bool:
-        """Whether no day is left out."""
+        """Whether the scope has all days."""
         return (self.since, self.until) == (FIRST_DAY, LAST_DAY)
-
-    @property
-    def all(self) -> bool:
-        """Whether nothing is left out."""
-        return self.all_days and not self.rooms
 
     @property
     def days(self) -> str:
@@ -48,28 +43,28 @@ class Scope:
         return f"until {self.until}" if self.since == FIRST_DAY else f"from {self.since} to {self.until}"
 
     def has(self, name: FileName) -> bool:
-        """Whether a file of this name belongs to it."""
+        """Whether the scope has the file of this name."""
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
         return self.has_room(name.platform, name.channel) and (
             self.since.isoformat() <= day <= self.until.isoformat()
         )
 
     def has_room(self, platform: str, channel: str) -> bool:
-        """Whether a room belongs to it."""
+        """Whether the scope has the room."""
         return not self.rooms or (platform, channel) in self.rooms
 
 
 class Watcher:
-    """Who wants to know how far it is. Every method does nothing."""
+    """Is informed about the progress. Here, every method does nothing."""
 
     def problem(self, problem: Problem) -> None:
         """A problem was found."""
 
     def note(self, text: str) -> None:
-        """Something that people should know, and that is no problem."""
+        """There is something that the user should know and that is no problem."""
 
     def reading(self, size: int) -> None:
-        """So many bytes were read; called in any thread."""
+        """``size`` bytes were read. Called from any thread."""
 
     def step(self, what: str, done: int, total: int) -> None:
-        """``done`` of about ``total`` ``what`` were looked at; 0 if nobody knows."""
+        """``done`` of about ``total`` ``what`` are done; ``total`` is 0 if unknown."""

@@ -1,9 +1,9 @@
-"""Whether an archive is whole: what its manifests say is compared with what is there, and every line of
-every object is looked at.
+"""Verifies an archive: compares the manifests with the objects, and checks every line of every object.
 
-Manifests first, then the objects room by room and day by day, then what is missing. Memory is bounded: a
-day of one room at a time, several rooms at once; what all manifests say is in a temporary file. Trouble with
-one object, whatever it is, is the trouble of that object; only a store that cannot be listed ends the look.
+It reads the manifests first, then the objects by room and day, then looks for the missing objects. Memory is
+bounded: the manifests' rows are in a temporary file, and only a few pairs of room and day are in work at a
+time. An error of one object is reported as a problem of that object. Only a store that cannot be listed ends
+the verification.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from chatlog.verify.rooms_there import RoomsThere
 from chatlog.verify.scope import FIRST_DAY, HOUR, Scope, Watcher
 
 _KEY = attrgetter("key")
-#: Objects of one room and day that are looked at in one go.
+#: The most objects of one room and day that are checked together.
 _AT_ONCE = 2000
 #: Seconds by which a store's clock may differ from a recorder's.
 _CLOCKS = 600.0
 
 
 class Stopped(Exception):
-    """Nobody waits for the end any more."""
+    """The verification was interrupted."""
 
 
 class Verification:
-    """One look at an archive. Raises StoreError if the store does not let us look."""
+    """One verification of an archive. ``run`` raises StoreError if the store cannot be listed."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class Verification:
         self._sleep = sleep
         self._stopped = False
         self.totals = Totals()
-        #: Every room that was met, in the scope or not.
+        #: Every room that was found, in the scope or not.
         self.rooms = RoomsThere()
         self._patience = Patience(sleep, self._can_list)
         self._manifests = ManifestCheck(store, scope, index, self.totals, watcher, self._patience, self.rooms)
 
     @property
     def days(self) -> tuple[str, str] | None:
-        """The first and the last day of any manifest, in the scope or not."""
+        """The first and the last day with a manifest, in the scope or not."""
         return self._manifests.days
 
     def run(self) -> Totals:
-        """Look at everything."""
+        """Check everything in the scope."""
         self._manifests.run(self._listed("manifest/"))
         self._read_objects()
         self._find_missing()
@@ -82,13 +82,13 @@ class Verification:
     # -- listing -----------------------------------------------------------------------------------
 
     def _can_list(self) -> None:
-        """Raises StoreError if the store does not list what it has."""
+        """Raise StoreError if the store cannot be listed."""
         next(iter(self._store.list("manifest/")), None)
 
     def _listed(self, prefix: str) -> Iterator[Head]:
-        """What the store has below a prefix, each once; asked anew where passing trouble broke it off. Not
-        every store lists in the order of the keys, nor only once: some go through directories, in which
-        ``ann/`` comes before ``ann-b/``."""
+        """The objects below a prefix, each once. After an error that may pass, the listing starts again. The
+        order of the keys is not relied on: some stores list directories, where ``ann/`` comes before
+        ``ann-b/``."""
         tries = iter(PAUSES)
         while True:
             try:
@@ -103,7 +103,7 @@ class Verification:
             self._sleep(pause)
 
     def _prefixes(self) -> Iterator[str]:
-        """What has to be listed: everything, or the days one by one."""
+        """The prefixes to list: everything, or one day after the other."""
         scope = self._scope
         if scope.all_days:
             yield ""
@@ -120,14 +120,14 @@ class Verification:
     # -- objects -----------------------------------------------------------------------------------
 
     def _groups(self) -> Iterator[list[Named]]:
-        """The objects, a room and a day at a time."""
+        """The objects, grouped by room and day."""
         group: list[Named] = []
         place = ""
         for prefix in self._prefixes():
             for head in self._listed(prefix):
                 name = name_of_object(head.key)
                 if name is None:
-                    self.totals.strangers += not head.key.startswith("manifest/")
+                    self.totals.unknown_files += not head.key.startswith("manifest/")
                     continue
                 self.rooms.met(name.platform, name.channel)
                 if not self._scope.has(name):
@@ -154,38 +154,38 @@ class Verification:
         return Named(head.key, name, head.size, row)
 
     def _is_pending(self, head: Head, name: FileName) -> bool:
-        """Whether it may have been stored in an hour that has no manifest yet."""
+        """Whether the object may have been stored in an hour that has no manifest yet."""
         named_until = self._index.named_until(name.instance or "main")
         if (
             head.stored is not None
             and self._now - 2 * HOUR < head.stored < self._now + _CLOCKS
             and (named_until is None or head.stored > named_until - _CLOCKS)
         ):
-            # Perhaps the store was away for long, or files are written to for longer than is known here.
+            # Perhaps the store was away for long, or the recorder's rotate_interval is longer than ours.
             return True
-        begun = _begun(name)
-        if begun is None:
+        created = _created(name)
+        if created is None:
             return False
-        finished = (begun // self._scope.rotate + 1) * self._scope.rotate
+        finished = (created // self._scope.rotate + 1) * self._scope.rotate
         return finished + 2 * HOUR > self._now and (named_until is None or finished > named_until - HOUR)
 
     def _is_unattested(self, head: Head, name: FileName) -> bool:
-        """Whether only a spool that was lost, or a manifest that could not be read, may have named it."""
+        """Whether the manifest that names the object may have been lost with a spool, or be unreadable."""
         if self._manifests.unread:
             return True
-        begun = _begun(name)
-        for hole in self._manifests.lost:
-            if hole.instance != (name.instance or "main"):
+        created = _created(name)
+        for gap in self._manifests.lost:
+            if gap.instance != (name.instance or "main"):
                 continue
-            if head.stored is not None and hole.since - _CLOCKS <= head.stored <= hole.until + _CLOCKS:
+            if head.stored is not None and gap.since - _CLOCKS <= head.stored <= gap.until + _CLOCKS:
                 return True
-            # What was stored then was mostly recorded in the hour before.
-            if begun is not None and hole.since - self._scope.rotate - _CLOCKS <= begun <= hole.until:
+            # An object is usually stored within an hour after its recording.
+            if created is not None and gap.since - self._scope.rotate - _CLOCKS <= created <= gap.until:
                 return True
         return False
 
     def _read_objects(self) -> None:
-        """Several rooms and days at once, and no more of them in hand than that."""
+        """Check the objects, ``scope.at_once`` pairs of room and day at a time."""
         groups = self._groups()
         flying: deque[Future[RoomDay]] = deque()
         rooms: deque[FileName] = deque()
@@ -193,11 +193,11 @@ class Verification:
             try:
                 for group in groups:
                     if len(flying) >= self._scope.at_once:
-                        self._take(rooms.popleft(), flying.popleft().result())
+                        self._add(rooms.popleft(), flying.popleft().result())
                     flying.append(pool.submit(self._check, group))
                     rooms.append(group[0].name)
                 while flying:
-                    self._take(rooms.popleft(), flying.popleft().result())
+                    self._add(rooms.popleft(), flying.popleft().result())
             except BaseException:
                 self._stopped = True
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -211,7 +211,7 @@ class Verification:
             raise Stopped
         self._watcher.reading(size)
 
-    def _take(self, name: FileName, found: RoomDay) -> None:
+    def _add(self, name: FileName, found: RoomDay) -> None:
         totals = self.totals
         totals.objects += found.objects
         totals.bytes += found.bytes
@@ -225,12 +225,12 @@ class Verification:
                 self._index.add_gaps(name.platform, name.channel, day, sums)
         self._watcher.step("objects", totals.objects, self._index.count() + totals.pending)
 
-    # -- what is missing -----------------------------------------------------------------------------
+    # -- missing objects -----------------------------------------------------------------------------
 
     def _find_missing(self) -> None:
         for key in self._index.unseen():
             try:
-                # It may have come after its day was listed, or a list was not whole.
+                # The object may have been stored after its day was listed, or the list was incomplete.
                 head = self._patience.ask(partial(self._store.head, key))
             except StoreAway:
                 raise
@@ -241,11 +241,11 @@ class Verification:
             if head is None or name is None:
                 self._problem("missing-object", key, "a manifest names it, and it is not there")
             else:
-                self._take(name, self._check([Named(key, name, head.size, self._index.object(key))]))
+                self._add(name, self._check([Named(key, name, head.size, self._index.object(key))]))
 
 
-def _begun(name: FileName) -> float | None:
-    """When a file was begun, in seconds since the epoch; None for a time that is none."""
+def _created(name: FileName) -> float | None:
+    """When a file was created, in seconds since the epoch; None if its name has no valid time."""
     try:
         return datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
     except ValueError:

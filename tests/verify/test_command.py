@@ -153,7 +153,7 @@ class StatusTests(CommandCase):
         """--help explains the options and what the status means."""
         result = self.call("--help")
         self.assertEqual(result.exit_code, 0)
-        for word in ("--since", "--until", "--room", "--json", "--quick", "2 if it cannot"):
+        for word in ("--since", "--until", "--room", "--json", "--quick", "2 if the"):
             self.assertIn(word, result.stdout)
 
 

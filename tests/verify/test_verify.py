@@ -147,7 +147,7 @@ class WholeTests(VerifyCase):
         self.archive.put("2025/12/29/twitch/a/twitch_b_20251229_0000.jsonl", b"not here")
         self.archive.put("manifest/2025/12/29/notes.txt", b"mine")
         self.assertEqual(self.look(), [])
-        self.assertEqual(self.totals.strangers, 3)
+        self.assertEqual(self.totals.unknown_files, 3)
 
     def test_away_and_back(self) -> None:
         """A recorder that was away has one manifest for all that time, which is no hole."""
