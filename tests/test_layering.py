@@ -26,7 +26,7 @@ PURE = frozenset(
         "chatlog.status.health",
         "chatlog.status.machine_rules",
         "chatlog.status.natural",
-        "chatlog.status.reasons",
+        "chatlog.reasons",
         "chatlog.status.room_rules",
         "chatlog.kick.events",
         "chatlog.kick.facts",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chatlog.config.units import rough_size
+from chatlog.reasons import name_of
 from chatlog.status.condition import Condition, many, percent
-from chatlog.status.reasons import name_of
 
 Facts = Mapping[str, Any]
 

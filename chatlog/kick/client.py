@@ -20,6 +20,7 @@ from chatlog.kick.pusher import Closing
 from chatlog.network import pacing
 from chatlog.network.dialing import Dials
 from chatlog.network.errors import words
+from chatlog.reasons import of_connection, with_code
 from chatlog.services import Backoff
 
 #: Seconds that a connection may take, over all addresses.
@@ -151,10 +152,10 @@ class KickFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
         if not self._alarmed:
             self._alarmed = True
             self._log.error(
-                "kick: {server} does not take us ({reason}). Kick may have a new address or key: look at "
-                "kick.server in the configuration. Trying again every 5 to 15 minutes",
+                "kick: {server}: {reason}. Kick may have a new address or key: look at kick.server in the "
+                "configuration. Trying again every 5 to 15 minutes",
                 server=self.host,
-                reason=reason,
+                reason=with_code(of_connection("kick", reason), reason),
             )
 
 

@@ -24,6 +24,7 @@ from chatlog.files import Files, replace_file
 from chatlog.kick.lookup import LookupRefused, ids_in, positive
 from chatlog.kick.pusher import readable
 from chatlog.network.http import Get
+from chatlog.reasons import of_lookup, with_code
 from chatlog.record import from_json
 from chatlog.services import Backoff
 
@@ -308,10 +309,10 @@ class ChannelIds(Service):
             if not wanted.told:
                 wanted.told = True
                 self._log.warn(
-                    "kick: {slug} cannot be looked up ({reason}); it is tried again from time to time. "
+                    "kick: {slug} cannot be looked up: {reason}; it is tried again from time to time. "
                     "{remedy}",
                     slug=slug,
-                    reason=reason,
+                    reason=with_code(of_lookup(reason, slug), reason),
                     remedy=_UNKNOWN if unknown else remedy(slug),
                 )
             return
@@ -322,10 +323,10 @@ class ChannelIds(Service):
             self._refused = True
             names = list(self._wanted)
             self._log.warn(
-                "kick: looking up {slug} was refused ({reason}). Without their ids are {count} channels: "
+                "kick: {slug} could not be looked up: {reason}. Without their ids are {count} channels: "
                 "{channels}. It is tried again from time to time. {remedy}",
                 slug=slug,
-                reason=reason,
+                reason=with_code(of_lookup(reason, slug), reason),
                 count=len(names),
                 channels=", ".join(names[:20]) + (", ..." if len(names) > 20 else ""),
                 remedy=remedy(slug),

@@ -23,6 +23,7 @@ from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
 from chatlog.kick.events import PLATFORM
 from chatlog.kick.intake import KickIntake
 from chatlog.kick.pusher import Closing
+from chatlog.reasons import of_connection, with_code
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Log, Room, State
@@ -135,7 +136,8 @@ class KickLink(Link):
         if not self.closing and reason != self.trouble:
             # Once per change: a server that stays away says the same at every try.
             self.trouble = reason
-            self._log.warn("kick: connection {number}: {reason}", number=self.number, reason=reason)
+            words = with_code(of_connection(PLATFORM, reason), reason)
+            self._log.warn("kick: connection {number}: {reason}", number=self.number, reason=words)
         if self.up:
             self._pool.link_down(self, self._wall() - (heard_ago or 0.0), reason)
 

@@ -20,6 +20,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatlog.environment import Environment
+from chatlog.reasons import of_room, with_code
 from chatlog.rooms.bucket import Bucket
 from chatlog.rooms.links import Limits, Links
 from chatlog.rooms.overlaps import LINGER, Overlaps
@@ -255,11 +256,10 @@ class Pool(Service):
             return
         if seat.tries == 0 or seat.state is State.RECORDED:
             self._log.warn(
-                "{platform}: {room} is {state}: {reason}; it is tried again from time to time",
+                "{platform}: {room} is not recorded: {reason}; it is tried again from time to time",
                 platform=self.platform,
                 room=seat.room.name,
-                state=state.value,
-                reason=reason,
+                reason=with_code(of_room(self.platform, reason, seat.room.name), reason),
             )
         wait = min(again[0] * 2.0 ** min(seat.tries, 20), again[1])
         now = self._wall()

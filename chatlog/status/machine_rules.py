@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from chatlog.config.settings import Settings
 from chatlog.config.units import rough_duration, rough_size
+from chatlog.reasons import is_full, of_disk, of_store
 from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, many, percent
-from chatlog.status.reasons import is_full, of_disk, of_store
 
 #: The state of a store that may come back by itself; in all others but ``ok`` somebody has to do something.
 RETRYING = "retrying"

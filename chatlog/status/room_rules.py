@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from chatlog.config.settings import Settings
 from chatlog.config.units import rough_duration
+from chatlog.reasons import name_of, of_connection
 from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, many
 from chatlog.status.natural import natural
-from chatlog.status.reasons import name_of, of_connection
 
 #: Rooms that are named in a text.
 _NAMED = 5

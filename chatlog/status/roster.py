@@ -7,13 +7,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from chatlog.journal.journal import Key
+from chatlog.reasons import Reason, is_full, of_connection, of_disk
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import RoomBuffer
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Room, State
 from chatlog.status.absence import HOUR, Absence
 from chatlog.status.activity import SILENCE, Activity
-from chatlog.status.reasons import Reason, is_full, of_connection, of_disk
 from chatlog.status.room_problems import (
     KINDS,
     UNWRITTEN,

@@ -54,7 +54,7 @@ def lines_in(status: int, body: bytes) -> list[bytes]:
         answer = None
     code = answer.get("error_code") if isinstance(answer, dict) else None
     if status in (400, 403) and code in _NEVER:
-        raise NoAnswer(f"HTTP {status}: {code}", never=True)
+        raise NoAnswer(f"the service keeps nothing of this room [HTTP {status}: {code}]", never=True)
     if status != 200:
         raise NoAnswer(f"HTTP {status}")
     messages = answer.get("messages") if isinstance(answer, dict) else None

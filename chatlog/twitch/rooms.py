@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from chatlog.config.settings import TwitchSettings
 from chatlog.environment import Environment
 from chatlog.network.dialing import Dials
+from chatlog.reasons import of_connection, with_code
 from chatlog.rooms.links import Limits
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.seats import Link, Room, State
@@ -173,7 +174,8 @@ class TwitchLink(Link):
         if not self.closing and not self.retiring and reason != self.trouble:
             # Once per change: a server that stays away says the same at every try.
             self.trouble = reason
-            self._log.warn("twitch: connection {number}: {reason}", number=self.number, reason=reason)
+            words = with_code(of_connection(PLATFORM, reason), reason)
+            self._log.warn("twitch: connection {number}: {reason}", number=self.number, reason=words)
         if self.up:
             reason = "reconnect" if self.retiring else reason
             self._pool.link_down(self, self._wall() - self.heard_ago(), reason)

@@ -360,6 +360,21 @@ class RetireTests(PoolCase):
             pool.refused(new, "room1", "msg_banned")
         self.assertEqual([event.get("room") for event in events if "reason" in event], ["room1"])
 
+    def test_refused_room_in_words(self) -> None:
+        """The log says in words for people why a room is not recorded, the platform's own behind them."""
+        pool = self.make(2)
+        self.up(pool, self.links[0])
+        with capturedLogs() as events:
+            pool.refused(self.links[0], "room0", "msg_banned")
+            pool.refused(self.links[0], "room1", "a new sort of refusal")
+        self.assertEqual(
+            [event["reason"] for event in events if "reason" in event],
+            [
+                "the account that reads is banned there [msg_banned]",
+                "Twitch says: a new sort of refusal",
+            ],
+        )
+
     def test_second_announcement_is_the_same(self) -> None:
         """A server that repeats its announcement does not multiply connections."""
         pool = self.make(1)

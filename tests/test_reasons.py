@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.reasons import is_full, of_connection, of_disk, of_lookup, of_room, of_store, with_code
 from chatlog.status.natural import natural
-from chatlog.status.reasons import is_full, of_connection, of_disk, of_lookup, of_room, of_store
 from chatlog.twitch.rooms import REFUSALS
 
 #: What nobody should have to read.
@@ -28,6 +28,16 @@ class ReasonTests(SynchronousTestCase):
             self.assertTrue(reason.remedy, raw)
             self.assertEqual(of_room("twitch", f"refused: {raw}"), reason)
         self.assertNotRegex(of_room("twitch", "msg_something_new").words, RAW)
+
+    def test_with_code(self) -> None:
+        """Where words are shown with what came, that is there once, on one line, and not without end."""
+        self.assertEqual(with_code(of_connection("kick", "4001 x"), "4001 x"), "4001 x")
+        self.assertEqual(with_code(of_room("twitch", ""), ""), "")
+        told = with_code(of_room("twitch", "msg_banned"), "msg_banned")
+        self.assertEqual(told, "the account that reads is banned there [msg_banned]")
+        long = "timeout\n" + "x" * 10_000
+        self.assertNotIn("\n", with_code(of_connection("kick", long), long))
+        self.assertLess(len(with_code(of_connection("kick", long), long)), 500)
 
     def test_lookups(self) -> None:
         """So has every end of a lookup on Kick's site; where ids can be given by hand it says how."""

@@ -315,6 +315,13 @@ _STORE = _rows(
     ),
 )
 
+
+def with_code(reason: Reason, raw: str) -> str:
+    """The words, and behind them what came itself, where that says something else: for the log."""
+    said = printable(raw, QUOTED)
+    return f"{reason.words} [{said}]" if raw and said not in reason.words else reason.words
+
+
 NAMES = {"twitch": "Twitch", "kick": "Kick"}
 
 
