@@ -61,7 +61,7 @@ try() {
         "$python" -m venv venv &&
         "$2" &&
         { "$work/venv/bin/pip" freeze --exclude-editable >versions.txt; tell_versions; } &&
-        (. venv/bin/activate && timeout --kill-after=10 600 trial tests) >tests.log 2>&1
+        (. venv/bin/activate && timeout --kill-after=10 "${LIMIT:-600}" trial tests) >tests.log 2>&1
     status=$?
     # All that a reader wants to see of the tests that passed is how many they are.
     sed -n '/^=======*$/,$p' tests.log 2>/dev/null
