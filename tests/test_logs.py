@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
@@ -12,7 +14,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+import chatlog
 from chatlog import log_lines, logs
+from chatlog.config.values import PARTS
 
 #: 2026-11-23 08:57:43 UTC
 WHEN = 1795424263.9
@@ -78,6 +82,16 @@ class LineTests(ConsoleTestCase):
             "INFO  stdout  c\n"
             "WARN  twisted  d\n",
         )
+
+    def test_parts_that_can_be_named(self) -> None:
+        """log.levels knows every part of Chatlog that says anything in the log, and no other."""
+        ours = set()
+        package = Path(chatlog.__file__).parent
+        for path in package.rglob("*.py"):
+            if "simulator" not in path.parts and re.search(r"\bLogger\(\)", path.read_text("utf-8")):
+                ours.add(path.relative_to(package).with_suffix("").parts[0])
+        libraries = {"autobahn", "stderr", "stdout", "twisted"}
+        self.assertEqual(set(PARTS), ours | libraries)
 
     def test_levels(self) -> None:
         """Levels stand below each other."""

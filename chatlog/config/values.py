@@ -225,10 +225,21 @@ def _yes_or_no(text: str) -> bool:
 def _part_level(text: str) -> tuple[str, str]:
     part, _, level = (side.strip() for side in text.partition("="))
     if re.match(r"[a-z_]{1,32}\Z", part) is None or level not in LEVELS:
-        raise ValueError(f"is not part=level, such as twitch=debug; levels are {', '.join(LEVELS)}")
+        meant = remedies.choice(level, LEVELS)
+        words = f"is not part=level, such as twitch=debug; levels are {', '.join(LEVELS)}"
+        raise ValueError(f"{words}{meant}")
+    if part not in PARTS:
+        raise ValueError(f"names no part of the log{remedies.choice(part, PARTS) or f'; parts are {_PARTS}'}")
     return part, level
 
 
+#: The parts that speak in the log: those of Chatlog, and the libraries below it.
+PARTS = (
+    *("alarms", "archive_http", "companion", "daemon", "http", "journal", "kick", "recorder", "reload"),
+    *("rooms", "services", "twitch", "uploader"),
+    *("autobahn", "stderr", "stdout", "twisted"),
+)
+_PARTS = ", ".join(PARTS)
 #: What a line of the log may be, from the least on.
 LEVELS = ("debug", "info", "warn", "error", "critical")
 

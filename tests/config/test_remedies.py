@@ -26,6 +26,10 @@ NEARLY: dict[str, str] = {
     "twitch:\n  channels = [ann]\n": "a key ends with a colon (channels: ...)",
     SHORT + "archive: /srv/chat": "write directory: in front of the path",
     SHORT + "log: {levels: {twitch: debug}}": "write levels: [twitch=debug]",
+    SHORT + "log: {levels: [twicth=debug]}": "names no part of the log; did you mean twitch?",
+    SHORT + "log: {levels: [upload=debug]}": "did you mean uploader?",
+    SHORT + "log: {levels: [database=debug]}": "names no part of the log; parts are alarms, ",
+    SHORT + "log: {levels: [twitch=warning]}": "did you mean warn?",
     SHORT + "http: {hosts: example.com}": "write hosts: [example.com]",
     # Names of rooms.
     "twitch: {channels: [twitch/carl]}": "write carl",
