@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from chatlog.chunks import lines_of
 from chatlog.config import config
 from chatlog.config.settings import Settings
 from chatlog.counters import Counters
@@ -29,6 +30,8 @@ from chatlog.kick.lookup import LookupRefused, ids_in
 from chatlog.record import SERVER_CHANNEL, encode_full
 from chatlog.rooms.room_list import RoomList
 from chatlog.spool import recovery
+from chatlog.spool.spool import Spool
+from chatlog.takeover import take_over
 from chatlog.twitch import events as twitch_events
 from chatlog.twitch import irc, recent
 from chatlog.twitch.lines import LineSplitter
@@ -36,6 +39,7 @@ from chatlog.uploader import manifest_rows
 from chatlog.uploader.stored_journal import StoredJournal
 from chatlog.verify.record_check import NotARecord, check
 from tests.fakes import MemoryFiles
+from tests.state import summed
 
 Target = Callable[[bytes], object]
 
@@ -48,27 +52,34 @@ def _configuration(data: bytes) -> None:
 
 
 def _rooms(data: bytes) -> None:
-    files = MemoryFiles()
-    files.put("/data/rooms.yaml", data)
-    RoomList(files, "/data", Settings()).load()
+    for content in (data, summed(data)):
+        files = MemoryFiles()
+        files.put("/data/state/rooms", content)
+        RoomList(files, "/data", Settings()).load()
+
+
+def _before(data: bytes) -> None:
+    for name in ("rooms.yaml", "coverage", "held", "stored", "names", "kick_ids.json", "acknowledged.json"):
+        files = MemoryFiles()
+        files.put(f"/data/{name}", data)
+        take_over(Spool("/data", files))
 
 
 def _manifest(data: bytes) -> None:
-    for line, _ in manifest_rows.lines_of([data], 1000):
+    for line, _ in lines_of([data], 1000):
         with suppress(ValueError):
             manifest_rows.parsed(line)
 
 
 def _stored(data: bytes) -> None:
-    files = MemoryFiles()
-    files.make_directories("/data")
-    stored = StoredJournal(files, "/data")
-    stored.open()
-    stored.append(manifest_rows.ObjectRow("a/b.jsonl", 5, "0" * 64, 1, RECEIVED, RECEIVED))
-    for path in list(files.tree):
-        if _OBJECT in files.tree[path].data:
-            files.put(path, data)
-    StoredJournal(files, "/data").open()
+    for content in (data, summed(data)):
+        files = MemoryFiles()
+        files.put("/data/state/stored", content)
+        stored = StoredJournal(files, "/data")
+        stored.open()
+        stored.append(manifest_rows.ObjectRow("a/b.jsonl", 5, "0" * 64, 1, RECEIVED, RECEIVED))
+        stored.finish(manifest_rows.HeadRow(3600.0, 7200.0, "1", "main"), [])
+        assert stored.publish()
 
 
 def _recovery(data: bytes) -> None:
@@ -158,14 +169,19 @@ TARGETS: tuple[tuple[str, Target, bytes], ...] = (
     (
         "list of rooms",
         _rooms,
-        b"added:\n  twitch: [one]\n  kick:\n  - slug: two\n    chatroom_id: 5\nremoved:\n  twitch: [three]\n",
+        b'1 {"added":{"twitch":["one"],"kick":[{"slug":"two","chatroom_id":5}]},"removed":{"kick":["a"]}}',
     ),
     (
         "manifest",
         _manifest,
         manifest_rows.encoded(manifest_rows.RoomRow("kick", "a", 1.0, 0.0, "")) + _OBJECT,
     ),
-    ("journal of objects", _stored, b'{"from":1768084800.000}\n' + _OBJECT),
+    ("journal of objects", _stored, b'1 {"from":1768084800.0}\n2 ' + _OBJECT),
+    (
+        "state of the version before",
+        _before,
+        b'{"from":1768084800.000}\n{"batch":1,"alive":5.0,"durable":4.0,"lines":1}\n{"held":1}\n' + _OBJECT,
+    ),
     ("recovery", _recovery, b'{"a":"b"}\n{"a":"\xc3\xa4"}\n{"a'),
     (
         "journal of rooms",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from chatlog.network import pacing
 from chatlog.services import StagedService
 from chatlog.spool.spool import Spool, SpoolError
 from chatlog.starter import Starter
+from chatlog.takeover import take_over
 from chatlog.watchdog import show_stacks
 
 #: The exit status when the daemon gives up by itself, so that a supervisor starts it again.
@@ -107,16 +108,21 @@ class Daemon(StagedService):
 
 
 class Lock(Service):
-    """Keeps other processes out of the directory before anything in it is touched."""
+    """Keeps other processes out of the directory before anything in it is touched; then takes up what the
+    version before has left there, and calls ``loads`` to read what all else begins with."""
 
     name = "lock"
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, loads: Iterable[Callable[[], object]]) -> None:
         self._spool = spool
+        self._loads = tuple(loads)
 
     def startService(self) -> None:
         """Raises SpoolError."""
         self._spool.lock()
+        take_over(self._spool)
+        for load in self._loads:
+            load()
         super().startService()
 
 

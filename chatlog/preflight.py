@@ -14,15 +14,18 @@ from typing import NamedTuple
 from chatlog.config import config
 from chatlog.config.ephemeral import warnings
 from chatlog.config.settings import Settings
+from chatlog.files import OsFiles
 from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network.proxies import proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.sources import check_authorities
+from chatlog.state.state_file import newer_state
 from chatlog.store.archive import open_store
 from chatlog.store.store import StoreError
 
-#: What stores take for a new bucket: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
-#: and the same for Google Cloud Storage and for containers of Azure.
+#: What stores take for a new bucket:
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and the same for Google Cloud
+#: Storage and for containers of Azure.
 _NEW_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 
 
@@ -37,11 +40,17 @@ class Findings(NamedTuple):
 def examine(path: str, settings: Settings, environ: Mapping[str, str]) -> Findings:
     """Look at the settings that were read for ``path``."""
     proxies, problems, mind = proxies_in(environ)
-    problems = [*problems, *config.check_directories(settings), *_refusals(settings)]
+    problems = [*problems, *config.check_directories(settings), *later_state(settings), *_refusals(settings)]
     mind = [*warnings(settings, environ, read_mounts(), read_mounts(FSTAB)), *mind, *_doubts(settings)]
     comments = [*proxies.describe(), *(f"Mind: {warning}" for warning in mind)]
     told = "".join(f"# {comment}\n" for comment in comments)
     return Findings(f"# {config.read_for(path)}\n{config.describe(settings)}{told}", problems)
+
+
+def later_state(settings: Settings) -> list[str]:
+    """What keeps this version from the spool of a later one."""
+    refusal = newer_state(OsFiles(), settings.recorder.directory)
+    return [refusal] if refusal else []
 
 
 def _refusals(settings: Settings) -> Iterator[str]:

@@ -30,7 +30,7 @@ from chatlog.network.dialing import Network
 from chatlog.network.http import HttpClient, http_client
 from chatlog.network.proxies import DIRECT, Proxies, proxies_in
 from chatlog.network.tls import CertificateAuthorityError
-from chatlog.preflight import examine
+from chatlog.preflight import examine, later_state
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.hooks import Hooks
@@ -77,7 +77,7 @@ class Options(usage.Options):
             sys.stdout.write(told)
         else:
             problems = [*proxies_in(os.environ)[1], *config.check_directories(self.settings)]
-            problems += unwritable(self.parent)
+            problems += [*later_state(self.settings), *unwritable(self.parent)]
         if problems:
             _complain(problems)
         if self["check"]:
@@ -164,7 +164,6 @@ def compose(
     backfill = _backfill(settings, environment, requests, records, buffers)
     gaps = Gaps(records, backfill)
     wanted = RoomList(files, directory, settings)
-    wanted.load()
     sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
     journal = JournalFile(files, directory, reactor, environment.disk, sync)
     presence = Presence(journal, environment, gaps, wanted.rooms, flush)
@@ -182,13 +181,10 @@ def compose(
     shared = Shared(environment, network, directory, pacer, buffers, presence.on_gap)
     sources = Sources(pacer)
     platforms = Platforms(settings, shared, sources, (presence.watch, gaps.watch))
-    for (platform, _), channel in wanted.rooms().items():
-        platforms.add(platform, channel)
     rooms = RoomChanges(wanted, platforms.add, platforms.remove)
 
     # What is seen of it.
     acknowledged = Acknowledged(files, directory)
-    acknowledged.load()
     status = Status(settings, environment, recorder, uploader, platforms, presence, acknowledged)
     gaps.subscribe(status.closed)
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
@@ -197,7 +193,8 @@ def compose(
     daemon.on_hangup = Reload(partial(_load, options), settings, force.apply, force.made)
 
     watchdog = Watchdog(reactor, daemon.end_at_once)
-    parts: list[Service] = [Lock(spool), watchdog, uploader, recorder, presence, manifest]
+    lock = Lock(spool, (rooms.load, acknowledged.load))
+    parts: list[Service] = [lock, watchdog, uploader, recorder, presence, manifest]
     parts += [] if backfill is None else [backfill]
     parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms)]
     parts += [*_archive_server(settings, environment, options), sources]

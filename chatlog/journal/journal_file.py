@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatlog.ballast import Ballast
 from chatlog.environment import Threads
 from chatlog.files import Files, replace_file, write_whole
-from chatlog.spool.ballast import Ballast
 
 #: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.
 LARGEST = 1_000_000

@@ -10,33 +10,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-import orjson
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatlog.config.settings import KickChannel
-from chatlog.files import Files, replace_file
+from chatlog.files import Files
 from chatlog.kick.lookup import LookupRefused, ids_in, positive
 from chatlog.kick.pusher import readable
 from chatlog.network.http import Get
 from chatlog.reasons import of_lookup, with_code
-from chatlog.record import from_json
 from chatlog.services import Backoff
+from chatlog.state.state_file import StateFile
 
 #: Seconds between two lookups.
 GAP = 0.35
 #: First and longest wait in seconds after a lookup that found nothing.
 AGAIN = (60.0, 3600.0)
-#: Bytes of the file of known ids that are read at most.
-CACHE_LIMIT = 4 * 1024 * 1024
 #: Channels that are remembered at most.
 REMEMBERED = 10_000
-CACHE_NAME = "kick_ids.json"
 #: What a user can do about a channel that Kick does not know.
 _UNKNOWN = "Kick knows no channel of that name: check the spelling, and whether the channel was renamed"
 
@@ -50,37 +47,27 @@ def remedy(slug: str) -> str:
 
 
 class IdCache:
-    """The ids that were found, in a file of the recorder's directory. A damaged file is an empty one."""
+    """The ids that were found, in the state that outlives the process."""
 
     _log = Logger()
 
     def __init__(self, files: Files, directory: str) -> None:
-        self._files = files
-        self._directory = directory
-        self._path = f"{directory}/{CACHE_NAME}"
+        self._file = StateFile(files, directory, "kick_ids")
         self._known: dict[str, tuple[int, int | None]] = {}
         self._told = False
 
     def load(self) -> None:
-        """Read the file, if there is one."""
-        try:
-            if self._files.size(self._path) > CACHE_LIMIT:
-                return
-            fd = self._files.open_read(self._path)
-            try:
-                parts = []
-                while part := self._files.read(fd, 65536):
-                    parts.append(part)
-            finally:
-                self._files.close(fd)
-            content = from_json(b"".join(parts))
-        except (OSError, ValueError):
-            return
-        for slug, ids in content.items() if isinstance(content, dict) else ():
-            if isinstance(ids, dict) and len(self._known) < REMEMBERED:
-                chatroom_id = positive(ids.get("chatroom_id"))
-                if chatroom_id is not None:
-                    self._known[slug] = (chatroom_id, positive(ids.get("channel_id")))
+        """Read what earlier runs have found. What cannot be read is looked up again."""
+        entries = 0
+        with suppress(OSError):
+            for _, entry in self._file.read():
+                entries += 1
+                if isinstance(entry, dict) and isinstance(entry.get("slug"), str):
+                    chatroom_id = positive(entry.get("chatroom_id"))
+                    if chatroom_id is not None:
+                        self._remember(entry["slug"], (chatroom_id, positive(entry.get("channel_id"))))
+            if entries > len(self._known):
+                self._file.replace(map(_entry, self._known.items()), durable=False)
 
     def get(self, slug: str) -> tuple[int, int | None] | None:
         """Chatroom id and, where it is known, channel id."""
@@ -88,27 +75,28 @@ class IdCache:
 
     def put(self, slug: str, ids: tuple[int, int | None]) -> None:
         """Remember ``ids``; the oldest are forgotten when there are too many."""
-        self._known.pop(slug, None)
-        while len(self._known) >= REMEMBERED:
-            del self._known[next(iter(self._known))]
-        self._known[slug] = ids
-        self._save()
-
-    def _save(self) -> None:
-        content = {
-            slug: {"chatroom_id": chatroom_id, "channel_id": channel_id}
-            for slug, (chatroom_id, channel_id) in self._known.items()
-        }
-        data = orjson.dumps(content, option=orjson.OPT_INDENT_2)
+        self._remember(slug, ids)
         try:
-            self._files.make_directories(self._directory)
             # What a crash damages is looked up again.
-            replace_file(self._files, self._path, [data], durable=False)
+            self._file.append(_entry((slug, ids)))
             self._told = False
         except OSError as error:
             if not self._told:
                 self._told = True
-                self._log.warn("kick: ids cannot be kept in {path}: {error}", path=self._path, error=error)
+                self._log.warn(
+                    "kick: ids cannot be kept in {path}: {error}", path=self._file.path, error=error
+                )
+
+    def _remember(self, slug: str, ids: tuple[int, int | None]) -> None:
+        self._known.pop(slug, None)
+        while len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[slug] = ids
+
+
+def _entry(known: tuple[str, tuple[int, int | None]]) -> dict[str, str | int | None]:
+    slug, (chatroom_id, channel_id) = known
+    return {"slug": slug, "chatroom_id": chatroom_id, "channel_id": channel_id}
 
 
 @dataclass(slots=True)

@@ -1,7 +1,6 @@
 """Rooms of which somebody has said that they know: it is not recorded, and need not be told again.
 
-It is kept in ``{directory}/acknowledged.json`` and outlives the process. It ends when the room is recorded
-again, or removed.
+It is kept in the state, and outlives the process. It ends when the room is recorded again, or removed.
 """
 
 from __future__ import annotations
@@ -9,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-import orjson
 from twisted.logger import Logger
 
-from chatlog.files import Files, write_whole
+from chatlog.files import Files
+from chatlog.state.state_file import StateFile
 
 Key = tuple[str, str]
-
-NAME = "acknowledged.json"
-#: Bytes of the file that are read at most.
-_LARGEST = 4_000_000
 
 
 class Acknowledged:
@@ -27,9 +22,7 @@ class Acknowledged:
     _log = Logger()
 
     def __init__(self, files: Files, directory: str) -> None:
-        self._files = files
-        self._directory = directory
-        self._path = f"{directory}/{NAME}"
+        self._file = StateFile(files, directory, "acknowledged")
         self._rooms: set[Key] = set()
 
     def __contains__(self, key: object) -> bool:
@@ -42,29 +35,18 @@ class Acknowledged:
         return len(self._rooms)
 
     def load(self) -> None:
-        """Read what earlier runs were told. A file that cannot be read counts as an empty one: then the rooms
-        are told of again, which hides nothing."""
+        """Read what earlier runs were told. What cannot be read counts as not told: then the rooms are told
+        of again, which hides nothing."""
         try:
-            if self._files.size(self._path) > _LARGEST:
-                raise ValueError("it is too large")
-            fd = self._files.open_read(self._path)
-            try:
-                parts = []
-                while part := self._files.read(fd, 65536):
-                    parts.append(part)
-            finally:
-                self._files.close(fd)
-            content = orjson.loads(b"".join(parts))
-            if not isinstance(content, dict):
-                raise ValueError("it is no object")
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            self._log.warn("{path} cannot be read, and is left out: {error}", path=NAME, error=str(error))
+            content = self._file.latest()
+        except OSError as error:
+            self._log.warn(
+                "{path} cannot be read, and is left out: {error}", path=self._file.path, error=str(error)
+            )
             return
         self._rooms = {
             (platform, name)
-            for platform, names in content.items()
+            for platform, names in (content.items() if isinstance(content, dict) else ())
             if isinstance(names, list)
             for name in names
             if isinstance(name, str)
@@ -102,15 +84,5 @@ class Acknowledged:
         content: dict[str, list[str]] = {}
         for platform, name in sorted(rooms):
             content.setdefault(platform, []).append(name)
-        new = f"{self._path}.new"
-        with suppress(FileNotFoundError):
-            self._files.remove(new)
-        fd = self._files.create(new)
-        try:
-            write_whole(self._files, fd, orjson.dumps(content, option=orjson.OPT_INDENT_2))
-            self._files.sync(fd)
-        finally:
-            self._files.close(fd)
-        self._files.rename(new, self._path)
+        self._file.keep(content)
         self._rooms = rooms
-        self._files.sync_directory(self._directory)

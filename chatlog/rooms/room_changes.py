@@ -22,6 +22,12 @@ class RoomChanges:
         self._on_add = on_add
         self._on_remove = on_remove
 
+    def load(self) -> None:
+        """Read what earlier runs have changed, and record every room that is wanted."""
+        self._list.load()
+        for (platform, _), channel in self._list.rooms().items():
+            self._on_add(platform, channel)
+
     def rooms(self) -> dict[Key, Channel]:
         """Every room that is wanted."""
         return self._list.rooms()

@@ -1,13 +1,9 @@
 """Which rooms are wanted: those of the configuration, and what was added and removed since, at run time.
 
-The changes are kept in ``{directory}/rooms.yaml``, so that they outlive the process; the configuration
-itself stays the user's and is never written.
+The changes are kept in the state, so that they outlive the process; the configuration itself stays the user's
+and is never written.
 
-    added:
-      twitch: [ann]
-      kick: [{slug: bob, chatroom_id: 4}]
-    removed:
-      twitch: [cat]
+    {"added":{"twitch":["ann"],"kick":[{"slug":"bob","chatroom_id":4}]},"removed":{"twitch":["cat"]}}
 """
 
 from __future__ import annotations
@@ -17,20 +13,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import yaml
 from twisted.logger import Logger
 
 from chatlog.config.room_names import PLATFORMS, parse_room
 from chatlog.config.settings import KickChannel, Settings
 from chatlog.config.values import LOGIN, SLUG
-from chatlog.files import Files, NotCertain, replace_file
+from chatlog.files import Files
+from chatlog.state.state_file import StateFile
 
 #: Platform and name of a room; what the platform needs to record it.
 Key = tuple[str, str]
 Channel = str | KickChannel
 
-#: Bytes of the file that are read at most, and rooms that may be added at run time.
-_LARGEST = 4_000_000
+#: Rooms that may be added at run time.
 MOST_ADDED = 20_000
 _LARGEST_ID = 10**15
 
@@ -77,59 +72,38 @@ def checked_room(
 
 
 class RoomList:
-    """The rooms that are wanted, and the file beside them. ``RoomChanges`` puts changes in force."""
+    """The rooms that are wanted, and what is kept of them. ``RoomChanges`` puts changes in force."""
 
     _log = Logger()
 
     def __init__(self, files: Files, directory: str, settings: Settings) -> None:
-        self._files = files
-        self._path = f"{directory}/rooms.yaml"
+        self._file = StateFile(files, directory, "rooms")
         self._configured = rooms_of(settings)
         self._added: dict[Key, Channel] = {}
         self._removed: set[Key] = set()
         self._unread = False
 
     def load(self) -> None:
-        """Read what was changed by earlier runs. A file that cannot be understood is put aside."""
+        """Read what was changed by earlier runs."""
         try:
-            fd = self._files.open_read(self._path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._cannot_read(error)
-            return
-        try:
-            data = b""
-            while len(data) <= _LARGEST and (chunk := self._files.read(fd, 1 << 20)):
-                data += chunk
+            for _, entry in self._file.read():
+                self._added, self._removed = changes_in(entry)
         except OSError as error:
             # A directory in its place, a disk that fails.
-            self._cannot_read(error)
-            return
-        finally:
-            self._files.close(fd)
-        try:
-            self._added, self._removed = _parsed(data)
-        except ValueError as error:
-            broken = f"{self._path}.broken"
-            with suppress(OSError):
-                self._files.rename(self._path, broken)
+            self._unread = True
             self._log.error(
-                "{path} cannot be understood and is now {broken}: {error}. Rooms that were added or removed "
-                "at run time are as the configuration has them",
-                path=self._path,
-                broken=broken,
-                error=str(error),
+                "{path} cannot be read: {error}. Rooms are as the configuration has them, and none can be "
+                "added or removed until the recorder starts with a file that can be read",
+                path=self._file.path,
+                error=error.strerror,
             )
-
-    def _cannot_read(self, error: OSError) -> None:
-        self._unread = True
-        self._log.error(
-            "{path} cannot be read: {error}. Rooms are as the configuration has them, and none can be added "
-            "or removed until the recorder starts with a file that can be read",
-            path=self._path,
-            error=error.strerror,
-        )
+            return
+        if self._file.damaged and not (self._added or self._removed):
+            self._log.error(
+                "rooms that were added or removed at run time are as the configuration has them; what is "
+                "left of their list is now {aside}",
+                aside=self._file.put_aside(),
+            )
 
     def rooms(self) -> dict[Key, Channel]:
         """Every room that is wanted."""
@@ -168,19 +142,10 @@ class RoomList:
     def _save(self, added: dict[Key, Channel], removed: set[Key]) -> None:
         if self._unread:
             # It would take the place of changes that nobody has seen.
-            raise OSError(errno.EIO, "rooms.yaml could not be read when the recorder started", self._path)
-        data = yaml.safe_dump(
-            {"added": _by_platform(added), "removed": _names_by_platform(removed)}, sort_keys=False
-        ).encode()
-        try:
-            replace_file(self._files, self._path, [data])
-        except NotCertain as error:
-            # The next start finds the change, so it is in force now.
-            self._log.warn(
-                "{path} is changed, but may be as it was before if the machine dies now: {error}",
-                path=self._path,
-                error=error.strerror,
+            raise OSError(
+                errno.EIO, "the list of rooms could not be read when the recorder started", self._file.path
             )
+        self._file.keep({"added": _by_platform(added), "removed": _names_by_platform(removed)})
         self._added, self._removed = added, removed
 
 
@@ -219,68 +184,30 @@ def _names_by_platform(keys: set[Key]) -> dict[str, list[str]]:
     return found
 
 
-def _parsed(data: bytes) -> tuple[dict[Key, Channel], set[Key]]:
-    """What was added and removed. Raises ValueError."""
-    if len(data) > _LARGEST:
-        raise ValueError("the file is too large")
-    try:
-        # Nodes, and no values: they know their lines, and a room that is called "no" stays one.
-        tree = yaml.compose(data.decode("utf-8"), yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark is not None else ""
-        raise ValueError(f"{where}{getattr(error, 'problem', None) or 'no YAML'}") from None
-    parts = _entries(tree)
+def changes_in(entry: Any) -> tuple[dict[Key, Channel], set[Key]]:
+    """The rooms that were added and removed; what can be none is left out."""
     added: dict[Key, Channel] = {}
+    for platform, item in _items(entry, "added"):
+        given = item if isinstance(item, dict) else {"slug": item}
+        with suppress(RoomListError):
+            ids = given.get("chatroom_id"), given.get("channel_id")
+            channel = checked(platform, _text(given.get("slug")), *ids)
+            added[key_of(platform, channel)] = channel
     removed: set[Key] = set()
-    for platform, item in _items(parts.get("added")):
-        channel = _channel(platform, item)
-        added[key_of(platform, channel)] = channel
-    for platform, item in _items(parts.get("removed")):
-        removed.add(key_of(platform, _channel(platform, item)))
+    for platform, item in _items(entry, "removed"):
+        with suppress(RoomListError):
+            removed.add(key_of(platform, checked(platform, _text(item))))
     return added, removed
 
 
-def _items(part: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
+def _items(entry: Any, part: str) -> Iterator[tuple[str, Any]]:
     """Every room below ``added`` or ``removed`` with its platform."""
-    for platform, items in _entries(part).items() if part is not None else ():
-        if not isinstance(items, yaml.SequenceNode):
-            raise _problem(items, "a platform's rooms must be a list")
-        for item in items.value:
+    platforms = entry.get(part) if isinstance(entry, dict) else None
+    for platform, items in platforms.items() if isinstance(platforms, dict) else ():
+        for item in items if isinstance(items, list) else ():
             yield platform, item
 
 
-def _channel(platform: str, item: yaml.Node) -> Channel:
-    given = _entries(item) if isinstance(item, yaml.MappingNode) else {"slug": item}
-    ids = (_number(given.get(name)) for name in ("chatroom_id", "channel_id"))
-    try:
-        return checked(platform, _text(given.get("slug", item)), *ids)
-    except RoomListError as error:
-        raise _problem(item, str(error)) from None
-
-
-def _entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
-    """Keys with their values."""
-    if not isinstance(node, yaml.MappingNode):
-        raise _problem(node, "there must be keys with values")
-    return {_text(key): value for key, value in node.value}
-
-
-def _text(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise _problem(node, "there must be a single value")
-    return str(node.value)
-
-
-def _number(node: yaml.Node | None) -> int | None:
-    if node is None:
-        return None
-    text = _text(node)
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_ID))):
-        raise _problem(node, "an id must be a whole number above 0")
-    return int(text)
-
-
-def _problem(node: yaml.Node | None, text: str) -> ValueError:
-    """What is wrong, with its line."""
-    return ValueError(f"line {node.start_mark.line + 1 if node is not None else 1}: {text}")
+def _text(value: Any) -> str:
+    """A name, or what can be none."""
+    return value if isinstance(value, str) else ""

@@ -9,7 +9,9 @@ file leaves ``open/``: until then the file itself shows that its name is taken.
 
 from __future__ import annotations
 
-from chatlog.files import Files, replace_file
+from contextlib import suppress
+from typing import Any
+
 from chatlog.naming import FileName
 
 
@@ -59,33 +61,16 @@ class Numbering:
         taken = last_n if last_minute == minute else 0
         return max(self._base, taken) + 1
 
-    def note(self) -> bytes:
-        """What has to be on the disk: latest minute, highest number in it, highest number of all."""
-        return f"{self.minute} {self.n} {self.top}\n".encode("ascii") if self.minute else b""
+    def note(self) -> dict[str, str | int]:
+        """What has to be on the disk: latest minute, highest number in it, highest number of all; empty as
+        long as no name was used."""
+        return {"minute": self.minute, "n": self.n, "top": self.top} if self.minute else {}
 
-    def read(self, note: bytes) -> None:
-        """Take up the note of an earlier run. Raises ValueError if it is not one."""
-        parts = note.decode("ascii").split()
-        if not parts:
-            return
-        if len(parts) != 3 or len(parts[0]) != 13:
-            raise ValueError(f"not a note of names: {note[:80]!r}")
-        self.used(parts[0], int(parts[1]))
-        self.top = max(self.top, int(parts[2]))
-
-
-def load_note(files: Files, path: str) -> bytes:
-    """The note on the disk, ``b""`` if there is none. Raises OSError."""
-    try:
-        fd = files.open_read(path)
-    except FileNotFoundError:
-        return b""
-    try:
-        return files.read(fd, 256)
-    finally:
-        files.close(fd)
-
-
-def save_note(files: Files, path: str, note: bytes) -> None:
-    """Replace the note at ``path``; it is on the disk afterwards. Raises OSError."""
-    replace_file(files, path, [note])
+    def read(self, note: Any) -> None:
+        """Take up the note of an earlier run. One that makes no sense is of no use; the files that are there
+        still count."""
+        with suppress(KeyError, TypeError, ValueError):
+            minute, n, top = str(note["minute"]), int(note["n"]), int(note["top"])
+            if len(minute) == 13:
+                self.used(minute, n)
+                self.top = max(self.top, top)

@@ -5,8 +5,8 @@
     {directory}/packed/   files that the uploader has compressed
     {directory}/torn/     bytes that recovery removed from damaged files
     {directory}/lock      keeps a second process out
-    {directory}/names     which names may be in use (see ``numbering``)
-    {directory}/ballast   reserved space, freed when the disk is too full to seal
+    {directory}/state/    what the next run has to know; which names may be in use, too (see ``numbering``)
+    {directory}/ballast   space that is given back when the disk is too full to seal
 
 Every method blocks. ``open``, ``create`` and ``reopen`` are called in the reactor's thread; ``commit`` and
 ``repair`` in another thread, one call at a time.
@@ -20,15 +20,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chatlog.ballast import Ballast
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files, write_whole
 from chatlog.naming import FileName, utc_minute
-from chatlog.spool.ballast import Ballast
-from chatlog.spool.numbering import Numbering, load_note, save_note
+from chatlog.spool.numbering import Numbering
 from chatlog.spool.probe import Unfit, examine, moved_away, place_of, remarks
 from chatlog.spool.recovery import Report, repair
 from chatlog.spool.seal import seal
 from chatlog.spool.stock import AREAS, take_stock
 from chatlog.spool.usage import Usage
+from chatlog.state.state_file import StateFile
 
 #: Up to this many files are synced one by one; for more, one sync of the file system is cheaper.
 FEW = 8
@@ -62,7 +63,7 @@ class Batch:
     unsynced: list[str]
     sealing: list[str]
     created: bool
-    note: bytes
+    note: dict[str, str | int]
 
 
 @dataclass(slots=True)
@@ -91,8 +92,9 @@ class Spool:
         self.remarks: list[str] = []
         self._lock_fd: int | None = None
         self._device = 0
-        self._saved_note = b""
         # Files that were moved to sealed/ before the directories could be synced.
+        self._names = StateFile(files, directory, "names")
+        self._saved_note: dict[str, str | int] = {}
         self._moved: list[str] = []
 
     def path(self, area: str, name: str = "") -> str:
@@ -144,10 +146,8 @@ class Spool:
             self.files.sync_directory(self.directory)
             with suppress(OSError):
                 self.files.sync_directory(os.path.dirname(os.path.abspath(self.directory)))
-            self._saved_note = load_note(self.files, self.path("names"))
-            # Without a readable note, the names of the existing files still count.
-            with suppress(ValueError):
-                self.numbering.read(self._saved_note)
+            for _, note in self._names.read():
+                self.numbering.read(note)
             stock = take_stock(self.files, self.path, self.numbering)
         except Unfit as error:
             self.close()
@@ -279,7 +279,7 @@ class Spool:
             # On a full disk sealing goes on, because it makes space. Without the note a name could be used
             # twice only if the next process starts within the same minute.
             if error.errno not in NO_SPACE:
-                done.left, done.error = batch.sealing, f"{self.path('names')}: {error.strerror}"
+                done.left, done.error = batch.sealing, f"{self._names.path}: {error.strerror}"
                 return
         for name in batch.sealing:
             try:
@@ -338,9 +338,9 @@ class Spool:
                 good.append(name)
         return good, report, freed
 
-    def _save_note(self, note: bytes) -> None:
+    def _save_note(self, note: dict[str, str | int]) -> None:
         if note != self._saved_note:
-            save_note(self.files, self.path("names"), note)
+            self._names.replace([note])
             self._saved_note = note
 
 

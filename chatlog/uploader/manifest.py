@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from chatlog import __version__
 from chatlog.environment import Environment
 from chatlog.journal.tally import RoomTime
-from chatlog.uploader.manifest_rows import HeadRow, RoomRow, encoded
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow
 from chatlog.uploader.stored_journal import StoredJournal
 
 #: Seconds of a period. Periods end with the hours of UTC.
@@ -72,7 +72,7 @@ class Manifest(Service):
         self._taken_up = False
         self._unpublished = False
         # The head row and the room rows of a period that has ended, until its manifest is on the disk.
-        self._ending: tuple[HeadRow, list[bytes]] | None = None
+        self._ending: tuple[HeadRow, list[RoomRow]] | None = None
         self._at_work: Deferred[None] | None = None
         self._trouble = ""
 
@@ -151,7 +151,7 @@ class Manifest(Service):
         if self._ending is None:
             since = self._presence.since
             head = HeadRow(min(since, until), until, __version__, self._instance)
-            rooms = [encoded(RoomRow(*row)) for row in self._presence.rows(since, until)]
+            rooms = [RoomRow(*row) for row in self._presence.rows(since, until)]
             self._presence.closing(until)
             self._ending = head, rooms
         await run(self._journal.finish, *self._ending)

@@ -10,7 +10,6 @@ This module imports no Twisted. docs/records.md describes the rows for users.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -60,32 +59,39 @@ class RoomRow(NamedTuple):
 Row = HeadRow | ObjectRow | RoomRow
 
 
-def encoded(row: Row) -> bytes:
-    """The row as one line with its newline."""
+def fields(row: Row) -> dict[str, Any]:
+    """What the row's line holds."""
     if isinstance(row, HeadRow):
-        return to_line(
-            {
-                "kind": "manifest",
-                "from": rfc3339(round(row.since * 1000)),
-                "to": rfc3339(round(row.until * 1000)),
-                "version": row.version,
-                "instance": row.instance,
-                **({"new_spool": True} if row.new_spool else {}),
-            }
-        )
+        return {
+            "kind": "manifest",
+            "from": rfc3339(round(row.since * 1000)),
+            "to": rfc3339(round(row.until * 1000)),
+            "version": row.version,
+            "instance": row.instance,
+            **({"new_spool": True} if row.new_spool else {}),
+        }
     if isinstance(row, ObjectRow):
-        return to_line({"kind": "object", **row._asdict()})
+        return {"kind": "object", **row._asdict()}
     seconds = {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
-    return to_line({"kind": "room", **row._asdict(), **seconds})
+    return {"kind": "room", **row._asdict(), **seconds}
+
+
+def encoded(row: Row) -> bytes:
+    """The row as one line, newline included."""
+    return to_line(fields(row))
 
 
 def parsed(line: bytes) -> Row | None:
-    """The row in a line; None if the row is of another kind. Raises ValueError if the line is no row."""
-    row = from_json(line)
-    if not isinstance(row, dict):
+    """The row in a line; None for a row of another kind. Raises ValueError for what is none."""
+    return row_of(from_json(line))
+
+
+def row_of(fields: Any) -> Row | None:
+    """The row that holds these fields; None for a row of another kind. Raises ValueError for what is none."""
+    if not isinstance(fields, dict):
         raise ValueError("not an object")
     try:
-        return _row(row)
+        return _row(fields)
     except (KeyError, TypeError) as error:
         raise ValueError(f"a row without a proper {error}") from None
 
@@ -152,22 +158,3 @@ def name_of(head: HeadRow) -> ManifestName:
     """The name of a manifest: that of the hour in which its period begins."""
     instance = "" if head.instance == "main" else head.instance
     return ManifestName(utc_minute(head.since // 3600 * 3600), instance)
-
-
-def lines_of(chunks: Iterable[bytes], longest: int) -> Generator[tuple[bytes, bool], None, None]:
-    """The lines of a file, without newlines, each with whether it is complete. A line longer than ``longest``
-    bytes is cut there; the last line is incomplete if it has no newline. Holds at most ``longest`` bytes
-    and one chunk."""
-    rest = b""
-    cut = False
-    for chunk in chunks:
-        pieces = chunk.split(b"\n")
-        pieces[0] = rest + pieces[0]
-        rest = pieces.pop()
-        for piece in pieces:
-            yield piece[:longest], not cut and len(piece) <= longest
-            cut = False
-        if len(rest) > longest:
-            rest, cut = rest[:longest], True
-    if rest:
-        yield rest, False

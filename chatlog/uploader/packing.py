@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import zstandard
 
+from chatlog.chunks import chunks_of
 from chatlog.files import Files, write_whole
 from chatlog.record import from_json
 
@@ -155,16 +156,6 @@ class Packed:
     sha256: str
     md5: str
     contents: Contents
-
-
-def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
-    """The bytes of a file, in pieces. Raises OSError."""
-    fd = files.open_read(path)
-    try:
-        while chunk := files.read(fd, _CHUNK):
-            yield chunk
-    finally:
-        files.close(fd)
 
 
 def pack(files: Files, source: str, target: str, suffix: str) -> Packed:

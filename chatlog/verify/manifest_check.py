@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from math import inf
 
+from chatlog.chunks import lines_of
 from chatlog.naming import ManifestName, parse_manifest_name
 from chatlog.store.store import MISSING, Head, Store, StoreError
-from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, RoomRow, lines_of, parsed
+from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, RoomRow, parsed
 from chatlog.uploader.packing import unpacked
 from chatlog.verify.archive_index import ArchiveIndex, ManifestGap
 from chatlog.verify.findings import Problem, Totals

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from chatlog.chunks import lines_of
 from chatlog.naming import FileName
 from chatlog.spool.recovery import LONGEST_LINE
 from chatlog.store.store import MISSING, Store, StoreError
-from chatlog.uploader.manifest_rows import ObjectRow, lines_of
+from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.uploader.packing import unpacked
 from chatlog.verify.findings import DaySums, Problem
 from chatlog.verify.patience import Patience, StoreAway

@@ -8,7 +8,9 @@ from chatlog.config.settings import HttpSettings, KickChannel
 from chatlog.http.api import PAGE, SORTS
 from chatlog.http.openapi import document
 from chatlog.rooms.acknowledged import Acknowledged
+from chatlog.state.lines import encode
 from tests.http.wire import BEARER, SiteCase
+from tests.state import entries
 
 ANN = {"platform": "twitch", "name": "ann"}
 
@@ -161,7 +163,7 @@ class ChangeTests(SiteCase):
         self.assertEqual((reply.status, reply.json), (201, {**ANN, "added": True}))
         self.assertIn("ann", self.scene.pool.rooms)
         self.assertEqual(self.ask("GET /api/v1/rooms").json["total"], 4)
-        self.assertIn(b"ann", self.files.content("/data/rooms.yaml"))
+        self.assertIn("ann", str(entries(self.files, "rooms")))
         again = self.post("/api/v1/rooms", ANN)
         self.assertEqual((again.status, again.json["added"]), (200, False))
 
@@ -180,7 +182,7 @@ class ChangeTests(SiteCase):
         reply = self.ask("DELETE /api/v1/rooms/twitch/room0", BEARER)
         self.assertEqual(reply.json, {"platform": "twitch", "name": "room0", "removed": True})
         self.assertNotIn("room0", self.scene.pool.rooms)
-        self.assertIn(b"removed", self.files.content("/data/rooms.yaml"))
+        self.assertEqual(entries(self.files, "rooms")[0]["removed"], {"twitch": ["room0"]})
         self.assertEqual(self.ask("GET /api/v1/rooms/twitch/room0").status, 404)
         self.assertEqual(self.ask("DELETE /api/v1/rooms/twitch/room0", BEARER).status, 404)
 
@@ -226,7 +228,7 @@ class ChangeTests(SiteCase):
             self.assertEqual(reply.status, 400, body[:60])
             self.assertTrue(reply.json["error"]["message"], body[:60])
         self.assertEqual(len(self.scene.pool.rooms), 3)
-        self.assertFalse(self.files.exists("/data/rooms.yaml"))
+        self.assertEqual(entries(self.files, "rooms"), [])
         self.assertEqual(self.logged, [])
 
     def test_full_disk(self) -> None:
@@ -244,7 +246,7 @@ class ChangeTests(SiteCase):
         """Other refusals of the disk are told in its words, without a path."""
 
         def refuse(operation: str, path: str) -> None:
-            if "rooms.yaml" in path:
+            if "state/rooms" in path:
                 raise OSError(errno.EROFS, "Read-only file system", path)
 
         self.files.rule = refuse
@@ -262,7 +264,7 @@ class PermissionTests(SiteCase):
     def unchanged(self) -> None:
         """Nothing has happened."""
         self.assertEqual((sorted(self.scene.pool.rooms), self.rotations), (["room0", "room1", "room2"], 0))
-        self.assertFalse(self.files.exists("/data/rooms.yaml"))
+        self.assertEqual(entries(self.files, "rooms"), [])
 
     def test_wrong_token(self) -> None:
         """Without the token, or with another, nothing is changed: 401."""
@@ -367,14 +369,12 @@ class AcknowledgeTests(SiteCase):
 
     def test_damaged_file(self) -> None:
         """What cannot be read hides nothing: the rooms are told of again."""
-        for content in (b"{", b"[]", b'{"twitch": "x"}', b'{"twitch": [1]}', b"\xff"):
-            fd = self.files.create("/data/acknowledged.json")
-            self.files.write(fd, content)
-            self.files.close(fd)
+        damaged = b"{", b"[]", b"\xff", encode(1, {"twitch": ["x"]})[1:]
+        for content in (*damaged, *(encode(1, odd) for odd in ([], {"twitch": "x"}, {"twitch": [1]}))):
+            self.files.put("/data/state/acknowledged", content)
             known = Acknowledged(self.files, "/data")
             known.load()
             self.assertEqual(list(known), [])
-            self.files.remove("/data/acknowledged.json")
 
 
 class NoTokenTests(SiteCase):

@@ -1,17 +1,27 @@
-"""The file of Kick's ids."""
+"""Kick's ids, kept."""
 
 from __future__ import annotations
 
 import errno
-import json
 
 from chatlog.config.settings import KickChannel
 from chatlog.files import OsFiles
 from chatlog.kick.ids import REMEMBERED, IdCache
+from chatlog.state.lines import encode
+from chatlog.state.state_file import StateFile
 from tests.kick import lookup_answer as answer
 from tests.kick.test_ids import DIRECTORY, IdsCase
+from tests.state import entries
 
-PATH = "/spool/kick_ids.json"
+#: Entries that say nothing of a channel.
+ODD: tuple[object, ...] = (
+    5,
+    [],
+    {"slug": 5, "chatroom_id": 1},
+    {"slug": "a"},
+    {"slug": "b", "chatroom_id": "x"},
+    {"slug": "c", "chatroom_id": -1},
+)
 
 
 class CacheTests(IdsCase):
@@ -23,32 +33,45 @@ class CacheTests(IdsCase):
         self.site.say(200, answer())
         self.found.clear()
         self.ids = self.make()
-        self.assertEqual(self.files.fds, {})
+        self.assertLess(len(self.files.fds), 2)
         self.ids.add(KickChannel("a"))
         self.assertEqual(self.found, [KickChannel("a", 7001, 7000)])
         self.clock.advance(10_000)
         self.assertEqual(len(self.site.asked), 1)
 
-    def test_readable_file(self) -> None:
-        """The file can be read, and corrected, by a person; no second file stays behind."""
-        self.want("a")
+    def kept(self) -> dict[str, tuple[int, int | None]]:
+        """What the next process would know."""
+        found = entries(self.files, "kick_ids", DIRECTORY)
+        return {entry["slug"]: (entry["chatroom_id"], entry["channel_id"]) for entry in found}
+
+    def test_one_line_each(self) -> None:
+        """An id that is found costs one line, and no second file stays behind; what was found again is said
+        once after the next start."""
+        self.want("a", "b")
         self.site.say(200, answer())
-        content = json.loads(self.files.content(PATH))
-        self.assertEqual(content, {"a": {"chatroom_id": 7001, "channel_id": 7000}})
-        self.assertEqual(self.files.names(DIRECTORY), ["kick_ids.json"])
+        self.assertEqual(self.kept(), {"a": (7001, 7000)})
+        self.assertEqual(self.files.names(f"{DIRECTORY}/state"), ["kick_ids"])
+        cache = IdCache(self.files, DIRECTORY)
+        cache.load()
+        cache.put("a", (8, 9))
+        self.assertEqual(len(entries(self.files, "kick_ids", DIRECTORY)), 2)
+        IdCache(self.files, DIRECTORY).load()
+        self.assertEqual(len(entries(self.files, "kick_ids", DIRECTORY)), 1)
+        self.assertEqual(self.kept(), {"a": (8, 9)})
 
     def test_damaged_files(self) -> None:
         """A file that is damaged in any way counts for what is whole in it."""
+        whole = encode(1, {"slug": "e", "chatroom_id": 7})
         for data, slugs in (
             (b"", ""),
             (b"\x00\xff", ""),
-            (b'{"a":{"chatroom_id":1', ""),
-            (b"[]", ""),
-            (b"[" * 5000, ""),
-            (b'{"a":5,"b":{"chatroom_id":"x"},"c":{"chatroom_id":-1},"d":{},"e":{"chatroom_id":7}}', "e"),
-            (b" " * 5_000_000 + b'{"a":{"chatroom_id":7}}', ""),
+            (whole[:-5], ""),
+            (whole[:-1], "e"),
+            (b"x" + whole + whole, "e"),
+            (b" " * 5_000_000 + b"\n" + whole, "e"),
+            (b"".join(encode(n, odd) for n, odd in enumerate(ODD, 1)) + whole, "e"),
         ):
-            self.files.put(PATH, data)
+            self.files.put(f"{DIRECTORY}/state/kick_ids", data)
             cache = IdCache(self.files, DIRECTORY)
             cache.load()
             self.assertEqual([slug for slug in "abcde" if cache.get(slug)], list(slugs))
@@ -58,35 +81,34 @@ class CacheTests(IdsCase):
             self.assertEqual(again.get("new"), (1, None))
 
     def test_bounded(self) -> None:
-        """The file does not grow without limit: the oldest entries go."""
-        content = {f"c{n}": {"chatroom_id": n + 1} for n in range(REMEMBERED)}
-        self.files.put(PATH, json.dumps(content).encode())
+        """The oldest ids go when there are too many."""
+        ids = [{"slug": f"c{n}", "chatroom_id": n + 1} for n in range(REMEMBERED)]
+        StateFile(self.files, DIRECTORY, "kick_ids").replace(ids)
         cache = IdCache(self.files, DIRECTORY)
         cache.load()
         cache.put("new", (1, 2))
         self.assertIsNone(cache.get("c0"))
         self.assertEqual(cache.get("c1"), (2, None))
-        self.assertEqual(len(json.loads(self.files.content(PATH))), REMEMBERED)
+        IdCache(self.files, DIRECTORY).load()
+        self.assertEqual(len(self.kept()), REMEMBERED)
 
     def test_disk_full(self) -> None:
-        """Ids that cannot be kept are used all the same; the log says so once, and the old file is
-        still there."""
+        """Ids that cannot be kept are used all the same; the log says so once, and what was kept before
+        stays."""
         self.want("a", "b", "c")
         self.site.say(200, answer())
-        old = self.files.content(PATH)
         self.files.capacity = self.files.used()
         for _ in range(2):
             self.clock.advance(1)
             self.site.say(200, answer())
         self.assertEqual(len(self.found), 3)
-        self.assertEqual(self.files.content(PATH), old)
+        self.assertEqual(list(self.kept()), ["a"])
         self.assertEqual(len(self.lines()), 1)
-        self.assertEqual(self.files.fds, {})
         self.files.capacity = None
         self.want("d")
         self.clock.advance(1)
         self.site.say(200, answer())
-        self.assertIn("d", json.loads(self.files.content(PATH)))
+        self.assertEqual(list(self.kept()), ["a", "d"])
         self.files.capacity = self.files.used()
         self.want("e")
         self.clock.advance(1)
@@ -105,13 +127,6 @@ class CacheTests(IdsCase):
         self.site.say(200, answer())
         self.assertEqual(self.found, [KickChannel("a", 7001, 7000)])
         self.assertEqual(len(self.lines()), 1)
-
-    def test_left_over_file(self) -> None:
-        """A file that a dead process left half written is in nobody's way."""
-        self.files.put(PATH + ".new", b"half")
-        self.want("a")
-        self.site.say(200, answer())
-        self.assertIn("a", json.loads(self.files.content(PATH)))
 
     def test_real_files(self) -> None:
         """It works on a real file system, in a directory that is not there yet."""

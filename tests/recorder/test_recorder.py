@@ -16,6 +16,7 @@ from twisted.logger import ILogObserver, LogLevel, capturedLogs, globalLogPublis
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
+from chatlog.ballast import SIZE
 from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
@@ -27,7 +28,6 @@ from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.services import OwnedThreads
-from chatlog.spool.ballast import SIZE
 from chatlog.spool.spool import Spool, SpoolError
 from chatlog.timeline.timeline import Gap
 from tests.fakes import MemoryFiles, environment

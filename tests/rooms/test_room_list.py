@@ -10,7 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchSettings
 from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import Channel, RoomList, RoomListError, checked
+from chatlog.state.state_file import StateFile
 from tests.fakes import MemoryFiles
+from tests.state import entries
 
 SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")), kick=KickSettings((KickChannel("cat"),)))
 
@@ -27,12 +29,14 @@ class RoomListTests(SynchronousTestCase):
     def start(self, settings: Settings = SETTINGS) -> RoomChanges:
         """A new process."""
         rooms = RoomList(self.files, "/data", settings)
-        rooms.load()
-        return RoomChanges(
+        changes = RoomChanges(
             rooms,
             lambda platform, channel: self.told.append(("add", platform, channel)),
             lambda platform, name: self.told.append(("remove", platform, name)),
         )
+        changes.load()
+        self.told.clear()
+        return changes
 
     def test_changes_outlive_the_process(self) -> None:
         """What was added and removed is in force at once and after a restart."""
@@ -85,13 +89,13 @@ class RoomListTests(SynchronousTestCase):
         """On a full disk nothing is changed, in the file or in force, and the error says so."""
         self.list.add("twitch", "dan")
         self.told.clear()
-        before = self.files.content("/data/rooms.yaml")
+        before = entries(self.files, "rooms")
         for n in range(1, 5):
             self.files.fail(n, errno.ENOSPC)
             with self.assertRaises(OSError):
                 self.list.add("twitch", "eve")
         self.assertEqual(self.told, [])
-        self.assertEqual(self.files.content("/data/rooms.yaml"), before)
+        self.assertEqual(entries(self.files, "rooms"), before)
         self.assertTrue(self.list.add("twitch", "eve"))
 
     def test_what_is_told_is_what_the_next_start_finds(self) -> None:
@@ -115,30 +119,32 @@ class RoomListTests(SynchronousTestCase):
             outcomes.add((done, len(events)))
         self.assertEqual(outcomes, {(False, 0), (True, 1), (True, 0)})
 
-    def test_a_file_that_is_broken(self) -> None:
-        """What cannot be understood is named with its line, put aside and not fatal."""
-        for text, where in (
-            (b"added: [", "line 1: "),
-            (b"added:\n  twitch: 1", "line 2: a platform's rooms must be a list"),
-            (b"- 1", "line 1: "),
-            (b"", "line 1: "),
-            (b"\xff", ""),
-            (b"added:\n  twitch:\n  - ann\n  - ../x", "line 4: the name "),
-            (b"added:\n  kick:\n  - slug: eve\n    chatroom_id: x", "line 4: an id must be"),
-            (b"added:\n  kick:\n  - {chatroom_id: 5}", "line 3: there must be a single value"),
-            (b"added:\n  ? [a]\n  : [b]", "line 2: there must be a single value"),
-            (b"removed:\n  elsewhere: [ann]", "line 2: platform must be one of"),
-            (b"removed:\n  kick: [&a [*a]]", "line 2: there must be a single value"),
-            (b"[" * 100_000, ""),
-            (b"x" * 5_000_000, "the file is too large"),
-        ):
-            self.files.put("/data/rooms.yaml", text)
+    def test_a_file_that_is_damaged(self) -> None:
+        """A list of which nothing is whole is put aside, and the log says what that means; then the rooms of
+        the configuration are recorded."""
+        self.list.add("twitch", "dan")
+        whole = self.files.content("/data/state/rooms")
+        for content in (whole.replace(b"dan", b"eve"), b"x\n", b"\0" * 50 + b"\n"):
+            self.files.put("/data/state/rooms", content)
             with capturedLogs() as events:
                 self.assertEqual(len(self.start().rooms()), 3)
-            self.assertEqual([e["log_level"].name for e in events], ["error"], text[:20])
-            self.assertTrue(events[0]["error"].startswith(where), events[0]["error"])
-            self.assertFalse(self.files.exists("/data/rooms.yaml"))
-            self.assertTrue(self.files.exists("/data/rooms.yaml.broken"))
+            self.assertEqual([e["log_level"].name for e in events], ["warn", "error"], content)
+            self.assertFalse(self.files.exists("/data/state/rooms"))
+            self.assertEqual(self.files.content("/data/state/rooms.damaged"), content)
+        self.files.put("/data/state/rooms", b"x\n" + whole)
+        self.assertIn(("twitch", "dan"), self.start().rooms())
+
+    def test_what_is_no_room(self) -> None:
+        """Whatever the list holds, only what can be a room comes of it."""
+        odd: list[object] = [None, 5, [], {}, {"slug": 5}, "../x", {"slug": "a", "chatroom_id": "5"}, "a b"]
+        for entry in (
+            *odd,
+            {"added": odd, "removed": odd},
+            {"added": {"kick": odd, "twitch": odd, "elsewhere": ["ann"]}},
+            {"removed": {"kick": odd, "elsewhere": ["ann"], "twitch": "ann"}},
+        ):
+            StateFile(self.files, "/data", "rooms").replace([entry])
+            self.assertEqual(len(self.start().rooms()), 3, entry)
 
     def test_a_file_that_cannot_be_read(self) -> None:
         """On a disk that fails the recorder starts with the rooms of the configuration and says so. The
@@ -162,17 +168,6 @@ class RoomListTests(SynchronousTestCase):
                 started.remove("twitch", "ann")
             self.assertEqual(len(started.rooms()), 3)
         self.assertEqual(len(self.start().rooms()), 4)
-
-    def test_written_by_hand(self) -> None:
-        """Names that YAML takes for something else are names, with and without quotes, and tags mean
-        nothing."""
-        self.files.put(
-            "/data/rooms.yaml", b"added:\n  twitch: [no, 0123, '2024_01', !!int '5x', !!timestamp x1]\n"
-        )
-        added = set(self.start().rooms()) - set(RoomList(self.files, "/other", SETTINGS).rooms())
-        self.assertEqual({name for _, name in added}, {"no", "0123", "2024_01", "5x", "x1"})
-        self.assertTrue(self.list.add("twitch", "null"))
-        self.assertIn(("twitch", "null"), self.start().rooms())
 
     def test_names_are_checked(self) -> None:
         """Only what can be a room gets in."""

@@ -9,11 +9,12 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.ballast import SIZE, Ballast
 from chatlog.files import OsFiles
-from chatlog.spool.ballast import SIZE, Ballast
 from chatlog.spool.spool import Batch, Spool, SpoolError, SyncFailed
 from tests.fakes import MemoryFiles
 from tests.recording import HALF_PAST_TEN, line
+from tests.state import entries, summed
 
 ONE = "twitch_one_20251229_1030.jsonl"
 
@@ -169,10 +170,10 @@ class CreateTests(SynchronousTestCase):
             f"/data/open/{older}",
             f"/data/sealed/{older}",
             f"/data/packed/{older}.zst",
-            "/data/names",
+            "/data/state/names",
         ):
             files = MemoryFiles()
-            files.put(left, b"20251229_1030 2 2\n")
+            files.put(left, summed(b'1 {"minute":"20251229_1030","n":2,"top":2}'))
             spool, _ = opened(files)
             name, _ = spool.create("twitch", "one", HALF_PAST_TEN, ("", 0))
             self.assertEqual(str(name), "twitch_one_20251229_1030n0003.jsonl", left)
@@ -212,7 +213,7 @@ class CommitTests(SynchronousTestCase):
             spool, files = opened()
             names = [made(spool, files, f"room{n}", line(n)) for n in range(count)]
             files.log.clear()
-            spool.commit(Batch(names, [], True, b""))
+            spool.commit(Batch(names, [], True, {}))
             syncs = [operation for operation, _ in files.log if operation == "sync"]
             self.assertEqual(len(syncs), count if count <= 8 else 0)
             files.lose()
@@ -225,7 +226,7 @@ class CommitTests(SynchronousTestCase):
         spool, files = opened()
         name = made(spool, files, "one", line(1))
         files.number = 2
-        error = self.assertRaises(SyncFailed, spool.commit, Batch([name], [name], True, b""))
+        error = self.assertRaises(SyncFailed, spool.commit, Batch([name], [name], True, {}))
         self.assertIn("/data is on another file system than at the start", str(error))
         self.assertIn("before chatlog starts", str(error))
         self.assertEqual((files.names("/data/open"), files.names("/data/sealed")), ([name], []))
@@ -234,7 +235,7 @@ class CommitTests(SynchronousTestCase):
         """Where the system cannot sync everything at once, file by file does it."""
         spool, files = opened(MemoryFiles(syncs_all=False))
         names = [made(spool, files, f"room{n}", line(n)) for n in range(30)]
-        spool.commit(Batch(names, [], True, b""))
+        spool.commit(Batch(names, [], True, {}))
         files.lose()
         self.assertEqual(len(files.names("/data/open")), 30)
 
@@ -247,18 +248,18 @@ class CommitTests(SynchronousTestCase):
         done = spool.commit(Batch([name], [name], True, spool.numbering.note()))
         self.assertEqual((done.sealed, done.left, done.error), ([name], [], ""))
         renames = [path for operation, path in files.log if operation == "rename"]
-        self.assertEqual(renames, ["/data/names.tmp", f"/data/open/{ONE}"])
+        self.assertEqual(renames, ["/data/state/names.tmp", f"/data/open/{ONE}"])
         files.lose()
         self.assertEqual(files.content(f"/data/sealed/{ONE}"), line(1))
         self.assertEqual(files.names("/data/open"), [])
-        self.assertEqual(files.content("/data/names"), b"20251229_1030 1 1\n")
+        self.assertEqual(entries(files, "names"), [{"minute": "20251229_1030", "n": 1, "top": 1}])
 
     def test_directories_synced_once(self) -> None:
         """Sealing a thousand files costs one sync of everything and one of each directory."""
         spool, files = opened()
         names = [made(spool, files, f"room{n}", line(n)) for n in range(1000)]
         files.log.clear()
-        self.assertEqual(spool.commit(Batch(names, names, True, b"")).sealed, names)
+        self.assertEqual(spool.commit(Batch(names, names, True, {})).sealed, names)
         syncs = [operation for operation, _ in files.log if operation.startswith("sync")]
         self.assertEqual(syncs, ["sync_all", "sync_directory", "sync_directory"])
 
@@ -268,7 +269,7 @@ class CommitTests(SynchronousTestCase):
             spool, files = opened()
             names = [made(spool, files, f"room{n}", line(n)) for n in range(count)]
             files.fail(1, errno.EIO)
-            error = self.assertRaises(SyncFailed, spool.commit, Batch(names, names, True, b""))
+            error = self.assertRaises(SyncFailed, spool.commit, Batch(names, names, True, {}))
             self.assertIn("Input/output error", str(error))
             self.assertEqual(files.names("/data/sealed"), [])
 
@@ -282,7 +283,7 @@ class CommitTests(SynchronousTestCase):
                 raise OSError(errno.EIO, "Input/output error", path)
 
         files.rule = rule
-        done = spool.commit(Batch(names, names, True, b""))
+        done = spool.commit(Batch(names, names, True, {}))
         self.assertEqual((done.sealed, done.left), ([names[0], names[2]], [names[1]]))
         self.assertIn(names[1], done.error)
         self.assertEqual(files.fds.keys(), {spool._lock_fd})
@@ -295,27 +296,28 @@ class CommitTests(SynchronousTestCase):
             name = made(spool, files, "one", line(1))
 
             def rule(operation: str, path: str, code: int = code) -> None:
-                if operation == "write" and path.startswith("/data/names"):
+                if operation == "write" and path.startswith("/data/state/names"):
                     raise OSError(code, os.strerror(code), path)
 
             files.rule = rule
             done = spool.commit(Batch([name], [name], True, spool.numbering.note()))
             self.assertEqual((done.sealed, done.left), ([name], []) if sealed else ([], [name]))
             self.assertEqual("names" in done.error, not sealed)
-            self.assertNotIn("/data/names.tmp", files.tree)
+            self.assertNotIn("/data/state/names.tmp", files.tree)
 
     def test_ballast(self) -> None:
         """On a full disk the ballast is given up so that files can be sealed; it is put by again when
         there is space."""
         spool, files = opened()
+        note: dict[str, str | int] = {"minute": "20251229_1030", "n": 1, "top": 1}
         self.assertEqual(len(files.content("/data/ballast")), SIZE)
         name = made(spool, files, "one", line(1))
         files.capacity = files.used()
-        self.assertEqual(spool.commit(Batch([name], [name], True, b"note")).sealed, [name])
+        self.assertEqual(spool.commit(Batch([name], [name], True, note)).sealed, [name])
         self.assertNotIn("/data/ballast", files.tree)
         files.capacity = None
         name = made(spool, files, "two", line(1))
-        spool.commit(Batch([name], [name], True, b"note"))
+        spool.commit(Batch([name], [name], True, note))
         self.assertEqual(len(files.content("/data/ballast")), SIZE)
 
     def test_vanished(self) -> None:
@@ -323,7 +325,7 @@ class CommitTests(SynchronousTestCase):
         spool, files = opened()
         names = [made(spool, files, f"room{n}", line(n)) for n in range(2)]
         files.remove(f"/data/open/{names[0]}")
-        done = spool.commit(Batch(names, names, True, b""))
+        done = spool.commit(Batch(names, names, True, {}))
         self.assertEqual((done.sealed, done.vanished), ([names[1]], [names[0]]))
 
     def test_sealed_directory_is_gone(self) -> None:
@@ -331,7 +333,7 @@ class CommitTests(SynchronousTestCase):
         spool, files = opened()
         name = made(spool, files, "one", line(1))
         files.directories.remove("/data/sealed")
-        self.assertEqual(spool.commit(Batch([name], [name], True, b"")).sealed, [name])
+        self.assertEqual(spool.commit(Batch([name], [name], True, {})).sealed, [name])
 
     def test_no_sealed_file_is_replaced(self) -> None:
         """A file of that name in sealed/ is never overwritten: another one gets the next number, the
@@ -339,11 +341,11 @@ class CommitTests(SynchronousTestCase):
         spool, files = opened()
         name = made(spool, files, "one", line(1))
         files.put(f"/data/sealed/{ONE}", line(2))
-        done = spool.commit(Batch([name], [name], True, b""))
+        done = spool.commit(Batch([name], [name], True, {}))
         self.assertEqual(done.sealed, ["twitch_one_20251229_1030n0002.jsonl"])
         self.assertEqual(files.content(f"/data/sealed/{ONE}"), line(2))
         files.put(f"/data/open/{ONE}", line(2))
-        done = spool.commit(Batch([], [ONE], False, b""))
+        done = spool.commit(Batch([], [ONE], False, {}))
         self.assertEqual((done.sealed, files.names("/data/open")), ([], []))
 
 

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
 from chatlog.journal.tally import RoomTime
+from chatlog.state.lines import decode
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest import HOUR, POLL_INTERVAL, Manifest, ends
 from chatlog.uploader.manifest_rows import seconds_of
@@ -349,7 +350,7 @@ class TroubleTests(SynchronousTestCase):
             run.rows.stored(stored(1))
 
             def broken(called: str, path: str, operation: str = operation) -> None:
-                if called == operation and path == "/data/stored":
+                if called == operation and path == "/data/state/stored":
                     raise OSError(errno.EIO, "Input/output error")
 
             files.rule = broken
@@ -531,13 +532,10 @@ class CrashTests(SynchronousTestCase):
 
 def _is_torn(files: MemoryFiles) -> bool:
     """Whether the journal has a line that is none."""
-    if "/data/stored" not in files.tree:
+    if "/data/state/stored" not in files.tree:
         return False
-    lines = files.content("/data/stored").split(b"\n")
-    try:
-        return not all(json.loads(line) for line in lines[:-1]) or lines[-1] != b""
-    except ValueError:
-        return True
+    lines = files.content("/data/state/stored").split(b"\n")
+    return not all(decode(line) for line in lines if line) or lines[-1] != b""
 
 
 def _check_sequence(test: SynchronousTestCase, found: dict[str, list[Row]], at: str) -> None:

@@ -22,11 +22,11 @@ class Ballast:
     would use the space up in a moment, and then nothing could be sealed any more.
     """
 
-    def __init__(self, files: Files, path: str, size: int = SIZE) -> None:
-        """``size`` bytes are put by."""
+    def __init__(self, files: Files, path: str, size: int = SIZE, least: int = 0) -> None:
+        """``size`` bytes are put by, or, where the disk has too few for that, ``least``."""
         self._files = files
         self._path = path
-        self._size = size
+        self._sizes = (size, least) if least else (size,)
         self.spent = False
 
     def spend(self, call: Callable[..., T], *args: object) -> T:
@@ -49,16 +49,18 @@ class Ballast:
         enough where recording waits for it."""
         with suppress(OSError):
             if not self._files.exists(self._path):
-                enough = self._size * 5 // 4 if self.spent else 2 * self._size
-                if self._files.free_bytes(directory) < enough:
+                free = self._files.free_bytes(directory)
+                quarters = 5 if self.spent else 8
+                fitting = [size for size in self._sizes if free >= size * quarters // 4]
+                if not fitting:
                     return
-                self._fill()
+                self._fill(fitting[0])
             self.spent = False
 
-    def _fill(self) -> None:
+    def _fill(self, size: int) -> None:
         fd = self._files.create(self._path)
         try:
-            write_whole(self._files, fd, bytes(self._size))
+            write_whole(self._files, fd, bytes(size))
         except OSError:
             self._files.remove(self._path)
             raise

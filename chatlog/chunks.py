@@ -1,0 +1,38 @@
+"""A file that is read a piece at a time: its bytes, and its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+
+from chatlog.files import Files
+
+_CHUNK = 1 << 20
+
+
+def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
+    """The bytes of a file, in pieces. Raises OSError."""
+    fd = files.open_read(path)
+    try:
+        while chunk := files.read(fd, _CHUNK):
+            yield chunk
+    finally:
+        files.close(fd)
+
+
+def lines_of(chunks: Iterable[bytes], longest: int) -> Generator[tuple[bytes, bool], None, None]:
+    """The lines of a file, without newlines, each with whether it is complete. A line longer than ``longest``
+    bytes is cut there; the last line is incomplete if it has no newline. Holds at most ``longest`` bytes
+    and one chunk."""
+    rest = b""
+    cut = False
+    for chunk in chunks:
+        pieces = chunk.split(b"\n")
+        pieces[0] = rest + pieces[0]
+        rest = pieces.pop()
+        for piece in pieces:
+            yield piece[:longest], not cut and len(piece) <= longest
+            cut = False
+        if len(rest) > longest:
+            rest, cut = rest[:longest], True
+    if rest:
+        yield rest, False

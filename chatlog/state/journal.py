@@ -1,0 +1,153 @@
+"""A file of the state that grows with every flush: appended to on the reactor's thread, forced to the disk
+and written anew off it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatlog.environment import Threads
+from chatlog.state.state_file import StateFile, Written
+
+#: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.
+LARGEST = 1_000_000
+
+_NEW_FILE, _SYNC = "new file", "sync"
+
+
+class Journal:
+    """Keeps a file of the state. ``sync_interval`` is in seconds. Trouble with the disk is logged and never
+    raised: the next run then knows less."""
+
+    _log = Logger()
+
+    def __init__(
+        self, file: StateFile, clock: IReactorTime, threads: Threads, sync_interval: float = 1.0
+    ) -> None:
+        self._file = file
+        self._clock = clock
+        self._threads = threads
+        self._sync_interval = sync_interval
+        self._most = LARGEST
+        self._job = ""
+        # What was appended while a new file was being written.
+        self._meanwhile: list[object] = []
+        self._synced_at = float("-inf")
+        self._unsynced = False
+        self._closing = False
+        self._trouble = ""
+        # Whether the latest job could not be done: to be able to append is not enough then.
+        self._job_failing = False
+        self._whole: Callable[[], Iterable[object]] = tuple
+        self._incomplete: Callable[[], object] = bool
+
+    def read(self) -> Iterator[tuple[int, Any]]:
+        """The entries of the earlier run, with their numbers. Raises OSError."""
+        return self._file.read()
+
+    def begin(self, whole: Callable[[], Iterable[object]], incomplete: Callable[[], object]) -> None:
+        """Write the file anew, and keep it from now on. Waits for the disk. ``whole()`` gives what it holds
+        when it is written anew; ``incomplete()`` is called when entries may have got lost, so that all there
+        is has to be appended once more."""
+        self._whole, self._incomplete = whole, incomplete
+        try:
+            self._use(self._file.write(whole()))
+        except OSError as error:
+            self._failed(error)
+            self._incomplete()
+        self._file.restock()
+
+    def append(self, *entries: object) -> bool:
+        """Add entries, which outlive the process from now on; False if that cannot be done."""
+        try:
+            self._file.append(*entries)
+        except OSError as error:
+            self._failed(error)
+            return False
+        if self._trouble and not self._job_failing:
+            self._trouble = ""
+            self._log.info("{path} is written again", path=self._file.path)
+        self._unsynced = True
+        if self._job == _NEW_FILE:
+            self._meanwhile += entries
+        return True
+
+    def look_after(self, settled: bool) -> None:
+        """Begin to write the file anew if it is too long, or to force it to the disk if that is due. When it
+        is written anew, what it says of the past is forgotten; so it should be ``settled``: nothing of
+        importance changed within the last seconds."""
+        if self._job or self._closing:
+            return
+        now = self._clock.seconds()
+        if self._file.size > (self._most if settled else 2 * self._most):
+            self._job = _NEW_FILE
+            done: Deferred[Any] = self._threads.run(self._file.write, list(self._whole()))
+            done.addCallback(self._use)
+        elif self._unsynced and now - self._synced_at >= self._sync_interval:
+            self._job = _SYNC
+            self._unsynced = False
+            self._synced_at = now
+            done = self._threads.run(self._sync)
+        else:
+            return
+        done.addCallbacks(self._job_succeeded, self._job_failed).addBoth(self._job_ended)
+
+    def write_anew(self) -> None:
+        """Let the file be written anew at the next opportunity."""
+        self._most = -1
+
+    def close(self) -> None:
+        """Let go of the file as soon as no thread needs it; entries can still be appended."""
+        self._closing = True
+        if not self._job:
+            self._file.close()
+
+    # -- The inside
+
+    def _use(self, written: Written) -> None:
+        meanwhile, self._meanwhile = self._meanwhile, []
+        self._most = max(LARGEST, 2 * written.size)
+        self._file.use(written)
+        if meanwhile:
+            self._file.append(*meanwhile)
+
+    def _sync(self) -> None:
+        self._file.sync()
+        if self._file.spent:
+            self._file.restock()
+
+    def _job_succeeded(self, _: object) -> None:
+        self._job_failing = False
+
+    def _job_failed(self, failure: Failure) -> None:
+        self._job_failing = True
+        self._failed(failure.value)
+        if self._job == _SYNC:
+            # Only a new file can be trusted.
+            self.write_anew()
+        else:
+            # Which of the two files bears the name now, nobody knows; it is opened by that.
+            self._file.close()
+            self._most = self._file.size + LARGEST
+            self._meanwhile = []
+            self._incomplete()
+
+    def _job_ended(self, _: object) -> None:
+        self._job = ""
+        if self._closing:
+            self._file.close()
+
+    def _failed(self, error: BaseException | None) -> None:
+        if not self._trouble:
+            self._log.error(
+                "{path} cannot be written: {error}; if chatlog is killed now, gap records will begin too "
+                "early",
+                path=self._file.path,
+                error=str(error),
+            )
+        self._trouble = str(error)

@@ -1,0 +1,218 @@
+"""One file of the state: read as far as it is whole, appended to, written anew beside itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+from twisted.logger import Logger
+
+from chatlog.ballast import Ballast
+from chatlog.chunks import chunks_of, lines_of
+from chatlog.files import Files, NotCertain, replace_file, write_whole
+from chatlog.state.lines import LONGEST, VERSION, decode, encode, first_line, version_of
+
+#: The directory of the state, in that of the spool.
+DIRECTORY = "state"
+#: Bytes that are put by where the disk is too small for more.
+LEAST = 1 << 16
+_PART = 1 << 16
+
+
+class Written:
+    """A file that has just taken the place of another: the number of its last line, its size in bytes, and
+    what keeps its name from being certain."""
+
+    __slots__ = ("doubt", "number", "size")
+
+    def __init__(self) -> None:
+        self.number = self.size = 0
+        self.doubt: NotCertain | None = None
+
+    def parts(self, name: str, entries: Iterable[object]) -> Iterator[bytes]:
+        """What the file holds, counted on the way."""
+        part = bytearray(first_line(name))
+        for entry in entries:
+            self.number += 1
+            part += encode(self.number, entry)
+            if len(part) >= _PART:
+                self.size += len(part)
+                yield bytes(part)
+                part.clear()
+        self.size += len(part)
+        yield bytes(part)
+
+
+class StateFile:
+    """The file ``{directory}/state/{name}``. ``reserve`` bytes are put by for its lines, for when the disk is
+    full, or at least a part of them.
+
+    Everything waits for the disk and may raise OSError. One thread at a time, but ``write`` and ``sync`` may
+    run beside ``append``.
+    """
+
+    _log = Logger()
+
+    def __init__(self, files: Files, directory: str, name: str, reserve: int = 0) -> None:
+        self.path = f"{directory}/{DIRECTORY}/{name}"
+        self.size = 0
+        #: How many lines were damaged when it was read.
+        self.damaged = 0
+        self._files = files
+        self._directory = directory
+        self._name = name
+        self._ballast = Ballast(files, f"{self.path}.ballast", reserve, min(reserve, LEAST))
+        self._reserve = reserve
+        self._fd: int | None = None
+        # Whether it may end within a line, and the number of the last line.
+        self._torn = True
+        self._number = 0
+
+    def read(self) -> Iterator[tuple[int, Any]]:
+        """The entries with their numbers; none if there is no file. Damaged lines are left out, and the log
+        says how many. What was not written to its end does not count as damaged."""
+        self.damaged = damaged = 0
+        with suppress(FileNotFoundError), closing(chunks_of(self._files, self.path)) as chunks:
+            for line, ended in lines_of(chunks, LONGEST):
+                found = decode(line)
+                if found is None:
+                    damaged += bool(line) and ended
+                elif found[0] > 0:
+                    self._number = found[0]
+                    yield found
+        if damaged:
+            self.damaged = damaged
+            self._log.warn("{path} is damaged: {count} lines are left out", path=self.path, count=damaged)
+
+    def latest(self) -> Any:
+        """The last entry; None if there is none."""
+        latest = None
+        for _, entry in self.read():
+            latest = entry
+        return latest
+
+    def put_aside(self) -> str:
+        """Keep what is damaged under another name, for a person to look at; the path."""
+        with suppress(OSError):
+            self._files.rename(self.path, f"{self.path}.damaged")
+        return f"{self.path}.damaged"
+
+    def append(self, *entries: object) -> int:
+        """Add a line for each of the entries; they outlive the process from now on, or none counts as
+        written. Returns the number of the last."""
+        lines = b"".join(encode(number, entry) for number, entry in enumerate(entries, self._number + 1))
+        if self._reserve:
+            self._ballast.spend(self._append, lines)
+        else:
+            self._append(lines)
+        self._number += len(entries)
+        return self._number
+
+    def sync(self) -> None:
+        """Force what was appended to the disk. If that fails, the system has forgotten what it could not
+        keep, and only a new file can be trusted."""
+        if self._fd is not None:
+            self._files.sync(self._fd)
+            return
+        fd = self._files.reopen(self.path)
+        try:
+            self._files.sync(fd)
+        finally:
+            self._files.close(fd)
+
+    def replace(self, entries: Iterable[object], durable: bool = True) -> None:
+        """Put a file with these entries in the place of this one. There is the old one or the new one at any
+        time; the new one is on the disk afterwards, if it is to be ``durable``. Raises NotCertain where a
+        machine that dies now may bring the old one back."""
+        self.use(self.write(entries, durable))
+
+    def keep(self, entry: object) -> None:
+        """Let the file hold this entry alone, and be on the disk. Raises OSError; then it is as it was
+        before."""
+        try:
+            self.replace([entry])
+        except NotCertain as error:
+            # The next start finds the change, so it is in force now.
+            self._log.warn(
+                "{path} is changed, but may be as it was before if the machine dies now: {error}",
+                path=self.path,
+                error=error.strerror,
+            )
+
+    def write(self, entries: Iterable[object], durable: bool = True) -> Written:
+        """The first half of ``replace``: the new file has its name."""
+        directory = f"{self._directory}/{DIRECTORY}"
+        if not self._files.exists(directory):
+            self._files.make_directories(directory)
+            self._files.sync_directory(self._directory)
+        written = Written()
+        try:
+            replace_file(self._files, self.path, written.parts(self._name, entries), durable)
+        except NotCertain as error:
+            written.doubt = error
+        return written
+
+    def use(self, written: Written) -> None:
+        """The second half: append to the new file from now on."""
+        self.close()
+        self._number, self.size, self._torn = written.number, written.size, False
+        if written.doubt is not None:
+            raise written.doubt
+
+    def restock(self) -> None:
+        """Put by the reserve (again), if the disk has enough for that."""
+        if self._reserve:
+            self._ballast.restock(self._directory)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the reserve was used up."""
+        return self._ballast.spent
+
+    def close(self) -> None:
+        """Let go of the file. Lines can still be appended."""
+        # What has the name then, and how it ends, nobody knows.
+        self._torn = True
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            with suppress(OSError):
+                self._files.close(fd)
+
+    def _append(self, lines: bytes) -> None:
+        if self._fd is None:
+            self._open()
+        assert self._fd is not None
+        if self._torn:
+            lines = b"\n" + lines
+        self._torn = True
+        write_whole(self._files, self._fd, lines)
+        self._torn = False
+        self.size += len(lines)
+
+    def _open(self) -> None:
+        try:
+            self._fd = self._files.reopen(self.path)
+        except FileNotFoundError:
+            self.replace(())
+            self._fd = self._files.reopen(self.path)
+        self.size = self._files.size(self.path)
+
+
+def newer_state(files: Files, directory: str) -> str:
+    """Why the state in the spool's directory cannot be read by this version, in a sentence; "" if it can, or
+    if there is none."""
+    names: list[str] = []
+    with suppress(OSError):
+        names = files.names(f"{directory}/{DIRECTORY}")
+    for name in sorted(names):
+        path = f"{directory}/{DIRECTORY}/{name}"
+        version = 0
+        with suppress(OSError), closing(chunks_of(files, path)) as chunks:
+            version = version_of(next(lines_of(chunks, _PART), (b"", True))[0])
+        if version > VERSION:
+            return (
+                f"{path} was written by a later version of chatlog (its form is {version}, this one knows "
+                f"{VERSION}): install that version again, or set recorder.directory to another directory"
+            )
+    return ""

@@ -1,0 +1,21 @@
+"""The state on the disk, and how tests look at it."""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+from chatlog.state.lines import decode
+from tests.fakes import MemoryFiles
+
+
+def entries(files: MemoryFiles, name: str, directory: str = "/data") -> list[Any]:
+    """What a file of the state holds; damaged lines are left out."""
+    path = f"{directory}/state/{name}"
+    lines = files.content(path).split(b"\n") if files.exists(path) else []
+    return [found[1] for line in lines if (found := decode(line)) is not None and found[0] > 0]
+
+
+def summed(lines: bytes) -> bytes:
+    """These lines, each with the checksum that makes it whole."""
+    return b"".join(b"%08x %b\n" % (crc32(line), line) for line in lines.split(b"\n"))
