@@ -1,1 +1,1 @@
-"""chatlog.yaml to settings: its keys, their values, its lines, and what is wrong with it."""
+"""Reads chatlog.yaml into settings, and explains what is wrong with it."""

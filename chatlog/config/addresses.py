@@ -1,7 +1,7 @@
-"""Addresses, names of servers and of buckets, as the configuration takes them.
+"""Reads addresses, host names and bucket names of the configuration.
 
-Every function reads the text of a value and raises ValueError otherwise; the error's text is the second half
-of a sentence that begins with the value.
+If the text is wrong, a function raises ValueError; the error's text is the second half of a sentence that
+begins with the value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from chatlog.printable import printable
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})\Z")
-#: What a part of a name in a certificate may be, and the schemes that come with a certificate.
+#: The form of a label of a name in a certificate, and the schemes that need a certificate.
 _LABEL = re.compile(r"(?:xn--|(?!..--))[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z|\Z")
 _CERTIFIED = frozenset({"ircs", "wss"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}\Z")
@@ -92,7 +92,7 @@ def is_host(host: str) -> bool:
 
 
 def is_near(host: str) -> bool:
-    """Whether ``host`` is this machine or one of a private network, so far as its name tells."""
+    """Whether ``host`` is this machine or one of a private network, as far as its name shows."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -137,7 +137,7 @@ def read_archive_url(text: str) -> str:
 
 
 def read_listen(text: str) -> str:
-    """``host:port``, to be listened on."""
+    """The ``host:port`` of a server of ours."""
     host, colon, port = text.rpartition(":")
     bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
     right = colon and re.match(r"[0-9]{1,5}\Z", port) and int(port) <= 65535
@@ -170,7 +170,7 @@ def read_host(text: str) -> str:
 
 
 def read_webhook(text: str) -> str:
-    """An address that is posted to. It is a secret."""
+    """The address of a webhook, which is a secret."""
     try:
         parts = urlsplit(word(text))
         host, fine = (parts.hostname or "").lower(), parts.port != 0
@@ -179,7 +179,7 @@ def read_webhook(text: str) -> str:
     if parts.scheme not in ("https", "http") or not is_host(host) or not fine:
         raise ValueError("is not an address that begins with https:// or http://")
     for service, beginning in (("discord.com", "/api/"), ("slack.com", "/services/")):
-        # Slack has its own host for these, so that a page of Slack's has another path as well.
+        # Slack's webhooks have a host of their own, and Slack's pages have other paths.
         if f".{host}".endswith(f".{service}") and not re.match(
             rf"{beginning}|/triggers/|/workflows/", parts.path
         ):

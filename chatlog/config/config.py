@@ -37,21 +37,21 @@ class ConfigError(Exception):
 
 
 def read_file(path: str) -> bytes:
-    """The file's bytes, and never more than one above what is allowed. Raises OSError."""
+    """The file's bytes, at most one more than is allowed. Raises OSError."""
     with open(path, "rb") as file:
         return file.read(MAX_BYTES + 1)
 
 
 def local(path: str) -> str:
-    """The file that is read for ``path``: ``NAME.local.yaml`` beside ``NAME.yaml`` where it is there, so that
-    nobody has to change a file that comes with Chatlog."""
+    """The file that is read for ``path``: ``NAME.local.yaml`` if it exists beside ``NAME.yaml``. So nobody
+    has to change a file that comes with Chatlog."""
     stem, ending = os.path.splitext(path)
     own = f"{stem}.local{ending}"
     return own if "\0" not in path and os.path.lexists(own) else path
 
 
 def read_for(path: str) -> str:
-    """Which file is read for ``path``, as a sentence."""
+    """A sentence that names the file that is read for ``path``."""
     own = local(path)
     instead = "" if own == path else f", which takes the place of {printable(path, 200)}"
     return f"From {printable(own, 200)}{instead}."
@@ -76,7 +76,7 @@ def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = r
 
 
 def parse(data: bytes, environ: Mapping[str, str], name: str = "chatlog.yaml") -> Settings:
-    """The settings in a file's bytes; ``name`` is what errors call the file. Raises ConfigError."""
+    """The settings in a file's bytes; errors call the file ``name``. Raises ConfigError."""
     try:
         node = yaml_positions.compose(yaml_positions.decode(data))
     except YamlError as error:
@@ -95,8 +95,8 @@ def parse(data: bytes, environ: Mapping[str, str], name: str = "chatlog.yaml") -
 
 
 class _Reader:
-    """Walks through the tree along the schema. ``problems`` are lines (0: none in particular) and
-    sentences; ``lines`` says where a key was given; ``wrong`` are the keys that had a problem."""
+    """Reads the tree by the schema. ``problems`` are pairs of line (0: unknown) and sentence, ``lines`` the
+    lines of the keys, ``wrong`` the keys that have a problem."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.problems: list[tuple[int, str]] = []
@@ -105,14 +105,14 @@ class _Reader:
         self._environ = environ
 
     def problem(self, path: str, text: str, line: int | None = None) -> None:
-        """Take note of a problem with the key ``path``; its line is looked up when none is given."""
+        """Add a problem with the key ``path``. Without ``line``, it is the key's line."""
         self.wrong.add(path)
         where = self.lines.get(path, 0) if line is None else line
         self.problems.append((where, f"{path}: {text}" if path else text))
 
     def section(self, section: Section, node: Node, path: str) -> dict[str, Any] | None:
-        """The values of a mapping's keys, without those left out, empty or wrong; None if the whole
-        mapping is."""
+        """The values of a mapping's keys, without missing, empty and wrong ones; None if the mapping itself
+        is missing, empty or wrong."""
         if isinstance(node, Scalar):
             short = section.keys.get(section.short)
             if isinstance(short, Kind):
@@ -186,7 +186,7 @@ class _Reader:
         text = self._text(node, path, kind.secret)
         if text is None:
             return None
-        # In a list there is nothing to leave out: a room may be called null.
+        # An item of a list cannot be left out: a room may have the name "null".
         if node.is_null(text) and not (text and path.endswith("]")):
             return _OFF if kind.empty_is_off else None
         try:
@@ -200,13 +200,13 @@ class _Reader:
             return None
 
     def _is_empty(self, node: Scalar, path: str) -> bool:
-        """Whether nothing is given where more than a single value belongs; True also when that cannot
-        be told, which is a problem then."""
+        """Whether nothing is given for a list or a mapping. Also True if that cannot be found out, which is
+        then reported as a problem."""
         text = self._text(node, path, True)
         return text is None or node.is_null(text)
 
     def _text(self, node: Scalar, path: str, secret: bool) -> str | None:
-        """The value's text with the environment put in and without the space around it."""
+        """The value's text with its environment variables replaced and without surrounding space."""
         try:
             text = yaml_positions.expand(node.text, self._environ).strip()
         except ValueError as error:
@@ -238,14 +238,14 @@ class _Reader:
 
 
 class _Off:
-    """The type of ``_OFF``: the key was given, and left empty on purpose."""
+    """The type of ``_OFF``: the key is given and its value is empty on purpose."""
 
 
 _OFF = _Off()
 
 
 def _check_together(reader: _Reader, tree: dict[str, Any]) -> None:
-    """What no key can tell by itself. Nothing is said about keys that are wrong anyway."""
+    """Report values that contradict each other, except for keys that are wrong already."""
     for path, text in contradictions(tree, reader.wrong):
         place = path
         while place not in reader.lines and "." in place:
@@ -254,8 +254,8 @@ def _check_together(reader: _Reader, tree: dict[str, Any]) -> None:
 
 
 def _completed(tree: dict[str, Any]) -> dict[str, Any]:
-    """The tree, with what follows from it: a platform without rooms is none, an anonymous reader has no
-    name, and a small spool has small files."""
+    """The tree with its consequences: a platform without rooms is removed, an anonymous reader has no name,
+    and a small spool has small files."""
     for platform in ("twitch", "kick"):
         if not tree.get(platform, {}).get("channels"):
             tree.pop(platform, None)
@@ -269,7 +269,7 @@ def _completed(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _build(section: Section, tree: dict[str, Any]) -> Any:
-    """The settings that a tree of values describes."""
+    """The settings for a tree of values."""
     arguments: dict[str, Any] = {}
     for key, value in tree.items():
         shape = section.keys[key]
@@ -286,8 +286,8 @@ def _build(section: Section, tree: dict[str, Any]) -> Any:
 
 
 def _shown(node: Scalar, text: str, secret: bool) -> str:
-    """The value as an error may show it. What came from the environment, or looks like a credential that
-    went astray, is not shown."""
+    """The value as an error may show it. Values from the environment and values that look like a credential
+    are not shown."""
     if _is_secret(text, secret):
         return "the value"
     return _quoted(text if text == node.text.strip() else node.text.strip())
@@ -302,13 +302,13 @@ def _quoted(text: str) -> str:
 
 
 def _quoted_key(key: str) -> str:
-    """A key as an error may show it: one that is no word may be a credential that lost its place."""
+    """A key as an error may show it. A key that is not a word may be a misplaced credential."""
     is_short = key.isprintable() and 0 < len(key) <= 25 and "oauth:" not in key.lower()
     return key if is_short else "(a key that is not shown)"
 
 
 def _meant_items(node: Node, path: str) -> str:
-    """A list, in place of what was written."""
+    """The remedy for something that should be a list."""
     key = path.rpartition(".")[2]
     if isinstance(node, Scalar) and "oauth:" not in node.text.lower() and "@" not in node.text:
         return remedies.write_list(key, node.text)

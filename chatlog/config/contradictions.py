@@ -1,4 +1,4 @@
-"""What is wrong with a configuration whose every value is right: values that do not go together."""
+"""Finds values of a configuration that contradict each other."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Problem = tuple[str, str]
 
 
 def contradictions(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
-    """``tree`` holds the values of each section's keys, without those left out. Nothing is said about
-    the keys in ``wrong``, which have a problem already."""
+    """The contradictions in ``tree``, the values of each section's keys. Keys in ``wrong`` have a problem
+    already and are skipped."""
     yield from _no_room(tree, wrong)
     yield from _twitch(tree.get("twitch", {}), wrong)
     yield from _kick(tree.get("kick", {}), wrong)
@@ -87,7 +87,7 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
 
 def _directories(tree: dict[str, Any], key: str, archive: str | None) -> Iterator[Problem]:
     spool = tree.get("recorder", {}).get("directory", "data")
-    # Told of the one that is given.
+    # The problem is reported for the key that is given.
     names = (key, "recorder.directory") if archive is not None else ("recorder.directory", key)
     given, other = (os.path.realpath(archive or "archive" if name == key else spool) for name in names)
     if given == other:

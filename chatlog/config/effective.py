@@ -1,4 +1,4 @@
-"""The configuration as it takes effect: every key with its value, and what the recorder would do."""
+"""Describes the configuration in force: every key with its value, and what the recorder does with it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ _SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 
 def describe(settings: Settings) -> str:
-    """Every key with its value as YAML, secrets as stars, and in comments below it sentences on what
-    the recorder does with them."""
+    """Every key with its value as YAML, secrets as stars. Comments below say what the recorder does."""
     lines = [*_block(_tree(ROOT, settings), ""), *(f"# {sentence}" for sentence in sentences(settings))]
     return "".join(f"{printable(line, 10_000)}\n" for line in lines)
 
@@ -146,8 +145,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def check_directories(settings: Settings) -> list[str]:
-    """What is wrong with the directories and files that the settings name, in sentences. Makes no
-    directory and leaves no file behind."""
+    """The problems of the directories and files that the settings name, as sentences. Creates no directory
+    and leaves no file."""
     problems = [_unwritable(settings.recorder.directory, "recorder.directory")]
     if settings.s3 is None and settings.archive.url is None:
         problems.append(_unwritable(settings.archive.directory, "archive.directory"))

@@ -1,4 +1,4 @@
-"""Where a bucket is addressed: what people give as the endpoint of a store, and what can be meant by it."""
+"""Reads the endpoint of a store, and finds the possible ways to address the bucket there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 AUTO, PATH, VIRTUAL = "auto", "path", "virtual"
-#: First labels of stores' own host names, which a bucket may be called as well.
+#: The first labels of stores' host names. A bucket may have such a name too.
 _SERVICES = frozenset(
     {
         "s3",
@@ -30,7 +30,7 @@ _VIRTUAL_ONLY = re.compile(
     r"(\.storage\.tigris\.dev|(^|\.)t3\.storage\.dev|(^|\.)storage\.dev|\.aliyuncs\.com|\.myqcloud\.com|"
     r"\.volces\.com|\.amazonaws\.com|\.amazonaws\.com\.cn)$"
 )
-#: Addresses of web pages, and what is to be given in their place.
+#: Addresses of web pages, and the endpoints to use instead.
 _PAGES: tuple[tuple[str, str], ...] = (
     (r"(^|\.)console\.aws\.amazon\.com$|\.s3-website[.-]", "https://s3.REGION.amazonaws.com"),
     (r"(^|\.)dash\.cloudflare\.com$|\.r2\.dev$", "https://ACCOUNT_ID.r2.cloudflarestorage.com"),
@@ -62,8 +62,8 @@ _CONSOLE = re.compile(r"/(?:minio/)?(?:login|browser|buckets(?=/.)|object-browse
 
 
 class Door(NamedTuple):
-    """One way to address a bucket: the address that the client is given, and whether the bucket is the first
-    part of its host (virtual-hosted) or the first of the path. ``sure``: nothing had to be guessed."""
+    """One way to address a bucket. ``url`` is the address for the client. ``hosted``: the bucket is the first
+    part of the host name (virtual-hosted), else of the path. ``sure``: nothing was guessed."""
 
     url: str
     hosted: bool
@@ -74,12 +74,12 @@ class Door(NamedTuple):
 
 
 def doors_of(endpoint: str, bucket: str, addressing: str = AUTO) -> tuple[Door, ...]:
-    """The ways in which a bucket may be addressed, the likeliest first. Raises ValueError for what is no
-    endpoint, with the rest of a sentence that begins with it."""
+    """The possible ways to address a bucket, the likeliest first. Raises ValueError if ``endpoint`` cannot be
+    one; the text is the rest of a sentence that begins with the endpoint."""
     parts = _parts(endpoint, bucket)
     base, path, host = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), parts.hostname or ""
     if path.endswith(f"/{bucket}"):
-        # As some stores' pages show it. The last resort is that the store itself is below such a path.
+        # Some stores' pages show the endpoint with the bucket. Tried last: the store itself has this path.
         bare = _doors(base, path.removesuffix(f"/{bucket}"), host, bucket, addressing)
         return (*bare, *_unsure(addressing, base + path))
     label, _, rest = host.partition(".")
@@ -133,7 +133,7 @@ def _parts(endpoint: str, bucket: str) -> SplitResult:
 
 
 def hosted_at(base: str, bucket: str) -> str | None:
-    """The address with the bucket in front of the host; None where the host is an IP address."""
+    """The address with the bucket in front of the host name; None if the host is an IP address."""
     parts = urlsplit(base)
     try:
         ipaddress.ip_address(parts.hostname or "")
@@ -143,7 +143,7 @@ def hosted_at(base: str, bucket: str) -> str | None:
 
 
 def fits_a_host(bucket: str, base: str) -> bool:
-    """Whether a bucket's name can be a part of a host's. A certificate for ``*.host`` covers no dot."""
+    """Whether a bucket's name can be part of a host name. A certificate for ``*.host`` covers no dots."""
     if base.startswith("https:") and "." in bucket:
         return False
     return re.fullmatch(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", bucket) is not None

@@ -1,4 +1,4 @@
-"""Whether a directory lasts: containers and small clouds throw their root file system away.
+"""Finds directories that do not last: containers and small clouds discard their root file system.
 
 What was recorded and not uploaded yet is only in ``recorder.directory``. Where that lies on a file system
 that a restart empties, it says so at the start instead of when it is too late. So it does of a file system
@@ -15,18 +15,18 @@ from chatlog.config.settings import Settings
 from chatlog.mounts import mount_of, unmounted
 from chatlog.printable import printable
 
-#: Variables by which a platform is known that gives a fresh root file system to every start, what to call
-#: it, and the remedy. fly.io: https://fly.io/docs/volumes/overview/; Heroku:
+#: Platforms with a new root file system at every start: the variable that shows it, the platform's name, the
+#: remedy. fly.io: https://fly.io/docs/volumes/overview/; Heroku:
 #: https://devcenter.heroku.com/articles/dynos#ephemeral-filesystem.
 _PLATFORMS = (
     ("FLY_APP_NAME", "a fly.io machine", "mount a volume ([mounts] in fly.toml) and put the directory on it"),
     ("DYNO", "a Heroku dyno", "there is no volume here, so upload often (recorder.rotate_interval: 1m)"),
 )
 _CONTAINER = ("a container", "mount a volume and put the directory on it")
-#: File systems whose contents are in memory.
+#: File systems in memory.
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _OVERLAYS = frozenset({"overlay", "aufs", "fuse-overlayfs", "fuse.fuse-overlayfs"})
-#: Buckets that are mounted: nothing can be appended to an object, and there is no rename.
+#: Mounted buckets: an object cannot be appended to or renamed.
 _BUCKETS = frozenset(
     f"fuse.{name}"
     for name in (
@@ -47,8 +47,8 @@ _ELSEWHERE_FUSE = ("fuse.sshfs", "fuse.vmhgfs", "fuse.davfs", "fuse.curlftpfs", 
 
 
 def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = "recorder.directory") -> str:
-    """A sentence on what will be lost and what to do about it; ``""`` where ``directory`` lasts, or where
-    nothing is known.
+    """A sentence that says what will be lost and what to do; ``""`` if ``directory`` lasts, or if that is
+    unknown.
 
     ``directory`` is absolute and without symbolic links, and need not exist yet; ``mounts`` is the text of
     /proc/mounts, ``key`` what the configuration calls the directory.
@@ -77,8 +77,8 @@ def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = 
 
 
 def unsuited(directory: str, mounts: str, key: str = "recorder.directory") -> str:
-    """A sentence on a file system that is known to give a spool, or an archive, trouble, and what to do about
-    it; ``""`` for all others. What it really does is tried out at the start."""
+    """A sentence about a file system that is known to be unfit for a spool or an archive, with what to do;
+    else ``""``. What the file system can really do is tried out at the start."""
     _, kind = mount_of(directory, mounts)
     shown = f"{key}: {printable(directory, 200)}"
     if kind in _BUCKETS:
@@ -95,8 +95,8 @@ def unsuited(directory: str, mounts: str, key: str = "recorder.directory") -> st
 
 
 def missing(directory: str, mounts: str, fstab: str, key: str = "recorder.directory") -> str:
-    """A sentence on a file system that is to hold ``directory`` and is not mounted, ``""`` if there is none.
-    ``fstab`` is the text of /etc/fstab."""
+    """A sentence if the file system for ``directory`` is in /etc/fstab (whose text is ``fstab``) and is not
+    mounted; else ``""``."""
     place = unmounted(directory, mounts, fstab)
     if not place:
         return ""
@@ -110,8 +110,7 @@ def missing(directory: str, mounts: str, fstab: str, key: str = "recorder.direct
 
 
 def warnings(settings: Settings, environ: Mapping[str, str], mounts: str, fstab: str = "") -> list[str]:
-    """The sentences on all directories of ``settings``: whether they last, what they are on, and what is
-    missing there."""
+    """All sentences about the directories of ``settings``."""
     places = [("recorder.directory", settings.recorder.directory)]
     url = settings.archive.url
     if settings.s3 is None and url is None:

@@ -1,5 +1,5 @@
-"""What to write instead, for those who wrote something that is nearly right. Every function gives the rest of
-a sentence, beginning with ``; ``, or ``""`` where there is nothing to be guessed."""
+"""Suggests what to write instead of a value that is nearly right. Every function returns the rest of a
+sentence, beginning with ``; ``, or ``""`` if it has no suggestion."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import difflib
 import re
 from collections.abc import Sequence
 
-# Longer ones may be credentials that lost their place.
+# A longer text may be a misplaced credential.
 _NAME = re.compile(r"[A-Za-z0-9_#.-]{1,25}\Z")
 _SHELL = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)|%([A-Za-z_][A-Za-z0-9_]*)%|\{\{ *([A-Za-z_]\w*) *\}\}")
-#: Characters that nobody sees, or that are taken for others: they come with what is copied from pages.
+#: Characters that are invisible or look like others. They come with text that is copied from web pages.
 _DECEIVING = {
     "\u00a0": "a no-break space",
     "\u200b": "a space without width",

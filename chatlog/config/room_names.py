@@ -1,4 +1,4 @@
-"""A room as people name it: ``twitch/xqc``, ``#XQC``, or the address of the channel that they see."""
+"""Reads the name of a room as users write it: ``twitch/xqc``, ``#XQC``, or the channel's address."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 PLATFORMS = ("twitch", "kick")
 _CALLED = {"twitch": "Twitch", "kick": "Kick"}
-#: Names of servers with channels, without ``www.`` and the like in front.
+#: Host names of the platforms, without prefixes such as ``www.``.
 _SERVERS = {"twitch.tv": "twitch", "kick.com": "kick"}
-#: What stands in front of a channel's name in an address.
+#: Path segments that may precede a channel's name in an address.
 _BEFORE = frozenset({"popout", "embed", "moderator", "u", "chat", "chatroom", "channel", "user"})
-#: Words in the place of a channel's name that are none.
+#: Path segments that are no channel's name.
 _NO_CHANNELS = re.compile(
     r"(browse|categor(y|ies)|clips?|collections|communities|directory|downloads|drops|following|friends|"
     r"inventory|jobs|login|messages|p|prime|privacy-policy|search|settings|signup|store|subscriptions|team|"
@@ -22,12 +22,12 @@ _PREFIX = re.compile(r"(twitch|kick)\s*[/:]\s*(?!/)(.*)\Z", re.IGNORECASE | re.D
 _ADDRESS = re.compile(
     r"(?:[a-z][a-z+.-]*:)?//|(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?(?:[/?#]|\Z)", re.IGNORECASE
 )
-#: Characters of what somebody wrote that are shown.
+#: The most characters of the user's text that an error shows.
 _SHOWN = 80
 
 
 class RoomName(NamedTuple):
-    """The name is in lower case. Whether it is one that the platform would give has not been looked at."""
+    """A room's platform and its name in lower case. The platform's rules for names are not checked."""
 
     platform: str
     name: str
@@ -37,13 +37,13 @@ class RoomName(NamedTuple):
 
 
 def is_address(text: str) -> bool:
-    """Whether somebody wrote the address of a page."""
+    """Whether the text is the address of a web page."""
     return _ADDRESS.match(text.strip()) is not None
 
 
 def parse_room(text: str, platform: str = "") -> RoomName:
-    """The room that somebody named; ``platform`` is where it is, as far as that is known already. Raises
-    ValueError; its text is a whole sentence."""
+    """The room that the text names; ``platform`` is its platform if that is known. Raises ValueError, whose
+    text is a whole sentence."""
     shown = repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
     bare = text.strip().strip("<>\"'").rstrip(",;").strip()
     prefixed = _PREFIX.match(bare)
@@ -54,7 +54,7 @@ def parse_room(text: str, platform: str = "") -> RoomName:
     elif is_address(bare):
         found = _of_address(bare, shown)
     elif platform or bare.startswith("#"):
-        # Only Twitch writes its rooms so.
+        # Only Twitch uses ``#``.
         found = RoomName(platform or "twitch", _bare(bare))
     else:
         name = _bare(bare)

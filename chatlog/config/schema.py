@@ -1,6 +1,6 @@
-"""The keys of the configuration: what each may be, and which settings it fills.
+"""The keys of the configuration: their values, and the settings that they fill.
 
-A new key is one line here, and its field with a default in ``settings``.
+A new key is one line here and a field with its default in ``settings``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chatlog.config.values import Kind, choice, duration, number, size, url
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list. Two items with the same ``identity`` are a mistake."""
+    """A list. Two items with the same ``identity`` are an error."""
 
     item: Kind | Section
     called: str
@@ -24,8 +24,8 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping. ``make`` builds the settings from the values of the keys; without the ``required``
-    ones it cannot. A single value in place of the mapping stands for the key ``short``."""
+    """A mapping. ``make`` creates the settings from the values of the keys, of which the ``required`` ones
+    must be given. A single value instead of a mapping is the value of the key ``short``."""
 
     make: Callable[..., Any]
     keys: Mapping[str, Kind | Items | Section]

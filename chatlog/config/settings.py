@@ -1,4 +1,4 @@
-"""The settings of a recorder, as frozen objects handed down in pieces. ``config`` fills them in."""
+"""The settings as frozen objects; each part of the program gets its piece. ``config`` creates them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 class Secret:
-    """A string that never shows itself: ``repr`` and ``str`` are stars, ``reveal()`` is the value."""
+    """A string that must not be shown: ``repr`` and ``str`` are stars, ``reveal()`` is the value."""
 
     __slots__ = ("_value",)
 
@@ -14,7 +14,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself, for the one place that sends it."""
+        """The value, for the code that sends it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -29,8 +29,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class BackfillSettings:
-    """A service that remembers what was said lately, such as recent-messages.robotty.de; ``url`` is
-    the address of its API, ``at_once`` how many requests it gets at the same time."""
+    """A service that keeps recent messages, such as recent-messages.robotty.de. ``url`` is the address of its
+    API, ``at_once`` the most requests at a time."""
 
     url: str
     at_once: int = 4
@@ -56,7 +56,7 @@ class TwitchSettings:
 
 @dataclass(frozen=True, slots=True)
 class KickChannel:
-    """A Kick room: ids that are None are looked up."""
+    """A Kick room. An id that is None is looked up."""
 
     slug: str
     chatroom_id: int | None = None
@@ -65,8 +65,8 @@ class KickChannel:
 
 @dataclass(frozen=True, slots=True)
 class KickSettings:
-    """``server`` is the Pusher URL without a query; ``lookup`` the address of the ids with
-    ``{slug}`` in it, None to look nothing up; ``subscribe`` the Pusher channels of a room, with
+    """``server`` is the Pusher URL without a query. ``lookup`` is the address for looking ids up, with
+    ``{slug}`` in it; None turns the look-up off. ``subscribe`` are the Pusher channels of a room, with
     ``{chatroom_id}`` and ``{channel_id}`` in them."""
 
     channels: tuple[KickChannel, ...]
@@ -94,8 +94,8 @@ class RecorderSettings:
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """``endpoint`` None means AWS itself; keys None mean the usual AWS chain. ``addressing``: whether the
-    bucket is in the ``path`` or in the host (``virtual``) of an address; ``auto`` finds out."""
+    """Without ``endpoint`` the store is AWS; without keys, the usual AWS credential chain is used.
+    ``addressing``: the bucket is in the ``path`` or in the host name (``virtual``); ``auto`` finds out."""
 
     bucket: str
     region: str = "us-east-1"
@@ -108,8 +108,8 @@ class S3Settings:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSettings:
-    """Where objects go without ``s3``: ``url`` (s3://, gs://, az://, file://), else ``directory``. ``listen``
-    is where they can be read over HTTP; None: nowhere."""
+    """The archive if ``s3`` is not set: ``url`` (s3://, gs://, az://, file://), else ``directory``.
+    ``listen`` is the ``host:port`` of the archive server; None: there is none."""
 
     url: str | None = None
     directory: str = "archive"
@@ -126,10 +126,10 @@ class UploaderSettings:
 
 @dataclass(frozen=True, slots=True)
 class HealthSettings:
-    """When ``/healthz`` and ``/readyz`` say no. ``rooms`` is the share of rooms, in percent, that has to
-    be recorded; all others are seconds: for how long the reactor may be blocked, for how long a write
-    may not be on the disk, how old what waits for its upload may be, and for how long a room or a store
-    may be in trouble before it counts."""
+    """The limits of ``/healthz`` and ``/readyz``. ``rooms`` is the least percentage of rooms that are
+    recorded. The others are seconds: how long the reactor may be blocked, how long a write may wait for its
+    sync, how old a file may become before its upload, and how long a room or a store may be in trouble before
+    it counts."""
 
     reactor_lag: float = 5.0
     sync_lag: float = 20.0
@@ -142,8 +142,8 @@ class HealthSettings:
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     """``listen`` is ``host:port``; None: no page. Without ``token`` nothing can be changed over HTTP.
-    ``hosts`` are names by which the page is asked for besides the address itself. ``room_metrics``:
-    metrics of every single room as well."""
+    ``hosts`` are host names of the page besides its address. ``room_metrics``: there are metrics for each
+    room."""
 
     listen: str | None = "127.0.0.1:8080"
     token: Secret | None = None
@@ -154,11 +154,11 @@ class HttpSettings:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSettings:
-    """``webhook`` gets every alarm; ``webhook_format`` is ``json``, ``discord``, ``slack``, or ``auto``
-    for what its address tells. ``coverage`` is the percentage of the last hour that a room has to be
-    recorded for; ``spool`` and ``disk`` the percentage of ``max_size`` and of the file system that may be
-    full; ``unknown_per_hour`` how many commands and events that no rule knows may come; ``after``
-    the seconds that a room or a store may be in trouble first."""
+    """``webhook`` gets every alarm; ``webhook_format`` is ``json``, ``discord``, ``slack``, or ``auto``,
+    which depends on the address. ``coverage`` is the least percentage of the last hour that a room is
+    recorded. ``spool`` and ``disk`` are the most percent of ``max_size`` and of the file system in use.
+    ``unknown_per_hour`` is the most unknown commands and events. ``after`` is how many seconds a room or a
+    store may be in trouble before there is an alarm."""
 
     webhook: Secret | None = None
     webhook_format: str = "auto"
@@ -171,8 +171,8 @@ class AlarmSettings:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """``format`` is ``text`` or ``json``; ``level`` the least that is shown, and ``levels`` the same for
-    single parts, as pairs of part and level."""
+    """``format`` is ``text`` or ``json``. ``level`` is the lowest level shown; ``levels`` are pairs of a part
+    and its level."""
 
     format: str = "text"
     level: str = "info"
@@ -181,7 +181,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that chatlog.yaml says."""
+    """All settings of chatlog.yaml."""
 
     instance: str = ""
     twitch: TwitchSettings | None = None

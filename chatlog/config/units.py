@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: ``500ms``, ``1h``, ``32MB``, ``64KiB``."""
+"""Reads and writes durations and sizes: ``500ms``, ``1h``, ``32MB``, ``64KiB``."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def _whole(text: str, units: dict[str, int], smallest: str, wanted: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in ``500ms``, ``1s``, ``5m``, ``1h`` or ``1d``. Raises ValueError, its text the second
+    """Seconds in ``500ms``, ``1s``, ``5m``, ``1h`` or ``1d``. Raises ValueError, whose text is the second
     half of a sentence that begins with the duration."""
     wanted = "a duration such as 500ms, 1s, 5m, 1h or 1d"
     return _whole(text, _DURATIONS, "milliseconds", wanted) / 1000
 
 
 def parse_size(text: str) -> int:
-    """Bytes in ``64KB``, ``32MB``, ``2GB`` (powers of 1000) or ``64KiB``, ``32MiB``, ``2GiB`` (of 1024);
-    upper and lower case are the same. Raises ValueError, its text the second half of a sentence that
-    begins with the size."""
+    """Bytes in ``64KB``, ``32MB``, ``2GB`` (powers of 1000) or ``64KiB``, ``32MiB``, ``2GiB`` (powers of
+    1024), in upper or lower case. Raises ValueError, whose text is the second half of a sentence that begins
+    with the size."""
     match = _QUANTITY.match(text)
     wanted = "a size such as 64KB, 32MB or 2GB, or KiB, MiB, GiB for powers of 1024"
     if match is not None:
@@ -55,7 +55,7 @@ def parse_size(text: str) -> int:
 
 
 def show_duration(seconds: float) -> str:
-    """The shortest way to write a duration; ``parse_duration`` gives it back to the millisecond."""
+    """The shortest text for a duration. ``parse_duration`` reads it back exactly, to the millisecond."""
     milliseconds = round(seconds * 1000)
     if milliseconds == 0:
         return "0s"
@@ -63,14 +63,14 @@ def show_duration(seconds: float) -> str:
 
 
 def show_size(size: int) -> str:
-    """The shortest way to write a size; ``parse_size`` gives it back to the byte."""
+    """The shortest text for a size. ``parse_size`` reads it back exactly, to the byte."""
     if size == 0:
         return "0B"
     return min((f"{size // f}{unit}" for unit, f in _SIZES.items() if size % f == 0), key=len)
 
 
 def rough_duration(seconds: float) -> str:
-    """A duration for people, to two digits or so: ``0.4 s``, ``52 s``, ``3 min``, ``2.5 h``, ``4 days``."""
+    """A rounded duration for people: ``0.4 s``, ``52 s``, ``3 min``, ``2.5 h``, ``4 days``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 100:
@@ -81,7 +81,7 @@ def rough_duration(seconds: float) -> str:
 
 
 def rough_size(size: int) -> str:
-    """A size for people, to three digits or so, in powers of 1000: ``812 B``, ``1.9 GB``."""
+    """A rounded size for people, in powers of 1000: ``812 B``, ``1.9 GB``."""
     amount = float(size)
     for unit in ("B", "KB", "MB", "GB"):
         if amount < 999.5:

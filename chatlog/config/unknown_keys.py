@@ -1,4 +1,4 @@
-"""Keys that are not known: what was meant, as far as that can be guessed."""
+"""Suggests the key that may have been meant by an unknown one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatlog.config.yaml_positions import Node, Scalar
 
 
 def unknown_key(section: Section, key: str, value: Node) -> str:
-    """What is said of a key that is not known."""
+    """The problem text for an unknown key."""
     if key == "<<":
         return "YAML merge keys are not supported; write out the keys that are meant"
     if deceived := remedies.deceiving(key):
@@ -27,7 +27,7 @@ def unknown_key(section: Section, key: str, value: Node) -> str:
 
 
 def _suggestion(section: Section, key: str) -> str:
-    """What was meant, if that can be guessed."""
+    """The key that may have been meant, or the known keys."""
     near = difflib.get_close_matches(key.lower().replace("-", "_"), section.keys, 1, 0.6)
     if near:
         return f"; did you mean {near[0]}?"

@@ -1,7 +1,7 @@
-"""What a single value of the configuration may be.
+"""The kinds of single values in the configuration.
 
-Every ``Kind`` reads the text of a value and raises ValueError otherwise; the error's text is the second
-half of a sentence that begins with the value.
+A ``Kind`` reads the text of a value. If the text is wrong, it raises ValueError; the error's text is the
+second half of a sentence that begins with the value.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value. ``show`` is the way back, for ``--check``. A value that is left empty has its
-    default, but with ``empty_is_off`` it is None. ``fills`` names the fields of the settings that the
-    value fills, if they are not called like the key: ``read`` then gives one value for each."""
+    """A kind of value. ``show`` is the inverse of ``read``, for ``--check``. An empty value means the
+    default, or None with ``empty_is_off``. ``fills`` names the fields of the settings if there are several or
+    their name is not that of the key; ``read`` then returns one value for each."""
 
     read: Callable[[str], Any]
     show: Callable[[Any], Any] = _same
@@ -55,7 +55,7 @@ class Kind:
 
 
 def number(least: int, most: int, why: str = "") -> Kind:
-    """A whole number within bounds; ``why`` says where they come from."""
+    """A whole number within bounds; ``why`` is the reason for the bounds."""
 
     def read(text: str) -> int:
         if re.match(r"-?[0-9]{1,15}\Z", text) is None:
@@ -112,7 +112,7 @@ def choice(*words: str) -> Kind:
 
 
 def _no_address(text: str, platform: str) -> None:
-    """Whoever copies the address of a channel is told its name."""
+    """Raise ValueError for the address of a channel; the text has the channel's name."""
     if is_address(text):
         try:
             found = parse_room(text)
@@ -123,8 +123,8 @@ def _no_address(text: str, platform: str) -> None:
 
 
 def _plain_name(text: str, platform: str) -> str:
-    """The name in ``#NAME`` and ``@NAME``, in lower case. Whoever writes ``twitch/NAME``, as commands take
-    it, is told the name."""
+    """The name in ``NAME``, ``#NAME`` or ``@NAME``, in lower case. Raises ValueError for ``twitch/NAME``, the
+    form of the commands; the text has the name."""
     _no_address(text, platform)
     folded = re.sub(r"\A[#@](?=[A-Za-z0-9_-]+\Z)", "", text).lower()
     prefix, _, name = folded.partition("/")
@@ -240,7 +240,7 @@ PARTS = (
     *("autobahn", "stderr", "stdout", "twisted"),
 )
 _PARTS = ", ".join(PARTS)
-#: What a line of the log may be, from the least on.
+#: The levels of the log, the lowest first.
 LEVELS = ("debug", "info", "warn", "error", "critical")
 
 LOGIN = Kind(_login)

@@ -1,7 +1,7 @@
-"""What is wrong at the place where a YAML parser gave up, in words for the person who wrote the file.
+"""Explains to the author of a file what is wrong where a YAML parser failed.
 
-Found by looking at the text, not at what the parser said: its words change with its releases, differ
-between the parser in C and the one in Python, and may quote the file, and a file may hold secrets.
+The explanation comes from the text and not from the parser's message: the message changes between releases,
+differs between the parsers in C and in Python, and may quote the file, which may contain secrets.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _KEY = re.compile(r"[^\s#][^#]*?:(\s|$)")
 _KEY_WITHOUT_SPACE = re.compile(r"\s*(- +)?[\w.-]+:[^\s/]")
-#: Begins something other than a text (YAML 1.1, 5.3), so that a text that begins with it needs quotes.
+#: Characters with a meaning at the start of a value (YAML 1.1, 5.3); a text that begins with one needs
+#: quotes.
 _SPECIAL = "@`%&*!|>"
 _CLOSING = {"]": "[", "}": "{"}
 
 
 def explain(text: str, row: int, column: int, max_depth: int) -> tuple[int, str]:
-    """The line, counted from 1, and in words what is wrong there. ``row`` and ``column``, counted from 0,
-    are where the parser gave up. The words never quote the file."""
+    """The line (from 1) and what is wrong there. ``row`` and ``column`` (from 0) are where the parser failed.
+    The text never quotes the file."""
     lines = LINE_BREAK.split(text)
     if row >= len(lines):
         # The parser in C calls the end of the text a line of its own.
@@ -33,7 +34,7 @@ def explain(text: str, row: int, column: int, max_depth: int) -> tuple[int, str]
 
 @dataclass(slots=True)
 class _Open:
-    """What is open at a place: brackets with their lines, a quote with its line."""
+    """The brackets and the quote that are open at a place, with their lines."""
 
     brackets: list[tuple[str, int]] = field(default_factory=list)
     deepest: int = 0
@@ -43,7 +44,7 @@ class _Open:
     plain: bool = False
 
     def read(self, number: int, line: str) -> None:
-        """Read on: a whole line, or its beginning."""
+        """Read a whole line, or its beginning."""
         self.plain = self.plain and bool(self.brackets)
         at = 0
         while at < len(line):
@@ -79,7 +80,8 @@ class _Open:
 
 
 class _Place:
-    """Where a parser gave up. Each method returns a line and words, or None where it has nothing to say."""
+    """The place where the parser failed. Each rule returns a line and a text, or None if it does not
+    apply."""
 
     def __init__(self, lines: list[str], row: int, column: int, max_depth: int) -> None:
         self._lines, self._row, self._max_depth = lines, row, max_depth
@@ -117,7 +119,7 @@ class _Place:
         return f": it begins with {_spaces(spaces)}, and those above it with {wanted}"
 
     def _depth(self) -> tuple[int, str] | None:
-        # A parser reads ahead in brackets, so it may come to its own limit before it tells of the first.
+        # A parser reads ahead in brackets, so it may reach its own limit before it reports the first bracket.
         if self._open.deepest <= self._max_depth:
             return None
         return self._row, f"more than {self._max_depth} levels of nesting"
@@ -146,7 +148,7 @@ class _Place:
     def _special(self) -> tuple[int, str] | None:
         if self._lines[self._row].startswith("%YAML"):
             return self._row, "only YAML 1.x is read"
-        # The value that is being read begins behind the last mark that can stand before one.
+        # The value begins after the last mark that can precede a value.
         value = re.split(r"(?:^|(?<=\s))[-?]\s+|:\s+", self._before)[-1].lstrip() + self._rest
         if value[:1] in tuple(_SPECIAL):
             return self._row, f"a value that begins with {value[0]} must be quoted"
@@ -183,7 +185,7 @@ class _Place:
         return None
 
     def _no_colon(self) -> tuple[int, str] | None:
-        """The line at fault is the one that is being read, or the one above where its end was found."""
+        """The wrong line is the present one, or the one above if the parser had reached its end."""
         number = self._row if self._before.strip() else self._above
         if number is None:
             return None

@@ -1,9 +1,8 @@
-"""YAML as a tree that knows its lines.
+"""Reads YAML into a tree that knows the line of every value.
 
-PyYAML's own loader forgets where a value stood, takes the last of two equal keys, turns ``no`` into
-False and ``0x10`` into 16, and follows aliases without bound. This tree is made from the parser's
-events instead: it keeps the text of every value as it was written, and its line. Nothing is ever
-constructed from a tag.
+PyYAML's own loader forgets the lines, takes the last of two equal keys, turns ``no`` into False and ``0x10``
+into 16, and follows aliases without bound. This tree is built from the parser's events instead. It keeps the
+text of every value as written, and its line. Tags construct nothing.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ import yaml
 
 from chatlog.config.yaml_mistakes import LINE_BREAK, explain
 
-#: A configuration of ten thousand rooms with their ids is half of it.
+#: A configuration of ten thousand rooms with ids has half of this.
 MAX_BYTES = 1_000_000
 #: Levels of nesting; a configuration has four.
 MAX_DEPTH = 20
 
 # The parser in C where PyYAML was built with it (twenty times faster), else the one in Python.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# What YAML allows in a file (YAML 1.1, 5.1); the parsers report the rest without a line.
+# Characters that YAML does not allow (YAML 1.1, 5.1); the parsers report them without a line.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)(.*))?\Z", re.DOTALL)
-#: How programs, archives and images begin.
+#: The first bytes of programs, archives and images.
 _BINARY = (
     b"\x7fELF",
     b"\x1f\x8b",
@@ -38,12 +37,12 @@ _BINARY = (
     b"%PDF-",
     b"SQLite format",
 )
-#: What YAML takes for "nothing" where it stands without quotes.
+#: Values without quotes that mean "nothing" in YAML.
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 
 
 class YamlError(Exception):
-    """Not YAML, or more than is read. ``line`` counts from 1; the text never quotes the file."""
+    """The text is not YAML, or is beyond a limit. ``line`` counts from 1; the text never quotes the file."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -52,14 +51,14 @@ class YamlError(Exception):
 
 @dataclass(slots=True)
 class Scalar:
-    """A single value: its text as written, and whether it stood without quotes."""
+    """A single value: its text as written, and whether it has no quotes (``plain``)."""
 
     line: int
     text: str
     plain: bool
 
     def is_null(self, text: str) -> bool:
-        """Whether ``text``, this value's with the environment put in, means that nothing is given."""
+        """Whether the value means "nothing"; ``text`` is its text with the variables replaced."""
         return not text or (self.plain and text in _NULLS)
 
 
@@ -73,7 +72,7 @@ class Sequence:
 
 @dataclass(slots=True)
 class Mapping:
-    """Keys with their values. ``twice`` holds the keys that came again; the first one counts."""
+    """Keys with their values. ``twice`` are repeated keys; the first value counts."""
 
     line: int
     entries: dict[str, tuple[int, Node]] = field(default_factory=dict)
@@ -82,7 +81,7 @@ class Mapping:
 
 @dataclass(slots=True)
 class Unusable:
-    """Something that is YAML but not read here; ``why`` is a sentence."""
+    """A part of YAML that is not supported here; ``why`` is a sentence."""
 
     line: int
     why: str
@@ -111,7 +110,7 @@ def decode(data: bytes) -> str:
 
 
 def _no_text(data: bytes) -> str:
-    """What the file is, if it is in another encoding or no text at all; ``""`` where that cannot be seen."""
+    """A sentence if the file has another encoding or is not text; ``""`` if that cannot be seen."""
     save = "save it as UTF-8"
     if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         return f"the file is UTF-16 or UTF-32 text (some editors call it Unicode); {save}"
@@ -125,7 +124,7 @@ def _no_text(data: bytes) -> str:
 
 
 def compose(text: str, loader: Any = None) -> Node | None:
-    """The tree of a document; None for one that holds nothing. Raises YamlError."""
+    """The tree of a document; None if the document is empty. Raises YamlError."""
     composer = _Composer()
     try:
         for event in yaml.parse(text, Loader=loader or _LOADER):
@@ -138,7 +137,8 @@ def compose(text: str, loader: Any = None) -> Node | None:
 
 
 class _Composer:
-    """Puts events together; what is open is a list of nodes and the key that waits in each."""
+    """Builds the tree from events. It keeps a list of the open nodes, each with the key that waits for its
+    value."""
 
     def __init__(self) -> None:
         self.root: Node | None = None
@@ -174,7 +174,7 @@ class _Composer:
     def _enter(self, event: yaml.NodeEvent, node: Sequence | Mapping) -> None:
         if len(self._open) >= MAX_DEPTH:
             raise YamlError(self.line, f"more than {MAX_DEPTH} levels of nesting")
-        # Behind a tag the contents are read all the same, but into a node that nobody sees.
+        # The content after a tag is read into a node that is not part of the tree.
         self._add(self._tagged(event) or node)
         self._open.append((node, _Key()))
 
@@ -217,10 +217,9 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
 
 
 def expand(text: str, environ: Environment[str, str]) -> str:
-    """``text`` with every ``${NAME}`` replaced by the variable's value, and every ``${NAME:-default}``
-    by the default where the variable is unset or empty; ``${NAME-default}`` only where it is unset, as in a
-    shell. What is put in is not looked at again. Raises
-    ValueError, its text a sentence, for a variable that is not set."""
+    """``text`` with its variables replaced, as in a shell: ``${NAME}``, ``${NAME:-default}`` with a default
+    for an unset or empty variable, ``${NAME-default}`` with one for an unset variable. Inserted text is not
+    expanded again. Raises ValueError, whose text is a sentence, for a variable that is not set."""
 
     def value(match: re.Match[str]) -> str:
         reference = _REFERENCE.match(match[1])

@@ -1,1 +1,1 @@
-"""What an archive costs in a month."""
+"""Computes what an archive costs in a month."""

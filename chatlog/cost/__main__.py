@@ -1,9 +1,9 @@
-"""What an archive costs in a month.
+"""Prints what an archive costs in a month.
 
     python -m chatlog.cost --rooms 100 --messages 20000 --compression none
 
-Prints, as tables in Markdown, what object stores ask for the requests and for the storage. Prices are in
-``prices``, bytes a record in ``sizes``, and the arithmetic in ``bill``.
+The output is Markdown tables with the prices of requests and storage at several object stores. ``prices`` has
+the prices, ``sizes`` the bytes of a record, and ``bill`` the arithmetic.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _dollars(amount: float) -> str:
 
 
 def about(load: Load) -> str:
-    """The load in a sentence."""
+    """The load as one sentence."""
     every = f"a file every {show_duration(load.rotate_interval)} or {show_size(load.rotate_size)}"
     hours = "" if load.hours == 24 else f" in {load.hours:g} hours"
     return (
@@ -47,7 +47,7 @@ def about(load: Load) -> str:
 
 
 def one(load: Load, months: int) -> Iterator[str]:
-    """Every part of the cost of one archive."""
+    """The table of one archive: each part of the cost."""
     month = month_of(load)
     average = rough_size(round(month.stored / month.requests)) if month.requests else "0 B"
     yield f"{load.rooms} rooms; {about(load)}."
@@ -76,7 +76,7 @@ def one(load: Load, months: int) -> Iterator[str]:
 
 
 def many(loads: Sequence[Load], months: int) -> Iterator[str]:
-    """A line for each number of rooms: month 1 and the last one."""
+    """The table with a line for each number of rooms: the costs of month 1 and of the last month."""
     yield f"{about(loads[0])}; US dollars in month 1 and month {months}."
     yield ""
     yield _row("rooms", "objects a month", "a month adds", *(prices.name for prices in STORES), "fly.io")
@@ -92,7 +92,7 @@ def many(loads: Sequence[Load], months: int) -> Iterator[str]:
 
 
 def classes(load: Load) -> Iterator[str]:
-    """What one month's objects cost in the cheaper classes of the stores."""
+    """The table of the cheaper storage classes, for the objects of one month."""
     month = month_of(load)
     size = rough_size(round(month.stored / month.requests))
     yield f"{load.rooms} rooms; {about(load)}."
@@ -102,7 +102,7 @@ def classes(load: Load) -> Iterator[str]:
     yield _row("---", "---", *("---:" for _ in range(5)))
     for prices in STORES:
         kept = month.stored / prices.gb * prices.storage
-        yield _row(prices.name, "as it comes", "-", _dollars(kept), "-", "-", "-")
+        yield _row(prices.name, "standard", "-", _dollars(kept), "-", "-", "-")
         for storage in CLASSES:
             if storage.store == prices.name:
                 moving, keeping = class_cost(storage, prices, month)
@@ -113,8 +113,8 @@ def classes(load: Load) -> Iterator[str]:
 
 
 def sources() -> Iterator[str]:
-    """Where the prices are from."""
-    yield "Prices as published; what is free every month is taken off:"
+    """The sources of the prices."""
+    yield "Prices as published, without what is free every month:"
     yield ""
     for place in (*STORES, FLY):
         yield f"- {place.name}: {place.source} (read {place.read})"
@@ -125,7 +125,7 @@ def _number(text: str, least: float, most: float) -> float:
         value = float(text)
     except ValueError:
         value = least - 1
-    # A comparison with "nan" is never true.
+    # Comparisons with "nan" are always false.
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f'"{text[:40]}" is not a number from {least:g} to {most:g}')
     return value
@@ -179,7 +179,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def report(arguments: Sequence[str]) -> str:
-    """What the command prints. Raises SystemExit for a wrong option."""
+    """The output of the command. Raises SystemExit for a wrong option."""
     options = _arguments(arguments)
     loads = [
         Load(

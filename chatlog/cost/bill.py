@@ -1,7 +1,7 @@
-"""What an archive makes in a month, and what that costs: the arithmetic of ``python -m chatlog.cost``.
+"""The arithmetic of ``python -m chatlog.cost``: what an archive gains in a month, and what that costs.
 
-Every object is one PUT and one HEAD, which verifies it; an hourly manifest is one more object. A month has
-30 days.
+Every object costs one PUT and one HEAD, which verifies it. Every hour has one manifest, which is one more
+object. A month has 30 days.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from chatlog.cost.sizes import record_bytes
 
 DAYS = 30
 MANIFESTS_A_DAY = 24
-#: Bytes of the rows of a manifest, one for every object and one for every room, before compression. They are
-#: counted like that, which is more than a compressed manifest takes.
+#: Bytes of a manifest's row of an object and of a room, uncompressed. A compressed manifest costs less than
+#: is counted here.
 OBJECT_ROW, ROOM_ROW = 270, 104
 #: GB of the volume in fly.toml.
 VOLUME = 3
@@ -27,9 +27,9 @@ _RECORDER = RecorderSettings()
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is recorded, and how. ``messages`` are those of a room in a day, spread over ``hours`` of it;
-    ``size`` bytes a record before compression, None for what was measured. ``rotate_interval`` is in
-    seconds, ``rotate_size`` in bytes."""
+    """What is recorded. ``messages`` is the number of messages in a room in a day, spread over ``hours`` of
+    the day. ``size`` is the bytes of a record before compression; with None, the measured size is used.
+    ``rotate_interval`` is in seconds, ``rotate_size`` in bytes."""
 
     rooms: int = 100
     messages: float = 10_000.0
@@ -44,8 +44,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What a month adds to the archive: objects with chat, manifests, and the bytes of both as they are
-    stored. ``raw`` are the bytes of a record before, ``packed`` after compression."""
+    """What a month adds to the archive: objects with chat, manifests, and the stored bytes of both. ``raw``
+    is the bytes of a record before compression, ``packed`` after it."""
 
     objects: float
     manifests: float
@@ -55,16 +55,16 @@ class Month:
 
     @property
     def requests(self) -> float:
-        """PUTs, and as many HEADs."""
+        """The number of PUTs, which is also the number of HEADs."""
         return self.objects + self.manifests
 
 
 def month_of(load: Load) -> Month:
-    """What ``load`` makes in 30 days."""
+    """What ``load`` adds to the archive in 30 days."""
     raw = record_bytes(load.platform, load.detail, "none", 1)
     size = raw if load.size is None else load.size
     intervals = ceil(load.hours * 3600 / load.rotate_interval)
-    # No file is empty; in a quiet room most intervals have none.
+    # A file exists only for an interval with messages; in a quiet room most intervals have no file.
     written = min(float(intervals), load.messages)
     if not written:
         files = records = packed = 0.0
@@ -80,7 +80,7 @@ def month_of(load: Load) -> Month:
 
 
 def _billed(amount: float, free: float, unit: float) -> float:
-    """What is left of an amount to be paid, in whole units."""
+    """The part of an amount that has to be paid, in whole units."""
     paid = max(0.0, amount - free)
     return ceil(paid / unit) * unit if unit else paid
 
@@ -93,8 +93,8 @@ def requests_cost(prices: Prices, month: Month) -> tuple[float, float]:
 
 
 def storage_cost(prices: Prices, month: Month, number: int) -> float:
-    """Dollars for what is stored in the ``number``-th month, counted from 1: everything of the months
-    before and, since it grows evenly, half of its own."""
+    """Dollars for the storage in the ``number``-th month, counted from 1: for everything from the months
+    before, and for half of what this month adds."""
     stored = month.stored * (number - 0.5) / prices.gb
     return _billed(stored, prices.free_gb, prices.storage_unit) * prices.storage
 
@@ -110,7 +110,8 @@ def host_cost(month: Month) -> float:
 
 
 def class_cost(storage: StorageClass, prices: Prices, month: Month) -> tuple[float, float]:
-    """Dollars for moving the objects of one month into a class, and for keeping them there a month."""
+    """Dollars for moving the objects of one month into a storage class, and for storing them there a
+    month."""
     size = month.stored / month.requests
     kept = max(size, storage.minimum) * month.requests
     return month.requests / 1000 * storage.moving, kept / prices.gb * storage.storage

@@ -1,7 +1,7 @@
-"""What object stores and fly.io ask for, in US dollars, and where that is published.
+"""Prices of object stores and fly.io in US dollars, with their sources.
 
-Prices change: ``read`` says when each was read, ``source`` where to look. Discounts, taxes and prices
-that begin beyond 50 TB are left out.
+Prices change: ``read`` is the month in which a price was read, ``source`` the page. Discounts, taxes and
+prices beyond 50 TB are left out.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A store. ``put`` and ``head`` are for 1000 requests, ``storage`` for a GB in a month; ``gb`` is how
-    many bytes the store calls a GB. What is free is free every month. Beyond that, requests are counted in
-    whole ``request_unit`` and storage in whole ``storage_unit`` GB, 0 meaning exactly."""
+    """The prices of a store. ``put`` and ``head`` are for 1000 requests, ``storage`` is for a GB in a month,
+    and a GB has ``gb`` bytes. The free amounts are per month. Beyond them, requests are billed in units of
+    ``request_unit`` and storage in units of ``storage_unit`` GB; 0 means exactly."""
 
     name: str
     source: str
@@ -31,9 +31,9 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class StorageClass:
-    """A cheaper class of a store, from which objects can be read at once. ``storage`` and ``reading`` are
-    for a GB, ``moving`` for 1000 objects that a lifecycle rule moves there. Objects below ``minimum``
-    bytes cost as much as that, and those deleted before ``days`` as if they had stayed."""
+    """A cheaper storage class whose objects can be read at once. ``storage`` and ``reading`` are for a GB,
+    ``moving`` is for 1000 objects that a lifecycle rule moves there. An object is billed for at least
+    ``minimum`` bytes and at least ``days`` days."""
 
     store: str
     name: str
@@ -46,7 +46,7 @@ class StorageClass:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where Chatlog runs: a machine in a month, a GB of its volume in a month, a GB that it sends."""
+    """A host's prices: a machine a month, a GB of its volume a month, a GB of sent data."""
 
     name: str
     source: str
@@ -95,8 +95,8 @@ STORES = (
     ),
 )
 
-#: S3's Glacier Flexible Retrieval and Deep Archive, and Tigris's Archive, are left out: what is there has to
-#: be asked for hours before it can be read. B2 has no classes.
+#: Left out are S3's Glacier Flexible Retrieval and Deep Archive, and Tigris's Archive: their objects can be
+#: read only hours after a request. B2 has no classes.
 CLASSES = (
     StorageClass("S3", "Standard-IA", 0.0125, 0.01, 0.01, 128 * 1024, 30),
     StorageClass("S3", "Glacier Instant Retrieval", 0.004, 0.02, 0.03, 128 * 1024, 90),

@@ -1,7 +1,7 @@
-"""How many bytes a record takes, as ``python -m bench.sizes`` measured it.
+"""The bytes of a record, as measured by ``python -m bench.sizes``.
 
-The chat measured was the simulator's: made-up people and texts, in the form and with all the tags of the
-real platforms. Real rooms differ; a busy one repeats itself more and becomes smaller.
+The measured chat is the simulator's: invented people and texts, with all tags of the real platforms. Real
+rooms differ; a busy room repeats itself more and compresses better.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from math import log10
 
-#: Records in a file; the figures below are for files of these lengths.
+#: The measured lengths of files, in records.
 LENGTHS = (1, 10, 100, 1000, 10_000)
 
 #: Bytes a record, by platform, detail and compression.
@@ -30,8 +30,8 @@ MEASURED: dict[tuple[str, str, str], tuple[float, ...]] = {
 
 
 def record_bytes(platform: str, detail: str, compression: str, records: float) -> float:
-    """Bytes a record in files of ``records`` records: between two lengths that were measured on a line
-    over the logarithm of the length, beyond the shortest and the longest as there."""
+    """The bytes of a record in files of ``records`` records. Between two measured lengths it is interpolated
+    over the logarithm of the length; beyond the shortest and the longest it is that length's figure."""
     figures = MEASURED[platform, detail, compression]
     after = bisect_left(LENGTHS, records)
     if after == 0:
