@@ -19,6 +19,7 @@ from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network.proxies import proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.sources import check_authorities
+from chatlog.spool.holder import running_in
 from chatlog.state.state_file import newer_state
 from chatlog.store.archive import open_store
 from chatlog.store.store import StoreError
@@ -76,26 +77,37 @@ def _doubts(settings: Settings) -> Iterator[str]:
             f"s3.bucket: {settings.s3.bucket} is a name that no store gives to a new bucket (3 to 63 of a-z, "
             "0-9, - and .); look whether it is spelt like that"
         )
-    if settings.http.listen is not None:
-        yield from _listening(settings.http.listen)
+    # It may be checked while it runs.
+    running = running_in(settings.recorder.directory) is not None
+    for key, listen, meanwhile in (
+        ("http.listen", settings.http.listen, "there is no page"),
+        ("archive.listen", settings.archive.listen, "the archive is not served"),
+    ):
+        if listen is not None:
+            why = _listening(listen, running)
+            if why:
+                yield f"{key}: {listen}: {why}. Until then everything is recorded, but {meanwhile}"
 
 
-def _listening(listen: str) -> Iterator[str]:
+def _listening(listen: str, running: bool) -> str:
+    """Why an address cannot be listened on, ``""`` if it can. ``running``: the recorder itself may do so."""
     host, _, port = listen.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         # A name; whose it is shows when it is listened on.
-        return
+        return ""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_STREAM) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind((str(address), int(port)))
     except OSError as error:
-        why = {
-            errno.EADDRINUSE: "a program listens there; if it is not this recorder, choose another port",
+        if running and error.errno == errno.EADDRINUSE:
+            return ""
+        return {
+            errno.EADDRINUSE: "another program listens there; choose another port",
             errno.EADDRNOTAVAIL: "this machine does not have the address; 0.0.0.0 stands for all that it has",
             errno.EACCES: "ports below 1024 are for the administrator; choose a higher one",
         }.get(error.errno or 0, error.strerror or "it cannot be listened on")
-        yield f"http.listen: {listen}: {why}. Until then everything is recorded, but there is no page"
+    return ""

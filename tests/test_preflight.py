@@ -6,6 +6,8 @@ import contextlib
 import io
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -56,13 +58,48 @@ class PreflightTests(SynchronousTestCase):
             port = taken.getsockname()[1]
             for more, words in (
                 ("http: {listen: '192.0.2.1:8080'}", "this machine does not have the address"),
-                (f"http: {{listen: '127.0.0.1:{port}'}}", "a program listens there"),
+                (f"http: {{listen: '127.0.0.1:{port}'}}", "another program listens there"),
                 ("s3: {bucket: My_Bucket, endpoint: 'https://s3.example'}", "no store gives to a new bucket"),
             ):
                 found = self.examined(f"twitch: {{channels: [ann]}}\narchive: {{}}\n{more}")
                 self.assertEqual(found.problems, [])
                 self.assertIn(f"# Mind: {more.partition(':')[0]}.", found.told)
                 self.assertIn(words, found.told)
+
+    def test_beside_the_running_recorder(self) -> None:
+        """A recorder that runs already in the configured directory has its ports, and that is no mistake;
+        what is left of one that has ended explains nothing."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            lock = self.home / "data" / "lock"
+            lock.parent.mkdir()
+            waiting = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+            ends = []
+            for name in ("chatlog", "another"):
+                process = subprocess.Popen([*waiting, name], stdin=subprocess.PIPE)
+                self.addCleanup(process.wait)
+                assert process.stdin is not None
+                self.addCleanup(process.stdin.close)
+                ends.append((process, process.stdin))
+            for key, words in (("http", "there is no page"), ("archive", "the archive is not served")):
+                text = f"twitch: {{channels: [ann]}}\n{key}: {{listen: '127.0.0.1:{port}'}}"
+                warned = f"choose another port. Until then everything is recorded, but {words}"
+                for content, expected in (
+                    (f"{ends[0][0].pid}\n", False),
+                    (f"{ends[1][0].pid}\n", True),
+                    ("", True),
+                    ("-1\n", True),
+                    ("9" * 30, True),
+                    ("junk\n", True),
+                ):
+                    lock.write_text(content)
+                    self.assertEqual(warned in self.examined(text).told, expected, (key, content))
+            lock.write_text(f"{ends[0][0].pid}\n")
+            ends[0][1].close()
+            ends[0][0].wait()
+            self.assertIn(warned, self.examined(text).told)
 
     def test_both_say_the_same(self) -> None:
         """The two commands print the same and end with the same status."""

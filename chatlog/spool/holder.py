@@ -1,0 +1,37 @@
+"""Which process has a spool, for those who only look: nothing is locked, made or changed."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+#: Digits of a process's number that are read.
+_LONGEST = 32
+
+
+def running_in(directory: str) -> int | None:
+    """The number of the recorder that runs in this spool directory; None if none is known to."""
+    try:
+        fd = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            found = os.read(fd, _LONGEST).strip()
+        finally:
+            os.close(fd)
+    except OSError:
+        return None
+    pid = int(found) if found.isdigit() else 0
+    return pid if pid > 0 and _is_recorder(pid) else None
+
+
+def _is_recorder(pid: int) -> bool:
+    """Whether there is such a process, and it is no other program that has the number now."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        # It is somebody else's.
+        pass
+    except (OSError, OverflowError):
+        return False
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        return b"chatlog" in file.read(4096)
+    return True
