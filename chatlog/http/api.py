@@ -1,4 +1,4 @@
-"""``/api/v1/``: the facts as JSON, and what may be changed from outside."""
+"""``/api/v1/``: the state as JSON, and the requests that change something."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from chatlog.status.natural import natural
 from chatlog.status.room_problems import KINDS, UNWRITTEN
 from chatlog.status.status import Status
 
-#: Rooms in one answer, unless asked for fewer.
+#: The most rooms in one answer.
 PAGE = 1000
-#: Seconds for which a list of rooms is handed out again, and how many times as long as it took to make:
-#: however many rooms there are and people who look at them, it takes a hundredth of the processor.
+#: A list of rooms is reused for this many seconds, and for at least this many times the time that it took to
+#: make. So it never takes more than a hundredth of the processor.
 _FRESH = 5.0
 _PATIENCE = 100
-#: Answers about one list that are kept, for those who ask for the same.
+#: The most answers that are kept for one list.
 _KEPT = 8
 
 Facts = dict[str, Any]
 
 _WORST_FIRST = (UNWRITTEN, *KINDS, "")
-#: By what a list of rooms may be sorted.
+#: The orders of a list of rooms.
 SORTS: Mapping[str, Callable[[Facts], Any]] = {
     "name": lambda room: (natural(room["name"]), room["platform"]),
     "state": lambda room: (_WORST_FIRST.index(room["problem"]), natural(room["name"])),
@@ -47,7 +47,7 @@ class Rooms(Protocol):
 
 
 class Api:
-    """What the paths answer. ``rotate()`` finishes all files at once; ``seconds`` is the clock."""
+    """The answers of the API. ``rotate()`` finishes all files at once; ``seconds`` is the clock."""
 
     def __init__(
         self, status: Status, rooms: Rooms, rotate: Callable[[], object], seconds: Callable[[], float]
@@ -64,7 +64,7 @@ class Api:
     def status(self) -> Answer:
         """GET status."""
         facts = self._status.snapshot()
-        # The same for everybody who asks within a second, compressed once.
+        # The same answer for all requests within a second, compressed once.
         if self._answered is None or self._answered[0] != (facts["now"], facts["alarms"]):
             whole = {**facts, "archive": self._status.settings.archive.listen}
             self._answered = (facts["now"], facts["alarms"]), tagged(json_answer(200, whole))
@@ -122,7 +122,7 @@ class Api:
         return self._listed
 
     def _changed(self) -> None:
-        """Whoever changes something sees it at once."""
+        """The next answers show the change."""
         self._fresh_until = float("-inf")
         self._answered = None
         self._status.changed()
@@ -175,8 +175,8 @@ class Api:
         return json_answer(200, {"platform": platform, "name": name, "removed": True})
 
     def acknowledge(self, platform: str, name: str, known: bool) -> Answer:
-        """POST and DELETE rooms/{platform}/{name}/acknowledge: somebody knows that the room is not recorded,
-        or wants to be told of it again."""
+        """POST and DELETE rooms/{platform}/{name}/acknowledge: the user knows that the room is not recorded,
+        or wants it reported again."""
         facts = self._status.room(platform, name)
         if facts is None:
             return error(404, "no_such_room", "this room is not on the list")
@@ -203,6 +203,6 @@ class Api:
 
 
 def _id(given: Facts, name: str) -> Any:
-    """An id as it was given; JSON makes no difference between 4 and 4.0."""
+    """An id of the body. 4.0 counts as 4, because JSON does not distinguish them."""
     value = given.get(name)
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,4 +1,4 @@
-"""The files of the pages: documents, styles and scripts, and the page that says what is not there."""
+"""The files of the pages (documents, styles, scripts), and the page for what does not exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ASSETS = "/assets/"
 
 
 class Documents:
-    """The files in ``assets`` of some packages, by their names."""
+    """The files in the ``assets`` directories of some packages, by name."""
 
     def __init__(self, *packages: str) -> None:
         self._files = {name: answer for package in packages for name, answer in _assets(package)}
@@ -33,12 +33,11 @@ class Documents:
         return self._files[name]
 
     def asset(self, path: str) -> Answer | None:
-        """What is at a path below ``/assets/``."""
+        """The file at a path below ``/assets/``; None if there is none."""
         return self._files.get(path.removeprefix(_ASSETS)) if path.startswith(_ASSETS) else None
 
     def missing(self, text: str, shown: str = "", ways: str = "") -> Answer:
-        """404, for people. ``shown``, what is missing, stands in front of the text; ``ways`` are links, as
-        HTML."""
+        """A 404 page. ``shown``, the missing thing, precedes the text; ``ways`` are links, as HTML."""
         head, middle, foot = self._missing
         what = f"<bdi>{escape(shown)}</bdi> {escape(text)}" if shown else escape(text)
         body = f'{head}{what}{middle}{ways}<a href="/">All rooms</a>{foot}'

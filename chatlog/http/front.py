@@ -1,4 +1,4 @@
-"""What every server of ours does with a request before it looks at what is asked for."""
+"""The part of request handling that our servers share: host names, errors, unknown paths."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from chatlog.http.requests import send
 
 
 class Front(Resource):
-    """All paths of a server. ``whose`` log has more when something goes wrong, ``documents`` are its pages,
-    and ``open_paths`` are answered under every name."""
+    """Handles all paths of a server. After an internal error, the answer refers to the log of ``whose``.
+    ``documents`` are the server's pages; ``open_paths`` are answered under any host name."""
 
     isLeaf = True
     _log = Logger()
@@ -35,11 +35,11 @@ class Front(Resource):
         raise NotImplementedError
 
     def answer(self, request: Any, path: str, method: str) -> Answer | None:
-        """The answer to a request that may be asked; None where it is sent by other means."""
+        """The answer to a request from an allowed host; None if it is sent by other means."""
         raise NotImplementedError
 
     def render(self, request: Any) -> int:
-        """Answer one request; whatever goes wrong stays inside."""
+        """Answer one request. An exception is logged and answered with status 500."""
         try:
             answer = self._answer(request)
         except Exception:
@@ -61,7 +61,7 @@ class Front(Resource):
         return self.answer(request, path, request.method.decode("ascii", "replace"))
 
     def nothing(self, request: Any) -> Answer:
-        """There is nothing at this path: a page for people, JSON for programs."""
+        """The answer for an unknown path: a page for browsers, JSON for programs."""
         if "text/html" in (request.getHeader("accept") or ""):
             return self._documents.missing("There is nothing here")
         return error(404, "not_found", "there is nothing here")

@@ -1,4 +1,4 @@
-"""Who may ask for what: names of the host, other people's pages, the token."""
+"""Access checks: host names, requests from other sites' pages, the token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from chatlog.config.settings import HttpSettings
 
-#: Sent with every answer. Nothing from elsewhere is loaded, run or framed, whatever a text may hold.
+#: Headers of every answer. A page loads, runs and frames nothing from elsewhere, whatever a text contains.
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -30,14 +30,14 @@ def listen_host(listen: str) -> str:
 
 
 def is_loopback(listen: str) -> bool:
-    """Whether only this machine can connect to the address."""
+    """Whether only this machine can reach the address."""
     host = listen_host(listen)
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def is_our_name(host: str, settings: HttpSettings) -> bool:
-    """Whether a Host header names us. A page of somebody else's can make a browser connect to any
-    address under a name of its own, but not under an address, and not under ours."""
+    """Whether a Host header names this server. Another site can make a browser connect to any address under
+    the site's own name (DNS rebinding), but not under an IP address or one of our names."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -57,7 +57,7 @@ def _is_address(name: str) -> bool:
 
 
 def is_cross_site(host: str, origin: str | None, fetch_site: str | None) -> bool:
-    """Whether a browser says that the request comes from another site's page."""
+    """Whether the browser's headers say that another site's page sent the request."""
     if fetch_site is not None and fetch_site not in ("same-origin", "none"):
         return True
     if origin is None:

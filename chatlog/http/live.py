@@ -1,7 +1,7 @@
-"""A room's chat as it is recorded, sent to browsers as server-sent events.
+"""Sends the chat of a room to browsers while it is recorded, as server-sent events.
 
-A room is watched only while somebody looks at it, and hands its lines over once a flush. A browser
-that does not keep up is sent less, and is told so; the recorder never waits for one.
+A room hands over its lines once a flush, and only while a browser shows it. A browser that is too slow gets
+fewer records, and the number of those left out. The recorder never waits for a browser.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from chatlog.http.answers import Answer, error
 from chatlog.http.guard import HEADERS
 from chatlog.recorder.room import RoomBuffer
 
-#: Viewers at the same time, bytes that wait for one, and seconds for which one may take nothing.
+#: The most viewers, and the most bytes that wait for one.
 VIEWERS = 32
 BACKLOG = 256 * 1024
-#: Bytes of one write that are shown. After a disk that was full for a while a write holds megabytes, and
-#: every viewer would hold them again.
+#: The most bytes of one write that are shown. After a full disk, one write has megabytes, and every viewer
+#: would hold a copy of them.
 AT_ONCE = 512 * 1024
+#: A viewer that reads nothing for so many seconds is dropped.
 STALLED = 30.0
-#: Seconds between two signs of life, so that a proxy does not give up on a quiet room.
+#: Seconds between two signs of life, so that a proxy does not close the connection of a quiet room.
 ALIVE_EVERY = 15.0
-#: Bytes and lines of what was said before, sent at the beginning.
+#: The most bytes and lines of earlier chat that are sent at the beginning.
 _TAIL_BYTES = 64 * 1024
 _TAIL_LINES = 50
 
 
 @implementer(IPushProducer)
 class Viewer:
-    """One browser that looks at one room."""
+    """One browser that shows one room."""
 
     def __init__(self, request: Any, clock: IReactorTime) -> None:
         self._request = request
@@ -49,16 +50,16 @@ class Viewer:
         request.registerProducer(self, True)
 
     def show(self, lines: list[bytes], events: bytes, left_out: int = 0) -> None:
-        """Records that were just written, each with its newline, and the same as events; ``left_out``
-        more that are not shown came behind them."""
+        """Show new records, given as lines with newlines and as events. ``left_out`` further records after
+        them are not shown."""
         if self._paused_at is None:
             self._request.write(events)
             self._skipped += left_out
-            self._tell_skipped()
+            self._report_skipped()
             return
         for line in lines:
             event = _events([line])
-            # Once something was left out, so is what comes after it, until the browser is told.
+            # After a skipped record, all records are skipped until the browser has got their number.
             if self._skipped or self._size + len(event) > BACKLOG:
                 self._skipped += 1
             else:
@@ -66,14 +67,14 @@ class Viewer:
                 self._size += len(event)
         self._skipped += left_out
 
-    def _tell_skipped(self) -> None:
-        """Say how many were left out, as soon as the browser takes something."""
+    def _report_skipped(self) -> None:
+        """Send the number of skipped records as soon as the browser reads again."""
         if self._skipped and self._paused_at is None:
             skipped, self._skipped = self._skipped, 0
             self._request.write(b"event: skipped\ndata: %d\n\n" % skipped)
 
     def sign_of_life(self) -> bool:
-        """Called now and then; False when the browser has stalled for too long."""
+        """Send a sign of life. Returns False if the browser has read nothing for too long."""
         if self._paused_at is None:
             self._request.write(b": alive\n\n")
             return True
@@ -94,7 +95,7 @@ class Viewer:
             event = self._waiting.popleft()
             self._size -= len(event)
             self._request.write(event)
-        self._tell_skipped()
+        self._report_skipped()
 
     def stopProducing(self) -> None:
         self._waiting.clear()
@@ -102,12 +103,12 @@ class Viewer:
 
 
 def _events(lines: list[bytes]) -> bytes:
-    """The lines, each with its newline, as server-sent events."""
+    """Lines with newlines as server-sent events."""
     return b"data: " + b"\ndata: ".join(lines) + b"\n" if lines else b""
 
 
 def _fitting(lines: list[bytes]) -> int:
-    """How many of the lines are shown of one write."""
+    """How many of the lines of one write are shown."""
     left = AT_ONCE
     if sum(map(len, lines)) <= left:
         return len(lines)
@@ -128,14 +129,14 @@ class Live:
         self._directory = directory
         self._clock = clock
         self._viewers: dict[Viewer, RoomBuffer] = {}
-        self._signs = LoopingCall(self._look)
+        self._signs = LoopingCall(self._send_signs)
         self._signs.clock = clock
 
     def __len__(self) -> int:
         return len(self._viewers)
 
     def watch(self, request: Any, room: RoomBuffer) -> Answer | None:
-        """Show the room to whoever sent the request; the answer when that cannot be done."""
+        """Show the room to the browser that sent the request. Returns an answer if that is impossible."""
         if len(self._viewers) >= VIEWERS:
             return error(503, "too_many_viewers", f"{VIEWERS} browsers are looking already", Retry_After="30")
         for name, value in HEADERS.items():
@@ -150,23 +151,23 @@ class Live:
         before = self._tail(room)
         viewer.show(before, _events(before))
         self._viewers[viewer] = room
-        room.watch = self._teller(room)
+        room.watch = self._shower(room)
         request.notifyFinish().addBoth(lambda _: self._gone(viewer))
         if not self._signs.running:
             self._signs.start(ALIVE_EVERY, now=False)
         return None
 
-    def _teller(self, room: RoomBuffer) -> Callable[[list[bytes]], None]:
+    def _shower(self, room: RoomBuffer) -> Callable[[list[bytes]], None]:
         viewers = [viewer for viewer, watched in self._viewers.items() if watched is room]
 
-        def tell(lines: list[bytes]) -> None:
+        def show(lines: list[bytes]) -> None:
             shown = lines[: _fitting(lines)]
             events = _events(shown)
             for viewer in viewers:
                 try:
                     viewer.show(shown, events, len(lines) - len(shown))
                 except Exception:
-                    # Nothing that a browser does may reach the recorder, which calls this.
+                    # The recorder calls this; an error of a browser must not reach it.
                     self._log.failure(
                         "a viewer of {platform}/{channel} is dropped",
                         platform=room.platform,
@@ -174,16 +175,16 @@ class Live:
                     )
                     viewer.end()
 
-        return tell
+        return show
 
     def _gone(self, viewer: Viewer) -> None:
         room = self._viewers.pop(viewer, None)
         if room is not None:
-            room.watch = self._teller(room) if room in self._viewers.values() else None
+            room.watch = self._shower(room) if room in self._viewers.values() else None
         if not self._viewers and self._signs.running:
             self._signs.stop()
 
-    def _look(self) -> None:
+    def _send_signs(self) -> None:
         for viewer in list(self._viewers):
             if not viewer.sign_of_life():
                 viewer.end()
@@ -205,5 +206,5 @@ class Live:
         finally:
             self._files.close(fd)
         lines = data.splitlines(keepends=True)
-        # The first may be cut off.
+        # The first line may be incomplete.
         return [line for line in lines[1 if start else 0 :] if line.endswith(b"\n")][-_TAIL_LINES:]

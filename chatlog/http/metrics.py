@@ -1,7 +1,7 @@
-"""The facts as Prometheus metrics. Every name begins with ``chatlog_``; docs/operate.md lists them all.
+"""The state as Prometheus metrics. Every name begins with ``chatlog_``; docs/operate.md lists them all.
 
-Labels are platforms, states, reasons and codes, of which there are few; single rooms appear only with
-``http.room_metrics``.
+Labels are platforms, states, reasons and codes, of which there are few. There are metrics of single rooms
+only with ``http.room_metrics``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from chatlog.status.condition import CODES, SEVERITIES
 from chatlog.status.roster import STATES, Facts
 from chatlog.status.status import Status
 
-#: What to answer with.
+#: The content type of the answer.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-#: Help of the totals, by their names in ``Counters``.
+#: The help texts of the totals, by their names in ``Counters``.
 _TOTALS = {
     "received": "Lines and frames that arrived.",
     "appended": "Records handed to the recorder.",
@@ -44,8 +44,7 @@ _TOTALS = {
     "disconnects": "Connections that were lost.",
     "unknown": "Commands and events that no rule knows; they are recorded all the same.",
 }
-#: The label of the totals that have one, and the values that are there from the start, so that the
-#: first increase can be seen.
+#: The labels of totals. The values listed here exist from the start, so that the first increase can be seen.
 _KINDS = {
     "dropped": ("reason", ("overflow", "unwritten")),
     "upload_retries": (
@@ -83,12 +82,12 @@ _GAUGES = {
     ),
     "clock": (("offset", "clock_offset_seconds", "By how much our clock is ahead of the platforms'."),),
 }
-#: States of the store; a value that is none of them gets a series of its own.
+#: The known states of the store. Another state gets a series of its own.
 STORE_STATES = ("ok", "retrying", "refused", "clock wrong")
 
 
 class Metrics(Collector):
-    """Collects the facts of ``status`` whenever it is asked to."""
+    """Collects the state from ``status`` at each request."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
@@ -100,11 +99,11 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def describe(self) -> list[Metric]:
-        """Nothing: to describe is to collect, and that is done when it is asked for."""
+        """Nothing: without descriptions, registering does not collect."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics as they are now."""
+        """All metrics with their present values."""
         facts = self._status.snapshot()
         build = GaugeMetricFamily("chatlog_build_info", "Always 1.", labels=["version", "name"])
         build.add_metric([facts["version"], facts["instance"]], 1)

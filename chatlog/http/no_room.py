@@ -1,4 +1,4 @@
-"""The page about a room that is not recorded: it says so, and names rooms that may have been meant."""
+"""The page for a room that is not recorded, with links to rooms with similar names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chatlog.near_names import near
 from chatlog.printable import printable
 from chatlog.rooms.room_list import Key
 
-#: Looking through all names is worth so many times the time that it took; until then none are named, so
-#: that nobody who asks all the time costs more than a hundredth of the processor.
+#: After a search for similar names there is none for this many times the time that it took. So repeated
+#: requests cost at most a hundredth of the processor.
 _PATIENCE = 100
 _LONGEST = 64
 
 
 class NoRoom:
-    """``recorded()`` gives the rooms that there are; ``seconds`` is the clock."""
+    """``recorded()`` returns all rooms; ``seconds`` is the clock."""
 
     def __init__(
         self, documents: Documents, recorded: Callable[[], Collection[Key]], seconds: Callable[[], float]
@@ -29,7 +29,7 @@ class NoRoom:
         self._rested_at = float("-inf")
 
     def answer(self, platform: str, name: str) -> Answer:
-        """404, for people."""
+        """The 404 page."""
         shown = printable(f"{platform}/{name[:_LONGEST]}")
         return self._documents.missing("is not recorded", shown, self._links(platform, name))
 

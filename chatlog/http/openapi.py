@@ -1,4 +1,4 @@
-"""The API described for programs, as OpenAPI 3.1."""
+"""The description of the API as OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ _CHANGED: dict[str, Any] = {
 
 _PATHS: dict[str, Any] = {
     "/api/v1/status": {"get": _get("everything but the rooms", _STATUS, 304)},
-    "/api/v1/headline": {"get": _get("how it is, in one sentence", _HEADLINE)},
+    "/api/v1/headline": {"get": _get("the state in one sentence", _HEADLINE)},
     "/api/v1/conditions": {
         "get": _get("what is wrong, the worst first", {"type": "array", "items": _CONDITION})
     },
@@ -217,8 +217,8 @@ _PATHS: dict[str, Any] = {
             "responses": {"200": _json("done", _CHANGED), **_errors(*statuses)},
         }
         for method, what, statuses in (
-            ("post", "say that it is known that the room is not recorded", (*_REFUSED, 404, 409)),
-            ("delete", "tell of the room again", (*_REFUSED, 404)),
+            ("post", "acknowledge that the room is not recorded", (*_REFUSED, 404, 409)),
+            ("delete", "report the room again", (*_REFUSED, 404)),
         )
     },
     "/api/v1/rotate": {
@@ -231,8 +231,8 @@ _PATHS: dict[str, Any] = {
     "/api/v1/rooms/{platform}/{name}/live": {
         "get": {
             "summary": "a room's chat as it is recorded, as server-sent events",
-            "description": "Each event is a record; an event `skipped` tells how many were left out "
-            "for a client that did not keep up. The stream does not end by itself.",
+            "description": "Each event is a record. An event `skipped` has the number of records that were "
+            "left out because the client was too slow. The stream does not end by itself.",
             "parameters": [_PLATFORM, _NAME],
             "responses": {
                 "200": {

@@ -1,4 +1,4 @@
-"""The HTTP server's side of a request: bounded, and without anything of the server in it."""
+"""Requests and connections of the HTTP server, with limits for everything."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from twisted.web.server import Request, Site
 from chatlog.http.answers import Answer, error
 from chatlog.http.guard import HEADERS
 
-#: Bytes of a request's body, seconds in which a request has to arrive, and connections at the same time.
+#: The most bytes of a request's body, seconds until a request must be complete, connections at a time.
 BODY_LIMIT = 64 * 1024
 IDLE_LIMIT = 30
 CONNECTIONS = 64
-#: Bytes of a body that is too long that are read nevertheless, so that the answer is seen.
+#: The most bytes of a body that is too long which are still read, so that the client gets to see the answer.
 DISCARDED = 1 << 20
-#: No line that tells a number of bytes is longer.
+#: A Content-Length line is never longer than this.
 _LENGTH_LINE = 40
 _NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?\Z")
 _COMMON = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items()) + "Vary: Accept-Encoding\r\n"
@@ -32,14 +32,14 @@ _TOO_LARGE = error(413, "too_large", f"a request may have at most {BODY_LIMIT} b
 
 
 class BoundedRequest(Request):
-    """A request whose body is short and stays in memory."""
+    """A request with a short body, kept in memory."""
 
     channel: Any
     _refused = False
     _size = 0
 
     def gotLength(self, length: int | None) -> None:
-        # Not the framework's, which keeps a body of unknown length in a file.
+        # The framework's method keeps a body of unknown length in a file.
         self.content = BytesIO()
         if length is not None and length > BODY_LIMIT:
             self._refused = True
@@ -62,11 +62,11 @@ class BoundedRequest(Request):
         elif self.path == b"*":
             send(self, error(400, "bad_path", "this server is not a proxy"))
         else:
-            # Not the framework's, which looks for a resource and prepares headers.
+            # The framework's method looks for a resource and prepares headers.
             self.channel.site.resource.render(self)
 
     def getHeader(self, key: AnyStr) -> AnyStr | None:
-        """The value of a header, the last if there are several; what is not UTF-8 in it is replaced."""
+        """The last value of a header; bytes that are not UTF-8 are replaced."""
         if isinstance(key, bytes):
             return super().getHeader(key)
         value = super().getHeader(key.encode("ascii"))
@@ -74,11 +74,11 @@ class BoundedRequest(Request):
 
 
 class Channel(HTTPChannel):
-    """One connection. A request has to arrive in whole within IDLE_LIMIT; several that are sent at once
-    are answered one in a turn of the reactor, and only while the client takes the answers."""
+    """One connection. A request must be complete within IDLE_LIMIT. Pipelined requests are answered one per
+    turn of the reactor, and only while the client reads the answers."""
 
     site: BoundedSite
-    #: Whether it is a stream that never ends.
+    #: Whether the answer is an endless stream.
     streaming = False
     _next: IDelayedCall | None = None
     _ended = False
@@ -90,7 +90,7 @@ class Channel(HTTPChannel):
             transport.abortConnection()
 
     def refuse(self, answer: Answer) -> None:
-        """Answer a request before it has arrived in whole, and end the connection."""
+        """Answer an incomplete request, and close the connection."""
         if not self._ended:
             self._ended = True
             transport: Any = self.transport
@@ -110,7 +110,7 @@ class Channel(HTTPChannel):
         super().connectionLost(reason)
 
     def dataReceived(self, data: bytes) -> None:
-        # Not the framework's, which grants more time for every byte.
+        # The framework's method extends the time limit with every byte.
         if not self._ended:
             LineReceiver.dataReceived(self, data)
 
@@ -147,7 +147,7 @@ class Channel(HTTPChannel):
             self.dataReceived(b"")
 
     def timeoutConnection(self) -> None:
-        # Not the framework's, which logs it.
+        # The framework's method logs a message.
         self._abortingCall = self.callLater(self.abortTimeout, self.forceAbortClient)
         self.loseConnection()
 
@@ -157,8 +157,8 @@ class Channel(HTTPChannel):
 
 
 class BoundedSite(Site):
-    """A site with few connections at a time: when there are too many, the oldest goes that does not
-    stream."""
+    """A site with at most CONNECTIONS connections. Beyond that, the oldest one that does not stream is
+    dropped."""
 
     protocol: Any = Channel
     displayTracebacks = False
@@ -175,27 +175,28 @@ class BoundedSite(Site):
         self._channels: dict[Channel, None] = {}
 
     def startFactory(self) -> None:
-        """Without the access log's clock."""
+        """Do not start the access log's clock."""
 
     def stopFactory(self) -> None:
-        """Nothing was started."""
+        """Nothing to stop."""
 
     def connected(self, channel: Channel) -> None:
-        """A connection was made."""
+        """A client has connected."""
         self._channels[channel] = None
         if len(self._channels) > CONNECTIONS:
             oldest = next((c for c in self._channels if not c.streaming), channel)
-            # Now, and not when the loss is told: there may be more of them in this turn of the reactor.
+            # Removed now and not when connectionLost is called: more connections may come in this turn of the
+            # reactor.
             del self._channels[oldest]
             oldest.drop()
 
     def drop_all(self) -> None:
-        """End every connection."""
+        """Drop all connections."""
         for channel in list(self._channels):
             channel.drop()
 
     def disconnected(self, channel: Channel) -> None:
-        """A connection is gone."""
+        """A connection has ended."""
         self._channels.pop(channel, None)
 
     def log(self, request: Any) -> None:
@@ -203,10 +204,10 @@ class BoundedSite(Site):
 
 
 def send(request: Any, answer: Answer) -> None:
-    """Answer the request, with everything that goes with every answer.
+    """Answer the request, with the headers that every answer has.
 
-    Written in one go, and past the framework's headers: pages ask every few seconds, and the recorder
-    has other things to do.
+    The answer is one write and bypasses the framework's headers: pages ask every few seconds, and this costs
+    the recorder less.
     """
     more = list(answer.headers.items())
     body = answer.body
@@ -241,19 +242,19 @@ def _head(status: int, cache: str, more: list[tuple[str, str]]) -> bytes:
 
 
 def _raw(answer: Answer) -> bytes:
-    """The whole answer to a request of which too little is known."""
+    """The answer to an incomplete request, as bytes."""
     size = str(len(answer.body))
     more = [("Content-Type", answer.type), ("Content-Length", size), ("Connection", "close")]
     return _head(answer.status, "no-store", more) + answer.body
 
 
 def _names(header: str | None, tag: str) -> bool:
-    """Whether If-None-Match holds the tag."""
+    """Whether If-None-Match contains the tag."""
     return header is not None and tag in (each.strip() for each in header.split(","))
 
 
 def _takes_gzip(header: str | None) -> bool:
-    """Whether Accept-Encoding holds gzip and does not exclude it."""
+    """Whether Accept-Encoding allows gzip."""
     for each in (header or "").split(","):
         coding, _, weight = each.partition(";")
         if coding.strip().lower() == "gzip":

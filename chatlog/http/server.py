@@ -1,4 +1,4 @@
-"""The HTTP server as a service that never stands in the recorder's way."""
+"""The HTTP server as a service. Its errors never affect recording."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chatlog.config.settings import HttpSettings
 from chatlog.http.guard import is_loopback, listen_host
 from chatlog.http.requests import BoundedSite
 
-#: Seconds until a port that was taken is tried again.
+#: Seconds until a taken port is tried again.
 AGAIN = 30.0
 
 
 class Words(NamedTuple):
-    """What the log says of a server: that everybody can read it, that its port is taken, where it is."""
+    """The log messages of a server: it is readable by everybody, its port is taken, it listens."""
 
     open: str
     taken: str
@@ -36,8 +36,8 @@ PAGE = Words(
 
 
 class HttpServer(Service):
-    """Listens where the settings say. A port that is taken is said once and tried again; recording goes
-    on without the page. ``words`` are for the log."""
+    """Listens where the settings say. A taken port is reported once and tried again; recording goes on
+    without the page. ``words`` are the log messages."""
 
     _log = Logger()
     name = "http"
@@ -49,8 +49,8 @@ class HttpServer(Service):
         self._reactor = reactor
         self._site = BoundedSite(root, reactor)
         self._again: IDelayedCall | None = None
-        self._told = False
-        #: The port that is listened on; None while there is none.
+        self._reported = False
+        #: The port; None while the server does not listen.
         self.port: Any = None
 
     def startService(self) -> None:
@@ -68,13 +68,13 @@ class HttpServer(Service):
                 int(listen.rpartition(":")[2]), self._site, interface=listen_host(listen)
             )
         except (CannotListenError, OSError) as error:
-            if not self._told:
-                self._told = True
+            if not self._reported:
+                self._reported = True
                 reason = getattr(getattr(error, "socketError", error), "strerror", None) or str(error)
                 self._log.error(self._words.taken, listen=listen, reason=reason)
             self._again = self._reactor.callLater(AGAIN, self._listen)
             return
-        self._told = False
+        self._reported = False
         at = self.port.getHost()
         host = f"[{at.host}]" if ":" in at.host else at.host
         self._log.info(self._words.ready, host=host, port=at.port)

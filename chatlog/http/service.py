@@ -1,4 +1,4 @@
-"""The HTTP side put together."""
+"""Creates the HTTP service."""
 
 from __future__ import annotations
 

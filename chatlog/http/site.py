@@ -1,4 +1,4 @@
-"""Which path answers what, and to whom."""
+"""The paths of the HTTP server, their methods, and who may use them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatlog.status import health
 from chatlog.status.condition import Condition
 from chatlog.status.status import Status
 
-#: Looked at by machines under any name; nothing on them can be of use to somebody else's page.
+#: Paths that are answered under any host name, for monitoring. They show nothing that another site could use.
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 _ROOM = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)\Z")
 _ACKNOWLEDGE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/acknowledge\Z")
@@ -43,8 +43,8 @@ _READ = ("GET", "HEAD")
 
 
 class Root(Front):
-    """Every path. ``settings`` are looked at through ``status``, so that a reload is in force. ``seconds`` is
-    the clock."""
+    """Answers every path. The settings are read from ``status`` for each request, so that a reload takes
+    effect. ``seconds`` is the clock."""
 
     def __init__(
         self, status: Status, recorder: Recorder, api: Api, live: Live, seconds: Callable[[], float]
@@ -63,7 +63,7 @@ class Root(Front):
         return self._status.settings.http
 
     def answer(self, request: Any, path: str, method: str) -> Answer | None:
-        """Answer a request that may be asked."""
+        """Answer a request from an allowed host."""
         methods = self._methods(path)
         if not methods:
             return self.nothing(request)
@@ -77,7 +77,7 @@ class Root(Front):
         return methods[method](request)
 
     def _refusal(self, request: Any, host: str) -> Answer | None:
-        """Why this request may not change anything; None if it may."""
+        """The refusal of a request that may not change anything; None if it may."""
         if is_cross_site(host, request.getHeader("origin"), request.getHeader("sec-fetch-site")):
             return error(403, "cross_site", "another site's page may change nothing here")
         settings = self._status.settings.http
@@ -95,11 +95,11 @@ class Root(Front):
         return None
 
     def _methods(self, path: str) -> dict[str, Callable[[Any], Answer | None]]:
-        """What can be done with a path, by method; empty for a path that is none."""
+        """The methods of a path with their handlers; empty if the path does not exist."""
         api = self._api
         if found := _LIVE.match(path):
             watched = found[1], found[2]
-            # Without end, so that there is nothing to say of it beforehand.
+            # An endless stream, so there is no HEAD.
             return {"GET": lambda request: self._watch(request, *watched)}
         if found := _ACKNOWLEDGE.match(path):
             known = found[1], found[2]
@@ -152,7 +152,7 @@ def _reading(answer: Callable[[Any], Answer | None]) -> dict[str, Callable[[Any]
 
 
 def _query(request: Any) -> dict[str, str]:
-    """The query, one value for a name."""
+    """The parameters of the query; of several values the last."""
     return {
         name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
         for name, values in request.args.items()

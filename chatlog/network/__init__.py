@@ -1,1 +1,1 @@
-"""What all connections share: every address of a name, proxies, TLS, paced reading, the HTTP client."""
+"""Networking for all connections: names and addresses, proxies, TLS, paced reading, the HTTP client."""

@@ -1,8 +1,8 @@
-"""A connection to a name, by whichever of its addresses answers first ("happy eyeballs", RFC 8305).
+"""Connects to a host name by the first of its addresses that answers ("happy eyeballs", RFC 8305).
 
-Twisted's HostnameEndpoint does nearly that. It takes no name with an underscore, which Docker gives to
-its containers, drops the zone of a link-local address, waits before the next address also when one has
-refused at once, and its time-out is each address's own.
+Twisted's HostnameEndpoint does nearly this. But it refuses names with an underscore, which Docker gives to
+containers; it drops the zone of a link-local address; it waits before the next address even if one has
+refused at once; and its time limit is for each address.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from zope.interface import implementer
 from chatlog.network.errors import CannotConnect, words
 from chatlog.network.names import Names
 
-#: Seconds that an address is given before the next one is tried beside it. RFC 8305 has 0.25.
+#: Seconds until the next address is tried while the one before has not answered. RFC 8305 has 0.25.
 NEXT_AFTER = 0.25
-#: Addresses of one name that are tried at most.
+#: The most addresses of one name that are tried.
 MOST = 16
-#: Seconds after a connection by an address within which another is made because that one was of no use: the
-#: address takes connections and then says nothing, as behind a tunnel that loses large packets.
+#: A new connection within so many seconds means that the last one was of no use, so its address is tried
+#: last. An address may accept connections and then stay silent, as behind a tunnel that loses large packets.
 OF_NO_USE = 300.0
 
 
 @implementer(IStreamClientEndpoint)
 class NamedEndpoint:
-    """Connects to ``host``, a name or an address, within ``timeout`` seconds in all: looking the name up
-    and every address. Fails with CannotConnect; a cancelled attempt leaves nothing behind.
-    Addresses by which it connected shortly before are tried last."""
+    """Connects to ``host``, a name or an address. ``timeout`` is in seconds, for the look-up and all
+    addresses together. Fails with CannotConnect. A cancelled attempt leaves nothing open. Addresses of recent
+    connections are tried last."""
 
     def __init__(self, reactor: Any, names: Names, host: str, port: int, timeout: float) -> None:
         self._reactor = reactor
@@ -41,7 +41,7 @@ class NamedEndpoint:
         self._host = host
         self._port = port
         self._timeout = timeout
-        # When it connected by which address.
+        # The time of the latest connection by each address.
         self._used: dict[str, float] = {}
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
@@ -80,9 +80,9 @@ class NamedEndpoint:
 
 
 class _Attempts:
-    """Tries one address after the other, each NEXT_AFTER seconds after the one before or as soon as that has
-    failed. ``connected`` fires with the first that is; all others are given up then, and when it is
-    cancelled."""
+    """Tries the addresses in order, each NEXT_AFTER seconds after the one before, or as soon as that one has
+    failed. ``connected`` fires with the first connection. The other attempts are given up then, and when
+    ``connected`` is cancelled."""
 
     def __init__(
         self, reactor: Any, addresses: list[str], port: int, factory: IProtocolFactory, timeout: float
@@ -97,7 +97,7 @@ class _Attempts:
         self._why: dict[str, None] = {}
         self._next: IDelayedCall | None = None
         self._over = False
-        #: By which it connected.
+        #: The address of the connection.
         self.address = ""
         self.connected: Deferred[IProtocol] = Deferred(lambda _: self._end())
         self._try_next()
@@ -131,7 +131,7 @@ class _Attempts:
             self._try_next()
         elif not self._under_way:
             self._end()
-            # Sorted, so that the same trouble is told in the same words at every attempt.
+            # Sorted, so that the same causes give the same text at every attempt.
             why = ", ".join(sorted(self._why))
             self.connected.errback(
                 CannotConnect(why if self._count == 1 else f"{why} (all {self._count} addresses)")

@@ -1,5 +1,5 @@
-"""Connecting: by every address of a name, through a proxy where there is one, for factories that are told
-by a connector what becomes of their connection (``ReconnectingClientFactory``)."""
+"""Connects factories that expect a connector (``ReconnectingClientFactory``): by all addresses of a name, and
+through a proxy if one is configured."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ from chatlog.network.tunnel import TunnelEndpoint
 
 
 class Dials(Typed):
-    """What connects a factory; a reactor can do it as well, to addresses."""
+    """Connects a factory. A reactor has this method too, for addresses only."""
 
     def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> IConnector:
         """Begin to connect ``factory``, within ``timeout`` seconds in all."""
 
 
 class Network:
-    """The ways from this machine to servers. Everything that connects to a server by its name does it
-    here."""
+    """The ways to servers: name resolution and proxies. All connections to host names are made here."""
 
     def __init__(self, reactor: Any, proxies: Proxies = DIRECT) -> None:
         self.reactor = reactor
@@ -37,7 +36,7 @@ class Network:
         self._names = Names(reactor)
 
     def endpoint(self, scheme: str, host: str, port: int, timeout: float) -> IStreamClientEndpoint:
-        """The way to a server that speaks ``scheme``. TLS with that server is not part of it."""
+        """An endpoint for a server that speaks ``scheme``, without TLS to that server."""
         proxy = self.proxies.between(scheme, host, port)
         if proxy is None:
             return self.direct(host, port, timeout)
@@ -45,16 +44,16 @@ class Network:
         return TunnelEndpoint(self.reactor, way, proxy, host, port, timeout)
 
     def direct(self, host: str, port: int, timeout: float) -> IStreamClientEndpoint:
-        """The way to a server without any proxy."""
+        """An endpoint for a server, without a proxy."""
         return NamedEndpoint(self.reactor, self._names, host, port, timeout)
 
     def speaking(self, scheme: str) -> Dialer:
-        """What connects factories to servers that speak ``scheme``: ``ircs``, ``wss``, ..."""
+        """A dialer for servers that speak ``scheme``: ``ircs``, ``wss``, ..."""
         return Dialer(self, scheme)
 
 
 class Dialer:
-    """Connects factories as a reactor's ``connectTCP`` does."""
+    """Connects factories like a reactor's ``connectTCP``."""
 
     def __init__(self, network: Network, scheme: str) -> None:
         self._network = network
@@ -70,9 +69,9 @@ class Dialer:
 
 @implementer(IConnector)
 class Connector:
-    """Connects a factory over an endpoint, again whenever the factory asks for it, and tells the factory
-    what a connector of the reactor tells: ``startedConnecting``, ``clientConnectionFailed``,
-    ``clientConnectionLost``. ``state`` is ``disconnected``, ``connecting`` or ``connected``."""
+    """Connects a factory over an endpoint, as often as the factory asks for it. It calls the factory like the
+    reactor's connector: ``startedConnecting``, ``clientConnectionFailed``, ``clientConnectionLost``.
+    ``state`` is ``disconnected``, ``connecting`` or ``connected``."""
 
     def __init__(self, endpoint: IStreamClientEndpoint, destination: IAddress, factory: Any) -> None:
         self.state = "disconnected"
@@ -100,17 +99,17 @@ class Connector:
         attempt.addCallbacks(lambda _: None, self._failed)
 
     def stopConnecting(self) -> None:
-        """Give the attempt up; the factory is told that it failed. Raises NotConnectingError."""
+        """Give the attempt up, which calls ``clientConnectionFailed``. Raises NotConnectingError."""
         if self.state != "connecting":
             raise NotConnectingError("nothing is being connected")
         self.state = "disconnected"
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.cancel()
-        self._tell("clientConnectionFailed", Failure(UserError()))
+        self._call("clientConnectionFailed", Failure(UserError()))
 
     def disconnect(self) -> None:
-        """End the attempt, or the connection."""
+        """End the attempt or the connection."""
         if self.state == "connecting":
             self.stopConnecting()
         elif self.state == "connected":
@@ -120,30 +119,30 @@ class Connector:
         """The server, by its name."""
         return self._destination
 
-    # -- what becomes of it ------------------------------------------------------------------------
+    # -- events of the connection ------------------------------------------------------------------
 
     def made(self, transport: Any) -> None:
-        """Called by the connection itself."""
+        """The connection is made."""
         self.state = "connected"
         self._attempt = None
         self._transport = transport
 
     def lost(self, reason: Failure) -> None:
-        """Called by the connection itself, after its protocol was told."""
+        """The connection is lost, and its protocol has been called."""
         self.state = "disconnected"
         self._transport = None
-        self._tell("clientConnectionLost", reason)
+        self._call("clientConnectionLost", reason)
 
     def _failed(self, reason: Failure) -> None:
         if self.state == "connecting":
             self.state = "disconnected"
             self._attempt = None
-            self._tell("clientConnectionFailed", reason)
+            self._call("clientConnectionFailed", reason)
 
-    def _tell(self, what: str, reason: Failure) -> None:
-        getattr(self._factory, what)(self, reason)
+    def _call(self, method: str, reason: Failure) -> None:
+        getattr(self._factory, method)(self, reason)
         if self.state == "disconnected" and self._started:
-            # The factory has not connected again at once.
+            # The factory has not begun to connect again.
             self._started = False
             self._factory.doStop()
 
@@ -163,12 +162,12 @@ class _WireFactory(ClientFactory):
 
 
 class _Wire(Protocol):
-    """Lies between the transport and a protocol, and tells the connector when the connection ends."""
+    """Sits between the transport and a protocol, and informs the connector when the connection ends."""
 
     def __init__(self, connector: Connector, inner: Any) -> None:
         self._connector = connector
         self._inner = inner
-        # What arrives goes straight on.
+        # Received data goes directly to the protocol.
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
 
     def connectionMade(self) -> None:

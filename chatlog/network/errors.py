@@ -1,4 +1,4 @@
-"""Why a connection could not be made, in words."""
+"""Texts for failed connections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.internet import error
 
 from chatlog.printable import printable
 
-#: What the system's errors mean, where Twisted says no more than their number.
+#: Texts for system errors that Twisted gives only by number.
 _BY_NUMBER = {
     errno.ENETUNREACH: "this machine has no route to it",
     errno.EHOSTUNREACH: "this machine has no route to it",
@@ -22,7 +22,7 @@ _BY_NUMBER = {
 
 
 class CannotConnect(error.ConnectError):
-    """No connection could be made; the text says why, in one sentence without its full stop."""
+    """No connection could be made. The text says why, in one sentence without a full stop."""
 
     def __init__(self, why: str) -> None:
         super().__init__(string=why)

@@ -1,10 +1,10 @@
-"""One read, one delivery: what speaks over TLS gets what came with one read of the socket together.
+"""One read, one delivery: a protocol above TLS gets all data of one socket read in one piece.
 
-TLS hands every TLS record up by itself, and a server that sends each message at its own time sends each in a
-record of its own; then everything that is meant to run once a read runs once a message. So a protocol lies
-between TLS and what speaks over it, and keeps what TLS delivers until the wrapper below TLS (``pacing``) says
-that its read has been handled. Nothing is kept for longer than that, and what came before the end of a
-connection is delivered before the end. Where nothing below says so, everything is delivered as it comes.
+TLS delivers each TLS record by itself, and a server often sends each message in a record of its own. Work
+that should run once a read would then run once a message. So a protocol sits above TLS and keeps what TLS
+delivers until the wrapper below TLS (``pacing``) says that its read is finished. It keeps nothing longer than
+that, and delivers everything before the end of the connection. Without such a wrapper, data is delivered at
+once.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from twisted.python.failure import Failure
 
 
 class Gathered(Protocol):
-    """Lies between TLS and ``inner``, which has the transport of TLS as its own."""
+    """Sits between TLS and the protocol ``inner``, whose transport is that of TLS."""
 
     transport: Any
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self._parts: list[bytes] = []
-        # As it comes, until it is known that somebody below tells the end of a read.
+        # Data is delivered at once unless the wrapper below reports the ends of reads.
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
 
     def connectionMade(self) -> None:
-        # Through TLS to the wrapper below it.
+        # TLS passes attributes of the wrapper below through.
         after_each_read = getattr(self.transport, "after_each_read", None)
         if after_each_read is not None:
             self.dataReceived = self._parts.append  # type: ignore[method-assign,assignment]
@@ -36,7 +36,7 @@ class Gathered(Protocol):
         self._inner.makeConnection(self.transport)
 
     def deliver(self) -> None:
-        """A read has been handled: hand on what came with it."""
+        """A read has ended: deliver its data."""
         parts = self._parts
         if parts:
             data = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -44,7 +44,7 @@ class Gathered(Protocol):
             self._inner.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        # The end may come in the middle of a read, and TLS may have found more when it came.
+        # The connection may end within a read, and TLS may deliver more data at the end.
         try:
             self.deliver()
         finally:
@@ -52,7 +52,7 @@ class Gathered(Protocol):
 
 
 class Gathering(WrappingFactory):
-    """Puts a Gathered around what a factory builds."""
+    """Puts a Gathered around the protocols of a factory."""
 
     noisy = False
 

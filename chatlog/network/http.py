@@ -1,5 +1,5 @@
-"""The one HTTP client: the few requests that the recorder makes itself, each with a limit to what comes
-back and to the time that it takes. Redirects are not followed."""
+"""The HTTP client for the recorder's own requests, with limits for the size and the time of an answer. It
+follows no redirects."""
 
 from __future__ import annotations
 
@@ -22,31 +22,32 @@ from chatlog.network.errors import CannotConnect, words
 from chatlog.network.proxies import Proxy
 from chatlog.printable import printable
 
-# The web client is imported late, here and below: it takes megabytes, and most recorders need none.
+# Twisted's web client is imported late, here and below: it takes megabytes, and most recorders do not need
+# it.
 if TYPE_CHECKING:
     from twisted.web.http_headers import Headers
     from twisted.web.iweb import IAgent
 
-#: Seconds that a connection may take to be made.
+#: Seconds until an attempt to connect is given up.
 CONNECT_WITHIN = 10.0
 
 
 class Answer(NamedTuple):
-    """What a server answered. ``retry_after``: seconds for which it does not want to be asked again,
-    0.0 where it does not say."""
+    """The answer of a server. ``retry_after``: the seconds that the server asks to wait, 0.0 if it does
+    not."""
 
     status: int
     body: bytes
     retry_after: float = 0.0
 
 
-#: GETs an address; gives the answer, whatever its status, or fails with RequestFailed.
+#: GETs a URL. Fires with the answer, whatever its status, or fails with RequestFailed.
 Get = Callable[[str], Deferred[Answer]]
 
 
 class RequestFailed(Exception):
-    """No whole answer came; the text says why, without the address. ``answer`` is what had come of it, with
-    an empty body: None if not even its status."""
+    """No complete answer came. The text says why, without the URL. ``answer`` has the status and an empty
+    body; None if not even the status came."""
 
     def __init__(self, why: str, answer: Answer | None = None) -> None:
         super().__init__(why)
@@ -54,25 +55,26 @@ class RequestFailed(Exception):
 
 
 class HttpClient:
-    """Makes requests. ``agent(url)`` gives what sends them, and is only asked when there is one."""
+    """Makes requests. ``agent(url)`` returns the agent for a URL; it is not called before the first
+    request."""
 
     def __init__(self, clock: IReactorTime, agent: Callable[[str], IAgent]) -> None:
         self._clock = clock
         self._agent = agent
 
     def getter(self, limit: int, within: float) -> Get:
-        """GETs JSON: answers of up to ``limit`` bytes, ``within`` so many seconds."""
+        """A function that GETs JSON: at most ``limit`` bytes, ``within`` so many seconds."""
         return lambda url: self.request("GET", url, limit, within, {"Accept": "application/json"})
 
     def post(self, url: str, body: bytes, limit: int, within: float) -> Deferred[Answer]:
-        """Post JSON; otherwise as ``getter``."""
+        """POST JSON, with limits as in ``getter``."""
         return self.request("POST", url, limit, within, {"Content-Type": "application/json"}, body)
 
     def request(
         self, method: str, url: str, limit: int, within: float, headers: dict[str, str], body: bytes = b""
     ) -> Deferred[Answer]:
-        """Any request. Fails with RequestFailed, also for an answer of more than ``limit`` bytes and after
-        ``within`` seconds."""
+        """Make a request. Fails with RequestFailed, also if the answer has more than ``limit`` bytes or takes
+        longer than ``within`` seconds."""
         return Deferred.fromCoroutine(self._request(method, url, limit, within, headers, body))
 
     async def _request(
@@ -115,7 +117,7 @@ class HttpClient:
 
 
 def http_client(network: Network, clock: IReactorTime | None = None) -> HttpClient:
-    """A client over a network, with its proxies. Nothing is kept open between requests."""
+    """A client that uses the network's proxies. It keeps no connection open between requests."""
     agents: dict[Proxy | None, IAgent] = {}
 
     def agent(url: str) -> IAgent:
@@ -128,7 +130,7 @@ def http_client(network: Network, clock: IReactorTime | None = None) -> HttpClie
 
 
 def _plain_proxy(network: Network, url: str) -> Proxy | None:
-    """The proxy that is asked for an address itself, because there is no TLS that it must not look into."""
+    """The proxy for a URL without TLS, which gets the request itself and not a tunnel; else None."""
     from twisted.web.client import URI
 
     uri = URI.fromBytes(url.encode("utf-8"))
@@ -150,7 +152,7 @@ def _agent(network: Network) -> IAgent:
             if scheme not in ("http", "https"):
                 raise CannotConnect(f"nobody speaks {printable(scheme, 20)} here")
             if scheme == "http":
-                # Through a proxy it does not come here.
+                # Without a proxy: requests through one do not come here.
                 return network.direct(host, uri.port, CONNECT_WITHIN)
             endpoint = network.endpoint(scheme, host, uri.port, CONNECT_WITHIN)
             return wrapClientTLS(optionsForClientTLS(host), endpoint)
@@ -194,9 +196,9 @@ def _proxy_agent(network: Network, proxy: Proxy) -> IAgent:
 
 
 def retry_after(headers: Headers) -> float:
-    """The seconds in ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date, which counts from the
-    answer's own. 0.0 for anything else."""
-    # Late as well: few servers ever say it.
+    """The seconds in ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date relative to the answer's
+    own date. 0.0 for anything else."""
+    # Imported late: few servers send this header.
     from email.utils import parsedate_to_datetime
 
     said = _last(headers, b"Retry-After")
@@ -214,7 +216,7 @@ def _last(headers: Headers, name: bytes) -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What went wrong. The web client wraps that, sometimes twice."""
+    """The original error, which the web client wraps, sometimes twice."""
     reasons: Any = getattr(error, "reasons", None)
     while reasons:
         error = reasons[0].value
@@ -237,7 +239,7 @@ class TooLong(Exception):
 
 
 class _Rest(Protocol):
-    """Collects the body of an answer, up to a limit. To cancel ``whole`` ends the connection."""
+    """Collects the body of an answer, up to a limit. Cancelling ``whole`` ends the connection."""
 
     def __init__(self, limit: int) -> None:
         self.whole: Deferred[bytes] = Deferred(lambda _: self._give_up())
@@ -247,7 +249,7 @@ class _Rest(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self.whole.called:
-            # Given up, and the other side goes on all the same.
+            # The answer was given up, and the server still sends.
             return
         self._parts.append(data)
         self._size += len(data)
@@ -267,8 +269,8 @@ class _Rest(Protocol):
 
     def _give_up(self) -> None:
         self._parts.clear()
-        # The web client hands out a stand-in that can only ask the other side, and over TLS the answer may
-        # never come.
+        # The web client's transport is a wrapper that can only close in agreement with the server, which over
+        # TLS may never agree.
         transport: Any = self.transport
         transport = getattr(transport, "_producer", None) or transport
         if transport is not None:
@@ -276,7 +278,7 @@ class _Rest(Protocol):
 
 
 class _Body:
-    """A short body that is written at once (IBodyProducer, which is not imported for it)."""
+    """A short body that is written at once (an IBodyProducer, without the import of the interface)."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -287,10 +289,10 @@ class _Body:
         return succeed(None)
 
     def pauseProducing(self) -> None:
-        """It is written already."""
+        """Nothing to do: the body is written already."""
 
     def resumeProducing(self) -> None:
-        """It is written already."""
+        """Nothing to do: the body is written already."""
 
     def stopProducing(self) -> None:
-        """It is written already."""
+        """Nothing to do: the body is written already."""

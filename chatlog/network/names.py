@@ -1,4 +1,4 @@
-"""From a server's name to its addresses, of every family."""
+"""Resolves a host name to its addresses, IPv4 and IPv6."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ from zope.interface import implementer
 
 from chatlog.network.errors import CannotConnect
 
-#: Seconds after which a look-up that has not ended is taken for lost, and the next one asks anew.
+#: A look-up that takes longer than this (seconds) counts as lost; the next request starts a new one.
 LOST_AFTER = 120.0
 
 
 class Names:
-    """Looks names up with the resolver of the reactor, which is the system's unless somebody installed
-    another. Connections that ask for a name while it is being looked up share the answer, so that name
-    servers that hang do not fill the reactor's few threads."""
+    """Resolves names with the reactor's resolver, usually the system's. Requests for a name that is being
+    resolved share one look-up, so that name servers that hang do not occupy all of the reactor's threads."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._under_way: dict[str, tuple[float, list[Deferred[list[str]]]]] = {}
 
     def addresses(self, host: str) -> Deferred[list[str]]:
-        """The addresses of ``host`` in the order in which they are to be tried: as the system sorts them,
-        but with the families taking turns. Fires with none if there are none. Fails with CannotConnect
-        for what cannot be a name."""
+        """The addresses of ``host`` in the order in which they are tried: the system's order, with IPv4 and
+        IPv6 alternating. The list is empty if there are none. Fails with CannotConnect if ``host`` cannot be
+        a host name."""
         if is_address(host):
-            # In an address of the web the sign before a zone is written %25 (RFC 6874).
+            # In a URL the % before a zone is written %25 (RFC 6874).
             return succeed([host.replace("%25", "%")])
         try:
-            # The resolver would do the same in a thread, and never come back if it fails.
+            # The resolver does this in a thread, and never answers if it fails.
             host.encode("idna")
         except UnicodeError:
             return fail(CannotConnect(f"{host} cannot be the name of a server"))
@@ -59,20 +58,20 @@ class Names:
 
 
 def is_address(host: str) -> bool:
-    """Whether ``host`` is an IP address, as opposed to a name. One of IPv6 may have a zone (``%eth0``)."""
+    """Whether ``host`` is an IP address and not a name. An IPv6 address may have a zone (``%eth0``)."""
     return isIPAddress(host, socket.AF_INET) or isIPv6Address(host)
 
 
 @implementer(IResolutionReceiver)
 class _Receiver:
-    """Collects what one look-up finds."""
+    """Collects the addresses of one look-up."""
 
     def __init__(self, ended: Any) -> None:
         self._ended = ended
         self._families: dict[type, dict[str, None]] = {}
 
     def resolutionBegan(self, resolution: Any) -> None:
-        """Nothing is done before it has ended."""
+        """Nothing to do."""
 
     def addressResolved(self, address: Any) -> None:
         if not isinstance(address, (IPv4Address, IPv6Address)):
@@ -85,6 +84,6 @@ class _Receiver:
         self._families.setdefault(type(address), {})[host] = None
 
     def resolutionComplete(self) -> None:
-        # RFC 8305, section 4: the families in turn, so that one that leads nowhere costs one delay.
+        # RFC 8305, section 4: the families alternate, so that an unreachable family costs only one delay.
         turns = zip_longest(*self._families.values())
         self._ended([host for turn in turns for host in turn if host is not None])

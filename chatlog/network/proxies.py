@@ -1,12 +1,14 @@
-"""Which proxy lies between this machine and a server, by the variables that everybody uses: HTTPS_PROXY,
-HTTP_PROXY, ALL_PROXY, NO_PROXY, each in small letters too, which win. Without I/O.
+"""Selects the proxy for a server by the usual environment variables: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY,
+NO_PROXY. Their lower-case forms take precedence. No I/O.
 
 HTTPS_PROXY is for servers with TLS (``https``, ``wss``, ``ircs``), HTTP_PROXY for ``http``, ALL_PROXY for
-what has none of its own. A proxy on another machine cannot reach a server on this one, so that is reached
-directly; a proxy on this machine is used for it where it has TLS, or speaks ``http`` and HTTP_PROXY is set.
-NO_PROXY is a list, divided by commas or spaces, of ``*``, names (``example.com``,
-``.example.com`` and ``*.example.com`` are all that name and every name that ends in it), addresses and
-networks (``10.0.0.0/8``), each with a port behind it or without.
+schemes without a proxy of their own. A server on this machine is reached directly if the proxy is on another
+machine. A proxy on this machine is used for it if the server has TLS, or if it speaks ``http`` and HTTP_PROXY
+is set.
+
+NO_PROXY is a list, separated by commas or spaces, of ``*``, names, addresses and networks (``10.0.0.0/8``),
+each with or without a port. ``example.com``, ``.example.com`` and ``*.example.com`` all mean that name and
+every name that ends in it.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One proxy. ``authorization`` is the value of Proxy-Authorization, ``""`` for none, and is a secret;
-    ``variable`` is where the proxy was named."""
+    """One proxy. ``authorization`` is the value of Proxy-Authorization (``""`` for none), which is a secret.
+    ``variable`` is the environment variable that names the proxy."""
 
     host: str
     port: int
@@ -45,7 +47,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class _Exception:
-    """One entry of NO_PROXY: everything, names that end in ``suffix``, or a network; with one port or any."""
+    """One entry of NO_PROXY: everything, names that end in ``suffix``, or a network; for one port or all."""
 
     everything: bool = False
     suffix: str = ""
@@ -72,7 +74,7 @@ class Proxies:
     exceptions: tuple[_Exception, ...] = ()
 
     def between(self, scheme: str, host: str, port: int) -> Proxy | None:
-        """The proxy through which a server is reached; None: directly."""
+        """The proxy for a server; None if it is reached directly."""
         here = is_here(host)
         if scheme in WITH_TLS:
             proxy = self.https or self.all
@@ -89,7 +91,7 @@ class Proxies:
         return proxy
 
     def describe(self) -> list[str]:
-        """Sentences that say which proxies are used."""
+        """Sentences that name the proxies in use."""
         found = []
         if proxy := self.https or self.all:
             found.append(f"Servers with TLS are reached through the proxy {proxy} ({proxy.variable}).")
@@ -103,15 +105,15 @@ DIRECT = Proxies()
 
 
 def is_here(host: str) -> bool:
-    """Whether a server is on this machine, so far as its name tells."""
+    """Whether a server is on this machine, as far as its name shows."""
     name = host.lower().rstrip(".")
     address = _address(name)
     return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)
 
 
 def proxies_in(environ: Mapping[str, str]) -> tuple[Proxies, list[str], list[str]]:
-    """The proxies that an environment names; what is wrong with it, in sentences; and what is to be minded.
-    No sentence holds a password."""
+    """The proxies that an environment names, then problems and warnings as sentences. No sentence contains a
+    password."""
     problems: list[str] = []
     warnings: list[str] = []
     found: dict[str, Proxy | None] = {}
@@ -123,8 +125,8 @@ def proxies_in(environ: Mapping[str, str]) -> tuple[Proxies, list[str], list[str
             found[scheme] = None
             if scheme == "all" and error.socks:
                 warnings.append(
-                    f"{variable} names a SOCKS proxy, which Chatlog cannot use; what has no other proxy is "
-                    "connected to directly"
+                    f"{variable} names a SOCKS proxy, which Chatlog cannot use; servers without another "
+                    "proxy are reached directly"
                 )
             else:
                 problems.append(f"{variable}: {error}")
@@ -138,7 +140,7 @@ def proxies_in(environ: Mapping[str, str]) -> tuple[Proxies, list[str], list[str
             except ValueError:
                 warnings.append(
                     f"{variable}: {printable(entry, 80)!r} is neither a name nor an address nor a network; "
-                    "it is not minded"
+                    "it is ignored"
                 )
     return Proxies(found["https"], found["http"], found["all"], tuple(exceptions)), problems, warnings
 
@@ -152,7 +154,7 @@ class _Unusable(Exception):
 
 
 def _named(environ: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The variable that counts, and its value."""
+    """The variable that is used, and its value."""
     for variable in (name, name.upper()):
         text = environ.get(variable, "").strip()
         if text:

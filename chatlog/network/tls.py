@@ -1,5 +1,4 @@
-"""TLS for clients: the certificates of the system, one more authority where the user names it, and what is
-wrong in words."""
+"""TLS for clients: the system's certificates, an extra authority if the user names one, and error texts."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ from chatlog.printable import printable
 
 @implementer(IOpenSSLTrustRoot)
 class _WithAuthority:
-    """What the system trusts, and the authorities in ``ca_file`` (PEM)."""
+    """The authorities that the system trusts, and those in ``ca_file`` (PEM)."""
 
     def __init__(self, ca_file: str) -> None:
         self._ca_file = ca_file
@@ -34,27 +33,27 @@ class _WithAuthority:
 
 
 class CertificateAuthorityError(Exception):
-    """The file of certificate authorities cannot be used; the text says why."""
+    """The file with certificate authorities cannot be used. The text says why."""
 
 
 def trouble(reason: Failure) -> str:
-    """What is wrong with TLS, a certificate that does not fit or no TLS at all, if that is why a connection
-    was lost; ``""`` if it is not."""
+    """The error of TLS that ended a connection, such as a wrong certificate or a server without TLS; ``""``
+    if TLS was not the cause."""
     if reason.check(ConnectionDone, ConnectionLost, ConnectionAborted):
         return ""
     error = reason.value
     if isinstance(error, OpenSSLError) and error.args and isinstance(error.args[0], list):
-        # Each is (library, function, what is wrong).
+        # Each entry is (library, function, reason).
         words = ", ".join(str(entry[-1]) for entry in error.args[0] if entry)
         return printable(words, 300) or "TLS"
     return printable(reason.getErrorMessage(), 300) or "TLS"
 
 
 def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], Any]:
-    """A function that puts TLS around a client factory, with the server's certificate checked against
-    ``host``; what came with one read is delivered together. Raises CertificateAuthorityError when
-    ``ca_file`` cannot be read."""
-    # What a certificate and RFC 6066 know: no dot at the end of a name, no zone behind an address.
+    """A function that puts TLS around a client factory. The server's certificate is checked against ``host``,
+    and the data of one read is delivered in one piece. Raises CertificateAuthorityError if ``ca_file`` cannot
+    be read."""
+    # Names in certificates and in RFC 6066 have no final dot, addresses no zone.
     host = host.partition("%")[0].removesuffix(".")
     if ca_file is None:
         options = optionsForClientTLS(host)
@@ -63,7 +62,7 @@ def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], 
             with open(ca_file, "rb") as file:
                 load_pem_x509_certificates(file.read())
         except (OSError, ValueError) as error:
-            # What follows is advice for programmers.
+            # The rest of the message is advice for programmers.
             why = str(error).partition(". See ")[0]
             raise CertificateAuthorityError(
                 f"{ca_file}: no certificate can be read from it; it has to be PEM, which begins with "

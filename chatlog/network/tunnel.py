@@ -1,4 +1,4 @@
-"""A connection through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6)."""
+"""Connects through an HTTP proxy with CONNECT (RFC 9110, section 9.3.6)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatlog.network.errors import CannotConnect, words
 from chatlog.network.proxies import Proxy
 from chatlog.printable import printable
 
-#: Bytes that a proxy's answer may have.
+#: The most bytes of a proxy's answer.
 ANSWER_LIMIT = 16384
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?\r?\n")
 _END = re.compile(rb"\r?\n\r?\n")
@@ -25,8 +25,8 @@ _END = re.compile(rb"\r?\n\r?\n")
 
 @implementer(IStreamClientEndpoint)
 class TunnelEndpoint:
-    """Connects to ``host`` through ``proxy``, to which ``way`` leads. The proxy has ``timeout`` seconds for
-    its answer. Fails with CannotConnect, which names the proxy and never its password."""
+    """Connects to ``host`` through ``proxy``; ``way`` is the endpoint of the proxy. ``timeout`` is in
+    seconds. Fails with CannotConnect, which names the proxy and never its password."""
 
     def __init__(
         self, reactor: Any, way: IStreamClientEndpoint, proxy: Proxy, host: str, port: int, timeout: float
@@ -72,8 +72,8 @@ class _Once(ClientFactory):
 
 
 class _Tunnel(Protocol):
-    """Asks the proxy, and then gets out of the way. ``opened`` fires with the protocol on the other side; to
-    cancel it ends the connection."""
+    """Asks the proxy for a connection, then passes everything through. ``opened`` fires with the protocol of
+    ``factory``. Cancelling ``opened`` ends the connection."""
 
     transport: Any
 
@@ -112,7 +112,7 @@ class _Tunnel(Protocol):
         if status is None:
             self._refuse(f"what answers at {self._proxy} is not an HTTP proxy")
         elif status[1][:1] == b"1":
-            # More is to come.
+            # An interim answer: the final one follows.
             self._answer, rest = b"", self._answer[end.end() :]
             self.dataReceived(rest)
         elif status[1][:1] == b"2":
@@ -139,7 +139,7 @@ class _Tunnel(Protocol):
             self.opened.errback(CannotConnect("nobody wants the connection any more"))
             return
         self._inner = inner
-        # What arrives goes straight on.
+        # Received data goes directly to the protocol.
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
         inner.makeConnection(self.transport)
         self.opened.callback(inner)
@@ -153,7 +153,7 @@ class _Tunnel(Protocol):
 
 
 def _refusal(proxy: Proxy, target: str, status: int, phrase: bytes) -> str:
-    """What an answer that is no success means."""
+    """The text for a proxy's refusal."""
     said = printable(phrase.decode("utf-8", "replace").strip(), 80)
     said = f"{status} {said}" if said else str(status)
     if status == 407:
