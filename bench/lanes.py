@@ -16,15 +16,24 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from bench.parse_twitch import READ_SIZE, RUNS, made_up_line
 from chatlog.counters import Counters
-from chatlog.record import encode_full
+from chatlog.environment import Environment
+from chatlog.files import OsFiles
 from chatlog.rooms.duplicates import Duplicates, Repeats
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
+from chatlog.services import OwnedThreads
 from chatlog.twitch import irc
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.lines import LineSplitter
+
+
+def surroundings() -> Environment:
+    """An environment with the clocks of this machine; nothing needs its disk."""
+    clock = SimpleNamespace(seconds=time.monotonic)
+    return Environment(clock, time.time, OsFiles(), OwnedThreads("none", 1, print))
 
 
 class Drain:
@@ -35,14 +44,14 @@ class Drain:
 
 
 class Link:
-    """A connection: what it reads, and nothing to talk about."""
+    """A connection: what it reads, and nothing that is answered."""
 
     def __init__(self, number: int, lines: list[bytes]) -> None:
         self.number = number
         stream = b"\r\n".join(lines) + b"\r\n"
         self.reads = [stream[at : at + READ_SIZE] for at in range(0, len(stream), READ_SIZE)]
 
-    def talk(self, message: irc.Message) -> None:
+    def control(self, message: irc.Message) -> None:
         """Not needed."""
 
 
@@ -53,8 +62,8 @@ def intake(lanes: int) -> tuple[Intake, dict[str, Room], Counters]:
     for number in range(100):
         room = rooms[f"channel{number}"] = Room(f"channel{number}", Drain())
         room.duplicates = duplicates
-    counters = Counters()
-    return Intake(rooms, Drain(), encode_full, counters, time.monotonic, time.time), rooms, counters
+    around = surroundings()
+    return Intake(rooms, Drain(), around), rooms, around.counters
 
 
 def run(*links: Link) -> Counters:

@@ -22,14 +22,12 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from bench.lanes import Drain
+from bench.lanes import Drain, surroundings
 from bench.parse_twitch import made_up_line
 from chatlog.config.settings import TwitchSettings
-from chatlog.counters import Counters
 from chatlog.network.pacing import Paced, Pacer
 from chatlog.network.tls import tls_wrapper
-from chatlog.record import encode_full
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.twitch.client import TwitchProtocol
 from chatlog.twitch.intake import Intake
 
@@ -38,29 +36,18 @@ HOST = "chat.example"
 
 
 class Owner:
-    """Takes the lines of a connection."""
+    """Owns a connection that is never welcomed."""
 
     number = 1
 
-    def __init__(self) -> None:
-        self.counters = Counters()
-        rooms = {f"channel{n}": Room(f"channel{n}", Drain(), "1") for n in range(100)}
-        self._intake = Intake(rooms, Drain(), encode_full, self.counters, time.monotonic, time.time)
-
-    def welcomed(self) -> None:
-        """It never is."""
-
-    def talk(self, message: Any) -> None:
+    def ignored(self, *arguments: object) -> None:
         """Nothing is answered."""
 
-    def lines(self, lines: list[bytes]) -> None:
-        self._intake.lines(lines, self)
+    welcomed = acknowledged = refused = parted = asked_to_leave = ended = ignored
 
-    def cut_off(self, rest: bytes) -> None:
+    def is_delivered_elsewhere(self, name: str) -> bool:
         """Nothing is."""
-
-    def lost(self, heard_ago: float | None, reason: str) -> None:
-        """It never is."""
+        return False
 
 
 class Wire:
@@ -68,8 +55,12 @@ class Wire:
     delivered together."""
 
     def __init__(self, authority: trustme.CA, ca_file: str, gathering: bool) -> None:
-        self.owner = Owner()
+        around = surroundings()
+        self.counters = around.counters
         self._clock = Clock()
+        rooms = {f"channel{n}": Room(f"channel{n}", Drain(), "1") for n in range(100)}
+        intake = Intake(rooms, Drain(), around)
+        owner: Any = Owner()
         issued = authority.issue_cert(HOST)
         pem = issued.private_key_pem.bytes() + issued.cert_chain_pems[0].bytes()
         certificate: Any = PrivateCertificate.loadPEM(pem)
@@ -79,7 +70,9 @@ class Wire:
         accepting: Any = TLSMemoryBIOFactory(options, False, Factory.forProtocol(Protocol), self._clock)
         self._server = accepting.buildProtocol(None)
         factory: Any = ClientFactory()
-        factory.buildProtocol = lambda addr: TwitchProtocol(self.owner, TwitchSettings(("a",)), self._clock)
+        factory.buildProtocol = lambda addr: TwitchProtocol(
+            owner, intake, TwitchSettings(("a",)), self._clock, time.time
+        )
         paced: Any = Paced(tls_wrapper(HOST, ca_file)(factory), Pacer(self._clock))
         self.client = paced.buildProtocol(None)
         if not gathering:
@@ -112,8 +105,8 @@ def cost(wire: Wire, lines: list[bytes], at_once: int) -> float:
     for read in reads:
         wire.client.dataReceived(read)
     took = time.process_time() - began
-    if wire.owner.counters.received != len(lines):
-        raise SystemExit(f"{wire.owner.counters.received} of {len(lines)} messages arrived")
+    if wire.counters.received != len(lines):
+        raise SystemExit(f"{wire.counters.received} of {len(lines)} messages arrived")
     return took / len(lines) * 1e6
 
 

@@ -16,26 +16,24 @@ from chatlog.network.dialing import Network
 from chatlog.network.tls import CertificateAuthorityError, tls_wrapper
 from chatlog.record import SERVER_CHANNEL
 from chatlog.recorder.buffers import RoomBuffers
-from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Log, Room
-from chatlog.timeline.timeline import Gap
-from chatlog.twitch.intake import Intake
+from chatlog.rooms.pool import Pool, RoomEvents
+from chatlog.rooms.subscriptions import RecordSink, Room
 from chatlog.twitch.rooms import twitch_pool
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every source is built with. ``on_gap(platform)`` gives what a pool reports its holes to."""
+    """What every source is built with."""
 
     environment: Environment
     network: Network
     directory: str
     pacer: pacing.Pacer
     buffers: RoomBuffers
-    on_gap: Callable[[str], Callable[[Room, Gap], None]]
+    events: RoomEvents
 
-    def log(self, platform: str) -> Callable[[str], Log]:
-        """The recorder's rooms of a platform, by name."""
+    def records_of(self, platform: str) -> Callable[[str], RecordSink]:
+        """Where the records of a platform's rooms go, by name."""
         return lambda name: self.buffers.room(platform, name)
 
     def wrap(self, factory: Any) -> Any:
@@ -59,26 +57,19 @@ def twitch(settings: TwitchSettings, shared: Shared) -> Source:
     """The recorder of Twitch's rooms, still without any. ``add`` takes a login. Raises
     CertificateAuthorityError."""
     tls = tls_wrapper(settings.host, settings.ca_file) if settings.tls else _plain
-    environment, log_of = shared.environment, shared.log("twitch")
+    records_of = shared.records_of("twitch")
     pool = twitch_pool(
         settings,
-        environment,
+        shared.environment,
+        records_of(SERVER_CHANNEL),
+        shared.events,
         shared.network.speaking("ircs" if settings.tls else "irc"),
-        lambda rooms: Intake(
-            rooms,
-            log_of(SERVER_CHANNEL),
-            environment.encode,
-            environment.counters,
-            environment.reactor.seconds,
-            environment.wall,
-        ),
-        shared.on_gap("twitch"),
         lambda factory: shared.wrap(tls(factory)),
     )
 
     def add(login: str) -> None:
         if login not in pool.rooms:
-            pool.add(Room(login, log_of(login)))
+            pool.add(Room(login, records_of(login)))
 
     return Source(pool, pool, add, pool.remove, {})
 
@@ -96,13 +87,15 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
     server = urlsplit(settings.server)
     tls = tls_wrapper(server.hostname or "", settings.ca_file)
     dials = shared.network.speaking(server.scheme)
-    environment, log_of = shared.environment, shared.log("kick")
+    environment = shared.environment
+    # Why channels cannot be recorded yet.
+    missing: dict[str, str] = {}
     rooms = KickRooms(
         settings,
         environment,
-        log_of(SERVER_CHANNEL),
-        log_of,
-        shared.on_gap("kick"),
+        shared.records_of("kick"),
+        shared.events,
+        missing,
         lambda factory: connect_kick(dials, factory, shared.wrap, tls),
     )
     ids = ChannelIds(
@@ -111,10 +104,9 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         IdCache(environment.files, shared.directory),
         environment.reactor,
         rooms.add,
+        missing,
         any("{channel_id}" in template for template in settings.subscribe),
     )
-    rooms.missing = ids.missing
-    rooms.pool.absent = lambda: sum(1 for name in ids.missing if name not in rooms.pool.rooms)
     together = MultiService()
     together.setName("kick")
     for part in (rooms.pool, rooms, ids):
@@ -127,7 +119,7 @@ def kick(settings: KickSettings, shared: Shared) -> Source:
         ids.remove(slug)
         rooms.remove(slug)
 
-    return Source(together, rooms.pool, add, remove, ids.missing)
+    return Source(together, rooms.pool, add, remove, missing)
 
 
 def check_authorities(settings: Settings) -> None:

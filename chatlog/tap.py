@@ -38,6 +38,7 @@ from chatlog.recorder.recorder import Recorder
 from chatlog.reload import Reload, in_force
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.gap import GapRecords, Gaps
+from chatlog.rooms.pool import RoomEvents
 from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import RoomList
 from chatlog.services import OwnedThreads
@@ -178,7 +179,8 @@ def compose(
         (presence.flushed, gaps.flushed),
     )
     recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
-    shared = Shared(environment, network, directory, pacer, buffers, presence.on_gap)
+    events = RoomEvents(presence.added, presence.closed, gaps.uncovered)
+    shared = Shared(environment, network, directory, pacer, buffers, events)
     sources = Sources(pacer)
     platforms = Platforms(settings, shared, sources, (presence.watch, gaps.watch))
     rooms = RoomChanges(wanted, platforms.add, platforms.remove)

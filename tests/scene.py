@@ -9,14 +9,13 @@ from typing import Any
 
 from chatlog.config.settings import RecorderSettings, Settings
 from chatlog.rooms.acknowledged import Acknowledged
-from chatlog.rooms.links import Limits
+from chatlog.rooms.connection import Connection
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Link, Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.status.status import Status
 from chatlog.status.vitals import Vitals
-from chatlog.timeline.timeline import Gap
+from tests.played import Played
 from tests.recording import HALF_PAST_TEN, Recording
-from tests.rooms.test_pool import RecordingLink
 
 __all__ = ["HALF_PAST_TEN", "Scene", "Uploads"]
 
@@ -46,7 +45,7 @@ class Scene:
         self.counters = self.recording.counters
         self.recorder = self.recording.recorder
         self.uploads = Uploads()
-        self.links: list[RecordingLink] = []
+        self.played = Played(self.now)
         self.pool = self.new_pool("twitch")
         self.pools = {"twitch": self.pool}
         self.missing: dict[str, dict[str, str]] = {"kick": {}}
@@ -72,15 +71,15 @@ class Scene:
             self.add(f"room{n}")
 
     def new_pool(self, platform: str) -> Pool:
-        def new_link(pool: Pool, number: int, lane: int) -> Link:
-            link = RecordingLink(number, lane)
-            self.links.append(link)
-            return link
+        return self.played.pool(
+            self.recording.environment,
+            lambda platform, room, hole: self.status.closed(platform, room.name, hole),
+            platform=platform,
+        )
 
-        def closed(room: Room, hole: Gap) -> None:
-            self.status.closed(platform, room.name, hole)
-
-        return Pool(platform, self.recording.environment, new_link, closed, Limits(90, 1000, 10.0))
+    @property
+    def links(self) -> list[Connection]:
+        return self.played.connections
 
     def _space(self, directory: str) -> tuple[int, int]:
         assert directory == "/data"
@@ -111,21 +110,15 @@ class Scene:
     def recorded(self) -> Scene:
         """Every connection is up, and every room acknowledged."""
         for pool in self.pools.values():
-            for link in pool.links:
-                self.up(link, pool)
+            for link in pool.connections:
+                self.up(link)
         return self
 
-    def up(self, link: Link, pool: Pool | None = None) -> None:
-        pool = pool or self.pool
-        link.trouble = ""
-        if not link.up:
-            pool.link_up(link)
-        for name in list(link.seats):
-            pool.acknowledged(link, name)
+    def up(self, link: Connection) -> None:
+        self.played.recorded(link)
 
-    def down(self, link: Link, reason: str = "connection lost", ago: float = 0.0) -> None:
-        link.trouble = reason
-        self.pool.link_down(link, self.now() - ago, reason)
+    def down(self, link: Connection, reason: str = "connection lost", ago: float = 0.0) -> None:
+        self.played.down(link, self.now() - ago, reason)
 
     def say(self, room: str, lines: int = 1) -> None:
         """So many messages arrive in a room; they are written at the next tick."""

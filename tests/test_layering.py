@@ -37,6 +37,7 @@ PURE = frozenset(
         "chatlog.network.proxies",
         "chatlog.printable",
         "chatlog.record",
+        "chatlog.rooms.closing",
         "chatlog.verify.record_check",
         "chatlog.config.schema",
         "chatlog.config.room_names",

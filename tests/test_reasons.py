@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.reasons import is_full, of_connection, of_disk, of_lookup, of_room, of_store, with_code
 from chatlog.status.natural import natural
-from chatlog.twitch.rooms import REFUSALS
+from chatlog.twitch.client import REFUSALS
 
 #: What nobody should have to read.
 RAW = re.compile(r"msg_|_ban\b|HTTP \d|\b4\d\d\d\b|Errno|wanted|asked for|requested")

@@ -29,15 +29,15 @@ from chatlog.counters import Counters
 from chatlog.http.metrics import Metrics
 from chatlog.log_lines import as_json
 from chatlog.logs import Console
-from chatlog.record import encode_full
-from chatlog.rooms.seats import Room
+from chatlog.rooms.pool import RoomEvents
+from chatlog.rooms.subscriptions import Room
 from chatlog.spool.usage import Usage
 from chatlog.status.health import alive, ready
 from chatlog.store.object_store import open_s3
-from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import twitch_pool
 from chatlog.uploader.uploader import Uploader
 from tests.fakes import ImmediateThreads, MemoryFiles, environment
+from tests.played import nothing
 from tests.scene import Scene
 from tests.twitch.test_rooms import Lines, Peer
 
@@ -88,9 +88,9 @@ class TwitchTests(SecretsCase):
         pool = twitch_pool(
             SETTINGS.twitch,
             environment(reactor, counters=counters),
+            server,
+            RoomEvents(nothing, nothing, nothing),
             reactor,
-            lambda rooms: Intake(rooms, server, encode_full, counters, reactor.seconds, reactor.seconds),
-            lambda room, hole: None,
             lambda factory: factory,
         )
         pool.add(Room("room", Lines()))

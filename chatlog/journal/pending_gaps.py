@@ -10,7 +10,7 @@ from typing import Protocol
 
 from chatlog.journal.journal import Key
 from chatlog.recorder.room import Loss
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.timeline.timeline import Gap
 
 

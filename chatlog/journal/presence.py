@@ -9,7 +9,6 @@ that hole with a gap record like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -25,7 +24,7 @@ from chatlog.journal.standings import DRIFT, RESTART, Standings, since_the_end
 from chatlog.journal.tally import RoomTime, Tally
 from chatlog.recorder.room import Loss
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.timeline.timeline import Gap
 
 #: Seconds after which a change of coverage is on the disk in every case.
@@ -94,18 +93,13 @@ class Presence(Service):
     def watch(self, pool: Pool) -> None:
         """Keep account of the rooms of ``pool``, one for each platform."""
         self._pools[pool.platform] = pool
-        pool.on_added = partial(self._added, pool.platform)
 
-    def on_gap(self, platform: str) -> Callable[[Room, Gap], None]:
-        """What a pool of that platform has to call for every hole."""
-
-        def closed(room: Room, hole: Gap) -> None:
-            self._standings.tally.closed((platform, room.name), hole)
-            self._pending_gaps.closed((platform, room.name), hole.start)
-            self._due.add((platform, room.name))
-            self._gaps.closed(platform, room, hole)
-
-        return closed
+    def closed(self, platform: str, room: Room, hole: Gap) -> None:
+        """A hole of the room has closed."""
+        self._standings.tally.closed((platform, room.name), hole)
+        self._pending_gaps.closed((platform, room.name), hole.start)
+        self._due.add((platform, room.name))
+        self._gaps.closed(platform, room, hole)
 
     def lost_records(self, losses: list[Loss]) -> None:
         """Records of these rooms could not be kept: count the time, and write that down."""
@@ -145,7 +139,7 @@ class Presence(Service):
         self._began = True
         for platform, pool in self._pools.items():
             for room in pool.rooms.values():
-                self._added(platform, room)
+                self.added(platform, room)
         self._before = now, self._clock.seconds()
         self._alive = now, now if self._floor is None else self._floor
         self._journal.begin()
@@ -164,7 +158,8 @@ class Presence(Service):
             )
             return b""
 
-    def _added(self, platform: str, room: Room) -> None:
+    def added(self, platform: str, room: Room) -> None:
+        """The room is recorded from now on, before anything has come of it."""
         if not self._began:
             return
         if self._rooms.get((platform, room.name), room) is not room:
@@ -177,7 +172,7 @@ class Presence(Service):
             room.timeline.first = standing.begun
             self._due.add((platform, room.name))
             for start, end in standing.holes:
-                self.on_gap(platform)(room, Gap(start, end, "connection lost"))
+                self.closed(platform, room, Gap(start, end, "connection lost"))
         elif self._before != (0.0, 0.0):
             self._period.added((platform, room.name), self._wall())
 
@@ -191,7 +186,7 @@ class Presence(Service):
                 hole = room.timeline.turned(now, RESTART)
                 if hole is not None:
                     self._due.add((platform, room.name))
-                    self.on_gap(platform)(room, hole)
+                    self.closed(platform, room, hole)
 
     # -- every flush -------------------------------------------------------------------------------
 
@@ -280,7 +275,7 @@ class Presence(Service):
         if drift > 0.0:
             for platform, room in self._standings.rooms():
                 if room.timeline.recorded:
-                    self.on_gap(platform)(room, Gap(before, wall, "clock"))
+                    self.closed(platform, room, Gap(before, wall, "clock"))
                 else:
                     # Lost as soon as the machine woke up.
                     room.timeline.set_forward(drift, before + elapsed)
@@ -303,7 +298,7 @@ class Presence(Service):
         room = self._rooms.pop(key, None)
         hole = None if room is None else room.timeline.turned(self._wall(), "removed")
         if room is not None and hole is not None:
-            self.on_gap(key[0])(room, hole)
+            self.closed(key[0], room, hole)
         standing = None if room is None else self._standings.of_room(key, room)
         self._period.removed(key, standing, self._wall())
         self._pending_gaps.forget(key)

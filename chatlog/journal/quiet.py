@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from chatlog.journal.journal import Span, link_line
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room, State
+from chatlog.rooms.subscriptions import Room, State
 
 #: Seconds without a byte after which a connection is noted.
 QUIET = 2.0
@@ -24,11 +24,11 @@ def carriers(room: Room, wall: float, clock: float) -> tuple[tuple[tuple[int, fl
     that are gone since a short while. In wall-clock seconds; both times are now. Of one that was the only one
     all the time it does not matter since when, and 0 is shorter."""
     epoch = wall - clock
-    seats = [seat for seat in room.seats if seat.state is State.RECORDED]
+    seats = [seat for seat in room.subscriptions if seat.state is State.RECORDED]
     past = room.intervals.after(clock - _GONE) if room.intervals is not None and seats else []
     if len(seats) == 1 and not past:
-        return ((seats[0].link.number, 0),), ()
-    links = tuple((seat.link.number, seat.since + epoch) for seat in seats)
+        return ((seats[0].connection.number, 0),), ()
+    links = tuple((seat.connection.number, seat.since + epoch) for seat in seats)
     return links, tuple((start + epoch, end + epoch) for start, end in past)
 
 
@@ -46,7 +46,7 @@ class QuietLinks:
         self._found = {}
         lines = []
         for platform, pool in self._pools.items():
-            for link in pool.links:
+            for link in pool.connections:
                 key = platform, link.number
                 ago = link.heard_ago() if link.up else 0.0
                 known = self._noted.get(key)
@@ -70,5 +70,7 @@ class QuietLinks:
 
     def unsure(self) -> None:
         """Nobody knows what the journal holds."""
-        links = ((platform, link.number) for platform, pool in self._pools.items() for link in pool.links)
+        links = (
+            (platform, link.number) for platform, pool in self._pools.items() for link in pool.connections
+        )
         self._noted = dict.fromkeys(links, 0.0)

@@ -12,7 +12,7 @@ from chatlog.journal.pending_gaps import PendingGaps
 from chatlog.journal.quiet import carriers
 from chatlog.journal.tally import Tally
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 
 #: Why a room that nobody took leave of is missing.
 RESTART = "restart"

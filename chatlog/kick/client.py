@@ -1,70 +1,301 @@
-"""Connecting to Kick's Pusher server, and connecting again when a connection is lost."""
+"""The protocol of one connection to Kick's Pusher server: welcome, subscriptions, keepalive, goodbye.
+
+Autobahn does the WebSocket. Its own timers live on the global reactor, so they are switched off and
+``check`` and ``close`` do their work on the clock that was handed in; it also logs every step of every
+attempt, swallows what its callbacks raise and fires a Deferred for every message, none of which suits
+a recorder.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from typing import Protocol as Typed
 from urllib.parse import urlencode
 
-from autobahn.twisted.websocket import WebSocketClientFactory
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IConnector, IReactorTime
-from twisted.internet.protocol import ReconnectingClientFactory
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog import __version__
-from chatlog.kick.connection import MESSAGE_LIMIT, KickProtocol, Owner, Silent
-from chatlog.kick.pusher import Closing
+from chatlog.environment import Environment
+from chatlog.kick import pusher
 from chatlog.network import pacing
 from chatlog.network.dialing import Dials
-from chatlog.network.errors import words
-from chatlog.reasons import of_connection, with_code
-from chatlog.services import Backoff
+from chatlog.record import rfc3339
+from chatlog.rooms.chat_protocol import PING_AFTER, ChatProtocol, Owner
+from chatlog.rooms.closing import Closing
+from chatlog.rooms.reconnecting import CONNECT_WITHIN, Reconnecting
 
-#: Seconds that a connection may take, over all addresses.
-CONNECT_WITHIN = 20.0
-#: Seconds of connection after which the next loss starts with short delays again.
-STABLE_AFTER = 60.0
-#: Seconds in which a second "come back at once" is answered with a growing delay.
-AT_ONCE_AGAIN = 10.0
-#: Shortest and longest wait, in seconds, when the server asks to come back at once, ...
-AT_ONCE = (0.0, 0.5)
-#: ... the least that is waited when it asks not to come back at once (the protocol wants a second), ...
-LATER = (1.0, 2.0)
-#: ... and after a refusal.
-REFUSED_AGAIN = (300.0, 900.0)
+#: Seconds after which answers to subscriptions are no longer waited for with unpaced reading.
+ANSWER_WITHIN = 30.0
+#: Seconds for the server to drop a connection that it closed.
+DROP_WITHIN = 1.0
+#: Bytes of a message beyond which the connection is given up. Between this and ``pusher.MAX_FRAME`` it
+#: is recorded, but not looked into.
+MESSAGE_LIMIT = 2 * pusher.MAX_FRAME
+#: Bytes that the server may send before its handshake is complete.
+HANDSHAKE_LIMIT = 16384
+#: Bytes that Autobahn gets at a time.
+PORTION = 8192
 
 
-class KickFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: ignore[misc]
-    """Makes the connection again whenever it is lost, until ``stop``; ``connection`` is the one there is.
+class Taker(Typed):
+    """Where frames go. ``received`` has the form of a record's time, ``number`` is the connection's."""
 
-    The delay is ours: full jitter from one second to a minute that starts over only after a minute of
-    stable connection; a moment when the server asks to come back at once, unless it keeps asking; at
-    least a second when it is full; five to fifteen minutes when it refuses us, because only a change of
-    the configuration or of the server can help.
-    """
+    def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
+        """Somebody published ``event``; ``frame`` is what carried it."""
+
+    def not_understood(self, frame: bytes, received: str) -> None:
+        """A frame that is no event."""
+
+
+class Channels(Typed):
+    """Which Pusher channels rooms have."""
+
+    def channels_of(self, name: str) -> list[str]:
+        """The Pusher channels of a room, the one with its chat first."""
+
+    def room_of(self, channel: str) -> str:
+        """The name of the room whose chat comes over the channel; ``""`` if there is none."""
+
+
+class Silent:
+    """Takes autobahn's log. What it says about a lost connection is in the reason of the loss as well."""
+
+    def debug(self, *args: object, **fields: object) -> None:
+        """Say nothing."""
+
+    trace = info = warn = error = failure = critical = debug
+
+
+class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
+    """A connection. ``received`` is when the last byte came, in the form of a record's time."""
 
     log = Silent()
     _log = Logger()
-    noisy = False
-    jitter: Any = None
-    factor = 1.0
+
+    def __init__(self, owner: Owner, taker: Taker, channels: Channels, environment: Environment) -> None:
+        super().__init__(owner, environment.reactor, environment.wall, b"created_at", pusher.latest_time)
+        self.received = ""
+        self._number = owner.number
+        self._taker = taker
+        self._channels = channels
+        self._code: int | None = None
+        self._error_code: int | None = None
+        self._closed_at: float | None = None
+        self._pending: set[str] = set()
+        self._asked_at = 0.0
+        self._settled = False
+        self._errors = 0
+        self._failures = 0
+
+    @property
+    def closing(self) -> Closing:
+        # Since protocol 6 the server closes with the code; before, it sent an error with it first.
+        if self._code is not None and self._code >= 4000:
+            return pusher.closing(self._code)
+        return pusher.closing(self._error_code)
+
+    # -- what the owner asks -----------------------------------------------------------------------
+
+    def subscribe(self, names: list[str]) -> None:
+        for name in names:
+            for channel in self._channels.channels_of(name):
+                if self._write(pusher.subscribe(channel)):
+                    self._pending.add(channel)
+                    self._asked_at = self._clock.seconds()
+
+    def unsubscribe(self, name: str) -> None:
+        for channel in self._channels.channels_of(name):
+            self._write(pusher.unsubscribe(channel))
+            self._answered(channel)
+
+    def ping(self) -> None:
+        self._write(pusher.PING)
+
+    def say_goodbye(self) -> None:
+        if self.state == self.STATE_OPEN:
+            self.sendClose(1000)
+        else:
+            self.transport.abortConnection()
+
+    def check(self) -> None:
+        now = self._clock.seconds()
+        if self._closed_at is None:
+            super().check()
+        elif now - self._closed_at >= DROP_WITHIN:
+            self.transport.abortConnection()
+        if self._pending and now - self._asked_at >= ANSWER_WITHIN:
+            self._settle()
+
+    # -- what Twisted and autobahn call ------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        self._connected()
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.arrivals.came(data, self._clock.seconds())
+        self.received = rfc3339(int(self._wall() * 1000))
+        try:
+            # Autobahn copies what is left once a frame and more: less of it at a time is less to copy.
+            for start in range(0, len(data), PORTION):
+                self._dataReceived(data[start : start + PORTION])
+        except Exception as error:
+            # A handshake of nonsense; frames are guarded one by one.
+            self.abort(f"cannot be read as WebSocket: {type(error).__name__}")
+        if self.state == self.STATE_CONNECTING and len(self.data) > HANDSHAKE_LIMIT:
+            self.abort("cannot be read as WebSocket: endless handshake")
+
+    def onMessageEnd(self) -> None:
+        if not self.failedByMe:
+            parts = self.message_data
+            frame = parts[0] if len(parts) == 1 else b"".join(parts)
+            try:
+                self._take(frame)
+            except Exception:
+                self._broken(frame)
+        self.message_data = []
+
+    def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
+        if self._closed_at is None:
+            self._code = code
+            self._closed_at = self._clock.seconds()
+            pacing.end(self.transport)
+        done: bool | None = super().onCloseFrame(code, reasonRaw)
+        return done
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.reason = self.reason or self._why()
+        self._disconnected(reason)
+
+    # -- the inside --------------------------------------------------------------------------------
+
+    def _why(self) -> str:
+        """Why the connection ended, where that was neither our wish nor below the WebSocket."""
+        if self._code is not None:
+            said = pusher.readable(self.remoteCloseReason or "")
+            return f"closed by the server: {self._code} {said}".rstrip()
+        if self._closed_at is not None:
+            return "closed by the server"
+        if self.wasNotCleanReason and (self.failedByMe or self.droppedByMe):
+            # Autobahn gave the connection up; the cause stands behind what it did.
+            words = pusher.readable(self.wasNotCleanReason)
+            cause = words.partition("TCP connection: ")[2]
+            return f"protocol violated: {cause}" if cause else words
+        return ""
+
+    def _write(self, frame: bytes) -> bool:
+        if self.state != self.STATE_OPEN:
+            return False
+        self.sendMessage(frame)
+        return True
+
+    def _take(self, frame: bytes) -> None:
+        event = pusher.parse(frame)
+        if event is None:
+            self._taker.not_understood(frame, self.received)
+        elif event.name.startswith(pusher.OWN_PREFIXES):
+            try:
+                self._control(event)
+            except Exception:
+                self._log.failure("kick: while taking {name}", name=event.name)
+                self.abort(f"could not take {event.name}")
+        else:
+            self._taker.event(event, frame, self.received, self._number)
+
+    def _broken(self, frame: bytes) -> None:
+        """A frame that breaks us must neither drop the connection nor vanish."""
+        self._failures += 1
+        if self._failures == 1 or self._failures % 100 == 0:
+            self._log.failure(
+                "kick: a frame could not be taken ({failures} so far); it is recorded as unparsed",
+                failures=self._failures,
+            )
+        try:
+            self._taker.not_understood(frame, self.received)
+        except Exception:
+            self.abort("a frame could not be taken")
+
+    def _control(self, event: pusher.Event) -> None:
+        """Take what the server says to us."""
+        name = event.name
+        if name == "pusher:ping":
+            self._write(pusher.PONG)
+        elif name == pusher.SUBSCRIBED:
+            self._subscribed(event.channel)
+        elif name in pusher.REFUSED:
+            if room := self._channels.room_of(event.channel):
+                self._owner.refused(room, pusher.refusal(event))
+            self._answered(event.channel)
+        elif name == pusher.ESTABLISHED:
+            if self.welcomed_at is None:
+                self.ping_after = min(PING_AFTER, pusher.activity_timeout(event))
+                self._welcomed()
+        elif name == pusher.ERROR:
+            self._error(event)
+
+    def _error(self, event: pusher.Event) -> None:
+        code, message = pusher.error(event)
+        existing = pusher.already_subscribed(message)
+        if code is not None and 4000 <= code <= 4299:
+            self._error_code = code
+            self.close(f"error from the server: {code} {message}".rstrip())
+        elif existing:
+            # The only answer there is to asking twice.
+            self._subscribed(existing)
+        else:
+            self._errors += 1
+            if self._errors == 1:
+                self._log.warn("kick: the server says: {message}", message=message)
+
+    def _subscribed(self, channel: str) -> None:
+        # The first channel of a room carries its chat; the others are extras.
+        if room := self._channels.room_of(channel):
+            self._owner.acknowledged(room)
+        self._answered(channel)
+
+    def _answered(self, channel: str) -> None:
+        """Handshakes and answers are read as they come; once there are none left, reading is paced."""
+        if channel in self._pending:
+            self._pending.discard(channel)
+            if not self._pending:
+                self._settle()
+
+    def _settle(self) -> None:
+        if not self._settled:
+            self._settled = True
+            pacing.begin(self.transport)
+
+
+class KickFactory(Reconnecting, WebSocketClientFactory):  # type: ignore[misc]
+    """Makes the connection again whenever it is lost."""
+
+    log = Silent()
+    # Only a change of the configuration, or of the server, can help.
+    refused_again = (600.0, 900.0)
 
     def __init__(
         self,
         owner: Owner,
         server: str,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        on_settled: Callable[[Any], None] = pacing.begin,
-        on_closing: Callable[[Any], None] = pacing.end,
+        taker: Taker,
+        channels: Channels,
+        environment: Environment,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """``server`` is the address without its query. ``on_settled`` and ``on_closing`` get the
-        transport when all answers are there, and when a goodbye is waited for."""
-        super().__init__(address(server), useragent=f"chatlog/{__version__}", reactor=clock)
+        """``server`` is the address without its query."""
+        clock = environment.reactor
+        WebSocketClientFactory.__init__(
+            self, address(server), useragent=f"chatlog/{__version__}", reactor=clock
+        )
+        build = partial(KickProtocol, owner, taker, channels, environment)
+        Reconnecting.__init__(self, owner, build, clock, uniform)
         self.setProtocolOptions(
             utf8validateIncoming=False,
             maxFramePayloadSize=MESSAGE_LIMIT,
@@ -73,90 +304,6 @@ class KickFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
             closeHandshakeTimeout=0,
             serverConnectionDropTimeout=0,
         )
-        self.clock: Any = clock
-        self.connection: KickProtocol | None = None
-        self._owner = owner
-        self._clock = clock
-        self._wall = wall
-        self._on_settled = on_settled
-        self._on_closing = on_closing
-        self._uniform = uniform
-        self._backoff = Backoff(1.0, 60.0, uniform)
-        self._at_once = float("-inf")
-        self._alarmed = False
-        self._gone: list[Deferred[None]] = []
-
-    def stop(self) -> Deferred[None]:
-        """End the connection and do not come back; fires when it is gone, which takes no longer than
-        CLOSE_WITHIN seconds."""
-        self.continueTrying = 0
-        if self._callID is not None:
-            self._callID.cancel()
-            self._callID = None
-        elif self.connection is not None:
-            gone: Deferred[None] = Deferred()
-            self._gone.append(gone)
-            self.connection.close("stopped")
-            return gone
-        elif self.connector is not None:
-            self.connector.disconnect()
-        return succeed(None)
-
-    def startedConnecting(self, connector: IConnector) -> None:
-        self.connector = connector
-
-    def buildProtocol(self, addr: Any) -> KickProtocol:
-        protocol = KickProtocol(self._owner, self._clock, self._wall, self._on_settled, self._on_closing)
-        protocol.factory = self
-        self.connection = protocol
-        return protocol
-
-    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        self.delay = self._backoff.next()
-        self._ended(connector, None, f"cannot connect: {words(reason.value)}", Closing.BACK_OFF)
-
-    def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
-        lost, self.connection = self.connection, None
-        if lost is None:
-            self.clientConnectionFailed(connector, reason)
-            return
-        now = self._clock.seconds()
-        if lost.established_at is not None and now - lost.established_at >= STABLE_AFTER:
-            self._backoff.reset()
-            self._alarmed = False
-        closing = lost.closing
-        if closing is Closing.REFUSED:
-            self.delay = self._uniform(*REFUSED_AGAIN)
-            self._alarm(lost.reason)
-        elif closing is Closing.AT_ONCE and now - self._at_once >= AT_ONCE_AGAIN:
-            self._at_once = now
-            self.delay = self._uniform(*AT_ONCE)
-        elif closing is Closing.LATER:
-            self.delay = max(self._uniform(*LATER), self._backoff.next())
-        else:
-            self.delay = self._backoff.next()
-        heard_ago = lost.heard_ago() if lost.established_at is not None else None
-        self._ended(connector, heard_ago, lost.reason, closing)
-
-    def _ended(self, connector: IConnector, heard_ago: float | None, reason: str, closing: Closing) -> None:
-        try:
-            self._owner.lost(heard_ago, reason, closing)
-        except Exception:
-            self._log.failure("kick: while taking note of a lost connection")
-        self.retry(connector)
-        gone, self._gone = self._gone, []
-        for waiting in gone:
-            waiting.callback(None)
-
-    def _alarm(self, reason: str) -> None:
-        if not self._alarmed:
-            self._alarmed = True
-            self._log.error(
-                "kick: {server}: {reason}. Kick may have a new address or key: look at kick.server in the "
-                "configuration. Trying again every 5 to 15 minutes",
-                server=self.host,
-                reason=with_code(of_connection("kick", reason), reason),
-            )
 
 
 def address(server: str) -> str:
@@ -170,13 +317,14 @@ def connect(
     factory: KickFactory,
     wrap: Callable[[Any], Any],
     tls: Callable[[Any], Any] | None = None,
-) -> IConnector:
-    """Connect ``factory`` by ``dials``. ``tls`` puts TLS around a factory and is needed for a ``wss:``
-    address; ``wrap`` puts around that what lies between it and TCP. Raises ValueError for ``wss:``
+) -> KickFactory:
+    """Begin to connect ``factory`` by ``dials``. ``tls`` puts TLS around a factory and is needed for a
+    ``wss:`` address; ``wrap`` puts around that what lies between it and TCP. Raises ValueError for ``wss:``
     without ``tls``."""
     inner: Any = factory
     if factory.isSecure:
         if tls is None:
             raise ValueError(f"{factory.host}: a wss: address needs TLS")
         inner = tls(factory)
-    return dials.connectTCP(factory.host, factory.port, wrap(inner), CONNECT_WITHIN)
+    dials.connectTCP(factory.host, factory.port, wrap(inner), CONNECT_WITHIN)
+    return factory

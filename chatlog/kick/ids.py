@@ -129,6 +129,7 @@ class ChannelIds(Service):
         cache: IdCache,
         clock: IReactorTime,
         found: Callable[[KickChannel], None],
+        missing: dict[str, str],
         needs_channel_id: bool = False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -151,7 +152,7 @@ class ChannelIds(Service):
         self._early: list[KickChannel] = []
         self._told_off = False
         #: Why channels have no ids yet, by their names.
-        self.missing: dict[str, str] = {}
+        self.missing = missing
 
     def startService(self) -> None:
         super().startService()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from chatlog.counters import Counters
+from chatlog.environment import Environment
 from chatlog.kick import pusher
 from chatlog.kick.events import EventRecords, chatroom_of, duplicate_key, payload_key
-from chatlog.record import SERVER_CHANNEL, Encode
+from chatlog.record import SERVER_CHANNEL
 from chatlog.rooms.duplicates import Duplicates, Repeats
-from chatlog.rooms.seats import Log, Room
+from chatlog.rooms.subscriptions import RecordSink, Room
 
 #: Seconds by which two Pusher channels of a room may lie apart in bringing the same event, and how many ids
 #: are remembered for them.
@@ -22,17 +21,11 @@ SIDES_REMEMBERED = 50_000
 
 class KickIntake:
     """Turns events into records. ``channels`` maps a Pusher channel to its room; what belongs to none
-    goes to ``server_log``."""
+    goes to ``server_records``."""
 
     _log = Logger()
 
-    def __init__(
-        self,
-        server_log: Log,
-        encode: Encode,
-        counters: Counters,
-        seconds: Callable[[], float],
-    ) -> None:
+    def __init__(self, server_records: RecordSink, environment: Environment) -> None:
         self.channels: dict[str, Room] = {}
         #: Names of the rooms with more than one Pusher channel, over which the same event may come.
         self.spread: set[str] = set()
@@ -42,11 +35,11 @@ class KickIntake:
         self.heard: set[str] = set()
         self.named: set[str] = set()
         self.mistaken: set[str] = set()
-        self._server_log = server_log
-        self._counters = counters
-        self._seconds = seconds
+        self._server_records = server_records
+        self._counters = environment.counters
+        self._seconds = environment.reactor.seconds
         self._repeats = Repeats()
-        self._records = EventRecords(encode, counters)
+        self._records = EventRecords(environment.encode, environment.counters)
 
     def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
         """Take one event from the connection ``number``."""
@@ -58,7 +51,7 @@ class KickIntake:
                 return
             line = self._records.line(event, frame, SERVER_CHANNEL, "", received)
             if line:
-                self._server_log.append(line)
+                self._server_records.append(line)
             return
         repeated = self._repeats.seen(frame)
         if repeated or room.duplicates is not None:
@@ -75,7 +68,7 @@ class KickIntake:
             return
         line = self._records.line(event, frame, room.name, room.identifier, received)
         if line:
-            room.log.append(line)
+            room.records.append(line)
         if room.name not in self.named:
             self._look_at_chatroom(room, event)
 
@@ -90,7 +83,7 @@ class KickIntake:
         self._counters.received += 1
         line = self._records.unparsed(frame, SERVER_CHANNEL, "", received)
         if line:
-            self._server_log.append(line)
+            self._server_records.append(line)
 
     def _look_at_chatroom(self, room: Room, event: pusher.Event) -> None:
         self.heard.add(room.name)

@@ -8,7 +8,6 @@ JSON decoders allow. Source: https://pusher.com/docs/channels/library_auth_refer
 
 from __future__ import annotations
 
-import enum
 import re
 import reprlib
 from codecs import BOM_UTF8
@@ -20,6 +19,7 @@ import orjson
 
 from chatlog.printable import printable
 from chatlog.record import from_json_closely
+from chatlog.rooms.closing import Closing
 
 #: Frames longer than this many bytes are not looked into. Pusher's own limit is 10 KB.
 MAX_FRAME = 1 << 20
@@ -183,19 +183,6 @@ def readable(value: object) -> str:
     """``value`` as a short text that fits into one line of a log, whatever a server put into it."""
     text = value if isinstance(value, str) else "" if value is None else reprlib.repr(value)
     return printable(text, 200)
-
-
-class Closing(enum.Enum):
-    """What the way a connection ended asks of the client."""
-
-    #: Do not come back unchanged (the key or the address is wrong): slowly, and tell somebody.
-    REFUSED = "refused"
-    #: Come back after a growing delay, and not before a second has passed: the server is full.
-    LATER = "later"
-    #: Come back after a growing delay.
-    BACK_OFF = "back off"
-    #: Come back at once.
-    AT_ONCE = "at once"
 
 
 #: The name of an event of Kick's, or its time, in the JSON within the frame's; in a text they would have more

@@ -1,4 +1,4 @@
-"""Kick's rooms: links that subscribe to their Pusher channels, and what becomes of the events.
+"""Kick's rooms: which Pusher channels they have, and which of them are doubted.
 
 A public channel is always acknowledged, also one with a wrong id: silence, or a ``chatroom_id`` in the
 payload that is not the one we asked for, are the only signs of it, so both are said aloud.
@@ -7,139 +7,28 @@ payload that is not the one we asked for, are the only signs of it, so both are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatlog.config.settings import KickChannel, KickSettings
 from chatlog.environment import Environment
-from chatlog.kick import pusher
 from chatlog.kick.client import KickFactory
-from chatlog.kick.connection import CLOSE_WITHIN, PING_AFTER
 from chatlog.kick.events import PLATFORM
 from chatlog.kick.intake import KickIntake
-from chatlog.kick.pusher import Closing
-from chatlog.reasons import of_connection, with_code
-from chatlog.rooms.links import Limits
-from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Link, Log, Room, State
-from chatlog.timeline.timeline import Gap
+from chatlog.record import SERVER_CHANNEL
+from chatlog.rooms.chat_protocol import Owner
+from chatlog.rooms.connections import Limits
+from chatlog.rooms.pool import Pool, RoomEvents
+from chatlog.rooms.subscriptions import RecordSink, Room, State
 
 #: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
 SUBSCRIPTIONS_PER_SECOND = 50
 #: Seconds of silence since a room was acknowledged for the first time after which its id is doubted.
 DOUBT_AFTER = 6 * 3600.0
-#: Seconds in which a ping is answered, if at all: it is sent and read at whole seconds.
-PING_ANSWER = 1.5
-#: Seconds between two looks for such rooms.
+#: Seconds between two searches for such rooms.
 CHECK_EVERY = 600.0
-
-
-class KickLink(Link):
-    """A connection to Kick's Pusher server that carries rooms."""
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        pool: Pool,
-        number: int,
-        lane: int,
-        intake: KickIntake,
-        channels_of: Callable[[str], list[str]],
-        settings: KickSettings,
-        environment: Environment,
-        connect: Callable[[KickFactory], Any],
-    ) -> None:
-        super().__init__(number, lane)
-        self._pool = pool
-        self._intake = intake
-        self._channels_of = channels_of
-        self._clock: IReactorTime = environment.reactor
-        self._wall = environment.wall
-        self._counters = environment.counters
-        self._connect = connect
-        self._factory = KickFactory(self, settings.server, environment.reactor, environment.wall)
-        self._closed_at: float | None = None
-
-    # -- what the pool asks ------------------------------------------------------------------------
-
-    def open(self) -> None:
-        self._connect(self._factory)
-
-    def close(self) -> Deferred[None]:
-        self._closed_at = self._clock.seconds()
-        return self._factory.stop()
-
-    def ask(self, names: list[str]) -> None:
-        connection = self._factory.connection
-        if connection is not None:
-            for name in names:
-                for channel in self._channels_of(name):
-                    connection.subscribe(channel)
-
-    def leave(self, name: str) -> None:
-        connection = self._factory.connection
-        if connection is not None:
-            for channel in self._channels_of(name):
-                connection.unsubscribe(channel)
-
-    def heard_ago(self) -> float:
-        connection = self._factory.connection
-        return 0.0 if connection is None else connection.heard_ago()
-
-    def check(self) -> None:
-        if self._factory.connection is not None:
-            self._factory.connection.check()
-
-    # -- what the connection reports ---------------------------------------------------------------
-
-    def connected(self) -> None:
-        self.refused = False
-        self._counters.connects[PLATFORM] += 1
-        if self.trouble:
-            self._log.info("kick: connection {number} is back", number=self.number)
-            self.trouble = ""
-        self.answers = True
-        self._pool.link_up(self)
-
-    def event(self, event: pusher.Event, frame: bytes, received: str) -> None:
-        self._intake.event(event, frame, received, self.number)
-
-    def not_understood(self, frame: bytes, received: str) -> None:
-        self._intake.not_understood(frame, received)
-
-    def subscribed(self, channel: str) -> None:
-        room = self._intake.channels.get(channel)
-        # The first channel of a room carries its chat; the others are extras.
-        if room is not None and self._channels_of(room.name)[:1] == [channel]:
-            self._pool.acknowledged(self, room.name)
-
-    def subscription_refused(self, channel: str, reason: str) -> None:
-        room = self._intake.channels.get(channel)
-        if room is not None and self._channels_of(room.name)[:1] == [channel]:
-            self._pool.refused(self, room.name, reason)
-
-    def lost(self, heard_ago: float | None, reason: str, closing: Closing) -> None:
-        self.refused = closing is Closing.REFUSED
-        if heard_ago is not None:
-            self._counters.disconnects[PLATFORM] += 1
-            closed_at = self._closed_at
-            self.answers = heard_ago <= PING_AFTER + PING_ANSWER and (
-                # Whoever does not answer is not waited for any longer.
-                closed_at is None or self._clock.seconds() - closed_at < CLOSE_WITHIN
-            )
-        if not self.closing and reason != self.trouble:
-            # Once per change: a server that stays away says the same at every try.
-            self.trouble = reason
-            words = with_code(of_connection(PLATFORM, reason), reason)
-            self._log.warn("kick: connection {number}: {reason}", number=self.number, reason=words)
-        if self.up:
-            self._pool.link_down(self, self._wall() - (heard_ago or 0.0), reason)
 
 
 class KickRooms(Service):
@@ -152,35 +41,43 @@ class KickRooms(Service):
         self,
         settings: KickSettings,
         environment: Environment,
-        server_log: Log,
-        log_of: Callable[[str], Log],
-        on_gap: Callable[[Room, Gap], None],
-        connect: Callable[[KickFactory], Any],
+        records_of: Callable[[str], RecordSink],
+        events: RoomEvents,
+        missing: dict[str, str],
+        connect: Callable[[KickFactory], KickFactory],
     ) -> None:
-        """``log_of(slug)`` is the recorder's side of a room; ``connect(factory)`` starts a connection."""
+        """``records_of(slug)`` is where the records of a room go; ``missing`` says why channels cannot be
+        recorded, by their names, and others may write there too; ``connect(factory)`` starts a connection."""
         self._settings = settings
-        self._clock = clock = environment.reactor
-        self._log_of = log_of
+        self._clock = environment.reactor
+        self._records_of = records_of
         self._channels: dict[str, list[str]] = {}
         self._doubted: set[str] = set()
         self._added: dict[str, float] = {}
-        #: Why channels cannot be recorded, by their names; somebody else may use it as well.
-        self.missing: dict[str, str] = {}
+        self._missing = missing
         # Channels with ids that another room has.
         self._waiting: dict[str, KickChannel] = {}
-        self.intake = KickIntake(server_log, environment.encode, environment.counters, clock.seconds)
+        self.intake = KickIntake(records_of(SERVER_CHANNEL), environment)
 
-        def new_link(pool: Pool, number: int, lane: int) -> Link:
-            return KickLink(pool, number, lane, self.intake, self.channels_of, settings, environment, connect)
+        def dial(owner: Owner) -> KickFactory:
+            return connect(KickFactory(owner, settings.server, self.intake, self, environment))
 
         limits = Limits(settings.rooms_per_connection, SUBSCRIPTIONS_PER_SECOND, 1.0, settings.lanes)
-        self.pool = Pool(PLATFORM, environment, new_link, on_gap, limits)
+        self.pool = Pool(PLATFORM, environment, dial, events, limits, {}, self._absent)
         self._checks = LoopingCall(self._doubt)
-        self._checks.clock = clock
+        self._checks.clock = environment.reactor
 
     def channels_of(self, name: str) -> list[str]:
         """The Pusher channels of a room, the one with its chat first."""
         return self._channels.get(name, [])
+
+    def room_of(self, channel: str) -> str:
+        """The name of the room whose chat comes over the channel; ``""`` if there is none."""
+        room = self.intake.channels.get(channel)
+        return room.name if room is not None and self.channels_of(room.name)[:1] == [channel] else ""
+
+    def _absent(self) -> int:
+        return sum(1 for name in self._missing if name not in self.pool.rooms)
 
     def add(self, channel: KickChannel) -> None:
         """Record the room of ``channel``, whose chatroom id is known. Called again when its channel id
@@ -198,24 +95,24 @@ class KickRooms(Service):
                     other=others[0],
                 )
             self._waiting[slug] = channel
-            self.missing[slug] = f"has the same chatroom_id as {others[0]}"
+            self._missing[slug] = f"has the same chatroom_id as {others[0]}"
             return
         if self._waiting.pop(slug, None) is not None:
-            self.missing.pop(slug, None)
+            self._missing.pop(slug, None)
         self._channels[slug] = known + new
         if len(self._channels[slug]) > 1:
             self.intake.spread.add(slug)
         if room is None:
-            room = Room(slug, self._log_of(slug), str(channel.chatroom_id))
+            room = Room(slug, self._records_of(slug), str(channel.chatroom_id))
             self._added[slug] = self._clock.seconds()
             self.intake.channels.update(dict.fromkeys(new, room))
             self.pool.add(room)
         else:
             self.intake.channels.update(dict.fromkeys(new, room))
-            for seat in room.seats:
+            for subscription in room.subscriptions:
                 # What it has already is answered with a harmless error.
-                if new and seat.link.up and seat.state is State.RECORDED:
-                    seat.link.ask([slug])
+                if new and subscription.connection.up and subscription.state is State.RECORDED:
+                    subscription.connection.subscribe([slug])
 
     def _names_of(self, channel: KickChannel) -> list[str]:
         ids = {"chatroom_id": channel.chatroom_id, "channel_id": channel.channel_id}
@@ -240,7 +137,7 @@ class KickRooms(Service):
         ):
             names.discard(slug)
         if self._waiting.pop(slug, None) is not None:
-            self.missing.pop(slug, None)
+            self._missing.pop(slug, None)
         for other in list(self._waiting.values()):
             self.add(other)
         return room

@@ -10,7 +10,7 @@ from chatlog.record import Encode, rfc3339
 from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.room import Loss
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.timeline.timeline import Gap
 
 
@@ -57,7 +57,7 @@ class GapRecords:
         self._counters.gaps += 1
         line = gap_line(self._encode, platform, room.name, room.identifier, hole, backfilled=backfilled)
         if line:
-            room.log.append(line)
+            room.records.append(line)
 
     def write_loss(self, loss: Loss, identifier: str) -> None:
         """Write the record of what could not be kept of a room with this id."""
@@ -76,6 +76,9 @@ class Deferral(Protocol):
 
     def hole(self, room: Room, hole: Gap) -> None:
         """A hole of the room has closed."""
+
+    def uncovered(self, room: Room) -> None:
+        """The room is no longer recorded."""
 
     def flushed(self, complete: bool) -> None:
         """Everything that was handed to the recorder is in files, if ``complete``."""
@@ -98,6 +101,11 @@ class Gaps:
         """There is a new pool."""
         if self._deferral is not None and pool.platform == self._deferral.platform:
             self._deferral.watch(pool)
+
+    def uncovered(self, platform: str, room: Room) -> None:
+        """The room is no longer recorded."""
+        if self._deferral is not None and platform == self._deferral.platform:
+            self._deferral.uncovered(room)
 
     def closed(self, platform: str, room: Room, hole: Gap) -> None:
         """A hole of the room has closed."""

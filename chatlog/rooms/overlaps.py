@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatlog.rooms.duplicates import Duplicates
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 
 #: Seconds for which copies are still expected after the second connection of a room ended.
 LINGER = 10.0
@@ -37,7 +37,7 @@ class Overlaps:
     def check(self, now: float) -> None:
         """Called every second."""
         for room, until in list(self._until.items()):
-            if len(room.seats) > 1:
+            if len(room.subscriptions) > 1:
                 self._until[room] = max(until, now + LINGER)
             elif until <= now:
                 room.duplicates = None

@@ -1,9 +1,9 @@
 """Rooms spread over connections: who is asked for where, who is acknowledged, who is tried again.
 
-When a server announces that it will close a connection, a second link is opened and every room gets a
-second seat there; the first is given up only when the second is acknowledged, and what both deliver is
-recorded once. With two lanes every room has two seats all the time, and only what neither of them
-delivers is a hole.
+When a server announces that it will close a connection, a second one is opened and every room gets a
+second subscription there; the first is given up only when the second is acknowledged, and what both deliver
+is recorded once. With two lanes every room has two subscriptions all the time, and only what neither of them
+delivers is missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -22,10 +22,11 @@ from twisted.logger import Logger
 from chatlog.environment import Environment
 from chatlog.reasons import of_room, with_code
 from chatlog.rooms.bucket import Bucket
-from chatlog.rooms.links import Limits, Links
+from chatlog.rooms.connection import Connection, Phase, Reconnects
+from chatlog.rooms.connections import Connections, Limits
 from chatlog.rooms.overlaps import LINGER, Overlaps
 from chatlog.rooms.progress import Progress
-from chatlog.rooms.seats import Link, Room, Seat, State
+from chatlog.rooms.subscriptions import Room, State, Subscription
 from chatlog.services import SuspendDetector
 from chatlog.timeline.timeline import Gap
 
@@ -34,13 +35,24 @@ ACKNOWLEDGE_WITHIN = 30.0
 #: First and longest wait, in seconds, before asking again.
 SILENT_AGAIN = (30.0, 600.0)
 REFUSED_AGAIN = (300.0, 21600.0)
-#: Seconds between a retiring link losing its last seat and being closed: what is under way arrives.
+#: Seconds between a retiring connection losing its last subscription and being closed: what is under way
+#: arrives.
 RETIRE_LINGER = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class RoomEvents:
+    """What is called with a platform and a room: when the room is added, before it is asked for; when a time
+    in which it was not recorded is over; and when it is no longer recorded."""
+
+    added: Callable[[str, Room], object]
+    gap_closed: Callable[[str, Room, Gap], object]
+    uncovered: Callable[[str, Room], object]
+
+
 class Pool(Service):
-    """The rooms of one platform. Links report what happens to them through the methods of the second
-    half; ``on_gap`` is told of every hole that closes."""
+    """The rooms of one platform. Connections report what happens to them through the methods of the second
+    half."""
 
     _log = Logger()
 
@@ -48,32 +60,32 @@ class Pool(Service):
         self,
         platform: str,
         environment: Environment,
-        new_link: Callable[[Pool, int, int], Link],
-        on_gap: Callable[[Room, Gap], None],
+        dial: Callable[[Connection], Reconnects],
+        events: RoomEvents,
         limits: Limits,
+        rooms: dict[str, Room],
+        absent: Callable[[], int] = lambda: 0,
     ) -> None:
-        """``new_link(pool, number, lane)`` makes a link."""
+        """``dial(connection)`` begins to connect; ``rooms`` is where the pool keeps its rooms by name;
+        ``absent()`` is how many rooms are on the list that cannot be in the pool yet."""
         clock: IReactorTime = environment.reactor
         self.setName(platform)
         self.platform = platform
-        self.rooms: dict[str, Room] = {}
-        self._links = Links(clock, partial(new_link, self), limits.rooms_per_connection)
-        self.links = self._links.all
+        self.rooms = rooms
         self.lanes = limits.lanes
-        #: How many rooms are on the list besides ``rooms``, because they cannot be joined yet.
-        self.absent: Callable[[], int] = lambda: 0
-        #: Called with every room that is added, before it is asked for anywhere.
-        self.on_added: Callable[[Room], object] = lambda room: None
-        #: Called with every room that is no longer recorded, when that is noticed.
-        self.on_lost: Callable[[Room], object] = lambda room: None
-        #: Names of the rooms whose coverage began, ended or turned, of those that came to another link,
-        #: and of those removed, since somebody last emptied it.
+        #: Names of the rooms whose coverage began, ended or turned, of those that came to another connection,
+        #: and of those removed, since this was last emptied.
         self.changed: set[str] = set()
+        self._environment = environment
         self._clock = clock
         self._wall = environment.wall
-        self._on_gap = on_gap
-        self._bucket: Bucket[Seat] = Bucket(clock, limits.requests, limits.period, self._request)
-        self._timers: list[tuple[float, int, Seat, int]] = []
+        self._dial = dial
+        self._events = events
+        self._absent = absent
+        self._connections = Connections(clock, self._make, limits.rooms_per_connection)
+        self.connections = self._connections.all
+        self._bucket: Bucket[Subscription] = Bucket(clock, limits.requests, limits.period, self._request)
+        self._timers: list[tuple[float, int, Subscription, int]] = []
         self._timer_count = 0
         self._overlaps = Overlaps(limits.lanes > 1)
         self._suspends = SuspendDetector()
@@ -85,16 +97,18 @@ class Pool(Service):
         """Record ``room`` from now on; a room of that name must not be there yet."""
         self.rooms[room.name] = room
         self._overlaps.added(room)
-        self.on_added(room)
+        self._events.added(self.platform, room)
         for lane in range(self.lanes):
-            self._sit(Seat(room, self._links.place(lane, len(self.rooms))))
+            self._subscribe(Subscription(room, self._connections.place(lane, len(self.rooms))))
 
     def remove(self, name: str) -> Room | None:
         """Stop recording the room; None if it was not there."""
         room = self.rooms.pop(name, None)
         if room is not None:
-            for seat in list(room.seats):
-                self._leave(seat)
+            for subscription in list(room.subscriptions):
+                if subscription.connection.up and subscription.state is not State.WANTED:
+                    subscription.connection.unsubscribe(name)
+                self._abandon(subscription)
             self._overlaps.removed(room)
             self.changed.add(name)
         return room
@@ -116,230 +130,206 @@ class Pool(Service):
         if self._ticks.running:
             self._ticks.stop()
         self._bucket.stop()
-        self._links.open_no_more()
-        gone = DeferredList([self._close(link) for link in list(self.links)], consumeErrors=True)
+        self._connections.open_no_more()
+        gone = DeferredList([self._close(each) for each in list(self.connections)], consumeErrors=True)
         return gone.addCallback(lambda _: None)
 
-    # -- what links report -------------------------------------------------------------------------
+    # -- what connections report -----------------------------------------------------------------------
 
-    def link_up(self, link: Link) -> None:
-        """The server has welcomed the link."""
-        link.up = True
-        for seat in list(link.seats.values()):
-            if seat.state is State.WANTED:
-                self._queue(seat)
+    def welcomed(self, connection: Connection) -> None:
+        """The server has welcomed the connection."""
+        for subscription in list(connection.subscriptions.values()):
+            if subscription.state is State.WANTED:
+                self._queue(subscription)
 
-    def link_down(self, link: Link, heard: float, reason: str) -> None:
-        """The connection is gone; ``heard`` is the wall-clock time of the last byte from it."""
-        if not self.running:
-            # We ended it ourselves. If the other side took part in that, everything until now was read.
-            heard, reason = (self._wall(), "restart") if link.answers else (heard, "connection lost")
-        link.up = False
-        for seat in list(link.seats.values()):
-            seat.queued = False
-            if seat.state is State.REQUESTED:
-                seat.enter(State.WANTED)
-            self._uncover(seat, heard, reason)
-            if link.retiring:
-                self._abandon(seat)
-        if link.retiring or link.closing:
-            self._links.discard(link)
+    def lost(self, connection: Connection, at: float, reason: str) -> None:
+        """A welcomed connection is gone; it delivered everything until ``at``, by the wall clock."""
+        gone = connection.phase is Phase.CLOSED
+        for subscription in list(connection.subscriptions.values()):
+            if subscription.state in (State.WANTED, State.REQUESTED):
+                subscription.enter(State.WANTED)
+            self._uncover(subscription, at, reason)
+            if gone:
+                self._abandon(subscription)
+        if gone:
+            self._connections.discard(connection)
 
-    def acknowledged(self, link: Link, name: str) -> None:
-        """The server has confirmed that the room is delivered on this link."""
-        seat = link.seats.get(name)
-        if seat is None:
+    def acknowledged(self, connection: Connection, name: str) -> None:
+        """The server has confirmed that the room is delivered on this connection."""
+        subscription = connection.subscriptions.get(name)
+        if subscription is None:
             if name not in self.rooms:
-                link.leave(name)
+                connection.unsubscribe(name)
             return
-        if seat.state is State.RECORDED:
+        if subscription.state is State.RECORDED:
             return
-        seat.enter(State.RECORDED)
-        seat.since = self._clock.seconds()
-        seat.tries = 0
+        subscription.acknowledged(self._clock.seconds())
         self.changed.add(name)
-        hole = seat.room.timeline.began(self._wall())
-        if hole is not None:
-            self._on_gap(seat.room, hole)
-        if seat.replaces is not None:
-            self._abandon(seat.replaces)
-            seat.replaces = None
+        self._closed(subscription.room, subscription.room.timeline.began(self._wall()))
+        replaced, subscription.replaces = subscription.replaces, None
+        if replaced is not None:
+            self._abandon(replaced)
 
-    def refused(self, link: Link, name: str, reason: str) -> None:
+    def refused(self, connection: Connection, name: str, reason: str) -> None:
         """The server will not deliver the room; ``reason`` in its own words."""
-        self._fail(link.seats.get(name), State.REFUSED, reason, f"refused: {reason}", REFUSED_AGAIN)
+        if name in connection.subscriptions:
+            subscription = connection.subscriptions[name]
+            self._fail(subscription, State.REFUSED, reason, f"refused: {reason}", REFUSED_AGAIN)
 
-    def parted(self, link: Link, name: str) -> None:
+    def parted(self, connection: Connection, name: str) -> None:
         """The server has taken the room away."""
-        self._fail(link.seats.get(name), State.SILENT, "parted", "parted by the server", SILENT_AGAIN)
+        if name in connection.subscriptions:
+            subscription = connection.subscriptions[name]
+            self._fail(subscription, State.SILENT, "parted", "parted by the server", SILENT_AGAIN)
 
-    def retire(self, link: Link) -> None:
-        """The server will close the link soon: move its rooms to a new one without a hole."""
-        if link.retiring or link.closing:
-            return
-        link.retiring = True
-        successor = self._links.make(link.lane)
-        successor.follows = True
-        self._links.open(successor)
-        for seat in list(link.seats.values()):
-            self._sit(Seat(seat.room, successor, replaces=seat))
-            self._overlaps.begin(seat.room, self._clock.seconds() + LINGER)
+    def retiring(self, connection: Connection) -> None:
+        """The server will close the connection soon: move its rooms to a new one without a gap."""
+        relief = self._connections.open_relief(connection.lane)
+        for subscription in list(connection.subscriptions.values()):
+            self._subscribe(Subscription(subscription.room, relief, replaces=subscription))
+            self._overlaps.begin(subscription.room, self._clock.seconds() + LINGER)
 
-    # -- the inside --------------------------------------------------------------------------------
+    # -- the inside --------------------------------------------------------------------------------------
 
-    def _close(self, link: Link) -> Deferred[None]:
-        link.closing = True
-        return link.close().addCallbacks(lambda _: self._links.discard(link), lambda _: self._give_up(link))
+    def _make(self, number: int, lane: int, relieves: bool) -> Connection:
+        return Connection(number, lane, self.platform, self._environment, self, self._dial, relieves)
 
-    def _give_up(self, link: Link) -> None:
-        """Nobody waits any longer for the connection to end."""
-        if link.up:
-            link.answers = False
-            self.link_down(link, self._wall() - link.heard_ago(), "connection lost")
-        self._links.discard(link)
+    def _close(self, connection: Connection) -> Deferred[None]:
+        return connection.close().addCallback(lambda _: self._connections.discard(connection))
 
-    def _sit(self, seat: Seat) -> None:
-        seat.room.seats.append(seat)
-        seat.link.seats[seat.room.name] = seat
-        if seat.link.up:
-            self._queue(seat)
+    def _subscribe(self, subscription: Subscription) -> None:
+        subscription.room.subscriptions.append(subscription)
+        subscription.connection.carry(subscription)
+        if subscription.connection.up:
+            self._queue(subscription)
 
-    def _abandon(self, seat: Seat) -> None:
-        """Give the seat up without telling the server."""
-        if seat.state is State.RECORDED:
-            seat.room.remember(seat, self._clock.seconds())
-            self.changed.add(seat.room.name)
-        seat.queued = False
-        seat.turn += 1
-        if seat in seat.room.seats:
-            seat.room.seats.remove(seat)
-        if seat.link.seats.get(seat.room.name) is seat:
-            del seat.link.seats[seat.room.name]
-        if seat.link.retiring and not seat.link.seats and seat.link.up:
-            self._clock.callLater(RETIRE_LINGER, self._close_retired, seat.link)
+    def _abandon(self, subscription: Subscription) -> None:
+        """Give the subscription up without telling the server."""
+        room, connection = subscription.room, subscription.connection
+        if subscription.state is State.RECORDED:
+            room.remember(subscription, self._clock.seconds())
+            self.changed.add(room.name)
+        subscription.enter(State.WANTED)
+        if subscription in room.subscriptions:
+            room.subscriptions.remove(subscription)
+        connection.drop(subscription)
+        if connection.phase is Phase.RETIRING and not connection.subscriptions:
+            self._clock.callLater(RETIRE_LINGER, self._close_retired, connection)
 
-    def _close_retired(self, link: Link) -> None:
-        if link in self.links and not link.closing:
-            self._close(link)
+    def _close_retired(self, connection: Connection) -> None:
+        if connection.phase is Phase.RETIRING:
+            self._close(connection)
 
-    def _leave(self, seat: Seat) -> None:
-        if seat.link.up and seat.state is not State.WANTED:
-            seat.link.leave(seat.room.name)
-        self._abandon(seat)
+    def _queue(self, subscription: Subscription) -> None:
+        if not subscription.queued:
+            subscription.queued = True
+            self._bucket.add(subscription, patient=subscription.room.timeline.recorded)
 
-    def _queue(self, seat: Seat) -> None:
-        if not seat.queued:
-            seat.queued = True
-            self._bucket.add(seat, patient=seat.room.timeline.recorded)
-
-    def _request(self, seats: list[Seat]) -> int:
-        asked: dict[Link, list[str]] = {}
-        for seat in seats:
-            if seat.queued and seat.link.up and seat.state is State.WANTED:
-                seat.queued = False
-                seat.enter(State.REQUESTED)
-                asked.setdefault(seat.link, []).append(seat.room.name)
-                self._set_timer(ACKNOWLEDGE_WITHIN, seat)
-        for link, names in asked.items():
-            link.ask(names)
+    def _request(self, subscriptions: list[Subscription]) -> int:
+        asked: dict[Connection, list[str]] = {}
+        for subscription in subscriptions:
+            if subscription.queued and subscription.connection.up:
+                subscription.enter(State.REQUESTED)
+                asked.setdefault(subscription.connection, []).append(subscription.room.name)
+                self._set_timer(ACKNOWLEDGE_WITHIN, subscription)
+        for connection, names in asked.items():
+            connection.subscribe(names)
         return sum(map(len, asked.values()))
 
     def _fail(
         self,
-        seat: Seat | None,
+        subscription: Subscription,
         state: State,
         reason: str,
-        hole_reason: str,
+        gap_reason: str,
         again: tuple[float, float],
     ) -> None:
-        if seat is None:
-            return
-        if seat.tries == 0 or seat.state is State.RECORDED:
+        room = subscription.room
+        if subscription.tries == 0 or subscription.state is State.RECORDED:
             self._log.warn(
                 "{platform}: {room} is not recorded: {reason}; it is tried again from time to time",
                 platform=self.platform,
-                room=seat.room.name,
-                reason=with_code(of_room(self.platform, reason, seat.room.name), reason),
+                room=room.name,
+                reason=with_code(of_room(self.platform, reason, room.name), reason),
             )
-        wait = min(again[0] * 2.0 ** min(seat.tries, 20), again[1])
+        wait = min(again[0] * 2.0 ** min(subscription.tries, 20), again[1])
         now = self._wall()
-        self._uncover(seat, now, hole_reason)
-        seat.queued = False
-        seat.tries += 1
-        seat.enter(state, reason)
-        self._set_timer(wait, seat)
-        if not seat.room.timeline.recorded:
-            hole = seat.room.timeline.turned(now, hole_reason)
-            if hole is not None:
-                self.changed.add(seat.room.name)
-                self._on_gap(seat.room, hole)
+        self._uncover(subscription, now, gap_reason)
+        subscription.failed(state, reason)
+        self._set_timer(wait, subscription)
+        if not room.timeline.recorded:
+            self._closed(room, room.timeline.turned(now, gap_reason))
 
-    def _uncover(self, seat: Seat, at: float, reason: str) -> None:
-        """The seat has recorded nothing since ``at``; what no other seat has recorded is missing."""
-        if seat.state is not State.RECORDED:
+    def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
+        """The subscription has recorded nothing since ``at``; what no other has recorded is missing."""
+        if subscription.state is not State.RECORDED:
             return
-        room = seat.room
+        room = subscription.room
         now = self._clock.seconds()
         epoch = self._wall() - now
-        over, since = room.lost(seat, at - epoch, now)
+        over, since = room.lost(subscription, at - epoch, now)
         self.changed.add(room.name)
         for start, end in over:
-            # Another connection has recorded since, so it was over before we knew of it.
-            self._on_gap(room, Gap(start + epoch, end + epoch, reason))
+            # Another connection has recorded since, so it was over before it was known.
+            self._closed(room, Gap(start + epoch, end + epoch, reason))
         if since is not None:
             room.timeline.ended(since + epoch, reason)
-            self.on_lost(room)
-            for other in room.seats:
-                # It may be waiting patiently behind the second seats of others.
+            self._events.uncovered(self.platform, room)
+            for other in room.subscriptions:
+                # It may be waiting patiently behind the second subscriptions of other rooms.
                 if other.queued:
                     self._bucket.add(other)
 
-    def _set_timer(self, delay: float, seat: Seat) -> None:
+    def _closed(self, room: Room, hole: Gap | None) -> None:
+        if hole is not None:
+            self.changed.add(room.name)
+            self._events.gap_closed(self.platform, room, hole)
+
+    def _set_timer(self, delay: float, subscription: Subscription) -> None:
         self._timer_count += 1
-        entry = (self._clock.seconds() + delay, self._timer_count, seat, seat.turn)
+        entry = (self._clock.seconds() + delay, self._timer_count, subscription, subscription.turn)
         heapq.heappush(self._timers, entry)
 
     def _tick(self) -> None:
         try:
             now = self._clock.seconds()
             judging = self._suspends.ticked(now)
-            self._links.open_next()
+            self._connections.open_next()
             while self._timers and self._timers[0][0] <= now:
-                _, _, seat, turn = heapq.heappop(self._timers)
-                if seat.turn == turn:
-                    self._timed_out(seat)
-            for link in list(self.links):
-                if self._links.is_spare(link):
-                    self._close(link)
+                _, _, subscription, turn = heapq.heappop(self._timers)
+                if subscription.turn == turn:
+                    self._timed_out(subscription)
+            for connection in list(self.connections):
+                if self._connections.is_spare(connection):
+                    self._close(connection)
                 elif judging:
-                    link.check()
+                    connection.check()
             self._overlaps.check(now)
-            self._tell(now)
+            self._report(now)
         except Exception:
             # One bad room must not stop the clock of all the others.
             self._log.failure("{platform}: while looking after the rooms", platform=self.platform)
 
-    def _timed_out(self, seat: Seat) -> None:
-        if seat.state is State.REQUESTED:
-            self._fail(seat, State.SILENT, "no answer from the server", "join not acknowledged", SILENT_AGAIN)
-        elif seat.state in (State.SILENT, State.REFUSED):
-            self._ask_elsewhere(seat)
+    def _timed_out(self, subscription: Subscription) -> None:
+        if subscription.state is State.REQUESTED:
+            words = "no answer from the server"
+            self._fail(subscription, State.SILENT, words, "join not acknowledged", SILENT_AGAIN)
+        elif subscription.state in (State.SILENT, State.REFUSED):
+            self._ask_elsewhere(subscription)
 
-    def _ask_elsewhere(self, seat: Seat) -> None:
-        old = seat.link
-        new = old if old.retiring else self._links.place(old.lane, len(self.rooms), avoid=old)
-        seat.enter(State.WANTED)
-        if new is not old:
-            if old.up:
-                old.leave(seat.room.name)
-            del old.seats[seat.room.name]
-            seat.link = new
-            new.seats[seat.room.name] = seat
+    def _ask_elsewhere(self, subscription: Subscription) -> None:
+        old = new = subscription.connection
+        if old.phase is not Phase.RETIRING:
+            new = self._connections.place(old.lane, len(self.rooms), avoid=old)
+        subscription.enter(State.WANTED)
+        if new is not old and old.up:
+            old.unsubscribe(subscription.room.name)
+        subscription.move(new)
         if new.up:
-            self._queue(seat)
+            self._queue(subscription)
 
-    def _tell(self, now: float) -> None:
+    def _report(self, now: float) -> None:
         recorded = sum(1 for room in self.rooms.values() if room.timeline.recorded)
-        links = sum(1 for link in self.links if link.up)
+        up = sum(1 for connection in self.connections if connection.up)
         asking = len(self._bucket) > 0
-        self._progress.tell(now, recorded, len(self.rooms), self.absent(), links, asking)
+        self._progress.report(now, recorded, len(self.rooms), self._absent(), up, asking)

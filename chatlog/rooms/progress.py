@@ -15,20 +15,21 @@ class Progress:
 
     def __init__(self, platform: str) -> None:
         self._platform = platform
-        self._told, self._told_at = (0, 0), float("-inf")
+        self._reported, self._reported_at = (0, 0), float("-inf")
 
-    def tell(self, now: float, recorded: int, rooms: int, absent: int, links: int, asking: bool) -> None:
+    def report(
+        self, now: float, recorded: int, rooms: int, absent: int, connections: int, asking: bool
+    ) -> None:
         """Of ``rooms`` in the pool and ``absent`` others so many are recorded. ``asking``: more are about to
         be asked for."""
-        told = (recorded, rooms + absent)
-        if told == self._told or (recorded < rooms and now - self._told_at < EVERY and asking):
+        reported = (recorded, rooms + absent)
+        if reported == self._reported or (recorded < rooms and now - self._reported_at < EVERY and asking):
             return
-        self._told, self._told_at = told, now
+        self._reported, self._reported_at = reported, now
         self._log.info(
-            "{platform}: recording {recorded} of {rooms} rooms on {links} {connections}",
+            "{platform}: recording {recorded} of {rooms} rooms on {connections}",
             platform=self._platform,
             recorded=recorded,
             rooms=rooms + absent,
-            links=links,
-            connections="connection" if links == 1 else "connections",
+            connections="1 connection" if connections == 1 else f"{connections} connections",
         )

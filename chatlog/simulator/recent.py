@@ -71,9 +71,13 @@ class SimulatedRecent(Resource):
         #: (login, limit) of every request.
         self.requests: list[tuple[str, int]] = []
 
+    def begin(self) -> None:
+        """From now on it can be asked."""
+        self._number = self._traffic.service()
+
     def listen(self, port: int = 0) -> int:
         """Begin to listen on ``port`` (0: any); the port."""
-        self._number = self._traffic.service()
+        self.begin()
         site = Site(self)
         site.noisy = False
         self._listening = self._reactor.listenTCP(port, site, interface="127.0.0.1")

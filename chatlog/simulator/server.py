@@ -69,9 +69,13 @@ class Platform(ABC, Generic[C]):
         self._factory = factory
         self.port = port
         self.accept()
+        self.begin()
+        return self.port
+
+    def begin(self) -> None:
+        """From now on look after the connections every second."""
         if not self._checks.running:
             self._checks.start(1.0, now=False)
-        return self.port
 
     def accept(self) -> None:
         """Listen, unless it already does."""

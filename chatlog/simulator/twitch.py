@@ -271,10 +271,11 @@ class SimulatedTwitch(Platform[TwitchConnection]):
     def make_factory(self) -> ServerFactory:
         factory = ServerFactory()
         factory.noisy = False
-        factory.buildProtocol = self._connection  # type: ignore[method-assign]
+        factory.buildProtocol = self.connection  # type: ignore[method-assign]
         return factory
 
-    def _connection(self, addr: Any) -> TwitchConnection:
+    def connection(self, addr: Any) -> TwitchConnection:
+        """A connection that is about to be made."""
         connection = TwitchConnection()
         connection.server = self
         return connection

@@ -29,7 +29,7 @@ from chatlog.simulator.rooms import Room, number_of
 from chatlog.simulator.twitch_chat import TwitchChat
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import irc
-from chatlog.twitch.events import chat_record, event_record, is_talk, unparsed_record
+from chatlog.twitch.events import chat_record, event_record, is_control, unparsed_record
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
 from chatlog.uploader.packing import SUFFIXES, packer
 
@@ -82,7 +82,7 @@ class Records:
             message = irc.parse(line)
         except irc.ParseError:
             return unparsed_record(line, received, encode_full, name, id)
-        if is_talk(message.command):
+        if is_control(message.command):
             return b""
         return event_record(message, received, encode_full, name, id)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from chatlog.journal.journal import Key
 from chatlog.reasons import Reason, name_of, of_connection, of_lookup, of_room
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room, State
+from chatlog.rooms.subscriptions import Room, State
 from chatlog.status.natural import natural
 
 #: The kinds. ``unidentified`` has no id yet that it could be asked for by; ``disconnected`` has lost its
@@ -129,14 +129,14 @@ class RoomProblems:
 
 
 def _problem(room: Room, old: Problem | None, now: float) -> Problem:
-    seats = room.seats
+    seats = room.subscriptions
     if len(seats) == 1:
         # As nearly always, and there may be thousands of them.
         seat = seats[0]
-        connected, trouble, state, raw = seat.link.up, seat.link.trouble, seat.state, seat.reason
+        connected, trouble, state, raw = seat.connection.up, seat.connection.trouble, seat.state, seat.reason
     else:
-        connected = any(seat.link.up for seat in seats)
-        trouble = next((seat.link.trouble for seat in seats if seat.link.trouble), "")
+        connected = any(seat.connection.up for seat in seats)
+        trouble = next((seat.connection.trouble for seat in seats if seat.connection.trouble), "")
         state, raw = room.state, room.reason
     if state is State.REFUSED:
         kind = REFUSED

@@ -10,8 +10,9 @@ from chatlog.journal.journal import Key
 from chatlog.reasons import Reason, is_full, of_connection, of_disk
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import RoomBuffer
+from chatlog.rooms.connection import Phase
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room, State
+from chatlog.rooms.subscriptions import Room, State
 from chatlog.status.absence import HOUR, Absence
 from chatlog.status.activity import SILENCE, Activity
 from chatlog.status.room_problems import (
@@ -106,10 +107,10 @@ class Roster:
     def _look_at_links(self, wall: float) -> None:
         before, self._links = self._links, {}
         for platform, pool in self._pools.items():
-            for link in pool.links:
+            for link in pool.connections:
                 up, since = before.get((platform, link.number), (None, wall))
                 self._links[platform, link.number] = (link.up, since if up == link.up else wall)
-            if pool.rooms and not any(link.up for link in pool.links):
+            if pool.rooms and not any(link.up for link in pool.connections):
                 self._down.setdefault(platform, wall)
             else:
                 self._down.pop(platform, None)
@@ -273,7 +274,7 @@ class Roster:
                 group.add(name, problem, since, at)
                 if since < wall - grace:
                     late.append(name)
-            up = sum(1 for link in pool.links if link.up)
+            up = sum(1 for link in pool.connections if link.up)
             yield {
                 "platform": platform,
                 "rooms": sum(states.values()),
@@ -283,11 +284,13 @@ class Roster:
                 "late": len(late),
                 "late_rooms": first_of(late, str),
                 "problems": [groups[kind].facts(platform) for kind in KINDS if kind in groups],
-                "connections": len(pool.links),
+                "connections": len(pool.connections),
                 "up": up,
                 "down_since": None if up else self._down.get(platform),
-                "trouble": "" if up else next((link.trouble for link in pool.links if link.trouble), ""),
-                "refused": next((link.trouble or "refused" for link in pool.links if link.refused), ""),
+                "trouble": ""
+                if up
+                else next((each.trouble for each in pool.connections if each.trouble), ""),
+                "refused": next((e.trouble or "refused" for e in pool.connections if e.refused_login), ""),
             }
 
     def _standings(self, platform: str, at: Moment) -> Iterator[tuple[str, str, Problem | None, float]]:
@@ -302,7 +305,7 @@ class Roster:
                 )
                 yield name, UNWRITTEN if stuck else "recorded", None, never
                 continue
-            state = (room.seats[0] if len(room.seats) == 1 else room).state.value
+            state = (room.subscriptions[0] if len(room.subscriptions) == 1 else room).state.value
             since = room.timeline.missing_since
             if since is None:
                 since = self._wanted.get((platform, name), at.wall)
@@ -317,16 +320,16 @@ class Roster:
         a few seconds), ``rooms`` (how many it carries), ``retiring``, ``refused`` (our login or key),
         ``trouble`` (why it is not up, in words), ``raw`` (the same as it was given)."""
         for platform, pool in self._pools.items():
-            for link in pool.links:
+            for link in pool.connections:
                 yield {
                     "platform": platform,
                     "number": link.number,
                     "lane": link.lane,
                     "up": link.up,
                     "since": self._links.get((platform, link.number), (False, wall))[1],
-                    "rooms": len(link.seats),
-                    "retiring": link.retiring,
-                    "refused": link.refused,
+                    "rooms": len(link.subscriptions),
+                    "retiring": link.phase is Phase.RETIRING,
+                    "refused": link.refused_login,
                     "trouble": "" if link.up else of_connection(platform, link.trouble).words,
                     "raw": "" if link.up else link.trouble,
                 }

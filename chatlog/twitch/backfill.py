@@ -32,7 +32,7 @@ from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.room import RoomBuffer
 from chatlog.recorder.tails import Tail, Tails
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.services import Backoff
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
@@ -114,7 +114,6 @@ class Backfill(Service):
     def watch(self, pool: Pool) -> None:
         """Fill the holes of this pool's rooms."""
         self._pool = pool
-        pool.on_lost = self._lost
 
     def flushed(self, complete: bool) -> None:
         """To be called after every flush; ``complete``: everything handed to the recorder is in files."""
@@ -127,7 +126,7 @@ class Backfill(Service):
         rooms = {} if self._pool is None else self._pool.rooms
         for room in rooms.values():
             if room.timeline.missing_since is not None:
-                self._lost(room)
+                self.uncovered(room)
         try:
             for name, hole in self._holes.earlier():
                 with suppress(ValueError):  # no recorder of ours has had a room of that name
@@ -174,7 +173,7 @@ class Backfill(Service):
         if self._pool is not None:
             self._pool.expect_copies(room, HOLD_FOR + EDGE)
 
-    def _lost(self, room: Room) -> None:
+    def uncovered(self, room: Room) -> None:
         """Note what has been recorded while its file is there; after a long hole it may be gone."""
         since = room.timeline.missing_since
         if since is not None:
@@ -307,7 +306,7 @@ class Backfill(Service):
             if room.duplicates is None or not room.duplicates.seen(
                 key, -held.number, self._clock.seconds(), identified, window
             ):
-                room.log.append(encoded)
+                room.records.append(encoded)
                 added.add(record_key)
                 self._counters.backfilled += 1
                 seconds = found[1] / 1000

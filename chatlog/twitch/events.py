@@ -12,7 +12,7 @@ For every line that the splitter gives, with ``received`` (the time of the read,
         except irc.ParseError:
             encoded = unparsed_record(line, received, encode, channel, channel_id)
         else:
-            if is_talk(message.command): ...            # CAP, 001, PING, JOIN, USERSTATE: no record
+            if is_control(message.command): ...            # CAP, 001, PING, JOIN, USERSTATE: no record
             else: encoded = event_record(message, received, encode, channel, channel_id)
 
 ``encoded`` is one line of the archive, or ``b""`` where the chosen detail does not record this kind.
@@ -35,7 +35,7 @@ from chatlog.twitch import irc
 from chatlog.twitch.lines import Oversized
 
 #: Commands between the server and us, which say nothing about a room's chat. Numerics belong to them too.
-TALK = frozenset({"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"})
+CONTROL = frozenset({"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"})
 
 #: Commands that become records by a rule of their own; any other becomes an ``event``.
 KNOWN_COMMANDS = frozenset(
@@ -92,9 +92,9 @@ OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 _CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)")
 
 
-def is_talk(command: str) -> bool:
+def is_control(command: str) -> bool:
     """Whether lines of this command are the protocol's own talk, which makes no record."""
-    return command in TALK or (len(command) == 3 and command.isdigit())
+    return command in CONTROL or (len(command) == 3 and command.isdigit())
 
 
 def unknown_kind(message: irc.Message) -> str:
@@ -103,7 +103,7 @@ def unknown_kind(message: irc.Message) -> str:
     if message.command == "USERNOTICE":
         kind = _usernotice_kind(message.tags)
         return "" if kind in USERNOTICE_TYPES else kind or "USERNOTICE"
-    return "" if message.command in KNOWN_COMMANDS or is_talk(message.command) else message.command
+    return "" if message.command in KNOWN_COMMANDS or is_control(message.command) else message.command
 
 
 def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str, bytes] | None:

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from chatlog.journal.journal_file import JournalFile
 from chatlog.record import from_json, to_line
 from chatlog.recorder.tails import Tail
-from chatlog.rooms.seats import Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.timeline.timeline import Gap
 
 #: The last second of the year 9999; nothing later can be written into a record.

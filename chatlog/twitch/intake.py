@@ -1,4 +1,4 @@
-"""What becomes of the lines that arrived: records for the recorder, talk for the link.
+"""What becomes of the lines that arrived: records for the recorder, control messages for the connection.
 
 The hot path of the daemon. Everything here runs once a line, so it is plain calls and bytes.
 """
@@ -6,28 +6,28 @@ The hot path of the daemon. Everything here runs once a line, so it is plain cal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Protocol
 
 from twisted.logger import Logger
 
-from chatlog.counters import Counters
-from chatlog.record import SERVER_CHANNEL, Encode, rfc3339
+from chatlog.environment import Environment
+from chatlog.record import SERVER_CHANNEL, rfc3339
 from chatlog.rooms.duplicates import REMEMBERED, WITHOUT_ID_WINDOW, Repeats
-from chatlog.rooms.seats import Log, Room
+from chatlog.rooms.subscriptions import RecordSink, Room
 from chatlog.twitch import irc
 from chatlog.twitch.events import (
     channel_of,
     chat_record,
     dedup_key,
     event_record,
-    is_talk,
+    is_control,
     unknown_kind,
     unparsed_record,
 )
 from chatlog.twitch.lines import Oversized
 
-#: The commands that a link wants to hear of although they make a record as well.
+#: The commands that a connection wants to hear of although they make a record as well.
 HEARD = frozenset({"ROOMSTATE", "NOTICE"})
 
 #: What an event is known by; whether that is an id, which no other event has; and if not, for how many
@@ -35,40 +35,34 @@ HEARD = frozenset({"ROOMSTATE", "NOTICE"})
 EventKey = tuple[Hashable, bool, float]
 
 
-class Listener(Protocol):
-    """The link's side: what the server says to us rather than to a room."""
+class Source(Protocol):
+    """The connection that lines come from."""
 
     number: int
 
-    def talk(self, message: irc.Message) -> None:
-        """A message of the protocol's own talk, or one of HEARD."""
+    def control(self, message: irc.Message) -> None:
+        """Take a control message of the protocol, or one of HEARD."""
 
 
 class Intake:
     """Turns lines into records. ``rooms`` are the rooms by login; what belongs to none of them goes to
-    ``server_log``."""
+    ``server_records``."""
 
     _log = Logger()
 
     def __init__(
-        self,
-        rooms: Mapping[str, Room],
-        server_log: Log,
-        encode: Encode,
-        counters: Counters,
-        seconds: Callable[[], float],
-        wall: Callable[[], float],
+        self, rooms: Mapping[str, Room], server_records: RecordSink, environment: Environment
     ) -> None:
         self._rooms = rooms
-        self._server_log = server_log
-        self._encode = encode
-        self._counters = counters
-        self._seconds = seconds
-        self._wall = wall
+        self._server_records = server_records
+        self._encode = environment.encode
+        self._counters = environment.counters
+        self._seconds = environment.reactor.seconds
+        self._wall = environment.wall
         self._failures = 0
         self._repeats = Repeats()
 
-    def lines(self, lines: list[bytes], link: Listener) -> None:
+    def lines(self, lines: list[bytes], source: Source) -> None:
         """Take the lines of one read from one connection."""
         self._counters.received += len(lines)
         received = rfc3339(int(self._wall() * 1000))
@@ -85,32 +79,41 @@ class Intake:
                     continue
                 found = chat_record(line, received, encode)
                 if found is None:
-                    self._other(line, received, link)
+                    self._other(line, received, source)
                     continue
                 channel, encoded = found
                 room = rooms.get(channel)
                 if room is None:
                     self._server(line, received)
-                elif encoded and (room.duplicates is None or not self._is_copied_chat(line, room, link)):
-                    room.log.append(encoded)
+                elif encoded and (room.duplicates is None or not self._is_copied_chat(line, room, source)):
+                    room.records.append(encoded)
             except Exception:
                 # A line that breaks us must neither drop the connection nor vanish.
                 self._broken(line, received)
+
+    def identify(self, message: irc.Message) -> bool:
+        """Take a room's id from its ROOMSTATE; False if it names none, or no room of ours."""
+        identifier = message.tags.get("room-id", "")
+        room = self._rooms.get(message.channel)
+        if room is None or not identifier:
+            return False
+        room.identifier = identifier
+        return True
 
     def cut_off(self, rest: bytes) -> None:
         """Take what had come of a line when its connection was lost."""
         self._counters.received += 1
         self._unparsed(rest, rfc3339(int(self._wall() * 1000)))
 
-    def _other(self, line: bytes, received: str, link: Listener) -> None:
+    def _other(self, line: bytes, received: str, source: Source) -> None:
         try:
             message = irc.parse(line)
         except irc.ParseError:
             self._unparsed(line, received)
             return
         command = message.command
-        if is_talk(command):
-            link.talk(message)
+        if is_control(command):
+            source.control(message)
             return
         room = self._rooms.get(message.channel)
         unknown = unknown_kind(message)
@@ -118,16 +121,16 @@ class Intake:
             self._counters.saw_unknown("twitch", unknown, room.name if room else SERVER_CHANNEL)
         if room is None:
             encoded = event_record(message, received, self._encode, SERVER_CHANNEL)
-            log = self._server_log
+            records = self._server_records
         else:
-            if room.duplicates is not None and self._is_copy(message, room, link):
+            if room.duplicates is not None and self._is_copy(message, room, source):
                 return
             encoded = event_record(message, received, self._encode, room.name, room.identifier)
-            log = room.log
+            records = room.records
         if encoded:
-            log.append(encoded)
+            records.append(encoded)
         if command in HEARD:
-            link.talk(message)
+            source.control(message)
 
     def _is_repeated(self, line: bytes) -> bool:
         """Whether a line that came before, to the last byte, is a copy and not the same thing once more:
@@ -137,20 +140,20 @@ class Intake:
         self._counters.duplicates += 1
         return True
 
-    def _is_copied_chat(self, line: bytes, room: Room, link: Listener) -> bool:
+    def _is_copied_chat(self, line: bytes, room: Room, source: Source) -> bool:
         id = _id_of(line)
         if not id:
-            return self._is_copy(irc.parse(line), room, link)
-        return self._seen((id, True, 0.0), room, link)
+            return self._is_copy(irc.parse(line), room, source)
+        return self._seen((id, True, 0.0), room, source)
 
-    def _is_copy(self, message: irc.Message, room: Room, link: Listener) -> bool:
-        return self._seen(event_key(message), room, link)
+    def _is_copy(self, message: irc.Message, room: Room, source: Source) -> bool:
+        return self._seen(event_key(message), room, source)
 
-    def _seen(self, key: EventKey, room: Room, link: Listener) -> bool:
+    def _seen(self, key: EventKey, room: Room, source: Source) -> bool:
         assert room.duplicates is not None
         name, identified, window = key
-        since = -math.inf if identified else room.recorded_since(link.number)
-        if room.duplicates.seen(name, link.number, self._seconds(), identified, window, since):
+        since = -math.inf if identified else room.recorded_since(source.number)
+        if room.duplicates.seen(name, source.number, self._seconds(), identified, window, since):
             self._counters.duplicates += 1
             return True
         return False
@@ -158,7 +161,7 @@ class Intake:
     def _server(self, line: bytes, received: str) -> None:
         encoded = event_record(irc.parse(line), received, self._encode, SERVER_CHANNEL)
         if encoded:
-            self._server_log.append(encoded)
+            self._server_records.append(encoded)
 
     def _unparsed(self, line: bytes, received: str) -> None:
         self._counters.unparsed += 1
@@ -167,12 +170,12 @@ class Intake:
         room = self._rooms.get(channel_of(line))
         if room is None:
             encoded = unparsed_record(line, received, self._encode)
-            log = self._server_log
+            records = self._server_records
         else:
             encoded = unparsed_record(line, received, self._encode, room.name, room.identifier)
-            log = room.log
+            records = room.records
         if encoded:
-            log.append(encoded)
+            records.append(encoded)
 
     def _broken(self, line: bytes, received: str) -> None:
         self._failures += 1

@@ -14,7 +14,7 @@ from chatlog.alarms.alarms import Alarms, Notice
 from chatlog.config.settings import AlarmSettings
 from chatlog.counters import UNKNOWN_APART, Counters
 from chatlog.recorder.recorder import Recorder
-from chatlog.rooms.seats import State
+from chatlog.rooms.subscriptions import State
 from chatlog.status.condition import CODES, Condition
 from chatlog.status.drift import Drift
 from tests.scene import Scene
@@ -159,8 +159,8 @@ class RoomTests(AlarmCase):
 
     def refuse(self, *names: str) -> None:
         for name in names:
-            [seat] = self.scene.pool.rooms[name].seats
-            self.scene.pool.refused(seat.link, name, "msg_channel_suspended")
+            [subscription] = self.scene.pool.rooms[name].subscriptions
+            self.scene.pool.refused(subscription.connection, name, "msg_channel_suspended")
 
     def refuse_for(self, seconds: int) -> None:
         """Time passes, and whatever is asked for is refused."""
@@ -181,8 +181,8 @@ class RoomTests(AlarmCase):
         self.assertEqual(alarm["text"], "1 room of 600 is refused: room7 (Twitch has suspended the channel)")
         self.refuse_for(3600)
         self.assertEqual(self.told(), [])
-        [seat] = self.scene.pool.rooms["room7"].seats
-        self.scene.pool.acknowledged(seat.link, "room7")
+        [subscription] = self.scene.pool.rooms["room7"].subscriptions
+        self.scene.pool.acknowledged(subscription.connection, "room7")
         self.scene.advance(40)
         # What it missed of the last hour is another matter.
         self.assertIn(("ends", "ROOM_REFUSED", "twitch"), self.told())
@@ -280,13 +280,11 @@ class PlatformTests(AlarmCase):
         without saying."""
         link = self.scene.links[0]
         self.scene.down(link, "login refused: Login authentication failed")
-        link.refused = True
         self.scene.advance(10)
         self.assertEqual(self.told(), [("begins", "LOGIN_REFUSED", "twitch")])
         self.assertIn("Login authentication failed", self.lines()[0][1])
         self.scene.advance(600)
         self.assertNotIn("PLATFORM_DOWN", self.codes())
-        link.refused = False
         self.scene.recorded()
         self.scene.advance(40)
         self.assertIn(("ends", "LOGIN_REFUSED", "twitch"), self.told())

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.commands.online_check import (
     WITHIN,
-    CheckFailed,
-    KickVisit,
+    OneRoom,
     Result,
-    Steps,
-    TwitchVisit,
     check_online,
+    twitch_check,
     without_secrets,
 )
 from chatlog.config.settings import (
@@ -31,8 +28,15 @@ from chatlog.config.settings import (
     Settings,
     TwitchSettings,
 )
-from chatlog.kick.pusher import Closing
+from chatlog.kick.client import KickFactory
+from chatlog.network.dialing import Network
+from chatlog.rooms.chat_protocol import Owner
+from chatlog.rooms.visit import Steps, Visit, VisitFailed
 from chatlog.store.store import Store, StoreError
+from tests.fakes import environment
+from tests.kick import plain
+from tests.kick.wire import WELCOME as WELCOME_FRAME
+from tests.kick.wire import ConnectionCase, acknowledgement
 
 WELCOME = b":tmi.twitch.tv 001 ann :Welcome, GLHF!\r\n"
 
@@ -46,18 +50,37 @@ class Transport(StringTransport):
     abortConnection = loseConnection
 
 
-class TwitchTests(SynchronousTestCase):
+class CheckCase(SynchronousTestCase):
+    """A check of one platform, whose server is at the other end of a connection in memory."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.network = Network(self.reactor)
+        self.environment = environment(self.reactor, lambda: 0.0)
+        self.steps = Steps()
+
+    def connected(self) -> Any:
+        """The protocol, whose connection is made."""
+        self.transport = Transport()
+        self.factory: Any = self.reactor.tcpClients[0][2]
+        client: Any = self.factory.buildProtocol(None)
+        client.makeConnection(self.transport)
+        return client
+
+    def failed(self, done: Deferred[str]) -> str:
+        """Why the check failed."""
+        return str(self.failureResultOf(done, VisitFailed).value)
+
+
+class TwitchTests(CheckCase):
     """A visit to Twitch."""
 
-    def visit(self, oauth: str = "") -> TwitchVisit:
-        settings = TwitchSettings(
-            ("room", "other"), "ann" if oauth else None, Secret(oauth) if oauth else None
-        )
-        self.steps = Steps()
-        visit = TwitchVisit(settings, Clock(), self.steps)
-        self.transport = Transport()
-        visit.protocol.makeConnection(cast(Any, self.transport))
-        return visit
+    def visit(self, oauth: str = "") -> Deferred[str]:
+        name, token = ("ann", Secret(oauth)) if oauth else (None, None)
+        settings = TwitchSettings(("room", "other"), name, token, tls=False)
+        done = twitch_check(settings, self.environment, self.network, self.steps)
+        self.protocol = self.connected()
+        return done
 
     def test_joined(self) -> None:
         """Logged in, and the first room joined: that is all, and the connection is closed."""
@@ -65,47 +88,52 @@ class TwitchTests(SynchronousTestCase):
             b":ann!ann@ann.tmi.twitch.tv JOIN #room\r\n",
             b"@room-id=1 :tmi.twitch.tv ROOMSTATE #room\r\n",
         ):
-            visit = self.visit("sesame")
+            self.setUp()
+            done = self.visit("sesame")
             self.assertIn(b"PASS oauth:sesame\r\nNICK ann\r\n", self.transport.value())
-            visit.protocol.dataReceived(WELCOME)
+            self.protocol.dataReceived(WELCOME)
             self.assertTrue(self.transport.value().endswith(b"JOIN #room\r\n"))
-            self.assertNoResult(visit.done)
-            visit.protocol.dataReceived(answer)
-            said = self.successResultOf(visit.done)
+            self.assertNoResult(done)
+            self.protocol.dataReceived(answer)
+            said = self.successResultOf(done)
             self.assertEqual(said, "irc.chat.twitch.tv:6697: logged in as ann, joined room")
             self.assertFalse(self.transport.connected)
 
     def test_anonymous(self) -> None:
         """So it is said."""
-        visit = self.visit()
-        visit.protocol.dataReceived(WELCOME + b"@room-id=1 :tmi.twitch.tv ROOMSTATE #room\r\n")
-        self.assertIn("logged in anonymously", self.successResultOf(visit.done))
+        done = self.visit()
+        self.protocol.dataReceived(WELCOME + b"@room-id=1 :tmi.twitch.tv ROOMSTATE #room\r\n")
+        self.assertIn("logged in anonymously", self.successResultOf(done))
 
     def test_others_are_no_answer(self) -> None:
         """Neither another room's answer nor another person's JOIN is ours; a PING is answered."""
-        visit = self.visit()
-        visit.protocol.dataReceived(WELCOME + b"PING :x\r\n\x00\r\n")
-        visit.protocol.dataReceived(b"@room-id=2 :tmi.twitch.tv ROOMSTATE #other\r\n")
-        visit.protocol.dataReceived(b":bob!bob@bob.tmi.twitch.tv JOIN #room\r\n")
-        self.assertNoResult(visit.done)
-        self.assertTrue(self.transport.value().endswith(b"PONG :tmi.twitch.tv\r\n"))
-        self.assertIn("joining room", self.steps.now)
-        visit.done.addErrback(lambda _: None)
-        visit.done.cancel()
+        done = self.visit()
+        self.protocol.dataReceived(WELCOME + b"PING :x\r\n\x00\r\n")
+        self.protocol.dataReceived(b"@room-id=2 :tmi.twitch.tv ROOMSTATE #other\r\n")
+        self.protocol.dataReceived(b":bob!bob@bob.tmi.twitch.tv JOIN #room\r\n")
+        self.assertNoResult(done)
+        self.assertTrue(self.transport.value().endswith(b"PONG x\r\n"))
+        self.assertIn("asking for room", self.steps.now)
+        done.addErrback(lambda _: None)
+        done.cancel()
         self.assertFalse(self.transport.connected)
 
     def test_refused(self) -> None:
-        """A login or a room that is refused, in the server's words."""
+        """A login that is refused, in the server's words; a room that is refused, in ours."""
         for answer, words in (
             (b":tmi.twitch.tv NOTICE * :Login authentication failed\r\n", "login refused: Login auth"),
             (
                 WELCOME + b"@msg-id=msg_channel_suspended :tmi.twitch.tv NOTICE #room :It is gone.\r\n",
-                "room is refused: It is gone.",
+                "room is refused: Twitch has suspended the channel",
             ),
         ):
-            visit = self.visit("sesame")
-            visit.protocol.dataReceived(answer)
-            self.assertIn(words, str(self.failureResultOf(visit.done, CheckFailed).value))
+            self.setUp()
+            done = self.visit("sesame")
+            self.protocol.dataReceived(answer)
+            if not self.transport.connected and not done.called:
+                self.protocol.connectionLost(Failure(ConnectionDone()))
+                self.factory.clientConnectionLost(None, Failure(ConnectionDone()))
+            self.assertIn(words, self.failed(done))
 
     def test_lost(self) -> None:
         """Why the connection ended, where that can be known."""
@@ -113,59 +141,54 @@ class TwitchTests(SynchronousTestCase):
             (ConnectionDone(), "connection lost"),
             (ValueError("certificate verify failed"), "connection lost: certificate verify failed"),
         ):
-            visit = self.visit()
-            visit.protocol.connectionLost(Failure(reason))
-            said = str(self.failureResultOf(visit.done, CheckFailed).value)
-            self.assertEqual(said, f"irc.chat.twitch.tv:6697: {words}")
+            self.setUp()
+            done = self.visit()
+            self.protocol.connectionLost(Failure(reason))
+            self.factory.clientConnectionLost(None, Failure(reason))
+            self.assertEqual(self.failed(done), f"irc.chat.twitch.tv:6697: {words}")
 
 
-class FakeFactory:
-    """What makes the connection to Kick."""
-
-    def __init__(self) -> None:
-        self.connection = self
-        self.subscribed: list[str] = []
-        self.stopped = False
-
-    def subscribe(self, channel: str) -> None:
-        self.subscribed.append(channel)
-
-    def stop(self) -> None:
-        self.stopped = True
-
-
-class KickTests(SynchronousTestCase):
+class KickTests(ConnectionCase):
     """A visit to Kick."""
 
-    def visit(self) -> KickVisit:
-        settings = KickSettings((), "wss://push.example/app/key")
-        visit = KickVisit(settings, KickChannel("room", 12), Steps())
-        visit.factory = FakeFactory()
-        return visit
+    def visit(self) -> Deferred[str]:
+        around = environment(self.clock, lambda: 0.0)
+        room = OneRoom("room", "chatrooms.12.v2")
+
+        def dial(owner: Owner) -> KickFactory:
+            self.factory = KickFactory(owner, "ws://127.0.0.1:9/app/key", room, room, around)
+            return self.factory
+
+        done = Visit("push.example", "room", "connected, subscribed to room", Steps(), dial).done
+        self.factory.startedConnecting(self.connector)  # type: ignore[arg-type]
+        self.open()
+        return done
 
     def test_subscribed(self) -> None:
         """Connected, and subscribed to the chat of the room: that is all."""
-        visit = self.visit()
-        visit.connected()
-        self.assertEqual(visit.factory.subscribed, ["chatrooms.12.v2"])
-        self.assertNoResult(visit.done)
-        visit.subscribed("chatrooms.12.v2")
-        said = self.successResultOf(visit.done)
-        self.assertEqual(said, "push.example: connected, subscribed to room (chatrooms.12.v2)")
-        self.assertTrue(visit.factory.stopped)
-        visit.lost(0.0, "stopped", Closing.BACK_OFF)
+        done = self.visit()
+        self.say(WELCOME_FRAME)
+        self.assertEqual([frame["data"]["channel"] for frame in self.server.got], ["chatrooms.12.v2"])
+        self.assertNoResult(done)
+        self.say(acknowledgement("chatrooms.99.v2"))
+        self.assertNoResult(done)
+        self.say(acknowledgement("chatrooms.12.v2"))
+        self.assertEqual(self.successResultOf(done), "push.example: connected, subscribed to room")
+        self.pump.flush()
+        self.assertEqual((self.factory.chat, self.clock.getDelayedCalls()), (None, []))
 
     def test_refused(self) -> None:
         """A room or a connection that is refused, in the server's words; no second try."""
-        visit = self.visit()
-        visit.subscription_refused("chatrooms.12.v2", "403")
-        said = str(self.failureResultOf(visit.done, CheckFailed).value)
-        self.assertEqual(said, "push.example: room is refused: 403")
-        visit = self.visit()
-        visit.lost(None, "closed by the server: 4001", Closing.REFUSED)
-        said = str(self.failureResultOf(visit.done, CheckFailed).value)
+        done = self.visit()
+        refusal = plain("pusher_internal:subscription_error", '{"status":403}', "chatrooms.12.v2")
+        self.say(WELCOME_FRAME, refusal)
+        self.assertEqual(str(self.failureResultOf(done).value), "push.example: room is refused: 403")
+        done = self.visit()
+        self.server.sendClose(4001)
+        self.pump.flush()
+        said = str(self.failureResultOf(done, VisitFailed).value)
         self.assertEqual(said, "push.example: closed by the server: 4001")
-        self.assertTrue(visit.factory.stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class AllTests(SynchronousTestCase):

@@ -28,8 +28,8 @@ class ScreenTests(SynchronousTestCase):
         self.scene = Scene(60).start().recorded()
         self.addCleanup(self.scene.stop)
         for name in ("room3", "room10", "room20"):
-            [seat] = self.scene.pool.rooms[name].seats
-            self.scene.pool.refused(seat.link, name, "msg_banned")
+            [subscription] = self.scene.pool.rooms[name].subscriptions
+            self.scene.pool.refused(subscription.connection, name, "msg_banned")
         for _ in range(70):
             self.scene.say("room5", 3)
             self.scene.say("room7")

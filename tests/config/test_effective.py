@@ -26,7 +26,7 @@ from chatlog.config.settings import (
 )
 from chatlog.kick import ids
 from chatlog.kick import rooms as kick_rooms
-from chatlog.rooms import bucket, links
+from chatlog.rooms import bucket, connections
 from tests.test_layering import ROOT
 
 TWITCH = TwitchSettings(("ann",))
@@ -130,7 +130,7 @@ class DescribeTests(SynchronousTestCase):
 
     def test_figures_are_those_of_the_recorder(self) -> None:
         """The limits that the sentences are made of are the ones that the sources keep to."""
-        self.assertEqual(effective.OPEN_EVERY, links.OPEN_EVERY)
+        self.assertEqual(effective.OPEN_EVERY, connections.OPEN_EVERY)
         self.assertEqual(effective.JOIN_EVERY, 10.0 + bucket.Bucket.MARGIN)
         self.assertEqual(effective.SUBSCRIPTIONS, kick_rooms.SUBSCRIPTIONS_PER_SECOND)
         self.assertEqual(effective.LOOKUP_EVERY, ids.GAP)

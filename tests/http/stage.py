@@ -195,9 +195,9 @@ class Show(Stage):
         added, self.added = self.added, []
         for platform, name in added:
             pool = self.scene.pools[platform]
-            for link in [link for link in pool.links if name in link.seats]:
+            for link in [link for link in pool.connections if name in link.subscriptions]:
                 if not link.up:
-                    pool.link_up(link)
+                    self.scene.played.up(link)
                 if name.startswith(GHOST):
                     pool.refused(link, name, "msg_channel_suspended")
                 else:

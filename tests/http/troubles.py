@@ -10,7 +10,7 @@ from tests.scene import Scene
 
 
 def _refuse(pool: Pool, name: str, reason: str) -> None:
-    [link] = [link for link in pool.links if name in link.seats]
+    [link] = [link for link in pool.connections if name in link.subscriptions]
     pool.refused(link, name, reason)
 
 
@@ -57,7 +57,7 @@ def lose(scene: Scene) -> None:
     minutes(45, first, third)
     _refuse(pools[first[0]], first[1], "msg_banned")
     minutes(10, third)
-    [link] = [link for link in pools[first[0]].links if first[1] in link.seats]
+    [link] = [link for link in pools[first[0]].connections if first[1] in link.subscriptions]
     pools[first[0]].acknowledged(link, first[1])
     minutes(20, first, third)
     _refuse(pools[third[0]], third[1], "msg_banned")
@@ -66,7 +66,7 @@ def lose(scene: Scene) -> None:
 
 def break_much(scene: Scene) -> None:
     """Nearly everything that can be wrong, at once."""
-    for link in list(scene.pools["twitch"].links):
+    for link in list(scene.pools["twitch"].connections):
         scene.down(link, "Connection refused by 192.0.2.7:6697", ago=12)
     kick = scene.pools["kick"]
     for at, name in enumerate(list(kick.rooms)):
@@ -89,7 +89,7 @@ def be_hostile(scene: Scene) -> None:
     scene.uploads.state, scene.uploads.last_error = "refused", HOSTILE[0]
     twitch = scene.pools["twitch"]
     name = list(twitch.rooms)[1]
-    twitch.refused(twitch.links[0], name, HOSTILE[1])
+    twitch.refused(twitch.connections[0], name, HOSTILE[1])
 
 
 #: By the name of the scene.

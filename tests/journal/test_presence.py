@@ -16,12 +16,12 @@ from chatlog.journal.journal_file import LARGEST, JournalFile
 from chatlog.journal.presence import Presence
 from chatlog.journal.tally import RoomTime
 from chatlog.recorder.room import Loss
-from chatlog.rooms.links import Limits
-from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Link, Room
+from chatlog.rooms.connection import Connection
+from chatlog.rooms.connections import Limits
+from chatlog.rooms.subscriptions import Room
 from chatlog.timeline.timeline import Gap, RoomTimeline
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
-from tests.rooms.test_pool import RecordingLink
+from tests.played import Played
 
 START = 1_700_000_000.0
 JOURNAL = "/data/coverage"
@@ -40,20 +40,21 @@ class Run:
         rooms: tuple[str, ...] = ("a", "b"),
         threads: ImmediateThreads | QueuedThreads | None = None,
         lanes: int = 1,
+        quiet: bool = False,
     ) -> None:
         self.files = files
         self.clock = Clock()
         self.offset = at
         self.holes: list[tuple[str, Gap]] = []
-        self.links: list[RecordingLink] = []
+        self.played = Played(self.now, quiet)
         self.complete = self.recovered = True
         self.lag = 0.0
         self.wanted = [("twitch", name) for name in wanted]
         around = environment(self.clock, self.now, files, boot=boot)
         self.journal = journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
         self.presence = Presence(journal, around, self, lambda: self.wanted)
-        self.pool = Pool(
-            "twitch", around, self.link, self.presence.on_gap("twitch"), Limits(90, 1000, 10.0, lanes)
+        self.pool = self.played.pool(
+            around, self.presence.closed, Limits(90, 1000, 10.0, lanes), added=self.presence.added
         )
         self.presence.watch(self.pool)
         for name in rooms:
@@ -71,13 +72,17 @@ class Run:
     def lost(self, loss: Loss, identifier: str) -> None:
         """Losses are only counted here."""
 
-    def link(self, pool: Pool, number: int, lane: int) -> Link:
-        link = RecordingLink(number, lane)
-        self.links.append(link)
-        return link
+    @property
+    def links(self) -> list[Connection]:
+        return self.played.connections
+
+    def heard(self, link: Connection, at: float) -> None:
+        """The connection is heard, unless it was later than that."""
+        wire = self.played.wire(link)
+        wire.heard = max(at, wire.heard or at)
 
     def add(self, name: str) -> None:
-        self.pool.add(Room(name, log=None))  # type: ignore[arg-type]
+        self.pool.add(Room(name, records=None))  # type: ignore[arg-type]
 
     def remove(self, name: str) -> None:
         self.wanted.remove(("twitch", name))
@@ -86,7 +91,7 @@ class Run:
     def acknowledge(self, *names: str) -> None:
         [link] = self.links
         if not link.up:
-            self.pool.link_up(link)
+            self.played.up(link)
             self.clock.advance(0)
         for name in names:
             self.pool.acknowledged(link, name)
@@ -100,7 +105,6 @@ class Run:
             self.flush()
 
     def kill(self) -> None:
-        self.pool._ticks.stop()
         self.files.kill()
 
     def stop(self) -> None:
@@ -108,7 +112,7 @@ class Run:
         self.pool.stopService()
         for link in self.links:
             if link.up:
-                self.pool.link_down(link, self.now() - 20.0, "connection lost")
+                self.played.down(link, self.now() - 20.0, "connection lost")
         self.presence.stopService()
         self.flush()
 
@@ -192,7 +196,7 @@ class RestartTests(PresenceCase):
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(10)
-        run.pool.link_down(run.links[0], run.now() - 1.0, "connection lost")
+        run.played.down(run.links[0], run.now() - 1.0, "connection lost")
         run.advance(5)
         run.acknowledge("a")
         self.assertEqual(run.holes, [("a", Gap(START + 9.0, START + 15.0, "connection lost"))])
@@ -276,7 +280,7 @@ class RestartTests(PresenceCase):
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(5)
-        run.pool.link_down(run.links[0], run.now(), "connection lost")
+        run.played.down(run.links[0], run.now(), "connection lost")
         run.advance(5)
         run.acknowledge("a")
         run.kill()
@@ -314,7 +318,7 @@ class PowerTests(PresenceCase):
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(5)
-        run.pool.link_down(run.links[0], run.now(), "connection lost")
+        run.played.down(run.links[0], run.now(), "connection lost")
         run.advance(5)
         run.lag = 2.0
         run.advance(1)
@@ -448,7 +452,6 @@ class PowerTests(PresenceCase):
         run.acknowledge("a")
         run.advance(10)
         self.files.lose()
-        run.pool._ticks.stop()
         run = self.run_from(START + 60.0, boot="another start")
         run.acknowledge("a")
         self.assertGreaterEqual(run.holes[0][1].start, START + 8.5)
@@ -463,14 +466,13 @@ class PowerTests(PresenceCase):
             run = self.run_from(START)
             run.acknowledge("a")
             run.advance(5)
-            run.pool.link_down(run.links[0], run.now(), "connection lost")
+            run.played.down(run.links[0], run.now(), "connection lost")
             run.advance(5)
             run.acknowledge("a", "b")
             run.advance(5)
             run.advance(chance.randrange(4))
             end = run.now()
             self.files.crash(chance)
-            run.pool._ticks.stop()
             run = self.run_from(START + 60.0, boot="another start")
             run.acknowledge("a", "b")
             holes = dict(run.holes)
@@ -499,9 +501,9 @@ class ClockTests(PresenceCase):
         run.advance(10)
         run.clock.advance(0.2)
         run.offset += 600.0
-        run.pool.link_down(run.links[0], run.now() - 0.1, "connection lost")
+        run.played.down(run.links[0], run.now() - 0.1, "connection lost")
         run.advance(5)
-        run.pool.link_up(run.links[0])
+        run.played.up(run.links[0])
         run.acknowledge("a")
         [(name, hole)] = run.holes
         self.assertEqual((name, hole.reason), ("a", "connection lost"))

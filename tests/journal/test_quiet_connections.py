@@ -5,36 +5,8 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Link
 from chatlog.timeline.timeline import Gap
-from tests.fakes import MemoryFiles
 from tests.journal.test_presence import START, PresenceCase, Run
-from tests.rooms.test_pool import RecordingLink
-
-
-class QuietLink(RecordingLink):
-    """A connection that was heard for the last time at ``heard``."""
-
-    def __init__(self, number: int, lane: int, run: QuietRun) -> None:
-        super().__init__(number, lane)
-        self._run = run
-        self.heard = run.now()
-
-    def heard_ago(self) -> float:
-        return self._run.now() - self.heard
-
-
-class QuietRun(Run):
-    def __init__(self, files: MemoryFiles, at: float, **options: Any) -> None:
-        self.quiet_links: list[QuietLink] = []
-        super().__init__(files, at, **options)
-
-    def link(self, pool: Pool, number: int, lane: int) -> Link:
-        link = QuietLink(number, lane, self)
-        self.links.append(link)
-        self.quiet_links.append(link)
-        return link
 
 
 def _no_writes(operation: str, path: str) -> None:
@@ -43,29 +15,27 @@ def _no_writes(operation: str, path: str) -> None:
 
 
 class QuietTests(PresenceCase):
-    def run_from(self, at: float, **options: Any) -> QuietRun:
-        run = QuietRun(self.files, at, **options)
-        self.addCleanup(lambda: run.pool.running and run.pool.stopService())
-        return run
+    def run_from(self, at: float, **options: Any) -> Run:
+        return super().run_from(at, quiet=True, **options)
 
     def quiet_for(self, *seconds: float) -> float:
         """When the hole begins after a kill at START + 60; each link has then been quiet for so long."""
         run = self.run_from(START, lanes=len(seconds))
-        for link in run.quiet_links:
-            run.pool.link_up(link)
+        for link in run.links:
+            run.played.up(link)
         run.clock.advance(0)
-        for link in run.quiet_links:
+        for link in run.links:
             for name in run.pool.rooms:
                 run.pool.acknowledged(link, name)
         while run.now() < START + 60.0:
             run.advance(0.5)
-            for link, quiet in zip(run.quiet_links, seconds, strict=True):
-                link.heard = max(link.heard, min(run.now(), START + 60.0 - quiet))
+            for link, quiet in zip(run.links, seconds, strict=True):
+                run.heard(link, min(run.now(), START + 60.0 - quiet))
         run.flush()
         run.kill()
         return self.hole_after(run)
 
-    def hole_after(self, killed: QuietRun, boot: str = "one start") -> float:
+    def hole_after(self, killed: Run, boot: str = "one start") -> float:
         run = self.run_from(killed.now() + 20.0, boot=boot)
         run.acknowledge("a")
         [(_, hole)] = run.holes
@@ -82,25 +52,25 @@ class QuietTests(PresenceCase):
         self.assertEqual(self.quiet_for(20.0, 0.0), START + 60.0)
         self.assertEqual(self.quiet_for(20.0, 30.0), START + 40.0)
 
-    def gone_and_back(self, boot: str = "one start") -> QuietRun:
+    def gone_and_back(self, boot: str = "one start") -> Run:
         """Killed at START + 60. Of two connections one has been quiet since START + 20; the other was lost at
         START + 30 and had the room again at START + 40."""
         run = self.run_from(START, lanes=2, boot=boot)
-        first, second = run.quiet_links
-        for link in run.quiet_links:
-            run.pool.link_up(link)
+        first, second = run.links
+        for link in run.links:
+            run.played.up(link)
         run.clock.advance(0)
-        for link in run.quiet_links:
+        for link in run.links:
             for name in run.pool.rooms:
                 run.pool.acknowledged(link, name)
         while run.now() < START + 60.0:
             run.advance(0.5)
-            first.heard = max(first.heard, min(run.now(), START + 20.0))
-            second.heard = run.now()
+            run.heard(first, min(run.now(), START + 20.0))
+            run.heard(second, run.now())
             if run.now() == START + 30.0:
-                run.pool.link_down(second, run.now(), "connection lost")
+                run.played.down(second, run.now(), "connection lost")
             if run.now() == START + 40.0:
-                run.pool.link_up(second)
+                run.played.up(second)
                 run.clock.advance(0)
                 run.pool.acknowledged(second, "a")
         run.flush()
@@ -140,17 +110,17 @@ class QuietTests(PresenceCase):
         """What was quiet and is no more has lost nothing; what is quiet again is so since then."""
         run = self.run_from(START)
         run.acknowledge("a")
-        [link] = run.quiet_links
+        [link] = run.links
         run.advance(20)
-        link.heard = run.now()
+        run.heard(link, run.now())
         run.advance(5)
         run.kill()
         self.assertEqual(self.hole_after(run), START + 20.0)
         run = self.run_from(START + 1000.0)
         run.acknowledge("a")
-        [link] = run.quiet_links
+        [link] = run.links
         run.advance(20)
-        link.heard = run.now()
+        run.heard(link, run.now())
         run.flush()
         run.kill()
         self.assertEqual(self.hole_after(run), START + 1020.0)
@@ -159,15 +129,15 @@ class QuietTests(PresenceCase):
         """A room that has moved to another connection is none of the old one's business."""
         run = self.run_from(START)
         run.acknowledge("a")
-        [old] = run.quiet_links
+        [old] = run.links
         run.advance(10)
-        run.pool.retire(old)
-        new = run.quiet_links[1]
-        run.pool.link_up(new)
+        old.asked_to_leave()
+        new = run.links[1]
+        run.played.up(new)
         run.clock.advance(0)
         run.pool.acknowledged(new, "a")
         for _ in range(4):
-            new.heard = run.now()
+            run.heard(new, run.now())
             run.advance(0.5)
         run.kill()
         self.assertEqual(self.hole_after(run), START + 12.0)
@@ -188,14 +158,14 @@ class QuietTests(PresenceCase):
         """Nothing that is quiet no more stays so in a journal that could not be written for a while."""
         run = self.run_from(START)
         run.acknowledge("a")
-        [link] = run.quiet_links
+        [link] = run.links
         run.advance(10)
         self.files.rule = _no_writes
-        link.heard = run.now()
+        run.heard(link, run.now())
         run.flush()
         self.files.rule = lambda operation, path: None
         for _ in range(4):
-            link.heard = run.now()
+            run.heard(link, run.now())
             run.advance(0.5)
         run.kill()
         self.assertEqual(self.hole_after(run), START + 12.0)
@@ -204,8 +174,8 @@ class QuietTests(PresenceCase):
         """What an earlier run noted of its quiet connections says nothing about those of this one, which have
         the same numbers, also where the journal could not be begun anew."""
         run = self.run_from(START, lanes=2)
-        for link in run.quiet_links:
-            run.pool.link_up(link)
+        for link in run.links:
+            run.played.up(link)
             run.pool.acknowledged(link, "a")
         run.advance(30)
         run.kill()
@@ -214,11 +184,11 @@ class QuietTests(PresenceCase):
         second.acknowledge("a")
         self.files.rule = lambda operation, path: None
         second.flush()
-        second.pool.retire(second.quiet_links[0])
-        second.pool.link_up(second.quiet_links[1])
-        second.pool.acknowledged(second.quiet_links[1], "a")
+        second.links[0].asked_to_leave()
+        second.played.up(second.links[1])
+        second.pool.acknowledged(second.links[1], "a")
         for _ in range(20):
-            second.quiet_links[1].heard = second.now() + 0.5
+            second.heard(second.links[1], second.now() + 0.5)
             second.advance(0.5)
         second.kill()
         self.assertEqual(self.hole_after(second), START + 50.0)

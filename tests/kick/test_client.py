@@ -20,10 +20,10 @@ from twisted.trial.unittest import TestCase
 
 from chatlog import __version__
 from chatlog.kick.client import KickFactory, address, connect
-from chatlog.kick.pusher import Closing
 from chatlog.network import pacing
 from chatlog.network.tls import tls_wrapper
-from chatlog.services import Backoff
+from chatlog.rooms.closing import Closing
+from tests.fakes import environment
 from tests.kick import CHANNEL, frame
 from tests.kick.wire import WELCOME, ConnectionCase, PusherServer, RecordingOwner, acknowledgement
 
@@ -56,11 +56,11 @@ class ConnectingTests(ConnectionCase):
         """The owner is told once of the welcome, and not before it."""
         self.open()
         self.assertEqual(self.owner.calls, [])
-        self.assertFalse(self.client.established)
+        self.assertIsNone(self.client.welcomed_at)
         self.say(WELCOME, WELCOME)
-        self.assertEqual(self.owner.calls, [("connected",)])
-        self.assertTrue(self.client.established)
-        self.assertIs(self.factory.connection, self.client)
+        self.assertEqual(self.owner.calls, [("welcomed",)])
+        self.assertIsNotNone(self.client.welcomed_at)
+        self.assertIs(self.factory.chat, self.client)
 
     def test_no_welcome(self) -> None:
         """A server that says nothing for half a minute is given up."""
@@ -114,17 +114,16 @@ class ConnectingTests(ConnectionCase):
     def test_connect(self) -> None:
         """A plain address is connected to as it is, through what the caller puts around."""
         reactor = MemoryReactor()
-        connector = connect(reactor, self.factory, Around)
+        self.assertIs(connect(reactor, self.factory, Around), self.factory)
         outer: Any
         host, port, outer, timeout, _ = reactor.tcpClients[0]
         self.assertEqual((host, port, timeout), ("127.0.0.1", 9, 20))
         self.assertIsInstance(outer, Around)
         self.assertIs(outer.wrappedFactory, self.factory)
-        self.assertIs(self.factory.connector, connector)
 
     def test_connect_with_tls(self) -> None:
         """TLS lies inside of what the caller puts around, on the default port."""
-        factory = KickFactory(self.owner, "wss://a.example/app/k", self.clock, lambda: 0.0)
+        factory = self.new_factory("wss://a.example/app/k")
         reactor = MemoryReactor()
         connect(reactor, factory, Around, WrappingFactory)
         outer: Any
@@ -136,7 +135,7 @@ class ConnectingTests(ConnectionCase):
 
     def test_tls_is_never_left_out(self) -> None:
         """A wss: address without TLS is a mistake and not a plain connection."""
-        factory = KickFactory(self.owner, "wss://a.example/app/k", self.clock, lambda: 0.0)
+        factory = self.new_factory("wss://a.example/app/k")
         reactor = MemoryReactor()
         error = self.assertRaises(ValueError, connect, reactor, factory, Around)
         self.assertIn("a.example", str(error))
@@ -214,8 +213,7 @@ class ComingBackTests(ConnectionCase):
     def test_full_server(self) -> None:
         """A server that is full is not asked again before a second has passed, however the dice fall, and
         then more and more slowly, also if the next attempts do not get through to it."""
-        self.factory._uniform = lambda least, most: least
-        self.factory._backoff = Backoff(1.0, 60.0, self.factory._uniform)
+        self.jitter = lambda least, most: least
         self.assertEqual([self.closed(code) for code in (4100, 4199, 4301, 4100)], [1, 1, 2, 4])
         self.lose(60.0)
         self.assertEqual(self.closed(4100), 1)
@@ -226,29 +224,11 @@ class ComingBackTests(ConnectionCase):
         self.assertGreaterEqual(self.attempt(), 1)
 
     def test_refused(self) -> None:
-        """A refusal is retried after fifteen minutes at most, and the log says once what to do."""
-        self.assertEqual([self.closed(4001) for _ in range(3)], [900, 900, 900])
-        (line,) = self.warnings()
-        self.assertIn("kick.server", line)
-
-    def test_refusal_that_comes_back(self) -> None:
-        """After a stable connection the next refusal is news again."""
-        self.closed(4001)
+        """A refusal is retried after five to fifteen minutes."""
+        self.assertEqual([self.closed(4001) for _ in range(3)], [600, 900, 900])
+        self.jitter = lambda least, most: least
         self.lose(60.0)
-        self.closed(4001)
-        self.assertEqual(len(self.warnings()), 2)
-
-    def test_refused_delay(self) -> None:
-        """The wait after a refusal is between five and fifteen minutes."""
-        asked: list[tuple[float, float]] = []
-
-        def uniform(least: float, most: float) -> float:
-            asked.append((least, most))
-            return least
-
-        self.factory._uniform = uniform
         self.assertEqual(self.closed(4003), 300)
-        self.assertEqual(asked, [(300.0, 900.0)])
 
     def test_failing_owner(self) -> None:
         """An owner that fails to take note of a loss does not keep the connection from coming back."""
@@ -259,9 +239,8 @@ class ComingBackTests(ConnectionCase):
     def test_stop_trying_in_lost(self) -> None:
         """An owner may end the attempts when it hears of a loss."""
         self.established()
-        self.owner.lost = lambda *what: self.factory.stopTrying()  # type: ignore[method-assign]
-        self.connector.disconnect = lambda: None  # type: ignore[method-assign]
-        self.connector.stopConnecting = lambda: None  # type: ignore[attr-defined]
+        self.owner.ended = lambda *what: self.factory.stopTrying()  # type: ignore[method-assign]
+        self.connector.connecting = False
         self.pump.serverIO.loseConnection()
         self.pump.flush()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -335,7 +314,7 @@ class StoppingTests(ConnectionCase):
 
     def test_before_anything(self) -> None:
         """A factory that was never connected can be stopped."""
-        factory = KickFactory(self.owner, "ws://127.0.0.1:9/app/k", self.clock, lambda: 0.0)
+        factory = self.new_factory()
         self.successResultOf(factory.stop())
 
 
@@ -384,12 +363,12 @@ class TlsTests(TestCase):
         secure: Any = TLSMemoryBIOFactory(options, False, servers)
         port: Any = reactor.listenTCP(0, secure, interface="127.0.0.1")
         server = f"wss://localhost:{port.getHost().port}/app/k"
-        factory = KickFactory(self.owner, server, reactor, lambda: 0.0)
+        factory = KickFactory(self.owner, server, self.owner, self.owner, environment(reactor, lambda: 0.0))
         ticks = LoopingCall(self.pacer.tick)
         ticks.start(0.02)
         tls = tls_wrapper("localhost", ca_file)
         connect(reactor, factory, lambda inner: pacing.Paced(inner, self.pacer), tls)
-        self.owner.connected = lambda: factory.connection.subscribe(CHANNEL)  # type: ignore
+        self.owner.welcomed = lambda: factory.chat.subscribe([CHANNEL])  # type: ignore
         try:
             await self.owner.done
         finally:
@@ -401,7 +380,7 @@ class TlsTests(TestCase):
     async def test_recording(self) -> None:
         """Subscriptions are answered and events arrive, read once a tick; stopping ends it."""
         calls = await self.meet("localhost", self.ca_file)
-        self.assertEqual([call[0] for call in calls], ["subscribed", "event", "lost"])
+        self.assertEqual([call[0] for call in calls], ["acknowledged", "event", "lost"])
         self.assertEqual(calls[2][2:], ("stopped", Closing.BACK_OFF))
 
     async def test_other_host(self) -> None:

@@ -6,8 +6,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from chatlog.kick import pusher
-from chatlog.kick.connection import MESSAGE_LIMIT
-from chatlog.kick.pusher import Closing
+from chatlog.kick.client import MESSAGE_LIMIT
+from chatlog.rooms.closing import Closing
 from tests.kick import CHANNEL, chat, frame, plain
 from tests.kick.wire import RECEIVED, WELCOME, ConnectionCase, acknowledgement
 
@@ -28,7 +28,7 @@ class FrameTests(ConnectionCase):
         """An event is taken whenever it comes."""
         self.open()
         self.say(frame("Some", {}), WELCOME)
-        self.assertEqual([call[0] for call in self.owner.calls], ["event", "connected"])
+        self.assertEqual([call[0] for call in self.owner.calls], ["event", "welcomed"])
 
     def test_any_partition(self) -> None:
         """Frames come through the same a byte at a time, all in one read, and in fragments."""
@@ -60,7 +60,7 @@ class FrameTests(ConnectionCase):
         stream = self.pump.serverIO.getOutBuffer()
         assert stream is not None
         self.client.dataReceived(stream)
-        self.assertEqual([call[0] for call in self.owner.calls], ["connected", "event"])
+        self.assertEqual([call[0] for call in self.owner.calls], ["welcomed", "event"])
 
     def test_junk(self) -> None:
         """A frame that is no event is handed on as it is, and the connection goes on."""
@@ -142,7 +142,7 @@ class FrameTests(ConnectionCase):
         self.assertGreater(self.next_attempt(), 0)
 
 
-class TalkTests(ConnectionCase):
+class ControlTests(ConnectionCase):
     """The protocol's own events."""
 
     def test_ping(self) -> None:
@@ -158,12 +158,12 @@ class TalkTests(ConnectionCase):
     def test_subscribing(self) -> None:
         """A subscription is asked for, and its answer reported with the channel."""
         self.established()
-        self.client.subscribe(CHANNEL)
+        self.client.subscribe([CHANNEL])
         self.pump.flush()
         expected = {"event": "pusher:subscribe", "data": {"auth": "", "channel": CHANNEL}}
         self.assertEqual(self.server.got, [expected])
         self.say(acknowledgement())
-        self.assertEqual(self.owner.calls, [("subscribed", CHANNEL)])
+        self.assertEqual(self.owner.calls, [("acknowledged", CHANNEL)])
 
     def test_refused_subscription(self) -> None:
         """A refusal is reported in the server's words, whichever name it has."""
@@ -171,7 +171,7 @@ class TalkTests(ConnectionCase):
         words = '{"type":"AuthError","error":"nope","status":401}'
         for name in ("pusher_internal:subscription_error", "pusher:subscription_error"):
             self.say(plain(name, words, "private-thing.1"))
-        expected = ("subscription_refused", "private-thing.1", "AuthError nope 401")
+        expected = ("refused", "private-thing.1", "AuthError nope 401")
         self.assertEqual(self.owner.calls, [expected, expected])
 
     def test_asking_twice(self) -> None:
@@ -179,7 +179,7 @@ class TalkTests(ConnectionCase):
         self.established()
         message = f"Existing subscription to channel {CHANNEL}"
         self.say(plain(pusher.ERROR, {"code": None, "message": message}, None))
-        self.assertEqual(self.owner.calls, [("subscribed", CHANNEL)])
+        self.assertEqual(self.owner.calls, [("acknowledged", CHANNEL)])
 
     def test_harmless_errors(self) -> None:
         """An error without a code, or about one request, is logged once and costs nothing."""
@@ -208,16 +208,16 @@ class TalkTests(ConnectionCase):
         """Asking on a connection that is closing or gone does nothing."""
         self.established()
         self.client.close("over")
-        self.client.subscribe(CHANNEL)
+        self.client.subscribe([CHANNEL])
         self.client.unsubscribe(CHANNEL)
         self.pump.flush()
-        self.client.subscribe(CHANNEL)
+        self.client.subscribe([CHANNEL])
         self.assertEqual(self.server.got, [])
         self.assertEqual(self.reasons(), ["over"])
 
     def test_failing_owner(self) -> None:
         """An owner that fails to take a welcome costs the connection, which comes back."""
-        self.owner.fail.add("connected")
+        self.owner.fail.add("welcomed")
         self.open()
         self.say(WELCOME)
         self.assertEqual(self.reasons(), ["could not take pusher:connection_established"])
@@ -244,7 +244,7 @@ class EndTests(ConnectionCase):
             self.assertEqual(
                 self.owner.calls, [("lost", 0.0, f"closed by the server: {code} some\\nreason", closing)]
             )
-            self.assertIsNone(self.factory.connection)
+            self.assertIsNone(self.factory.chat)
             self.clock.advance(2000)
 
     def test_server_closes_without_a_code(self) -> None:
@@ -308,10 +308,10 @@ class EndTests(ConnectionCase):
         self.assertEqual(self.reasons(), ["no longer needed"])
 
     def test_close_is_bounded(self) -> None:
-        """A server that does not answer a goodbye is waited for half a second."""
+        """A server that does not answer a goodbye is waited for less than half a second."""
         self.established()
         self.client.close("no longer needed")
-        self.clock.advance(0.49)
+        self.clock.advance(0.39)
         self.assertFalse(self.pump.clientIO.disconnecting)
         self.clock.advance(0.02)
         self.assertTrue(self.pump.clientIO.disconnecting)

@@ -62,6 +62,7 @@ class IdsCase(SynchronousTestCase):
             IdCache(self.files, DIRECTORY),
             self.clock,
             self.found.append,
+            {},
             uniform=lambda least, most: most,
             **more,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatlog.kick import pusher
-from chatlog.kick.pusher import Closing
+from chatlog.rooms.closing import Closing
 from tests.kick import frame, plain
 from tests.kick.wire import ConnectionCase, acknowledgement
 
@@ -21,15 +21,15 @@ class SettlingTests(ConnectionCase):
         self.assertEqual(self.settled, [])
         self.say(acknowledgement("c"))
         self.assertEqual(self.settled, [self.client.transport])
-        self.client.subscribe("d")
+        self.client.subscribe(["d"])
         self.say(acknowledgement("d"))
         self.assertEqual(len(self.settled), 1)
 
     def test_given_up_channel(self) -> None:
         """A channel that is given up is not waited for."""
         self.established()
-        self.client.subscribe("a")
-        self.client.subscribe("b")
+        self.client.subscribe(["a"])
+        self.client.subscribe(["b"])
         self.say(acknowledgement("a"))
         self.client.unsubscribe("b")
         self.assertEqual(len(self.settled), 1)
@@ -37,7 +37,7 @@ class SettlingTests(ConnectionCase):
     def test_answer_that_never_comes(self) -> None:
         """An answer is not waited for longer than half a minute."""
         self.established()
-        self.client.subscribe("a")
+        self.client.subscribe(["a"])
         self.tick(29)
         self.assertEqual(self.settled, [])
         self.tick(1)

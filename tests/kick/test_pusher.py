@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.kick import pusher
-from chatlog.kick.pusher import Closing, Event, parse
+from chatlog.kick.pusher import Event, parse
+from chatlog.rooms.closing import Closing
 from tests.kick import CHANNEL, chat, frame, plain
 
 

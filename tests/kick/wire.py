@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.error import ConnectionDone, UserError
+from twisted.internet.error import ConnectionDone, NotConnectingError, UserError
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
@@ -16,9 +16,11 @@ from twisted.test.iosim import connect as join
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.kick import pusher
-from chatlog.kick.client import KickFactory
-from chatlog.kick.connection import KickProtocol, Silent
-from chatlog.kick.pusher import Closing, Event
+from chatlog.kick.client import KickFactory, KickProtocol, Silent
+from chatlog.kick.pusher import Event
+from chatlog.rooms.chat_protocol import ChatProtocol
+from chatlog.rooms.closing import Closing
+from tests.fakes import environment
 from tests.kick import CHANNEL, frame, plain
 
 RECEIVED = "2026-02-03T04:05:06.500Z"
@@ -33,6 +35,8 @@ def acknowledgement(channel: str = CHANNEL) -> bytes:
 class RecordingOwner:
     """Takes down what a connection reports. ``fail`` names methods that raise."""
 
+    number = 7
+
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.fail: set[str] = set()
@@ -42,23 +46,42 @@ class RecordingOwner:
         if name in self.fail:
             raise RuntimeError(name)
 
-    def connected(self) -> None:
-        self._took("connected")
+    def welcomed(self) -> None:
+        self._took("welcomed")
 
-    def event(self, event: Event, frame: bytes, received: str) -> None:
+    def event(self, event: Event, frame: bytes, received: str, number: int) -> None:
+        assert number == self.number
         self._took("event", event.name, event.channel, frame, received)
 
     def not_understood(self, frame: bytes, received: str) -> None:
         self._took("not_understood", frame, received)
 
-    def subscribed(self, channel: str) -> None:
-        self._took("subscribed", channel)
+    def acknowledged(self, name: str) -> None:
+        self._took("acknowledged", name)
 
-    def subscription_refused(self, channel: str, reason: str) -> None:
-        self._took("subscription_refused", channel, reason)
+    def refused(self, name: str, reason: str) -> None:
+        self._took("refused", name, reason)
 
-    def lost(self, heard_ago: float | None, reason: str, closing: Closing) -> None:
-        self._took("lost", heard_ago, reason, closing)
+    def parted(self, name: str) -> None:
+        self._took("parted", name)
+
+    def asked_to_leave(self) -> None:
+        self._took("asked_to_leave")
+
+    def is_delivered_elsewhere(self, name: str) -> bool:
+        return False
+
+    def ended(self, chat: ChatProtocol | None, reason: str, closing: Closing) -> None:
+        welcomed = chat is not None and chat.welcomed_at is not None
+        self._took("lost", chat.heard_ago() if chat is not None and welcomed else None, reason, closing)
+
+    # -- the rooms: each is called as its only channel ---------------------------------------------------
+
+    def channels_of(self, name: str) -> list[str]:
+        return [name]
+
+    def room_of(self, channel: str) -> str:
+        return channel
 
 
 class PusherServer(WebSocketServerProtocol):
@@ -89,11 +112,20 @@ class PusherServer(WebSocketServerProtocol):
 
 
 class ClientTransport(FakeTransport):
-    """The client's side of a connection; tells the factory of the end, as a connector does."""
+    """The client's side of a connection; tells the factory of the end, as a connector does. ``settled`` and
+    ``closing`` take it down when reading begins to be paced, and when it ends."""
 
-    def __init__(self, protocol: KickProtocol, ended: Callable[[Failure], None]) -> None:
+    def __init__(
+        self,
+        protocol: KickProtocol,
+        ended: Callable[[Failure], None],
+        settled: list[Any],
+        closing: list[Any],
+    ) -> None:
         super().__init__(protocol, False)
         self._ended = ended
+        self.begin_pacing = lambda: settled.append(self)
+        self.end_pacing = lambda: closing.append(self)
 
     def reportDisconnect(self) -> None:
         super().reportDisconnect()
@@ -103,8 +135,8 @@ class ClientTransport(FakeTransport):
 class FakeConnector:
     """Counts attempts to connect."""
 
-    def __init__(self) -> None:
-        self.factory: KickFactory | None = None
+    def __init__(self, factory: KickFactory) -> None:
+        self.factory = factory
         self.attempts = 0
         self.connecting = True
 
@@ -112,11 +144,11 @@ class FakeConnector:
         self.attempts += 1
         self.connecting = True
 
-    def disconnect(self) -> None:
-        if self.connecting:
-            self.connecting = False
-            assert self.factory is not None
-            self.factory.clientConnectionFailed(self, Failure(UserError()))  # type: ignore[arg-type]
+    def stopConnecting(self) -> None:
+        if not self.connecting:
+            raise NotConnectingError("nothing is being connected")
+        self.connecting = False
+        self.factory.clientConnectionFailed(self, Failure(UserError()))  # type: ignore[arg-type]
 
 
 class ConnectionCase(SynchronousTestCase):
@@ -126,19 +158,12 @@ class ConnectionCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000)
         self.owner = RecordingOwner()
+        #: When reading began to be paced, and when it ended, on which transports.
         self.settled: list[Any] = []
         self.closing: list[Any] = []
-        self.factory = KickFactory(
-            self.owner,
-            "ws://127.0.0.1:9/app/somekey",
-            self.clock,
-            lambda: 1770091506.5,
-            self.settled.append,
-            self.closing.append,
-            lambda least, most: most,
-        )
-        self.connector = FakeConnector()
-        self.connector.factory = self.factory
+        self.jitter = lambda least, most: most
+        self.factory = self.new_factory()
+        self.connector = FakeConnector(self.factory)
         self.factory.startedConnecting(self.connector)  # type: ignore[arg-type]
         self.servers = WebSocketServerFactory("ws://127.0.0.1:9", reactor=self.clock)
         self.servers.protocol = PusherServer
@@ -147,6 +172,13 @@ class ConnectionCase(SynchronousTestCase):
         observer: Any = self.logged.append
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def new_factory(self, server: str = "ws://127.0.0.1:9/app/somekey") -> KickFactory:
+        """A factory whose delays ``jitter`` draws."""
+        around = environment(self.clock, lambda: 1770091506.5)
+        return KickFactory(
+            self.owner, server, self.owner, self.owner, around, lambda least, most: self.jitter(least, most)
+        )
 
     def open(self) -> None:
         """A connection whose WebSocket handshake is done."""
@@ -162,7 +194,7 @@ class ConnectionCase(SynchronousTestCase):
             self.server,
             FakeTransport(self.server, True),
             self.client,
-            ClientTransport(self.client, self.ended),
+            ClientTransport(self.client, self.ended, self.settled, self.closing),
             greet=False,
             clock=self.clock,
         )

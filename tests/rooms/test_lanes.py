@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
 
+from chatlog.rooms.connection import Connection
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import State
+from chatlog.rooms.subscriptions import State
 from chatlog.timeline.timeline import Gap
-from tests.rooms.test_pool import PoolCase, RecordingLink
+from tests.rooms.test_pool import PoolCase
 
 
 class LaneCase(PoolCase):
     """``one`` and ``other`` are the connections of the two lanes of a pool with few rooms."""
 
-    one: RecordingLink
-    other: RecordingLink
+    one: Connection
+    other: Connection
 
     def recording(self, rooms: int = 1) -> Pool:
         pool = self.make(rooms, lanes=2)
@@ -25,9 +25,9 @@ class LaneCase(PoolCase):
         self.one, self.other = self.links
         return pool
 
-    def back(self, pool: Pool, link: RecordingLink) -> None:
+    def back(self, pool: Pool, link: Connection) -> None:
         self.up(pool, link)
-        for name in list(link.seats):
+        for name in list(link.subscriptions):
             pool.acknowledged(link, name)
 
     def at(self, seconds: float) -> float:
@@ -45,7 +45,7 @@ class HalfOpenTests(LaneCase):
         """If the other lane was there all the time, nothing is missing."""
         pool = self.recording()
         self.until(60)
-        pool.link_down(self.one, self.at(20), "connection lost")
+        self.played.down(self.one, self.at(20), "connection lost")
         self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.back(pool, self.one)
         self.assertEqual(self.holes, [])
@@ -55,12 +55,12 @@ class HalfOpenTests(LaneCase):
         written down as soon as it is known."""
         pool = self.recording()
         self.until(20)
-        pool.link_down(self.other, self.at(20), "connection lost")
+        self.played.down(self.other, self.at(20), "connection lost")
         self.until(25)
         self.back(pool, self.other)
         self.assertEqual(self.holes, [])
         self.until(50)
-        pool.link_down(self.one, self.at(10), "connection lost")
+        self.played.down(self.one, self.at(10), "connection lost")
         self.assertEqual(self.holes, [("room0", Gap(self.at(20), self.at(25), "connection lost"))])
         self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.assertIn("room0", pool.changed)
@@ -70,9 +70,9 @@ class HalfOpenTests(LaneCase):
         first."""
         pool = self.recording()
         self.until(30)
-        pool.link_down(self.other, self.at(30), "connection lost")
+        self.played.down(self.other, self.at(30), "connection lost")
         self.until(50)
-        pool.link_down(self.one, self.at(10), "connection lost")
+        self.played.down(self.one, self.at(10), "connection lost")
         self.assertFalse(pool.rooms["room0"].timeline.recorded)
         self.until(55)
         self.back(pool, self.other)
@@ -85,9 +85,9 @@ class HalfOpenTests(LaneCase):
             pool = self.recording()
             lanes = [self.one, self.other]
             self.until(50)
-            pool.link_down(lanes[first], self.at(10 + first), "connection lost")
+            self.played.down(lanes[first], self.at(10 + first), "connection lost")
             self.until(52)
-            pool.link_down(lanes[second], self.at(10 + second), "connection lost")
+            self.played.down(lanes[second], self.at(10 + second), "connection lost")
             self.until(60)
             self.back(pool, self.one)
             self.assertEqual(self.holes, [("room0", Gap(self.at(11), self.at(60), "connection lost"))])
@@ -101,13 +101,13 @@ class HalfOpenTests(LaneCase):
         pool = self.recording()
         for away, back in ((20, 22), (30, 33)):
             self.until(away)
-            pool.link_down(self.other, self.at(away - 0.5), "connection lost")
+            self.played.down(self.other, self.at(away - 0.5), "connection lost")
             self.until(back)
             self.back(pool, self.other)
         self.until(40)
-        pool.link_down(self.other, self.at(40), "connection lost")
+        self.played.down(self.other, self.at(40), "connection lost")
         self.until(50)
-        pool.link_down(self.one, self.at(10), "connection lost")
+        self.played.down(self.one, self.at(10), "connection lost")
         self.until(51)
         self.back(pool, self.one)
         self.assertEqual(
@@ -118,11 +118,11 @@ class HalfOpenTests(LaneCase):
     def test_wall_clock_that_is_set_back(self) -> None:
         """How long the other lane has been there is not measured by the wall clock: set back, it makes
         no hole out of nothing."""
-        pool = self.recording()
+        self.recording()
         self.until(30)
         self.START -= 3600.0
         self.until(40)
-        pool.link_down(self.one, self.wall() - 15.0, "connection lost")
+        self.played.down(self.one, self.wall() - 15.0, "connection lost")
         self.assertEqual(self.holes, [])
 
 
@@ -159,7 +159,7 @@ class TruthTests(LaneCase):
             if died is None:
                 self.back(pool, link)
             else:
-                pool.link_down(link, self.at(died), "connection lost")
+                self.played.down(link, self.at(died), "connection lost")
         missing: list[int] = []
         for _, hole in self.holes:
             missing += range(round(hole.start - self.START), round(hole.end - self.START))
@@ -178,7 +178,7 @@ class OneLaneTests(LaneCase):
         """A refusal on one lane leaves the room recorded; the lane asks again later, elsewhere on the
         same lane, and there is no hole."""
         pool = self.recording(rooms=2)
-        pool.link_down(self.other, self.wall(), "connection lost")
+        self.played.down(self.other, self.wall(), "connection lost")
         self.up(pool, self.other)
         pool.acknowledged(self.other, "room1")
         pool.refused(self.other, "room0", "msg_banned")
@@ -187,7 +187,7 @@ class OneLaneTests(LaneCase):
         elsewhere = self.links[2]
         self.assertEqual(elsewhere.lane, self.other.lane)
         self.back(pool, elsewhere)
-        self.assertEqual([seat.state for seat in pool.rooms["room0"].seats], [State.RECORDED] * 2)
+        self.assertEqual([each.state for each in pool.rooms["room0"].subscriptions], [State.RECORDED] * 2)
         self.assertEqual(self.holes, [])
 
     def test_silent_on_one_lane(self) -> None:
@@ -198,12 +198,14 @@ class OneLaneTests(LaneCase):
         self.back(pool, one)
         self.up(pool, other)
         self.run_for(35)
-        self.assertEqual({seat.state for seat in pool.rooms["room0"].seats}, {State.RECORDED, State.SILENT})
+        self.assertEqual(
+            {each.state for each in pool.rooms["room0"].subscriptions}, {State.RECORDED, State.SILENT}
+        )
         self.run_for(60)
         self.assertEqual(len(self.links), 3)
         self.back(pool, self.links[2])
         self.assertEqual(self.holes, [])
-        self.assertEqual({seat.link.lane for seat in pool.rooms["room0"].seats}, {0, 1})
+        self.assertEqual({each.connection.lane for each in pool.rooms["room0"].subscriptions}, {0, 1})
 
     def test_parted_on_one_lane(self) -> None:
         """A room that the server takes away on one lane is still recorded by the other."""
@@ -231,29 +233,29 @@ class OneLaneTests(LaneCase):
         """When a server announces that it closes one lane, that lane moves to a new connection; every
         room has two seats again at the end, and never had none."""
         pool = self.recording(rooms=3)
-        pool.retire(self.one)
+        self.one.asked_to_leave()
         new = self.links[2]
         self.assertEqual(new.lane, self.one.lane)
         self.back(pool, new)
         self.run_for(4)
-        self.assertIn(("close",), self.one.calls)
-        pool.link_down(self.other, self.wall(), "connection lost")
+        self.assertIn(("close",), self.played.calls(self.one))
+        self.played.down(self.other, self.wall(), "connection lost")
         self.assertEqual(pool.states(), {State.RECORDED: 3})
         self.back(pool, self.other)
         for room in pool.rooms.values():
-            self.assertEqual({seat.link for seat in room.seats}, {new, self.other})
+            self.assertEqual({each.connection for each in room.subscriptions}, {new, self.other})
         self.assertEqual(self.holes, [])
 
     def test_both_announce_at_once(self) -> None:
         """Both connections may be asked to reconnect at the same moment."""
         pool = self.recording(rooms=2)
-        pool.retire(self.one)
-        pool.retire(self.other)
+        self.one.asked_to_leave()
+        self.other.asked_to_leave()
         for link in self.links[2:]:
             self.back(pool, link)
         for link in (self.one, self.other):
-            pool.link_down(link, self.wall(), "reconnect")
-        self.assertEqual({link.lane for link in pool.links}, {0, 1})
+            self.played.down(link, self.wall(), "reconnect")
+        self.assertEqual({link.lane for link in pool.connections}, {0, 1})
         self.assertEqual(pool.states(), {State.RECORDED: 2})
         self.assertEqual(self.holes, [])
 
@@ -267,9 +269,9 @@ class RoomTests(LaneCase):
         for _ in range(4 * 120):
             self.clock.advance(0.25)
             for link in self.links:
-                if ("open",) in link.calls and not link.up:
+                if ("open",) in self.played.calls(link) and not link.up:
                     self.up(pool, link)
-                new = [name for name in link.asked if (link.number, name) not in asked]
+                new = [name for name in self.played.asked(link) if (link.number, name) not in asked]
                 asked += [(link.number, name) for name in new]
                 for name in new:
                     pool.acknowledged(link, str(name))
@@ -284,15 +286,15 @@ class RoomTests(LaneCase):
         one, other = self.links
         self.up(pool, one)
         for _ in range(60):
-            for name in one.asked:
+            for name in self.played.asked(one):
                 pool.acknowledged(one, str(name))
             self.run_for(1)
         self.up(pool, other)
-        self.assertEqual(len(other.asked), 20)
-        self.assertNotIn("room39", other.asked)
+        self.assertEqual(len(self.played.asked(other)), 20)
+        self.assertNotIn("room39", self.played.asked(other))
         pool.parted(one, "room39")
         self.run_for(11)
-        self.assertEqual(other.asked[20], "room39")
+        self.assertEqual(self.played.asked(other)[20], "room39")
 
     def test_copies_are_looked_for_all_the_time(self) -> None:
         """With two lanes every room is watched for copies from the beginning, however long."""
@@ -307,8 +309,8 @@ class RoomTests(LaneCase):
         room = pool.remove("room0")
         assert room is not None
         for link in (self.one, self.other):
-            self.assertIn(("leave", "room0"), link.calls)
-            self.assertEqual(list(link.seats), ["room1"])
+            self.assertIn(("leave", "room0"), self.played.calls(link))
+            self.assertEqual(list(link.subscriptions), ["room1"])
         self.assertIsNone(room.duplicates)
         self.assertEqual(self.holes, [])
 
@@ -322,9 +324,9 @@ class StopTests(LaneCase):
         self.all_recorded(pool)
         self.until(60)
         pool.stopService()
-        pool.link_down(self.links[0], self.at(40), "closed")
-        timeline = pool.rooms["room0"].timeline
-        self.assertEqual((timeline.missing_since, timeline.reason), (self.at(60), "restart"))
+        self.played.down(self.links[0], self.at(40), "closed")
+        coverage = pool.rooms["room0"].timeline
+        self.assertEqual((coverage.missing_since, coverage.reason), (self.at(60), "restart"))
 
     def test_connection_that_does_not_answer(self) -> None:
         """One that does not was perhaps dead: nothing is sure after its last byte."""
@@ -332,10 +334,10 @@ class StopTests(LaneCase):
         self.all_recorded(pool)
         self.until(60)
         pool.stopService()
-        self.links[0].answers = False
-        pool.link_down(self.links[0], self.at(40), "closed")
-        timeline = pool.rooms["room0"].timeline
-        self.assertEqual((timeline.missing_since, timeline.reason), (self.at(40), "connection lost"))
+        self.played.wire(self.links[0]).answers = False
+        self.played.down(self.links[0], self.at(40), "closed")
+        coverage = pool.rooms["room0"].timeline
+        self.assertEqual((coverage.missing_since, coverage.reason), (self.at(40), "connection lost"))
 
     def test_end_that_does_not_come_in_time(self) -> None:
         """The same if nobody waits any longer for the connection to end."""
@@ -343,9 +345,8 @@ class StopTests(LaneCase):
         self.all_recorded(pool)
         self.until(60)
         link = self.links[0]
-        endless: Deferred[None] = Deferred()
-        self.patch(link, "close", lambda: endless)
-        self.patch(link, "heard_ago", lambda: 7.0)
+        wire = self.played.wire(link)
+        wire.endless, wire.heard = True, self.at(53)
         stopped = pool.stopService()
         stopped.cancel()
         self.successResultOf(stopped)
@@ -358,9 +359,9 @@ class StopTests(LaneCase):
             pool = self.recording()
             self.until(60)
             pool.stopService()
-            self.one.answers = False
+            self.played.wire(self.one).answers = False
             for link in (self.one, self.other) if dead_first else (self.other, self.one):
                 heard = self.at(20) if link is self.one else self.at(59)
-                pool.link_down(link, heard, "closed")
-            timeline = pool.rooms["room0"].timeline
-            self.assertEqual((timeline.missing_since, self.holes), (self.at(60), []))
+                self.played.down(link, heard, "closed")
+            coverage = pool.rooms["room0"].timeline
+            self.assertEqual((coverage.missing_since, self.holes), (self.at(60), []))

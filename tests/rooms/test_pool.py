@@ -2,73 +2,46 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.rooms.links import Limits
+from chatlog.rooms.connection import Connection
+from chatlog.rooms.connections import Limits
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Link, Room, State
+from chatlog.rooms.subscriptions import Room, State
 from chatlog.timeline.timeline import Gap
 from tests.fakes import environment
-
-
-class RecordingLink(Link):
-    """Remembers what the pool asks of it."""
-
-    def __init__(self, number: int, lane: int) -> None:
-        super().__init__(number, lane)
-        self.calls: list[tuple[object, ...]] = []
-
-    def open(self) -> None:
-        self.calls.append(("open",))
-
-    def close(self) -> Deferred[None]:
-        self.calls.append(("close",))
-        return succeed(None)
-
-    def ask(self, names: list[str]) -> None:
-        self.calls.append(("ask", *names))
-
-    def leave(self, name: str) -> None:
-        self.calls.append(("leave", name))
-
-    def check(self) -> None:
-        pass
-
-    @property
-    def asked(self) -> list[object]:
-        return [name for call in self.calls if call[0] == "ask" for name in call[1:]]
+from tests.played import Played
 
 
 class PoolCase(SynchronousTestCase):
     """A pool of recording links on a clock that starts at a known wall time."""
 
     START = 1_700_000_000.0
+    #: How many rooms are on the list that cannot be in the pool yet.
+    absent = 0
 
     def make(self, rooms: int, per_link: int = 90, requests: int = 1000, lanes: int = 1) -> Pool:
         self.clock = Clock()
-        self.links: list[RecordingLink] = []
+        self.played = Played(self.wall)
         self.holes: list[tuple[str, Gap]] = []
 
-        def new_link(pool: Pool, number: int, lane: int) -> Link:
-            link = RecordingLink(number, lane)
-            self.links.append(link)
-            return link
-
-        pool = Pool(
-            "twitch",
+        pool = self.played.pool(
             environment(self.clock, self.wall),
-            new_link,
-            lambda room, hole: self.holes.append((room.name, hole)),
+            lambda platform, room, hole: self.holes.append((room.name, hole)),
             Limits(per_link, requests, 10.0, lanes),
+            absent=lambda: self.absent,
         )
         for n in range(rooms):
-            pool.add(Room(f"room{n}", log=None))  # type: ignore[arg-type]
+            pool.add(Room(f"room{n}", records=None))  # type: ignore[arg-type]
         self.addCleanup(pool.stopService)
         pool.startService()
         return pool
+
+    @property
+    def links(self) -> list[Connection]:
+        return self.played.connections
 
     def wall(self) -> float:
         return self.START + self.clock.seconds()
@@ -76,15 +49,15 @@ class PoolCase(SynchronousTestCase):
     def run_for(self, seconds: float) -> None:
         self.clock.pump([0.25] * int(seconds * 4))
 
-    def up(self, pool: Pool, link: RecordingLink) -> None:
-        pool.link_up(link)
+    def up(self, pool: Pool, link: Connection) -> None:
+        self.played.up(link)
         self.clock.advance(0)
 
     def all_recorded(self, pool: Pool) -> None:
         for link in self.links:
             if not link.up:
                 self.up(pool, link)
-            for name in list(link.seats):
+            for name in list(link.subscriptions):
                 pool.acknowledged(link, name)
 
 
@@ -93,15 +66,15 @@ class SpreadTests(PoolCase):
         """No connection ever carries more rooms than configured, and no more connections are made
         than that needs."""
         pool = self.make(200, per_link=90)
-        self.assertEqual([len(link.seats) for link in self.links], [90, 90, 20])
-        self.assertEqual(len(pool.links), 3)
+        self.assertEqual([len(link.subscriptions) for link in self.links], [90, 90, 20])
+        self.assertEqual(len(pool.connections), 3)
 
     def test_connections_open_two_seconds_apart(self) -> None:
         """The servers are not stormed: one new connection every two seconds."""
         self.make(300, per_link=90)
         opened = []
         for _ in range(10):
-            opened.append(sum(("open",) in link.calls for link in self.links))
+            opened.append(sum(("open",) in self.played.calls(link) for link in self.links))
             self.run_for(1)
         self.assertEqual(opened[:7], [1, 1, 2, 2, 3, 3, 4])
 
@@ -112,7 +85,7 @@ class SpreadTests(PoolCase):
             self.up(pool, link)
         times: list[float] = []
         for step in range(60 * 4):
-            total = sum(len(link.asked) for link in self.links)
+            total = sum(len(self.played.asked(link)) for link in self.links)
             times.extend([step / 4] * (total - len(times)))
             self.clock.advance(0.25)
         self.assertEqual(len(times), 94)
@@ -124,9 +97,9 @@ class SpreadTests(PoolCase):
         """Rooms are requested only on a connection that the server has welcomed."""
         pool = self.make(3)
         self.run_for(5)
-        self.assertEqual(self.links[0].asked, [])
+        self.assertEqual(self.played.asked(self.links[0]), [])
         self.up(pool, self.links[0])
-        self.assertEqual(self.links[0].asked, ["room0", "room1", "room2"])
+        self.assertEqual(self.played.asked(self.links[0]), ["room0", "room1", "room2"])
 
 
 class AcknowledgeTests(PoolCase):
@@ -154,17 +127,21 @@ class AcknowledgeTests(PoolCase):
         self.run_for(33)
         self.assertEqual(len(self.links), 2)
         self.up(pool, self.links[1])
-        self.assertEqual(self.links[1].asked, ["room2"])
+        self.assertEqual(self.played.asked(self.links[1]), ["room2"])
         self.assertEqual(pool.rooms["room0"].state, State.RECORDED)
-        self.assertNotIn(("close",), link.calls)
+        self.assertNotIn(("close",), self.played.calls(link))
         self.run_for(31)
         self.assertEqual(pool.rooms["room2"].state, State.SILENT)
         self.run_for(55)
-        self.assertEqual(link.asked.count("room2") + self.links[1].asked.count("room2"), 2)
+        self.assertEqual(
+            self.played.asked(link).count("room2") + self.played.asked(self.links[1]).count("room2"), 2
+        )
         self.run_for(10)
-        self.assertEqual(link.asked.count("room2") + self.links[1].asked.count("room2"), 3)
+        self.assertEqual(
+            self.played.asked(link).count("room2") + self.played.asked(self.links[1]).count("room2"), 3
+        )
         self.run_for(7200)
-        self.assertLessEqual(len(pool.links), 2)
+        self.assertLessEqual(len(pool.connections), 2)
 
     def test_acknowledgement_timer_starts_when_the_request_leaves(self) -> None:
         """Rooms that wait in the bucket for longer than the timer are not mistaken for silent."""
@@ -174,7 +151,7 @@ class AcknowledgeTests(PoolCase):
         silent = set()
         acknowledged = 0
         for _ in range(130):
-            for name in link.asked[acknowledged:]:
+            for name in self.played.asked(link)[acknowledged:]:
                 pool.acknowledged(link, str(name))
                 acknowledged += 1
             self.run_for(1)
@@ -193,15 +170,15 @@ class AcknowledgeTests(PoolCase):
             (pool.rooms["room1"].state, pool.rooms["room1"].reason), (State.REFUSED, "msg_banned")
         )
         self.run_for(299)
-        self.assertEqual(sum(each.asked.count("room1") for each in self.links), 1)
+        self.assertEqual(sum(self.played.asked(each).count("room1") for each in self.links), 1)
         self.run_for(6)
         self.up(pool, self.links[1])
-        self.assertEqual(self.links[1].asked, ["room1"])
+        self.assertEqual(self.played.asked(self.links[1]), ["room1"])
         pool.refused(self.links[1], "room1", "msg_banned")
         self.run_for(595)
-        self.assertEqual(sum(each.asked.count("room1") for each in self.links), 2)
+        self.assertEqual(sum(self.played.asked(each).count("room1") for each in self.links), 2)
         self.run_for(10)
-        self.assertEqual(sum(each.asked.count("room1") for each in self.links), 3)
+        self.assertEqual(sum(self.played.asked(each).count("room1") for each in self.links), 3)
 
     def test_parted_room_comes_back(self) -> None:
         """A room that the server takes away is asked for again, and the hole is written down."""
@@ -221,8 +198,9 @@ class AcknowledgeTests(PoolCase):
     def test_unknown_acknowledgement(self) -> None:
         """A room that nobody asked for is left again and changes nothing."""
         pool = self.make(1)
+        self.up(pool, self.links[0])
         pool.acknowledged(self.links[0], "stranger")
-        self.assertIn(("leave", "stranger"), self.links[0].calls)
+        self.assertIn(("leave", "stranger"), self.played.calls(self.links[0]))
         self.assertNotIn("stranger", pool.rooms)
 
 
@@ -234,7 +212,7 @@ class LossTests(PoolCase):
         link = self.links[0]
         self.all_recorded(pool)
         self.run_for(50)
-        pool.link_down(link, self.START + 10, "connection lost")
+        self.played.down(link, self.START + 10, "connection lost")
         self.run_for(5)
         self.up(pool, link)
         self.run_for(1)
@@ -246,30 +224,30 @@ class LossTests(PoolCase):
         pool = self.make(3)
         link = self.links[0]
         self.all_recorded(pool)
-        pool.link_down(link, self.wall(), "connection lost")
+        self.played.down(link, self.wall(), "connection lost")
         self.assertEqual(pool.states(), {State.WANTED: 3})
-        link.calls.clear()
+        self.played.calls(link).clear()
         self.up(pool, link)
-        self.assertEqual(link.asked, ["room0", "room1", "room2"])
+        self.assertEqual(self.played.asked(link), ["room0", "room1", "room2"])
 
     def test_requests_in_the_bucket_are_void_after_a_loss(self) -> None:
         """What waited in the bucket for a connection that is gone costs no allowance."""
         pool = self.make(40, requests=20)
         link = self.links[0]
         self.up(pool, link)
-        self.assertEqual(len(link.asked), 20)
-        pool.link_down(link, self.wall(), "connection lost")
+        self.assertEqual(len(self.played.asked(link)), 20)
+        self.played.down(link, self.wall(), "connection lost")
         self.run_for(12)
-        self.assertEqual(len(link.asked), 20)
+        self.assertEqual(len(self.played.asked(link)), 20)
         self.up(pool, link)
-        self.assertEqual(len(link.asked), 40)
+        self.assertEqual(len(self.played.asked(link)), 40)
 
     def test_a_room_never_recorded_has_no_hole(self) -> None:
         """Before the first acknowledgement nothing was promised, so nothing is missing."""
         pool = self.make(1)
         link = self.links[0]
         self.up(pool, link)
-        pool.link_down(link, self.wall(), "connection lost")
+        self.played.down(link, self.wall(), "connection lost")
         self.run_for(3)
         self.up(pool, link)
         pool.acknowledged(link, "room0")
@@ -280,7 +258,7 @@ class LossTests(PoolCase):
         pool = self.make(1)
         link = self.links[0]
         self.all_recorded(pool)
-        pool.link_down(link, self.wall(), "connection lost")
+        self.played.down(link, self.wall(), "connection lost")
         self.run_for(5)
         self.up(pool, link)
         pool.refused(link, "room0", "tos_ban")
@@ -298,21 +276,21 @@ class RetireTests(PoolCase):
         pool = self.make(3)
         old = self.links[0]
         self.all_recorded(pool)
-        pool.retire(old)
+        old.asked_to_leave()
         new = self.links[1]
-        self.assertIn(("open",), new.calls)
+        self.assertIn(("open",), self.played.calls(new))
         self.assertEqual(pool.states(), {State.RECORDED: 3})
         self.up(pool, new)
         pool.acknowledged(new, "room0")
-        self.assertNotIn(("close",), old.calls)
+        self.assertNotIn(("close",), self.played.calls(old))
         pool.acknowledged(new, "room1")
         pool.acknowledged(new, "room2")
         self.run_for(4)
-        self.assertIn(("close",), old.calls)
-        pool.link_down(old, self.wall(), "reconnect")
+        self.assertIn(("close",), self.played.calls(old))
+        self.played.down(old, self.wall(), "reconnect")
         self.assertEqual(self.holes, [])
         self.assertEqual(pool.states(), {State.RECORDED: 3})
-        self.assertEqual(pool.links, [new])
+        self.assertEqual(pool.connections, [new])
 
     def test_server_that_closes_early(self) -> None:
         """If the old connection goes before a room was acknowledged on the new one, only that room
@@ -321,11 +299,11 @@ class RetireTests(PoolCase):
         old = self.links[0]
         self.all_recorded(pool)
         self.run_for(10)
-        pool.retire(old)
+        old.asked_to_leave()
         new = self.links[1]
         self.up(pool, new)
         pool.acknowledged(new, "room0")
-        pool.link_down(old, self.wall(), "reconnect")
+        self.played.down(old, self.wall(), "reconnect")
         self.run_for(2)
         pool.acknowledged(new, "room1")
         self.assertEqual(self.holes, [("room1", Gap(self.START + 10, self.START + 12, "reconnect"))])
@@ -337,10 +315,10 @@ class RetireTests(PoolCase):
         room = pool.rooms["room0"]
         self.all_recorded(pool)
         self.assertIsNone(room.duplicates)
-        pool.retire(self.links[0])
+        self.links[0].asked_to_leave()
         self.assertIsNotNone(room.duplicates)
         self.all_recorded(pool)
-        pool.link_down(self.links[0], self.wall(), "reconnect")
+        self.played.down(self.links[0], self.wall(), "reconnect")
         self.run_for(5)
         self.assertIsNotNone(room.duplicates)
         self.run_for(10)
@@ -354,7 +332,7 @@ class RetireTests(PoolCase):
         pool.acknowledged(old, "room0")
         with capturedLogs() as events:
             pool.refused(old, "room1", "msg_banned")
-            pool.retire(old)
+            old.asked_to_leave()
             new = self.links[1]
             self.up(pool, new)
             pool.refused(new, "room1", "msg_banned")
@@ -379,8 +357,8 @@ class RetireTests(PoolCase):
         """A server that repeats its announcement does not multiply connections."""
         pool = self.make(1)
         self.all_recorded(pool)
-        pool.retire(self.links[0])
-        pool.retire(self.links[0])
+        self.links[0].asked_to_leave()
+        self.links[0].asked_to_leave()
         self.assertEqual(len(self.links), 2)
 
 
@@ -389,10 +367,11 @@ class LaneTests(PoolCase):
         """With two lanes each room is requested on two different connections."""
         pool = self.make(100, per_link=90, lanes=2)
         self.assertEqual(
-            sorted((link.lane, len(link.seats)) for link in self.links), [(0, 10), (0, 90), (1, 10), (1, 90)]
+            sorted((link.lane, len(link.subscriptions)) for link in self.links),
+            [(0, 10), (0, 90), (1, 10), (1, 90)],
         )
         for room in pool.rooms.values():
-            self.assertEqual(len({seat.link.number for seat in room.seats}), 2)
+            self.assertEqual(len({each.connection.number for each in room.subscriptions}), 2)
 
     def test_losing_one_lane_makes_no_hole(self) -> None:
         """Any single connection may be lost without a hole."""
@@ -400,11 +379,11 @@ class LaneTests(PoolCase):
         self.all_recorded(pool)
         for link in list(self.links):
             self.run_for(20)
-            pool.link_down(link, self.wall(), "connection lost")
+            self.played.down(link, self.wall(), "connection lost")
             self.assertEqual(pool.states(), {State.RECORDED: 2})
             self.run_for(2)
             self.up(pool, link)
-            for name in list(link.seats):
+            for name in list(link.subscriptions):
                 pool.acknowledged(link, name)
         self.assertEqual(self.holes, [])
         self.assertIsNotNone(pool.rooms["room0"].duplicates)
@@ -416,15 +395,15 @@ class ChangeTests(PoolCase):
         closed."""
         pool = self.make(90, per_link=90)
         self.all_recorded(pool)
-        pool.add(Room("late", log=None))  # type: ignore[arg-type]
+        pool.add(Room("late", records=None))  # type: ignore[arg-type]
         self.run_for(3)
         self.up(pool, self.links[1])
         pool.acknowledged(self.links[1], "late")
         self.assertEqual(pool.states(), {State.RECORDED: 91})
         pool.remove("late")
-        self.assertIn(("leave", "late"), self.links[1].calls)
+        self.assertIn(("leave", "late"), self.played.calls(self.links[1]))
         self.run_for(2)
-        self.assertIn(("close",), self.links[1].calls)
+        self.assertIn(("close",), self.played.calls(self.links[1]))
         self.assertEqual(pool.states(), {State.RECORDED: 90})
         self.assertIsNone(pool.remove("late"))
 
@@ -436,9 +415,9 @@ class CountTests(PoolCase):
         """Rooms that cannot be joined yet, because their ids are not known, count among those that are to be
         recorded."""
         pool = self.make(3)
-        pool.absent = lambda: 2
+        self.absent = 2
         with capturedLogs() as logged:
-            pool.link_up(self.links[0])
+            self.played.up(self.links[0])
             for name in list(pool.rooms):
                 pool.acknowledged(self.links[0], name)
             self.clock.pump([1.0] * 40)

@@ -28,7 +28,7 @@ class Pipe:
 
     def __init__(self, wire: Wire, reactor: VirtualReactor) -> None:
         self._wire = wire
-        self._reactor = reactor
+        self.reactor = reactor
         #: (when it arrives, when it was sent, bytes), oldest first.
         self.queue: deque[tuple[float, float, bytes]] = deque()
         self.end: End
@@ -45,7 +45,7 @@ class Pipe:
     def _plan(self, at: float) -> None:
         if not self._planned and not self.end.gone:
             self._planned = True
-            self._reactor.callLater(max(0.0, at - self._wire.now()), self.deliver)
+            self.reactor.callLater(max(0.0, at - self._wire.now()), self.deliver)
 
     def resume(self) -> None:
         self.paused = False
@@ -178,7 +178,7 @@ class Wire:
         if self.now() >= self.stalled_until:
             delay = self.latency()
             pipe = self.down if other is self.client else self.up
-            pipe._reactor.callLater(delay, other.lose, ConnectionLost())
+            pipe.reactor.callLater(delay, other.lose, ConnectionLost())
 
     def vanish(self, after: float) -> None:
         """The client's process is gone; the server hears of it ``after`` so many seconds."""
@@ -275,4 +275,4 @@ class Network:
 
     def of(self, reactor: VirtualReactor) -> list[Wire]:
         """The connections of a process."""
-        return [wire for wire in self.wires if wire.down._reactor is reactor]
+        return [wire for wire in self.wires if wire.down.reactor is reactor]

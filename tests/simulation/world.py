@@ -108,11 +108,11 @@ class World:
         )
         self.twitch = SimulatedTwitch(self.clock, self.traffic)
         self.kick = SimulatedKick(self.clock, self.traffic, KickRules(rooms=plan.kick))
-        self.kick._factory = self.kick.make_factory()
-        for server in (self.twitch, self.kick):
-            server._checks.start(1.0, now=False)
+        self.kick.make_factory()
+        self.twitch.begin()
+        self.kick.begin()
         self.network = Network(self.clock, self._unread)
-        self.network.servers = {"twitch.test": self.twitch._connection, "kick.test": self.kick.connection}
+        self.network.servers = {"twitch.test": self.twitch.connection, "kick.test": self.kick.connection}
         self.disk = Disk()
         self.store = RemoteStore(self.disk, self.chance)
         self.settings = self._settings(plan)
@@ -305,7 +305,7 @@ class World:
             wire.note()
         self.oracle.flush()
         ledger = Ledger()
-        with open(self.oracle._path, "rb") as file:
+        with open(self.oracle.path, "rb") as file:
             ledger.read(file)
         recordings = [self._recording(key) for key in self.store.objects if not key.startswith("manifest/")]
         digest = hashlib.sha256()

@@ -45,12 +45,12 @@ class MemoryOracle(Oracle):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        self._path = path
+        self.path = path
 
     def entries(self) -> list[dict[str, Any]]:
         """Everything written so far."""
         self.flush()
-        with open(self._path, encoding="utf-8") as file:
+        with open(self.path, encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
     def events(self) -> list[dict[str, Any]]:

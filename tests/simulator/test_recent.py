@@ -101,7 +101,7 @@ class RecentTests(SynchronousTestCase):
         client = self.stage.twitch_client("alpha")
         self.stage.traffic.say("twitch", "alpha", 10)
         self.stage.oracle.flush()
-        with open(self.stage.oracle._path, "rb") as file:
+        with open(self.stage.oracle.path, "rb") as file:
             ledger = Ledger()
             ledger.read(file)
         self.assertEqual([ledger.undelivered(n) for n in range(200)], [True] * 200)

@@ -49,8 +49,8 @@ class TableCase(SynchronousTestCase):
 
     def refuse(self, *names: str, reason: str = "msg_banned") -> None:
         for name in names:
-            [seat] = self.scene.pool.rooms[name].seats
-            self.scene.pool.refused(seat.link, name, reason)
+            [subscription] = self.scene.pool.rooms[name].subscriptions
+            self.scene.pool.refused(subscription.connection, name, reason)
 
     def lose_all(self, seconds: float, reason: str = REFUSED) -> None:
         """The whole platform is away for so long, and comes back."""
@@ -212,8 +212,8 @@ class CauseTests(TableCase):
         """What began seconds before the platform was away is not told seconds before that is, nor at the
         moment in which it is back; only if it is still so after a while."""
         pool = self.scene.pool
-        [seat] = pool.rooms["room7"].seats
-        pool.refused(seat.link, "room7", "msg_banned")
+        [subscription] = pool.rooms["room7"].subscriptions
+        pool.refused(subscription.connection, "room7", "msg_banned")
         self.scene.pools["kick"] = self.scene.new_pool("kick")
         self.scene.missing["kick"]["streamer"] = "HTTP 403"
         self.scene.add("other", "kick")
@@ -224,20 +224,20 @@ class CauseTests(TableCase):
         self.assertEqual(self.told(), [("begins", "PLATFORM_DOWN"), ("begins", "PLATFORM_DOWN")])
         del self.scene.missing["kick"]["streamer"]
         self.scene.recorded()
-        [seat] = pool.rooms["room7"].seats
-        pool.refused(seat.link, "room7", "msg_banned")
+        [subscription] = pool.rooms["room7"].subscriptions
+        pool.refused(subscription.connection, "room7", "msg_banned")
         self.scene.advance(240)
         self.assertEqual(self.told(), [("ends", "PLATFORM_DOWN"), ("ends", "PLATFORM_DOWN")])
         for _ in range(20):
             self.scene.advance(5)
-            pool.refused(pool.rooms["room7"].seats[0].link, "room7", "msg_banned")
+            pool.refused(pool.rooms["room7"].subscriptions[0].connection, "room7", "msg_banned")
         self.assertEqual(self.told(), [("begins", "ROOM_REFUSED")])
 
     def test_a_blink_hides_nothing(self) -> None:
         """A platform that is away for some seconds again and again keeps no other trouble from being told."""
         pool = self.scene.pool
         for _ in range(20):
-            pool.refused(pool.rooms["room7"].seats[0].link, "room7", "msg_banned")
+            pool.refused(pool.rooms["room7"].subscriptions[0].connection, "room7", "msg_banned")
             self.scene.advance(35)
             for link in self.scene.links:
                 self.scene.down(link, REFUSED)

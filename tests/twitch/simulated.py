@@ -20,7 +20,8 @@ from chatlog.network.http import Answer
 from chatlog.record import encode_full
 from chatlog.recorder.tails import Tails
 from chatlog.rooms.gap import gap_line
-from chatlog.rooms.seats import Room
+from chatlog.rooms.pool import RoomEvents
+from chatlog.rooms.subscriptions import Room
 from chatlog.simulator.judgement import Judgement, judge
 from chatlog.simulator.kick_chat import KickChat
 from chatlog.simulator.ledger import Ledger
@@ -33,8 +34,8 @@ from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill
 from chatlog.twitch.held import HeldHoles
-from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import twitch_pool
+from tests.played import nothing
 from tests.recording import Recording
 from tests.simulator.stage import MemoryOracle
 
@@ -71,7 +72,7 @@ class Wire:
         self._chance = chance
         self.ending = self.gone = False
         self.client: Any = connector.factory.buildProtocol(None)
-        self.server: TwitchConnection = server._connection(None)
+        self.server: TwitchConnection = server.connection(None)
         self._clients_end, self._servers_end = End(self, True), End(self, False)
         self.client.makeConnection(self._clients_end)
         self.server.makeConnection(self._servers_end)
@@ -168,7 +169,7 @@ class World:
         )
         self.server = SimulatedTwitch(self.clock, self.traffic)
         self.service = SimulatedRecent(self.clock, self.traffic)
-        self.service._number = self.traffic.service()
+        self.service.begin()
         self.network = Network()
         self.wires: list[Wire] = []
         self.holes: list[tuple[str, Gap, int]] = []
@@ -196,11 +197,9 @@ class World:
         self.pool = twitch_pool(
             TwitchSettings(names, tls=False, lanes=lanes),
             self.recording.environment,
+            log("_server"),
+            RoomEvents(nothing, self._gap_closed, self._uncovered),
             self.network,  # type: ignore[arg-type]
-            lambda rooms: Intake(
-                rooms, log("_server"), encode_full, self.counters, self.clock.seconds, self.now
-            ),
-            self.backfill.hole if self.backfill else lambda room, hole: self._write(room, hole, 0),
             lambda factory: factory,
         )
         if self.backfill:
@@ -218,9 +217,19 @@ class World:
         self.traffic.send()
         return succeed(Answer(200, self.service.answer(login, int(limit))))
 
+    def _gap_closed(self, platform: str, room: Room, hole: Gap) -> None:
+        if self.backfill:
+            self.backfill.hole(room, hole)
+        else:
+            self._write(room, hole, 0)
+
+    def _uncovered(self, platform: str, room: Room) -> None:
+        if self.backfill:
+            self.backfill.uncovered(room)
+
     def _write(self, room: Room, hole: Gap, backfilled: int) -> None:
         self.holes.append((room.name, hole, backfilled))
-        room.log.append(
+        room.records.append(
             gap_line(encode_full, "twitch", room.name, room.identifier, hole, backfilled=backfilled)
         )
 
@@ -241,7 +250,8 @@ class World:
     def whole(self) -> bool:
         """Whether every room is recorded on every lane, and nothing is half dead."""
         return all(not wire.server.dead for wire in self.wires) and all(
-            {seat.state.value for seat in room.seats} == {"recorded"} for room in self.pool.rooms.values()
+            {each.state.value for each in room.subscriptions} == {"recorded"}
+            for room in self.pool.rooms.values()
         )
 
     def end(self) -> Judgement:
@@ -255,7 +265,7 @@ class World:
         self.recording.recorder.stopService()
         self.oracle.flush()
         ledger = Ledger()
-        with open(self.oracle._path, "rb") as file:
+        with open(self.oracle.path, "rb") as file:
             ledger.read(file)
         return judge(ledger, [self._recorded(*item) for item in self.recording.contents("sealed").items()])
 

@@ -19,18 +19,18 @@ from chatlog.journal.journal_file import JournalFile
 from chatlog.network.http import Answer, RequestFailed
 from chatlog.record import Encode, encode_basic, encode_full
 from chatlog.recorder.tails import Tails
+from chatlog.rooms.connection import Connection
+from chatlog.rooms.connections import Limits
 from chatlog.rooms.gap import gap_line
-from chatlog.rooms.links import Limits
-from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Link, Room
+from chatlog.rooms.subscriptions import Room
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import HOLD_FOR, Backfill
 from chatlog.twitch.held import HeldHoles
 from chatlog.twitch.intake import Intake
 from tests.fakes import MemoryFiles
+from tests.played import Played
 from tests.recording import HALF_PAST_TEN, Recording
-from tests.rooms.test_pool import RecordingLink
 
 URL = "https://recent.example/api/v2"
 #: Twitch's id of every room here.
@@ -77,7 +77,7 @@ class Life:
         self.gaps: list[tuple[str, Gap, int]] = []
         self.warm = True
         self.killed = False
-        self.link = RecordingLink(0, 0)
+        self.played = Played(self.now)
         recorder_room = lambda name: self.recording.recorder.room("twitch", name)  # noqa: E731
         journal = JournalFile(self.files, "/data", self.clock, self.recording.threads, name="held")
         self.held = HeldHoles(journal)
@@ -92,16 +92,14 @@ class Life:
             self.held,
             lambda low, high: (low + high) / 2,
         )
-        self.pool = Pool("twitch", around, self.new_link, self.backfill.hole, Limits(1000, 1000, 10.0))
-        self.backfill.watch(self.pool)
-        self.intake = Intake(
-            self.pool.rooms,
-            recorder_room("_server"),
-            encode,
-            self.counters,
-            self.clock.seconds,
-            self.now,
+        self.pool = self.played.pool(
+            around,
+            lambda platform, room, hole: self.backfill.hole(room, hole),
+            Limits(1000, 1000, 10.0),
+            uncovered=lambda platform, room: self.backfill.uncovered(room),
         )
+        self.backfill.watch(self.pool)
+        self.intake = Intake(self.pool.rooms, recorder_room("_server"), around)
         for name in rooms:
             self.pool.add(Room(name, recorder_room(name), ROOM_ID))
         for name, since in (missing or {}).items():
@@ -111,9 +109,10 @@ class Life:
         self.pool.startService()
         self.advance(0)
 
-    def new_link(self, pool: Pool, number: int, lane: int) -> Link:
-        self.link = RecordingLink(number, lane)
-        return self.link
+    @property
+    def link(self) -> Connection:
+        """The latest connection."""
+        return self.played.connections[-1]
 
     def get(self, url: str) -> Deferred[Answer]:
         request: Deferred[Answer] = Deferred(lambda _: self.given_up.append(url))
@@ -128,7 +127,7 @@ class Life:
         self.gaps.append((room.name, hole, backfilled))
         line = gap_line(self.encode, "twitch", room.name, room.identifier, hole, backfilled=backfilled)
         if line:
-            room.log.append(line)
+            room.records.append(line)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, with a flush every half second."""
@@ -146,7 +145,7 @@ class Life:
         class Listener:
             number = 1
 
-            def talk(self, message: object) -> None:
+            def control(self, message: object) -> None:
                 pass
 
         self.intake.lines([line.encode() for line in lines], Listener())
@@ -154,13 +153,13 @@ class Life:
     def up(self, *names: str) -> None:
         """The server acknowledges rooms."""
         if not self.link.up:
-            self.pool.link_up(self.link)
+            self.played.up(self.link)
             self.clock.advance(0)
         for name in names or list(self.pool.rooms):
             self.pool.acknowledged(self.link, name)
 
     def down(self, heard_ago: float = 0.0) -> None:
-        self.pool.link_down(self.link, self.now() - heard_ago, "connection lost")
+        self.played.down(self.link, self.now() - heard_ago, "connection lost")
 
     def answer(self, *lines: str, n: int = -1, status: int = 200, retry_after: float = 0.0) -> None:
         self.requests[n][1].callback(answer(*lines, status=status, retry_after=retry_after))
@@ -187,7 +186,6 @@ class Life:
 
     def kill(self) -> None:
         self.killed = True
-        self.pool._ticks.stop()
         self.files.kill()
 
 
@@ -423,7 +421,7 @@ class TakenTests(BackfillCase):
         life.advance(20)
         life.down()
         life.advance(5)
-        life.pool.link_up(life.link)
+        life.played.up(life.link)
         life.clock.advance(0)
         life.pool.parted(life.link, "ann")
         life.advance(7)

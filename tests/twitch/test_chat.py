@@ -294,7 +294,7 @@ class AnyLineTests(SynchronousTestCase):
             short = events.chat_record(line, RECEIVED, encode)
             if short is not None:
                 message = irc.parse(line)
-                self.assertFalse(events.is_talk(message.command))
+                self.assertFalse(events.is_control(message.command))
                 self.assertEqual(short[0], message.channel)
                 self.assertEqual(short[1], events.event_record(message, RECEIVED, encode))
 

@@ -225,12 +225,12 @@ class TalkTests(SynchronousTestCase):
 
     def test_talk(self) -> None:
         """The protocol's own talk is told from what happens in rooms."""
-        for command in [*events.TALK, "001", "353", "366", "421"]:
-            self.assertTrue(events.is_talk(command), command)
+        for command in [*events.CONTROL, "001", "353", "366", "421"]:
+            self.assertTrue(events.is_control(command), command)
         for command in [*events.KNOWN_COMMANDS, "NEW", "12", "1234"]:
-            self.assertFalse(events.is_talk(command), command)
+            self.assertFalse(events.is_control(command), command)
         self.assertEqual(
-            events.TALK,
+            events.CONTROL,
             {"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"},
         )
 

@@ -14,12 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import Secret, TwitchSettings
 from chatlog.counters import Counters
 from chatlog.record import encode_basic, encode_full
-from chatlog.rooms.pool import Pool
-from chatlog.rooms.seats import Room, State
+from chatlog.rooms.pool import Pool, RoomEvents
+from chatlog.rooms.subscriptions import Room, State
 from chatlog.timeline.timeline import Gap
-from chatlog.twitch.intake import Intake
-from chatlog.twitch.rooms import REFUSALS, twitch_pool
+from chatlog.twitch.client import REFUSALS
+from chatlog.twitch.rooms import twitch_pool
 from tests.fakes import environment
+from tests.played import nothing
 
 START = 1_700_000_000.0
 
@@ -110,10 +111,10 @@ class TwitchCase(SynchronousTestCase):
         chosen = TwitchSettings(rooms, **settings)
         pool = twitch_pool(
             chosen,
-            environment(self.reactor, self.wall, counters=self.counters),
+            environment(self.reactor, self.wall, counters=self.counters, encode=encode),
+            self.server,
+            RoomEvents(nothing, lambda platform, room, hole: self.holes.append((room.name, hole)), nothing),
             self.reactor,
-            lambda rooms: Intake(rooms, self.server, encode, self.counters, self.reactor.seconds, self.wall),
-            lambda room, hole: self.holes.append((room.name, hole)),
             lambda factory: factory,
         )
         self.logs = {}
@@ -201,15 +202,17 @@ class LoginTests(TwitchCase):
         loss is no refusal."""
         pool = self.make("ann", username="my_bot", oauth=Secret("abc123"))
         peer = self.peer()
-        [link] = pool.links
+        [link] = pool.connections
         peer.say(":tmi.twitch.tv NOTICE * :Login authentication failed")
         peer.lose()
-        self.assertEqual((link.refused, link.trouble), (True, "login refused: Login authentication failed"))
+        self.assertEqual(
+            (link.refused_login, link.trouble), (True, "login refused: Login authentication failed")
+        )
         again = Peer(peer.factory)
         again.welcome()
-        self.assertEqual((link.refused, link.trouble), (False, ""))
+        self.assertEqual((link.refused_login, link.trouble), (False, ""))
         again.lose()
-        self.assertEqual((link.refused, link.trouble), (False, "connection lost"))
+        self.assertEqual((link.refused_login, link.trouble), (False, "connection lost"))
 
     def test_refused_certificate(self) -> None:
         """A server that is not who it should be is said to be so, and not only to be gone; a hole has one
@@ -218,11 +221,11 @@ class LoginTests(TwitchCase):
         broken = Error([("SSL routines", "", "certificate verify failed")])
         peer = self.peer()
         peer.lose(error=broken)
-        self.assertEqual(pool.links[0].trouble, "connection lost: certificate verify failed")
+        self.assertEqual(pool.connections[0].trouble, "connection lost: certificate verify failed")
         again = Peer(peer.factory)
         again.welcome()
         again.lose(error=broken)
-        self.assertEqual(pool.links[0].trouble, "connection lost")
+        self.assertEqual(pool.connections[0].trouble, "connection lost")
 
     def test_no_welcome(self) -> None:
         """A server that takes the connection and then says nothing is given up after 30 s."""
@@ -254,7 +257,7 @@ class LoginTests(TwitchCase):
             self.assertTrue(step / 2 - 0.25 <= delay <= step + 0.5, delays)
 
 
-class TalkTests(TwitchCase):
+class ControlTests(TwitchCase):
     def test_ping_is_answered(self) -> None:
         """The server's PING gets its PONG with what it carried, before and after the welcome."""
         self.make("ann")
@@ -414,7 +417,7 @@ class ReconnectTests(TwitchCase):
                 peer.say(":tmi.twitch.tv RECONNECT")
             self.run_for(1)
         self.assertIn(begun, (6, 7, 8))
-        self.assertLess(len(pool.links), 4)
+        self.assertLess(len(pool.connections), 4)
 
     def test_asked_before_the_welcome(self) -> None:
         """A connection that is sent away before it has a room comes back by itself, and is the only one."""
@@ -427,7 +430,7 @@ class ReconnectTests(TwitchCase):
         self.reactor.advance(0)
         again.echo("ann")
         self.run_for(20)
-        self.assertEqual((len(pool.links), len(self.reactor.tcpClients)), (1, 1))
+        self.assertEqual((len(pool.connections), len(self.reactor.tcpClients)), (1, 1))
         self.assertTrue(pool.rooms["ann"].timeline.recorded)
 
     def test_old_connection_does_not_come_back(self) -> None:
@@ -440,7 +443,7 @@ class ReconnectTests(TwitchCase):
         old.lose(connector)
         self.run_for(120)
         self.assertEqual(connector.tries, 0)
-        self.assertEqual(len(pool.links), 1)
+        self.assertEqual(len(pool.connections), 1)
 
     def test_repeated_line_on_one_connection_is_no_copy(self) -> None:
         """Outside an overlap nothing is left out: what the server says twice is recorded twice."""
@@ -555,7 +558,7 @@ class TwoLanesTests(TwitchCase):
             self.reactor.advance(0)
             self.run_for(11)
             back.echo("ann")
-            self.assertEqual(len({seat.link for seat in pool.rooms["ann"].seats}), 2)
+            self.assertEqual(len({each.connection for each in pool.rooms["ann"].subscriptions}), 2)
         self.assertEqual(self.texts(), sent)
         self.assertEqual([r["type"] for r in self.logs["ann"].records], ["message"] * 6)
         self.assertEqual((self.holes, self.server.records), ([], []))
@@ -582,7 +585,7 @@ class TwoLanesTests(TwitchCase):
         for peer in (new, other):
             peer.say(chat("ann", "again", "id-2"))
         self.assertEqual(self.texts(), ["hello", "again"])
-        self.assertEqual((self.holes, len(pool.links)), ([], 2))
+        self.assertEqual((self.holes, len(pool.connections)), ([], 2))
 
 
 class LineTests(TwitchCase):

@@ -292,7 +292,7 @@ class RestartTests(SynchronousTestCase):
         manifest.advance(1190)
         # The hour is over, and its manifest takes its time.
         [link] = second.links
-        second.pool.link_down(link, second.now(), "connection lost")
+        second.played.down(link, second.now(), "connection lost")
         second.advance(5)
         second.acknowledge("a", "b")
         second.advance(5)

@@ -1,0 +1,172 @@
+"""What the protocols of all platforms share: the welcome, keepalive, and how a connection ends.
+
+A platform's protocol answers what the server says to it (welcome, ping, refusals) where it stands, hands
+what people say to its intake, and reports to its owner only what concerns the rooms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from typing import Protocol as Typed
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from chatlog.network import pacing, tls
+from chatlog.rooms.arrivals import Arrivals
+from chatlog.rooms.closing import Closing
+
+#: Seconds from connecting to the server's welcome.
+WELCOME_WITHIN = 30.0
+#: Seconds without a byte until the server is pinged.
+PING_AFTER = 30.0
+#: Seconds in which a ping is answered, if at all: it is sent and read at whole seconds.
+PING_ANSWER = 1.5
+#: Seconds that a goodbye may take.
+CLOSE_WITHIN = 0.4
+
+
+class Owner(Typed):
+    """Who a protocol reports to. Rooms are named as the platform's pool names them."""
+
+    number: int
+
+    def welcomed(self) -> None:
+        """The server has taken us: rooms may be asked for."""
+
+    def acknowledged(self, name: str) -> None:
+        """The server delivers the room on this connection."""
+
+    def refused(self, name: str, reason: str) -> None:
+        """The server does not deliver the room; ``reason`` in its own words."""
+
+    def parted(self, name: str) -> None:
+        """The server has taken the room away."""
+
+    def asked_to_leave(self) -> None:
+        """The server will close the connection soon."""
+
+    def is_delivered_elsewhere(self, name: str) -> bool:
+        """Whether another connection delivers the room too; for a name of no room, all rooms of this one."""
+
+    def ended(self, chat: ChatProtocol | None, reason: str, closing: Closing) -> None:
+        """The connection ``chat`` is gone, or could not be made: then it is None."""
+
+
+class ChatProtocol:
+    """A single connection. ``arrivals`` tells when the last byte came, in seconds of the clock;
+    ``welcomed_at`` when the server welcomed us; ``reason`` why it ended, ``""`` while nobody knows."""
+
+    transport: Any
+    #: Seconds of silence until a ping, and from there until the connection is given up.
+    ping_after = PING_AFTER
+    pong_within = 30.0
+    #: Whether the server answers a goodbye.
+    says_goodbye = True
+
+    def __init__(
+        self,
+        owner: Owner,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        mark: bytes,
+        sent: Callable[[bytes], float | None],
+    ) -> None:
+        """``mark`` and ``sent`` find times in what arrives: see ``Arrivals``."""
+        super().__init__()
+        self._owner = owner
+        self._clock = clock
+        self._wall = wall
+        self._began = clock.seconds()
+        self.arrivals = Arrivals(mark, sent, self._began)
+        self.welcomed_at: float | None = None
+        self.reason = ""
+        self._pinged_at: float | None = None
+        self._abort_call: IDelayedCall | None = None
+        self._gave_up = False
+
+    # -- what a platform fills in --------------------------------------------------------------------
+
+    @property
+    def closing(self) -> Closing:
+        """What the way the connection ended asks for."""
+        return Closing.BACK_OFF
+
+    def subscribe(self, names: list[str]) -> None:
+        """Ask for these rooms."""
+        raise NotImplementedError
+
+    def unsubscribe(self, name: str) -> None:
+        """Give a room up."""
+        raise NotImplementedError
+
+    def ping(self) -> None:
+        """Send a ping."""
+        raise NotImplementedError
+
+    def say_goodbye(self) -> None:
+        """Begin to end the connection."""
+        self.transport.loseConnection()
+
+    # -- what the owner asks -------------------------------------------------------------------------
+
+    def heard_ago(self) -> float:
+        """Seconds since everything had come that the server had sent until then."""
+        return self.arrivals.heard_ago(self._clock.seconds(), self._wall())
+
+    @property
+    def answers(self) -> bool:
+        """Whether everything has come that the server sent until now, as far as its answer to the last ping
+        and to a goodbye tells."""
+        parted = self._abort_call is None or (self.says_goodbye and not self._gave_up)
+        return parted and self.heard_ago() <= PING_AFTER + PING_ANSWER
+
+    def check(self) -> None:
+        """Called every second: ping when it is quiet, give up when nothing answers."""
+        now = self._clock.seconds()
+        if self.welcomed_at is None:
+            if now - self._began >= WELCOME_WITHIN:
+                self.abort("no welcome from the server")
+        elif self._pinged_at is not None and self.arrivals.heard < self._pinged_at:
+            if now - self._pinged_at >= self.pong_within:
+                self.abort("connection lost")
+        elif now - self.arrivals.heard >= self.ping_after:
+            self._pinged_at = now
+            self.ping()
+
+    def close(self, reason: str) -> None:
+        """Say goodbye and end the connection, within CLOSE_WITHIN seconds."""
+        self.reason = self.reason or reason
+        if self._abort_call is None:
+            # The server's goodbye must be read even if nobody ticks any more.
+            pacing.end(self.transport)
+            self._abort_call = self._clock.callLater(CLOSE_WITHIN, self._give_up)
+            self.say_goodbye()
+
+    def abort(self, reason: str) -> None:
+        """End the connection now."""
+        self.reason = self.reason or reason
+        self.transport.abortConnection()
+
+    # -- the inside ------------------------------------------------------------------------------------
+
+    def _give_up(self) -> None:
+        self._gave_up = True
+        self.transport.abortConnection()
+
+    def _connected(self) -> None:
+        self._began = self.arrivals.heard = self._clock.seconds()
+
+    def _welcomed(self) -> None:
+        if self.welcomed_at is None:
+            self.welcomed_at = self._clock.seconds()
+            self._owner.welcomed()
+
+    def _disconnected(self, reason: Failure) -> None:
+        if self._abort_call is not None and self._abort_call.active():
+            self._abort_call.cancel()
+        if not self.reason:
+            # After the welcome, a gap has the same reason whatever TLS says at its beginning.
+            words = "" if self.welcomed_at is not None else tls.trouble(reason)
+            self.reason = f"connection lost: {words}" if words else "connection lost"

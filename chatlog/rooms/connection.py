@@ -1,0 +1,286 @@
+"""A connection that comes back by itself until it is closed, and the table of its states.
+
+    PLANNED        it waits for its turn to be opened
+    CONNECTING     it is being made, or made again, and the server has not welcomed it
+    ONLINE         the server has welcomed it
+    RETIRING       the server will close it, and its rooms are moving to another one
+    CLOSING        we have said goodbye, and the other side has not
+    CLOSED         it is gone and does not come back
+
+``TABLE`` says what leads from one to the next. What it does not name changes nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger, LogLevel
+
+from chatlog.environment import Environment
+from chatlog.reasons import of_connection, with_code
+from chatlog.rooms.chat_protocol import ChatProtocol
+from chatlog.rooms.closing import Closing
+from chatlog.rooms.subscriptions import Subscription
+
+#: Seconds since its welcome after which a connection that was opened because the server asked for it is left
+#: because the server asks for it.
+RECONNECT_AFTER = 5.0
+
+
+class Phase(enum.Enum):
+    """The state of a connection."""
+
+    PLANNED = "planned"
+    CONNECTING = "connecting"
+    ONLINE = "online"
+    RETIRING = "retiring"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class Step(enum.Enum):
+    """What happens to a connection."""
+
+    OPEN = "it is opened"
+    WELCOME = "the server welcomes it"
+    LOSE = "it is lost, or an attempt fails"
+    RETIRE = "the server asks to leave it"
+    CLOSE = "it is closed"
+
+
+TABLE: Mapping[tuple[Phase, Step], Phase] = MappingProxyType(
+    {
+        (Phase.PLANNED, Step.OPEN): Phase.CONNECTING,
+        (Phase.PLANNED, Step.CLOSE): Phase.CLOSED,
+        (Phase.CONNECTING, Step.WELCOME): Phase.ONLINE,
+        (Phase.CONNECTING, Step.CLOSE): Phase.CLOSED,
+        (Phase.ONLINE, Step.LOSE): Phase.CONNECTING,
+        (Phase.ONLINE, Step.RETIRE): Phase.RETIRING,
+        (Phase.ONLINE, Step.CLOSE): Phase.CLOSING,
+        (Phase.RETIRING, Step.LOSE): Phase.CLOSED,
+        (Phase.RETIRING, Step.CLOSE): Phase.CLOSING,
+        (Phase.CLOSING, Step.LOSE): Phase.CLOSED,
+    }
+)
+
+#: The states in which the server delivers.
+UP = frozenset({Phase.ONLINE, Phase.RETIRING, Phase.CLOSING})
+
+
+class Reconnects(Protocol):
+    """What makes the single connections: see ``Reconnecting``."""
+
+    @property
+    def chat(self) -> ChatProtocol | None:
+        """The connection that there is."""
+
+    def come_back_no_more(self) -> None:
+        """Do not connect again when the connection is lost."""
+
+    def stop(self) -> Deferred[None]:
+        """End the connection and do not come back; fires when it is gone."""
+
+
+class Events(Protocol):
+    """Who a connection reports to."""
+
+    def welcomed(self, connection: Connection) -> None:
+        """The server has welcomed the connection."""
+
+    def lost(self, connection: Connection, at: float, reason: str) -> None:
+        """A welcomed connection is gone; it delivered everything until ``at``, by the wall clock."""
+
+    def acknowledged(self, connection: Connection, name: str) -> None:
+        """The server delivers the room on the connection."""
+
+    def refused(self, connection: Connection, name: str, reason: str) -> None:
+        """The server will not deliver the room; ``reason`` in its own words."""
+
+    def parted(self, connection: Connection, name: str) -> None:
+        """The server has taken the room away."""
+
+    def retiring(self, connection: Connection) -> None:
+        """The server will close the connection, whose rooms need another one."""
+
+
+class Connection:
+    """``number`` is never used twice in a pool. ``trouble`` is why the latest attempt or connection ended,
+    ``""`` once it is welcomed; ``refused``: the server did not take our login or key."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        number: int,
+        lane: int,
+        platform: str,
+        environment: Environment,
+        events: Events,
+        dial: Callable[[Connection], Reconnects],
+        relieves: bool = False,
+    ) -> None:
+        """``dial(connection)`` begins to connect. ``relieves``: it is for the rooms of one that retires."""
+        self.number = number
+        self.lane = lane
+        self.phase = Phase.PLANNED
+        self.subscriptions: dict[str, Subscription] = {}
+        self.trouble = ""
+        self.refused_login = False
+        self._platform = platform
+        self._clock = environment.reactor
+        self._wall = environment.wall
+        self._counters = environment.counters
+        self._events = events
+        self._dial = dial
+        self._relieves = relieves
+        self._reconnects: Reconnects | None = None
+        # The single connection that the server has asked to leave.
+        self._leaving: ChatProtocol | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether the server has welcomed it, and delivers."""
+        return self.phase in UP
+
+    @property
+    def _chat(self) -> ChatProtocol | None:
+        return None if self._reconnects is None else self._reconnects.chat
+
+    def _step(self, step: Step) -> bool:
+        """Go where the table leads; False if nothing has changed."""
+        before = self.phase
+        self.phase = TABLE.get((before, step), before)
+        return self.phase is not before
+
+    # -- what the pool asks ----------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect, and connect again whenever the connection is lost."""
+        if self._step(Step.OPEN):
+            self._reconnects = self._dial(self)
+
+    def close(self) -> Deferred[None]:
+        """End the connection and do not come back; fires when it is gone, bounded in time."""
+        self._step(Step.CLOSE)
+        if self._reconnects is None:
+            return succeed(None)
+        return self._reconnects.stop().addErrback(lambda _: self._give_up())
+
+    def carry(self, subscription: Subscription) -> None:
+        """The room of the subscription has its place here."""
+        self.subscriptions[subscription.room.name] = subscription
+
+    def drop(self, subscription: Subscription) -> None:
+        """The room has its place here no more. Fine if another subscription of the room has it."""
+        if self.subscriptions.get(subscription.room.name) is subscription:
+            del self.subscriptions[subscription.room.name]
+
+    def subscribe(self, names: list[str]) -> None:
+        """Ask the server for these rooms."""
+        if self._chat is not None:
+            self._chat.subscribe(names)
+
+    def unsubscribe(self, name: str) -> None:
+        """Tell the server that the room is no longer wanted here."""
+        if self._chat is not None:
+            self._chat.unsubscribe(name)
+
+    def heard_ago(self) -> float:
+        """Seconds since everything had come that the server had sent until then; 0 while it is not there."""
+        return 0.0 if self._chat is None else self._chat.heard_ago()
+
+    def check(self) -> None:
+        """Called every second: ping, and give up on a server that is silent for too long."""
+        if self._chat is not None:
+            self._chat.check()
+            self._retire_if_settled()
+
+    # -- what its protocol reports ---------------------------------------------------------------------
+
+    def welcomed(self) -> None:
+        self.refused_login = False
+        self._counters.connects[self._platform] += 1
+        if self.trouble:
+            self._log.info(
+                "{platform}: connection {number} is back", platform=self._platform, number=self.number
+            )
+            self.trouble = ""
+        if self._step(Step.WELCOME):
+            self._events.welcomed(self)
+
+    def acknowledged(self, name: str) -> None:
+        self._events.acknowledged(self, name)
+
+    def refused(self, name: str, reason: str) -> None:
+        self._events.refused(self, name, reason)
+
+    def parted(self, name: str) -> None:
+        self._events.parted(self, name)
+
+    def asked_to_leave(self) -> None:
+        if self._leaving is not self._chat:
+            self._leaving = self._chat
+            self._log.info(
+                "{platform}: connection {number}: the server asks to reconnect",
+                platform=self._platform,
+                number=self.number,
+            )
+        self._retire_if_settled()
+
+    def is_delivered_elsewhere(self, name: str) -> bool:
+        subscriptions = (
+            [self.subscriptions[name]] if name in self.subscriptions else self.subscriptions.values()
+        )
+        if not subscriptions:
+            return self.phase in (Phase.RETIRING, Phase.CLOSING)
+        return all(subscription.room.is_delivered_elsewhere(self.number) for subscription in subscriptions)
+
+    def ended(self, chat: ChatProtocol | None, reason: str, closing: Closing) -> None:
+        before = self.phase
+        self._step(Step.LOSE)
+        if chat is not None and chat.welcomed_at is not None:
+            self._counters.disconnects[self._platform] += 1
+        if self.phase is Phase.CONNECTING:
+            self.refused_login = closing is Closing.REFUSED
+            if reason != self.trouble:
+                # Once per change: a server that stays away says the same at every try.
+                self.trouble = reason
+                why = of_connection(self._platform, reason)
+                self._log.emit(
+                    LogLevel.error if self.refused_login else LogLevel.warn,
+                    "{platform}: connection {number}: {reason}",
+                    platform=self._platform,
+                    number=self.number,
+                    reason=with_code(why, reason) + (f". {why.remedy}" if self.refused_login else ""),
+                )
+        if chat is None or before not in UP:
+            return
+        if before is Phase.CLOSING and chat.answers:
+            # The other side took part in the end, so everything until now was read.
+            self._events.lost(self, self._wall(), "restart")
+            return
+        reason = {Phase.RETIRING: "reconnect", Phase.CLOSING: "connection lost"}.get(before, reason)
+        self._events.lost(self, self._wall() - chat.heard_ago(), reason)
+
+    # -- the inside ------------------------------------------------------------------------------------
+
+    def _retire_if_settled(self) -> None:
+        """Move to another connection as the server has asked for, but not at once from one to the next and
+        the next. Before its welcome there is nothing to move."""
+        chat = self._chat
+        if chat is None or chat is not self._leaving or chat.welcomed_at is None:
+            return
+        settled = not self._relieves or self._clock.seconds() - chat.welcomed_at >= RECONNECT_AFTER
+        if settled and self._reconnects is not None and self._step(Step.RETIRE):
+            self._reconnects.come_back_no_more()
+            self._events.retiring(self)
+
+    def _give_up(self) -> None:
+        """The end of the connection is not waited for any longer."""
+        heard = self._wall() - self.heard_ago()
+        if self._step(Step.LOSE):
+            self._events.lost(self, heard, "connection lost")

@@ -1,0 +1,169 @@
+"""Rooms, and how far each of them has come on each connection that carries it.
+
+A room has one subscription on a connection of every lane. It is wanted, then requested, then recorded once
+the server has acknowledged it; a server that refuses leads to refused, one that says nothing to silent. Both
+are tried again later and on another connection, and neither ever costs another room its subscription.
+
+    wanted -> requested -> recorded        (acknowledged)
+                        -> refused         again after 5 min, doubling to 6 h
+                        -> silent          again after 30 s, doubling to 10 min
+    recorded -> wanted                     (connection lost; asked again as soon as it is back)
+    recorded -> silent                     (the server parted us)
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from typing import TYPE_CHECKING, Protocol
+
+from chatlog.rooms.duplicates import Duplicates
+from chatlog.timeline.intervals import ConnectionIntervals
+from chatlog.timeline.timeline import RoomTimeline
+
+if TYPE_CHECKING:
+    from chatlog.rooms.connection import Connection
+
+
+class State(enum.Enum):
+    """How far a subscription has come."""
+
+    WANTED = "wanted"
+    REQUESTED = "requested"
+    RECORDED = "recorded"
+    REFUSED = "refused"
+    SILENT = "silent"
+
+
+class RecordSink(Protocol):
+    """Where the records of a room go."""
+
+    def append(self, line: bytes) -> None:
+        """Take one encoded record."""
+
+
+class Room:
+    """A room that shall be recorded. ``duplicates`` is set only while the same event may come twice;
+    ``intervals`` tells when single connections had it, once there was more than one; ``identifier`` is the
+    platform's id of the room once it is known."""
+
+    __slots__ = ("duplicates", "identifier", "intervals", "name", "records", "subscriptions", "timeline")
+
+    def __init__(self, name: str, records: RecordSink, identifier: str = "") -> None:
+        self.name = name
+        self.records = records
+        self.identifier = identifier
+        self.timeline = RoomTimeline()
+        self.duplicates: Duplicates | None = None
+        self.intervals: ConnectionIntervals | None = None
+        self.subscriptions: list[Subscription] = []
+
+    @property
+    def state(self) -> State:
+        """The best that any of its subscriptions has reached."""
+        states = {subscription.state for subscription in self.subscriptions}
+        for state in (State.RECORDED, State.REQUESTED, State.WANTED, State.SILENT, State.REFUSED):
+            if state in states:
+                return state
+        return State.WANTED
+
+    @property
+    def reason(self) -> str:
+        """Why it is refused or silent, in the server's words; ``""`` otherwise."""
+        return next((each.reason for each in self.subscriptions if each.reason), "")
+
+    def recorded_since(self, number: int) -> float:
+        """Since when the connection of that number has had it, in seconds of the clock; minus infinity if
+        that is not known."""
+        for each in self.subscriptions:
+            if each.connection.number == number and each.state is State.RECORDED:
+                return each.since
+        return -math.inf
+
+    def is_delivered_elsewhere(self, number: int) -> bool:
+        """Whether another connection than that of the number delivers it."""
+        return any(
+            each.connection.number != number and each.state is State.RECORDED for each in self.subscriptions
+        )
+
+    def remember(self, subscription: Subscription, until: float) -> None:
+        """The subscription recorded until then (in seconds of the clock), which has to be known should
+        another one be found dead."""
+        if len(self.subscriptions) > 1:
+            if self.intervals is None:
+                self.intervals = ConnectionIntervals()
+            self.intervals.ended(subscription.since, until)
+
+    def lost(
+        self, subscription: Subscription, at: float, now: float
+    ) -> tuple[list[tuple[float, float]], float | None]:
+        """The subscription has recorded nothing since ``at``, and is wanted again. Returns the times before
+        ``now`` that no other has recorded either and that are over, and since when none records; None if
+        one does. All in seconds of the clock."""
+        # Nobody has promised what was before the acknowledgement.
+        at = max(at, subscription.since)
+        subscription.enter(State.WANTED)
+        self.remember(subscription, at)
+        others = [other.since for other in self.subscriptions if other.state is State.RECORDED]
+        missing = (self.intervals or ConnectionIntervals()).uncovered(at, now, others)
+        if others:
+            return missing, None
+        if missing and missing[-1][1] >= now:
+            return missing[:-1], missing[-1][0]
+        return missing, now
+
+
+class Subscription:
+    """One room on one connection."""
+
+    __slots__ = (
+        "connection",
+        "queued",
+        "reason",
+        "replaces",
+        "room",
+        "since",
+        "state",
+        "tries",
+        "turn",
+    )
+
+    def __init__(self, room: Room, connection: Connection, replaces: Subscription | None = None) -> None:
+        self.room = room
+        self.connection = connection
+        self.state = State.WANTED
+        self.reason = ""
+        #: How often it was refused or met with silence in a row.
+        self.tries: int = 0 if replaces is None else replaces.tries
+        #: Whether it waits in the queue of requests.
+        self.queued = False
+        #: Counts the state's changes, so that a timer set for an earlier state is recognised.
+        self.turn = 0
+        #: When it was acknowledged, in seconds of the clock; means something only while it is recorded.
+        self.since = 0.0
+        #: The subscription that is given up once this one is acknowledged.
+        self.replaces = replaces
+
+    def enter(self, state: State, reason: str = "") -> None:
+        """Go over to ``state``. What it waited for in the one before no longer counts."""
+        self.state = state
+        self.reason = reason
+        self.queued = False
+        self.turn += 1
+
+    def acknowledged(self, now: float) -> None:
+        """The server delivers the room."""
+        self.enter(State.RECORDED)
+        self.since = now
+        self.tries = 0
+
+    def failed(self, state: State, reason: str) -> None:
+        """The server refuses the room, or is silent."""
+        self.enter(state, reason)
+        self.tries += 1
+
+    def move(self, connection: Connection) -> None:
+        """Have the room on another connection; fine if it is the same one."""
+        self.connection.drop(self)
+        self.connection = connection
+        connection.carry(self)

@@ -1,0 +1,113 @@
+"""A visit to a platform: one connection that asks for one room, and leaves. Nothing is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from chatlog.rooms.chat_protocol import ChatProtocol, Owner
+from chatlog.rooms.closing import Closing
+
+
+class VisitFailed(Exception):
+    """The text says what is wrong."""
+
+
+class Steps:
+    """What a check is doing, in words that follow "while"."""
+
+    def __init__(self) -> None:
+        self.now = "connecting"
+
+
+class Nowhere:
+    """Takes records and keeps none."""
+
+    def append(self, line: bytes) -> None:
+        """Forget the record."""
+
+
+class Dialled(Protocol):
+    """What makes the connection: see ``Reconnecting``."""
+
+    @property
+    def chat(self) -> ChatProtocol | None:
+        """The connection that there is."""
+
+    def stop(self) -> Deferred[None]:
+        """End the connection and do not come back."""
+
+
+class Visit:
+    """Owns one connection to ``where``, by which it asks for the room ``name``. ``done`` fires with
+    ``success`` when the server delivers the room, and fails with VisitFailed when it does not."""
+
+    number = 1
+
+    def __init__(
+        self,
+        where: str,
+        name: str,
+        success: str,
+        steps: Steps,
+        dial: Callable[[Owner], Dialled],
+        explain: Callable[[str], str] = str,
+    ) -> None:
+        """``explain(reason)`` puts the reason of a refusal in words."""
+        self._where = where
+        self._name = name
+        self._success = success
+        self._steps = steps
+        self._explain = explain
+        self.done: Deferred[str] = Deferred(lambda _: self._leave())
+        steps.now = f"connecting to {where}"
+        self._dialled: Dialled | None = None
+        self._dialled = dial(self)
+        if self.done.called:
+            self._leave()
+
+    def welcomed(self) -> None:
+        """Ask for the room."""
+        self._steps.now = f"asking for {self._name}, after {self._where} took the connection"
+        if self._dialled is not None and self._dialled.chat is not None:
+            self._dialled.chat.subscribe([self._name])
+
+    def acknowledged(self, name: str) -> None:
+        """That is all."""
+        if name == self._name:
+            self._end(f"{self._where}: {self._success}")
+
+    def refused(self, name: str, reason: str) -> None:
+        """The server does not deliver the room."""
+        if name == self._name:
+            self._end(VisitFailed(f"{self._where}: {name} is refused: {self._explain(reason)}"))
+
+    def parted(self, name: str) -> None:
+        """The visit is over by then."""
+
+    def asked_to_leave(self) -> None:
+        """The visit is short anyway."""
+
+    def is_delivered_elsewhere(self, name: str) -> bool:
+        """Half a line is not needed."""
+        return True
+
+    def ended(self, chat: ChatProtocol | None, reason: str, closing: Closing) -> None:
+        """The connection is gone, or could not be made: there is no second try."""
+        self._end(VisitFailed(f"{self._where}: {reason}"))
+
+    def _leave(self) -> None:
+        if self._dialled is not None:
+            self._dialled.stop()
+            if self._dialled.chat is not None:
+                self._dialled.chat.abort("done")
+
+    def _end(self, result: str | VisitFailed) -> None:
+        if not self.done.called:
+            if isinstance(result, str):
+                self.done.callback(result)
+            else:
+                self.done.errback(result)
+            self._leave()
