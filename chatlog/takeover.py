@@ -1,7 +1,7 @@
 """State of the version before, which kept it in files of six forms beside the spool's directories, taken over
 once.
 
-    names  stored  stored.closed  kick_ids.json  rooms.yaml  acknowledged.json
+    names  held  stored  stored.closed  kick_ids.json  rooms.yaml  acknowledged.json
 
 What such a file says is put behind what the state holds already; once that is on the disk, the file goes.
 Whoever is cut off in between begins anew with that file, for what the state says twice is the same as what it
@@ -29,11 +29,14 @@ _log = Logger()
 
 #: What else there was: space put by, and what was being written when a process died.
 _REMAINS = (
+    "held.ballast",
     "stored.ballast",
     "stored.new",
     "acknowledged.json.new",
-    *(f"{name}.tmp" for name in ("names", "kick_ids.json", "rooms.yaml")),
+    *(f"{name}.tmp" for name in ("names", "held", "kick_ids.json", "rooms.yaml")),
 )
+#: The numbers of gaps that were deferred by the version before begin here, so that they are nobody else's.
+_OFFSET = 1 << 20
 
 
 def take_over(spool: Spool) -> None:
@@ -56,6 +59,7 @@ def _take_over(files: Files, directory: str) -> None:
     taken = _removed(files, directory, _REMAINS)
     forms: tuple[tuple[str, str, Callable[[bytes], Iterable[object]]], ...] = (
         ("names", "names", _names),
+        ("held", "deferred", _held),
         ("stored.closed", "stored", partial(_stored, partial(_free_name, files, directory))),
         ("stored", "stored", partial(_stored, str)),
         ("kick_ids.json", "kick_ids", _kick_ids),
@@ -118,6 +122,18 @@ def _names(data: bytes) -> Iterator[object]:
     if parts:
         minute, n, top = parts
         yield {"minute": minute, "n": int(n), "top": int(top)}
+
+
+def _held(data: bytes) -> Iterator[object]:
+    """``{"held": N, ..}`` and ``{"done": N}``"""
+    waiting: dict[Any, object] = {}
+    for entry in _objects(data):
+        with suppress(TypeError, ValueError):
+            if "done" in entry:
+                waiting.pop(entry["done"], None)
+            elif "held" in entry:
+                waiting[entry["held"]] = {**entry, "deferred": _OFFSET + int(entry["held"])}
+    yield from waiting.values()
 
 
 def _stored(free_name: Callable[[HeadRow], str], data: bytes) -> Iterator[object]:

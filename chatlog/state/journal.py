@@ -11,27 +11,29 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog.environment import Threads
+from chatlog.environment import Environment
 from chatlog.state.state_file import StateFile, Written
 
 #: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.
 LARGEST = 1_000_000
+#: Bytes to put by for a journal's file: on a full disk too there are things to note.
+RESERVE = 1 << 16
 
 _NEW_FILE, _SYNC = "new file", "sync"
 
 
 class Journal:
-    """Keeps a file of the state. ``sync_interval`` is in seconds. Trouble with the disk is logged and never
-    raised: the next run then knows less."""
+    """Keeps the file of that name in the state of a spool's ``directory``. ``sync_interval`` is in seconds.
+    Trouble with the disk is logged and never raised: the next run then knows less."""
 
     _log = Logger()
 
     def __init__(
-        self, file: StateFile, clock: IReactorTime, threads: Threads, sync_interval: float = 1.0
+        self, environment: Environment, directory: str, name: str, sync_interval: float = 1.0
     ) -> None:
-        self._file = file
-        self._clock = clock
-        self._threads = threads
+        self._file = StateFile(environment.files, directory, name, RESERVE)
+        self._clock: IReactorTime = environment.reactor
+        self._threads = environment.disk
         self._sync_interval = sync_interval
         self._most = LARGEST
         self._job = ""

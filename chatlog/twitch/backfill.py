@@ -24,7 +24,6 @@ from twisted.python.failure import Failure
 
 from chatlog.config.settings import BackfillSettings, RecorderSettings
 from chatlog.environment import Environment
-from chatlog.journal.journal_file import JournalFile
 from chatlog.network.http import Get, RequestFailed
 from chatlog.printable import printable
 from chatlog.record import rfc3339
@@ -34,10 +33,11 @@ from chatlog.recorder.tails import Tail, Tails
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room
 from chatlog.services import Backoff
+from chatlog.state.journal import Journal
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
+from chatlog.twitch.deferred_gaps import DeferredGap, DeferredGaps
 from chatlog.twitch.events import event_record
-from chatlog.twitch.held import Held, HeldHoles
 from chatlog.twitch.intake import event_key
 
 #: Seconds from the end of a hole until the service is asked, at random: what was said at its end has to
@@ -80,7 +80,7 @@ class Backfill(Service):
         write: Callable[[Room, Gap, int], None],
         recorded: Callable[[str], RoomBuffer],
         tails: Tails,
-        held: HeldHoles,
+        held: DeferredGaps,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._settings = settings
@@ -97,7 +97,7 @@ class Backfill(Service):
         self._pool: Pool | None = None
         # What had been recorded of a room when it was lost.
         self._before: dict[str, Tail] = {}
-        self._held: deque[Held] = deque()
+        self._held: deque[DeferredGap] = deque()
         self._running = 0
         # When each room was asked for last, by the clock; those that the service will not remember.
         self._asked: dict[str, float] = {}
@@ -163,7 +163,7 @@ class Backfill(Service):
             self._hold(room, hole, tail or self._tails.read(room.name, _before(hole)))
 
     def _hold(self, room: Room, hole: Gap, tail: Tail) -> None:
-        held = Held(self._holes.put(room.name, hole), room, hole, tail)
+        held = DeferredGap(self._holes.put(room.name, hole), room, hole, tail)
         now = self._clock.seconds()
         held.ask_at = now + self._uniform(*ASK_AFTER)
         held.deadline = now + HOLD_FOR
@@ -179,7 +179,7 @@ class Backfill(Service):
         if since is not None:
             self._before[room.name] = self._tails.read(room.name, _before(Gap(since, since, "")))
 
-    def _finish(self, held: Held) -> None:
+    def _finish(self, held: DeferredGap) -> None:
         if held in self._held:
             self._held.remove(held)
             self._write(held.room, held.hole, held.backfilled)
@@ -212,7 +212,7 @@ class Backfill(Service):
 
         return Deferred.fromCoroutine(request).addBoth(ended)
 
-    async def _fill(self, held: Held) -> None:
+    async def _fill(self, held: DeferredGap) -> None:
         try:
             self._take(held, await self._ask(held.room.name))
         finally:
@@ -283,7 +283,7 @@ class Backfill(Service):
 
     # -- what comes back ---------------------------------------------------------------------------
 
-    def _take(self, held: Held, lines: list[bytes]) -> None:
+    def _take(self, held: DeferredGap, lines: list[bytes]) -> None:
         """Record what of the lines lies in the hole and is not recorded yet."""
         room, hole, tail = held.room, held.hole, held.tail
         now = self._wall()
@@ -340,8 +340,8 @@ def backfill_over(
     recorded = partial(buffers.room, Backfill.platform)
     files, clock, directory = environment.files, environment.reactor, recording.directory
     tails = Tails(files, directory, Backfill.platform, recorded, recent.record_key, clock.seconds)
-    held = HeldHoles(JournalFile(files, directory, clock, environment.disk, recording.sync_interval, "held"))
-    return Backfill(settings, get, environment, write, recorded, tails, held)
+    deferred = DeferredGaps(Journal(environment, directory, "deferred", recording.sync_interval))
+    return Backfill(settings, get, environment, write, recorded, tails, deferred)
 
 
 def _before(hole: Gap, seconds: float = _ARRIVAL_EDGE) -> str:

@@ -14,7 +14,6 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import BackfillSettings, TwitchSettings
-from chatlog.journal.journal_file import JournalFile
 from chatlog.naming import parse_name
 from chatlog.network.http import Answer
 from chatlog.record import encode_full
@@ -30,10 +29,11 @@ from chatlog.simulator.recordings import Recording as Recorded
 from chatlog.simulator.traffic import Flow, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch, TwitchConnection
 from chatlog.simulator.twitch_chat import TwitchChat
+from chatlog.state.journal import Journal
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill
-from chatlog.twitch.held import HeldHoles
+from chatlog.twitch.deferred_gaps import DeferredGaps
 from chatlog.twitch.rooms import twitch_pool
 from tests.played import nothing
 from tests.recording import Recording
@@ -182,7 +182,7 @@ class World:
         self.backfill: Backfill | None = None
         if backfill:
             files = self.recording.files
-            journal = JournalFile(files, "/data", self.clock, self.recording.threads, name="held")
+            journal = Journal(self.recording.environment, "/data", "deferred")
             self.backfill = Backfill(
                 BackfillSettings("http://127.0.0.1"),
                 self._get,
@@ -190,7 +190,7 @@ class World:
                 self._write,
                 log,
                 Tails(files, "/data", "twitch", log, recent.record_key, self.clock.seconds),
-                HeldHoles(journal),
+                DeferredGaps(journal),
                 self.chance.uniform,
             )
         names = tuple(f"room{n}" for n in range(1, rooms + 1))

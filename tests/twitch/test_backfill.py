@@ -15,7 +15,6 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import BackfillSettings
-from chatlog.journal.journal_file import JournalFile
 from chatlog.network.http import Answer, RequestFailed
 from chatlog.record import Encode, encode_basic, encode_full
 from chatlog.recorder.tails import Tails
@@ -23,10 +22,12 @@ from chatlog.rooms.connection import Connection
 from chatlog.rooms.connections import Limits
 from chatlog.rooms.gap import gap_line
 from chatlog.rooms.subscriptions import Room
+from chatlog.state.journal import Journal
+from chatlog.state.state_file import StateFile
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import HOLD_FOR, Backfill
-from chatlog.twitch.held import HeldHoles
+from chatlog.twitch.deferred_gaps import DeferredGaps
 from chatlog.twitch.intake import Intake
 from tests.fakes import MemoryFiles
 from tests.played import Played
@@ -79,8 +80,8 @@ class Life:
         self.killed = False
         self.played = Played(self.now)
         recorder_room = lambda name: self.recording.recorder.room("twitch", name)  # noqa: E731
-        journal = JournalFile(self.files, "/data", self.clock, self.recording.threads, name="held")
-        self.held = HeldHoles(journal)
+        journal = Journal(self.recording.environment, "/data", "deferred")
+        self.held = DeferredGaps(journal)
         around = replace(self.recording.environment, encode=encode)
         self.backfill = Backfill(
             BackfillSettings(URL, at_once),
@@ -836,22 +837,32 @@ class HeldTests(BackfillCase):
         self.assertEqual(self.ids(life), ["id-2"])
 
     def test_strange_file(self) -> None:
-        """Whatever is in the file of held holes, the process starts, and what can be understood counts."""
+        """Whatever is in the file of deferred gaps, the process starts, and what can be understood counts."""
         files = MemoryFiles()
-        good = {"held": 3, "room": "ann", "from": HALF_PAST_TEN - 60, "to": HALF_PAST_TEN - 50, "reason": "x"}
+        good = {
+            "deferred": 3,
+            "room": "ann",
+            "from": HALF_PAST_TEN - 60,
+            "to": HALF_PAST_TEN - 50,
+            "reason": "x",
+        }
         strange: list[Any] = [
-            good | {"held": 4, "from": -1},
-            good | {"held": 5, "to": 1e300},
-            good | {"held": 6, "room": "../up"},
-            good | {"held": 7, "from": None},
+            good | {"deferred": 4, "from": -1},
+            good | {"deferred": 5, "to": 1e300},
+            good | {"deferred": 6, "room": "../up"},
+            good | {"deferred": 7, "from": None},
             [],
             7,
             {"done": []},
-            {"done": 99},
+            {"done": [[], "x"]},
+            {"done": None},
+            {"done": [99]},
             "x",
         ]
-        lines = b"\n".join(json.dumps(entry).encode() for entry in strange)
-        files.put("/data/held", b"\xff\n" + lines + b"\n" + json.dumps(good).encode() + b"\n" + b'{"held":8')
+        StateFile(files, "/data", "deferred").replace([*strange, good])
+        files.put(
+            "/data/state/deferred", b"\xff\n" + files.content("/data/state/deferred") + b'12345678 9 {"def'
+        )
         life = self.life(files=files)
         life.advance(7)
         life.answer()

@@ -1,0 +1,108 @@
+"""Gaps whose records wait until it is known how much of them came back.
+
+They are noted in the state, so that a process that is killed meanwhile does not take them along:
+
+    {"deferred": N, "room": R, "from": T, "to": T, "reason": W}     the record waits
+    {"done": [N, ..]}                                               these records are in files
+
+Times are in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from chatlog.recorder.tails import Tail
+from chatlog.rooms.subscriptions import Room
+from chatlog.state.journal import Journal
+from chatlog.timeline.timeline import Gap
+
+#: The last second of the year 9999; nothing later can be written into a record.
+_LAST = 253402300799.0
+#: Characters of a reason that are kept.
+_REASON = 200
+
+
+class DeferredGap:
+    """A gap whose record waits."""
+
+    __slots__ = ("ask_at", "backfilled", "deadline", "hole", "number", "request", "room", "tail", "until")
+
+    def __init__(self, number: int, room: Room, hole: Gap, tail: Tail) -> None:
+        self.number = number
+        self.room = room
+        self.hole = hole
+        self.tail = tail
+        #: Where what may be taken ends, in seconds since the epoch.
+        self.until = hole.end
+        self.ask_at = self.deadline = 0.0
+        #: How much of it has come back.
+        self.backfilled = 0
+        self.request: Deferred[None] | None = None
+
+
+class DeferredGaps:
+    """Which gaps wait, by number. ``put`` notes one down; ``done`` when its record was handed over, and
+    ``flushed`` when everything handed over is in files."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._numbers = 0
+        self._waiting: dict[int, dict[str, Any]] = {}
+        self._done: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting) - len(self._done)
+
+    def earlier(self) -> Iterator[tuple[str, Gap]]:
+        """What an earlier run has left behind, oldest first: names of rooms and their gaps, each once. Raises
+        OSError."""
+        found: dict[int, tuple[str, Gap]] = {}
+        for _, entry in self._journal.read():
+            with suppress(ValueError, KeyError, TypeError):
+                if "done" in entry:
+                    for number in entry["done"]:
+                        found.pop(number, None)
+                else:
+                    start, end = float(entry["from"]), float(entry["to"])
+                    if 0.0 <= start <= end <= _LAST:
+                        gap = Gap(start, end, str(entry["reason"]))
+                        found[int(entry["deferred"])] = (str(entry["room"]), gap)
+        yield from dict.fromkeys(found.values())
+
+    def begin(self) -> None:
+        """Forget the earlier run, but for what was ``put`` again. Waits for the disk."""
+        self._journal.begin(self._whole, self._journal.write_anew)
+
+    def put(self, room: str, gap: Gap) -> int:
+        """The record of the gap waits; its number."""
+        self._numbers += 1
+        # A reason is often in a server's words.
+        reason = gap.reason[:_REASON].encode("utf-8", "replace").decode()
+        entry = {"deferred": self._numbers, "room": room, "from": gap.start, "to": gap.end, "reason": reason}
+        self._waiting[self._numbers] = entry
+        self._journal.append(entry)
+        return self._numbers
+
+    def done(self, number: int) -> None:
+        """The record of the gap was handed to the recorder."""
+        self._done.append(number)
+
+    def flushed(self, complete: bool, last: bool) -> None:
+        """Called after every flush: everything handed over is in files, if ``complete``. ``last``: there
+        will be no other."""
+        if complete and self._done:
+            done, self._done = self._done, []
+            for number in done:
+                del self._waiting[number]
+            self._journal.append({"done": done})
+        self._journal.look_after(settled=True)
+        if last:
+            self._journal.close()
+
+    def _whole(self) -> Iterable[object]:
+        return self._waiting.values()
