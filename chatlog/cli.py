@@ -12,6 +12,7 @@ import click
 from chatlog import __version__
 from chatlog.commands.demo import demo
 from chatlog.commands.export import export
+from chatlog.commands.importing import import_
 from chatlog.commands.log import log
 from chatlog.commands.options import config_option, end, load
 from chatlog.commands.run import run
@@ -61,7 +62,7 @@ def commands() -> None:
     """
 
 
-for command in (demo, export, log, rooms, run, search, status, user, verify):
+for command in (demo, export, import_, log, rooms, run, search, status, user, verify):
     commands.add_command(command)
 
 

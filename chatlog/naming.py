@@ -30,6 +30,8 @@ _MANIFEST = re.compile(
     r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>[0-9]{8}_[0-9]{4})(?P<n>[n-s][0-9]{4,9})?"
     r"(?:-(?P<old>[0-9]{1,9}))?\.jsonl\Z"
 )
+#: The instance that an import is: when it began, and the layer where it wrote more than one of a day.
+_IMPORT = re.compile(r"import[0-9]{14}(?:x[0-9]{1,6})?\Z")
 #: What a number has at least.
 _DIGITS = 4
 
@@ -87,6 +89,18 @@ def parse_name(name: str) -> FileName:
         raise ValueError(f"not the name of a recording: {name!r}")
     n, old = _number_in(match)
     return FileName(match["platform"], match["channel"], match["minute"], match["instance"] or "", n, old)
+
+
+def import_instance(seconds: float, layer: int = 0) -> str:
+    """The instance of an import that began then. What one instance wrote of a room is in order of time, so
+    what comes on top of it is of another ``layer``."""
+    began = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d%H%M%S")
+    return f"import{began}{f'x{layer}' if layer else ''}"
+
+
+def is_import(instance: str) -> bool:
+    """Whether an import has this instance, and no recorder."""
+    return _IMPORT.match(instance) is not None
 
 
 def utc_minute(seconds: float) -> str:

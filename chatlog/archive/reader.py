@@ -17,7 +17,7 @@ from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere, gaps_
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.naming import utc_minute
+from chatlog.naming import is_import, utc_minute
 
 #: The time of year 9999, after everything.
 LAST = 253402300799.0
@@ -72,7 +72,8 @@ class Answer:
         self._come_to = dict.fromkeys(by_instance, b"")
         self._gaps = {instance: [] for instance in by_instance or {"": []}}
         for instance, gaps in self._gaps.items():
-            gaps += self._beyond(instance, by_instance.get(instance, []))
+            if not is_import(instance):
+                gaps += self._beyond(instance, by_instance.get(instance, []))
         stream = self._backwards if question.newest else self._forwards
         streams = [stream(instance, parts) for instance, parts in sorted(by_instance.items())]
         try:
@@ -82,8 +83,14 @@ class Answer:
                 self.report.records += 1
                 yield found
         finally:
-            gaps = everywhere(list(self._gaps.values()))
+            gaps = everywhere(self._claims())
             self.report.gaps = clipped(gaps, question.since, question.until)
+
+    def _claims(self) -> list[list[Gap]]:
+        """The gaps of each recorder. An import does not know what it lacks, so it fills no gap of theirs;
+        where there is nothing else, it has those that came with it."""
+        recorders = [gaps for instance, gaps in self._gaps.items() if not is_import(instance)]
+        return recorders or [gaps for gaps in self._gaps.values() if gaps]
 
     def _is_cut_off(self, time: bytes) -> bool:
         if self._cut is None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from chatlog.archive import lines
 from chatlog.archive.parts import Room, whole_lines
-from chatlog.naming import parse_manifest_name
+from chatlog.naming import is_import, parse_manifest_name
 from chatlog.store.store import Store, StoreError
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, parsed
 from chatlog.uploader.packing import unpacked
@@ -90,11 +90,16 @@ class DayBook:
                 sheet = sheets[folder != day]
                 by_recorder.setdefault(sheet.instance, _Sums()).add(sheet)
         found: dict[Room, DayOfRoom] = {}
-        for sums in by_recorder.values():
+        for sums in (sums for instance, sums in by_recorder.items() if not is_import(instance)):
             for room, facts in sums.facts():
                 found[room] = max(
                     found.get(room, facts), facts, key=lambda each: (each.recorded, each.records)
                 )
+        for sums in (sums for instance, sums in by_recorder.items() if is_import(instance)):
+            # Nobody had these before.
+            for room, facts in sums.facts():
+                known = found.get(room, DayOfRoom())
+                found[room] = known._replace(records=known.records + facts.records)
         return found
 
     def _sheets(self, folder: str, read: _Read) -> list[tuple[_Sheet, _Sheet]]:

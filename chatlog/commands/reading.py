@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
     from chatlog.archive.parts import Room
     from chatlog.archive.times import Reading
+    from chatlog.config.settings import Settings
 
 #: Exit status: there was nothing.
 NOTHING = 1
@@ -66,25 +67,43 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 def opened(path: str, archive: str | None) -> Archive:
     """The archive that the options name. Ends the command where there is none."""
     from chatlog.archive.opened import open_archive
+    from chatlog.store.store import StoreError
+
+    try:
+        return open_archive(_settings(path, archive), time.time, spool=archive is None)
+    except StoreError as error:
+        refuse(f"cannot read the archive: {error}")
+
+
+def target(path: str, archive: str | None) -> tuple[Settings, Archive]:
+    """The archive that the options name, to be written to; it may be a new one. Ends the command where there
+    can be none."""
+    from chatlog.archive.opened import open_archive
+    from chatlog.store.store import StoreError
+
+    settings = _settings(path, archive)
+    try:
+        return settings, open_archive(settings, time.time, spool=archive is None, may_be_new=True)
+    except StoreError as error:
+        refuse(f"cannot write to the archive: {error}")
+
+
+def _settings(path: str, archive: str | None) -> Settings:
+    """The settings that the options mean. Ends the command for an address that can be no store's."""
     from chatlog.config.settings import ArchiveSettings, Settings
     from chatlog.store.store import StoreError
 
     if archive is None:
-        settings = load(path, UNKNOWN)
-    elif "://" in archive:
+        return load(path, UNKNOWN)
+    if "://" in archive:
         from chatlog.store.archive import look_at_address
 
         try:
             look_at_address(archive)
         except StoreError as error:
             refuse(f"--archive: {error}")
-        settings = Settings(archive=ArchiveSettings(url=archive))
-    else:
-        settings = Settings(archive=ArchiveSettings(directory=archive))
-    try:
-        return open_archive(settings, time.time, spool=archive is None)
-    except StoreError as error:
-        refuse(f"cannot read the archive: {error}")
+        return Settings(archive=ArchiveSettings(url=archive))
+    return Settings(archive=ArchiveSettings(directory=archive))
 
 
 def clock(utc: bool) -> Reading:

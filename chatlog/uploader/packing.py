@@ -158,6 +158,14 @@ class Packed:
     contents: Contents
 
 
+def pack_data(data: bytes, suffix: str) -> Packed:
+    """Some lines as an object of their own."""
+    reader = ContentsReader()
+    reader.feed(data)
+    packing = packer(suffix, len(data))
+    return _packed([packing.compress(data), packing.flush()], suffix, reader)
+
+
 def pack(files: Files, source: str, target: str, suffix: str) -> Packed:
     """Compress the file ``source`` to ``target``, which is complete and on the disk when this returns.
 

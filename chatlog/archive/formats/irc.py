@@ -84,6 +84,14 @@ def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, st
             "tmi-sent-ts": _milliseconds(record),
             "user-id": str(record.get("user_id", "")),
         }
+    if "imported" in details and "tmi-sent-ts" not in details:
+        # Of a source that kept no tags; readers of lines need its time.
+        named = details.get("display-name")
+        details = {
+            **details,
+            "display-name": named if isinstance(named, str) else str(record.get("username", "")),
+            "tmi-sent-ts": _milliseconds(record),
+        }
     tags = dict(details)
     for name in _NOT_TAGS:
         tags.pop(name, None)

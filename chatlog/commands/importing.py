@@ -1,0 +1,223 @@
+"""``chatlog import``: chat that others recorded, taken into the archive."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatlog.commands import reading
+
+if TYPE_CHECKING:
+    from chatlog.importing.items import Maker
+    from chatlog.importing.source import Told, Unit
+
+#: Problems that are told one by one.
+_TOLD = 30
+#: Bytes of an object before it is compressed, at most.
+_LARGEST = 16 << 20
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    dry = click.option("--dry-run", is_flag=True, help="Say what would be imported, and write nothing.")
+    return dry(reading.options(command))
+
+
+_room = click.option(
+    "--room", metavar="ROOM", help="The room of lines that do not name one: twitch/x or kick/x."
+)
+
+
+@click.group("import", no_args_is_help=True)
+def import_() -> None:
+    """Take chat that others recorded into the archive.
+
+    Each line becomes a record of the usual form, with details.imported for where it is from, and received
+    for when it was imported. What the archive has already is left out. An import may be interrupted at any
+    moment; the same command goes on.
+
+    Ends with 0 if all is imported, 1 if there was nothing or something cannot be read, 2 if it cannot import.
+    """
+
+
+@import_.command()
+@click.argument("directory", metavar="DIR")
+@_options
+def justlog(directory: str, dry_run: bool, path: str, archive: str | None, utc: bool) -> None:
+    """The directory of justlog's logs: files of channels and of people, .txt and .txt.gz."""
+    from chatlog.importing import directories
+
+    _run(lambda maker: directories.justlog(directory, maker), dry_run, path, archive)
+
+
+@import_.command()
+@click.argument("address", metavar="URL")
+@click.option(
+    "--room", "rooms", multiple=True, metavar="NAME", help="A room there; may be given more than once."
+)
+@click.option("--all-rooms", is_flag=True, help="Every room there.")
+@click.option("--since", metavar="TIME", help="From this day on. [default: everything]")
+@click.option("--until", metavar="TIME", help="Until this day.")
+@_options
+def rustlog(
+    address: str,
+    rooms: tuple[str, ...],
+    all_rooms: bool,
+    since: str | None,
+    until: str | None,
+    dry_run: bool,
+    path: str,
+    archive: str | None,
+    utc: bool,
+) -> None:
+    """A server with rustlog's API, such as another Chatlog.
+
+    URL is https://logs.example.com, or the address of a channel there. It is asked for one day at a time, and
+    waited for when it wants that."""
+    from chatlog.importing import rustlog
+
+    clock = reading.clock(utc)
+    first = reading.moment(clock, since, 0.0, "--since")
+    last = reading.moment(clock, until, clock.now, "--until")
+    if last < first:
+        reading.refuse("--until is not later than --since")
+
+    def units(maker: Maker) -> Iterator[Unit]:
+        server = rustlog.Server(address, time.sleep)
+        channels = rustlog.chosen(server, rooms, all_rooms)
+        return rustlog.rustlog(server, channels, maker, clock.now, first, last)
+
+    _run(units, dry_run, path, archive)
+
+
+@import_.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_room
+@_options
+def overrustle(
+    files: tuple[str, ...], room: str | None, dry_run: bool, path: str, archive: str | None, utc: bool
+) -> None:
+    """Text as OverRustle kept it, and as rustlog shows it: [2017-06-04 00:00:03 UTC] name: text.
+
+    Files, or directories of them; the room is that of the directory (Pixelharbor chatlog), or --room."""
+    from chatlog.importing import directories
+
+    platform, channel = _parsed(room)
+    _run(lambda maker: directories.overrustle(files, maker, platform, channel), dry_run, path, archive)
+
+
+@import_.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_room
+@_options
+def jsonl(
+    files: tuple[str, ...], room: str | None, dry_run: bool, path: str, archive: str | None, utc: bool
+) -> None:
+    """JSON, an object a line: records of another Chatlog, rustlog's, or with a time, a name and a text.
+
+    Files, .gz and .zst too, or directories of them."""
+    from chatlog.importing import directories
+
+    platform, channel = _parsed(room)
+    _run(lambda maker: directories.jsonl(files, maker, platform, channel), dry_run, path, archive)
+
+
+def _parsed(room: str | None) -> tuple[str, str]:
+    from chatlog.config.room_names import parse_room
+
+    if room is None:
+        return "twitch", ""
+    try:
+        platform, channel = parse_room(room, "" if "/" in room or "." in room else "twitch")
+    except ValueError as error:
+        reading.refuse(f"--room: {error}")
+    return platform, channel
+
+
+def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive: str | None) -> None:
+    from chatlog.importing.importer import Importer
+    from chatlog.importing.items import Maker
+    from chatlog.importing.source import SourceError, Told
+    from chatlog.record import rfc3339
+    from chatlog.store.store import StoreError
+    from chatlog.uploader.packing import SUFFIXES
+    from chatlog.verify.progress import Progress
+
+    settings, opened = reading.target(path, archive)
+    began = time.time()
+    progress = Progress(sys.stderr, os.environ)
+    told = Told(_Problems(progress.clear))
+    importer = Importer(
+        opened,
+        SUFFIXES[settings.uploader.compression],
+        min(settings.recorder.rotate_size, _LARGEST),
+        began,
+        time.time,
+        lambda told: progress.step("lines", told.lines, 0),
+        dry,
+    )
+    with _said(progress, told, dry):
+        try:
+            importer.run(units(Maker(rfc3339(round(began * 1000)))), told)
+        except SourceError as error:
+            progress.clear()
+            reading.refuse(str(error))
+        except StoreError as error:
+            progress.clear()
+            reading.refuse(f"cannot import into {opened.store.describe()}: {error}")
+    wrong = told.unread_files or told.unread_lines or not (told.lines or told.skipped)
+    raise click.exceptions.Exit(reading.NOTHING if wrong else 0)
+
+
+@contextmanager
+def _said(progress: Any, told: Told, dry: bool) -> Iterator[None]:
+    """Say what became of it, however it ends."""
+    try:
+        yield
+    finally:
+        progress.clear()
+        if told.lines or told.skipped or not sys.exc_info()[0]:
+            click.echo(summary(told, dry))
+
+
+def summary(told: Told, dry: bool) -> str:
+    """What an import did, in a line."""
+    if not (told.lines or told.skipped):
+        return "Nothing to import was found."
+    parts = [
+        f"{told.lines:,} lines read, {told.imported:,} {'to be imported' if dry else 'imported'}, "
+        f"{told.there:,} there already"
+    ]
+    if told.unread_lines:
+        parts.append(f"{told.unread_lines:,} lines are no records")
+    if told.unread_files:
+        parts.append(f"{told.unread_files:,} files cannot be read")
+    if told.skipped:
+        parts.append(f"{told.skipped:,} files or days were done before")
+    rooms = [f"{room} {count:,}" for room, count in told.rooms.most_common(5) if count]
+    if rooms:
+        more = ", ..." if len(told.rooms) > 5 else ""
+        parts.append(f"rooms: {', '.join(rooms)}{more}")
+    return "; ".join(parts)
+
+
+class _Problems:
+    """Says what cannot be read, and of much only how much there is."""
+
+    def __init__(self, make_room: Callable[[], object]) -> None:
+        self._make_room = make_room
+        self._told = 0
+
+    def __call__(self, text: str) -> None:
+        from chatlog.printable import printable
+
+        self._told += 1
+        if self._told <= _TOLD:
+            self._make_room()
+            more = "; what else there is of that kind is only counted" if self._told == _TOLD else ""
+            click.secho(printable(text) + more, fg="red", err=True)

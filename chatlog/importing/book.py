@@ -1,0 +1,94 @@
+"""What imports have stored and finished, in manifests of their own: so an import that was interrupted knows
+what is done, whoever goes on with it and wherever.
+
+    {"kind": "manifest", "from", "to", "version", "instance": "import20261129003000"}
+    {"kind": "object", ...}                                                 as in every manifest
+    {"kind": "imported", "source", "signature", "lines", "new"}             a part of a source that is done
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chatlog import __version__
+from chatlog.importing.staging import Staging
+from chatlog.naming import ManifestName, import_instance, is_import, parse_manifest_name, utc_minute
+from chatlog.record import from_json, to_line
+from chatlog.store.store import Store
+from chatlog.uploader.deposit import Deposit
+from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded, lines_of
+from chatlog.uploader.packing import pack_data, unpacked
+
+#: Rows, and seconds, after which a manifest is written.
+MOST_ROWS = 2000
+MOST_SECONDS = 15.0
+_SUFFIXES = (".gz", ".zst")
+
+
+class Book:
+    """The manifests of one import into ``store``, which began at ``began`` (seconds since the epoch, as
+    ``now`` gives them). ``suffix`` is that of the compression. Every method may raise StoreError."""
+
+    def __init__(
+        self, store: Store, staging: Staging, suffix: str, began: float, now: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._staging = staging
+        self._suffix = suffix
+        self._instance = import_instance(began)
+        self._deposit = Deposit(store)
+        self._now = now
+        self._since = began
+        self._rows: list[bytes] = []
+
+    def read(self) -> None:
+        """Learn what earlier imports did."""
+        for head in self._store.list("manifest/"):
+            suffix = next((end for end in _SUFFIXES if head.key.endswith(end)), "")
+            try:
+                name = parse_manifest_name(head.key.removesuffix(suffix).rpartition("/")[2])
+            except ValueError:
+                continue
+            if is_import(name.instance):
+                self._learn(head.key, suffix)
+
+    def _learn(self, key: str, suffix: str) -> None:
+        try:
+            for line, whole in lines_of(unpacked(self._store.read(key), suffix), LONGEST_ROW):
+                row = from_json(line) if whole else None
+                if isinstance(row, dict):
+                    self._take(row)
+        except ValueError:
+            # It is damaged, which `chatlog verify` says; what it would have said is found out anew.
+            return
+
+    def _take(self, row: dict[str, Any]) -> None:
+        if row.get("kind") == "object":
+            self._staging.name(str(row.get("key", "")))
+        elif row.get("kind") == "imported":
+            self._staging.finish(str(row.get("source", "")), str(row.get("signature", "")))
+
+    def stored(self, row: ObjectRow) -> None:
+        """An object is in the store."""
+        self._staging.name(row.key)
+        self._rows.append(encoded(row))
+
+    def finished(self, label: str, signature: str, lines: int, new: int) -> None:
+        """A unit is done, its objects are in the store."""
+        if signature:
+            row = {"kind": "imported", "source": label, "signature": signature, "lines": lines, "new": new}
+            self._rows.append(to_line(row))
+        if len(self._rows) >= MOST_ROWS or self._now() - self._since >= MOST_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Put what was not written yet into a manifest."""
+        if not self._rows:
+            return
+        head = HeadRow(self._since, max(self._now(), self._since), __version__, self._instance)
+        packed = pack_data(encoded(head) + b"".join(self._rows), self._suffix)
+        name = ManifestName(utc_minute(head.since // 3600 * 3600), self._instance)
+        self._deposit.put(name, packed, "manifest")
+        self._since = head.until
+        self._rows.clear()

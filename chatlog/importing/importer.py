@@ -1,0 +1,185 @@
+"""An import: unit by unit, each room and day compared with what the archive has of it, and the rest stored.
+
+What was stored when it was interrupted, however that came, is found there by the next one, and named by its
+manifest. So it may be ended at any moment and begun again, and each line is there once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+from chatlog.archive import lines
+from chatlog.archive.opened import Archive
+from chatlog.archive.reader import Question
+from chatlog.importing.book import Book
+from chatlog.importing.items import BY_ID, BY_MILLISECOND, BY_SECOND, Room, by_id, by_text
+from chatlog.importing.source import Told, Unit
+from chatlog.importing.staging import Staging
+from chatlog.naming import FileName, import_instance, is_import
+from chatlog.store.store import StoreError
+from chatlog.uploader.deposit import Deposit
+from chatlog.uploader.manifest_rows import ObjectRow
+from chatlog.uploader.packing import ContentsReader, pack_data, unpacked
+
+_DAY = 86400.0
+
+
+class Importer:
+    """Imports into ``archive``. ``suffix`` is that of the compression, ``largest`` the bytes of an object
+    before that. ``step(told)`` is called now and then. With ``dry`` nothing is written."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        suffix: str,
+        largest: int,
+        began: float,
+        now: Callable[[], float],
+        step: Callable[[Told], object] = lambda told: None,
+        dry: bool = False,
+    ) -> None:
+        self._archive = archive
+        self._suffix = suffix
+        self._largest = largest
+        self._began = began
+        self._step = step
+        self._dry = dry
+        self._staging = Staging()
+        self._deposit = Deposit(archive.store)
+        self._book = Book(archive.store, self._staging, suffix, began, now)
+        self._refused = False
+
+    def run(self, units: Iterable[Unit], told: Told) -> None:
+        """Import them all. Raises StoreError, and what the units raise; what is stored by then is named by a
+        manifest."""
+        if not self._dry:
+            self._archive.store.prepare()
+        try:
+            self._book.read()
+            try:
+                for unit in units:
+                    if unit.signature and self._staging.is_finished(unit.label, unit.signature):
+                        told.skipped += 1
+                    else:
+                        self._take(unit, told)
+                    self._step(told)
+            finally:
+                if not self._dry:
+                    self._book.write()
+        finally:
+            self._staging.close()
+
+    def _take(self, unit: Unit, told: Told) -> None:
+        lines_before, unread_before = told.lines, told.unread_files
+        new = 0
+        self._refused = False
+        self._staging.clear()
+        for _ in self._staging.add(unit.items(told)):
+            self._step(told)
+        for room, day in self._staging.days():
+            new += self._take_day(room, day, told)
+            self._step(told)
+        if not self._dry and not self._refused:
+            # What could not be read is looked at again, whatever it was.
+            signature = unit.signature if told.unread_files == unread_before else ""
+            self._book.finished(unit.label, signature, told.lines - lines_before, new)
+
+    # -- a room and a day ----------------------------------------------------------------------------
+
+    def _take_day(self, room: Room, day: str, told: Told) -> int:
+        if not self._know(room, day, told):
+            return 0
+        new = 0
+        instance = ""
+        for piece in self._pieces(self._staging.new(room, day)):
+            new += len(piece)
+            if not self._dry:
+                instance = instance or import_instance(self._began, self._staging.layer(room, day))
+                self._store(room, instance, piece)
+            self._step(told)
+        told.imported += new
+        told.there += self._staging.count(room, day) - new
+        told.rooms["/".join(room)] += new
+        return new
+
+    def _know(self, room: Room, day: str, told: Told) -> bool:
+        """Find out what the archive has; False if it cannot be found out."""
+        since = lines.seconds(f"{day}T00:00:00Z")
+        if not self._dry:
+            self._adopt(room, day, since)
+        answer = self._archive.reader.ask(Question(room, since, since + _DAY))
+        found = (found.line for found in answer)
+        self._staging.know(_identities(found, self._staging.sorts(room, day)))
+        if answer.report.unread:
+            self._refused = True
+            told.unread_files += 1
+            unread = answer.report.unread[0]
+            told.problem(
+                f"{'/'.join(room)} {day}: nothing is imported of this day, since the archive's own "
+                f"{unread.name} cannot be read: {unread.why}"
+            )
+        return not answer.report.unread
+
+    def _adopt(self, room: Room, day: str, since: float) -> None:
+        """Name the objects of imports that came to an end before they could."""
+        for name, suffix in list(self._archive.catalog.objects(room, since, since + _DAY)):
+            key = name.key(suffix=suffix)
+            if not is_import(name.instance) or self._staging.is_named(key):
+                continue
+            digest, reader, size = hashlib.sha256(), ContentsReader(), 0
+            try:
+                data = b"".join(self._archive.store.read(key))
+                digest.update(data)
+                size = len(data)
+                for chunk in unpacked([data], suffix):
+                    reader.feed(chunk)
+            except (StoreError, ValueError):
+                # The reader meets it as well, and says so.
+                continue
+            contents = reader.contents()
+            self._book.stored(
+                ObjectRow(key, size, digest.hexdigest(), contents.lines, contents.first, contents.last)
+            )
+
+    def _pieces(self, found: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+        """The lines of one object after the other: those of an hour, and no more than is allowed."""
+        piece: list[tuple[str, bytes]] = []
+        size = 0
+        for time, line in found:
+            if piece and (time[:13] != piece[0][0][:13] or size + len(line) > self._largest):
+                yield piece
+                piece, size = [], 0
+            piece.append((time, line))
+            size += len(line)
+        if piece:
+            yield piece
+
+    def _store(self, room: Room, instance: str, piece: list[tuple[str, bytes]]) -> None:
+        time = piece[0][0]
+        minute = f"{time[:4]}{time[5:7]}{time[8:10]}_{time[11:13]}{time[14:16]}"
+        packed = pack_data(b"".join(line for _, line in piece), self._suffix)
+        stored, _ = self._deposit.put(FileName(*room, minute, instance), packed)
+        self._archive.catalog.forget(room, minute)
+        self._book.stored(
+            ObjectRow(stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last)
+        )
+
+
+def _identities(found: Iterable[bytes], sorts: set[int]) -> Iterator[bytes]:
+    """The identities of the archive's lines, of these sorts."""
+    texts = [by for by in (BY_MILLISECOND, BY_SECOND) if by in sorts]
+    for line in found:
+        kind, id = lines.identity(line)
+        if id and BY_ID in sorts:
+            yield by_id(kind.decode("ascii"), id.decode("utf-8", "replace"))
+        if not texts and (id or kind):
+            continue
+        record = lines.record_of(line)
+        if record is None or not isinstance(record.get("timestamp"), str):
+            continue
+        if not id and BY_ID in sorts and record.get("id"):
+            # An id that had to be escaped.
+            yield by_id(str(record.get("type")), str(record["id"]))
+        for by in texts:
+            yield by_text(record, by)

@@ -1,0 +1,81 @@
+"""What can be imported, in pieces that are done one after the other: units."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatlog.importing.files import DamagedFile, lines_in
+from chatlog.importing.items import Item, LineError, counted
+
+#: Lines of one file that are named one by one when they are no records.
+_NAMED = 3
+
+#: Makes an item of a line: (line, where it is from, time of the line before it).
+ReadLine = Callable[[bytes, str, str], Item | None]
+
+
+class SourceError(Exception):
+    """What was to be imported cannot be read at all; the message says why and what may help."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of what was read. ``problem(text)`` is told of what could not be."""
+
+    problem: Callable[[str], object]
+    lines: int = 0
+    unread_lines: int = 0
+    unread_files: int = 0
+    imported: int = 0
+    there: int = 0
+    skipped: int = 0
+    rooms: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A piece of a source. ``label`` names it, ``signature`` changes when it does (``""``: it may change at
+    any time). ``items`` reads it, and may be called again."""
+
+    label: str
+    signature: str
+    items: Callable[[Told], Iterator[Item]]
+
+
+def items_of_file(
+    path: Path, label: str, where: str, first: str, read: ReadLine, told: Told
+) -> Iterator[Item]:
+    """The items of one file of lines. ``first`` is the time of lines at its beginning that tell none."""
+    try:
+        yield from counted(items_of_lines(lines_in(path), label, where, first, read, told))
+    except DamagedFile as error:
+        told.unread_files += 1
+        told.problem(f"{label}: {error}")
+
+
+def items_of_lines(
+    lines: Iterable[tuple[bytes, bool]], label: str, where: str, first: str, read: ReadLine, told: Told
+) -> Iterator[Item]:
+    """The items of lines."""
+    before, wrong = first, 0
+    for number, (line, whole) in enumerate(lines, 1):
+        try:
+            if not whole:
+                raise LineError("longer than any line of chat")
+            item = read(line, where, before)
+        except LineError as error:
+            told.lines += 1
+            told.unread_lines += 1
+            wrong += 1
+            if wrong <= _NAMED:
+                told.problem(f"{label}:{number}: {error}")
+            continue
+        if item is not None:
+            told.lines += 1
+            before = item.time
+            yield item
+    if wrong > _NAMED:
+        told.problem(f"{label}: and {wrong - _NAMED} more lines that are no records")

@@ -1,0 +1,190 @@
+"""Importing from a server with rustlog's API, which may be slow, busy, broken, or none."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import json
+import threading
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.archive.opened import open_archive
+from chatlog.config.settings import ArchiveSettings, Settings
+from chatlog.importing import rustlog
+from chatlog.importing.importer import Importer
+from chatlog.importing.items import Maker
+from chatlog.importing.source import SourceError, Told
+from chatlog.record import rfc3339
+from tests.archive import MIDNIGHT
+from tests.importing.test_import import irc_line
+
+NOW = MIDNIGHT + 2 * 86400.0 + 7200.0
+
+
+class Logs:
+    """A server. ``days`` are lines by path; ``faults`` are answered first: (status, headers, body), or a
+    length of which only a part comes."""
+
+    def __init__(self) -> None:
+        self.days: dict[str, list[str]] = {}
+        self.faults: list[tuple[int, dict[str, str], bytes]] = []
+        self.asked: list[str] = []
+        self.at_once = self.most = 0
+        logs = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                logs.at_once += 1
+                logs.most = max(logs.most, logs.at_once)
+                try:
+                    status, headers, body = logs.answer(self.path)
+                    self.send_response(status)
+                    for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(body)
+                    self.close_connection = "Content-Length" in headers
+                finally:
+                    logs.at_once -= 1
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # A client that goes is no news.
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        self.asked.append(path)
+        parts = urlsplit(path)
+        if parts.path.count("/") > 2 and self.faults:
+            return self.faults.pop(0)
+        if parts.path == "/channels":
+            rooms = [{"name": "a", "userID": "11"}, {"name": "b", "userID": "12"}]
+            return 200, {}, json.dumps({"channels": rooms}).encode()
+        if parts.path == "/list":
+            days = [key.split("/") for key in self.days]
+            logs = [{"year": year, "month": month, "day": day} for year, month, day in reversed(days)]
+            return 200, {}, json.dumps({"availableLogs": logs}).encode()
+        lines = self.days.get(parts.path.removeprefix("/channelid/11/"))
+        if lines is None:
+            return 404, {}, b"Not found"
+        return (
+            200,
+            {"Content-Encoding": "gzip"},
+            gzip.compress("".join(f"{line}\r\n" for line in lines).encode()),
+        )
+
+
+class RustlogTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.logs = Logs()
+        self.addCleanup(self.logs.close)
+        self.slept: list[float] = []
+        self.problems: list[str] = []
+        self.archive = self.mktemp()
+        for day in range(3):
+            at = MIDNIGHT + day * 86400
+            key = datetime.fromtimestamp(at, UTC)
+            self.logs.days[f"{key.year}/{key.month}/{key.day}"] = [
+                irc_line(100 * day + n, at + n, text=f"{day}-{n}") for n in range(4)
+            ]
+
+    def run_it(self, names: tuple[str, ...] = ("a",), now: float = NOW) -> Told:
+        settings = Settings(archive=ArchiveSettings(directory=self.archive))
+        archive = open_archive(settings, lambda: now, spool=False, may_be_new=True)
+        server = rustlog.Server(self.logs.address, self.slept.append, within=10.0)
+        rooms = rustlog.chosen(server, names, False)
+        units = rustlog.rustlog(server, rooms, Maker(rfc3339(round(now * 1000))), now, 0.0, now)
+        told = Told(self.problems.append)
+        Importer(archive, ".zst", 1 << 20, now, lambda: now).run(units, told)
+        return told
+
+    def test_days(self) -> None:
+        """Every day is asked for once, one after the other, the oldest first; a day that is not over is asked
+        for again the next time, and no other."""
+        told = self.run_it()
+        self.assertEqual((told.imported, self.problems, self.slept, self.logs.most), (12, [], [], 1))
+        paths = [path for path in self.logs.asked if path.startswith("/channelid")]
+        self.assertEqual(paths, [f"/channelid/11/2025/12/{day}?raw" for day in (29, 30, 31)])
+        self.logs.asked.clear()
+        self.logs.days["2025/12/31"].append(irc_line(999, MIDNIGHT + 2 * 86400 + 60))
+        told = self.run_it(now=NOW + 60)
+        self.assertEqual((told.imported, told.there, told.skipped), (1, 4, 2))
+        self.assertEqual([path for path in self.logs.asked if path.startswith("/channelid")], paths[2:])
+
+    def test_a_busy_server(self) -> None:
+        """A server that has had enough is waited for, as long as it says; one that says nothing, longer each
+        time."""
+        self.logs.faults = [(429, {"Retry-After": "17"}, b""), (503, {}, b""), (502, {}, b"")]
+        self.assertEqual(self.run_it().imported, 12)
+        self.assertEqual(self.slept, [17.0, 34.0, 68.0])
+
+    def test_half_an_answer(self) -> None:
+        """An answer that breaks off is none: it is asked for again."""
+        half = "".join(f"{line}\r\n" for line in self.logs.days["2025/12/29"])[:200].encode()
+        self.logs.faults = [
+            (200, {"Content-Length": "100000"}, half),
+            (200, {"Content-Encoding": "gzip"}, gzip.compress(half)[:-5]),
+        ]
+        told = self.run_it()
+        self.assertEqual((told.imported, told.unread_lines, self.problems), (12, 0, []))
+
+    def test_a_server_that_fails(self) -> None:
+        """After some tries it is given up, with what it said; what was imported is there, and the next run
+        goes on behind it."""
+        original = self.logs.answer
+
+        def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+            if path.startswith("/channelid/11/2025/12/30"):
+                self.logs.asked.append(path)
+                return 500, {}, b"oh"
+            return original(path)
+
+        self.logs.answer = answer  # type: ignore[method-assign]
+        error = self.assertRaises(SourceError, self.run_it)
+        self.assertIn("HTTP 500", str(error))
+        self.assertIn("the same command goes on", str(error))
+        self.logs.answer = original  # type: ignore[method-assign]
+        told = self.run_it(now=NOW + 60)
+        self.assertEqual((told.skipped, told.imported), (1, 8))
+
+    def test_opted_out(self) -> None:
+        """A day that the server does not give is named."""
+        self.logs.faults = [(403, {}, b"User or channel has opted out")]
+        told = self.run_it()
+        self.assertEqual((told.imported, told.unread_files), (8, 1))
+        self.assertIn("2025-12-29: the server does not give it: somebody has opted out", self.problems[0])
+
+    def test_which_rooms(self) -> None:
+        """A room is named, or is in the address; one that is not there, and too many, are refused."""
+        server = rustlog.Server(f"{self.logs.address}/channel/B", self.slept.append)
+        self.assertEqual([room.name for room in rustlog.chosen(server, (), False)], ["b"])
+        server = rustlog.Server(self.logs.address, self.slept.append)
+        self.assertEqual(len(rustlog.chosen(server, (), True)), 2)
+        self.assertIn("--all-rooms", str(self.assertRaises(SourceError, rustlog.chosen, server, (), False)))
+        self.assertIn(
+            "no room 'c'", str(self.assertRaises(SourceError, rustlog.chosen, server, ("c",), False))
+        )
+
+    def test_no_server(self) -> None:
+        """What is no such server is refused in a sentence."""
+        for address in ("logs", "ftp://x", "http://"):
+            self.assertRaises(SourceError, rustlog.Server, address, self.slept.append)
+        page = rustlog.Server(f"{self.logs.address}/x", self.slept.append)
+        error = self.assertRaises(SourceError, rustlog.chosen, page, ("a",), False)
+        self.assertIn("is not a rustlog server", str(error))
