@@ -322,7 +322,7 @@ class RoomsTests(CommandCase):
         self.assertEqual(result.exit_code, 0)
         self.assertEqual(result.stdout, "twitch/bob: acknowledged until it is recorded again\n")
         result = self.call("rooms", "acknowledge", "--undo", "twitch/bob", "-c", path)
-        self.assertEqual((result.exit_code, result.stdout), (0, "twitch/bob: told of again\n"))
+        self.assertEqual((result.exit_code, result.stdout), (0, "twitch/bob: reported again\n"))
         self.assertEqual([each[0] for each in self.page.asked], ["POST", "DELETE"])
 
     def test_refused(self) -> None:

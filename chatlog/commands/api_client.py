@@ -1,4 +1,4 @@
-"""Asking a running daemon over its HTTP interface: one request, one answer, and errors for people."""
+"""A client for the HTTP API of a running recorder, with errors for people."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from chatlog import __version__
 from chatlog.config.settings import Secret
 from chatlog.printable import printable
 
-#: Seconds that the daemon has for an answer.
+#: Seconds that the recorder has for an answer.
 WITHIN = 10.0
-#: Rooms that are asked for at a time.
+#: Rooms requested at a time.
 PAGE = 1000
-#: Bytes of an answer that are read at most.
+#: The most bytes of an answer that are read.
 LONGEST = 64 << 20
 
-#: Makes a connection to a host and a port.
+#: Creates a connection to a host and a port.
 Connect = Callable[[str, int], http.client.HTTPConnection]
 
 
 class ApiError(Exception):
-    """The daemon did not do what it was asked; the text says why and what may help. ``status`` is that of
-    its answer, 0 if there was none."""
+    """A request to the recorder failed. The text says why and what to do. ``status`` is the HTTP status, 0 if
+    there was no answer."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -33,25 +33,25 @@ class ApiError(Exception):
 
     @property
     def of_room(self) -> bool:
-        """Whether it is about the room that was named, and others may fare better."""
+        """Whether the error concerns only the named room."""
         return self.status in (400, 404, 409)
 
 
 def connecting(within: float) -> Connect:
-    """Makes connections that give up after so many seconds."""
+    """Creates connections with a time limit in seconds."""
     return lambda host, port: http.client.HTTPConnection(host, port, timeout=within)
 
 
 class ApiClient:
-    """The daemon that listens at ``listen`` (``host:port``), ``token`` being its ``http.token``."""
+    """The recorder that listens at ``listen`` (``host:port``); ``token`` is its ``http.token``."""
 
     def __init__(
         self, listen: str, token: Secret | None = None, connect: Connect | None = None, within: float = WITHIN
     ) -> None:
-        """``within``: seconds that the daemon has for an answer."""
+        """``within``: seconds that the recorder has for an answer."""
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
-        # Whoever listens on every address listens on this one.
+        # A server that listens on every address listens on loopback too.
         self._host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         self._port = int(port)
         self._listen = listen
@@ -59,7 +59,7 @@ class ApiClient:
         self._connect = connect or connecting(within)
 
     def status(self) -> dict[str, Any]:
-        """The facts, as ``Status.snapshot`` has them. Raises ApiError."""
+        """The state, in the form of ``Status.snapshot``. Raises ApiError."""
         answer = self._ask("GET", "/api/v1/status")
         if not isinstance(answer, dict) or not isinstance(answer.get("platforms"), list):
             raise ApiError(f"{self._listen}: what answers there is not Chatlog")
@@ -74,7 +74,7 @@ class ApiClient:
             rooms = answer.get("rooms") if isinstance(answer, dict) else None
             if not isinstance(rooms, list) or not all(isinstance(room, dict) for room in rooms):
                 raise ApiError(f"{self._listen}: what answers there is not Chatlog")
-            # Rooms that come and go in between move the others from page to page.
+            # Rooms that are added or removed meanwhile shift the others between pages.
             found.update({(str(room.get("platform")), str(room.get("name"))): room for room in rooms})
             if len(rooms) < PAGE:
                 break
@@ -83,7 +83,8 @@ class ApiClient:
         return list(found.values())
 
     def some_rooms(self, limit: int, sort: str, problems: bool = False) -> list[dict[str, Any]]:
-        """The first rooms by that order, those with a problem alone if wanted. Raises ApiError."""
+        """The first ``limit`` rooms in the order of ``sort``; with ``problems``, only those with a problem.
+        Raises ApiError."""
         query = f"limit={limit}&sort={sort}{'&problems=1' if problems else ''}"
         answer = self._ask("GET", f"/api/v1/rooms?{query}")
         rooms = answer.get("rooms") if isinstance(answer, dict) else None
@@ -102,7 +103,7 @@ class ApiClient:
         return answer
 
     def add(self, platform: str, name: str, chatroom_id: int | None = None) -> bool:
-        """Record a room from now on; False if it was recorded already. Raises ApiError."""
+        """Add a room. Returns False if it was on the list already. Raises ApiError."""
         room: dict[str, Any] = {"platform": platform, "name": name}
         if chatroom_id is not None:
             room["chatroom_id"] = chatroom_id
@@ -110,7 +111,7 @@ class ApiClient:
         return not isinstance(answer, dict) or answer.get("added") is not False
 
     def remove(self, platform: str, name: str) -> bool:
-        """Record a room no longer; False if it was not on the list. Raises ApiError."""
+        """Remove a room. Returns False if it was not on the list. Raises ApiError."""
         try:
             self._ask("DELETE", _path(platform, name))
         except ApiError as error:
@@ -120,7 +121,7 @@ class ApiClient:
         return True
 
     def acknowledge(self, platform: str, name: str, known: bool = True) -> None:
-        """Say that it is known that a room is not recorded, or be told of it again. Raises ApiError."""
+        """Acknowledge that a room is not recorded, or undo that. Raises ApiError."""
         self._ask("POST" if known else "DELETE", f"{_path(platform, name)}/acknowledge")
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:

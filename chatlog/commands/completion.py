@@ -1,11 +1,11 @@
-"""Names of rooms for a shell that completes a line."""
+"""Names of rooms for shell completion."""
 
 from __future__ import annotations
 
 from chatlog.commands.api_client import ApiClient
 from chatlog.status.natural import natural
 
-#: Names that are offered at most.
+#: The most names that are offered.
 MOST = 200
 
 

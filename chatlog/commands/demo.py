@@ -1,4 +1,4 @@
-"""``chatlog demo``: the recorder with its own look-alike servers, as one command in the foreground."""
+"""``chatlog demo``: the recorder with the simulator's servers, as one command in the foreground."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 #: The usual ports: those of demo.yaml, and those of the page and the archive server.
 PORTS = {"twitch": 16697, "kick": 16698, "page": 8080, "served": 8081}
-#: With it rooms of the demo can be changed; only this machine reaches it, and it leads to made-up chat.
+#: The http.token of the demo. It may be public: only this machine reaches the page, and the chat is invented.
 TOKEN = "demo"
-#: Seconds until the look-alike servers listen, and until the page answers.
+#: Seconds until the simulator must listen, and until the page must answer.
 WITHIN = 30.0
-#: Seconds between two looks at who is still there.
+#: Seconds between two checks that all programs run.
 EVERY = 0.1
-#: The look-alike servers stop by themselves; this is longer than anybody watches.
+#: The simulator stops by itself; this is longer than any demo.
 _A_YEAR = 31_536_000
 
 _CONFIG = """\
@@ -59,11 +59,11 @@ http:
 )
 @click.option("--duration", type=click.FloatRange(min=0), help="End after so many seconds, not at Ctrl-C.")
 def demo(directory: str, duration: float | None) -> None:
-    """Record made-up chat, to see how it is: no account, no network.
+    """Record invented chat, to try Chatlog out without an account and without a network.
 
-    Starts look-alikes of Twitch and Kick on this machine and a recorder that records them, shows the
-    recorder's log and says where the page and the objects are. Ctrl-C ends all of it. Ports that are
-    taken are replaced by others. What was recorded stays in the directory; a further demo goes on there.
+    Starts servers like those of Twitch and Kick on this machine, and a recorder for them. Shows the
+    recorder's log, the address of the page and the place of the objects. Ctrl-C ends everything. If a port
+    is taken, another one is used. The recordings stay in the directory, and the next demo continues there.
     """
     from chatlog.commands.troupe import Troupe
 
@@ -85,7 +85,7 @@ def demo(directory: str, duration: float | None) -> None:
 
 
 def _run(troupe: Troupe, home: Path, duration: float | None) -> bool:
-    """Run until the duration is over or a signal asks for the end; whether all went well."""
+    """Run for the duration, or until a signal. Returns whether all went well."""
     began = time.monotonic()
     seen: set[Path] | None = objects(home)
     if not _start(troupe, home):
@@ -101,7 +101,7 @@ def _run(troupe: Troupe, home: Path, duration: float | None) -> bool:
 
 
 def _start(troupe: Troupe, home: Path) -> bool:
-    """Start the look-alike servers and, when they listen, the recorder; whether all is well."""
+    """Start the simulator and, when it listens, the recorder. Returns whether both run."""
     ports = {name: troupe.port(port) for name, port in PORTS.items()}
     told, authority = home / "ports.json", home / "ca.pem"
     told.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""``chatlog export``: a room's chat as a file for others."""
+"""``chatlog export``: writes a room's chat as a file for other programs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def export(
     """Write a room's chat for other programs: jsonl (the records as they are), irc (lines as Twitch sends
     them), text, csv, or chatjson (for TwitchDownloader, which renders it beside a video).
 
-    Ends with 0 if there was something, 1 if there was nothing or a file cannot be read, 2 if it cannot look.
+    Exit status 0: there was chat, 1: there was none or a file cannot be read, 2: the archive cannot be read.
     """
     from chatlog.archive.exporting import Export, Wanted
     from chatlog.archive.times import Span
@@ -72,7 +72,7 @@ def export(
         f"{task.written} records of {clock.shown(first)} to {clock.shown(last)} {clock.zone_name}", err=True
     )
     for room, answer in task.answers:
-        reading.tell(answer.report, clock, first, last, "/".join(room))
+        reading.report_missing(answer.report, clock, first, last, "/".join(room))
     damaged = any(answer.report.unread for _, answer in task.answers)
     raise click.exceptions.Exit(reading.NOTHING if not task.written or damaged else 0)
 

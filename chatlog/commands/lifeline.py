@@ -1,4 +1,4 @@
-"""Runs a program that ends when whoever started it is gone.
+"""Runs a program that ends when the process that started it is gone.
 
 ``python -m chatlog.commands.lifeline MODULE[:FUNCTION] NAME [ARGUMENT...]``: standard input is a pipe that
 the starter holds open and never writes to. When it closes, however that came, the program gets SIGTERM.
@@ -15,7 +15,7 @@ import threading
 
 
 def command(what: str, name: str, *arguments: str) -> list[str]:
-    """The command line that runs a module, or a function of one, as a program of this name."""
+    """The command line that runs a module, or a function of a module, as a program of this name."""
     return [sys.executable, "-m", "chatlog.commands.lifeline", what, name, *arguments]
 
 
@@ -26,7 +26,7 @@ def _hold() -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Run it. What it returns or raises is the end of this process."""
+    """Run the program. Its result or exception ends this process."""
     what, *sys.argv = argv
     threading.Thread(target=_hold, daemon=True).start()
     if ":" in what:

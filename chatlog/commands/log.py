@@ -1,4 +1,4 @@
-"""``chatlog log``: a room's chat of a day or a time, as people read it."""
+"""``chatlog log``: shows the chat of a room, of a day or a time, for reading."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatlog.commands import reading
 if TYPE_CHECKING:
     from chatlog.archive.times import Reading
 
-#: Seconds that are shown before and after a time.
+#: Seconds shown before and after the time of ``--around``.
 AROUND = 300.0
 
 
@@ -37,9 +37,9 @@ def log(
 ) -> None:
     """Show what was said in a room: today, on a DAY, or between two times (21:00..22:30).
 
-    Deleted messages are struck out, with what was done. What was not recorded is said where it is missing.
+    Deleted messages are struck out, with what was done. Gaps are shown where chat is missing.
 
-    Ends with 0 if there was something, 1 if there was nothing, 2 if it cannot look.
+    Exit status 0: there is chat, 1: there is none, 2: the archive cannot be read.
     """
     from chatlog.archive.formats.text import ChatText, plain
     from chatlog.archive.lines import record_of
@@ -80,12 +80,12 @@ def log(
     zone = "since " + clock.shown(zero) if zero is not None else clock.zone_name
     about = f"{named[0]}/{named[1]}, {clock.shown(span.since)} to {clock.shown(span.until)}"
     click.echo(f"{about}: {found} records; times are {zone}", err=True)
-    reading.tell(answer.report, clock, *span)
+    reading.report_missing(answer.report, clock, *span)
     raise click.exceptions.Exit(reading.NOTHING if not found or answer.report.unread else 0)
 
 
 def _shown(clock: Reading, with_day: bool, zero: float | None, timestamp: str) -> str:
-    """The time of a record, as it stands in front of what was said."""
+    """The time of a record, as printed before its text."""
     from chatlog.archive.lines import seconds
 
     try:

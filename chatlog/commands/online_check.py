@@ -1,5 +1,5 @@
-"""Whether the servers of a configuration take us: a login and a room of each platform, one object written,
-read and deleted. Nothing is recorded."""
+"""Checks the servers of a configuration: logs in and joins a room on each platform, and writes, reads and
+deletes one object. Nothing is recorded."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from chatlog.store.store import Store
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.rooms import dial
 
-#: Seconds that each check has.
+#: The time limit of each check in seconds.
 WITHIN = 15.0
 
 
 class Result(NamedTuple):
-    """What came of one check: its name, whether all is well, and what happened."""
+    """The result of one check: its name, whether it passed, and what happened."""
 
     name: str
     fine: bool
@@ -45,11 +45,11 @@ def check_online(
     reactor: Any,
     wall: Callable[[], float],
     open_store: Callable[[Settings], Store],
-    tell: Callable[[Result], object],
+    report: Callable[[Result], object],
     proxies: Proxies = DIRECT,
 ) -> Deferred[bool]:
-    """Make every check of the configuration at the same time, and ``tell`` each result as soon as it is
-    there; fires with whether all is well."""
+    """Make all checks of the configuration at the same time, and ``report`` each result when it is there.
+    Fires with whether all checks passed."""
     network = Network(reactor, proxies)
     # A thread that hangs in the network does not keep the process from ending.
     environment = Environment(reactor, wall, OsFiles(), OwnedThreads("check", 1, reactor.callFromThread))
@@ -59,17 +59,17 @@ def check_online(
     if settings.kick is not None:
         checks.append(("kick", partial(kick_check, settings.kick, environment, network)))
 
-    def told(result: Result) -> bool:
+    def reported(result: Result) -> bool:
         what = without_secrets(printable(result.what, 500), settings)
-        tell(Result(result.name, result.fine, what))
+        report(Result(result.name, result.fine, what))
         return result.fine
 
-    results = [_result(name, begin, reactor).addCallback(told) for name, begin in checks]
+    results = [_result(name, begin, reactor).addCallback(reported) for name, begin in checks]
     everything: Deferred[list[bool]] = gatherResults(results)
     return everything.addCallback(all)
 
 
-#: Begins a check; fires with what happened, or fails.
+#: Starts a check. Fires with what happened, or fails.
 Begin = Callable[[Steps], Deferred[str]]
 
 
@@ -103,18 +103,18 @@ def _result(name: str, begin: Begin, reactor: Any) -> Deferred[Result]:
 
 
 def _words(failure: Failure) -> str:
-    # What Twisted's HTTP client fails with has the causes in a list.
+    # Errors of Twisted's HTTP client have the causes in a list.
     causes = getattr(failure.value, "reasons", None) or [failure]
     return "; ".join(cause.getErrorMessage() or repr(cause.value) for cause in causes)
 
 
 def without_secrets(text: str, settings: Settings) -> str:
-    """The text with stars for every secret of the configuration, should a server quote one."""
+    """The text with stars for the configuration's secrets, in case a server quotes one."""
     found = [settings.twitch.oauth if settings.twitch else None, settings.http.token]
     if settings.s3 is not None:
         found += [settings.s3.access_key_id, settings.s3.secret_access_key]
     for secret in found:
-        # What is shorter is no secret, and would make holes in every word.
+        # A shorter text is no secret, and replacing it would destroy other words.
         if isinstance(secret, Secret) and len(secret.reveal()) >= 6:
             text = text.replace(secret.reveal(), "***")
     return text
@@ -126,7 +126,7 @@ def without_secrets(text: str, settings: Settings) -> str:
 def store_check(
     settings: Settings, environment: Environment, open_store: Callable[[Settings], Store], steps: Steps
 ) -> Deferred[str]:
-    """Walk the whole life of an object."""
+    """Check the store with a test object."""
     return environment.disk.run(_use_store, open_store, settings, steps)
 
 

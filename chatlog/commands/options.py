@@ -1,4 +1,4 @@
-"""What the commands have in common: where the configuration is, and what they end with."""
+"""The common parts of all commands: the configuration option and the exit status."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-# What a command needs is imported by the command: completing a line has to be quick.
+# Commands import what they need when they run, because completing a command line has to be quick.
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
 
-#: Exit status: a problem was found; it could not be found out.
+#: The exit statuses: a problem was found; it could not be found out.
 PROBLEM = 1
 UNKNOWN = 2
 
@@ -27,7 +27,7 @@ config_option = click.option(
 
 
 def load(path: str, status: int = PROBLEM) -> Settings:
-    """The settings in a file. Ends the command with every problem there is, and with this status."""
+    """The settings in a file. If it has problems, prints all of them and ends the command with ``status``."""
     from chatlog.config import config
 
     try:
@@ -39,6 +39,6 @@ def load(path: str, status: int = PROBLEM) -> Settings:
 
 
 def end(fine: bool) -> None:
-    """End the command, if something is wrong."""
+    """End the command with a failure unless all is well."""
     if not fine:
         raise click.exceptions.Exit(PROBLEM)

@@ -1,4 +1,4 @@
-"""What the commands that read the archive have in common: its options, and how missing things are told."""
+"""The common part of the commands that read the archive: options, rooms, times, and what is missing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from chatlog.archive.times import Reading
     from chatlog.config.settings import Settings
 
-#: Exit status: there was nothing.
+#: The exit status if nothing was found.
 NOTHING = 1
-#: Damaged files and gaps that are named; of more, only how many there are is said.
+#: The most damaged files and gaps that are named; further ones are only counted.
 _NAMED = 25
 
 
-class CannotLook(click.ClickException):
-    """The question makes no sense, or the archive cannot be read."""
+class CannotRead(click.ClickException):
+    """The request is wrong, or the archive cannot be read."""
 
     exit_code = UNKNOWN
 
@@ -35,16 +35,16 @@ class CannotLook(click.ClickException):
 
 
 def refuse(sentence: str) -> NoReturn:
-    """End the command because it cannot look."""
+    """End the command with this sentence and the status UNKNOWN."""
     from chatlog.printable import printable
 
-    raise CannotLook(printable(sentence))
+    raise CannotRead(printable(sentence))
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that reads: where the archive is, and which clock is meant."""
+    """Adds the options that every reading command has: the archive, and the time zone."""
     for option in (
-        click.option("--utc", is_flag=True, help="Times are UTC; else they are those of this machine."),
+        click.option("--utc", is_flag=True, help="Times are UTC, not this machine's time zone."),
         click.option(
             "--archive",
             metavar="DIRECTORY|URL",
@@ -65,7 +65,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def opened(path: str, archive: str | None) -> Archive:
-    """The archive that the options name. Ends the command where there is none."""
+    """The archive that the options name. Ends the command if it cannot be opened."""
     from chatlog.archive.opened import open_archive
     from chatlog.store.store import StoreError
 
@@ -107,14 +107,14 @@ def _settings(path: str, archive: str | None) -> Settings:
 
 
 def clock(utc: bool) -> Reading:
-    """How times are read and shown."""
+    """Reads and shows times in the chosen time zone."""
     from chatlog.archive.times import Reading
 
     return Reading(time.time(), UTC if utc else None)
 
 
 def moment(reading: Reading, text: str | None, otherwise: float, option: str) -> float:
-    """The time that an option names. Ends the command for what is none."""
+    """The time that an option names. Ends the command if it is no time."""
     from chatlog.archive.times import TimeError
 
     if text is None:
@@ -126,8 +126,8 @@ def moment(reading: Reading, text: str | None, otherwise: float, option: str) ->
 
 
 def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) -> list[Room]:
-    """The rooms that somebody named, or all there are. Ends the command for one that is not there, with those
-    that are near."""
+    """The named rooms, or all rooms of the archive. Ends the command if a room is not there, with a list of
+    similar names."""
     from chatlog.near_names import near
     from chatlog.status.natural import natural
     from chatlog.store.store import StoreError
@@ -165,8 +165,8 @@ def _parsed(name: str) -> Room:
     return platform, channel
 
 
-def tell(report: Report, reading: Reading, since: float, until: float, room: str = "") -> None:
-    """Say on the standard error what an answer does not hold."""
+def report_missing(report: Report, reading: Reading, since: float, until: float, room: str = "") -> None:
+    """Print on the standard error what is missing from an answer."""
     from chatlog.archive.formats.text import missing_text
     from chatlog.printable import printable
 
@@ -182,12 +182,12 @@ def tell(report: Report, reading: Reading, since: float, until: float, room: str
 
 
 def days_back(now: float, days: int) -> float:
-    """The time so many days ago."""
+    """The time ``days`` days before ``now``."""
     return now - 86400.0 * days
 
 
 def user_filter(users: tuple[str, ...]) -> tuple[str, ...]:
-    """People as filters have them: names in lower case, or ``id:1234``."""
+    """Users in the form of filters: names in lower case, or ``id:1234``."""
     return tuple(_user(user) for user in users)
 
 

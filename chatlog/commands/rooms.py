@@ -1,4 +1,4 @@
-"""Adding and removing rooms of a running recorder, and saying what became of each."""
+"""Adds, removes and acknowledges rooms of a running recorder, and reports the outcome of each."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from chatlog.commands.api_client import ApiError
 from chatlog.config.room_names import RoomName
 from chatlog.printable import printable
 
-#: Seconds between two looks at what became of a room, and that are waited for at most.
+#: Seconds between two requests for the state of a room, and the most seconds to wait.
 EVERY = 0.5
 WAIT = 15.0
-#: Characters of a reason that are shown.
+#: The most characters of a reason that are shown.
 _SHOWN = 300
-#: Problems of a room that will not go away by themselves within seconds.
+#: Problems of a room that do not end by themselves within seconds.
 _FINAL = ("refused", "silent", "unidentified", "unwritten")
 
 
 class Outcome(NamedTuple):
-    """What became of a room, in words; ``fine``: as it was asked for."""
+    """What happened to a room, in words; ``fine``: as requested."""
 
     room: RoomName
     words: str
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 
 
 class Recorder(Protocol):
-    """What is asked of the recorder; every method may raise ApiError."""
+    """The requests to the recorder. Every method may raise ApiError."""
 
     def add(self, platform: str, name: str, chatroom_id: int | None = None) -> bool: ...
 
@@ -46,8 +46,8 @@ def add(
     sleep: Callable[[float], object],
     wait: float = WAIT,
 ) -> Iterable[Outcome]:
-    """Add the rooms, and tell of each what became of it, in the order in which that is known. Raises ApiError
-    when the recorder cannot be asked, or refuses everybody."""
+    """Add the rooms, and yield the outcome of each as soon as it is known. Raises ApiError if the recorder
+    does not answer or refuses all requests."""
     waiting: dict[RoomName, bool] = {}
     for room in rooms:
         try:
@@ -71,9 +71,9 @@ def add(
 def _outcome(
     room: RoomName, new: bool, facts: dict[str, Any] | None, late: bool, waited: bool
 ) -> Outcome | None:
-    """What became of a room; None as long as that is not known."""
+    """What happened to a room; None while that is unknown."""
     if facts is None:
-        return Outcome(room, "removed again by somebody else", False)
+        return Outcome(room, "removed again by another user", False)
     if facts.get("state") == "recorded":
         return Outcome(room, "is recorded" if new else "was on the list already, and is recorded", True)
     reason = printable(str(facts.get("reason") or ""), _SHOWN)
@@ -85,11 +85,11 @@ def _outcome(
         return None
     if not waited:
         return Outcome(room, "added" if new else "was on the list already", True)
-    return Outcome(room, f"still waiting{words}; look again with: chatlog rooms list", False)
+    return Outcome(room, f"still waiting{words}; to see it again: chatlog rooms list", False)
 
 
 def remove(recorder: Recorder, rooms: Iterable[RoomName]) -> Iterable[Outcome]:
-    """Remove the rooms. Raises ApiError when the recorder cannot be asked."""
+    """Remove the rooms. Raises ApiError if the recorder does not answer."""
     for room in rooms:
         try:
             there = recorder.remove(*room)
@@ -102,8 +102,8 @@ def remove(recorder: Recorder, rooms: Iterable[RoomName]) -> Iterable[Outcome]:
 
 
 def acknowledge(recorder: Recorder, rooms: Iterable[RoomName], known: bool) -> Iterable[Outcome]:
-    """Say that it is known that the rooms are not recorded, or be told of them again. Raises ApiError when
-    the recorder cannot be asked."""
+    """Acknowledge that the rooms are not recorded, or undo that. Raises ApiError if the recorder does not
+    answer."""
     for room in rooms:
         try:
             recorder.acknowledge(*room, known)
@@ -112,4 +112,4 @@ def acknowledge(recorder: Recorder, rooms: Iterable[RoomName], known: bool) -> I
                 raise
             yield Outcome(room, str(error), False)
             continue
-        yield Outcome(room, "acknowledged until it is recorded again" if known else "told of again", True)
+        yield Outcome(room, "acknowledged until it is recorded again" if known else "reported again", True)

@@ -1,4 +1,4 @@
-"""``chatlog run``: the recorder in the foreground, in place of the longer line for twistd."""
+"""``chatlog run``: the recorder in the foreground, short for the twistd command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chatlog status`` and ``chatlog rooms``: asking the recorder that runs, and telling it."""
+"""``chatlog status`` and ``chatlog rooms``: the state of the running recorder, and changes of its rooms."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from click.shell_completion import CompletionItem
 from chatlog.commands.options import UNKNOWN, config_option, end, load
 from chatlog.config.room_names import RoomName, parse_room
 
-# What a command needs is imported by the command: completing a line has to be quick.
+# Commands import what they need when they run, because completing a command line has to be quick.
 if TYPE_CHECKING:
     from chatlog.commands.api_client import ApiClient
     from chatlog.commands.rooms import Outcome
     from chatlog.commands.status_text import Line
 
-#: Colours of what is said.
+#: Colours of lines by severity.
 _COLORS: dict[str, dict[str, Any]] = {
     "ok": {},
     "note": {"fg": "yellow"},
@@ -30,28 +30,28 @@ _COLORS: dict[str, dict[str, Any]] = {
     "remedy": {"dim": True},
     "title": {"dim": True},
 }
-#: Seconds that the recorder has for an answer while somebody waits for a completion.
+#: Seconds that the recorder has for an answer to a shell completion.
 _QUICK = 1.0
 
 
 class Unanswered(click.ClickException):
-    """The recorder could not be asked, or did not do what it was asked."""
+    """The recorder does not answer, or refuses the request."""
 
     exit_code = UNKNOWN
 
 
 def client(path: str) -> ApiClient:
-    """Who talks to the recorder of a configuration."""
+    """A client for the recorder of a configuration."""
     from chatlog.commands.api_client import ApiClient
 
     http = load(path, UNKNOWN).http
     if http.listen is None:
-        raise Unanswered("http.listen is switched off in the configuration: nobody can be asked")
+        raise Unanswered("http.listen is switched off in the configuration, so there is nothing to ask")
     return ApiClient(http.listen, http.token)
 
 
 def ask(call: Callable[[], Any]) -> Any:
-    """What the recorder answers. Ends the command where it does not."""
+    """The result of a request to the recorder. Ends the command if the request fails."""
     from chatlog.commands.api_client import ApiError
 
     try:
@@ -65,12 +65,12 @@ def ask(call: Callable[[], Any]) -> Any:
 
 @click.command()
 @config_option
-@click.option("-w", "--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
+@click.option("-w", "--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="The facts as JSON, one object a line.")
 def status(path: str, watch: bool, as_json: bool) -> None:
-    """Say how the recorder that runs with this configuration is.
+    """Show the state of the recorder that runs with this configuration.
 
-    Exit status 0: nothing has to be done, 1: something has, 2: the recorder does not answer.
+    Exit status 0: nothing needs attention, 1: something does, 2: the recorder does not answer.
     """
     api = client(path)
     if not watch:
@@ -96,7 +96,7 @@ def _watch(api: ApiClient) -> None:
 
 
 def _repeat(api: ApiClient, as_json: bool) -> None:
-    """Block after block, for a file or a pipe."""
+    """Print the state again and again, for a file or a pipe."""
     from chatlog.commands.api_client import ApiError
     from chatlog.commands.watch import EVERY
 
@@ -136,7 +136,7 @@ def _styled(line: Line) -> str:
 
 @click.group(no_args_is_help=True)
 def rooms() -> None:
-    """See and change the rooms of the recorder that runs.
+    """Show and change the rooms of the running recorder.
 
     A room is twitch/NAME, kick/NAME, #NAME (on Twitch), or the address of the channel, in capital or small
     letters. Changes need http.token in the configuration.
@@ -162,7 +162,7 @@ def list_rooms(path: str, as_json: bool) -> None:
 def parsed_rooms(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[RoomName, ...]:
-    """The rooms that were named, each once; every name that is none is told."""
+    """The named rooms, each once. Raises BadParameter, which names every invalid name."""
     found: dict[RoomName, None] = {}
     problems = []
     for value in values:
@@ -176,7 +176,7 @@ def parsed_rooms(
 
 
 def completions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The rooms of the recorder that runs, as far as it answers at once."""
+    """The names of the running recorder's rooms; none if it does not answer at once."""
     from chatlog.commands.api_client import ApiClient
     from chatlog.commands.completion import names
     from chatlog.config import config
@@ -188,7 +188,7 @@ def completions(context: click.Context, parameter: click.Parameter, incomplete: 
             return []
         return [CompletionItem(name) for name in names(ApiClient(http.listen, within=_QUICK), incomplete)]
     except Exception:
-        # Whoever presses Tab wants a name, and no reason why there is none.
+        # An error message would disturb a completion.
         return []
 
 
@@ -202,8 +202,8 @@ _rooms = click.argument(
 )
 
 
-def _tell(outcomes: Iterable[Outcome]) -> None:
-    """A line for each; ends the command with 1 if one is not as it was asked for."""
+def _print(outcomes: Iterable[Outcome]) -> None:
+    """Print a line for each outcome. Ends the command with status 1 if one is not as requested."""
     from chatlog.commands.api_client import ApiError
 
     fine = True
@@ -221,9 +221,9 @@ def _tell(outcomes: Iterable[Outcome]) -> None:
 @config_option
 @_rooms
 @click.option("--chatroom-id", type=click.IntRange(1), help="Kick's id of the chat room; else looked up.")
-@click.option("--wait/--no-wait", default=True, help="Wait up to 15 seconds for what becomes of them.")
+@click.option("--wait/--no-wait", default=True, help="Wait up to 15 seconds until the rooms are recorded.")
 def add_rooms(path: str, names: tuple[RoomName, ...], chatroom_id: int | None, wait: bool) -> None:
-    """Record rooms from now on, after restarts too, and say what became of each.
+    """Record rooms from now on, after restarts too, and show whether each is recorded.
 
     Needs http.token in the configuration. Exit status 0: all are recorded, 1: one is refused or still
     waited for, 2: a name is wrong, or the recorder does not answer.
@@ -233,33 +233,33 @@ def add_rooms(path: str, names: tuple[RoomName, ...], chatroom_id: int | None, w
     if chatroom_id is not None and (len(names) != 1 or names[0].platform != "kick"):
         raise click.UsageError("--chatroom-id is for one room of Kick")
     seconds = changes.WAIT if wait else 0.0
-    _tell(changes.add(client(path), names, chatroom_id, time.monotonic, time.sleep, seconds))
+    _print(changes.add(client(path), names, chatroom_id, time.monotonic, time.sleep, seconds))
 
 
 @rooms.command("remove")
 @config_option
 @_rooms
 def remove_rooms(path: str, names: tuple[RoomName, ...]) -> None:
-    """Record rooms no longer. What was recorded stays.
+    """Stop recording rooms. What was recorded stays.
 
     Needs http.token in the configuration. Exit status 0: all are removed, 1: one was not on the list, 2: a
     name is wrong, or the recorder does not answer.
     """
     from chatlog.commands import rooms as changes
 
-    _tell(changes.remove(client(path), names))
+    _print(changes.remove(client(path), names))
 
 
 @rooms.command("acknowledge")
 @config_option
 @_rooms
-@click.option("--undo", is_flag=True, help="Tell of them again.")
+@click.option("--undo", is_flag=True, help="Report them again.")
 def acknowledge_rooms(path: str, names: tuple[RoomName, ...], undo: bool) -> None:
-    """Say that you know that rooms are not recorded: they are told of no longer.
+    """Acknowledge that rooms are not recorded: alarms and the headline leave them out.
 
     It lasts until the room is recorded again. Needs http.token in the configuration. Exit status 0: done, 1:
     one of them is recorded or not on the list, 2: a name is wrong, or the recorder does not answer.
     """
     from chatlog.commands import rooms as changes
 
-    _tell(changes.acknowledge(client(path), names, not undo))
+    _print(changes.acknowledge(client(path), names, not undo))

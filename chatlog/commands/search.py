@@ -1,4 +1,4 @@
-"""``chatlog search``: what was said, by whom, where and when."""
+"""``chatlog search``: finds messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatlog.archive.ordering import Found
     from chatlog.archive.reader import Answer
 
-#: Records that are shown unless somebody asks for more.
+#: The default for the most records that are shown.
 LIMIT = 100
 
 
@@ -62,12 +62,12 @@ def search(
     archive: str | None,
     utc: bool,
 ) -> None:
-    """Find what was said.
+    """Find messages.
 
-    TEXT is found whatever its case. Without --room every room is looked at; a room is twitch/x, x, #x or
+    TEXT is found in upper and lower case. Without --room every room is searched; a room is twitch/x, x, #x or
     the address of its page.
 
-    Ends with 0 if something was found, 1 if nothing was, 2 if it cannot look.
+    Exit status 0: something was found, 1: nothing was found, 2: the archive cannot be read.
     """
     from chatlog.archive.matching import Filter, FilterError
 
@@ -79,7 +79,7 @@ def search(
         badge=badge,
         without=without,
     )
-    _look_for_kinds(types)
+    _check_kinds(types)
     if wanted.everything:
         reading.refuse("say what to look for: a text, --user, --type or --badge")
     try:
@@ -88,8 +88,8 @@ def search(
         reading.refuse(str(error))
 
 
-def _look_for_kinds(kinds: tuple[str, ...]) -> None:
-    """End the command for a kind that no record has: nothing found would look like nothing said."""
+def _check_kinds(kinds: tuple[str, ...]) -> None:
+    """End the command if no record has such a type: an empty result would be misleading."""
     from chatlog.record import TYPES
 
     for kind in kinds:
@@ -139,7 +139,7 @@ class _Search:
         except StoreError as error:
             reading.refuse(f"cannot read {self._archive.store.describe()}: {error}")
         progress.clear()
-        self._tell(start, end, found, limit)
+        self._print_summary(start, end, found, limit)
         damaged = any(answer.report.unread for _, answer in self._answers)
         raise click.exceptions.Exit(reading.NOTHING if not found or damaged else 0)
 
@@ -169,7 +169,7 @@ class _Search:
             yield ""
 
     def _around(self, record: dict[str, Any], item: Found, text: Any, context: int) -> Iterator[str]:
-        """The record with those before and behind it."""
+        """The record with those before and after it."""
         from chatlog.archive import lines
         from chatlog.archive.reader import Question
 
@@ -199,9 +199,9 @@ class _Search:
         except ValueError:
             return timestamp[:19]
 
-    def _tell(self, start: float, end: float, found: int, limit: int) -> None:
+    def _print_summary(self, start: float, end: float, found: int, limit: int) -> None:
         shown, until = self._clock.shown(start), self._clock.shown(end)
         what = f"{found} found" if found != limit else f"the first {found}; --limit shows more"
         click.echo(f"{what}; looked at {shown} to {until} {self._clock.zone_name}", err=True)
         for room, answer in self._answers:
-            reading.tell(answer.report, self._clock, start, end, room)
+            reading.report_missing(answer.report, self._clock, start, end, room)

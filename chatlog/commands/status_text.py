@@ -1,4 +1,4 @@
-"""The facts of a running daemon for people at a terminal."""
+"""The text of ``chatlog status`` and ``chatlog rooms list``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from chatlog.printable import printable
 from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING
 from chatlog.status.natural import natural
 
-#: Characters of a server's words that are shown.
+#: The most characters of a server's text that are shown.
 _SHOWN = 500
-#: The severity of a line that says what to do.
+#: The severity of a line with a remedy.
 REMEDY = "remedy"
 
 
 class Line(NamedTuple):
-    """One line: what it is about, and in words how that is. ``severity`` is ``ok``, ``note``, ``warning``,
-    ``critical``, or ``remedy`` for what can be done about the line before."""
+    """One line: its subject, and the words about it. ``severity`` is ``ok``, ``note``, ``warning``,
+    ``critical``, or ``remedy`` for a line that says what to do about the line before."""
 
     about: str
     words: str
@@ -26,12 +26,12 @@ class Line(NamedTuple):
 
     @property
     def fine(self) -> bool:
-        """Whether nobody has to do anything."""
+        """Whether the line needs no attention."""
         return self.severity in (OK, NOTE, REMEDY)
 
 
 def is_well(status: dict[str, Any]) -> bool:
-    """Whether nobody has to do anything. A note is no reason."""
+    """Whether nothing needs attention. Notes do not count."""
     severity = _dict(status.get("headline")).get("severity")
     if isinstance(severity, str):
         return severity in (OK, NOTE)
@@ -39,8 +39,8 @@ def is_well(status: dict[str, Any]) -> bool:
 
 
 def status_lines(status: dict[str, Any]) -> Iterator[Line]:
-    """The facts as ``Status.snapshot`` has them, in the order of their importance. Whatever another
-    version leaves out is left out here."""
+    """The lines for the facts of ``Status.snapshot``, the most important first. Facts that another version
+    does not have are left out."""
     headline = _dict(status.get("headline"))
     if headline:
         yield Line("", _text(headline.get("text")), _severity(headline))
@@ -60,7 +60,7 @@ def status_lines(status: dict[str, Any]) -> Iterator[Line]:
 
 
 def header(status: dict[str, Any]) -> str:
-    """Which recorder that is, since when it runs, and how much is said."""
+    """The recorder's version and instance, its uptime, and the rate of messages."""
     instance = status.get("instance") or ""
     name = f"Chatlog {_text(status.get('version'))}" + (f", instance {_text(instance)}" if instance else "")
     rate = f", {_number(status['rate']):.0f} messages a minute" if "rate" in status else ""
@@ -68,7 +68,7 @@ def header(status: dict[str, Any]) -> str:
 
 
 def condition_lines(status: dict[str, Any]) -> Iterator[Line]:
-    """What is wrong, and what to do about it."""
+    """The conditions with their remedies."""
     if "conditions" not in status:
         for alarm in _list(status.get("alarms")):
             yield Line("alarm", _text(alarm.get("text") or alarm.get("code")), WARNING)
@@ -143,7 +143,7 @@ def _many(count: int, what: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """Words of a server or a store, fit for a terminal."""
+    """A text from a server or a store, safe for a terminal."""
     return printable(str(value if value is not None else "?"), _SHOWN)
 
 
@@ -163,7 +163,7 @@ def _list(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-#: A room's state for people.
+#: Texts for the states of a room.
 _STATES = {
     "recorded": "recorded",
     "unwritten": "not written",
@@ -176,7 +176,7 @@ _STATES = {
 
 
 def state_of(room: dict[str, Any]) -> str:
-    """How a room is, in a word or two."""
+    """The state of a room, in a word or two."""
     state = _text(room.get("problem") or room.get("state"))
     words = _STATES.get(state, state)
     return f"{words}, acknowledged" if room.get("acknowledged") else words
@@ -188,7 +188,7 @@ def reason_of(room: dict[str, Any]) -> str:
 
 
 def room_table(rooms: list[dict[str, Any]]) -> Iterator[tuple[str, bool]]:
-    """Every room on a line, and whether it is recorded."""
+    """A line for every room, and whether the room is recorded."""
     rows = [
         (
             _text(room.get("platform")),

@@ -1,5 +1,5 @@
-"""The whole life of an object in a store, walked once: what the recorder and its tools do with one, and the
-remedy for each step that fails."""
+"""Checks a store with a test object: does everything that the recorder and its tools do with an object, and
+gives a remedy for each step that fails."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ T = TypeVar("T")
 
 
 class StoreCheckFailed(Exception):
-    """The text says which step failed, why, and what to do."""
+    """A step failed. The text says which, why, and what to do."""
 
 
 def object_key() -> str:
-    """A key that nobody has used."""
+    """A new random key."""
     return f"chatlog-check-{secrets.token_hex(8)}.txt"
 
 
 def walk(store: Store, key: str, step: Callable[[str], object]) -> str:
     """Find out what the store can do; create an object, try to create it again, look at it, list it, read it
-    back and delete it. ``step`` is told what is being done, in words that follow "while". What happened, in
-    a sentence. Raises StoreCheckFailed; what was stored is then removed if that is allowed."""
+    back and delete it. ``step`` is called with the present step, in words that follow "while". Returns a
+    sentence. Raises StoreCheckFailed after removing the object, if that is allowed."""
     name = store.describe()
     step(f"asking {name} what it can do")
     how = _done(name, "it cannot be used", store.prepare)
@@ -38,13 +38,13 @@ def walk(store: Store, key: str, step: Callable[[str], object]) -> str:
         gone = _is_deleted(store, key)
     done = "created, looked at, read and deleted" if gone else "created, looked at and read"
     if not gone:
-        # The daemon never deletes anything.
+        # The recorder never deletes an object.
         notes.append(f"{key} could not be deleted, and stays there, which hinders nothing")
     return "; ".join([f"{name}: an object was {done}{f' ({how})' if how else ''}", *notes])
 
 
 def _look(store: Store, name: str, key: str, data: bytes, step: Callable[[str], object]) -> list[str]:
-    """All that is done with an object that is there; what is worth a note."""
+    """The steps with an existing object. Returns notes."""
     notes = []
     step(f"trying to replace {key} in {name}")
     _replace(store, name, key)
@@ -73,7 +73,7 @@ def _replace(store: Store, name: str, key: str) -> None:
     try:
         store.put_new(key, b"other", {})
     except StoreError as error:
-        # Who is not allowed to replace anything gets the same in other words.
+        # Without the permission to replace objects, the refusal has other words.
         if error.kind not in (EXISTS, REFUSED, OBJECT):
             raise _failed(name, f"a second create of {key} was not refused as it should be", error) from None
     else:

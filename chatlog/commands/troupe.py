@@ -1,4 +1,4 @@
-"""Programs that run together in the foreground, and end together."""
+"""Programs that run together in the foreground and end together."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import click
 
 from chatlog.commands.lifeline import command
 
-#: Seconds that a program has to end after SIGTERM; the recorder needs less than two.
+#: Seconds until a program is killed after SIGTERM; the recorder needs less than two.
 END_WITHIN = 10.0
-#: Lines of a program's last words that are shown.
+#: The last lines of a program's output that are shown.
 _LAST_WORDS = 10
 
 
@@ -30,12 +30,12 @@ class _Member(NamedTuple):
 
 
 class Troupe:
-    """Programs of one directory, which no second troupe may use at the same time. As a context manager it
-    answers SIGINT, SIGTERM and SIGHUP while it is entered, and ends every program at the end: the latest
-    first. Raises BlockingIOError where another troupe has the directory."""
+    """The programs of one directory, which only one troupe may use at a time. As a context manager it handles
+    SIGINT, SIGTERM and SIGHUP, and ends all programs at the end, the latest first. Raises BlockingIOError if
+    another troupe uses the directory."""
 
     def __init__(self, home: Path) -> None:
-        #: Whether a signal asked for the end.
+        #: Whether a signal has come.
         self.asked_to_end = False
         self._members: list[_Member] = []
         self._before: dict[int, Any] = {}
@@ -46,7 +46,7 @@ class Troupe:
             os.close(self._lock)
             raise
         except OSError:
-            # A file system without locks; the recorder's own directory is looked after by the recorder.
+            # The file system has no locks; the recorder protects its own directory.
             pass
 
     def __enter__(self) -> Troupe:
@@ -79,7 +79,7 @@ class Troupe:
 
     @staticmethod
     def port(usual: int) -> int:
-        """That port of 127.0.0.1 if it is free, else any that is."""
+        """The port of 127.0.0.1 if it is free, else another free one."""
         for number in (usual, 0):
             with socket.socket() as tried:
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -91,21 +91,21 @@ class Troupe:
     def start(
         self, name: str, what: str, arguments: list[str], log: Path | None = None, program: str = ""
     ) -> None:
-        """Start a module, or a function of one as ``module:function``. What it says goes to the file
-        ``log``, or to where our own output goes."""
+        """Start a module, or a function given as ``module:function``. Its output goes to the file ``log``, or
+        to our own output."""
         with nullcontext() if log is None else open(log, "wb") as output:
             process = subprocess.Popen(
                 command(what, program or name, *arguments),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=None if output is None else subprocess.STDOUT,
-                # Ctrl-C on the terminal is ours alone to answer.
+                # Only this process answers Ctrl-C.
                 process_group=0,
             )
         self._members.append(_Member(name, process, log))
 
     def all_alive(self) -> bool:
-        """Whether every program is still there. Says which one is not, and what it said last."""
+        """Whether every program runs. Reports a program that has ended, with its last output."""
         for name, process, log in self._members:
             if process.poll() is not None and not self.asked_to_end:
                 words = (
@@ -119,8 +119,8 @@ class Troupe:
         return True
 
     def wait_for(self, check: Callable[[], bool], otherwise: str, within: float) -> bool:
-        """Wait until ``check()``; False where that takes too long, a program ended, or a signal asked for
-        the end."""
+        """Wait until ``check()`` is true. Returns False if that takes too long, a program ends, or a signal
+        comes."""
         until = time.monotonic() + within
         while not check():
             if self.asked_to_end or not self.all_alive():

@@ -1,4 +1,4 @@
-"""``chatlog user``: where a person wrote, under which names, and what moderators did."""
+"""``chatlog user``: shows where a user wrote, under which names, and what moderators did."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def user(
     archive: str | None,
     utc: bool,
 ) -> None:
-    """Say in which rooms a person wrote, on which days, under which names, and what moderators did.
+    """Show in which rooms a user wrote, on which days, under which names, and what moderators did.
 
-    Ends with 0 if there is something, 1 if there is nothing, 2 if it cannot look.
+    Exit status 0: something was found, 1: nothing was found, 2: the archive cannot be read.
     """
     from chatlog.archive.matching import Filter
     from chatlog.archive.people import facts_of, person_of
@@ -70,7 +70,7 @@ def user(
         for line in _lines(who, person, clock.zone_name):
             click.echo(line)
     for room, answer in zip(there, answers, strict=True):
-        reading.tell(answer.report, clock, start, end, "/".join(room))
+        reading.report_missing(answer.report, clock, start, end, "/".join(room))
     damaged = any(answer.report.unread for answer in answers)
     raise click.exceptions.Exit(reading.NOTHING if not person.rooms or damaged else 0)
 

@@ -1,4 +1,4 @@
-"""Looking at a recorder again and again, on a terminal or into a file."""
+"""Shows the state of a recorder again and again on a terminal."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from chatlog.commands.api_client import ApiClient, ApiError
 from chatlog.commands.status_text import Line
 from chatlog.commands.watch_screen import screen
 
-#: Seconds between two looks.
+#: Seconds between two requests.
 EVERY = 2.0
-#: Rooms that are asked for at most.
+#: The most rooms that are requested.
 MOST_ROOMS = 200
-#: Another screen that leaves the one before as it was, without a cursor; and back.
+#: Terminal codes: switch to the alternate screen and hide the cursor; and back.
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-#: To the upper left corner; what is left of the line, and of the screen, away.
+#: Terminal codes: go to the upper left corner; erase the rest of the line; erase the rest of the screen.
 HOME, REST_OF_LINE, REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 class Watch:
-    """``write`` puts text on the terminal; ``styled`` colours a line; ``size`` gives columns and lines;
-    ``wait(seconds)`` comes back earlier when the size has changed."""
+    """Draws the screen. ``write`` writes to the terminal; ``styled`` colours a line; ``size`` returns columns
+    and lines; ``wait(seconds)`` returns early when the size has changed."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Watch:
         self._wait = wait
 
     def run(self) -> NoReturn:
-        """Until it is interrupted."""
+        """Run until interrupted."""
         while True:
             facts = self._look()
             self._draw(facts)
@@ -50,7 +50,7 @@ class Watch:
                 self._draw(facts)
 
     def _look(self) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]] | str:
-        """The facts, the busiest rooms and those with a problem; or why there are none."""
+        """The lines of the screen: the state and the tables of rooms, or why there are none."""
         try:
             status = self._api.status()
         except ApiError as error:
@@ -60,7 +60,7 @@ class Watch:
             troubled = self._api.some_rooms(most, "state", problems=True)
             return status, self._api.some_rooms(most, "rate"), troubled
         except ApiError:
-            # It has just answered; the next look shows more.
+            # The recorder has just answered; the next request may succeed.
             return status, [], []
 
     def _draw(self, facts: tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]] | str) -> None:
@@ -68,21 +68,21 @@ class Watch:
         if isinstance(facts, str):
             lines = [Line("", facts[: max(width, 1) * max(height, 1)], "critical")]
         else:
-            # What stands in the last column would go with what is cleared behind it.
+            # Erasing the rest of a line would erase the last column too.
             lines = screen(*facts, max(width - 1, 1), height)
         text = f"{REST_OF_LINE}\r\n".join(self._styled(line) for line in lines)
         self._write(f"{HOME}{text}{REST_OF_LINE}{REST}")
 
 
 def terminal_size() -> tuple[int, int]:
-    """Columns and lines of the terminal."""
+    """The columns and lines of the terminal."""
     size = shutil.get_terminal_size()
     return size.columns, size.lines
 
 
 @contextmanager
 def resizes() -> Iterator[Callable[[float], bool]]:
-    """Gives ``wait(seconds)``, which is True when it came back because the terminal's size has changed."""
+    """Provides ``wait(seconds)``, which returns True early when the terminal's size changes."""
     changed = threading.Event()
     before = signal.signal(signal.SIGWINCH, lambda number, frame: changed.set())
 

@@ -1,4 +1,4 @@
-"""What ``chatlog status --watch`` shows: one screen that fits the terminal, and never scrolls.
+"""The screen of ``chatlog status --watch``, which fits the terminal and never scrolls.
 
 for line in screen(status, busiest, troubled, width, height): ...
 """
@@ -16,9 +16,9 @@ from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING
 
 #: The severity of a title.
 TITLE = "title"
-#: Lines of a table without which it is not shown: its title and a room.
+#: The fewest lines of a table: its title and a room.
 _LEAST = 2
-#: Columns of a table: the longest name that is shown whole.
+#: The most columns of a name in a table.
 _NAME = 32
 
 
@@ -40,7 +40,7 @@ def screen(
     return [Line("", fitted(_joined(line), width), line.severity) for line in lines[:height]]
 
 
-#: Of the lines of ``chatlog status``, those that are shown beside the platforms.
+#: The lines of ``chatlog status`` that are shown besides those of the platforms.
 _KEPT = ("spool", "uploads")
 
 
@@ -62,7 +62,8 @@ def _head(status: dict[str, Any]) -> Iterator[Line]:
 
 
 def _cut_off(problems: list[Line], most: int) -> list[Line]:
-    """As many as fit; what can be done goes first where there is no room, and what is left out is counted."""
+    """As many problems as fit. If space is short, remedies are left out first; problems left out are
+    counted."""
     if len(problems) > most:
         problems = [line for line in problems if line.severity != "remedy"]
     if len(problems) > most:
@@ -72,7 +73,7 @@ def _cut_off(problems: list[Line], most: int) -> list[Line]:
 
 
 def _tables(busiest: list[dict[str, Any]], troubled: list[dict[str, Any]], height: int) -> Iterator[Line]:
-    """The rooms with a problem and those in which most is said, below each other."""
+    """The table of the rooms with a problem, then that of the busiest rooms."""
     talking = [room for room in busiest if _rate(room) > 0]
     share = height if not talking else max(height // 2, height - len(talking) - 1)
     if troubled and min(share, height) >= _LEAST:
@@ -113,7 +114,7 @@ def _joined(line: Line) -> str:
 
 
 def fitted(text: str, width: int) -> str:
-    """``text`` in at most ``width`` columns of a terminal; what is cut off ends in dots."""
+    """``text`` in at most ``width`` columns of a terminal; a shortened text ends in dots."""
     if columns(text) <= width:
         return text
     taken, used = [], 0
@@ -126,7 +127,7 @@ def fitted(text: str, width: int) -> str:
 
 
 def columns(text: Iterable[str]) -> int:
-    """How many columns of a terminal a text takes."""
+    """The columns that a text takes on a terminal."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

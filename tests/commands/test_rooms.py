@@ -77,7 +77,7 @@ class AddTests(SynchronousTestCase):
             [
                 ("kick/bob: not recorded: Kick knows no channel of that name. Check the spelling.", False),
                 (
-                    "twitch/ann: still waiting: Twitch has not confirmed it yet; look again with: chatlog "
+                    "twitch/ann: still waiting: Twitch has not confirmed it yet; to see it again: chatlog "
                     "rooms list",
                     False,
                 ),
@@ -94,7 +94,7 @@ class AddTests(SynchronousTestCase):
     def test_removed_meanwhile(self) -> None:
         """Somebody else may remove it."""
         self.assertEqual(
-            self.added(Recorder(ann=[None]), ANN), [("twitch/ann: removed again by somebody else", False)]
+            self.added(Recorder(ann=[None]), ANN), [("twitch/ann: removed again by another user", False)]
         )
 
     def test_refused(self) -> None:
