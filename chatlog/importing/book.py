@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from chatlog import __version__
+from chatlog.chunks import lines_of
 from chatlog.importing.staging import Staging
 from chatlog.naming import ManifestName, import_instance, is_import, parse_manifest_name, utc_minute
 from chatlog.record import from_json, to_line
 from chatlog.store.store import Store
 from chatlog.uploader.deposit import Deposit
-from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded, lines_of
+from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded
 from chatlog.uploader.packing import pack_data, unpacked
 
 #: Rows, and seconds, after which a manifest is written.

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import zstandard
 
-from chatlog.uploader.manifest_rows import lines_of
+from chatlog.chunks import lines_of
 
 #: No line of chat is longer than this.
 LONGEST = 1 << 20
