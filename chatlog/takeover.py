@@ -46,7 +46,7 @@ def take_over(spool: Spool) -> None:
     if refusal:
         raise SpoolError(refusal)
     try:
-        spool.ballast.spend(_take_over, spool.files, spool.directory)
+        spool.reserved.run(_take_over, spool.files, spool.directory)
     except OSError as error:
         remedy = "make room there, and start again" if error.errno in NO_SPACE else "start again"
         raise SpoolError(

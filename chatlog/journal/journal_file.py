@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog.ballast import Ballast
 from chatlog.environment import Threads
 from chatlog.files import Files, replace_file, write_whole
+from chatlog.reserved_space import ReservedSpace
 
 #: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.
 LARGEST = 1_000_000
@@ -51,7 +51,7 @@ class JournalFile:
         self._files = files
         self._directory = directory
         self._path = f"{directory}/{name}"
-        self._ballast = Ballast(files, f"{self._path}.ballast", RESERVE)
+        self._reserved = ReservedSpace(files, f"{self._path}.ballast", RESERVE)
         self._clock = clock
         self._threads = threads
         self._sync_interval = sync_interval
@@ -93,12 +93,12 @@ class JournalFile:
         except OSError as error:
             self._failed(error)
             self.incomplete()
-        self._ballast.restock(self._directory)
+        self._reserved.reserve(self._directory)
 
     def append(self, data: bytes) -> bool:
         """Add whole lines, which outlive the process from now on; False if that cannot be done."""
         try:
-            self._ballast.spend(self._append, data)
+            self._reserved.run(self._append, data)
         except OSError as error:
             self._failed(error)
             return False
@@ -175,8 +175,8 @@ class JournalFile:
     def _sync(self) -> None:
         if self._fd is not None:
             self._files.sync(self._fd)
-        if self._ballast.spent:
-            self._ballast.restock(self._directory)
+        if self._reserved.released:
+            self._reserved.reserve(self._directory)
 
     def _job_succeeded(self, _: object) -> None:
         self._job_failing = False

@@ -118,7 +118,7 @@ class Commits:
         due = self._clock.seconds() - self._began >= interval
         # After trouble a commit finds out whether it has ended.
         recovered = self.recovered is not None and not self.recovered_durable
-        wanted = self.pending or self._trouble or self._spool.ballast.spent or recovered
+        wanted = self.pending or self._trouble or self._spool.reserved.released or recovered
         if due and wanted and self._running is None and not self.fatal:
             self._begin()
 

@@ -61,7 +61,7 @@ class Writer:
         data = lines[0] if len(lines) == 1 else b"".join(lines)
         if self._usage.bytes + len(data) > self._max_size:
             raise SpoolFull(errno.ENOSPC, f"the spool has reached max_size, {self._max_size} bytes")
-        if self._spool.ballast.spent:
+        if self._spool.reserved.released:
             raise SpoolFull(errno.ENOSPC, "the disk is full and its last space is needed for sealing")
         file = room.file or self._open(room, now)
         try:

@@ -5,8 +5,8 @@
     {directory}/packed/   files that the uploader has compressed
     {directory}/torn/     bytes that recovery removed from damaged files
     {directory}/lock      keeps a second process out
-    {directory}/state/    what the next run has to know; which names may be in use, too (see ``numbering``)
-    {directory}/ballast   space that is given back when the disk is too full to seal
+    {directory}/state/    state for the next run, such as the names in use (see ``numbering``)
+    {directory}/ballast   reserved space, freed when the disk is too full to seal
 
 Every method blocks. ``open``, ``create`` and ``reopen`` are called in the reactor's thread; ``commit`` and
 ``repair`` in another thread, one call at a time.
@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from chatlog.ballast import Ballast
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files, write_whole
 from chatlog.naming import FileName, utc_minute
+from chatlog.reserved_space import ReservedSpace
 from chatlog.spool.numbering import Numbering
 from chatlog.spool.probe import Unfit, examine, moved_away, place_of, remarks
 from chatlog.spool.recovery import Report, repair
@@ -85,7 +85,7 @@ class Spool:
         self.files = files
         self.instance = instance
         self.numbering = Numbering()
-        self.ballast = Ballast(files, os.path.join(directory, "ballast"))
+        self.reserved = ReservedSpace(files, os.path.join(directory, "ballast"))
         self.usage = Usage()
         self.unknown_files: list[str] = []
         #: What the file system lacks, in sentences.
@@ -115,7 +115,7 @@ class Spool:
                 f"{self.directory} cannot be made: {error.strerror}; {_remedy(error)}"
             ) from error
         try:
-            self._lock_fd = self.ballast.spend(self.files.lock, self.path("lock"))
+            self._lock_fd = self.reserved.run(self.files.lock, self.path("lock"))
         except BlockingIOError:
             raise SpoolError(
                 f"{self.directory} is in use by another chatlog{self._holder()}; end it, or choose another "
@@ -138,7 +138,7 @@ class Spool:
                 self.files.truncate(self._lock_fd, 0)
                 write_whole(self.files, self._lock_fd, f"{os.getpid()}\n".encode("ascii"))
             for area in AREAS:
-                self.ballast.spend(self.files.make_directories, self.path(area))
+                self.reserved.run(self.files.make_directories, self.path(area))
                 self._probe(self.path(area))
             found = examine(self.files, self.path("open", "probe.tmp"), self.path("sealed", "probe.tmp"))
             for area in AREAS:
@@ -161,7 +161,7 @@ class Spool:
             raise SpoolError(f"{where} cannot be used as a spool: {error.strerror}") from error
         self.usage.measured(stock.usage)
         self.unknown_files = stock.unknown_files
-        self.ballast.restock(self.directory)
+        self.reserved.reserve(self.directory)
         place = place_of(self.files, self.directory)
         self.remarks = [f"{place} {remark}" for remark in (*found, *remarks(self.files))]
         return stock.leftovers
@@ -268,13 +268,13 @@ class Spool:
                 done.error = f"{self.path('sealed')}: {error.strerror}"
             else:
                 done.sealed, self._moved = self._moved, []
-        if batch.sealing or self.ballast.spent:
-            self.ballast.restock(self.directory)
+        if batch.sealing or self.reserved.released:
+            self.reserved.reserve(self.directory)
         return done
 
     def _seal_all(self, batch: Batch, done: Committed) -> None:
         try:
-            self.ballast.spend(self._save_note, batch.note)
+            self.reserved.run(self._save_note, batch.note)
         except OSError as error:
             # On a full disk sealing goes on, because it makes space. Without the note a name could be used
             # twice only if the next process starts within the same minute.
@@ -283,7 +283,7 @@ class Spool:
                 return
         for name in batch.sealing:
             try:
-                sealed = self.ballast.spend(seal, self.files, self.path, name)
+                sealed = self.reserved.run(seal, self.files, self.path, name)
             except FileNotFoundError:
                 done.vanished.append(name)
             except OSError as error:
@@ -328,7 +328,7 @@ class Spool:
                 break
             try:
                 size = self.files.size(self.path("open", name))
-                repaired = self.ballast.spend(repair, self.files, self.directory, name)
+                repaired = self.reserved.run(repair, self.files, self.directory, name)
             except OSError as error:
                 report.failed.append((name, str(error.strerror)))
                 continue

@@ -8,9 +8,9 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from chatlog.ballast import Ballast
 from chatlog.chunks import chunks_of, lines_of
 from chatlog.files import Files, NotCertain, replace_file, write_whole
+from chatlog.reserved_space import ReservedSpace
 from chatlog.state.lines import LONGEST, VERSION, decode, encode, first_line, version_of
 
 #: The directory of the state, in that of the spool.
@@ -62,7 +62,7 @@ class StateFile:
         self._files = files
         self._directory = directory
         self._name = name
-        self._ballast = Ballast(files, f"{self.path}.ballast", reserve, min(reserve, LEAST))
+        self._reserved = ReservedSpace(files, f"{self.path}.ballast", reserve, min(reserve, LEAST))
         self._reserve = reserve
         self._fd: int | None = None
         # Whether it may end within a line, and the number of the last line.
@@ -103,7 +103,7 @@ class StateFile:
         written. Returns the number of the last."""
         lines = b"".join(encode(number, entry) for number, entry in enumerate(entries, self._number + 1))
         if self._reserve:
-            self._ballast.spend(self._append, lines)
+            self._reserved.run(self._append, lines)
         else:
             self._append(lines)
         self._number += len(entries)
@@ -163,12 +163,12 @@ class StateFile:
     def restock(self) -> None:
         """Put by the reserve (again), if the disk has enough for that."""
         if self._reserve:
-            self._ballast.restock(self._directory)
+            self._reserved.reserve(self._directory)
 
     @property
     def spent(self) -> bool:
         """Whether the reserve was used up."""
-        return self._ballast.spent
+        return self._reserved.released
 
     def close(self) -> None:
         """Let go of the file. Lines can still be appended."""

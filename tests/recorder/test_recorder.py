@@ -16,7 +16,6 @@ from twisted.logger import ILogObserver, LogLevel, capturedLogs, globalLogPublis
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from chatlog.ballast import SIZE
 from chatlog.config.settings import RecorderSettings
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
@@ -26,6 +25,7 @@ from chatlog.recorder.descriptors import default_limit
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
+from chatlog.reserved_space import SIZE
 from chatlog.rooms.gap import gap_line, loss_line
 from chatlog.services import OwnedThreads
 from chatlog.spool.spool import Spool, SpoolError

@@ -9,8 +9,8 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.ballast import SIZE, Ballast
 from chatlog.files import OsFiles
+from chatlog.reserved_space import SIZE, ReservedSpace
 from chatlog.spool.spool import Batch, Spool, SpoolError, SyncFailed
 from tests.fakes import MemoryFiles
 from tests.recording import HALF_PAST_TEN, line
@@ -305,8 +305,8 @@ class CommitTests(SynchronousTestCase):
             self.assertEqual("names" in done.error, not sealed)
             self.assertNotIn("/data/state/names.tmp", files.tree)
 
-    def test_ballast(self) -> None:
-        """On a full disk the ballast is given up so that files can be sealed; it is put by again when
+    def test_reserved_space(self) -> None:
+        """On a full disk the reserved space is freed so that files can be sealed; it is reserved again when
         there is space."""
         spool, files = opened()
         note: dict[str, str | int] = {"minute": "20251229_1030", "n": 1, "top": 1}
@@ -381,55 +381,55 @@ class RepairTests(SynchronousTestCase):
         self.assertEqual(spool.repair(files.names("/data/open"), lambda: True)[0], [])
 
 
-class BallastTests(SynchronousTestCase):
-    """``Ballast``."""
+class ReservedSpaceTests(SynchronousTestCase):
+    """``ReservedSpace``."""
 
     def test_other_errors(self) -> None:
-        """Only want of space costs the ballast, and without one the error is passed on."""
+        """Only a full disk frees the space, and without reserved space the error is raised."""
         files = MemoryFiles()
-        ballast = Ballast(files, "/ballast")
-        ballast.restock("/")
+        reserved = ReservedSpace(files, "/ballast")
+        reserved.reserve("/")
 
         def fails(code: int) -> None:
             raise OSError(code, os.strerror(code))
 
         with self.assertRaises(OSError):
-            ballast.spend(fails, errno.EIO)
+            reserved.run(fails, errno.EIO)
         self.assertEqual(files.names("/"), ["ballast"])
         for _ in range(2):
             with self.assertRaises(OSError):
-                ballast.spend(fails, errno.ENOSPC)
+                reserved.run(fails, errno.ENOSPC)
             self.assertEqual(files.names("/"), [])
 
     def test_spent(self) -> None:
         """Once given up it counts as spent until it has been put by again."""
         files = MemoryFiles()
-        ballast = Ballast(files, "/ballast")
-        ballast.restock("/")
+        reserved = ReservedSpace(files, "/ballast")
+        reserved.reserve("/")
         fd = files.create("/full")
         files.capacity = files.used()
-        self.assertEqual(ballast.spend(files.write, fd, b"x"), 1)
-        self.assertTrue(ballast.spent)
-        ballast.restock("/")
-        self.assertTrue(ballast.spent)
+        self.assertEqual(reserved.run(files.write, fd, b"x"), 1)
+        self.assertTrue(reserved.released)
+        reserved.reserve("/")
+        self.assertTrue(reserved.released)
         files.capacity = files.used() + SIZE * 5 // 4 - 1
-        ballast.restock("/")
-        self.assertTrue(ballast.spent)
+        reserved.reserve("/")
+        self.assertTrue(reserved.released)
         files.capacity += 1
-        ballast.restock("/")
-        self.assertFalse(ballast.spent)
+        reserved.reserve("/")
+        self.assertFalse(reserved.released)
         self.assertEqual(files.size("/ballast"), SIZE)
 
     def test_little_space(self) -> None:
-        """No ballast is taken from a disk that is nearly full, and half of one is not left behind."""
+        """No space is reserved on a disk that is nearly full, and no incomplete file is left."""
         files = MemoryFiles()
         files.capacity = 2 * SIZE - 1
-        Ballast(files, "/ballast").restock("/")
+        ReservedSpace(files, "/ballast").reserve("/")
         self.assertEqual(files.names("/"), [])
         files.capacity = 10 * SIZE
         files.take = lambda size: min(size, 1000)
         files.fail(5, errno.ENOSPC)
-        Ballast(files, "/ballast").restock("/")
+        ReservedSpace(files, "/ballast").reserve("/")
         self.assertEqual(files.names("/"), [])
 
 

@@ -1,4 +1,4 @@
-"""A little disk space put by for the moment when there is none left."""
+"""Reserves a little disk space for the moment when the disk is full."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from chatlog.files import NO_SPACE, Files, write_whole
 
 T = TypeVar("T")
 
-#: Bytes put by.
+#: Bytes that are reserved.
 SIZE = 1 << 20
 
 
-class Ballast:
-    """A file that is given up so that sealing and recovery can end on a full disk, which is what lets
-    the disk become less full.
+class ReservedSpace:
+    """A file that is removed when the disk is full, so that sealing and recovery can still finish. Sealed
+    files can then be uploaded and deleted, which makes space.
 
-    ``spent`` says that it was given up and could not be put by again. Recording waits meanwhile: it
-    would use the space up in a moment, and then nothing could be sealed any more.
+    ``released`` says that the file was removed and could not be written again. Recording waits meanwhile: it
+    would use the space up at once, and then nothing could be sealed any more.
     """
 
     def __init__(self, files: Files, path: str, size: int = SIZE, least: int = 0) -> None:
-        """``size`` bytes are put by, or, where the disk has too few for that, ``least``."""
+        """``size`` bytes are reserved in the file ``path``; if the disk has too few for that, ``least``."""
         self._files = files
         self._path = path
         self._sizes = (size, least) if least else (size,)
-        self.spent = False
+        self.released = False
 
-    def spend(self, call: Callable[..., T], *args: object) -> T:
-        """The result of ``call(*args)``; if there is no space for it, it is made once more with the
-        ballast given up."""
+    def run(self, call: Callable[..., T], *args: object) -> T:
+        """The result of ``call(*args)``. If the disk is full, the space is released and the call repeated."""
         try:
             return call(*args)
         except OSError as error:
@@ -41,21 +40,21 @@ class Ballast:
                 self._files.remove(self._path)
             except OSError:
                 raise error from None
-            self.spent = True
+            self.released = True
         return call(*args)
 
-    def restock(self, directory: str) -> None:
-        """Put the space by (again), if the disk under ``directory`` has twice as much; a quarter more is
-        enough where recording waits for it."""
+    def reserve(self, directory: str) -> None:
+        """Reserve the space, also again, if the disk of ``directory`` has twice as much free. While recording
+        waits for it, a quarter more is enough."""
         with suppress(OSError):
             if not self._files.exists(self._path):
                 free = self._files.free_bytes(directory)
-                quarters = 5 if self.spent else 8
+                quarters = 5 if self.released else 8
                 fitting = [size for size in self._sizes if free >= size * quarters // 4]
                 if not fitting:
                     return
                 self._fill(fitting[0])
-            self.spent = False
+            self.released = False
 
     def _fill(self, size: int) -> None:
         fd = self._files.create(self._path)
