@@ -42,6 +42,16 @@ class Cancelled(Exception):
     """Nobody waits for the answer any more."""
 
 
+def gaps_beyond(parts: Parts, room: Room, until: float, instance: str, read: list[Part]) -> Iterator[Gap]:
+    """Gaps that began before ``until``, where a recorder says so only in the first file that it began after
+    those that are ``read``. Raises PartError and StoreError."""
+    if until >= LAST or any(part.name.minute > utc_minute(until) for part in read):
+        return
+    following = parts.after(room, until, instance)
+    for block in parts.blocks(following) if following is not None else ():
+        yield from (gap for gap in gaps_in(block) if gap.since < until)
+
+
 class Answer:
     """The records of one question, to be iterated over once. ``cancel`` may be called from any thread."""
 
@@ -114,15 +124,8 @@ class Answer:
 
     def _beyond(self, instance: str, parts: list[Part]) -> Iterator[Gap]:
         """The gap that began in the range or before it and ended after what else is read."""
-        until = self._question.until
-        if until >= LAST or any(part.name.minute > utc_minute(until) for part in parts):
-            return
-        following = self._parts.after(self._question.room, until, instance)
-        if following is None:
-            return
         try:
-            for block in self._parts.blocks(following):
-                yield from (gap for gap in gaps_in(block) if gap.since < until)
+            yield from gaps_beyond(self._parts, self._question.room, self._question.until, instance, parts)
         except PartError as error:
             self.report.unread.append(Unread(error.name, error.why))
 

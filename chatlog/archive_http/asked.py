@@ -50,6 +50,13 @@ class Work:
                 self._current.remove(answer)
                 self._read += answer.report.bytes
 
+    def reading(self, size: int) -> None:
+        """So many bytes are read past the reader. Raises Cancelled."""
+        with self._lock:
+            if self._cancelled:
+                raise Cancelled
+            self._read += size
+
     @property
     def bytes(self) -> int:
         """How many bytes were read so far."""

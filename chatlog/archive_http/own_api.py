@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -10,11 +11,12 @@ import orjson
 from chatlog.archive import lines
 from chatlog.archive.gaps import Gap
 from chatlog.archive.matching import Filter
-from chatlog.archive.moderation import moderation_of
+from chatlog.archive.moderation import LOOK_AHEAD, Moderation
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Room
+from chatlog.archive.parts import PartError, Parts, Room
 from chatlog.archive.people import facts_of, person_of
 from chatlog.archive.reader import LAST, Question
+from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.archive_http.facts import Budget
 from chatlog.archive_http.filters import asked_filter, is_newest, is_on
@@ -39,8 +41,17 @@ NDJSON = "application/x-ndjson"
 class OwnApi:
     """``now()`` is the time of day."""
 
-    def __init__(self, rooms: Rooms, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        rooms: Rooms,
+        tallies: Tallies,
+        now: Callable[[], float],
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._parts = parts
         self._rooms = rooms
+        self._tallies = tallies
         self._now = now
         self._most = most_bytes
 
@@ -96,7 +107,15 @@ class OwnApi:
         if not records:
             return {}
         first, last = (lines.seconds(found.records[at].time) for at in (0, -1))
-        moderation = moderation_of(asked.work.ask, room, first, last)
+        told = []
+        for part in self._parts.of_room(room, first, last + LOOK_AHEAD):
+            with suppress(PartError):
+                told += self._tallies.of(part, Filter(), asked.work.reading).moderation
+        moderation = Moderation()
+        # In the order of their times, which all lines begin with.
+        for line in sorted(told):
+            if (record := lines.record_of(line)) is not None:
+                moderation.add(record)
         return {str(at): hit for at, record in enumerate(records) if (hit := moderation.hit(record))}
 
     def user(self, asked: Asked, platform: str, who: str) -> Answer:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from chatlog.archive.opened import Archive
+from chatlog.archive.tallies import Tallies
 from chatlog.archive_http import openapi
 from chatlog.archive_http.asked import Asked, Handler, Stream
 from chatlog.archive_http.day_book import DayBook
@@ -27,9 +28,10 @@ class OwnRoutes:
     def __init__(
         self, archive: Archive, rooms: Rooms, days: DayBook, now: Callable[[], float], most_bytes: int
     ) -> None:
-        own = OwnApi(rooms, now, most_bytes)
+        tallies = Tallies(archive.parts)
+        own = OwnApi(archive.parts, rooms, tallies, now, most_bytes)
         overview = Overview(archive, rooms, days, now)
-        timelines = Timelines(archive, rooms, now, most_bytes)
+        timelines = Timelines(archive, rooms, tallies, now, most_bytes)
         downloads = Downloads(rooms, now)
         self._routes: list[tuple[re.Pattern[str], Callable[..., Answer | Stream]]] = [
             (re.compile(pattern + r"\Z"), handle)

@@ -6,36 +6,30 @@ lie before the place, and fetches only those that are seen.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+import math
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
-import orjson
-
 from chatlog.archive import lines
-from chatlog.archive.gaps import Report
+from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Part, Room
-from chatlog.archive.reader import Question
+from chatlog.archive.parts import Part, PartError, Room
+from chatlog.archive.reader import gaps_beyond
+from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
 from chatlog.archive_http.ranges import Range, asked_range
 from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 from chatlog.archive_http.states import state_of
-from chatlog.http.answers import Answer
+from chatlog.http.answers import Answer, json_answer
 
 DAY = 86400.0
 #: Steps of one answer at most.
 STEPS = 3000
 #: Records of a step from which on it is told by second as well.
 BUSY = 300
-#: Answers that are kept, of times that are over.
-KEPT = 64
-#: Seconds after a time until what was recorded in it is at rest.
-SETTLED = 2 * DAY
 #: Gaps that are named.
 _MOST_GAPS = 1000
 
@@ -43,13 +37,14 @@ _MOST_GAPS = 1000
 class Timelines:
     """``now()`` is the time of day; so many bytes are read for one answer. May be used by several threads."""
 
-    def __init__(self, archive: Archive, rooms: Rooms, now: Callable[[], float], most_bytes: int) -> None:
-        self._archive = archive
+    def __init__(
+        self, archive: Archive, rooms: Rooms, tallies: Tallies, now: Callable[[], float], most_bytes: int
+    ) -> None:
+        self._parts = archive.parts
         self._rooms = rooms
+        self._tallies = tallies
         self._now = now
         self._most = most_bytes
-        self._lock = Lock()
-        self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
 
     def answer(self, asked: Asked, platform: str, name: str) -> Answer:
         """GET the timeline of a room; of the last 24 hours unless a time is asked for."""
@@ -60,37 +55,7 @@ class Timelines:
         if span.seconds > STEPS * step:
             text = f"that is more than {STEPS} steps: ask for a shorter time, or for a larger step"
             raise Refused(400, "bad_query", text)
-        wanted = asked_filter(asked)
-        key = self._key(room, span, step, wanted)
-        with self._lock:
-            known = self._kept.get(key) if key else None
-        if known is None:
-            facts, whole = self._made(asked, room, span, step, wanted)
-            known = orjson.dumps(facts) + b"\n"
-            if key and whole:
-                with self._lock:
-                    self._kept[key] = known
-                    while len(self._kept) > KEPT:
-                        self._kept.popitem(last=False)
-        return Answer(200, known, "application/json")
-
-    def _key(self, room: Room, span: Range, step: int, wanted: Filter) -> tuple[Any, ...]:
-        """What names an answer that stays the same; empty for one that may change."""
-        if span.until > self._now() - SETTLED:
-            return ()
-        parts = self._archive.parts.of_room(room, *span)
-        if any(part.area for part in parts):
-            return ()
-        return room, span, step, wanted, tuple(map(_key_of, parts))
-
-    def _made(
-        self, asked: Asked, room: Room, span: Range, step: int, wanted: Filter
-    ) -> tuple[dict[str, Any], bool]:
-        answer = asked.work.ask(Question(room, *span, wanted, most_bytes=self._most))
-        # By second, of which a day has few enough.
-        seconds = Counter(found.time[:19] for found in answer)
-        asked.work.done(answer)
-        report = answer.report
+        minutes, report = self._look(asked, room, span, asked_filter(asked))
         days = self._rooms.days(room)
         facts = {
             "platform": room[0],
@@ -98,39 +63,90 @@ class Timelines:
             "from": time_text(span.since),
             "to": time_text(span.until),
             "step": step,
-            **_counted(seconds, span, step),
-            "state": state_of(report, span, self._now(), days, bool(seconds)),
+            **_counted(minutes, span, step),
+            "state": state_of(report, span, now, days, bool(minutes)),
             "days": {"first": days[0] if days else None, "last": days[-1] if days else None},
             "gaps": [gap_facts(gap) for gap in report.gaps[:_MOST_GAPS]],
             "unread": unread_facts(report.unread),
             "partial": time_text(report.reached),
         }
-        return facts, _is_whole(report)
+        return json_answer(200, facts)
+
+    def _look(
+        self, asked: Asked, room: Room, span: Range, wanted: Filter
+    ) -> tuple[dict[float, list[int]], Report]:
+        """The records of each second. Of several recorders the one counts that has most of a minute."""
+        report = Report()
+        by_recorder: dict[str, list[Part]] = {}
+        for part in self._parts.of_room(room, *span):
+            by_recorder.setdefault(part.name.instance, []).append(part)
+        counts: list[dict[bytes, list[int]]] = []
+        gaps: list[list[Gap]] = []
+        for instance, parts in (by_recorder or {"": []}).items():
+            counts.append({})
+            gaps.append(self._gaps_beyond(room, span, instance, parts, report))
+            for part in parts:
+                if asked.work.bytes > self._most:
+                    report.stopped = "the limit of what is read for one request was reached"
+                    report.reached = min(report.reached or span.until, _begun(part))
+                    break
+                try:
+                    tally = self._tallies.of(part, wanted, asked.work.reading)
+                except PartError as error:
+                    report.unread.append(Unread(error.name, error.why))
+                    continue
+                gaps[-1] += tally.gaps
+                for minute, by_second in tally.minutes.items():
+                    before = counts[-1].get(minute)
+                    counts[-1][minute] = (
+                        [a + b for a, b in zip(before, by_second, strict=True)] if before else list(by_second)
+                    )
+        report.gaps = clipped(everywhere(gaps), *span)
+        return _within(counts, span), report
+
+    def _gaps_beyond(
+        self, room: Room, span: Range, instance: str, parts: list[Part], report: Report
+    ) -> list[Gap]:
+        try:
+            return list(gaps_beyond(self._parts, room, span.until, instance, parts))
+        except PartError as error:
+            report.unread.append(Unread(error.name, error.why))
+            return []
 
 
-def _is_whole(report: Report) -> bool:
-    return not (report.stopped or report.unread)
+def _begun(part: Part) -> float:
+    minute = part.name.minute
+    return lines.seconds(f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:00Z")
 
 
-def _key_of(part: Part) -> str:
-    return part.name.key(suffix=part.suffix)
+def _within(counts: list[dict[bytes, list[int]]], span: Range) -> dict[float, list[int]]:
+    """The records of each second of the minutes of a time, by when these begin."""
+    found = {}
+    for minute in {minute for each in counts for minute in each}:
+        at = lines.seconds(minute)
+        if at + 60.0 <= span.since or at >= span.until:
+            continue
+        by_second = max((each[minute] for each in counts if minute in each), key=sum)
+        if at < span.since or at + 60.0 > span.until:
+            inside = range(math.floor(span.since - at), math.ceil(span.until - at))
+            by_second = [count if second in inside else 0 for second, count in enumerate(by_second)]
+        if any(by_second):
+            found[at] = by_second
+    return found
 
 
-def _counted(seconds: Counter[bytes], span: Range, step: int) -> dict[str, Any]:
+def _counted(minutes: dict[float, list[int]], span: Range, step: int) -> dict[str, Any]:
     """``counts`` of each step, and of busy ones those of each second in ``seconds``."""
     counts = [0] * -int(-span.seconds // step)
-    fine: dict[int, dict[int, int]] = {}
-    for time, count in seconds.items():
-        at = int(lines.seconds(time) - span.since)
-        index = min(max(at, 0) // step, len(counts) - 1)
-        counts[index] += count
-        fine.setdefault(index, {})[at - index * step] = count
-    return {
-        "total": sum(counts),
-        "counts": counts,
-        "seconds": {
-            str(index): [by_second.get(second, 0) for second in range(step)]
-            for index, by_second in fine.items()
-            if counts[index] > BUSY and step <= 60
-        },
-    }
+    fine: dict[str, list[int]] = {}
+    for at, by_second in minutes.items():
+        first = int(at - span.since)
+        if first % step == 0 and step == 60:
+            counts[first // 60] += sum(by_second)
+            if counts[first // 60] > BUSY:
+                fine[str(first // 60)] = by_second
+            continue
+        for second, count in enumerate(by_second):
+            if count:
+                counts[min(max(first + second, 0) // step, len(counts) - 1)] += count
+    return {"total": sum(counts), "counts": counts, "seconds": fine}

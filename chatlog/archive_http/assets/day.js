@@ -134,7 +134,10 @@ async function look() {
     await early;
     facts();
     line.show(timeline);
-    await show(isFiltered() ? await filtered(signal) : timeline, startPlace());
+    const of = isFiltered() ? await filtered(signal) : timeline;
+    // Whoever has scrolled on in the meantime stays where they are.
+    const place = list.box.scrollTop > 0 && !asked.at ? list.placeAtTop() : null;
+    await show(of, place ?? startPlace());
     if (asked.id) await goTo(startPlace());
     else if (asked.parent) await toParent();
     else if (!isOver && !asked.at) list.box.scrollTop = list.box.scrollHeight;

@@ -6,7 +6,9 @@
 
 import { element } from "./base.js";
 
+// Pixels above and below the window that are drawn, and that are fetched.
 const BEYOND = 700;
+const AHEAD = 2500;
 const KEPT = 40;
 // No browser draws elements that are higher than this.
 const HIGHEST = 8e6;
@@ -21,6 +23,7 @@ export class VirtualList {
     this.moved = moved;
     this.failed = failed;
     this.stretches = [];
+    this.before = 0;
     this.guess = 24;
     this.guessed = false;
     this.nodes = new Map();
@@ -49,8 +52,8 @@ export class VirtualList {
   async show(stretches, place) {
     for (const stretch of stretches) this.prepare(stretch);
     const turn = (this.turn = {});
-    const [, at] = this.find(stretches, place);
-    if (stretches[at]) await this.load(stretches[at]).catch(() => {});
+    const [first] = this.find(stretches, place);
+    if (first) await this.needed(first).catch(() => {});
     if (turn !== this.turn) return;
     for (const [stretch, { stop }] of this.loading) if (!stretches.includes(stretch)) stop.abort();
     this.stretches = stretches;
@@ -136,16 +139,16 @@ export class VirtualList {
     let [stretch, number] = this.find(this.stretches, place);
     const turn = (this.jumping = {});
     try {
-      await this.load(stretch);
+      await this.needed(stretch);
       if (!stretch.rows.length && this.stretches[number + 1]) {
         stretch = this.stretches[number + 1];
-        await this.load(stretch);
+        await this.needed(stretch);
       }
     } catch (error) {
       if (error.name !== "AbortError") this.failed(error);
       return null;
     }
-    if (turn !== this.jumping || !this.stretches.includes(stretch)) return null;
+    if (turn !== this.jumping || !stretch.rows || !this.stretches.includes(stretch)) return null;
     const row = this.rowAt(stretch, place);
     this.render({ stretch, row, offset: -Math.round(this.box.clientHeight * part) });
     return stretch.rows[row] ?? null;
@@ -154,12 +157,14 @@ export class VirtualList {
   // What is at the top of the window: { stretch, row, offset }, the pixels of the row that are above it.
   anchor() {
     const top = this.top;
+    // A browser scrolls by whole pixels: what ends within the first of the window is not meant.
+    const edge = top + 1;
     for (const stretch of this.stretches) {
-      if (stretch.top + stretch.height <= top || !stretch.height) continue;
+      if (stretch.top + stretch.height <= edge || !stretch.height) continue;
       if (!stretch.rows) return { stretch, row: -1, offset: top - stretch.top };
       let at = stretch.top;
       for (let row = 0; row < stretch.rows.length; row += 1) {
-        if (at + stretch.heights[row] > top) return { stretch, row, offset: top - at };
+        if (at + stretch.heights[row] > edge) return { stretch, row, offset: top - at };
         at += stretch.heights[row];
       }
     }
@@ -240,7 +245,12 @@ export class VirtualList {
       }
       wanted.set(row, node);
     }
-    for (const [row, node] of this.nodes) if (!wanted.has(row) && node !== document.activeElement?.closest("li")) node.remove();
+    for (const [row, node] of this.nodes) {
+      if (wanted.has(row)) continue;
+      // Whoever was at it with the keyboard stays in the list.
+      if (node.contains(document.activeElement)) this.box.focus({ preventScroll: true });
+      node.remove();
+    }
     this.nodes = wanted;
     let before = null;
     for (const node of wanted.values()) {
@@ -278,14 +288,34 @@ export class VirtualList {
   // -- fetching
 
   want() {
-    const [from, to] = [this.top - BEYOND, this.top + this.box.clientHeight + BEYOND];
-    const seen = (stretch) => stretch.top <= to && stretch.top + stretch.height >= from;
-    for (const [stretch, { stop }] of this.loading) if (!seen(stretch) && !stretch.wanted) stop.abort();
-    clearTimeout(this.pause);
+    const { top } = this;
+    const [from, to] = [top - AHEAD, top + this.box.clientHeight + AHEAD];
+    const near = (stretch) => stretch.top <= to && stretch.top + stretch.height >= from;
+    for (const [stretch, { stop }] of this.loading) if (!near(stretch) && !stretch.needed) stop.abort();
+    const go = () => {
+      const missing = this.stretches.filter((stretch) => near(stretch) && !stretch.rows && !stretch.broken);
+      const seen = missing.filter((stretch) => stretch.top < top + this.box.clientHeight && stretch.top + stretch.height > top);
+      // What lies around is fetched when that is there: each time the next, the one behind first.
+      const next = missing.find((stretch) => stretch.top > top) ?? missing.at(-1);
+      const wanted = seen.length || !next || this.loading.size ? seen : [next];
+      for (const stretch of wanted) this.load(stretch).catch((error) => this.trouble(stretch, error));
+    };
     // Whoever drags the bar past a place does not want it.
-    this.pause = setTimeout(() => {
-      for (const stretch of this.stretches) if (seen(stretch) && !stretch.rows && !stretch.broken) this.load(stretch).catch((error) => this.trouble(stretch, error));
-    }, this.loading.size ? 80 : 20);
+    const fast = Math.abs(top - this.before) > 2 * this.box.clientHeight;
+    this.before = top;
+    clearTimeout(this.pause);
+    if (fast) this.pause = setTimeout(go, 80);
+    else go();
+  }
+
+  // The same for one that is on the way to be seen.
+  async needed(stretch) {
+    stretch.needed = true;
+    try {
+      await this.load(stretch);
+    } finally {
+      stretch.needed = false;
+    }
   }
 
   trouble(stretch, error) {
