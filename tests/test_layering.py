@@ -19,6 +19,7 @@ PURE = frozenset(
         "chatlog.counters",
         "chatlog.config.effective",
         "chatlog.config.endpoint",
+        "chatlog.config.masking",
         "chatlog.verify.findings",
         "chatlog.status.condition",
         "chatlog.status.conditions",

@@ -13,6 +13,7 @@ from typing import Any
 from chatlog.config import remedies, yaml_positions
 from chatlog.config.contradictions import contradictions
 from chatlog.config.effective import check_directories, describe
+from chatlog.config.masking import masked, secrets_in
 from chatlog.config.schema import ROOT, Items, Section
 from chatlog.config.settings import RecorderSettings, Settings
 from chatlog.config.unknown_keys import unknown_key
@@ -78,7 +79,8 @@ def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = r
 def parse(data: bytes, environ: Mapping[str, str], name: str = "chatlog.yaml") -> Settings:
     """The settings in a file's bytes; errors call the file ``name``. Raises ConfigError."""
     try:
-        node = yaml_positions.compose(yaml_positions.decode(data))
+        text = yaml_positions.decode(data)
+        node = yaml_positions.compose(text)
     except YamlError as error:
         raise ConfigError([f"{name}:{error.line}: {error}"]) from None
     reader = _Reader(environ)
@@ -89,7 +91,10 @@ def parse(data: bytes, environ: Mapping[str, str], name: str = "chatlog.yaml") -
         _check_together(reader, tree)
     if tree is None or reader.problems:
         reader.problems.sort(key=lambda problem: problem[0])
-        raise ConfigError([f"{name}{f':{line}' if line else ''}: {text}" for line, text in reader.problems])
+        secrets = secrets_in(text)
+        raise ConfigError(
+            [f"{name}{f':{line}' if line else ''}: {masked(said, secrets)}" for line, said in reader.problems]
+        )
     settings: Settings = _build(ROOT, _completed(tree))
     return settings
 
@@ -298,7 +303,8 @@ def _is_secret(text: str, secret: bool) -> bool:
 
 
 def _quoted(text: str) -> str:
-    return f'"{printable(text, _SHOWN)}"'
+    # Before it is cut: the beginning of a word does not look made up.
+    return f'"{printable(masked(text), _SHOWN)}"'
 
 
 def _quoted_key(key: str) -> str:

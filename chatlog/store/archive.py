@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+from chatlog.config.masking import masked_address
 from chatlog.config.settings import Settings
 from chatlog.store.store import MISCONFIGURED, Store, StoreError
 
@@ -15,10 +16,13 @@ def look_at_address(url: str) -> None:
     """Check an address that a user typed. Raises StoreError if it cannot be a store's."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
-        words = f"{url!r} is not a store; write a directory, s3://BUCKET, gs://BUCKET or az://CONTAINER"
+        shown = masked_address(url)
+        words = f"{shown!r} is not a store; write a directory, s3://BUCKET, gs://BUCKET or az://CONTAINER"
         raise StoreError(words, MISCONFIGURED, "address")
     if not parts.netloc and parts.scheme != "file":
-        raise StoreError(f"{url!r} names no bucket; write {parts.scheme}://NAME", MISCONFIGURED, "address")
+        raise StoreError(
+            f"{masked_address(url)!r} names no bucket; write {parts.scheme}://NAME", MISCONFIGURED, "address"
+        )
 
 
 def open_store(settings: Settings) -> Store:

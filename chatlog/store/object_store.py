@@ -18,6 +18,7 @@ from obstore.store import S3Store, from_url
 
 from chatlog import __version__
 from chatlog.config.endpoint import AUTO, PATH, VIRTUAL, Door, doors_of
+from chatlog.config.masking import masked_address
 from chatlog.config.settings import S3Settings
 from chatlog.store.explained import clean
 from chatlog.store.proof import PROBE, SHA256, Way, prove
@@ -164,7 +165,8 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
     try:
         doors = doors_of(endpoint or _amazon(settings.region), settings.bucket, _addressing(settings))
     except ValueError as error:
-        named = f"{endpoint} of the environment" if not settings.endpoint else f"s3.endpoint: {endpoint}"
+        shown = masked_address(endpoint)
+        named = f"s3.endpoint: {shown}" if settings.endpoint else f"{shown} of the environment"
         raise StoreError(clean(f"{named} {error}"), MISCONFIGURED, "endpoint", of_all=True) from None
     keys = {
         name: secret.reveal()
@@ -242,7 +244,7 @@ def open_url(url: str, rotate_size: int) -> ObjectStore:
     def make(way: Way, headers: Mapping[str, str]) -> Any:
         return from_url(url, **_client(rotate_size, allow_http=False, headers=headers))
 
-    return _opened(make, url, [ONE_WAY], _from_environment(), "archive.url")
+    return _opened(make, masked_address(url), [ONE_WAY], _from_environment(), "archive.url")
 
 
 def _from_environment() -> list[str]:
