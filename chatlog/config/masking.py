@@ -33,7 +33,7 @@ _QUERY = re.compile(r"\?\S*")
 def secrets_in(text: str) -> list[str]:
     """The words of a file that stand behind the name of a secret, the longest first. Names of variables are
     none."""
-    found = set()
+    found: set[str] = set()
     for match in _NAMED.finditer(_VARIABLE.sub(r" \1 ", text)):
         words = (_behind_host(word) for word in _BETWEEN.split(match[1]))
         found.update(word for word in words if len(word) >= _SHORTEST and not word.startswith("$"))

@@ -40,7 +40,9 @@ def words(reason: BaseException | None) -> str:
         return "connection refused"
     if isinstance(reason, (error.TimeoutError, error.TCPTimedOutError)):
         return "no answer"
+    if isinstance(reason, error.DNSLookupError):
+        return f"the name has no address [{printable(str(reason), 200)}]"
     number = getattr(reason, "osError", None) or getattr(reason, "errno", None)
     if number in _BY_NUMBER:
         return _BY_NUMBER[number]
-    return printable(str(reason), 200) or type(reason).__name__
+    return f"it failed [{printable(str(reason), 200) or type(reason).__name__}]"

@@ -231,7 +231,7 @@ def _why(error: BaseException, begun: bool) -> str:
         return "the answer broke off" if begun else "the connection broke off before the answer"
     if isinstance(error, OpenSSLError):
         return tls.trouble(Failure(error))
-    return words(error)
+    return str(error) if isinstance(error, TooLong) else words(error)
 
 
 class TooLong(Exception):

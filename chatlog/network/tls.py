@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL.SSL import Context
 from OpenSSL.SSL import Error as OpenSSLError
+from service_identity import CertificateError, VerificationError
 from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocolFactory
@@ -36,17 +38,34 @@ class CertificateAuthorityError(Exception):
     """The file with certificate authorities cannot be used. The text says why."""
 
 
+#: What the library says, and what that means. Its words change with its releases; what no row finds is
+#: still said, behind words of ours.
+_MEANINGS = (
+    (re.compile(r"certificate|verif|self.signed|issuer", re.IGNORECASE), "its certificate is not trusted"),
+    (
+        re.compile(r"version|record|http.?request|protocol|packet|handshake|alert|cipher", re.IGNORECASE),
+        "it does not speak TLS as this machine does",
+    ),
+)
+_OTHER = "TLS failed"
+_OTHER_NAME = (CertificateError, VerificationError)
+
+
 def trouble(reason: Failure) -> str:
-    """The error of TLS that ended a connection, such as a wrong certificate or a server without TLS; ``""``
-    if TLS was not the cause."""
+    """What was wrong with TLS and ended a connection, such as a certificate or a server without TLS, with the
+    library's own words behind it; ``""`` if TLS was not the cause."""
     if reason.check(ConnectionDone, ConnectionLost, ConnectionAborted):
         return ""
     error = reason.value
-    if isinstance(error, OpenSSLError) and error.args and isinstance(error.args[0], list):
+    if isinstance(error, OpenSSLError):
+        entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
         # Each entry is (library, function, reason).
-        words = ", ".join(str(entry[-1]) for entry in error.args[0] if entry)
-        return printable(words, 300) or "TLS"
-    return printable(reason.getErrorMessage(), 300) or "TLS"
+        said = printable(", ".join(str(entry[-1]) for entry in entries if entry), 300)
+        meaning = next((words for pattern, words in _MEANINGS if pattern.search(said)), _OTHER)
+        return f"{meaning} [{said}]" if said else meaning
+    said = printable(reason.getErrorMessage(), 300)
+    meaning = "its certificate is for another name" if isinstance(error, _OTHER_NAME) else _OTHER
+    return f"{meaning} [{said}]" if said else meaning
 
 
 def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], Any]:

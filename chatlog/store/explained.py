@@ -143,7 +143,7 @@ def _unanswered(error: Exception, head: str, debug: str) -> StoreError:
     if cause is not None or failed is not None:
         said = clean(cause[1] if cause else failed[1] if failed else "")
         return StoreError(f"the connection failed: {said}", TRANSIENT, "connection")
-    return StoreError(clean(head), TRANSIENT, "connection")
+    return StoreError(f"the request failed: {clean(head)}", TRANSIENT, "connection")
 
 
 def clean(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from OpenSSL.SSL import Error
+from service_identity import VerificationError
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
@@ -14,17 +15,25 @@ from chatlog.network.tls import tls_wrapper, trouble
 
 class TroubleTests(SynchronousTestCase):
     def test_words(self) -> None:
-        """Of what the library says the operator gets what is wrong, on one line."""
+        """The operator reads what is wrong in our words, and behind them the library's, on one line. What
+        they mean is not known of all."""
         refused = Error([("SSL routines", "", "certificate verify failed")])
         several = Error([("x", "y", "bad\nrecord"), ("SSL routines", "", "wrong version number")])
         for error, words in (
-            (refused, "certificate verify failed"),
-            (several, "bad\\nrecord, wrong version number"),
-            (Error([]), "TLS"),
-            (Error(), "TLS"),
-            (ValueError("another host"), "another host"),
+            (refused, "its certificate is not trusted [certificate verify failed]"),
+            (several, "it does not speak TLS as this machine does [bad\\nrecord, wrong version number]"),
+            (Error([("", "", "a new sort of error")]), "TLS failed [a new sort of error]"),
+            (Error([]), "TLS failed"),
+            (Error(), "TLS failed"),
+            (ValueError("another host"), "TLS failed [another host]"),
         ):
             self.assertEqual(trouble(Failure(error)), words)
+
+    def test_another_name(self) -> None:
+        """So with a certificate that is right and another server's."""
+        said = trouble(Failure(VerificationError([])))
+        self.assertTrue(said.startswith("its certificate is for another name ["), said)
+        self.assertTrue(said.isprintable())
 
     def test_other_losses(self) -> None:
         """A connection that is only lost has nothing to do with TLS."""

@@ -221,7 +221,10 @@ class LoginTests(TwitchCase):
         broken = Error([("SSL routines", "", "certificate verify failed")])
         peer = self.peer()
         peer.lose(error=broken)
-        self.assertEqual(pool.connections[0].trouble, "connection lost: certificate verify failed")
+        self.assertEqual(
+            pool.connections[0].trouble,
+            "connection lost: its certificate is not trusted [certificate verify failed]",
+        )
         again = Peer(peer.factory)
         again.welcome()
         again.lose(error=broken)
