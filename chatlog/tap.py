@@ -22,8 +22,8 @@ from chatlog.config.settings import Settings
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
 from chatlog.environment import Environment, Threads
 from chatlog.files import OsFiles
+from chatlog.journal.coverage_journal import CoverageJournal
 from chatlog.journal.journal_file import JournalFile, boot_id
-from chatlog.journal.presence import Presence
 from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network import pacing
 from chatlog.network.dialing import Network
@@ -48,6 +48,7 @@ from chatlog.starter import unwritable
 from chatlog.status.status import Status
 from chatlog.store.archive import open_store
 from chatlog.store.store import Store, StoreError
+from chatlog.timeline.timelines import Timelines
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
 from chatlog.uploader.manifest import Manifest
@@ -167,28 +168,28 @@ def compose(
     wanted = RoomList(files, directory, settings)
     sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
     journal = JournalFile(files, directory, reactor, environment.disk, sync)
-    presence = Presence(journal, environment, gaps, wanted.rooms, flush)
-    manifest = Manifest(stored, settings.instance, presence, environment, uploader.manifest_ready)
+    timelines = Timelines(environment.wall, wanted.rooms)
+    coverage = CoverageJournal(journal, environment, gaps, timelines, flush)
+    manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready)
 
     # From a socket to a file.
     hooks = Hooks(
         pacer.tick,
         uploader.sealed,
         daemon.lost_the_disk,
-        presence.lost_records,
-        (presence.flushed, gaps.flushed),
+        coverage.lost_records,
+        (coverage.flushed, gaps.flushed),
     )
     recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
-    events = RoomEvents(presence.added, presence.closed, gaps.uncovered)
+    events = RoomEvents(coverage.added, coverage.closed, gaps.uncovered, coverage.removed)
     shared = Shared(environment, network, directory, pacer, buffers, events)
     sources = Sources(pacer)
-    platforms = Platforms(settings, shared, sources, (presence.watch, gaps.watch))
+    platforms = Platforms(settings, shared, sources, (coverage.watch, gaps.watch))
     rooms = RoomChanges(wanted, platforms.add, platforms.remove)
 
     # What is seen of it.
     acknowledged = Acknowledged(files, directory)
-    status = Status(settings, environment, recorder, uploader, platforms, presence, acknowledged)
-    gaps.subscribe(status.closed)
+    status = Status(settings, environment, recorder, uploader, platforms, timelines, acknowledged)
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
     alarms = Alarms(status, reactor, environment.wall, webhook.send)
     force = InForce(settings, daemon, platforms, rooms, recorder, status, webhook)
@@ -196,7 +197,7 @@ def compose(
 
     watchdog = Watchdog(reactor, daemon.end_at_once)
     lock = Lock(spool, (rooms.load, acknowledged.load))
-    parts: list[Service] = [lock, watchdog, uploader, recorder, presence, manifest]
+    parts: list[Service] = [lock, watchdog, uploader, recorder, coverage, manifest]
     parts += [] if backfill is None else [backfill]
     parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms)]
     parts += [*_archive_server(settings, environment, options), sources]

@@ -81,10 +81,11 @@ class Played:
         platform: str = "twitch",
         added: Callable[[str, Room], object] = nothing,
         uncovered: Callable[[str, Room], object] = nothing,
+        removed: Callable[[str, Room], object] = nothing,
         absent: Callable[[], int] = lambda: 0,
     ) -> Pool:
         """A pool without rooms."""
-        events = RoomEvents(added, gap_closed, uncovered)
+        events = RoomEvents(added, gap_closed, uncovered, removed)
         pool = Pool(platform, environment, self._dial, events, limits, {}, absent)
         self._pools.append(pool)
         return pool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room
 from chatlog.status.status import Status
 from chatlog.status.vitals import Vitals
+from chatlog.timeline.timelines import Timelines
 from tests.played import Played
 from tests.recording import HALF_PAST_TEN, Recording
 
@@ -49,9 +49,7 @@ class Scene:
         self.pool = self.new_pool("twitch")
         self.pools = {"twitch": self.pool}
         self.missing: dict[str, dict[str, str]] = {"kick": {}}
-        #: Since when an earlier process has recorded, and the seconds that each room lost.
-        self.since = math.inf
-        self.lost: dict[tuple[str, str], float] = {}
+        self.timelines = Timelines(self.now, self.keys)
         self.cpu = 0.0
         #: Bytes free and in all.
         self.space = (600_000_000, 1_000_000_000)
@@ -63,7 +61,7 @@ class Scene:
             self.recorder,
             self.uploads,
             self,
-            self,
+            self.timelines,
             Acknowledged(self.recording.files, "/data"),
             Vitals(self.clock, lambda: self.cpu, space=self._space),
         )
@@ -71,11 +69,14 @@ class Scene:
             self.add(f"room{n}")
 
     def new_pool(self, platform: str) -> Pool:
-        return self.played.pool(
-            self.recording.environment,
-            lambda platform, room, hole: self.status.closed(platform, room.name, hole),
-            platform=platform,
-        )
+        def added(platform: str, room: Room) -> None:
+            room.timeline = self.timelines.of((platform, room.name))
+
+        return self.played.pool(self.recording.environment, platform=platform, added=added)
+
+    def keys(self) -> set[tuple[str, str]]:
+        """The rooms that are to be recorded."""
+        return {(platform, name) for platform, pool in self.pools.items() for name in pool.rooms}
 
     @property
     def links(self) -> list[Connection]:

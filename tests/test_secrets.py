@@ -89,7 +89,7 @@ class TwitchTests(SecretsCase):
             SETTINGS.twitch,
             environment(reactor, counters=counters),
             server,
-            RoomEvents(nothing, nothing, nothing),
+            RoomEvents(nothing, nothing, nothing, nothing),
             reactor,
             lambda factory: factory,
         )

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from chatlog.status.condition import CODES, SEVERITIES
-from chatlog.status.roster import STATES, Facts
+from chatlog.status.room_stats import STATES, Facts
 from chatlog.status.status import Status
 
 #: The content type of the answer.

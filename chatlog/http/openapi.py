@@ -8,7 +8,7 @@ from chatlog import __version__
 from chatlog.http.api import PAGE, SORTS
 from chatlog.status.condition import CODES, SEVERITIES
 from chatlog.status.room_problems import KINDS, UNWRITTEN
-from chatlog.status.roster import STATES
+from chatlog.status.room_stats import STATES
 
 _ERROR = {
     "type": "object",

@@ -8,11 +8,11 @@
     {"platform": P, "link": N}                                  it is quiet no more
     {"alive": T, "durable": T, "batch": N, "lines": N}          at every flush, behind N other lines
 
-A room's line may also carry ``lost`` and ``begun``, see ``tally``, and ``heard``: should this be how it
-stood at the end, what came after that may be missing. ``links`` are the connections that have the room, each
-with since when, ``[[N, T], ..]``, or without where that does not matter, ``[N]``; ``spans`` are from when to
-when those had it that are gone since a short while; ``holes`` are those whose gap records the earlier run did
-not come to write. Times are seconds since the epoch.
+A room's line may also carry ``lost`` and ``begun``, see ``RoomSnapshot``, and ``heard``: should this be how
+it stood at the end, what came after that may be missing. ``links`` are the connections that have the room,
+each with since when, ``[[N, T], ..]``, or without where that does not matter, ``[N]``; ``spans`` are from
+when to when those had it that are gone since a short while; ``holes`` are those whose gap records the
+earlier run did not come to write. Times are seconds since the epoch.
 ``alive``: what arrived until then had been written; ``durable``: until then it was on the disk.
 ``boot`` tells whether the machine has been started anew since.
 
@@ -30,11 +30,11 @@ from typing import Any
 
 from chatlog.record import from_json, to_line
 from chatlog.timeline.intervals import ConnectionIntervals
+from chatlog.timeline.timeline import RESTART
+from chatlog.timeline.timelines import Key
 
 #: From when to when.
 Span = tuple[float, float]
-#: Platform and name of a room.
-Key = tuple[str, str]
 
 #: The last second of the year 9999; nothing later can be written into a record.
 _LAST = 253402300799.0
@@ -43,25 +43,35 @@ _REASON = 200
 
 
 @dataclass(slots=True)
-class Standing:
-    """How a room stood: recorded, or missing because of ``reason``, since ``since``. ``lost`` and
-    ``begun`` are the tally's. ``links`` are the numbers of the connections that had it, and since when;
+class RoomSnapshot:
+    """How the timeline of a room ended: recorded, or missing because of ``reason``, since ``since``. ``lost``
+    are the seconds of the period's closed gaps, ``first`` is when it was recorded for the first time, if that
+    was in the period. ``links`` are the numbers of the connections that had it, and since when;
     ``spans`` tell of those that were gone since a short while. ``heard``: until then it certainly was
-    recorded; None where that was so until the end. ``holes``: when, before that, it was not."""
+    recorded; None where that was so until the end. ``gaps``: when, before that, it was not."""
 
     since: float
     recorded: bool
     reason: str = ""
     lost: float = 0.0
-    begun: float | None = None
+    first: float | None = None
     links: tuple[tuple[int, float], ...] = ()
     spans: tuple[Span, ...] = ()
     heard: float | None = None
-    holes: tuple[Span, ...] = ()
+    gaps: tuple[Span, ...] = ()
+
+    def missing_since(self, end: float | None) -> tuple[float, str]:
+        """Since when the room is missing for a process that comes after ``end``, and why."""
+        if not self.recorded:
+            return self.since, self.reason
+        if self.heard is not None:
+            # Whether the connection was still alive after that, nobody can know.
+            end = min(end or 0.0, self.heard)
+        return max(self.since, end or 0.0), RESTART
 
 
 @dataclass(slots=True)
-class Past:
+class EarlierRun:
     """What an earlier run has left behind. ``end``: what came later than that was not recorded or did
     not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk.
     ``batch`` is the number of its last batch."""
@@ -70,27 +80,27 @@ class Past:
     batch: int = 0
     durable: float | None = None
     since: float | None = None
-    rooms: dict[Key, Standing] = field(default_factory=dict)
+    rooms: dict[Key, RoomSnapshot] = field(default_factory=dict)
 
 
-def room_line(key: Key, standing: Standing | None) -> bytes:
+def room_line(key: Key, snapshot: RoomSnapshot | None) -> bytes:
     """The line that says how the room stands; None: it is no longer wanted."""
     entry: dict[str, Any] = {"platform": key[0], "room": key[1]}
-    if standing is not None:
-        entry["recorded" if standing.recorded else "missing"] = round(standing.since, 3)
-        if not standing.recorded:
-            entry["reason"] = standing.reason[:_REASON]
-        if standing.lost:
-            entry["lost"] = round(standing.lost, 3)
-        if standing.begun is not None:
-            entry["begun"] = round(standing.begun, 3)
-        if standing.links:
-            entry["links"] = [(n, round(since, 3)) if since else n for n, since in standing.links]
-        for name, spans in (("spans", standing.spans), ("holes", standing.holes)):
+    if snapshot is not None:
+        entry["recorded" if snapshot.recorded else "missing"] = round(snapshot.since, 3)
+        if not snapshot.recorded:
+            entry["reason"] = snapshot.reason[:_REASON]
+        if snapshot.lost:
+            entry["lost"] = round(snapshot.lost, 3)
+        if snapshot.first is not None:
+            entry["begun"] = round(snapshot.first, 3)
+        if snapshot.links:
+            entry["links"] = [(n, round(since, 3)) if since else n for n, since in snapshot.links]
+        for name, spans in (("spans", snapshot.spans), ("holes", snapshot.gaps)):
             if spans:
                 entry[name] = [(round(start, 3), round(end, 3)) for start, end in spans]
-        if standing.heard is not None:
-            entry["heard"] = round(standing.heard, 3)
+        if snapshot.heard is not None:
+            entry["heard"] = round(snapshot.heard, 3)
     return to_line(entry)
 
 
@@ -115,10 +125,10 @@ def batch(
     return b"".join([*lines, last, b',"all":true}\n' if all_rooms else b"}\n"])
 
 
-def replay(data: bytes, boot: str) -> Past:
+def replay(data: bytes, boot: str) -> EarlierRun:
     """What the journal of an earlier run says to a process of the machine's start ``boot``; ``""`` is
     like no other start."""
-    past = Past()
+    earlier = EarlierRun()
     alive = durable = None
     last_boot = ""
     batches = list(_believed(data))
@@ -127,45 +137,49 @@ def replay(data: bytes, boot: str) -> Past:
         if "alive" in entry:
             alive, durable = _time(entry, "alive"), _time(entry, "durable")
             number = entry.get("batch")
-            past.batch = number if isinstance(number, int) else 0
+            earlier.batch = number if isinstance(number, int) else 0
         elif "since" in entry:
             last_boot = str(entry.get("boot"))
-    past.end = alive if boot and boot == last_boot else durable
-    past.durable = durable
+    earlier.end = alive if boot and boot == last_boot else durable
+    earlier.durable = durable
     quiet: dict[tuple[str, str], float | None] = {}
     for lines in batches:
         if lines and lines[-1].get("all"):
             # It says which connections are quiet, too: one of an earlier run may have had the same number.
             quiet.clear()
-        _replay(past, lines, quiet)
-    for (platform, _), standing in past.rooms.items():
-        if past.end is not None:
-            heard = {number: quiet.get((platform, str(number))) for number, _ in standing.links}
-            _doubt(standing, heard, past.end)
-        standing.links = standing.spans = ()
-    return past
+        _replay(earlier, lines, quiet)
+    for (platform, _), snapshot in earlier.rooms.items():
+        if earlier.end is not None:
+            heard = {number: quiet.get((platform, str(number))) for number, _ in snapshot.links}
+            _doubt(snapshot, heard, earlier.end)
+        snapshot.links = snapshot.spans = ()
+    return earlier
 
 
-def _replay(past: Past, lines: list[dict[str, Any]], quiet: dict[tuple[str, str], float | None]) -> None:
+def _replay(
+    earlier: EarlierRun, lines: list[dict[str, Any]], quiet: dict[tuple[str, str], float | None]
+) -> None:
     for entry in lines:
         if "room" in entry:
-            _apply(past, entry)
+            _apply(earlier, entry)
         elif "link" in entry:
             quiet[str(entry.get("platform")), str(entry["link"])] = _time(entry, "heard")
         elif "since" in entry:
-            past.since = _time(entry, "since")
-            for standing in past.rooms.values():
-                standing.lost, standing.begun = 0.0, None
+            earlier.since = _time(entry, "since")
+            for snapshot in earlier.rooms.values():
+                snapshot.lost = 0.0
+                if snapshot.first is not None and snapshot.first <= (earlier.since or 0.0):
+                    snapshot.first = None
 
 
-def _doubt(standing: Standing, heard: dict[int, float | None], end: float) -> None:
+def _doubt(snapshot: RoomSnapshot, heard: dict[int, float | None], end: float) -> None:
     """Whether the connections that were quiet at the end were alive, nobody knows: what none of the others
     had since they were ``heard`` is a hole."""
     spans = ConnectionIntervals()
-    for start, until in standing.spans:
+    for start, until in snapshot.spans:
         spans.ended(start, until)
     quiet, present = [], []
-    for number, since in standing.links:
+    for number, since in snapshot.links:
         last = heard[number]
         if last is None:
             present.append(since)
@@ -175,25 +189,27 @@ def _doubt(standing: Standing, heard: dict[int, float | None], end: float) -> No
     missing = spans.uncovered(min(quiet, default=end), end, present)
     if missing and missing[-1][1] >= end:
         start, _ = missing.pop()
-        standing.heard = min(start, standing.heard or start)
-    standing.holes += tuple(missing)
+        snapshot.heard = min(start, snapshot.heard or start)
+    snapshot.gaps += tuple(missing)
 
 
-def _apply(past: Past, entry: dict[str, Any]) -> None:
+def _apply(earlier: EarlierRun, entry: dict[str, Any]) -> None:
     key = (str(entry.get("platform")), str(entry["room"]))
     recorded, missing = _time(entry, "recorded"), _time(entry, "missing")
     since = missing if recorded is None else recorded
     if since is None:
-        past.rooms.pop(key, None)
+        earlier.rooms.pop(key, None)
         return
-    if past.end is not None and since > past.end and key in past.rooms:
+    if earlier.end is not None and since > earlier.end and key in earlier.rooms:
         # What it tells of happened when nothing was kept any more; perhaps not even the gap record.
         return
     reason = "" if recorded is not None else str(entry.get("reason", "restart"))
-    lost, begun = _time(entry, "lost") or 0.0, _time(entry, "begun")
-    spans, holes, heard = _spans(entry.get("spans")), _spans(entry.get("holes")), _time(entry, "heard")
+    lost, first = _time(entry, "lost") or 0.0, _time(entry, "begun")
+    spans, gaps, heard = _spans(entry.get("spans")), _spans(entry.get("holes")), _time(entry, "heard")
     links = _links(entry.get("links"))
-    past.rooms[key] = Standing(since, recorded is not None, reason, lost, begun, links, spans, heard, holes)
+    earlier.rooms[key] = RoomSnapshot(
+        since, recorded is not None, reason, lost, first, links, spans, heard, gaps
+    )
 
 
 def _believed(data: bytes) -> Iterator[list[dict[str, Any]]]:

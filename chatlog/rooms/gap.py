@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from chatlog.environment import Environment
@@ -85,17 +84,11 @@ class Deferral(Protocol):
 
 
 class Gaps:
-    """Where every hole and every loss goes: those who count them are told first, then the record is written,
-    by way of ``deferral`` on its platform."""
+    """Where every gap and every loss goes: its record is written, by way of ``deferral`` on its platform."""
 
     def __init__(self, records: GapRecords, deferral: Deferral | None = None) -> None:
         self._records = records
         self._deferral = deferral
-        self._observers: list[Callable[[str, str, Gap], None]] = []
-
-    def subscribe(self, observer: Callable[[str, str, Gap], None]) -> None:
-        """Call ``observer(platform, name, hole)`` for each, once."""
-        self._observers.append(observer)
 
     def watch(self, pool: Pool) -> None:
         """There is a new pool."""
@@ -109,8 +102,6 @@ class Gaps:
 
     def closed(self, platform: str, room: Room, hole: Gap) -> None:
         """A hole of the room has closed."""
-        for observer in self._observers:
-            observer(platform, room.name, hole)
         if self._deferral is not None and platform == self._deferral.platform:
             self._deferral.hole(room, hole)
         else:
@@ -118,8 +109,6 @@ class Gaps:
 
     def lost(self, loss: Loss, identifier: str) -> None:
         """Records of a room with this id could not be kept."""
-        for observer in self._observers:
-            observer(loss.platform, loss.channel, Gap(loss.first, loss.last, loss.reason))
         self._records.write_loss(loss, identifier)
 
     def flushed(self, at: float, complete: bool, lag: float, recovered: bool) -> None:

@@ -43,11 +43,12 @@ RETIRE_LINGER = 3.0
 @dataclass(frozen=True, slots=True)
 class RoomEvents:
     """What is called with a platform and a room: when the room is added, before it is asked for; when a time
-    in which it was not recorded is over; and when it is no longer recorded."""
+    in which it was not recorded is over; when it is no longer recorded; and when it is removed."""
 
     added: Callable[[str, Room], object]
     gap_closed: Callable[[str, Room, Gap], object]
     uncovered: Callable[[str, Room], object]
+    removed: Callable[[str, Room], object]
 
 
 class Pool(Service):
@@ -110,6 +111,7 @@ class Pool(Service):
                     subscription.connection.unsubscribe(name)
                 self._abandon(subscription)
             self._overlaps.removed(room)
+            self._events.removed(self.platform, room)
             self.changed.add(name)
         return room
 
@@ -271,7 +273,7 @@ class Pool(Service):
         self.changed.add(room.name)
         for start, end in over:
             # Another connection has recorded since, so it was over before it was known.
-            self._closed(room, Gap(start + epoch, end + epoch, reason))
+            self._closed(room, room.timeline.missed(start + epoch, end + epoch, reason))
         if since is not None:
             room.timeline.ended(since + epoch, reason)
             self._events.uncovered(self.platform, room)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from chatlog.journal.journal import Key
 from chatlog.reasons import Reason, name_of, of_connection, of_lookup, of_room
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room, State
 from chatlog.status.natural import natural
+from chatlog.timeline.timelines import Key
 
 #: The kinds. ``unidentified`` has no id yet that it could be asked for by; ``disconnected`` has lost its
 #: connection; ``waiting`` is being joined, or waits for its turn; ``unwritten`` is delivered, and cannot be

@@ -20,7 +20,6 @@ from chatlog import __version__
 from chatlog.config.settings import Settings
 from chatlog.counters import Counters
 from chatlog.environment import Environment
-from chatlog.journal.journal import Key
 from chatlog.recorder.recorder import Recorder
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.pool import Pool
@@ -28,10 +27,10 @@ from chatlog.services import Poller
 from chatlog.status.clock_offset import ClockOffset
 from chatlog.status.condition import Condition
 from chatlog.status.conditions import conditions, headline, told
-from chatlog.status.roster import Facts, Roster
+from chatlog.status.room_stats import Facts, RoomStats
 from chatlog.status.vitals import Vitals
 from chatlog.status.watch import Watch
-from chatlog.timeline.timeline import Gap
+from chatlog.timeline.timelines import Key, Timelines
 
 #: Seconds between two looks.
 EVERY = 5.0
@@ -79,19 +78,10 @@ class Platforms(Protocol):
     def missing(self) -> Mapping[str, Mapping[str, str]]: ...
 
 
-class Earlier(Protocol):
-    """Since when an earlier process has recorded, and the seconds that each room lost."""
-
-    @property
-    def since(self) -> float: ...
-    @property
-    def lost(self) -> Mapping[Key, float]: ...
-
-
 class Status(Service):
     """Knows all the others and is known by none of them.
 
-    ``platforms`` may change at any time, and so may ``settings``. ``earlier`` is asked when it starts.
+    ``platforms`` may change at any time, and so may ``settings``.
     ``acknowledged`` are the rooms of
     which somebody knows that they are not recorded. ``alarms`` may be set to what gives the active alarms.
     """
@@ -105,7 +95,7 @@ class Status(Service):
         recorder: Recorder,
         uploader: Uploads,
         platforms: Platforms,
-        earlier: Earlier | None = None,
+        timelines: Timelines,
         acknowledged: Acknowledged | None = None,
         vitals: Vitals | None = None,
     ) -> None:
@@ -116,7 +106,7 @@ class Status(Service):
         self.missing = platforms.missing
         self.acknowledged = acknowledged
         self.alarms: Callable[[], list[Facts]] = list
-        self._earlier = earlier
+        self._timelines = timelines
         self._recorder = recorder
         self._uploader = uploader
         self._clock = clock
@@ -134,7 +124,9 @@ class Status(Service):
         self._started, self._began = self._wall(), self._clock.seconds()
         self._offset = ClockOffset()
         known: Container[Key] = frozenset() if self.acknowledged is None else self.acknowledged
-        self._roster = Roster(self.pools, self.missing, self._recorder, known, self._began, self._started)
+        self._room_stats = RoomStats(
+            self.pools, self.missing, self._recorder, known, self._timelines, self._began, self._started
+        )
         self._watch = Watch(self.counters, self._began)
         self._written: deque[tuple[float, int]] = deque([(self._began, self.counters.written)], RATE_LOOKS)
 
@@ -143,8 +135,6 @@ class Status(Service):
     def startService(self) -> None:
         super().startService()
         self._begin()
-        if self._earlier is not None:
-            self._roster.earlier(self._earlier.since, self._earlier.lost)
         self._vitals.begin()
         self._look()
         self._cached = None
@@ -155,10 +145,6 @@ class Status(Service):
         super().stopService()
         for poller in self._pollers:
             poller.stop()
-
-    def closed(self, platform: str, name: str, hole: Gap) -> None:
-        """A hole of a room has closed. To be told of each, once."""
-        self._roster.closed((platform, name), hole)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -172,15 +158,15 @@ class Status(Service):
         # Should it fail, what was known last is as good as anything; the recorder says what is wrong.
         with suppress(OSError):
             self._disk = self._vitals.space(self.settings.recorder.directory)
-        self._roster.look(now, wall)
+        self._room_stats.look(now, wall)
         if self.acknowledged:
-            self.acknowledged.over(self._roster.recorded(self.acknowledged))
+            self.acknowledged.over(self._room_stats.recorded(self.acknowledged))
         self._note("store", self._uploader.state != "ok", wall)
         self._written.append((now, self.counters.written))
-        self._watch.look(self._roster, self.settings.alarms.coverage, now, wall)
+        self._watch.look(self._room_stats, self.settings.alarms.coverage, now, wall)
         for condition in self.conditions():
             if condition.code in _OUTAGES and condition.due and condition.since:
-                self._roster.outage(condition.subject, condition.since, wall)
+                self._room_stats.outage(condition.subject, condition.since, wall)
 
     def _note(self, what: str, wrong: bool, wall: float) -> None:
         if wrong:
@@ -203,8 +189,8 @@ class Status(Service):
         | ``conditions`` | list of what is wrong, the worst first, see ``Condition.facts`` |
         | ``rate`` | records of all rooms in the last minute |
         | ``today`` | since when the rooms' figures of today are counted |
-        | ``platforms`` | list, see ``Roster.platforms`` |
-        | ``connections`` | list, see ``Roster.connections`` |
+        | ``platforms`` | list, see ``RoomStats.platforms`` |
+        | ``connections`` | list, see ``RoomStats.connections`` |
         | ``spool`` | ``bytes``, ``max_bytes``, ``free_bytes`` and ``disk_bytes`` of its file system, \
 ``open_files``, ``buffered_bytes`` (not in a file yet), ``durable_lag``, ``ticked`` (age of the latest \
 tick), ``trouble`` and ``fatal`` (in words, ``""`` is well), ``trouble_since``, ``written`` (when records \
@@ -219,7 +205,7 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         | ``clock`` | ``offset``: by how much this machine's clock is ahead of the platforms' |
         | ``counters`` | every total of ``Counters`` by its name; objects where there are several kinds |
         | ``alarms`` | list of the active ones, see ``Alarms.active`` |
-        | ``rooms`` | only on demand: list, see ``Roster.room`` |
+        | ``rooms`` | only on demand: list, see ``RoomStats.room`` |
         """
         now = self._clock.seconds()
         facts = {**self._fresh(now)[1], "alarms": self.alarms()}
@@ -248,13 +234,13 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         return self._cached
 
     def rooms(self) -> Iterator[Facts]:
-        """The facts of every room, in no order, as ``Roster.room`` gives them. To be gone through at once:
+        """The facts of every room, in no order, as ``RoomStats.room`` gives them. To be gone through at once:
         rooms may come and go in the next turn of the reactor."""
-        return self._roster.rooms(self._clock.seconds(), self._wall())
+        return self._room_stats.rooms(self._clock.seconds(), self._wall())
 
     def room(self, platform: str, name: str) -> Facts | None:
-        """The facts of one room; None if it is not recorded. See ``Roster.room``."""
-        return self._roster.room(platform, name, self._clock.seconds(), self._wall())
+        """The facts of one room; None if it is not recorded. See ``RoomStats.room``."""
+        return self._room_stats.room(platform, name, self._clock.seconds(), self._wall())
 
     def has_room(self, platform: str, name: str) -> bool:
         """Whether the room is recorded, or shall be."""
@@ -270,17 +256,17 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         wall = self._wall()
         grace, after = self.settings.http.health.room_grace, self.settings.alarms.after
         self._note("disk", bool(self._recorder.fatal), wall)
-        self._roster.unwritten_since = self._recorder.trouble_since or self._since.get("disk")
+        self._room_stats.unwritten_since = self._recorder.trouble_since or self._since.get("disk")
         return {
             "version": __version__,
             "instance": self.settings.instance,
             "started": self._started,
             "now": wall,
             "uptime": now - self._began,
-            "today": self._roster.today,
+            "today": self._room_stats.today,
             "rate": self._rate(),
-            "platforms": list(self._roster.platforms(grace, after, now, wall)),
-            "connections": list(self._roster.connections(wall)),
+            "platforms": list(self._room_stats.platforms(grace, after, now, wall)),
+            "connections": list(self._room_stats.connections(wall)),
             "spool": self._spool(now),
             "uploads": self._uploads(wall),
             "process": {

@@ -10,7 +10,7 @@ from dataclasses import replace
 from chatlog.counters import Counters
 from chatlog.status.condition import Condition, Key, Observed
 from chatlog.status.drift import EVERY, NOTES, Drift
-from chatlog.status.roster import Roster
+from chatlog.status.room_stats import RoomStats
 
 #: Seconds between two looks at the coverage of the last hour.
 COVERAGE_EVERY = 60.0
@@ -48,12 +48,12 @@ class Watch:
         self._since: dict[tuple[str, str], tuple[float, float]] = {}
         self.observed = Observed()
 
-    def look(self, roster: Roster, coverage: int, now: float, wall: float) -> None:
+    def look(self, rooms: RoomStats, coverage: int, now: float, wall: float) -> None:
         """``coverage`` is the percentage of the last hour that a room has to be recorded for."""
         counters = self._counters
         if now - self._poor_at >= COVERAGE_EVERY:
             self._poor_at = now
-            self._poor = list(roster.poorly_covered(coverage / 100, wall))
+            self._poor = list(rooms.poorly_covered(coverage / 100, wall))
         if counters.upload_retries["clock"] != self._skews:
             self._skews = counters.upload_retries["clock"]
             self._skewed_at = now

@@ -1,13 +1,29 @@
-"""What of a room has been recorded and what has not: the truth that gap records are made of.
+"""The timeline of one room: when it was recorded and when not. Everything that says so asks it.
 
-A room is recorded while at least one connection has it acknowledged by the server. When coverage ends
-a hole opens, dated back to the last byte heard; when it begins again the hole closes and the caller
-gets its two ends and the reason. All times are wall-clock seconds since the epoch.
+A room is recorded while at least one connection has it acknowledged by the server. When that ends, a gap
+opens, dated back to the last byte heard; when it begins again, the gap closes and is returned, so that its
+record can be written. The timeline keeps the closed gaps for a day. All times are seconds since the epoch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
+
+#: Why a room is missing from the end of one process to the beginning of the next.
+RESTART = "restart"
+#: The reason of what an earlier process lost: how much that was is known, where it lies and why is not.
+EARLIER = ""
+
+HOUR, DAY = 3600.0, 86400.0
+#: Seconds for which gaps are kept, and for which they are kept apart.
+KEPT = DAY + HOUR
+KEPT_APART = HOUR + 600.0
+#: So many stretches are kept as they are, and so many at most.
+FEW, MOST = 16, 96
+#: Seconds between two gaps that are shown as one.
+BLUR = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,66 +35,105 @@ class Gap:
     reason: str
 
 
-class RoomTimeline:
-    """One room's coverage.
+class Stretch(NamedTuple):
+    """A stretch of time of which ``missing`` seconds were not recorded. It is one gap, or several of one hour
+    that are not told apart any more: of those it is taken that what is missing is spread evenly. Stretches of
+    a room never overlap."""
 
-    ``missing_since`` is None while the room is recorded, and also before it was recorded for the first
-    time: what was never promised is no hole. ``since`` is when the present state began, None before the
-    first; ``first`` when the room was recorded for the first time, if no hole came before that.
+    start: float
+    end: float
+    missing: float
+    gaps: int
+    reason: str
+
+    def within(self, since: float, until: float) -> float:
+        """The seconds of it that are missing between the two times."""
+        start, end, missing, _, _ = self
+        overlap = (until if until < end else end) - (since if since > start else start)
+        if overlap <= 0.0:
+            return 0.0
+        length = end - start
+        return overlap if missing >= length else overlap * missing / length
+
+
+class RoomTimeline:
+    """``recorded``: whether the room is recorded at present, and ``since`` when that has been so, or has not;
+    None before it was recorded for the first time. ``wanted``: since when it shall be recorded. ``first``:
+    when it was recorded for the first time, if no gap came before that; what lies before it was never
+    promised.
+
+    ``missing_since`` and ``reason`` are those of the gap that is open, None and "" if none is.
     """
 
-    __slots__ = ("first", "missing_since", "reason", "recorded", "since")
+    __slots__ = ("_stretches", "first", "missing_since", "reason", "recorded", "since", "wanted")
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: float = 0.0) -> None:
+        self.wanted = wanted
         self.recorded = False
         self.first: float | None = None
         self.since: float | None = None
         self.missing_since: float | None = None
         self.reason = ""
+        # Closed gaps, in order. Most rooms have none.
+        self._stretches: tuple[Stretch, ...] = ()
+
+    # -- what happens ------------------------------------------------------------------------------
 
     def began(self, at: float) -> Gap | None:
-        """The room is recorded from ``at`` on; the hole that this closes, if there was one."""
+        """The room is recorded from ``at`` on; the gap that this closes, if there was one."""
         if self.recorded:
             return None
-        hole = self._close(at)
+        gap = self._close(at)
         if self.since is None:
             self.first = at
         self.recorded = True
         self.since = at
-        return hole
+        return gap
 
     def ended(self, at: float, reason: str) -> None:
-        """Nothing after ``at`` is recorded. A hole that is already open keeps its start."""
+        """Nothing after ``at`` is recorded. A gap that is already open keeps its start."""
         if self.recorded:
             self.recorded = False
             self.since = self.missing_since = at
             self.reason = reason
 
     def turned(self, at: float, reason: str) -> Gap | None:
-        """The cause of an open hole changed: the part that ends here, the rest stays open."""
+        """The cause of the open gap has changed: the part that ends here, the rest stays open."""
         if self.missing_since is None or reason == self.reason:
             return None
-        hole = self._close(at)
+        gap = self._close(at)
         self.missing_since = at
         self.reason = reason
-        return hole
+        return gap
 
-    def missing(self, start: float, reason: str) -> None:
-        """The room was not recorded since ``start``, as found out from an earlier run."""
+    def missed(self, start: float, end: float, reason: str) -> Gap:
+        """A gap that was over when it was found, or records of so long a time could not be kept."""
+        self._add(start, end, reason)
+        return Gap(start, end, reason)
+
+    def resume(self, since: float, reason: str, first: float | None = None) -> None:
+        """The room was recorded by an earlier process, but not since then."""
         if not self.recorded and self.missing_since is None:
-            self.since = self.missing_since = start
+            self.since = self.missing_since = since
             self.reason = reason
+            self.first = first
+
+    def lost_earlier(self, since: float, until: float, seconds: float) -> None:
+        """Between the two times an earlier process lost so many seconds of the room."""
+        if seconds > 0.0:
+            stretch = Stretch(min(since, until - seconds), until, seconds, 1, EARLIER)
+            self._stretches = tuple(sorted((stretch, *self._stretches)))
 
     def set_back(self, by: float, now: float) -> None:
         """The wall clock was set back by so many seconds, to ``now``: what has already begun does not
-        lie in the future, and an open hole keeps its length."""
+        lie in the future, and an open gap keeps its length."""
         if self.missing_since is not None and self.missing_since > now:
             self.missing_since = min(self.missing_since - by, now)
         if self.since is not None and self.since > now:
             self.since = min(self.since - by, now)
 
     def set_forward(self, by: float, after: float) -> None:
-        """The wall clock skipped so many seconds after ``after``: a hole that was dated by what it says
+        """The wall clock skipped so many seconds after ``after``: a gap that was dated by what it says
         now, and by how long ago something was heard, began before it."""
         if self.missing_since is not None and self.missing_since > after:
             self.since = self.missing_since = self.missing_since - by
@@ -86,7 +141,116 @@ class RoomTimeline:
     def _close(self, at: float) -> Gap | None:
         if self.missing_since is None:
             return None
-        hole = Gap(self.missing_since, max(at, self.missing_since), self.reason)
+        gap = self.missed(self.missing_since, max(at, self.missing_since), self.reason)
         self.missing_since = None
         self.reason = ""
-        return hole
+        return gap
+
+    def _add(self, start: float, end: float, reason: str) -> None:
+        """Count this time as missing. Records can be lost while the room is missing anyway, and no second is
+        missing twice."""
+        stretches: list[Stretch] = []
+        gaps = 1
+        for stretch in self._stretches:
+            if stretch.end > start and stretch.start < end:
+                if stretch.start > start:
+                    stretches.append(Stretch(start, stretch.start, stretch.start - start, gaps, reason))
+                    gaps = 0
+                overlap = min(end, stretch.end) - max(start, stretch.start)
+                more = overlap - stretch.within(start, end)
+                start = stretch.end
+                stretch = stretch._replace(missing=stretch.missing + more)
+            stretches.append(stretch)
+        if start < end:
+            stretches.append(Stretch(start, end, end - start, gaps, reason))
+            stretches.sort()
+        self._stretches = tuple(stretches if len(stretches) <= FEW else _folded(stretches))
+
+    # -- what is asked -----------------------------------------------------------------------------
+
+    @property
+    def problem_since(self) -> float | None:
+        """Since when the room could be recorded and is not; None while it is recorded."""
+        return self.wanted if self.since is None else self.missing_since
+
+    def missing(self, since: float, until: float, unwritten: float | None = None) -> float:
+        """The seconds between the two times that are missing. ``unwritten``: since when what is delivered
+        cannot be written."""
+        opened = _earliest(self.missing_since, unwritten)
+        if opened is not None and opened < until:
+            opened = max(opened, since)
+            return self.closed(since, opened) + max(until - opened, 0.0)
+        return self.closed(since, until)
+
+    def closed(self, since: float, until: float) -> float:
+        """The seconds of closed gaps between the two times."""
+        return sum((stretch.within(since, until) for stretch in self._stretches), 0.0)
+
+    def seconds(self, since: float, until: float, unwritten: float | None = None) -> tuple[float, float]:
+        """The seconds between the two times that were recorded, and those that are missing. Before the room
+        was recorded for the first time, it is missing since it is wanted."""
+        if self.since is None:
+            return 0.0, max(until - max(since, self.wanted), 0.0)
+        since = since if self.first is None else max(since, self.first)
+        whole = max(until - since, 0.0)
+        missing = min(self.missing(since, until, unwritten), whole)
+        return whole - missing, missing
+
+    def share(self, since: float, until: float, unwritten: float | None = None) -> float:
+        """The share of the time, from 0 to 1, in which the room was recorded."""
+        recorded, missing = self.seconds(since, until, unwritten)
+        whole = recorded + missing
+        return recorded / whole if whole > 0.0 else float(self.recorded)
+
+    def count(self, since: float, unwritten: float | None = None) -> int:
+        """How many gaps have lain in the time since then, one that is open included. What an earlier process
+        lost counts as one."""
+        opened = not self.recorded or unwritten is not None
+        return sum(stretch.gaps for stretch in self._stretches if stretch.end > since) + opened
+
+    def gaps(self, since: float, unwritten: float | None = None) -> list[list[float | None]]:
+        """Where the gaps lie since then: ``[from, to]``, in order; ``to`` is None of one that is still open.
+        Those between which there are only a few seconds are one."""
+        found: list[list[float | None]] = []
+        before = float("-inf")
+        for start, end, _, _, reason in self._stretches:
+            if end <= since or reason == EARLIER:
+                continue
+            if start < before + BLUR:
+                found[-1][1] = round(end, 1)
+            else:
+                found.append([round(max(start, since), 1), round(end, 1)])
+            before = end
+        opened = _earliest(self.problem_since, unwritten)
+        if opened is not None:
+            found.append([round(max(opened, since), 1), None])
+        return found
+
+    def stretches(self, since: float) -> Iterator[Stretch]:
+        """The stretches with closed gaps that reach beyond ``since``, in order."""
+        return (stretch for stretch in self._stretches if stretch.end > since)
+
+
+def _folded(stretches: list[Stretch]) -> list[Stretch]:
+    """Fewer stretches for the same gaps: those of one hour become one if they are old, or if there are too
+    many. So the figures of whole hours, and of days, stay exact."""
+    latest = max(stretch.end for stretch in stretches)
+    stretches = [stretch for stretch in stretches if stretch.end > latest - KEPT]
+    folded = stretches[:1]
+    excess = len(stretches) - MOST
+    for stretch in stretches[1:]:
+        before = folded[-1]
+        old = stretch.end < latest - KEPT_APART
+        alike = before.start // HOUR == stretch.end // HOUR and before.reason != EARLIER
+        if alike and (old or excess > 0):
+            missing, gaps = before.missing + stretch.missing, before.gaps + stretch.gaps
+            folded[-1] = Stretch(before.start, stretch.end, missing, gaps, stretch.reason)
+            excess -= 1
+        else:
+            folded.append(stretch)
+    return folded
+
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    times = [time for time in (one, other) if time is not None]
+    return min(times) if times else None

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from chatlog import __version__
 from chatlog.environment import Environment
-from chatlog.journal.tally import RoomTime
+from chatlog.timeline.timelines import CoverageTotals
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow
 from chatlog.uploader.stored_journal import StoredJournal
 
@@ -26,26 +26,23 @@ Run = Callable[..., Deferred[Any]]
 
 
 class Periods(Protocol):
-    """Whoever counts the seconds of the rooms: see ``Presence``."""
+    """Whoever counts the seconds of the rooms: see ``Timelines``."""
 
     @property
-    def since(self) -> float:
+    def period(self) -> float:
         """When the present period began."""
 
-    def rows(self, since: float, until: float) -> Iterator[RoomTime]:
+    def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
         """The seconds of every room."""
 
-    def closing(self, at: float) -> None:
-        """The period will end at ``at``."""
-
-    def turn(self, at: float) -> None:
+    def start_period(self, at: float) -> None:
         """A new period begins at ``at``."""
 
 
 class Manifest(Service):
     """Writes the manifests of an instance (``""`` if it has no name) from the rows in ``journal``.
 
-    It starts after ``presence`` and stops before it. Its files are protected by the lock of the spool.
+    It starts after the coverage journal and stops before it. The lock of the spool protects its files.
     ``on_ready(names)`` is called for manifests that wait in ``manifest/``. An error of the disk is logged;
     the period then ends later.
     """
@@ -57,13 +54,13 @@ class Manifest(Service):
         self,
         journal: StoredJournal,
         instance: str,
-        presence: Periods,
+        timelines: Periods,
         environment: Environment,
         on_ready: Callable[[list[str]], object],
     ) -> None:
         self._journal = journal
         self._instance = instance or "main"
-        self._presence = presence
+        self._timelines = timelines
         self._clock: IReactorTime = environment.reactor
         self._wall = environment.wall
         self._threads = environment.disk
@@ -114,7 +111,7 @@ class Manifest(Service):
             if self._unpublished:
                 await self._publish(run)
             now = round(self._wall(), 3)
-            if self._ending is not None or is_over(self._presence.since, now):
+            if self._ending is not None or is_over(self._timelines.period, now):
                 await self._end(now, run)
             if self._trouble:
                 self._trouble = ""
@@ -139,23 +136,22 @@ class Manifest(Service):
             await self._end(self._ending[0].until, run)
         since = await run(self._journal.open)
         await self._publish(run)
-        if since is not None and self._presence.since < since <= self._wall():
+        if since is not None and self._timelines.period < since <= self._wall():
             # The manifest was on the disk, but the new period was not noted before the crash.
-            self._presence.turn(since)
-        for until in ends(self._presence.since, self._wall()):
+            self._timelines.start_period(since)
+        for until in ends(self._timelines.period, self._wall()):
             await self._end(until, run)
         self._taken_up = True
 
     async def _end(self, until: float, run: Run) -> None:
         """End the present period, or the one whose end failed before."""
         if self._ending is None:
-            since = self._presence.since
+            since = self._timelines.period
             head = HeadRow(min(since, until), until, __version__, self._instance)
-            rooms = [RoomRow(*row) for row in self._presence.rows(since, until)]
-            self._presence.closing(until)
+            rooms = [RoomRow(*row) for row in self._timelines.rows(since, until)]
             self._ending = head, rooms
         await run(self._journal.finish, *self._ending)
-        self._presence.turn(self._ending[0].until)
+        self._timelines.start_period(self._ending[0].until)
         self._ending = None
         await self._publish(run)
 

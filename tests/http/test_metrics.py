@@ -19,7 +19,7 @@ from chatlog.config.settings import HttpSettings
 from chatlog.counters import Counters
 from chatlog.http.metrics import CONTENT_TYPE, Metrics
 from chatlog.status.condition import CODES
-from chatlog.status.roster import STATES
+from chatlog.status.room_stats import STATES
 from tests.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[2]

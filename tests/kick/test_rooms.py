@@ -127,7 +127,9 @@ class KickCase(SynchronousTestCase):
             KickSettings(channels, **settings),
             environment(self.clock, self.wall, counters=self.counters),
             lambda slug: self.server if slug == "_server" else self.logs.setdefault(slug, Lines()),
-            RoomEvents(nothing, lambda platform, room, hole: self.holes.append((room.name, hole)), nothing),
+            RoomEvents(
+                nothing, lambda platform, room, gap: self.holes.append((room.name, gap)), nothing, nothing
+            ),
             self.missing,
             self.connect,
         )

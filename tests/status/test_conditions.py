@@ -15,7 +15,6 @@ from chatlog.config.settings import AlarmSettings, HealthSettings, HttpSettings
 from chatlog.http.metrics import Metrics
 from chatlog.status.condition import CAUSES, CODES, Condition
 from chatlog.status.health import ready
-from chatlog.timeline.timeline import Gap
 from tests.scene import Scene
 
 REFUSED = "cannot connect: Connection was refused by other side: 111: Connection refused."
@@ -257,7 +256,7 @@ class CauseTests(TableCase):
         """A restart of ten minutes explains what is missing."""
         scene = Scene(20)
         for room in scene.pool.rooms.values():
-            room.timeline.missing(scene.now() - 600, "restart")
+            room.timeline.resume(scene.now() - 600, "restart")
         scene.start()
         self.addCleanup(scene.stop)
         scene.advance(90)
@@ -270,7 +269,7 @@ class CauseTests(TableCase):
         """So does a disk that took nothing."""
         now = self.scene.now()
         for name in self.scene.pool.rooms:
-            self.scene.status.closed("twitch", name, Gap(now - 600, now, "disk full"))
+            self.scene.pool.rooms[name].timeline.missed(now - 600, now, "disk full")
         self.scene.advance(120)
         self.assertEqual(self.codes(), [])
 

@@ -90,7 +90,11 @@ class RoomTests(StatusCase):
         self.scene.recorded()
         self.assertEqual(self.scene.room("room0")["gaps_today"], 1)
         scene = Scene()
-        scene.since, scene.lost = scene.now() - 1000, {("twitch", "room1"): 650.0}
+        since = scene.now() - 1000
+        scene.timelines.start(since)
+        for recorded_room in scene.pool.rooms.values():
+            recorded_room.timeline.resume(scene.now(), "restart")
+        scene.pool.rooms["room1"].timeline.lost_earlier(since, scene.now(), 650.0)
         scene.start().recorded()
         self.addCleanup(scene.stop)
         scene.advance(1)
@@ -235,7 +239,7 @@ class PlatformTests(StatusCase):
     def test_time_before_the_start_is_no_delay(self) -> None:
         """A room that an earlier process lost hours ago gets its grace from the start of this one."""
         scene = Scene(1)
-        scene.pool.rooms["room0"].timeline.missing(scene.now() - 7200, "restart")
+        scene.pool.rooms["room0"].timeline.resume(scene.now() - 7200, "restart")
         scene.start()
         self.addCleanup(scene.stop)
         scene.advance(40)
@@ -417,8 +421,9 @@ class RestartTests(SynchronousTestCase):
     def restarted(self, after: float) -> Scene:
         """A process whose rooms were recorded by another one until so many seconds ago."""
         scene = Scene()
+        scene.timelines.start(scene.now() - after)
         for room in scene.pool.rooms.values():
-            room.timeline.missing(scene.now() - after, "restart")
+            room.timeline.resume(scene.now() - after, "restart")
         self.addCleanup(scene.stop)
         return scene.start()
 

@@ -1,68 +1,257 @@
-"""RoomTimeline of a room: when it was recorded, and the holes between."""
+"""The timeline of a room: when it was recorded, the gaps between, and what is asked about them."""
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.timeline.intervals import ConnectionIntervals
 from chatlog.timeline.timeline import Gap, RoomTimeline
 
+#: 2025-12-29T00:00:00Z
+MIDNIGHT = 1766966400
+HOUR = 3600
 
-class CoverageTests(SynchronousTestCase):
-    def test_first_beginning_closes_no_hole(self) -> None:
+
+class GapTests(SynchronousTestCase):
+    """The life of a gap, from its opening to its end."""
+
+    def test_first_beginning_closes_no_gap(self) -> None:
         """Before a room is recorded for the first time nothing was promised."""
         self.assertIsNone(RoomTimeline().began(5.0))
 
-    def test_hole_between_two_intervals(self) -> None:
-        """A hole runs from the end of coverage to its next beginning, with the first reason."""
+    def test_gap_between_two_intervals(self) -> None:
+        """A gap runs from the end of recording to its next beginning, with the first reason."""
         timeline = RoomTimeline()
         timeline.began(1.0)
         timeline.ended(2.0, "connection lost")
         timeline.ended(3.0, "reconnect")
+        self.assertEqual((timeline.recorded, timeline.problem_since), (False, 2.0))
         self.assertEqual(timeline.began(4.0), Gap(2.0, 4.0, "connection lost"))
         self.assertIsNone(timeline.began(5.0))
+        self.assertEqual((timeline.recorded, timeline.problem_since, timeline.since), (True, None, 4.0))
 
     def test_reason_that_turns(self) -> None:
-        """When the cause changes, the hole is cut in two that touch."""
+        """When the cause changes, the gap is cut in two that touch; shown it is one, and counted two."""
         timeline = RoomTimeline()
         timeline.began(1.0)
+        self.assertIsNone(timeline.turned(1.5, "x"))
         timeline.ended(2.0, "connection lost")
         self.assertEqual(timeline.turned(3.0, "refused: x"), Gap(2.0, 3.0, "connection lost"))
         self.assertIsNone(timeline.turned(3.5, "refused: x"))
         self.assertEqual(timeline.began(4.0), Gap(3.0, 4.0, "refused: x"))
+        self.assertEqual((timeline.gaps(0.0), timeline.count(0.0)), ([[2.0, 4.0]], 2))
 
-    def test_nothing_turns_while_covered(self) -> None:
-        """A recorded room has no hole whose cause could change."""
-        timeline = RoomTimeline()
-        timeline.began(1.0)
-        self.assertIsNone(timeline.turned(2.0, "x"))
-
-    def test_hole_left_by_an_earlier_run(self) -> None:
+    def test_gap_left_by_an_earlier_run(self) -> None:
         """What an earlier run left open is closed when the room is first recorded again."""
         timeline = RoomTimeline()
-        timeline.missing(1.0, "restart")
+        timeline.resume(1.0, "restart")
         self.assertEqual(timeline.began(9.0), Gap(1.0, 9.0, "restart"))
 
     def test_clock_that_stepped_back(self) -> None:
-        """A hole never ends before it began, even if the wall clock was set back meanwhile."""
+        """A gap never ends before it began, even if the wall clock was set back meanwhile; only what would
+        lie in the future is moved."""
         timeline = RoomTimeline()
         timeline.began(1.0)
         timeline.ended(100.0, "connection lost")
         self.assertEqual(timeline.began(50.0), Gap(100.0, 100.0, "connection lost"))
+        timeline.ended(90.0, "connection lost")
+        timeline.set_back(50.0, 60.0)
+        self.assertEqual((timeline.since, timeline.missing_since), (40.0, 40.0))
+        timeline.set_back(10.0, 55.0)
+        self.assertEqual((timeline.since, timeline.missing_since), (40.0, 40.0))
+
+    def test_clock_that_skipped(self) -> None:
+        """A gap that was dated behind the time that a clock has skipped began before it."""
+        timeline = RoomTimeline()
+        timeline.began(1.0)
+        timeline.ended(700.0, "connection lost")
+        timeline.set_forward(600.0, 90.0)
+        self.assertEqual(timeline.began(710.0), Gap(100.0, 710.0, "connection lost"))
 
 
-class SpansTests(SynchronousTestCase):
+class AnswerTests(SynchronousTestCase):
+    """Seconds, shares, counts, places."""
+
+    def setUp(self) -> None:
+        self.now = float(MIDNIGHT)
+        self.timeline = RoomTimeline(self.now)
+        self.timeline.began(self.now)
+
+    def lose(self, seconds: float) -> None:
+        self.timeline.ended(self.now, "connection lost")
+        self.now += seconds
+        self.timeline.began(self.now)
+
+    def hour(self) -> float:
+        return self.timeline.share(self.now - HOUR, self.now)
+
+    def test_nothing_missing(self) -> None:
+        """A room that was recorded all the time is covered to 1, from the first moment on."""
+        self.assertEqual((self.hour(), self.timeline.count(0), self.timeline.gaps(0)), (1.0, 0, []))
+        self.now += 7200
+        self.assertEqual(self.hour(), 1.0)
+
+    def test_gap_leaves_the_hour(self) -> None:
+        """A gap is part of the last hour for an hour, to the second, and of the day until it is over."""
+        self.now += HOUR
+        self.lose(360)
+        self.assertAlmostEqual(self.hour(), 0.9)
+        self.now += 3420
+        self.assertAlmostEqual(self.hour(), 0.95)
+        self.now += 180
+        self.assertEqual(self.hour(), 1.0)
+        self.assertAlmostEqual(self.timeline.share(MIDNIGHT, self.now), 1 - 360 / 7560)
+
+    def test_open_gap(self) -> None:
+        """A gap counts while it is open; and so does the time in which nothing could be written."""
+        self.now += 1800
+        self.timeline.ended(self.now, "connection lost")
+        self.now += 1800
+        self.assertAlmostEqual(self.hour(), 0.5)
+        self.assertEqual((self.timeline.count(0), self.timeline.gaps(0)), (1, [[MIDNIGHT + 1800.0, None]]))
+        self.now += HOUR
+        self.assertEqual(self.hour(), 0.0)
+        self.assertEqual(self.timeline.gaps(self.now - HOUR), [[self.now - HOUR, None]])
+        self.timeline.began(self.now)
+        self.now += 100
+        self.assertAlmostEqual(self.timeline.seconds(self.now - 400, self.now, self.now - 50)[1], 350.0)
+        self.assertEqual(self.timeline.gaps(self.now - 100, self.now - 50)[-1], [self.now - 50, None])
+
+    def test_room_that_came_late(self) -> None:
+        """A room is measured from when it was first recorded; one that never was is missing since it is
+        wanted."""
+        self.timeline = RoomTimeline(self.now + 100)
+        self.now += 110
+        self.assertEqual(self.timeline.seconds(MIDNIGHT, self.now), (0.0, 10.0))
+        self.assertEqual((self.timeline.share(MIDNIGHT, self.now), self.timeline.count(MIDNIGHT)), (0.0, 1))
+        self.assertEqual(self.timeline.gaps(MIDNIGHT), [[MIDNIGHT + 100.0, None]])
+        self.timeline.began(self.now)
+        self.now += 90
+        self.lose(10)
+        self.assertEqual(self.timeline.seconds(MIDNIGHT, self.now), (90.0, 10.0))
+
+    def test_earlier_process(self) -> None:
+        """Of what an earlier process lost it is known how much it was, and not where."""
+        self.timeline = RoomTimeline(self.now + 1800)
+        self.timeline.resume(self.now + 1740, "restart")
+        self.timeline.lost_earlier(self.now, self.now + 1740, 120.0)
+        self.now += 1800
+        self.timeline.began(self.now)
+        self.assertEqual(self.timeline.seconds(MIDNIGHT, self.now), (1620.0, 180.0))
+        self.assertEqual(self.timeline.gaps(MIDNIGHT), [[self.now - 60, self.now]])
+        self.assertEqual(self.timeline.count(MIDNIGHT), 2)
+
+    def test_places(self) -> None:
+        """Gaps lie where they were; one that began before the time that is asked for is cut off there."""
+        self.now += 600
+        self.lose(120)
+        self.now += 600
+        self.lose(60)
+        self.assertEqual(
+            self.timeline.gaps(MIDNIGHT + 660),
+            [[MIDNIGHT + 660, MIDNIGHT + 720], [MIDNIGHT + 1320, MIDNIGHT + 1380]],
+        )
+
+    def test_memory_is_bounded(self) -> None:
+        """A room that comes and goes all day takes no more than a hundred stretches, and its figures of the
+        day, of every whole hour and of the last hour stay right."""
+        for _ in range(1000):
+            self.now += 40
+            self.lose(40)
+        self.assertLess(len(list(self.timeline.stretches(0))), 100)
+        self.assertAlmostEqual(self.timeline.share(MIDNIGHT, self.now), 0.5)
+        self.assertEqual(self.timeline.count(MIDNIGHT), 1000)
+        self.assertApproximates(self.hour(), 0.5, 0.02)
+        self.assertGreater(len(self.timeline.gaps(self.now - HOUR)), 40)
+        for hour in range(20):
+            since = MIDNIGHT + hour * HOUR
+            self.assertApproximates(self.timeline.missing(since, since + HOUR), HOUR / 2, 40)
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 9), st.integers(0, 900), st.integers(0, 900)), max_size=14),
+        st.integers(0, 5000),
+        st.integers(0, 5000),
+    )
+    def test_every_second(self, steps: list[tuple[int, int, int]], one: int, other: int) -> None:
+        """Whatever happens to a room, its figures are those of a list in which every second is marked."""
+        timeline = RoomTimeline(MIDNIGHT)
+        timeline.began(MIDNIGHT)
+        now = opened = 0
+        missing: set[int] = set()
+        is_open = False
+        for kind, length, ago in steps:
+            end = now + length
+            if kind < 4:
+                timeline.began(MIDNIGHT + now)
+                missing.update(range(opened, now) if is_open else ())
+                is_open = False
+            elif kind < 8 and not is_open:
+                timeline.ended(MIDNIGHT + now, "x")
+                opened, is_open = now, True
+            elif kind == 8 and is_open:
+                timeline.turned(MIDNIGHT + now, f"reason {now}")
+                missing.update(range(opened, now))
+                opened = now
+            elif kind == 9:
+                lost = max(0, now - ago), now
+                timeline.missed(MIDNIGHT + lost[0], MIDNIGHT + lost[1], "disk full")
+                missing.update(range(*lost))
+            now = end
+        missing.update(range(opened, now) if is_open else ())
+        since, until = sorted((one, other))
+        until = min(until, now)
+        expected = sum(1 for second in missing if since <= second < until)
+        found = timeline.missing(MIDNIGHT + since, MIDNIGHT + until)
+        self.assertAlmostEqual(found, expected, 6)
+        recorded, lost_seconds = timeline.seconds(MIDNIGHT + since, MIDNIGHT + until)
+        self.assertAlmostEqual(recorded + lost_seconds, max(0, until - since), 6)
+        shown = timeline.gaps(MIDNIGHT)
+        for second in missing:
+            at = MIDNIGHT + second
+            shows = [start is not None and start <= at and (end is None or at < end) for start, end in shown]
+            self.assertTrue(any(shows), (second, shown))
+
+    @given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), min_size=20, max_size=400))
+    def test_whole_hours(self, pattern: list[tuple[int, int]]) -> None:
+        """However many gaps there were, the seconds of the day and of every whole hour are exact, but for a
+        gap that reaches from an hour into the next."""
+        timeline = RoomTimeline(MIDNIGHT)
+        timeline.began(MIDNIGHT)
+        now = 0
+        gaps = []
+        for well, gone in pattern:
+            timeline.ended(MIDNIGHT + now + well, "x")
+            gaps.append((now + well, now + well + gone))
+            now += well + gone
+            timeline.began(MIDNIGHT + now)
+
+        def missing(since: int, until: int) -> float:
+            return sum(max(0, min(end, until) - max(start, since)) for start, end in gaps)
+
+        day = max(0, now - 24 * HOUR)
+        if not day:
+            found = timeline.missing(MIDNIGHT, MIDNIGHT + now)
+            self.assertAlmostEqual(found, missing(0, now), 3)
+            self.assertEqual(timeline.count(MIDNIGHT), len(gaps))
+        for since in range(day // HOUR * HOUR + HOUR, now, HOUR):
+            found = timeline.missing(MIDNIGHT + since, MIDNIGHT + since + HOUR)
+            self.assertAlmostEqual(found, missing(since, since + HOUR), 3)
+
+
+class IntervalTests(SynchronousTestCase):
     """What several connections of one room had between them."""
 
-    def spans(self, *past: tuple[float, float]) -> ConnectionIntervals:
-        spans = ConnectionIntervals()
+    def intervals(self, *past: tuple[float, float]) -> ConnectionIntervals:
+        intervals = ConnectionIntervals()
         for start, end in past:
-            spans.ended(start, end)
-        return spans
+            intervals.ended(start, end)
+        return intervals
 
     def test_parts_that_nobody_had(self) -> None:
-        """Whatever lies outside of every span is uncovered, in order; spans may touch, overlap and lie
-        within each other, and come in any order."""
+        """Whatever lies outside of every interval is uncovered, in order; intervals may touch, overlap and
+        lie within each other, and come in any order."""
         table: list[tuple[list[tuple[float, float]], list[float], list[tuple[float, float]]]] = [
             ([], [], [(10, 20)]),
             ([(0, 20)], [], []),
@@ -79,17 +268,15 @@ class SpansTests(SynchronousTestCase):
             ([(11, 13)], [18, 12], [(10, 11)]),
         ]
         for past, present, expected in table:
-            self.assertEqual(self.spans(*past).uncovered(10, 20, present), expected, (past, present))
+            self.assertEqual(self.intervals(*past).uncovered(10, 20, present), expected, (past, present))
 
     def test_nothing_to_cover(self) -> None:
         """Of no time nothing is missing."""
-        self.assertEqual(self.spans().uncovered(10, 10), [])
-        self.assertEqual(self.spans().uncovered(11, 10, [0]), [])
+        self.assertEqual(self.intervals().uncovered(10, 10), [])
+        self.assertEqual(self.intervals().uncovered(11, 10, [0]), [])
 
     def test_memory_is_bounded(self) -> None:
-        """A connection that comes and goes for ever makes nothing grow; the latest spans count."""
-        spans = ConnectionIntervals()
-        for n in range(1000):
-            spans.ended(n, n + 0.5)
-        self.assertLess(len(spans.after(0)), 50)
-        self.assertEqual(spans.uncovered(998.5, 1000), [(998.5, 999), (999.5, 1000)])
+        """A connection that comes and goes for ever makes nothing grow; the latest intervals count."""
+        intervals = self.intervals(*((n, n + 0.5) for n in range(1000)))
+        self.assertLess(len(intervals.after(0)), 50)
+        self.assertEqual(intervals.uncovered(998.5, 1000), [(998.5, 999), (999.5, 1000)])

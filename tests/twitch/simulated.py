@@ -198,7 +198,7 @@ class World:
             TwitchSettings(names, tls=False, lanes=lanes),
             self.recording.environment,
             log("_server"),
-            RoomEvents(nothing, self._gap_closed, self._uncovered),
+            RoomEvents(nothing, self._gap_closed, self._uncovered, nothing),
             self.network,  # type: ignore[arg-type]
             lambda factory: factory,
         )

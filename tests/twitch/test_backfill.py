@@ -104,7 +104,7 @@ class Life:
         for name in rooms:
             self.pool.add(Room(name, recorder_room(name), ROOM_ID))
         for name, since in (missing or {}).items():
-            self.pool.rooms[name].timeline.missing(since, "restart")
+            self.pool.rooms[name].timeline.resume(since, "restart")
         self.recording.start()
         self.backfill.startService()
         self.pool.startService()

@@ -113,7 +113,9 @@ class TwitchCase(SynchronousTestCase):
             chosen,
             environment(self.reactor, self.wall, counters=self.counters, encode=encode),
             self.server,
-            RoomEvents(nothing, lambda platform, room, hole: self.holes.append((room.name, hole)), nothing),
+            RoomEvents(
+                nothing, lambda platform, room, gap: self.holes.append((room.name, gap)), nothing, nothing
+            ),
             self.reactor,
             lambda factory: factory,
         )

@@ -15,15 +15,15 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
-from chatlog.journal.tally import RoomTime
 from chatlog.state.lines import decode
+from chatlog.timeline.timelines import CoverageTotals
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest import HOUR, POLL_INTERVAL, Manifest, ends
 from chatlog.uploader.manifest_rows import seconds_of
 from chatlog.uploader.shipment import Shipment
 from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import Crashed, ImmediateThreads, MemoryFiles, QueuedThreads, environment
-from tests.journal.test_presence import Run as Recorded
+from tests.journal.test_coverage_journal import Run as Recorded
 from tests.recording import HALF_PAST_TEN
 
 Row = dict[str, Any]
@@ -41,19 +41,15 @@ class Coverage:
     """Rooms that are always recorded but for their first second; its journal is on the disk at once."""
 
     def __init__(self, since: float, rooms: int = 2) -> None:
-        self.since = since
+        self.period = since
         self.rooms = rooms
-        self.closings: list[float] = []
 
-    def rows(self, since: float, until: float) -> Iterator[RoomTime]:
+    def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
         for number in range(self.rooms):
-            yield RoomTime("twitch", f"room{number}", until - since - 1.0, 1.0, "")
+            yield CoverageTotals("twitch", f"room{number}", until - since - 1.0, 1.0, "")
 
-    def closing(self, at: float) -> None:
-        self.closings.append(at)
-
-    def turn(self, at: float) -> None:
-        self.since = at
+    def start_period(self, at: float) -> None:
+        self.period = at
 
 
 class Run:
@@ -63,7 +59,7 @@ class Run:
         self,
         files: MemoryFiles,
         at: float = HALF_PAST_TEN,
-        presence: Any = None,
+        timelines: Any = None,
         threads: ImmediateThreads | QueuedThreads | None = None,
         instance: str = "",
     ) -> None:
@@ -71,13 +67,13 @@ class Run:
         files.make_directories("/data")
         self.clock = Clock()
         self.at = at
-        self.presence = presence or Coverage(at)
+        self.timelines = timelines or Coverage(at)
         self.ready: list[str] = []
         self.rows = StoredJournal(files, "/data")
         self.manifest = Manifest(
             self.rows,
             instance,
-            self.presence,
+            self.timelines,
             environment(self.clock, self.now, files, threads),
             self.ready.extend,
         )
@@ -154,7 +150,7 @@ class HourTests(SynchronousTestCase):
         run = Run(files)
         run.advance(HOUR)
         files.kill()
-        again = Run(files, presence=run.presence)
+        again = Run(files, timelines=run.timelines)
         again.rows.stored(stored(1))
         again.advance(2 * HOUR)
         heads = [rows[0] for rows in manifests(files).values()]
@@ -176,7 +172,7 @@ class HourTests(SynchronousTestCase):
         run.rows.stored(stored(1))
         run.rows.stored(stored(2, "manifest"))
         files.kill()
-        again = Run(files, presence=run.presence)
+        again = Run(files, timelines=run.timelines)
         again.rows.stored(stored(1))
         again.advance(HOUR)
         self.assertEqual(keys(manifests(files)["main_20251229_1000.jsonl"]), [stored(1).key])
@@ -241,7 +237,7 @@ class RestartTests(SynchronousTestCase):
         run = Run(files)
         run.rows.stored(stored(1))
         files.lose()
-        later = Run(files, HALF_PAST_TEN + 60, run.presence)
+        later = Run(files, HALF_PAST_TEN + 60, run.timelines)
         later.rows.stored(stored(2))
         later.advance(HOUR / 2)
         [rows] = manifests(files).values()
@@ -255,7 +251,7 @@ class RestartTests(SynchronousTestCase):
         run = Run(files)
         run.rows.stored(stored(1))
         files.lose()
-        later = Run(files, HALF_PAST_TEN + 5 * HOUR, run.presence)
+        later = Run(files, HALF_PAST_TEN + 5 * HOUR, run.timelines)
         self.assertEqual(later.ready, ["main_20251229_1000.jsonl", "main_20251229_1100.jsonl"])
         first, second = manifests(files).values()
         self.assertEqual((keys(first), keys(second)), ([stored(1).key], []))
@@ -279,14 +275,14 @@ class RestartTests(SynchronousTestCase):
         files.make_directories("/data")
         at = HALF_PAST_TEN
         first = Recorded(files, at)
-        manifest = Run(files, at, first.presence)
+        manifest = Run(files, at, first.timelines)
         first.acknowledge("a", "b")
         first.advance(600)
         manifest.clock.advance(600)
         files.kill()
         second = Recorded(files, at + 610)
         threads = QueuedThreads()
-        manifest = Run(files, at + 610, second.presence, threads)
+        manifest = Run(files, at + 610, second.timelines, threads)
         second.acknowledge("a", "b")
         second.advance(1190)
         manifest.advance(1190)
@@ -317,17 +313,17 @@ class RestartTests(SynchronousTestCase):
         files = MemoryFiles()
         files.make_directories("/data")
         first = Recorded(files, HALF_PAST_TEN)
-        manifest = Run(files, HALF_PAST_TEN, first.presence)
+        manifest = Run(files, HALF_PAST_TEN, first.timelines)
         first.acknowledge("a", "b")
         first.advance(HOUR / 2 - 1)
         manifest.advance(HOUR / 2)
         self.assertEqual(manifest.ready, ["main_20251229_1000.jsonl"])
         files.kill()
         second = Recorded(files, HALF_PAST_TEN + HOUR / 2 + 9)
-        self.assertEqual(second.presence.since, HALF_PAST_TEN)
-        manifest = Run(files, HALF_PAST_TEN + HOUR / 2 + 9, second.presence)
+        self.assertEqual(second.timelines.period, HALF_PAST_TEN)
+        manifest = Run(files, HALF_PAST_TEN + HOUR / 2 + 9, second.timelines)
         self.assertEqual(manifest.ready, [])
-        self.assertEqual(second.presence.since, HALF_PAST_TEN + HOUR / 2)
+        self.assertEqual(second.timelines.period, HALF_PAST_TEN + HOUR / 2)
         second.acknowledge("a", "b")
         second.advance(HOUR - 9)
         manifest.advance(HOUR)
@@ -359,7 +355,7 @@ class TroubleTests(SynchronousTestCase):
             run.rows.stored(stored(2))
             run.rows.stored(stored(3))
             files.lose()
-            Run(files, HALF_PAST_TEN + HOUR, run.presence)
+            Run(files, HALF_PAST_TEN + HOUR, run.timelines)
             [rows] = manifests(files).values()
             self.assertEqual(keys(rows), [stored(n).key for n in (1, 2, 3)], operation)
 
@@ -451,7 +447,7 @@ class TroubleTests(SynchronousTestCase):
                     files.fail(n, errno.EIO)
                     if again:
                         files.fail(n + again, errno.EIO)
-                    run = Run(files, HALF_PAST_TEN + late, first.presence)
+                    run = Run(files, HALF_PAST_TEN + late, first.timelines)
                     run.advance(4 * POLL_INTERVAL)
                     at = f"call {n} and {again} later: {files.log[before + n - 1 :][:1]}, {late:.0f} s"
                     # After more than an hour, the time that nobody was there may come in several parts.
@@ -495,7 +491,7 @@ class CrashTests(SynchronousTestCase):
                 else:
                     files.crash(chance)
                 broken["torn"] += _is_torn(files)
-                later = Run(files, run.now() + 1, run.presence)
+                later = Run(files, run.now() + 1, run.timelines)
                 later.rows.stored(stored(99))
                 later.advance(HOUR)
                 found = {**shipped, **manifests(files)}

@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from chatlog.timeline.timeline import Gap
-from tests.journal.test_presence import START, PresenceCase, Run
+from tests.journal.test_coverage_journal import START, JournalCase, Run
 
 
 def _no_writes(operation: str, path: str) -> None:
@@ -14,7 +14,7 @@ def _no_writes(operation: str, path: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", path)
 
 
-class QuietTests(PresenceCase):
+class QuietTests(JournalCase):
     def run_from(self, at: float, **options: Any) -> Run:
         return super().run_from(at, quiet=True, **options)
 

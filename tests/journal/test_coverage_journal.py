@@ -11,15 +11,15 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.journal.journal import Standing, batch, head_line, link_line, replay, room_line
+from chatlog.journal.coverage_journal import CoverageJournal
+from chatlog.journal.journal import RoomSnapshot, batch, head_line, link_line, replay, room_line
 from chatlog.journal.journal_file import LARGEST, JournalFile
-from chatlog.journal.presence import Presence
-from chatlog.journal.tally import RoomTime
 from chatlog.recorder.room import Loss
 from chatlog.rooms.connection import Connection
 from chatlog.rooms.connections import Limits
 from chatlog.rooms.subscriptions import Room
 from chatlog.timeline.timeline import Gap, RoomTimeline
+from chatlog.timeline.timelines import CoverageTotals, Timelines
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.played import Played
 
@@ -52,14 +52,16 @@ class Run:
         self.wanted = [("twitch", name) for name in wanted]
         around = environment(self.clock, self.now, files, boot=boot)
         self.journal = journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
-        self.presence = Presence(journal, around, self, lambda: self.wanted)
+        self.timelines = Timelines(self.now, lambda: self.wanted)
+        self.coverage = coverage = CoverageJournal(journal, around, self, self.timelines)
+        limits = Limits(90, 1000, 10.0, lanes)
         self.pool = self.played.pool(
-            around, self.presence.closed, Limits(90, 1000, 10.0, lanes), added=self.presence.added
+            around, coverage.closed, limits, added=coverage.added, removed=coverage.removed
         )
-        self.presence.watch(self.pool)
+        self.coverage.watch(self.pool)
         for name in rooms:
             self.add(name)
-        self.presence.startService()
+        self.coverage.startService()
         self.pool.startService()
         self.clock.advance(0)
 
@@ -96,8 +98,12 @@ class Run:
         for name in names:
             self.pool.acknowledged(link, name)
 
+    def lose(self, name: str, count: int, first: float, last: float) -> None:
+        """So many records of the room could not be kept."""
+        self.coverage.lost_records([Loss("twitch", name, count, first, last)])
+
     def flush(self) -> None:
-        self.presence.flushed(self.now(), self.complete, self.lag, self.recovered)
+        self.coverage.flushed(self.now(), self.complete, self.lag, self.recovered)
 
     def advance(self, seconds: float) -> None:
         for _ in range(round(seconds * 2)):
@@ -108,19 +114,19 @@ class Run:
         self.files.kill()
 
     def stop(self) -> None:
-        """An orderly end: pools, presence, and the recorder's last flush."""
+        """An orderly end: pools, coverage journal, and the recorder's last flush."""
         self.pool.stopService()
         for link in self.links:
             if link.up:
                 self.played.down(link, self.now() - 20.0, "connection lost")
-        self.presence.stopService()
+        self.coverage.stopService()
         self.flush()
 
-    def rows(self, since: float) -> list[RoomTime]:
-        return list(self.presence.rows(since, self.now()))
+    def rows(self, since: float) -> list[CoverageTotals]:
+        return list(self.timelines.rows(since, self.now()))
 
 
-class PresenceCase(SynchronousTestCase):
+class JournalCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.files = MemoryFiles()
         self.files.make_directories("/data")
@@ -131,7 +137,7 @@ class PresenceCase(SynchronousTestCase):
         return run
 
 
-class RestartTests(PresenceCase):
+class RestartTests(JournalCase):
     def test_first_start(self) -> None:
         """A recorder that starts for the first time finds no hole."""
         run = self.run_from(START)
@@ -301,7 +307,7 @@ class RestartTests(PresenceCase):
         self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 60.0, "restart"))])
 
 
-class PowerTests(PresenceCase):
+class PowerTests(JournalCase):
     def test_machine_started_anew(self) -> None:
         """When the machine itself died, the hole begins where the disk was sure to have everything."""
         run = self.run_from(START)
@@ -482,7 +488,7 @@ class PowerTests(PresenceCase):
                 self.assertGreaterEqual(hole.start, end - 3.0)
 
 
-class ClockTests(PresenceCase):
+class ClockTests(JournalCase):
     def test_clock_that_jumps_forward(self) -> None:
         """What the wall clock skips, because the machine slept or was set right, is a hole of every
         recorded room, dated from the last flush."""
@@ -566,7 +572,7 @@ class ClockTests(PresenceCase):
         self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 10.0, "clock"))])
 
 
-class JournalTests(PresenceCase):
+class JournalTests(JournalCase):
     def test_written_once_a_flush(self) -> None:
         """However many rooms change, a flush makes one write, and without changes a short one."""
         names = tuple(f"room{n}" for n in range(50))
@@ -769,12 +775,12 @@ class JournalTests(PresenceCase):
     def test_garbage(self, garbage: bytes) -> None:
         """Nothing in a journal can keep the recorder from starting, and a broken line does not cost the
         whole ones beside it."""
-        lines = [head_line("x", 5.0), room_line(("twitch", "a"), Standing(7.0, True)), b"\n"]
+        lines = [head_line("x", 5.0), room_line(("twitch", "a"), RoomSnapshot(7.0, True)), b"\n"]
         good = batch(1, lines, 9.0, 8.0, all_rooms=True).replace(b'"lines":3', b'"lines":2')
         replay(garbage, "x")
         replay(good + garbage, "x")
         past = replay(garbage.replace(b"{", b"") + b"\n" + good, "x")
-        self.assertEqual((past.end, past.rooms), (9.0, {("twitch", "a"): Standing(7.0, True)}))
+        self.assertEqual((past.end, past.rooms), (9.0, {("twitch", "a"): RoomSnapshot(7.0, True)}))
 
     def test_nonsense(self) -> None:
         """A journal that says nothing at all is an error in the log, and no reason not to record."""
@@ -791,7 +797,7 @@ class JournalTests(PresenceCase):
     def test_what_a_crash_left(self) -> None:
         """Where the disk has lost a part of the journal and kept what came later, that is not believed: it
         builds on what is lost. Once all rooms are said again it is; a batch that comes twice is fine."""
-        here, gone = Standing(7.0, True), Standing(12.0, False, "x")
+        here, gone = RoomSnapshot(7.0, True), RoomSnapshot(12.0, False, "x")
         first = batch(1, [head_line("x", 5.0), room_line(("twitch", "a"), here)], 9.0, 8.0)
         second = batch(2, [room_line(("twitch", "a"), gone)], 13.0, 12.0)
         third = batch(3, [], 14.0, 13.0)
@@ -815,7 +821,7 @@ class JournalTests(PresenceCase):
     def test_what_was_cut_off_and_not_said_again(self) -> None:
         """A connection that was quiet in a batch that was cut off, and no longer when it came again, was not
         quiet."""
-        room = room_line(("twitch", "a"), Standing(7.0, True, links=((1, 0.0),)))
+        room = room_line(("twitch", "a"), RoomSnapshot(7.0, True, links=((1, 0.0),)))
         first = batch(1, [head_line("x", 5.0), room], 9.0, 8.0)
         past = replay(first + link_line("twitch", 1, 6.5) + b"\n" + batch(2, [], 14.0, 13.0), "x")
         self.assertEqual((past.end, past.rooms["twitch", "a"].heard), (14.0, None))
@@ -869,13 +875,13 @@ class JournalTests(PresenceCase):
 
     def test_strange_reasons(self) -> None:
         """A server's words are kept, however odd, but not without end."""
-        line = room_line(("twitch", "a"), Standing(7.0, False, "\ud800" + "x" * 1000))
+        line = room_line(("twitch", "a"), RoomSnapshot(7.0, False, "\ud800" + "x" * 1000))
         self.assertLess(len(line), 400)
         [standing] = replay(line, "x").rooms.values()
         self.assertEqual(standing.reason, "\ud800" + "x" * 199)
 
 
-class TallyTests(PresenceCase):
+class TotalsTests(JournalCase):
     """Recorded and missing seconds of a period."""
 
     def test_recorded_and_missing(self) -> None:
@@ -893,8 +899,8 @@ class TallyTests(PresenceCase):
         self.assertEqual(
             run.rows(START),
             [
-                RoomTime("twitch", "a", 22.0, 3.0, ""),
-                RoomTime("twitch", "b", 20.0, 5.0, "refused: gone"),
+                CoverageTotals("twitch", "a", 22.0, 3.0, ""),
+                CoverageTotals("twitch", "b", 20.0, 5.0, "refused: gone"),
             ],
         )
 
@@ -918,13 +924,13 @@ class TallyTests(PresenceCase):
                 for at in sorted({start, end, last, 30}):
                     run.advance(START + at - run.now())
                     if at == last and loss_first:
-                        run.presence.count_loss(Loss("twitch", "a", 9, START + first, START + last))
+                        run.lose("a", 9, START + first, START + last)
                     if at == start:
                         run.pool.parted(run.links[0], "a")
                     if at == end:
                         run.acknowledge("a")
                 if not loss_first:
-                    run.presence.count_loss(Loss("twitch", "a", 9, START + first, START + last))
+                    run.lose("a", 9, START + first, START + last)
                 row = run.rows(START)[0]
                 self.assertAlmostEqual(row.missing, missing, 3, f"{first, last} {start, end} {loss_first}")
                 self.assertAlmostEqual(row.recorded, 30.0 - missing, 3)
@@ -936,11 +942,10 @@ class TallyTests(PresenceCase):
         run.advance(10)
         run.pool.parted(run.links[0], "a")
         run.advance(10)
-        run.presence.count_loss(Loss("twitch", "a", 9, START + 5, START + 15))
+        run.lose("a", 9, START + 5, START + 15)
         self.assertEqual(run.rows(START)[0][2:4], (5.0, 15.0))
-        run.presence.closing(START + 12)
-        run.presence.count_loss(Loss("twitch", "a", 9, START + 8, START + 14))
-        run.presence.turn(START + 12)
+        run.lose("a", 9, START + 8, START + 14)
+        run.timelines.start_period(START + 12)
         self.assertEqual(run.rows(START + 12)[0][2:4], (0.0, 8.0))
         run.acknowledge("a")
         run.advance(2)
@@ -953,14 +958,14 @@ class TallyTests(PresenceCase):
         run.advance(10)
         run.pool.parted(run.links[0], "a")
         run.advance(5)
-        self.assertEqual(run.rows(START)[0], RoomTime("twitch", "a", 10.0, 5.0, "parted by the server"))
-        run.presence.turn(run.now())
+        self.assertEqual(run.rows(START)[0], CoverageTotals("twitch", "a", 10.0, 5.0, "parted by the server"))
+        run.timelines.start_period(run.now())
         run.advance(4)
         run.acknowledge("a")
         run.advance(6)
         self.assertEqual(
             run.rows(START + 15.0),
-            [RoomTime("twitch", "a", 6.0, 4.0, ""), RoomTime("twitch", "b", 10.0, 0.0, "")],
+            [CoverageTotals("twitch", "a", 6.0, 4.0, ""), CoverageTotals("twitch", "b", 10.0, 0.0, "")],
         )
 
     def test_room_that_never_answered(self) -> None:
@@ -971,8 +976,8 @@ class TallyTests(PresenceCase):
         self.assertEqual(
             run.rows(START),
             [
-                RoomTime("twitch", "a", 0.0, 10.0, "not acknowledged"),
-                RoomTime("twitch", "b", 0.0, 10.0, "not acknowledged"),
+                CoverageTotals("twitch", "a", 0.0, 10.0, "not acknowledged"),
+                CoverageTotals("twitch", "b", 0.0, 10.0, "not acknowledged"),
             ],
         )
 
@@ -991,9 +996,9 @@ class TallyTests(PresenceCase):
         self.assertEqual(
             run.rows(START),
             [
-                RoomTime("twitch", "a", 20.0, 10.0, ""),
-                RoomTime("twitch", "b", 0.0, 10.0, "not acknowledged"),
-                RoomTime("twitch", "late", 0.0, 5.0, "not acknowledged"),
+                CoverageTotals("twitch", "a", 20.0, 10.0, ""),
+                CoverageTotals("twitch", "b", 0.0, 10.0, "not acknowledged"),
+                CoverageTotals("twitch", "late", 0.0, 5.0, "not acknowledged"),
             ],
         )
 
@@ -1030,16 +1035,16 @@ class TallyTests(PresenceCase):
         run.advance(3)
         run.acknowledge("a")
         run.advance(1)
-        run.presence.count_loss(Loss("twitch", "a", 7, run.now() - 1.0, run.now()))
+        run.lose("a", 7, run.now() - 1.0, run.now())
         run.advance(4)
         run.kill()
         run = self.run_from(START + 40.0, rooms=())
         run.advance(5)
-        self.assertEqual(run.rows(START)[0], RoomTime("twitch", "a", 14.0, 29.0, "restart"))
+        self.assertEqual(run.rows(START)[0], CoverageTotals("twitch", "a", 14.0, 29.0, "restart"))
         run.add("a")
         run.acknowledge("a")
         run.advance(5)
-        self.assertEqual(run.rows(START)[0], RoomTime("twitch", "a", 19.0, 29.0, ""))
+        self.assertEqual(run.rows(START)[0], CoverageTotals("twitch", "a", 19.0, 29.0, ""))
 
     def test_period_that_is_not_the_journals(self) -> None:
         """When the process died between the end of a period and the note of it, the holes of the old
@@ -1051,7 +1056,7 @@ class TallyTests(PresenceCase):
         run.advance(5)
         run.acknowledge("a")
         run.advance(5)
-        self.assertEqual(run.rows(START + 20.0)[0], RoomTime("twitch", "a", 0.0, 0.0, ""))
+        self.assertEqual(run.rows(START + 20.0)[0], CoverageTotals("twitch", "a", 0.0, 0.0, ""))
 
 
 class RemovedTests(SynchronousTestCase):
@@ -1064,11 +1069,11 @@ class RemovedTests(SynchronousTestCase):
         run.advance(100)
         run.remove("b")
         run.advance(50)
-        rows = list(run.presence.rows(START, run.now()))
-        self.assertEqual(rows, [("twitch", "a", 150.0, 0.0, ""), ("twitch", "b", 100.5, 0.0, "removed")])
-        run.presence.turn(run.now())
+        rows = list(run.timelines.rows(START, run.now()))
+        self.assertEqual(rows, [("twitch", "a", 150.0, 0.0, ""), ("twitch", "b", 100.0, 0.0, "removed")])
+        run.timelines.start_period(run.now())
         run.advance(10)
-        [row] = run.presence.rows(run.presence.since, run.now())
+        [row] = run.timelines.rows(run.timelines.period, run.now())
         self.assertEqual(row[1:4], ("a", 10.0, 0.0))
 
     def test_added_again(self) -> None:
@@ -1083,8 +1088,8 @@ class RemovedTests(SynchronousTestCase):
         run.clock.advance(0)
         run.acknowledge("b")
         run.advance(20)
-        *_, row = run.presence.rows(START, run.now())
-        self.assertEqual(row, ("twitch", "b", 120.5, 0.0, ""))
+        *_, row = run.timelines.rows(START, run.now())
+        self.assertEqual(row, ("twitch", "b", 120.0, 0.0, ""))
 
 
 class SetBackTests(SynchronousTestCase):

@@ -6,15 +6,14 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
-from chatlog.journal.journal import Key
 from chatlog.reasons import Reason, is_full, of_connection, of_disk
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import RoomBuffer
 from chatlog.rooms.connection import Phase
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room, State
-from chatlog.status.absence import HOUR, Absence
 from chatlog.status.activity import SILENCE, Activity
+from chatlog.status.coverage_window import CoverageWindow
 from chatlog.status.room_problems import (
     KINDS,
     UNWRITTEN,
@@ -25,7 +24,8 @@ from chatlog.status.room_problems import (
     explained,
     first_of,
 )
-from chatlog.timeline.timeline import Gap
+from chatlog.timeline.timeline import HOUR
+from chatlog.timeline.timelines import Key, Timelines
 
 #: What a room's state is called in ``platforms``, as in ``Roster.room``.
 STATES = (*(state.value for state in State), UNWRITTEN)
@@ -33,7 +33,7 @@ STATES = (*(state.value for state in State), UNWRITTEN)
 Facts = dict[str, Any]
 
 
-class Roster:
+class RoomStats:
     """``pools`` are the rooms by platform; ``missing`` tells, by platform, the rooms that are not in a
     pool yet, and why; ``acknowledged`` holds the rooms of which somebody knows that they are not recorded.
     ``now`` is always the clock's time in seconds, ``wall`` the time of day."""
@@ -44,6 +44,7 @@ class Roster:
         missing: Mapping[str, Mapping[str, str]],
         recorder: Recorder,
         acknowledged: Container[Key],
+        timelines: Timelines,
         now: float,
         wall: float,
     ) -> None:
@@ -51,35 +52,26 @@ class Roster:
         self._missing = missing
         self._recorder = recorder
         self._acknowledged = acknowledged
+        self._timelines = timelines
         self._started = wall
         self._minute = now
         self._activity = Activity(now)
-        self._absence = Absence(wall)
+        self._window = CoverageWindow(timelines.known_since, wall)
         self._problems = RoomProblems()
         #: Since when the recorder has been unable to write; None while it can.
         self.unwritten_since: float | None = None
-        # Since when each room that was never recorded is wanted, each link is as it is, and each
-        # platform is without a connection.
-        self._wanted: dict[Key, float] = {}
+        # Since when each link is as it is, and each platform is without a connection.
         self._links: dict[tuple[str, int], tuple[bool, float]] = {}
         self._down: dict[str, float] = {}
 
     @property
     def today(self) -> float:
         """Since when the figures of today are counted."""
-        return self._absence.since
-
-    def earlier(self, since: float, lost: Mapping[Key, float]) -> None:
-        """An earlier process has recorded since then, and each room lost so many seconds."""
-        self._absence.earlier(since, lost)
-
-    def closed(self, key: Key, hole: Gap) -> None:
-        """A hole of a room has closed."""
-        self._absence.closed(key, hole)
+        return self._window.today
 
     def outage(self, platform: str, since: float, wall: float) -> None:
         """An alarm says that the platform has been away since then."""
-        self._absence.outage(platform, since, wall)
+        self._window.outage(platform, since, wall)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -88,21 +80,10 @@ class Roster:
         if now - self._minute >= 60.0:
             self._minute = now
             self._activity.turn(self._recorder, now)
-        if self._absence.look(wall):
+        if self._window.poll(wall):
             self._activity.dawn(self._recorder)
-        self._look_at_rooms(wall)
         self._look_at_links(wall)
         self._problems.look(self._pools, self._missing, now)
-
-    def _look_at_rooms(self, wall: float) -> None:
-        before, self._wanted = self._wanted, {}
-        for platform, pool in self._pools.items():
-            for name, room in pool.rooms.items():
-                if room.timeline.since is None:
-                    self._wanted[platform, name] = before.get((platform, name), wall)
-        for platform, missing in self._missing.items():
-            for name in missing:
-                self._wanted[platform, name] = before.get((platform, name), wall)
 
     def _look_at_links(self, wall: float) -> None:
         before, self._links = self._links, {}
@@ -170,7 +151,6 @@ class Roster:
     def _room(self, platform: str, room: Room, now: float, wall: float) -> Facts:
         key = platform, room.name
         timeline = room.timeline
-        wanted = self._wanted.get(key, wall)
         log = self._recorder.room(*key)
         unwritten = self._unwritten(log)
         state, problem = room.state.value, Problem("", now, "")
@@ -183,7 +163,6 @@ class Roster:
             reason = of_disk(problem.raw)
         else:
             state, reason = "recorded", Reason("")
-        since = wanted if timeline.since is None else timeline.since
         return {
             "platform": platform,
             "name": room.name,
@@ -194,21 +173,21 @@ class Roster:
             "remedy": reason.remedy,
             "raw": problem.raw,
             "acknowledged": key in self._acknowledged,
-            "since": unwritten if state == UNWRITTEN else since,
+            "since": unwritten if state == UNWRITTEN else timeline.since or timeline.wanted,
             "rate": round(self._activity.rate(log, now), 1),
             "last": log.written_at or None,
             "records_today": self._activity.today(log),
-            "gaps_today": self._absence.gaps(key, timeline, unwritten),
-            "coverage_today": round(self._absence.today(key, timeline, wall, unwritten), 5),
-            "coverage_hour": round(self._absence.last_hour(key, timeline, wanted, wall, unwritten), 5),
+            "gaps_today": timeline.count(self._window.today, unwritten),
+            "coverage_today": round(timeline.share(self._window.today, wall, unwritten), 5),
+            "coverage_hour": round(timeline.share(self._window.hour(wall), wall, unwritten), 5),
             "sparkline": self._activity.hour(log),
             "first": timeline.first,
-            "gaps_hour": self._absence.holes(key, timeline, wanted, wall, unwritten),
+            "gaps_hour": timeline.gaps(wall - HOUR, unwritten),
         }
 
     def _not_in_pool(self, platform: str, name: str, now: float, wall: float) -> Facts:
         raw = self._missing[platform][name]
-        wanted = self._wanted.get((platform, name), wall)
+        timeline = self._timelines.of((platform, name))
         problem = self._problems.of_missing(platform, name, raw, now)
         reason = explained(platform, name, problem.kind, raw)
         return {
@@ -221,7 +200,7 @@ class Roster:
             "remedy": reason.remedy,
             "raw": raw,
             "acknowledged": (platform, name) in self._acknowledged,
-            "since": wanted,
+            "since": timeline.wanted,
             "rate": 0.0,
             "last": None,
             "records_today": 0,
@@ -230,7 +209,7 @@ class Roster:
             "coverage_hour": 0.0,
             "sparkline": SILENCE,
             "first": None,
-            "gaps_hour": [[round(max(wanted, wall - HOUR), 1), None]],
+            "gaps_hour": timeline.gaps(wall - HOUR),
         }
 
     def poorly_covered(self, share: float, wall: float) -> Iterator[tuple[Key, float]]:
@@ -238,13 +217,13 @@ class Roster:
         cannot reach ``share``, each with the seconds that it missed. What an alarm has told already, a
         restart or a platform that was away, is not counted."""
         most = (1.0 - share) * HOUR
-        for platform, name in self._absence.losers():
-            room = self._pools[platform].rooms.get(name) if platform in self._pools else None
-            # What is not recorded at present is told as such.
-            if room is not None and room.timeline.recorded:
-                missed = self._absence.unexplained((platform, name), wall)
-                if missed > most:
-                    yield (platform, name), missed
+        for platform, pool in self._pools.items():
+            for name, room in pool.rooms.items():
+                # What is not recorded at present is told as such.
+                if room.timeline.recorded:
+                    missed = self._window.unexplained(platform, room.timeline, wall)
+                    if missed > most:
+                        yield (platform, name), missed
 
     # -- platforms and connections -----------------------------------------------------------------
 
@@ -306,14 +285,12 @@ class Roster:
                 yield name, UNWRITTEN if stuck else "recorded", None, never
                 continue
             state = (room.subscriptions[0] if len(room.subscriptions) == 1 else room).state.value
-            since = room.timeline.missing_since
-            if since is None:
-                since = self._wanted.get((platform, name), at.wall)
-            yield name, state, self._problems.latest(platform, room, at.now), max(since, self._started)
+            since = max(room.timeline.problem_since or at.wall, self._started)
+            yield name, state, self._problems.latest(platform, room, at.now), since
         for name, raw in self._missing.get(platform, {}).items():
             if name not in pool.rooms:
                 problem = self._problems.of_missing(platform, name, raw, at.now)
-                yield name, "wanted", problem, self._wanted.get((platform, name), at.wall)
+                yield name, "wanted", problem, self._timelines.of((platform, name)).wanted
 
     def connections(self, wall: float) -> Iterator[Facts]:
         """One by one: ``platform``, ``number``, ``lane``, ``up``, ``since`` (when it went up or down, to

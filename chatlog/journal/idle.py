@@ -1,4 +1,4 @@
-"""Connections that have said nothing for a while, as the journal has to know them.
+"""Idle connections: those that have said nothing for a while, as the journal has to know them.
 
 Whether such a connection is still alive shows only when it is asked, and the process may be killed before
 that. Then the next one dates the holes of its rooms back to when it was heard for the last time.
@@ -13,13 +13,15 @@ from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room, State
 
 #: Seconds without a byte after which a connection is noted.
-QUIET = 2.0
+IDLE = 2.0
 #: Seconds after which a connection that is gone cannot matter any more: those that are dead are found out
 #: sooner.
 _GONE = 300.0
 
 
-def carriers(room: Room, wall: float, clock: float) -> tuple[tuple[tuple[int, float], ...], tuple[Span, ...]]:
+def connections_of(
+    room: Room, wall: float, clock: float
+) -> tuple[tuple[tuple[int, float], ...], tuple[Span, ...]]:
     """The numbers of the connections that have the room, and since when; and from when to when those had it
     that are gone since a short while. In wall-clock seconds; both times are now. Of one that was the only one
     all the time it does not matter since when, and 0 is shorter."""
@@ -32,7 +34,7 @@ def carriers(room: Room, wall: float, clock: float) -> tuple[tuple[tuple[int, fl
     return links, tuple((start + epoch, end + epoch) for start, end in past)
 
 
-class QuietLinks:
+class IdleConnections:
     """Which connections of these pools are quiet, and what of it is in the journal."""
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
@@ -50,10 +52,10 @@ class QuietLinks:
                 key = platform, link.number
                 ago = link.heard_ago() if link.up else 0.0
                 known = self._noted.get(key)
-                if ago <= QUIET:
+                if ago <= IDLE:
                     if known is not None:
                         lines.append(link_line(*key, None))
-                elif known is not None and at - ago < known + QUIET / 2:
+                elif known is not None and at - ago < known + IDLE / 2:
                     self._found[key] = known
                 else:
                     self._found[key] = at - ago

@@ -1,0 +1,336 @@
+"""What the next run has to know: until when this one was there, and which rooms it recorded.
+
+A process that is killed cannot write down that it is no longer recording. So how the timeline of every room
+ends is kept in a journal beside the spool (see ``journal``), brought up to date after every flush. The next
+process reads there since when each room is missing, and the first acknowledgement of a room closes
+that gap with a record like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from chatlog.environment import Environment
+from chatlog.journal.durability import Durability
+from chatlog.journal.idle import IdleConnections, connections_of
+from chatlog.journal.journal import EarlierRun, RoomSnapshot, Span, batch, head_line, replay, room_line
+from chatlog.journal.journal_file import JournalFile
+from chatlog.recorder.room import Loss
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.subscriptions import Room
+from chatlog.timeline.timeline import RESTART, Gap, RoomTimeline
+from chatlog.timeline.timelines import Key, Timelines
+
+#: Seconds after which a change of coverage is on the disk in every case.
+_SETTLED = 5.0
+#: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
+DRIFT = 2.0
+
+
+class GapSink(Protocol):
+    """Where gaps and losses become gap records."""
+
+    def closed(self, platform: str, room: Room, gap: Gap) -> None:
+        """A gap of the room has closed."""
+
+    def lost(self, loss: Loss, identifier: str) -> None:
+        """Records of a room with this id could not be kept."""
+
+
+class CoverageJournal(Service):
+    """Keeps the journal of ``timelines`` and of the pools that it watches.
+
+    It is started after the spool was locked and before the pools, and stopped after the pools and
+    before the recorder. ``gaps`` gets every gap and every loss. What the journal says of rooms that are not
+    wanted is forgotten. ``interval`` is that of the flushes, in seconds.
+    """
+
+    _log = Logger()
+    name = "coverage"
+
+    def __init__(
+        self,
+        journal: JournalFile,
+        environment: Environment,
+        gaps: GapSink,
+        timelines: Timelines,
+        interval: float = 0.5,
+    ) -> None:
+        self._journal = journal
+        journal.whole, journal.incomplete = self._whole, self._write_all_again
+        self._clock: IReactorTime = environment.reactor
+        self._wall = environment.wall
+        self._gaps = gaps
+        self._timelines = timelines
+        self._boot = environment.boot
+        self._pools: dict[str, Pool] = {}
+        self._durability = Durability(interval)
+        self._idle = IdleConnections(self._pools)
+        # Gaps that the earlier run did not come to write, of rooms that are in no pool yet.
+        self._unreported: dict[Key, tuple[Span, ...]] = {}
+        # How the rooms of the earlier run stood when its records were on the disk, as long as the rest of
+        # them is only on its way there.
+        self._before_floor: dict[Key, RoomSnapshot] = {}
+        self._began = False
+        # Rooms whose line is due, the period that the journal has, and whether all lines are due.
+        self._due: set[Key] = set()
+        self._period = 0.0
+        self._all_due = False
+        # The number of the latest batch in the journal.
+        self._batch = 0
+        # The rooms that came while not everything could be written and that the journal knows of all the
+        # same; how the earlier run's journal ends, where it could not be begun anew.
+        self._promised: set[Key] = set()
+        self._continued: tuple[int, tuple[float, float]] | None = None
+        # Wall clock and monotonic clock at the latest flush.
+        self._before = (0.0, 0.0)
+        self._changed_at = float("-inf")
+
+    # -- what happens to rooms ---------------------------------------------------------------------
+
+    def watch(self, pool: Pool) -> None:
+        """Keep account of the rooms of ``pool``, one for each platform."""
+        self._pools[pool.platform] = pool
+
+    def added(self, platform: str, room: Room) -> None:
+        """The room is recorded from now on, before anything has come of it."""
+        key = platform, room.name
+        room.timeline = self._timelines.of(key)
+        if self._began and room.timeline.since is not None:
+            self._due.add(key)
+            self._report_earlier(platform, room)
+
+    def removed(self, platform: str, room: Room) -> None:
+        """The room is no longer recorded; its open gap ends with that."""
+        key = platform, room.name
+        gap = room.timeline.turned(self._wall(), "removed")
+        if gap is not None:
+            self.closed(platform, room, gap)
+        self._timelines.remove(key)
+        self._durability.forget(key)
+
+    def closed(self, platform: str, room: Room, gap: Gap) -> None:
+        """A gap of the room has closed: its record is to be written, and may be lost until it is safe."""
+        key = platform, room.name
+        self._durability.gap(key, gap.start)
+        self._due.add(key)
+        self._gaps.closed(platform, room, gap)
+
+    def lost_records(self, losses: list[Loss]) -> None:
+        """Records of these rooms could not be kept: count the time, and write that down."""
+        for loss in losses:
+            key = loss.platform, loss.channel
+            timeline, room = self._timelines.get(key), self._room(key)
+            if timeline is not None:
+                timeline.missed(loss.first, loss.last, loss.reason)
+            self._durability.gap(key, loss.first)
+            self._due.add(key)
+            self._gaps.lost(loss, room.identifier if room else "")
+
+    def _room(self, key: Key) -> Room | None:
+        pool = self._pools.get(key[0])
+        return pool.rooms.get(key[1]) if pool else None
+
+    def _rooms(self) -> Iterator[tuple[str, Room]]:
+        for platform, pool in self._pools.items():
+            for room in pool.rooms.values():
+                yield platform, room
+
+    def _snapshot(self, key: Key, timeline: RoomTimeline | None) -> RoomSnapshot | None:
+        """How the room stands; None if it was never acknowledged."""
+        if timeline is None or timeline.since is None:
+            return None
+        recorded, period, now = timeline.recorded, self._timelines.period, self._wall()
+        since = timeline.since if timeline.missing_since is None else timeline.missing_since
+        lost = timeline.closed(period, now)
+        first = timeline.first if timeline.first is not None and timeline.first > period else None
+        room = self._room(key)
+        links, spans = ((), ()) if room is None else connections_of(room, now, self._clock.seconds())
+        heard = self._durability.gap_since(key) if recorded else None
+        gaps = self._unreported.get(key, ())
+        return RoomSnapshot(since, recorded, timeline.reason, lost, first, links, spans, heard, gaps)
+
+    # -- start and end -----------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Find out since when each room is missing."""
+        super().startService()
+        now = self._wall()
+        data = self._read()
+        earlier = replay(data, self._boot)
+        if data.strip() and earlier.end is None and not earlier.rooms:
+            self._log.error("what the earlier run noted makes no sense; its rooms have no gap records")
+        self._timelines.start(earlier.since)
+        self._period = self._timelines.period
+        self._resume(earlier, now)
+        floor = None
+        if earlier.durable is not None and earlier.end is not None and earlier.durable < earlier.end:
+            floor = earlier.durable
+            wanted = frozenset(self._timelines.wanted())
+            safe = replay(data, "").rooms
+            self._before_floor = {key: snapshot for key, snapshot in safe.items() if key in wanted}
+        self._began = True
+        for platform, room in self._rooms():
+            self._report_earlier(platform, room)
+        self._before = now, self._clock.seconds()
+        self._durability.start(now, floor)
+        self._journal.begin()
+        if self._all_due:
+            end = now if earlier.end is None else earlier.end
+            self._continued = earlier.batch, (end, end if earlier.durable is None else earlier.durable)
+
+    def _read(self) -> bytes:
+        try:
+            return self._journal.read()
+        except OSError as error:
+            self._log.error(
+                "cannot read what the earlier run recorded: {error}; rooms have no gap records of the "
+                "time since",
+                error=str(error),
+            )
+            return b""
+
+    def _resume(self, earlier: EarlierRun, now: float) -> None:
+        """The timelines of the earlier run go on: every room is missing at least since its end."""
+        wanted, period = frozenset(self._timelines.wanted()), self._timelines.period
+        for key, snapshot in earlier.rooms.items():
+            if key not in wanted:
+                continue
+            since, reason = snapshot.missing_since(earlier.end)
+            if since > now + DRIFT:
+                # It lies in the future: the clock is wrong, or was.
+                reason = "clock"
+            timeline = self._timelines.of(key)
+            timeline.resume(since, reason, snapshot.first)
+            timeline.lost_earlier(max(period, snapshot.first or period), min(since, now), snapshot.lost)
+            if snapshot.gaps:
+                self._unreported[key] = snapshot.gaps
+
+    def _report_earlier(self, platform: str, room: Room) -> None:
+        for start, end in self._unreported.pop((platform, room.name), ()):
+            self.closed(platform, room, room.timeline.missed(start, end, "connection lost"))
+
+    def stopService(self) -> None:
+        """Write down the gaps that are open; what follows them belongs to the restart. The recorder's
+        last flush brings the journal up to date."""
+        super().stopService()
+        now = self._wall()
+        for platform, room in self._rooms():
+            gap = room.timeline.turned(now, RESTART)
+            if gap is not None:
+                self.closed(platform, room, gap)
+
+    # -- every flush -------------------------------------------------------------------------------
+
+    def flushed(self, at: float, complete: bool, lag: float, recovered: bool = True) -> None:
+        """Everything that arrived before ``at`` is in files, if ``complete``; the oldest write that is
+        not on the disk yet is ``lag`` seconds old, 0.0 if there is none. ``recovered``: what the earlier
+        run left in files is on the disk."""
+        if not self._began:
+            return
+        jumped = self._clock_jumped()
+        if jumped:
+            complete = False
+        for platform, pool in self._pools.items():
+            if pool.changed:
+                self._due.update((platform, name) for name in pool.changed)
+                pool.changed.clear()
+                self._changed_at = self._before[1]
+        if not complete:
+            # Not even the gap records are in files. The journal stays as it was at the last whole flush.
+            self._durability.not_flushed()
+            if not jumped:
+                self._promise()
+            return
+        if recovered:
+            self._before_floor.clear()
+        self._due.update(self._durability.flushed(at, self._before[1], lag, recovered))
+        lines = batch(self._batch + 1, self._lines(at), *self._durability.until, self._all_due)
+        if not self._journal.append(lines):
+            return
+        self._batch += 1
+        self._continued = None
+        self._promised.clear()
+        self._idle.noted()
+        self._due.clear()
+        self._all_due = False
+        self._period = self._timelines.period
+        self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
+        if not self.running:
+            self._journal.close()
+
+    def _lines(self, at: float) -> list[bytes]:
+        """What the journal lacks."""
+        period, lines = self._timelines.period, []
+        if self._all_due or period != self._period:
+            lines.append(head_line(self._boot, period))
+            # What was lost before is no longer told behind that line.
+            lost = (key for key, timeline in self._timelines if timeline.closed(period, at) > 0.0)
+            self._due.update(lost)
+        lines += [room_line(key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due)]
+        return lines + self._idle.lines(at)
+
+    def _promise(self) -> None:
+        """Note the rooms that were acknowledged for the first time since the last whole flush: should this
+        process die before the next one, nothing else would tell that they are missing."""
+        number, alive = self._continued or (self._batch, self._durability.until)
+        lines, keys = [], []
+        for key in sorted(self._due.difference(self._promised)):
+            timeline = self._timelines.get(key)
+            first = None if timeline is None else timeline.first
+            if first is not None and first >= alive[0]:
+                keys.append(key)
+                lines.append(room_line(key, RoomSnapshot(first, False, RESTART, first=first)))
+        if not lines or not self._journal.append(batch(number + 1, lines, *alive)):
+            return
+        self._promised.update(keys)
+        if self._continued is None:
+            self._batch += 1
+        else:
+            self._continued = number + 1, alive
+
+    def _clock_jumped(self) -> bool:
+        """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
+        skipped was not recorded, whatever the reason."""
+        wall, clock = self._wall(), self._clock.seconds()
+        elapsed = clock - self._before[1]
+        drift = (wall - self._before[0]) - elapsed
+        before, self._before = self._before[0], (wall, clock)
+        if abs(drift) <= DRIFT:
+            return False
+        self._log.warn("the wall clock jumped by {drift:.1f} s", drift=drift)
+        for platform, room in self._rooms():
+            timeline = room.timeline
+            if drift < 0.0:
+                timeline.set_back(-drift, wall)
+            elif timeline.recorded:
+                self.closed(platform, room, timeline.missed(before, wall, "clock"))
+            else:
+                # Lost as soon as the machine woke up.
+                timeline.set_forward(drift, before + elapsed)
+                self._due.add((platform, room.name))
+        if drift < 0.0:
+            # No line of the journal may lie in the future.
+            self._journal.write_anew()
+        return True
+
+    # -- the journal as a whole --------------------------------------------------------------------
+
+    def _whole(self) -> bytes:
+        """The journal as it would be if it began now."""
+        now = ((key, self._snapshot(key, timeline)) for key, timeline in self._timelines)
+        snapshots = (*self._before_floor.items(), *now)
+        rooms = (room_line(key, snapshot) for key, snapshot in snapshots if snapshot is not None)
+        head = head_line(self._boot, self._timelines.period)
+        lines = [head, *rooms, *self._idle.all_lines()]
+        return batch(self._batch, lines, *self._durability.until, all_rooms=True)
+
+    def _write_all_again(self) -> None:
+        self._all_due = True
+        self._due.update(key for key, _ in self._timelines)
+        self._idle.unsure()

@@ -1,0 +1,96 @@
+"""The timelines of all rooms, and their seconds in a period of the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+from chatlog.timeline.timeline import RoomTimeline
+
+#: Platform and name of a room.
+Key = tuple[str, str]
+
+
+class CoverageTotals(NamedTuple):
+    """Seconds of a period in which a room was recorded and in which it was not; why it is missing at
+    the end, ``""`` if it is not."""
+
+    platform: str
+    channel: str
+    recorded: float
+    missing: float
+    reason: str
+
+
+class Timelines:
+    """``wanted()`` are the rooms that are to be recorded; ``wall()`` is the time of day.
+
+    ``known_since``: since when it is known what was recorded. ``period``: when the present period of the
+    manifest began.
+    """
+
+    def __init__(self, wall: Callable[[], float], wanted: Callable[[], Collection[Key]]) -> None:
+        self._wall = wall
+        self.wanted = wanted
+        self._rooms: dict[Key, RoomTimeline] = {}
+        # The seconds of the rooms that were removed within the period.
+        self._removed: dict[Key, CoverageTotals] = {}
+        self.known_since = self.period = wall()
+
+    def start(self, known_since: float | None) -> None:
+        """The process starts; an earlier one has begun its last period at ``known_since``."""
+        now = self._wall()
+        self.known_since = self.period = now if known_since is None else min(known_since, now)
+        for key in self.wanted():
+            self.of(key).wanted = now
+
+    def of(self, key: Key) -> RoomTimeline:
+        """The timeline of a room, which begins now if it is new."""
+        timeline = self._rooms.get(key)
+        if timeline is None:
+            timeline = self._rooms[key] = RoomTimeline(self._wall())
+        return timeline
+
+    def get(self, key: Key) -> RoomTimeline | None:
+        """The timeline of a room; None if it has none."""
+        return self._rooms.get(key)
+
+    def __iter__(self) -> Iterator[tuple[Key, RoomTimeline]]:
+        """Every room that was recorded at least once."""
+        return ((key, timeline) for key, timeline in self._rooms.items() if timeline.since is not None)
+
+    def remove(self, key: Key) -> None:
+        """The room is no longer wanted; what there was of it in this period counts all the same."""
+        timeline = self._rooms.pop(key, None)
+        if timeline is not None and timeline.since is not None:
+            totals = self._totals(key, timeline, self.period, self._wall())
+            self._removed[key] = totals._replace(reason="removed")
+
+    # -- the manifest's periods ----------------------------------------------------------------------
+
+    def start_period(self, at: float) -> None:
+        """A new period begins at ``at``."""
+        self.period = at
+        self._removed.clear()
+        wanted = frozenset(self.wanted())
+        for key in [key for key, room in self._rooms.items() if room.since is None and key not in wanted]:
+            del self._rooms[key]
+
+    def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
+        """The seconds of every room between the two times, the first being when the period began."""
+        wanted = self.wanted()
+        for key in sorted({*wanted, *self._rooms, *self._removed}):
+            removed, timeline = self._removed.get(key), self._rooms.get(key)
+            if removed is not None and (timeline is None or timeline.since is None):
+                yield removed
+            elif key in wanted or (timeline is not None and timeline.since is not None):
+                yield self._totals(key, self.of(key), since, until)
+
+    def _totals(self, key: Key, timeline: RoomTimeline, since: float, until: float) -> CoverageTotals:
+        recorded, missing = timeline.seconds(since, until)
+        reason = "not acknowledged" if timeline.since is None else timeline.reason
+        before = self._removed.get(key)
+        if before is not None:
+            # Removed, and added again.
+            recorded, missing = recorded + before.recorded, missing + before.missing
+        return CoverageTotals(*key, recorded, missing, reason)
