@@ -1,4 +1,4 @@
-"""A file that is read a piece at a time: its bytes, and its lines."""
+"""Reads a file in pieces, as bytes or as lines."""
 
 from __future__ import annotations
 

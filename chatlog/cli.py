@@ -1,4 +1,4 @@
-"""``chatlog``: a recorder started and looked after from a terminal. It is ``twistd chatlog`` itself."""
+"""The command ``chatlog``. Its recorder is the same as that of ``twistd chatlog``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from chatlog.commands.search import search
 from chatlog.commands.user import user
 from chatlog.verify.command import verify
 
-# What a command needs is imported by the command: completing a line has to be quick.
+# Commands import what they need when they run, because completing a command line has to be quick.
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
 
-#: What a shell expects of a command that was interrupted.
+#: The exit status of an interrupted command, as shells expect it.
 INTERRUPTED = 130
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         error.show()
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
-        # Whoever read our output has had enough, and Python would complain at the end.
+        # The reader of our output has ended. Without this, Python would complain at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(INTERRUPTED) from None
     raise SystemExit(status if isinstance(status, int) else 0)
@@ -52,13 +52,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 @click.group(context_settings=_CONTEXT, no_args_is_help=True)
 @click.version_option(__version__, "-V", "--version", prog_name="chatlog", message="%(prog)s %(version)s")
 def commands() -> None:
-    """Record Twitch and Kick chat, look after the recorder, and after its archive.
+    """Record Twitch and Kick chat, and read and check what was recorded.
 
-    To see how it is, with made-up chat: chatlog demo. To record: chatlog run, which is
-    twistd -n chatlog --config chatlog.yaml
+    To try it with invented chat: chatlog demo. To record: chatlog run, which is short for
+    twistd -n --pidfile= chatlog --config chatlog.yaml
 
-    Completions: eval "$(_CHATLOG_COMPLETE=bash_source chatlog)", in ~/.bashrc for good; zsh_source and
-    fish_source are for these shells.
+    Completions for bash: put eval "$(_CHATLOG_COMPLETE=bash_source chatlog)" into ~/.bashrc. For zsh and
+    fish use zsh_source and fish_source.
     """
 
 
@@ -69,20 +69,19 @@ for command in (demo, export, import_, log, rooms, run, search, status, user, ve
 @commands.command()
 @config_option
 @click.option("--online", is_flag=True, help="Also try the store, and a room of each platform.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only problems.")
 def check(path: str, online: bool, quiet: bool) -> None:
-    """Say what a configuration means, and what is wrong with it.
+    """Show what a configuration means, and its problems.
 
-    With --online one object is written, read and deleted, and one room of each platform is joined;
-    nothing is recorded, and a recorder that runs is not disturbed. Exit status 0: all is well, 1: it is
-    not.
+    With --online one object is written, read and deleted, and one room of each platform is joined. Nothing
+    is recorded, and a running recorder is not disturbed. Exit status 0: no problem, 1: there is a problem.
     """
     from chatlog.preflight import examine
 
     settings = load(path)
-    told, problems = examine(path, settings, os.environ)
+    meaning, problems = examine(path, settings, os.environ)
     if not quiet:
-        click.echo(told, nl=False)
+        click.echo(meaning, nl=False)
     for problem in problems:
         click.echo(problem, err=True)
     fine = not problems
@@ -101,13 +100,13 @@ def _check_online(settings: Settings, quiet: bool) -> bool:
     reactor: Any = installed
     outcome: list[bool] = []
 
-    def tell(result: Result) -> None:
+    def report(result: Result) -> None:
         if not (quiet and result.fine):
             word = click.style("ok", fg="green") if result.fine else click.style("failed", fg="red")
             click.echo(f"{result.name}: {word}: {result.what}", err=not result.fine)
 
     def begin() -> None:
-        checks = check_online(settings, reactor, time.time, open_store, tell, proxies_in(os.environ)[0])
+        checks = check_online(settings, reactor, time.time, open_store, report, proxies_in(os.environ)[0])
         checks.addCallback(outcome.append).addBoth(lambda _: reactor.stop())
 
     reactor.callWhenRunning(begin)

@@ -1,4 +1,4 @@
-"""The whole recorder as one service: it starts and stops in stages, and knows how to end in failure."""
+"""The recorder as one service, which starts and stops in stages and can end the process with a failure."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from chatlog.starter import Starter
 from chatlog.takeover import take_over
 from chatlog.watchdog import show_stacks
 
-#: The exit status when the daemon gives up by itself, so that a supervisor starts it again.
+#: The exit status after a failure. It makes a supervisor start the recorder again.
 FAILED = 1
 
 
 class Daemon(StagedService):
-    """Everything, in the order in which it starts; it stops the other way round: sources first, then
-    the recorder, then the uploader. ``on_hangup`` is called for every SIGHUP."""
+    """All services in the order in which they start. They stop in reverse order: the sources first, then the
+    recorder, then the uploader. ``on_hangup`` is called for every SIGHUP."""
 
     _log = Logger()
 
@@ -35,18 +35,18 @@ class Daemon(StagedService):
         self._reactor = reactor
         self._options = options
         self._failed = False
-        #: What shows the stacks of all threads.
+        #: Writes the stacks of all threads.
         self.show_stacks: Callable[[str], None] = show_stacks
-        #: What the operator should know about where this runs.
+        #: Warnings about the environment, logged at the start.
         self.warnings: list[str] = []
-        #: What they should know besides.
+        #: Further remarks, logged at the start.
         self.notes: list[str] = []
-        #: The log, if it is ours.
+        #: The log; None if twistd's own is used.
         self.console: logs.Console | None = None
         self.on_hangup: Callable[[], None] = lambda: None
-        #: Takes over the signals of the process, if it is ours.
+        #: Installs the signal handlers, if the process is ours.
         self.take_signals: Callable[[], None] = lambda: None
-        #: Whoever started the process.
+        #: The process that started this one.
         self.starter = Starter(getattr(options, "parent", None))
 
     def setServiceParent(self, parent: Any) -> None:
@@ -66,13 +66,13 @@ class Daemon(StagedService):
             if self.starter.waits:
                 self._refuse(str(error))
             self.fail(str(error))
-        # Not before: until then the caller waits, and has to be told whatever happens.
+        # Only then: before that, the caller waits and must learn of every failure.
         self._reactor.callWhenRunning(self.starter.left)
 
     def _refuse(self, reason: str) -> None:
-        """End the process while twistd still waits in the foreground, so that its status tells."""
+        """End the process while twistd waits in the foreground, so that twistd's status shows the failure."""
         self._log.critical("{reason}", reason=reason)
-        self.starter.tell(reason)
+        self.starter.report(reason)
         self._end(FAILED)
 
     def _end(self, status: int) -> None:
@@ -80,19 +80,19 @@ class Daemon(StagedService):
         os._exit(status)
 
     def lost_the_disk(self, reason: str) -> None:
-        """End the process because the disk can no longer be trusted, and show what every thread is doing:
-        one of them may have been waiting for it."""
+        """End the process because the disk can no longer be trusted. Show the stacks of all threads: one of
+        them may hang in a call to the disk."""
         self.show_stacks(reason)
         self.fail(f"{reason}; chatlog ends, so that a new start can recover")
 
     def end_at_once(self, reason: str) -> None:
-        """Say why, show what every thread is doing, and end without the reactor, which may be stuck: what is
-        written stays written. May be called from any thread."""
+        """Show the reason and the stacks of all threads, and end the process without the reactor, which may
+        be stuck. What is written stays written. Any thread may call this."""
         self.show_stacks(f"{reason}; chatlog ends, so that a new start can recover")
         self._end(FAILED)
 
     def fail(self, reason: str) -> None:
-        """End the process with a status that makes a supervisor start it again."""
+        """Stop the services, and end the process with a status that makes a supervisor start it again."""
         if self._failed:
             return
         self._failed = True
@@ -108,8 +108,8 @@ class Daemon(StagedService):
 
 
 class Lock(Service):
-    """Keeps other processes out of the directory before anything in it is touched; then takes up what the
-    version before has left there, and calls ``loads`` to read what all else begins with."""
+    """Locks the directory before anything in it is touched. Then takes over the state of the version before,
+    and calls ``loads`` to read the state."""
 
     name = "lock"
 
@@ -127,10 +127,10 @@ class Lock(Service):
 
 
 class Sources(MultiService):
-    """Everything that reads chat. What the kernel still holds is read before the connections are
-    closed, all at once."""
+    """Everything that reads chat. At the stop, data that the kernel still holds is read first; then all
+    connections are closed at once."""
 
-    #: The last reads and the closing of connections are both bounded.
+    #: Seconds for the last reads and for closing the connections, which both have limits of their own.
     stop_limit = 0.75
 
     def __init__(self, pacer: pacing.Pacer) -> None:

@@ -1,5 +1,5 @@
-"""What ``twistd`` loads when its command is ``chatlog``: signals are answered from here on, also while all
-the rest is still being imported. Nobody else imports this."""
+"""The module that ``twistd`` loads for the command ``chatlog``. Signals are handled from here on, also while
+the rest is being imported. Nothing else imports this module."""
 
 from __future__ import annotations
 

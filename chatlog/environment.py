@@ -1,4 +1,4 @@
-"""What every part of the daemon works with, handed in so that a test can play any of it."""
+"""What every part of the recorder is given: time, files, threads and counters. Tests replace them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Threads(Protocol):
-    """Where blocking calls run."""
+    """Runs blocking calls."""
 
     def run(self, function: Callable[..., T], *args: Any) -> Deferred[T]:
         """Call ``function(*args)`` off the reactor's thread."""
@@ -24,11 +24,11 @@ class Threads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Time, the file system, and what all parts of one daemon share.
+    """Everything that all parts of one recorder share.
 
-    ``reactor`` is also the clock. ``wall`` gives the seconds since the epoch. ``disk`` runs what may have to
-    wait for the disk. ``encode`` makes the line of a record. ``boot`` distinguishes this start of the machine
-    from all others, "" where nothing does.
+    ``reactor`` is also the monotonic clock. ``wall()`` returns the seconds since the epoch. ``disk`` runs
+    calls that may wait for the disk. ``encode`` turns a record into a line. ``boot`` identifies the present
+    boot of the machine, "" if that is unknown.
     """
 
     reactor: Any

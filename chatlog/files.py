@@ -1,8 +1,8 @@
-"""The calls on the file system that durability rests on, behind one object.
+"""The file system calls on which durability rests, behind one interface.
 
-The spool, its recovery and the packing of finished files use nothing else, so that a test can put a
-file system underneath that fails, tears or forgets at any chosen call. Every method blocks; what
-must not block the reactor is called from a thread.
+The spool, its recovery and the packing of finished files use only these calls. So a test can use a file
+system that fails, tears writes or forgets them at any call. Every method blocks; calls that must not block
+the reactor are made from a thread.
 """
 
 from __future__ import annotations
@@ -17,68 +17,68 @@ from typing import Protocol
 from chatlog.mounts import device_of, kind_of
 from chatlog.system_calls import SystemCalls, open_regular
 
-#: What the system says when there is no room left on the disk, and when no more files can be opened.
+#: Errors that mean: the disk is full; no more files can be opened.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-#: What a file system says that does not have a call. ENOSYS: FUSE, shared folders of virtual machines;
-#: ENOTSUP and EOPNOTSUPP: SMB, and FAT behind it; EINVAL: 9p, older SMB; EPERM: FAT, and a container that is
-#: not allowed the call; ENOTTY: some of FUSE's.
+#: Errors of a file system that does not have a call. ENOSYS: FUSE, shared folders of virtual machines;
+#: ENOTSUP and EOPNOTSUPP: SMB, and FAT behind it; EINVAL: 9p, older SMB; EPERM: FAT, and containers that may
+#: not make the call; ENOTTY: some FUSE file systems.
 NO_SUCH_CALL = frozenset(
     {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.EPERM}
 )
-#: The same of a call on a directory; SMB, NFS and FUSE have more to say there.
+#: The same for a call on a directory; SMB, NFS and FUSE have further errors there.
 _NOT_OF_DIRECTORIES = NO_SUCH_CALL | {errno.EBADF, errno.EISDIR, errno.EACCES}
-#: The same of locks. ENOLCK: NFS whose lock daemon does not run.
+#: The same for locks. ENOLCK: NFS without a running lock daemon.
 _NO_LOCKS = NO_SUCH_CALL | {errno.ENOLCK, errno.EBADF}
-#: More bytes than any disk has: nobody knows how many are free.
+#: The number of free bytes if it is unknown; more than any disk has.
 _UNKNOWN = 1 << 62
 
-#: What a file is called while it is being written to take another's place.
+#: The suffix of a file that will replace another one.
 TEMPORARY = ".tmp"
 
-#: What a file system may lack: to force files to the disk, the same of directories, locks.
+#: What a file system may lack: syncs of files, syncs of directories, locks.
 SYNC, DIRECTORY_SYNC, LOCKS = "sync", "directory sync", "locks"
 
 
 class NotCertain(OSError):
-    """What was done stands, but a machine that dies may undo it: a directory was not forced to the disk."""
+    """The change was made, but a directory could not be synced: a machine that dies may undo the change."""
 
 
 class Files(Protocol):
-    """The file layer. Errors are OSError, as the operating system reports them."""
+    """The file system calls. Errors are OSError, as the operating system reports them."""
 
     @property
     def lacking(self) -> Mapping[str, str]:
-        """What the file system was found not to have, by the names above, with the system's words. Something
-        else is done instead, as far as that can be."""
+        """What the file system lacks, by the names above, with the system's error text. Other calls are used
+        instead, as far as possible."""
 
     def kind(self, directory: str) -> str:
-        """What kind of file system the directory is on, ``""`` if nobody knows."""
+        """The type of the directory's file system, ``""`` if unknown."""
 
     def device(self, directory: str) -> int:
-        """A number for the file system that holds the directory, or would hold it."""
+        """The device number of the file system that holds the directory, or would hold it."""
 
     def create(self, path: str) -> int:
-        """Open a new file for appending; FileExistsError if there is one."""
+        """Create a file and open it for appending; FileExistsError if it exists."""
 
     def reopen(self, path: str) -> int:
-        """Open an existing file for appending; FileNotFoundError if there is none."""
+        """Open an existing file for appending; FileNotFoundError if it does not exist."""
 
     def lock(self, path: str) -> int:
-        """Open the file, made if it is missing, and keep everybody else from locking it until the
-        descriptor is closed or the process ends; BlockingIOError if somebody else holds it."""
+        """Open the file, creating it if needed, and lock it until the descriptor is closed or the process
+        ends; BlockingIOError if another process has the lock."""
 
     def open_read(self, path: str) -> int:
         """Open a file for reading."""
 
     def read(self, fd: int, size: int) -> bytes:
-        """Up to ``size`` bytes from where the last read ended; ``b""`` at the end."""
+        """Up to ``size`` bytes from the end of the last read; ``b""`` at the end of the file."""
 
     def read_at(self, fd: int, size: int, offset: int) -> bytes:
         """Up to ``size`` bytes from ``offset``."""
 
     def write(self, fd: int, data: bytes) -> int:
-        """Append ``data``; returns how many bytes were taken, which may be fewer."""
+        """Append ``data``. Returns how many bytes were written, which may be fewer."""
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut the file to ``size`` bytes."""
@@ -90,32 +90,32 @@ class Files(Protocol):
         """Force the file's data, and the metadata needed to read it, to the disk."""
 
     def sync_all(self, directory: str) -> bool:
-        """Force everything on the directory's file system to the disk with one call; False where
-        the system has no such call."""
+        """Force everything on the directory's file system to the disk with one call. Returns False if there
+        is no such call."""
 
     def sync_directory(self, path: str) -> None:
         """Force the directory's entries to the disk."""
 
     def close(self, fd: int) -> None:
-        """Close; may report a failed write."""
+        """Close the file; may raise the error of an earlier write."""
 
     def rename(self, old: str, new: str) -> None:
         """Rename within the file system; replaces ``new``."""
 
     def remove(self, path: str) -> None:
-        """Unlink the file."""
+        """Remove the file."""
 
     def exists(self, path: str) -> bool:
-        """Whether the path is there."""
+        """Whether the path exists."""
 
     def names(self, directory: str) -> list[str]:
-        """Names of the entries of the directory, in no order."""
+        """The names in the directory, in no order."""
 
     def make_directories(self, path: str) -> None:
-        """Make the directory and what leads to it; fine if it is there."""
+        """Create the directory and those above it, as far as they do not exist."""
 
     def free_bytes(self, directory: str) -> int:
-        """Bytes that an unprivileged process may still write there."""
+        """The bytes that an unprivileged process may still write there."""
 
 
 def write_whole(files: Files, fd: int, data: bytes) -> None:
@@ -128,9 +128,12 @@ def write_whole(files: Files, fd: int, data: bytes) -> None:
 
 
 def replace_file(files: Files, path: str, parts: Iterable[bytes], durable: bool = True) -> None:
-    """Put a file with this content in the place of ``path``; there is the old one or the new one at any time,
-    and whole. Raises OSError, and the old one is still there then; or NotCertain: the new one is there, and
-    may be gone again if the machine dies now. Without ``durable``, that may always be."""
+    """Replace ``path`` by a file with this content. At any time the old or the new file exists, and is
+    complete.
+
+    Raises OSError; the old file then stays. Raises NotCertain if the new file is in place but may be lost
+    when the machine dies; without ``durable`` that is always possible.
+    """
     temporary = path + TEMPORARY
     with suppress(FileNotFoundError):
         files.remove(temporary)
@@ -145,7 +148,7 @@ def replace_file(files: Files, path: str, parts: Iterable[bytes], durable: bool 
             files.close(fd)
         files.rename(temporary, path)
     except OSError:
-        # What there is of it takes space that may be what is wanting.
+        # The incomplete file takes space, which may be what is missing.
         with suppress(OSError):
             files.remove(temporary)
         raise
@@ -157,34 +160,34 @@ def replace_file(files: Files, path: str, parts: Iterable[bytes], durable: bool 
 
 
 class OsFiles:
-    """The real file system. A symbolic link is never followed: what it leads to is none of ours. A
-    named pipe or a device is not opened: a thread could wait in it for ever.
+    """The real file system. Symbolic links are never followed, because their targets are not ours. Named
+    pipes and devices are not opened, because a thread could wait in them for ever.
 
-    What a file system lacks is found out when it is asked for, and is ``lacking`` from then on. What worked
-    once and does not any more is never taken for that.
+    A call that the file system lacks is found out when it is made, and is in ``lacking`` from then on. A call
+    that has worked before is never taken for lacking.
     """
 
-    #: How new files are opened, besides that they are new.
+    #: The flags for opening new files, besides O_CREAT.
     flags = os.O_WRONLY | os.O_APPEND
 
     def __init__(self, system: SystemCalls | None = None) -> None:
-        #: The calls that are made.
+        #: The operating system's calls.
         self.system = system or SystemCalls()
         self.lacking: dict[str, str] = {}
         self._works: set[str] = set()
-        # Whether a file system can be forced to the disk as a whole, by directory.
+        # Whether the file system of a directory can be synced as a whole.
         self._as_a_whole: dict[str, bool] = {}
-        # What keeps others out where there are no locks, by the descriptor of the file.
+        # Sockets that replace locks on file systems without them, by the descriptor of the file.
         self._claims: dict[int, socket.socket] = {}
 
     def lacks(self, what: str, error: OSError) -> None:
-        """The file system was found not to have that. Raises the error if it had it before."""
+        """Note that the file system lacks ``what``. Raises the error if ``what`` has worked before."""
         if what in self._works:
             raise error
         self.lacking[what] = error.strerror or str(error)
 
     def works(self, what: str) -> None:
-        """The file system has that."""
+        """Note that ``what`` works."""
         self._works.add(what)
 
     def kind(self, directory: str) -> str:
@@ -202,7 +205,7 @@ class OsFiles:
                 raise
             if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
-        # Some of FUSE's do not know O_EXCL; only this process makes files there.
+        # Some FUSE file systems do not know O_EXCL. Only this process creates files there.
         return self.system.open(path, flags | os.O_NOFOLLOW)
 
     def reopen(self, path: str) -> int:
@@ -276,7 +279,7 @@ class OsFiles:
         except OSError as error:
             if error.errno not in _NOT_OF_DIRECTORIES:
                 raise OSError(error.errno, error.strerror, directory) from error
-            # File by file it can be done all the same.
+            # The files can still be synced one by one.
             self._as_a_whole[directory] = False
             return False
         finally:
@@ -294,7 +297,7 @@ class OsFiles:
             if error.errno not in _NOT_OF_DIRECTORIES:
                 raise
             if error.errno == errno.EACCES and not os.access(path, os.R_OK):
-                # Somebody else's, above ours: nothing of it can be forced to the disk by us.
+                # A directory of another user above ours, which we cannot sync.
                 return
             if not self._syncs_all_else(path):
                 self.lacks(DIRECTORY_SYNC, error)
@@ -337,5 +340,5 @@ class OsFiles:
             if error.errno in NO_SUCH_CALL:
                 return _UNKNOWN
             raise
-        # File systems that do not know their size have none.
+        # File systems that do not know their size report 0 blocks.
         return state.f_bavail * (state.f_frsize or state.f_bsize) if state.f_blocks else _UNKNOWN

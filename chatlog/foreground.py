@@ -1,5 +1,5 @@
-"""The recorder in the foreground, as ``chatlog run`` starts it: ``twistd -n --pidfile= chatlog`` with its
-arguments, whose signals are answered from the first moment on."""
+"""Runs the recorder in the foreground for ``chatlog run``: the same as ``twistd -n --pidfile= chatlog``, with
+signals handled from the first moment on."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import sys
 
 from chatlog import signals
 
-#: What waits while one program takes the place of the other.
+#: Signals that are blocked while this program replaces the other.
 _HELD = (*signals.ENDING, signal.SIGHUP)
 
 
 def become(arguments: list[str]) -> None:
-    """Put the recorder in the place of this process. Never returns; raises OSError."""
-    # Python puts the working directory first unless told not to, and whatever lies there could be imported.
+    """Replace this process with the recorder. Never returns; raises OSError."""
+    # Without -P, Python would import modules from the working directory first.
     safely = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     os.execv(sys.executable, [sys.executable, *safely, "-m", "chatlog.foreground", *arguments])
 
 
 def main() -> None:
-    """Be twistd."""
+    """Run twistd."""
     signals.begin()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     sys.argv[:1] = ["twistd", "-n", "--pidfile=", "chatlog"]

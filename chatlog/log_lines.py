@@ -1,7 +1,7 @@
-"""An event of the log as a line: for people, or as JSON for programs.
+"""Formats an event of the log as a line of text or as JSON.
 
-Whatever an event holds, a line stays one line, and bounded. What an event says is its text; where it
-comes from is its part: a platform, a module of ours, or ``twisted``.
+Whatever an event contains, it stays one line of bounded length. The *part* of an event is its origin: a
+platform, one of our modules, or ``twisted``.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from twisted.python.failure import Failure
 from chatlog.printable import printable
 from chatlog.record import rfc3339, to_line
 
-#: The innermost frames of a traceback that are shown.
+#: The most frames of a traceback that are shown, the innermost ones.
 FRAMES = 6
-#: Fields of an event and elements of a field that go into JSON at most, and characters of a text there.
+#: The most fields of an event, elements of a field and characters of a text in JSON.
 FIELDS = 30
 _ELEMENTS = 20
 _CHARACTERS = 2000
 
-#: Makes a line, its end included, of an event.
+#: Formats an event as a line with its newline.
 Shape = Callable[[LogEvent], str]
 
 _LEVELS = {
@@ -35,13 +35,13 @@ _LEVELS = {
     LogLevel.error: "ERROR",
     LogLevel.critical: "CRIT ",
 }
-#: What twisted.python.log puts into its events.
+#: The fields of events from twisted.python.log.
 _LEGACY = frozenset({"message", "time", "system", "isError", "failure", "why", "format"})
 
 
 def as_lines(event: LogEvent) -> str:
-    """The event as a line; a failure that nobody expected (``log.failure``) brings its traceback along,
-    in lines that begin with spaces."""
+    """The event as a line of text. After an unexpected failure (``log.failure``), the traceback follows in
+    lines that begin with spaces."""
     level = event.get("log_level") or LogLevel.info
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.get("log_time")))
     part = part_of(event)
@@ -57,9 +57,8 @@ def as_lines(event: LogEvent) -> str:
 
 
 def as_json(event: LogEvent) -> str:
-    """The event as one JSON object: ``time``, ``level``, ``part``, ``text``, of a failure ``error`` and,
-    where nobody expected it, ``traceback`` (a list), and the event's own fields as far as they are
-    plain."""
+    """The event as one JSON object: ``time``, ``level``, ``part``, ``text``, and the event's own fields if
+    their values are simple. A failure has ``error``, an unexpected one also ``traceback`` (a list)."""
     level = event.get("log_level") or LogLevel.info
     when = event.get("log_time")
     seconds = float(when) if isinstance(when, (int, float)) else time.time()
@@ -85,7 +84,7 @@ def as_json(event: LogEvent) -> str:
 
 
 def part_of(event: LogEvent) -> str:
-    """The part of the program that speaks: ``twitch``, ``recorder``, ``twisted``."""
+    """The part of the program that logged the event: ``twitch``, ``recorder``, ``twisted``."""
     platform = event.get("platform")
     if isinstance(platform, str) and platform.isalpha():
         return printable(platform, 16)
@@ -127,5 +126,5 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    # What JSON numbers do not hold everywhere.
+    # Larger integers lose digits in many JSON readers.
     return value if abs(value) < 1 << 53 else printable(str(value), _CHARACTERS)

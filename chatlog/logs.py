@@ -1,12 +1,11 @@
-"""The log: one line an event, on standard output, for people or (``log.format: json``) for programs.
+"""The log: one line an event on the standard output, as text or (``log.format: json``) as JSON.
 
     2026-11-23 08:57:43 INFO  twitch  joined 90 rooms
 
-Times are UTC. What Twisted and other libraries say below a warning is left out, and so are debug
-messages, unless asked for by ``log.level``, ``log.levels`` or ``--verbose``. Nothing in a field can
-break a line or make up another one. A standard output that is slow, broken or closed never stops or
-slows the recorder; what could not be written is counted, and the log says so when it can be written to
-again.
+Times are UTC. Events of Twisted and other libraries below a warning, and debug events, are left out unless
+``log.level``, ``log.levels`` or ``--verbose`` ask for them. No field can break a line or forge another one. A
+standard output that is slow, broken or closed never slows the recorder. Lines that cannot be written are
+counted, and the log reports their number when it can be written again.
 """
 
 from __future__ import annotations
@@ -28,29 +27,29 @@ from zope.interface import implementer
 from chatlog.config.settings import LogSettings, Settings
 from chatlog.log_lines import Shape, as_json, as_lines, part_of
 
-#: Bytes that wait at most for an output that takes nothing.
+#: The most bytes that wait for a blocked output.
 BACKLOG = 256 * 1024
-#: A pipe that is ready takes this much without blocking (PIPE_BUF on Linux).
+#: A pipe that is ready accepts this many bytes without blocking (PIPE_BUF on Linux).
 _PORTION = 4096
 
-#: Namespaces that are passed on from ``info`` up; all others from ``warn`` up.
+#: Namespaces that are shown from ``info`` up; all others are shown from ``warn`` up.
 _OURS = ("chatlog", "stdout", "stderr")
 
 
 class Output:
-    """A file descriptor that is written to without ever waiting for it."""
+    """Writes to a file descriptor without ever blocking."""
 
     def __init__(self, fd: int, write: Callable[[int, bytes], int] = os.write) -> None:
         self._fd = fd
         self._os_write = write
-        # What waits, each with the number of lines that are lost if it is.
+        # The waiting pieces, each with the number of lines that are lost with it.
         self._waiting: deque[tuple[bytes, int]] = deque()
         self._size = 0
         self._lost = 0
         self._inside_a_line = False
 
     def __call__(self, line: bytes) -> None:
-        """Write a whole line, now or when there is room for it; drop it when too much waits."""
+        """Write a whole line, now or when the output accepts it. Drop it if too much waits."""
         self._drain()
         if self._size + len(line) > BACKLOG:
             self._lost += 1
@@ -80,7 +79,7 @@ class Output:
         except BlockingIOError:
             pass
         except OSError:
-            # Closed, or full, or nobody reads any more. What waits is lost; there may be room again.
+            # Closed, full, or without a reader. The waiting lines are lost; later lines may succeed.
             self._lost += sum(lines for _, lines in self._waiting)
             self._waiting.clear()
             self._size = 0
@@ -92,8 +91,8 @@ class Output:
 
 
 class Levels:
-    """What is shown. ``level`` is the least of our own parts; that of libraries is a warning, unless
-    ``level`` is higher. ``levels`` are exceptions, by part."""
+    """The levels that are shown. ``level`` is the lowest level of our own parts. Libraries are shown from a
+    warning up, or from ``level`` up if that is higher. ``levels`` are exceptions by part."""
 
     def __init__(self, level: str = "info", levels: tuple[tuple[str, str], ...] = ()) -> None:
         self._ours = LogLevel.lookupByName(level)
@@ -101,7 +100,7 @@ class Levels:
         self._parts = {part: LogLevel.lookupByName(least) for part, least in levels}
 
     def shows(self, event: LogEvent) -> bool:
-        """Whether the event is worth a line."""
+        """Whether the event is shown."""
         level = event.get("log_level") or LogLevel.info
         if self._parts:
             least = self._parts.get(part_of(event))
@@ -115,7 +114,7 @@ class Levels:
 
 @implementer(ILogObserver)
 class Console:
-    """Writes the events worth reading as lines. Never raises. ``levels`` may be changed at any time."""
+    """Writes events as lines. Never raises. ``levels`` may be replaced at any time."""
 
     def __init__(
         self,
@@ -124,7 +123,7 @@ class Console:
         levels: Levels | None = None,
         shape: Shape = as_lines,
     ) -> None:
-        """``verbose`` passes everything on that can be of interest, whatever the levels."""
+        """With ``verbose``, the levels are ignored and all events are shown."""
         self._write = write
         self._verbose = verbose
         self._shape = shape
@@ -134,19 +133,19 @@ class Console:
         try:
             failure = event.get("log_failure")
             if isinstance(failure, Failure) and failure.check(ReactorNotRunning):
-                # Twisted's answer to a second signal; it ends anyway.
+                # Twisted's error for a second signal; the process ends anyway.
                 return
             if self._verbose or self.levels.shows(event):
                 self._write(self._encoded(event))
         except Exception:
-            # There is nobody left to tell.
+            # The error cannot be reported anywhere.
             return
 
     def _encoded(self, event: LogEvent) -> bytes:
         try:
             return self._shape(event).encode("utf-8", "backslashreplace")
         except Exception as error:
-            # The event itself is broken; that it came is said all the same.
+            # The event itself is broken: report at least that it came.
             return self._shape(
                 {
                     "log_level": LogLevel.error,
@@ -164,7 +163,7 @@ def observer() -> Console:
 
 
 def verbose_observer() -> Console:
-    """For ``twistd --logger chatlog.logs.verbose_observer``: debug messages and Twisted's own as well."""
+    """For ``twistd --logger chatlog.logs.verbose_observer``: with debug events and Twisted's own events."""
     return Console(_standard_output(), verbose=True)
 
 
@@ -173,7 +172,7 @@ def _standard_output() -> Callable[[bytes], None]:
         sys.stdout.flush()
         return Output(sys.stdout.fileno())
     except (AttributeError, OSError, ValueError):
-        # Closed before the start, or no file. (Descriptor 1 may be somebody else's by now.)
+        # Closed before the start, or no file. (Descriptor 1 may be another file by now.)
         return _nowhere
 
 
@@ -182,12 +181,12 @@ def _nowhere(line: bytes) -> None:
 
 
 def install(parent: Any, options: Mapping[str, Any]) -> Console | None:
-    """Make this the log of a twistd that runs in the foreground and was not told where to log to.
+    """Make this the log of a twistd in the foreground, unless twistd's options name another log.
 
-    twistd asks the application for its observer after ``setServiceParent`` was called with it and
-    before it logs anything (``twisted.application.app``, AppLogger.start). ``options`` are those of
-    the command, whose ``parent`` are twistd's, and whose ``settings`` say how to log. The console that
-    is the log now, or None if twistd does as it was told.
+    twistd asks the application for its observer after ``setServiceParent`` was called with it and before it
+    logs anything (``twisted.application.app``, AppLogger.start). ``options`` are those of the command; their
+    ``parent`` are twistd's options, and their ``settings`` have the log's settings. Returns the console that
+    is now the log, or None if twistd's own log is used.
     """
     twistd = getattr(options, "parent", None)
     if not isinstance(parent, Componentized) or twistd is None:

@@ -1,4 +1,4 @@
-"""Where file systems are mounted, and of what kind they are."""
+"""Reads the table of mounts: mount points and types of file systems."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-#: Where the system is told what to mount when it starts: fstab(5).
+#: The table of file systems that are mounted at boot: fstab(5).
 FSTAB = "/etc/fstab"
-#: Both tables have space, tab, line break, backslash and # as octal numbers: proc_pid_mounts(5), fstab(5).
+#: Both tables write space, tab, newline, backslash and # in octal: proc_pid_mounts(5), fstab(5).
 _ESCAPE = re.compile(r"\\([0-3][0-7]{2})")
 
 
 def read_mounts(path: str = "/proc/mounts") -> str:
-    """The system's table of mounts, or what else is at ``path``; ``""`` where there is none."""
+    """The text of the table at ``path``; ``""`` if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             return file.read(1 << 20)
@@ -23,11 +23,13 @@ def read_mounts(path: str = "/proc/mounts") -> str:
 
 
 def mount_of(directory: str, mounts: str) -> tuple[str, str]:
-    """Where the file system that holds ``directory`` is mounted, and its kind, both ``""`` if nobody knows;
-    of two mounts in the same place the later one is seen. ``directory`` is absolute and without symbolic
-    links; ``mounts`` is the text of /proc/mounts."""
+    """The mount point and the type of the file system that holds ``directory``, both ``""`` if unknown.
+
+    ``directory`` is absolute and without symbolic links; ``mounts`` is the text of /proc/mounts. Of two
+    mounts at the same place the later one counts.
+    """
     found = ("", "")
-    # Two slashes in front may mean something else to POSIX, but not to Linux.
+    # POSIX allows a special meaning of two leading slashes; Linux has none.
     path = "/" + posixpath.normpath(directory).lstrip("/")
     for place, kind in _table(mounts):
         inside = path == place or path.startswith(place.rstrip("/") + "/")
@@ -37,35 +39,35 @@ def mount_of(directory: str, mounts: str) -> tuple[str, str]:
 
 
 def kind_of(directory: str) -> str:
-    """Of what kind the file system is that holds the directory, ``""`` if nobody knows."""
+    """The type of the file system that holds the directory, ``""`` if unknown."""
     return mount_of(os.path.realpath(directory), read_mounts())[1]
 
 
 def unmounted(directory: str, mounts: str, fstab: str) -> str:
-    """Where the file system belongs that is to hold ``directory`` by ``fstab`` and is not mounted; ``""`` if
-    there is none, or nobody knows. The parameters are as those of ``mount_of``, ``fstab`` is the text of
-    /etc/fstab."""
+    """The mount point of the file system that should hold ``directory`` according to ``fstab`` (the text of
+    /etc/fstab) if it is not mounted; else, or if unknown, ``""``. The other parameters are those of
+    ``mount_of``."""
     present, _ = mount_of(directory, mounts)
     due, _ = mount_of(directory, "\n".join(_due(fstab)))
     return due if present and len(due) > len(present) else ""
 
 
 def place_of(directory: str) -> str:
-    """What the file system is known by that holds the directory, or would hold it: where it is mounted, or
-    its number where there is no table of mounts. Raises OSError."""
+    """A name for the file system that holds the directory, or would hold it: its mount point, or its device
+    number if there is no table of mounts. Raises OSError."""
     place, _ = mount_of(os.path.realpath(directory), read_mounts())
     return place or f"device {device_of(directory)}"
 
 
 def device_of(path: str) -> int:
-    """The number of the file system that holds the path, or would hold it. Raises OSError."""
+    """The device number of the file system that holds the path, or would hold it. Raises OSError."""
     while not os.path.lexists(path):
         path = os.path.dirname(os.path.abspath(path))
     return os.stat(path).st_dev
 
 
 def _due(fstab: str) -> Iterator[str]:
-    """What is mounted without being asked for, one blank between the words of a line."""
+    """The lines of file systems that are mounted at boot, with one space between words."""
     for line in fstab.split("\n"):
         words = line.split()
         options = words[3].split(",") if len(words) > 3 else []

@@ -1,4 +1,4 @@
-"""Names that are spelt like one that is not there.
+"""Finds names that are spelt like another.
 
 near("shruod", {"shroud", "summit1g"})      # ["shroud"]
 """
@@ -8,23 +8,24 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-#: How much of two names must be the same, 0 to 1; how much less than the likeliest one another may be like
-#: it; and how many names are told at most.
+#: The least likeness of two names, 0 to 1.
 _ENOUGH = 0.5
+#: Names with less than this share of the best name's likeness are left out.
 _BESIDE = 0.8
+#: The most names that are returned.
 MOST = 5
 
 
 def near(wanted: str, names: Iterable[str], most: int = MOST) -> list[str]:
-    """Those of ``names`` that somebody who wrote ``wanted`` may have meant, the likeliest first. Upper and
-    lower case are the same. Takes a microsecond or two for each name."""
+    """The ``names`` that a user who wrote ``wanted`` may have meant, the likeliest first. Case does not
+    matter. Takes one or two microseconds a name."""
     wanted = wanted.lower()
     pairs = {edged[at : at + 2] for edged in (f"^{wanted}$",) for at in range(len(wanted) + 1)}
     found = []
     for name in names:
         folded = name.lower()
         edged = f"^{folded}$"
-        # The share of pairs of letters, edges included, that both have: Dice's coefficient.
+        # Dice's coefficient: the share of common pairs of letters, with the edges of the names.
         shared = sum([pair in edged for pair in pairs])
         likeness = 2.0 * shared / (len(wanted) + len(folded) + 2)
         if len(wanted) > 2 and len(folded) > 2 and (wanted in folded or folded in wanted):

@@ -1,5 +1,5 @@
-"""What can be known of a configuration before anything is started: the same for ``chatlog check`` and for
-``twistd chatlog --check``. Nothing is connected to, made or left behind."""
+"""Checks a configuration before anything is started, for ``chatlog check`` and ``twistd chatlog --check``. It
+makes no connection, creates nothing and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ from chatlog.state.state_file import newer_state
 from chatlog.store.archive import open_store
 from chatlog.store.store import StoreError
 
-#: What stores take for a new bucket:
+#: The names that stores accept for new buckets:
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and the same for Google Cloud
 #: Storage and for containers of Azure.
 _NEW_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 
 
 class Findings(NamedTuple):
-    """``told`` is what a configuration means, as YAML with comments. With ``problems`` nothing can be
-    started."""
+    """``meaning`` is the configuration in force, as YAML with comments. With ``problems`` the recorder does
+    not start."""
 
-    told: str
+    meaning: str
     problems: list[str]
 
 
 def examine(path: str, settings: Settings, environ: Mapping[str, str]) -> Findings:
-    """Look at the settings that were read for ``path``."""
+    """Check the settings that were read for ``path``."""
     proxies, problems, mind = proxies_in(environ)
     problems = [*problems, *config.check_directories(settings), *later_state(settings), *_refusals(settings)]
     mind = [*warnings(settings, environ, read_mounts(), read_mounts(FSTAB)), *mind, *_doubts(settings)]
     comments = [*proxies.describe(), *(f"Mind: {warning}" for warning in mind)]
-    told = "".join(f"# {comment}\n" for comment in comments)
-    return Findings(f"# {config.read_for(path)}\n{config.describe(settings)}{told}", problems)
+    remarks = "".join(f"# {comment}\n" for comment in comments)
+    return Findings(f"# {config.read_for(path)}\n{config.describe(settings)}{remarks}", problems)
 
 
 def later_state(settings: Settings) -> list[str]:
-    """What keeps this version from the spool of a later one."""
+    """The problem of a spool with state of a later version, if it has any."""
     refusal = newer_state(OsFiles(), settings.recorder.directory)
     return [refusal] if refusal else []
 
 
 def _refusals(settings: Settings) -> Iterator[str]:
-    """What would keep the parts from being made."""
+    """The problems that would keep a part from being created."""
     sections = (settings.twitch, settings.kick)
     files = [section.ca_file for section in sections if section is not None and section.ca_file is not None]
-    # What cannot be read at all is told already.
+    # Files that cannot be read are reported already.
     if all(os.access(path, os.R_OK) and os.path.isfile(path) for path in files):
         try:
             check_authorities(settings)
@@ -71,13 +71,13 @@ def _refusals(settings: Settings) -> Iterator[str]:
 
 
 def _doubts(settings: Settings) -> Iterator[str]:
-    """What may well be a mistake, and keeps nothing from recording."""
+    """Probable mistakes that do not prevent recording."""
     if settings.s3 is not None and not _NEW_BUCKET.match(settings.s3.bucket):
         yield (
             f"s3.bucket: {settings.s3.bucket} is a name that no store gives to a new bucket (3 to 63 of a-z, "
             "0-9, - and .); look whether it is spelt like that"
         )
-    # It may be checked while it runs.
+    # The recorder may be running while its configuration is checked.
     running = running_in(settings.recorder.directory) is not None
     for key, listen, meanwhile in (
         ("http.listen", settings.http.listen, "there is no page"),
@@ -90,12 +90,13 @@ def _doubts(settings: Settings) -> Iterator[str]:
 
 
 def _listening(listen: str, running: bool) -> str:
-    """Why an address cannot be listened on, ``""`` if it can. ``running``: the recorder itself may do so."""
+    """Why a server cannot listen on the address, ``""`` if it can. ``running``: the recorder itself may
+    listen there."""
     host, _, port = listen.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
-        # A name; whose it is shows when it is listened on.
+        # A host name; the start will show whether it can be used.
         return ""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:

@@ -1,12 +1,12 @@
-"""Text from outside, made fit for one line of a log or an error."""
+"""Makes text from outside safe for one line of a log or an error."""
 
 from __future__ import annotations
 
 
 def printable(text: str, limit: int = 2000) -> str:
-    """``text`` on one line, with nothing in it that moves a cursor, breaks a line or turns the reading
-    direction round: what Python does not call printable is written as its escape. What is longer than
-    ``limit`` characters is cut, and says so."""
+    """``text`` as one line, without characters that move a cursor, break a line or change the direction of
+    reading: characters that are not printable for Python are escaped. A text of more than ``limit``
+    characters is cut, with a remark."""
     cut = len(text) - limit
     if cut > 0:
         text = text[:limit]

@@ -1,7 +1,7 @@
-"""The schema of a line in the archive: which keys a record has, in which order, and its bytes.
+"""The schema of a record: its keys, their order, and its encoding as a line.
 
-Everything that writes a record goes through this module; nobody else invents keys. It imports no
-Twisted, so that it can be tested, fuzzed and timed by itself. docs/records.md is its page for users.
+All code that writes records uses this module; no other module adds keys. It imports no Twisted, so that it
+can be tested, fuzzed and timed by itself. docs/records.md describes the schema for users.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-#: The keys of a record, in their order: in full detail, and in basic detail.
+#: The keys of a record in their order, in full detail. Basic detail has the first five.
 KEYS = (
     "timestamp",
     "channel",
@@ -32,7 +32,7 @@ KEYS = (
     "details",
 )
 BASIC_KEYS = KEYS[:5]
-#: Every kind of record.
+#: All types of records.
 TYPES = frozenset(
     {
         "message",
@@ -56,33 +56,33 @@ TYPES = frozenset(
         "gap",
     }
 )
-#: The kinds of record that a consumer of the original, five-key format expects.
+#: The types that consumers of the original format with five keys expect.
 CHAT_TYPES = frozenset({"message", "action"})
 
-#: The room that takes what belongs to no recorded room of a platform.
+#: The room for records that belong to no recorded room of the platform.
 SERVER_CHANNEL = "_server"
 
-#: (timestamp, channel, username, user_id, message, type, id, platform, channel_id, received, details)
-#: to one encoded line; ``b""`` where the chosen detail does not record this kind.
+#: Encodes (timestamp, channel, username, user_id, message, type, id, platform, channel_id, received, details)
+#: as one line; ``b""`` if the chosen detail does not record this type.
 Encode = Callable[
     [str, str, str, str, str, str, str, str, str, str, Mapping[str, Any]],
     bytes,
 ]
 
 
-#: Levels of nesting that are taken, about as many as orjson takes.
+#: The most levels of nesting that are read, about as many as orjson reads.
 DEEPEST = 1000
 
 
 class TooDeep(ValueError):
-    """JSON with more levels than are taken."""
+    """The JSON is nested too deeply."""
 
 
 def to_line(value: object) -> bytes:
-    """``value`` as one line of JSON, its end included. Halves of surrogate pairs and integers beyond 64
-    bits, which JSON may hold, are written too.
+    """``value`` as one line of JSON with its newline. Lone surrogates and integers of more than 64 bits,
+    which JSON may contain, are written too.
 
-    Raises TypeError, ValueError or RecursionError for what JSON cannot hold.
+    Raises TypeError, ValueError or RecursionError for a value that JSON cannot represent.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
@@ -91,10 +91,10 @@ def to_line(value: object) -> bytes:
 
 
 def from_json(data: bytes | str) -> Any:
-    """What the JSON in ``data`` means, halves of surrogate pairs included. Of integers beyond 64 bits
-    digits may be lost; ``from_json_exactly`` keeps them.
+    """The value of the JSON in ``data``, which may contain lone surrogates. Integers of more than 64 bits may
+    lose digits; ``from_json_exactly`` keeps them.
 
-    Raises ValueError for what is no JSON, UnicodeDecodeError (which is one) for what is not UTF-8.
+    Raises ValueError if ``data`` is not JSON; UnicodeDecodeError, a ValueError too, if it is not UTF-8.
     """
     try:
         return orjson.loads(data)
@@ -103,12 +103,12 @@ def from_json(data: bytes | str) -> Any:
 
 
 def from_json_exactly(data: bytes | str) -> Any:
-    """The same with integers of any length, at a tenth of the speed."""
+    """Like ``from_json``, with integers of any length, at a tenth of the speed."""
     return _decoded(data, _DECODER)
 
 
 def from_json_loosely(data: bytes | str) -> Any:
-    """What ``from_json`` gives; of JSON that it refuses, what ``from_json_closely`` does."""
+    """Like ``from_json``; JSON that it refuses is read like ``from_json_closely`` does."""
     try:
         return orjson.loads(data)
     except ValueError:
@@ -116,12 +116,12 @@ def from_json_loosely(data: bytes | str) -> Any:
 
 
 def from_json_closely(data: bytes | str) -> tuple[Any, bool]:
-    """What ``from_json_exactly`` gives, and whether the JSON says more than that: a key came twice in one
-    object, or a number has digits or a form that do not come back when it is written again.
+    """Like ``from_json_exactly``, with a flag: True if writing the value again would lose something. That is
+    so if an object has a key twice, or if a number has digits or a form that are not written again.
 
-    What JSON has no room for does not spoil the rest: a number beyond all that can be written again
-    (``1e400``, ``Infinity``, ``NaN``, thousands of digits) is None, and a control character in a string is
-    taken as it is; both are more than comes back.
+    Invalid parts do not spoil the rest. A number that cannot be written again (``1e400``, ``Infinity``,
+    ``NaN``, thousands of digits) becomes None, and a control character in a string stays as it is. The flag
+    is True then.
     """
     more: list[bool] = []
 
@@ -177,7 +177,8 @@ def _decoded(data: bytes | str, decoder: json.JSONDecoder) -> Any:
 
 
 def _is_too_deep(text: str) -> bool:
-    """How deep the standard library goes depends on its version; readers of records may go less deep."""
+    """Checked here because the standard library's limit depends on its version, and other readers may have
+    lower limits."""
     if text.count("[") + text.count("{") <= DEEPEST:
         return False
     depth = 0
@@ -199,7 +200,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-#: A string, or what begins one and never ends it. Nothing in it is looked at twice.
+#: A string, or the beginning of one that never ends. It matches in linear time.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
@@ -207,7 +208,7 @@ _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 @lru_cache(maxsize=256)
 def _second(seconds: int) -> str:
-    # Not strftime, which writes the year 999 with three digits.
+    # strftime would write the year 999 with three digits.
     return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()}."
 
 
@@ -218,7 +219,7 @@ _FIRST_MS, _LAST_MS = -62135596800000, 253402300799999
 def rfc3339(milliseconds: int) -> str:
     """``milliseconds`` since the epoch as ``2025-12-29T10:30:45.123Z``.
 
-    Raises ValueError for a year that four digits cannot hold.
+    Raises ValueError for a year with more than four digits, or before year 1.
     """
     if not _FIRST_MS <= milliseconds <= _LAST_MS:
         raise ValueError(f"not a time of the years 1 to 9999: {milliseconds} ms")
@@ -228,8 +229,8 @@ def rfc3339(milliseconds: int) -> str:
 
 def believed(timestamp: str, received: str, first: str) -> bool:
     """Whether a platform's ``timestamp`` can be the time of an event that was ``received`` then: not before
-    ``first``, when there was no such platform, and not more than a year ahead. (A machine whose own clock
-    says a year before this program was written has lost it, and nothing can be said.)"""
+    ``first``, the start of the platform, and not more than a year ahead. (If our own clock shows a time
+    before this program was written, it is wrong and decides nothing.)"""
     if timestamp < first:
         return False
     if received < _WRITTEN:
@@ -253,7 +254,7 @@ def encode_full(
     received: str,
     details: Mapping[str, Any],
 ) -> bytes:
-    """The whole record as one line, newline included; loses nothing that ``details`` holds."""
+    """The whole record as one line with its newline. Everything in ``details`` is kept."""
     record = {
         "timestamp": timestamp,
         "channel": channel,
@@ -283,7 +284,7 @@ def encode_basic(
     received: str,
     details: Mapping[str, Any],
 ) -> bytes:
-    """The original five keys of a chat message as one line; ``b""`` for every other kind."""
+    """The original five keys of a chat message as one line; ``b""`` for every other type."""
     if type not in CHAT_TYPES:
         return b""
     record = {
@@ -297,23 +298,22 @@ def encode_basic(
 
 
 def missing_since(line: bytes) -> float | None:
-    """Since when something is missing, in seconds since the epoch, if the line is a ``gap`` record."""
+    """When the gap of a ``gap`` record began, in seconds since the epoch; None for any other line."""
     if b'"type":"gap"' not in line:
         return None
     try:
-        # A server's words in a reason may hold half of a surrogate pair.
+        # A server's words in a reason may contain a lone surrogate.
         record = from_json(line)
         if record["type"] == "gap":
             return datetime.fromisoformat(record["details"]["from"]).timestamp()
     except (ValueError, KeyError, TypeError, RecursionError):
-        # Something of a server's that only looks like one.
+        # A server's text that only looks like a gap record.
         pass
     return None
 
 
 def raw_details(raw: bytes) -> dict[str, str]:
-    """``raw`` bytes from a server, readable in ``raw`` and, where they are not UTF-8, whole in
-    ``raw_base64``."""
+    """Bytes from a server as text in ``raw`` and, if they are not UTF-8, exactly in ``raw_base64``."""
     try:
         return {"raw": raw.decode("utf-8")}
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""A changed configuration put in force while recording goes on.
+"""Puts a changed configuration in force while recording goes on.
 
-Rooms come and go, intervals, limits and thresholds change; connections that stay are not touched. What
-a running process cannot change is named, and takes effect at the next start.
+Rooms, intervals, limits and thresholds can change. Connections of rooms that stay are kept. Keys that a
+running process cannot change are named in the log; they take effect at the next start.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatlog.config.config import ConfigError
 from chatlog.config.settings import KickSettings, Settings, TwitchSettings
 from chatlog.network.tls import CertificateAuthorityError
 
-#: What can change without a new start: these keys and everything below them.
+#: The keys that can change without a restart, with all keys below them.
 CHANGEABLE = (
     "twitch.channels",
     "kick.channels",
@@ -32,12 +32,12 @@ CHANGEABLE = (
     "log.levels",
 )
 
-#: Fields that are one key of the configuration together.
+#: Fields of the settings that come from one key of the configuration.
 _TOGETHER = {"twitch.host": "twitch.server", "twitch.port": "twitch.server", "twitch.tls": "twitch.server"}
 
 
 def changes(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """The keys whose values differ, as dotted paths. A section that is only on one side is one key."""
+    """The keys whose values differ, as dotted paths. A section that only one side has is one key."""
     if old == new:
         return
     if is_dataclass(old) and type(old) is type(new):
@@ -58,33 +58,37 @@ def _changed(old: Settings, new: Settings) -> list[str]:
 
 
 def in_force(started: Settings, new: Settings) -> Settings:
-    """What holds when a process that was ``started`` with some settings has read ``new`` ones. Platforms know
-    themselves what of theirs does."""
+    """The settings in force when a process that was started with ``started`` has read ``new``. Each platform
+    decides itself which of its settings take effect."""
     settings = replace(started, twitch=new.twitch, kick=new.kick)
     for key in CHANGEABLE:
-        settings = _taken(settings, new, key.split("."))
+        settings = _with(settings, new, key.split("."))
     return settings
 
 
-def _taken(old: Any, new: Any, path: list[str]) -> Any:
-    """``old`` with the value at ``path`` of ``new``."""
+def _with(old: Any, new: Any, path: list[str]) -> Any:
+    """``old`` with the value that ``new`` has at ``path``."""
     if old is None or new is None or not path:
         return new
     name, *rest = path
-    return replace(old, **{name: _taken(getattr(old, name), getattr(new, name), rest)})
+    return replace(old, **{name: _with(getattr(old, name), getattr(new, name), rest)})
 
 
 def _with_sections(settings: Settings, platforms: Mapping[str, object]) -> Settings:
-    """``settings`` with a section for each of these platforms, for they can be there without one."""
+    """``settings`` with a section for each of the ``platforms``: a platform can exist without one, if its
+    rooms were added while running."""
     defaults: dict[str, Any] = {"twitch": TwitchSettings(()), "kick": KickSettings(())}
     there = {name: getattr(settings, name) or defaults[name] for name in defaults if name in platforms}
     return replace(settings, **there)
 
 
 class Reload:
-    """Reads the configuration again when it is called. ``load()`` gives the settings or raises ConfigError
-    or CertificateAuthorityError; ``apply(settings)`` puts in force what can be. ``made()`` gives the
-    sections with which platforms were made, of those that exist: only a new one takes its whole section."""
+    """Reads the configuration again when it is called.
+
+    ``load()`` returns the settings, or raises ConfigError or CertificateAuthorityError. ``apply(settings)``
+    puts them in force as far as possible. ``made()`` returns the sections with which the existing platforms
+    were created; only a new platform uses its whole section.
+    """
 
     _log = Logger()
 
@@ -96,13 +100,13 @@ class Reload:
         made: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._load = load
-        #: What the process was started with is the measure for what needs a new start.
+        #: Keys that differ from the settings at the start need a restart.
         self._started = self._in_force = current
         self._apply = apply
         self._made = made
 
     def __call__(self) -> None:
-        """Put a changed configuration in force; one with problems is reported and changes nothing."""
+        """Put a changed configuration in force. If it has problems, they are logged and nothing changes."""
         try:
             new = self._load()
         except (ConfigError, CertificateAuthorityError) as error:
@@ -122,7 +126,7 @@ class Reload:
         now = [key for key in _changed(before, wanted) if is_immediate(key)]
         later = [key for key in _changed(started, wanted) if not is_immediate(key)]
         if _backfill(self._started) != _backfill(new) and "twitch.backfill" not in later:
-            # It is made at the start or not at all.
+            # Backfill is created at the start only.
             later.append("twitch.backfill")
         try:
             self._apply(new)

@@ -1,8 +1,8 @@
-"""Signals, from the first line of ours that ``twistd chatlog`` runs until the process is gone.
+"""Handles signals, from the first of our lines that ``twistd chatlog`` runs to the end of the process.
 
-Before the reactor runs, INT, TERM and QUIT end the process at once: nothing has been begun that a new start
-does not find as it was. HUP waits until there is something to read again. While it runs, the first of them
-asks for the orderly end, which has its own limit of time, and further ones change nothing.
+Before the reactor runs, INT, TERM and QUIT end the process at once: nothing has begun that a new start would
+have to repair. HUP waits until the reactor runs. While it runs, the first INT, TERM or QUIT stops the
+services, which has its own time limit. Further ones change nothing.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-#: What asks for the end.
+#: The signals that end the process.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
-#: What would end a process that knows nothing of it, and asks for nothing that there is.
+#: Signals without a meaning here, which by default would end the process. They are ignored.
 _OTHERS = (signal.SIGUSR1, signal.SIGUSR2)
 _SAID = {
     signal.SIGINT: b"chatlog: interrupted before it ran\n",
-    signal.SIGTERM: b"chatlog: told to end before it ran\n",
-    signal.SIGQUIT: b"chatlog: told to end before it ran\n",
+    signal.SIGTERM: b"chatlog: ended by a signal before it ran\n",
+    signal.SIGQUIT: b"chatlog: ended by a signal before it ran\n",
 }
 
 
 class Early:
-    """Answers every signal until the reactor runs; it is the handler itself."""
+    """The handler of all signals until the reactor runs."""
 
     def __init__(self) -> None:
-        #: Whether a HUP has come, and waits.
+        #: Whether a HUP waits.
         self.hangup = False
         #: Called before the process ends.
         self.clear: Callable[[], None] = lambda: None
@@ -42,20 +42,21 @@ class Early:
             os.write(2, _SAID[signal.Signals(number)])
         with suppress(Exception):
             self.clear()
-        # By the signal itself, so that whoever waits for this process learns it. QUIT leaves core files.
+        # By the signal itself, so that the parent process sees it in the status. Not by QUIT, which would
+        # leave a core file.
         number = signal.SIGTERM if number == signal.SIGQUIT else number
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
 
 def early() -> Early | None:
-    """What answers now, if the reactor does not run yet."""
+    """The present handler if the reactor does not run yet, else None."""
     found = signal.getsignal(signal.SIGHUP)
     return found if isinstance(found, Early) else None
 
 
 def begin() -> None:
-    """Answer signals from now on. What a shell or a debugger has set stays. Calling it again is fine."""
+    """Handle signals from now on. Handlers of a shell or a debugger stay. A second call does nothing."""
     if early() is not None:
         return
     handler = Early()
@@ -66,7 +67,7 @@ def begin() -> None:
 
 
 class Running:
-    """Answers signals while the reactor runs, and while it stops. ``hangup()`` is called for every HUP."""
+    """Handles signals while the reactor runs and while it stops. ``hangup()`` is called for every HUP."""
 
     def __init__(self, reactor: Any, hangup: Callable[[], None]) -> None:
         self._reactor = reactor
@@ -74,7 +75,8 @@ class Running:
         self._ending = False
 
     def take(self) -> None:
-        """Take over. To be called once the reactor runs, for it sets a handler for TERM when it starts."""
+        """Install the handlers. Call this when the reactor runs: it sets its own handler for TERM when it
+        starts."""
         before = early()
         ours = (
             before,
@@ -87,7 +89,7 @@ class Running:
             if signal.getsignal(number) in ours:
                 signal.signal(number, self._end)
         for number in _OTHERS:
-            # twistd may have one of them for a new file of the log.
+            # twistd may use one of them to reopen its log file.
             if signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, self._read_again)
@@ -99,7 +101,7 @@ class Running:
         self._ending = True
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        # Asked a second time, the reactor would raise an error, which would be logged.
+        # A second call would make the reactor raise an error, which would be logged.
         if not self._ending:
             self._ending = True
             end = self._reactor.sigInt if number == signal.SIGINT else self._reactor.sigTerm

@@ -1,4 +1,4 @@
-"""Whoever called ``twistd``: it is told why nothing was started, and finds no pidfile then."""
+"""Reports a failed start to the process that called ``twistd``, and removes the pidfile then."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-#: Bytes that twistd reads of the words behind its pipe (``twisted.scripts._twistd_unix``, _waitForStart).
+#: Bytes of the reason that twistd reads from its pipe (``twisted.scripts._twistd_unix``, _waitForStart).
 _SHORT = 98
 
 
 class Starter:
-    """``twistd`` are the options of the command before ``chatlog``, if there is one. Where it will go to the
-    background, the caller's standard error is kept until ``left`` is called: afterwards it would be gone."""
+    """``twistd`` are twistd's options, None without twistd. If twistd goes to the background, the caller's
+    standard error is kept open until ``left`` is called."""
 
     def __init__(self, twistd: Mapping[str, Any] | None) -> None:
         self._twistd: Mapping[str, Any] = {} if twistd is None else twistd
@@ -25,17 +25,17 @@ class Starter:
 
     @property
     def waits(self) -> bool:
-        """Whether twistd in the foreground waits to learn whether the start has come off."""
+        """Whether a twistd in the foreground waits for the result of the start."""
         return self._twistd.get("statusPipe") is not None
 
     def left(self) -> None:
-        """The start has come off; whoever called is not needed any more."""
+        """The start has succeeded; the caller's standard error is closed."""
         stderr, self._stderr = self._stderr, None
         if stderr is not None:
             os.close(stderr)
 
-    def tell(self, reason: str) -> None:
-        """Tell the caller, who waits, that nothing was started; its status is 1 then."""
+    def report(self, reason: str) -> None:
+        """Report to the waiting caller that the start has failed. The caller ends with status 1."""
         with suppress(OSError):
             if self._stderr is not None:
                 os.write(self._stderr, f"chatlog: {reason}\n".encode("utf-8", "backslashreplace"))
@@ -45,14 +45,14 @@ class Starter:
             os.close(pipe)
 
     def give_up(self) -> None:
-        """A signal ends the process before it runs. The caller has the pipe open itself, and would wait for
-        ever."""
+        """A signal ends the process before it runs: report that. Without a report the caller would wait for
+        ever, because it holds the pipe open itself."""
         if self.waits:
-            self.tell("told to end before it ran")
+            self.report("ended by a signal before it ran")
         self.remove_pidfile()
 
     def remove_pidfile(self) -> None:
-        """twistd removes its pidfile only when the reactor has ended well. Removes it where it is ours."""
+        """Remove the pidfile if it is ours. twistd removes it only when the reactor has stopped normally."""
         path = self._twistd.get("pidfile")
         with suppress(OSError, ValueError):
             if path:
@@ -63,8 +63,8 @@ class Starter:
 
 
 def unwritable(twistd: Mapping[str, Any] | None) -> list[str]:
-    """What is wrong with the files that twistd was told to write, in sentences: at those it would end with a
-    traceback. Makes nothing."""
+    """The problems of the files that twistd shall write, as sentences. twistd itself would end with a
+    traceback. Creates nothing."""
     if twistd is None:
         return []
     # The log is opened before twistd changes to its directory, the pidfile afterwards.

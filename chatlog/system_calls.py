@@ -1,7 +1,7 @@
-"""The operating system's calls on files, one by one, as a file system may or may not have them.
+"""The operating system's calls on files, one by one. A file system may lack some of them.
 
-``files.OsFiles`` makes them, and knows what to do where one is missing; a test puts calls underneath that
-fail like those of any mount.
+``files.OsFiles`` makes these calls and knows a substitute for a missing one. Tests replace them by calls that
+fail like those of real mounts.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
-#: File systems of which it is known that syncfs(2) waits for the disk and reports what went wrong, by the
-#: number that statfs(2) has for them: ext2 to ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, tmpfs. With
-#: FUSE, SMB or 9p the call returns before the other side was even asked.
+#: File systems on which syncfs(2) is known to wait for the disk and to report errors, by their numbers in
+#: statfs(2): ext2 to ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, tmpfs. On FUSE, SMB or 9p the call
+#: returns before the other side was asked.
 #: https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/magic.h
 _SYNCED_AS_A_WHOLE = frozenset(
     {0xEF53, 0x58465342, 0x9123683E, 0xF2F52010, 0x2FC12FC1, 0xCA451A4E, 0x794C7630, 0x01021994}
@@ -29,7 +29,7 @@ _SYNCED_AS_A_WHOLE = frozenset(
 
 
 class SystemCalls:
-    """The calls. Each raises OSError as the system does; one that the C library lacks is ENOSYS."""
+    """The calls. Each raises OSError like the system; the error is ENOSYS if the C library lacks the call."""
 
     def __init__(self) -> None:
         self._libc: Any = None
@@ -49,11 +49,11 @@ class SystemCalls:
         os.fsync(fd)
 
     def syncfs(self, fd: int) -> None:
-        """syncfs(2), which is Linux and not in Python's os module."""
+        """syncfs(2), which only Linux has and Python's os module does not."""
         self._call("syncfs", "", fd)
 
     def syncs_as_a_whole(self, directory: str) -> bool:
-        """Whether syncfs(2) can be believed there. It reports errors since Linux 5.8."""
+        """Whether syncfs(2) can be relied on there. It reports errors since Linux 5.8."""
         with suppress(ValueError, IndexError):
             if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (5, 8):
                 return False
@@ -65,12 +65,12 @@ class SystemCalls:
         return False
 
     def flock(self, fd: int) -> None:
-        """flock(2), exclusive and without waiting. BlockingIOError if somebody else holds it."""
+        """flock(2), exclusive and without waiting. BlockingIOError if another process has the lock."""
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def lock_record(self, fd: int) -> None:
-        """A lock of the open file by fcntl(2), which a fork keeps. BlockingIOError if somebody else holds
-        it."""
+        """An open file description lock by fcntl(2), which a fork keeps. BlockingIOError if another process
+        has the lock."""
         command = getattr(fcntl, "F_OFD_SETLK", None)
         if command is None:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -83,8 +83,8 @@ class SystemCalls:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
 
     def claim(self, path: str) -> socket.socket:
-        """Keep other processes of this machine from claiming the path until the socket is closed; no file
-        system is needed for it. BlockingIOError if somebody else has claimed it."""
+        """Claim the path against other processes of this machine until the socket is closed, without help
+        from the file system. BlockingIOError if another process has claimed it."""
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             claim.bind(
@@ -124,7 +124,8 @@ class SystemCalls:
 
 
 def open_regular(path: str, flags: int) -> int:
-    """Open a regular file; a link is not followed, a pipe not waited for. Raises OSError for all else."""
+    """Open a regular file, without following a link or waiting for a pipe. Raises OSError for anything
+    else."""
     # O_NONBLOCK changes nothing for a regular file, and lets the open of a pipe return.
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     mode = os.fstat(fd).st_mode

@@ -1,4 +1,4 @@
-"""``twistd chatlog``: its options, and the one place where the parts are put together."""
+"""``twistd chatlog``: its options, and the composition of all parts."""
 
 from __future__ import annotations
 
@@ -58,25 +58,25 @@ from chatlog.watchdog import Watchdog
 
 
 class Options(usage.Options):
-    """The command line. A configuration with problems ends the command here, with all of them."""
+    """The command line. If the configuration has problems, the command prints all of them and ends here."""
 
     synopsis = "[--config PATH] [--check]"
     longdesc = "Record the chat of Twitch and Kick channels around the clock."
     optParameters = [["config", "c", "chatlog.yaml", "The configuration file."]]  # noqa: RUF012
     optFlags = [  # noqa: RUF012
-        ["check", None, "Say what the configuration means and what is wrong with it, then exit."],
+        ["check", None, "Show what the configuration means and its problems, then exit."],
         ["verbose", "v", "Log debug messages too."],
     ]
 
     def postOptions(self) -> None:
-        """Read the configuration. Exits with status 1 when it has problems, and after --check."""
+        """Read the configuration. Exits with status 1 if it has problems, and with 0 after a good --check."""
         try:
             self.settings = config.load(self["config"], os.environ)
         except config.ConfigError as error:
             _complain(error.problems)
         if self["check"]:
-            told, problems = examine(self["config"], self.settings, os.environ)
-            sys.stdout.write(told)
+            meaning, problems = examine(self["config"], self.settings, os.environ)
+            sys.stdout.write(meaning)
         else:
             problems = [*proxies_in(os.environ)[1], *config.check_directories(self.settings)]
             problems += [*later_state(self.settings), *unwritable(self.parent)]
@@ -93,12 +93,12 @@ def _complain(problems: list[str]) -> NoReturn:
 
 
 def makeService(options: Options, reactor: Any = None) -> Daemon:
-    """The daemon that ``options.settings`` describe. Nothing is started and no server is needed."""
+    """The daemon for ``options.settings``. Starts nothing and needs no server."""
     if reactor is None:
         from twisted.internet import reactor as installed
 
         reactor = installed
-        # Timers must not stand still when somebody sets the clock back.
+        # Timers must not stop when the wall clock is set back.
         reactor.seconds = time.monotonic
     proxies, _, mind = proxies_in(os.environ)
 
@@ -123,7 +123,7 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """Where recordings go: what opens the store, and what makes so many threads for it."""
+    """How uploads are set up: ``open_store`` opens the store, ``threads`` creates so many threads."""
 
     open_store: Callable[[Settings], Store]
     threads: Callable[[int], Threads]
@@ -230,7 +230,7 @@ def _http(
 ) -> list[Service]:
     if settings.http.listen is None:
         return []
-    # Imported only where it is needed, to save its memory.
+    # Imported only if needed, to save memory.
     from chatlog.http.service import http_service
 
     return [http_service(settings, environment.reactor, status, recorder, rooms, environment.files)]
@@ -253,7 +253,7 @@ def _load(options: Mapping[str, Any]) -> Settings:
 
 
 class InForce:
-    """Puts a configuration that was read again in force, as far as a running process can."""
+    """Puts a new configuration in force, as far as a running process can."""
 
     def __init__(
         self,
@@ -274,7 +274,7 @@ class InForce:
         self._webhook = webhook
 
     def made(self) -> Mapping[str, Any]:
-        """The sections with which platforms were made, of those that exist."""
+        """The sections with which the existing platforms were created."""
         return self._platforms.made
 
     def apply(self, new: Settings) -> None:

@@ -1,6 +1,6 @@
-"""Notices that the reactor is stuck, from a thread, and ends the process so that a new start can recover.
+"""A thread that ends the process when the reactor is stuck, so that a new start can recover.
 
-A reactor that does nothing reads no socket and writes no file, and nothing inside it can say so.
+A stuck reactor reads no socket and writes no file, and code that runs in it cannot notice that.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-#: Seconds without a sign of life after which the process ends.
+#: Seconds without a sign of life after which the process is ended.
 BLOCKED = 60
-#: The exit status then.
+#: The exit status in that case.
 FAILED = 1
 
 
 def show_stacks(reason: str) -> None:
     """Write ``reason`` and the stacks of all threads to the process's standard error. Never raises.
 
-    Not ``sys.stderr``: twistd puts an object there that leads into the log and has no descriptor, and
-    the log belongs to a reactor that may be stuck.
+    It does not use ``sys.stderr``: twistd replaces that by an object without a descriptor that writes to the
+    log, and the log needs the reactor, which may be stuck.
     """
     with suppress(Exception):
         stderr = sys.__stderr__
@@ -38,7 +38,7 @@ def show_stacks(reason: str) -> None:
 
 
 def end_process(reason: str) -> None:
-    """Say why, show what every thread is doing, and end at once: what is written stays written."""
+    """Show the reason and the stacks of all threads, and end at once. What is written stays written."""
     show_stacks(f"{reason}; chatlog ends, so that a new start can recover")
     os._exit(FAILED)
 
@@ -46,8 +46,8 @@ def end_process(reason: str) -> None:
 class Watchdog(Service):
     """Calls ``end(reason)`` when the reactor has done nothing for ``limit`` seconds.
 
-    The thread counts its own seconds: a process that was stopped or a machine that slept is not taken
-    for a reactor that is blocked.
+    The thread counts its own seconds, so that a suspended process or machine does not look like a blocked
+    reactor.
     """
 
     name = "watchdog"
@@ -59,7 +59,7 @@ class Watchdog(Service):
         limit: int = BLOCKED,
         second: float = 1.0,
     ) -> None:
-        """``second`` is how long the thread's seconds are."""
+        """``second`` is the length of the thread's seconds."""
         self._end = end
         self._limit = limit
         self._second = second
@@ -89,7 +89,7 @@ class Watchdog(Service):
                 return
 
     def second_passed(self) -> bool:
-        """Count one second of the thread's; True when that was the last."""
+        """Count one second of the thread. Returns True if the limit is reached."""
         self._seconds += 1
         if self._seconds < self._limit:
             return False

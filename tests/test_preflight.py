@@ -63,8 +63,8 @@ class PreflightTests(SynchronousTestCase):
             ):
                 found = self.examined(f"twitch: {{channels: [ann]}}\narchive: {{}}\n{more}")
                 self.assertEqual(found.problems, [])
-                self.assertIn(f"# Mind: {more.partition(':')[0]}.", found.told)
-                self.assertIn(words, found.told)
+                self.assertIn(f"# Mind: {more.partition(':')[0]}.", found.meaning)
+                self.assertIn(words, found.meaning)
 
     def test_beside_the_running_recorder(self) -> None:
         """A recorder that runs already in the configured directory has its ports, and that is no mistake;
@@ -95,11 +95,11 @@ class PreflightTests(SynchronousTestCase):
                     ("junk\n", True),
                 ):
                     lock.write_text(content)
-                    self.assertEqual(warned in self.examined(text).told, expected, (key, content))
+                    self.assertEqual(warned in self.examined(text).meaning, expected, (key, content))
             lock.write_text(f"{ends[0][0].pid}\n")
             ends[0][1].close()
             ends[0][0].wait()
-            self.assertIn(warned, self.examined(text).told)
+            self.assertIn(warned, self.examined(text).meaning)
 
     def test_both_say_the_same(self) -> None:
         """The two commands print the same and end with the same status."""

@@ -180,7 +180,7 @@ class BackgroundTests(SignalCase):
         self.addCleanup(_kill, pid)
         os.kill(pid, signal.SIGTERM)
         self.assertEqual(process.popen.wait(30), 1, process.output())
-        self.assertIn("chatlog: told to end before it ran", process.output())
+        self.assertIn("chatlog: ended by a signal before it ran", process.output())
         wait_for("its end", lambda: not Path(f"/proc/{pid}").exists())
         self.assertClean()
 
