@@ -11,6 +11,7 @@ from chatlog.archive.catalog import Catalog
 from chatlog.archive.parts import Parts, Room
 from chatlog.archive.read_ahead import ReadAhead
 from chatlog.archive.reader import Reader
+from chatlog.archive.tailing import Tail
 from chatlog.config.settings import Settings
 from chatlog.files import OsFiles
 from chatlog.store.archive import open_store
@@ -19,12 +20,14 @@ from chatlog.store.store import MISSING, Store, StoreError
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What is asked of an archive: ``reader`` gives records, ``catalog`` and ``parts`` what there is."""
+    """What is asked of an archive: ``reader`` gives records, ``catalog`` and ``parts`` what there is, and
+    ``tail`` what a recorder beside it writes."""
 
     store: Store
     catalog: Catalog
     parts: Parts
     reader: Reader
+    tail: Tail
 
     def rooms(self) -> set[Room]:
         """Every room with records. Raises StoreError."""
@@ -44,7 +47,7 @@ def open_archive(
     # A directory is at hand.
     ahead = None if _is_directory(settings) else ReadAhead()
     parts = Parts(catalog, store, OsFiles(), directory, ahead)
-    return Archive(store, catalog, parts, Reader(parts, now))
+    return Archive(store, catalog, parts, Reader(parts, now), Tail(OsFiles(), directory, parts))
 
 
 def _look_for_directory(settings: Settings) -> None:

@@ -143,6 +143,16 @@ def wanted_format(query: Mapping[str, str], as_json: bool) -> LogFormat:
     return JSON if as_json else TEXT
 
 
+def live_forms(record: Mapping[str, Any]) -> tuple[bytes, bytes] | None:
+    """A record as it is sent while it is recorded: its line, and the short JSON with its channel. None for
+    one that has no place in logs."""
+    given = shown(record)
+    if given is None:
+        return None
+    value = {**_basic(record, given), "channel": str(record.get("channel", ""))}
+    return given.raw.encode("utf-8", "replace"), _json(value)
+
+
 def _basic(record: Mapping[str, Any], given: Shown) -> dict[str, Any]:
     return {
         "text": given.text,

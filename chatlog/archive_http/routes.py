@@ -48,10 +48,18 @@ Groups = dict[str, str | None]
 
 
 class Routes:
-    """``now()`` is the time of day. So many bytes of records are read for one request."""
+    """``now()`` is the time of day. So many bytes of records are read for one request. ``is_live()`` says
+    whether there is a firehose."""
 
-    def __init__(self, archive: Archive, now: Callable[[], float], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        now: Callable[[], float],
+        most_bytes: int = MOST_BYTES,
+        is_live: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._now = now
+        self._is_live = is_live
         #: The pages.
         self.documents = Documents("chatlog.http", "chatlog.archive_http")
         self._rooms = Rooms(archive, now)
@@ -66,7 +74,7 @@ class Routes:
             for pattern, handle in (
                 ("/channels", lambda asked, platform, groups: self._facts.channels(platform)),
                 ("/list", self._list),
-                ("/capabilities", lambda asked, platform, groups: json_answer(200, list(CAPABILITIES))),
+                ("/capabilities", lambda asked, platform, groups: json_answer(200, self.capabilities)),
                 (r"/namehistory/(?P<id>[^/]+)", self._names),
                 (_C, self._latest_day),
                 (rf"{_C}/{_DAY}", self._day),
@@ -80,6 +88,11 @@ class Routes:
                 (rf"{_C}{_U}/stats", self._stats),
             )
         ]
+
+    @property
+    def capabilities(self) -> list[str]:
+        """What clients may ask for beyond justlog's API."""
+        return [*CAPABILITIES, *(["firehose"] if self._is_live() else [])]
 
     def find(self, path: str) -> Route | None:
         """What answers a path; None if nothing does."""

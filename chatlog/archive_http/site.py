@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -11,7 +12,8 @@ from twisted.python.failure import Failure
 from chatlog.archive.matching import FilterError
 from chatlog.archive.reader import Reader
 from chatlog.archive_http.asked import Asked, Refused, Work
-from chatlog.archive_http.routes import CAPABILITIES, Routes
+from chatlog.archive_http.firehose import Firehose
+from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.streaming import AT_ONCE, Desk
 from chatlog.config.settings import HttpSettings
 from chatlog.http.answers import Answer, error, json_answer
@@ -26,8 +28,8 @@ _PLAIN = "text/plain; charset=utf-8"
 FOR_CLIENTS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "*",
-    "x-rustlog-capabilities": ",".join(CAPABILITIES),
 }
+_FIREHOSE = re.compile(r"(/kick)?/firehose/?\Z")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
     "Access-Control-Allow-Headers": "*",
@@ -47,6 +49,7 @@ class Root(Front):
         desk: Desk,
         settings: HttpSettings,
         describe: Callable[[], str],
+        firehose: Firehose,
     ) -> None:
         super().__init__("the archive server", routes.documents, ("/healthz",))
         self._routes = routes
@@ -54,6 +57,7 @@ class Root(Front):
         self._desk = desk
         self._settings = settings
         self._describe = describe
+        self._firehose = firehose
 
     def settings(self) -> HttpSettings:
         """The settings."""
@@ -61,11 +65,15 @@ class Root(Front):
 
     def answer(self, request: Any, path: str, method: str) -> Answer | None:
         """Answer a request that may be asked."""
+        if (match := _FIREHOSE.match(path)) and method == "GET":
+            as_json = b"jsonbasic" in request.uri.partition(b"?")[2].lower()
+            refused = self._firehose.take(request, "kick" if match[1] else "twitch", as_json)
+            return refused and _with(refused, self._for_clients())
         asset = self._documents.asset(path)
         route = self._routes.find(path) if asset is None else None
         if asset is None and route is None:
             return self.nothing(request) if _is_for_people(request, path) else _no_route(path)
-        headers = FOR_CLIENTS if route is not None and route.for_clients else {}
+        headers = self._for_clients() if route is not None and route.for_clients else {}
         if method == "OPTIONS" and headers:
             return Answer(200, b"", _PLAIN, {**headers, **_PREFLIGHT})
         if method not in ("GET", "HEAD"):
@@ -90,6 +98,9 @@ class Root(Front):
             route.slow,
         )
         return None
+
+    def _for_clients(self) -> dict[str, str]:
+        return {**FOR_CLIENTS, "x-rustlog-capabilities": ",".join(self._routes.capabilities)}
 
     def _failed(self, failure: Failure, for_clients: bool) -> Answer:
         """What a handler's exception is answered with."""

@@ -14,6 +14,7 @@ from twisted.python import usage
 
 from chatlog import logs, signals
 from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive_http.firehose import Firehose
 from chatlog.archive_http.memory import share_arenas
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
@@ -79,7 +80,10 @@ class ArchiveServer(MultiService):
         quick, slow = (OwnedThreads(name, THREADS, deliver) for name in ("archive", "search"))
         self._pools = quick, slow
         self.desk = Desk(quick, slow, reactor)
-        root = Root(Routes(archive, time.time), archive.reader, self.desk, settings, archive.store.describe)
+        self.firehose = Firehose(archive.tail, quick, reactor)
+        routes = Routes(archive, time.time, is_live=lambda: self.firehose.is_there)
+        describe = archive.store.describe
+        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose)
         self.http = HttpServer(settings, reactor, root, WORDS)
         self.http.setServiceParent(self)
 
@@ -90,6 +94,7 @@ class ArchiveServer(MultiService):
 
     def stopService(self) -> Deferred[None]:
         stopped: Deferred[None] = super().stopService()
+        self.firehose.stop()
         self.desk.stop()
         for pool in self._pools:
             pool.stop()

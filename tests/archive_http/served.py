@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.archive_http.firehose import Firehose
 from chatlog.archive_http.logs import MOST_BYTES
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
@@ -64,13 +65,16 @@ class ArchiveCase(SynchronousTestCase):
         threads = self.threads or ImmediateThreads()
         self.desk = Desk(threads, threads, self.scene.clock, self.most)
         archive = self.world.opened()
-        routes = Routes(archive, lambda: self.world.now, self.most_bytes)
+        routes = Routes(archive, lambda: self.world.now, self.most_bytes, lambda: self.firehose.is_there)
         settings = HttpSettings(listen="127.0.0.1:8081", hosts=("logs.example",))
-        root = Root(routes, archive.reader, self.desk, settings, lambda: "the archive of the test")
+        self.firehose = Firehose(archive.tail, threads, self.scene.clock)
+        describe = lambda: "the archive of the test"  # noqa: E731
+        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose)
         self.site = BoundedSite(root, self.scene.clock)
         self.site.doStart()
         self.addCleanup(self.site.doStop)
         self.addCleanup(self.desk.stop)
+        self.addCleanup(self.firehose.stop)
 
     def connect(self, full: int = 1 << 30) -> Connection:
         return Connection(self, full)

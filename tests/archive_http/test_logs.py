@@ -189,7 +189,7 @@ class GoldenTests(ArchiveCase):
 
     def test_capabilities(self) -> None:
         """What clients look for before they use more than justlog has."""
-        known = ["arbitrary-range-query", "search", "stats", "namehistory"]
+        known = ["arbitrary-range-query", "search", "stats", "namehistory", "firehose"]
         reply = self.ask("/capabilities")
         self.assertEqual(reply.json, known)
         self.assertEqual(reply.headers["x-rustlog-capabilities"], ",".join(known))

@@ -266,7 +266,7 @@ class InterruptedTests(ImportTestCase):
         settings = Settings(archive=ArchiveSettings(directory=self.archive))
         whole = open_archive(settings, lambda: NOW, spool=False, may_be_new=True)
         store = CutStore(self.archive, at, done)
-        archive = Archive(store, whole.catalog, whole.parts, whole.reader)
+        archive = Archive(store, whole.catalog, whole.parts, whole.reader, whole.tail)
         try:
             self.import_into(archive)
         except (Cut, StoreError):

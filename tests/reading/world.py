@@ -9,6 +9,7 @@ from chatlog.archive.catalog import Catalog
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Parts
 from chatlog.archive.reader import Question, Reader
+from chatlog.archive.tailing import Tail
 from chatlog.files import Files, OsFiles
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, from_json, rfc3339
@@ -91,7 +92,8 @@ class World:
         """The archive, with nothing of it known yet."""
         catalog = Catalog(self.store, lambda: self.now)
         parts = Parts(catalog, self.store, self.files, self.spool)
-        return Archive(self.store, catalog, parts, Reader(parts, lambda: self.now))
+        tail = Tail(self.files, self.spool, parts)
+        return Archive(self.store, catalog, parts, Reader(parts, lambda: self.now), tail)
 
     def reader(self) -> Reader:
         return self.opened().reader

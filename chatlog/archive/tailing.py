@@ -1,0 +1,109 @@
+"""What a recorder beside us writes, as it writes it: the ends of the files in its ``open/``.
+
+It costs the recorder nothing, and goes on by itself when the recorder is started again. A file that was
+finished between two looks is read to its end, wherever it has moved to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chatlog.archive.parts import Part, PartError, Parts
+from chatlog.files import Files
+from chatlog.naming import FileName, parse_name
+
+#: Bytes that are read in one look, of all files and of one; what is left comes with the next.
+MOST = 4 << 20
+MOST_OF_ONE = 1 << 20
+
+
+class Tail:
+    """The ends of the files of the spool at ``directory``. ``parts`` finds files that have moved on. Used by
+    one thread at a time."""
+
+    def __init__(self, files: Files, directory: str, parts: Parts) -> None:
+        self._files = files
+        self._open = f"{directory}/open"
+        self._parts = parts
+        # How far each file is read; None before the first look.
+        self._read_to: dict[str, int] | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a spool."""
+        return self._files.exists(self._open)
+
+    def forget(self) -> None:
+        """The next look begins anew, at the ends of the files."""
+        self._read_to = None
+
+    def look(self) -> list[bytes]:
+        """The lines that were written since the last look, whole ones, without their ends; of each file in
+        their order. The first look gives none. A spool that is not there has none."""
+        sizes = self._sizes()
+        if self._read_to is None:
+            self._read_to = sizes
+            return []
+        lines: list[bytes] = []
+        left = MOST
+        for name in [name for name in self._read_to if name not in sizes]:
+            # What has been finished first: it is older.
+            rest = b"".join(self._rest_of(parse_name(name), self._read_to.pop(name)))
+            lines += rest.split(b"\n")
+            left -= len(rest)
+        for name, size in sizes.items():
+            start = self._read_to.get(name, 0)
+            if size < start:
+                # A line that was torn was cut off.
+                self._read_to[name] = start = size
+            if size > start and left > 0:
+                data = self._read(name, start, min(size - start, MOST_OF_ONE))
+                lines += data.split(b"\n")
+                left -= len(data)
+                start += len(data)
+            self._read_to[name] = start
+        return [line for line in lines if line]
+
+    def _sizes(self) -> dict[str, int]:
+        found = {}
+        try:
+            for name in self._files.names(self._open):
+                try:
+                    parse_name(name)
+                    found[name] = self._files.size(f"{self._open}/{name}")
+                except (ValueError, OSError):
+                    continue
+        except OSError:
+            return {}
+        return found
+
+    def _read(self, name: str, start: int, size: int) -> bytes:
+        """Whole lines from there on."""
+        try:
+            fd = self._files.open_read(f"{self._open}/{name}")
+        except OSError:
+            # It has just moved on; the next look finds that.
+            return b""
+        try:
+            data = self._files.read_at(fd, size, start)
+        except OSError:
+            return b""
+        finally:
+            self._files.close(fd)
+        return data[: data.rfind(b"\n") + 1]
+
+    def _rest_of(self, name: FileName, start: int) -> Iterator[bytes]:
+        """What a finished file has behind ``start``; no more of it than MOST."""
+        left = MOST
+        try:
+            for block in self._parts.blocks(Part(name, "sealed")):
+                if start >= len(block):
+                    start -= len(block)
+                    continue
+                yield block[start : start + left]
+                left -= len(block) - start
+                start = 0
+                if left <= 0:
+                    return
+        except PartError:
+            return
