@@ -29,6 +29,8 @@ CLIENTS = 6
 #: MB by which memory may grow once every route was asked for many times.
 GROWTH = 40.0
 ROUTES = (
+    "/firehose",
+    "/kick/firehose?jsonBasic",
     "/",
     "/channels",
     "/list",
@@ -159,6 +161,8 @@ class Requests:
         query = "&".join(f"{name}={self._value()}" if chance.random() < 0.9 else name for name in names)
         method = chance.choice(("GET",) * 12 + ("HEAD", "OPTIONS", "POST", "PUT", "DELETE", "X\0"))
         head = [f"{method} {path}{'?' if query else ''}{query} HTTP/1.1", "Host: 127.0.0.1"]
+        # One address alone is not answered that often.
+        head.append(f"X-Forwarded-For: 10.{chance.randrange(256)}.{chance.randrange(256)}.1")
         for header, values in (
             ("Accept-Encoding", ("gzip", "zstd", "br;q=1, *;q=0", "\x01")),
             ("If-None-Match", ('"x"', "*", "W/", 'W/"a", "b"')),

@@ -41,7 +41,7 @@ class Report:
     why not everything was looked at, ``""`` if it was; ``reached``: the time at which to go on then (what is
     older, or with the newest first younger, was given whole, and nothing else).
     ``later``: what was recorded after this time may not be in the archive yet; None if everything is here.
-    ``files`` and ``bytes`` were read (bytes unpacked), ``records`` given."""
+    ``files`` and ``bytes`` were read (bytes unpacked) in so many ``seconds``, ``records`` given."""
 
     gaps: list[Gap] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
@@ -50,6 +50,7 @@ class Report:
     later: float | None = None
     files: int = 0
     bytes: int = 0
+    seconds: float = 0.0
     records: int = 0
 
     def missing(self, since: float, until: float) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from time import monotonic
 
 from chatlog.archive import lines
 from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere, gaps_in
@@ -28,7 +29,8 @@ _LAST_BYTES = 64 << 10
 @dataclass(frozen=True, slots=True)
 class Question:
     """Records of one room from ``since`` to before ``until`` (seconds since the epoch) that a filter takes;
-    ``newest`` first, or the oldest. ``most_bytes`` are looked at, then the answer ends early and says so."""
+    ``newest`` first, or the oldest. When ``most_bytes`` were looked at, or ``is_over()``, the answer ends
+    early and says so."""
 
     room: Room
     since: float = 0.0
@@ -36,6 +38,7 @@ class Question:
     filter: Filter = field(default_factory=Filter)
     newest: bool = False
     most_bytes: int | None = None
+    is_over: Callable[[], bool] | None = None
 
 
 class Cancelled(Exception):
@@ -55,8 +58,11 @@ def gaps_beyond(parts: Parts, room: Room, until: float, instance: str, read: lis
 class Answer:
     """The records of one question, to be iterated over once. ``cancel`` may be called from any thread."""
 
-    def __init__(self, parts: Parts, question: Question, matcher: Matcher) -> None:
+    def __init__(
+        self, parts: Parts, question: Question, matcher: Matcher, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._parts = parts
+        self._clock = clock
         self._question = question
         self._matcher = matcher
         self._since = lines.time_bytes(question.since)
@@ -112,11 +118,14 @@ class Answer:
         """Whether to end early there: the limit of what is read was reached, nothing on this side of the
         time is missing, and whoever goes on there comes further."""
         question, report = self._question, self.report
-        if question.most_bytes is None or report.bytes <= question.most_bytes:
+        enough = question.most_bytes is not None and report.bytes > question.most_bytes
+        if not enough and (question.is_over is None or not question.is_over()):
             return False
         if time >= question.until if question.newest else time <= question.since:
             return False
         report.stopped = "the limit of what is read for one request was reached"
+        if not enough:
+            report.stopped = "the time for one request was over"
         if self._cut is not None:
             time = max(self._cut, time) if question.newest else min(self._cut, time)
         report.reached = self._cut = max(question.since, min(time, question.until))
@@ -158,6 +167,8 @@ class Answer:
         report = self.report
         if report.stopped:
             return
+        # Only the time of reading counts, and not that of whoever takes what is found.
+        began = self._clock()
         try:
             for block in blocks:
                 if self._cancelled:
@@ -166,7 +177,9 @@ class Answer:
                 self._gaps[instance] += gaps_in(block)
                 found = [Found(*pair) for pair in self._matcher.find(block, self._since, self._until)]
                 self._come_to[instance] = max(self._come_to[instance], _come_to(block))
+                report.seconds += self._clock() - began
                 yield found, self._come_to[instance]
+                began = self._clock()
                 if self._question.newest or not self._come_to[instance]:
                     continue
                 if self._may_end_at(_seconds(self._come_to[instance]) - HELD_BACK):
@@ -195,10 +208,14 @@ def _seconds(time: bytes) -> float:
 class Reader:
     """Answers questions about one archive. May be used by several threads."""
 
-    def __init__(self, parts: Parts, now: Callable[[], float]) -> None:
+    def __init__(
+        self, parts: Parts, now: Callable[[], float], clock: Callable[[], float] = monotonic
+    ) -> None:
+        """``clock()`` is by what the time of reading is measured."""
         self._parts = parts
         self._now = now
+        self._clock = clock
 
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""
-        return Answer(self._parts, question, Matcher(question.filter))
+        return Answer(self._parts, question, Matcher(question.filter), self._clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from chatlog.archive.reader import Answer as Records
@@ -24,6 +24,10 @@ class Refused(Exception):
         self.text = text
 
 
+#: Seconds of reading for one request.
+MOST_SECONDS = 120.0
+
+
 class Work:
     """What is read for one request. May be cancelled from any thread, and then stays so."""
 
@@ -33,10 +37,11 @@ class Work:
         self._current: list[Records] = []
         self._cancelled = False
         self._read = 0
+        self._seconds = 0.0
 
     def ask(self, question: Question) -> Records:
         """The answer to a question about the archive. Raises FilterError and Cancelled."""
-        answer = self._reader.ask(question)
+        answer = self._reader.ask(replace(question, is_over=self.is_over))
         with self._lock:
             if self._cancelled:
                 raise Cancelled
@@ -49,6 +54,7 @@ class Work:
             if answer in self._current:
                 self._current.remove(answer)
                 self._read += answer.report.bytes
+                self._seconds += answer.report.seconds
 
     def reading(self, size: int) -> None:
         """So many bytes are read past the reader. Raises Cancelled."""
@@ -62,6 +68,12 @@ class Work:
         """How many bytes were read so far."""
         with self._lock:
             return self._read + sum(answer.report.bytes for answer in self._current)
+
+    def is_over(self) -> bool:
+        """Whether so much time was spent on reading that it has to end."""
+        with self._lock:
+            spent = self._seconds + sum(answer.report.seconds for answer in self._current)
+        return spent > MOST_SECONDS
 
     def cancel(self) -> None:
         """Nobody waits any more."""

@@ -78,7 +78,8 @@ class Search:
             if stopped is None:
                 stopped = self._edge
             self._at = window.since if self._newest else window.until
-            if stopped is None and self._asked.work.bytes > self._most and self._is_before_the_end():
+            enough = self._asked.work.bytes > self._most or self._asked.work.is_over()
+            if stopped is None and enough and self._is_before_the_end():
                 stopped = time_text(self._at)
             if stopped is not None:
                 break

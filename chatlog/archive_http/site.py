@@ -13,6 +13,7 @@ from chatlog.archive.matching import FilterError
 from chatlog.archive.reader import Reader
 from chatlog.archive_http.asked import Asked, Refused, Work
 from chatlog.archive_http.firehose import Firehose
+from chatlog.archive_http.rates import SLOW, Rates, address_of
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.streaming import AT_ONCE, Desk
 from chatlog.config.settings import HttpSettings
@@ -58,6 +59,7 @@ class Root(Front):
         self._settings = settings
         self._describe = describe
         self._firehose = firehose
+        self._rates = Rates(desk.seconds)
 
     def settings(self) -> HttpSettings:
         """The settings."""
@@ -84,10 +86,12 @@ class Root(Front):
         if path == "/healthz":
             # Also when there is much to do.
             return json_answer(200, {"ok": True})
+        if wait := self._rates.wait(address_of(request), SLOW if route.slow else 1):
+            text = f"too many requests from your address; ask again in {wait} seconds"
+            return _busy(text, wait, route.for_clients, headers)
         if self._desk.full:
             text = f"{AT_ONCE} requests are being answered already; ask again in a moment"
-            busy = _refusal(Refused(429, "too_many_requests", text), route.for_clients)
-            return _with(busy, {**headers, "Retry-After": "5"})
+            return _busy(text, 5, route.for_clients, headers)
         asked = _asked(request, Work(self._reader))
         self._desk.start(
             request,
@@ -141,6 +145,11 @@ def _refusal(problem: Refused, for_clients: bool) -> Answer:
     if for_clients:
         return _text(problem.status, printable(problem.text))
     return error(problem.status, problem.code, printable(problem.text))
+
+
+def _busy(text: str, wait: int, for_clients: bool, headers: dict[str, str]) -> Answer:
+    busy = _refusal(Refused(429, "too_many_requests", text), for_clients)
+    return _with(busy, {**headers, "Retry-After": str(wait)})
 
 
 def _text(status: int, text: str) -> Answer:

@@ -55,6 +55,7 @@ class World:
     def __init__(self, root: str, now: float = MIDNIGHT + 40 * 86400.0) -> None:
         self.archive, self.spool = os.path.join(root, "archive"), os.path.join(root, "spool")
         self.now = now
+        self._elapsed = self._pace = 0.0
         for area in ("open", "sealed", "packed"):
             os.makedirs(os.path.join(self.spool, area))
         os.makedirs(self.archive)
@@ -93,7 +94,15 @@ class World:
         catalog = Catalog(self.store, lambda: self.now)
         parts = Parts(catalog, self.store, self.files, self.spool)
         tail = Tail(self.files, self.spool, parts)
-        return Archive(self.store, catalog, parts, Reader(parts, lambda: self.now), tail)
+        return Archive(self.store, catalog, parts, Reader(parts, lambda: self.now, self._clock), tail)
+
+    def slowly(self, seconds: float) -> None:
+        """From now on reading a piece takes so long."""
+        self._pace = seconds
+
+    def _clock(self) -> float:
+        self._elapsed += self._pace
+        return self._elapsed
 
     def reader(self) -> Reader:
         return self.opened().reader
