@@ -16,7 +16,7 @@ from chatlog.record import from_json, rfc3339
 
 _HEAD = b'{"timestamp":"'
 _START, _END = len(_HEAD), len(_HEAD) + len("2025-12-29T10:30:45.123Z")
-_CLOCK = re.compile(rb'T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z",')
+_CLOCK = re.compile(rb'\{"timestamp":"(.{10})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z",')
 _MESSAGE, _TYPE = b'"message":"', b'","type":"'
 _RECEIVED = b'"received":"'
 _IDENTITY = re.compile(rb'"type":"([a-z]+)","id":"([^"\\]*)","platform":"')
@@ -25,7 +25,8 @@ _IDENTITY = re.compile(rb'"type":"([a-z]+)","id":"([^"\\]*)","platform":"')
 def timestamp(line: bytes) -> bytes:
     """The record's time as it stands in the line; ``b""`` where there is none. Times compare as bytes, and
     ``seconds`` takes them."""
-    if line.startswith(_HEAD) and _CLOCK.match(line, _START + 10) and _is_day(line[_START : _START + 10]):
+    match = _CLOCK.match(line)
+    if match is not None and _is_day(match[1]):
         return line[_START:_END]
     try:
         time = str(from_json(line)["timestamp"])

@@ -79,12 +79,18 @@ class Matcher:
         """The time and the line of every record of the block that is asked for, in the order of the block;
         of the times from ``since`` to before ``until``. A block is whole lines."""
         timestamp = line_parts.timestamp
+        has = None if self._filter.everything else self._has
         for line in self._candidates(block):
             if not line:
                 continue
-            time = timestamp(line)
-            if since <= time < until and (self._filter.everything or self._has(line)):
-                yield time, line
+            if has is None:
+                time = timestamp(line)
+                if since <= time < until:
+                    yield time, line
+            elif self._may_have(line):
+                time = timestamp(line)
+                if since <= time < until and has(line):
+                    yield time, line
 
     def _candidates(self, block: bytes) -> Iterator[bytes]:
         if self._needles:
@@ -100,12 +106,18 @@ class Matcher:
             end = block.find(b"\n", start)
             yield block[start : end if end >= 0 else len(block)]
 
+    def _may_have(self, line: bytes) -> bool:
+        """Most lines are found wanting here, at a fraction of what parsing them costs."""
+        if self._regex is None and self._text is None:
+            return True
+        message = line_parts.plain_message(line)
+        if message is None:
+            return True
+        if self._text is not None and not self._text.within(message.decode("utf-8", "replace")):
+            return False
+        return self._regex is None or self._regex.search(message) is not None
+
     def _has(self, line: bytes) -> bool:
-        if self._regex is not None:
-            # Most lines are found wanting here, at a fraction of what parsing them costs.
-            message = line_parts.plain_message(line)
-            if message is not None and not self._regex.search(message):
-                return False
         record = line_parts.record_of(line)
         if record is None:
             return False

@@ -85,6 +85,9 @@ def merged(streams: list[Iterator[Found]], newest: bool) -> Iterator[Found]:
     if not streams:
         return
     once = _Once(len(streams) > 1)
+    if len(streams) == 1:
+        yield from (found for found in streams[0] if once.is_new(found, 0))
+        return
     numbered = (_numbered(stream, number) for number, stream in enumerate(streams))
     key: Callable[[tuple[Found, int]], bytes] = lambda item: item[0].time  # noqa: E731
     for found, number in heapq.merge(*numbered, key=key, reverse=newest):
@@ -104,7 +107,8 @@ class _Once:
         self._several = several
         self._young: dict[object, int] = {}
         self._old: dict[object, int] = {}
-        self._turned = b""
+        #: The time since which ``_young`` grows, and the minute (``2025-12-29T10:30``) of the latest record.
+        self._turned = self._minute = b""
 
     def is_new(self, found: Found, stream: int) -> bool:
         """Whether no copy of it came before."""
@@ -112,21 +116,23 @@ class _Once:
         if kind == b"gap" or (not id and not self._several):
             return True
         key: object = (kind, id) if id else (found.time, hash(lines.without_arrival(found.line)))
-        known = self._young.get(key, self._old.get(key))
+        known = self._young.get(key)
+        if known is None:
+            known = self._old.get(key)
         if known is not None and (id or known != stream):
             return False
         self._remember(key, stream, found.time)
         return True
 
     def _remember(self, key: object, stream: int, time: bytes) -> None:
-        if len(self._young) >= MOST or self._is_later(time):
-            self._old, self._young = self._young, {}
-            self._turned = time
+        if time[:16] != self._minute or len(self._young) >= MOST:
+            self._minute = time[:16]
+            if len(self._young) >= MOST or self._is_later(time):
+                self._old, self._young = self._young, {}
+                self._turned = time
         self._young[key] = stream
 
     def _is_later(self, time: bytes) -> bool:
-        if time[:16] == self._turned[:16]:
-            return False
         try:
             return not self._turned or abs(lines.seconds(time) - lines.seconds(self._turned)) > REMEMBERED
         except ValueError:

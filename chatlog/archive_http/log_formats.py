@@ -6,6 +6,7 @@ where rustlog leaves out those that are 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from chatlog.archive.formats.irc import formatted, irc_line, system_text, tags_of
+from chatlog.archive.lines import record_of
 from chatlog.twitch import irc
 
 #: The numbers that rustlog and justlog have for commands.
@@ -28,6 +30,13 @@ TYPES: Mapping[str, int] = {
 }
 PLAIN = "text/plain; charset=utf-8"
 _EVENTS = frozenset({"CLEARCHAT", "CLEARMSG"})
+#: A chat message of Twitch as the recorder writes it (docs/records.md), none of its texts escaped.
+_CHAT = re.compile(
+    rb'\{"timestamp":"([^"\\]{10})T([^"\\]{8})\.\d{3}Z","channel":"([^"\\]*)","username":"([^"\\]+)",'
+    rb'"user_id":"[^"\\]*","message":"([^"\\]*)","type":"message","id":"[^"\\]*","platform":"twitch",'
+    rb'"channel_id":"[^"\\]*","received":"[^"\\]*","details":\{"'
+)
+_CHAT_ENDS = b',"command":"PRIVMSG"}}'
 
 
 class Shown(NamedTuple):
@@ -46,18 +55,17 @@ def shown(record: Mapping[str, Any], with_raw: bool = True, with_tags: bool = Tr
     details = record.get("details")
     kick = record.get("platform") == "kick"
     odd = kick or not isinstance(details, Mapping) or "raw" in details or "raw_base64" in details
-    raw = irc_line(record) if with_raw or odd else ""
     if odd:
+        raw = irc_line(record)
         try:
             message = irc.parse(raw.encode("utf-8", "surrogatepass"))
         except irc.ParseError:
             return None
         command, tags = message.command, message.tags
     else:
-        command, tags = (
-            str(record.get("details", {}).get("command", "PRIVMSG")),
-            tags_of(record) if with_tags else {},
-        )
+        command = str(record.get("details", {}).get("command", "PRIVMSG"))
+        tags = tags_of(record) if with_tags or with_raw else {}
+        raw = irc_line(record, tags) if with_raw else ""
     if command not in TYPES or record.get("type") in ("gap", "unparsed"):
         return None
     said = str(record.get("message", ""))
@@ -99,6 +107,13 @@ class LogFormat:
     begin: bytes = b""
     between: bytes = b""
     end: bytes = b""
+
+    def item_of(self, line: bytes) -> bytes:
+        """The record in a line of the archive; ``b""`` for one that has no place in logs."""
+        if self.name == "text" and (text := _text_of(line)):
+            return text
+        record = record_of(line)
+        return b"" if record is None else self.item(record)
 
     def item(self, record: Mapping[str, Any]) -> bytes:
         """One record; ``b""`` for one that has no place in logs."""
@@ -175,6 +190,14 @@ def _line(record: Mapping[str, Any], given: Shown) -> str:
     if given.command == "CLEARMSG":
         text = system_text({**record, "type": "delete", "details": {}}) + (f": {text}" if text else "")
     return f"[{time[:10]} {time[11:19]}] #{record.get('channel', '')} {who}{_one_line(text)}\r\n"
+
+
+def _text_of(line: bytes) -> bytes:
+    """What most of chat is, without parsing its record; ``b""`` for what is not as simple."""
+    match = _CHAT.match(line)
+    if match is None or not line.endswith(_CHAT_ENDS) or line.find(b'"raw', match.end() - 1) >= 0:
+        return b""
+    return b"[%b %b] #%b %b: %b\r\n" % match.groups()
 
 
 def _one_line(text: str) -> str:

@@ -22,7 +22,7 @@ from chatlog.archive.gaps import Gap, Report
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Room
+from chatlog.archive.parts import Part, Room
 from chatlog.archive.reader import LAST, Question
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
 from chatlog.archive_http.day_book import DayBook
@@ -38,6 +38,8 @@ MOST_FOR_GAPS = 512 << 20
 #: Bytes that are sent at a time, and gaps that a header names.
 CHUNK = 64 << 10
 NAMED = 20
+#: Ranges whose gaps are remembered; a range with as many gaps is not.
+KNOWN = 200
 DAY = 86400.0
 EVERYTHING = Filter()
 #: Seconds after which a range that is over does not change any more, but by erasure: everything is stored.
@@ -66,6 +68,8 @@ class Logs:
         self._lock = Lock()
         #: Part of every tag: what another process said, or before a file could not be read, is not believed.
         self._run = int(now() * 1000)
+        #: The gaps of ranges that are over, with the parts that they were found in.
+        self._known_gaps: dict[tuple[Room, Range], tuple[tuple[Part, ...], tuple[Gap, ...]]] = {}
 
     def answer(self, asked: Asked, wanted: Wanted) -> Answer | Stream:
         """The log, in the form that the request asks for; 404 if there is nothing in it."""
@@ -123,12 +127,25 @@ class Logs:
 
     def _gaps(self, work: Work, wanted: Wanted) -> list[Gap] | None:
         """The gaps of a range; None if there is too much to look through."""
+        settled = wanted.range.until < self._now() - SETTLED
+        names = tuple(self._archive.parts.of_room(wanted.room, *wanted.range)) if settled else ()
+        with self._lock:
+            known = self._known_gaps.get((wanted.room, wanted.range))
+        if names and known is not None and known[0] == names:
+            return list(known[1])
         question = Question(wanted.room, *wanted.range, Filter(types=("gap",)), most_bytes=MOST_FOR_GAPS)
         answer = work.ask(question)
         for _ in answer:
             pass
         work.done(answer)
-        return None if answer.report.stopped else answer.report.gaps
+        if answer.report.stopped:
+            return None
+        if names and not answer.report.unread and len(answer.report.gaps) < KNOWN:
+            with self._lock:
+                while len(self._known_gaps) >= KNOWN:
+                    del self._known_gaps[next(iter(self._known_gaps))]
+                self._known_gaps[wanted.room, wanted.range] = names, tuple(answer.report.gaps)
+        return answer.report.gaps
 
     def _headers(self, wanted: Wanted, gaps: list[Gap] | None, report: Report | None) -> Headers:
         headers = {"x-chatlog-gaps": "unknown", "x-chatlog-coverage": "unknown"}
@@ -227,8 +244,7 @@ class _Log:
         cut_short = False
         for found in records if self._limit != 0 else ():
             yield from self._holes_before(found)
-            record = lines.record_of(found.line)
-            if record is None or not (item := self._form.item(record)):
+            if not (item := self._form.item_of(found.line)):
                 continue
             if skip:
                 skip -= 1

@@ -24,9 +24,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\:", " ": "\\s", "\r": "\\r", "\n
 _NOT_TAGS = OWN_DETAILS | {"backfilled", "oversized", "imported"}
 
 
-def irc_line(record: Mapping[str, Any]) -> str:
+def irc_line(record: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> str:
     """The line, without its end; ``""`` for a record that is no line of IRC (a gap, what was not understood,
-    an event of Kick that Twitch has nothing like). Never holds a line's end."""
+    an event of Kick that Twitch has nothing like). Never holds a line's end. ``tags`` are those that
+    ``tags_of`` gives, where they are known already."""
     details = record.get("details")
     if not isinstance(details, Mapping):
         details = {}
@@ -36,7 +37,7 @@ def irc_line(record: Mapping[str, Any]) -> str:
     if record.get("platform", "twitch") == "kick":
         line = _of_kick(record, kind)
     else:
-        line = _whole(details) or _put_together(record, details, kind)
+        line = _whole(details) or _put_together(record, details, kind, tags)
     return line.replace("\r", " ").replace("\n", " ")
 
 
@@ -57,7 +58,9 @@ def _whole(details: Mapping[str, Any]) -> str:
     return raw if isinstance(raw, str) else ""
 
 
-def _put_together(record: Mapping[str, Any], details: Mapping[str, Any], kind: str) -> str:
+def _put_together(
+    record: Mapping[str, Any], details: Mapping[str, Any], kind: str, tags: Mapping[str, str] | None
+) -> str:
     command = str(details.get("command", "PRIVMSG"))
     channel, username, text = (str(record.get(key, "")) for key in ("channel", "username", "message"))
     source = "tmi.twitch.tv"
@@ -73,7 +76,7 @@ def _put_together(record: Mapping[str, Any], details: Mapping[str, Any], kind: s
     source = str(details.get("source", source))
     if isinstance(given := details.get("params"), list):
         params = [str(param) for param in given]
-    return formatted(_tags(record, details), source, command, params)
+    return formatted(_tags(record, details) if tags is None else tags, source, command, params)
 
 
 def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
