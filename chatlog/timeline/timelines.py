@@ -78,7 +78,7 @@ class Timelines:
 
     def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
         """The seconds of every room between the two times, the first being when the period began."""
-        wanted = self.wanted()
+        wanted = frozenset(self.wanted())
         for key in sorted({*wanted, *self._rooms, *self._removed}):
             removed, timeline = self._removed.get(key), self._rooms.get(key)
             if removed is not None and (timeline is None or timeline.since is None):
