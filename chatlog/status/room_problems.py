@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from chatlog.reasons import Reason, name_of, of_connection, of_lookup, of_room
-from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room, State
 from chatlog.status.natural import natural
 from chatlog.timeline.timelines import Key
@@ -93,66 +92,50 @@ class RoomProblems:
     def __init__(self) -> None:
         self._rooms: dict[Key, Problem] = {}
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._rooms
+    def look(self, rooms: Iterable[tuple[Key, Room | str]], now: float) -> None:
+        """Called every few seconds with the rooms that are not recorded, each with the room of a pool, or
+        with why it is in none."""
+        self._rooms = {key: self.of(key, room, now) for key, room in rooms}
 
-    def look(self, pools: Mapping[str, Pool], missing: Mapping[str, Mapping[str, str]], now: float) -> None:
-        """Called every few seconds."""
-        before, self._rooms = self._rooms, {}
-        for platform, pool in pools.items():
-            for name, room in pool.rooms.items():
-                if not room.timeline.recorded:
-                    key = platform, name
-                    self._rooms[key] = _problem(room, before.get(key), now)
-        for platform, reasons in missing.items():
-            known = pools[platform].rooms if platform in pools else {}
-            for name, raw in reasons.items():
-                if name not in known:
-                    old = before.get((platform, name))
-                    kind = WAITING if raw == LOOKING_UP else UNIDENTIFIED
-                    since = old.since if old is not None and old.kind == kind else now
-                    self._rooms[platform, name] = Problem(kind, since, raw)
-
-    def of(self, platform: str, room: Room, now: float) -> Problem:
-        """The problem of a room of a pool that is not recorded at present."""
-        return _problem(room, self._rooms.get((platform, room.name)), now)
-
-    def latest(self, platform: str, room: Room, now: float) -> Problem:
-        """The same, as it was at the latest look."""
-        return self._rooms.get((platform, room.name)) or _problem(room, None, now)
-
-    def of_missing(self, platform: str, name: str, raw: str, now: float) -> Problem:
-        """The problem of a room that is not in a pool yet."""
-        old = self._rooms.get((platform, name))
-        kind = WAITING if raw == LOOKING_UP else UNIDENTIFIED
+    def of(self, key: Key, room: Room | str, now: float) -> Problem:
+        """The problem of a room that is not recorded at present."""
+        old = self._rooms.get(key)
+        if isinstance(room, Room):
+            kind, raw = _problem(room, old)
+        else:
+            kind, raw = WAITING if room == LOOKING_UP else UNIDENTIFIED, room
         return Problem(kind, old.since if old is not None and old.kind == kind else now, raw)
 
+    def latest(self, key: Key, room: Room, now: float) -> Problem:
+        """The same, as it was at the latest look."""
+        return self._rooms.get(key) or self.of(key, room, now)
 
-def _problem(room: Room, old: Problem | None, now: float) -> Problem:
-    seats = room.subscriptions
-    if len(seats) == 1:
+
+def _problem(room: Room, old: Problem | None) -> tuple[str, str]:
+    """The kind of a room's problem, and the reason as it was given."""
+    subscriptions = room.subscriptions
+    if len(subscriptions) == 1:
         # As nearly always, and there may be thousands of them.
-        seat = seats[0]
-        connected, trouble, state, raw = seat.connection.up, seat.connection.trouble, seat.state, seat.reason
+        one = subscriptions[0]
+        connection, state, raw = one.connection, one.state, one.reason
+        connected, trouble = connection.up, connection.trouble
     else:
-        connected = any(seat.connection.up for seat in seats)
-        trouble = next((seat.connection.trouble for seat in seats if seat.connection.trouble), "")
+        connected = any(each.connection.up for each in subscriptions)
+        trouble = next((each.connection.trouble for each in subscriptions if each.connection.trouble), "")
         state, raw = room.state, room.reason
     if state is State.REFUSED:
-        kind = REFUSED
-    elif state is State.SILENT and connected:
-        kind = SILENT
-    elif old is not None and old.kind == REFUSED:
+        return REFUSED, raw
+    if state is State.SILENT and connected:
+        return SILENT, raw
+    if old is not None and old.kind == REFUSED:
         # It is asked for once more.
-        kind, raw = REFUSED, old.raw
-    elif trouble and not connected:
+        return REFUSED, old.raw
+    if trouble and not connected:
         # What ended the connection before may be over; why there is none now is what counts.
-        kind, raw = DISCONNECTED, trouble
-    elif old is not None and old.kind == SILENT:
-        kind, raw = SILENT, old.raw
-    else:
-        kind, raw = WAITING, state.value if connected else CONNECTING
-    return Problem(kind, old.since if old is not None and old.kind == kind else now, raw)
+        return DISCONNECTED, trouble
+    if old is not None and old.kind == SILENT:
+        return SILENT, old.raw
+    return WAITING, state.value if connected else CONNECTING
 
 
 def first_of(members: Sequence[T], name: Callable[[T], str]) -> list[T]:

@@ -27,10 +27,15 @@ from chatlog.status.room_problems import (
 from chatlog.timeline.timeline import HOUR
 from chatlog.timeline.timelines import Key, Timelines
 
-#: What a room's state is called in ``platforms``, as in ``Roster.room``.
+#: What a room's state is called in ``platforms``, as in ``RoomStats.room``.
 STATES = (*(state.value for state in State), UNWRITTEN)
 
 Facts = dict[str, Any]
+
+#: Platform and number of a connection.
+_Link = tuple[str, int]
+#: Stands for all connections of a platform together.
+_ANY = 0
 
 
 class RoomStats:
@@ -60,9 +65,8 @@ class RoomStats:
         self._problems = RoomProblems()
         #: Since when the recorder has been unable to write; None while it can.
         self.unwritten_since: float | None = None
-        # Since when each link is as it is, and each platform is without a connection.
-        self._links: dict[tuple[str, int], tuple[bool, float]] = {}
-        self._down: dict[str, float] = {}
+        # Whether each connection, and any of each platform, is up, and since when.
+        self._up: dict[_Link, tuple[bool, float]] = {}
 
     @property
     def today(self) -> float:
@@ -82,31 +86,41 @@ class RoomStats:
             self._activity.turn(self._recorder, now)
         if self._window.poll(wall):
             self._activity.dawn(self._recorder)
-        self._look_at_links(wall)
-        self._problems.look(self._pools, self._missing, now)
-
-    def _look_at_links(self, wall: float) -> None:
-        before, self._links = self._links, {}
+        before, self._up = self._up, {}
         for platform, pool in self._pools.items():
-            for link in pool.connections:
-                up, since = before.get((platform, link.number), (None, wall))
-                self._links[platform, link.number] = (link.up, since if up == link.up else wall)
-            if pool.rooms and not any(link.up for link in pool.connections):
-                self._down.setdefault(platform, wall)
-            else:
-                self._down.pop(platform, None)
+            for each in pool.connections:
+                self._note(before, (platform, each.number), each.up, wall)
+            up = not pool.rooms or any(each.up for each in pool.connections)
+            self._note(before, (platform, _ANY), up, wall)
+        self._problems.look(self._not_recorded(), now)
+
+    def _note(self, before: dict[_Link, tuple[bool, float]], link: _Link, up: bool, wall: float) -> None:
+        was, since = before.get(link, (None, wall))
+        self._up[link] = up, since if up == was else wall
+
+    def _not_recorded(self) -> Iterator[tuple[Key, Room | str]]:
+        for platform, pool in self._pools.items():
+            for name, room in pool.rooms.items():
+                if not room.timeline.recorded:
+                    yield (platform, name), room
+        yield from self._not_in_a_pool()
+
+    def _not_in_a_pool(self) -> Iterator[tuple[Key, str]]:
+        for platform, missing in self._missing.items():
+            pool = self._pools.get(platform)
+            for name, why in missing.items():
+                if pool is None or name not in pool.rooms:
+                    yield (platform, name), why
 
     # -- rooms -------------------------------------------------------------------------------------
 
     def rooms(self, now: float, wall: float) -> Iterator[Facts]:
         """The facts of every room, in no order."""
         for platform, pool in self._pools.items():
-            for room in pool.rooms.values():
-                yield self._room(platform, room, now, wall)
-        for platform, missing in self._missing.items():
-            for name in missing:
-                if not self._in_pool(platform, name):
-                    yield self._not_in_pool(platform, name, now, wall)
+            for name, room in pool.rooms.items():
+                yield self._facts((platform, name), room, now, wall)
+        for key, why in self._not_in_a_pool():
+            yield self._facts(key, why, now, wall)
 
     def room(self, platform: str, name: str, now: float, wall: float) -> Facts | None:
         """One room; None if it is not on the list.
@@ -123,93 +137,63 @@ class RoomStats:
         process), ``gaps_hour`` (``[from, to]`` of each part of the last hour in which it was not recorded;
         ``to`` is null while it lasts).
         """
-        if self._in_pool(platform, name):
-            return self._room(platform, self._pools[platform].rooms[name], now, wall)
-        if name in self._missing.get(platform, {}):
-            return self._not_in_pool(platform, name, now, wall)
-        return None
+        room = self._room((platform, name)) or self._missing.get(platform, {}).get(name)
+        return None if room is None else self._facts((platform, name), room, now, wall)
 
     def recorded(self, keys: Iterable[Key]) -> list[Key]:
         """Those of the rooms that are recorded."""
-        return [
-            (platform, name)
-            for platform, name in keys
-            if self._in_pool(platform, name) and self._pools[platform].rooms[name].timeline.recorded
-        ]
+        rooms = ((key, self._room(key)) for key in keys)
+        return [key for key, room in rooms if room is not None and room.timeline.recorded]
 
-    def _in_pool(self, platform: str, name: str) -> bool:
-        return platform in self._pools and name in self._pools[platform].rooms
+    def _room(self, key: Key) -> Room | None:
+        pool = self._pools.get(key[0])
+        return None if pool is None else pool.rooms.get(key[1])
 
-    def _unwritten(self, log: RoomBuffer) -> float | None:
+    def _unwritten(self, buffer: RoomBuffer) -> float | None:
         """Since when what arrives in the room cannot be written; None if it can. On a full disk that is so
         for every room, whether something arrives or not."""
         if self.unwritten_since is None:
             return None
-        stuck = log.kept > 0 or is_full(self._recorder.trouble) or bool(self._recorder.fatal)
+        stuck = buffer.kept > 0 or is_full(self._recorder.trouble) or bool(self._recorder.fatal)
         return self.unwritten_since if stuck else None
 
-    def _room(self, platform: str, room: Room, now: float, wall: float) -> Facts:
-        key = platform, room.name
-        timeline = room.timeline
-        log = self._recorder.room(*key)
-        unwritten = self._unwritten(log)
-        state, problem = room.state.value, Problem("", now, "")
+    def _facts(self, key: Key, room: Room | str, now: float, wall: float) -> Facts:
+        """A room of a pool, or why it is in none."""
+        timeline, buffer, unwritten = self._timelines.of(key), None, None
+        if isinstance(room, Room):
+            timeline, buffer = room.timeline, self._recorder.room(*key)
+            unwritten = self._unwritten(buffer)
+        state = room.state.value if isinstance(room, Room) else State.WANTED.value
+        problem, since = Problem("", now, ""), timeline.since or timeline.wanted
         if not timeline.recorded:
-            problem = self._problems.of(platform, room, now)
-            reason = explained(platform, room.name, problem.kind, problem.raw)
+            problem = self._problems.of(key, room, now)
+            reason = explained(*key, problem.kind, problem.raw)
         elif unwritten is not None:
-            state = UNWRITTEN
+            state, since = UNWRITTEN, unwritten
             problem = Problem(UNWRITTEN, now, self._recorder.fatal or self._recorder.trouble)
             reason = of_disk(problem.raw)
         else:
             state, reason = "recorded", Reason("")
         return {
-            "platform": platform,
-            "name": room.name,
-            "id": room.identifier,
+            "platform": key[0],
+            "name": key[1],
+            "id": room.identifier if isinstance(room, Room) else "",
             "state": state,
             "problem": problem.kind,
             "reason": reason.words,
             "remedy": reason.remedy,
             "raw": problem.raw,
             "acknowledged": key in self._acknowledged,
-            "since": unwritten if state == UNWRITTEN else timeline.since or timeline.wanted,
-            "rate": round(self._activity.rate(log, now), 1),
-            "last": log.written_at or None,
-            "records_today": self._activity.today(log),
+            "since": since,
+            "rate": round(self._activity.rate(buffer, now), 1) if buffer else 0.0,
+            "last": buffer.written_at or None if buffer else None,
+            "records_today": self._activity.today(buffer) if buffer else 0,
             "gaps_today": timeline.count(self._window.today, unwritten),
             "coverage_today": round(timeline.share(self._window.today, wall, unwritten), 5),
             "coverage_hour": round(timeline.share(self._window.hour(wall), wall, unwritten), 5),
-            "sparkline": self._activity.hour(log),
+            "sparkline": self._activity.hour(buffer) if buffer else SILENCE,
             "first": timeline.first,
             "gaps_hour": timeline.gaps(wall - HOUR, unwritten),
-        }
-
-    def _not_in_pool(self, platform: str, name: str, now: float, wall: float) -> Facts:
-        raw = self._missing[platform][name]
-        timeline = self._timelines.of((platform, name))
-        problem = self._problems.of_missing(platform, name, raw, now)
-        reason = explained(platform, name, problem.kind, raw)
-        return {
-            "platform": platform,
-            "name": name,
-            "id": "",
-            "state": "wanted",
-            "problem": problem.kind,
-            "reason": reason.words,
-            "remedy": reason.remedy,
-            "raw": raw,
-            "acknowledged": (platform, name) in self._acknowledged,
-            "since": timeline.wanted,
-            "rate": 0.0,
-            "last": None,
-            "records_today": 0,
-            "gaps_today": 1,
-            "coverage_today": 0.0,
-            "coverage_hour": 0.0,
-            "sparkline": SILENCE,
-            "first": None,
-            "gaps_hour": timeline.gaps(wall - HOUR),
         }
 
     def poorly_covered(self, share: float, wall: float) -> Iterator[tuple[Key, float]]:
@@ -240,7 +224,7 @@ class RoomStats:
             states = {"recorded": 0}
             groups: dict[str, Group] = {}
             acknowledged = 0
-            for name, state, problem, since in self._standings(platform, at):
+            for name, state, problem, since in self._states(platform, at):
                 states[state] = states.get(state, 0) + 1
                 if problem is None:
                     continue
@@ -253,7 +237,8 @@ class RoomStats:
                 group.add(name, problem, since, at)
                 if since < wall - grace:
                     late.append(name)
-            up = sum(1 for link in pool.connections if link.up)
+            up = sum(1 for each in pool.connections if each.up)
+            any_up, since = self._up.get((platform, _ANY), (True, wall))
             yield {
                 "platform": platform,
                 "rooms": sum(states.values()),
@@ -265,48 +250,45 @@ class RoomStats:
                 "problems": [groups[kind].facts(platform) for kind in KINDS if kind in groups],
                 "connections": len(pool.connections),
                 "up": up,
-                "down_since": None if up else self._down.get(platform),
-                "trouble": ""
-                if up
-                else next((each.trouble for each in pool.connections if each.trouble), ""),
+                "down_since": None if up or any_up else since,
+                "trouble": "" if up else next((e.trouble for e in pool.connections if e.trouble), ""),
                 "refused": next((e.trouble or "refused" for e in pool.connections if e.refused_login), ""),
             }
 
-    def _standings(self, platform: str, at: Moment) -> Iterator[tuple[str, str, Problem | None, float]]:
+    def _states(self, platform: str, at: Moment) -> Iterator[tuple[str, str, Problem | None, float]]:
         """Name, state and problem of every room, and since when it could have been recorded and was not."""
-        never = float("inf")
-        pool = self._pools[platform]
+        pool, recorded = self._pools[platform], "recorded"
         for name, room in pool.rooms.items():
             if room.timeline.recorded:
-                stuck = (
-                    self.unwritten_since is not None
-                    and self._unwritten(self._recorder.room(platform, name)) is not None
-                )
-                yield name, UNWRITTEN if stuck else "recorded", None, never
+                if self.unwritten_since is not None:
+                    unwritten = self._unwritten(self._recorder.room(platform, name))
+                    recorded = "recorded" if unwritten is None else UNWRITTEN
+                yield name, recorded, None, 0.0
                 continue
             state = (room.subscriptions[0] if len(room.subscriptions) == 1 else room).state.value
             since = max(room.timeline.problem_since or at.wall, self._started)
-            yield name, state, self._problems.latest(platform, room, at.now), since
-        for name, raw in self._missing.get(platform, {}).items():
+            yield name, state, self._problems.latest((platform, name), room, at.now), since
+        for name, why in self._missing.get(platform, {}).items():
             if name not in pool.rooms:
-                problem = self._problems.of_missing(platform, name, raw, at.now)
-                yield name, "wanted", problem, self._timelines.of((platform, name)).wanted
+                key = platform, name
+                since = self._timelines.of(key).problem_since or at.wall
+                yield name, "wanted", self._problems.of(key, why, at.now), max(since, self._started)
 
     def connections(self, wall: float) -> Iterator[Facts]:
         """One by one: ``platform``, ``number``, ``lane``, ``up``, ``since`` (when it went up or down, to
         a few seconds), ``rooms`` (how many it carries), ``retiring``, ``refused`` (our login or key),
         ``trouble`` (why it is not up, in words), ``raw`` (the same as it was given)."""
         for platform, pool in self._pools.items():
-            for link in pool.connections:
+            for each in pool.connections:
                 yield {
                     "platform": platform,
-                    "number": link.number,
-                    "lane": link.lane,
-                    "up": link.up,
-                    "since": self._links.get((platform, link.number), (False, wall))[1],
-                    "rooms": len(link.subscriptions),
-                    "retiring": link.phase is Phase.RETIRING,
-                    "refused": link.refused_login,
-                    "trouble": "" if link.up else of_connection(platform, link.trouble).words,
-                    "raw": "" if link.up else link.trouble,
+                    "number": each.number,
+                    "lane": each.lane,
+                    "up": each.up,
+                    "since": self._up.get((platform, each.number), (False, wall))[1],
+                    "rooms": len(each.subscriptions),
+                    "retiring": each.phase is Phase.RETIRING,
+                    "refused": each.refused_login,
+                    "trouble": "" if each.up else of_connection(platform, each.trouble).words,
+                    "raw": "" if each.up else each.trouble,
                 }
