@@ -64,7 +64,7 @@ class Drift:
         self._notes: deque[tuple[float, Counter[tuple[str, str, str]]]] = deque([(now, Counter())], NOTES)
         self._unreadable: deque[tuple[float, int]] = deque([(now, 0)], NOTES + 1)
 
-    def look(self, counters: Counters, now: float) -> dict[str, Unknown]:
+    def poll(self, counters: Counters, now: float) -> dict[str, Unknown]:
         """What no rule knew in the last hour, by platform. Takes it out of ``counters``."""
         if now - self._notes[-1][0] >= EVERY:
             self._notes.append((now, Counter()))

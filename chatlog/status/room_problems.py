@@ -92,7 +92,7 @@ class RoomProblems:
     def __init__(self) -> None:
         self._rooms: dict[Key, Problem] = {}
 
-    def look(self, rooms: Iterable[tuple[Key, Room | str]], now: float) -> None:
+    def poll(self, rooms: Iterable[tuple[Key, Room | str]], now: float) -> None:
         """Called every few seconds with the rooms that are not recorded, each with the room of a pool, or
         with why it is in none."""
         self._rooms = {key: self.of(key, room, now) for key, room in rooms}
@@ -107,7 +107,7 @@ class RoomProblems:
         return Problem(kind, old.since if old is not None and old.kind == kind else now, raw)
 
     def latest(self, key: Key, room: Room, now: float) -> Problem:
-        """The same, as it was at the latest look."""
+        """The same, as it was at the latest poll."""
         return self._rooms.get(key) or self.of(key, room, now)
 
 

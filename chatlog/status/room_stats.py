@@ -79,7 +79,7 @@ class RoomStats:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def look(self, now: float, wall: float) -> None:
+    def poll(self, now: float, wall: float) -> None:
         """Called every few seconds."""
         if now - self._minute >= 60.0:
             self._minute = now
@@ -92,7 +92,7 @@ class RoomStats:
                 self._note(before, (platform, each.number), each.up, wall)
             up = not pool.rooms or any(each.up for each in pool.connections)
             self._note(before, (platform, _ANY), up, wall)
-        self._problems.look(self._not_recorded(), now)
+        self._problems.poll(self._not_recorded(), now)
 
     def _note(self, before: dict[_Link, tuple[bool, float]], link: _Link, up: bool, wall: float) -> None:
         was, since = before.get(link, (None, wall))

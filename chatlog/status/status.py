@@ -1,7 +1,7 @@
 """How the recorder is, as plain facts: what the page, the API, the health checks, the metrics and the
 alarms all look at.
 
-Nothing reports here. A look every few seconds, and what the parts know of themselves when somebody
+Nothing reports here. They are polled every few seconds, and what the parts know of themselves when somebody
 asks, are enough; a message costs nothing.
 """
 
@@ -32,7 +32,7 @@ from chatlog.status.vitals import Vitals
 from chatlog.status.watch import Watch
 from chatlog.timeline.timelines import Key, Timelines
 
-#: Seconds between two looks.
+#: Seconds between two polls.
 EVERY = 5.0
 #: Seconds for which a snapshot is handed out again.
 FRESH = 1.0
@@ -118,7 +118,7 @@ class Status(Service):
         self._cached: tuple[float, Facts, list[Condition]] | None = None
         self._cached_rooms: tuple[float, list[Facts]] | None = None
         self._begin()
-        self._pollers = Poller(clock, 1.0, self._vitals.beat), Poller(clock, EVERY, self._look)
+        self._pollers = Poller(clock, 1.0, self._vitals.beat), Poller(clock, EVERY, self._poll)
 
     def _begin(self) -> None:
         self._started, self._began = self._wall(), self._clock.seconds()
@@ -136,7 +136,7 @@ class Status(Service):
         super().startService()
         self._begin()
         self._vitals.begin()
-        self._look()
+        self._poll()
         self._cached = None
         for poller in self._pollers:
             poller.start()
@@ -148,7 +148,7 @@ class Status(Service):
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         now, wall = self._clock.seconds(), self._wall()
         self._cached = None
         if self._cached_rooms is not None and now - self._cached_rooms[0] > FRESH:
@@ -158,12 +158,12 @@ class Status(Service):
         # Should it fail, what was known last is as good as anything; the recorder says what is wrong.
         with suppress(OSError):
             self._disk = self._vitals.space(self.settings.recorder.directory)
-        self._room_stats.look(now, wall)
+        self._room_stats.poll(now, wall)
         if self.acknowledged:
             self.acknowledged.over(self._room_stats.recorded(self.acknowledged))
         self._note("store", self._uploader.state != "ok", wall)
         self._written.append((now, self.counters.written))
-        self._watch.look(self._room_stats, self.settings.alarms.coverage, now, wall)
+        self._watch.poll(self._room_stats, self.settings.alarms.coverage, now, wall)
         for condition in self.conditions():
             if condition.code in _OUTAGES and condition.due and condition.since:
                 self._room_stats.outage(condition.subject, condition.since, wall)

@@ -26,7 +26,7 @@ class Hourly:
     def __init__(self, now: float) -> None:
         self._notes: deque[tuple[float, int]] = deque([(now, 0)], NOTES + 1)
 
-    def look(self, total: int, now: float) -> int:
+    def poll(self, total: int, now: float) -> int:
         """``total`` is that since the start."""
         if now - self._notes[-1][0] >= EVERY:
             self._notes.append((now, total))
@@ -48,7 +48,7 @@ class Watch:
         self._since: dict[tuple[str, str], tuple[float, float]] = {}
         self.observed = Observed()
 
-    def look(self, rooms: RoomStats, coverage: int, now: float, wall: float) -> None:
+    def poll(self, rooms: RoomStats, coverage: int, now: float, wall: float) -> None:
         """``coverage`` is the percentage of the last hour that a room has to be recorded for."""
         counters = self._counters
         if now - self._poor_at >= COVERAGE_EVERY:
@@ -59,9 +59,9 @@ class Watch:
             self._skewed_at = now
         self.observed = Observed(
             self._poor,
-            self._drift.look(counters, now),
+            self._drift.poll(counters, now),
             self._drift.unreadable(counters.unparsed, now),
-            self._dropped.look(sum(counters.dropped.values()), now),
+            self._dropped.poll(sum(counters.dropped.values()), now),
             now - self._skewed_at < SKEWED_FOR,
         )
 

@@ -336,7 +336,7 @@ class PlatformTests(AlarmCase):
         counters = Counters()
         for step in range(12_000):
             counters.saw_unknown("kick", f"kind {step % 7}", f"room {step % 5}")
-            found = drift.look(counters, step * 300.0)
+            found = drift.poll(counters, step * 300.0)
             self.assertLessEqual(found["kick"].count, 12)
             self.assertLessEqual(drift.unreadable(step, step * 300.0), 12)
 
@@ -347,9 +347,9 @@ class PlatformTests(AlarmCase):
         for step in range(5000):
             counters.saw_unknown("kick", f"\n\u202e{step}" + "x" * 10_000, f"room {step}")
             if step % 100 == 0:
-                found = drift.look(counters, step / 10)
+                found = drift.poll(counters, step / 10)
         self.assertLessEqual(len(counters.unknown_kinds), UNKNOWN_APART + 1)
-        found = drift.look(counters, 500.0)
+        found = drift.poll(counters, 500.0)
         self.assertEqual(found["kick"].count, 5000)
         self.assertLess(len(found["kick"].pairs), 3 * UNKNOWN_APART)
         self.assertTrue(found["kick"].is_drift(100))
