@@ -1,4 +1,4 @@
-"""The record that says what is missing: one for every hole, in the room's own stream."""
+"""The record that says what is missing: one for every gap, in the room's own stream."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from chatlog.timeline.timeline import Gap
 
 
 def gap_line(
-    encode: Encode, platform: str, channel: str, channel_id: str, hole: Gap, **details: object
+    encode: Encode, platform: str, channel: str, channel_id: str, gap: Gap, **details: object
 ) -> bytes:
-    """The encoded ``gap`` record of ``hole``; its timestamp is when the hole closed. More ``details``
+    """The encoded ``gap`` record of ``gap``; its timestamp is when the gap closed. More ``details``
     stand behind ``from``, ``to`` and ``reason``."""
-    start = rfc3339(round(hole.start * 1000))
-    end = rfc3339(round(hole.end * 1000))
+    start = rfc3339(round(gap.start * 1000))
+    end = rfc3339(round(gap.end * 1000))
     return encode(
         end,
         channel,
@@ -31,16 +31,16 @@ def gap_line(
         platform,
         channel_id,
         end,
-        {"from": start, "to": end, "reason": hole.reason, "backfilled": 0, **details},
+        {"from": start, "to": end, "reason": gap.reason, "backfilled": 0, **details},
     )
 
 
 def loss_line(encode: Encode, loss: Loss, channel_id: str) -> bytes:
-    """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many. Holes
+    """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many. Gaps
     whose own records are among them are within it."""
     start = loss.first if loss.since is None else min(loss.since, loss.first)
-    hole = Gap(start, max(start, loss.last), loss.reason)
-    return gap_line(encode, loss.platform, loss.channel, channel_id, hole, dropped=loss.count)
+    gap = Gap(start, max(start, loss.last), loss.reason)
+    return gap_line(encode, loss.platform, loss.channel, channel_id, gap, dropped=loss.count)
 
 
 class GapRecords:
@@ -51,10 +51,10 @@ class GapRecords:
         self._counters = environment.counters
         self._buffers = buffers
 
-    def write(self, platform: str, room: Room, hole: Gap, backfilled: int = 0) -> None:
-        """Write the record of a hole of the room; so many messages of it came back."""
+    def write(self, platform: str, room: Room, gap: Gap, backfilled: int = 0) -> None:
+        """Write the record of a gap of the room; so many messages of it came back."""
         self._counters.gaps += 1
-        line = gap_line(self._encode, platform, room.name, room.identifier, hole, backfilled=backfilled)
+        line = gap_line(self._encode, platform, room.name, room.identifier, gap, backfilled=backfilled)
         if line:
             room.records.append(line)
 
@@ -73,8 +73,8 @@ class Deferral(Protocol):
     def watch(self, pool: Pool) -> None:
         """The platform's rooms are in this pool."""
 
-    def hole(self, room: Room, hole: Gap) -> None:
-        """A hole of the room has closed."""
+    def closed(self, room: Room, gap: Gap) -> None:
+        """A gap of the room has closed."""
 
     def uncovered(self, room: Room) -> None:
         """The room is no longer recorded."""
@@ -100,12 +100,12 @@ class Gaps:
         if self._deferral is not None and platform == self._deferral.platform:
             self._deferral.uncovered(room)
 
-    def closed(self, platform: str, room: Room, hole: Gap) -> None:
-        """A hole of the room has closed."""
+    def closed(self, platform: str, room: Room, gap: Gap) -> None:
+        """A gap of the room has closed."""
         if self._deferral is not None and platform == self._deferral.platform:
-            self._deferral.hole(room, hole)
+            self._deferral.closed(room, gap)
         else:
-            self._records.write(platform, room, hole)
+            self._records.write(platform, room, gap)
 
     def lost(self, loss: Loss, identifier: str) -> None:
         """Records of a room with this id could not be kept."""

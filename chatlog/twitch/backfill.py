@@ -1,9 +1,9 @@
-"""Filling holes from a service that remembers what was said in Twitch's rooms.
+"""Filling gaps from a service that remembers what was said in Twitch's rooms.
 
-When a hole closes, its gap record is held back while the service is asked, once, for the room's latest
-lines. Of those that lie in the hole and are not recorded yet records are made, marked with
+When a gap closes, its gap record is held back while the service is asked, once, for the room's latest
+lines. Of those that lie in the gap and are not recorded yet records are made, marked with
 ``details.backfilled``, and then the gap record is written with their number. The service is somebody's
-gift: few requests at a time, one for a hole, none while it is in trouble. It only remembers rooms that
+gift: few requests at a time, one for a gap, none while it is in trouble. It only remembers rooms that
 somebody asked for lately, so every room is asked for at the start and once a day.
 """
 
@@ -40,7 +40,7 @@ from chatlog.twitch.deferred_gaps import DeferredGap, DeferredGaps
 from chatlog.twitch.events import event_record
 from chatlog.twitch.intake import event_key
 
-#: Seconds from the end of a hole until the service is asked, at random: what was said at its end has to
+#: Seconds from the end of a gap until the service is asked, at random: what was said at its end has to
 #: arrive there, and not all rooms are asked for at once.
 ASK_AFTER = (4.0, 8.0)
 #: Seconds that a gap record is held back at most.
@@ -48,7 +48,7 @@ HOLD_FOR = 60.0
 #: Gap records held back at the same time.
 HELD_MOST = 5000
 #: Seconds by which Twitch's clock, ours and the way of a message may differ: so far beyond the ends of
-#: a hole lines are looked at, and recorded if they are not recorded already.
+#: a gap lines are looked at, and recorded if they are not recorded already.
 EDGE = 10.0
 #: The same for a record's arrival, which comes after its time.
 _ARRIVAL_EDGE = EDGE + 5.0
@@ -64,7 +64,7 @@ LONGEST_WAIT = 6 * 3600.0
 
 
 class Backfill(Service):
-    """Asks the service about holes. ``write(room, hole, backfilled)`` writes a gap record; ``recorded``
+    """Asks the service about gaps. ``write(room, gap, backfilled)`` writes a gap record; ``recorded``
     gives the recorder's room of a name. It is started after the pool knows since when its rooms are
     missing, and stopped after the pool and before the recorder."""
 
@@ -92,7 +92,7 @@ class Backfill(Service):
         self._write = write
         self._recorded = recorded
         self._tails = tails
-        self._holes = held
+        self._deferred = held
         self._uniform = uniform
         self._pool: Pool | None = None
         # What had been recorded of a room when it was lost.
@@ -112,12 +112,12 @@ class Backfill(Service):
         self._checks.clock = clock
 
     def watch(self, pool: Pool) -> None:
-        """Fill the holes of this pool's rooms."""
+        """Fill the gaps of this pool's rooms."""
         self._pool = pool
 
     def flushed(self, complete: bool) -> None:
         """To be called after every flush; ``complete``: everything handed to the recorder is in files."""
-        self._holes.flushed(complete, last=not self.running)
+        self._deferred.flushed(complete, last=not self.running)
 
     # -- start and end -----------------------------------------------------------------------------
 
@@ -128,13 +128,13 @@ class Backfill(Service):
             if room.timeline.missing_since is not None:
                 self.uncovered(room)
         try:
-            for name, hole in self._holes.earlier():
+            for name, gap in self._deferred.earlier():
                 with suppress(ValueError):  # no recorder of ours has had a room of that name
                     room_left = rooms.get(name) or Room(name, self._recorded(name))
-                    self._hold(room_left, hole, self._tails.read(name, _before(hole)))
+                    self._hold(room_left, gap, self._tails.read(name, _before(gap)))
         except OSError as error:
             self._log.error("cannot read which gap records were held back: {error}", error=str(error))
-        self._holes.begin()
+        self._deferred.begin()
         self._checks.start(1.0)
 
     def stopService(self) -> None:
@@ -147,34 +147,34 @@ class Backfill(Service):
         for held in list(self._held):
             self._finish(held)
 
-    # -- holes -------------------------------------------------------------------------------------
+    # -- gaps --------------------------------------------------------------------------------------
 
-    def hole(self, room: Room, hole: Gap) -> None:
-        """A hole of the room has closed."""
+    def closed(self, room: Room, gap: Gap) -> None:
+        """A gap of the room has closed."""
         tail = self._before.pop(room.name, None)
         if (
             not self.running
-            or hole.reason.startswith("refused")
+            or gap.reason.startswith("refused")
             or room.name in self._never
             or len(self._held) >= HELD_MOST
         ):
-            self._write(room, hole, 0)
+            self._write(room, gap, 0)
         else:
-            self._hold(room, hole, tail or self._tails.read(room.name, _before(hole)))
+            self._hold(room, gap, tail or self._tails.read(room.name, _before(gap)))
 
-    def _hold(self, room: Room, hole: Gap, tail: Tail) -> None:
-        held = DeferredGap(self._holes.put(room.name, hole), room, hole, tail)
+    def _hold(self, room: Room, gap: Gap, tail: Tail) -> None:
+        held = DeferredGap(self._deferred.put(room.name, gap), room, gap, tail)
         now = self._clock.seconds()
         held.ask_at = now + self._uniform(*ASK_AFTER)
         held.deadline = now + HOLD_FOR
         if room.timeline.recorded:
-            held.until = hole.end + EDGE
+            held.until = gap.end + EDGE
         self._held.append(held)
         if self._pool is not None:
             self._pool.expect_copies(room, HOLD_FOR + EDGE)
 
     def uncovered(self, room: Room) -> None:
-        """Note what has been recorded while its file is there; after a long hole it may be gone."""
+        """Note what has been recorded while its file is there; after a long gap it may be gone."""
         since = room.timeline.missing_since
         if since is not None:
             self._before[room.name] = self._tails.read(room.name, _before(Gap(since, since, "")))
@@ -182,8 +182,8 @@ class Backfill(Service):
     def _finish(self, held: DeferredGap) -> None:
         if held in self._held:
             self._held.remove(held)
-            self._write(held.room, held.hole, held.backfilled)
-            self._holes.done(held.number)
+            self._write(held.room, held.gap, held.backfilled)
+            self._deferred.done(held.number)
         if held.request is not None:
             held.request.cancel()
 
@@ -284,15 +284,15 @@ class Backfill(Service):
     # -- what comes back ---------------------------------------------------------------------------
 
     def _take(self, held: DeferredGap, lines: list[bytes]) -> None:
-        """Record what of the lines lies in the hole and is not recorded yet."""
-        room, hole, tail = held.room, held.hole, held.tail
+        """Record what of the lines lies in the gap and is not recorded yet."""
+        room, gap, tail = held.room, held.gap, held.tail
         now = self._wall()
         received = rfc3339(int(now * 1000))
-        # Before the hole only as far back as it is known what was recorded.
-        first = min(max(_before(hole, EDGE), tail.since), rfc3339(round(hole.start * 1000)))
+        # Before the gap only as far back as it is known what was recorded.
+        first = min(max(_before(gap, EDGE), tail.since), rfc3339(round(gap.start * 1000)))
         last = rfc3339(round(min(held.until, now - _UNDER_WAY) * 1000))
         added: set[Hashable] = set()
-        holes = [other for other in self._held if other.room.name == room.name]
+        gaps = [other for other in self._held if other.room.name == room.name]
         for line in lines:
             found = recent.chat_in(line, room.name, room.identifier)
             if found is None or not first <= rfc3339(found[1]) <= last:
@@ -310,13 +310,13 @@ class Backfill(Service):
                 added.add(record_key)
                 self._counters.backfilled += 1
                 seconds = found[1] / 1000
-                # Of holes that lie close together each has what was said in it.
-                owners = (other for other in holes if other.hole.start <= seconds < other.hole.end)
+                # Of gaps that lie close together each has what was said in it.
+                owners = (other for other in gaps if other.gap.start <= seconds < other.gap.end)
                 next(owners, held).backfilled += 1
         self._recorded_now(room.name, added)
 
     def _recorded_now(self, name: str, keys: set[Hashable]) -> None:
-        """If the room was lost again since, what came back now may lie in the next hole."""
+        """If the room was lost again since, what came back now may lie in the next gap."""
         if name in self._before:
             self._before[name] = self._before[name].joined(keys)
         for held in self._held:
@@ -344,6 +344,6 @@ def backfill_over(
     return Backfill(settings, get, environment, write, recorded, tails, deferred)
 
 
-def _before(hole: Gap, seconds: float = _ARRIVAL_EDGE) -> str:
-    """The time so long before a hole."""
-    return rfc3339(round(max(hole.start - seconds, 0.0) * 1000))
+def _before(gap: Gap, seconds: float = _ARRIVAL_EDGE) -> str:
+    """The time so long before a gap."""
+    return rfc3339(round(max(gap.start - seconds, 0.0) * 1000))

@@ -30,15 +30,15 @@ _REASON = 200
 class DeferredGap:
     """A gap whose record waits."""
 
-    __slots__ = ("ask_at", "backfilled", "deadline", "hole", "number", "request", "room", "tail", "until")
+    __slots__ = ("ask_at", "backfilled", "deadline", "gap", "number", "request", "room", "tail", "until")
 
-    def __init__(self, number: int, room: Room, hole: Gap, tail: Tail) -> None:
+    def __init__(self, number: int, room: Room, gap: Gap, tail: Tail) -> None:
         self.number = number
         self.room = room
-        self.hole = hole
+        self.gap = gap
         self.tail = tail
         #: Where what may be taken ends, in seconds since the epoch.
-        self.until = hole.end
+        self.until = gap.end
         self.ask_at = self.deadline = 0.0
         #: How much of it has come back.
         self.backfilled = 0

@@ -219,7 +219,7 @@ class World:
 
     def _gap_closed(self, platform: str, room: Room, hole: Gap) -> None:
         if self.backfill:
-            self.backfill.hole(room, hole)
+            self.backfill.closed(room, hole)
         else:
             self._write(room, hole, 0)
 

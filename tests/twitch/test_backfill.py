@@ -95,7 +95,7 @@ class Life:
         )
         self.pool = self.played.pool(
             around,
-            lambda platform, room, hole: self.backfill.hole(room, hole),
+            lambda platform, room, hole: self.backfill.closed(room, hole),
             Limits(1000, 1000, 10.0),
             uncovered=lambda platform, room: self.backfill.uncovered(room),
         )
@@ -753,7 +753,7 @@ class HeldTests(BackfillCase):
         life.backfill.stopService()
         self.assertEqual([name for name, _, _ in life.gaps], ["ann", "bob"])
         self.assertEqual(life.given_up, [url for url, _ in life.requests])
-        life.backfill.hole(life.pool.rooms["ann"], Gap(life.now(), life.now(), "restart"))
+        life.backfill.closed(life.pool.rooms["ann"], Gap(life.now(), life.now(), "restart"))
         self.assertEqual(len(life.gaps), 3)
         life.recording.recorder.stopService()
         life.backfill.flushed(True)
