@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from chatlog.commands import reading
+from chatlog.commands.archive_names import rooms_there
 
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
@@ -18,7 +19,7 @@ FORMATS = ("jsonl", "irc", "text", "csv", "chatjson")
 
 
 @click.command()
-@click.argument("rooms", nargs=-1, required=True, metavar="ROOM...")
+@click.argument("rooms", nargs=-1, required=True, metavar="ROOM...", shell_complete=rooms_there)
 @click.option("--since", metavar="TIME", help="From then on. [default: the beginning of today]")
 @click.option("--until", metavar="TIME", help="Before then. [default: now]")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)

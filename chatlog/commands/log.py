@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chatlog.commands import reading
+from chatlog.commands.archive_names import rooms_there
 
 if TYPE_CHECKING:
     from chatlog.archive.times import Reading
@@ -19,7 +20,7 @@ AROUND = 300.0
 
 
 @click.command()
-@click.argument("room")
+@click.argument("room", shell_complete=rooms_there)
 @click.argument("when", default="today", metavar="[DAY or FROM..TO]")
 @click.option("--around", metavar="TIME", help="Five minutes before and after this time.")
 @click.option("--relative-to", metavar="TIME", help="Times count from then, as in a video that began then.")

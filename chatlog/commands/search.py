@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatlog.commands import reading
+from chatlog.commands.archive_names import rooms_there, users_there
 
 if TYPE_CHECKING:
     from chatlog.archive.matching import Filter
@@ -25,9 +26,21 @@ LIMIT = 100
 
 @click.command()
 @click.argument("text", required=False, default="")
-@click.option("--room", "rooms", multiple=True, metavar="ROOM", help="In this room; may be given again.")
 @click.option(
-    "--user", "users", multiple=True, metavar="NAME|id:1234", help="By this person; may be given again."
+    "--room",
+    "rooms",
+    multiple=True,
+    metavar="ROOM",
+    help="In this room; may be given again.",
+    shell_complete=rooms_there,
+)
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="NAME|id:1234",
+    help="By this person; may be given again.",
+    shell_complete=users_there,
 )
 @click.option(
     "--since", metavar="TIME", help="From then on: 2025-12-29, 21:30, yesterday, 2h. [default: 30d]"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatlog.commands import reading
+from chatlog.commands.archive_names import rooms_there, users_there
 
 if TYPE_CHECKING:
     from chatlog.archive.people import Person
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("who", metavar="PLATFORM/NAME|PLATFORM/id:1234")
-@click.option("--room", "rooms", multiple=True, metavar="ROOM", help="Only in this room; may be given again.")
+@click.argument("who", metavar="PLATFORM/NAME|PLATFORM/id:1234", shell_complete=users_there)
+@click.option(
+    "--room",
+    "rooms",
+    multiple=True,
+    metavar="ROOM",
+    help="Only in this room; may be given again.",
+    shell_complete=rooms_there,
+)
 @click.option("--since", metavar="TIME", help="From then on. [default: 90d]")
 @click.option("--until", metavar="TIME", help="Before then.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")

@@ -1,0 +1,115 @@
+"""Names of rooms and of people in an archive, for a shell that completes a line. They come quickly or not at
+all: nobody waits for a store that is far away."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, suppress
+from io import StringIO
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+# Commands import what they need when they run, because completing a command line has to be quick.
+if TYPE_CHECKING:
+    from chatlog.archive.opened import Archive
+    from chatlog.archive.parts import Room
+
+#: Seconds that it may take, names that are offered, and the latest days that rooms are looked for in.
+WITHIN = 1.5
+MOST = 200
+_DAYS = 7
+#: Seconds back in which people are looked for, and bytes of records and rooms that are looked at.
+_BACK = 86400.0
+_BYTES = 16 << 20
+_ROOMS = 50
+_USERNAME = re.compile(rb'"username":"([^"\\]{1,64})"')
+
+
+def rooms_there(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The rooms of the archive that the line names."""
+    return _offered(context, lambda archive: rooms_of(archive, incomplete))
+
+
+def users_there(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The people who wrote lately, in the rooms that the line names."""
+    named = tuple(context.params.get("rooms") or ())
+    return _offered(context, lambda archive: users_of(archive, named, incomplete, time.time()))
+
+
+def _offered(context: click.Context, names: Callable[[Archive], Iterator[str]]) -> list[CompletionItem]:
+    found: list[str] = []
+
+    def look() -> None:
+        from chatlog.commands.reading import opened
+
+        # A message would disturb the line.
+        with suppress(Exception), redirect_stderr(StringIO()):
+            archive = opened(context.params.get("path") or "chatlog.yaml", context.params.get("archive"))
+            for name in names(archive):
+                found.append(name)
+                if len(found) >= MOST:
+                    return
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(WITHIN)
+    return [CompletionItem(name) for name in sorted(set(found))]
+
+
+def rooms_of(archive: Archive, incomplete: str) -> Iterator[str]:
+    """The rooms whose names, with or without their platform, begin so."""
+    begun = incomplete.lower()
+    for platform, name in archive.parts.rooms() | archive.catalog.all_rooms(_DAYS):
+        for text in (f"{platform}/{name}", name) if begun else (f"{platform}/{name}",):
+            if text.startswith(begun):
+                yield text
+
+
+def users_of(archive: Archive, rooms: tuple[str, ...], incomplete: str, now: float) -> Iterator[str]:
+    """The people whose names begin so and who wrote lately, in these rooms or in any. What stands in front of
+    the name (``twitch/``) stays."""
+    from chatlog.archive import lines
+
+    above, slash, begun = incomplete.rpartition("/")
+    begun = begun.lower().lstrip("@")
+    seen: set[bytes] = set()
+    if not archive.parts.rooms() and (days := archive.catalog.days()):
+        # Nobody records: the latest of what there is.
+        now = min(now, lines.seconds(f"{days[-1]}T00:00:00Z") + _BACK)
+    for block in _latest_blocks(archive, _chosen(archive, rooms, above), now):
+        for name in set(_USERNAME.findall(block)) - seen:
+            seen.add(name)
+            if (text := name.decode("utf-8", "replace")).startswith(begun):
+                yield f"{above}{slash}{text}"
+
+
+def _chosen(archive: Archive, rooms: tuple[str, ...], platform: str) -> list[Room]:
+    there = sorted(archive.parts.rooms() | archive.catalog.all_rooms(1))
+    wanted = {room.lower().lstrip("#") for room in rooms}
+    return [
+        room
+        for room in there
+        if (not wanted or room[1] in wanted or "/".join(room) in wanted) and platform in ("", room[0])
+    ]
+
+
+def _latest_blocks(archive: Archive, rooms: list[Room], now: float) -> Iterator[bytes]:
+    """The latest records of each room, blocks of lines; not more than may be looked at."""
+    from chatlog.archive.parts import PartError
+
+    left = _BYTES
+    for room in rooms[:_ROOMS]:
+        for part in reversed(archive.parts.of_room(room, now - _BACK, now)):
+            with suppress(PartError):
+                for block in archive.parts.blocks(part):
+                    yield block
+                    left -= len(block)
+            if left <= _BYTES - _BYTES // min(len(rooms), _ROOMS):
+                break
+        if left <= 0:
+            return
