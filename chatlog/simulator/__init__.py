@@ -1,2 +1,2 @@
-"""Twitch and Kick look-alike servers on loopback, with seeded chat, scripted faults and an oracle of
-what was sent. Used for the demo, as a test bed and as a load generator; never by the daemon itself."""
+"""Simulated Twitch and Kick servers on loopback, with seeded chat, scripted faults and an oracle of
+everything sent. Used by the demo, the tests and the benchmarks; the recorder never imports it."""

@@ -1,4 +1,4 @@
-"""``python -m chatlog.simulator``: Twitch and Kick look-alikes on loopback."""
+"""``python -m chatlog.simulator``: simulated Twitch and Kick servers on loopback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chatlog.simulator.twitch_chat import TwitchChat
 
 #: The ports that demo.yaml names.
 TWITCH_PORT, KICK_PORT = 16697, 16698
-#: The Kick rooms of demo.yaml; they exist without having been looked up, so that a recorder that knows
+#: The Kick rooms of demo.yaml. They exist without a look-up, so that a recorder that knows
 #: their ids from an earlier run finds them.
 DEMO_ROOMS = "copper-fox,tide_watch"
 
@@ -45,7 +45,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def _about_chat(add: Callable[..., object]) -> None:
     add("--rate", type=float, default=20.0, help="events a second over both platforms (20)")
-    add("--kick-share", type=float, default=0.3, help="how much of that is Kick's, 0 to 1 (0.3)")
+    add("--kick-share", type=float, default=0.3, help="Kick's share of the events, 0 to 1 (0.3)")
     add(
         "--spread",
         choices=sorted(SPREADS),
@@ -61,8 +61,8 @@ def _about_chat(add: Callable[..., object]) -> None:
     )
     add("--kick-rooms", default=DEMO_ROOMS, metavar="A,B", help="Kick rooms that exist without a lookup")
     add("--seed", default="1", help="the same seed gives the same chat (1)")
-    add("--run", default=None, help="tells apart the ids of runs with one seed (the time of the start)")
-    add("--tame", action="store_true", help="only what strict clients take: UTF-8, IRC lines, JSON frames")
+    add("--run", default=None, help="makes the ids of runs with one seed differ (the time of the start)")
+    add("--tame", action="store_true", help="only what strict clients accept: UTF-8, IRC lines, JSON frames")
     add("--tick", type=float, default=0.025, metavar="S", help="seconds between two sendings (0.025)")
 
 
@@ -81,34 +81,34 @@ def _about_servers(add: Callable[..., object]) -> None:
         type=int,
         default=None,
         metavar="PORT",
-        help="also a service that remembers Twitch's chat (default: none; 0: any port)",
+        help="also a service that keeps recent Twitch messages (default: none; 0: any port)",
     )
     add("--own-records", action="store_true", help="every message in a write, and TLS record, of its own")
     add("--enforce-joins", action="store_true", help="close on more JOINs in 10 s than --joins-per-10s")
     add("--joins-per-10s", type=int, default=20)
     add("--ping-every", type=float, default=300.0, metavar="S", help="Twitch's PING (300)")
-    add("--activity-timeout", type=int, default=120, metavar="S", help="what Kick's welcome says (120)")
+    add("--activity-timeout", type=int, default=120, metavar="S", help="the timeout in Kick's welcome (120)")
     add("--bad-token", default="bad", help="the token that Twitch refuses (bad)")
     add(
         "--first-after",
         type=float,
         default=0.0,
         metavar="S",
-        help="a joined room is silent for so long first (0)",
+        help="a joined room is silent at first, for so long (0)",
     )
     add("--block-lookup", action="store_true", help="the lookup of Kick's ids answers 403")
 
 
 def _about_the_run(add: Callable[..., object]) -> None:
     add("--ports", metavar="FILE", help="write the ports here, as JSON, once both servers listen")
-    add("--oracle", metavar="FILE", help="write here what was sent")
+    add("--oracle", metavar="FILE", help="write everything that is sent to this file")
     add("--faults", metavar="FILE", help="YAML list of faults (docs/simulator.md)")
-    add("--play", metavar="FILE", help="play the faults that are added to this file, one a line")
+    add("--play", metavar="FILE", help="play the faults that are appended to this file, one a line")
     add("--duration", type=float, default=3600.0, metavar="S", help="stop after so many seconds (3600)")
 
 
 class Simulation:
-    """Both servers with their traffic, as the command line asks."""
+    """Both servers with their traffic, for the options of the command line."""
 
     def __init__(self, options: argparse.Namespace, reactor: Any) -> None:
         run = options.run or f"{time.time():.0f}"
@@ -142,7 +142,7 @@ class Simulation:
         self.recent = SimulatedRecent(reactor, self.traffic)
 
     def start(self, options: argparse.Namespace) -> dict[str, int]:
-        """Listen and begin; the ports."""
+        """Listen and start the traffic. Returns the ports."""
         tls = None if options.plain else loopback_certificate(options.ca).options()
         twitch = self.twitch.listen(options.twitch_port, tls, options.own_records)
         kick = self.kick.listen(options.kick_port)
@@ -153,14 +153,14 @@ class Simulation:
         return ports
 
     async def stop(self) -> None:
-        """Send what was said and let it arrive, then write the rest of the oracle."""
+        """Send the waiting events and let them arrive, then write the rest of the oracle."""
         self.traffic.stop()
         await gatherResults([self.twitch.finish(), self.kick.finish(), self.recent.stop()])
         self.oracle.close()
 
 
 def main(argv: list[str]) -> int:
-    """Run until the duration is over or a signal comes; the exit status."""
+    """Run for the duration or until a signal. Returns the exit status."""
     options = arguments().parse_args(argv)
     faults: list[Fault] = []
     if options.faults:

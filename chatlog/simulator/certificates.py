@@ -1,4 +1,4 @@
-"""A certificate authority for tests and a certificate of its for loopback."""
+"""A certificate authority for tests, and its certificate for loopback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.internet.ssl import PrivateCertificate
 
-#: Certificates with fewer days left are made anew.
+#: Certificates with fewer days left are replaced.
 _LEAST_DAYS = 2
 _DAYS = 90
 

@@ -1,4 +1,4 @@
-"""What all generated chat has in common: what is said, the mix of kinds, and keys for what has no id.
+"""The common part of generated chat: events, the mix of kinds, and keys for events without an id.
 
 A generator is deterministic: the same seed, run and sequence of calls give the same bytes.
 """
@@ -19,26 +19,26 @@ from chatlog.simulator.rooms import Ids, Room
 from chatlog.simulator.texts import Text, make_texts
 
 #: (bytes for the wire, id, record type, expected message as JSON, key or b"", topic). A plain tuple, since
-#: one is made per message. Topic -1: a line that belongs to no room, for one connection only.
+#: one is created per message. Topic -1: a line without a room, for one connection only.
 Said = tuple[bytes, bytes, bytes, bytes, bytes, int]
 Maker = Callable[[Room, int], Said]
 
-#: The topic of what belongs to no room.
+#: The topic of lines without a room.
 NO_ROOM = -1
 
 #: Keys of a Twitch record's details that are not tags.
 _NOT_TAGS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 #: Keys of a Kick record's details that are not the payload's.
 _NOT_PAYLOAD = frozenset({"event", "frame", "raw", "raw_base64"})
-#: What a record has besides that came from a service that remembers chat.
+#: Further keys of the details of backfilled records.
 _ADDED = frozenset({"historical", "rm-received-ts", "rm-deleted", "backfilled"})
 
 
 class Chat(ABC):
-    """Makes chat for rooms, one event a call.
+    """Generates chat for rooms, one event a call.
 
-    ``every`` lists (share in a thousand, maker); what is left is ordinary messages. A maker may leave
-    more of the same burst in ``backlog``, which goes out before anything new.
+    ``every`` lists (share in a thousand, maker); the other events are ordinary messages. A maker may put
+    further events of a burst into ``backlog``, which is sent before new events.
     """
 
     def __init__(self, seed: str, run: str) -> None:
@@ -50,7 +50,7 @@ class Chat(ABC):
         self._mix: list[Maker | None] = [None] * 4096
 
     def mix(self, every: list[tuple[float, Maker]]) -> None:
-        """Make ``maker`` one in ``1000 / share`` of what is said."""
+        """Let ``maker`` make one in ``1000 / share`` of the events."""
         slots: list[Maker | None] = []
         for share, maker in every:
             slots += [maker] * max(1, round(share * 4.096))
@@ -66,11 +66,11 @@ class Chat(ABC):
         """An ordinary chat message."""
 
     def person(self) -> Person:
-        """Anybody."""
+        """A random person."""
         return self.people[int(self.rng.random() * len(self.people))]
 
     def text(self) -> Text:
-        """Any text."""
+        """A random text."""
         return self.texts[int(self.rng.random() * len(self.texts))]
 
 
@@ -80,22 +80,22 @@ def _digest(parts: list[Any]) -> bytes:
 
 
 def twitch_key(command: str, tags: Mapping[str, str], message: str, target: str = "") -> bytes:
-    """What a line without an id is known by; ``target`` is that of a CLEARCHAT."""
+    """The key of a line without an id; ``target`` is that of a CLEARCHAT."""
     return _digest([command, dict(tags), message, target])
 
 
 def kick_key(event: str, payload: Any) -> bytes:
-    """What a Kick event without an id is known by; ``event`` is its short name."""
+    """The key of a Kick event without an id; ``event`` is its short name."""
     return _digest([event, payload])
 
 
 def unparsed_key(raw: str) -> bytes:
-    """What a line or frame that nobody can parse is known by."""
+    """The key of a line or frame that cannot be parsed."""
     return _digest(["unparsed", raw])
 
 
 def record_key(record: Mapping[str, Any]) -> bytes:
-    """The key of a record of the archive that has no id: the same that its event had when it was sent."""
+    """The key of a record without an id, which equals the key of its event."""
     details = record["details"]
     if record["type"] == "unparsed":
         return unparsed_key(details.get("raw", ""))

@@ -22,7 +22,7 @@ from chatlog.simulator.twitch import SimulatedTwitch, TwitchConnection
 Server = SimulatedTwitch | SimulatedKick
 Connection = TwitchConnection | KickConnection
 
-#: What can happen to connections, and what to a server, with the seconds that each lasts by default.
+#: The faults of connections and of servers, with their default durations in seconds.
 CONNECTION_FAULTS: Mapping[str, float] = {
     "drop": 0.0,
     "close": 0.0,
@@ -48,7 +48,7 @@ _PLATFORMS = ("twitch", "kick")
 
 
 class FaultsError(Exception):
-    """The file of faults cannot be used; the text says where and why."""
+    """The file of faults cannot be used. The text says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +111,22 @@ def _fault(number: int, entry: Any) -> Fault:
 
 
 class Faults:
-    """Makes faults happen to servers. ``told`` is called with a line about each."""
+    """Plays faults on servers. ``report`` is called with a line about each."""
 
     def __init__(
         self,
         clock: IReactorTime,
         servers: Mapping[str, Server],
         seed: str = "1",
-        told: Callable[[str], None] = lambda line: None,
+        report: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._clock = clock
         self._servers = servers
         self._rng = random.Random(f"faults {seed}")
-        self._told = told
+        self._report = report
 
     def schedule(self, faults: list[Fault]) -> None:
-        """Let ``faults`` happen at their times from now."""
+        """Play ``faults`` at their times, counted from now."""
         for fault in faults:
             self._clock.callLater(fault.at, self._happen, fault)
 
@@ -136,21 +136,21 @@ class Faults:
         self.make(fault)
 
     def make(self, fault: Fault) -> None:
-        """Let ``fault`` happen now."""
+        """Play ``fault`` now."""
         for platform, server in self._servers.items():
             if fault.platform in (None, platform):
                 if fault.what in SERVER_FAULTS:
-                    self._told(f"{platform}: {fault.what}")
+                    self._report(f"{platform}: {fault.what}")
                     self._to_server(server, fault)
                 else:
                     chosen = self.choose(server, fault.which)
                     numbers = " ".join(str(connection.number) for connection in chosen)
-                    self._told(f"{platform}: {fault.what} {numbers}")
+                    self._report(f"{platform}: {fault.what} {numbers}")
                     for connection in chosen:
                         self._to_connection(connection, fault)
 
     def choose(self, server: Server, which: str | int | float) -> list[Connection]:
-        """The connections of ``server`` that ``which`` means. A fraction of some is at least one."""
+        """The connections of ``server`` that ``which`` selects. A fraction selects at least one."""
         living: list[Connection] = [c for c in server.connections.values() if not c.dead]
         if which == "all":
             return living

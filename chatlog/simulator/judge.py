@@ -1,4 +1,5 @@
-"""``python -m chatlog.simulator.judge``: is all that was sent in the archive, once, unaltered, in order?
+"""``python -m chatlog.simulator.judge``: checks that every sent event is in the archive, once, unaltered, in
+order.
 
 Exit status 0: yes; 1: no; 2: it could not be found out.
 """
@@ -19,7 +20,7 @@ _MOST_RANGES = 50
 
 
 def report(found: Judgement) -> str:
-    """The judgement for people."""
+    """The judgement as text."""
     lines = [
         f"sent {found.sent}, recorded {found.recorded}, {found.backfilled} of them backfilled, "
         f"in {found.files} files",
@@ -34,7 +35,7 @@ def report(found: Judgement) -> str:
             "gaps: " + ", ".join(f"{reason}: {count}" for reason, count in sorted(found.gaps.items()))
         )
     lines += [f"two files of one name: {name}" for name in found.duplicate_names]
-    # What is nobody's fault but ours stands first.
+    # Faults of the recorder come first.
     holes = sorted(found.missing, key=lambda missing: (missing.why != "lost", missing.start))
     lines += [_hole(missing) for missing in holes[:_MOST_RANGES]]
     if len(holes) > _MOST_RANGES:
@@ -51,7 +52,7 @@ def _hole(missing: Range) -> str:
 
 
 def as_json(found: Judgement, good: bool) -> str:
-    """The judgement for programs."""
+    """The judgement as JSON."""
     values = {name.name: getattr(found, name.name) for name in fields(found)}
     return json.dumps({"good": good, **values, "missing": [asdict(missing) for missing in found.missing]})
 
@@ -73,7 +74,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--archive", metavar="DIR|URL", help="a directory, or s3://bucket/prefix and the like")
     add("--endpoint", help="of the store; its credentials come from the environment")
     add("--region", default="us-east-1")
-    add("--spool", metavar="DIR", help="the recorder's directory: what has not been uploaded yet counts too")
+    add("--spool", metavar="DIR", help="the recorder's directory: files that are not uploaded yet count too")
     add("--lost-after", action="append", default=[], metavar="T", help="excuse losses from this time on ...")
     add(
         "--lost-before",
@@ -85,17 +86,19 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--excuse-closes", type=float, default=0.0, metavar="S", help="excuse losses this long before a close"
     )
-    add("--settle", type=float, default=0.0, metavar="S", help="the last seconds may still be on their way")
-    add("--until", metavar="T", help="the files were taken then: what was sent later is not looked for")
+    add(
+        "--settle", type=float, default=0.0, metavar="S", help="the events of the last seconds may be missing"
+    )
+    add("--until", metavar="T", help="the files were copied then: later events are ignored")
     add("--instance", default=None, help="only the files of this recorder")
-    add("--gaps", action="store_true", help="a hole that no gap record stands for is a fault too")
+    add("--gaps", action="store_true", help="missing events without a gap record are a fault too")
     add("--any-order", action="store_true", help="order is no fault")
     add("--json", action="store_true")
     return parser
 
 
 def main(argv: list[str]) -> int:
-    """Judge and print; the exit status."""
+    """Judge and print. Returns the exit status."""
     options = arguments().parse_args(argv)
     try:
         starts, ends = (

@@ -1,4 +1,4 @@
-"""Comparing an archive with what was sent: lost, doubled, altered, out of order, invalid, hidden."""
+"""Compares an archive with what was sent: lost, doubled, altered, out of order, invalid, hidden."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ KEYS = [
     "received",
     "details",
 ]
-#: Milliseconds by which a gap may begin later or end earlier than the events it stands for: a tick.
+#: Milliseconds by which a gap may begin later or end earlier than its missing events: a tick.
 GAP_TOLERANCE = 1500
 _MOST_EXAMPLES = 10
 
 
 @dataclass(slots=True)
 class Range:
-    """Events of one room that are missing one behind the other; times in milliseconds. ``hidden`` of the
-    ``count`` are in no gap record."""
+    """Consecutive missing events of one room; times in milliseconds. ``hidden`` of the ``count`` events are
+    in no gap record."""
 
     platform: str
     channel: str
@@ -47,9 +47,8 @@ class Range:
 
 @dataclass
 class Judgement:
-    """What was found. ``lost`` are events that were delivered and are in no file, except ``excused``;
-    ``undelivered`` ones the server could not deliver; ``hidden`` those of all three that no gap record
-    stands for."""
+    """The result. ``lost`` events were delivered and are in no file; ``excused`` ones are lost as expected;
+    ``undelivered`` ones could not be delivered. ``hidden`` are events of these three without a gap record."""
 
     sent: int = 0
     recorded: int = 0
@@ -72,7 +71,7 @@ class Judgement:
     files: int = 0
 
     def good(self, gaps: bool = False, any_order: bool = False) -> bool:
-        """Whether there is nothing to complain about; ``gaps``: not even a hole without a gap record."""
+        """Whether there is no fault; with ``gaps``, missing events without a gap record are one too."""
         faults = self.lost + self.doubled + self.altered + self.invalid + self.unknown
         faults += len(self.duplicate_names) + (0 if any_order else self.out_of_order)
         return not faults and not (gaps and self.hidden)
@@ -85,10 +84,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Excuses:
-    """Losses that are expected: events in one of ``windows`` (milliseconds since the epoch), and those
-    whose connection was closed within ``closes`` milliseconds. ``settle``: what was sent in the last
-    milliseconds before the oracle's end may still be on its way; before ``until`` (milliseconds since the
-    epoch), if that is earlier: nobody looked for what came later."""
+    """Expected losses: events in one of ``windows`` (milliseconds since the epoch), and events whose
+    connection was closed within ``closes`` milliseconds. Events of the last ``settle`` milliseconds before
+    the oracle's end, or before ``until`` (milliseconds since the epoch) if that is earlier, are not
+    judged."""
 
     windows: tuple[tuple[int, int], ...] = ()
     closes: int = 0
@@ -96,12 +95,12 @@ class Excuses:
     until: int | None = None
 
     def horizon(self, last: int) -> int:
-        """The latest time of which something can be said; ``last`` is when the latest event was sent."""
+        """The end of the judged time; ``last`` is when the latest event was sent."""
         return (last if self.until is None else min(last, self.until)) - self.settle
 
 
 def judge(ledger: Ledger, recordings: list[Recording], excuses: Excuses = Excuses()) -> Judgement:
-    """Compare ``recordings`` with what ``ledger`` says was sent. The ledger is used up."""
+    """Compare ``recordings`` with the events in ``ledger``. This changes the ledger."""
     found = Judgement(sent=len(ledger))
     gaps: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     names: Counter[str] = Counter(str(recording.name) for recording in recordings)
@@ -158,8 +157,8 @@ def _judge_line(
         found.example(
             f"altered {differs} {where}: {record['type']} {record['id']} {record['message'][:80]!r}"
         )
-    # What came back later has its place in the file by when it came. The settings that follow a JOIN go to
-    # one connection only: another one may still hold what was said before.
+    # Backfilled records are in the file at the time of their arrival. The settings that follow a JOIN go to
+    # one connection only, while another one may still deliver earlier messages.
     if record["type"] != "unparsed" and not backfilled and not ledger.flags[number] & GREETING:
         if number < last.get(room, -1):
             found.out_of_order += 1
@@ -169,7 +168,7 @@ def _judge_line(
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """The record in a line; None if it is none."""
+    """The record in a line; None if the line is no record."""
     try:
         record = loads(line)
     except ValueError:
@@ -195,7 +194,7 @@ def _judge_missing(
             open_ranges.pop(room, None)
             continue
         if ledger.flags[number] & GREETING:
-            # Joined twice at once, the same settings come twice and are recorded once.
+            # After two joins at once, the same settings come twice and are recorded once.
             found.recorded += 1
             continue
         at = ledger.at[number]
@@ -206,7 +205,7 @@ def _judge_missing(
         setattr(found, why, getattr(found, why) + 1)
         platform, channel = ledger.room_names[room]
         intervals = gaps.get((platform, channel), ())
-        # What belongs to no room has no gap record either.
+        # Events without a room have no gap record.
         hidden = bool(channel) and not any(
             start - GAP_TOLERANCE <= at <= end + GAP_TOLERANCE for start, end in intervals
         )

@@ -1,4 +1,4 @@
-"""Kick's chat as clients see it: Pusher Channels, protocol 7, over WebSocket, and the lookup of ids.
+"""A simulated Kick: Pusher Channels, protocol 7, over WebSocket, and the look-up of ids.
 
 Facts: https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/ and captures.
 A public channel is always granted, also with an id that no room has; then nothing comes.
@@ -27,7 +27,7 @@ _PATTERNS = tuple(
     for topic in TOPICS
 )
 _LOOKUP = re.compile(r"/api/v[12]/channels/([a-z0-9_-]{1,64})\Z")
-#: Seconds in which a client has to answer a close.
+#: Seconds that a client has to answer a close.
 CLOSE_WITHIN = 2.0
 _BLOCKED = b'{"error":"Request blocked by security policy.","reference":"9e4db7e3"}'
 
@@ -54,7 +54,7 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
     number = 0
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        # Everything goes the same way, so that no frame lands inside another that is being split.
+        # All frames take the same way, so that no frame lands inside another that is being split.
         if self.number:
             self.flush()
             self.outlet.write(data)
@@ -143,7 +143,7 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
             self.join(*found)
 
     def check(self, now: float) -> None:
-        """Called every second: after silence ask whether the client lives; close if it does not say so."""
+        """Called every second: ping a silent client, and close if it does not answer."""
         rules = self.server.rules
         if self._pinged > self._heard:
             if now - self._pinged > rules.pong_within:
@@ -153,7 +153,7 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
             self.say("pusher:ping", {})
 
     def announce_reconnect(self, seconds: float) -> None:
-        """Pusher has no word for it: it closes with a code that asks to come back at once."""
+        """Close with a code that asks the client to reconnect at once: Pusher has no other message for it."""
         self.later(seconds, self.close, 4200)
 
     def close(self, code: int | None = None) -> None:
@@ -168,20 +168,20 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
             self.close()
 
     def part_room(self, name: str) -> None:
-        """Stop sending a room, without a word: Pusher has none for it."""
+        """Stop sending a room, without a message: Pusher has none for it."""
         room = self.server.traffic.room("kick", name)
         for joined, topic in list(self.joined):
             if joined is room:
                 self.part(room, topic)
 
     def garbage(self, chance: Any) -> None:
-        """Frames that are no Pusher events: noise, a binary one, a very long one."""
+        """Frames that are not Pusher events: noise, a binary frame, a very long frame."""
         noise = bytes(chance.randrange(256) for _ in range(100))
         self.pending += [frame(noise), b"\x82\x04\x00\xff\x01\x02", frame(b"{" * 70_000), frame(b"")]
         self.flush()
 
     def broken(self, chance: Any) -> None:
-        """A frame with an opcode that does not exist."""
+        """A frame with an undefined opcode."""
         self.break_with(b"\x83\x02hi", self.outlet.write)
 
 
@@ -208,7 +208,7 @@ class SimulatedKick(Platform[KickConnection]):
         return room
 
     def find(self, channel: str) -> tuple[Room, int] | None:
-        """The room and topic of a Pusher channel, None where no room has that id."""
+        """The room and topic of a Pusher channel, None if no room has the id."""
         for topic, pattern in enumerate(_PATTERNS):
             match = pattern.match(channel)
             if match is not None:

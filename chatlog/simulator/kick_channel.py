@@ -1,4 +1,4 @@
-"""What Kick publishes on the side of a channel: goals, predictions, streams that begin, leaderboards."""
+"""Kick's events beside the chat: goals, predictions, starts of streams, leaderboards."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
 #: The Pusher channels of these events, by topic.
 _CHATROOM, _CHANNEL, _CHANNEL_NEW = 2, 3, 4
-#: When the objects were made that the events are about: long ago.
+#: The time of creation of the objects in the events: long ago.
 _MADE = "2025-07-17T18:21:12.158724Z"
 
 
 class ChannelEvents:
-    """Makes events for a KickChat. Ids and times in them are mostly those of what they are about."""
+    """Generates events for a KickChat. Their ids and times are mostly those of the objects that they
+    describe."""
 
     def __init__(self, chat: KickChat) -> None:
         self._chat = chat
         self._count = 0
 
     def mix(self) -> list[tuple[float, Maker]]:
-        """How often each comes, in a thousand."""
+        """The share of each event, in a thousand."""
         return [(0.3, self.goal), (0.5, self.prediction), (2, self.any)]
 
     def _event(self, room: Room, name: str, payload: Any, topic: int, prefix: bool = False) -> Said:
@@ -36,7 +37,7 @@ class ChannelEvents:
         return self._chat.created(ms).decode()[:19] + f".{ms % 1000:03d}{self._count % 1000000:06d}Z"
 
     def goal(self, room: Room, ms: int) -> Said:
-        """A goal comes nearer: many updates at once, all with the goal's id."""
+        """Progress of a goal: many updates at once, all with the goal's id."""
         id = f"chgoal_{self._chat.ids.hex().decode()[:26].upper()}"
         for step in range(self._chat.rng.choice((3, 20, 100))):
             self._chat.backlog.append((room, partial(self._goal, id=id, step=step)))
@@ -77,7 +78,7 @@ class ChannelEvents:
         return self._event(room, name, payload, _CHANNEL_NEW)
 
     def any(self, room: Room, ms: int) -> Said:
-        """Any of the others."""
+        """One of the other events."""
         rng, chat = self._chat.rng, self._chat
         stream = {"id": 129000001, "channel_id": int(room.channel_id), "created_at": _MADE}
         person = chat.person()

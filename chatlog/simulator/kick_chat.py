@@ -1,4 +1,5 @@
-"""Kick chat as WebSocket frames of Pusher events: messages from prepared pieces, and everything rarer."""
+"""Generates Kick chat as WebSocket frames of Pusher events: messages from prepared pieces, and rarer
+events."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ _PREFIX = "App\\Events\\"
 
 
 class KickChat(Chat):
-    """Makes frames of Kick. ``room.last`` is (id, person, text) of the last message there."""
+    """Generates frames of Kick. ``room.last`` is (id, person, text) of the room's latest message."""
 
     def __init__(self, seed: str = "1", run: str = "", tame: bool = False) -> None:
         """``tame`` leaves out what a stricter client than a recorder may refuse: frames that are not
@@ -132,7 +133,7 @@ class KickChat(Chat):
         return self.event(room, "ChatMessageEvent", payload, b"message", id, text.kick)
 
     def half_pair(self, room: Room, ms: int) -> Said:
-        """A message with half a surrogate pair in it, as a text that was cut has."""
+        """A message with a lone surrogate, as in a text that was cut."""
         text = "cut here \ud83d"
         id, payload = self._payload(room, ms, text)
         outer = {
@@ -143,7 +144,7 @@ class KickChat(Chat):
         return frame(json.dumps(outer).encode()), id, b"message", json.dumps(text).encode(), b"", 0
 
     def key_twice(self, room: Room, ms: int) -> Said:
-        """A message with a key that comes twice, and a number that few programs write again as it is."""
+        """A message with a repeated key, and with a number that few programs write again unchanged."""
         text = self.text()
         id, payload = self._payload(room, ms, text.kick)
         data = orjson.dumps(payload).decode().replace('"type":', '"type":1.50,"type":', 1)
@@ -168,13 +169,13 @@ class KickChat(Chat):
         return frame(payload_bytes), id, type, orjson.dumps(text[:-2] + "\ufffd!"), key, topic
 
     def not_json(self, room: Room, ms: int) -> Said:
-        """A message whose data is no JSON."""
+        """A message whose data is not JSON."""
         start = '{"event":"App\\\\Events\\\\ChatMessageEvent","data":"{broken '
         raw = f'{start}{self.ids.hex().decode()[:12]}","channel":"{_channel(room, 0)}"}}'
         return frame(raw.encode()), b"", b"unparsed", b'""', unparsed_key(raw), 0
 
     def no_frame(self, room: Room, ms: int) -> Said:
-        """A frame that is no event at all."""
+        """A frame that is not an event."""
         raw = (
             self.rng.choice(('["no","event","%s"]', "plain words %s", '{"data":"%s"}'))
             % self.ids.hex().decode()[:12]
@@ -192,7 +193,7 @@ class KickChat(Chat):
         topic: int = 0,
         prefix: bool = True,
     ) -> Said:
-        """Any event on the Pusher channel of ``topic``; ``id`` is what a record of it has as its id."""
+        """An event on the Pusher channel of ``topic``; ``id`` is the id of its record."""
         data = orjson.dumps(payload).replace(b"/", b"\\/").decode()
         outer = {"event": _PREFIX + name if prefix else name, "data": data, "channel": _channel(room, topic)}
         key = b"" if id else kick_key(name, payload)

@@ -20,7 +20,7 @@ class KickEvents:
         self._chat = chat
 
     def mix(self) -> list[tuple[float, Maker]]:
-        """How often each comes, in a thousand."""
+        """The share of each event, in a thousand."""
         return [
             (3, self.deletion),
             (4, self.ban),
@@ -260,7 +260,7 @@ class KickEvents:
         return self._chat.event(room, name, payload, type, topic=3)
 
     def unknown(self, room: Room, ms: int) -> Said:
-        """An event that no client knows, with or without an id, which nobody knows to be its own."""
+        """An unknown event, with or without an id, which may not be unique."""
         payload: dict[str, Any] = {"what": "a/b \\ c", "deep": [{"n": 1}, None, 1.5]}
         if self._chat.rng.random() < 0.5:
             payload["id"] = self._chat.ids.next().decode()

@@ -1,4 +1,4 @@
-"""The ledger of a judgement: every event that was sent, and what became of it."""
+"""The ledger of a judgement: every event that was sent, and whether it was found."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from chatlog.simulator.chat import record_key
 
 #: Bits of an event's flags.
 DEAD, GREETING, TIMED = 1, 2, 4
-#: Milliseconds that an event usually takes at most until it is read: a tick, and a second of patience.
+#: The most milliseconds that an event usually takes until it is read: a tick, and a second for delays.
 ON_THE_WAY = 1500
 
 
 def _milliseconds(time: str) -> int:
-    """An RFC 3339 time in milliseconds since the epoch, 0 for none."""
+    """An RFC 3339 time in milliseconds since the epoch; 0 if it is no time."""
     try:
         return round(datetime.fromisoformat(time).timestamp() * 1000)
     except ValueError:
@@ -33,7 +33,7 @@ def loads(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except ValueError:
-        # Lone surrogates are JSON, but not for orjson.
+        # orjson refuses lone surrogates, which are valid JSON.
         return json.loads(line)
 
 
@@ -53,10 +53,10 @@ class Ledger:
         #: How often each was found in the archive.
         self.seen = bytearray()
         self.room_names: list[tuple[str, str]] = []
-        #: (from, to) in which what went to a connection may never have arrived; when each was closed.
+        #: The times (from, to) in which events on a connection may not have arrived; when each was closed.
         self.cuts: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.closes: dict[int, int] = {}
-        #: Numbers of listeners that are no connections of a recorder.
+        #: The numbers of listeners that are not connections of a recorder.
         self.services: set[int] = set()
         self._type_names: list[str] = []
         self._room_numbers: dict[tuple[str, str], int] = {}
@@ -68,7 +68,7 @@ class Ledger:
         return len(self.at)
 
     def read(self, file: Iterable[bytes]) -> None:
-        """Take the lines of an oracle. A last line that is not finished is left out."""
+        """Add the lines of an oracle. An incomplete last line is left out."""
         for line in file:
             if line.endswith(b"\n"):
                 entry = loads(line)
@@ -143,7 +143,7 @@ class Ledger:
             left = [n for n in found if not self.seen[n]]
             if not left:
                 return None, "doubled"
-            # One that looks the same may have been lost long before this one came.
+            # An event that looks the same may have been lost long before.
             received = _milliseconds(record["received"])
             near = [n for n in left if abs(self.at[n] - received) <= ON_THE_WAY] or left
             number = next((n for n in near if n > last and not self.flags[n] & DEAD), near[0])
@@ -151,7 +151,8 @@ class Ledger:
         return number, ""
 
     def difference(self, number: int, record: dict[str, Any]) -> str:
-        """What a record says otherwise than its event: ``message``, ``type``, ``timestamp`` or ``""``."""
+        """The first key in which a record differs from its event: ``message``, ``type``, ``timestamp`` or
+        ``""``."""
         if hash(record["message"]) != self.texts[number]:
             return "message"
         if record["type"] != self.type_of(number):
@@ -161,8 +162,8 @@ class Ledger:
         return ""
 
     def undelivered(self, number: int) -> bool:
-        """Whether an event may never have reached anybody: the server knew nobody who could hear it, or
-        every connection that got it was cut about then."""
+        """Whether an event may not have arrived anywhere: no connection could receive it, or every connection
+        that got it was cut at about that time."""
         at = self.at[number]
         return bool(self.flags[number] & DEAD) or all(
             any(start <= at <= end for start, end in self.cuts.get(connection, ()))

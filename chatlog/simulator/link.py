@@ -1,4 +1,4 @@
-"""A connection of either platform, as traffic and faults see it."""
+"""A connection of a simulated platform, for traffic and faults."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 #: A client that leaves this many bytes unread is dropped.
 MOST_UNREAD = 64_000_000
-#: What the other side had not read this many milliseconds before its connection was cut may be lost.
+#: Data that was sent at most this many milliseconds before a cut may be lost.
 IN_FLIGHT = 1000
 #: Seconds for which a client may keep a connection whose stream was broken.
 BROKEN_FOR = 5.0
 
 
 class Link:
-    """What connections of Twitch and of Kick have in common. The protocol calls ``opened`` and ``lost``."""
+    """The common part of connections of Twitch and Kick. The protocol calls ``opened`` and ``lost``."""
 
     transport: Any
     number: int
     dead: bool
 
     def opened(self, traffic: Traffic, clock: IReactorTime, own_records: bool = False) -> None:
-        """The connection is there. ``own_records``: every event in a write of its own."""
+        """The connection is made. ``own_records``: every event is written by itself."""
         self._traffic = traffic
         self._clock = clock
         self._own_records = own_records
@@ -44,18 +44,18 @@ class Link:
         self.number = traffic.opened(self)
 
     def write_now(self, data: bytes) -> None:
-        """Hand ``data`` to the transport."""
+        """Write ``data`` to the transport."""
         self.transport.write(data)
 
     def later(self, seconds: float, function: Any, *arguments: Any) -> None:
-        """Call ``function`` unless the connection is gone by then."""
+        """Call ``function`` later, unless the connection has ended by then."""
         self._calls = [call for call in self._calls if call.active()]
         self._calls.append(self._clock.callLater(seconds, function, *arguments))
 
-    # -- What traffic asks for
+    # -- Traffic
 
     def flush(self) -> None:
-        """Send what is pending."""
+        """Send the pending events."""
         pending, self.pending = self.pending, []
         if self.dead:
             return
@@ -82,12 +82,12 @@ class Link:
             self._traffic.listen(room, topic, self)
 
     def part(self, room: Room, topic: int = 0) -> None:
-        """Listen no more."""
+        """Stop listening to a topic of a room."""
         self.joined.pop((room, topic), None)
         self._traffic.leave(room, topic, self)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """The connection has ended."""
         for room, topic in list(self.joined):
             self.part(room, topic)
         for call in self._calls:
@@ -115,15 +115,15 @@ class Link:
         self.outlet.resume()
 
     def stopProducing(self) -> None:
-        """The transport is gone."""
+        """The transport is closed."""
 
     def finish(self) -> None:
-        """Close in good order: everything that was said before still goes out."""
+        """Close normally: everything that was sent before is still delivered."""
         if self.dead:
             return
         self._traffic.send()
         self.dead = True
-        # With a producer TLS would wait for it to say that it is done.
+        # TLS would wait for a registered producer to finish.
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -145,7 +145,7 @@ class Link:
         self.later(seconds, self.cut)
 
     def mute(self, seconds: float, room: Room | None = None) -> None:
-        """Say nothing in ``room``, or in any, for ``seconds``, though the connection is well."""
+        """Send nothing of ``room``, or of any room, for ``seconds``, on a healthy connection."""
         rooms = {joined for joined, _ in self.joined} if room is None else {room}
         self._muted |= rooms
         for joined, topic in self.joined:
@@ -165,7 +165,7 @@ class Link:
         self.later(seconds, self.outlet.straight)
 
     def repeat(self, seconds: float) -> None:
-        """Send everything twice for ``seconds``, as Twitch says that it may."""
+        """Send everything twice for ``seconds``, which Twitch may do."""
         self._twice = True
         self.later(seconds, self._once)
 
@@ -174,15 +174,15 @@ class Link:
         self._twice = False
 
     def break_with(self, noise: bytes, write: Callable[[bytes], object]) -> None:
-        """Write ``noise`` behind all that was said, so that nobody can make sense of what would follow;
-        say nothing more, and reset soon."""
+        """Write ``noise`` after all pending data, so that nothing after it could be understood. Send nothing
+        more, and reset soon."""
         self._traffic.send()
         self.dead = True
-        # TLS keeps small writes until the reactor's next turn; they must not come after the noise.
+        # TLS buffers small writes until the reactor's next turn; they must not follow the noise.
         self.later(0.05, write, noise)
         self.later(BROKEN_FOR, self.cut)
 
     def slow(self, seconds: float, bytes_per_second: int) -> None:
-        """Dribble for ``seconds``."""
+        """Send slowly for ``seconds``."""
         self.outlet.slow(bytes_per_second)
         self.later(seconds, self.outlet.straight)

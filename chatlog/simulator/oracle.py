@@ -1,4 +1,4 @@
-"""The oracle: a file that says what was sent, so that an archive can be judged against it.
+"""The oracle: a file with everything that was sent, for judging an archive.
 
 One JSON object a line. An event:
 
@@ -24,19 +24,19 @@ from chatlog.simulator.rooms import Listener, Room
 
 
 class Oracle:
-    """Writes what was sent. Without a path it only counts.
+    """Writes the sent events. Without a path it only counts.
 
-    Lines are kept until ``flush``, which is to be called several times a second and at the end.
+    Lines are kept until ``flush``. Call it several times a second and at the end.
     """
 
     def __init__(self, path: str | None = None) -> None:
         self._file: BinaryIO | None = None if path is None else open(path, "wb")  # noqa: SIM115
         self._lines: list[bytes] = []
-        #: How many events there were.
+        #: The number of events.
         self.n = 0
 
     def sent(self, room: Room, ms: int, said: Said, listeners: Sequence[Listener], dead: bool) -> None:
-        """``said`` went to ``listeners``; ``dead``: none of them can still be heard."""
+        """``said`` was sent to ``listeners``; ``dead``: none of them can receive it any more."""
         self.n += 1
         if self._file is None:
             return
@@ -59,7 +59,7 @@ class Oracle:
         )
 
     def greeting(self, room: Room, ms: int, key: bytes, listener: Listener) -> None:
-        """The settings of ``room`` went to ``listener``, who has just joined it."""
+        """The settings of ``room`` were sent to ``listener``, which has just joined."""
         self.n += 1
         self._lines.append(
             b'{"n":%d,"at":%d,%b,"id":"","type":"room","text":"","connection":%d,"key":"%b","greeting":true}\n'
@@ -76,14 +76,14 @@ class Oracle:
         self._lines.append(orjson.dumps(line) + b"\n")
 
     def flush(self) -> None:
-        """Write what is waiting."""
+        """Write the waiting lines."""
         if self._file is not None and self._lines:
             self._file.write(b"".join(self._lines))
             self._file.flush()
         self._lines.clear()
 
     def close(self) -> None:
-        """Write what is waiting and close the file."""
+        """Write the waiting lines and close the file."""
         self.flush()
         if self._file is not None:
             self._file.close()

@@ -1,4 +1,4 @@
-"""The way out of a connection: straight, in tiny pieces, slowly, or nowhere."""
+"""The output of a connection: at once, in tiny pieces, slowly, or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ODD = (1, 1, 1, 1, 2, 2, 3, 5, 7, 13, 31, 257)
 
 
 class Outlet:
-    """Writes to ``write``, at the moment in the way that was last asked for. Nothing is reordered.
+    """Writes to ``write`` in the chosen way. Nothing is reordered.
 
     While the transport says that its buffer is full (``full``), bytes wait here.
     """
@@ -21,7 +21,7 @@ class Outlet:
     def __init__(self, clock: IReactorTime, write: Callable[[bytes], object]) -> None:
         self._clock = clock
         self._write = write
-        #: (when it was put in, the bytes), oldest first.
+        #: (time, bytes) of the waiting data, the oldest first.
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._call: IDelayedCall | None = None
         self._chance = random.Random(1)
@@ -32,7 +32,7 @@ class Outlet:
         self.full = False
 
     def write(self, data: bytes) -> None:
-        """Send ``data`` behind what is waiting."""
+        """Send ``data`` after the waiting data."""
         if self._shut:
             return
         if not self._waiting and not self.full and not self._pieces and not self._rate:
@@ -43,7 +43,7 @@ class Outlet:
         self._go_on()
 
     def straight(self) -> None:
-        """From now on send what comes as it comes, and at once what is waiting."""
+        """From now on send everything at once, beginning with the waiting data."""
         self._pieces = False
         self._rate = 0
         if self._call is not None and self._call.active():
@@ -51,25 +51,25 @@ class Outlet:
         self._step()
 
     def split(self) -> None:
-        """From now on cut everything into pieces of odd sizes, one a turn of the reactor."""
+        """From now on send pieces of odd sizes, one in each turn of the reactor."""
         self._pieces = True
 
     def slow(self, bytes_per_second: int) -> None:
-        """From now on send no more than this."""
+        """From now on send at most this rate."""
         self._rate = bytes_per_second
 
     def shut(self) -> None:
-        """From now on send nothing; what is waiting stays."""
+        """From now on send nothing; the data waits."""
         self._shut = True
         if self._call is not None and self._call.active():
             self._call.cancel()
 
     def waiting_since(self) -> float | None:
-        """When the oldest bytes that have not been sent were put in, on the clock."""
+        """When the oldest waiting bytes were added, by the clock."""
         return self._waiting[0][0] if self._waiting else None
 
     def resume(self) -> None:
-        """The transport has room again."""
+        """The transport accepts data again."""
         self.full = False
         self._go_on()
 

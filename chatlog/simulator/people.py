@@ -1,4 +1,4 @@
-"""Made-up people who chat: names, colours, badges. The same seed gives the same people."""
+"""Invented people who chat: names, colours, badges. The same seed gives the same people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECOND_TEXT = """
 otter badger comet dolmen elk ferret gecko heron ibis jackal kestrel lemur marmot newt ocelot puffin quokka
 raven stoat tapir urchin vole wombat yak zebra biscuit kettle lantern noodle walnut"""
 _FIRST, _SECOND = _FIRST_TEXT.split(), _SECOND_TEXT.split()
-#: Display names that are not the login in other letters, as people from Korea, Japan, China, Russia have.
+#: Display names in other scripts, which differ from the login.
 _LOCALISED = (
     "달빛수달",
     "조용한너구리",
@@ -40,7 +40,7 @@ _COLOURS = (
 
 @dataclass(slots=True)
 class Person:
-    """Somebody who chats, with the pieces of a wire line that never change for them.
+    """A person who chats, with the pieces of a wire line that are always the same for the person.
 
     On Twitch a line is ``head + nonce + looks + emotes + standing + id + rank + room-id + subscriber +
     time + tail``; on Kick ``sender`` is the JSON object, escaped for standing inside a string.
@@ -144,7 +144,7 @@ def _display_name(rng: random.Random, login: str) -> str:
 
 
 def _badges(rng: random.Random, moderator: bool, vip: bool, months: int) -> tuple[list[str], list[str]]:
-    """The badges of a Twitch line, and what it says about them."""
+    """The badges of a Twitch line, and their badge-info."""
     badges, info = [], []
     if moderator:
         badges.append("moderator/1")

@@ -1,4 +1,4 @@
-"""Faults that are decided on while the simulator runs: a file to which lines are added."""
+"""Plays faults from a file to which lines are appended while the simulator runs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from twisted.internet.task import LoopingCall
 
 from chatlog.simulator.faults import Faults, FaultsError, read_faults
 
-#: Seconds between two looks at the file.
-LOOK = 0.1
+#: Seconds between two reads of the file.
+POLL_INTERVAL = 0.1
 
 
 class Playlist:
     """Plays every line that is added to the file ``path``: a fault in YAML's flow style, ``at`` seconds
-    from when it is read. The file may come later. ``told`` is called with what is wrong with a line."""
+    from when it is read. The file may be created later. ``report`` is called with the error of a line."""
 
-    def __init__(self, path: str, faults: Faults, told: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, path: str, faults: Faults, report: Callable[[str], None] = lambda line: None) -> None:
         self._path = path
         self._faults = faults
-        self._told = told
+        self._report = report
         self._read = 0
-        self._loop = LoopingCall(self.look)
+        self._loop = LoopingCall(self.poll)
 
     def follow(self, clock: IReactorTime) -> None:
-        """Look at the file again and again."""
+        """Read the file periodically."""
         self._loop.clock = clock
-        self._loop.start(LOOK)
+        self._loop.start(POLL_INTERVAL)
 
-    def look(self) -> None:
-        """Play the whole lines that were added since the last look."""
+    def poll(self) -> None:
+        """Play the whole lines that were appended since the last read."""
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._read)
@@ -43,4 +43,4 @@ class Playlist:
             try:
                 self._faults.schedule(read_faults(f"- {line}"))
             except FaultsError as error:
-                self._told(f"{self._path}: {error}: {line}")
+                self._report(f"{self._path}: {error}: {line}")

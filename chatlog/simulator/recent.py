@@ -1,4 +1,4 @@
-"""A look-alike of the service that remembers what was said in Twitch's rooms (recent-messages2).
+"""A simulated service that keeps recent messages of Twitch's rooms (recent-messages2).
 
 ``GET /api/v2/recent-messages/{login}?limit=N`` is answered with the latest lines of the room, oldest
 first. Like the real one it joins a room when it is first asked for it, writes tags in another order,
@@ -19,17 +19,17 @@ from twisted.web.server import Site
 
 from chatlog.simulator.traffic import Traffic
 
-#: Lines that are remembered of a room.
+#: The lines that are kept of a room.
 MOST = 800
-#: The commands that are remembered.
+#: The commands that are kept.
 _EXPORTED = frozenset({"PRIVMSG", "CLEARCHAT", "CLEARMSG", "USERNOTICE", "NOTICE", "ROOMSTATE"})
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}\Z")
-#: Milliseconds until a line has come to the service.
+#: Milliseconds until a line arrives at the service.
 _DELAY = 120
 
 
 class _Ear:
-    """Listens to one room. What is put into ``pending`` is remembered with its time."""
+    """Listens to one room. Lines that are put into ``pending`` are kept with their time."""
 
     dead = False
 
@@ -40,22 +40,22 @@ class _Ear:
 
     @property
     def pending(self) -> Any:
-        """Where the traffic puts lines."""
+        """The traffic puts lines here."""
         return self
 
     def append(self, wire: bytes) -> None:
-        """Remember a line."""
+        """Keep a line."""
         self._lines.append((self._traffic.milliseconds(), wire))
 
     def lines(self, limit: int) -> list[str]:
-        """The latest lines as the service gives them."""
+        """The latest lines in the service's form."""
         found = [_exported(ms + _DELAY, wire) for ms, wire in self._lines]
         return [line for line in found if line][-limit:]
 
 
 class SimulatedRecent(Resource):
-    """The service on 127.0.0.1. ``status`` other than 200 is what every request is answered with, together
-    with ``retry_after`` seconds."""
+    """The service on 127.0.0.1. With a ``status`` other than 200, every request gets that status and
+    ``retry_after`` seconds."""
 
     isLeaf = True
 
@@ -72,11 +72,11 @@ class SimulatedRecent(Resource):
         self.requests: list[tuple[str, int]] = []
 
     def begin(self) -> None:
-        """From now on it can be asked."""
+        """Start answering."""
         self._number = self._traffic.service()
 
     def listen(self, port: int = 0) -> int:
-        """Begin to listen on ``port`` (0: any); the port."""
+        """Listen on ``port`` (0: any). Returns the port."""
         self.begin()
         site = Site(self)
         site.noisy = False
@@ -107,7 +107,7 @@ class SimulatedRecent(Resource):
         return self.answer(path[2], limit)
 
     def answer(self, login: str, limit: int = MOST) -> bytes:
-        """What is remembered of a room; it is listened to from now on."""
+        """The lines that are kept of a room. The service listens to the room from now on."""
         ear = self._ears.get(login)
         joined = ear is not None
         if ear is None:
@@ -120,7 +120,7 @@ class SimulatedRecent(Resource):
 
 
 def _exported(ms: int, wire: bytes) -> str:
-    """A line as the service gives it; ``""`` for those that it does not remember."""
+    """A line in the service's form; ``""`` for a line that it does not keep."""
     try:
         line = wire.decode().rstrip("\r\n")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Reading what a recorder has left: objects in an archive, files in a spool, oldest first per room."""
+"""Reads a recorder's files: objects in an archive, files in a spool, by room, the oldest first."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from obstore.store import from_url
 
 from chatlog.naming import FileName, parse_name
 
-#: Where a spool keeps what is not uploaded yet. Of a file that is in two of them the first one counts.
+#: The directories of a spool with files that are not uploaded yet. Of a file in two of them the first counts.
 SPOOL_PARTS = ("sealed", "open", "packed")
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file or object. ``where`` is its path or key; ``unfinished``: its last line may be half."""
+    """One file or object. ``where`` is its path or key; ``unfinished``: its last line may be incomplete."""
 
     name: FileName
     where: str
@@ -50,7 +50,7 @@ def _unpacked(raw: BinaryIO, where: str) -> BinaryIO:
 
 
 def _named(where: str) -> FileName | None:
-    """The name in a path or key, None for what is no recording."""
+    """The name in a path or key, None if it is no recording's."""
     name = os.path.basename(where)
     for suffix in (".gz", ".zst"):
         name = name.removesuffix(suffix)
@@ -101,7 +101,7 @@ def in_spool(path: str) -> Iterator[Recording]:
 
 
 def in_order(recordings: list[Recording]) -> list[Recording]:
-    """Room by room, oldest first."""
+    """Sorted by room and time."""
     return sorted(
         recordings,
         key=lambda r: (r.name.platform, r.name.channel, r.name.instance, r.name.minute, r.name.n),

@@ -1,4 +1,4 @@
-"""Rooms that exist on the simulated platforms, and the numbers that names lead to."""
+"""The rooms of the simulated platforms, and ids computed from names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Listener(Protocol):
 
 
 class Room:
-    """A room: its name, its ids, and who listens to which of its topics.
+    """A room: its name, its ids, and the listeners of its topics.
 
     Twitch has one topic, 0. Kick has one for each kind of Pusher channel: 0 is the chatroom.
     """
@@ -34,17 +34,17 @@ class Room:
         self.wire = name.encode()
         self.id = b"%d" % id
         self.channel_id = b"%d" % channel_id
-        #: The how manieth room of its platform it was to be asked for; the first ones are the busiest.
+        #: The position in the order of first requests on its platform; the first rooms are the busiest.
         self.index = index
         self.topics: list[list[Listener]] = [[] for _ in range(topics)]
-        #: Its part of an oracle line.
+        #: The room's part of an oracle line.
         self.oracle = b'"platform":"%b","channel":%b' % (platform.encode(), orjson.dumps(name))
-        #: The last chat message, for replies and deletions; whatever the platform's chat keeps there.
+        #: The latest chat message, for replies and deletions, in the form of the platform's chat.
         self.last: Any = None
 
     @property
     def listened(self) -> bool:
-        """Whether anybody listens to the room's chat."""
+        """Whether the room's chat has a listener."""
         return bool(self.topics[0])
 
 
@@ -56,7 +56,7 @@ def number_of(kind: str, name: str) -> int:
 
 
 class Ids:
-    """UUIDs that never repeat: a running number, scattered. ``run`` tells apart the runs of one seed."""
+    """UUIDs that never repeat: a scattered running number. ``run`` makes the runs of one seed differ."""
 
     __slots__ = ("_key", "_n")
 

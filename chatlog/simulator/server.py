@@ -1,4 +1,4 @@
-"""What both servers have in common: listening on loopback, their connections, looking after them."""
+"""The common part of both servers: listening on loopback, and their connections."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chatlog.simulator.traffic import Traffic
 
 
 class _UnbufferedTLSFactory(TLSMemoryBIOFactory):
-    """Every write a TLS record of its own; Twisted's own factory joins small writes."""
+    """Sends every write as a TLS record of its own; Twisted's factory joins small writes."""
 
     protocol = TLSMemoryBIOProtocol
 
 
 class Connection(Protocol):
-    """What a platform asks of its connections; faults ask for the rest."""
+    """The methods of a connection that a server needs; faults use further ones."""
 
     number: int
     joined: dict[tuple[Room, int], None]
@@ -32,14 +32,14 @@ class Connection(Protocol):
         """Reset the connection."""
 
     def finish(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection normally."""
 
 
 C = TypeVar("C", bound=Connection)
 
 
 class Platform(ABC, Generic[C]):
-    """A server on 127.0.0.1. ``port`` is the port it listens on, once it does."""
+    """A server on 127.0.0.1. ``port`` is its port while it listens."""
 
     def __init__(self, reactor: Any, traffic: Traffic) -> None:
         self._reactor = reactor
@@ -73,23 +73,23 @@ class Platform(ABC, Generic[C]):
         return self.port
 
     def begin(self) -> None:
-        """From now on look after the connections every second."""
+        """Check the connections every second from now on."""
         if not self._checks.running:
             self._checks.start(1.0, now=False)
 
     def accept(self) -> None:
-        """Listen, unless it already does."""
+        """Listen, unless it listens already."""
         if self._listening is None:
             self._listening = self._reactor.listenTCP(self.port, self._factory, interface="127.0.0.1")
             self.port = self._listening.getHost().port
 
     def refuse_connections(self) -> Deferred[None]:
-        """Listen no more; connections that are there stay. ``accept`` undoes it, on the same port."""
+        """Stop listening; existing connections stay. ``accept`` undoes this, on the same port."""
         listening, self._listening = self._listening, None
         return succeed(None) if listening is None else maybeDeferred(listening.stopListening)
 
     def check(self) -> None:
-        """Look after every connection."""
+        """Check every connection."""
         now = self.clock.seconds()
         for connection in list(self.connections.values()):
             connection.check(now)
@@ -109,7 +109,7 @@ class Platform(ABC, Generic[C]):
         await self.stop()
 
     def stop(self) -> Deferred[None]:
-        """Listen no more and reset every connection."""
+        """Stop listening and reset every connection."""
         if self._checks.running:
             self._checks.stop()
         for connection in list(self.connections.values()):

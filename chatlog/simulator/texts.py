@@ -1,4 +1,4 @@
-"""What people say: a pool of texts with the forms in which each platform sends them, made once."""
+"""The texts of messages: a pool, with the form of each platform prepared."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ class Text:
 
 
 def make_texts(seed: str, count: int = 2000) -> list[Text]:
-    """``count`` texts, always the same ones for the same ``seed``; about one in 150 is near the longest
-    that Twitch lets through."""
+    """``count`` texts, the same ones for the same ``seed``; about one in 150 is near the longest
+    that Twitch accepts."""
     rng = random.Random(f"texts {seed}")
     texts = [_text(phrase) for phrase in _PHRASES]
     while len(texts) < count:
@@ -94,7 +94,7 @@ def make_texts(seed: str, count: int = 2000) -> list[Text]:
 
 
 def plain_text(words: str) -> Text:
-    """The forms of a text that is given."""
+    """The forms of a given text."""
     return _text(words)
 
 
@@ -125,7 +125,7 @@ def _text(text: str) -> Text:
         kick_words.append(word)
         for name, twitch_id, kick_id in _EMOTES:
             if word == name:
-                # Places count code points, both ends included.
+                # Positions count code points; both ends are included.
                 places.setdefault(twitch_id, []).append(f"{position}-{position + len(word) - 1}")
                 kick_words[-1] = f"[emote:{kick_id}:{name}]"
         position += len(word) + 1

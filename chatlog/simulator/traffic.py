@@ -1,4 +1,4 @@
-"""Traffic: who listens where, and chat for them at a given rate, in one tick for all connections."""
+"""Sends chat to the listeners of rooms, at a given rate, with one tick for all connections."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from chatlog.simulator.link import Link
 from chatlog.simulator.oracle import Oracle
 from chatlog.simulator.rooms import Room, number_of
 
-#: How the busyness of rooms falls off, by name: the weight of the n-th room is 1 / (n + 1) ** s.
+#: The distributions of chat over rooms: the weight of the n-th room is 1 / (n + 1) ** s.
 SPREADS = {"zipf": 1.0, "even": 0.0}
-#: A stall is made up for, but no more than this many seconds of it.
+#: After a stall, at most this many seconds of chat are sent later.
 MOST_CATCH_UP = 1.0
 
 
@@ -34,7 +34,7 @@ class Flow:
 
 
 class Traffic:
-    """Sends chat to the rooms that somebody listens to.
+    """Sends chat to the rooms with listeners.
 
     ``clock`` schedules, ``wall`` is the time of day in seconds since the epoch.
     """
@@ -63,12 +63,12 @@ class Traffic:
         self._loop.clock = clock
         self._flushed = self._last = clock.seconds()
         self._owed = 0.0
-        # In the order in which they came, so that a seed replays exactly.
+        # In the order of their creation, so that a seed replays exactly.
         self._links: dict[Link, None] = {}
         self._numbers = 0
         self.rooms: dict[tuple[str, str], Room] = {}
         self._counts = {"twitch": 0, "kick": 0}
-        #: Rooms that are listened to, and their weights added up; None when it has to be found out again.
+        #: The rooms with listeners and their cumulated weights; None if they must be computed again.
         self._active: dict[str, tuple[list[Room], list[float]] | None] = {"twitch": None, "kick": None}
 
     def milliseconds(self) -> int:
@@ -76,7 +76,7 @@ class Traffic:
         return int(self._wall() * 1000)
 
     def chat(self, platform: str) -> Chat:
-        """What makes the chat of ``platform``."""
+        """The generator of the platform's chat."""
         return self._chats[platform]
 
     def room(self, platform: str, name: str) -> Room:
@@ -91,52 +91,52 @@ class Traffic:
         return room
 
     def opened(self, link: Link) -> int:
-        """A connection is there; its number, counted over both platforms."""
+        """Add a connection. Returns its number, counted over both platforms."""
         self._numbers += 1
         self._links[link] = None
         self.oracle.note("opened", self._numbers, self.milliseconds())
         return self._numbers
 
     def service(self) -> int:
-        """The number of a listener that is no connection of a recorder."""
+        """The number of a listener that is not a connection of a recorder."""
         self._numbers += 1
         self.oracle.note("service", self._numbers, self.milliseconds())
         return self._numbers
 
     def closed(self, link: Link) -> None:
-        """A connection is gone."""
+        """A connection has ended."""
         self._links.pop(link, None)
 
     def listen(self, room: Room, topic: int, link: Link) -> None:
-        """From now on ``link`` gets what is said on ``topic`` of ``room``."""
+        """From now on ``link`` gets the events on ``topic`` of ``room``."""
         if link not in room.topics[topic]:
             room.topics[topic].append(link)
             self._active[room.platform] = None
 
     def leave(self, room: Room, topic: int, link: Link) -> None:
-        """From now on it does not."""
+        """From now on it does not get them."""
         if link in room.topics[topic]:
             room.topics[topic].remove(link)
             self._active[room.platform] = None
 
     def listened(self, platform: str) -> list[Room]:
-        """The rooms of ``platform`` that somebody listens to."""
+        """The rooms of ``platform`` with listeners."""
         return self._choices(platform)[0]
 
     def start(self) -> None:
-        """Begin to send, and to write the oracle."""
+        """Start sending and writing the oracle."""
         self._last = self._clock.seconds()
         self._loop.start(self._tick, now=False)
 
     def stop(self) -> None:
-        """Send no more; what was said is on its way."""
+        """Stop creating events. Events already created are still sent."""
         if self._loop.running:
             self._loop.stop()
         self.send()
         self.oracle.flush()
 
     def say(self, platform: str, name: str, count: int = 1, maker: Maker | None = None) -> None:
-        """Say ``count`` things in a room at once, those of ``maker`` if given."""
+        """Send ``count`` events in a room at once, those of ``maker`` if given."""
         room = self.room(platform, name)
         ms = self.milliseconds()
         chat = self._chats[platform]
@@ -145,7 +145,7 @@ class Traffic:
         self.send()
 
     def tick(self) -> None:
-        """Send what is due."""
+        """Send the events that are due."""
         now = self._clock.seconds()
         self._owed += min(now - self._last, MOST_CATCH_UP) * self._rate
         self._last = now
@@ -158,7 +158,7 @@ class Traffic:
             self.oracle.flush()
 
     def send(self) -> None:
-        """Write what is waiting for each connection."""
+        """Write the pending events of each connection."""
         for link in list(self._links):
             if link.pending:
                 link.flush()

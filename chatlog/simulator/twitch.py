@@ -1,4 +1,4 @@
-"""Twitch's chat server as clients see it: login, joins, refusals, keepalive.
+"""A simulated Twitch chat server: login, joins, refusals, keepalive.
 
 Behaves as dev.twitch.tv/docs/chat/irc says, and as clients have found where it is silent: rooms that do
 not exist are not answered, refusals come as NOTICE, a login that fails as NOTICE to ``*``.
@@ -23,7 +23,7 @@ from chatlog.simulator.twitch_moderation import greeting, notice
 _LOGIN = re.compile(r"[a-z0-9_]{1,25}\Z")
 _ROOM = re.compile(r"#([a-z0-9_]{1,25})\Z")
 _KNOWN = {"twitch.tv/tags", "twitch.tv/commands", "twitch.tv/membership"}
-#: What is not answered, and what is refused, by the beginning of the name: msg-id and text.
+#: Rooms that are not answered or refused, by the beginning of the name, with msg-id and text.
 SILENT = "ghost"
 REFUSED = {
     "banned": ("msg_banned", "You are permanently banned from talking in {}."),
@@ -80,7 +80,7 @@ class TwitchConnection(Link, Protocol):
         self.lost()
 
     def send(self, line: str) -> None:
-        """Send one line behind what was said before it."""
+        """Send one line after the pending lines."""
         self.pending.append(line.encode() + b"\r\n")
         self.flush()
 
@@ -191,13 +191,13 @@ class TwitchConnection(Link, Protocol):
         self.join(room, after=self._rules.first_after)
 
     def flush(self) -> None:
-        # What a client did not ask for it does not get.
+        # A client does not get what it did not request.
         if "twitch.tv/tags" not in self._capabilities:
             self.pending = [line.partition(b" ")[2] if line[:1] == b"@" else line for line in self.pending]
         super().flush()
 
     def _notice(self, name: str, msg_id: str, text: str) -> None:
-        """Refuse a room, which then has no chat for us; that is an event, but nobody else hears it."""
+        """Refuse a room for this client. The notice is an event for this client only."""
         room = Room("twitch", name, 0, 0, 0, 1)
         said = notice(room, msg_id, text)
         traffic = self.server.traffic
@@ -210,7 +210,7 @@ class TwitchConnection(Link, Protocol):
             self.part_room(asked.lower().removeprefix("#"))
 
     def part_room(self, name: str) -> None:
-        """Take the client out of a room, with the line that says so."""
+        """Remove the client from a room, and send the PART line."""
         room = self.server.traffic.room("twitch", name)
         if (room, 0) in self.joined:
             self.part(room)
@@ -227,7 +227,7 @@ class TwitchConnection(Link, Protocol):
         self.finish()
 
     def check(self, now: float) -> None:
-        """Called every second: ask whether the client lives, and close if it does not say so."""
+        """Called every second: ping a silent client, and close if it does not answer."""
         if self._waiting_for_pong and now - self._pinged > self._rules.pong_within:
             self.finish()
         elif now - self._pinged >= self._rules.ping_every:
@@ -236,22 +236,22 @@ class TwitchConnection(Link, Protocol):
             self.send("PING :tmi.twitch.tv")
 
     def announce_reconnect(self, seconds: float) -> None:
-        """Say RECONNECT, and close ``seconds`` later."""
+        """Send RECONNECT, and close ``seconds`` later."""
         self.send(":tmi.twitch.tv RECONNECT")
         self.later(seconds, self.finish)
 
     def close(self, code: int | None = None) -> None:
-        """Close in good order, after everything that was sent."""
+        """Close normally, after everything that was sent."""
         self.finish()
 
     def garbage(self, chance: Any) -> None:
-        """Bytes that are no IRC: random ones, and a line longer than any may be."""
+        """Bytes that are not IRC: random bytes, and a line beyond any limit."""
         noise = bytes(chance.randrange(1, 256) for _ in range(300)).replace(b"\n", b" ")
         self.pending += [b"? " + noise + b"\r\n", b"\r\n\n", b"\x00\r\n", b"@" + b"x" * 70_000 + b"\r\n"]
         self.flush()
 
     def broken(self, chance: Any) -> None:
-        """Bytes below TLS that are no TLS; without TLS half a line."""
+        """Bytes below TLS that are not TLS; without TLS an incomplete line."""
         below = getattr(self.transport, "transport", self.transport)
         self.break_with(b"@half;a=line" * 100, below.write)
 
@@ -265,7 +265,7 @@ class SimulatedTwitch(Platform[TwitchConnection]):
         self.rules = rules or TwitchRules()
         self.joins_ignored = False
         self._joins: deque[float] = deque()
-        #: How often more was joined than allowed.
+        #: How often a client joined more rooms than allowed.
         self.violations = 0
 
     def make_factory(self) -> ServerFactory:
@@ -281,18 +281,18 @@ class SimulatedTwitch(Platform[TwitchConnection]):
         return connection
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a room."""
+        """Whether the room exists."""
         if self.rules.rooms is None:
             return True
         number = name.removeprefix("room")
         return name.startswith("room") and number.isdigit() and 1 <= int(number) <= self.rules.rooms
 
     def join_allowed(self, now: float) -> bool:
-        """Count one JOIN at ``now``; whether it is within the limit."""
+        """Count one JOIN at ``now``. Returns whether it is within the limit."""
         limit = self.rules.joins_per_10s
         if limit is None:
             return True
-        # A little less than ten seconds: what left in time may arrive closer together.
+        # A little less than ten seconds: JOINs may arrive closer together than they were sent.
         while self._joins and now - self._joins[0] >= 9.8:
             self._joins.popleft()
         self._joins.append(now)

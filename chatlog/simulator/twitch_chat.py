@@ -1,4 +1,4 @@
-"""Twitch chat as lines of IRC: ordinary messages from prepared pieces, and everything rarer.
+"""Generates Twitch chat as IRC lines: ordinary messages from prepared pieces, and rarer events.
 
 The tags are those that dev.twitch.tv/docs/chat/irc shows, and others seen on the wire.
 """
@@ -16,7 +16,7 @@ from chatlog.simulator.twitch_oddities import Oddities
 
 
 class TwitchChat(Chat):
-    """Makes lines of Twitch. ``room.last`` is (id, person, text) of the last message there."""
+    """Generates lines of Twitch. ``room.last`` is (id, person, text) of the room's latest message."""
 
     def __init__(self, seed: str = "1", run: str = "", tame: bool = False) -> None:
         """``tame`` leaves out what a stricter client than a recorder may refuse: bytes that are not
@@ -124,7 +124,7 @@ class TwitchChat(Chat):
         return self.line(room, ms, self.person(), text, raw=b"\x01ACTION %b\x01" % text.raw, type=b"action")
 
     def special(self, room: Room, ms: int) -> Said:
-        """A message that was paid for, highlighted, or the first that somebody ever wrote."""
+        """A message that was paid for, a highlighted one, or a person's first one."""
         uuid = self.ids.next()
         extra = self.rng.choice(
             (
@@ -142,7 +142,7 @@ class TwitchChat(Chat):
         return self.line(room, ms, self.person(), self.text(), extra)
 
     def shared(self, room: Room, ms: int) -> Said:
-        """A copy of what was written in another room of a shared chat."""
+        """A copy of a message from another room of a shared chat."""
         extra = (
             b";source-badge-info=;source-badges=subscriber/12;source-id=%b;source-only=0;source-room-id=141000001"
         ) % self.ids.next()

@@ -1,4 +1,4 @@
-"""Combos on Twitch: many people tap one button within a minute, and each tap is a USERNOTICE."""
+"""Generates combos: many people tap one button within a minute, and each tap is a USERNOTICE."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Combos:
         self._notices = notices
 
     def mix(self) -> list[tuple[float, Maker]]:
-        """How often each comes, in a thousand."""
+        """The share of each event, in a thousand."""
         return [(0.3, self.combo)]
 
     def combo(self, room: Room, ms: int) -> Said:
-        """A combo begins; its taps, up to a hundred, a mark that is reached and its end come behind it."""
+        """The start of a combo. Up to a hundred taps, a reached level and the end follow."""
         chat = self._chat
         taps = chat.rng.choice((5, 20, 100))
         gift = chat.rng.choice(("heart", "awww", "dino", "horselul"))

@@ -1,4 +1,4 @@
-"""What moderators do on Twitch: CLEARCHAT, CLEARMSG, ROOMSTATE, NOTICE. None of it has an id."""
+"""Generates moderation on Twitch: CLEARCHAT, CLEARMSG, ROOMSTATE, NOTICE. None of these has an id."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Moderation:
 
     def __init__(self, chat: TwitchChat) -> None:
         self._chat = chat
-        # Whom something was done to in the present millisecond: nobody is banned twice in one.
+        # The people moderated in the present millisecond: nobody is banned twice in one.
         self._ms = 0
         self._targets: set[tuple[bytes, int]] = set()
 
     def mix(self) -> list[tuple[float, Maker]]:
-        """How often each comes, in a thousand."""
+        """The share of each event, in a thousand."""
         return [
             (6, self.timeout),
             (1.5, self.ban),
@@ -54,7 +54,7 @@ class Moderation:
         return wire, b"", type, b'""', key, 0
 
     def _is_new(self, room: Room, ms: int, user_id: int) -> bool:
-        """Whether nothing was done to the person (0: to everybody) in this very moment yet."""
+        """Whether the person (0: everybody) was not moderated in this millisecond yet."""
         if ms != self._ms:
             self._ms = ms
             self._targets.clear()
@@ -63,13 +63,13 @@ class Moderation:
         return len(self._targets) > before
 
     def _target(self, room: Room, ms: int, person: Person) -> Person:
-        """The person, or another if something was done to that one in this very moment."""
+        """The person, or another one if that person was moderated in this millisecond."""
         while not self._is_new(room, ms, person.user_id):
             person = self._chat.person()
         return person
 
     def timeout(self, room: Room, ms: int) -> Said:
-        """Somebody is timed out, mostly the last one who wrote."""
+        """A time-out, usually of the last person who wrote."""
         person = self._target(room, ms, room.last[1] if room.last else self._chat.person())
         tags = {
             "ban-duration": str(self._chat.rng.choice((1, 30, 150, 600, 86400, 1209600))),
@@ -80,7 +80,7 @@ class Moderation:
         return self._clearchat(room, tags, person.login, b"timeout")
 
     def ban(self, room: Room, ms: int) -> Said:
-        """Somebody is banned for good; one in ten lines has no time."""
+        """A permanent ban; one in ten lines has no time."""
         person = self._target(room, ms, self._chat.person())
         tags = {"room-id": room.id.decode(), "target-user-id": str(person.user_id)}
         if self._chat.rng.random() < 0.9:
@@ -115,7 +115,7 @@ class Moderation:
         return _line(tags, b"CLEARMSG", room.wire, text.raw), b"", b"delete", text.json, key, 0
 
     def setting(self, room: Room, ms: int) -> Said:
-        """A setting of the room changes: the notice now, the ROOMSTATE behind it."""
+        """A change of the room's settings: the notice, then the ROOMSTATE."""
         name, value, msg_id, text = self._chat.rng.choice(_SETTINGS)
 
         def state(room: Room, ms: int) -> Said:
@@ -128,7 +128,7 @@ class Moderation:
 
 
 def notice(room: Room, msg_id: str, text: str) -> Said:
-    """What the server says about the room."""
+    """A notice of the server about the room."""
     tags = {"msg-id": msg_id}
     key = twitch_key("NOTICE", tags, text)
     return _line(tags, b"NOTICE", room.wire, text.encode()), b"", b"notice", orjson.dumps(text), key, 0

@@ -1,4 +1,4 @@
-"""USERNOTICE in every kind that is known: subscriptions, gifts, raids, announcements and the rest."""
+"""Generates USERNOTICE lines of all known kinds: subscriptions, gifts, raids, announcements and others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chatlog.simulator.twitch_chat import TwitchChat
 
 _PLANS = (("Prime", "with Prime"), ("1000", "at Tier 1"), ("2000", "at Tier 2"), ("3000", "at Tier 3"))
-#: Who the platform says an anonymous gifter is.
+#: The name that the platform gives to anonymous gifters.
 _ANONYMOUS = b"ananonymousgifter"
 #: Kinds with few parameters of their own: msg-id, parameters, system message, record type.
 _SIMPLE: tuple[tuple[str, dict[str, str], str, bytes], ...] = (
@@ -83,7 +83,7 @@ class Notices:
         self._chat = chat
 
     def mix(self) -> list[tuple[float, Maker]]:
-        """How often each comes, in a thousand."""
+        """The share of each event, in a thousand."""
         return [
             (5, self.subscription),
             (2, self.gift),
@@ -181,7 +181,7 @@ class Notices:
         return self.notice(room, ms, giver, "subgift", parameters, system, b"gift")
 
     def gift_bomb(self, room: Room, ms: int) -> Said:
-        """Many gifts at once: the announcement now, the gifts as a burst behind it."""
+        """Many gifts at once: the announcement, then the gifts as a burst."""
         chat = self._chat
         count = chat.rng.choice((5, 10, 20, 50))
         giver, origin = chat.person(), chat.ids.next().decode()
@@ -218,7 +218,7 @@ class Notices:
         )
 
     def simple(self, room: Room, ms: int) -> Said:
-        """Any of the kinds with few parameters, one that no client knows among them."""
+        """One of the kinds with few parameters; one of them is unknown to all clients."""
         kind, parameters, system, type = self._chat.rng.choice(_SIMPLE)
         return self.notice(room, ms, self._chat.person(), kind, parameters, system, type)
 

@@ -1,5 +1,5 @@
-"""Lines that are odd and yet come: few tags, tags twice, bytes that are no UTF-8, commands that nobody
-knows, and lines that are no IRC at all."""
+"""Generates odd lines: few tags, repeated tags, bytes that are not UTF-8, unknown commands, and lines that
+are not IRC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Oddities:
-    """Makes odd lines for a TwitchChat."""
+    """Generates odd lines for a TwitchChat."""
 
     def __init__(self, chat: TwitchChat, tame: bool) -> None:
         self._chat = chat
@@ -40,11 +40,11 @@ class Oddities:
         )
 
     def mix(self) -> list[tuple[float, Maker]]:
-        """How often each comes, in a thousand."""
+        """The share of each event, in a thousand."""
         return [(7, self.any), *([] if self._tame else [(0.5, self.unparsable)])]
 
     def any(self, room: Room, ms: int) -> Said:
-        """Any of the odd lines that belong to the room."""
+        """One of the odd lines that belong to the room."""
         return self._chat.rng.choice(self._odd)(room, ms)
 
     def _without_id(
@@ -80,14 +80,14 @@ class Oddities:
         return self._without_id(room, {}, before, text, b"clear")
 
     def old(self, room: Room, ms: int) -> Said:
-        """Commands of long ago."""
+        """Obsolete commands."""
         before, text = self._chat.rng.choice(
             ((":tmi.twitch.tv HOSTTARGET", " :quietotter 3"), (":jtv MODE", " +o quietotter"))
         )
         return self._without_id(room, {}, before, text, b"event", said=False)
 
     def unknown(self, room: Room, ms: int) -> Said:
-        """A command that no client knows."""
+        """An unknown command."""
         tags = {"room-id": room.id.decode(), "tmi-sent-ts": str(ms), "new-thing": "1"}
         return self._without_id(room, tags, ":tmi.twitch.tv NEWTHING", " a b :and c", b"event", said=False)
 
@@ -116,7 +116,7 @@ class Oddities:
         return wire, id, b"message", b'"sup"', b"", 0
 
     def bad_emotes(self, room: Room, ms: int) -> Said:
-        """Places of emotes that are not in the text."""
+        """Positions of emotes outside the text."""
         chat = self._chat
         id, person = chat.ids.next(), chat.person()
         emotes = chat.rng.choice(
@@ -128,7 +128,7 @@ class Oddities:
         return wire, id, b"message", b'"foo bar"', b"", 0
 
     def new_tags(self, room: Room, ms: int) -> Said:
-        """Tags that no client knows, one of them without a value."""
+        """Unknown tags, one of them without a value."""
         chat = self._chat
         extra = b";brand-new=a\\sb\\:c\\\\d\\re\\nf;example.net/thing;+mine=\\q\\"
         return chat.line(room, ms, chat.person(), chat.text(), extra)
@@ -158,7 +158,7 @@ class Oddities:
         return chat.line(room, ms, chat.person(), text, raw=raw, json=json)
 
     def unparsable(self, room: Room, ms: int) -> Said:
-        """A line that is no IRC message."""
+        """A line that is not an IRC message."""
         number = self._chat.ids.hex().decode()[:12]
         line = self._chat.rng.choice(("@only=tags;n={}", ":only.source.{}", "?? {}", "@ :x !{}")).format(
             number

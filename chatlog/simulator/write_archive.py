@@ -1,4 +1,4 @@
-"""``python -m chatlog.simulator.write_archive``: an archive of days of made-up chat, written at speed.
+"""``python -m chatlog.simulator.write_archive``: writes an archive with days of invented chat, quickly.
 
 Lines and frames are made as the servers make them, and records of them by the recorder's own parsers;
 what is left out is the time that it would take. Objects, gaps and manifests are those of a recorder that
@@ -40,7 +40,7 @@ _VERSION = "simulated"
 
 
 class Plan(NamedTuple):
-    """What is to be written: ``messages`` in all, over rooms and days, busy ones and quiet ones."""
+    """The plan of an archive: ``messages`` in total, spread over busy and quiet rooms and days."""
 
     directory: str
     first: date
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
 
 
 class Records:
-    """Makes a room's records of what its platform sends."""
+    """Turns the platform's lines and frames into records of one room."""
 
     def __init__(self, chat: Chat, room: Room) -> None:
         self._chat = chat
@@ -61,7 +61,7 @@ class Records:
         self._kick = EventRecords(encode_full, Counters())
 
     def line(self, at: float, arrived: float) -> bytes:
-        """The record of the next thing that is said in the room; ``b""`` where it makes none."""
+        """The record of the room's next event; ``b""`` if the event has no record."""
         wire = self._chat.next(self.room, int(at * 1000))[0]
         received = rfc3339(int(arrived * 1000))
         if self.room.platform == "kick":
@@ -88,12 +88,12 @@ class Records:
 
 
 def _payload(wire: bytes) -> bytes:
-    """What is in a WebSocket frame that is not masked. (RFC 6455, section 5.2)"""
+    """The payload of an unmasked WebSocket frame (RFC 6455, section 5.2)."""
     return wire[{126: 4, 127: 10}.get(wire[1] & 127, 2) :]
 
 
 class Writer:
-    """Writes the archive of a plan, an hour at a time."""
+    """Writes the planned archive, an hour at a time."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -110,7 +110,7 @@ class Writer:
         self.messages = self.objects = 0
 
     def write(self) -> Iterator[str]:
-        """Write it all; the days that are done, one by one."""
+        """Write the archive. Yields each finished day."""
         start = datetime.combine(self._plan.first, datetime.min.time(), UTC).timestamp()
         before: list[ObjectRow] = []
         for day in range(self._plan.days):
@@ -133,7 +133,7 @@ class Writer:
         return stored, rows
 
     def _lines(self, records: Records, at: float, count: int) -> tuple[list[bytes], float]:
-        """The lines of an hour of a room, and the seconds that are missing of it."""
+        """The lines of one hour of a room, and its missing seconds."""
         chance = self._chance
         times = sorted(at + chance.random() * HOUR for _ in range(count))
         if chance.random() >= GAPS:
@@ -186,7 +186,7 @@ def _room(platform: str, n: int) -> Room:
 
 
 def main(argv: list[str]) -> int:
-    """Write an archive as the command line asks; the exit status."""
+    """Write an archive for the options of the command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m chatlog.simulator.write_archive", description=__doc__)
     parser.add_argument("directory", help="where to write it; must be empty or not there")
     parser.add_argument("--messages", type=int, default=100_000, help="about how many (100000)")

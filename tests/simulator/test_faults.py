@@ -55,7 +55,7 @@ class Happening(SynchronousTestCase):
         self.stage = Stage(self.mktemp())
         self.told: list[str] = []
         servers: dict[str, Server] = {"twitch": self.stage.twitch, "kick": self.stage.kick}
-        self.faults = Faults(self.stage.clock, servers, told=self.told.append)
+        self.faults = Faults(self.stage.clock, servers, report=self.told.append)
 
     def client(self) -> TwitchClient:
         client = self.stage.twitch_client("alpha", "beta")
@@ -283,7 +283,7 @@ class Happening(SynchronousTestCase):
             room = stage.kick.know("gamma")
             stage.kick_client(TOPICS[0].format(chatroom=room.id.decode()))
             told: list[str] = []
-            Faults(stage.clock, {"twitch": stage.twitch, "kick": stage.kick}, told=told.append).make(
+            Faults(stage.clock, {"twitch": stage.twitch, "kick": stage.kick}, report=told.append).make(
                 Fault(at=0, what=what, lasting=1.0)
             )
             self.assertEqual(len(told), 2)

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.simulator.playlist import LOOK, Playlist
+from chatlog.simulator.playlist import POLL_INTERVAL, Playlist
 
 
 class Scheduled:
@@ -36,15 +36,15 @@ class PlaylistTests(SynchronousTestCase):
         """Add to the file and let it be looked at."""
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(text)
-        self.clock.advance(LOOK)
+        self.clock.advance(POLL_INTERVAL)
 
     def test_every_line_once(self) -> None:
         """The file may come later; each line is played once, and half a line when it is whole."""
-        self.clock.advance(LOOK)
+        self.clock.advance(POLL_INTERVAL)
         self.add("{what: drop}\n{what: rec")
         self.assertEqual(self.scheduled.whats, ["drop"])
         self.add("onnect}\n")
-        self.clock.advance(LOOK)
+        self.clock.advance(POLL_INTERVAL)
         self.assertEqual(self.scheduled.whats, ["drop", "reconnect"])
 
     def test_a_bad_line(self) -> None:
