@@ -18,7 +18,7 @@ import tracemalloc
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from bench.parse_twitch import READ_SIZE, RUNS, made_up_line
+from bench.parse_twitch import READ_SIZE, RUNS, sample_line
 from chatlog.counters import Counters
 from chatlog.environment import Environment
 from chatlog.files import OsFiles
@@ -122,7 +122,7 @@ def repeats() -> Repeats:
 
 def main(count: int = 20_000) -> None:
     source = random.Random(20260115)
-    lines = [made_up_line(source, number) for number in range(count)]
+    lines = [sample_line(source, number) for number in range(count)]
     one, other = Link(1, lines), Link(2, lines)
     different = Link(2, [turned(line) for line in lines])
     single = best(lambda: run(one))

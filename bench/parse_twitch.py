@@ -39,7 +39,7 @@ _TEXTS = (
 _BADGES = ("", "subscriber/12,premium/1", "moderator/1,subscriber/24", "vip/1,bits/1000", "turbo/1")
 
 
-def made_up_line(random: random.Random, number: int) -> bytes:
+def sample_line(random: random.Random, number: int) -> bytes:
     """One line of a busy channel: 94 % chat, the rest time-outs, deletions, subscriptions."""
     login = f"viewer_{random.randrange(50_000)}"
     channel = f"channel{random.randrange(100)}"
@@ -140,7 +140,7 @@ def best(run: Callable[[], None]) -> float:
 
 def main(count: int = 20_000) -> None:
     source = random.Random(20260115)
-    lines = [made_up_line(source, number) for number in range(count)]
+    lines = [sample_line(source, number) for number in range(count)]
     stream = b"\r\n".join(lines) + b"\r\n"
     reads = [stream[at : at + READ_SIZE] for at in range(0, len(stream), READ_SIZE)]
     tags = sum(line.partition(b" ")[0].count(b";") + 1 for line in lines) / count

@@ -23,7 +23,7 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from bench.lanes import Drain, surroundings
-from bench.parse_twitch import made_up_line
+from bench.parse_twitch import sample_line
 from chatlog.config.settings import TwitchSettings
 from chatlog.network.pacing import Paced, Pacer
 from chatlog.network.tls import tls_wrapper
@@ -114,7 +114,7 @@ def main() -> None:
     """Measure and print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
     chance = random.Random(1)
-    lines = [made_up_line(chance, n) for n in range(count)]
+    lines = [sample_line(chance, n) for n in range(count)]
     authority = trustme.CA()
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
         file.write(authority.cert_pem.bytes())

@@ -24,7 +24,7 @@ from chatlog.recorder.recorder import Recorder
 from chatlog.services import OwnedThreads
 from chatlog.spool.spool import Spool
 
-_LINE = b'{"timestamp":"2025-12-29T10:30:45.123Z","channel":"made_up","message":"%s"}\n' % (b"x" * 500)
+_LINE = b'{"timestamp":"2025-12-29T10:30:45.123Z","channel":"any_room","message":"%s"}\n' % (b"x" * 500)
 
 
 def resident() -> float:

@@ -18,12 +18,12 @@ def fill(spool: Path, count: int, size: int) -> None:
     """Make ``count`` finished files of ``size`` bytes each."""
     sealed = spool / "sealed"
     sealed.mkdir(parents=True)
-    line = b'{"timestamp":"2025-12-29T10:30:45.123Z","channel":"made_up","message":"%s"}\n' % (b"x" * 400)
+    line = b'{"timestamp":"2025-12-29T10:30:45.123Z","channel":"any_room","message":"%s"}\n' % (b"x" * 400)
     data = line * (size // len(line))
     begun = datetime(2025, 12, 29, tzinfo=UTC)
     for n in range(count):
         minute = (begun + timedelta(minutes=n)).strftime("%Y%m%d_%H%M")
-        (sealed / f"twitch_made_up_{minute}.jsonl").write_bytes(data)
+        (sealed / f"twitch_any_room_{minute}.jsonl").write_bytes(data)
 
 
 def seconds_to_recording(stage: Stage) -> float:

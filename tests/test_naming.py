@@ -28,10 +28,10 @@ class NameTests(SynchronousTestCase):
 
     def test_form(self) -> None:
         """Names and keys look as documented."""
-        name = FileName("twitch", "made_up", "20251229_1030")
-        self.assertEqual(str(name), "twitch_made_up_20251229_1030.jsonl")
-        self.assertEqual(str(name.numbered(3)), "twitch_made_up_20251229_1030n0003.jsonl")
-        self.assertEqual(name.key(), "2025/12/29/twitch/made_up/twitch_made_up_20251229_1030.jsonl")
+        name = FileName("twitch", "any_room", "20251229_1030")
+        self.assertEqual(str(name), "twitch_any_room_20251229_1030.jsonl")
+        self.assertEqual(str(name.numbered(3)), "twitch_any_room_20251229_1030n0003.jsonl")
+        self.assertEqual(name.key(), "2025/12/29/twitch/any_room/twitch_any_room_20251229_1030.jsonl")
         self.assertEqual(
             FileName("kick", "a-b", "20250101_0000", "blue", 2).key("/logs/chat/", ".zst"),
             "logs/chat/2025/01/01/kick/a-b/kick_a-b_20250101_0000n0002_blue.jsonl.zst",
@@ -80,11 +80,11 @@ class NameTests(SynchronousTestCase):
     def test_old_names(self) -> None:
         """Names with their number at the end, as they were made before, are read, keep their keys, and are
         followed by names of today's form."""
-        name = parse_name("twitch_made_up_20251229_1030_blue-2.jsonl")
-        self.assertEqual(name, FileName("twitch", "made_up", "20251229_1030", "blue", 2, old=True))
-        key = "2025/12/29/twitch/made_up/twitch_made_up_20251229_1030_blue-2.jsonl.gz"
+        name = parse_name("twitch_any_room_20251229_1030_blue-2.jsonl")
+        self.assertEqual(name, FileName("twitch", "any_room", "20251229_1030", "blue", 2, old=True))
+        key = "2025/12/29/twitch/any_room/twitch_any_room_20251229_1030_blue-2.jsonl.gz"
         self.assertEqual(name.key(suffix=".gz"), key)
-        self.assertEqual(str(name.numbered(3)), "twitch_made_up_20251229_1030n0003_blue.jsonl")
+        self.assertEqual(str(name.numbered(3)), "twitch_any_room_20251229_1030n0003_blue.jsonl")
         manifest = parse_manifest_name("main_20251229_1000-2.jsonl")
         self.assertEqual(manifest, ManifestName("20251229_1000", n=2, old=True))
         self.assertEqual(str(manifest), "main_20251229_1000-2.jsonl")
@@ -111,20 +111,20 @@ class NameTests(SynchronousTestCase):
         for text in (
             "",
             "notes.txt",
-            "twitch_made_up.jsonl",
-            "twitch_made_up_20251229_1030.jsonl.gz",
-            "twitch_made_up_20251229_1030.jsonl\n",
-            "../twitch_made_up_20251229_1030.jsonl",
+            "twitch_any_room.jsonl",
+            "twitch_any_room_20251229_1030.jsonl.gz",
+            "twitch_any_room_20251229_1030.jsonl\n",
+            "../twitch_any_room_20251229_1030.jsonl",
             "twitch_Made_up_20251229_1030.jsonl",
             "twitch__20251229_103.jsonl",
-            "twitch_made_up_20251229_1030-.jsonl",
-            "twitch_made_up_20251229_1030-1.jsonl",
-            "twitch_made_up_20251229_1030-02.jsonl",
-            "twitch_made_up_20251229_1030n2.jsonl",
-            "twitch_made_up_20251229_1030n0001.jsonl",
-            "twitch_made_up_20251229_1030n10000.jsonl",
-            "twitch_made_up_20251229_1030o0002.jsonl",
-            "twitch_made_up_20251229_1030n0002-3.jsonl",
+            "twitch_any_room_20251229_1030-.jsonl",
+            "twitch_any_room_20251229_1030-1.jsonl",
+            "twitch_any_room_20251229_1030-02.jsonl",
+            "twitch_any_room_20251229_1030n2.jsonl",
+            "twitch_any_room_20251229_1030n0001.jsonl",
+            "twitch_any_room_20251229_1030n10000.jsonl",
+            "twitch_any_room_20251229_1030o0002.jsonl",
+            "twitch_any_room_20251229_1030n0002-3.jsonl",
         ):
             with self.assertRaises(ValueError):
                 parse_name(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.http.chromium import PageTrouble
-from tests.http.sayings import HOSTILE
+from tests.http.sample_chat import HOSTILE
 from tests.http.visitor import ROWS, Visitor
 
 

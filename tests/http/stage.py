@@ -21,7 +21,7 @@ from chatlog.http.service import http_service
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import Channel, RoomList
-from tests.http.sayings import sayings
+from tests.http.sample_chat import sample_records
 from tests.http.troubles import PASSED, TROUBLES
 from tests.scene import HALF_PAST_TEN, Scene
 
@@ -126,7 +126,7 @@ class Show(Stage):
         self._random = random.Random(seed)
         self._busy: list[tuple[str, str, float]] = []
         self._kind = scene
-        self._sayings: dict[str, Iterator[dict[str, Any]]] = {}
+        self._sample_records: dict[str, Iterator[dict[str, Any]]] = {}
         self._loop = LoopingCall(self._tick)
         self._call: IDelayedCall | None = None
 
@@ -205,9 +205,9 @@ class Show(Stage):
 
     def _say(self, platform: str, name: str, lines: int) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-        said = self._sayings.get(name)
+        said = self._sample_records.get(name)
         if said is None:
-            said = self._sayings[name] = sayings(self._random, hostile=self._kind == "hostile")
+            said = self._sample_records[name] = sample_records(self._random, hostile=self._kind == "hostile")
         for _ in range(lines):
             record = {"timestamp": now, "channel": name, **next(said)}
             record["platform"] = platform

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from chatlog.rooms.pool import Pool
-from tests.http.sayings import HOSTILE
+from tests.http.sample_chat import HOSTILE
 from tests.scene import Scene
 
 

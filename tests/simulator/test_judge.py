@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.record import rfc3339
 from chatlog.simulator.judge import main
-from tests.simulator.spoilt import MS, Case, line, record
+from tests.simulator.damaged_archive import MS, Case, line, record
 
 
 class JudgeTests(SynchronousTestCase):

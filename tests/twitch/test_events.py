@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog import record
 from chatlog.twitch import events, irc
 from chatlog.twitch.lines import MAX_LINE, Oversized
-from tests.twitch.made_up import (
+from tests.twitch.sample_lines import (
     CHAT_TAGS,
     RECEIVED,
     SENT,

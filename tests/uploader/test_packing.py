@@ -161,8 +161,8 @@ class UnpackTests(SynchronousTestCase):
             data = packing.compress(RAW) + packing.flush()
             self.assertEqual(b"".join(unpacked([data], suffix)), RAW)
             self.assertEqual(b"".join(unpacked((data[i : i + 1] for i in range(len(data))), suffix)), RAW)
-            spoilt = bytearray(data)
-            spoilt[len(data) // 2] ^= 0x40
-            for bad in (data[:-1], data[: len(data) // 2], b"", bytes(spoilt), data + b"x"):
+            damaged = bytearray(data)
+            damaged[len(data) // 2] ^= 0x40
+            for bad in (data[:-1], data[: len(data) // 2], b"", bytes(damaged), data + b"x"):
                 with self.assertRaises(ValueError):
                     b"".join(unpacked([bad], suffix))

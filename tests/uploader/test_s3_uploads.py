@@ -218,8 +218,8 @@ class UploadsTests(SynchronousTestCase):
             for _ in range(3):
                 self.clock.advance(60)
             first, data = next(iter(KEYS.items()))
-            spoilt = self.s3.objects.pop(first)
-            self.assertNotEqual(spoilt, data)
+            damaged = self.s3.objects.pop(first)
+            self.assertNotEqual(damaged, data)
             self.assertEqual(self.s3.objects.pop(first.replace(".jsonl", "n0002.jsonl")), data)
             self.assertEqual(self.s3.objects, {key: kept for key, kept in KEYS.items() if key != first})
             self.assertEqual((self.files.names("/data/sealed"), uploader.state), ([], "ok"))

@@ -1,4 +1,4 @@
-"""Made-up lines in the form of Twitch's, and their records read back."""
+"""Sample lines of Twitch, and their records."""
 
 from __future__ import annotations
 

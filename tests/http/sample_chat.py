@@ -1,4 +1,4 @@
-"""What people write in a chat, and what some would like a browser to do with it."""
+"""Sample records of chat, and hostile ones that try to attack a browser."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _BADGES = (
 )
 
 
-def sayings(rng: random.Random, hostile: bool = False) -> Iterator[dict[str, Any]]:
+def sample_records(rng: random.Random, hostile: bool = False) -> Iterator[dict[str, Any]]:
     """Records without end, each without its time and channel."""
     last: dict[str, Any] = {}
     for number in itertools.count():

@@ -1,4 +1,4 @@
-"""An archive to be spoilt, and the oracle of what should be in it."""
+"""An archive for tests to damage, and its oracle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MS = 1_760_000_000_000
 
 
 class Case:
-    """An oracle and the records that a faultless recorder would have made of it, to be spoilt."""
+    """An oracle and the records that a faultless recorder would have made of it, to be damaged."""
 
     def __init__(self, directory: str, rooms: tuple[str, ...] = ("alpha", "beta"), count: int = 20) -> None:
         self.directory = directory
