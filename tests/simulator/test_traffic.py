@@ -60,7 +60,7 @@ class TrafficTests(SynchronousTestCase):
             self.near(rooms["a"], first * 10000, 500)
             self.near(rooms["b"], second * 10000, 500)
 
-    def test_a_stall_is_any_room_for_a_little(self) -> None:
+    def test_a_stall_is_made_up_for_a_little(self) -> None:
         """After a stall a second's worth is sent at once, not more."""
         stage = Stage(self.mktemp(), rate=100.0)
         stage.twitch_client("alpha")
