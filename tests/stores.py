@@ -1,4 +1,4 @@
-"""A store in memory that fails as it is told, and a spool to ship from."""
+"""A store in memory that fails on demand, and a spool to upload from."""
 
 from __future__ import annotations
 

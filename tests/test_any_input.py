@@ -73,7 +73,7 @@ class AnyInputTests(SynchronousTestCase):
     @settings(max_examples=60, deadline=None)
     @given(st.one_of(damaged(SAMPLE), st.binary(max_size=200)))
     def test_configuration(self, data: bytes) -> None:
-        """A configuration is taken, or every problem in it is told in few and readable words."""
+        """A configuration is accepted, or every problem is reported in few and readable words."""
         try:
             config.parse(data, {})
         except config.ConfigError as error:
@@ -99,7 +99,7 @@ class AnyInputTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     @given(st.one_of(damaged(OLD_ROOMS), st.binary(max_size=200)))
     def test_list_of_rooms_of_the_version_before(self, data: bytes) -> None:
-        """It is taken over, or put aside."""
+        """The file is taken over or quarantined."""
         files = MemoryFiles()
         files.put("/data/rooms.yaml", data)
         take_over(Spool("/data", files))

@@ -1,4 +1,4 @@
-"""The campaign's own instruments: a judge that misses a hole would pass everything."""
+"""The campaign's own instruments: a judge that misses a gap would pass everything."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class HolesTests(SynchronousTestCase):
             self.assertEqual(self.made(*entries).holes.get(ROOM, []), holes)
 
     def test_comparison(self) -> None:
-        """A hole without a gap record is told, and one whose record is off says by how much."""
+        """A gap without a gap record is reported, and for an inexact record the difference."""
         made = Made()
         made.holes[ROOM] = [(10_000, 12_000), (50_000, 52_000)]
         cases: list[tuple[list[tuple[int, int, str]], int, tuple[float, float]]] = [
@@ -73,7 +73,7 @@ class HolesTests(SynchronousTestCase):
             self.assertEqual((result.start_off, result.end_off), off)
 
     def test_brief_return(self) -> None:
-        """A room that came back for less than a flush may be one hole in the records."""
+        """A room that came back for less than a flush may be one gap in the records."""
         made = Made()
         made.holes[ROOM] = [(10_000, 12_000), (12_300, 15_000)]
         result = compare(made, {ROOM: [(9_900, 15_000, "restart")]})
@@ -134,7 +134,7 @@ class Judging:
         return dict(orjson.loads(output.getvalue()))
 
     def say(self, text: str) -> None:
-        """Nobody reads it."""
+        """The output is not read."""
 
 
 class HorizonTests(SynchronousTestCase):
@@ -177,7 +177,7 @@ class RelayTests(SynchronousTestCase):
             connection.close()
 
     def test_ways(self) -> None:
-        """What the client is told, and what the store has, in every way."""
+        """The client's answer and the store's content, for every fault."""
         cases = [
             ("pass", 200, True),
             ("503", 503, False),

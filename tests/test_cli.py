@@ -152,7 +152,7 @@ class CheckTests(CommandCase):
         )
 
     def test_quiet(self) -> None:
-        """Only what is wrong is said."""
+        """Only problems are shown."""
         result = self.call("check", "-q", "-c", self.config())
         self.assertEqual((result.exit_code, result.output), (0, ""))
 
@@ -199,7 +199,7 @@ class StatusTests(CommandCase):
         self.assertEqual(self.call("status", "-c", self.serve(status=(200, {**WELL, **note}))).exit_code, 0)
 
     def test_trouble(self) -> None:
-        """What is wrong is said with what to do about it, fit for a terminal, and the status is 1."""
+        """Conditions are shown with their remedies, safe for a terminal, and the status is 1."""
         headline = {"severity": "critical", "text": "None of 3 rooms is recorded; no connection to Twitch"}
         condition = {
             "code": "PLATFORM_DOWN",
@@ -300,7 +300,7 @@ class RoomsTests(CommandCase):
         )
 
     def test_refused_room(self) -> None:
-        """A room that the platform does not give is said to be so, why, and what to do; the status is 1."""
+        """A room that the platform refuses is reported, with reason and remedy; the status is 1."""
         facts = {
             "state": "wanted",
             "problem": "unidentified",
@@ -326,7 +326,7 @@ class RoomsTests(CommandCase):
         self.assertEqual([each[0] for each in self.page.asked], ["POST", "DELETE"])
 
     def test_refused(self) -> None:
-        """A room that is not there: 1. A recorder that cannot be told: 2."""
+        """A room that is not on the list: 1. A recorder that does not answer: 2."""
         result = self.call("rooms", "remove", "twitch/nobody", "-c", self.serve())
         self.assertEqual((result.exit_code, result.stdout), (1, "twitch/nobody: was not on the list\n"))
         result = self.call("rooms", "remove", "twitch/nobody", "-c", self.config())
@@ -381,7 +381,7 @@ class ProcessTests(CommandCase):
         self.assertEqual((done.stdout.strip(), done.stderr), ("", ""))
 
     def test_reader_that_leaves(self) -> None:
-        """A pipe that is closed early is nobody's problem."""
+        """A pipe that is closed early is no error."""
         program = f"{sys.executable} -c 'from chatlog.cli import main; main()' check -c {self.config()}"
         done = subprocess.run(
             ["bash", "-c", f"{program} | true"],

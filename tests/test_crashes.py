@@ -22,7 +22,7 @@ from tests.recording import HALF_PAST_TEN, Recording, line
 
 
 class Story:
-    """One recording, what was told to it, and what it said was safe."""
+    """One recording, what was sent to it, and what it reported as durable."""
 
     def __init__(self, files: MemoryFiles, threads: Any, ship: bool, **settings: Any) -> None:
         self.rig = Recording(files, threads, **settings)

@@ -71,7 +71,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(settings.uploader.compression, "zstd")
 
     def test_shown(self) -> None:
-        """What --check prints tells the bucket and no key."""
+        """The output of --check names the bucket and no key."""
         shown = config.describe(config.parse(self.text, FLY))
         self.assertIn("bucket: polished-thunder-5646", shown)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -162,7 +162,7 @@ class ComposeTests(SynchronousTestCase):
         self.assertTrue((ROOT / "deploy" / self.chatlog["build"] / "Dockerfile").is_file())
 
     def test_the_bucket(self) -> None:
-        """The bucket that is made is the one that the recorder is told of, and made once."""
+        """The bucket that is created is the recorder's, and is created once."""
         [script] = self.services["bucket"]["command"]
         self.assertIn(f"mc mb --ignore-existing store/{self.chatlog['environment']['BUCKET_NAME']}\n", script)
         self.assertIn("http://minio:9000", script)

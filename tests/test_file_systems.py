@@ -1,4 +1,4 @@
-"""File systems that lack a call: what is done instead, and that trouble is never taken for a lack."""
+"""File systems that lack a call: the substitutes, and that an error never counts as a lacking call."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class LockTests(FileSystemCase):
                 second.close(second.lock(path))
 
     def test_taken(self) -> None:
-        """Somebody who holds the lock is never mistaken for a lack of locks."""
+        """A process that holds the lock is never mistaken for a lack of locks."""
         path = f"{self.home}/lock"
         for refused in ({}, {"flock": errno.ENOLCK}, {"flock": errno.ENOSYS, "lock_record": errno.ENOLCK}):
             first, second = OsFiles(OddCalls(refused)), OsFiles(OddCalls(refused))
@@ -230,7 +230,7 @@ class OtherTests(FileSystemCase):
         )
 
     def test_kind(self) -> None:
-        """What kind of file system it is, is known where the system tells."""
+        """The type of the file system is known if the system gives it."""
         if os.path.exists("/proc/mounts"):
             self.assertEqual(OsFiles().kind("/proc"), "proc")
             self.assertTrue(OsFiles().kind(self.home))

@@ -152,7 +152,7 @@ class OsFilesTests(SynchronousTestCase):
         self.assertEqual(self.assertRaises(OSError, files.open_read, directory).errno, errno.EISDIR)
 
     def test_no_regular_file_nobody_waits(self) -> None:
-        """A pipe that nobody else has open does not keep its reader either."""
+        """A pipe without a writer does not block its reader either."""
         pipe = self.mktemp()
         os.mkfifo(pipe)
         previous = signal.signal(signal.SIGALRM, _too_long)

@@ -99,7 +99,7 @@ class ShapeTests(JsonCase):
         self.assertTrue(line["time"].startswith("20"))
 
     def test_hostile_text(self) -> None:
-        """Chat in a field neither breaks the line nor is taken for a format."""
+        """Chat in a field neither breaks the line nor is used as a format."""
         hostile = 'a"}\n{"level":"info"}\r\u2028\u202e\x1b[2J\x00\udce4{0}'
         self.logger().info("{chat}", chat=hostile, **{'k"\n': hostile})
         [line] = self.objects()
@@ -116,7 +116,7 @@ class ShapeTests(JsonCase):
         self.assertLess(len(self.written[0]), 80_000)
 
     def test_unexpected_failure(self) -> None:
-        """A failure that nobody expected brings its kind, its words and the innermost frames along."""
+        """An unexpected failure has its type, its text and the innermost frames."""
 
         def divide(depth: int) -> float:
             return divide(depth - 1) if depth else 1 / 0

@@ -12,7 +12,7 @@ NAMES = ("amberfox", "room0", "room1", "room10", "shroud", "summit1g", "trainwre
 
 
 class NearNamesTests(SynchronousTestCase):
-    """What somebody may have meant."""
+    """The names that a user may have meant."""
 
     def test_slips(self) -> None:
         """Letters that are swapped, left out, doubled or in capitals, and parts of a name, lead to it."""
@@ -40,7 +40,7 @@ class NearNamesTests(SynchronousTestCase):
 
     @given(st.text(max_size=80), st.lists(st.text(max_size=30), max_size=20))
     def test_anything(self, written: str, names: list[str]) -> None:
-        """Whatever is asked for, what is told is there; a name that is there is told first."""
+        """Every returned name exists; a name that exists comes first."""
         found = near(written, names)
         self.assertLessEqual(set(found), set(names))
         if written in names:

@@ -49,7 +49,7 @@ def read(name: str) -> str:
 
 
 def setup_arguments() -> dict[str, Any]:
-    """What setup.py tells setuptools."""
+    """The arguments of setup.py to setuptools."""
     call = next(
         node
         for node in ast.walk(ast.parse(read("setup.py")))

@@ -18,7 +18,7 @@ class ServerTests(SynchronousTestCase):
     """The table of servers."""
 
     def test_settings(self) -> None:
-        """What the recorder is told of each server is a configuration that it takes."""
+        """The recorder's configuration for each server is valid."""
         home = Path(self.mktemp())
         home.mkdir()
         for server in SERVERS:
@@ -49,7 +49,7 @@ class CacheTests(SynchronousTestCase):
     """What is installed, and what cannot be had."""
 
     def test_not_there(self) -> None:
-        """A server that is not installed is said to be so, by the name of its package."""
+        """A server that is not installed is reported, with the name of its package."""
         cache = Cache(Path(self.mktemp()))
         for server in SERVERS:
             if server.source in (NPM, GO):
@@ -78,7 +78,7 @@ class CacheTests(SynchronousTestCase):
 
 
 class TrialTests(SynchronousTestCase):
-    """What a trial looks at."""
+    """What a trial examines."""
 
     def test_changed_object(self) -> None:
         """A changed object is as long, as many lines and as valid as before, and one letter is another."""
@@ -106,7 +106,7 @@ class TrialTests(SynchronousTestCase):
         self.assertIn("NOT PASSED: 1 lost", Outcome("store", faults=["1 lost"]).row())
 
     def test_logs(self) -> None:
-        """A traceback or an alarm about the store is trouble; what the uploader complains of is told."""
+        """A traceback or an alarm about the store is a fault; the uploader's complaints are shown."""
         log = (
             "2026-01-01 00:00:00 WARN  uploader  the store says 409\n"
             "2026-01-01 00:00:01 WARN  twitch  connection 1: lost\n"

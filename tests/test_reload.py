@@ -55,7 +55,7 @@ class ChangesTests(SynchronousTestCase):
         self.assertEqual(list(changes(SETTINGS, SETTINGS)), [])
 
     def test_changeable_keys_exist(self) -> None:
-        """What is said to be changeable is a key of the configuration."""
+        """Every key that is declared changeable exists."""
         whole = Settings(twitch=TwitchSettings(()), kick=KickSettings(()))
         for key in CHANGEABLE:
             place: object = whole
@@ -191,7 +191,7 @@ class ReloadTests(SynchronousTestCase):
         self.assertIn("in force: alarms.coverage", self.told()[0][1])
 
     def test_what_others_see(self) -> None:
-        """Whoever shows the settings shows those that hold."""
+        """Every display of the settings shows those in force."""
         new = replace(
             SETTINGS,
             instance="other",
@@ -205,7 +205,7 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual((seen.http.health.rooms, seen.recorder.rotate_size), (5, 10_000))
 
     def test_nothing_new(self) -> None:
-        """An unchanged file is said to be unchanged."""
+        """An unchanged file is reported as unchanged."""
         self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
 
 

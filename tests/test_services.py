@@ -16,7 +16,7 @@ from chatlog.services import STOP_LIMIT, Backoff, OwnedThreads, Poller, StagedSe
 
 
 class Child(Service):
-    """Remembers when it was told to stop, and stops when ``gone`` fires."""
+    """Records when it was stopped, and stops when ``gone`` fires."""
 
     def __init__(self, name: str, told: list[str], gone: Deferred[None] | None = None) -> None:
         self.setName(name)
@@ -30,7 +30,7 @@ class Child(Service):
 
 
 class Broken(Service):
-    """Cannot even be told to stop."""
+    """Cannot even be stopped."""
 
     name = "broken"
 
@@ -53,7 +53,7 @@ class StagedServiceTests(SynchronousTestCase):
         return child
 
     def test_last_first_and_one_by_one(self) -> None:
-        """Sources, added last, have stopped before the recorder is told to, and so on."""
+        """Sources, added last, have stopped before the recorder is stopped, and so on."""
         slow: Deferred[None] = Deferred()
         self.add("uploader")
         self.add("recorder")

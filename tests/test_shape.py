@@ -1,4 +1,4 @@
-"""How large the pieces of the package may be, and that its tests look at it from outside."""
+"""The sizes of the package's pieces, and that tests use it from outside."""
 
 from __future__ import annotations
 

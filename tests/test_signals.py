@@ -74,7 +74,7 @@ class SignalCase(SynchronousTestCase):
         return "".join(path.read_text() for path in self.stage.home.glob("*.log"))
 
     def assertClean(self) -> None:
-        """Nothing is left that would be in the way of the next start, and nobody was frightened."""
+        """Nothing is left that would hinder the next start, and there is no traceback."""
         self.assertFalse(self.pidfile.exists())
         self.assertNotIn("Traceback", self.said())
 
@@ -147,7 +147,7 @@ class BackgroundTests(SignalCase):
         return pid
 
     def test_refused(self) -> None:
-        """Whoever started it is told why on standard error, with status 1; so is the log; no pidfile."""
+        """The caller gets the reason on standard error, with status 1; so does the log; no pidfile."""
         spool = self.stage.home / "data"
         spool.mkdir()
         holder = subprocess.Popen(
@@ -171,7 +171,7 @@ class BackgroundTests(SignalCase):
         self.assertClean()
 
     def test_told_to_end_while_it_starts(self) -> None:
-        """Whoever started it learns that nothing runs, and no pidfile is left."""
+        """The caller learns that nothing runs, and no pidfile is left."""
         process = self.twistd("--logfile", str(self.log), code=_SLOW, STAGE="started")
         # Written last of all that twistd does before the services start.
         wait_for("the pidfile", lambda: self.pidfile.exists() and self.pidfile.read_text())

@@ -16,7 +16,7 @@ MEAN = 60.0
 
 class SimulationTests(SynchronousTestCase):
     def simulate(self, seed: str, hours: float, plan: Plan) -> tuple[World, Outcome]:
-        """Some hours with a fault every minute, and what came of them."""
+        """Some hours with a fault every minute, and the results."""
         world = World(self.mktemp(), seed, plan)
         world.run(60.0)
         faults = Faults(world, MEAN)

@@ -59,7 +59,7 @@ class AlarmCase(SynchronousTestCase):
 
 
 class LineTests(AlarmCase):
-    """What is said, and how often."""
+    """What is reported, and how often."""
 
     def test_one_line_at_each_end(self) -> None:
         """One line when it begins and one when it ends, both with the code; nothing in between, however
@@ -126,7 +126,7 @@ class LineTests(AlarmCase):
         )
 
     def test_hostile_words(self) -> None:
-        """What a server says cannot break the line, nor be taken for a format."""
+        """A server's text can neither break the line nor be used as a format."""
         self.scene.uploads.state = "refused"
         self.scene.uploads.last_error = "no\n2026-11-23 ERROR {code} \x1b[31m" + "x" * 9000
         self.scene.advance(320)
@@ -137,7 +137,7 @@ class LineTests(AlarmCase):
         self.assertLess(len(line), 1400)
 
     def test_failing_look(self) -> None:
-        """When looking itself goes wrong that is said once, and the looks go on."""
+        """When polling itself fails, that is reported once, and polling goes on."""
         whole = self.scene.status.conditions
 
         def broken() -> list[Condition]:
@@ -201,7 +201,7 @@ class RoomTests(AlarmCase):
         )
 
     def test_growing(self) -> None:
-        """That it is about many more rooms than was told is told, but not one by one."""
+        """If an alarm concerns many more rooms than last reported, that is reported, but not one by one."""
         for n in range(40):
             self.refuse(f"room{n}")
             self.refuse_for(10)
@@ -408,7 +408,7 @@ class PartTests(AlarmCase):
         self.assertEqual(self.told(), [("begins", "SPOOL_FILLING", "")])
 
     def test_disk_trouble(self) -> None:
-        """A disk that takes nothing is told at once, in the system's words."""
+        """A disk that cannot be written is reported at once, in the system's words."""
 
         def full(operation: str, path: str) -> None:
             if operation == "write":

@@ -34,7 +34,7 @@ class ShapeTests(SynchronousTestCase):
     """What is posted."""
 
     def test_by_address(self) -> None:
-        """The address tells what its server understands; nothing that only looks like it is fooled."""
+        """The address decides the format; an address that only looks similar does not."""
         cases = {
             "https://discord.com/api/webhooks/1/abc": "discord",
             "https://canary.discord.com/api/webhooks/1/abc": "discord",
@@ -68,7 +68,7 @@ class ShapeTests(SynchronousTestCase):
         )
 
     def test_discord(self) -> None:
-        """One line of text, which calls nobody whatever is in it."""
+        """The text is one line, and mentions nobody whatever it contains."""
         body = json.loads(body_of("discord", "", replace(NOTICE, text="@everyone <@1>")))
         self.assertEqual(
             body["content"],

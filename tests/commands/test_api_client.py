@@ -117,13 +117,13 @@ class AskingTests(SynchronousTestCase):
 
 
 class ErrorTests(SynchronousTestCase):
-    """What people are told."""
+    """The texts of errors."""
 
     def said(self, server: Answered) -> str:
         return str(self.assertRaises(ApiError, server.client().status))
 
     def test_nobody_there(self) -> None:
-        """The address, the reason, and what to look at."""
+        """The address, the reason, and what to check."""
         for error, words in (
             (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
             (TimeoutError("timed out"), "timed out"),
@@ -134,7 +134,7 @@ class ErrorTests(SynchronousTestCase):
             self.assertIn("http.listen", said)
 
     def test_refused(self) -> None:
-        """The server's words are passed on, a refused token is told with what to do; the token never is."""
+        """The server's text is passed on; a refused token gets a remedy; the token never appears."""
         body = b'{"error": {"code": "x", "message": "no such room: \\u001b[2J"}}'
         self.assertEqual(self.said(Answered(404, body)), r"no such room: \x1b[2J")
         for status in (401, 403):

@@ -99,7 +99,7 @@ class DemoTests(SynchronousTestCase):
 
 
 class ConfigurationTests(SynchronousTestCase):
-    """What the demo's recorder is told."""
+    """The configuration of the demo's recorder."""
 
     def test_like_demo_yaml(self) -> None:
         """It is what demo.yaml says, for the usual ports."""
@@ -108,7 +108,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(config.describe(made), config.describe(given))
 
     def test_directories(self) -> None:
-        """Any name of a directory arrives as it is; one that would be taken for a variable is refused."""
+        """Any name of a directory is passed on unchanged; one that looks like a variable is refused."""
         for name in ("with space", 'a"b', "a: b", "\u00e4", "#x", "a\\b"):
             made = config.parse(configuration(Path(name), PORTS).encode(), {})
             self.assertEqual(made.recorder.directory, f"{name}/data")
@@ -155,7 +155,7 @@ class TroupeTests(SynchronousTestCase):
         self.assertFalse(Path(f"/proc/{log.read_text().strip()}").exists())
 
     def test_too_late(self) -> None:
-        """What does not come in time is said to be so."""
+        """A program that does not answer in time is reported."""
         said = io.StringIO()
         with contextlib.redirect_stderr(said), Troupe(self.home) as troupe:
             self.assertFalse(troupe.wait_for(lambda: False, "the servers do not listen", 0.0))

@@ -1,4 +1,4 @@
-"""Trying the servers of a configuration: what is sent to them, and what comes of it."""
+"""Checks of the servers of a configuration: requests and results."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class TwitchTests(CheckCase):
             self.assertFalse(self.transport.connected)
 
     def test_anonymous(self) -> None:
-        """So it is said."""
+        """That is reported."""
         done = self.visit()
         self.protocol.dataReceived(WELCOME + b"@room-id=1 :tmi.twitch.tv ROOMSTATE #room\r\n")
         self.assertIn("logged in anonymously", self.successResultOf(done))
@@ -224,7 +224,7 @@ class AllTests(SynchronousTestCase):
         self.assertFalse(self.successResultOf(done))
 
     def test_secrets(self) -> None:
-        """Whoever quotes a secret quotes stars."""
+        """A server that quotes a secret is shown with stars."""
         settings = Settings(
             twitch=TwitchSettings(("a",), "ann", Secret("token-of-twitch")),
             http=HttpSettings(token=Secret("token-of-page")),

@@ -1,4 +1,4 @@
-"""Adding rooms, and what is said of what became of them."""
+"""Adding rooms, and the reports about each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECORDED = {"state": "recorded", "problem": "", "reason": ""}
 
 
 class Recorder:
-    """Answers from lists: each look at a room takes the next of its facts, the last again and again."""
+    """Answers from lists: each request for a room takes the next of its facts, and repeats the last."""
 
     def __init__(self, **facts: list[dict[str, Any] | None]) -> None:
         self.facts = facts
@@ -92,13 +92,13 @@ class AddTests(SynchronousTestCase):
         self.assertEqual(recorder.now, 0.0)
 
     def test_removed_meanwhile(self) -> None:
-        """Somebody else may remove it."""
+        """Another user may remove it."""
         self.assertEqual(
             self.added(Recorder(ann=[None]), ANN), [("twitch/ann: removed again by another user", False)]
         )
 
     def test_refused(self) -> None:
-        """What the recorder says of one room is said of that one; what it says of everybody ends it."""
+        """An error about one room is reported for that room; an error about all ends the command."""
         recorder = Recorder()
         recorder.refusal = ApiError("the name is no login", 400)
         self.assertEqual(self.added(recorder, ANN), [("twitch/ann: not added: the name is no login", False)])
@@ -117,7 +117,7 @@ class RemoveTests(SynchronousTestCase):
     """chatlog rooms remove and acknowledge."""
 
     def test_remove(self) -> None:
-        """Each room is said to be removed, or not to have been there."""
+        """Each room is reported as removed, or as not on the list."""
         recorder = Recorder()
         recorder.there.add(ANN)
         self.assertEqual(

@@ -38,7 +38,7 @@ class WalkTests(SynchronousTestCase):
         self.store.before = before
 
     def test_all_is_well(self) -> None:
-        """Every step is walked and told, what the store can do is said, and nothing stays."""
+        """Every step is made and reported, the store's features are shown, and nothing stays."""
         told = self.walk()
         self.assertIn("created, looked at, read and deleted (keeps objects in memory)", told)
         self.assertEqual(self.store.objects, {})
@@ -62,7 +62,7 @@ class WalkTests(SynchronousTestCase):
             self.assertEqual(self.store.objects, {})
 
     def test_may_not_delete(self) -> None:
-        """Whoever may not delete may record; what stays is told."""
+        """Credentials without the right to delete may record; the remaining object is reported."""
         self.refuse("delete")
         self.assertIn(f"{KEY} could not be deleted, and stays there", self.walk())
 
@@ -111,7 +111,7 @@ class ServerTests(DialectCase):
         self.assertEqual(len(self.s3.objects), 50)
 
     def test_no_list(self) -> None:
-        """Without the right to list, what will be wanting is said."""
+        """Without the right to list, the report says what will not work."""
 
         def no_list(handler: Handler) -> bool:
             if "list-type" in handler.path:
@@ -123,7 +123,7 @@ class ServerTests(DialectCase):
         self.assertIn("s3:ListBucket", walk(self.open(), KEY, lambda step: None))
 
     def test_no_store(self) -> None:
-        """A page and a redirect are told with what to do."""
+        """A page and a redirect are reported with a remedy."""
         for behaviour, remedy in ((portal, "S3 API"), (moved, "set s3.endpoint: http://s3.eu-north-1")):
             self.s3.always = behaviour
             error = self.assertRaises(StoreCheckFailed, walk, self.open(), KEY, lambda step: None)

@@ -121,7 +121,7 @@ class WatchTests(SynchronousTestCase):
         self.assertIn("Recordi…", written[1])
 
     def test_nobody_there(self) -> None:
-        """A recorder that does not answer is said to be so in its place, and asked again."""
+        """A recorder that does not answer is shown as such, and asked again."""
 
         class Api:
             def status(self) -> dict[str, Any]:

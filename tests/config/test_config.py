@@ -237,7 +237,7 @@ uploader: {compression: "  "}
         )
 
     def test_small_spool_has_small_files(self) -> None:
-        """Whoever limits only the spool gets files of which several fit into it."""
+        """If only the spool is limited, files are small enough for several to fit into it."""
         found = self.read(SHORT + "recorder: {max_size: 10MB}")
         self.assertEqual((found.recorder.max_size, found.recorder.rotate_size), (10_000_000, 2_500_000))
         self.assertEqual(self.read(SHORT + "recorder: {max_size: 9GB}").recorder.rotate_size, 32_000_000)

@@ -1,4 +1,4 @@
-"""Tests of chatlog.config.config: what a wrong configuration is told."""
+"""Tests of chatlog.config.config: the problems of wrong configurations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.configurations import SHORT, ConfigTestCase
 
 
 class ProblemTests(ConfigTestCase):
-    """What a wrong configuration is told."""
+    """The problems of a wrong configuration."""
 
     def test_all_at_once(self) -> None:
         """Every problem is reported in one go, in the order of the file, with its line and its key."""
@@ -68,7 +68,7 @@ s3:
             self.assert_problem(text, words)
 
     def test_wrong_forms(self) -> None:
-        """A list, a mapping and a single value are told apart, and each place says which it wants."""
+        """A list, a mapping and a single value are distinguished, and each place says which it needs."""
         cases = {
             "[a, b]": "this must be keys with values, not a list",
             "just text": "this must be keys with values, not a single value",
@@ -210,7 +210,7 @@ s3:
         self.assert_problem(SHORT + "recorder: {rotate_size: 2GB, max_size: 1GB}", "recorder.rotate_size")
 
     def test_items(self) -> None:
-        """An empty item of a list and a mapping without its required key are told by their place."""
+        """An empty item of a list and a mapping without its required key are reported with their place."""
         self.assert_problem(
             "twitch:\n  channels:\n    - a\n    -\n    - b\n", ":4: twitch.channels[1]", "empty"
         )

@@ -168,7 +168,7 @@ class DirectoriesTests(SynchronousTestCase):
         self.assertEqual(os.listdir(base), [])
 
     def test_a_file_in_the_way(self) -> None:
-        """A file where a directory must be, or on the way to it, is told with the key."""
+        """A file in place of a directory, or on the way to it, is reported with the key."""
         base = self.made()
         with open(f"{base}/file", "w"):
             pass
@@ -180,7 +180,7 @@ class DirectoriesTests(SynchronousTestCase):
         self.assertIn("archive.directory: ", problem)
 
     def test_file_systems_that_take_nothing(self) -> None:
-        """A directory in which nothing can be created is told, whoever asks."""
+        """A directory in which nothing can be created is reported, for every user."""
         [problem] = check_directories(self.settings("/proc/chatlog", self.made()))
         self.assertIn("recorder.directory: /proc/chatlog cannot be made in /proc", problem)
 

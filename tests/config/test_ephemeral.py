@@ -1,4 +1,4 @@
-"""Tests of what is said of directories that do not last."""
+"""Tests of the warnings about directories that do not last."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class WarningTests(SynchronousTestCase):
         self.assertIn("rotate_interval", found)
 
     def test_a_server(self) -> None:
-        """Nothing is said of a disk of one's own, whatever its mounts."""
+        """There is no warning for a real disk, whatever its mounts are."""
         for directory in ("/var/lib/chatlog", "/home/me/chatlog", "/srv/runs"):
             self.assertEqual(warning(directory, {}, SERVER), "", directory)
 
@@ -181,7 +181,7 @@ class WarningTests(SynchronousTestCase):
         self.assertEqual(warnings(settings, {}, mounted, fstab), [])
 
     def test_archive_of_a_file_url(self) -> None:
-        """An archive that is named by an address of a directory is looked at, too."""
+        """An archive that is named by the address of a directory is checked too."""
         settings = Settings(
             recorder=RecorderSettings("/data/spool"), archive=ArchiveSettings("file:///arch%69ve")
         )

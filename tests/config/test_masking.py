@@ -40,7 +40,7 @@ class FileTests(SynchronousTestCase):
     """A file that is wrong somewhere."""
 
     def said_of(self, text: str) -> str:
-        """Everything that is said of a file."""
+        """Everything that is reported about a file."""
         try:
             parse(text.encode(), {})
         except ConfigError as error:
@@ -53,7 +53,7 @@ class FileTests(SynchronousTestCase):
         return said
 
     def test_lines_that_ran_together(self) -> None:
-        """A secret that became part of another value by a slip is taken out; what is wrong is said."""
+        """A secret that became part of another value by mistake is removed; the problem is reported."""
         lines = FILE.split("\n")
         for at in range(len(lines) - 1):
             for between in ("", " ", ", ", ": "):

@@ -1,4 +1,4 @@
-"""Tests of what is said to those who wrote something that is nearly right: a sentence with the remedy."""
+"""Tests of the remedies for values that are nearly right."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class RemediesTests(ConfigTestCase):
     """One sentence each, at the place, with what to write."""
 
     def test_nearly_right(self) -> None:
-        """Whoever wrote something that is nearly right is told what to write."""
+        """A value that is nearly right gets a remedy that says what to write."""
         for text, words in NEARLY.items():
             problem = self.problem(text)
             self.assertRegex(problem, r"^chatlog\.yaml:[1-9]", text)
@@ -135,11 +135,11 @@ class RemediesTests(ConfigTestCase):
                     self.assertNotIn("s3cr3t", str(error).lower(), (text, value))
 
     def test_a_variable_in_place_of_a_list(self) -> None:
-        """It is told how one is written in a list."""
+        """The remedy shows how a variable is written in a list."""
         self.assert_problem("twitch: {channels: '${X}'}", 'write channels: ["${NAME}"]', X="ann")
 
     def test_a_file_that_may_not_be_read(self) -> None:
-        """It is told that this user may not read it."""
+        """The problem says that this user may not read the file."""
 
         def refuse(path: str) -> bytes:
             raise PermissionError(13, "Permission denied")

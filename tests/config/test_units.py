@@ -74,7 +74,7 @@ class DurationTests(SynchronousTestCase):
         self.assertEqual(parse_duration(show_duration(seconds)), seconds)
 
     def test_shown_in_the_largest_unit_that_fits(self) -> None:
-        """Durations are shown as somebody would write them."""
+        """Durations are shown as a person would write them."""
         shown = [show_duration(s) for s in (0.5, 1, 90, 300, 3600, 86400, 0)]
         self.assertEqual(shown, ["500ms", "1s", "90s", "5m", "1h", "1d", "0s"])
 

@@ -72,7 +72,7 @@ class ComposeTests(SynchronousTestCase):
         self.assertEqual([line for line, _ in node.entries.values()], [3, 4, 9])
 
     def test_second_of_two_equal_keys(self) -> None:
-        """A key that comes twice is not lost: the first counts, and the second is told with its line."""
+        """Of a repeated key the first value counts, and the second is reported with its line."""
         node = self.composed("a: 1\nb: 2\na: 3\n")
         assert isinstance(node, Mapping)
         self.assertEqual(plain(node), {"a": (1, "1"), "b": (2, "2")})
@@ -103,7 +103,7 @@ class ComposeTests(SynchronousTestCase):
         self.assertEqual(last.items[0].line, 21)
 
     def test_tags_construct_nothing(self) -> None:
-        """A tag makes its value unusable, whatever it is put on, and what it holds is not looked at."""
+        """A tag makes its value unusable, wherever it is, and the value's content is ignored."""
         node = self.composed("a: !!python/object/apply:os.system [ls]\nb: !x {c: d}\ne: !!int 3\nf: 1")
         assert isinstance(node, Mapping)
         kinds = {key: type(child) for key, (_, child) in node.entries.items()}
@@ -197,14 +197,14 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual(decode(b"\xef\xbb\xbfa: \xc3\xa4"), "a: ä")
 
     def test_other_encodings(self) -> None:
-        """What is not UTF-8 is told with its line."""
+        """Bytes that are not UTF-8 are reported with their line."""
         for data, line in ((b"a: 1\nb: \xe4", 2), ("a: ä".encode("utf-16"), 1)):
             with self.assertRaises(YamlError) as caught:
                 decode(data)
             self.assertEqual((caught.exception.line, "UTF-8" in str(caught.exception)), (line, True))
 
     def test_control_characters(self) -> None:
-        """A control character is told by its code and line, never passed on."""
+        """A control character is reported by its code and line, and never printed."""
         for data, line, code in (
             (b"a: 1\nb: \x00", 2, "U+0000"),
             (b"\x1b[2J", 1, "U+001B"),
@@ -217,7 +217,7 @@ class DecodeTests(SynchronousTestCase):
             self.assertIn(code, str(caught.exception))
 
     def test_size(self) -> None:
-        """A file up to the limit is read, one byte more is refused before it is looked at."""
+        """A file up to the limit is read; one byte more is refused before it is parsed."""
         self.assertEqual(len(decode(b"#" * MAX_BYTES)), MAX_BYTES)
         with self.assertRaises(YamlError):
             decode(b"\xff" * (MAX_BYTES + 1))

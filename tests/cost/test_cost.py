@@ -61,7 +61,7 @@ class MonthTests(SynchronousTestCase):
         self.assertEqual(exactly.objects, 24 * 30)
 
     def test_quiet_rooms(self) -> None:
-        """A room in which nothing is said makes no file, and five messages a day make five at most."""
+        """A room without messages makes no file, and five messages a day make at most five."""
         self.assertEqual(bill.month_of(Load(rooms=1, messages=5)).objects, 5 * 30)
         silent = bill.month_of(Load(rooms=1, messages=0))
         self.assertEqual((silent.objects, silent.requests), (0, 720))

@@ -47,10 +47,10 @@ CHANNELS = (
 
 
 class ChangeChecks(Visitor):
-    """Whoever has the token changes what is recorded, and nobody else."""
+    """Only a user with the token can change what is recorded."""
 
     def check_channels(self) -> None:
-        """A channel may be named in any way in which people do, in any case; what is none is told."""
+        """A channel may be named in every usual form and in any case; a wrong name is reported."""
         page = self.open("few")
         for text, expected in CHANNELS:
             found = page.run(_CHANNELS.format(text, "twitch"))

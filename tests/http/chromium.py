@@ -134,7 +134,7 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def leave(self) -> None:
-        """Show nothing; what was told before is forgotten."""
+        """Show an empty page; earlier console messages are forgotten."""
         self.call("Page.navigate", url="about:blank")
         self.wait(lambda: self.run("location.href") == "about:blank", what="an empty page")
         self.events.clear()

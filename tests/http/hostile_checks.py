@@ -1,4 +1,4 @@
-"""Pages that somebody means to turn against who looks at them, in a real browser."""
+"""Hostile names, texts and addresses on the pages, in a real browser."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class LookChecks(Visitor):
         self.picture("narrow")
 
     def check_sticky(self) -> None:
-        """However far somebody scrolls, the headline and the heads of the columns stay in sight."""
+        """However far the user scrolls, the headline and the heads of the columns stay in sight."""
         for looks in (WIDE, PHONE):
             page = self.open("refused", **looks)
             page.until(f"{ROWS} > 100")

@@ -47,7 +47,7 @@ class OverviewChecks(Visitor):
         return _FIGURES.sub("", text)
 
     def check_sparklines(self) -> None:
-        """Silence, a hole and time of which nothing is known look different, and a hole is told in words."""
+        """Silence, a gap and unknown time look different, and a gap is described in words."""
         page = self.open("holes")
         page.until(f"{ROWS} === 3")
         script = """['amberfox', 'amberplays', 'amberlive'].map((name) => {
@@ -111,7 +111,7 @@ class OverviewChecks(Visitor):
         self.is_well()
 
     def check_silence(self) -> None:
-        """A page that nobody looks at asks for nothing, and goes on when it is looked at again."""
+        """A page in the background requests nothing, and goes on when it is shown again."""
         page = self.open("five")
         hide = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}});"
         tell = "document.dispatchEvent(new Event('visibilitychange'))"

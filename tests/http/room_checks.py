@@ -153,7 +153,7 @@ class RoomChecks(Visitor):
         self.same(page.run(script)["how"], ["noopener noreferrer nofollow", "_blank", "ltr"])
 
     def check_following(self) -> None:
-        """The chat follows what is new until somebody scrolls up, then says how much is new."""
+        """The chat scrolls with new messages until the user scrolls up; then it shows how many are new."""
         page = self.open("five", "/rooms/twitch/amberfox")
         page.until("document.querySelectorAll('#log li').length > 50", 30)
         distance = "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)"
@@ -175,7 +175,7 @@ class RoomChecks(Visitor):
         self.same(page.run("location.hash"), "")
 
     def check_removed(self) -> None:
-        """A room that is removed while somebody looks at it says so."""
+        """A room that is removed while its page is open says so."""
         show = self.show("few")
         self.on_stage(show.scene.add, "shortlived")
         page = self.open("few", "/rooms/twitch/shortlived")

@@ -1,4 +1,4 @@
-"""The API: what it tells, and what may be changed through it."""
+"""The API: its answers, and the changes that it allows."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class ChangeTests(SiteCase):
         self.assertEqual(self.ask("DELETE /api/v1/rooms/twitch/room0", BEARER).status, 404)
 
     def test_seen_at_once(self) -> None:
-        """Whoever changes something sees it in the next list."""
+        """After a change the next list shows it."""
         self.assertEqual(self.ask("GET /api/v1/rooms").json["total"], 3)
         self.ask("DELETE /api/v1/rooms/twitch/room0", BEARER)
         self.assertEqual(self.ask("GET /api/v1/rooms").json["total"], 2)
@@ -243,7 +243,7 @@ class ChangeTests(SiteCase):
         self.assertEqual(self.post("/api/v1/rooms", ANN).status, 201)
 
     def test_broken_disk(self) -> None:
-        """Other refusals of the disk are told in its words, without a path."""
+        """Other errors of the disk are reported in the system's words, without a path."""
 
         def refuse(operation: str, path: str) -> None:
             if "state/rooms" in path:
@@ -284,7 +284,7 @@ class PermissionTests(SiteCase):
         self.unchanged()
 
     def test_another_name(self) -> None:
-        """Nor may somebody who asks for another host."""
+        """Nor may a request for another host."""
         for line in self.CHANGES:
             self.assertEqual(self.ask(line, BEARER, host="evil.invalid").status, 421, line)
         self.unchanged()
@@ -295,7 +295,7 @@ class PermissionTests(SiteCase):
         self.assertEqual(self.ask("POST /api/v1/rotate", BEARER, *own).status, 202)
 
     def test_reading_changes_nothing(self) -> None:
-        """Whoever may only read cannot do more with another method or an overriding header."""
+        """A reader cannot do more with another method or an overriding header."""
         for line in ("GET /api/v1/rotate", "HEAD /api/v1/rotate", "PUT /api/v1/rotate"):
             self.assertEqual(self.ask(line, "X-HTTP-Method-Override: POST").status, 405, line)
         self.unchanged()
@@ -368,7 +368,7 @@ class AcknowledgeTests(SiteCase):
         self.assertEqual(self.codes(), ["ROOM_REFUSED"])
 
     def test_damaged_file(self) -> None:
-        """What cannot be read hides nothing: the rooms are told of again."""
+        """If acknowledgements cannot be read, nothing is hidden: the rooms are reported again."""
         damaged = b"{", b"[]", b"\xff", encode(1, {"twitch": ["x"]})[1:]
         for content in (*damaged, *(encode(1, odd) for odd in ([], {"twitch": "x"}, {"twitch": [1]}))):
             self.files.put("/data/state/acknowledged", content)
@@ -383,7 +383,7 @@ class NoTokenTests(SiteCase):
     http = HttpSettings()
 
     def test_only_reading(self) -> None:
-        """Nothing can be changed, whatever token is sent: 403 tells what to configure."""
+        """Nothing can be changed, whatever token is sent: 403 says what to configure."""
         for line in PermissionTests.CHANGES:
             for headers in ((), (BEARER,), ("Authorization: Bearer ",)):
                 reply = self.ask(line, *headers)

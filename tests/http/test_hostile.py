@@ -1,4 +1,4 @@
-"""Whatever somebody sends to the page's port: real sockets, the real site, and a recorder behind it."""
+"""Hostile requests on real sockets, against the real site with a recorder."""
 
 from __future__ import annotations
 
@@ -356,7 +356,7 @@ class PressureTests(HostileCase):
             self.assertTrue(answer == b"" or answer.startswith(b"HTTP/1.1 413"), answer[:100])
 
     async def test_many_viewers(self) -> None:
-        """One viewer more than may is told so; the others see the chat."""
+        """One viewer beyond the limit is refused; the others see the chat."""
         clients = []
         for _ in range(33):
             client = await self.connect()

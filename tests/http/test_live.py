@@ -14,28 +14,28 @@ HEAD = "GET /api/v1/rooms/twitch/{} HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class LiveCase(SiteCase):
-    """Three rooms, and browsers that look at them."""
+    """Three rooms, and browsers that show them."""
 
     def setUp(self) -> None:
         super().setUp()
         self.scene.recorded()
 
     def look(self, name: str = "room0", full: int = 1 << 30) -> Connection:
-        """A browser that looks at a room."""
+        """A browser that shows a room."""
         return self.connect(full).send(HEAD.format(f"{name}/live"))
 
     def room(self, name: str = "room0") -> RoomBuffer:
         return self.scene.recorder.room("twitch", name)
 
     def say(self, *texts: str, room: str = "room0") -> None:
-        """Somebody says something, and it is written."""
+        """Add a message and write it."""
         for text in texts:
             self.room(room).append(f'{{"message":"{text}"}}\n'.encode())
         self.scene.advance(0.5)
 
 
 def events(connection: Connection) -> list[str]:
-    """What the browser has been told since it was last asked, comments included."""
+    """Everything that the browser received since the last call, comments included."""
     rest = connection.take()
     if rest.startswith(b"HTTP/"):
         rest = rest.partition(b"\r\n\r\n")[2]
@@ -49,7 +49,7 @@ def events(connection: Connection) -> list[str]:
 
 
 class ChatTests(LiveCase):
-    """What a browser is told."""
+    """What a browser receives."""
 
     def test_lines(self) -> None:
         """Every record as it was written, byte for byte, in its order, each as an event of its own; other
@@ -63,7 +63,7 @@ class ChatTests(LiveCase):
         self.assertEqual(events(browser), expected)
 
     def test_headers(self) -> None:
-        """It is an event stream that nobody keeps, and no proxy holds back."""
+        """It is an event stream that is not cached and that no proxy buffers."""
         head = self.look().take().split(b"\r\n\r\n")[0].decode().lower()
         for expected in (
             "http/1.1 200",
@@ -104,7 +104,7 @@ class ChatTests(LiveCase):
         self.assertEqual(events(browser)[1:], ['data: {"message":"written"}', 'data: {"message":"waits"}'])
 
     def test_file_that_cannot_be_read(self) -> None:
-        """Then it begins with what is said from now on."""
+        """Then it begins with the next message."""
         self.say("old")
         descriptors = len(self.files.fds)
         for broken in ("open_read", "read"):
@@ -126,7 +126,7 @@ class ChatTests(LiveCase):
         self.assertFalse(browser.closed)
 
     def test_several(self) -> None:
-        """Everybody who looks at a room is told the same."""
+        """All viewers of a room receive the same."""
         first, second, other = self.look(), self.look(), self.look("room1")
         self.say("one")
         self.assertEqual(events(first)[1:], ['data: {"message":"one"}'])
@@ -134,7 +134,7 @@ class ChatTests(LiveCase):
         self.assertEqual(events(other)[1:], [])
 
     def test_room_that_is_not_recorded(self) -> None:
-        """There is nothing to look at."""
+        """Such a room does not exist."""
         for name in ("nobody", "%2e%2e", "room0%0a", "ROOM0"):
             [reply] = self.look(name).replies()
             self.assertEqual(reply.status, 404, name)
@@ -158,7 +158,7 @@ class WatchTests(LiveCase):
         self.assertEqual(len(self.live), 0)
 
     def test_nothing_runs_on(self) -> None:
-        """When nobody looks any more, nothing is left to be done now and then."""
+        """After the last viewer has gone, no timer is left."""
         self.scene.advance(1)
         before = len(self.scene.clock.getDelayedCalls())
         browser = self.look()
@@ -268,7 +268,7 @@ class SlowTests(LiveCase):
         self.assertEqual(self.room().written, 2001)
 
     def test_much_at_once_while_waiting(self) -> None:
-        """A browser for which something waits already is told of every message that it was not shown."""
+        """A browser with waiting data learns of every message that it does not receive."""
         browser = self.look(full=1000)
         self.say("x" * 2000)
         self.say(*("y" * 1000 for _ in range(2000)))
@@ -301,7 +301,7 @@ class SlowTests(LiveCase):
         self.assertFalse(browser.lost)
 
     def test_others_do_not_wait(self) -> None:
-        """Beside a stalled browser the others are told everything at once."""
+        """A stalled browser does not delay the others."""
         stalled, other = self.look(full=100), self.look()
         events(other)
         for n in range(50):

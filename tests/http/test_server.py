@@ -89,7 +89,7 @@ class ListenTests(ServerCase):
 
 
 class TakenTests(ServerCase):
-    """A port that somebody else has."""
+    """A port that another program uses."""
 
     def test_retried(self) -> None:
         """A port that is taken stops nothing: one error says so, however often it is tried, and when it is
@@ -109,7 +109,7 @@ class TakenTests(ServerCase):
         self.assertEqual(len(self.lines(LogLevel.info)), 1)
 
     def test_other_errors(self) -> None:
-        """The same of an address that this machine does not have, or a name that nobody knows."""
+        """The same for an address that this machine does not have, or an unknown name."""
         for error in (OSError(99, "Cannot assign requested address"), socket.gaierror(-2, "Name not known")):
             self.reactor.taken = error
             server = self.serve("192.0.2.1:8080", "token")

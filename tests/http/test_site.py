@@ -47,7 +47,7 @@ class PathTests(SiteCase):
             self.assertTrue(reply.body, path)
 
     def test_head(self) -> None:
-        """HEAD tells what GET would, without the body: its size, its type and its tag."""
+        """HEAD gives the same as GET without the body: size, type and ETag."""
         for path in PATHS:
             if path in ("/metrics", "/api/v1/process"):
                 continue
@@ -141,7 +141,7 @@ class PathTests(SiteCase):
             self.assertEqual((reply.status, reply.headers["allow"]), (405, allowed), line)
 
     def test_proxy(self) -> None:
-        """Whoever takes us for a proxy is told that we are none."""
+        """A client that uses the server as a proxy gets the answer that it is none."""
         self.assertEqual(self.ask("OPTIONS *").status, 400)
         self.assertEqual(self.ask("CONNECT example.invalid:443").status, 404)
 
@@ -150,7 +150,8 @@ class HeaderTests(SiteCase):
     """What goes with every answer."""
 
     def test_every_answer(self) -> None:
-        """Nothing from elsewhere is run, framed or guessed at, and the server does not tell what it is."""
+        """Nothing from elsewhere is run, framed or guessed at, and the server does not reveal its
+        software."""
         replies = [
             self.ask("GET /"),
             self.ask("GET /nothing"),
@@ -222,14 +223,14 @@ class HostTests(SiteCase):
             self.assertEqual((reply.status, reply.code), (421, "unknown_host"), host)
 
     def test_missing(self) -> None:
-        """A request that does not say whom it means is refused like one that means somebody else."""
+        """A request without a Host is refused like one with a foreign Host."""
         self.assertEqual(self.ask("GET /", host="").status, 421)
         old = self.connect().send("GET / HTTP/1.0\r\n\r\n")
         self.assertEqual(old.take().split(b" ")[1], b"421")
         self.assertTrue(old.closed)
 
     def test_no_text(self) -> None:
-        """A name that is no text is somebody else's, and no cause for a line in the log."""
+        """A Host that is not text counts as foreign, and causes no line in the log."""
         connection = self.connect().send(b"GET / HTTP/1.1\r\nHost: \xff\xfe\r\nOrigin: \xff\r\n\r\n")
         [reply] = connection.replies()
         self.assertEqual(reply.status, 421)
@@ -264,7 +265,7 @@ class BodyTests(SiteCase):
         self.assertEqual(self.ask("POST /api/v1/rooms", BEARER, body=body).status, 201)
 
     def test_expectation(self) -> None:
-        """A client that asks before it sends is told at once; one whose body is short may go on."""
+        """A client with Expect: 100-continue gets a refusal at once; with a short body it may go on."""
         connection = self.connect().send(_post(f"Content-Length: {BODY_LIMIT + 1}", "Expect: 100-continue"))
         [reply] = connection.replies()
         self.assertEqual(reply.status, 413)
@@ -299,7 +300,7 @@ class BodyTests(SiteCase):
             self.assertIsInstance(request.content, BytesIO)
 
     def test_lengths_that_are_none(self) -> None:
-        """A length that is no number, or a number that nobody can mean, ends the connection with 400."""
+        """A length that is no number, or an absurd one, ends the connection with 400."""
         for length in ("x", "-1", "1e9", "9" * 5000, "0x10", "1, 1"):
             connection = self.connect().send(_post(f"Content-Length: {length}"))
             [reply] = connection.replies()
@@ -409,7 +410,7 @@ class ConnectionTests(SiteCase):
         self.assertEqual(connections[-1].replies()[0].status, 200)
 
     def test_streams_stay(self) -> None:
-        """Those who look at a room are not sent away for others who connect."""
+        """Viewers of a room are not dropped for new connections."""
         viewer = self.connect().send(
             "GET /api/v1/rooms/twitch/room0/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
         )
@@ -418,7 +419,7 @@ class ConnectionTests(SiteCase):
         self.assertEqual([viewer.lost, connections[0].lost, connections[1].lost], [False, True, False])
 
     def test_end(self) -> None:
-        """When the server stops, nobody is kept waiting."""
+        """When the server stops, all connections end at once."""
         connections = [self.connect() for _ in range(3)]
         self.site.drop_all()
         self.scene.clock.advance(0)

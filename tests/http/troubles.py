@@ -35,7 +35,7 @@ def refuse_three(scene: Scene) -> None:
 
 
 def fill(scene: Scene) -> None:
-    """The disk is full, and says so to whoever writes."""
+    """The disk is full, and every write fails with that error."""
     scene.space = (0, 1_000_000_000)
     scene.recorder.shortage.trouble = "No space left on device"
     scene.recorder.shortage.since = scene.now()

@@ -80,7 +80,7 @@ class Doors:
         self._run(asyncio.start_server(accept, host, port))
 
     def proxy(self) -> None:
-        """An HTTP proxy that wants LOGIN, and knows where names that nobody else knows lead to."""
+        """An HTTP proxy that requires LOGIN, and resolves names that nothing else knows."""
         server = self._run(asyncio.start_server(self._asked, "127.0.0.1", 0))
         self.proxy_port = server.sockets[0].getsockname()[1]
 

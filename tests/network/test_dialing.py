@@ -1,4 +1,4 @@
-"""Connecting by name: every address of every family, and what a factory is told of it."""
+"""Connecting by name: all addresses of all families, and the calls of a factory."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Reactor(MemoryReactorClock):
 
 
 class Factory(ReconnectingClientFactory):
-    """Takes down what it is told."""
+    """Records its calls."""
 
     noisy = False
     jitter: Any = None
@@ -191,13 +191,13 @@ class AddressesTests(DialCase):
         self.assertEqual(self.tried()[-1], first)
 
     def test_same_address_twice(self) -> None:
-        """An address that is told twice is tried once."""
+        """An address that is given twice is tried once."""
         self.dial(v4("192.0.2.1"), v4("192.0.2.1"))
         self.refuse(0)
         self.assertEqual(self.factory.told[2:3], ["failed: connection refused"])
 
     def test_literals(self) -> None:
-        """Addresses are taken as they are, and nobody is asked for them."""
+        """IP addresses are used directly, without a look-up."""
         for host in ("192.0.2.1", "::1", "2001:db8::1", "fe80::1%lo"):
             self.setUp()
             self.dial(host=host)
@@ -227,14 +227,14 @@ class ReasonTests(DialCase):
         return str(self.factory.error)
 
     def test_no_address(self) -> None:
-        """A name without addresses is told as that, by its name."""
+        """A name without addresses is reported as that, by its name."""
         self.dial()
         self.assertEqual(
             self.why(), "the name chat.example has no address, or the name servers do not answer"
         )
 
     def test_no_name(self) -> None:
-        """What cannot be a name is told as that, and no thread is lost over it."""
+        """A text that cannot be a name is reported as that, and occupies no thread."""
         for host in ("a..b", "x" * 64 + ".example"):
             self.setUp()
             self.dial(host=host)
@@ -242,14 +242,14 @@ class ReasonTests(DialCase):
             self.assertEqual(self.reactor.resolver.asked, [])
 
     def test_all_refuse(self) -> None:
-        """What all addresses say is said once."""
+        """An error that all addresses share is reported once."""
         self.dial(v4("192.0.2.1"), v6("2001:db8::1"))
         self.refuse(0)
         self.refuse(1)
         self.assertEqual(self.why(), "connection refused (all 2 addresses)")
 
     def test_each_its_own(self) -> None:
-        """What they say differently is said of each."""
+        """Different errors are all reported."""
         self.dial(v6("2001:db8::1"), v4("192.0.2.1"))
         error = ConnectError(osError=101, string="Network is unreachable")
         self.refuse(0, error)
@@ -268,7 +268,7 @@ class ReasonTests(DialCase):
         self.assertEqual(self.given_up(), self.tried())
 
     def test_name_servers_that_hang(self) -> None:
-        """Are told as that."""
+        """They are reported as that."""
         self.reactor.resolver.waiting = []
         self.dial()
         self.reactor.advance(WITHIN)
@@ -302,10 +302,10 @@ class LookUpTests(DialCase):
 
 
 class ConnectorTests(DialCase):
-    """What a factory is told, as by a connector of the reactor."""
+    """The calls of a factory, like those of the reactor's connector."""
 
     def test_connected_and_lost(self) -> None:
-        """The protocol is told of the end before the factory, which connects again with its own delay."""
+        """The protocol's connectionLost comes before the factory's, which reconnects after its own delay."""
         connector = self.dial(v4("192.0.2.1"))
         outer = self.accept(0)
         (inner,) = self.factory.built
@@ -339,7 +339,7 @@ class ConnectorTests(DialCase):
         self.assertIs(type(inner.transport), StringTransport)
 
     def test_stopped_while_connecting(self) -> None:
-        """Whenever it is stopped, nothing stays behind, and the factory is told once."""
+        """Whenever it is stopped, nothing stays behind, and the factory is called once."""
         for lookups in (True, False):
             self.setUp()
             if lookups:
@@ -380,6 +380,6 @@ class ConnectorTests(DialCase):
         self.assertTrue(self.factory.told[2].startswith("failed: "))
 
     def test_twice(self) -> None:
-        """Nobody connects what is connected."""
+        """A connected connector cannot be connected again."""
         connector = self.dial(v4("192.0.2.1"))
         self.assertRaises(RuntimeError, connector.connect)

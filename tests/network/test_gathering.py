@@ -195,7 +195,7 @@ class EndTests(GatheringCase):
         self.assertEqual((self.inner.got, len(self.inner.lost)), ([b"one\ntwo\n"], 1))
 
     def test_protocol_that_breaks(self) -> None:
-        """A protocol that raises is told of the end, and gets nothing twice."""
+        """A protocol that raises still gets connectionLost, and no data twice."""
 
         def broken(data: bytes) -> None:
             raise ValueError(data)
@@ -225,7 +225,7 @@ class PausedTests(GatheringCase):
 
 
 class NothingBelowTests(GatheringCase):
-    """Without pacing nobody tells when a read has been handled."""
+    """Without pacing the end of a read is not reported."""
 
     paced = False
 

@@ -20,7 +20,7 @@ LONGEST = 10.0
 
 
 class Stubborn(StringTransport):
-    """A connection that ends only when nobody asks the other side, as TLS does."""
+    """A connection that only an abort ends, like one with TLS."""
 
     aborted = False
 
@@ -56,7 +56,7 @@ class RequestTests(HttpCase):
         return (request, *self.connected())
 
     def test_answer(self) -> None:
-        """Address and query are asked for as they are, and it is said who asks; status and body come back."""
+        """Path and query are sent unchanged, with a User-Agent; status and body come back."""
         request, protocol, transport = self.ask()
         self.assertEqual(self.reactor.tcpClients[0][:2], ("127.0.0.1", 81))
         self.assertTrue(transport.value().startswith(b"GET /somewhere?limit=1 HTTP/1.1\r\n"))
@@ -84,7 +84,7 @@ class RequestTests(HttpCase):
         self.assertEqual(self.successResultOf(request), Answer(403, b"no"))
 
     def test_redirect(self) -> None:
-        """A redirect is an answer, and nobody goes where it points."""
+        """A redirect is an answer, and is not followed."""
         request, protocol, _ = self.ask()
         protocol.dataReceived(
             b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:82/\r\nContent-Length: 0\r\n\r\n"
@@ -101,13 +101,13 @@ class RequestTests(HttpCase):
         self.assertEqual((str(error), error.answer), ("the answer broke off", Answer(429, b"", 7.0)))
 
     def test_no_connection(self) -> None:
-        """A server that does not take connections is told as that."""
+        """A server that refuses connections is reported as that."""
         request = self.client().getter(10, LONGEST)("http://127.0.0.1:81/")
         self.reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
         self.assertEqual(self.why(request), "cannot connect: connection refused")
 
     def test_lost_before_the_answer(self) -> None:
-        """A connection that ends without an answer is told as that."""
+        """A connection that ends without an answer is reported as that."""
         request, protocol, _ = self.ask()
         protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.why(request), "the connection broke off before the answer")

@@ -141,7 +141,7 @@ class NoProxyTests(SynchronousTestCase):
             self.assertEqual(between(environ, "https", host, port) == "", direct, (text, host, port))
 
     def test_nonsense(self) -> None:
-        """What is none of these is told, and the rest counts."""
+        """An entry that is none of these is reported, and the others count."""
         proxies, problems, warnings = proxies_in(
             {"HTTPS_PROXY": "p:1", "no_proxy": "http://a.example/,b.example"}
         )
@@ -175,7 +175,7 @@ class RefusedTests(SynchronousTestCase):
             self.assertNotIn("word@", problem)
 
     def test_socks_for_all(self) -> None:
-        """ALL_PROXY often names a SOCKS proxy, for other programs: that is said, and refuses nothing."""
+        """ALL_PROXY often names a SOCKS proxy for other programs: that is a warning, not a problem."""
         proxies, problems, warnings = proxies_in({"all_proxy": "socks5h://p:1"})
         self.assertEqual((proxies, problems), (DIRECT, []))
         self.assertIn("all_proxy names a SOCKS proxy", warnings[0])

@@ -39,7 +39,7 @@ class Inner(Protocol):
 
 
 class Aborting(StringTransport):
-    """A connection that is gone when it is told to go."""
+    """A connection that ends when it is asked to."""
 
     protocol: Any = None
     aborted = False

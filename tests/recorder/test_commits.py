@@ -116,7 +116,7 @@ class DurableTests(SynchronousTestCase):
         self.assertTrue(rig.recorder.recovered_durable)
 
     def test_evicted_files_too(self) -> None:
-        """Files that are closed for want of descriptors are synced like the others."""
+        """Files that are closed to save descriptors are synced like the others."""
         rig = Recording(descriptors=1).start()
         for room in range(5):
             rig.append(f"room{room}", line(room))
@@ -288,7 +288,7 @@ class FatalTests(SynchronousTestCase):
         self.successResultOf(rig.recorder.stopService())
 
     def test_surprises(self) -> None:
-        """A commit that fails in a way nobody thought of is no success either."""
+        """A commit that fails in an unexpected way does not count as a success."""
         rig = Recording().start()
         rig.append("one", line(1))
 
@@ -331,7 +331,7 @@ class SealTests(SynchronousTestCase):
         )
 
     def test_in_batches(self) -> None:
-        """Thousands of files are sealed in several commits; each is told of once."""
+        """Thousands of files are sealed in several commits; each is reported once."""
         rig = Recording(descriptors=50).start()
         for room in range(2500):
             rig.append(f"room{room}", line(room))
@@ -343,7 +343,7 @@ class SealTests(SynchronousTestCase):
         self.assertEqual(rig.counters.sealed, 2500)
 
     def test_listener_fails(self) -> None:
-        """Trouble in whoever is told of sealed files is logged and goes no further."""
+        """An error in the callback for sealed files is logged and has no other effect."""
         rig = Recording().start()
         rig.sealed = None  # type: ignore[assignment]
 

@@ -125,7 +125,7 @@ class FlushTests(SynchronousTestCase):
         self.assertEqual(list(rig.contents("open").values()), [line(1)])
 
     def test_surprises(self) -> None:
-        """An error that nobody thought of costs no line, and one traceback, not one at every tick."""
+        """An unexpected error loses no line, and logs one traceback, not one at every tick."""
         rig = Recording().start()
 
         def rule(operation: str, path: str) -> None:
@@ -546,7 +546,7 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(sum(loss.count for loss in rig.losses), dropped)
 
     def test_no_news_is_no_good_news(self) -> None:
-        """As long as nothing could be written, nobody says that all is well again."""
+        """As long as nothing could be written, the log does not report that writing works again."""
         rig = Recording(buffer_limit=1).start()
         rig.files.rule = _no_writes
         rig.append("one", line(1))
@@ -620,7 +620,7 @@ class FullTests(SynchronousTestCase):
         self.assertEqual(rig.contents("open")["twitch_one_20251229_1030n0002.jsonl"], line(3))
 
     def test_file_may_not_be_opened(self) -> None:
-        """The same when a file that was closed for want of descriptors cannot be opened again."""
+        """The same when a file that was closed to save a descriptor cannot be opened again."""
         rig = Recording(descriptors=1).start()
         rig.append("one", line(1))
         rig.append("two", line(2))

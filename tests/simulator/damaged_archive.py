@@ -17,7 +17,7 @@ MS = 1_760_000_000_000
 
 
 class Case:
-    """An oracle and the records that a faultless recorder would have made of it, to be damaged."""
+    """An oracle and the records of a faultless recorder for it, for tests to damage."""
 
     def __init__(self, directory: str, rooms: tuple[str, ...] = ("alpha", "beta"), count: int = 20) -> None:
         self.directory = directory

@@ -21,7 +21,7 @@ _ADDRESS = IPv4Address("TCP", "127.0.0.1", 1)
 
 
 class Transport(StringTransport):
-    """Remembers that it was reset, and tells the protocol when the connection ends."""
+    """Records a reset, and informs the protocol when the connection ends."""
 
     aborted = False
 

@@ -43,7 +43,7 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(loopback_certificate(ca_file).dump(), first.dump())
 
     def test_made_anew(self) -> None:
-        """Certificates that are about to expire, or cannot be read, are made anew."""
+        """Certificates that are about to expire, or cannot be read, are replaced."""
         ca_file = self.mktemp()
         first = loopback_certificate(ca_file, datetime.now(UTC) - timedelta(days=89))
         second = loopback_certificate(ca_file)

@@ -156,7 +156,7 @@ class TwitchLines(SynchronousTestCase):
         self.assertGreater(found, 100)
 
     def test_gift_bomb(self) -> None:
-        """A gift bomb is one announcement with a number, and that many gifts right behind it."""
+        """A gift bomb is one announcement with a number, and that many gifts directly after it."""
         chat, where = TwitchChat("1"), room("twitch")
         makers = dict(enumerate(chat._mix))
         bombs = [m for m in makers.values() if m is not None and m.__name__ == "gift_bomb"]

@@ -78,7 +78,7 @@ class Happening(SynchronousTestCase):
         self.stage.traffic.say("kick", "gamma", 1, self.stage.traffic.chat("kick").ordinary)
 
     def test_schedule(self) -> None:
-        """A fault happens at its time, with ``every`` again and again, and is told."""
+        """A fault happens at its time, repeatedly with ``every``, and is reported."""
         self.client()
         self.faults.schedule(read_faults("[{at: 5, what: split, every: 10, for: 1, platform: twitch}]"))
         self.stage.clock.advance(4.9)
@@ -141,7 +141,7 @@ class Happening(SynchronousTestCase):
         self.assertEqual([payload[:2] for opcode, payload in kick.frames() if opcode == 8], [b"\x10\x68"])
 
     def test_garbage(self) -> None:
-        """Garbage comes between what is said, and what is said comes whole."""
+        """Garbage comes between the messages, and the messages arrive whole."""
         client, kick = self.client(), self.kick_client()
         self.say()
         self.make("garbage")
@@ -155,7 +155,7 @@ class Happening(SynchronousTestCase):
         self.assertIn(b"ChatMessageEvent", frames[-1][1])
 
     def test_broken(self) -> None:
-        """A broken stream is followed by silence and a reset; what is said then counts as undelivered."""
+        """A broken stream is followed by silence and a reset; later messages count as undelivered."""
         client, kick = self.client(), self.kick_client()
         self.say()
         self.make("broken")
@@ -194,7 +194,7 @@ class Happening(SynchronousTestCase):
         self.assertEqual((note["note"], note["at"] - note["since"]), ("cut", 6000))
 
     def test_silence(self) -> None:
-        """Silence: pings are answered, nothing is said, in one room or in all; then it goes on."""
+        """Silence: pings are answered, no message comes, in one room or in all; then it goes on."""
         client = self.client()
         self.make("silence", "alpha", lasting=10.0)
         self.say("alpha")

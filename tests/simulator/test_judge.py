@@ -340,7 +340,7 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual((status, found["sent"]), (0, 22))
 
     def test_report(self) -> None:
-        """For people the same is said in lines, the holes with their times."""
+        """The text report says the same in lines, with the times of the missing events."""
         case = self.case()
         del case.records["beta"][5:8]
         output = io.StringIO()

@@ -98,7 +98,7 @@ class KickTests(SynchronousTestCase):
         self.assertEqual(json.loads(event["data"])["status"], 401)
 
     def test_unsubscribe(self) -> None:
-        """After unsubscribing nothing comes, and nothing is said about it."""
+        """After unsubscribing nothing comes, and there is no message about it."""
         stage = self.stage()
         channel = self.channel(stage, "alpha")
         client = stage.kick_client(channel)

@@ -33,7 +33,7 @@ class PlaylistTests(SynchronousTestCase):
         self.playlist.follow(self.clock)
 
     def add(self, text: str) -> None:
-        """Add to the file and let it be looked at."""
+        """Append to the file and let it be read."""
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(text)
         self.clock.advance(POLL_INTERVAL)
@@ -48,7 +48,7 @@ class PlaylistTests(SynchronousTestCase):
         self.assertEqual(self.scheduled.whats, ["drop", "reconnect"])
 
     def test_a_bad_line(self) -> None:
-        """A line that is no fault is told of, and the next one is played."""
+        """A line that is no fault is reported, and the next one is played."""
         self.add("{what: nonsense}\n{what: drop}\n")
         self.assertEqual(self.scheduled.whats, ["drop"])
         self.assertEqual(len(self.told), 1)

@@ -28,7 +28,7 @@ class TrafficTests(SynchronousTestCase):
             self.near(len(stage.oracle.events()), rate * seconds, 1)
 
     def test_nobody_listens(self) -> None:
-        """Nothing is made up for rooms that nobody listens to."""
+        """No chat is generated for rooms without listeners."""
         stage = Stage(self.mktemp(), rate=1000.0)
         stage.twitch_client()
         self.run_for(stage, 1.0)

@@ -31,7 +31,7 @@ class TwitchTests(SynchronousTestCase):
         )
 
     def test_named_login(self) -> None:
-        """A named login with a token is welcomed and told its GLOBALUSERSTATE."""
+        """A named login with a token is welcomed and gets its GLOBALUSERSTATE."""
         client = TwitchClient(self.stage())
         for line in (CAPS, "PASS oauth:good", "NICK Chatlog_Bot"):
             client.send(line)
@@ -181,7 +181,7 @@ class TwitchTests(SynchronousTestCase):
         self.assertFalse(one.closed)
 
     def test_part(self) -> None:
-        """After a PART, asked for or not, the client is told and gets no more."""
+        """After a PART, requested or not, the client gets the line and no further messages."""
         stage = self.stage()
         client = stage.twitch_client("alpha", "beta", nick="justinfan5")
         client.raw()

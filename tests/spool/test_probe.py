@@ -18,7 +18,7 @@ from tests.recording import Recording, line
 
 
 class NoExclusive(MemoryFiles):
-    """A file that is there is made anew."""
+    """An existing file is created again."""
 
     def create(self, path: str) -> int:
         self.tree.pop(path, None)
@@ -134,7 +134,7 @@ class ProbeTests(SynchronousTestCase):
                 self.assertIn(text, self.refusal(files))
 
     def test_trouble(self) -> None:
-        """A disk that fails, or no descriptors, is said as what it is."""
+        """A disk that fails, or a lack of descriptors, is reported as such."""
         for operation in ("create", "write", "sync", "reopen", "rename"):
             for code in (errno.EIO, errno.EMFILE, errno.ESTALE):
                 files = MemoryFiles()
@@ -153,7 +153,7 @@ class ProbeTests(SynchronousTestCase):
                 self.assertEqual([path for path in files.tree if "probe" in path], [])
 
     def test_short_names(self) -> None:
-        """Names that are too long for the file system are told of; rooms with shorter ones are recorded."""
+        """Names that are too long for the file system are reported; rooms with shorter ones are recorded."""
         spool = Spool("/data", ShortNames())
         spool.open()
         [remark] = spool.remarks
@@ -197,7 +197,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertIn("mount its file system again", str(raised.exception))
 
     def test_files_that_are_kept_open_elsewhere(self) -> None:
-        """What NFS and FUSE call a removed file that somebody has open is no stranger."""
+        """The names that NFS and FUSE give to a removed open file do not count as unknown."""
         files = MemoryFiles()
         for name in (".nfs000000000001", ".fuse_hidden0000000100000001", "notes.txt"):
             files.put(f"/data/open/{name}", b"x")
@@ -258,7 +258,7 @@ class RealTests(SynchronousTestCase):
             self.assertEqual(len(os.listdir(f"{directory}/sealed")), 12)
 
     def test_said_once(self) -> None:
-        """A file system with everything is said to have it, with its kind."""
+        """If the file system lacks nothing, the log says so, with its type."""
         rig = Recording(OsFiles(), directory=f"{self.home}/data")
         with capturedLogs() as events:
             rig.start()

@@ -197,7 +197,7 @@ class CreateTests(SynchronousTestCase):
         self.assertEqual(str(name), "kick_one_20251229_1030_blue.jsonl")
 
     def test_directory_is_gone(self) -> None:
-        """When somebody has removed open/, it is made again."""
+        """If open/ was removed, it is created again."""
         spool, files = opened()
         files.directories.remove("/data/open")
         spool.create("twitch", "one", HALF_PAST_TEN, ("", 0))
@@ -321,7 +321,7 @@ class CommitTests(SynchronousTestCase):
         self.assertEqual(len(files.content("/data/ballast")), SIZE)
 
     def test_vanished(self) -> None:
-        """A file that somebody took away is named, and does not keep the others from being sealed."""
+        """A removed file is reported, and does not keep the others from being sealed."""
         spool, files = opened()
         names = [made(spool, files, f"room{n}", line(n)) for n in range(2)]
         files.remove(f"/data/open/{names[0]}")
@@ -329,7 +329,7 @@ class CommitTests(SynchronousTestCase):
         self.assertEqual((done.sealed, done.vanished), ([names[1]], [names[0]]))
 
     def test_sealed_directory_is_gone(self) -> None:
-        """When somebody has removed sealed/, it is made again."""
+        """If sealed/ was removed, it is created again."""
         spool, files = opened()
         name = made(spool, files, "one", line(1))
         files.directories.remove("/data/sealed")
@@ -375,7 +375,7 @@ class RepairTests(SynchronousTestCase):
         self.assertEqual(files.content("/data/open/" + names[2]), line(2))
 
     def test_enough(self) -> None:
-        """A repair can be told to end early; what is left is left whole."""
+        """A repair can be ended early; the other files stay as they are."""
         spool, files = opened()
         files.put("/data/open/twitch_a_20251229_1000.jsonl", line(1))
         self.assertEqual(spool.repair(files.names("/data/open"), lambda: True)[0], [])
@@ -402,7 +402,7 @@ class ReservedSpaceTests(SynchronousTestCase):
             self.assertEqual(files.names("/"), [])
 
     def test_spent(self) -> None:
-        """Once given up it counts as spent until it has been put by again."""
+        """Once released, the space counts as released until it is reserved again."""
         files = MemoryFiles()
         reserved = ReservedSpace(files, "/ballast")
         reserved.reserve("/")

@@ -1,4 +1,4 @@
-"""What the answers of stores mean, and what becomes of the library's errors."""
+"""What the answers of stores mean, and how errors of the library are explained."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FormTests(SynchronousTestCase):
     """Codes that are in no list."""
 
     def test_by_form(self) -> None:
-        """A code of a store that nobody has met is understood by its form, where that says enough."""
+        """An unknown code of a store is understood by its form if possible."""
         for status, code, kind, of_all, remedy in (
             (409, "EntityAlreadyExists", EXISTS, False, ""),
             (409, "ObjectExistsAlready", EXISTS, False, ""),
@@ -78,7 +78,7 @@ class FormTests(SynchronousTestCase):
             self.assertIn(remedy, answer.remedy, code)
 
     def test_page_in_front(self) -> None:
-        """A refusal that is a web page comes from what is in front of the store, and is said to."""
+        """A refusal that is a web page is reported as coming from something in front of the store."""
         text = answered("403 Forbidden", "<html><title>Blocked</title></html>")
         error = explained(PermissionDeniedError(text))
         self.assertEqual((error.kind, error.of_all), (REFUSED, False))
@@ -170,7 +170,7 @@ class ExplainedTests(SynchronousTestCase):
         self.assertIn("another region or at another endpoint", str(error))
 
     def test_no_credentials(self) -> None:
-        """A machine without a role is told from a store that refuses."""
+        """A machine without a role is distinguished from a store that refuses."""
         text = answered("403 Forbidden").replace(ADDRESS, "http://169.254.169.254/latest/api/token")
         error = explained(GenericError(text))
         self.assertEqual((error.kind, error.code), (REFUSED, "no credentials"))
@@ -278,7 +278,7 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual(answer_of(status, code.upper(), words).kind, kind, code)
 
     def test_remedies(self) -> None:
-        """What somebody has to mend says how."""
+        """An error that a person has to mend says how."""
         for status, code, part in (
             (403, "AccessDenied", "s3:PutObject"),
             (403, "InvalidAccessKeyId", "access key"),

@@ -1,4 +1,4 @@
-"""A name that nobody else has, and an archive, on file systems that lack a call."""
+"""Renames without replacing, and an archive, on file systems that lack a call."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class ArchiveTests(ArchiveCase):
             store.put_new("a/good", b"1", {})
 
     def test_no_times(self) -> None:
-        """Where no times are kept, nobody says that an object was stored in 1970."""
+        """If the file system keeps no times, no object is reported as stored in 1970."""
         store = DirectoryStore(self.home)
         store.put_new(KEY, b"1", {})
         os.utime(f"{self.home}/{KEY}", (0, 0))

@@ -152,7 +152,7 @@ def moved(handler: Handler) -> bool:
 
 
 def no_delete(handler: Handler) -> bool:
-    """Whoever writes may not delete, nor list."""
+    """Credentials that may write, but not delete or list."""
     if handler.command == "DELETE" or "list-type" in handler.path:
         handler.error(403, "AccessDenied")
         return True
@@ -168,7 +168,7 @@ class DialectCase(StoreCase):
         return open_s3(settings, 1000, 10.0)
 
     def name_it(self) -> None:
-        """Every name leads to the server, as it does for whoever goes through a proxy."""
+        """Every name leads to the server, as it does through a proxy."""
         for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
             old = os.environ.pop(name, None)
             self.addCleanup(os.environ.pop, name, None)
@@ -191,7 +191,7 @@ class DialectCase(StoreCase):
         self.assertEqual([found.key for found in store.list("2025/")], [KEY])
 
     def refusal(self, store: ObjectStore) -> StoreError:
-        """What is found out; nothing was stored, and nobody was asked without end."""
+        """The way that is found out; nothing was stored, and the number of requests is bounded."""
         error: StoreError = self.assertRaises(StoreError, store.prepare)
         self.assertEqual(self.s3.objects, {})
         self.assertLess(len(self.s3.requests), 40)
@@ -226,7 +226,8 @@ class AddressingTests(DialectCase):
         return str(self.refusal(self.open("http://store.test", addressing)).kind)
 
     def test_words_for_no_paths(self) -> None:
-        """Whatever words a store has for it: auto finds the host, and path is told to be changed."""
+        """In whatever words a store refuses: auto finds the host, and with path the remedy is to change
+        it."""
         self.name_it()
         for answer in (
             fails(400, "PathStyleNotSupported"),
@@ -245,7 +246,7 @@ class AddressingTests(DialectCase):
                 self.assertEqual(error.remedy, "set s3.addressing: virtual")
 
     def test_world_changes(self) -> None:
-        """A store that changes its mind is found out by the next look at it."""
+        """A store that changes its behaviour is noticed by the next prepare."""
         self.name_it()
         store = self.open("http://store.test")
         self.assertIn("path-style", store.prepare())
@@ -448,7 +449,7 @@ class NoStoreTests(DialectCase):
         self.assertEqual((error.kind, error.code), (TRANSIENT, "not stored"))
 
     def test_other_region(self) -> None:
-        """A redirect names the endpoint and the region that the store tells."""
+        """A redirect names the endpoint and the region that the store gives."""
         self.s3.always = moved
         error = self.refusal(self.open())
         self.assertEqual(error.kind, MISCONFIGURED)
@@ -462,7 +463,7 @@ class OddAnswerTests(DialectCase):
     """Answers that lack something."""
 
     def test_heads(self) -> None:
-        """A HEAD that does not tell, or is not allowed, is made up for by a GET."""
+        """A HEAD that gives too little, or is not allowed, is replaced by a GET."""
 
         def head(answer: Behaviour) -> Behaviour:
             return lambda handler: handler.command == "HEAD" and answer(handler)
@@ -514,7 +515,7 @@ class OddAnswerTests(DialectCase):
         self.assertStores(self.open(), "HEAD does not tell")
 
     def test_few_rights(self) -> None:
-        """Who may neither list nor delete may store; the probe stays, and is in nobody's way."""
+        """Credentials that may neither list nor delete may store; the probe stays, and is harmless."""
         self.s3.always = no_delete
         self.assertIn("nothing may be deleted", self.open().prepare())
         self.assertIn("nothing may be deleted", self.open().prepare())
@@ -582,7 +583,7 @@ class OddAnswerTests(DialectCase):
             self.assertStores(self.open(), "no conditional create")
 
     def test_compressed_on_the_way(self) -> None:
-        """A proxy that compresses what is read is told of as that."""
+        """A proxy that compresses what is read is reported as that."""
 
         def compressed(handler: Handler) -> bool:
             if handler.command != "GET" or handler.key not in self.s3.objects:

@@ -58,7 +58,7 @@ class DirectoryStoreTests(SynchronousTestCase):
         return str(caught.exception.kind)
 
     def test_no_directory(self) -> None:
-        """A link that leads nowhere, to a disk that is not mounted say, and a file are told of as that."""
+        """A link that leads nowhere (to an unmounted disk, for example) and a file are reported as such."""
         archive = self.home / "archive"
         for place, words in (("link", "a link that leads nowhere"), ("file", "no directory")):
             self.store.prepare()
@@ -75,7 +75,7 @@ class DirectoryStoreTests(SynchronousTestCase):
             archive.unlink()
 
     def test_round_trip(self) -> None:
-        """What is stored can be looked at, listed, read and deleted; nothing else is left behind."""
+        """A stored object can be inspected, listed, read and deleted; nothing else is left."""
         self.store.prepare()
         self.store.put_new(KEY, b"data", {})
         head = self.store.head(KEY)
@@ -129,7 +129,7 @@ class DirectoryStoreTests(SynchronousTestCase):
         self.assertIn("archive", str(caught.exception))
 
     def test_a_directory_that_vanished(self) -> None:
-        """When somebody removes the archive, it is made again."""
+        """If the archive's directory was removed, it is created again."""
         self.store.put_new(KEY, b"1", {})
         os.rename(self.home / "archive", self.home / "elsewhere")
         with self.assertRaises(StoreError):

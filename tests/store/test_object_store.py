@@ -164,7 +164,7 @@ class RightsTests(StoreCase):
         self.assertEqual((error.kind, self.s3.objects), (EXISTS, {"a": b"1"}))
 
     def test_no_right_to_look(self) -> None:
-        """An object that may not be looked at is a refusal that names the rights that are wanting."""
+        """If an object may not be inspected, the refusal names the missing rights."""
         store = open_s3(self.settings(self.s3.endpoint), 1000)
         self.s3.heads = [fails(403, "AccessDenied")]
         self.s3.gets = [fails(403, "AccessDenied")]

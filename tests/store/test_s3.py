@@ -1,4 +1,4 @@
-"""The S3 client against a whole S3 API, moto's server, with boto3 to look at what is there."""
+"""The S3 client against a whole S3 API, moto's server, with boto3 to inspect the objects."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class StoreTests(S3Case):
         self.assertEqual(self.keys(), [])
 
     def test_probe_of_an_earlier_start(self) -> None:
-        """A probe that an interrupted start left is in nobody's way, and goes."""
+        """A probe that an interrupted start left is harmless, and is removed."""
         self.s3.put_object(Bucket=self.bucket, Key=PROBE, Body=b"chatlog")
         self.open().prepare()
         self.assertEqual(self.keys(), [])
 
     def test_round_trip(self) -> None:
-        """What is put can be looked at, read and deleted; its ETag is its MD5."""
+        """A stored object can be inspected, read and deleted; its ETag is its MD5."""
         store, data = self.open(), bytes(range(256)) * 5000
         store.put_new("2025/12/29/twitch/ann/a b+c%.jsonl", data, {})
         head = store.head("2025/12/29/twitch/ann/a b+c%.jsonl")
@@ -104,7 +104,7 @@ class StoreTests(S3Case):
         self.assertEqual(caught.exception.kind, MISSING)
 
     def test_nothing_is_replaced(self) -> None:
-        """A key that is taken is said to be, and what is under it stays."""
+        """A put under a taken key is refused as that, and the object stays."""
         store = self.open()
         store.prepare()
         store.put_new("a", b"1", {})
@@ -114,7 +114,7 @@ class StoreTests(S3Case):
         self.assertEqual(b"".join(store.read("a")), b"1")
 
     def test_attributes(self) -> None:
-        """The object has its type and what is said of it."""
+        """The object has its content type and its attributes."""
         self.open().put_new("a", b"1", {"Content-Type": "application/zstd", "sha256": "0f", "lines": "7"})
         found = self.s3.head_object(Bucket=self.bucket, Key="a")
         self.assertEqual(found["ContentType"], "application/zstd")

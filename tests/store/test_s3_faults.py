@@ -182,7 +182,7 @@ class FaultsTests(SynchronousTestCase):
         self.assertIn(("DELETE", "chatlog-probe"), self.s3.requests)
 
     def test_head_is_refused(self) -> None:
-        """Without the right to look at objects nothing can be verified, so nothing goes."""
+        """Without the right to inspect objects nothing can be verified, so no file is removed."""
         shipment = self.shipment()
         self.s3.heads = [fails(403, "AccessDenied")]
         self.s3.gets = [fails(403, "AccessDenied")]
@@ -201,7 +201,7 @@ class FaultsTests(SynchronousTestCase):
         self.assertTrue(self.is_local())
 
     def test_nobody_there(self) -> None:
-        """A store that cannot be connected to is said to be that."""
+        """A store that cannot be reached is reported as such."""
         with socket.socket() as reserved:
             reserved.bind(("127.0.0.1", 0))
             store = self.open(f"http://127.0.0.1:{reserved.getsockname()[1]}")

@@ -120,7 +120,7 @@ class PackTests(SynchronousTestCase):
 
 
 class ContentsTests(SynchronousTestCase):
-    """What is said of a file's records."""
+    """The Contents of a file's records."""
 
     def test_lines_first_and_last(self) -> None:
         """The number of lines and the timestamps at both ends are those of the records."""
@@ -155,7 +155,7 @@ class UnpackTests(SynchronousTestCase):
     """Damaged files."""
 
     def test_damage_is_found(self) -> None:
-        """A file that was cut off, changed, or has something behind its end is never taken for whole."""
+        """A file that was cut off or changed, or has bytes after its end, never counts as whole."""
         for suffix in SUFFIXES:
             packing = packer(suffix)
             data = packing.compress(RAW) + packing.flush()

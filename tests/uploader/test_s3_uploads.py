@@ -111,7 +111,7 @@ class UploadsTests(SynchronousTestCase):
         return uploader
 
     def started(self, longest: float = 10.0) -> Uploader:
-        """One that has looked at its store."""
+        """An uploader that has prepared its store."""
         self.s3.script, self.s3.heads = [], []
         self.s3.objects.clear()
         self.files = VerifiedFiles()

@@ -73,7 +73,8 @@ class ShipTests(ShipmentCase):
         self.assertEqual([call[0] for call in self.store.calls], ["put", "head"])
 
     def test_compressed(self) -> None:
-        """A compressed object has the suffix of its kind; the spool is told what it saved."""
+        """A compressed object has the suffix of its compression; the spool learns how many bytes were
+        saved."""
         shipped = self.make("zstd").ship(item_of(NAME, "data"))
         [(key, data)] = self.store.objects.items()
         self.assertEqual(key, KEY + ".zst")
@@ -83,7 +84,8 @@ class ShipTests(ShipmentCase):
         self.assertEqual((shipped.freed, self.left()), (len(data), []))
 
     def test_tidied_up_meanwhile(self) -> None:
-        """A look at what waits beside a packing leaves its unfinished file alone, and nobody forgets it."""
+        """Listing the waiting files leaves the unfinished file of a running packing alone, and no file is
+        forgotten."""
         shipment = self.make("zstd")
         looks = iter([shipment.waiting])
 
@@ -211,7 +213,7 @@ class ShipTests(ShipmentCase):
         self.assertEqual((self.left(), len(self.stored)), ([], 1))
 
     def test_packed_wrongly(self) -> None:
-        """A file that is not on the disk as it was packed stays as it was, and is packed anew."""
+        """If the packed file on the disk is wrong, the original stays, and is packed again."""
         shipment = self.make("zstd")
 
         def rule(operation: str, path: str) -> None:
@@ -246,7 +248,7 @@ class ShipTests(ShipmentCase):
             self.assertEqual(self.left(), [NAME] if kind else [])
 
     def test_vanished(self) -> None:
-        """A file that somebody removed is no error of the store."""
+        """A removed file is no error of the store."""
         shipment = self.make()
         self.files.remove(f"/data/sealed/{NAME}")
         self.assertIsNone(shipment.ship(item_of(NAME, "data")).stored)

@@ -49,7 +49,7 @@ def key(n: int) -> str:
 
 
 class RecordedUsage(Usage):
-    """Remembers what it was told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class ShippingTests(UploaderCase):
         self.assertEqual(uploader.last_success, NOON)
 
     def test_packed(self) -> None:
-        """What is compressed on the way is counted, and told with the bytes that it saves."""
+        """Files that are compressed are counted, with the bytes that this saves."""
         uploader = self.make(compression="zstd")
         self.finish(30, 40)
         self.start(uploader)
@@ -200,7 +200,7 @@ class ShippingTests(UploaderCase):
         self.assertEqual(uploader.oldest_waiting, 1767002520.0)
 
     def test_vanished_file(self) -> None:
-        """A file that somebody removed is said to be gone; the others are shipped."""
+        """A removed file is reported; the others are uploaded."""
         uploader = self.start(self.make())
         names = self.finish(1, 2)
         self.files.remove(f"/data/sealed/{name(1)}")
@@ -281,7 +281,7 @@ class TroubleTests(UploaderCase):
         self.assertEqual((uploader.last_error, uploader.remedy), ("no key", "look at the key"))
 
     def test_change_of_trouble(self) -> None:
-        """Another kind of trouble is said when it comes."""
+        """Another kind of trouble is reported at once."""
         uploader = self.start(self.make())
         self.fail_with("transient")
         uploader.sealed(self.finish(1))
@@ -387,7 +387,7 @@ class TroubleTests(UploaderCase):
         self.assertEqual((uploader.state, self.files.names("/data/sealed")), ("ok", []))
 
     def test_surprise(self) -> None:
-        """An error that nobody thought of puts one file aside and stops nothing."""
+        """An unexpected error quarantines one file and stops nothing."""
         uploader = self.start(self.make())
 
         def before(operation: str, called: str) -> None:

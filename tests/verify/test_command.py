@@ -213,7 +213,7 @@ class ReportTests(CommandCase):
         self.assertIn("99.999 %", result.stdout)
 
     def test_lost_spool(self) -> None:
-        """A recorder whose spool was lost is told of in one line, and nothing is called damaged."""
+        """A recorder whose spool was lost is reported in one line, and nothing counts as damaged."""
         hour = time.time() // HOUR * HOUR - 10 * HOUR
         self.archive.manifest(hour, hour + HOUR, [])
         row = self.archive.store(hour + HOUR, "a", self.archive.messages("a", hour))
@@ -287,7 +287,7 @@ class ProgressTests(SynchronousTestCase):
             self.assertEqual(stream.getvalue(), "")
 
     def test_bar(self) -> None:
-        """It tells how many of how many, and how fast; of nobody knows how many, how many."""
+        """The progress shows how many of how many, and how fast; without a total only how many."""
         self.assertEqual(bar("objects", 5, 10, 0, 1.0), "[##########..........]  50% 5 of 10 objects")
         self.assertEqual(bar("manifests", 7, 0, 2000, 1.0), "manifests: 7, 2.0 kB, 2.0 kB/s")
         self.assertEqual(bar("objects", 11, 10, 0, 1.0), "[####################] 100% 11 of 11 objects")

@@ -1,4 +1,4 @@
-"""What a look at an archive finds: each way in which one can be broken, and nothing in a whole one."""
+"""The problems that a verification finds: every way in which an archive can be broken, none in a good one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LATER = MIDNIGHT + 48 * HOUR
 
 
 class Told(Watcher):
-    """Keeps what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -150,7 +150,7 @@ class WholeTests(VerifyCase):
         self.assertEqual(self.totals.unknown_files, 3)
 
     def test_away_and_back(self) -> None:
-        """A recorder that was away has one manifest for all that time, which is no hole."""
+        """A recorder that was away has one manifest for all that time, so no manifest is missing."""
         row = self.archive.store(MIDNIGHT, "a", self.archive.messages("a", MIDNIGHT))
         self.archive.manifest(MIDNIGHT, MIDNIGHT + 30 * HOUR, [row])
         self.archive.manifest(MIDNIGHT + 30 * HOUR, MIDNIGHT + 31 * HOUR, [])
@@ -184,7 +184,7 @@ class BrokenTests(VerifyCase):
             self.assertIn(("altered-object", self.row.key), [problem[:2] for problem in problems], place)
 
     def test_flipped_byte_without_compression(self) -> None:
-        """Where nothing is packed a changed letter makes another record, and the digest tells."""
+        """Without compression a changed letter makes another valid record, and the digest shows it."""
         self.archive = Archive(self.mktemp(), "")
         self.archive.fill()
         row = self.archive.objects[0]
@@ -251,12 +251,12 @@ class BrokenTests(VerifyCase):
         self.assertEqual(self.totals.pending, 4)
 
     def test_unnamed_object(self) -> None:
-        """An object that no manifest names is told if its hour has one."""
+        """An object that no manifest names is reported if its hour has a manifest."""
         row = self.archive.store(MIDNIGHT + 60, "a", [message(901, "a", MIDNIGHT)])
         self.assertEqual(self.only()[:2], ("unnamed-object", row.key))
 
     def test_broken_manifest(self) -> None:
-        """A manifest that cannot be read is told, in which row, and does not hide what it did name."""
+        """A damaged manifest is reported with the row, and the rows before it still count."""
         for data in (b"", b"\x28\xb5\x2f\xfd garbage", self.archive.read(self.manifests[2])[:-9]):
             self.archive.put(self.manifests[2], data)
             kinds = [problem.kind for problem in self.look()]
@@ -276,7 +276,7 @@ class BrokenTests(VerifyCase):
             self.assertEqual(self.only().kind, "invalid-manifest")
 
     def test_numbers_without_sense(self) -> None:
-        """A manifest whose numbers nobody can count to is a damaged one."""
+        """A manifest with absurd numbers is a damaged one."""
         rows = [*self.archive.objects[4:6], self.row._replace(lines=1 << 63)]
         self.archive.manifest(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, rows)
         self.assertEqual(self.only().kind, "invalid-manifest")
@@ -293,7 +293,7 @@ class LineTests(VerifyCase):
         return self.look()
 
     def test_invalid_lines(self) -> None:
-        """Every line that is no record of that room is told, with its number and what is wrong."""
+        """Every line that is not a record of the room is reported, with its number and the reason."""
         good = message(1, "a", MIDNIGHT)
         record = orjson.loads(good)
         cases: list[tuple[bytes, str]] = [
@@ -323,7 +323,7 @@ class LineTests(VerifyCase):
             self.assertIn(what, problems[0].what)
 
     def test_many_invalid_lines(self) -> None:
-        """Of thousands of invalid lines a few are told and all are counted."""
+        """Of thousands of invalid lines a few are reported and all are counted."""
         row = self.archive.store(MIDNIGHT, "a", [b"?\n"] * 5000)
         self.archive.manifest(MIDNIGHT, MIDNIGHT + HOUR, [row])
         told = Told()
@@ -413,7 +413,7 @@ class CoverageTests(VerifyCase):
         self.assertEqual(self.reasons, {"connection lost": 120.0})
 
     def test_gap_over_midnight(self) -> None:
-        """A hole over midnight counts for both days with its part, and once as a gap."""
+        """A gap over midnight counts for both days with its seconds, and once as a gap."""
         hole = Gap(MIDNIGHT + 23 * HOUR, MIDNIGHT + 25 * HOUR, "restart")
         line = gap_line(encode_full, "twitch", "a", "7", hole)
         row = self.archive.store(MIDNIGHT + 25 * HOUR, "a", [line])
@@ -441,7 +441,7 @@ class ScopeTests(VerifyCase):
         self.now = MIDNIGHT + 30 * HOUR + 60
 
     def test_days(self) -> None:
-        """Only the days asked for are looked at, with what was stored later of them."""
+        """Only the requested days are checked, with objects of these days that were stored later."""
         self.assertEqual(self.look(until=date(2025, 12, 29)), [])
         self.assertEqual(self.totals.objects, 48)
         self.assertEqual({row.day for row in self.rooms}, {"2025-12-29"})
@@ -451,7 +451,7 @@ class ScopeTests(VerifyCase):
         self.assertEqual(self.totals.objects, 0)
 
     def test_rooms(self) -> None:
-        """Only the rooms asked for are looked at."""
+        """Only the requested rooms are checked."""
         os.unlink(self.archive.path(self.archive.objects[0].key))
         self.assertEqual(self.look(rooms=frozenset({("twitch", "b")})), [])
         self.assertEqual(self.totals.objects, 30)
@@ -529,7 +529,7 @@ class StoreTests(VerifyCase):
             self.assertEqual((self.totals.objects, self.totals.lines, self.totals.bytes), counts)
 
     def test_altered_and_left_out(self) -> None:
-        """An object that a list leaves out is looked at all the same."""
+        """An object that a list leaves out is checked all the same."""
         self.archive.fill()
         key = self.archive.objects[0].key
         with open(self.archive.path(key), "ab") as file:
@@ -604,7 +604,7 @@ class Withholding(DirectoryStore):
 
 
 class OneObjectTests(VerifyCase):
-    """Trouble with one object is that object's: it is named, and all others are looked at."""
+    """An error of one object concerns that object only: it is named, and all others are checked."""
 
     errors = (
         StoreError("403 InvalidObjectState: wrong class", REFUSED, "403", "restore the object first"),
@@ -639,7 +639,7 @@ class OneObjectTests(VerifyCase):
             self.assertEqual((self.totals.lines, self.totals.unattested), (160, 2))
 
     def test_object_that_is_missing(self) -> None:
-        """Whether one that a manifest names is there at all cannot be told if the store does not say."""
+        """If the store does not say whether a named object exists, that is reported as unread."""
         self.archive.fill()
         key = self.archive.objects[2].key
         os.unlink(self.archive.path(key))
