@@ -160,7 +160,7 @@ def _table(
         ("gap records by reason", ", ".join(f"{name} {n}" for name, n in sorted(found["gaps"].items()))),
         ("start to all rooms recorded, longest", f"{max(starts):.2f} s of {len(starts)} starts"),
         ("signal to end, longest", f"{max(field.stops):.2f} s of {len(field.stops)}"),
-        ("files put aside", field.seen["quarantined"]),
+        ("files quarantined", field.seen["quarantined"]),
         ("chatlog verify", "finds nothing wrong" if not checked else "finds something wrong"),
     ]
     rows += [(f"met: {name}", count) for name, count in sometimes.items()]

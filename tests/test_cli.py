@@ -223,7 +223,7 @@ class StatusTests(CommandCase):
             ({"alarms": [{"code": "x", "text": "rooms\x1b[2J are missing"}]}, r"rooms\x1b[2J are missing"),
             ({"spool": {"trouble": "disk full"}}, "spool"),
             ({"uploads": {"state": "refused"}}, "the store refuses files"),
-            ({"uploads": {"state": "ok", "quarantined": 2}}, "2 files put aside"),
+            ({"uploads": {"state": "ok", "quarantined": 2}}, "2 files quarantined"),
             ({"counters": {"dropped": {"overflow": 7}}}, "7 not kept"),
         ):
             result = self.call("status", "-c", self.serve(status=(200, {**before, **change})))

@@ -110,7 +110,7 @@ _ENDINGS: Mapping[str, Callable[[Facts, str], str]] = {
     "STORE_REFUSED": _store,
     "STORE_DOWN": _store,
     "UPLOAD_LATE": _waiting,
-    "FILE_QUARANTINED": lambda facts, subject: "no file is put aside any more",
+    "FILE_QUARANTINED": lambda facts, subject: "no file is quarantined any more",
     "SPOOL_FILLING": _spool,
     "DISK_FILLING": _disk,
     "DISK_TROUBLE": lambda facts, subject: "what arrives is being written again",

@@ -115,7 +115,7 @@ def _uploads(uploads: dict[str, Any], now: float) -> Line:
         words += f"; the latest was stored {rough_duration(ago)} ago"
     aside = int(_number(uploads.get("quarantined")))
     if aside:
-        words += f"; {_many(aside, 'file')} put aside"
+        words += f"; {_many(aside, 'file')} quarantined"
     return Line("uploads", words, OK if state == "ok" and not aside else WARNING)
 
 

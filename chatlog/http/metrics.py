@@ -38,7 +38,7 @@ _TOTALS = {
     "uploaded": "Files that the store took.",
     "verified": "Files that were found whole in the store.",
     "deleted": "Files that were deleted here because they are in the store.",
-    "quarantined": "How often a file was put aside because of itself.",
+    "quarantined": "How often a file was quarantined.",
     "upload_retries": "Attempts of an upload that failed.",
     "connects": "Connections that a platform welcomed.",
     "disconnects": "Connections that were lost.",
@@ -72,7 +72,7 @@ _GAUGES = {
         ("waiting_files", "waiting_files", "Files that wait for their upload."),
         ("waiting_bytes", "waiting_bytes", "Bytes of the files that wait for their upload."),
         ("in_flight", "uploads_in_flight", "Uploads that are under way."),
-        ("quarantined", "quarantined_files", "Files that are put aside at present."),
+        ("quarantined", "quarantined_files", "Files that are quarantined at present."),
         ("last_success", "last_upload_time_seconds", "When an upload last succeeded (Unix time)."),
     ),
     "process": (

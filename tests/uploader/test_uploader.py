@@ -324,8 +324,8 @@ class TroubleTests(UploaderCase):
         self.assertEqual((uploader.quarantined, self.files.names("/data/sealed")), (0, []))
 
     def test_no_space(self) -> None:
-        """A full disk, or one descriptor too few, is no trouble of a file's: it is said once, no file is
-        put aside, and all of them have left soon after there is space again."""
+        """A full disk, or one descriptor too few, is not caused by a file: it is reported once, no file is
+        quarantined, and all of them are uploaded soon after there is space again."""
         for code in (errno.ENOSPC, errno.EMFILE):
             uploader = self.make()
             codes = [code]

@@ -37,7 +37,7 @@ export function ofUploads(facts) {
   if (uploads.oldest !== null) rows.push(["oldest", duration(uploads.oldest), uploads.oldest > 10800 ? "bad" : ""]);
   rows.push(["latest", uploads.last_success === null ? "none yet" : `${duration(now - uploads.last_success)} ago`]);
   rows.push(["verified", many(uploads.verified, "file")]);
-  if (uploads.quarantined) rows.push(["put aside", many(uploads.quarantined, "file"), "bad"]);
+  if (uploads.quarantined) rows.push(["quarantined", many(uploads.quarantined, "file"), "bad"]);
   return rows;
 }
 
