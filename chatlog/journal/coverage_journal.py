@@ -108,7 +108,7 @@ class CoverageJournal(Service):
     def removed(self, platform: str, room: Room) -> None:
         """The room is no longer recorded; its open gap ends with that."""
         key = platform, room.name
-        gap = room.timeline.turned(self._wall(), "removed")
+        gap = room.timeline.reason_changed(self._wall(), "removed")
         if gap is not None:
             self.closed(platform, room, gap)
         self._timelines.remove(key)
@@ -221,7 +221,7 @@ class CoverageJournal(Service):
         super().stopService()
         now = self._wall()
         for platform, room in self._rooms():
-            gap = room.timeline.turned(now, RESTART)
+            gap = room.timeline.reason_changed(now, RESTART)
             if gap is not None:
                 self.closed(platform, room, gap)
 

@@ -74,8 +74,8 @@ class Pool(Service):
         self.platform = platform
         self.rooms = rooms
         self.lanes = limits.lanes
-        #: Names of the rooms whose coverage began, ended or turned, of those that came to another connection,
-        #: and of those removed, since this was last emptied.
+        #: Names of the rooms that changed since this was last emptied: recorded or not, the reason of a gap,
+        #: another connection, removed.
         self.changed: set[str] = set()
         self._environment = environment
         self._clock = clock
@@ -260,7 +260,7 @@ class Pool(Service):
         subscription.failed(state, reason)
         self._set_timer(wait, subscription)
         if not room.timeline.recorded:
-            self._closed(room, room.timeline.turned(now, gap_reason))
+            self._closed(room, room.timeline.reason_changed(now, gap_reason))
 
     def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
         """The subscription has recorded nothing since ``at``; what no other has recorded is missing."""
@@ -282,10 +282,10 @@ class Pool(Service):
                 if other.queued:
                     self._bucket.add(other)
 
-    def _closed(self, room: Room, hole: Gap | None) -> None:
-        if hole is not None:
+    def _closed(self, room: Room, gap: Gap | None) -> None:
+        if gap is not None:
             self.changed.add(room.name)
-            self._events.gap_closed(self.platform, room, hole)
+            self._events.gap_closed(self.platform, room, gap)
 
     def _set_timer(self, delay: float, subscription: Subscription) -> None:
         self._timer_count += 1

@@ -18,30 +18,31 @@ SILENCE = [0] * MINUTES
 
 
 class _Past:
-    """One room's last hour. ``base`` and ``dawn`` are its total when this minute and this day began."""
+    """One room's last hour. ``before`` and ``before_today`` are its totals when this minute and this day
+    began."""
 
-    __slots__ = ("base", "dawn", "minutes")
+    __slots__ = ("before", "before_today", "minutes")
 
     def __init__(self) -> None:
-        self.base = 0
-        self.dawn = 0
+        self.before = 0
+        self.before_today = 0
         self.minutes = array("I", SILENCE)
 
 
 class Activity:
-    """``turn`` is called once a minute. A room has an entry from its first message on; it takes about
+    """``next_minute`` is called once a minute. A room has an entry from its first message on; it takes about
     400 bytes."""
 
     def __init__(self, now: float) -> None:
         """``now`` is in seconds of a clock that never jumps, as in all methods."""
-        self._turned = now
+        self._minute_began = now
         self._pasts: dict[RoomBuffer, _Past] = {}
         # Where in every array the latest whole minute stands.
         self._at = MINUTES - 1
 
-    def turn(self, rooms: Iterable[RoomBuffer], now: float) -> None:
+    def next_minute(self, rooms: Iterable[RoomBuffer], now: float) -> None:
         """A minute is over."""
-        self._turned = now
+        self._minute_began = now
         self._at = at = (self._at + 1) % MINUTES
         pasts = self._pasts
         for room in rooms:
@@ -50,14 +51,14 @@ class Activity:
                 if not room.written:
                     continue
                 past = pasts[room] = _Past()
-            past.minutes[at] = min(room.written - past.base, 0xFFFF_FFFF)
-            past.base = room.written
+            past.minutes[at] = min(room.written - past.before, 0xFFFF_FFFF)
+            past.before = room.written
 
-    def dawn(self, rooms: Iterable[RoomBuffer]) -> None:
+    def reset_day(self, rooms: Iterable[RoomBuffer]) -> None:
         """A new day begins."""
         for room in rooms:
             if room.written:
-                self._pasts.setdefault(room, _Past()).dawn = room.written
+                self._pasts.setdefault(room, _Past()).before_today = room.written
 
     def rate(self, room: RoomBuffer, now: float) -> float:
         """Messages in the last minute. The part of it that lies in the minute before is taken to be as
@@ -65,13 +66,13 @@ class Activity:
         past = self._pasts.get(room)
         if past is None:
             return float(room.written)
-        rest = max(0.0, 1.0 - (now - self._turned) / 60.0)
-        return room.written - past.base + past.minutes[self._at] * rest
+        rest = max(0.0, 1.0 - (now - self._minute_began) / 60.0)
+        return room.written - past.before + past.minutes[self._at] * rest
 
     def today(self, room: RoomBuffer) -> int:
         """Records written since the day or the process began."""
         past = self._pasts.get(room)
-        return room.written - past.dawn if past is not None else room.written
+        return room.written - past.before_today if past is not None else room.written
 
     def hour(self, room: RoomBuffer) -> list[int]:
         """Messages in each of the last 60 whole minutes, the latest last. Not to be changed."""

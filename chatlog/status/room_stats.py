@@ -83,9 +83,9 @@ class RoomStats:
         """Called every few seconds."""
         if now - self._minute >= 60.0:
             self._minute = now
-            self._activity.turn(self._recorder, now)
+            self._activity.next_minute(self._recorder, now)
         if self._window.poll(wall):
-            self._activity.dawn(self._recorder)
+            self._activity.reset_day(self._recorder)
         before, self._up = self._up, {}
         for platform, pool in self._pools.items():
             for each in pool.connections:

@@ -97,7 +97,7 @@ class RoomTimeline:
             self.since = self.missing_since = at
             self.reason = reason
 
-    def turned(self, at: float, reason: str) -> Gap | None:
+    def reason_changed(self, at: float, reason: str) -> Gap | None:
         """The cause of the open gap has changed: the part that ends here, the rest stays open."""
         if self.missing_since is None or reason == self.reason:
             return None

@@ -72,8 +72,8 @@ class Timelines:
         """A new period begins at ``at``."""
         self.period = at
         self._removed.clear()
-        wanted = frozenset(self.wanted())
-        for key in [key for key, room in self._rooms.items() if room.since is None and key not in wanted]:
+        # Some were removed before they came into a pool.
+        for key in self._rooms.keys() - self.wanted():
             del self._rooms[key]
 
     def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
@@ -84,7 +84,8 @@ class Timelines:
             if removed is not None and (timeline is None or timeline.since is None):
                 yield removed
             elif key in wanted or (timeline is not None and timeline.since is not None):
-                yield self._totals(key, self.of(key), since, until)
+                totals = self._totals(key, self.of(key), since, until)
+                yield totals if key in wanted else totals._replace(reason="removed")
 
     def _totals(self, key: Key, timeline: RoomTimeline, since: float, until: float) -> CoverageTotals:
         recorded, missing = timeline.seconds(since, until)

@@ -19,7 +19,7 @@ class ActivityTests(SynchronousTestCase):
     def minute(self, written: int) -> None:
         self.room_.written += written
         self.now += 60.0
-        self.activity.turn([self.room_], self.now)
+        self.activity.next_minute([self.room_], self.now)
 
     def test_first_minute(self) -> None:
         """In the first minute the rate is what has come so far."""
@@ -33,7 +33,7 @@ class ActivityTests(SynchronousTestCase):
             self.room_.written = 60 + second
             self.assertEqual(self.activity.rate(self.room_, self.now + second), 60, second)
 
-    def test_late_turn(self) -> None:
+    def test_late_minute(self) -> None:
         """A minute that was long, because the process was held up, makes no negative rate."""
         self.minute(60)
         self.assertEqual(self.activity.rate(self.room_, self.now + 300), 0)
@@ -49,16 +49,16 @@ class ActivityTests(SynchronousTestCase):
         """Rooms in which nothing was ever said share one empty hour."""
         other = RoomBuffer("twitch", "b", lambda room: None)
         for _ in range(3):
-            self.activity.turn([self.room_, other], self.now)
+            self.activity.next_minute([self.room_, other], self.now)
         self.assertIs(self.activity.hour(other), self.activity.hour(self.room_))
         self.assertEqual(self.activity.rate(other, self.now), 0)
         self.assertEqual(self.activity.today(other), 0)
 
-    def test_dawn(self) -> None:
+    def test_next_day(self) -> None:
         """Today begins again at midnight; the hour goes on."""
         self.minute(5)
         self.assertEqual(self.activity.today(self.room_), 5)
-        self.activity.dawn([self.room_])
+        self.activity.reset_day([self.room_])
         self.assertEqual(self.activity.today(self.room_), 0)
         self.minute(3)
         self.assertEqual(self.activity.today(self.room_), 3)

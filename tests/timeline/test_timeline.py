@@ -32,14 +32,14 @@ class GapTests(SynchronousTestCase):
         self.assertIsNone(timeline.began(5.0))
         self.assertEqual((timeline.recorded, timeline.problem_since, timeline.since), (True, None, 4.0))
 
-    def test_reason_that_turns(self) -> None:
+    def test_reason_that_changes(self) -> None:
         """When the cause changes, the gap is cut in two that touch; shown it is one, and counted two."""
         timeline = RoomTimeline()
         timeline.began(1.0)
-        self.assertIsNone(timeline.turned(1.5, "x"))
+        self.assertIsNone(timeline.reason_changed(1.5, "x"))
         timeline.ended(2.0, "connection lost")
-        self.assertEqual(timeline.turned(3.0, "refused: x"), Gap(2.0, 3.0, "connection lost"))
-        self.assertIsNone(timeline.turned(3.5, "refused: x"))
+        self.assertEqual(timeline.reason_changed(3.0, "refused: x"), Gap(2.0, 3.0, "connection lost"))
+        self.assertIsNone(timeline.reason_changed(3.5, "refused: x"))
         self.assertEqual(timeline.began(4.0), Gap(3.0, 4.0, "refused: x"))
         self.assertEqual((timeline.gaps(0.0), timeline.count(0.0)), ([[2.0, 4.0]], 2))
 
@@ -191,7 +191,7 @@ class AnswerTests(SynchronousTestCase):
                 timeline.ended(MIDNIGHT + now, "x")
                 opened, is_open = now, True
             elif kind == 8 and is_open:
-                timeline.turned(MIDNIGHT + now, f"reason {now}")
+                timeline.reason_changed(MIDNIGHT + now, f"reason {now}")
                 missing.update(range(opened, now))
                 opened = now
             elif kind == 9:

@@ -1,0 +1,76 @@
+"""The timelines of all rooms, and the rows of a manifest."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.timeline.timelines import Key, Timelines
+
+A: Key = ("twitch", "a")
+B: Key = ("kick", "b")
+
+
+class TimelinesTests(SynchronousTestCase):
+    """Two rooms on a clock that the test sets; the period began at 1000."""
+
+    def setUp(self) -> None:
+        self.now = 1000.0
+        self.wanted = [A, B]
+        self.timelines = Timelines(lambda: self.now, lambda: self.wanted)
+        self.timelines.start(None)
+
+    def rows(self, since: float = 1000.0) -> list[tuple[object, ...]]:
+        return [tuple(row[1:]) for row in self.timelines.rows(since, self.now)]
+
+    def test_every_wanted_room_has_a_row(self) -> None:
+        """Rooms that were never recorded are missing since they are wanted, each under its own name."""
+        self.timelines.of(A).began(1000.0)
+        self.now = 1060.0
+        self.assertEqual(self.rows(), [("b", 0.0, 60.0, "not acknowledged"), ("a", 60.0, 0.0, "")])
+        self.wanted.append(("twitch", "late"))
+        self.timelines.of(("twitch", "late"))
+        self.now = 1070.0
+        self.assertEqual(self.rows()[-1], ("late", 0.0, 10.0, "not acknowledged"))
+
+    def test_what_was_recorded(self) -> None:
+        """Only rooms that were recorded at least once are gone through; what is not known has no timeline."""
+        self.timelines.of(A).began(1000.0)
+        self.assertEqual([key for key, _ in self.timelines], [A])
+        self.assertIsNone(self.timelines.get(("twitch", "other")))
+
+    def test_removed(self) -> None:
+        """A removed room has its seconds until then, in this period and in no other; added again, it has
+        those of both times, and none of the time between."""
+        self.timelines.of(A).began(1000.0)
+        self.now = 1100.0
+        self.timelines.remove(A)
+        self.timelines.remove(B)
+        self.wanted.clear()
+        self.now = 1150.0
+        self.assertEqual(self.rows(), [("a", 100.0, 0.0, "removed")])
+        self.wanted.append(A)
+        self.timelines.of(A)
+        self.assertEqual(self.rows(), [("a", 100.0, 0.0, "removed")])
+        self.timelines.of(A).began(1150.0)
+        self.now = 1170.0
+        self.assertEqual(self.rows(), [("a", 120.0, 0.0, "")])
+        self.timelines.start_period(1170.0)
+        self.now = 1180.0
+        self.assertEqual(self.rows(1170.0), [("a", 10.0, 0.0, "")])
+
+    def test_removed_before_it_came_into_a_pool(self) -> None:
+        """A room of an earlier process that is taken off the list while its ids are looked up is told of as
+        removed until the period ends, and not after that."""
+        self.timelines.of(B).resume(900.0, "restart")
+        self.wanted.remove(B)
+        self.now = 1010.0
+        self.assertEqual(self.rows()[0], ("b", 0.0, 10.0, "removed"))
+        self.timelines.start_period(1010.0)
+        self.assertEqual([row[0] for row in self.rows(1010.0)], ["a"])
+
+    def test_earlier_process(self) -> None:
+        """What is known goes back to the period of the earlier process, unless the clock says that it is yet
+        to come."""
+        for since, known in ((400.0, 400.0), (5000.0, 1000.0), (None, 1000.0)):
+            self.timelines.start(since)
+            self.assertEqual((self.timelines.known_since, self.timelines.period), (known, known))
