@@ -39,7 +39,7 @@ from chatlog.uploader import manifest_rows
 from chatlog.uploader.stored_journal import StoredJournal
 from chatlog.verify.record_check import NotARecord, check
 from tests.fakes import MemoryFiles
-from tests.state import summed
+from tests.state import numbered, summed
 
 Target = Callable[[bytes], object]
 
@@ -63,6 +63,11 @@ def _before(data: bytes) -> None:
         files = MemoryFiles()
         files.put(f"/data/{name}", data)
         take_over(Spool("/data", files))
+
+
+def _coverage(data: bytes) -> None:
+    for content in (data, summed(data)):
+        journal.replay(numbered(content), "boot")
 
 
 def _manifest(data: bytes) -> None:
@@ -185,9 +190,9 @@ TARGETS: tuple[tuple[str, Target, bytes], ...] = (
     ("recovery", _recovery, b'{"a":"b"}\n{"a":"\xc3\xa4"}\n{"a'),
     (
         "journal of rooms",
-        lambda data: journal.replay(data, "boot"),
-        b'{"boot":"boot","since":1.0}\n{"platform":"kick","room":"a","recorded":1.0,"links":[1]}\n'
-        b'{"alive":2.0,"durable":2.0,"batch":1,"lines":1}\n',
+        _coverage,
+        b'1 {"boot":"boot","since":1.0,"alive":2.0,"durable":2.0,'
+        b'"rooms":[{"platform":"kick","room":"a","recorded":1.0,"links":[1]}]}',
     ),
     ("Twitch, an action", _twitch, _IRC),
     ("Twitch, ordinary chat", _twitch, _IRC.replace(b"\x01ACTION hi\x01", b"hello there")),

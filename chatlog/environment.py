@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -38,3 +39,11 @@ class Environment:
     counters: Counters = field(default_factory=Counters)
     encode: Encode = encode_full
     boot: str = ""
+
+
+def boot_id() -> str:
+    """What distinguishes this boot of the machine from all others; "" where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""

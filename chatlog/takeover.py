@@ -1,7 +1,7 @@
 """State of the version before, which kept it in files of six forms beside the spool's directories, taken over
 once.
 
-    names  held  stored  stored.closed  kick_ids.json  rooms.yaml  acknowledged.json
+    names  coverage  held  stored  stored.closed  kick_ids.json  rooms.yaml  acknowledged.json
 
 What such a file says is put behind what the state holds already; once that is on the disk, the file goes.
 Whoever is cut off in between begins anew with that file, for what the state says twice is the same as what it
@@ -29,11 +29,12 @@ _log = Logger()
 
 #: What else there was: space put by, and what was being written when a process died.
 _REMAINS = (
+    "coverage.ballast",
     "held.ballast",
     "stored.ballast",
     "stored.new",
     "acknowledged.json.new",
-    *(f"{name}.tmp" for name in ("names", "held", "kick_ids.json", "rooms.yaml")),
+    *(f"{name}.tmp" for name in ("names", "coverage", "held", "kick_ids.json", "rooms.yaml")),
 )
 #: The numbers of gaps that were deferred by the version before begin here, so that they are nobody else's.
 _OFFSET = 1 << 20
@@ -59,6 +60,7 @@ def _take_over(files: Files, directory: str) -> None:
     taken = _removed(files, directory, _REMAINS)
     forms: tuple[tuple[str, str, Callable[[bytes], Iterable[object]]], ...] = (
         ("names", "names", _names),
+        ("coverage", "coverage", _coverage),
         ("held", "deferred", _held),
         ("stored.closed", "stored", partial(_stored, partial(_free_name, files, directory))),
         ("stored", "stored", partial(_stored, str)),
@@ -122,6 +124,42 @@ def _names(data: bytes) -> Iterator[object]:
     if parts:
         minute, n, top = parts
         yield {"minute": minute, "n": int(n), "top": int(top)}
+
+
+def _coverage(data: bytes) -> Iterator[object]:
+    """Lines of a flush, and behind them one that says how many they are and which flush it was. Behind one
+    that is not whole nothing is believed, up to one with ``"all"``."""
+    lines: list[dict[str, Any]] = []
+    before: object = None
+    broken = False
+    for entry in _objects(data):
+        lines.append(entry)
+        if "alive" not in entry:
+            continue
+        number, count = entry.get("batch"), entry.get("lines", 0)
+        follows = not isinstance(before, int) or number in (before, before + 1)
+        whole = isinstance(count, int) and len(lines) > count
+        broken = not whole or (not entry.get("all") and (broken or not follows))
+        if not broken:
+            yield _flush(lines[-1 - count :])
+        before = number
+        lines = []
+    if lines and not broken:
+        yield _flush(lines)
+
+
+def _flush(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    flush: dict[str, Any] = {"rooms": [], "links": []}
+    for line in lines:
+        if "room" in line:
+            flush["rooms"].append(line)
+        elif "link" in line:
+            flush["links"].append(line)
+        else:
+            flush.update(
+                {key: line[key] for key in ("boot", "since", "alive", "durable", "all") if key in line}
+            )
+    return flush
 
 
 def _held(data: bytes) -> Iterator[object]:

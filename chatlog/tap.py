@@ -20,10 +20,9 @@ from chatlog.config import config
 from chatlog.config.ephemeral import warnings
 from chatlog.config.settings import Settings
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
-from chatlog.environment import Environment, Threads
+from chatlog.environment import Environment, Threads, boot_id
 from chatlog.files import OsFiles
 from chatlog.journal.coverage_journal import CoverageJournal
-from chatlog.journal.journal_file import JournalFile, boot_id
 from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network import pacing
 from chatlog.network.dialing import Network
@@ -45,6 +44,7 @@ from chatlog.services import OwnedThreads
 from chatlog.sources import Platforms, Shared, check_authorities
 from chatlog.spool.spool import Spool
 from chatlog.starter import unwritable
+from chatlog.state.journal import Journal
 from chatlog.status.status import Status
 from chatlog.store.archive import open_store
 from chatlog.store.store import Store, StoreError
@@ -167,7 +167,7 @@ def compose(
     gaps = Gaps(records, backfill)
     wanted = RoomList(files, directory, settings)
     sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
-    journal = JournalFile(files, directory, reactor, environment.disk, sync)
+    journal = Journal(environment, directory, "coverage", sync)
     timelines = Timelines(environment.wall, wanted.rooms)
     coverage = CoverageJournal(journal, environment, gaps, timelines, flush)
     manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready)

@@ -91,7 +91,7 @@ class LifeTests(DaemonCase):
         time.sleep(3)
         first.end(signal.SIGKILL)
         # The journal says until when everything had been written: on a busy machine that is longer ago.
-        journal = (self.stage.home / "data" / "coverage").read_bytes()
+        journal = (self.stage.home / "data" / "state" / "coverage").read_bytes()
         written = max(float(at) for at in re.findall(rb'"alive":([0-9.]+)', journal))
         second = self.stage.daemon()
         self.recording(second, "twitch", 4)

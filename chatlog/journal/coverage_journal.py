@@ -9,7 +9,7 @@ that gap with a record like any other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -18,11 +18,11 @@ from twisted.logger import Logger
 from chatlog.environment import Environment
 from chatlog.journal.durability import Durability
 from chatlog.journal.idle import IdleConnections, connections_of
-from chatlog.journal.journal import EarlierRun, RoomSnapshot, Span, batch, head_line, replay, room_line
-from chatlog.journal.journal_file import JournalFile
+from chatlog.journal.journal import EarlierRun, RoomSnapshot, Span, flush_entry, head, replay, room_entry
 from chatlog.recorder.room import Loss
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room
+from chatlog.state.journal import Journal
 from chatlog.timeline.timeline import RESTART, Gap, RoomTimeline
 from chatlog.timeline.timelines import Key, Timelines
 
@@ -55,14 +55,13 @@ class CoverageJournal(Service):
 
     def __init__(
         self,
-        journal: JournalFile,
+        journal: Journal,
         environment: Environment,
         gaps: GapSink,
         timelines: Timelines,
         interval: float = 0.5,
     ) -> None:
         self._journal = journal
-        journal.whole, journal.incomplete = self._whole, self._write_all_again
         self._clock: IReactorTime = environment.reactor
         self._wall = environment.wall
         self._gaps = gaps
@@ -77,16 +76,14 @@ class CoverageJournal(Service):
         # them is only on its way there.
         self._before_floor: dict[Key, RoomSnapshot] = {}
         self._began = False
-        # Rooms whose line is due, the period that the journal has, and whether all lines are due.
+        # Rooms that are due in the journal, the period that it has, and whether everything is due.
         self._due: set[Key] = set()
         self._period = 0.0
         self._all_due = False
-        # The number of the latest batch in the journal.
-        self._batch = 0
         # The rooms that came while not everything could be written and that the journal knows of all the
         # same; how the earlier run's journal ends, where it could not be begun anew.
         self._promised: set[Key] = set()
-        self._continued: tuple[int, tuple[float, float]] | None = None
+        self._continued: tuple[float, float] | None = None
         # Wall clock and monotonic clock at the latest flush.
         self._before = (0.0, 0.0)
         self._changed_at = float("-inf")
@@ -161,9 +158,9 @@ class CoverageJournal(Service):
         """Find out since when each room is missing."""
         super().startService()
         now = self._wall()
-        data = self._read()
-        earlier = replay(data, self._boot)
-        if data.strip() and earlier.end is None and not earlier.rooms:
+        entries = self._read()
+        earlier = replay(entries, self._boot)
+        if self._journal.damaged and earlier.end is None and not earlier.rooms:
             self._log.error("what the earlier run noted makes no sense; its rooms have no gap records")
         self._timelines.start(earlier.since)
         self._period = self._timelines.period
@@ -172,28 +169,28 @@ class CoverageJournal(Service):
         if earlier.durable is not None and earlier.end is not None and earlier.durable < earlier.end:
             floor = earlier.durable
             wanted = frozenset(self._timelines.wanted())
-            safe = replay(data, "").rooms
+            safe = replay(entries, "").rooms
             self._before_floor = {key: snapshot for key, snapshot in safe.items() if key in wanted}
         self._began = True
         for platform, room in self._rooms():
             self._report_earlier(platform, room)
         self._before = now, self._clock.seconds()
         self._durability.start(now, floor)
-        self._journal.begin()
+        self._journal.begin(self._whole, self._write_all_again)
         if self._all_due:
             end = now if earlier.end is None else earlier.end
-            self._continued = earlier.batch, (end, end if earlier.durable is None else earlier.durable)
+            self._continued = end, end if earlier.durable is None else earlier.durable
 
-    def _read(self) -> bytes:
+    def _read(self) -> list[tuple[int, Any]]:
         try:
-            return self._journal.read()
+            return list(self._journal.read())
         except OSError as error:
             self._log.error(
                 "cannot read what the earlier run recorded: {error}; rooms have no gap records of the "
                 "time since",
                 error=str(error),
             )
-            return b""
+            return []
 
     def _resume(self, earlier: EarlierRun, now: float) -> None:
         """The timelines of the earlier run go on: every room is missing at least since its end."""
@@ -250,10 +247,8 @@ class CoverageJournal(Service):
         if recovered:
             self._before_floor.clear()
         self._due.update(self._durability.flushed(at, self._before[1], lag, recovered))
-        lines = batch(self._batch + 1, self._lines(at), *self._durability.until, self._all_due)
-        if not self._journal.append(lines):
+        if not self._journal.append(self._flush(at)):
             return
-        self._batch += 1
         self._continued = None
         self._promised.clear()
         self._idle.noted()
@@ -264,35 +259,29 @@ class CoverageJournal(Service):
         if not self.running:
             self._journal.close()
 
-    def _lines(self, at: float) -> list[bytes]:
+    def _flush(self, at: float) -> dict[str, Any]:
         """What the journal lacks."""
-        period, lines = self._timelines.period, []
+        period, more = self._timelines.period, {"all": True} if self._all_due else {}
         if self._all_due or period != self._period:
-            lines.append(head_line(self._boot, period))
-            # What was lost before is no longer told behind that line.
-            lost = (key for key, timeline in self._timelines if timeline.closed(period, at) > 0.0)
-            self._due.update(lost)
-        lines += [room_line(key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due)]
-        return lines + self._idle.lines(at)
+            more |= head(self._boot, period)
+            # What was lost before is no longer told behind that.
+            self._due.update(key for key, timeline in self._timelines if timeline.closed(period, at) > 0.0)
+        rooms = [room_entry(key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due)]
+        return flush_entry(*self._durability.until, rooms, self._idle.entries(at), **more)
 
     def _promise(self) -> None:
         """Note the rooms that were acknowledged for the first time since the last whole flush: should this
         process die before the next one, nothing else would tell that they are missing."""
-        number, alive = self._continued or (self._batch, self._durability.until)
-        lines, keys = [], []
+        alive = self._continued or self._durability.until
+        rooms, keys = [], []
         for key in sorted(self._due.difference(self._promised)):
             timeline = self._timelines.get(key)
             first = None if timeline is None else timeline.first
             if first is not None and first >= alive[0]:
                 keys.append(key)
-                lines.append(room_line(key, RoomSnapshot(first, False, RESTART, first=first)))
-        if not lines or not self._journal.append(batch(number + 1, lines, *alive)):
-            return
-        self._promised.update(keys)
-        if self._continued is None:
-            self._batch += 1
-        else:
-            self._continued = number + 1, alive
+                rooms.append(room_entry(key, RoomSnapshot(first, False, RESTART, first=first)))
+        if rooms and self._journal.append(flush_entry(*alive, rooms, [])):
+            self._promised.update(keys)
 
     def _clock_jumped(self) -> bool:
         """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
@@ -321,14 +310,13 @@ class CoverageJournal(Service):
 
     # -- the journal as a whole --------------------------------------------------------------------
 
-    def _whole(self) -> bytes:
+    def _whole(self) -> list[object]:
         """The journal as it would be if it began now."""
         now = ((key, self._snapshot(key, timeline)) for key, timeline in self._timelines)
         snapshots = (*self._before_floor.items(), *now)
-        rooms = (room_line(key, snapshot) for key, snapshot in snapshots if snapshot is not None)
-        head = head_line(self._boot, self._timelines.period)
-        lines = [head, *rooms, *self._idle.all_lines()]
-        return batch(self._batch, lines, *self._durability.until, all_rooms=True)
+        rooms = [room_entry(key, snapshot) for key, snapshot in snapshots if snapshot is not None]
+        period = head(self._boot, self._timelines.period)
+        return [flush_entry(*self._durability.until, rooms, self._idle.all_entries(), all=True, **period)]
 
     def _write_all_again(self) -> None:
         self._all_due = True

@@ -6,9 +6,10 @@ that. Then the next one dates the holes of its rooms back to when it was heard f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import Any
 
-from chatlog.journal.journal import Span, link_line
+from chatlog.journal.journal import Span, link_entry
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room, State
 
@@ -43,10 +44,10 @@ class IdleConnections:
         self._noted: dict[tuple[str, int], float] = {}
         self._found: dict[tuple[str, int], float] = {}
 
-    def lines(self, at: float) -> list[bytes]:
-        """The lines that the journal lacks at the time ``at``; the same again until they are ``noted``."""
+    def entries(self, at: float) -> list[dict[str, Any]]:
+        """What the journal lacks of them at the time ``at``; the same again until they are ``noted``."""
         self._found = {}
-        lines = []
+        entries = []
         for platform, pool in self._pools.items():
             for link in pool.connections:
                 key = platform, link.number
@@ -54,21 +55,21 @@ class IdleConnections:
                 known = self._noted.get(key)
                 if ago <= IDLE:
                     if known is not None:
-                        lines.append(link_line(*key, None))
+                        entries.append(link_entry(*key, None))
                 elif known is not None and at - ago < known + IDLE / 2:
                     self._found[key] = known
                 else:
                     self._found[key] = at - ago
-                    lines.append(link_line(*key, at - ago))
-        return lines
+                    entries.append(link_entry(*key, at - ago))
+        return entries
 
     def noted(self) -> None:
-        """The latest lines are in the journal."""
+        """The latest entries are in the journal."""
         self._noted = self._found
 
-    def all_lines(self) -> Iterator[bytes]:
-        """The lines of a journal that begins now."""
-        return (link_line(*key, heard) for key, heard in self._noted.items())
+    def all_entries(self) -> list[dict[str, Any]]:
+        """What a journal that begins now has of them."""
+        return [link_entry(*key, heard) for key, heard in self._noted.items()]
 
     def unsure(self) -> None:
         """Nobody knows what the journal holds."""

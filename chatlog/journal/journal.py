@@ -1,34 +1,32 @@
-"""The file in which the coverage of rooms outlives the process: one JSON object a line, append only.
+"""The file of the state in which the coverage of rooms outlives the process: one entry for every flush.
 
-    {"boot": B, "since": T}                                     at the top, and whenever a period begins
+    {"alive": T, "durable": T, "boot": B, "since": T, "rooms": [..], "links": [..], "all": true}
+
+``alive``: what arrived until then had been written; ``durable``: until then it was on the disk. ``since``
+says when the period began, at the top and whenever another begins; ``boot`` tells whether the machine has
+been started anew since then. ``rooms`` and ``links`` are what has changed, or, with ``all``, all there is:
+
     {"platform": P, "room": R, "recorded": T, "links": [..]}    acknowledged since T, on connections (below)
     {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
     {"platform": P, "room": R}                                  no longer wanted
     {"platform": P, "link": N, "heard": T}                      a connection that has been quiet since T
     {"platform": P, "link": N}                                  it is quiet no more
-    {"alive": T, "durable": T, "batch": N, "lines": N}          at every flush, behind N other lines
 
-A room's line may also carry ``lost`` and ``begun``, see ``RoomSnapshot``, and ``heard``: should this be how
-it stood at the end, what came after that may be missing. ``links`` are the connections that have the room,
-each with since when, ``[[N, T], ..]``, or without where that does not matter, ``[N]``; ``spans`` are from
-when to when those had it that are gone since a short while; ``holes`` are those whose gap records the
-earlier run did not come to write. Times are seconds since the epoch.
-``alive``: what arrived until then had been written; ``durable``: until then it was on the disk.
-``boot`` tells whether the machine has been started anew since.
+A room may also have ``lost`` and ``begun``, see ``RoomSnapshot``, and ``heard``: should this be how it stood
+at the end, what came after that may be missing. ``links`` are the connections that have the room, each with
+since when, ``[[N, T], ..]``, or without where that does not matter, ``[N]``; ``spans`` are from when to when
+those had it that are gone since a short while; ``holes`` are those whose gap records the earlier run did not
+come to write. Times are seconds since the epoch.
 
-A disk may lose any part of what was not forced to it when the machine crashes, and keep what came later.
-So batches have consecutive numbers and say how many lines they are; behind one that is not whole nothing
-is believed, up to one with ``"all": true``, which says how every room stands. Half a line that a full disk
-has left costs nothing: its batch comes again.
+Entries build on those before. So behind one that is missing nothing is believed, up to one with ``all``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatlog.record import from_json, to_line
 from chatlog.timeline.intervals import ConnectionIntervals
 from chatlog.timeline.timeline import RESTART
 from chatlog.timeline.timelines import Key
@@ -73,18 +71,16 @@ class RoomSnapshot:
 @dataclass(slots=True)
 class EarlierRun:
     """What an earlier run has left behind. ``end``: what came later than that was not recorded or did
-    not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk.
-    ``batch`` is the number of its last batch."""
+    not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk."""
 
     end: float | None = None
-    batch: int = 0
     durable: float | None = None
     since: float | None = None
     rooms: dict[Key, RoomSnapshot] = field(default_factory=dict)
 
 
-def room_line(key: Key, snapshot: RoomSnapshot | None) -> bytes:
-    """The line that says how the room stands; None: it is no longer wanted."""
+def room_entry(key: Key, snapshot: RoomSnapshot | None) -> dict[str, Any]:
+    """How the room stands; None: it is no longer wanted."""
     entry: dict[str, Any] = {"platform": key[0], "room": key[1]}
     if snapshot is not None:
         entry["recorded" if snapshot.recorded else "missing"] = round(snapshot.since, 3)
@@ -101,53 +97,48 @@ def room_line(key: Key, snapshot: RoomSnapshot | None) -> bytes:
                 entry[name] = [(round(start, 3), round(end, 3)) for start, end in spans]
         if snapshot.heard is not None:
             entry["heard"] = round(snapshot.heard, 3)
-    return to_line(entry)
+    return entry
 
 
-def link_line(platform: str, number: int, heard: float | None) -> bytes:
-    """The line of a connection that has been quiet since ``heard``, or, with None, no longer is."""
+def link_entry(platform: str, number: int, heard: float | None) -> dict[str, Any]:
+    """A connection that has been quiet since ``heard``, or, with None, no longer is."""
     quiet = {} if heard is None else {"heard": round(heard, 3)}
-    return to_line({"platform": platform, "link": number, **quiet})
+    return {"platform": platform, "link": number, **quiet}
 
 
-def head_line(boot: str, since: float) -> bytes:
-    """The line that begins a period."""
-    return to_line({"boot": boot, "since": round(since, 3)})
+def head(boot: str, since: float) -> dict[str, Any]:
+    """What begins a period."""
+    return {"boot": boot, "since": round(since, 3)}
 
 
-def batch(
-    number: int, lines: Sequence[bytes], alive: float, durable: float, all_rooms: bool = False
-) -> bytes:
-    """The lines of a flush, and its own; ``all_rooms``: they say how every room stands."""
-    last = b'{"alive":%.3f,"durable":%.3f,"batch":%d' % (alive, durable, number)
-    if lines:
-        last += b',"lines":%d' % len(lines)
-    return b"".join([*lines, last, b',"all":true}\n' if all_rooms else b"}\n"])
+def flush_entry(
+    alive: float, durable: float, rooms: list[Any], links: list[Any], **more: object
+) -> dict[str, Any]:
+    """The entry of a flush. ``more`` is a head, or ``all=True``: it says how every room stands."""
+    changed = {name: entries for name, entries in (("rooms", rooms), ("links", links)) if entries}
+    return {"alive": round(alive, 3), "durable": round(durable, 3), **more, **changed}
 
 
-def replay(data: bytes, boot: str) -> EarlierRun:
-    """What the journal of an earlier run says to a process of the machine's start ``boot``; ``""`` is
+def replay(entries: Iterable[tuple[int, Any]], boot: str) -> EarlierRun:
+    """What the numbered entries of an earlier run say to a process of the machine's start ``boot``; ``""`` is
     like no other start."""
     earlier = EarlierRun()
     alive = durable = None
     last_boot = ""
-    batches = list(_believed(data))
-    entries = [entry for lines in batches for entry in lines]
-    for entry in entries:
-        if "alive" in entry:
-            alive, durable = _time(entry, "alive"), _time(entry, "durable")
-            number = entry.get("batch")
-            earlier.batch = number if isinstance(number, int) else 0
-        elif "since" in entry:
-            last_boot = str(entry.get("boot"))
+    flushes = list(_believed(entries))
+    for flush in flushes:
+        if "alive" in flush:
+            alive, durable = _time(flush, "alive"), _time(flush, "durable")
+        if "since" in flush:
+            last_boot = str(flush.get("boot"))
     earlier.end = alive if boot and boot == last_boot else durable
     earlier.durable = durable
     quiet: dict[tuple[str, str], float | None] = {}
-    for lines in batches:
-        if lines and lines[-1].get("all"):
+    for flush in flushes:
+        if flush.get("all"):
             # It says which connections are quiet, too: one of an earlier run may have had the same number.
             quiet.clear()
-        _replay(earlier, lines, quiet)
+        _replay(earlier, flush, quiet)
     for (platform, _), snapshot in earlier.rooms.items():
         if earlier.end is not None:
             heard = {number: quiet.get((platform, str(number))) for number, _ in snapshot.links}
@@ -156,20 +147,22 @@ def replay(data: bytes, boot: str) -> EarlierRun:
     return earlier
 
 
-def _replay(
-    earlier: EarlierRun, lines: list[dict[str, Any]], quiet: dict[tuple[str, str], float | None]
-) -> None:
-    for entry in lines:
-        if "room" in entry:
-            _apply(earlier, entry)
-        elif "link" in entry:
-            quiet[str(entry.get("platform")), str(entry["link"])] = _time(entry, "heard")
-        elif "since" in entry:
-            earlier.since = _time(entry, "since")
-            for snapshot in earlier.rooms.values():
-                snapshot.lost = 0.0
-                if snapshot.first is not None and snapshot.first <= (earlier.since or 0.0):
-                    snapshot.first = None
+def _replay(earlier: EarlierRun, flush: dict[str, Any], quiet: dict[tuple[str, str], float | None]) -> None:
+    if "since" in flush:
+        earlier.since = _time(flush, "since")
+        for snapshot in earlier.rooms.values():
+            snapshot.lost = 0.0
+            if snapshot.first is not None and snapshot.first <= (earlier.since or 0.0):
+                snapshot.first = None
+    for entry in _objects(flush, "rooms"):
+        _apply(earlier, entry)
+    for entry in _objects(flush, "links"):
+        quiet[str(entry.get("platform")), str(entry.get("link"))] = _time(entry, "heard")
+
+
+def _objects(flush: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    found = flush.get(name)
+    return (entry for entry in (found if isinstance(found, list) else ()) if isinstance(entry, dict))
 
 
 def _doubt(snapshot: RoomSnapshot, heard: dict[int, float | None], end: float) -> None:
@@ -194,7 +187,7 @@ def _doubt(snapshot: RoomSnapshot, heard: dict[int, float | None], end: float) -
 
 
 def _apply(earlier: EarlierRun, entry: dict[str, Any]) -> None:
-    key = (str(entry.get("platform")), str(entry["room"]))
+    key = (str(entry.get("platform")), str(entry.get("room")))
     recorded, missing = _time(entry, "recorded"), _time(entry, "missing")
     since = missing if recorded is None else recorded
     if since is None:
@@ -212,37 +205,16 @@ def _apply(earlier: EarlierRun, entry: dict[str, Any]) -> None:
     )
 
 
-def _believed(data: bytes) -> Iterator[list[dict[str, Any]]]:
-    """The lines of each of the batches that are whole, and of one at the end that was not finished."""
-    lines: list[dict[str, Any]] = []
-    before: object = None
-    broken = False
-    for entry in _entries(data):
-        lines.append(entry)
-        if "alive" not in entry:
-            continue
-        number, count = entry.get("batch"), entry.get("lines", 0)
-        # One that lacked only the end of its last line comes again.
-        follows = not isinstance(before, int) or number in (before, before + 1)
-        whole = isinstance(count, int) and len(lines) > count
-        broken = not whole or (not entry.get("all") and (broken or not follows))
-        if not broken:
-            # What stands before them is of one that was cut off and came again.
-            yield lines[-1 - count :]
-        before = number
-        lines = []
-    if not broken:
-        yield lines
-
-
-def _entries(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in data.split(b"\n"):
-        try:
-            entry = from_json(line)
-        except ValueError:
-            continue
+def _believed(entries: Iterable[tuple[int, Any]]) -> Iterator[dict[str, Any]]:
+    before, broken = 0, False
+    for number, entry in entries:
         if isinstance(entry, dict):
-            yield entry
+            # One that lacked only the end of its line comes again.
+            follows = number in (before, before + 1)
+            broken = not entry.get("all") and (broken or not follows)
+            before = number
+            if not broken:
+                yield entry
 
 
 def _links(value: object) -> tuple[tuple[int, float], ...]:

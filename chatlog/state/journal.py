@@ -52,6 +52,11 @@ class Journal:
         """The entries of the earlier run, with their numbers. Raises OSError."""
         return self._file.read()
 
+    @property
+    def damaged(self) -> int:
+        """How many lines were damaged when it was read."""
+        return self._file.damaged
+
     def begin(self, whole: Callable[[], Iterable[object]], incomplete: Callable[[], object]) -> None:
         """Write the file anew, and keep it from now on. Waits for the disk. ``whole()`` gives what it holds
         when it is written anew; ``incomplete()`` is called when entries may have got lost, so that all there

@@ -73,14 +73,18 @@ class StateFile:
         """The entries with their numbers; none if there is no file. Damaged lines are left out, and the log
         says how many. What was not written to its end does not count as damaged."""
         self.damaged = damaged = 0
+        latest = -1
         with suppress(FileNotFoundError), closing(chunks_of(self._files, self.path)) as chunks:
             for line, ended in lines_of(chunks, LONGEST):
                 found = decode(line)
                 if found is None:
-                    damaged += bool(line) and ended
-                elif found[0] > 0:
-                    self._number = found[0]
+                    damaged += bool(line) and (ended or latest < 0)
+                    continue
+                latest = found[0]
+                if latest > 0:
                     yield found
+        # Later it knows better, and may be appended to while it is read once more.
+        self._number = self._number or max(latest, 0)
         if damaged:
             self.damaged = damaged
             self._log.warn("{path} is damaged: {count} lines are left out", path=self.path, count=damaged)

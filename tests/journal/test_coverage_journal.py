@@ -12,19 +12,22 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.journal.coverage_journal import CoverageJournal
-from chatlog.journal.journal import RoomSnapshot, batch, head_line, link_line, replay, room_line
-from chatlog.journal.journal_file import LARGEST, JournalFile
+from chatlog.journal.journal import RoomSnapshot, flush_entry, head, link_entry, replay, room_entry
 from chatlog.recorder.room import Loss
 from chatlog.rooms.connection import Connection
 from chatlog.rooms.connections import Limits
 from chatlog.rooms.subscriptions import Room
+from chatlog.state.journal import LARGEST, Journal
+from chatlog.state.lines import encode
 from chatlog.timeline.timeline import Gap, RoomTimeline
 from chatlog.timeline.timelines import CoverageTotals, Timelines
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.played import Played
+from tests.state import numbered
+from tests.state.test_lines import ENTRIES
 
 START = 1_700_000_000.0
-JOURNAL = "/data/coverage"
+JOURNAL = "/data/state/coverage"
 
 
 class Run:
@@ -50,8 +53,8 @@ class Run:
         self.complete = self.recovered = True
         self.lag = 0.0
         self.wanted = [("twitch", name) for name in wanted]
-        around = environment(self.clock, self.now, files, boot=boot)
-        self.journal = journal = JournalFile(files, "/data", self.clock, threads or ImmediateThreads())
+        around = environment(self.clock, self.now, files, threads, boot=boot)
+        self.journal = journal = Journal(around, "/data", "coverage")
         self.timelines = Timelines(self.now, lambda: self.wanted)
         self.coverage = coverage = CoverageJournal(journal, around, self, self.timelines)
         limits = Limits(90, 1000, 10.0, lanes)
@@ -717,7 +720,7 @@ class JournalTests(JournalCase):
                 run.kill()
             else:
                 # Something was there, or the disk would not be full.
-                self.files.put("/data/coverage.ballast", bytes(1 << 16))
+                self.files.put("/data/state/coverage.ballast", bytes(1 << 16))
             self.files.capacity = self.files.used()
             run = self.run_from(START)
             run.complete = False
@@ -745,11 +748,11 @@ class JournalTests(JournalCase):
         run.complete = False
         run.acknowledge("b")
         run.advance(5)
-        self.assertFalse(self.files.exists("/data/coverage.ballast"))
+        self.assertFalse(self.files.exists("/data/state/coverage.ballast"))
         self.files.capacity = None
         run.complete = True
         run.advance(5)
-        self.assertEqual(self.files.size("/data/coverage.ballast"), 1 << 16)
+        self.assertEqual(self.files.size("/data/state/coverage.ballast"), 1 << 16)
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a", "b")
@@ -771,15 +774,16 @@ class JournalTests(JournalCase):
         run.acknowledge("a")
         self.assertEqual(run.holes, [])
 
-    @given(st.binary(max_size=200))
-    def test_garbage(self, garbage: bytes) -> None:
+    @given(st.binary(max_size=200), st.lists(ENTRIES, max_size=3))
+    def test_garbage(self, garbage: bytes, odd: list[object]) -> None:
         """Nothing in a journal can keep the recorder from starting, and a broken line does not cost the
         whole ones beside it."""
-        lines = [head_line("x", 5.0), room_line(("twitch", "a"), RoomSnapshot(7.0, True)), b"\n"]
-        good = batch(1, lines, 9.0, 8.0, all_rooms=True).replace(b'"lines":3', b'"lines":2')
-        replay(garbage, "x")
-        replay(good + garbage, "x")
-        past = replay(garbage.replace(b"{", b"") + b"\n" + good, "x")
+        room = room_entry(("twitch", "a"), RoomSnapshot(7.0, True))
+        good = encode(7, flush_entry(9.0, 8.0, [room], [], all=True, **head("x", 5.0)))
+        replay(numbered(garbage), "x")
+        replay(enumerate([*odd, {"rooms": odd, "links": odd, "since": odd}], 1), "x")
+        replay(numbered(good + garbage), "x")
+        past = replay(numbered(garbage + b"\n" + good), "x")
         self.assertEqual((past.end, past.rooms), (9.0, {("twitch", "a"): RoomSnapshot(7.0, True)}))
 
     def test_nonsense(self) -> None:
@@ -798,32 +802,36 @@ class JournalTests(JournalCase):
         """Where the disk has lost a part of the journal and kept what came later, that is not believed: it
         builds on what is lost. Once all rooms are said again it is; a batch that comes twice is fine."""
         here, gone = RoomSnapshot(7.0, True), RoomSnapshot(12.0, False, "x")
-        first = batch(1, [head_line("x", 5.0), room_line(("twitch", "a"), here)], 9.0, 8.0)
-        second = batch(2, [room_line(("twitch", "a"), gone)], 13.0, 12.0)
-        third = batch(3, [], 14.0, 13.0)
-        again = batch(4, [head_line("x", 5.0), room_line(("twitch", "a"), gone)], 15.0, 14.0, True)
+        room, lost = room_entry(("twitch", "a"), here), room_entry(("twitch", "a"), gone)
+        first = encode(1, flush_entry(9.0, 8.0, [room], [], **head("x", 5.0)))
+        second = encode(2, flush_entry(13.0, 12.0, [lost], []))
+        third = encode(3, flush_entry(14.0, 13.0, [], []))
+        again = encode(4, flush_entry(15.0, 14.0, [lost], [], all=True, **head("x", 5.0)))
         torn = b"\0" * 20 + second[20:]
         half = second[: len(second) // 2] + b"\n"
         for data, end, standing in (
             (first + second + third, 14.0, gone),
+            (second + third, None, None),
             (first + third, 9.0, here),
             (first + torn + third, 9.0, here),
             (first + torn + third + again, 15.0, gone),
             (first + third + again, 15.0, gone),
             (first + half + second + third, 14.0, gone),
-            (first + second[:-1] + b"\n" + second + third, 14.0, gone),
-            (first + link_line("twitch", 1, 7.5) + b"\n" + second + third, 14.0, gone),
+            (first + second + second + third, 14.0, gone),
             (first + second[:-40], 9.0, here),
+            (first + second[:-1], 13.0, gone),
         ):
-            past = replay(data, "x")
-            self.assertEqual((past.end, past.rooms), (end, {("twitch", "a"): standing}), data)
+            past = replay(numbered(data), "x")
+            rooms = {} if standing is None else {("twitch", "a"): standing}
+            self.assertEqual((past.end, past.rooms), (end, rooms), data)
 
     def test_what_was_cut_off_and_not_said_again(self) -> None:
-        """A connection that was quiet in a batch that was cut off, and no longer when it came again, was not
+        """A connection that was quiet in a flush that was cut off, and no longer when it came again, was not
         quiet."""
-        room = room_line(("twitch", "a"), RoomSnapshot(7.0, True, links=((1, 0.0),)))
-        first = batch(1, [head_line("x", 5.0), room], 9.0, 8.0)
-        past = replay(first + link_line("twitch", 1, 6.5) + b"\n" + batch(2, [], 14.0, 13.0), "x")
+        room = room_entry(("twitch", "a"), RoomSnapshot(7.0, True, links=((1, 0.0),)))
+        first = encode(1, flush_entry(9.0, 8.0, [room], [], **head("x", 5.0)))
+        half = encode(2, flush_entry(14.0, 13.0, [], [link_entry("twitch", 1, 6.5)]))[:-2]
+        past = replay(numbered(first + half + b"\n" + encode(2, flush_entry(14.0, 13.0, [], []))), "x")
         self.assertEqual((past.end, past.rooms["twitch", "a"].heard), (14.0, None))
 
     def test_error_behind_the_new_name(self) -> None:
@@ -861,7 +869,8 @@ class JournalTests(JournalCase):
         data = self.files.content(JOURNAL)
         for start in range(before, len(data)):
             for end in (start + 1, start + 40, len(data)):
-                past = replay(data[:start] + b"\0" * (min(end, len(data)) - start) + data[end:], "")
+                zeros = b"\0" * (min(end, len(data)) - start)
+                past = replay(numbered(data[:start] + zeros + data[end:]), "")
                 standing = past.rooms["twitch", "a"]
                 assert past.end is not None
                 until = min(past.end, past.end if standing.heard is None else standing.heard)
@@ -869,15 +878,17 @@ class JournalTests(JournalCase):
 
     def test_times_that_are_none(self) -> None:
         """Times that no record could hold are not taken from a journal."""
-        for time in ("1e300", "-5", "null", '"x"', "NaN", "[1]"):
-            data = f'{{"platform":"twitch","room":"a","missing":{time},"reason":"x"}}\n'
-            self.assertEqual(replay(data.encode(), "x").rooms, {}, time)
+        times: tuple[object, ...] = (1e300, -5, None, "x", float("nan"), [1])
+        for time in times:
+            room = {"platform": "twitch", "room": "a", "missing": time, "reason": "x"}
+            self.assertEqual(replay([(1, {"rooms": [room]})], "x").rooms, {}, time)
 
     def test_strange_reasons(self) -> None:
         """A server's words are kept, however odd, but not without end."""
-        line = room_line(("twitch", "a"), RoomSnapshot(7.0, False, "\ud800" + "x" * 1000))
+        room = room_entry(("twitch", "a"), RoomSnapshot(7.0, False, "\ud800" + "x" * 1000))
+        line = encode(1, flush_entry(9.0, 8.0, [room], []))
         self.assertLess(len(line), 400)
-        [standing] = replay(line, "x").rooms.values()
+        [standing] = replay(numbered(line), "x").rooms.values()
         self.assertEqual(standing.reason, "\ud800" + "x" * 199)
 
 

@@ -12,8 +12,13 @@ from tests.fakes import MemoryFiles
 def entries(files: MemoryFiles, name: str, directory: str = "/data") -> list[Any]:
     """What a file of the state holds; damaged lines are left out."""
     path = f"{directory}/state/{name}"
-    lines = files.content(path).split(b"\n") if files.exists(path) else []
-    return [found[1] for line in lines if (found := decode(line)) is not None and found[0] > 0]
+    return [entry for _, entry in numbered(files.content(path))] if files.exists(path) else []
+
+
+def numbered(data: bytes) -> list[tuple[int, Any]]:
+    """The entries in these bytes of a file of the state, with their numbers."""
+    found = map(decode, data.split(b"\n"))
+    return [entry for entry in found if entry is not None and entry[0] > 0]
 
 
 def summed(lines: bytes) -> bytes:
