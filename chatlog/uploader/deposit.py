@@ -1,6 +1,6 @@
-"""One object put into a store: under a key that nobody else has, and looked at afterwards.
+"""Puts one object into a store under a free key, and verifies it.
 
-Whatever is done can be done again: what is there already is recognised by its bytes.
+A put can be repeated: an object that is in the store already is recognised by its bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from chatlog.naming import FileName, ManifestName
 from chatlog.store.store import CORRUPT, EXISTS, OBJECT, REFUSED, TRANSIENT, Store, StoreError
 from chatlog.uploader.packing import CONTENT_TYPES, Packed
 
-#: Further names that are tried when one is taken by other bytes.
+#: Names that are tried when an object with other bytes has the name.
 _MOST_NAMES = 1000
 
 
@@ -98,7 +98,7 @@ class Deposit:
             # the store is inconsistent.
             raise StoreError(f"{key} is said to exist and is not there", TRANSIENT, "two minds")
         if head.size != len(packed.data):
-            self._look(key)
+            self._refuse_page(key)
             return False
         return head.etag == packed.md5 or self._reads_back(key, packed)
 
@@ -108,7 +108,7 @@ class Deposit:
         if head is None:
             raise StoreError(f"{key} was accepted, and is not there", TRANSIENT, "not stored")
         if head.size != len(packed.data):
-            self._look(key)
+            self._refuse_page(key)
             raise StoreError(
                 f"{key} has {head.size} bytes in the store and not {len(packed.data)}", CORRUPT, "other size"
             )
@@ -116,8 +116,8 @@ class Deposit:
         if head.etag != packed.md5 and not self._reads_back(key, packed):
             raise StoreError(f"{key} has other bytes in the store", CORRUPT, "other bytes")
 
-    def _look(self, key: str) -> None:
-        """Raises StoreError if it is no store that answers any more, but a page in front of it."""
+    def _refuse_page(self, key: str) -> None:
+        """Raise StoreError if a web page answers in place of the store."""
         try:
             next(iter(self._store.read(key)), b"")
         except StoreError as error:

@@ -26,7 +26,7 @@ Run = Callable[..., Deferred[Any]]
 
 
 class Periods(Protocol):
-    """Whoever counts the seconds of the rooms: see ``Timelines``."""
+    """Counts the seconds of the rooms: see ``Timelines``."""
 
     @property
     def period(self) -> float:

@@ -1,12 +1,12 @@
-"""Whose turn it is: files that wait for their upload, oldest first, and those with trouble of their own.
+"""The order of uploads: the oldest file first, and files that failed at growing intervals.
 
-When an upload fails and it is not plain whose trouble that is, another file decides, one that is as
-different as can be: if that one passes, the first has trouble of its own, and waits turns of its own, longer
-and longer, while all others go.
+When an upload fails and the cause is not clear, another file decides, one that is as different as possible.
+If that one succeeds, the first file is itself the cause: it is quarantined and tried again at growing
+intervals, while all others are uploaded.
 
-A room of which a file has failed, or has been under way for long, is in trouble. All rooms in trouble
-together have one upload at a time for files in their own turn, and one for files that were not tried yet.
-These two go beside the others, never in place of one: a room whose uploads all hang keeps no other waiting.
+A room is in trouble if one of its files has failed or has been under way for long. All rooms in trouble
+together have one upload at a time for files that are tried again, and one for files that were not tried yet.
+These two uploads are additional, so a room whose uploads all hang delays no other room.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import NamedTuple
 
 from chatlog.uploader.shipment import Item
 
-#: Seconds of a file's first wait for its own turn, by what each is longer, and the longest.
+#: A quarantined file's first delay in seconds, the factor of the next ones, and the longest delay.
 OWN_FIRST, OWN_GROWTH, OWN_MOST = 5.0, 4.0, 3600.0
-#: The longest for trouble that may pass.
+#: The longest delay after errors that may pass.
 PASSING_MOST = 600.0
-#: Seconds after which an upload that is under way gives its place to another.
+#: An upload that takes longer than this (seconds) no longer counts against the limit.
 SLOW = 10.0
-#: Uploads that may be under way beyond the limit, in trouble or slow. Each holds a file in memory.
+#: The most uploads beyond the limit. Each holds a file in memory.
 SPARE = 2
 
 
 class OwnTrouble(NamedTuple):
-    """A file that cannot be stored because of itself: what is said of it, how large its object is, how often
-    it was tried, and the seconds until it is again, as they were when it failed."""
+    """A file that is itself the cause of its failures: the reason, the bytes of its object, the number of
+    attempts, and the delay of the next attempt in seconds, counted from the last one."""
 
     name: str
     size: int
@@ -40,8 +40,8 @@ class OwnTrouble(NamedTuple):
 
 
 class Failing(NamedTuple):
-    """What went wrong with a file: what is said of it, the size of its object, how often it goes wrong before
-    that is told, and the shortest and longest wait for the next turn, in seconds."""
+    """A failure of a file: the reason, the bytes of its object, after how many failures it is reported, and
+    the shortest and the longest delay of the next attempt in seconds."""
 
     reason: str
     size: int = 0
@@ -55,7 +55,7 @@ _NOTHING = Failing("")
 
 @dataclass(slots=True)
 class _Trial:
-    """What is held against a file."""
+    """The failures of one file."""
 
     strikes: int = 0
     failing: Failing = _NOTHING
@@ -64,13 +64,13 @@ class _Trial:
 
 
 class Turns:
-    """The files that wait. Every file is in one of four states: ready, under way, in doubt (it failed, and
-    it is open whose trouble that is), or waiting for a turn of its own."""
+    """The waiting files. Each is in one of four states: ready, under way, in doubt (it failed, and the cause
+    is open), or waiting for its next attempt."""
 
     def __init__(self) -> None:
         self._sizes: dict[Item, int] = {}
         self._ready: list[Item] = []
-        # Those whose own turn has come, and which of them are under way.
+        # Files whose next attempt is due, and which of these are under way.
         self._again: deque[Item] = deque()
         self._own: set[Item] = set()
         self._flying: dict[Item, float] = {}
@@ -87,38 +87,38 @@ class Turns:
 
     @property
     def bytes(self) -> int:
-        """The size of all."""
+        """The bytes of all waiting files."""
         return sum(self._sizes.values())
 
     @property
     def oldest(self) -> Item | None:
-        """The oldest of all."""
+        """The oldest waiting file."""
         heads = [*self._ready[:1], *self._again, *self._flying, *self._doubted]
         return min([*heads, *(item for _, item in self._waiting)], default=None)
 
     @property
     def under_way(self) -> int:
-        """How many are."""
+        """How many files are under way."""
         return len(self._flying)
 
     @property
     def doubted(self) -> int:
-        """How many are in doubt."""
+        """How many files are in doubt."""
         return len(self._doubted)
 
     @property
     def may_begin(self) -> bool:
-        """Whether any other than those in doubt could begin, or is under way."""
+        """Whether a file that is not in doubt could begin or is under way."""
         return bool(self._ready or self._again or self._flying)
 
     def named(self) -> list[OwnTrouble]:
-        """Those that have trouble of their own, oldest first."""
+        """The reported files, oldest first."""
         return [
             self._trouble_of(item) for item in sorted(i for i, trial in self._trials.items() if trial.named)
         ]
 
-    def untold(self) -> list[OwnTrouble]:
-        """Those that have come to it since this was asked for the last time."""
+    def unreported(self) -> list[OwnTrouble]:
+        """The files that must be reported now. They count as reported afterwards."""
         new = [
             item
             for item, trial in self._trials.items()
@@ -135,21 +135,21 @@ class Turns:
 
     @property
     def named_count(self) -> int:
-        """How many have trouble of their own."""
+        """How many files have been reported."""
         return sum(trial.named for trial in self._trials.values())
 
     # -- coming and going ------------------------------------------------------------------------------
 
     def add(self, item: Item, size: int) -> None:
-        """A file waits; its size may be told again."""
+        """Add a waiting file, or correct its size."""
         if item not in self._sizes:
             heapq.heappush(self._ready, item)
         self._sizes[item] = size
 
     def begin(self, now: float, limit: int, in_trouble: bool) -> Item | None:
-        """The next to begin while at most ``limit`` are under way, besides those that are slow or of a room
-        in trouble; None if there is none. ``in_trouble``: the store itself is. Then those in doubt are tried
-        as well, after all others, and only slow ones do not count."""
+        """The next file to upload; None if there is none. At most ``limit`` are under way, not counting slow
+        uploads and those of rooms in trouble. If the store itself is ``in_trouble``, files in doubt are tried
+        too, after all others, and only slow uploads do not count."""
         self._release(now)
         if not self._has_place(now, limit, in_trouble):
             return None
@@ -169,7 +169,7 @@ class Turns:
         return {item for item, began in self._flying.items() if now >= began + SLOW}
 
     def _of_rooms_in_trouble(self, now: float) -> set[Item]:
-        """Those under way that are of a room in trouble."""
+        """The files under way whose rooms are in trouble."""
         rooms = self._rooms_in_trouble(now)
         return {item for item in self._flying if item.room in rooms}
 
@@ -193,8 +193,8 @@ class Turns:
         return found
 
     def _decider(self, free: list[Item]) -> Item:
-        """In turns the smallest and the newest of these while others are in doubt; of another room than they
-        are, if there is one."""
+        """The file that decides while others are in doubt: alternately the smallest and the newest, if
+        possible of another room."""
         doubted = {item.room for item in self._doubted}
         free = [item for item in free if item.room not in doubted] or free
         self._small = not self._small
@@ -205,15 +205,15 @@ class Turns:
             self._again.append(heapq.heappop(self._waiting)[1])
 
     def next_change(self, now: float, limit: int, in_trouble: bool) -> float | None:
-        """When another may begin though none ends: a file's own turn comes, or one under way gives its place
-        away. None if it takes more."""
+        """The next time at which a file may begin without another one ending: an attempt is due, or an upload
+        becomes slow. None if there is no such time."""
         changes = [turn for turn, _ in self._waiting[:1]] if self._has_place(now, limit, in_trouble) else []
         if len(self._flying) < limit + SPARE and len(self._sizes) > len(self._flying):
             changes += [began + SLOW for began in self._flying.values() if now < began + SLOW]
         return min(changes, default=None)
 
     def done(self, item: Item) -> int:
-        """A file waits no more; how often it had failed by itself."""
+        """Remove a file. Returns how often it had failed by itself."""
         self._landed(item)
         self._sizes.pop(item, None)
         trial = self._trials.pop(item, None)
@@ -226,19 +226,18 @@ class Turns:
     # -- trouble ---------------------------------------------------------------------------------------
 
     def strikes(self, item: Item) -> int:
-        """How often this file has failed where others did not."""
+        """How often the file has failed while others did not."""
         trial = self._trials.get(item)
         return trial.strikes if trial is not None else 0
 
     def doubt(self, item: Item, failing: Failing | None = None) -> None:
-        """A file failed, and another has to decide. Without ``failing`` it is the store's trouble, and this
-        file only waits behind the others."""
+        """A file failed, and another one has to decide. Without ``failing`` the store is the cause, and the
+        file only waits after the others."""
         self._landed(item)
         self._doubted[item] = failing
 
     def convict(self, now: float) -> None:
-        """Another file passed, or something else did in its place: those in doubt have trouble of their own,
-        and soon a turn of their own."""
+        """Another file, or the probe, has succeeded: the files in doubt are themselves the cause."""
         doubted, self._doubted = self._doubted, {}
         for item, failing in doubted.items():
             if failing is None:
@@ -247,8 +246,8 @@ class Turns:
                 self.strike(item, now, failing)
 
     def acquit(self) -> None:
-        """The store has recovered: every file may try again, those that failed meanwhile first. Should one of
-        these fail again, that is its own trouble."""
+        """The store has recovered: all files are tried again, those that failed meanwhile first. If one of
+        these fails again, it is itself the cause."""
         doubted, self._doubted = self._doubted, {}
         for item, failing in doubted.items():
             if failing is not None:
@@ -258,12 +257,12 @@ class Turns:
         self.hurry()
 
     def hurry(self) -> None:
-        """Things have changed: every file may try again."""
+        """All waiting attempts are due now."""
         self._again.extend(item for _, item in sorted(self._waiting))
         self._waiting.clear()
 
     def strike(self, item: Item, now: float, failing: Failing) -> None:
-        """A file has trouble of its own, and waits for a turn of its own."""
+        """A file is itself the cause of its failure; it waits for its next attempt."""
         self._landed(item)
         trial = self._trials.setdefault(item, _Trial())
         trial.strikes += 1
@@ -273,6 +272,6 @@ class Turns:
         heapq.heappush(self._waiting, (now + trial.delay, item))
 
     def put_off(self, item: Item, now: float, delay: float) -> None:
-        """A file's turn comes later, through nobody's fault."""
+        """Try a file again after ``delay`` seconds; nothing is held against it."""
         self._landed(item)
         heapq.heappush(self._waiting, (now + delay, item))

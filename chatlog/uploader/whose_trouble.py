@@ -99,7 +99,7 @@ class Judge:
 
     def name_files(self) -> None:
         """Report the files that are newly known to be themselves the cause."""
-        for own in self._turns.untold():
+        for own in self._turns.unreported():
             self._counters.quarantined += 1
             if self._turns.named_count <= MOST_NAMED:
                 self._log.error(
