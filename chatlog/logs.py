@@ -180,13 +180,15 @@ def _nowhere(line: bytes) -> None:
     return
 
 
-def install(parent: Any, options: Mapping[str, Any]) -> Console | None:
+def install(
+    parent: Any, options: Mapping[str, Any], write: Callable[[bytes], None] | None = None
+) -> Console | None:
     """Make this the log of a twistd in the foreground, unless twistd's options name another log.
 
     twistd asks the application for its observer after ``setServiceParent`` was called with it and before it
     logs anything (``twisted.application.app``, AppLogger.start). ``options`` are those of the command; their
     ``parent`` are twistd's options, and their ``settings`` have the log's settings. Returns the console that
-    is now the log, or None if twistd's own log is used.
+    is now the log, or None if twistd's own log is used. It writes with ``write``; None: to standard output.
     """
     twistd = getattr(options, "parent", None)
     if not isinstance(parent, Componentized) or twistd is None:
@@ -199,6 +201,6 @@ def install(parent: Any, options: Mapping[str, Any]) -> Console | None:
     log = settings.log if isinstance(settings, Settings) else LogSettings()
     shape = as_json if log.format == "json" else as_lines
     levels = Levels(log.level, log.levels)
-    console = Console(_standard_output(), bool(options.get("verbose")), levels, shape)
+    console = Console(write or _standard_output(), bool(options.get("verbose")), levels, shape)
     parent.setComponent(ILogObserver, console)
     return console

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,15 @@ class Uploads:
 class Scene:
     """``rooms`` are the names of Twitch rooms. Time passes by ``advance``, in steps of half a second."""
 
-    def __init__(self, rooms: int = 3, wall: float = HALF_PAST_TEN, **settings: Any) -> None:
+    def __init__(
+        self,
+        rooms: int = 3,
+        wall: float = HALF_PAST_TEN,
+        uploader: Callable[[Scene], Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        """``uploader`` makes the one that is asked, of a scene with clock and counters. Without it that is
+        ``uploads``."""
         self.recording = Recording(wall=wall).start()
         self.clock = self.recording.clock
         self.counters = self.recording.counters
@@ -59,7 +67,7 @@ class Scene:
             self.settings,
             self.recording.environment,
             self.recorder,
-            self.uploads,
+            self.uploads if uploader is None else uploader(self),
             self,
             self.timelines,
             Acknowledged(self.recording.files, "/data"),

@@ -227,6 +227,9 @@ class LevelTests(JsonCase):
 class InstallTests(SynchronousTestCase):
     """Settings become the log."""
 
+    def setUp(self) -> None:
+        self.written: list[bytes] = []
+
     def install(self, settings: LogSettings, verbose: bool = False) -> logs.Console:
         twistd = ServerOptions()
         usage.Options.parseOptions(twistd, ["-n"])
@@ -234,15 +237,14 @@ class InstallTests(SynchronousTestCase):
         options.parent = twistd
         options["verbose"] = verbose
         options.settings = Settings(log=settings)
-        console = logs.install(Application("x"), options)
+        console = logs.install(Application("x"), options, self.written.append)
         assert console is not None
         return console
 
     def line(self, console: logs.Console, level: LogLevel = LogLevel.error) -> bytes:
-        written: list[bytes] = []
-        console._write = written.append
+        self.written.clear()
         console({"log_level": level, "log_namespace": "chatlog.x", "log_format": "text"})
-        return b"".join(written)
+        return b"".join(self.written)
 
     def test_format(self) -> None:
         """log.format says which of the two shapes."""

@@ -107,11 +107,20 @@ class OutputTests(SynchronousTestCase):
 
     def test_no_standard_output(self) -> None:
         """Where there is no standard output, logging goes nowhere; descriptor 1 may be a file of chat."""
-        for stream in (None, object()):
-            self.patch(sys, "stdout", stream)
-            console = logs.observer()
-            console({"log_format": "x", "log_level": LogLevel.error})
-            self.assertIs(console._write, logs._nowhere)
+        for stream in ("None", "object()"):
+            script = textwrap.dedent(f"""
+                import os, sys
+                from twisted.logger import LogLevel
+                from chatlog import logs
+                sys.stdout = {stream}
+                logs.observer()({{"log_format": "x", "log_level": LogLevel.error}})
+                print("went on", file=sys.stderr, flush=True)
+                os._exit(0)
+            """)
+            done = subprocess.run(
+                [sys.executable, "-c", script], capture_output=True, cwd=ROOT, timeout=60, check=True
+            )
+            self.assertEqual((done.stdout, done.stderr), (b"", b"went on\n"))
 
 
 class InstallTests(SynchronousTestCase):
@@ -125,7 +134,8 @@ class InstallTests(SynchronousTestCase):
         options.parent = twistd
         options["verbose"] = verbose
         application = Application("x") if parent is None else parent
-        done = logs.install(application, options)
+        self.written: list[bytes] = []
+        done = logs.install(application, options, self.written.append)
         observer = application.getComponent(ILogObserver) if parent is None else None
         if parent is None:
             self.assertIs(done, observer)
@@ -136,8 +146,10 @@ class InstallTests(SynchronousTestCase):
     def test_in_the_foreground(self) -> None:
         """``twistd -n`` logs for people, and with --verbose everything."""
         self.assertIsInstance(self.install("-n"), logs.Console)
-        self.assertFalse(self.install("-n")._verbose)
-        self.assertTrue(self.install("-n", verbose=True)._verbose)
+        for verbose in (False, True):
+            observer = self.install("-n", verbose=verbose)
+            observer({"log_level": LogLevel.debug, "log_namespace": "chatlog.x", "log_format": "text"})
+            self.assertEqual(len(self.written), int(verbose))
 
     def test_other_wishes_are_respected(self) -> None:
         """Who says where to log to, and who runs in the background, gets what twistd does."""

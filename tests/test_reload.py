@@ -73,7 +73,14 @@ class ReloadTests(SynchronousTestCase):
         self.applied: list[Settings] = []
         self.next: Settings | Exception = SETTINGS
         self.made: dict[str, TwitchSettings | KickSettings] = {"twitch": TwitchSettings(("ann", "bob"))}
-        self.reload = Reload(self.load, SETTINGS, self.applied.append, lambda: self.made)
+        self.broken = False
+        self.reload = Reload(self.load, SETTINGS, self.apply, lambda: self.made)
+
+    def apply(self, settings: Settings) -> None:
+        """Put settings in force, unless that is broken."""
+        if self.broken:
+            self.fail("broken")
+        self.applied.append(settings)
 
     def load(self) -> Settings:
         """What the file says now."""
@@ -184,10 +191,10 @@ class ReloadTests(SynchronousTestCase):
     def test_what_could_not_be_applied_is_tried_again(self) -> None:
         """The next signal finds the same changes."""
         self.next = replace(SETTINGS, alarms=AlarmSettings(coverage=50))
-        self.reload._apply = lambda settings: self.fail("broken")
+        self.broken = True
         self.told()
         self.assertEqual(len(self.flushLoggedErrors(self.failureException)), 1)
-        self.reload._apply = self.applied.append
+        self.broken = False
         self.assertIn("in force: alarms.coverage", self.told()[0][1])
 
     def test_what_others_see(self) -> None:

@@ -150,18 +150,22 @@ class StoreTests(SecretsCase):
         endpoint = f"http://127.0.0.1:{server.server_address[1]}"
         assert SETTINGS.s3 is not None
         bucket = replace(SETTINGS.s3, endpoint=endpoint)
-        scene = Scene(1, http=SETTINGS.http, alarms=SETTINGS.alarms)
         files = MemoryFiles()
         files.put("/data/sealed/twitch_room_20251229_1030.jsonl", b'{"timestamp":"x"}\n')
-        uploader = Uploader(
-            SETTINGS.uploader,
-            open_s3(bucket, 1_000_000),
-            "/data",
-            environment(scene.clock, scene.now, files, counters=scene.counters),
-            ImmediateThreads(),
-            Usage(),
-        )
-        scene.status._uploader = uploader
+
+        def make(scene: Scene) -> Uploader:
+            self.uploader = Uploader(
+                SETTINGS.uploader,
+                open_s3(bucket, 1_000_000),
+                "/data",
+                environment(scene.clock, scene.now, files, counters=scene.counters),
+                ImmediateThreads(),
+                Usage(),
+            )
+            return self.uploader
+
+        scene = Scene(1, uploader=make, http=SETTINGS.http, alarms=SETTINGS.alarms)
+        uploader = self.uploader
         scene.start()
         self.addCleanup(scene.stop)
         uploader.startService()

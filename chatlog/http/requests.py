@@ -174,6 +174,9 @@ class BoundedSite(Site):
         )
         self._channels: dict[Channel, None] = {}
 
+    def __len__(self) -> int:
+        return len(self._channels)
+
     def startFactory(self) -> None:
         """Do not start the access log's clock."""
 

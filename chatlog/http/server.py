@@ -45,9 +45,11 @@ class HttpServer(Service):
 
     def __init__(self, settings: HttpSettings, reactor: Any, root: Resource, words: Words = PAGE) -> None:
         self._words = words
-        self._settings = settings
+        #: Where to listen; looked at when the service starts.
+        self.settings = settings
         self._reactor = reactor
-        self._site = BoundedSite(root, reactor)
+        #: Serves the connections; its length is how many there are.
+        self.site = BoundedSite(root, reactor)
         self._again: IDelayedCall | None = None
         self._reported = False
         #: The port; None while the server does not listen.
@@ -55,17 +57,17 @@ class HttpServer(Service):
 
     def startService(self) -> None:
         super().startService()
-        listen = self._settings.listen
-        if listen and not is_loopback(listen) and self._settings.token is None:
+        listen = self.settings.listen
+        if listen and not is_loopback(listen) and self.settings.token is None:
             self._log.warn(self._words.open, listen=listen)
         self._listen()
 
     def _listen(self) -> None:
         self._again = None
-        listen = self._settings.listen or ""
+        listen = self.settings.listen or ""
         try:
             self.port = self._reactor.listenTCP(
-                int(listen.rpartition(":")[2]), self._site, interface=listen_host(listen)
+                int(listen.rpartition(":")[2]), self.site, interface=listen_host(listen)
             )
         except (CannotListenError, OSError) as error:
             if not self._reported:
@@ -85,7 +87,7 @@ class HttpServer(Service):
             self._again.cancel()
             self._again = None
         port, self.port = self.port, None
-        self._site.drop_all()
+        self.site.drop_all()
         if port is None:
             return succeed(None)
         return maybeDeferred(port.stopListening).addCallback(lambda _: None)

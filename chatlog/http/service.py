@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.application.service import Service
-
 from chatlog.config.settings import Settings
 from chatlog.files import Files
 from chatlog.http.api import Api, Rooms
@@ -18,7 +16,7 @@ from chatlog.status.status import Status
 
 def http_service(
     settings: Settings, reactor: Any, status: Status, recorder: Recorder, rooms: Rooms, files: Files
-) -> Service:
+) -> HttpServer:
     """The server of the page, the API, the health checks and the metrics."""
     api = Api(status, rooms, recorder.rotate_now, reactor.seconds)
     live = Live(files, settings.recorder.directory, reactor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 from tests.http.chromium import PageTrouble
 from tests.http.stage import Show
@@ -152,7 +153,7 @@ class OverviewChecks(Visitor):
             raise PageTrouble(f"ages stand still: {before[:5]} {after[:5]}")
 
         def again() -> None:
-            show.service._settings = type(show.service._settings)(listen=f"127.0.0.1:{port}")  # type: ignore[attr-defined]
+            show.service.settings = replace(show.service.settings, listen=f"127.0.0.1:{port}")
             show.service.startService()
 
         self.on_stage(again)

@@ -62,7 +62,7 @@ class Stage:
 
     @property
     def port(self) -> int:
-        port: int = self.service.port.getHost().port  # type: ignore[attr-defined]
+        port: int = self.service.port.getHost().port
         return port
 
     def stop(self) -> Any:

@@ -137,7 +137,10 @@ class ReadTests(SiteCase):
         for n in range(100):
             self.assertEqual(self.names(f"offset={n % 4}"), ["room0", "room1", "room2"][n % 4 :])
             self.ask(f"GET /api/v1/rooms?q={n}")
-        self.assertLessEqual(len(self.api._answers), 8)
+        questions = [{"q": str(n)} for n in range(100)]
+        first, second = ([self.api.rooms(question) for question in questions] for _ in range(2))
+        kept = sum(one is other for one, other in zip(first, second, strict=True))
+        self.assertTrue(0 < kept <= 8, kept)
 
     def test_document(self) -> None:
         """The description of the API names nothing that is not there."""

@@ -96,7 +96,7 @@ class HostileCase(TestCase):
     @property
     def connections(self) -> int:
         """How many the server has."""
-        return len(self.service._site._channels)
+        return len(self.service.site)
 
     async def connect(self) -> Client:
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.service.port.getHost().port)

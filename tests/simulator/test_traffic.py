@@ -6,6 +6,7 @@ from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.simulator.twitch import TwitchRules
 from tests.simulator.stage import Stage
 
 
@@ -72,9 +73,8 @@ class TrafficTests(SynchronousTestCase):
     def test_batches(self) -> None:
         """What is due in one tick is one write; with records of their own each event is one."""
         for own, writes in ((False, 1), (True, 10)):
-            stage = Stage(self.mktemp())
+            stage = Stage(self.mktemp(), TwitchRules(own_records=own))
             client = stage.twitch_client("alpha")
-            client.connection._own_records = own
             written: list[bytes] = []
             client.transport.write = written.append  # type: ignore[method-assign]
             stage.traffic.say("twitch", "alpha", 10, stage.traffic.chat("twitch").ordinary)

@@ -286,7 +286,7 @@ class CommitTests(SynchronousTestCase):
         done = spool.commit(Batch(names, names, True, {}))
         self.assertEqual((done.sealed, done.left), ([names[0], names[2]], [names[1]]))
         self.assertIn(names[1], done.error)
-        self.assertEqual(files.fds.keys(), {spool._lock_fd})
+        self.assertEqual([path for _, path, _ in files.fds.values()], ["/data/lock"])
 
     def test_note_cannot_be_written(self) -> None:
         """Nothing leaves open/ without the note of names, except on a full disk: there sealing is the

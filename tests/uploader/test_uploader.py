@@ -66,7 +66,13 @@ class RecordedUsage(Usage):
 class UploaderCase(SynchronousTestCase):
     """A spool, a store, a clock."""
 
-    def make(self, threads: Any = None, concurrency: int = 2, compression: str = "none") -> Uploader:
+    def make(
+        self,
+        threads: Any = None,
+        concurrency: int = 2,
+        compression: str = "none",
+        on_stored: Callable[[Stored], object] | None = None,
+    ) -> Uploader:
         self.files = MemoryFiles()
         for area in ("sealed", "packed", "manifest"):
             self.files.make_directories(f"/data/{area}")
@@ -82,7 +88,7 @@ class UploaderCase(SynchronousTestCase):
             environment(self.clock, lambda: NOON + self.clock.seconds(), self.files, counters=self.counters),
             threads or ImmediateThreads(),
             self.usage,
-            on_stored=self.stored.append,
+            on_stored=on_stored or self.stored.append,
             backoff=Backoff(1.0, 60.0, lambda low, high: high),
         )
 
@@ -327,15 +333,13 @@ class TroubleTests(UploaderCase):
         """A full disk, or one descriptor too few, is not caused by a file: it is reported once, no file is
         quarantined, and all of them are uploaded soon after there is space again."""
         for code in (errno.ENOSPC, errno.EMFILE):
-            uploader = self.make()
             codes = [code]
 
             def write_down(stored: Stored, codes: list[int] = codes) -> None:
                 if codes:
                     raise OSError(codes[0], "not now")
 
-            uploader._shipment._on_stored = write_down
-            self.start(uploader)
+            uploader = self.start(self.make(on_stored=write_down))
             with capturedLogs() as events:
                 uploader.sealed(self.finish(1, 2, 3))
                 self.clock.pump([LATER] * 3)
