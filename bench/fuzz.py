@@ -23,7 +23,7 @@ from chatlog.chunks import lines_of
 from chatlog.config import config
 from chatlog.config.settings import Settings
 from chatlog.counters import Counters
-from chatlog.journal import journal
+from chatlog.journal import snapshots
 from chatlog.kick import events as kick_events
 from chatlog.kick import pusher
 from chatlog.kick.lookup import LookupRefused, ids_in
@@ -67,7 +67,7 @@ def _before(data: bytes) -> None:
 
 def _coverage(data: bytes) -> None:
     for content in (data, summed(data)):
-        journal.replay(numbered(content), "boot")
+        snapshots.replay(numbered(content), "boot")
 
 
 def _manifest(data: bytes) -> None:

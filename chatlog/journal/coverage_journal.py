@@ -1,7 +1,7 @@
 """What the next run has to know: until when this one was there, and which rooms it recorded.
 
 A process that is killed cannot write down that it is no longer recording. So how the timeline of every room
-ends is kept in a journal beside the spool (see ``journal``), brought up to date after every flush. The next
+ends is kept in a journal beside the spool (see ``snapshots``), brought up to date after every flush. The next
 process reads there since when each room is missing, and the first acknowledgement of a room closes
 that gap with a record like any other.
 """
@@ -17,12 +17,13 @@ from twisted.logger import Logger
 
 from chatlog.environment import Environment
 from chatlog.journal.durability import Durability
-from chatlog.journal.idle import IdleConnections, connections_of
-from chatlog.journal.journal import EarlierRun, RoomSnapshot, Span, flush_entry, head, replay, room_entry
+from chatlog.journal.evidence import NONE, IdleConnections, evidence_of
+from chatlog.journal.snapshots import EarlierRun, RoomSnapshot, flush_entry, head, replay
 from chatlog.recorder.room import Loss
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.subscriptions import Room
 from chatlog.state.journal import Journal
+from chatlog.timeline.intervals import Span
 from chatlog.timeline.timeline import RESTART, Gap, RoomTimeline
 from chatlog.timeline.timelines import Key, Timelines
 
@@ -147,10 +148,10 @@ class CoverageJournal(Service):
         lost = timeline.closed(period, now)
         first = timeline.first if timeline.first is not None and timeline.first > period else None
         room = self._room(key)
-        links, spans = ((), ()) if room is None else connections_of(room, now, self._clock.seconds())
+        evidence = NONE if room is None else evidence_of(room, now, self._clock.seconds())
         heard = self._durability.gap_since(key) if recorded else None
         gaps = self._unreported.get(key, ())
-        return RoomSnapshot(since, recorded, timeline.reason, lost, first, links, spans, heard, gaps)
+        return RoomSnapshot(since, recorded, timeline.reason, lost, first, evidence, heard, gaps)
 
     # -- start and end -----------------------------------------------------------------------------
 
@@ -251,7 +252,7 @@ class CoverageJournal(Service):
             return
         self._continued = None
         self._promised.clear()
-        self._idle.noted()
+        self._idle.note()
         self._due.clear()
         self._all_due = False
         self._period = self._timelines.period
@@ -266,22 +267,21 @@ class CoverageJournal(Service):
             more |= head(self._boot, period)
             # What was lost before is no longer told behind that.
             self._due.update(key for key, timeline in self._timelines if timeline.closed(period, at) > 0.0)
-        rooms = [room_entry(key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due)]
-        return flush_entry(*self._durability.until, rooms, self._idle.entries(at), **more)
+        rooms = ((key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due))
+        return flush_entry(*self._durability.until, rooms, self._idle.changes(at), **more)
 
     def _promise(self) -> None:
         """Note the rooms that were acknowledged for the first time since the last whole flush: should this
         process die before the next one, nothing else would tell that they are missing."""
         alive = self._continued or self._durability.until
-        rooms, keys = [], []
+        rooms: list[tuple[Key, RoomSnapshot | None]] = []
         for key in sorted(self._due.difference(self._promised)):
             timeline = self._timelines.get(key)
             first = None if timeline is None else timeline.first
             if first is not None and first >= alive[0]:
-                keys.append(key)
-                rooms.append(room_entry(key, RoomSnapshot(first, False, RESTART, first=first)))
-        if rooms and self._journal.append(flush_entry(*alive, rooms, [])):
-            self._promised.update(keys)
+                rooms.append((key, RoomSnapshot(first, False, RESTART, first=first)))
+        if rooms and self._journal.append(flush_entry(*alive, rooms, {})):
+            self._promised.update(key for key, _ in rooms)
 
     def _clock_jumped(self) -> bool:
         """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
@@ -314,9 +314,9 @@ class CoverageJournal(Service):
         """The journal as it would be if it began now."""
         now = ((key, self._snapshot(key, timeline)) for key, timeline in self._timelines)
         snapshots = (*self._before_floor.items(), *now)
-        rooms = [room_entry(key, snapshot) for key, snapshot in snapshots if snapshot is not None]
+        rooms = [(key, snapshot) for key, snapshot in snapshots if snapshot is not None]
         period = head(self._boot, self._timelines.period)
-        return [flush_entry(*self._durability.until, rooms, self._idle.all_entries(), all=True, **period)]
+        return [flush_entry(*self._durability.until, rooms, self._idle.noted, all=True, **period)]
 
     def _write_all_again(self) -> None:
         self._all_due = True

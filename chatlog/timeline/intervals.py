@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: How many spans are remembered of a room: more than one connection can come and go in the minute that
+#: From when to when.
+Span = tuple[float, float]
+#: How many intervals are remembered of a room: more than one connection can come and go in the minute that
 #: it takes to find the other one dead.
-_SPANS = 32
+_MOST = 32
 
 
 class ConnectionIntervals:
@@ -20,18 +22,18 @@ class ConnectionIntervals:
     __slots__ = ("_past",)
 
     def __init__(self) -> None:
-        self._past: list[tuple[float, float]] = []
+        self._past: list[Span] = []
 
     def ended(self, start: float, end: float) -> None:
         """A connection had the room from ``start`` to ``end``."""
         self._past.append((start, end))
-        del self._past[:-_SPANS]
+        del self._past[:-_MOST]
 
-    def after(self, time: float) -> list[tuple[float, float]]:
+    def after(self, time: float) -> list[Span]:
         """Those that ended later than that."""
         return [span for span in self._past if span[1] > time]
 
-    def uncovered(self, start: float, end: float, present: Iterable[float] = ()) -> list[tuple[float, float]]:
+    def uncovered(self, start: float, end: float, present: Iterable[float] = ()) -> list[Span]:
         """The parts of ``start`` to ``end``, in order, in which no connection had the room: neither one
         of the past nor those that have had it since the times in ``present``."""
         parts = []

@@ -12,7 +12,8 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.journal.coverage_journal import CoverageJournal
-from chatlog.journal.journal import RoomSnapshot, flush_entry, head, link_entry, replay, room_entry
+from chatlog.journal.evidence import Evidence
+from chatlog.journal.snapshots import RoomSnapshot, flush_entry, head, replay
 from chatlog.recorder.room import Loss
 from chatlog.rooms.connection import Connection
 from chatlog.rooms.connections import Limits
@@ -778,8 +779,8 @@ class JournalTests(JournalCase):
     def test_garbage(self, garbage: bytes, odd: list[object]) -> None:
         """Nothing in a journal can keep the recorder from starting, and a broken line does not cost the
         whole ones beside it."""
-        room = room_entry(("twitch", "a"), RoomSnapshot(7.0, True))
-        good = encode(7, flush_entry(9.0, 8.0, [room], [], all=True, **head("x", 5.0)))
+        room = ("twitch", "a"), RoomSnapshot(7.0, True)
+        good = encode(7, flush_entry(9.0, 8.0, [room], {}, all=True, **head("x", 5.0)))
         replay(numbered(garbage), "x")
         replay(enumerate([*odd, {"rooms": odd, "links": odd, "since": odd}], 1), "x")
         replay(numbered(good + garbage), "x")
@@ -802,11 +803,11 @@ class JournalTests(JournalCase):
         """Where the disk has lost a part of the journal and kept what came later, that is not believed: it
         builds on what is lost. Once all rooms are said again it is; a batch that comes twice is fine."""
         here, gone = RoomSnapshot(7.0, True), RoomSnapshot(12.0, False, "x")
-        room, lost = room_entry(("twitch", "a"), here), room_entry(("twitch", "a"), gone)
-        first = encode(1, flush_entry(9.0, 8.0, [room], [], **head("x", 5.0)))
-        second = encode(2, flush_entry(13.0, 12.0, [lost], []))
-        third = encode(3, flush_entry(14.0, 13.0, [], []))
-        again = encode(4, flush_entry(15.0, 14.0, [lost], [], all=True, **head("x", 5.0)))
+        room, lost = (("twitch", "a"), here), (("twitch", "a"), gone)
+        first = encode(1, flush_entry(9.0, 8.0, [room], {}, **head("x", 5.0)))
+        second = encode(2, flush_entry(13.0, 12.0, [lost], {}))
+        third = encode(3, flush_entry(14.0, 13.0, [], {}))
+        again = encode(4, flush_entry(15.0, 14.0, [lost], {}, all=True, **head("x", 5.0)))
         torn = b"\0" * 20 + second[20:]
         half = second[: len(second) // 2] + b"\n"
         for data, end, standing in (
@@ -828,10 +829,10 @@ class JournalTests(JournalCase):
     def test_what_was_cut_off_and_not_said_again(self) -> None:
         """A connection that was quiet in a flush that was cut off, and no longer when it came again, was not
         quiet."""
-        room = room_entry(("twitch", "a"), RoomSnapshot(7.0, True, links=((1, 0.0),)))
-        first = encode(1, flush_entry(9.0, 8.0, [room], [], **head("x", 5.0)))
-        half = encode(2, flush_entry(14.0, 13.0, [], [link_entry("twitch", 1, 6.5)]))[:-2]
-        past = replay(numbered(first + half + b"\n" + encode(2, flush_entry(14.0, 13.0, [], []))), "x")
+        room = ("twitch", "a"), RoomSnapshot(7.0, True, evidence=Evidence(((1, 0.0),)))
+        first = encode(1, flush_entry(9.0, 8.0, [room], {}, **head("x", 5.0)))
+        half = encode(2, flush_entry(14.0, 13.0, [], {("twitch", 1): 6.5}))[:-2]
+        past = replay(numbered(first + half + b"\n" + encode(2, flush_entry(14.0, 13.0, [], {}))), "x")
         self.assertEqual((past.end, past.rooms["twitch", "a"].heard), (14.0, None))
 
     def test_error_behind_the_new_name(self) -> None:
@@ -885,8 +886,8 @@ class JournalTests(JournalCase):
 
     def test_strange_reasons(self) -> None:
         """A server's words are kept, however odd, but not without end."""
-        room = room_entry(("twitch", "a"), RoomSnapshot(7.0, False, "\ud800" + "x" * 1000))
-        line = encode(1, flush_entry(9.0, 8.0, [room], []))
+        room = ("twitch", "a"), RoomSnapshot(7.0, False, "\ud800" + "x" * 1000)
+        line = encode(1, flush_entry(9.0, 8.0, [room], {}))
         self.assertLess(len(line), 400)
         [standing] = replay(numbered(line), "x").rooms.values()
         self.assertEqual(standing.reason, "\ud800" + "x" * 199)

@@ -1,0 +1,102 @@
+"""What tells where the gap of a killed process begins: which connections had a room, and which were idle.
+
+An idle connection may be dead. That shows only when it is asked, and the process may be killed before that.
+Then the next one dates the gaps of its rooms back to when it was heard for the last time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from chatlog.rooms.pool import Pool
+from chatlog.rooms.subscriptions import Room, State
+from chatlog.timeline.intervals import ConnectionIntervals, Span
+
+#: Seconds without a byte after which a connection is idle.
+IDLE = 2.0
+#: Seconds after which a connection that is gone cannot matter any more: those that are dead are found out
+#: sooner.
+_GONE = 300.0
+
+#: Platform and number of a connection.
+ConnectionKey = tuple[str, int]
+
+
+class Evidence(NamedTuple):
+    """Which connections have a room. ``present`` are their numbers, each with since when; ``past`` are the
+    intervals of those that were lost lately. Of a connection that was the only one all the time it does not
+    matter since when, and 0 is shorter. Times are seconds since the epoch."""
+
+    present: tuple[tuple[int, float], ...] = ()
+    past: tuple[Span, ...] = ()
+
+    def doubtful(self, heard: Mapping[int, float | None], end: float) -> list[Span]:
+        """The times until ``end`` in which nobody can know that a connection had the room. ``heard``: by
+        number, since when each connection is idle, None if it is not."""
+        intervals = ConnectionIntervals()
+        for start, until in self.past:
+            intervals.ended(start, until)
+        alive, idle = [], []
+        for number, since in self.present:
+            last = heard[number]
+            if last is None:
+                alive.append(since)
+            else:
+                intervals.ended(since, max(last, since))
+                idle.append(max(last, since))
+        return intervals.uncovered(min(idle, default=end), end, alive)
+
+
+#: Of a room that no connection has.
+NONE = Evidence()
+
+
+def evidence_of(room: Room, wall: float, clock: float) -> Evidence:
+    """The connections that have the room now, which is both of these times."""
+    epoch = wall - clock
+    recording = [each for each in room.subscriptions if each.state is State.RECORDED]
+    past = room.intervals.after(clock - _GONE) if room.intervals is not None and recording else []
+    if len(recording) == 1 and not past:
+        return Evidence(((recording[0].connection.number, 0),))
+    present = tuple((each.connection.number, each.since + epoch) for each in recording)
+    return Evidence(present, tuple((start + epoch, end + epoch) for start, end in past))
+
+
+class IdleConnections:
+    """Which connections of these pools are idle, and what of it is in the journal."""
+
+    def __init__(self, pools: Mapping[str, Pool]) -> None:
+        self._pools = pools
+        #: Since when they are idle, in seconds since the epoch.
+        self.noted: dict[ConnectionKey, float] = {}
+        self._found: dict[ConnectionKey, float] = {}
+
+    def changes(self, at: float) -> dict[ConnectionKey, float | None]:
+        """What the journal lacks at the time ``at``: since when connections are idle, None for those that no
+        longer are; the same again until ``note`` is called."""
+        self._found = {}
+        changes: dict[ConnectionKey, float | None] = {}
+        for key, ago in self._silent_for():
+            known = self.noted.get(key)
+            if ago <= IDLE:
+                if known is not None:
+                    changes[key] = None
+            elif known is not None and at - ago < known + IDLE / 2:
+                self._found[key] = known
+            else:
+                self._found[key] = changes[key] = at - ago
+        return changes
+
+    def note(self) -> None:
+        """The latest changes are in the journal."""
+        self.noted = self._found
+
+    def unsure(self) -> None:
+        """Nobody knows what the journal holds."""
+        self.noted = dict.fromkeys((key for key, _ in self._silent_for()), 0.0)
+
+    def _silent_for(self) -> Iterator[tuple[ConnectionKey, float]]:
+        for platform, pool in self._pools.items():
+            for each in pool.connections:
+                yield (platform, each.number), each.heard_ago() if each.up else 0.0

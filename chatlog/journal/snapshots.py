@@ -1,0 +1,234 @@
+"""The file of the state in which the coverage of rooms outlives the process: one entry for every flush.
+
+    {"alive": T, "durable": T, "boot": B, "since": T, "rooms": [..], "links": [..], "all": true}
+
+``alive``: what arrived until then had been written; ``durable``: until then it was on the disk. ``since``
+says when the period began, at the top and whenever another begins; ``boot`` tells whether the machine has
+been started anew since then. ``rooms`` and ``links`` are what has changed, or, with ``all``, all there is:
+
+    {"platform": P, "room": R, "recorded": T, "links": [..]}    acknowledged since T, on connections (below)
+    {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
+    {"platform": P, "room": R}                                  no longer wanted
+    {"platform": P, "link": N, "heard": T}                      a connection that has been idle since T
+    {"platform": P, "link": N}                                  it is idle no more
+
+A room may also have ``lost`` and ``begun``, see ``RoomSnapshot``, and ``heard``: should this be how it stood
+at the end, what came after that may be missing. ``links`` are the connections that have the room, each with
+since when, ``[[N, T], ..]``, or without where that does not matter, ``[N]``; ``spans`` are from when to when
+those had it that are gone since a short while; ``holes`` are those whose gap records the earlier run did not
+come to write. Times are seconds since the epoch.
+
+Entries build on those before. So behind one that is missing nothing is believed, up to one with ``all``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatlog.journal.evidence import NONE, ConnectionKey, Evidence
+from chatlog.timeline.intervals import Span
+from chatlog.timeline.timeline import RESTART
+from chatlog.timeline.timelines import Key
+
+#: The last second of the year 9999; nothing later can be written into a record.
+_LAST = 253402300799.0
+#: A reason is often in a server's words; so many characters of it are kept.
+_REASON = 200
+
+
+@dataclass(slots=True)
+class RoomSnapshot:
+    """How the timeline of a room ended: recorded, or missing because of ``reason``, since ``since``. ``lost``
+    are the seconds of the period's closed gaps, ``first`` is when it was recorded for the first time, if that
+    was in the period. ``heard``: until then it certainly was recorded; None where that was so until the end.
+    ``gaps``: when, before that, it was not, and no record says so."""
+
+    since: float
+    recorded: bool
+    reason: str = ""
+    lost: float = 0.0
+    first: float | None = None
+    evidence: Evidence = NONE
+    heard: float | None = None
+    gaps: tuple[Span, ...] = ()
+
+    def missing_since(self, end: float | None) -> tuple[float, str]:
+        """Since when the room is missing for a process that comes after ``end``, and why."""
+        if not self.recorded:
+            return self.since, self.reason
+        if self.heard is not None:
+            # Whether the connection was still alive after that, nobody can know.
+            end = min(end or 0.0, self.heard)
+        return max(self.since, end or 0.0), RESTART
+
+    def judge(self, heard: Mapping[int, float | None], end: float) -> None:
+        """Count as missing until ``end`` what only idle connections may have had, see ``Evidence``."""
+        missing = self.evidence.doubtful(heard, end)
+        if missing and missing[-1][1] >= end:
+            start, _ = missing.pop()
+            self.heard = min(start, self.heard or start)
+        self.gaps += tuple(missing)
+        self.evidence = NONE
+
+
+@dataclass(slots=True)
+class EarlierRun:
+    """What an earlier run has left behind. ``end``: what came later than that was not recorded or did
+    not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk.
+    ``since``: when its last period began."""
+
+    end: float | None = None
+    durable: float | None = None
+    since: float | None = None
+    rooms: dict[Key, RoomSnapshot] = field(default_factory=dict)
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def flush_entry(
+    alive: float,
+    durable: float,
+    rooms: Iterable[tuple[Key, RoomSnapshot | None]],
+    idle: Mapping[ConnectionKey, float | None],
+    **more: object,
+) -> dict[str, Any]:
+    """The entry of a flush: how rooms stand, None if one is no longer wanted, and since when connections are
+    idle, None if one no longer is. ``more`` is a head, or ``all=True``: it says how every room stands."""
+    changed = {
+        "rooms": [_room_entry(key, snapshot) for key, snapshot in rooms],
+        "links": [
+            {"platform": platform, "link": number, **({} if heard is None else {"heard": round(heard, 3)})}
+            for (platform, number), heard in idle.items()
+        ],
+    }
+    entries = {name: entries for name, entries in changed.items() if entries}
+    return {"alive": round(alive, 3), "durable": round(durable, 3), **more, **entries}
+
+
+def head(boot: str, since: float) -> dict[str, Any]:
+    """What begins a period."""
+    return {"boot": boot, "since": round(since, 3)}
+
+
+def _room_entry(key: Key, snapshot: RoomSnapshot | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"platform": key[0], "room": key[1]}
+    if snapshot is None:
+        return entry
+    entry["recorded" if snapshot.recorded else "missing"] = round(snapshot.since, 3)
+    if not snapshot.recorded:
+        entry["reason"] = snapshot.reason[:_REASON]
+    if snapshot.lost:
+        entry["lost"] = round(snapshot.lost, 3)
+    for name, time in (("begun", snapshot.first), ("heard", snapshot.heard)):
+        if time is not None:
+            entry[name] = round(time, 3)
+    present, past = snapshot.evidence
+    if present:
+        entry["links"] = [(number, round(since, 3)) if since else number for number, since in present]
+    for name, spans in (("spans", past), ("holes", snapshot.gaps)):
+        if spans:
+            entry[name] = [(round(start, 3), round(end, 3)) for start, end in spans]
+    return entry
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def replay(entries: Iterable[tuple[int, Any]], boot: str) -> EarlierRun:
+    """What the numbered entries of an earlier run say to a process of the machine's start ``boot``; ``""`` is
+    like no other start."""
+    earlier = EarlierRun()
+    alive = None
+    last_boot = ""
+    flushes = list(_believed(entries))
+    for flush in flushes:
+        if "alive" in flush:
+            alive, earlier.durable = _time(flush, "alive"), _time(flush, "durable")
+        if "since" in flush:
+            last_boot = str(flush.get("boot"))
+    earlier.end = alive if boot and boot == last_boot else earlier.durable
+    idle: dict[tuple[str, str], float | None] = {}
+    for flush in flushes:
+        if flush.get("all"):
+            # It says which connections are idle, too: one of an earlier run may have had the same number.
+            idle.clear()
+        _replay(earlier, flush, idle)
+    for (platform, _), snapshot in earlier.rooms.items():
+        if earlier.end is not None:
+            present = snapshot.evidence.present
+            heard = {number: idle.get((platform, str(number))) for number, _ in present}
+            snapshot.judge(heard, earlier.end)
+    return earlier
+
+
+def _believed(entries: Iterable[tuple[int, Any]]) -> Iterator[dict[str, Any]]:
+    before, broken = 0, False
+    for number, entry in entries:
+        if isinstance(entry, dict):
+            # One that lacked only the end of its line comes again.
+            follows = number in (before, before + 1)
+            broken = not entry.get("all") and (broken or not follows)
+            before = number
+            if not broken:
+                yield entry
+
+
+def _replay(earlier: EarlierRun, flush: dict[str, Any], idle: dict[tuple[str, str], float | None]) -> None:
+    if "since" in flush:
+        earlier.since = _time(flush, "since")
+        for snapshot in earlier.rooms.values():
+            snapshot.lost = 0.0
+            if snapshot.first is not None and snapshot.first <= (earlier.since or 0.0):
+                snapshot.first = None
+    for entry in _objects(flush, "rooms"):
+        _apply(earlier, entry)
+    for entry in _objects(flush, "links"):
+        idle[str(entry.get("platform")), str(entry.get("link"))] = _time(entry, "heard")
+
+
+def _apply(earlier: EarlierRun, entry: dict[str, Any]) -> None:
+    key = (str(entry.get("platform")), str(entry.get("room")))
+    recorded, missing = _time(entry, "recorded"), _time(entry, "missing")
+    since = missing if recorded is None else recorded
+    if since is None:
+        earlier.rooms.pop(key, None)
+        return
+    if earlier.end is not None and since > earlier.end and key in earlier.rooms:
+        # What it tells of happened when nothing was kept any more; perhaps not even the gap record.
+        return
+    found = entry.get("links")
+    links = found if isinstance(found, list) else []
+    pairs = [[link, 0] if isinstance(link, int) else link for link in links]
+    earlier.rooms[key] = RoomSnapshot(
+        since,
+        recorded is not None,
+        "" if recorded is not None else str(entry.get("reason", RESTART)),
+        _time(entry, "lost") or 0.0,
+        _time(entry, "begun"),
+        Evidence(tuple((int(number), at) for number, at in _spans(pairs)), _spans(entry.get("spans"))),
+        _time(entry, "heard"),
+        _spans(entry.get("holes")),
+    )
+
+
+def _objects(flush: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    found = flush.get(name)
+    return (entry for entry in (found if isinstance(found, list) else ()) if isinstance(entry, dict))
+
+
+def _spans(value: object) -> tuple[Span, ...]:
+    pairs = value if isinstance(value, list) else []
+    whole = (pair for pair in pairs if isinstance(pair, list) and len(pair) == 2 and all(map(_is_time, pair)))
+    return tuple((float(first), float(second)) for first, second in whole)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= _LAST
+
+
+def _time(entry: dict[str, Any], name: str) -> float | None:
+    value: Any = entry.get(name)
+    return float(value) if _is_time(value) else None
