@@ -81,10 +81,8 @@ class CoverageJournal(Service):
         self._due: set[Key] = set()
         self._period = 0.0
         self._all_due = False
-        # The rooms that came while not everything could be written and that the journal knows of all the
-        # same; how the earlier run's journal ends, where it could not be begun anew.
+        # The rooms that came while not everything could be written, and that the journal has all the same.
         self._promised: set[Key] = set()
-        self._continued: tuple[float, float] | None = None
         # Wall clock and monotonic clock at the latest flush.
         self._before = (0.0, 0.0)
         self._changed_at = float("-inf")
@@ -178,9 +176,9 @@ class CoverageJournal(Service):
         self._before = now, self._clock.seconds()
         self._durability.start(now, floor)
         self._journal.begin(self._whole, self._write_all_again)
-        if self._all_due:
-            end = now if earlier.end is None else earlier.end
-            self._continued = end, end if earlier.durable is None else earlier.durable
+        if self._all_due and earlier.end is not None:
+            # It could not be written anew, so the earlier run's goes on.
+            self._durability.until = earlier.end, earlier.durable or earlier.end
 
     def _read(self) -> list[tuple[int, Any]]:
         try:
@@ -250,7 +248,6 @@ class CoverageJournal(Service):
         self._due.update(self._durability.flushed(at, self._before[1], lag, recovered))
         if not self._journal.append(self._flush(at)):
             return
-        self._continued = None
         self._promised.clear()
         self._idle.note()
         self._due.clear()
@@ -273,7 +270,7 @@ class CoverageJournal(Service):
     def _promise(self) -> None:
         """Note the rooms that were acknowledged for the first time since the last whole flush: should this
         process die before the next one, nothing else would tell that they are missing."""
-        alive = self._continued or self._durability.until
+        alive = self._durability.until
         rooms: list[tuple[Key, RoomSnapshot | None]] = []
         for key in sorted(self._due.difference(self._promised)):
             timeline = self._timelines.get(key)
