@@ -19,14 +19,15 @@ from typing import Any
 
 import orjson
 
+from chatlog import configuration as config
 from chatlog.chunks import lines_of
-from chatlog.config import config
 from chatlog.config.settings import Settings
 from chatlog.counters import Counters
 from chatlog.journal import snapshots
 from chatlog.kick import events as kick_events
 from chatlog.kick import pusher
 from chatlog.kick.lookup import LookupRefused, ids_in
+from chatlog.platforms import PLATFORMS
 from chatlog.record import SERVER_CHANNEL, encode_full
 from chatlog.rooms.room_list import RoomList
 from chatlog.spool import recovery
@@ -55,7 +56,7 @@ def _rooms(data: bytes) -> None:
     for content in (data, summed(data)):
         files = MemoryFiles()
         files.put("/data/state/rooms", content)
-        RoomList(files, "/data", Settings()).load()
+        RoomList(files, "/data", Settings(), PLATFORMS).load()
 
 
 def _before(data: bytes) -> None:

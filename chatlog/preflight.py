@@ -11,13 +11,15 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from chatlog.config import config
+from chatlog import configuration as config
 from chatlog.config.ephemeral import warnings
+from chatlog.config.platform import Registry
 from chatlog.config.settings import Settings
 from chatlog.files import OsFiles
 from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network.proxies import proxies_in
 from chatlog.network.tls import CertificateAuthorityError
+from chatlog.platforms import PLATFORMS
 from chatlog.sources import check_authorities
 from chatlog.spool.holder import running_in
 from chatlog.state.state_file import newer_state
@@ -38,14 +40,16 @@ class Findings(NamedTuple):
     problems: list[str]
 
 
-def examine(path: str, settings: Settings, environ: Mapping[str, str]) -> Findings:
+def examine(
+    path: str, settings: Settings, environ: Mapping[str, str], registry: Registry = PLATFORMS
+) -> Findings:
     """Check the settings that were read for ``path``."""
     proxies, problems, mind = proxies_in(environ)
     problems = [*problems, *config.check_directories(settings), *later_state(settings), *_refusals(settings)]
     mind = [*warnings(settings, environ, read_mounts(), read_mounts(FSTAB)), *mind, *_doubts(settings)]
     comments = [*proxies.describe(), *(f"Mind: {warning}" for warning in mind)]
     remarks = "".join(f"# {comment}\n" for comment in comments)
-    return Findings(f"# {config.read_for(path)}\n{config.describe(settings)}{remarks}", problems)
+    return Findings(f"# {config.read_for(path)}\n{config.describe(settings, registry)}{remarks}", problems)
 
 
 def later_state(settings: Settings) -> list[str]:
@@ -56,8 +60,7 @@ def later_state(settings: Settings) -> list[str]:
 
 def _refusals(settings: Settings) -> Iterator[str]:
     """The problems that would keep a part from being created."""
-    sections = (settings.twitch, settings.kick)
-    files = [section.ca_file for section in sections if section is not None and section.ca_file is not None]
+    files = [section.ca_file for section in settings.platforms.values() if section.ca_file is not None]
     # Files that cannot be read are reported already.
     if all(os.access(path, os.R_OK) and os.path.isfile(path) for path in files):
         try:

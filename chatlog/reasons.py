@@ -323,17 +323,19 @@ def with_code(reason: Reason, raw: str) -> str:
 
 
 NAMES = {"twitch": "Twitch", "kick": "Kick"}
+#: What only one platform says.
+_OWN: dict[str, _Rows] = {"twitch": _TWITCH, "kick": _KICK}
 
 
 def name_of(platform: str) -> str:
     """A platform's name as people write it."""
-    return NAMES.get(platform, platform)
+    return NAMES.get(platform, platform.capitalize())
 
 
 def of_room(platform: str, raw: str, name: str = "") -> Reason:
     """Why a room is not recorded. ``raw`` is what the platform, the lookup or the connection gave."""
     raw = raw.removeprefix("refused: ")
-    own = _TWITCH if platform == "twitch" else _KICK
+    own = _OWN.get(platform, ())
     unknown = f"{name_of(platform)} says: {{raw}}"
     return _found((_PROXY, own, _ROOM, _CONNECTION), raw, unknown, platform=name_of(platform), name=name)
 

@@ -12,14 +12,12 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from chatlog.config.config import ConfigError
-from chatlog.config.settings import KickSettings, Settings, TwitchSettings
+from chatlog.config.settings import Settings
+from chatlog.configuration import ConfigError
 from chatlog.network.tls import CertificateAuthorityError
 
 #: The keys that can change without a restart, with all keys below them.
 CHANGEABLE = (
-    "twitch.channels",
-    "kick.channels",
     "recorder.flush_interval",
     "recorder.sync_interval",
     "recorder.rotate_interval",
@@ -44,13 +42,18 @@ def changes(old: Any, new: Any, path: str = "") -> Iterator[str]:
         inside = f"{path}." if path else ""
         for field in fields(old):
             yield from changes(getattr(old, field.name), getattr(new, field.name), inside + field.name)
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
+        # The platforms, whose sections are keys of their own.
+        for name in {**old, **new}:
+            yield from changes(old.get(name), new.get(name), name)
     else:
         yield path
 
 
 def is_changeable(path: str) -> bool:
-    """Whether the key can change while the process runs."""
-    return any(path == key or path.startswith(f"{key}.") for key in CHANGEABLE)
+    """Whether the key can change while the process runs. The rooms of every platform can."""
+    rooms = path.partition(".")[2] == "channels"
+    return rooms or any(path == key or path.startswith(f"{key}.") for key in CHANGEABLE)
 
 
 def _changed(old: Settings, new: Settings) -> list[str]:
@@ -60,7 +63,7 @@ def _changed(old: Settings, new: Settings) -> list[str]:
 def in_force(started: Settings, new: Settings) -> Settings:
     """The settings in force when a process that was started with ``started`` has read ``new``. Each platform
     decides itself which of its settings take effect."""
-    settings = replace(started, twitch=new.twitch, kick=new.kick)
+    settings = replace(started, platforms=new.platforms)
     for key in CHANGEABLE:
         settings = _with(settings, new, key.split("."))
     return settings
@@ -74,12 +77,11 @@ def _with(old: Any, new: Any, path: list[str]) -> Any:
     return replace(old, **{name: _with(getattr(old, name), getattr(new, name), rest)})
 
 
-def _with_sections(settings: Settings, platforms: Mapping[str, object]) -> Settings:
+def _with_sections(settings: Settings, platforms: Mapping[str, Any]) -> Settings:
     """``settings`` with a section for each of the ``platforms``: a platform can exist without one, if its
     rooms were added while running."""
-    defaults: dict[str, Any] = {"twitch": TwitchSettings(()), "kick": KickSettings(())}
-    there = {name: getattr(settings, name) or defaults[name] for name in defaults if name in platforms}
-    return replace(settings, **there)
+    without = {name: type(section)(()) for name, section in platforms.items()}
+    return replace(settings, platforms={**without, **settings.platforms})
 
 
 class Reload:
@@ -117,11 +119,12 @@ class Reload:
         made = dict(self._made())
         wanted = _with_sections(new, made)
         before = _with_sections(self._in_force, made)
-        started = replace(self._started, **made)
+        started = replace(self._started, platforms={**self._started.platforms, **made})
 
         def is_immediate(key: str) -> bool:
             platform = key.partition(".")[0]
-            return is_changeable(key) or (platform in ("twitch", "kick") and platform not in made)
+            known = platform in wanted.platforms or platform in before.platforms
+            return is_changeable(key) or (known and platform not in made)
 
         now = [key for key in _changed(before, wanted) if is_immediate(key)]
         later = [key for key in _changed(started, wanted) if not is_immediate(key)]
@@ -143,4 +146,4 @@ class Reload:
 
 
 def _backfill(settings: Settings) -> object:
-    return settings.twitch.backfill if settings.twitch is not None else None
+    return getattr(settings.platforms.get("twitch"), "backfill", None)

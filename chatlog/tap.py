@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 from twisted.application.service import Service
 from twisted.python import usage
 
+from chatlog import configuration as config
 from chatlog import logs, signals
 from chatlog.alarms.alarms import Alarms
 from chatlog.alarms.webhook import Webhook
-from chatlog.config import config
 from chatlog.config.ephemeral import warnings
+from chatlog.config.platform import Registry
 from chatlog.config.settings import Settings
 from chatlog.daemon import FAILED, Daemon, Lock, Sources
 from chatlog.environment import Environment, Threads, boot_id
@@ -29,6 +30,7 @@ from chatlog.network.dialing import Network
 from chatlog.network.http import HttpClient, http_client
 from chatlog.network.proxies import DIRECT, Proxies, proxies_in
 from chatlog.network.tls import CertificateAuthorityError
+from chatlog.platforms import PLATFORMS
 from chatlog.preflight import examine, later_state
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder.buffers import RoomBuffers
@@ -135,6 +137,7 @@ def compose(
     environment: Environment,
     uploads: Uploads,
     proxies: Proxies = DIRECT,
+    registry: Registry = PLATFORMS,
 ) -> Daemon:
     """Put the parts together. Raises CertificateAuthorityError and StoreError."""
     check_authorities(settings)
@@ -165,7 +168,7 @@ def compose(
     records = GapRecords(environment, buffers)
     backfill = _backfill(settings, environment, requests, records, buffers)
     gaps = Gaps(records, backfill)
-    wanted = RoomList(files, directory, settings)
+    wanted = RoomList(files, directory, settings, registry)
     sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
     journal = Journal(environment, directory, "coverage", sync)
     timelines = Timelines(environment.wall, wanted.rooms)
@@ -184,7 +187,7 @@ def compose(
     events = RoomEvents(coverage.added, coverage.closed, gaps.uncovered, coverage.removed)
     shared = Shared(environment, network, directory, pacer, buffers, events)
     sources = Sources(pacer)
-    platforms = Platforms(settings, shared, sources, (coverage.watch, gaps.watch))
+    platforms = Platforms(registry, settings, shared, sources, (coverage.watch, gaps.watch))
     rooms = RoomChanges(wanted, platforms.add, platforms.remove)
 
     # What is seen of it.
@@ -213,10 +216,11 @@ def _backfill(
     records: GapRecords,
     buffers: RoomBuffers,
 ) -> Backfill | None:
-    if settings.twitch is None or settings.twitch.backfill is None:
+    section = settings.platforms.get("twitch")
+    if section is None or section.backfill is None:
         return None
     return backfill_over(
-        settings.twitch.backfill,
+        section.backfill,
         settings.recorder,
         environment,
         requests.getter(recent.ANSWER_LIMIT, recent.ANSWER_WITHIN),

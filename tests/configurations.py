@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config.config import ConfigError, parse
 from chatlog.config.settings import Settings
+from chatlog.configuration import ConfigError, parse
 
 #: A configuration that is right, to which a test adds.
 SHORT = "twitch: {channels: [ann]}\n"

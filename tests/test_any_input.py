@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog import configuration as config
 from chatlog.chunks import lines_of
-from chatlog.config import config
 from chatlog.config.settings import Settings, TwitchSettings
+from chatlog.platforms import PLATFORMS
 from chatlog.rooms.room_list import RoomList
 from chatlog.spool.spool import Spool
 from chatlog.takeover import take_over
@@ -85,7 +86,7 @@ class AnyInputTests(SynchronousTestCase):
         """The names of the rooms that a recorder records whose list holds these entries."""
         files = MemoryFiles()
         files.put("/data/state/rooms", data)
-        rooms = RoomList(files, "/data", Settings(twitch=TwitchSettings(("own",))))
+        rooms = RoomList(files, "/data", Settings(platforms={"twitch": TwitchSettings(("own",))}), PLATFORMS)
         rooms.load()
         return {name for _, name in rooms.rooms()}
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config import config
+from chatlog import configuration as config
 from chatlog.config.settings import RecorderSettings, Secret
 from chatlog.config.units import parse_size
 from tests.test_layering import ROOT
@@ -86,9 +86,11 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_anonymous_or_not(self) -> None:
         """Without an account it reads anonymously, with one it logs in, and half of one is an error."""
-        anonymous = config.parse(self.text, {**FLY, "TWITCH_USERNAME": "", "TWITCH_OAUTH": ""}).twitch
+        anonymous = config.parse(self.text, {**FLY, "TWITCH_USERNAME": "", "TWITCH_OAUTH": ""}).platforms[
+            "twitch"
+        ]
         account = {"TWITCH_USERNAME": "chatlog_bot", "TWITCH_OAUTH": "oauth:abc"}
-        named = config.parse(self.text, {**FLY, **account}).twitch
+        named = config.parse(self.text, {**FLY, **account}).platforms["twitch"]
         assert anonymous is not None and named is not None
         self.assertEqual((anonymous.username, anonymous.oauth), (None, None))
         self.assertEqual((named.username, named.oauth), ("chatlog_bot", Secret("abc")))

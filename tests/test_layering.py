@@ -41,6 +41,7 @@ PURE = frozenset(
         "chatlog.rooms.closing",
         "chatlog.verify.record_check",
         "chatlog.config.schema",
+        "chatlog.config.platform",
         "chatlog.config.room_names",
         "chatlog.config.settings",
         "chatlog.twitch.events",
@@ -52,6 +53,7 @@ PURE = frozenset(
         "chatlog.config.remedies",
         "chatlog.config.unknown_keys",
         "chatlog.config.values",
+        "chatlog.config.wording",
         "chatlog.config.yaml_mistakes",
         "chatlog.config.yaml_positions",
     }

@@ -13,8 +13,8 @@ from pathlib import Path
 from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog import configuration as config
 from chatlog.cli import commands
-from chatlog.config import config
 from chatlog.preflight import Findings, examine
 from chatlog.tap import Options
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench.stores_install import Cache, Unavailable, cargo_version, go_version, older_version
 from bench.stores_servers import GO, NPM, SERVERS, Place
 from bench.stores_trial import Outcome, changed_object, free_ports, last_complaint, troubles
-from chatlog.config.config import load
+from chatlog.configuration import load
 
 
 class ServerTests(SynchronousTestCase):

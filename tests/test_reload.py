@@ -8,7 +8,6 @@ from dataclasses import replace
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config.config import ConfigError
 from chatlog.config.settings import (
     AlarmSettings,
     BackfillSettings,
@@ -22,12 +21,14 @@ from chatlog.config.settings import (
     Settings,
     TwitchSettings,
 )
+from chatlog.configuration import ConfigError
 from chatlog.network.tls import CertificateAuthorityError
+from chatlog.platforms import PLATFORMS
 from chatlog.reload import CHANGEABLE, Reload, changes, in_force, is_changeable
 from tests.recording import Recording, line
 from tests.test_layering import ROOT
 
-SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")))
+SETTINGS = Settings(platforms={"twitch": TwitchSettings(("ann", "bob"))})
 
 
 class ChangesTests(SynchronousTestCase):
@@ -38,13 +39,19 @@ class ChangesTests(SynchronousTestCase):
         page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
         section = page.partition("## Changing it while it runs")[2]
         section = section.partition("In force")[2].partition(". ")[0]
-        self.assertEqual(set(re.findall(r"`([a-z_.]+)`", section)), set(CHANGEABLE))
+        self.assertEqual(
+            set(re.findall(r"`([a-z_.]+)`", section)),
+            {*CHANGEABLE, *(f"{platform}.channels" for platform in PLATFORMS)},
+        )
 
     def test_paths(self) -> None:
         """Every key that changed is named by its path; a section that is new is one key."""
         new = replace(
             SETTINGS,
-            twitch=TwitchSettings(("ann",), oauth=Secret("x"), username="bot"),
+            platforms={
+                **SETTINGS.platforms,
+                "twitch": TwitchSettings(("ann",), oauth=Secret("x"), username="bot"),
+            },
             recorder=RecorderSettings(flush_interval=0.25),
             s3=S3Settings("bucket"),
         )
@@ -56,7 +63,7 @@ class ChangesTests(SynchronousTestCase):
 
     def test_changeable_keys_exist(self) -> None:
         """Every key that is declared changeable exists."""
-        whole = Settings(twitch=TwitchSettings(()), kick=KickSettings(()))
+        whole = Settings(platforms={"twitch": TwitchSettings(()), "kick": KickSettings(())})
         for key in CHANGEABLE:
             place: object = whole
             for part in key.split("."):
@@ -118,10 +125,13 @@ class ReloadTests(SynchronousTestCase):
         """What can change now does; what cannot is named, without its value."""
         self.next = replace(
             SETTINGS,
-            twitch=TwitchSettings(
-                ("ann",), host="other.example", port=1, oauth=Secret("s3cret"), username="x"
-            ),
-            kick=KickSettings((KickChannel("cat", 1),)),
+            platforms={
+                **SETTINGS.platforms,
+                "twitch": TwitchSettings(
+                    ("ann",), host="other.example", port=1, oauth=Secret("s3cret"), username="x"
+                ),
+                "kick": KickSettings((KickChannel("cat", 1),)),
+            },
             alarms=AlarmSettings(coverage=50),
             http=HttpSettings("127.0.0.1:1"),
         )
@@ -153,11 +163,17 @@ class ReloadTests(SynchronousTestCase):
     def test_a_platform_that_came_later(self) -> None:
         """The first room of a platform brings its section along; what changes in it after that waits for the
         next start, and is said to."""
-        self.next = replace(SETTINGS, kick=KickSettings((KickChannel("cat", 1),)))
-        self.assertEqual(self.told(), [("info", "the configuration was read again; in force: kick")])
-        self.made["kick"] = self.next.kick or KickSettings(())
         self.next = replace(
-            SETTINGS, kick=KickSettings((KickChannel("cat", 1),), server="wss://other.example")
+            SETTINGS, platforms={**SETTINGS.platforms, "kick": KickSettings((KickChannel("cat", 1),))}
+        )
+        self.assertEqual(self.told(), [("info", "the configuration was read again; in force: kick")])
+        self.made["kick"] = self.next.platforms["kick"]
+        self.next = replace(
+            SETTINGS,
+            platforms={
+                **SETTINGS.platforms,
+                "kick": KickSettings((KickChannel("cat", 1),), server="wss://other.example"),
+            },
         )
         later = "these keys take effect at the next start: kick.server"
         self.assertEqual(self.told(), [("warn", later)])
@@ -166,7 +182,10 @@ class ReloadTests(SynchronousTestCase):
     def test_a_platform_that_came_without_a_section(self) -> None:
         """Where the first room was added at run time, the section comes too late for all but its rooms."""
         self.made["kick"] = KickSettings(())
-        self.next = replace(SETTINGS, kick=KickSettings((KickChannel("cat", 1),), lanes=2))
+        self.next = replace(
+            SETTINGS,
+            platforms={**SETTINGS.platforms, "kick": KickSettings((KickChannel("cat", 1),), lanes=2)},
+        )
         self.assertEqual(
             self.told(),
             [
@@ -179,7 +198,9 @@ class ReloadTests(SynchronousTestCase):
         """Also where Twitch itself is new, and all the rest of its section is in force."""
         del self.made["twitch"]
         backfill = BackfillSettings("https://recent.example/api")
-        self.next = replace(SETTINGS, twitch=TwitchSettings(("ann",), backfill=backfill))
+        self.next = replace(
+            SETTINGS, platforms={**SETTINGS.platforms, "twitch": TwitchSettings(("ann",), backfill=backfill)}
+        )
         self.assertIn(("warn", "these keys take effect at the next start: twitch.backfill"), self.told())
 
     def test_an_authority_that_cannot_be_read(self) -> None:

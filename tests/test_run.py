@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config import config
+from chatlog import configuration as config
 from tests.processes import Process, Stage, wait_for
 
 
@@ -82,13 +82,12 @@ class OwnFileTests(SynchronousTestCase):
         own = self.home / "chatlog.local.yaml"
         own.write_text("twitch: {channels: [bob]}\n")
         settings = config.load(self.path, {})
-        assert settings.twitch is not None
-        self.assertEqual(settings.twitch.channels, ("bob",))
+        self.assertEqual(settings.platforms["twitch"].channels, ("bob",))
         self.assertEqual(config.read_for(self.path), f"From {own}, which takes the place of {self.path}.")
         # Asked for by its own name it is itself.
         self.assertEqual(config.read_for(str(own)), f"From {own}.")
         os.unlink(self.path)
-        self.assertEqual(config.load(self.path, {}).twitch, settings.twitch)
+        self.assertEqual(config.load(self.path, {}).platforms["twitch"], settings.platforms["twitch"])
         own.write_text("twitch: {chanels: [bob]}\n")
         error = self.assertRaises(config.ConfigError, config.load, self.path, {})
         self.assertTrue(error.problems[0].startswith(f"{own}:1: "), error.problems)

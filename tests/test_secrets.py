@@ -16,7 +16,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.alarms.alarms import Alarms
 from chatlog.alarms.webhook import Webhook
-from chatlog.config.config import describe
 from chatlog.config.settings import (
     AlarmSettings,
     HttpSettings,
@@ -25,6 +24,7 @@ from chatlog.config.settings import (
     Settings,
     TwitchSettings,
 )
+from chatlog.configuration import describe
 from chatlog.counters import Counters
 from chatlog.http.metrics import Metrics
 from chatlog.log_lines import as_json
@@ -50,7 +50,7 @@ HOOK = "https://hooks.test/services/T0000/w3bh00kPath?key=w3bh00kQuery"
 NEVER = (OAUTH, ACCESS_KEY, SECRET_KEY, HTTP_TOKEN, "w3bh00kPath", "w3bh00kQuery")
 
 SETTINGS = Settings(
-    twitch=TwitchSettings(("room",), "somebody", Secret(OAUTH), "127.0.0.1", 6667, tls=False),
+    platforms={"twitch": TwitchSettings(("room",), "somebody", Secret(OAUTH), "127.0.0.1", 6667, tls=False)},
     s3=S3Settings("bucket", access_key_id=Secret(ACCESS_KEY), secret_access_key=Secret(SECRET_KEY)),
     http=HttpSettings(token=Secret(HTTP_TOKEN), room_metrics=True),
     alarms=AlarmSettings(webhook=Secret(HOOK), after=0.0),
@@ -81,12 +81,11 @@ class TwitchTests(SecretsCase):
     def test_server_that_repeats_the_password(self) -> None:
         """A server that sends our own token back, in whatever it says about the login, does not get it
         into the log, nor into the facts."""
-        assert SETTINGS.twitch is not None
         reactor = MemoryReactorClock()
         counters = Counters()
         server = Lines()
         pool = twitch_pool(
-            SETTINGS.twitch,
+            SETTINGS.platforms["twitch"],
             environment(reactor, counters=counters),
             server,
             RoomEvents(nothing, nothing, nothing, nothing),

@@ -11,7 +11,7 @@ _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _NUMBER: dict[str, Any] = {"type": "number"}
 _TIME: dict[str, Any] = {"type": "string", "description": "2025-12-29T10:30:45.123Z"}
 _MAYBE_TIME: dict[str, Any] = {"type": ["string", "null"]}
-_PLATFORMS = {"enum": ["twitch", "kick"]}
+_PLATFORMS = {"type": "string", "pattern": "^[a-z]+$", "description": "such as twitch and kick"}
 _RECORD = {"type": "object", "description": "a record as it is in the archive"}
 
 

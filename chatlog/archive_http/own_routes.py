@@ -18,8 +18,8 @@ from chatlog.archive_http.timeline import Timelines
 from chatlog.http.answers import Answer, json_answer, tagged
 
 OWN = "/api/v1/archive"
-_ROOM = rf"{OWN}/rooms/(twitch|kick)/([^/]+)"
-_PERSON = rf"{OWN}/users/(twitch|kick)/([^/]+)"
+_ROOM = rf"{OWN}/rooms/([a-z]+)/([^/]+)"
+_PERSON = rf"{OWN}/users/([a-z]+)/([^/]+)"
 
 
 class OwnRoutes:

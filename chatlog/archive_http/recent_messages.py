@@ -121,7 +121,7 @@ def _command(record: Mapping[str, Any]) -> str:
     kind = record.get("type", "message")
     if kind in ("gap", "unparsed"):
         return ""
-    if record.get("platform", "twitch") == "kick":
+    if record.get("platform", "twitch") != "twitch":
         known = {"message": "PRIVMSG", "action": "PRIVMSG", "delete": "CLEARMSG"}
         known |= {"timeout": "CLEARCHAT", "ban": "CLEARCHAT", "clear": "CLEARCHAT"}
         return known.get(str(kind), "")

@@ -12,6 +12,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
+from chatlog import configuration as config
 from chatlog import logs, signals
 from chatlog.archive.opened import Archive, open_archive
 from chatlog.archive_http.firehose import Firehose
@@ -19,7 +20,7 @@ from chatlog.archive_http.memory import share_arenas
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
 from chatlog.archive_http.streaming import THREADS, Desk
-from chatlog.config import config, values
+from chatlog.config import values
 from chatlog.config.settings import HttpSettings, Settings
 from chatlog.http.server import HttpServer, Words
 from chatlog.printable import printable

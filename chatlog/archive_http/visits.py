@@ -14,8 +14,8 @@ from chatlog.near_names import near
 from chatlog.printable import printable
 from chatlog.store.store import StoreError
 
-_ROOM = re.compile(r"/rooms/(twitch|kick)/([^/]+)(/\d{4}-\d\d-\d\d)?\Z", re.ASCII)
-_PERSON = re.compile(r"/people/(twitch|kick)/[^/]+\Z", re.ASCII)
+_ROOM = re.compile(r"/rooms/([a-z]+)/([^/]+)(/\d{4}-\d\d-\d\d)?\Z", re.ASCII)
+_PERSON = re.compile(r"/people/([a-z]+)/[^/]+\Z", re.ASCII)
 _LONGEST = 64
 
 
@@ -71,7 +71,7 @@ class Visits:
     def _no_room(self, platform: str, name: str) -> Answer:
         rooms = self._rooms.all()
         names = near(name[:_LONGEST].strip("#@ "), {other for _, other in rooms})
-        others = [each for each in ("twitch", "kick") if each != platform]
+        others = sorted({other for other, _ in rooms} - {platform})
         alike: list[Room] = [(p, n) for n in names for p in (platform, *others) if (p, n) in rooms]
         shown = printable(f"{platform}/{name[:_LONGEST]}")
         return self._documents.missing("is not in this archive", shown, links_to_rooms(alike))

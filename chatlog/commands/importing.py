@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatlog.commands import reading
+from chatlog.commands.options import registry
 
 if TYPE_CHECKING:
     from chatlog.importing.items import Maker
@@ -133,7 +134,7 @@ def _parsed(room: str | None) -> tuple[str, str]:
     if room is None:
         return "twitch", ""
     try:
-        platform, channel = parse_room(room, "" if "/" in room or "." in room else "twitch")
+        platform, channel = parse_room(room, registry(), "" if "/" in room or "." in room else "twitch")
     except ValueError as error:
         reading.refuse(f"--room: {error}")
     return platform, channel

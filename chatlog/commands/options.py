@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 # Commands import what they need when they run, because completing a command line has to be quick.
 if TYPE_CHECKING:
+    from chatlog.config.platform import Registry
     from chatlog.config.settings import Settings
 
 #: The exit statuses: a problem was found; it could not be found out.
@@ -28,14 +29,22 @@ config_option = click.option(
 
 def load(path: str, status: int = PROBLEM) -> Settings:
     """The settings in a file. If it has problems, prints all of them and ends the command with ``status``."""
-    from chatlog.config import config
+    from chatlog import configuration as config
 
     try:
-        return config.load(path, os.environ)
+        return config.load(path, os.environ, platforms=registry())
     except config.ConfigError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
         raise click.exceptions.Exit(status) from None
+
+
+def registry() -> Registry:
+    """The platforms that this command knows: those it was invoked with (``obj=``), or all there are."""
+    from chatlog.platforms import PLATFORMS
+
+    given = click.get_current_context().obj
+    return PLATFORMS if given is None else cast("Registry", given)
 
 
 def end(fine: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from chatlog.commands.options import UNKNOWN, load
+from chatlog.commands.options import UNKNOWN, load, registry
 
 if TYPE_CHECKING:
     from chatlog.archive.gaps import Report
@@ -161,7 +161,7 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
 def _parsed(name: str) -> Room:
     from chatlog.config.room_names import parse_room
 
-    platform, channel = parse_room(name, "" if "/" in name or "." in name else "twitch")
+    platform, channel = parse_room(name, registry(), "" if "/" in name or "." in name else "twitch")
     return platform, channel
 
 

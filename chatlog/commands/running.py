@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from chatlog.commands.options import UNKNOWN, config_option, end, load
+from chatlog.commands.options import UNKNOWN, config_option, end, load, registry
 from chatlog.config.room_names import RoomName, parse_room
 
 # Commands import what they need when they run, because completing a command line has to be quick.
@@ -167,7 +167,7 @@ def parsed_rooms(
     problems = []
     for value in values:
         try:
-            found[parse_room(value)] = None
+            found[parse_room(value, registry())] = None
         except ValueError as error:
             problems.append(str(error))
     if problems:
@@ -177,9 +177,9 @@ def parsed_rooms(
 
 def completions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of the running recorder's rooms; none if it does not answer at once."""
+    from chatlog import configuration as config
     from chatlog.commands.api_client import ApiClient
     from chatlog.commands.completion import names
-    from chatlog.config import config
 
     try:
         path = str(context.params.get("path") or "chatlog.yaml")
@@ -230,7 +230,8 @@ def add_rooms(path: str, names: tuple[RoomName, ...], chatroom_id: int | None, w
     """
     from chatlog.commands import rooms as changes
 
-    if chatroom_id is not None and (len(names) != 1 or names[0].platform != "kick"):
+    takes_ids = len(names) == 1 and "chatroom_id" in registry()[names[0].platform].ids
+    if chatroom_id is not None and not takes_ids:
         raise click.UsageError("--chatroom-id is for one room of Kick")
     seconds = changes.WAIT if wait else 0.0
     _print(changes.add(client(path), names, chatroom_id, time.monotonic, time.sleep, seconds))

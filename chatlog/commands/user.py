@@ -12,6 +12,7 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there, users_there
+from chatlog.commands.options import registry
 
 if TYPE_CHECKING:
     from chatlog.archive.people import Person
@@ -52,7 +53,7 @@ def user(
     from chatlog.store.store import StoreError
 
     platform, slash, name = who.strip().lower().partition("/")
-    if not slash or platform not in ("twitch", "kick") or not name:
+    if not slash or platform not in registry() or not name:
         reading.refuse(f"{who!r} does not say who is meant; write twitch/NAME, kick/NAME or twitch/id:1234")
     opened = reading.opened(path, archive)
     clock = reading.clock(utc)

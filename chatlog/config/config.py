@@ -12,16 +12,15 @@ from typing import Any
 
 from chatlog.config import remedies, yaml_positions
 from chatlog.config.contradictions import contradictions
-from chatlog.config.effective import check_directories, describe
 from chatlog.config.masking import masked, secrets_in
-from chatlog.config.schema import ROOT, Items, Section
+from chatlog.config.platform import Registry
+from chatlog.config.room_names import name_alone
+from chatlog.config.schema import Items, Section, root_of
 from chatlog.config.settings import RecorderSettings, Settings
 from chatlog.config.unknown_keys import unknown_key
 from chatlog.config.values import Kind
 from chatlog.config.yaml_positions import MAX_BYTES, Node, Scalar, Sequence, Unusable, YamlError
 from chatlog.printable import printable
-
-__all__ = ["ConfigError", "check_directories", "describe", "load", "local", "parse", "read_for"]
 
 #: Characters of a single value that are read at most.
 _LONGEST = 4096
@@ -58,7 +57,12 @@ def read_for(path: str) -> str:
     return f"From {printable(own, 200)}{instead}."
 
 
-def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = read_file) -> Settings:
+def load(
+    path: str,
+    environ: Mapping[str, str],
+    platforms: Registry,
+    read: Callable[[str], bytes] = read_file,
+) -> Settings:
     """The settings in the file that is read for ``path``. Raises ConfigError."""
     path = local(path)
     shown = printable(path, 200)
@@ -73,29 +77,32 @@ def load(path: str, environ: Mapping[str, str], read: Callable[[str], bytes] = r
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError([f"{shown}: the file cannot be read: {reason}"]) from None
-    return parse(data, environ, shown)
+    return parse(data, environ, platforms, shown)
 
 
-def parse(data: bytes, environ: Mapping[str, str], name: str = "chatlog.yaml") -> Settings:
+def parse(
+    data: bytes, environ: Mapping[str, str], platforms: Registry, name: str = "chatlog.yaml"
+) -> Settings:
     """The settings in a file's bytes; errors call the file ``name``. Raises ConfigError."""
     try:
         text = yaml_positions.decode(data)
         node = yaml_positions.compose(text)
     except YamlError as error:
         raise ConfigError([f"{name}:{error.line}: {error}"]) from None
-    reader = _Reader(environ)
-    tree = None if node is None else reader.section(ROOT, node, "")
+    root = root_of({name: platform.section for name, platform in platforms.items()})
+    reader = _Reader(environ, root, platforms)
+    tree = None if node is None else reader.section(root, node, "")
     if tree is None and not reader.problems:
         raise ConfigError([f"{name}: the file is empty; the example that comes with Chatlog is chatlog.yaml"])
     if tree is not None:
-        _check_together(reader, tree)
+        _check_together(reader, tree, platforms)
     if tree is None or reader.problems:
         reader.problems.sort(key=lambda problem: problem[0])
         secrets = secrets_in(text)
         raise ConfigError(
             [f"{name}{f':{line}' if line else ''}: {masked(said, secrets)}" for line, said in reader.problems]
         )
-    settings: Settings = _build(ROOT, _completed(tree))
+    settings: Settings = _build(root, _completed(tree, platforms))
     return settings
 
 
@@ -103,11 +110,13 @@ class _Reader:
     """Reads the tree by the schema. ``problems`` are pairs of line (0: unknown) and sentence, ``lines`` the
     lines of the keys, ``wrong`` the keys that have a problem."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], root: Section, platforms: Registry) -> None:
         self.problems: list[tuple[int, str]] = []
         self.lines: dict[str, int] = {}
         self.wrong: set[str] = set()
         self._environ = environ
+        self._root = root
+        self._platforms = platforms
 
     def problem(self, path: str, text: str, line: int | None = None) -> None:
         """Add a problem with the key ``path``. Without ``line``, it is the key's line."""
@@ -137,7 +146,7 @@ class _Reader:
             shape = section.keys.get(key)
             if shape is None:
                 self.wrong.add(path)
-                self.problem(inside + _quoted_key(key), unknown_key(section, key, child), line)
+                self.problem(inside + _quoted_key(key), unknown_key(self._root, section, key, child), line)
                 continue
             self.lines[inside + key] = line
             value = self._any(shape, child, inside + key)
@@ -195,6 +204,8 @@ class _Reader:
         if node.is_null(text) and not (text and path.endswith("]")):
             return _OFF if kind.empty_is_off else None
         try:
+            if kind.names:
+                return kind.read(name_alone(text, self._platforms, path.partition(".")[0]))
             return kind.read(text)
         except ValueError as error:
             plain = text == node.text.strip() and not _is_secret(text, kind.secret)
@@ -249,23 +260,22 @@ class _Off:
 _OFF = _Off()
 
 
-def _check_together(reader: _Reader, tree: dict[str, Any]) -> None:
+def _check_together(reader: _Reader, tree: dict[str, Any], platforms: Registry) -> None:
     """Report values that contradict each other, except for keys that are wrong already."""
-    for path, text in contradictions(tree, reader.wrong):
+    for path, text in contradictions(tree, reader.wrong, platforms):
         place = path
         while place not in reader.lines and "." in place:
             place = place.rpartition(".")[0]
         reader.problem(path, text, reader.lines.get(place, 0))
 
 
-def _completed(tree: dict[str, Any]) -> dict[str, Any]:
-    """The tree with its consequences: a platform without rooms is removed, an anonymous reader has no name,
-    and a small spool has small files."""
-    for platform in ("twitch", "kick"):
-        if not tree.get(platform, {}).get("channels"):
-            tree.pop(platform, None)
-    if "twitch" in tree and "oauth" not in tree["twitch"]:
-        tree["twitch"].pop("username", None)
+def _completed(tree: dict[str, Any], platforms: Registry) -> dict[str, Any]:
+    """The tree with its consequences: a platform without rooms is removed, a small spool has small files."""
+    for name, platform in platforms.items():
+        if not tree.get(name, {}).get("channels"):
+            tree.pop(name, None)
+        else:
+            platform.complete(tree[name])
     recorder = tree.get("recorder", {})
     if "max_size" in recorder:
         largest: int = recorder["max_size"] // 4

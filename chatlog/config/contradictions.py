@@ -3,64 +3,30 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from chatlog.config.addresses import is_near
 from chatlog.config.endpoint import AUTO, doors_of
-
-_ANONYMOUS = re.compile(r"justinfan[0-9]+\Z")
-_BOTH = "give both, or neither to read anonymously"
-
-#: A key's path, and the rest of the sentence.
-Problem = tuple[str, str]
+from chatlog.config.platform import Problem, Registry
 
 
-def contradictions(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+def contradictions(tree: dict[str, Any], wrong: set[str], platforms: Registry) -> Iterator[Problem]:
     """The contradictions in ``tree``, the values of each section's keys. Keys in ``wrong`` have a problem
     already and are skipped."""
-    yield from _no_room(tree, wrong)
-    yield from _twitch(tree.get("twitch", {}), wrong)
-    yield from _kick(tree.get("kick", {}), wrong)
+    yield from _no_room(tree, wrong, platforms)
+    for name, platform in platforms.items():
+        yield from platform.contradictions(tree.get(name, {}), wrong)
     yield from _spool(tree.get("recorder", {}))
     yield from _archive(tree, wrong)
     yield from _listening(tree)
 
 
-def _no_room(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
-    named = any(tree.get(platform, {}).get("channels") for platform in ("twitch", "kick"))
-    if not named and not wrong & {"", "twitch", "twitch.channels", "kick", "kick.channels"}:
-        yield "", "no room is named; list at least one under twitch.channels or kick.channels"
-
-
-def _twitch(twitch: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
-    username, oauth = twitch.get("username"), twitch.get("oauth")
-    if oauth and not username and "twitch.username" not in wrong:
-        yield "twitch.oauth", f"there is a token but no twitch.username; {_BOTH}"
-    if username and not oauth and "twitch.oauth" not in wrong and not _ANONYMOUS.match(username):
-        yield "twitch.username", f"there is a name but no twitch.oauth; {_BOTH}"
-    host, _, tls = twitch.get("server", ("", 0, True))
-    if oauth and not tls and not is_near(host):
-        yield "twitch.server", "irc:// would send the token unencrypted over the network; write ircs://"
-
-
-def _kick(kick: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
-    if "kick.channels" in wrong:
-        return
-    names: dict[int, str] = {}
-    for index, channel in enumerate(kick.get("channels", ())):
-        if (number := channel.get("chatroom_id")) is None:
-            continue
-        if number in names:
-            yield f"kick.channels[{index}]", f"{names[number]} has the chatroom_id {number} already"
-        names.setdefault(number, channel["slug"])
-    if kick.get("lookup", "") is not None:
-        return
-    for index, channel in enumerate(kick.get("channels", ())):
-        if "chatroom_id" not in channel:
-            yield f"kick.channels[{index}]", "chatroom_id is required while kick.lookup is off"
+def _no_room(tree: dict[str, Any], wrong: set[str], platforms: Registry) -> Iterator[Problem]:
+    lists = [f"{name}.channels" for name in platforms]
+    named = any(tree.get(name, {}).get("channels") for name in platforms)
+    if not named and not wrong & {"", *platforms, *lists}:
+        yield "", f"no room is named; list at least one under {' or '.join(lists)}"
 
 
 def _spool(recorder: dict[str, Any]) -> Iterator[Problem]:

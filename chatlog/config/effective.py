@@ -5,31 +5,26 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from math import ceil
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from chatlog.config.schema import ROOT, Items, Section
-from chatlog.config.settings import KickSettings, Settings, TwitchSettings
+from chatlog.config.platform import Key, Registry, rooms_of
+from chatlog.config.schema import Items, Section, root_of
+from chatlog.config.settings import Settings
 from chatlog.config.units import show_duration, show_size
 from chatlog.naming import FileName
 from chatlog.printable import printable
 
-#: Seconds between two new connections, and between two batches of JOINs.
-OPEN_EVERY = 2.0
-JOIN_EVERY = 10.3
-#: Kick's rooms that are asked for in a second, and seconds between two lookups of ids.
-SUBSCRIPTIONS = 50
-LOOKUP_EVERY = 0.35
-
 _SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 
-def describe(settings: Settings) -> str:
+def describe(settings: Settings, platforms: Registry) -> str:
     """Every key with its value as YAML, secrets as stars. Comments below say what the recorder does."""
-    lines = [*_block(_tree(ROOT, settings), ""), *(f"# {sentence}" for sentence in sentences(settings))]
+    root = root_of({name: platforms[name].section for name in platforms if name in settings.platforms})
+    comments = (f"# {sentence}" for sentence in sentences(settings, platforms))
+    lines = [*_block(_tree(root, settings), ""), *comments]
     return "".join(f"{printable(line, 10_000)}\n" for line in lines)
 
 
@@ -53,9 +48,10 @@ def _flow(value: Any) -> str:
 
 def _tree(section: Section, settings: Any) -> dict[str, Any]:
     tree: dict[str, Any] = {}
+    sections = settings.platforms if isinstance(settings, Settings) else {}
     for key, shape in section.keys.items():
         if isinstance(shape, Section):
-            inner = getattr(settings, key)
+            inner = sections[key] if key in sections else getattr(settings, key)
             if inner is not None:
                 tree[key] = _tree(shape, inner)
         elif isinstance(shape, Items):
@@ -71,55 +67,25 @@ def _tree(section: Section, settings: Any) -> dict[str, Any]:
     return tree
 
 
-def sentences(settings: Settings) -> Iterator[str]:
+def sentences(settings: Settings, platforms: Registry) -> Iterator[str]:
     """What the recorder does with these settings."""
-    if settings.twitch is not None:
-        yield from _about_twitch(settings.twitch)
-    if settings.kick is not None:
-        yield from _about_kick(settings.kick)
+    for name, section in settings.platforms.items():
+        for sentence in platforms[name].sentences(section):
+            yield f"{platforms[name].title}: {sentence}"
     recorder = settings.recorder
     flush, sync = show_duration(recorder.flush_interval), show_duration(recorder.sync_interval)
     rotate = f"every {show_duration(recorder.rotate_interval)} (UTC) or at {show_size(recorder.rotate_size)}"
     yield f"Files are written in {recorder.directory}/open: flushed every {flush}, synced every {sync},"
     yield f"closed {rotate}."
     yield f"What waits for its upload may take {show_size(recorder.max_size)} of {recorder.directory}."
-    yield from _about_archive(settings)
+    yield from _about_archive(settings, next(iter(rooms_of(platforms, settings.platforms)), ("twitch", "")))
     if settings.http.listen is not None:
         yield f"The status page is at http://{settings.http.listen}/."
     if settings.archive.listen is not None:
         yield f"A second process serves what was recorded at http://{settings.archive.listen}/."
 
 
-def _about_twitch(twitch: TwitchSettings) -> Iterator[str]:
-    rooms, connections = len(twitch.channels), ceil(len(twitch.channels) / twitch.rooms_per_connection)
-    way = "over TLS" if twitch.tls else "without TLS"
-    who = f"as {twitch.username}" if twitch.username else "anonymously"
-    what = f"{_count(rooms, 'room')} on {_count(connections, 'connection')}"
-    yield f"Twitch: {what} to {twitch.host}:{twitch.port} {way}, {who}."
-    batches = (ceil(rooms / twitch.joins_per_10s) - 1) * JOIN_EVERY
-    yield f"Twitch: {_all_asked(rooms, max(batches, (connections - 1) * OPEN_EVERY))}"
-
-
-def _about_kick(kick: KickSettings) -> Iterator[str]:
-    rooms, connections = len(kick.channels), ceil(len(kick.channels) / kick.rooms_per_connection)
-    unknown = sum(1 for channel in kick.channels if channel.chatroom_id is None)
-    yield f"Kick: {_count(rooms, 'room')} on {_count(connections, 'connection')} to {kick.server}."
-    waits = (rooms / SUBSCRIPTIONS, unknown * LOOKUP_EVERY, (connections - 1) * OPEN_EVERY)
-    yield f"Kick: {_all_asked(rooms, max(waits))}"
-    if unknown:
-        what = _count(unknown, "room")
-        yield f"Kick: the ids of {what} are looked up at {kick.lookup}; Kick may refuse that."
-
-
-def _all_asked(rooms: int, seconds: float) -> str:
-    what = "the room is" if rooms == 1 else f"all {rooms} rooms are"
-    if seconds < 2:
-        return f"{what} requested as soon as there is a connection."
-    time = f"{ceil(seconds)} s" if seconds < 120 else f"{ceil(seconds / 60)} min"
-    return f"{what} requested within {time} of the start."
-
-
-def _about_archive(settings: Settings) -> Iterator[str]:
+def _about_archive(settings: Settings, room: Key) -> Iterator[str]:
     prefix = ""
     if settings.s3 is not None:
         prefix = settings.s3.prefix
@@ -131,17 +97,8 @@ def _about_archive(settings: Settings) -> Iterator[str]:
     compression = settings.uploader.compression
     how = "as they are" if compression == "none" else f"compressed with {compression}"
     yield f"Closed files go to {where}, {how}, {settings.uploader.concurrency} at a time."
-    platform, channel = ("twitch", "") if settings.twitch else ("kick", "")
-    if settings.twitch is not None:
-        channel = settings.twitch.channels[0]
-    elif settings.kick is not None:
-        channel = settings.kick.channels[0].slug
-    name = FileName(platform, channel, "20261231_2300", settings.instance)
+    name = FileName(*room, "20261231_2300", settings.instance)
     yield f"Their names are like {name.key(prefix, _SUFFIXES[compression])}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def check_directories(settings: Settings) -> list[str]:
@@ -152,8 +109,8 @@ def check_directories(settings: Settings) -> list[str]:
         problems.append(_unwritable(settings.archive.directory, "archive.directory"))
     elif settings.archive.url is not None and settings.archive.url.startswith("file://"):
         problems.append(_unwritable(unquote(urlsplit(settings.archive.url).path), "archive.url"))
-    for platform, source in (("twitch", settings.twitch), ("kick", settings.kick)):
-        if source is not None and source.ca_file is not None:
+    for platform, source in settings.platforms.items():
+        if source.ca_file is not None:
             problems.append(_unreadable(source.ca_file, f"{platform}.ca_file"))
     return [problem for problem in problems if problem]
 

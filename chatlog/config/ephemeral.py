@@ -15,7 +15,7 @@ from chatlog.config.settings import Settings
 from chatlog.mounts import mount_of, unmounted
 from chatlog.printable import printable
 
-#: Platforms with a new root file system at every start: the variable that shows it, the platform's name, the
+#: Registry with a new root file system at every start: the variable that shows it, the platform's name, the
 #: remedy. fly.io: https://fly.io/docs/volumes/overview/; Heroku:
 #: https://devcenter.heroku.com/articles/dynos#ephemeral-filesystem.
 _PLATFORMS = (

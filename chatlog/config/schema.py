@@ -33,17 +33,6 @@ class Section:
     short: str = ""
 
 
-KICK_CHANNEL = Section(
-    settings.KickChannel,
-    {
-        "slug": values.SLUG,
-        "chatroom_id": number(1, 10**15),
-        "channel_id": number(1, 10**15),
-    },
-    required=("slug",),
-    short="slug",
-)
-
 LANES = number(1, 2, "connections that deliver every room")
 PERCENT = number(0, 100)
 
@@ -59,107 +48,83 @@ HEALTH = Section(
     },
 )
 
-ROOT = Section(
-    settings.Settings,
-    {
-        "instance": values.NAME,
-        "twitch": Section(
-            settings.TwitchSettings,
-            {
-                "username": values.LOGIN,
-                "oauth": values.TOKEN,
-                "channels": Items(values.LOGIN, "logins"),
-                "server": values.IRC,
-                "ca_file": values.PATH,
-                "rooms_per_connection": number(1, 100, "Twitch lets one account join 100 rooms"),
-                "joins_per_10s": number(1, 2000, "Twitch's limit for verified bots; 20 for all others"),
-                "lanes": LANES,
-                "backfill": Section(
-                    settings.BackfillSettings,
-                    {"url": url("https", "http"), "at_once": number(1, 4, "it is one person's service")},
-                    required=("url",),
-                    short="url",
-                ),
-            },
-        ),
-        "kick": Section(
-            settings.KickSettings,
-            {
-                "channels": Items(KICK_CHANNEL, "channels", lambda channel: channel.get("slug")),
-                "server": url("wss", "ws"),
-                "ca_file": values.PATH,
-                "rooms_per_connection": number(1, 100, "so that one lost connection costs few rooms"),
-                "lanes": LANES,
-                "lookup": values.LOOKUP,
-                "subscribe": Items(values.SUBSCRIPTION, "Pusher channels"),
-            },
-        ),
-        "recorder": Section(
-            settings.RecorderSettings,
-            {
-                "directory": values.PATH,
-                "detail": choice("full", "basic"),
-                "flush_interval": duration("50ms", "10s", "this much is lost when the process dies"),
-                "sync_interval": duration("100ms", "60s", "this much is lost when the machine dies"),
-                "rotate_interval": duration("1s", "1d", "a file lies under the day it was opened"),
-                "rotate_size": size("1KB", "4GB", "a file is uploaded in one request"),
-                "max_size": size("100KB", "1000TB"),
-                "buffer_limit": size("1MB", "1GB", "it is memory"),
-            },
-        ),
-        "s3": Section(
-            settings.S3Settings,
-            {
-                "bucket": values.BUCKET,
-                "region": values.REGION,
-                "endpoint": url("https", "http"),
-                "access_key_id": values.SECRET,
-                "secret_access_key": values.SECRET,
-                "prefix": values.PREFIX,
-                "addressing": choice("auto", "path", "virtual"),
-            },
-            required=("bucket",),
-        ),
-        "archive": Section(
-            settings.ArchiveSettings,
-            {"url": values.ARCHIVE_URL, "directory": values.PATH, "listen": values.LISTEN},
-        ),
-        "uploader": Section(
-            settings.UploaderSettings,
-            {
-                "compression": choice("none", "gzip", "zstd"),
-                "concurrency": number(1, 16, "each upload is a thread and holds a part of its file"),
-            },
-        ),
-        "http": Section(
-            settings.HttpSettings,
-            {
-                "listen": values.LISTEN,
-                "token": values.SECRET,
-                "hosts": Items(values.HOST, "host names"),
-                "room_metrics": values.YES_OR_NO,
-                "health": HEALTH,
-            },
-        ),
-        "alarms": Section(
-            settings.AlarmSettings,
-            {
-                "webhook": values.SECRET_URL,
-                "webhook_format": choice("auto", "json", "discord", "slack"),
-                "coverage": PERCENT,
-                "spool": PERCENT,
-                "disk": PERCENT,
-                "unknown_per_hour": number(0, 10**9),
-                "after": duration("0s", "1d"),
-            },
-        ),
-        "log": Section(
-            settings.LogSettings,
-            {
-                "format": choice("text", "json"),
-                "level": choice(*values.LEVELS),
-                "levels": Items(values.PART_LEVEL, "parts with their level", lambda pair: pair[0]),
-            },
-        ),
-    },
-)
+#: The keys that concern no platform.
+COMMON: Mapping[str, Kind | Items | Section] = {
+    "recorder": Section(
+        settings.RecorderSettings,
+        {
+            "directory": values.PATH,
+            "detail": choice("full", "basic"),
+            "flush_interval": duration("50ms", "10s", "this much is lost when the process dies"),
+            "sync_interval": duration("100ms", "60s", "this much is lost when the machine dies"),
+            "rotate_interval": duration("1s", "1d", "a file lies under the day it was opened"),
+            "rotate_size": size("1KB", "4GB", "a file is uploaded in one request"),
+            "max_size": size("100KB", "1000TB"),
+            "buffer_limit": size("1MB", "1GB", "it is memory"),
+        },
+    ),
+    "s3": Section(
+        settings.S3Settings,
+        {
+            "bucket": values.BUCKET,
+            "region": values.REGION,
+            "endpoint": url("https", "http"),
+            "access_key_id": values.SECRET,
+            "secret_access_key": values.SECRET,
+            "prefix": values.PREFIX,
+            "addressing": choice("auto", "path", "virtual"),
+        },
+        required=("bucket",),
+    ),
+    "archive": Section(
+        settings.ArchiveSettings,
+        {"url": values.ARCHIVE_URL, "directory": values.PATH, "listen": values.LISTEN},
+    ),
+    "uploader": Section(
+        settings.UploaderSettings,
+        {
+            "compression": choice("none", "gzip", "zstd"),
+            "concurrency": number(1, 16, "each upload is a thread and holds a part of its file"),
+        },
+    ),
+    "http": Section(
+        settings.HttpSettings,
+        {
+            "listen": values.LISTEN,
+            "token": values.SECRET,
+            "hosts": Items(values.HOST, "host names"),
+            "room_metrics": values.YES_OR_NO,
+            "health": HEALTH,
+        },
+    ),
+    "alarms": Section(
+        settings.AlarmSettings,
+        {
+            "webhook": values.SECRET_URL,
+            "webhook_format": choice("auto", "json", "discord", "slack"),
+            "coverage": PERCENT,
+            "spool": PERCENT,
+            "disk": PERCENT,
+            "unknown_per_hour": number(0, 10**9),
+            "after": duration("0s", "1d"),
+        },
+    ),
+    "log": Section(
+        settings.LogSettings,
+        {
+            "format": choice("text", "json"),
+            "level": choice(*values.LEVELS),
+            "levels": Items(values.PART_LEVEL, "parts with their level", lambda pair: pair[0]),
+        },
+    ),
+}
+
+
+def root_of(platforms: Mapping[str, Section]) -> Section:
+    """The whole file, with these sections of platforms by their names."""
+
+    def make(**given: Any) -> settings.Settings:
+        sections = {name: given.pop(name) for name in platforms if name in given}
+        return settings.Settings(platforms=sections, **given)
+
+    return Section(make, {"instance": values.NAME, **platforms, **COMMON})

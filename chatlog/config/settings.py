@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class Secret:
@@ -184,8 +186,8 @@ class Settings:
     """All settings of chatlog.yaml."""
 
     instance: str = ""
-    twitch: TwitchSettings | None = None
-    kick: KickSettings | None = None
+    #: The settings of every platform with rooms, by its name.
+    platforms: Mapping[str, Any] = field(default_factory=dict)
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
     s3: S3Settings | None = None
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)

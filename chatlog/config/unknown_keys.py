@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 
 from chatlog.config import remedies
-from chatlog.config.schema import ROOT, Section
+from chatlog.config.schema import Section
 from chatlog.config.yaml_positions import Node, Scalar
 
 
-def unknown_key(section: Section, key: str, value: Node) -> str:
-    """The problem text for an unknown key."""
+def unknown_key(root: Section, section: Section, key: str, value: Node) -> str:
+    """The problem text for an unknown key in a section of ``root``."""
     if key == "<<":
         return "YAML merge keys are not supported; write out the keys that are meant"
     if deceived := remedies.deceiving(key):
@@ -23,18 +23,18 @@ def unknown_key(section: Section, key: str, value: Node) -> str:
             return f"unknown key; did you mean {known}?"
         if "id" not in key.lower():
             return f"unknown key; write {remedies.kick_room(key, value.text)}"
-    return f"unknown key{_suggestion(section, key)}"
+    return f"unknown key{_suggestion(root, section, key)}"
 
 
-def _suggestion(section: Section, key: str) -> str:
+def _suggestion(root: Section, section: Section, key: str) -> str:
     """The key that may have been meant, or the known keys."""
     near = difflib.get_close_matches(key.lower().replace("-", "_"), section.keys, 1, 0.6)
     if near:
         return f"; did you mean {near[0]}?"
     elsewhere = [
-        name for name, inner in ROOT.keys.items() if isinstance(inner, Section) and key in inner.keys
+        name for name, inner in root.keys.items() if isinstance(inner, Section) and key in inner.keys
     ]
-    if key in ROOT.keys:
+    if key in root.keys:
         return "; it belongs to the top level, so mind the indentation"
     known = f"; known are {', '.join(section.keys)}"
     if elsewhere:

@@ -25,7 +25,6 @@ from chatlog.config.addresses import (
     split,
     word,
 )
-from chatlog.config.room_names import PLATFORMS, is_address, parse_room
 from chatlog.config.settings import Secret
 from chatlog.config.units import parse_duration, parse_size, show_duration, show_size
 from chatlog.naming import CHANNEL, INSTANCE
@@ -45,13 +44,15 @@ def _same(value: Any) -> Any:
 class Kind:
     """A kind of value. ``show`` is the inverse of ``read``, for ``--check``. An empty value means the
     default, or None with ``empty_is_off``. ``fills`` names the fields of the settings if there are several or
-    their name is not that of the key; ``read`` then returns one value for each."""
+    their name is not that of the key; ``read`` then returns one value for each. ``names``: it is a channel's
+    name, which people also write with a sign in front."""
 
     read: Callable[[str], Any]
     show: Callable[[Any], Any] = _same
     secret: bool = False
     empty_is_off: bool = False
     fills: tuple[str, ...] = ()
+    names: bool = False
 
 
 def number(least: int, most: int, why: str = "") -> Kind:
@@ -111,31 +112,8 @@ def choice(*words: str) -> Kind:
     return Kind(read)
 
 
-def _no_address(text: str, platform: str) -> None:
-    """Raise ValueError for the address of a channel; the text has the channel's name."""
-    if is_address(text):
-        try:
-            found = parse_room(text)
-        except ValueError:
-            raise ValueError("is an address, but not that of a channel; write the channel's name") from None
-        where = "" if found.platform == platform else f", which belongs to {found.platform}.channels"
-        raise ValueError(f"is the address of a channel; write its name, {found.name}{where}")
-
-
-def _plain_name(text: str, platform: str) -> str:
-    """The name in ``NAME``, ``#NAME`` or ``@NAME``, in lower case. Raises ValueError for ``twitch/NAME``, the
-    form of the commands; the text has the name."""
-    _no_address(text, platform)
-    folded = re.sub(r"\A[#@](?=[A-Za-z0-9_-]+\Z)", "", text).lower()
-    prefix, _, name = folded.partition("/")
-    if prefix in PLATFORMS and re.match(r"[a-z0-9_-]+\Z", name):
-        where = "" if prefix == platform else f", under {prefix}.channels"
-        raise ValueError(f"is not the name alone; write {name}{where}")
-    return folded
-
-
 def _login(text: str) -> str:
-    folded = _plain_name(text, "twitch")
+    folded = text.lower()
     if folded == SERVER_CHANNEL:
         raise ValueError("is the name under which Chatlog itself keeps what belongs to no room")
     if _LOGIN.match(folded) is None:
@@ -144,7 +122,7 @@ def _login(text: str) -> str:
 
 
 def _slug(text: str) -> str:
-    folded = _plain_name(text, "kick")
+    folded = text.lower()
     name, _, number_ = folded.partition(":")
     if number_.isdigit() and CHANNEL.match(name):
         raise ValueError(f"is not the name alone; write {remedies.kick_room(name, number_)}")
@@ -243,8 +221,8 @@ _PARTS = ", ".join(PARTS)
 #: The levels of the log, the lowest first.
 LEVELS = ("debug", "info", "warn", "error", "critical")
 
-LOGIN = Kind(_login)
-SLUG = Kind(_slug)
+LOGIN = Kind(_login, names=True)
+SLUG = Kind(_slug, names=True)
 NAME = Kind(_instance)
 PATH = Kind(_path)
 SECRET = Kind(_secret, secret=True)

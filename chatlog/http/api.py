@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import orjson
 
+from chatlog.config.platform import Channel, Key
 from chatlog.http.answers import Answer, error, json_answer, tagged
-from chatlog.rooms.room_list import Channel, Key, RoomListError, checked_room, key_of
+from chatlog.rooms.room_list import RoomListError
 from chatlog.status.natural import natural
 from chatlog.status.room_problems import KINDS, UNWRITTEN
 from chatlog.status.status import Status
@@ -37,9 +38,14 @@ SORTS: Mapping[str, Callable[[Facts], Any]] = {
 
 
 class Rooms(Protocol):
-    """The list of wanted rooms."""
+    """The list of wanted rooms. ``platforms`` are the names of those that rooms can be of."""
+
+    @property
+    def platforms(self) -> Collection[str]: ...
 
     def rooms(self) -> dict[Key, Channel]: ...
+
+    def named(self, text: str, platform: str = "", **ids: Any) -> tuple[Key, Channel]: ...
 
     def add(self, platform: str, channel: Channel) -> bool: ...
 
@@ -56,6 +62,8 @@ class Api:
         self._rooms = rooms
         self._rotate = rotate
         self._seconds = seconds
+        #: The names of the platforms that rooms can be of.
+        self.platforms = rooms.platforms
         self._listed: list[Facts] = []
         self._fresh_until = float("-inf")
         self._answers: dict[tuple[str | int, ...], Answer] = {}
@@ -150,15 +158,14 @@ class Api:
         if unknown:
             return error(400, "bad_room", f"unknown key: {unknown[0][:40]}")
         try:
-            ids = _id(given, "chatroom_id"), _id(given, "channel_id")
-            platform, channel = checked_room(given["name"], given["platform"], *ids)
+            ids = {key: _id(given, key) for key in ("chatroom_id", "channel_id")}
+            (platform, name), channel = self._rooms.named(given["name"], given["platform"], **ids)
             new = self._rooms.add(platform, channel)
         except RoomListError as problem:
             return error(400, "bad_room", str(problem))
         except OSError as problem:
             return self._not_kept(problem)
         self._changed()
-        platform, name = key_of(platform, channel)
         return json_answer(201 if new else 200, {"platform": platform, "name": name, "added": new})
 
     def remove_room(self, platform: str, name: str) -> Answer:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from chatlog.config.platform import Key
 from chatlog.http.answers import Answer
 from chatlog.http.documents import Documents, links_to_rooms
 from chatlog.naming import CHANNEL
 from chatlog.near_names import near
 from chatlog.printable import printable
-from chatlog.rooms.room_list import Key
 
 #: After a search for similar names there is none for this many times the time that it took. So repeated
 #: requests cost at most a hundredth of the processor.
@@ -44,5 +44,5 @@ class NoRoom:
         recorded = self._recorded()
         names = near(name[:_LONGEST].strip("#@ "), {name for _, name in recorded})
         self._rested_at = now + _PATIENCE * (self._seconds() - now)
-        others = [each for each in ("twitch", "kick") if each != platform]
+        others = sorted({each for each, _ in recorded} - {platform})
         return [(p, n) for n in names for p in (platform, *others) if (p, n) in recorded]

@@ -10,6 +10,7 @@ from chatlog.status.condition import CODES, SEVERITIES
 from chatlog.status.room_problems import KINDS, UNWRITTEN
 from chatlog.status.room_stats import STATES
 
+_NAME_OF_PLATFORM = {"type": "string", "pattern": "^[a-z]+$", "description": "such as twitch and kick"}
 _ERROR = {
     "type": "object",
     "required": ["error"],
@@ -71,7 +72,7 @@ _ROOM = {
     "type": "object",
     "required": ["platform", "name", "state", "rate", "coverage_today", "gaps_today", "sparkline"],
     "properties": {
-        "platform": {"enum": ["twitch", "kick"]},
+        "platform": _NAME_OF_PLATFORM,
         "name": _TEXT,
         "id": _TEXT,
         "state": {"enum": list(STATES)},
@@ -105,7 +106,7 @@ def _errors(*statuses: int) -> dict[str, Any]:
     return {str(status): _json("see error.message", _ERROR) for status in statuses}
 
 
-_PLATFORM = {"name": "platform", "in": "path", "required": True, "schema": {"enum": ["twitch", "kick"]}}
+_PLATFORM = {"name": "platform", "in": "path", "required": True, "schema": _NAME_OF_PLATFORM}
 _NAME = {
     "name": "name",
     "in": "path",

@@ -24,10 +24,10 @@ from chatlog.status.status import Status
 
 #: Paths that are answered under any host name, for monitoring. They show nothing that another site could use.
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
-_ROOM = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)\Z")
-_ACKNOWLEDGE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/acknowledge\Z")
-_LIVE = re.compile(r"/api/v1/rooms/(twitch|kick)/([^/]+)/live\Z")
-_PAGE = re.compile(r"/rooms/(twitch|kick)/([^/]+)\Z")
+_ROOM = re.compile(r"/api/v1/rooms/([a-z]+)/([^/]+)\Z")
+_ACKNOWLEDGE = re.compile(r"/api/v1/rooms/([a-z]+)/([^/]+)/acknowledge\Z")
+_LIVE = re.compile(r"/api/v1/rooms/([a-z]+)/([^/]+)/live\Z")
+_PAGE = re.compile(r"/rooms/([a-z]+)/([^/]+)\Z")
 _PARTS = (
     "alarms",
     "conditions",
@@ -111,7 +111,7 @@ class Root(Front):
             platform, name = found[1], found[2]
             removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731
             return {**_reading(lambda request: api.room(platform, name)), "DELETE": removing}
-        if found := _PAGE.match(path):
+        if (found := _PAGE.match(path)) and found[1] in self._api.platforms:
             return _reading(lambda request: self._room_page(*found.groups()))
         if path == "/api/v1/rooms":
             adding: Callable[[Any], Answer] = lambda request: api.add_room(request.content.read())  # noqa: E731

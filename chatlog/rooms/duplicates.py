@@ -112,10 +112,10 @@ class Repeats:
         if number in self.younger or number in self.older:
             return True
         self.younger.add(number)
-        self.look_after()
+        self.forget_old()
         return False
 
-    def look_after(self) -> None:
+    def forget_old(self) -> None:
         """Forget what is too old; to be called once a read where lines are added without ``seen``."""
         if len(self.younger) >= self._limit:
             self.older, self.younger = self.younger, set()

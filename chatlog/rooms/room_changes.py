@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from chatlog.config.platform import Channel, Key
 from chatlog.config.settings import Settings
-from chatlog.rooms.room_list import Channel, Key, RoomList, key_of
+from chatlog.rooms.room_list import RoomList
 
 
 class RoomChanges:
@@ -19,6 +21,8 @@ class RoomChanges:
         on_remove: Callable[[str, str], object],
     ) -> None:
         self._list = rooms
+        #: The names of the platforms that rooms can be of.
+        self.platforms = rooms.platforms
         self._on_add = on_add
         self._on_remove = on_remove
 
@@ -28,13 +32,17 @@ class RoomChanges:
         for (platform, _), channel in self._list.rooms().items():
             self._on_add(platform, channel)
 
+    def named(self, text: str, platform: str = "", **ids: Any) -> tuple[Key, Channel]:
+        """The room as somebody named it; see ``RoomList.named``."""
+        return self._list.named(text, platform, **ids)
+
     def rooms(self) -> dict[Key, Channel]:
         """Every room that is wanted."""
         return self._list.rooms()
 
     def add(self, platform: str, channel: Channel) -> bool:
         """Record a room from now on; see ``RoomList.add``. One whose ids have changed begins anew."""
-        key = key_of(platform, channel)
+        key = self._list.key_of(platform, channel)
         before = key in self._list.rooms()
         if not self._list.add(platform, channel):
             return False

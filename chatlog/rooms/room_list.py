@@ -9,21 +9,17 @@ and is never written.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
 from twisted.logger import Logger
 
-from chatlog.config.room_names import PLATFORMS, parse_room
-from chatlog.config.settings import KickChannel, Settings
-from chatlog.config.values import LOGIN, SLUG
+from chatlog.config.platform import Channel, Key, Registry, rooms_of
+from chatlog.config.room_names import name_alone, parse_room
+from chatlog.config.settings import Settings
 from chatlog.files import Files
 from chatlog.state.state_file import StateFile
-
-#: Platform and name of a room; what the platform needs to record it.
-Key = tuple[str, str]
-Channel = str | KickChannel
 
 #: Rooms that may be added at run time.
 MOST_ADDED = 20_000
@@ -34,41 +30,21 @@ class RoomListError(ValueError):
     """A room that cannot be added; the text says why."""
 
 
-def key_of(platform: str, channel: Channel) -> Key:
-    """The key of a room."""
-    return platform, channel if isinstance(channel, str) else channel.slug
-
-
-def checked(platform: str, name: str, chatroom_id: Any = None, channel_id: Any = None) -> Channel:
-    """The room that somebody named. Raises RoomListError."""
-    if platform not in PLATFORMS:
-        raise RoomListError(f"platform must be one of {', '.join(PLATFORMS)}")
-    for given in (chatroom_id, channel_id):
-        if given is not None and (type(given) is not int or not 0 < given <= _LARGEST_ID):
-            raise RoomListError("an id must be a whole number above 0")
+def checked(registry: Registry, platform: str, name: str, **ids: Any) -> Channel:
+    """The room that somebody named; an id that is None is not given. Raises RoomListError."""
+    if platform not in registry:
+        raise RoomListError(f"platform must be one of {', '.join(registry)}")
+    given = {key: value for key, value in ids.items() if value is not None}
+    if any(type(value) is not int or not 0 < value <= _LARGEST_ID for value in given.values()):
+        raise RoomListError("an id must be a whole number above 0")
+    for key in given:
+        if key not in registry[platform].ids:
+            those = " and ".join(each.title for each in registry.values() if key in each.ids)
+            raise RoomListError(f"only rooms of {those} have a {key}" if those else f"no room has a {key}")
     try:
-        if platform == "kick":
-            return KickChannel(SLUG.read(name), chatroom_id, channel_id)
-        if chatroom_id is not None or channel_id is not None:
-            raise RoomListError("only rooms of Kick have a chatroom_id and a channel_id")
-        return str(LOGIN.read(name))
-    except RoomListError:
-        raise
+        return registry[platform].read(name_alone(name, registry, platform), **given)
     except ValueError as error:
         raise RoomListError(f"the name {error}") from None
-
-
-def checked_room(
-    text: str, platform: str = "", chatroom_id: Any = None, channel_id: Any = None
-) -> tuple[str, Channel]:
-    """Platform and room as somebody named it, also by the channel's address. Raises RoomListError."""
-    if platform and platform not in PLATFORMS:
-        raise RoomListError(f"platform must be one of {', '.join(PLATFORMS)}")
-    try:
-        found = parse_room(text, platform)
-    except ValueError as error:
-        raise RoomListError(str(error)) from None
-    return found.platform, checked(found.platform, found.name, chatroom_id, channel_id)
 
 
 class RoomList:
@@ -76,9 +52,12 @@ class RoomList:
 
     _log = Logger()
 
-    def __init__(self, files: Files, directory: str, settings: Settings) -> None:
+    def __init__(self, files: Files, directory: str, settings: Settings, registry: Registry) -> None:
+        self._registry = registry
+        #: The names of the platforms that rooms can be of.
+        self.platforms: Collection[str] = registry.keys()
         self._file = StateFile(files, directory, "rooms")
-        self._configured = rooms_of(settings)
+        self._configured = rooms_of(self._registry, settings.platforms)
         self._added: dict[Key, Channel] = {}
         self._removed: set[Key] = set()
         self._unread = False
@@ -87,7 +66,7 @@ class RoomList:
         """Read what was changed by earlier runs."""
         try:
             for _, entry in self._file.read():
-                self._added, self._removed = changes_in(entry)
+                self._added, self._removed = changes_in(entry, self._registry)
         except OSError as error:
             # A directory in its place, a disk that fails.
             self._unread = True
@@ -105,6 +84,21 @@ class RoomList:
                 aside=self._file.put_aside(),
             )
 
+    def key_of(self, platform: str, channel: Channel) -> Key:
+        """The key of a room."""
+        return platform, self._registry[platform].name_of(channel)
+
+    def named(self, text: str, platform: str = "", **ids: Any) -> tuple[Key, Channel]:
+        """The room as somebody named it, also by the channel's address. Raises RoomListError."""
+        if platform and platform not in self._registry:
+            raise RoomListError(f"platform must be one of {', '.join(self._registry)}")
+        try:
+            found = parse_room(text, self._registry, platform)
+        except ValueError as error:
+            raise RoomListError(str(error)) from None
+        channel = checked(self._registry, found.platform, found.name, **ids)
+        return self.key_of(found.platform, channel), channel
+
     def rooms(self) -> dict[Key, Channel]:
         """Every room that is wanted."""
         wanted = {key: channel for key, channel in self._configured.items() if key not in self._removed}
@@ -113,9 +107,9 @@ class RoomList:
     def add(self, platform: str, channel: Channel) -> bool:
         """Record a room from now on; False if it is recorded that way already. Raises OSError when the
         change cannot be kept, and RoomListError; then nothing is changed."""
-        key = key_of(platform, channel)
+        key = self.key_of(platform, channel)
         before = self.rooms().get(key)
-        if before is not None and (before == channel or isinstance(channel, str) or not _has_ids(channel)):
+        if before is not None and (before == channel or not self._registry[platform].ids_of(channel)):
             return False
         added, removed = dict(self._added), self._removed - {key}
         if self._configured.get(key) != channel:
@@ -137,7 +131,7 @@ class RoomList:
 
     def reload(self, settings: Settings) -> None:
         """Take another configuration. What was changed at run time stays changed."""
-        self._configured = rooms_of(settings)
+        self._configured = rooms_of(self._registry, settings.platforms)
 
     def _save(self, added: dict[Key, Channel], removed: set[Key]) -> None:
         if self._unread:
@@ -145,36 +139,16 @@ class RoomList:
             raise OSError(
                 errno.EIO, "the list of rooms could not be read when the recorder started", self._file.path
             )
-        self._file.keep({"added": _by_platform(added), "removed": _names_by_platform(removed)})
+        self._file.keep({"added": self._shown(added), "removed": _names_by_platform(removed)})
         self._added, self._removed = added, removed
 
-
-def rooms_of(settings: Settings) -> dict[Key, Channel]:
-    """The rooms of a configuration."""
-    rooms: dict[Key, Channel] = {}
-    if settings.twitch is not None:
-        rooms.update({("twitch", login): login for login in settings.twitch.channels})
-    if settings.kick is not None:
-        rooms.update({("kick", channel.slug): channel for channel in settings.kick.channels})
-    return rooms
-
-
-def _has_ids(channel: KickChannel) -> bool:
-    return channel.chatroom_id is not None or channel.channel_id is not None
-
-
-def _by_platform(rooms: dict[Key, Channel]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for (platform, _), channel in sorted(rooms.items(), key=lambda item: item[0]):
-        found.setdefault(platform, []).append(_shown(channel))
-    return found
-
-
-def _shown(channel: Channel) -> Any:
-    if isinstance(channel, str):
-        return channel
-    ids = {"chatroom_id": channel.chatroom_id, "channel_id": channel.channel_id}
-    return {"slug": channel.slug, **{name: id for name, id in ids.items() if id is not None}}
+    def _shown(self, rooms: dict[Key, Channel]) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        for (platform, name), channel in sorted(rooms.items(), key=lambda item: item[0]):
+            registered = self._registry[platform]
+            shown = {"slug": name, **registered.ids_of(channel)} if registered.ids else name
+            found.setdefault(platform, []).append(shown)
+        return found
 
 
 def _names_by_platform(keys: set[Key]) -> dict[str, list[str]]:
@@ -184,19 +158,20 @@ def _names_by_platform(keys: set[Key]) -> dict[str, list[str]]:
     return found
 
 
-def changes_in(entry: Any) -> tuple[dict[Key, Channel], set[Key]]:
+def changes_in(entry: Any, registry: Registry) -> tuple[dict[Key, Channel], set[Key]]:
     """The rooms that were added and removed; what can be none is left out."""
     added: dict[Key, Channel] = {}
     for platform, item in _items(entry, "added"):
         given = item if isinstance(item, dict) else {"slug": item}
-        with suppress(RoomListError):
-            ids = given.get("chatroom_id"), given.get("channel_id")
-            channel = checked(platform, _text(given.get("slug")), *ids)
-            added[key_of(platform, channel)] = channel
+        with suppress(RoomListError, KeyError):
+            ids = {key: given[key] for each in registry.values() for key in each.ids if key in given}
+            channel = checked(registry, platform, _text(given.get("slug")), **ids)
+            added[platform, registry[platform].name_of(channel)] = channel
     removed: set[Key] = set()
     for platform, item in _items(entry, "removed"):
-        with suppress(RoomListError):
-            removed.add(key_of(platform, checked(platform, _text(item))))
+        with suppress(RoomListError, KeyError):
+            channel = checked(registry, platform, _text(item))
+            removed.add((platform, registry[platform].name_of(channel)))
     return added, removed
 
 

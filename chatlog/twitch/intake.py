@@ -68,7 +68,7 @@ class Intake:
         received = rfc3339(int(self._wall() * 1000))
         rooms = self._rooms
         encode = self._encode
-        self._repeats.look_after()
+        self._repeats.forget_old()
         younger, older = self._repeats.younger, self._repeats.older
         for line in lines:
             try:

@@ -103,7 +103,7 @@ def verify(
     nothing to check.
     """
     # Imported here, because completing a command line has to be quick.
-    from chatlog.config.config import ConfigError
+    from chatlog.configuration import ConfigError
     from chatlog.store.archive import open_store
     from chatlog.store.store import StoreError
     from chatlog.verify.scope import FIRST_DAY, LAST_DAY, Scope
@@ -170,8 +170,8 @@ def _verified(store: Store, scope: Scope, as_json: bool) -> int:
 def _settings(archive: str | None, config: str) -> Settings:
     """The settings that name the archive. Raises ConfigError, and StoreError if an address is not a
     store's."""
-    from chatlog.config.config import load
     from chatlog.config.settings import ArchiveSettings, Settings
+    from chatlog.configuration import load
     from chatlog.store.archive import look_at_address
 
     if archive is None:

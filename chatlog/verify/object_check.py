@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 
 from chatlog.chunks import lines_of
 from chatlog.naming import FileName
+from chatlog.platforms import PLATFORMS
 from chatlog.spool.recovery import LONGEST_LINE
 from chatlog.store.store import MISSING, Store, StoreError
 from chatlog.uploader.manifest_rows import ObjectRow
@@ -243,7 +244,7 @@ class RoomDayCheck:
             return False
         if record.get("type") == "gap":
             self._gap(found, record)
-        own = identity(record)
+        own = identity(record, PLATFORMS)
         if own is not None:
             known.add(own)
         return own is not None
@@ -296,7 +297,7 @@ class RoomDayCheck:
                     continue
                 with suppress(NotARecord):
                     record = check(line, each.name.platform, each.name.channel)
-                    known = identity(record)
+                    known = identity(record, PLATFORMS)
                     if known is not None and known in meant:
                         places.append((number, known, str(record["id"])[:80]))
         return places

@@ -11,10 +11,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from chatlog.config.platform import Registry
 from chatlog.record import BASIC_KEYS, KEYS, TYPES, TooDeep, from_json
 
-#: The types of Kick's records whose id is known to be unique.
-_KICK_IDENTIFIED = frozenset({"message", "delete", "timeout", "ban", "unban", "clear"})
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
 
 Record = dict[str, Any]
@@ -91,14 +90,15 @@ def _second(text: str) -> float | None:
         return None
 
 
-def identity(record: Record) -> int | None:
+def identity(record: Record, registry: Registry) -> int | None:
     """Eight bytes that are equal for two copies of one event and differ for two events; None for a record
     without a unique id. Text and time are not enough: a person may say the same word twice, or be banned
     twice, at one time, which Kick gives in whole seconds. So no record in basic detail has an identity."""
     if "id" not in record:
         return None
     kind = record["type"]
-    if record["platform"] == "kick" and kind not in _KICK_IDENTIFIED:
+    platform = registry.get(record["platform"])
+    if platform is not None and not platform.has_id(kind):
         return None
     if record["id"]:
         return _digest(f"{kind} {record['id']}".encode("utf-8", "surrogatepass"))

@@ -15,10 +15,10 @@ from pathlib import Path
 from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog import configuration as config
 from chatlog.commands.demo import PORTS, configuration, demo
 from chatlog.commands.lifeline import command
 from chatlog.commands.troupe import Troupe
-from chatlog.config import config
 from tests.processes import ROOT, Process, wait_for
 
 ENVIRON = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -12,10 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.commands.online_check import (
     WITHIN,
-    OneRoom,
     Result,
     check_online,
-    twitch_check,
     without_secrets,
 )
 from chatlog.config.settings import (
@@ -29,10 +27,12 @@ from chatlog.config.settings import (
     TwitchSettings,
 )
 from chatlog.kick.client import KickFactory
+from chatlog.kick.visit import OneRoom
 from chatlog.network.dialing import Network
 from chatlog.rooms.chat_protocol import Owner
 from chatlog.rooms.visit import Steps, Visit, VisitFailed
 from chatlog.store.store import Store, StoreError
+from chatlog.twitch.platform import TWITCH
 from tests.fakes import environment
 from tests.kick import plain
 from tests.kick.wire import WELCOME as WELCOME_FRAME
@@ -78,7 +78,8 @@ class TwitchTests(CheckCase):
     def visit(self, oauth: str = "") -> Deferred[str]:
         name, token = ("ann", Secret(oauth)) if oauth else (None, None)
         settings = TwitchSettings(("room", "other"), name, token, tls=False)
-        done = twitch_check(settings, self.environment, self.network, self.steps)
+        visit = TWITCH.visit(settings, self.environment, self.network, self.steps)
+        done = Deferred.fromCoroutine(visit)
         self.protocol = self.connected()
         return done
 
@@ -139,7 +140,10 @@ class TwitchTests(CheckCase):
         """Why the connection ended, where that can be known."""
         for reason, words in (
             (ConnectionDone(), "connection lost"),
-            (ValueError("certificate verify failed"), "connection lost: certificate verify failed"),
+            (
+                ValueError("certificate verify failed"),
+                "connection lost: TLS failed [certificate verify failed]",
+            ),
         ):
             self.setUp()
             done = self.visit()
@@ -200,8 +204,10 @@ class AllTests(SynchronousTestCase):
         reactor.callFromThread = lambda *arguments: None
         told: list[Result] = []
         settings = Settings(
-            twitch=TwitchSettings(("room",), tls=False),
-            kick=KickSettings((KickChannel("room", 12),), "ws://push.example/app/key"),
+            platforms={
+                "twitch": TwitchSettings(("room",), tls=False),
+                "kick": KickSettings((KickChannel("room", 12),), "ws://push.example/app/key"),
+            },
         )
 
         def open_store(settings: Settings) -> Store:
@@ -226,7 +232,7 @@ class AllTests(SynchronousTestCase):
     def test_secrets(self) -> None:
         """A server that quotes a secret is shown with stars."""
         settings = Settings(
-            twitch=TwitchSettings(("a",), "ann", Secret("token-of-twitch")),
+            platforms={"twitch": TwitchSettings(("a",), "ann", Secret("token-of-twitch"))},
             http=HttpSettings(token=Secret("token-of-page")),
             s3=S3Settings("b", access_key_id=Secret("AKIDAKID"), secret_access_key=Secret("key-of-s3")),
             archive=ArchiveSettings(),

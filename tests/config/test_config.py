@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from chatlog.config.config import parse
-from chatlog.config.schema import ROOT, Items, Section
+from chatlog.config.schema import Items, Section, root_of
 from chatlog.config.settings import (
     AlarmSettings,
     ArchiveSettings,
@@ -23,7 +22,11 @@ from chatlog.config.settings import (
     TwitchSettings,
     UploaderSettings,
 )
+from chatlog.configuration import parse
+from chatlog.platforms import PLATFORMS
 from tests.configurations import SHORT, ConfigTestCase
+
+ROOT = root_of({name: platform.section for name, platform in PLATFORMS.items()})
 
 
 class SettingsTests(ConfigTestCase):
@@ -51,7 +54,7 @@ s3:
         self.assertEqual(
             found,
             Settings(
-                twitch=TwitchSettings(("shroud", "summit1g"), "chatlog_bot", Secret("abc123")),
+                platforms={"twitch": TwitchSettings(("shroud", "summit1g"), "chatlog_bot", Secret("abc123"))},
                 s3=S3Settings(
                     "chatlog-archive",
                     "us-east-1",
@@ -122,28 +125,30 @@ log: {format: json, level: warn, levels: [twitch=debug, "kick = error"]}
             self.read(text),
             Settings(
                 instance="a1",
-                twitch=TwitchSettings(
-                    ("ann", "bob_2", "cat"),
-                    "bot",
-                    Secret("tok"),
-                    "127.0.0.1",
-                    6668,
-                    False,
-                    "/etc/ca.pem",
-                    50,
-                    2000,
-                    2,
-                    BackfillSettings("https://example.org/api", 2),
-                ),
-                kick=KickSettings(
-                    kick_channels,
-                    "ws://127.0.0.1:81/app/x",
-                    "ca2.pem",
-                    7,
-                    "http://127.0.0.1/{slug}",
-                    subscribe,
-                    2,
-                ),
+                platforms={
+                    "twitch": TwitchSettings(
+                        ("ann", "bob_2", "cat"),
+                        "bot",
+                        Secret("tok"),
+                        "127.0.0.1",
+                        6668,
+                        False,
+                        "/etc/ca.pem",
+                        50,
+                        2000,
+                        2,
+                        BackfillSettings("https://example.org/api", 2),
+                    ),
+                    "kick": KickSettings(
+                        kick_channels,
+                        "ws://127.0.0.1:81/app/x",
+                        "ca2.pem",
+                        7,
+                        "http://127.0.0.1/{slug}",
+                        subscribe,
+                        2,
+                    ),
+                },
                 recorder=RecorderSettings("/var/spool", "basic", 0.25, 2.0, 600.0, 2**20, 10**10, 2_000_000),
                 archive=ArchiveSettings("gs://bucket/pre", "there"),
                 uploader=UploaderSettings("zstd", 4),
@@ -170,14 +175,17 @@ log: {format: json, level: warn, levels: [twitch=debug, "kick = error"]}
                 inner = shape.item if isinstance(shape, Items) else shape
                 pending += [inner] if isinstance(inner, Section) else []
             made: Any = section.make
+            if section is ROOT:
+                made = Settings
+                filled = filled - set(PLATFORMS) | {"platforms"}
             self.assertEqual(filled, {field.name for field in fields(made)}, section.make)
 
     def test_channels_are_taken_as_written(self) -> None:
         """A login may look like a number, a truth value or nothing at all to YAML."""
         found = self.read("twitch: {channels: [123, true, null, 0x10, no, 1e3, 007, 12_3, 2026]}")
-        assert found.twitch is not None
         self.assertEqual(
-            found.twitch.channels, ("123", "true", "null", "0x10", "no", "1e3", "007", "12_3", "2026")
+            found.platforms["twitch"].channels,
+            ("123", "true", "null", "0x10", "no", "1e3", "007", "12_3", "2026"),
         )
 
     def test_empty_means_left_out(self) -> None:
@@ -193,27 +201,26 @@ archive:
 http: {}
 uploader: {compression: "  "}
 """
-        self.assertEqual(self.read(text, URL=""), Settings(twitch=TwitchSettings(("ann",))))
+        self.assertEqual(self.read(text, URL=""), Settings(platforms={"twitch": TwitchSettings(("ann",))}))
 
     def test_no_page_and_no_lookup(self) -> None:
         """Where nothing is a choice of its own, empty is that choice."""
         text = "kick: {channels: [{slug: a, chatroom_id: 1}], lookup: null}\nhttp: {listen: null}"
         found = self.read(text)
         self.assertIsNone(found.http.listen)
-        assert found.kick is not None
-        self.assertIsNone(found.kick.lookup)
+        self.assertIsNone(found.platforms["kick"].lookup)
         self.assertIsNone(self.read(SHORT + "http: {listen: '${L}'}", L="").http.listen)
 
     def test_anonymous_name(self) -> None:
         """A justinfan name without a token is how others write anonymous reading."""
         found = self.read("twitch: {username: justinfan123, channels: [ann]}")
-        self.assertEqual(found.twitch, TwitchSettings(("ann",)))
+        self.assertEqual(found.platforms["twitch"], TwitchSettings(("ann",)))
 
     def test_a_platform_without_rooms_is_off(self) -> None:
         """An empty list of channels switches a platform off while the other one records."""
         found = self.read("twitch: {channels: []}\nkick: {channels: [ann]}")
-        self.assertIsNone(found.twitch)
-        self.assertEqual(found.kick, KickSettings((KickChannel("ann"),)))
+        self.assertNotIn("twitch", found.platforms)
+        self.assertEqual(found.platforms["kick"], KickSettings((KickChannel("ann"),)))
 
     def test_tigris_variables(self) -> None:
         """What `fly storage create` sets can be used as it is."""
@@ -249,8 +256,7 @@ uploader: {compression: "  "}
             "irc://localhost": ("localhost", 6667, False),
             "ircs://[2001:db8::1]:7000/": ("2001:db8::1", 7000, True),
         }.items():
-            twitch = self.read(f"twitch: {{channels: [a], server: '{server}'}}").twitch
-            assert twitch is not None
+            twitch = self.read(f"twitch: {{channels: [a], server: '{server}'}}").platforms["twitch"]
             self.assertEqual((twitch.host, twitch.port, twitch.tls), expected)
 
     def test_prefix_is_trimmed(self) -> None:
@@ -263,11 +269,10 @@ uploader: {compression: "  "}
     def test_byte_order_mark_and_windows_lines(self) -> None:
         """A file from a Windows editor is read like any other."""
         data = b"\xef\xbb\xbftwitch:\r\n  channels:\r\n    - ann\r\n"
-        self.assertEqual(parse(data, {}), Settings(twitch=TwitchSettings(("ann",))))
+        self.assertEqual(parse(data, {}), Settings(platforms={"twitch": TwitchSettings(("ann",))}))
 
     def test_ten_thousand_rooms(self) -> None:
         """As many rooms as one recorder is made for are read, and checked for repetitions."""
         names = [f"room{n}" for n in range(10_000)]
         found = self.read("twitch:\n  channels:\n" + "".join(f"    - {name}\n" for name in names))
-        assert found.twitch is not None
-        self.assertEqual(found.twitch.channels, tuple(names))
+        self.assertEqual(found.platforms["twitch"].channels, tuple(names))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from chatlog.config.config import ConfigError, load, parse
 from chatlog.config.yaml_positions import MAX_BYTES
+from chatlog.configuration import ConfigError, load, parse
 from tests.configurations import SHORT, ConfigTestCase
 
 

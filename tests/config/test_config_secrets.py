@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlog.config.config import ConfigError, parse
-from chatlog.config.schema import ROOT
+from chatlog.config.schema import root_of
 from chatlog.config.settings import Settings
+from chatlog.configuration import ConfigError, parse
+from chatlog.platforms import PLATFORMS
 from tests.configurations import SHORT, ConfigTestCase
+
+ROOT = root_of({name: platform.section for name, platform in PLATFORMS.items()})
 
 
 class SecretsTests(ConfigTestCase):
@@ -71,8 +74,7 @@ class SecretsTests(ConfigTestCase):
         """Settings can be printed."""
         found = self.read(f"twitch: {{channels: [a], username: b, oauth: {self.SECRET}}}")
         self.assertNotIn(self.SECRET, repr(found))
-        assert found.twitch is not None and found.twitch.oauth is not None
-        self.assertEqual(found.twitch.oauth.reveal(), self.SECRET)
+        self.assertEqual(found.platforms["twitch"].oauth.reveal(), self.SECRET)
 
 
 class HostileTests(ConfigTestCase):

@@ -10,8 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config import effective
-from chatlog.config.config import check_directories, describe, parse
+from chatlog.config import wording
 from chatlog.config.settings import (
     ArchiveSettings,
     HttpSettings,
@@ -24,9 +23,12 @@ from chatlog.config.settings import (
     TwitchSettings,
     UploaderSettings,
 )
+from chatlog.configuration import check_directories, describe, parse
 from chatlog.kick import ids
+from chatlog.kick import platform as kick_platform
 from chatlog.kick import rooms as kick_rooms
 from chatlog.rooms import bucket, connections
+from chatlog.twitch import platform as twitch_platform
 from tests.test_layering import ROOT
 
 TWITCH = TwitchSettings(("ann",))
@@ -37,8 +39,12 @@ class DescribeTests(SynchronousTestCase):
 
     FULL = Settings(
         instance="a1",
-        twitch=TwitchSettings(("ann", "123", "null"), "bot", Secret("s3cret1"), "::1", 7000, False),
-        kick=KickSettings((KickChannel("cat", 4), KickChannel("dog")), lookup="http://127.0.0.1/{slug}"),
+        platforms={
+            "twitch": TwitchSettings(("ann", "123", "null"), "bot", Secret("s3cret1"), "::1", 7000, False),
+            "kick": KickSettings(
+                (KickChannel("cat", 4), KickChannel("dog")), lookup="http://127.0.0.1/{slug}"
+            ),
+        },
         recorder=RecorderSettings("/srv/a b: #c", "basic", 0.25, 2.0, 600.0, 65536, 10**9, 2_000_000),
         s3=S3Settings("bucket", "auto", "http://127.0.0.1:9", Secret("s3cret2"), Secret("s3cret3"), "pre"),
     )
@@ -49,12 +55,12 @@ class DescribeTests(SynchronousTestCase):
         for stars in ("s3cret1", "s3cret2", "s3cret3"):
             text = text.replace("***", stars, 1)
         self.assertEqual(parse(text.encode(), {}), self.FULL)
-        least = Settings(kick=KickSettings((KickChannel("ann", 1),), lookup=None))
+        least = Settings(platforms={"kick": KickSettings((KickChannel("ann", 1),), lookup=None)})
         self.assertEqual(parse(describe(least).encode(), {}), least)
 
     def test_shows_every_key(self) -> None:
         """A key that was left out is shown with its default."""
-        text = describe(Settings(twitch=TWITCH))
+        text = describe(Settings(platforms={"twitch": TWITCH}))
         self.assertIn("  rooms_per_connection: 90\n", text)
         self.assertIn("  flush_interval: 500ms\n", text)
         self.assertIn("  rotate_size: 32MB\n", text)
@@ -85,7 +91,7 @@ class DescribeTests(SynchronousTestCase):
         kick = KickSettings((KickChannel("cat", 1),), rooms_per_connection=1)
 
         def said(**changes: Any) -> str:
-            return describe(replace(Settings(kick=kick), **changes))
+            return describe(replace(Settings(platforms={"kick": kick}), **changes))
 
         page = "# The status page is at http://127.0.0.1:8080/.\n"
         self.assertIn("go to the directory archive, compressed with zstd, 2 at a time", said())
@@ -105,7 +111,7 @@ class DescribeTests(SynchronousTestCase):
 
         def said(rooms: int, known: bool, each: int = 100) -> str:
             channels = tuple(KickChannel(f"r{n}", n + 1 if known else None) for n in range(rooms))
-            return describe(Settings(kick=KickSettings(channels, rooms_per_connection=each)))
+            return describe(Settings(platforms={"kick": KickSettings(channels, rooms_per_connection=each)}))
 
         self.assertIn("Kick: all 100 rooms are requested within 2 s of the start", said(100, True))
         self.assertIn("Kick: all 99 rooms are requested as soon as", said(99, True))
@@ -119,7 +125,7 @@ class DescribeTests(SynchronousTestCase):
 
         def said(rooms: int, joins: int) -> str:
             channels = tuple(f"r{n}" for n in range(rooms))
-            return describe(Settings(twitch=TwitchSettings(channels, joins_per_10s=joins)))
+            return describe(Settings(platforms={"twitch": TwitchSettings(channels, joins_per_10s=joins)}))
 
         self.assertIn("the room is requested as soon as there is a connection", said(1, 20))
         self.assertIn("all 20 rooms are requested as soon as there is a connection", said(20, 20))
@@ -130,14 +136,14 @@ class DescribeTests(SynchronousTestCase):
 
     def test_figures_are_those_of_the_recorder(self) -> None:
         """The limits that the sentences are made of are the ones that the sources keep to."""
-        self.assertEqual(effective.OPEN_EVERY, connections.OPEN_EVERY)
-        self.assertEqual(effective.JOIN_EVERY, 10.0 + bucket.Bucket.MARGIN)
-        self.assertEqual(effective.SUBSCRIPTIONS, kick_rooms.SUBSCRIPTIONS_PER_SECOND)
-        self.assertEqual(effective.LOOKUP_EVERY, ids.GAP)
+        self.assertEqual(wording.OPEN_EVERY, connections.OPEN_EVERY)
+        self.assertEqual(twitch_platform.JOIN_EVERY, 10.0 + bucket.Bucket.MARGIN)
+        self.assertEqual(kick_platform.SUBSCRIPTIONS, kick_rooms.SUBSCRIPTIONS_PER_SECOND)
+        self.assertEqual(kick_platform.LOOKUP_EVERY, ids.GAP)
 
     def test_one_line_a_line(self) -> None:
         """Nothing in a value breaks a line of the output."""
-        settings = Settings(twitch=TWITCH, recorder=RecorderSettings("a\nforged: 1\x1b[31m"))
+        settings = Settings(platforms={"twitch": TWITCH}, recorder=RecorderSettings("a\nforged: 1\x1b[31m"))
         for line in describe(settings).splitlines():
             self.assertTrue(line.isprintable(), line)
             self.assertFalse(line.startswith("forged"), line)
@@ -149,7 +155,7 @@ class DirectoriesTests(SynchronousTestCase):
     def settings(self, spool: str, archive: str = "", url: str | None = None) -> Settings:
         """Settings with these directories."""
         return Settings(
-            twitch=TWITCH,
+            platforms={"twitch": TWITCH},
             recorder=RecorderSettings(spool),
             archive=ArchiveSettings(url, archive or f"{spool}-archive"),
         )
@@ -189,7 +195,7 @@ class DirectoriesTests(SynchronousTestCase):
         base = self.made()
         self.assertEqual(check_directories(self.settings(base, "/proc/x", "gs://bucket")), [])
         s3 = Settings(
-            twitch=TWITCH,
+            platforms={"twitch": TWITCH},
             recorder=RecorderSettings(base),
             s3=S3Settings("bucket"),
             archive=ArchiveSettings(None, "/proc/x"),
@@ -202,8 +208,10 @@ class DirectoriesTests(SynchronousTestCase):
         """An extra certificate authority must be a file that can be read."""
         base = self.made()
         settings = Settings(
-            twitch=TwitchSettings(("a",), ca_file=f"{base}/none.pem"),
-            kick=KickSettings((KickChannel("a"),), ca_file=base),
+            platforms={
+                "twitch": TwitchSettings(("a",), ca_file=f"{base}/none.pem"),
+                "kick": KickSettings((KickChannel("a"),), ca_file=base),
+            },
             recorder=RecorderSettings(base),
             archive=ArchiveSettings(None, f"{base}/archive"),
         )
@@ -228,9 +236,13 @@ class ExampleTests(SynchronousTestCase):
         """chatlog.yaml needs no variable and no edit, and shows the defaults: anonymous Twitch, a
         directory as archive. What was recorded is served to this machine."""
         settings = parse(self.text().encode(), {})
-        assert settings.twitch is not None
         served = ArchiveSettings(listen="127.0.0.1:8081")
-        self.assertEqual(settings, Settings(twitch=TwitchSettings(settings.twitch.channels), archive=served))
+        self.assertEqual(
+            settings,
+            Settings(
+                platforms={"twitch": TwitchSettings(settings.platforms["twitch"].channels)}, archive=served
+            ),
+        )
 
     def test_shows_every_key(self) -> None:
         """Every key is in chatlog.yaml, at work or switched off, and works when it is switched on."""
@@ -244,9 +256,8 @@ class ExampleTests(SynchronousTestCase):
             if match := re.match(r" *([a-z_0-9]+):", line):
                 self.assertIn(match[1], keys)
         self.assertEqual(settings.s3 and settings.s3.bucket, "chatlog-archive")
-        assert settings.kick is not None
-        self.assertEqual(settings.kick.subscribe, KickSettings(()).subscribe)
-        self.assertEqual(settings.kick.lookup, KickSettings(()).lookup)
+        self.assertEqual(settings.platforms["kick"].subscribe, KickSettings(()).subscribe)
+        self.assertEqual(settings.platforms["kick"].lookup, KickSettings(()).lookup)
 
     def test_variables_of_the_containers(self) -> None:
         """The variables that fly.toml and the Dockerfile set move the directories."""
@@ -267,7 +278,7 @@ class ExampleTests(SynchronousTestCase):
         """demo.yaml is a configuration."""
         settings = parse((ROOT / "demo.yaml").read_bytes(), {}, "demo.yaml")
         self.assertIsNone(settings.s3)
-        for source in (settings.twitch, settings.kick):
+        for source in (settings.platforms["twitch"], settings.platforms["kick"]):
             self.assertIsNotNone(source)
 
     def test_they_can_be_read_by_everybody(self) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config.config import ConfigError, parse
 from chatlog.config.masking import masked, masked_address, secrets_in
+from chatlog.configuration import ConfigError, parse
 from chatlog.store.archive import look_at_address
 from chatlog.store.store import StoreError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatlog.config.config import ConfigError, load, parse
+from chatlog.configuration import ConfigError, load, parse
 from tests.configurations import SHORT, ConfigTestCase
 
 #: Texts, and words of the one problem that each has.
@@ -112,9 +112,10 @@ class RemediesTests(ConfigTestCase):
         for text in ("\ufeff" + SHORT, SHORT.replace("\n", "\r\n"), "twitch: {channels: ['#Ann', '@Bob']}"):
             parse(text.encode(), {})
         settings = parse(b"kick: {channels: [XQC, '@Ann', {slug: Bob, chatroom_id: '668'}]}", {})
-        assert settings.kick is not None
-        self.assertEqual([channel.slug for channel in settings.kick.channels], ["xqc", "ann", "bob"])
-        self.assertEqual(settings.kick.channels[2].chatroom_id, 668)
+        self.assertEqual(
+            [channel.slug for channel in settings.platforms["kick"].channels], ["xqc", "ann", "bob"]
+        )
+        self.assertEqual(settings.platforms["kick"].channels[2].chatroom_id, 668)
 
     def test_nothing_of_the_environment(self) -> None:
         """What to write is never made of what came from the environment."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.room_names import is_address, parse_room
+from chatlog.platforms import PLATFORMS
 
 
 class RoomNameTests(SynchronousTestCase):
@@ -37,13 +38,13 @@ class RoomNameTests(SynchronousTestCase):
             ("<https://www.twitch.tv/ann>", "twitch/ann"),
             ("kick/https://kick.com/ann", "kick/ann"),
         ):
-            self.assertEqual(str(parse_room(text)), room, text)
+            self.assertEqual(str(parse_room(text, PLATFORMS)), room, text)
 
     def test_with_a_platform(self) -> None:
         """Where the platform is known, the name alone is enough; another platform's address is none."""
-        self.assertEqual(str(parse_room("Ann", "kick")), "kick/ann")
+        self.assertEqual(str(parse_room("Ann", PLATFORMS, "kick")), "kick/ann")
         with self.assertRaises(ValueError) as caught:
-            parse_room("https://kick.com/ann", "twitch")
+            parse_room("https://kick.com/ann", PLATFORMS, "twitch")
         self.assertIn("is a channel of Kick, and not of Twitch", str(caught.exception))
 
     def test_no_rooms(self) -> None:
@@ -65,7 +66,7 @@ class RoomNameTests(SynchronousTestCase):
             ("http://[", "cannot be read as an address"),
         ):
             with self.assertRaises(ValueError) as caught:
-                parse_room(text)
+                parse_room(text, PLATFORMS)
             self.assertIn(words, str(caught.exception))
 
     @given(st.text(max_size=200), st.sampled_from(["", "twitch", "kick"]))
@@ -73,7 +74,7 @@ class RoomNameTests(SynchronousTestCase):
         """Any text is a room or a sentence."""
         is_address(text)
         try:
-            room = parse_room(text, platform)
+            room = parse_room(text, PLATFORMS, platform)
         except ValueError as error:
             self.assertLess(len(str(error)), 1500)
         else:

@@ -16,11 +16,13 @@ import orjson
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 
+from chatlog.config.platform import Channel
 from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.service import http_service
+from chatlog.platforms import PLATFORMS
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.room_changes import RoomChanges
-from chatlog.rooms.room_list import Channel, RoomList
+from chatlog.rooms.room_list import RoomList
 from tests.http.sample_chat import sample_records
 from tests.http.troubles import PASSED, TROUBLES
 from tests.scene import HALF_PAST_TEN, Scene
@@ -39,9 +41,14 @@ class Stage:
     def __init__(self, reactor: Any, rooms: int = 3, wall: float = HALF_PAST_TEN, **http: Any) -> None:
         settings = HttpSettings(**{"listen": "127.0.0.1:0", "token": Secret(TOKEN), **http})
         twitch = TwitchSettings(tuple(f"room{n}" for n in range(rooms)))
-        self.scene = Scene(0, wall, http=settings, twitch=twitch, kick=KickSettings(()))
+        self.scene = Scene(
+            0,
+            wall,
+            http=settings,
+            platforms={"twitch": twitch, "kick": KickSettings(())},
+        )
         self.scene.pools["kick"] = self.scene.new_pool("kick")
-        rooms_wanted = RoomList(self.scene.recording.files, "/data", self.scene.settings)
+        rooms_wanted = RoomList(self.scene.recording.files, "/data", self.scene.settings, PLATFORMS)
         self.rooms = RoomChanges(rooms_wanted, self._added, self._removed)
         self.rotated = 0
         #: Rooms that were added, and for which the platform has not answered.

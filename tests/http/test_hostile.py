@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from chatlog.config.settings import HttpSettings, S3Settings, Secret, TwitchSettings
 from chatlog.http.requests import BODY_LIMIT, CONNECTIONS
 from chatlog.http.service import http_service
+from chatlog.platforms import PLATFORMS
 from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import RoomList
 from chatlog.status.vitals import Vitals
@@ -62,11 +63,11 @@ class HostileCase(TestCase):
         self.scene = Scene(
             3,
             http=HttpSettings(listen="127.0.0.1:0", token=token),
-            twitch=TwitchSettings(("room0",), "me", oauth),
+            platforms={"twitch": TwitchSettings(("room0",), "me", oauth)},
             s3=S3Settings("bucket", access_key_id=key, secret_access_key=secret),
         )
         rooms = RoomChanges(
-            RoomList(self.scene.recording.files, "/data", self.scene.settings),
+            RoomList(self.scene.recording.files, "/data", self.scene.settings, PLATFORMS),
             lambda platform, channel: None,
             lambda platform, name: None,
         )

@@ -15,13 +15,15 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.platform import Channel
 from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.api import Api
 from chatlog.http.live import Live
 from chatlog.http.requests import BoundedSite
 from chatlog.http.site import Root
+from chatlog.platforms import PLATFORMS
 from chatlog.rooms.room_changes import RoomChanges
-from chatlog.rooms.room_list import Channel, RoomList
+from chatlog.rooms.room_list import RoomList
 from tests.scene import Scene
 
 TOKEN = "a-token-of-the-tests"
@@ -143,11 +145,15 @@ class SiteCase(SynchronousTestCase):
         capturing = capturedLogs()
         self._logged = capturing.__enter__()
         self.addCleanup(capturing.__exit__, None, None, None)
-        self.scene = Scene(3, http=self.http, twitch=TwitchSettings(("room0",)), kick=KickSettings(()))
+        self.scene = Scene(
+            3,
+            http=self.http,
+            platforms={"twitch": TwitchSettings(("room0",)), "kick": KickSettings(())},
+        )
         self.scene.pools["kick"] = self.scene.new_pool("kick")
         self.files = self.scene.recording.files
         self.rooms = RoomChanges(
-            RoomList(self.files, "/data", self.scene.settings),
+            RoomList(self.files, "/data", self.scene.settings, PLATFORMS),
             self._added,
             lambda platform, name: self.scene.pools[platform].remove(name),
         )

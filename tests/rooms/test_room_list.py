@@ -7,14 +7,18 @@ import errno
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.platform import Channel
 from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchSettings
+from chatlog.platforms import PLATFORMS
 from chatlog.rooms.room_changes import RoomChanges
-from chatlog.rooms.room_list import Channel, RoomList, RoomListError, checked
+from chatlog.rooms.room_list import RoomList, RoomListError, checked
 from chatlog.state.state_file import StateFile
 from tests.fakes import MemoryFiles
 from tests.state import entries
 
-SETTINGS = Settings(twitch=TwitchSettings(("ann", "bob")), kick=KickSettings((KickChannel("cat"),)))
+SETTINGS = Settings(
+    platforms={"twitch": TwitchSettings(("ann", "bob")), "kick": KickSettings((KickChannel("cat"),))},
+)
 
 
 class RoomListTests(SynchronousTestCase):
@@ -28,7 +32,7 @@ class RoomListTests(SynchronousTestCase):
 
     def start(self, settings: Settings = SETTINGS) -> RoomChanges:
         """A new process."""
-        rooms = RoomList(self.files, "/data", settings)
+        rooms = RoomList(self.files, "/data", settings, PLATFORMS)
         changes = RoomChanges(
             rooms,
             lambda platform, channel: self.told.append(("add", platform, channel)),
@@ -65,7 +69,7 @@ class RoomListTests(SynchronousTestCase):
         self.assertEqual(self.told, [])
         self.list.remove("twitch", "ann")
         self.assertTrue(self.list.add("twitch", "ann"))
-        self.assertEqual(self.start().rooms(), RoomList(self.files, "/other", SETTINGS).rooms())
+        self.assertEqual(self.start().rooms(), RoomList(self.files, "/other", SETTINGS, PLATFORMS).rooms())
 
     def test_ids_that_are_given_later(self) -> None:
         """A Kick room gets the ids that somebody found."""
@@ -78,7 +82,7 @@ class RoomListTests(SynchronousTestCase):
         self.list.remove("twitch", "ann")
         self.list.add("twitch", "dan")
         self.told.clear()
-        self.list.reload(Settings(twitch=TwitchSettings(("ann", "fay"))))
+        self.list.reload(Settings(platforms={"twitch": TwitchSettings(("ann", "fay"))}))
         self.assertEqual(set(self.list.rooms()), {("twitch", "fay"), ("twitch", "dan")})
         self.assertEqual(
             sorted(self.told, key=str),
@@ -171,18 +175,19 @@ class RoomListTests(SynchronousTestCase):
 
     def test_names_are_checked(self) -> None:
         """Only what can be a room gets in."""
-        self.assertEqual(checked("twitch", "#Ann"), "ann")
-        self.assertEqual(checked("kick", "Eve-1", 5, 6), KickChannel("eve-1", 5, 6))
+        self.assertEqual(checked(PLATFORMS, "twitch", "#Ann"), "ann")
+        self.assertEqual(
+            checked(PLATFORMS, "kick", "Eve-1", chatroom_id=5, channel_id=6), KickChannel("eve-1", 5, 6)
+        )
         for given in (
             ("youtube", "ann"),
             ("twitch", "../ann"),
             ("twitch", ""),
             ("twitch", "_server"),
             ("kick", "a b"),
-            ("kick", "a", "5"),
-            ("kick", "a", True),
-            ("kick", "a", -1),
-            ("twitch", "ann", 5),
         ):
             with self.assertRaises(RoomListError):
-                checked(*given)
+                checked(PLATFORMS, *given)
+        for platform, id in (("kick", "5"), ("kick", True), ("kick", -1), ("twitch", 5)):
+            with self.assertRaises(RoomListError):
+                checked(PLATFORMS, platform, "ann", chatroom_id=id)

@@ -141,15 +141,19 @@ class World:
         rooms = [self.kick.know(f"room{n}") for n in range(1, plan.kick + 1)]
         channels = tuple(KickChannel(room.name, int(room.id), int(room.channel_id)) for room in rooms)
         return Settings(
-            twitch=TwitchSettings(
-                tuple(f"room{n}" for n in range(1, plan.twitch + 1)),
-                host="twitch.test",
-                port=6667,
-                tls=False,
-                lanes=plan.lanes,
-                rooms_per_connection=2,
-            ),
-            kick=KickSettings(channels, server="ws://kick.test/app/demo", lookup=None, lanes=plan.lanes),
+            platforms={
+                "twitch": TwitchSettings(
+                    tuple(f"room{n}" for n in range(1, plan.twitch + 1)),
+                    host="twitch.test",
+                    port=6667,
+                    tls=False,
+                    lanes=plan.lanes,
+                    rooms_per_connection=2,
+                ),
+                "kick": KickSettings(
+                    channels, server="ws://kick.test/app/demo", lookup=None, lanes=plan.lanes
+                ),
+            },
             recorder=RecorderSettings(
                 "/data", rotate_interval=plan.rotate_interval, buffer_limit=plan.buffer_limit
             ),
@@ -313,7 +317,7 @@ class World:
             digest.update(f"{key} {len(data)}\n".encode() + data)
         outcome = Outcome(judge(ledger, recordings, Excuses(tuple(self.windows))), digest.hexdigest())
         outcome.left = left
-        if self.settings.twitch is not None and self.settings.twitch.lanes > 1:
+        if self.settings.platforms["twitch"].lanes > 1:
             outcome.late_copies = min(outcome.judgement.doubled, self.stalls)
         self._sort(outcome)
         outcome.said_dropped = sum(self._dropped(recording) for recording in recordings)

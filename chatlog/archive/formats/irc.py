@@ -34,7 +34,7 @@ def irc_line(record: Mapping[str, Any], tags: Mapping[str, str] | None = None) -
     kind = record.get("type", "message")
     if kind in ("gap", "unparsed"):
         return ""
-    if record.get("platform", "twitch") == "kick":
+    if record.get("platform", "twitch") != "twitch":
         line = _of_kick(record, kind)
     else:
         line = _whole(details) or _put_together(record, details, kind, tags)

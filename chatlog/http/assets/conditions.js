@@ -6,7 +6,7 @@ import { SEVERITIES } from "./headline.js";
 
 // What is told at first; the rest on demand.
 const SHOWN = 6;
-const ROOM = /^(twitch|kick)\/([a-z0-9_-]{1,64})$/;
+const ROOM = /^([a-z]+)\/([a-z0-9_-]{1,64})$/;
 
 function about(subject) {
   const room = ROOM.exec(subject);
