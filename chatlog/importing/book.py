@@ -23,7 +23,7 @@ from chatlog.uploader.packing import pack_data, unpacked
 
 #: Rows, and seconds, after which a manifest is written.
 MOST_ROWS = 2000
-MOST_SECONDS = 15.0
+MOST_SECONDS = 5.0
 _SUFFIXES = (".gz", ".zst")
 
 

@@ -18,7 +18,8 @@ from chatlog.naming import CHANNEL, parse_name
 #: justlog's files: one of a channel and day, one of a person and month.
 _CHANNEL_FILE = re.compile(r".*/(\d+)/(\d{4})/(\d{1,2})/(\d{1,2})/channel\.txt(?:\.gz)?\Z", re.ASCII)
 _USER_FILE = re.compile(r".*/(\d+)/(\d{4})/(\d{1,2})/([^/]+)\.txt(?:\.gz)?\Z", re.ASCII)
-#: OverRustle's directory of a channel.
+#: OverRustle's files of a day, and its directory of a channel.
+_DAY_FILE = re.compile(r"\d{4}-\d\d-\d\d\.txt(?:\.gz)?\Z", re.ASCII)
 _CHATLOG = re.compile(r"(.+?) chatlog\Z")
 
 
@@ -49,7 +50,12 @@ def overrustle(given: tuple[str, ...], maker: Maker, platform: str, channel: str
         def read(line: bytes, where: str, before: str, room: str = room) -> Item | None:
             return text_item(maker, line, where, platform, room)
 
-        yield _unit(root, [(path, "") for path in paths], "overrustle", read)
+        # A day by itself; what else there is may be of any.
+        for path in paths:
+            if _DAY_FILE.match(path.name):
+                yield _unit(root, [(path, "")], "overrustle", read)
+        if others := [(path, "") for path in paths if not _DAY_FILE.match(path.name)]:
+            yield _unit(root, others, "overrustle", read)
 
 
 def jsonl(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> Iterator[Unit]:
