@@ -98,7 +98,7 @@ def repair(files: Files, directory: str, name: str) -> Repaired:
         torn = sum(end - start for start, end in bad)
         if bad:
             write_new(files, os.path.join(directory, "torn", f"{name}.{bad[0][0]}"), fd, bad)
-        if torn < size and ((bad and bad[0][1] < size) or len(bad) > 1):
+        if torn < size and bad and bad[0][1] < size:
             write_new(files, path, fd, _between(bad, size), b"\n" if unfinished else b"")
         elif torn < size and (bad or unfinished):
             _cut_tail(files, path, bad[0][0] if bad else size, unfinished)
