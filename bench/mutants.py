@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from bench.mutations import Mutant, mutants
 
@@ -124,14 +125,14 @@ def _tests_pass(module: str, code: CodeType | None, tests: tuple[str, ...]) -> b
     import hypothesis
     from twisted.trial import reporter, runner
 
-    class Result(reporter.TestResult):  # type: ignore[misc]
+    class Result(reporter.TestResult):
         """Ends with the first failure."""
 
-        def addError(self, test: object, error: object) -> None:
+        def addError(self, test: Any, error: Any) -> None:
             super().addError(test, error)
             self.stop()
 
-        def addFailure(self, test: object, failure: object) -> None:
+        def addFailure(self, test: Any, failure: Any) -> None:
             super().addFailure(test, failure)
             self.stop()
 
@@ -193,6 +194,7 @@ def main() -> None:
         with suppress(ImportError):
             __import__(library)
     known = explained()
+    met = set()
     unexplained = 0
     began = time.monotonic()
     for at, target in enumerate(chosen):
@@ -205,10 +207,15 @@ def main() -> None:
             tried += 1
             if survives:
                 alive += 1
+                met.add(f"{target} {mutant.name}")
                 if f"{target} {mutant.name}" not in known:
                     unexplained += 1
                     print(f"chatlog/{target}.py:{mutant.line}: {mutant.name}", flush=True)
         print(f"{target}: {tried} mutants, {alive} survive", flush=True)
+    if options.seconds is None:
+        for name in known:
+            if name.partition(" ")[0] in chosen and name not in met:
+                print(f"{EXPLAINED.name}: there is no such survivor any more: {name}")
     print(f"{unexplained} survivors are not explained, {time.monotonic() - began:.0f} s")
     raise SystemExit(1 if unexplained else 0)
 
