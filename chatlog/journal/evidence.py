@@ -6,7 +6,7 @@ Then the next one dates the gaps of its rooms back to when it was heard for the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from chatlog.rooms.pool import Pool
@@ -77,15 +77,17 @@ class IdleConnections:
         longer are; the same again until ``note`` is called."""
         self._found = {}
         changes: dict[ConnectionKey, float | None] = {}
-        for key, ago in self._silent_for():
-            known = self.noted.get(key)
-            if ago <= IDLE:
-                if known is not None:
-                    changes[key] = None
-            elif known is not None and at - ago < known + IDLE / 2:
-                self._found[key] = known
-            else:
-                self._found[key] = changes[key] = at - ago
+        for platform, pool in self._pools.items():
+            for connection in pool.connections:
+                ago, key = connection.heard_ago(), (platform, connection.number)
+                known = self.noted.get(key)
+                if ago <= IDLE:
+                    if known is not None:
+                        changes[key] = None
+                elif known is not None and at - ago < known + IDLE / 2:
+                    self._found[key] = known
+                else:
+                    self._found[key] = changes[key] = at - ago
         return changes
 
     def note(self) -> None:
@@ -94,9 +96,7 @@ class IdleConnections:
 
     def unsure(self) -> None:
         """Nobody knows what the journal holds."""
-        self.noted = dict.fromkeys((key for key, _ in self._silent_for()), 0.0)
-
-    def _silent_for(self) -> Iterator[tuple[ConnectionKey, float]]:
-        for platform, pool in self._pools.items():
-            for each in pool.connections:
-                yield (platform, each.number), each.heard_ago() if each.up else 0.0
+        every = (
+            (platform, each.number) for platform, pool in self._pools.items() for each in pool.connections
+        )
+        self.noted = dict.fromkeys(every, 0.0)

@@ -191,7 +191,8 @@ class Connection:
 
     def heard_ago(self) -> float:
         """Seconds since everything had come that the server had sent until then; 0 while it is not there."""
-        return 0.0 if self._chat is None else self._chat.heard_ago()
+        chat = self._chat
+        return 0.0 if chat is None else chat.heard_ago()
 
     def check(self) -> None:
         """Called every second: ping, and give up on a server that is silent for too long."""

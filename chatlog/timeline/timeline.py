@@ -113,10 +113,9 @@ class RoomTimeline:
 
     def resume(self, since: float, reason: str, first: float | None = None) -> None:
         """The room was recorded by an earlier process, but not since then."""
-        if not self.recorded and self.missing_since is None:
-            self.since = self.missing_since = since
-            self.reason = reason
-            self.first = first
+        self.since = self.missing_since = since
+        self.reason = reason
+        self.first = first
 
     def lost_earlier(self, since: float, until: float, seconds: float) -> None:
         """Between the two times an earlier process lost so many seconds of the room."""
@@ -234,14 +233,14 @@ class RoomTimeline:
 def _folded(stretches: list[Stretch]) -> list[Stretch]:
     """Fewer stretches for the same gaps: those of one hour become one if they are old, or if there are too
     many. So the figures of whole hours, and of days, stay exact."""
-    latest = max(stretch.end for stretch in stretches)
+    latest = stretches[-1].end
     stretches = [stretch for stretch in stretches if stretch.end > latest - KEPT]
     folded = stretches[:1]
     excess = len(stretches) - MOST
     for stretch in stretches[1:]:
         before = folded[-1]
         old = stretch.end < latest - KEPT_APART
-        alike = before.start // HOUR == stretch.end // HOUR and before.reason != EARLIER
+        alike = stretch.end <= (before.start // HOUR + 1) * HOUR and before.reason != EARLIER
         if alike and (old or excess > 0):
             missing, gaps = before.missing + stretch.missing, before.gaps + stretch.gaps
             folded[-1] = Stretch(before.start, stretch.end, missing, gaps, stretch.reason)

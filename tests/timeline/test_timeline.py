@@ -69,6 +69,10 @@ class GapTests(SynchronousTestCase):
         timeline.ended(700.0, "connection lost")
         timeline.set_forward(600.0, 90.0)
         self.assertEqual(timeline.began(710.0), Gap(100.0, 710.0, "connection lost"))
+        timeline.ended(720.0, "connection lost")
+        timeline.set_forward(600.0, 730.0)
+        timeline.set_back(600.0, 725.0)
+        self.assertEqual((timeline.since, timeline.missing_since), (720.0, 720.0))
 
 
 class AnswerTests(SynchronousTestCase):
@@ -136,12 +140,32 @@ class AnswerTests(SynchronousTestCase):
         """Of what an earlier process lost it is known how much it was, and not where."""
         self.timeline = RoomTimeline(self.now + 1800)
         self.timeline.resume(self.now + 1740, "restart")
+        self.timeline.lost_earlier(self.now, self.now + 1740, 0.0)
         self.timeline.lost_earlier(self.now, self.now + 1740, 120.0)
         self.now += 1800
         self.timeline.began(self.now)
         self.assertEqual(self.timeline.seconds(MIDNIGHT, self.now), (1620.0, 180.0))
         self.assertEqual(self.timeline.gaps(MIDNIGHT), [[self.now - 60, self.now]])
         self.assertEqual(self.timeline.count(MIDNIGHT), 2)
+
+    def test_gap_of_no_time(self) -> None:
+        """A gap that ends where it began is told, and counts nowhere."""
+        self.timeline.ended(self.now, "connection lost")
+        self.assertEqual(self.timeline.began(self.now), Gap(self.now, self.now, "connection lost"))
+        self.assertEqual((self.timeline.count(0), self.timeline.gaps(0), self.hour()), (0, [], 1.0))
+
+    def test_gaps_are_kept_for_a_day(self) -> None:
+        """Of a room with many gaps those that are older than a day are forgotten, and all others kept, old
+        ones together with others of their hour."""
+        for _ in range(120):
+            self.now += 850
+            self.lose(50)
+        kept = list(self.timeline.stretches(0))
+        self.assertGreater(kept[0].end, self.now - 25 * HOUR)
+        self.assertLess(kept[0].start, self.now - 24 * HOUR)
+        self.assertEqual(sum(stretch.gaps for stretch in kept), 100)
+        self.assertLess(len(kept), 35)
+        self.assertEqual([stretch.gaps for stretch in kept[-4:]], [1, 1, 1, 1])
 
     def test_places(self) -> None:
         """Gaps lie where they were; one that began before the time that is asked for is cut off there."""
