@@ -38,7 +38,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "spool/spool": ("tests.spool.test_spool",),
     "spool/seal": ("tests.spool.test_spool",),
     "spool/stock": ("tests.spool.test_spool",),
-    "uploader/turns": ("tests.uploader.test_uploader",),
+    "uploader/turns": ("tests.uploader.test_turns", "tests.uploader.test_uploader"),
     "uploader/whose_trouble": ("tests.uploader.test_uploader",),
     "uploader/store_state": ("tests.uploader.test_uploader",),
     "uploader/uploader": ("tests.uploader.test_uploader",),

@@ -31,6 +31,8 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
+#: A number from here on is a limit or a size, and one more makes no difference to anybody.
+_LARGE = 50
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -134,7 +136,7 @@ def _is_done(value: ast.expr) -> bool:
 def _constants(value: object) -> Iterator[ast.AST]:
     if isinstance(value, bool):
         yield ast.Constant(not value)
-    elif isinstance(value, int | float):
+    elif isinstance(value, int | float) and abs(value) < _LARGE:
         yield ast.Constant(value + 1)
 
 

@@ -85,7 +85,39 @@ class DuplicatesTests(SynchronousTestCase):
             seen.seen("same", 1, 0.0, False)
         self.assertLessEqual(len(seen), 2000)
         known = sum(seen.seen("same", 2, 0.0, False) for _ in range(1000))
-        self.assertTrue(0 < known <= 20, known)
+        self.assertEqual(known, 16)
+
+    def test_what_is_held(self) -> None:
+        """Its size is the number of different events that it holds, in both generations, with and without
+        ids."""
+        seen = Duplicates(limit=20)
+        sizes = []
+        for n in range(5):
+            seen.seen(n, 1, 0.0, True)
+            sizes.append(len(seen))
+            seen.seen(("nameless", n), 1, 0.0, False)
+            seen.seen(("nameless", n), 2, 0.0, False)
+            sizes.append(len(seen))
+        self.assertEqual(sizes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 5])
+
+    def test_at_the_edges(self) -> None:
+        """Two connections that lie apart by exactly as much as they may bring no copies any more; one that
+        got the room exactly two seconds later neither."""
+        for apart, since, copy in (
+            (WITHOUT_ID_WINDOW - 0.001, -60.0, True),
+            (WITHOUT_ID_WINDOW, -60.0, False),
+            (1.0, 1.999, True),
+            (1.0, 2.0, False),
+        ):
+            seen = Duplicates()
+            seen.seen("slow on", 1, 0.0, False)
+            self.assertIs(seen.seen("slow on", 2, apart, False, since=since), copy, (apart, since))
+
+    def test_a_third_connection(self) -> None:
+        """What two connections have brought is no news from a third, and news from either of them."""
+        seen = Duplicates()
+        taken = [seen.seen("slow on", connection, 0.0, False) for connection in (1, 2, 3, 3, 1)]
+        self.assertEqual(taken, [False, True, True, False, True])
 
 
 class RepeatsTests(SynchronousTestCase):
