@@ -56,7 +56,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "state/state_file": ("tests.state.test_state_file",),
     "state/journal": ("tests.state.test_state_file", "tests.journal.test_coverage_journal"),
     "journal/durability": ("tests.journal.test_coverage_journal",),
-    "journal/idle": ("tests.journal.test_idle_connections",),
+    "journal/evidence": ("tests.journal.test_idle_connections", "tests.journal.test_coverage_journal"),
     "journal/coverage_journal": ("tests.journal.test_coverage_journal",),
 }
 #: What is loaded before a process is split off, because it takes long.

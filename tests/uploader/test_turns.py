@@ -248,7 +248,7 @@ class OwnTroubleTests(TurnsCase):
         self.add(file(4), file(5), file(6, "eve"), file(7, "eve"))
         self.assertEqual(self.begun(10.0, 1), [file(1), file(4), file(6, "eve")])
         self.turns.done(file(1))
-        self.assertEqual(self.begun(10.0, 3), [file(2, "bob"), file(7, "eve")])
+        self.assertEqual(self.begun(10.0, 3), [file(2, "bob"), file(5)])
 
     def test_put_off(self) -> None:
         """A file that is put off through nobody's fault comes later, and nothing is held against it."""
