@@ -66,7 +66,7 @@ class ApiClient:
         return answer
 
     def rooms(self) -> list[dict[str, Any]]:
-        """Every room, as ``Roster.room`` has it. Raises ApiError."""
+        """Every room, as ``RoomStats.room`` has it. Raises ApiError."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         offset = matching = 0
         while offset <= matching:
@@ -91,7 +91,7 @@ class ApiClient:
         return [room for room in rooms if isinstance(room, dict)] if isinstance(rooms, list) else []
 
     def room(self, platform: str, name: str) -> dict[str, Any] | None:
-        """One room, as ``Roster.room`` has it; None if it is not on the list. Raises ApiError."""
+        """One room, as ``RoomStats.room`` has it; None if it is not on the list. Raises ApiError."""
         try:
             answer = self._ask("GET", _path(platform, name))
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""What a run leaves behind for the next one, and the holes that the next one finds."""
+"""What a run leaves behind for the next one, and the gaps that the next one finds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Run:
         self.files = files
         self.clock = Clock()
         self.offset = at
-        self.holes: list[tuple[str, Gap]] = []
+        self.gaps: list[tuple[str, Gap]] = []
         self.played = Played(self.now, quiet)
         self.complete = self.recovered = True
         self.lag = 0.0
@@ -72,8 +72,8 @@ class Run:
     def now(self) -> float:
         return self.offset + self.clock.seconds()
 
-    def closed(self, platform: str, room: Room, hole: Gap) -> None:
-        self.holes.append((room.name, hole))
+    def closed(self, platform: str, room: Room, gap: Gap) -> None:
+        self.gaps.append((room.name, gap))
 
     def lost(self, loss: Loss, identifier: str) -> None:
         """Losses are only counted here."""
@@ -143,14 +143,14 @@ class JournalCase(SynchronousTestCase):
 
 class RestartTests(JournalCase):
     def test_first_start(self) -> None:
-        """A recorder that starts for the first time finds no hole."""
+        """A recorder that starts for the first time finds no gap."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
         run.advance(5)
-        self.assertEqual(run.holes, [])
+        self.assertEqual(run.gaps, [])
 
     def test_killed(self) -> None:
-        """After a kill, every room that was recorded has a hole from the last flush to its first
+        """After a kill, every room that was recorded has a gap from the last flush to its first
         acknowledgement, because of the restart."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
@@ -162,7 +162,7 @@ class RestartTests(JournalCase):
         run.advance(2)
         run.acknowledge("b")
         self.assertEqual(
-            run.holes,
+            run.gaps,
             [
                 ("a", Gap(START + 10.0, START + 63.0, "restart")),
                 ("b", Gap(START + 10.0, START + 65.0, "restart")),
@@ -170,7 +170,7 @@ class RestartTests(JournalCase):
         )
 
     def test_killed_again_and_again(self) -> None:
-        """A process that dies before a room is back does not lose where the hole began."""
+        """A process that dies before a room is back does not lose where the gap began."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(10)
@@ -181,10 +181,10 @@ class RestartTests(JournalCase):
             run.kill()
         run = self.run_from(START + 100.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 100.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 10.0, START + 100.0, "restart"))])
 
     def test_killed_while_a_hole_was_open(self) -> None:
-        """A hole that was open when the process died goes on, with its own beginning and reason."""
+        """A gap that was open when the process died goes on, with its own beginning and reason."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
         run.advance(10)
@@ -194,7 +194,7 @@ class RestartTests(JournalCase):
         run = self.run_from(START + 60.0)
         run.acknowledge("a", "b")
         self.assertEqual(
-            run.holes,
+            run.gaps,
             [
                 ("a", Gap(START + 10.0, START + 60.0, "parted by the server")),
                 ("b", Gap(START + 15.0, START + 60.0, "restart")),
@@ -202,22 +202,22 @@ class RestartTests(JournalCase):
         )
 
     def test_hole_that_closed_before_the_kill(self) -> None:
-        """A hole that was written down once is not written down again."""
+        """A gap that was written down once is not written down again."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(10)
         run.played.down(run.links[0], run.now() - 1.0, "connection lost")
         run.advance(5)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 9.0, START + 15.0, "connection lost"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 9.0, START + 15.0, "connection lost"))])
         run.advance(5)
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 20.0, START + 60.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 20.0, START + 60.0, "restart"))])
 
     def test_stopped_in_order(self) -> None:
-        """At an orderly end, a recorded room is missing from that moment on; a hole that is open is
+        """At an orderly end, a recorded room is missing from that moment on; a gap that is open is
         written down, and what follows is the restart's."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
@@ -225,24 +225,24 @@ class RestartTests(JournalCase):
         run.pool.refused(run.links[0], "b", "msg_banned")
         run.advance(10.25)
         run.stop()
-        self.assertEqual(run.holes, [("b", Gap(START + 10.0, run.now(), "refused: msg_banned"))])
+        self.assertEqual(run.gaps, [("b", Gap(START + 10.0, run.now(), "refused: msg_banned"))])
         end = run.now()
         run = self.run_from(START + 90.0)
         run.acknowledge("a", "b")
         self.assertEqual(
-            run.holes,
+            run.gaps,
             [("a", Gap(end, START + 90.0, "restart")), ("b", Gap(end, START + 90.0, "restart"))],
         )
 
     def test_room_that_was_never_acknowledged(self) -> None:
-        """What was never recorded has no hole after a restart either."""
+        """What was never recorded has no gap after a restart either."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(5)
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("b")
-        self.assertEqual(run.holes, [])
+        self.assertEqual(run.gaps, [])
 
     def test_room_that_is_no_longer_configured(self) -> None:
         """A room taken out of the configuration is forgotten: when it comes back, it is new."""
@@ -255,7 +255,7 @@ class RestartTests(JournalCase):
         run.kill()
         run = self.run_from(START + 90.0)
         run.acknowledge("a", "b")
-        self.assertEqual(run.holes, [("b", Gap(START + 5.0, START + 90.0, "restart"))])
+        self.assertEqual(run.gaps, [("b", Gap(START + 5.0, START + 90.0, "restart"))])
 
     def test_room_that_is_added_late(self) -> None:
         """A room whose ids have to be looked up first is not forgotten meanwhile, not even when the
@@ -271,7 +271,7 @@ class RestartTests(JournalCase):
         run.advance(2)
         run.add("a")
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 92.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 5.0, START + 92.0, "restart"))])
 
     def test_room_that_is_removed(self) -> None:
         """A room removed while running leaves nothing behind."""
@@ -283,10 +283,10 @@ class RestartTests(JournalCase):
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [])
+        self.assertEqual(run.gaps, [])
 
     def test_killed_between_acknowledgement_and_flush(self) -> None:
-        """Until a gap record is in a file, the hole counts as open."""
+        """Until a gap record is in a file, the gap counts as open."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(5)
@@ -296,7 +296,7 @@ class RestartTests(JournalCase):
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 60.0, "connection lost"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 5.0, START + 60.0, "connection lost"))])
 
     def test_nothing_can_be_written(self) -> None:
         """While records wait in memory, the time counts as not recorded: a kill would lose them."""
@@ -308,12 +308,12 @@ class RestartTests(JournalCase):
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 60.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 5.0, START + 60.0, "restart"))])
 
 
 class PowerTests(JournalCase):
     def test_machine_started_anew(self) -> None:
-        """When the machine itself died, the hole begins where the disk was sure to have everything."""
+        """When the machine itself died, the gap begins where the disk was sure to have everything."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.lag = 2.0
@@ -321,10 +321,10 @@ class PowerTests(JournalCase):
         run.kill()
         run = self.run_from(START + 60.0, boot="another start")
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 7.5, START + 60.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 7.5, START + 60.0, "restart"))])
 
     def test_gap_record_that_was_not_on_the_disk(self) -> None:
-        """A hole whose gap record may have been lost with the machine is still open."""
+        """A gap whose gap record may have been lost with the machine is still open."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(5)
@@ -337,11 +337,11 @@ class PowerTests(JournalCase):
         run.kill()
         run = self.run_from(START + 60.0, boot="another start")
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 5.0, START + 60.0, "connection lost"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 5.0, START + 60.0, "connection lost"))])
 
     def test_crash_soon_after_a_restart(self) -> None:
         """A process whose disk was stuck dies, the next one starts, and then the machine crashes before it
-        has brought the rest to the disk: the hole begins where the first one's records end."""
+        has brought the rest to the disk: the gap begins where the first one's records end."""
         first = self.run_from(START, boot="a")
         first.acknowledge("a")
         first.advance(20)
@@ -351,13 +351,13 @@ class PowerTests(JournalCase):
         second = self.run_from(START + 40.0, boot="a")
         second.recovered = False
         second.acknowledge("a")
-        self.assertEqual(second.holes[0][1].start, START + 30.0)
+        self.assertEqual(second.gaps[0][1].start, START + 30.0)
         second.advance(3)
         second.kill()
         third = self.run_from(START + 60.0, boot="b")
         third.acknowledge("a")
-        hole = third.holes[0][1]
-        self.assertEqual(hole.start, START + 14.5)
+        gap = third.gaps[0][1]
+        self.assertEqual(gap.start, START + 14.5)
 
     def test_crash_soon_after_an_orderly_end(self) -> None:
         """A process whose disk is stuck gives up in good order; what it says of its end is no more on the
@@ -375,8 +375,8 @@ class PowerTests(JournalCase):
         second.kill()
         third = self.run_from(START + 60.0, boot="b")
         third.acknowledge("a")
-        hole = third.holes[0][1]
-        self.assertEqual(hole.start, START + 14.5)
+        gap = third.gaps[0][1]
+        self.assertEqual(gap.start, START + 14.5)
 
     def test_restart_after_which_all_is_on_the_disk(self) -> None:
         """Once the next process has brought everything of the first to the disk, a crash takes no more
@@ -395,11 +395,11 @@ class PowerTests(JournalCase):
         second.kill()
         third = self.run_from(START + 60.0, boot="b")
         third.acknowledge("a")
-        hole = third.holes[0][1]
-        self.assertEqual(hole.start, START + 49.0)
+        gap = third.gaps[0][1]
+        self.assertEqual(gap.start, START + 49.0)
 
     def test_hole_that_was_over_when_it_was_found(self) -> None:
-        """The gap record of a room that is recorded again may be lost with the machine; then its hole is
+        """The gap record of a room that is recorded again may be lost with the machine; then its gap is
         found anew, and once the record is on the disk it is not."""
         for seconds, start in ((0.5, START + 9.0), (3.0, START + 112.0)):
             run = self.run_from(START)
@@ -408,12 +408,12 @@ class PowerTests(JournalCase):
             run.advance(10)
             run.offset += 100.0
             run.flush()
-            self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 110.0, "clock"))])
+            self.assertEqual(run.gaps, [("a", Gap(START + 10.0, START + 110.0, "clock"))])
             run.advance(seconds)
             run.kill()
             run = self.run_from(START + 160.0, boot=f"another start {seconds}")
             run.acknowledge("a")
-            self.assertEqual(run.holes, [("a", Gap(start, START + 160.0, "restart"))])
+            self.assertEqual(run.gaps, [("a", Gap(start, START + 160.0, "restart"))])
             self.files.remove(JOURNAL)
 
     def test_what_waited_in_memory(self) -> None:
@@ -429,7 +429,7 @@ class PowerTests(JournalCase):
         run.kill()
         run = self.run_from(START + 160.0, boot="another start")
         run.acknowledge("a")
-        self.assertEqual(run.holes[0][1].start, START + 10.0)
+        self.assertEqual(run.gaps[0][1].start, START + 10.0)
 
     def test_machine_that_slept(self) -> None:
         """A write that waited while the machine slept is as old as the wall clock says."""
@@ -443,7 +443,7 @@ class PowerTests(JournalCase):
         run.kill()
         run = self.run_from(START + 160.0, boot="another start")
         run.acknowledge("a")
-        self.assertEqual(run.holes[0][1].start, START + 7.5)
+        self.assertEqual(run.gaps[0][1].start, START + 7.5)
 
     def test_machine_that_cannot_be_told_apart(self) -> None:
         """Where the system does not say whether it was started anew, the worse is assumed."""
@@ -454,7 +454,7 @@ class PowerTests(JournalCase):
         run.kill()
         run = self.run_from(START + 60.0, boot="")
         run.acknowledge("a")
-        self.assertEqual(run.holes[0][1].start, START + 7.5)
+        self.assertEqual(run.gaps[0][1].start, START + 7.5)
 
     def test_forced_to_the_disk(self) -> None:
         """The journal itself lags no more than a second behind on the disk."""
@@ -464,12 +464,12 @@ class PowerTests(JournalCase):
         self.files.lose()
         run = self.run_from(START + 60.0, boot="another start")
         run.acknowledge("a")
-        self.assertGreaterEqual(run.holes[0][1].start, START + 8.5)
-        self.assertLessEqual(run.holes[0][1].start, START + 10.0)
+        self.assertGreaterEqual(run.gaps[0][1].start, START + 8.5)
+        self.assertLessEqual(run.gaps[0][1].start, START + 10.0)
 
     def test_every_crash(self) -> None:
         """Wherever the machine dies, and whatever the disk then holds, each room that was recorded for
-        some seconds has a hole, and none begins after the truth."""
+        some seconds has a gap, and none begins after the truth."""
         for seed in range(60):
             chance = random.Random(seed)
             self.setUp()
@@ -485,26 +485,26 @@ class PowerTests(JournalCase):
             self.files.crash(chance)
             run = self.run_from(START + 60.0, boot="another start")
             run.acknowledge("a", "b")
-            holes = dict(run.holes)
-            self.assertEqual(set(holes), {"a", "b"}, seed)
-            for hole in holes.values():
-                self.assertLessEqual(hole.start, end)
-                self.assertGreaterEqual(hole.start, end - 3.0)
+            gaps = dict(run.gaps)
+            self.assertEqual(set(gaps), {"a", "b"}, seed)
+            for gap in gaps.values():
+                self.assertLessEqual(gap.start, end)
+                self.assertGreaterEqual(gap.start, end - 3.0)
 
 
 class ClockTests(JournalCase):
     def test_clock_that_jumps_forward(self) -> None:
-        """What the wall clock skips, because the machine slept or was set right, is a hole of every
+        """What the wall clock skips, because the machine slept or was set right, is a gap of every
         recorded room, dated from the last flush."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(10)
         run.offset += 600.0
         run.advance(5)
-        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 610.5, "clock"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 10.0, START + 610.5, "clock"))])
 
     def test_connection_lost_on_waking_up(self) -> None:
-        """A connection whose loss is noticed before anything else when a machine wakes up: its hole holds
+        """A connection whose loss is noticed before anything else when a machine wakes up: its gap holds
         the time in which the machine slept."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
@@ -515,10 +515,10 @@ class ClockTests(JournalCase):
         run.advance(5)
         run.played.up(run.links[0])
         run.acknowledge("a")
-        [(name, hole)] = run.holes
-        self.assertEqual((name, hole.reason), ("a", "connection lost"))
-        self.assertAlmostEqual(hole.start, START + 10.1, 3)
-        self.assertAlmostEqual(hole.end, START + 615.2, 3)
+        [(name, gap)] = run.gaps
+        self.assertEqual((name, gap.reason), ("a", "connection lost"))
+        self.assertAlmostEqual(gap.start, START + 10.1, 3)
+        self.assertAlmostEqual(gap.end, START + 615.2, 3)
 
     def test_killed_before_the_jump_was_written_down(self) -> None:
         """The gap record of a jump has to be in a file before the next run may rely on it."""
@@ -530,19 +530,19 @@ class ClockTests(JournalCase):
         run.kill()
         run = self.run_from(START + 700.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 700.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 10.0, START + 700.0, "restart"))])
 
     def test_blocked_process(self) -> None:
-        """A process that merely stood still has no hole on that account: its connections know."""
+        """A process that merely stood still has no gap on that account: its connections know."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(10)
         run.clock.advance(100.0)
         run.advance(5)
-        self.assertEqual(run.holes, [])
+        self.assertEqual(run.gaps, [])
 
     def test_clock_that_is_set_back(self) -> None:
-        """An open hole keeps its length when the clock is set back."""
+        """An open gap keeps its length when the clock is set back."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
         run.advance(10)
@@ -551,7 +551,7 @@ class ClockTests(JournalCase):
         run.offset -= 3600.0
         run.advance(2)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START - 3590.0, START - 3583.0, "parted by the server"))])
+        self.assertEqual(run.gaps, [("a", Gap(START - 3590.0, START - 3583.0, "parted by the server"))])
 
     def test_killed_after_the_clock_was_set_back(self) -> None:
         """The next run is not confused by times that lie in its future."""
@@ -563,17 +563,17 @@ class ClockTests(JournalCase):
         run.kill()
         run = self.run_from(START - 3500.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START - 3585.0, START - 3500.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START - 3585.0, START - 3500.0, "restart"))])
 
     def test_clock_that_is_behind_at_the_start(self) -> None:
-        """When the earlier run seems to lie in the future, the hole says that the clock was wrong."""
+        """When the earlier run seems to lie in the future, the gap says that the clock was wrong."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(10)
         run.kill()
         run = self.run_from(START - 3600.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 10.0, START + 10.0, "clock"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 10.0, START + 10.0, "clock"))])
 
 
 class JournalTests(JournalCase):
@@ -614,7 +614,7 @@ class JournalTests(JournalCase):
         end = run.now()
         run = self.run_from(end + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(end, end + 60.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(end, end + 60.0, "restart"))])
 
     def being_written_anew(self, threads: QueuedThreads) -> bool:
         """Only that call has an argument: what is to be written."""
@@ -637,10 +637,10 @@ class JournalTests(JournalCase):
         run.kill()
         run = self.run_from(parted + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(parted, parted + 60.0, "parted by the server"))])
+        self.assertEqual(run.gaps, [("a", Gap(parted, parted + 60.0, "parted by the server"))])
 
     def test_full_disk(self) -> None:
-        """On a full disk the hole of the next run begins where the journal ends; once there is space
+        """On a full disk the gap of the next run begins where the journal ends; once there is space
         again the journal is complete again, half a line or not."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
@@ -656,7 +656,7 @@ class JournalTests(JournalCase):
         run = self.run_from(START + 60.0)
         run.acknowledge("a", "b")
         self.assertEqual(
-            run.holes,
+            run.gaps,
             [
                 ("a", Gap(START + 6.0, START + 60.0, "parted by the server")),
                 ("b", Gap(START + 11.0, START + 60.0, "restart")),
@@ -679,7 +679,7 @@ class JournalTests(JournalCase):
         run = self.run_from(START + 90.0)
         run.acknowledge("a", "b")
         self.assertEqual(
-            run.holes,
+            run.gaps,
             [
                 ("a", Gap(START + 70.0, START + 90.0, "restart")),
                 ("b", Gap(START + 5.0, START + 90.0, "restart")),
@@ -702,7 +702,7 @@ class JournalTests(JournalCase):
         run = self.run_from(START + 60.0)
         run.acknowledge("a", "b")
         self.assertEqual(
-            run.holes,
+            run.gaps,
             [
                 ("a", Gap(START + 5.0, START + 60.0, "restart")),
                 ("b", Gap(START + 10.0, START + 60.0, "restart")),
@@ -733,7 +733,7 @@ class JournalTests(JournalCase):
             run.acknowledge("a", "b")
             since = START - 95.0 if earlier else START + 5.0
             self.assertEqual(
-                run.holes,
+                run.gaps,
                 [
                     ("a", Gap(since, START + 60.0, "restart")),
                     ("b", Gap(START + 5.0, START + 60.0, "restart")),
@@ -757,10 +757,10 @@ class JournalTests(JournalCase):
         run.kill()
         run = self.run_from(START + 60.0)
         run.acknowledge("a", "b")
-        self.assertEqual([hole.start for _, hole in run.holes], [START + 15.0] * 2)
+        self.assertEqual([gap.start for _, gap in run.gaps], [START + 15.0] * 2)
 
     def test_unreadable(self) -> None:
-        """A journal that cannot be read costs its holes, not the recording."""
+        """A journal that cannot be read costs its gaps, not the recording."""
 
         def broken(operation: str, path: str) -> None:
             if operation == "read" and path == JOURNAL:
@@ -773,7 +773,7 @@ class JournalTests(JournalCase):
         self.files.rule = broken
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [])
+        self.assertEqual(run.gaps, [])
 
     @given(st.binary(max_size=200), st.lists(ENTRIES, max_size=3))
     def test_garbage(self, garbage: bytes, odd: list[object]) -> None:
@@ -797,7 +797,7 @@ class JournalTests(JournalCase):
         self.assertTrue(any("makes no sense" in text for text in seen), seen)
         run.acknowledge("a")
         run.advance(1)
-        self.assertEqual(run.holes, [])
+        self.assertEqual(run.gaps, [])
 
     def test_what_a_crash_left(self) -> None:
         """Where the disk has lost a part of the journal and kept what came later, that is not believed: it
@@ -810,7 +810,7 @@ class JournalTests(JournalCase):
         again = encode(4, flush_entry(15.0, 14.0, [lost], {}, all=True, **head("x", 5.0)))
         torn = b"\0" * 20 + second[20:]
         half = second[: len(second) // 2] + b"\n"
-        for data, end, standing in (
+        for data, end, snapshot in (
             (first + second + third, 14.0, gone),
             (second + third, None, None),
             (first + third, 9.0, here),
@@ -823,7 +823,7 @@ class JournalTests(JournalCase):
             (first + second[:-1], 13.0, gone),
         ):
             past = replay(numbered(data), "x")
-            rooms = {} if standing is None else {("twitch", "a"): standing}
+            rooms = {} if snapshot is None else {("twitch", "a"): snapshot}
             self.assertEqual((past.end, past.rooms), (end, rooms), data)
 
     def test_what_was_cut_off_and_not_said_again(self) -> None:
@@ -853,8 +853,8 @@ class JournalTests(JournalCase):
         run.kill()
         run = self.run_from(START + 30.0)
         run.acknowledge("a")
-        [(_, hole)] = run.holes
-        self.assertLessEqual(abs(hole.start - START - 21.0), 0.6)
+        [(_, gap)] = run.gaps
+        self.assertLessEqual(abs(gap.start - START - 21.0), 0.6)
 
     def test_every_torn_batch(self) -> None:
         """Whatever part of the end of a journal a crash turns into zeros, no room is said to be recorded
@@ -872,9 +872,9 @@ class JournalTests(JournalCase):
             for end in (start + 1, start + 40, len(data)):
                 zeros = b"\0" * (min(end, len(data)) - start)
                 past = replay(numbered(data[:start] + zeros + data[end:]), "")
-                standing = past.rooms["twitch", "a"]
+                snapshot = past.rooms["twitch", "a"]
                 assert past.end is not None
-                until = min(past.end, past.end if standing.heard is None else standing.heard)
+                until = min(past.end, past.end if snapshot.heard is None else snapshot.heard)
                 self.assertLessEqual(until, START + 5.0, data[start:end])
 
     def test_times_that_are_none(self) -> None:
@@ -889,15 +889,15 @@ class JournalTests(JournalCase):
         room = ("twitch", "a"), RoomSnapshot(7.0, False, "\ud800" + "x" * 1000)
         line = encode(1, flush_entry(9.0, 8.0, [room], {}))
         self.assertLess(len(line), 400)
-        [standing] = replay(numbered(line), "x").rooms.values()
-        self.assertEqual(standing.reason, "\ud800" + "x" * 199)
+        [snapshot] = replay(numbered(line), "x").rooms.values()
+        self.assertEqual(snapshot.reason, "\ud800" + "x" * 199)
 
 
 class TotalsTests(JournalCase):
     """Recorded and missing seconds of a period."""
 
     def test_recorded_and_missing(self) -> None:
-        """Seconds count from the first acknowledgement; every hole is taken off, closed or open."""
+        """Seconds count from the first acknowledgement; every gap is taken off, closed or open."""
         run = self.run_from(START)
         run.advance(5)
         run.acknowledge("a", "b")
@@ -948,7 +948,7 @@ class TotalsTests(JournalCase):
                 self.assertAlmostEqual(row.recorded, 30.0 - missing, 3)
 
     def test_lost_while_still_missing(self) -> None:
-        """The same of a hole that is still open, and in the period that comes next."""
+        """The same of a gap that is still open, and in the period that comes next."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
         run.advance(10)
@@ -964,7 +964,7 @@ class TotalsTests(JournalCase):
         self.assertEqual(run.rows(START + 12)[0][2:4], (2.0, 8.0))
 
     def test_next_period(self) -> None:
-        """A hole counts in each period with the part that lies in it."""
+        """A gap counts in each period with the part that lies in it."""
         run = self.run_from(START)
         run.acknowledge("a", "b")
         run.advance(10)
@@ -1015,7 +1015,7 @@ class TotalsTests(JournalCase):
         )
 
     def test_removed_while_missing(self) -> None:
-        """The hole of a room that is removed ends with that, and has its gap record; so it has when the room
+        """The gap of a room that is removed ends with that, and has its gap record; so it has when the room
         is added again at once, and what was recorded of it before counts."""
         for again in (False, True):
             run = self.run_from(START, wanted=("a",), rooms=("a",))
@@ -1028,9 +1028,9 @@ class TotalsTests(JournalCase):
                 run.wanted.append(("twitch", "a"))
                 run.add("a")
             run.advance(0.5)
-            [(name, hole)] = run.holes
-            self.assertEqual((name, hole.start, hole.reason), ("a", START + 10.0, "parted by the server"))
-            self.assertLessEqual(abs(hole.end - START - 15.0), 0.6)
+            [(name, gap)] = run.gaps
+            self.assertEqual((name, gap.start, gap.reason), ("a", START + 10.0, "parted by the server"))
+            self.assertLessEqual(abs(gap.end - START - 15.0), 0.6)
             [row] = run.rows(START)
             self.assertAlmostEqual(row.recorded, 10.0)
             self.assertLessEqual(abs(row.missing - 5.0), 0.6)
@@ -1059,7 +1059,7 @@ class TotalsTests(JournalCase):
         self.assertEqual(run.rows(START)[0], CoverageTotals("twitch", "a", 19.0, 29.0, ""))
 
     def test_period_that_is_not_the_journals(self) -> None:
-        """When the process died between the end of a period and the note of it, the holes of the old
+        """When the process died between the end of a period and the note of it, the gaps of the old
         period are not counted again."""
         run = self.run_from(START)
         run.acknowledge("a")

@@ -14,12 +14,12 @@ def _no_writes(operation: str, path: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", path)
 
 
-class QuietTests(JournalCase):
+class IdleTests(JournalCase):
     def run_from(self, at: float, **options: Any) -> Run:
         return super().run_from(at, quiet=True, **options)
 
-    def quiet_for(self, *seconds: float) -> float:
-        """When the hole begins after a kill at START + 60; each link has then been quiet for so long."""
+    def idle_for(self, *seconds: float) -> float:
+        """When the gap begins after a kill at START + 60; each link has then been quiet for so long."""
         run = self.run_from(START, lanes=len(seconds))
         for link in run.links:
             run.played.up(link)
@@ -33,24 +33,24 @@ class QuietTests(JournalCase):
                 run.heard(link, min(run.now(), START + 60.0 - quiet))
         run.flush()
         run.kill()
-        return self.hole_after(run)
+        return self.gap_after(run)
 
-    def hole_after(self, killed: Run, boot: str = "one start") -> float:
+    def gap_after(self, killed: Run, boot: str = "one start") -> float:
         run = self.run_from(killed.now() + 20.0, boot=boot)
         run.acknowledge("a")
-        [(_, hole)] = run.holes
-        self.assertEqual((hole.end, hole.reason), (killed.now() + 20.0, "restart"))
-        return hole.start
+        [(_, gap)] = run.gaps
+        self.assertEqual((gap.end, gap.reason), (killed.now() + 20.0, "restart"))
+        return gap.start
 
     def test_killed(self) -> None:
-        """A hole begins when the connection was heard for the last time: perhaps it had been dead since."""
-        self.assertEqual(self.quiet_for(20.0), START + 40.0)
-        self.assertEqual(self.quiet_for(0.0), START + 60.0)
+        """A gap begins when the connection was heard for the last time: perhaps it had been dead since."""
+        self.assertEqual(self.idle_for(20.0), START + 40.0)
+        self.assertEqual(self.idle_for(0.0), START + 60.0)
 
     def test_two_connections(self) -> None:
         """One of the connections that have the room is enough."""
-        self.assertEqual(self.quiet_for(20.0, 0.0), START + 60.0)
-        self.assertEqual(self.quiet_for(20.0, 30.0), START + 40.0)
+        self.assertEqual(self.idle_for(20.0, 0.0), START + 60.0)
+        self.assertEqual(self.idle_for(20.0, 30.0), START + 40.0)
 
     def gone_and_back(self, boot: str = "one start") -> Run:
         """Killed at START + 60. Of two connections one has been quiet since START + 20; the other was lost at
@@ -74,21 +74,21 @@ class QuietTests(JournalCase):
                 run.clock.advance(0)
                 run.pool.acknowledged(second, "a")
         run.flush()
-        self.assertEqual(run.holes, [])
+        self.assertEqual(run.gaps, [])
         run.kill()
         return run
 
     def test_hole_that_was_over(self) -> None:
         """Where the other connection was gone for a while and is back, what none of them had in between is a
-        hole of its own, and what they had since is not missing."""
+        gap of its own, and what they had since is not missing."""
         self.gone_and_back()
         run = self.run_from(START + 80.0)
         run.acknowledge("a")
         between = Gap(START + 30.0, START + 40.0, "connection lost")
-        self.assertEqual(run.holes, [("a", between), ("a", Gap(START + 60.0, START + 80.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", between), ("a", Gap(START + 60.0, START + 80.0, "restart"))])
         run.advance(5)
         run.kill()
-        self.assertEqual(self.hole_after(run), START + 80.0)
+        self.assertEqual(self.gap_after(run), START + 80.0)
 
     def test_hole_that_was_over_and_another_kill(self) -> None:
         """It is not forgotten by a process that dies before the room is there, or before it has written
@@ -99,12 +99,12 @@ class QuietTests(JournalCase):
         run.advance(5)
         run.kill()
         run = self.run_from(START + 100.0)
-        self.assertEqual(run.holes, [("a", Gap(START + 30.0, START + 40.0, "connection lost"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 30.0, START + 40.0, "connection lost"))])
         run.flush()
         run.kill()
         run = self.run_from(START + 110.0)
         run.acknowledge("a")
-        self.assertEqual(run.holes, [("a", Gap(START + 60.0, START + 110.0, "restart"))])
+        self.assertEqual(run.gaps, [("a", Gap(START + 60.0, START + 110.0, "restart"))])
 
     def test_heard_again(self) -> None:
         """What was quiet and is no more has lost nothing; what is quiet again is so since then."""
@@ -115,7 +115,7 @@ class QuietTests(JournalCase):
         run.heard(link, run.now())
         run.advance(5)
         run.kill()
-        self.assertEqual(self.hole_after(run), START + 20.0)
+        self.assertEqual(self.gap_after(run), START + 20.0)
         run = self.run_from(START + 1000.0)
         run.acknowledge("a")
         [link] = run.links
@@ -123,7 +123,7 @@ class QuietTests(JournalCase):
         run.heard(link, run.now())
         run.flush()
         run.kill()
-        self.assertEqual(self.hole_after(run), START + 1020.0)
+        self.assertEqual(self.gap_after(run), START + 1020.0)
 
     def test_moved(self) -> None:
         """A room that has moved to another connection is none of the old one's business."""
@@ -140,7 +140,7 @@ class QuietTests(JournalCase):
             run.heard(new, run.now())
             run.advance(0.5)
         run.kill()
-        self.assertEqual(self.hole_after(run), START + 12.0)
+        self.assertEqual(self.gap_after(run), START + 12.0)
 
     def test_power_cut_after_the_restart(self) -> None:
         """The machine that dies before the killed process's records are safe changes nothing about it."""
@@ -152,7 +152,7 @@ class QuietTests(JournalCase):
         second.recovered = False
         second.advance(3)
         second.kill()
-        self.assertEqual(self.hole_after(second, boot="b"), START)
+        self.assertEqual(self.gap_after(second, boot="b"), START)
 
     def test_journal_that_could_not_be_written(self) -> None:
         """Nothing that is quiet no more stays so in a journal that could not be written for a while."""
@@ -168,7 +168,7 @@ class QuietTests(JournalCase):
             run.heard(link, run.now())
             run.advance(0.5)
         run.kill()
-        self.assertEqual(self.hole_after(run), START + 12.0)
+        self.assertEqual(self.gap_after(run), START + 12.0)
 
     def test_journal_that_could_not_be_begun_anew(self) -> None:
         """What an earlier run noted of its quiet connections says nothing about those of this one, which have
@@ -191,4 +191,4 @@ class QuietTests(JournalCase):
             second.heard(second.links[1], second.now() + 0.5)
             second.advance(0.5)
         second.kill()
-        self.assertEqual(self.hole_after(second), START + 50.0)
+        self.assertEqual(self.gap_after(second), START + 50.0)

@@ -120,7 +120,7 @@ class KickCase(SynchronousTestCase):
         self.counters = Counters()
         self.server = Lines()
         self.logs: dict[str, Lines] = {}
-        self.holes: list[tuple[str, Gap]] = []
+        self.gaps: list[tuple[str, Gap]] = []
         self.opened: list[KickFactory] = []
         self.missing: dict[str, str] = {}
         rooms = KickRooms(
@@ -128,7 +128,7 @@ class KickCase(SynchronousTestCase):
             environment(self.clock, self.wall, counters=self.counters),
             lambda slug: self.server if slug == "_server" else self.logs.setdefault(slug, Lines()),
             RoomEvents(
-                nothing, lambda platform, room, gap: self.holes.append((room.name, gap)), nothing, nothing
+                nothing, lambda platform, room, gap: self.gaps.append((room.name, gap)), nothing, nothing
             ),
             self.missing,
             self.connect,
@@ -276,7 +276,7 @@ class EventTests(KickCase):
         self.assertEqual([e["room"] for e in events if e["log_level"] is LogLevel.warn], ["ann"])
 
     def test_loss_makes_a_hole(self) -> None:
-        """A lost connection leaves a hole from the last byte until the subscription is answered
+        """A lost connection leaves a gap from the last byte until the subscription is answered
         again."""
         rooms = self.make(KickChannel("ann", 11))
         peer = self.peer()
@@ -288,7 +288,7 @@ class EventTests(KickCase):
         peer.open()
         self.clock.advance(1)
         peer.subscribed("chatrooms.11.v2")
-        self.assertEqual(self.holes, [("ann", Gap(START + 20, START + 22, "closed by the server: 4200"))])
+        self.assertEqual(self.gaps, [("ann", Gap(START + 20, START + 22, "closed by the server: 4200"))])
         self.assertEqual(self.counters.disconnects, {"kick": 1})
 
     def test_refused_key_is_known(self) -> None:
@@ -329,7 +329,7 @@ class CopiesTests(KickCase):
             second.say(frame)
         self.assertEqual([r["message"] for r in self.logs["ann"].records], ["one", "", "two"])
         self.assertEqual(self.counters.duplicates, 3)
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_repeated_event_on_one_connection(self) -> None:
         """An event whose id came before is a copy, wherever it comes from; one without an id that comes
@@ -345,7 +345,7 @@ class CopiesTests(KickCase):
 
     def test_two_lanes(self) -> None:
         """With two lanes every room is subscribed to on two connections, either may be lost without a
-        hole, and each event is recorded once."""
+        gap, and each event is recorded once."""
         self.make(KickChannel("ann", 11), lanes=2)
         self.clock.pump([1.0] * 3)
         lanes = [self.peer(n) for n in (0, 1)]
@@ -362,7 +362,7 @@ class CopiesTests(KickCase):
             self.clock.advance(60)
         texts = [r["message"] for r in self.logs["ann"].records]
         self.assertEqual(texts, [words for n in range(4) for words in (f"words {n}", f"more {n}")])
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
 
 class SidesTests(KickCase):

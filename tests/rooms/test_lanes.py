@@ -48,25 +48,25 @@ class HalfOpenTests(LaneCase):
         self.played.down(self.one, self.at(20), "connection lost")
         self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.back(pool, self.one)
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_other_lane_was_away_in_the_meantime(self) -> None:
-        """If the other lane was away while this one was dead already, that is a hole of just that time,
+        """If the other lane was away while this one was dead already, that is a gap of just that time,
         written down as soon as it is known."""
         pool = self.recording()
         self.until(20)
         self.played.down(self.other, self.at(20), "connection lost")
         self.until(25)
         self.back(pool, self.other)
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
         self.until(50)
         self.played.down(self.one, self.at(10), "connection lost")
-        self.assertEqual(self.holes, [("room0", Gap(self.at(20), self.at(25), "connection lost"))])
+        self.assertEqual(self.gaps, [("room0", Gap(self.at(20), self.at(25), "connection lost"))])
         self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.assertIn("room0", pool.changed)
 
     def test_other_lane_went_away_and_stayed_away(self) -> None:
-        """If the other lane was lost last, the hole begins with its loss and not with the death of the
+        """If the other lane was lost last, the gap begins with its loss and not with the death of the
         first."""
         pool = self.recording()
         self.until(30)
@@ -76,10 +76,10 @@ class HalfOpenTests(LaneCase):
         self.assertFalse(pool.rooms["room0"].timeline.recorded)
         self.until(55)
         self.back(pool, self.other)
-        self.assertEqual(self.holes, [("room0", Gap(self.at(30), self.at(55), "connection lost"))])
+        self.assertEqual(self.gaps, [("room0", Gap(self.at(30), self.at(55), "connection lost"))])
 
     def test_both_die_together(self) -> None:
-        """When the network goes, both lanes die; the hole begins with the last byte of the later one,
+        """When the network goes, both lanes die; the gap begins with the last byte of the later one,
         whichever is found out first."""
         for first, second in ((0, 1), (1, 0)):
             pool = self.recording()
@@ -90,13 +90,13 @@ class HalfOpenTests(LaneCase):
             self.played.down(lanes[second], self.at(10 + second), "connection lost")
             self.until(60)
             self.back(pool, self.one)
-            self.assertEqual(self.holes, [("room0", Gap(self.at(11), self.at(60), "connection lost"))])
+            self.assertEqual(self.gaps, [("room0", Gap(self.at(11), self.at(60), "connection lost"))])
             self.until(61)
             self.back(pool, self.other)
-            self.assertEqual(len(self.holes), 1)
+            self.assertEqual(len(self.gaps), 1)
 
     def test_lane_that_flaps_beside_a_dead_one(self) -> None:
-        """Several holes come to light at once, each with its own ends; the time between them, in which
+        """Several gaps come to light at once, each with its own ends; the time between them, in which
         the other lane recorded, is in none of them."""
         pool = self.recording()
         for away, back in ((20, 22), (30, 33)):
@@ -111,19 +111,19 @@ class HalfOpenTests(LaneCase):
         self.until(51)
         self.back(pool, self.one)
         self.assertEqual(
-            [(hole.start - self.START, hole.end - self.START) for _, hole in self.holes],
+            [(gap.start - self.START, gap.end - self.START) for _, gap in self.gaps],
             [(19.5, 22.0), (29.5, 33.0), (40.0, 51.0)],
         )
 
     def test_wall_clock_that_is_set_back(self) -> None:
         """How long the other lane has been there is not measured by the wall clock: set back, it makes
-        no hole out of nothing."""
+        no gap out of nothing."""
         self.recording()
         self.until(30)
         self.START -= 3600.0
         self.until(40)
         self.played.down(self.one, self.wall() - 15.0, "connection lost")
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
 
 class TruthTests(LaneCase):
@@ -138,7 +138,7 @@ class TruthTests(LaneCase):
         )
     )
     def test_holes_are_the_truth(self, lives: list[list[tuple[int, int, int]]]) -> None:
-        """However two connections live and die, and however late each death is found out: the holes are
+        """However two connections live and die, and however late each death is found out: the gaps are
         exactly the times in which neither of them was alive, and none is told twice."""
         pool = self.make(1, lanes=2)
         self.run_for(3)
@@ -161,8 +161,8 @@ class TruthTests(LaneCase):
             else:
                 self.played.down(link, self.at(died), "connection lost")
         missing: list[int] = []
-        for _, hole in self.holes:
-            missing += range(round(hole.start - self.START), round(hole.end - self.START))
+        for _, gap in self.gaps:
+            missing += range(round(gap.start - self.START), round(gap.end - self.START))
         self.assertTrue(pool.rooms["room0"].timeline.recorded)
         self.assertEqual(len(missing), len(set(missing)))
         # Nothing is lost any more once one of the lanes is there to stay.
@@ -176,7 +176,7 @@ class OneLaneTests(LaneCase):
 
     def test_refused_on_one_lane(self) -> None:
         """A refusal on one lane leaves the room recorded; the lane asks again later, elsewhere on the
-        same lane, and there is no hole."""
+        same lane, and there is no gap."""
         pool = self.recording(rooms=2)
         self.played.down(self.other, self.wall(), "connection lost")
         self.up(pool, self.other)
@@ -188,7 +188,7 @@ class OneLaneTests(LaneCase):
         self.assertEqual(elsewhere.lane, self.other.lane)
         self.back(pool, elsewhere)
         self.assertEqual([each.state for each in pool.rooms["room0"].subscriptions], [State.RECORDED] * 2)
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_silent_on_one_lane(self) -> None:
         """The same if the server leaves one of the two requests without an answer."""
@@ -204,7 +204,7 @@ class OneLaneTests(LaneCase):
         self.run_for(60)
         self.assertEqual(len(self.links), 3)
         self.back(pool, self.links[2])
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
         self.assertEqual({each.connection.lane for each in pool.rooms["room0"].subscriptions}, {0, 1})
 
     def test_parted_on_one_lane(self) -> None:
@@ -215,10 +215,10 @@ class OneLaneTests(LaneCase):
         self.run_for(40)
         self.up(pool, self.links[2])
         pool.acknowledged(self.links[2], "room0")
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_parted_on_both_lanes(self) -> None:
-        """Taken away on both, the hole begins when the second one goes."""
+        """Taken away on both, the gap begins when the second one goes."""
         pool = self.recording()
         self.until(10)
         pool.parted(self.one, "room0")
@@ -227,7 +227,7 @@ class OneLaneTests(LaneCase):
         self.until(50)
         for link in self.links[2:]:
             self.back(pool, link)
-        self.assertEqual(self.holes, [("room0", Gap(self.at(12), self.at(50), "parted by the server"))])
+        self.assertEqual(self.gaps, [("room0", Gap(self.at(12), self.at(50), "parted by the server"))])
 
     def test_reconnect_on_one_lane(self) -> None:
         """When a server announces that it closes one lane, that lane moves to a new connection; every
@@ -244,7 +244,7 @@ class OneLaneTests(LaneCase):
         self.back(pool, self.other)
         for room in pool.rooms.values():
             self.assertEqual({each.connection for each in room.subscriptions}, {new, self.other})
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_both_announce_at_once(self) -> None:
         """Both connections may be asked to reconnect at the same moment."""
@@ -257,7 +257,7 @@ class OneLaneTests(LaneCase):
             self.played.down(link, self.wall(), "reconnect")
         self.assertEqual({link.lane for link in pool.connections}, {0, 1})
         self.assertEqual(pool.states(), {State.RECORDED: 2})
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
 
 class RoomTests(LaneCase):
@@ -312,7 +312,7 @@ class RoomTests(LaneCase):
             self.assertIn(("leave", "room0"), self.played.calls(link))
             self.assertEqual(list(link.subscriptions), ["room1"])
         self.assertIsNone(room.duplicates)
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
 
 class StopTests(LaneCase):
@@ -364,4 +364,4 @@ class StopTests(LaneCase):
                 heard = self.at(20) if link is self.one else self.at(59)
                 self.played.down(link, heard, "closed")
             coverage = pool.rooms["room0"].timeline
-            self.assertEqual((coverage.missing_since, self.holes), (self.at(60), []))
+            self.assertEqual((coverage.missing_since, self.gaps), (self.at(60), []))

@@ -25,11 +25,11 @@ class PoolCase(SynchronousTestCase):
     def make(self, rooms: int, per_link: int = 90, requests: int = 1000, lanes: int = 1) -> Pool:
         self.clock = Clock()
         self.played = Played(self.wall)
-        self.holes: list[tuple[str, Gap]] = []
+        self.gaps: list[tuple[str, Gap]] = []
 
         pool = self.played.pool(
             environment(self.clock, self.wall),
-            lambda platform, room, hole: self.holes.append((room.name, hole)),
+            lambda platform, room, gap: self.gaps.append((room.name, gap)),
             Limits(per_link, requests, 10.0, lanes),
             absent=lambda: self.absent,
         )
@@ -181,7 +181,7 @@ class AcknowledgeTests(PoolCase):
         self.assertEqual(sum(self.played.asked(each).count("room1") for each in self.links), 3)
 
     def test_parted_room_comes_back(self) -> None:
-        """A room that the server takes away is asked for again, and the hole is written down."""
+        """A room that the server takes away is asked for again, and the gap is written down."""
         pool = self.make(1)
         self.up(pool, self.links[0])
         pool.acknowledged(self.links[0], "room0")
@@ -191,9 +191,9 @@ class AcknowledgeTests(PoolCase):
         self.run_for(35)
         self.up(pool, self.links[1])
         pool.acknowledged(self.links[1], "room0")
-        [(name, hole)] = self.holes
-        self.assertEqual((name, hole.reason, hole.start), ("room0", "parted by the server", self.START + 5))
-        self.assertEqual(hole.end, self.wall())
+        [(name, gap)] = self.gaps
+        self.assertEqual((name, gap.reason, gap.start), ("room0", "parted by the server", self.START + 5))
+        self.assertEqual(gap.end, self.wall())
 
     def test_unknown_acknowledgement(self) -> None:
         """A room that nobody asked for is left again and changes nothing."""
@@ -206,7 +206,7 @@ class AcknowledgeTests(PoolCase):
 
 class LossTests(PoolCase):
     def test_hole_is_dated_back_to_the_last_byte(self) -> None:
-        """A hole begins when the last byte was heard, not when the loss was noticed, and ends when
+        """A gap begins when the last byte was heard, not when the loss was noticed, and ends when
         the room is acknowledged again."""
         pool = self.make(1)
         link = self.links[0]
@@ -217,7 +217,7 @@ class LossTests(PoolCase):
         self.up(pool, link)
         self.run_for(1)
         pool.acknowledged(link, "room0")
-        self.assertEqual(self.holes, [("room0", Gap(self.START + 10, self.START + 56, "connection lost"))])
+        self.assertEqual(self.gaps, [("room0", Gap(self.START + 10, self.START + 56, "connection lost"))])
 
     def test_lost_link_asks_for_its_rooms_again(self) -> None:
         """After a reconnect every room of the connection is requested again."""
@@ -251,7 +251,7 @@ class LossTests(PoolCase):
         self.run_for(3)
         self.up(pool, link)
         pool.acknowledged(link, "room0")
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_refusal_after_a_loss_is_a_hole_of_its_own(self) -> None:
         """When a lost room is then refused, both causes are written down, one after the other."""
@@ -265,14 +265,14 @@ class LossTests(PoolCase):
         self.run_for(310)
         self.up(pool, self.links[1])
         pool.acknowledged(self.links[1], "room0")
-        self.assertEqual([hole.reason for _, hole in self.holes], ["connection lost", "refused: tos_ban"])
-        self.assertEqual(self.holes[0][1].end, self.holes[1][1].start)
+        self.assertEqual([gap.reason for _, gap in self.gaps], ["connection lost", "refused: tos_ban"])
+        self.assertEqual(self.gaps[0][1].end, self.gaps[1][1].start)
 
 
 class RetireTests(PoolCase):
     def test_rooms_move_without_a_hole(self) -> None:
         """When the server announces a close, every room is acknowledged on the new connection before
-        the old one is given up, and no hole arises."""
+        the old one is given up, and no gap arises."""
         pool = self.make(3)
         old = self.links[0]
         self.all_recorded(pool)
@@ -288,13 +288,13 @@ class RetireTests(PoolCase):
         self.run_for(4)
         self.assertIn(("close",), self.played.calls(old))
         self.played.down(old, self.wall(), "reconnect")
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
         self.assertEqual(pool.states(), {State.RECORDED: 3})
         self.assertEqual(pool.connections, [new])
 
     def test_server_that_closes_early(self) -> None:
         """If the old connection goes before a room was acknowledged on the new one, only that room
-        has a hole, from the last byte of the old connection."""
+        has a gap, from the last byte of the old connection."""
         pool = self.make(2)
         old = self.links[0]
         self.all_recorded(pool)
@@ -306,7 +306,7 @@ class RetireTests(PoolCase):
         self.played.down(old, self.wall(), "reconnect")
         self.run_for(2)
         pool.acknowledged(new, "room1")
-        self.assertEqual(self.holes, [("room1", Gap(self.START + 10, self.START + 12, "reconnect"))])
+        self.assertEqual(self.gaps, [("room1", Gap(self.START + 10, self.START + 12, "reconnect"))])
 
     def test_copies_are_watched_for_while_two_connections_overlap(self) -> None:
         """Copies are looked for from the announcement until some seconds after the old connection
@@ -374,7 +374,7 @@ class LaneTests(PoolCase):
             self.assertEqual(len({each.connection.number for each in room.subscriptions}), 2)
 
     def test_losing_one_lane_makes_no_hole(self) -> None:
-        """Any single connection may be lost without a hole."""
+        """Any single connection may be lost without a gap."""
         pool = self.make(2, lanes=2)
         self.all_recorded(pool)
         for link in list(self.links):
@@ -385,7 +385,7 @@ class LaneTests(PoolCase):
             self.up(pool, link)
             for name in list(link.subscriptions):
                 pool.acknowledged(link, name)
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
         self.assertIsNotNone(pool.rooms["room0"].duplicates)
 
 

@@ -153,7 +153,7 @@ class RoomTests(StatusCase):
         self.assertEqual(room["coverage_today"], 1.0)
 
     def test_coverage(self) -> None:
-        """The share of the time that was recorded counts closed holes and the one that is open."""
+        """The share of the time that was recorded counts closed gaps and the one that is open."""
         self.scene.recorded()
         self.scene.advance(100)
         self.scene.down(self.scene.links[0])
@@ -440,7 +440,7 @@ class RestartTests(SynchronousTestCase):
         self.assertEqual(scene.facts()["today"], HALF_PAST_TEN - 100)
 
     def test_long_hole_of_a_restart(self) -> None:
-        """Of a hole that began yesterday only today's part is today's, and only an hour of it is the
+        """Of a gap that began yesterday only today's part is today's, and only an hour of it is the
         last hour's."""
         scene = self.restarted(90000)
         scene.recorded()

@@ -107,14 +107,14 @@ class TwitchCase(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.counters = Counters()
         self.server = Lines()
-        self.holes: list[tuple[str, Gap]] = []
+        self.gaps: list[tuple[str, Gap]] = []
         chosen = TwitchSettings(rooms, **settings)
         pool = twitch_pool(
             chosen,
             environment(self.reactor, self.wall, counters=self.counters, encode=encode),
             self.server,
             RoomEvents(
-                nothing, lambda platform, room, gap: self.holes.append((room.name, gap)), nothing, nothing
+                nothing, lambda platform, room, gap: self.gaps.append((room.name, gap)), nothing, nothing
             ),
             self.reactor,
             lambda factory: factory,
@@ -217,7 +217,7 @@ class LoginTests(TwitchCase):
         self.assertEqual((link.refused_login, link.trouble), (False, "connection lost"))
 
     def test_refused_certificate(self) -> None:
-        """A server that is not who it should be is said to be so, and not only to be gone; a hole has one
+        """A server that is not who it should be is said to be so, and not only to be gone; a gap has one
         name whatever TLS says at its beginning."""
         pool = self.make("ann")
         broken = Error([("SSL routines", "", "certificate verify failed")])
@@ -284,7 +284,7 @@ class ControlTests(TwitchCase):
         self.assertFalse(peer.aborted)
 
     def test_dead_path_is_found(self) -> None:
-        """Without an answer for 10 s the connection is given up, and the hole begins with the last
+        """Without an answer for 10 s the connection is given up, and the gap begins with the last
         byte that was heard."""
         pool = self.make("ann")
         peer = self.recording(pool, "ann")
@@ -298,7 +298,7 @@ class ControlTests(TwitchCase):
         peer.welcome()
         self.reactor.advance(0)
         peer.echo("ann")
-        self.assertEqual(self.holes, [("ann", Gap(last, self.wall(), "connection lost"))])
+        self.assertEqual(self.gaps, [("ann", Gap(last, self.wall(), "connection lost"))])
 
     def test_stopped_for_a_while(self) -> None:
         """A process that was stopped for a minute reads first what has come in the meantime, and then finds
@@ -313,7 +313,7 @@ class ControlTests(TwitchCase):
         self.assertFalse(peer.aborted)
         messages = [r["message"] for r in self.logs["ann"].records if r["type"] == "message"]
         self.assertEqual(messages, ["long ago"])
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_roomstate_acknowledges_and_names_the_id(self) -> None:
         """A ROOMSTATE with the room's id is an acknowledgement too, and the id goes into records of
@@ -368,7 +368,7 @@ class ControlTests(TwitchCase):
         self.run_for(35)
         other = self.recording(pool, "ann")
         self.assertEqual(pool.states(), {State.RECORDED: 1})
-        self.assertEqual([hole.reason for _, hole in self.holes], ["parted by the server"])
+        self.assertEqual([gap.reason for _, gap in self.gaps], ["parted by the server"])
         self.assertIsNot(other.factory, peer.factory)
 
 
@@ -404,7 +404,7 @@ class ReconnectTests(TwitchCase):
             [r["type"] for r in self.logs["ann"].records if r["type"] != "message"], ["timeout", "delete"]
         )
         self.assertEqual(self.counters.duplicates, 4)
-        self.assertEqual(self.holes, [])
+        self.assertEqual(self.gaps, [])
 
     def test_server_that_asks_again_and_again(self) -> None:
         """A server that sends every new connection away at once is not asked more often than every few
@@ -566,7 +566,7 @@ class TwoLanesTests(TwitchCase):
             self.assertEqual(len({each.connection for each in pool.rooms["ann"].subscriptions}), 2)
         self.assertEqual(self.texts(), sent)
         self.assertEqual([r["type"] for r in self.logs["ann"].records], ["message"] * 6)
-        self.assertEqual((self.holes, self.server.records), ([], []))
+        self.assertEqual((self.gaps, self.server.records), ([], []))
 
     def test_lagging_connection(self) -> None:
         """A connection that delivers half a minute of chat late, at once, doubles nothing."""
@@ -590,7 +590,7 @@ class TwoLanesTests(TwitchCase):
         for peer in (new, other):
             peer.say(chat("ann", "again", "id-2"))
         self.assertEqual(self.texts(), ["hello", "again"])
-        self.assertEqual((self.holes, len(pool.connections)), ([], 2))
+        self.assertEqual((self.gaps, len(pool.connections)), ([], 2))
 
 
 class LineTests(TwitchCase):
