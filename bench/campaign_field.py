@@ -222,12 +222,13 @@ class Field:
     def tear(self) -> bool:
         """Leave half a line at the end of an open file of a daemon that is dead, as a machine that lost
         its power does; False if none is open."""
-        opened = sorted(path for path in (self.data / "open").iterdir() if path.stat().st_size)
+        # One that was torn already is still so where the daemon died before it looked.
+        contents = {path: path.read_bytes() for path in (self.data / "open").iterdir()}
+        opened = sorted(path for path, content in contents.items() if content.endswith(b"\n"))
         if not opened:
             return False
         path = self.rng.choice(opened)
-        whole = path.read_bytes()
-        assert whole.endswith(b"\n")
+        whole = contents[path]
         line = whole[whole[:-1].rfind(b"\n") + 1 :]
         cut = self.rng.randrange(1, len(line) - 1)
         with open(path, "ab") as file:
