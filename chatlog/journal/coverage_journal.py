@@ -177,8 +177,8 @@ class CoverageJournal(Service):
         self._durability.start(now, floor)
         self._journal.begin(self._whole, self._write_all_again)
         if self._all_due and earlier.end is not None:
-            # It could not be written anew, so the earlier run's goes on.
-            self._durability.until = earlier.end, earlier.durable or earlier.end
+            # The journal could not be written anew, so that of the earlier run goes on.
+            self._durability.start(earlier.end, floor)
 
     def _read(self) -> list[tuple[int, Any]]:
         try:

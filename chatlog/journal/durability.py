@@ -26,7 +26,7 @@ class Durability:
         self._gaps: dict[Key, tuple[float, float | None]] = {}
 
     def start(self, at: float, floor: float | None) -> None:
-        """The process starts at the time of day ``at``. ``floor``: until when the earlier run's records are
+        """The journal begins at the time of day ``at``. ``floor``: until when the earlier run's records are
         on the disk, if that is not all of them."""
         self._floor = floor
         self.until = at, at if floor is None else floor
