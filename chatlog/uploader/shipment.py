@@ -17,9 +17,6 @@ from chatlog.store.store import Store, StoreError
 from chatlog.uploader.deposit import Deposit, Stored
 from chatlog.uploader.packing import SUFFIXES, UNFINISHED, Packed, load, pack
 
-#: Names that are tried when an object with other bytes has the name.
-_MOST_NAMES = 1000
-
 
 class Item(NamedTuple):
     """A file that waits for its upload. ``order`` is the minute and number in its name; items sort oldest
