@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 from twisted.logger import Logger
 
 from chatlog.chunks import chunks_of
 from chatlog.files import NO_SPACE, Files
-from chatlog.record import from_json
+from chatlog.record import from_json, to_line
 from chatlog.spool.spool import Spool, SpoolError
 from chatlog.state.state_file import StateFile, newer_state
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, name_of, row_of
@@ -36,8 +37,6 @@ _REMAINS = (
     "acknowledged.json.new",
     *(f"{name}.tmp" for name in ("names", "coverage", "held", "kick_ids.json", "rooms.yaml")),
 )
-#: The numbers of gaps that were deferred by the version before begin here, so that they are nobody else's.
-_OFFSET = 1 << 20
 
 
 def take_over(spool: Spool) -> None:
@@ -170,7 +169,8 @@ def _held(data: bytes) -> Iterator[object]:
             if "done" in entry:
                 waiting.pop(entry["done"], None)
             elif "held" in entry:
-                waiting[entry["held"]] = {**entry, "deferred": _OFFSET + int(entry["held"])}
+                # A number that is nobody else's, and the same if this comes again.
+                waiting[entry["held"]] = {**entry, "deferred": 1 << 32 | crc32(to_line(entry))}
     yield from waiting.values()
 
 
