@@ -85,7 +85,7 @@ class DeferredGaps:
         reason = gap.reason[:_REASON].encode("utf-8", "replace").decode()
         entry = {"deferred": self._numbers, "room": room, "from": gap.start, "to": gap.end, "reason": reason}
         self._waiting[self._numbers] = entry
-        self._journal.append(entry)
+        self._note(entry)
         return self._numbers
 
     def done(self, number: int) -> None:
@@ -99,10 +99,15 @@ class DeferredGaps:
             done, self._done = self._done, []
             for number in done:
                 del self._waiting[number]
-            self._journal.append({"done": done})
+            self._note({"done": done})
         self._journal.look_after(settled=True)
         if last:
             self._journal.close()
+
+    def _note(self, entry: object) -> None:
+        if not self._journal.append(entry):
+            # Everything is noted once more as soon as that can be done.
+            self._journal.write_anew()
 
     def _whole(self) -> Iterable[object]:
         return self._waiting.values()
