@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog import configuration as config
 from chatlog.cli import commands
 from chatlog.preflight import Findings, examine
+from chatlog.state.lines import encode
 from chatlog.tap import Options
 
 
@@ -48,6 +49,19 @@ class PreflightTests(SynchronousTestCase):
             self.assertIn(f"{platform}.ca_file: {junk}: no certificate can be read from it", problem)
             self.assertIn("PEM", problem)
             self.assertNotIn("https://", problem)
+
+    def test_state_of_a_later_version(self) -> None:
+        """It is a problem before the start, for ``chatlog check`` and for the daemon alike."""
+        state = self.home / "data" / "state"
+        state.mkdir(parents=True)
+        (state / "rooms").write_bytes(encode(0, {"state": "rooms", "version": 99}))
+        [problem] = self.examined("twitch: {channels: [ann]}").problems
+        self.assertIn(f"{state}/rooms was written by a later version of chatlog", problem)
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            error = self.assertRaises(SystemExit, Options().parseOptions, ["--config", str(self.path)])
+        self.assertEqual((error.code, said.getvalue()), (1, f"{problem}\n"))
+        self.assertEqual([path.name for path in state.iterdir()], ["rooms"])
 
     def test_what_may_be_a_mistake(self) -> None:
         """An address that is not this machine's or is taken, and a bucket that no store would make, are

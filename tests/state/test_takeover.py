@@ -18,8 +18,9 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import KickChannel, KickSettings, Settings, TwitchSettings
-from chatlog.journal.journal import replay
+from chatlog.journal.snapshots import replay
 from chatlog.kick.ids import IdCache
+from chatlog.platforms import PLATFORMS
 from chatlog.record import from_json
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.room_list import RoomList
@@ -39,8 +40,10 @@ BEFORE = Path(__file__).parent / "spool_before"
 END, SAFE = 1795913627.828, 1795913626.827
 BEGAN = 1795913586.326
 SETTINGS = Settings(
-    twitch=TwitchSettings(("room1", "room2", "room3", "room4", "ghost_one")),
-    kick=KickSettings((KickChannel("copper-fox"), KickChannel("tide_watch"))),
+    platforms={
+        "twitch": TwitchSettings(("room1", "room2", "room3", "room4", "ghost_one")),
+        "kick": KickSettings((KickChannel("copper-fox"), KickChannel("tide_watch"))),
+    }
 )
 TWITCH = ("room1", "room2", "room3", "room9")
 
@@ -72,7 +75,7 @@ def stored_before() -> list[str]:
 def known(files: MemoryFiles) -> dict[str, Any]:
     """What the next process knows from the state alone."""
     found: dict[str, Any] = {}
-    rooms = RoomList(files, "/data", SETTINGS)
+    rooms = RoomList(files, "/data", SETTINGS, PLATFORMS)
     rooms.load()
     found["rooms"] = rooms.rooms()
     acknowledged = Acknowledged(files, "/data")
