@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 #: Why a room is missing from the end of one process to the beginning of the next.
 RESTART = "restart"
-#: The reason of what an earlier process lost: how much that was is known, where it lies and why is not.
+#: The reason of what an earlier process lost: only the number of seconds is known, not when and why.
 EARLIER = ""
 
 HOUR, DAY = 3600.0, 86400.0
-#: Seconds for which gaps are kept, and for which they are kept apart.
+#: Seconds for which gaps are kept, and for which each is kept by itself.
 KEPT = DAY + HOUR
 KEPT_APART = HOUR + 600.0
-#: So many stretches are kept as they are, and so many at most.
+#: Stretches of a room: so few need no tidying, and more than so many are never kept.
 FEW, MOST = 16, 96
 #: Seconds between two gaps that are shown as one.
 BLUR = 30.0
@@ -36,9 +36,9 @@ class Gap:
 
 
 class Stretch(NamedTuple):
-    """A stretch of time of which ``missing`` seconds were not recorded. It is one gap, or several of one hour
-    that are not told apart any more: of those it is taken that what is missing is spread evenly. Stretches of
-    a room never overlap."""
+    """A stretch of time of which ``missing`` seconds were not recorded: one gap, or several gaps of one hour
+    that are kept as one. The missing seconds of several count as spread evenly. Stretches of a room never
+    overlap."""
 
     start: float
     end: float
@@ -146,8 +146,8 @@ class RoomTimeline:
         return gap
 
     def _add(self, start: float, end: float, reason: str) -> None:
-        """Count this time as missing. Records can be lost while the room is missing anyway, and no second is
-        missing twice."""
+        """Count this time as missing. Records can be lost while the room is not recorded anyway: no second
+        counts twice."""
         stretches: list[Stretch] = []
         gaps = 1
         for stretch in self._stretches:
@@ -202,14 +202,13 @@ class RoomTimeline:
         return recorded / whole if whole > 0.0 else float(self.recorded)
 
     def count(self, since: float, unwritten: float | None = None) -> int:
-        """How many gaps have lain in the time since then, one that is open included. What an earlier process
-        lost counts as one."""
+        """The number of gaps since then, an open one included. What an earlier process lost counts as one."""
         opened = not self.recorded or unwritten is not None
         return sum(stretch.gaps for stretch in self._stretches if stretch.end > since) + opened
 
     def gaps(self, since: float, unwritten: float | None = None) -> list[list[float | None]]:
-        """Where the gaps lie since then: ``[from, to]``, in order; ``to`` is None of one that is still open.
-        Those between which there are only a few seconds are one."""
+        """The gaps since then, in order: ``[from, to]``; ``to`` is None of one that is still open. Gaps that
+        are only seconds apart are shown as one."""
         found: list[list[float | None]] = []
         before = float("-inf")
         for start, end, _, _, reason in self._stretches:
@@ -231,8 +230,8 @@ class RoomTimeline:
 
 
 def _folded(stretches: list[Stretch]) -> list[Stretch]:
-    """Fewer stretches for the same gaps: those of one hour become one if they are old, or if there are too
-    many. So the figures of whole hours, and of days, stay exact."""
+    """Fewer stretches for the same gaps: old ones of the same hour become one, and others too while there are
+    too many. So the figures of whole hours and days stay exact."""
     latest = stretches[-1].end
     stretches = [stretch for stretch in stretches if stretch.end > latest - KEPT]
     folded = stretches[:1]

@@ -72,7 +72,7 @@ class Timelines:
         """A new period begins at ``at``."""
         self.period = at
         self._removed.clear()
-        # Some were removed before they came into a pool.
+        # A room may be taken off the list before it comes into a pool.
         for key in self._rooms.keys() - self.wanted():
             del self._rooms[key]
 
