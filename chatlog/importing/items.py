@@ -8,12 +8,12 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from chatlog.naming import CHANNEL
+from chatlog.platforms import PLATFORMS
 from chatlog.record import CHAT_TYPES, encode_full
 
 #: Platform and channel.
 Room = tuple[str, str]
 
-PLATFORMS = ("twitch", "kick")
 #: The identity of an item: the platform's id of the event, or what was said when and by whom, to the
 #: millisecond or, where the source tells whole seconds, to the second.
 BY_ID, BY_MILLISECOND, BY_SECOND = range(3)

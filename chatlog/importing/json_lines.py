@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chatlog.importing.irc_lines import IrcLines
-from chatlog.importing.items import PLATFORMS, Item, LineError, Maker
+from chatlog.importing.items import Item, LineError, Maker
+from chatlog.platforms import PLATFORMS
 from chatlog.record import KEYS, TYPES, from_json, rfc3339
 from chatlog.verify.record_check import is_timestamp
 

@@ -23,6 +23,7 @@ from chatlog.importing.files import lines_of_chunks
 from chatlog.importing.irc_lines import IrcLines
 from chatlog.importing.items import Item, Maker, counted
 from chatlog.importing.source import SourceError, Told, Unit, items_of_lines
+from chatlog.platforms import PLATFORMS
 from chatlog.printable import printable
 
 #: Seconds in which a server has to say something; tries of one request; seconds before the second of them,
@@ -64,7 +65,8 @@ class Server:
         above, _, room = parts.path.partition("/channel/")
         self.root = f"{parts.scheme}://{parts.netloc}{above.rstrip('/')}"
         self.host = parts.netloc.rpartition("@")[2] + above.rstrip("/")
-        self.platform = "kick" if above.rstrip("/").endswith("/kick") else "twitch"
+        below = above.rstrip("/").rpartition("/")[2]
+        self.platform = below if below in PLATFORMS else "twitch"
         #: The channel in the address, ``""`` if there is none.
         self.channel = unquote(room.partition("/")[0]).lower()
         self._sleep = sleep
