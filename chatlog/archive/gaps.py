@@ -5,11 +5,12 @@ A gap record is the claim of one recorder. Where several record a room, it is mi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from chatlog.archive import lines
+from chatlog.naming import is_import
 
 
 class Gap(NamedTuple):
@@ -107,12 +108,16 @@ def clipped(gaps: Iterable[Gap], since: float, until: float) -> list[Gap]:
     return found
 
 
-def everywhere(by_instance: list[list[Gap]]) -> list[Gap]:
-    """Where none of several recorders had the room: the parts that lie in a gap of each."""
-    if not by_instance:
+def everywhere(by_instance: Mapping[str, list[Gap]]) -> list[Gap]:
+    """Where none of several recorders had the room: the parts that lie in a gap of each. An import does not
+    know what it lacks, so it fills no gap of theirs; where there is nothing else, it has those that came with
+    it."""
+    recorders = [gaps for instance, gaps in by_instance.items() if not is_import(instance)]
+    claims = recorders or [gaps for gaps in by_instance.values() if gaps]
+    if not claims:
         return []
-    common = sorted(by_instance[0])
-    for others in by_instance[1:]:
+    common = sorted(claims[0])
+    for others in claims[1:]:
         common = [
             gap._replace(since=max(gap.since, other.since), until=min(gap.until, other.until))
             for gap in common

@@ -99,14 +99,8 @@ class Answer:
                 self.report.records += 1
                 yield found
         finally:
-            gaps = everywhere(self._claims())
+            gaps = everywhere(self._gaps)
             self.report.gaps = clipped(gaps, question.since, question.until)
-
-    def _claims(self) -> list[list[Gap]]:
-        """The gaps of each recorder. An import does not know what it lacks, so it fills no gap of theirs;
-        where there is nothing else, it has those that came with it."""
-        recorders = [gaps for instance, gaps in self._gaps.items() if not is_import(instance)]
-        return recorders or [gaps for gaps in self._gaps.values() if gaps]
 
     def _is_cut_off(self, time: bytes) -> bool:
         if self._cut is None:

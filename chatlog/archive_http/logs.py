@@ -29,7 +29,7 @@ from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.log_formats import LogFormat, notice, wanted_format
 from chatlog.archive_http.ranges import Range
 from chatlog.http.answers import Answer
-from chatlog.naming import utc_minute
+from chatlog.naming import is_import, utc_minute
 from chatlog.store.store import StoreError
 
 #: Bytes of records that are read for one request at most, and for the gaps of a day.
@@ -154,7 +154,7 @@ class Logs:
             gaps = None
         if report is not None and report.unread:
             headers["x-chatlog-unread"] = str(len(report.unread))
-        if gaps is not None:
+        if gaps is not None and not self._is_imported(wanted):
             named = [
                 f"{_time(gap.since)}/{_time(gap.until)};{quote(gap.reason, ' ')}" for gap in gaps[:NAMED]
             ]
@@ -163,14 +163,20 @@ class Logs:
             headers["x-chatlog-coverage"] = self._coverage(wanted, gaps)
         return headers
 
+    def _is_imported(self, wanted: Wanted) -> bool:
+        """Whether all that there is of a range was imported: nobody knows what others did not record."""
+        there = self._archive.parts.of_room(wanted.room, *wanted.range)
+        return bool(there) and all(is_import(part.name.instance) for part in there)
+
     def _coverage(self, wanted: Wanted, gaps: list[Gap]) -> str:
         """The share of the range that was recorded, as far as it has passed and the room was on the list."""
         since, until = wanted.range.since, min(wanted.range.until, self._now())
-        parts = self._archive.parts.of_room(wanted.room, since, until)
+        there = self._archive.parts.of_room(wanted.room, since, until)
+        parts = [part for part in there if not is_import(part.name.instance)]
         if not any(part.name.minute <= utc_minute(since) for part in parts):
             days = self._archive.parts.days_of(wanted.room)
             begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else until
-            if begun >= since and parts:
+            if parts and (begun >= since or len(parts) < len(there)):
                 minute = min(part.name.minute for part in parts)
                 day, clock = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}", f"{minute[9:11]}:{minute[11:]}"
                 since = max(since, lines.seconds(f"{day}T{clock}:00Z"))

@@ -7,8 +7,8 @@ lie before the place, and fetches only those that are seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from chatlog.archive import lines
 from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere
@@ -24,6 +24,9 @@ from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 from chatlog.archive_http.states import state_of
 from chatlog.http.answers import Answer, json_answer
+from chatlog.naming import is_import
+
+K = TypeVar("K")
 
 DAY = 86400.0
 #: Steps of one answer at most.
@@ -75,16 +78,18 @@ class Timelines:
     def _look(
         self, asked: Asked, room: Room, span: Range, wanted: Filter
     ) -> tuple[dict[float, list[int]], Report]:
-        """The records of each second. Of several recorders the one counts that has most of a minute."""
+        """The records of each second. Of several recorders the one counts that has most of a minute; what was
+        imported was recorded by none of them."""
         report = Report()
         by_recorder: dict[str, list[Part]] = {}
         for part in self._parts.of_room(room, *span):
             by_recorder.setdefault(part.name.instance, []).append(part)
         counts: list[dict[bytes, list[int]]] = []
-        gaps: list[list[Gap]] = []
+        imported: dict[bytes, list[int]] = {}
+        gaps: dict[str, list[Gap]] = {}
         for instance, parts in (by_recorder or {"": []}).items():
-            counts.append({})
-            gaps.append(self._gaps_beyond(room, span, instance, parts, report))
+            counts.append(imported if is_import(instance) else {})
+            gaps[instance] = self._gaps_beyond(room, span, instance, parts, report)
             for part in parts:
                 if asked.work.bytes > self._most:
                     report.stopped = "the limit of what is read for one request was reached"
@@ -95,14 +100,12 @@ class Timelines:
                 except PartError as error:
                     report.unread.append(Unread(error.name, error.why))
                     continue
-                gaps[-1] += tally.gaps
-                for minute, by_second in tally.minutes.items():
-                    before = counts[-1].get(minute)
-                    counts[-1][minute] = (
-                        [a + b for a, b in zip(before, by_second, strict=True)] if before else list(by_second)
-                    )
+                gaps[instance] += tally.gaps
+                _add(counts[-1], tally.minutes)
         report.gaps = clipped(everywhere(gaps), *span)
-        return _within(counts, span), report
+        found = _within([each for each in counts if each is not imported], span)
+        _add(found, _within([imported], span))
+        return found, report
 
     def _gaps_beyond(
         self, room: Room, span: Range, instance: str, parts: list[Part], report: Report
@@ -117,6 +120,14 @@ class Timelines:
 def _begun(part: Part) -> float:
     minute = part.name.minute
     return lines.seconds(f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:00Z")
+
+
+def _add(counts: dict[K, list[int]], more: Mapping[K, Sequence[int]]) -> None:
+    for minute, by_second in more.items():
+        before = counts.get(minute)
+        counts[minute] = (
+            [a + b for a, b in zip(before, by_second, strict=True)] if before else list(by_second)
+        )
 
 
 def _within(counts: list[dict[bytes, list[int]]], span: Range) -> dict[float, list[int]]:

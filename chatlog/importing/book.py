@@ -4,10 +4,13 @@ what is done, whoever goes on with it and wherever.
     {"kind": "manifest", "from", "to", "version", "instance": "import20261129003000"}
     {"kind": "object", ...}                                                 as in every manifest
     {"kind": "imported", "source", "signature", "lines", "new"}             a part of a source that is done
+
+A manifest lies under the day of the objects that it names, for that is where it is looked for.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +44,9 @@ class Book:
         self._deposit = Deposit(store)
         self._now = now
         self._since = began
-        self._rows: list[bytes] = []
+        # What is to be written, by the day that it is about, and how many manifests of a day there are.
+        self._rows: dict[str, list[bytes]] = {}
+        self._written: Counter[str] = Counter()
 
     def read(self) -> None:
         """Learn what earlier imports did."""
@@ -73,23 +78,27 @@ class Book:
     def stored(self, row: ObjectRow) -> None:
         """An object is in the store."""
         self._staging.name(row.key)
-        self._rows.append(encoded(row))
+        self._add(row.key[:10].replace("/", ""), encoded(row))
 
     def finished(self, label: str, signature: str, lines: int, new: int) -> None:
         """A unit is done, its objects are in the store."""
         if signature:
             row = {"kind": "imported", "source": label, "signature": signature, "lines": lines, "new": new}
-            self._rows.append(to_line(row))
-        if len(self._rows) >= MOST_ROWS or self._now() - self._since >= MOST_SECONDS:
+            self._add(utc_minute(self._now())[:8], to_line(row))
+        if sum(map(len, self._rows.values())) >= MOST_ROWS or self._now() - self._since >= MOST_SECONDS:
             self.write()
 
+    def _add(self, day: str, row: bytes) -> None:
+        self._rows.setdefault(day, []).append(row)
+
     def write(self) -> None:
-        """Put what was not written yet into a manifest."""
-        if not self._rows:
-            return
+        """Put what was not written yet into manifests: those of the objects first, then what is finished with
+        them, which is written under the present day."""
         head = HeadRow(self._since, max(self._now(), self._since), __version__, self._instance)
-        packed = pack_data(encoded(head) + b"".join(self._rows), self._suffix)
-        name = ManifestName(utc_minute(head.since // 3600 * 3600), self._instance)
-        self._deposit.put(name, packed, "manifest")
-        self._since = head.until
-        self._rows.clear()
+        for day in sorted(self._rows):
+            packed = pack_data(encoded(head) + b"".join(self._rows[day]), self._suffix)
+            self._written[day] += 1
+            name = ManifestName(f"{day}_0000", self._instance, self._written[day])
+            self._deposit.put(name, packed, "manifest")
+            del self._rows[day]
+            self._since = head.until
