@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TypeVar
 
-from chatlog.naming import FileName, parse_name, utc_minute
+from chatlog.naming import FileName, is_import, parse_name, utc_minute
 from chatlog.store.store import Store
 
 T = TypeVar("T")
@@ -76,11 +76,17 @@ class Catalog:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             return {room for rooms in threads.map(self.rooms, days) for room in rooms}
 
-    def days_of(self, room: Room) -> list[str]:
-        """The days on which a room has objects, oldest first. Raises StoreError."""
+    def days_of(self, room: Room, by_recorders: bool = False) -> list[str]:
+        """The days on which a room has objects, or those that were recorded and not only imported, oldest
+        first. Raises StoreError."""
         days = self.days()
+
+        def look(day: str) -> bool:
+            found = self._of_day(room, day)
+            return any(not (by_recorders and is_import(name.instance)) for name, _ in found)
+
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            has = threads.map(lambda day: bool(self._of_day(room, day)), days)
+            has = threads.map(look, days)
             return [day for day, is_there in zip(days, has, strict=True) if is_there]
 
     def objects(self, room: Room, since: float, until: float) -> Iterator[Named]:

@@ -121,10 +121,11 @@ class Parts:
         """The rooms that have a file in the spool."""
         return {(part.name.platform, part.name.channel) for area in AREAS for part in self._listed(area)}
 
-    def days_of(self, room: Room) -> list[str]:
-        """The days on which files of a room were begun, oldest first. Raises StoreError."""
+    def days_of(self, room: Room, by_recorders: bool = False) -> list[str]:
+        """The days on which files of a room were begun, or those that recorders began, oldest first. Raises
+        StoreError."""
         spooled = {day_of(part.name.minute) for part in self._in_spool(room)}
-        return sorted(spooled | set(self._catalog.days_of(room)))
+        return sorted(spooled | set(self._catalog.days_of(room, by_recorders)))
 
     def _in_spool(self, room: Room) -> Iterator[Part]:
         for area in AREAS:

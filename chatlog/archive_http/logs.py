@@ -154,36 +154,33 @@ class Logs:
             gaps = None
         if report is not None and report.unread:
             headers["x-chatlog-unread"] = str(len(report.unread))
-        if gaps is not None and not self._is_imported(wanted):
+        until = min(wanted.range.until, self._now())
+        since = self._recorded_from(wanted, until) if gaps is not None else None
+        if gaps is not None and since is not None:
             named = [
                 f"{_time(gap.since)}/{_time(gap.until)};{quote(gap.reason, ' ')}" for gap in gaps[:NAMED]
             ]
             more = [f"and {len(gaps) - NAMED} more"] if len(gaps) > NAMED else []
             headers["x-chatlog-gaps"] = ", ".join([*named, *more]) or "none"
-            headers["x-chatlog-coverage"] = self._coverage(wanted, gaps)
+            missing = sum(gap.seconds for gap in gaps if gap.until > since)
+            headers["x-chatlog-coverage"] = f"{max(0.0, 1.0 - missing / (until - since)):.4f}"
         return headers
 
-    def _is_imported(self, wanted: Wanted) -> bool:
-        """Whether all that there is of a range was imported: nobody knows what others did not record."""
-        there = self._archive.parts.of_room(wanted.room, *wanted.range)
-        return bool(there) and all(is_import(part.name.instance) for part in there)
-
-    def _coverage(self, wanted: Wanted, gaps: list[Gap]) -> str:
-        """The share of the range that was recorded, as far as it has passed and the room was on the list."""
-        since, until = wanted.range.since, min(wanted.range.until, self._now())
+    def _recorded_from(self, wanted: Wanted, until: float) -> float | None:
+        """Since when in the range the room was on the list of a recorder; None if never: what was imported
+        says nothing of what it lacks."""
+        since = wanted.range.since
         there = self._archive.parts.of_room(wanted.room, since, until)
         parts = [part for part in there if not is_import(part.name.instance)]
-        if not any(part.name.minute <= utc_minute(since) for part in parts):
-            days = self._archive.parts.days_of(wanted.room)
-            begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else until
-            if parts and (begun >= since or len(parts) < len(there)):
-                minute = min(part.name.minute for part in parts)
-                day, clock = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}", f"{minute[9:11]}:{minute[11:]}"
-                since = max(since, lines.seconds(f"{day}T{clock}:00Z"))
-        if until <= since:
-            return "unknown"
-        missing = sum(gap.seconds for gap in gaps if gap.until > since)
-        return f"{max(0.0, 1.0 - missing / (until - since)):.4f}"
+        if any(part.name.minute <= utc_minute(since) for part in parts):
+            return since
+        days = self._archive.parts.days_of(wanted.room, by_recorders=True)
+        begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else until
+        if parts and (begun >= since or len(parts) < len(there)):
+            minute = min(part.name.minute for part in parts)
+            day, clock = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}", f"{minute[9:11]}:{minute[11:]}"
+            since = max(since, lines.seconds(f"{day}T{clock}:00Z"))
+        return max(since, begun) if max(since, begun) < until else None
 
     # -- answers that do not change ------------------------------------------------------------------
 
