@@ -149,7 +149,7 @@ class PowerCutTests(SynchronousTestCase):
             again = Run(files, end + 60.0, boot="another start")
             again.acknowledge("a", "b")
             again.pool.stopService()
-            holes = dict(again.holes)
+            holes = dict(again.gaps)
             if end > START + 4.0:
                 self.assertIn("a", holes, f"call {n}, seed {seed}")
             if end > START + 10.0:

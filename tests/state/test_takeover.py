@@ -177,7 +177,7 @@ class TakeoverTests(SynchronousTestCase):
         run.acknowledge(*TWITCH)
         run.advance(5)
         self.assertEqual(
-            {name: (hole.start, hole.end, hole.reason) for name, hole in run.holes},
+            {name: (hole.start, hole.end, hole.reason) for name, hole in run.gaps},
             {
                 "room1": (SAFE, now, "restart"),
                 "room2": (SAFE, now, "restart"),
@@ -185,7 +185,7 @@ class TakeoverTests(SynchronousTestCase):
                 "room9": (1795913617.28, now, "restart"),
             },
         )
-        self.assertEqual(len(run.holes), 4)
+        self.assertEqual(len(run.gaps), 4)
 
     def test_power_cut_anywhere(self) -> None:
         """Wherever the machine dies, the next start takes up what was begun, and knows all the same."""
