@@ -48,7 +48,7 @@ class InFile:
     def __init__(self, directory: str, reserve: int = 0) -> None:
         self.file = StateFile(OsFiles(), directory, "coverage", reserve)
         self.file.replace(())
-        self.file.restock()
+        self.file.reserve_space()
 
     def note(self, rooms: list[dict[str, Any]], at: float) -> None:
         self.file.append({"alive": at, "durable": at, "rooms": rooms})

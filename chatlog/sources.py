@@ -1,4 +1,4 @@
-"""The recorders of the platforms: what they are made with, and when they come to life."""
+"""The sources of the platforms: what they are made with, and when they are made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatlog.rooms.subscriptions import RecordSink
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every source is built with."""
+    """The parts that every source is built with."""
 
     environment: Environment
     network: Network
@@ -31,18 +31,18 @@ class Shared:
     events: RoomEvents
 
     def records_of(self, platform: str) -> Callable[[str], RecordSink]:
-        """Where the records of a platform's rooms go, by name."""
+        """The sinks for the records of a platform's rooms, by name."""
         return lambda name: self.buffers.room(platform, name)
 
     def wrap(self, factory: Any) -> Any:
-        """What lies between TCP and what speaks over it."""
+        """The layer between TCP and the protocol, such as TLS."""
         return pacing.Paced(factory, self.pacer)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One platform: its service, the pool of its rooms, and how rooms come and go. ``missing`` are the
-    rooms that are not in the pool yet, each with the reason."""
+    """One platform: its service, the pool of its rooms, and the functions that add and remove rooms.
+    ``missing``: the rooms that are in no pool yet, each with the reason."""
 
     service: Service
     pool: Pool
@@ -52,7 +52,7 @@ class Source:
 
 
 def check_authorities(settings: Settings) -> None:
-    """Raises CertificateAuthorityError if one that is named cannot be used."""
+    """Raises CertificateAuthorityError if a configured one cannot be used."""
     for name, section in settings.platforms.items():
         try:
             tls_wrapper("localhost", section.ca_file)
@@ -61,8 +61,7 @@ def check_authorities(settings: Settings) -> None:
 
 
 class Platforms:
-    """The platforms whose rooms are recorded. One that has no room yet does not exist yet; the first
-    room brings it to life."""
+    """The platforms whose rooms are recorded. A platform is made for its first room."""
 
     def __init__(
         self,
@@ -72,25 +71,25 @@ class Platforms:
         parent: MultiService,
         on_new: Sequence[Callable[[Pool], object]],
     ) -> None:
-        """``on_new`` are called with the pool of every platform before it starts."""
+        """``on_new`` are called with the pool of each platform before the pool starts."""
         self._registry = registry
         self._settings = settings
         self._shared = shared
         self._parent = parent
         self._on_new = on_new
         self._sources: dict[str, Source] = {}
-        #: By platform, its pool and the rooms that are not in it yet.
+        #: For each platform, its pool and the rooms that are not in it yet.
         self.pools: dict[str, Pool] = {}
         self.missing: dict[str, dict[str, str]] = {}
-        #: The settings with which each of those that exist was made.
+        #: The settings with which each platform was made.
         self.made: dict[str, PlatformSettings] = {}
 
     def reconfigure(self, settings: Settings) -> None:
-        """Use these settings for platforms that do not exist yet."""
+        """Use these settings for platforms that are not made yet."""
         self._settings = settings
 
     def prepare(self, platform: str) -> Source:
-        """The source of the platform. Raises CertificateAuthorityError when it is new."""
+        """The source of the platform, made if necessary. Raises CertificateAuthorityError when it is made."""
         source = self._sources.get(platform)
         if source is None:
             registered = self._registry[platform]
@@ -106,10 +105,10 @@ class Platforms:
         return source
 
     def add(self, platform: str, channel: Channel) -> None:
-        """Record a room from now on. Fine if it is there."""
+        """Record a room from now on, unless it is recorded already."""
         self.prepare(platform).add(channel)
 
     def remove(self, platform: str, name: str) -> None:
-        """Stop recording a room. Fine if it is not there."""
+        """Stop recording a room, if it is recorded."""
         if platform in self._sources:
             self._sources[platform].remove(name)

@@ -1,1 +1,1 @@
-"""What the next run has to know, on the disk: how far each room was recorded, and which holes are open."""
+"""The state of coverage on the disk: until when each room was recorded, and which gaps are open."""

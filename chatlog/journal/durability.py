@@ -16,13 +16,14 @@ class Durability:
     def __init__(self, interval: float) -> None:
         self._interval = interval
         self.until = (0.0, 0.0)
-        # Until when the earlier run's records were on the disk, as long as the rest is only on its way there.
+        # Until when the earlier run's records were on the disk; None once all of them are.
         self._floor: float | None = None
-        # Whether the latest flush was whole; when the first whole one after others was, and until when
-        # everything was on the disk before.
+        # Whether the latest flush was complete. The time of the first complete flush after an incomplete one,
+        # and until when everything was on the disk before it.
         self._complete = True
         self._caught_up = (float("-inf"), 0.0)
-        # By room, when the earliest gap began whose record may be lost, and when it was written.
+        # For each room: when the earliest gap began whose record may be lost, and when the record was
+        # written.
         self._gaps: dict[Key, tuple[float, float | None]] = {}
 
     def start(self, at: float, floor: float | None) -> None:
@@ -50,9 +51,9 @@ class Durability:
         self._complete = False
 
     def flushed(self, at: float, now: float, lag: float, recovered: bool) -> list[Key]:
-        """Everything that arrived before ``at`` is in files, and on the disk but for what was written in the
-        last ``lag`` seconds; and the earlier run's records are, if ``recovered``. Returns the rooms whose gap
-        records are safe now."""
+        """Everything that arrived before ``at`` is in files. All of it is on the disk except what was written
+        in the last ``lag`` seconds. ``recovered``: the records of the earlier run are on the disk too.
+        Returns the rooms whose gap records are safe now."""
         if not self._complete:
             self._complete = True
             self._caught_up = now, self.until[1]
@@ -72,6 +73,6 @@ class Durability:
         durable = at - lag - self._interval if lag > 0.0 else at
         caught_up, before = self._caught_up
         if lag > 0.0 and now - lag <= caught_up:
-            # What is written then may have come long ago, and the lag does not know how long.
+            # The records written then may have arrived long before, and the lag does not say how long.
             durable = min(durable, before)
         return durable if self._floor is None else min(durable, self._floor)

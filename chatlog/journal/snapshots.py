@@ -2,9 +2,9 @@
 
     {"alive": T, "durable": T, "boot": B, "since": T, "rooms": [..], "links": [..], "all": true}
 
-``alive``: what arrived until then had been written; ``durable``: until then it was on the disk. ``since``
-says when the period began, at the top and whenever another begins; ``boot`` tells whether the machine has
-been started anew since then. ``rooms`` and ``links`` are what has changed, or, with ``all``, all there is:
+``alive``: what arrived until then had been written. ``durable``: what arrived until then was on the disk.
+``since``: when the period began; it stands in the first entry and in the first one of every period. ``boot``
+identifies the start of the machine. ``rooms`` and ``links`` hold what has changed, or, with ``all``, all:
 
     {"platform": P, "room": R, "recorded": T, "links": [..]}    acknowledged since T, on connections (below)
     {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
@@ -12,13 +12,12 @@ been started anew since then. ``rooms`` and ``links`` are what has changed, or, 
     {"platform": P, "link": N, "heard": T}                      a connection that has been idle since T
     {"platform": P, "link": N}                                  it is idle no more
 
-A room may also have ``lost`` and ``begun``, see ``RoomSnapshot``, and ``heard``: should this be how it stood
-at the end, what came after that may be missing. ``links`` are the connections that have the room, each with
-since when, ``[[N, T], ..]``, or without where that does not matter, ``[N]``; ``spans`` are from when to when
-those had it that are gone since a short while; ``holes`` are those whose gap records the earlier run did not
-come to write. Times are seconds since the epoch.
+A room may also have ``lost``, ``begun`` and ``heard``, see ``RoomSnapshot``. ``links`` are the connections
+that have the room: ``[[N, T], ..]`` with since when, or ``[N]`` where that does not matter. ``spans`` are the
+intervals of connections that were lost a short while ago. ``holes`` are gaps without a gap record, which the
+earlier run could not write. Times are seconds since the epoch.
 
-Entries build on those before. So behind one that is missing nothing is believed, up to one with ``all``.
+Each entry builds on those before it. So the entries behind a missing one are ignored, up to one with ``all``.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ from chatlog.timeline.timelines import Key
 
 #: The last second of the year 9999; nothing later can be written into a record.
 _LAST = 253402300799.0
-#: A reason is often in a server's words; so many characters of it are kept.
+#: Characters of a reason that are kept; it is often in a server's words.
 _REASON = 200
 
 
 @dataclass(slots=True)
 class RoomSnapshot:
-    """How the timeline of a room ended: recorded, or missing because of ``reason``, since ``since``. ``lost``
-    are the seconds of the period's closed gaps, ``first`` is when it was recorded for the first time, if that
-    was in the period. ``heard``: until then it certainly was recorded; None where that was so until the end.
-    ``gaps``: when, before that, it was not, and no record says so."""
+    """How the timeline of a room ended: since ``since`` the room was recorded, or missing because of
+    ``reason``. ``lost``: the seconds of the period's closed gaps. ``first``: when the room was recorded for
+    the first time, if that was in the period. ``heard``: until when it was certainly recorded; None means
+    until the end. ``gaps``: earlier gaps without a gap record."""
 
     since: float
     recorded: bool
@@ -55,16 +54,17 @@ class RoomSnapshot:
     gaps: tuple[Span, ...] = ()
 
     def missing_since(self, end: float | None) -> tuple[float, str]:
-        """Since when the room is missing for a process that comes after ``end``, and why."""
+        """Since when the room is missing, and why, if the process ended at ``end``."""
         if not self.recorded:
             return self.since, self.reason
         if self.heard is not None:
-            # Whether the connection was still alive after that, nobody can know.
+            # The connection may have been dead after that.
             end = min(end or 0.0, self.heard)
         return max(self.since, end or 0.0), RESTART
 
     def judge(self, heard: Mapping[int, float | None], end: float) -> None:
-        """Count as missing until ``end`` what only idle connections may have had, see ``Evidence``."""
+        """Count the times until ``end`` as missing in which only idle connections had the room, see
+        ``Evidence``."""
         missing = self.evidence.doubtful(heard, end)
         if missing and missing[-1][1] >= end:
             start, _ = missing.pop()
@@ -75,9 +75,9 @@ class RoomSnapshot:
 
 @dataclass(slots=True)
 class EarlierRun:
-    """What an earlier run has left behind. ``end``: what came later than that was not recorded or did
-    not outlive it; None if it never got to write anything. ``durable``: until then it was on the disk.
-    ``since``: when its last period began."""
+    """What an earlier run left behind. ``end``: what came later was not recorded, or did not outlive the run;
+    None if the run never wrote anything. ``durable``: until when everything was on the disk. ``since``: when
+    its last period began."""
 
     end: float | None = None
     durable: float | None = None
@@ -95,8 +95,9 @@ def flush_entry(
     idle: Mapping[ConnectionKey, float | None],
     **more: object,
 ) -> dict[str, Any]:
-    """The entry of a flush: how rooms stand, None if one is no longer wanted, and since when connections are
-    idle, None if one no longer is. ``more`` is a head, or ``all=True``: it says how every room stands."""
+    """The entry of a flush. ``rooms``: the snapshots of rooms, None for a room that is no longer wanted.
+    ``idle``: since when connections are idle, None for one that no longer is. ``more`` is a head, or
+    ``all=True`` for an entry with every room."""
     changed = {
         "rooms": [_room_entry(key, snapshot) for key, snapshot in rooms],
         "links": [
@@ -109,7 +110,7 @@ def flush_entry(
 
 
 def head(boot: str, since: float) -> dict[str, Any]:
-    """What begins a period."""
+    """The part of an entry that begins a period."""
     return {"boot": boot, "since": round(since, 3)}
 
 
@@ -138,8 +139,8 @@ def _room_entry(key: Key, snapshot: RoomSnapshot | None) -> dict[str, Any]:
 
 
 def replay(entries: Iterable[tuple[int, Any]], boot: str) -> EarlierRun:
-    """What the numbered entries of an earlier run say to a process of the machine's start ``boot``; ``""`` is
-    like no other start."""
+    """What the numbered entries of an earlier run say. ``boot`` identifies the present start of the machine;
+    ``""`` equals no other start."""
     earlier = EarlierRun()
     alive = None
     last_boot = ""
@@ -153,7 +154,8 @@ def replay(entries: Iterable[tuple[int, Any]], boot: str) -> EarlierRun:
     idle: dict[tuple[str, str], float | None] = {}
     for flush in flushes:
         if flush.get("all"):
-            # It says which connections are idle, too: one of an earlier run may have had the same number.
+            # Such an entry lists the idle connections too. One of an earlier run may have had the same
+            # number.
             idle.clear()
         _replay(earlier, flush, idle)
     for (platform, _), snapshot in earlier.rooms.items():
@@ -168,7 +170,7 @@ def _believed(entries: Iterable[tuple[int, Any]]) -> Iterator[dict[str, Any]]:
     before, broken = 0, False
     for number, entry in entries:
         if isinstance(entry, dict):
-            # One that lacked only the end of its line comes again.
+            # An entry that lacked only the end of its line is written again.
             follows = number in (before, before + 1)
             broken = not entry.get("all") and (broken or not follows)
             before = number
@@ -197,7 +199,7 @@ def _apply(earlier: EarlierRun, entry: dict[str, Any]) -> None:
         earlier.rooms.pop(key, None)
         return
     if earlier.end is not None and since > earlier.end and key in earlier.rooms:
-        # What it tells of happened when nothing was kept any more; perhaps not even the gap record.
+        # This happened after the last moment that was kept; perhaps the gap record was lost too.
         return
     found = entry.get("links")
     links = found if isinstance(found, list) else []

@@ -1,4 +1,4 @@
-"""The protocol of one connection to Kick's Pusher server: welcome, subscriptions, keepalive, goodbye.
+"""The protocol of a connection to Kick's Pusher server: welcome, subscriptions, keepalive, goodbye.
 
 Autobahn does the WebSocket. Its own timers live on the global reactor, so they are switched off and
 ``check`` and ``close`` do their work on the clock that was handed in; it also logs every step of every
@@ -30,31 +30,31 @@ from chatlog.rooms.chat_protocol import PING_AFTER, ChatProtocol, Owner
 from chatlog.rooms.closing import Closing
 from chatlog.rooms.reconnecting import CONNECT_WITHIN, Reconnecting
 
-#: Seconds after which answers to subscriptions are no longer waited for with unpaced reading.
+#: Seconds for which reading is unpaced while answers to subscriptions are missing.
 ANSWER_WITHIN = 30.0
 #: Seconds for the server to drop a connection that it closed.
 DROP_WITHIN = 1.0
-#: Bytes of a message beyond which the connection is given up. Between this and ``pusher.MAX_FRAME`` it
-#: is recorded, but not looked into.
+#: The connection is given up after a longer message (bytes). Between ``pusher.MAX_FRAME`` and this, a message
+#: is recorded, but not parsed.
 MESSAGE_LIMIT = 2 * pusher.MAX_FRAME
-#: Bytes that the server may send before its handshake is complete.
+#: The most bytes that the server may send before its handshake is complete.
 HANDSHAKE_LIMIT = 16384
-#: Bytes that Autobahn gets at a time.
+#: The most bytes that Autobahn gets at a time.
 PORTION = 8192
 
 
 class Taker(Typed):
-    """Where frames go. ``received`` has the form of a record's time, ``number`` is the connection's."""
+    """Takes frames. ``received`` is the time in the form of records, ``number`` that of the connection."""
 
     def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
-        """Somebody published ``event``; ``frame`` is what carried it."""
+        """The event in ``frame``."""
 
     def not_understood(self, frame: bytes, received: str) -> None:
-        """A frame that is no event."""
+        """A frame that is not an event."""
 
 
 class Channels(Typed):
-    """Which Pusher channels rooms have."""
+    """The Pusher channels of rooms."""
 
     def channels_of(self, name: str) -> list[str]:
         """The Pusher channels of a room, the one with its chat first."""
@@ -64,7 +64,7 @@ class Channels(Typed):
 
 
 class Silent:
-    """Takes autobahn's log. What it says about a lost connection is in the reason of the loss as well."""
+    """Drops autobahn's log: the reason of a lost connection is reported anyway."""
 
     def debug(self, *args: object, **fields: object) -> None:
         """Say nothing."""
@@ -100,7 +100,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
             return pusher.closing(self._code)
         return pusher.closing(self._error_code)
 
-    # -- what the owner asks -----------------------------------------------------------------------
+    # -- for the owner -----------------------------------------------------------------------------
 
     def subscribe(self, names: list[str]) -> None:
         for name in names:
@@ -132,7 +132,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
         if self._pending and now - self._asked_at >= ANSWER_WITHIN:
             self._settle()
 
-    # -- what Twisted and autobahn call ------------------------------------------------------------
+    # -- for Twisted and autobahn ------------------------------------------------------------------
 
     def connectionMade(self) -> None:
         self._connected()
@@ -142,11 +142,11 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
         self.arrivals.came(data, self._clock.seconds())
         self.received = rfc3339(int(self._wall() * 1000))
         try:
-            # Autobahn copies what is left once a frame and more: less of it at a time is less to copy.
+            # Autobahn copies the remaining bytes at least once a frame: with smaller pieces it copies less.
             for start in range(0, len(data), PORTION):
                 self._dataReceived(data[start : start + PORTION])
         except Exception as error:
-            # A handshake of nonsense; frames are guarded one by one.
+            # The handshake was invalid; errors in frames are caught one by one.
             self.abort(f"cannot be read as WebSocket: {type(error).__name__}")
         if self.state == self.STATE_CONNECTING and len(self.data) > HANDSHAKE_LIMIT:
             self.abort("cannot be read as WebSocket: endless handshake")
@@ -177,14 +177,14 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
     # -- the inside --------------------------------------------------------------------------------
 
     def _why(self) -> str:
-        """Why the connection ended, where that was neither our wish nor below the WebSocket."""
+        """Why the connection ended, if the cause was the WebSocket protocol and not we or the network."""
         if self._code is not None:
             said = pusher.readable(self.remoteCloseReason or "")
             return f"closed by the server: {self._code} {said}".rstrip()
         if self._closed_at is not None:
             return "closed by the server"
         if self.wasNotCleanReason and (self.failedByMe or self.droppedByMe):
-            # Autobahn gave the connection up; the cause stands behind what it did.
+            # Autobahn gave the connection up; the cause follows its own words.
             words = pusher.readable(self.wasNotCleanReason)
             cause = words.partition("TCP connection: ")[2]
             return f"protocol violated: {cause}" if cause else words
@@ -210,7 +210,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
             self._taker.event(event, frame, self.received, self._number)
 
     def _broken(self, frame: bytes) -> None:
-        """A frame that breaks us must neither drop the connection nor vanish."""
+        """Record a frame that caused an exception; the connection stays."""
         self._failures += 1
         if self._failures == 1 or self._failures % 100 == 0:
             self._log.failure(
@@ -223,7 +223,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
             self.abort("a frame could not be taken")
 
     def _control(self, event: pusher.Event) -> None:
-        """Take what the server says to us."""
+        """Handle a message of the protocol."""
         name = event.name
         if name == "pusher:ping":
             self._write(pusher.PONG)
@@ -247,7 +247,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
             self._error_code = code
             self.close(f"error from the server: {code} {message}".rstrip())
         elif existing:
-            # The only answer there is to asking twice.
+            # The server's answer to a repeated subscription.
             self._subscribed(existing)
         else:
             self._errors += 1
@@ -261,7 +261,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
         self._answered(channel)
 
     def _answered(self, channel: str) -> None:
-        """Handshakes and answers are read as they come; once there are none left, reading is paced."""
+        """Read unpaced while answers are missing, and paced afterwards."""
         if channel in self._pending:
             self._pending.discard(channel)
             if not self._pending:
@@ -274,10 +274,10 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
 
 
 class KickFactory(Reconnecting, WebSocketClientFactory):  # type: ignore[misc]
-    """Makes the connection again whenever it is lost."""
+    """Reconnects whenever the connection is lost."""
 
     log = Silent()
-    # Only a change of the configuration, or of the server, can help.
+    # Only a change of the configuration or of the server helps.
     refused_again = (600.0, 900.0)
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a Pusher event from Kick means: one event in, one encoded record out.
+"""Turns a Pusher event of Kick into an encoded record.
 
 Event names come with ``App\\Events\\`` in front and, the newer ones, without; both mean the same. A
 payload is recorded whole under ``details`` together with ``event``, its short name. Where the payload
@@ -27,17 +27,17 @@ PLATFORM = "kick"
 
 _PREFIX = "App\\Events\\"
 
-#: Keys of ``details`` that are ours. A payload that has one of them is whole under ``payload``.
+#: Our own keys in ``details``. A payload with one of these keys is stored whole under ``payload``.
 OWN_DETAILS = frozenset({"event", "payload", "frame", "raw", "raw_base64"})
 
-#: Events whose ``id`` is known to be their own, so that the same id means the same event.
+#: Events whose ``id`` is known to be unique, so that the same id means the same event.
 _IDENTIFIED = frozenset(
     {"ChatMessageEvent", "MessageDeletedEvent", BANNED, "UserUnbannedEvent", "ChatroomClearEvent"}
 )
 
 
 class EventRecords:
-    """Turns events into encoded records, and counts those that no rule knows."""
+    """Turns events into encoded records, and counts unknown events."""
 
     __slots__ = ("_counters", "_encode")
 
@@ -60,7 +60,7 @@ class EventRecords:
         username = user_id = message = id_ = timestamp = ""
         if type(data) is dict:
             username, user_id, message, id_, timestamp = facts(data, received)
-            # A time before Kick's, or far in the future, is none.
+            # A time before Kick began, or far in the future, is ignored.
             if timestamp[:4] != received[:4] and not believed(timestamp, received, FIRST):
                 timestamp = ""
             if OWN_DETAILS.isdisjoint(data):
@@ -92,11 +92,11 @@ class EventRecords:
                 details,
             )
         except (RecursionError, TypeError, ValueError):
-            # Nested deeper than can be written again.
+            # Nested too deeply to be written again.
             return self.unparsed(frame, slug, chatroom_id, received)
 
     def unparsed(self, frame: bytes, slug: str, chatroom_id: str, received: str) -> bytes:
-        """The record of a frame that could not be understood."""
+        """The record of a frame that could not be parsed."""
         self._counters.unparsed += 1
         if len(frame) > MAX_FRAME:
             self._counters.oversized += 1
@@ -128,10 +128,10 @@ def chatroom_of(event: Event) -> str:
 
 
 def duplicate_key(event: Event, frame: bytes) -> tuple[Hashable, bool]:
-    """What tells this event from others, and whether that is an id of its own.
+    """A key that identifies the event, and whether the key is a unique id.
 
-    Only events whose ``id`` is known to be the event's are told apart by it; ChatroomUpdatedEvent, for
-    one, carries the room's. All others are told apart by their bytes.
+    Only events whose ``id`` is known to be unique are identified by it; ChatroomUpdatedEvent, for
+    one, has the room's id. All others are identified by their bytes.
     """
     own = _own_id(event)
     if own is not None:

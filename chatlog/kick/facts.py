@@ -1,4 +1,5 @@
-"""Where the payloads of Kick's events say who, what and when: a rule for each event that is public.
+"""Rules that find the user, the text and the time in the payloads of Kick's events, one for each public
+event.
 
 The names, and the shapes of the payloads, are what public clients read in 2026; Kick documents none of it.
 An id is taken only where it is the event's own and not that of the object which it is about (a goal has
@@ -15,7 +16,7 @@ from chatlog.kick.times import near, time_of
 Payload = dict[str, Any]
 #: (username, user_id, message, id, timestamp) of a payload; an empty timestamp means it has none.
 Facts = tuple[str, str, str, str, str]
-#: The type of a record, and what finds its facts in a payload that came at a time (as a record has it).
+#: The type of a record, and the function that finds its facts in a payload and the time of arrival.
 Rule = tuple[str, Callable[[Payload, str], Facts]]
 
 
@@ -66,7 +67,7 @@ def _of_nobody(data: Payload, received: str) -> Facts:
 
 
 def _room(data: Payload, received: str) -> Facts:
-    # Id and creation are the room's.
+    # The id and the time are those of the room.
     return "", "", "", "", near(received, data.get("updated_at"))
 
 
@@ -136,7 +137,7 @@ def _reward(data: Payload, received: str) -> Facts:
 
 
 def _hosted(data: Payload, received: str) -> Facts:
-    # The id and the time of this one lie one level down.
+    # The id and the time are one level down.
     user = _object(data.get("user"))
     message = _object(data.get("message"))
     return (
@@ -149,7 +150,7 @@ def _hosted(data: Payload, received: str) -> Facts:
 
 
 def _info(data: Payload, received: str) -> Facts:
-    # What the site writes into the chat for a subscription; the words are the subscriber's.
+    # The site's chat line for a subscription, with the subscriber's words.
     user = _object(data.get("user"))
     message = _object(data.get("message"))
     return (
@@ -184,7 +185,7 @@ def _achieved(data: Payload, received: str) -> Facts:
 
 
 def _updated(data: Payload, received: str) -> Facts:
-    # An object that is told of again may not have been altered for months.
+    # A repeated object may not have changed for months.
     return "", "", "", "", near(received, data.get("updated_at"))
 
 
@@ -203,13 +204,13 @@ def _any(data: Payload, received: str) -> Facts:
             name, user_id = _name(person), id_of(person.get("id"))
             break
     else:
-        # A slug alone may be the channel's.
+        # A slug alone may be that of the channel.
         name, user_id = (_name(data) if "username" in data else ""), id_of(data.get("user_id"))
     return name, user_id, _text(data.get("message")), "", _recent(data, received)
 
 
 BANNED = "UserBannedEvent"
-#: The rule for everything that no other is for.
+#: The rule for all other events.
 UNKNOWN: Rule = ("event", _any)
 
 #: The last part of an event's name to its rule; ``rule_of`` has the others.
@@ -249,7 +250,7 @@ RULES: dict[str, Rule] = {
     "ChannelBannedForceRefresh": ("event", _any),
     "ChatMessageDeletedEvent": ("event", _any),
 }
-#: What the names of families begin with.
+#: The beginnings of the names of families of events.
 _FAMILIES: tuple[tuple[str, Rule], ...] = (
     ("PinnedMessage", ("pin", _pin)),
     ("Poll", ("poll", _poll)),

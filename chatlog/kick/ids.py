@@ -1,4 +1,4 @@
-"""From a Kick channel's name to its ids, best effort.
+"""Looks up the ids of Kick channels, as far as possible.
 
 A subscription needs the chatroom id, which the site's own API tells and the official one does not. The
 site's API is unsupported and often refuses programs, so ids in the configuration always win, ids once
@@ -30,16 +30,16 @@ from chatlog.state.state_file import StateFile
 
 #: Seconds between two lookups.
 GAP = 0.35
-#: First and longest wait in seconds after a lookup that found nothing.
+#: The first and the longest delay in seconds after a look-up without a result.
 AGAIN = (60.0, 3600.0)
-#: Channels that are remembered at most.
+#: The most channels that are kept.
 REMEMBERED = 10_000
-#: What a user can do about a channel that Kick does not know.
+#: The remedy for a channel that Kick does not know.
 _UNKNOWN = "Kick knows no channel of that name: check the spelling, and whether the channel was renamed"
 
 
 def remedy(slug: str) -> str:
-    """What a user can do when a channel's ids cannot be looked up."""
+    """The remedy if a channel's ids cannot be looked up."""
     return (
         f"Open https://kick.com/api/v2/channels/{slug} in a browser, look for "
         f'"chatroom":{{"id":NUMBER, and write {{slug: {slug}, chatroom_id: NUMBER}} in chatlog.yaml'
@@ -47,7 +47,7 @@ def remedy(slug: str) -> str:
 
 
 class IdCache:
-    """The ids that were found, in the state that outlives the process."""
+    """The found ids, kept in the state."""
 
     _log = Logger()
 
@@ -57,7 +57,7 @@ class IdCache:
         self._told = False
 
     def load(self) -> None:
-        """Read what earlier runs have found. What cannot be read is looked up again."""
+        """Read the ids that earlier runs have found. Ids that cannot be read are looked up again."""
         entries = 0
         with suppress(OSError):
             for _, entry in self._file.read():
@@ -70,14 +70,14 @@ class IdCache:
                 self._file.replace(map(_entry, self._known.items()), durable=False)
 
     def get(self, slug: str) -> tuple[int, int | None] | None:
-        """Chatroom id and, where it is known, channel id."""
+        """The chatroom id and, if it is known, the channel id."""
         return self._known.get(slug)
 
     def put(self, slug: str, ids: tuple[int, int | None]) -> None:
-        """Remember ``ids``; the oldest are forgotten when there are too many."""
+        """Keep ``ids``; the oldest are dropped when there are too many."""
         self._remember(slug, ids)
         try:
-            # What a crash damages is looked up again.
+            # Entries that a crash damages are looked up again.
             self._file.append(_entry((slug, ids)))
             self._told = False
         except OSError as error:
@@ -101,7 +101,7 @@ def _entry(known: tuple[str, tuple[int, int | None]]) -> dict[str, str | int | N
 
 @dataclass(slots=True)
 class _Wanted:
-    """A channel whose ids are not all known. ``due`` is when it may be asked for."""
+    """A channel with unknown ids. ``due`` is when it may be looked up."""
 
     channel: KickChannel
     due: float
@@ -133,7 +133,7 @@ class ChannelIds(Service):
         needs_channel_id: bool = False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """``lookup`` is the address with ``{slug}`` in it; None: nothing is looked up."""
+        """``lookup`` is the address with ``{slug}`` in it; None turns look-ups off."""
         self._lookup = lookup
         self._get = get
         self._cache = cache
@@ -172,7 +172,7 @@ class ChannelIds(Service):
             asking.cancel()
 
     def add(self, channel: KickChannel) -> None:
-        """Find the ids of ``channel``, once the service runs. Those it has are never looked up."""
+        """Find the ids of ``channel`` when the service runs. Ids that it has are never looked up."""
         if not self.running:
             self._early.append(channel)
             return
@@ -183,7 +183,7 @@ class ChannelIds(Service):
             self._want(known)
 
     def remove(self, slug: str) -> None:
-        """Look for this one no longer."""
+        """Stop looking for the channel."""
         self._wanted.pop(slug, None)
         self.missing.pop(slug, None)
         self._plan()
@@ -275,11 +275,11 @@ class ChannelIds(Service):
         try:
             self._found(channel)
         except Exception:
-            # One channel must not keep the others from being looked up.
+            # An error with one channel must not keep the others from being looked up.
             self._log.failure("kick: while taking the ids of {slug}", slug=channel.slug)
 
     def _answered(self) -> None:
-        """Lookups work, whatever the answer was."""
+        """The site answers look-ups."""
         self._block.reset()
         if self._refused:
             self._refused = False
@@ -305,7 +305,7 @@ class ChannelIds(Service):
                     remedy=_UNKNOWN if unknown else remedy(slug),
                 )
             return
-        # Behind all the others: one channel that is always refused must not keep them waiting.
+        # After all the others: a channel that is always refused must not delay them.
         wanted.due = now
         self._blocked_until = now + self._block.next()
         if not self._refused:

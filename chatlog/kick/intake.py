@@ -1,4 +1,4 @@
-"""What becomes of Kick's events: records for the recorder, each once."""
+"""Turns Kick's events into records, each once."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from chatlog.record import SERVER_CHANNEL
 from chatlog.rooms.duplicates import Duplicates, Repeats
 from chatlog.rooms.subscriptions import RecordSink, Room
 
-#: Seconds by which two Pusher channels of a room may lie apart in bringing the same event, and how many ids
-#: are remembered for them.
+#: The most seconds between two deliveries of an event on two Pusher channels of a room, and how many ids are
+#: kept for that.
 SIDES_APART = 5.0
 SIDES_REMEMBERED = 50_000
 
 
 class KickIntake:
-    """Turns events into records. ``channels`` maps a Pusher channel to its room; what belongs to none
-    goes to ``server_records``."""
+    """Turns events into records. ``channels`` maps a Pusher channel to its room. Records without a room go to
+    ``server_records``."""
 
     _log = Logger()
 
     def __init__(self, server_records: RecordSink, environment: Environment) -> None:
         self.channels: dict[str, Room] = {}
-        #: Names of the rooms with more than one Pusher channel, over which the same event may come.
+        #: The rooms with several Pusher channels, which may deliver the same event.
         self.spread: set[str] = set()
         self._sides = Duplicates(SIDES_REMEMBERED)
-        #: Names of the rooms that have brought an event so far, of those of which one has named the chatroom,
-        #: and of those where that was another room's.
+        #: The rooms that have sent an event, those with an event that names its chatroom, and those where it
+        #: was the chatroom of another room.
         self.heard: set[str] = set()
         self.named: set[str] = set()
         self.mistaken: set[str] = set()
@@ -42,7 +42,7 @@ class KickIntake:
         self._records = EventRecords(environment.encode, environment.counters)
 
     def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
-        """Take one event from the connection ``number``."""
+        """Record one event from the connection ``number``."""
         self._counters.received += 1
         room = self.channels.get(event.channel)
         if room is None:
@@ -70,22 +70,22 @@ class KickIntake:
         if line:
             room.records.append(line)
         if room.name not in self.named:
-            self._look_at_chatroom(room, event)
+            self._check_chatroom(room, event)
 
     def _came_by_another(self, event: pusher.Event, frame: bytes, room: Room) -> bool:
-        """Whether another Pusher channel of the room has just brought the same."""
+        """Whether another Pusher channel of the room has just delivered the same event."""
         key, identified = payload_key(event, frame)
         side = hash(event.channel)
         return self._sides.seen((room.name, key), side, self._seconds(), identified, SIDES_APART)
 
     def not_understood(self, frame: bytes, received: str) -> None:
-        """Take a frame that is no event."""
+        """Record a frame that is not an event."""
         self._counters.received += 1
         line = self._records.unparsed(frame, SERVER_CHANNEL, "", received)
         if line:
             self._server_records.append(line)
 
-    def _look_at_chatroom(self, room: Room, event: pusher.Event) -> None:
+    def _check_chatroom(self, room: Room, event: pusher.Event) -> None:
         self.heard.add(room.name)
         other = chatroom_of(event)
         if other:

@@ -1,4 +1,4 @@
-"""What Kick's site answers to somebody who asks for a channel's ids."""
+"""Reads the answer of Kick's site to a look-up of a channel's ids."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from chatlog.kick.pusher import readable
 from chatlog.record import from_json_loosely
 
-#: Bytes of an answer that are read at most.
+#: The most bytes of an answer.
 ANSWER_LIMIT = 256 * 1024
 #: Seconds that an answer may take.
 ANSWER_WITHIN = 10.0
 
 
 class LookupRefused(Exception):
-    """An answer without ids; the text says what came instead. ``missing`` when the channel does not
-    exist, as opposed to an answer that is refused for all of them."""
+    """The answer has no ids. The text says what came instead. ``missing``: the channel does not exist;
+    otherwise the site may refuse all look-ups."""
 
     def __init__(self, reason: str, missing: bool = False) -> None:
         super().__init__(reason)
@@ -24,7 +24,7 @@ class LookupRefused(Exception):
 
 
 def ids_in(status: int, body: bytes) -> tuple[int, int | None]:
-    """Chatroom id and channel id in an answer; the second may be missing. Raises LookupRefused."""
+    """The chatroom id and the channel id in an answer; the second may be None. Raises LookupRefused."""
     try:
         answer: Any = from_json_loosely(body.removeprefix(BOM_UTF8))
     except ValueError:
@@ -49,7 +49,7 @@ def ids_in(status: int, body: bytes) -> tuple[int, int | None]:
 
 
 def positive(value: object) -> int | None:
-    """An id as a number, also where it is a string; None for anything that is no id."""
+    """An id as a number, also if it is a string; None if it is no id."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
         value = int(value)
     return value if type(value) is int and 0 < value < 1 << 63 else None

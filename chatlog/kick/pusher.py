@@ -1,9 +1,9 @@
-"""The Pusher Channels protocol, version 7, without I/O: frames in, events out, and what a client sends.
+"""The Pusher Channels protocol, version 7: parses frames into events, and makes a client's frames. Sans-IO.
 
-A frame is a JSON object with an event's name, mostly the name of the Pusher channel it was published
-on, and a payload that is nearly always a JSON document inside a string, sometimes an object, and
-sometimes neither. Nothing here raises for what a server sent, and nothing recurses deeper than the
-JSON decoders allow. Source: https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/
+A frame is a JSON object with the name of an event, usually the name of its Pusher channel, and a payload. The
+payload is nearly always a JSON document inside a string, sometimes an object, and sometimes neither. No frame
+of a server makes these functions raise, and they recurse no deeper than the JSON decoders allow. Source:
+https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from chatlog.printable import printable
 from chatlog.record import from_json_closely
 from chatlog.rooms.closing import Closing
 
-#: Frames longer than this many bytes are not looked into. Pusher's own limit is 10 KB.
+#: Longer frames (bytes) are not parsed. Pusher's own limit is 10 KB.
 MAX_FRAME = 1 << 20
 
-#: What keeps a connection alive, from either side.
+#: The keepalive frames of both sides.
 PING = b'{"event":"pusher:ping","data":{}}'
 PONG = b'{"event":"pusher:pong","data":{}}'
 
@@ -33,10 +33,10 @@ ERROR = "pusher:error"
 SUBSCRIBED = "pusher_internal:subscription_succeeded"
 REFUSED = frozenset({"pusher_internal:subscription_error", "pusher:subscription_error"})
 
-#: Events of the protocol itself; everything else was published by somebody.
+#: The prefixes of the protocol's own events; all other events were published by Kick.
 OWN_PREFIXES = ("pusher:", "pusher_internal:")
 
-#: Seconds of silence after which the server wants a ping, where it does not say.
+#: Seconds of silence after which the server expects a ping, if its welcome does not say.
 ACTIVITY_TIMEOUT = 120.0
 
 _EXISTING = re.compile(r"Existing subscription to channel ([^\s]{1,200})\Z")
@@ -44,14 +44,13 @@ _EXISTING = re.compile(r"Existing subscription to channel ([^\s]{1,200})\Z")
 
 @dataclass(slots=True)
 class Event:
-    """One frame, understood.
+    """One parsed frame.
 
-    ``name`` is the event's as sent, ``channel`` the Pusher channel (``""`` where the frame names
-    none), ``data`` the decoded payload. ``decoded`` is False when the payload was a string that is not
-    JSON: then ``data`` is that string. ``clean`` is False when the frame was not UTF-8: then its
-    strings have replacement characters. ``more`` holds what else the frame had, None for nothing. ``whole``
-    is False when its JSON said more than all this: a key came twice, or a number has more digits than come
-    back.
+    ``name`` is the event's name as sent, ``channel`` the Pusher channel (``""`` if the frame names none),
+    ``data`` the decoded payload. ``decoded`` is False if the payload was a string that is not JSON; ``data``
+    is then that string. ``clean`` is False if the frame was not UTF-8; its strings then have replacement
+    characters. ``more`` has the other members of the frame, None if there are none. ``whole`` is False if the
+    JSON contained more than this: a repeated key, or a number whose digits cannot be written again.
     """
 
     name: str
@@ -64,7 +63,7 @@ class Event:
 
 
 def parse(frame: bytes) -> Event | None:
-    """The event in one whole text frame; None for anything that is not a Pusher frame. Never raises."""
+    """The event in one whole text frame; None if it is not a Pusher frame. Never raises."""
     if len(frame) > MAX_FRAME:
         return None
     if frame.startswith(BOM_UTF8):
@@ -84,7 +83,7 @@ def parse(frame: bytes) -> Event | None:
             except ValueError:
                 return None
         except ValueError:
-            # Deeper than can be looked at closely, or no JSON.
+            # Too deep for the exact decoder, or not JSON.
             more_said = True
         whole = not more_said
     if type(outer) is not dict:
@@ -110,8 +109,8 @@ def parse(frame: bytes) -> Event | None:
 
 
 def _payload(text: str) -> tuple[Any, bool, bool]:
-    """What is in a payload, whether that is JSON (else it is the text itself), and whether the text says
-    more than that."""
+    """The value of a payload, whether it is JSON (else the value is the text itself), and whether the text
+    contains more than the value."""
     try:
         value = orjson.loads(text)
         if _comes_back(value, text.encode()):
@@ -123,34 +122,34 @@ def _payload(text: str) -> tuple[Any, bool, bool]:
         value, more_said = from_json_closely(text)
         return value, True, more_said
     except ValueError:
-        # Deeper than can be looked at closely, or no JSON.
+        # Too deep for the exact decoder, or not JSON.
         return value, known, known
 
 
 def _comes_back(value: Any, sent: bytes) -> bool:
-    """Whether ``value`` is written again as it was sent, with slashes escaped or not. Then nothing was
-    lost in reading it, neither a key that came twice nor digits of a number. It is how nearly all are sent;
-    and it takes less time than any search for what might be lost."""
+    """Whether writing ``value`` gives the sent bytes again, with slashes escaped or not. Then reading it lost
+    nothing, neither a repeated key nor digits of a number. Nearly all frames pass this check, and it is
+    faster than any search for possible losses."""
     try:
         written = orjson.dumps(value)
     except TypeError:
-        # Nested deeper than it writes.
+        # Nested too deeply for orjson to write.
         return False
     return written == sent or written.replace(b"/", b"\\/") == sent
 
 
 def subscribe(channel: str) -> bytes:
-    """The frame that asks for a public channel."""
+    """The frame that subscribes to a public channel."""
     return orjson.dumps({"event": "pusher:subscribe", "data": {"auth": "", "channel": channel}})
 
 
 def unsubscribe(channel: str) -> bytes:
-    """The frame that gives a channel up. The server does not answer it."""
+    """The frame that ends a subscription. The server does not answer it."""
     return orjson.dumps({"event": "pusher:unsubscribe", "data": {"channel": channel}})
 
 
 def activity_timeout(event: Event) -> float:
-    """Seconds of silence after which the server wants a ping, from the frame that welcomes us."""
+    """Seconds of silence after which the server expects a ping, from its welcome."""
     value: Any = event.data.get("activity_timeout") if type(event.data) is dict else None
     if type(value) in (int, float) and 1 <= value <= 86400:
         return float(value)
@@ -158,7 +157,7 @@ def activity_timeout(event: Event) -> float:
 
 
 def error(event: Event) -> tuple[int | None, str]:
-    """Code and text of a ``pusher:error``. Without a code the error concerns one request only."""
+    """The code and the text of a ``pusher:error``. An error without a code concerns one request only."""
     data = event.data if type(event.data) is dict else {}
     code = data.get("code")
     message = data.get("message")
@@ -167,7 +166,7 @@ def error(event: Event) -> tuple[int | None, str]:
 
 
 def already_subscribed(message: str) -> str:
-    """The channel that an error's text says is subscribed already; ``""`` for any other text."""
+    """The channel of an error that says that it is subscribed already; ``""`` for any other text."""
     match = _EXISTING.match(message)
     return match[1] if match else ""
 
@@ -180,19 +179,19 @@ def refusal(event: Event) -> str:
 
 
 def readable(value: object) -> str:
-    """``value`` as a short text that fits into one line of a log, whatever a server put into it."""
+    """``value`` as a short text that is safe for one line of a log."""
     text = value if isinstance(value, str) else "" if value is None else reprlib.repr(value)
     return printable(text, 200)
 
 
-#: The name of an event of Kick's, or its time, in the JSON within the frame's; in a text they would have more
-#: backslashes.
+#: The name of an event of Kick, or its time, in the JSON inside the frame's JSON. Inside a chat text they
+#: would have more backslashes.
 _CREATED = re.compile(rb'"event":"([^"]*)"|created_at\\":\\"([0-9T:.+Z-]{19,35})\\"')
 
 
 def latest_time(data: bytes) -> float | None:
-    """When the last chat message in ``data`` was made, in seconds since the epoch. Others carry older times:
-    that of the message that is pinned, for example."""
+    """The time of the last chat message in ``data``, in seconds since the epoch. Other events have older
+    times, for example that of the pinned message."""
     chat = False
     latest = b""
     for found in _CREATED.finditer(data):
@@ -207,12 +206,13 @@ def latest_time(data: bytes) -> float | None:
 
 
 def closing(code: int | None) -> Closing:
-    """The class of a close code, or of the code of a ``pusher:error``; None where there was none."""
+    """How soon to reconnect after a close code, or after the code of a ``pusher:error``; ``code`` is None if
+    there was none."""
     if code is None or code < 4000:
         return Closing.BACK_OFF
     if code <= 4099:
         return Closing.REFUSED
     if 4200 <= code <= 4299:
         return Closing.AT_ONCE
-    # 4100 to 4199; of those above, nothing is said, and patience is never wrong.
+    # 4100 to 4199. Codes above 4299 are not documented; a delay is never wrong.
     return Closing.LATER

@@ -1,4 +1,4 @@
-"""Kick's rooms: which Pusher channels they have, and which of them are doubted.
+"""Kick's rooms: their Pusher channels, and rooms with a doubtful id.
 
 A public channel is always acknowledged, also one with a wrong id: silence, or a ``chatroom_id`` in the
 payload that is not the one we asked for, are the only signs of it, so both are said aloud.
@@ -23,9 +23,9 @@ from chatlog.rooms.connections import Limits
 from chatlog.rooms.pool import Pool, RoomEvents
 from chatlog.rooms.subscriptions import RecordSink, Room, State
 
-#: Subscriptions sent in a second, over all connections. Pusher names no limit; this is courtesy.
+#: The most subscriptions a second, over all connections. Pusher documents no limit; this is courtesy.
 SUBSCRIPTIONS_PER_SECOND = 50
-#: Seconds of silence since a room was acknowledged for the first time after which its id is doubted.
+#: A room without any event for so many seconds after its first acknowledgement has a doubtful id.
 DOUBT_AFTER = 6 * 3600.0
 #: Seconds between two searches for such rooms.
 CHECK_EVERY = 600.0
@@ -55,7 +55,7 @@ class KickRooms(Service):
         self._doubted: set[str] = set()
         self._added: dict[str, float] = {}
         self._missing = missing
-        # Channels with ids that another room has.
+        # Channels whose ids belong to another room.
         self._waiting: dict[str, KickChannel] = {}
         self.intake = KickIntake(records_of(SERVER_CHANNEL), environment)
 
@@ -68,7 +68,7 @@ class KickRooms(Service):
         self._checks.clock = environment.reactor
 
     def channels_of(self, name: str) -> list[str]:
-        """The Pusher channels of a room, the one with its chat first."""
+        """The Pusher channels of a room; the first one has its chat."""
         return self._channels.get(name, [])
 
     def room_of(self, channel: str) -> str:
@@ -110,7 +110,7 @@ class KickRooms(Service):
         else:
             self.intake.channels.update(dict.fromkeys(new, room))
             for subscription in room.subscriptions:
-                # What it has already is answered with a harmless error.
+                # The server answers a repeated subscription with a harmless error.
                 if new and subscription.connection.up and subscription.state is State.RECORDED:
                     subscription.connection.subscribe([slug])
 
@@ -123,7 +123,7 @@ class KickRooms(Service):
         ]
 
     def remove(self, slug: str) -> Room | None:
-        """Stop recording the room; None if it was not there."""
+        """Stop recording the room. Returns None if it was not recorded."""
         room = self.pool.remove(slug)
         for channel in self._channels.pop(slug, []):
             self.intake.channels.pop(channel, None)
@@ -152,7 +152,7 @@ class KickRooms(Service):
             self._checks.stop()
 
     def silent_for_long(self) -> Iterable[str]:
-        """The rooms that have been acknowledged for hours and have never brought an event."""
+        """The rooms that were acknowledged hours ago and have never had an event."""
         now = self._clock.seconds()
         return (
             name

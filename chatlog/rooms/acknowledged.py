@@ -1,6 +1,7 @@
-"""Rooms of which somebody has said that they know: it is not recorded, and need not be told again.
+"""The acknowledged rooms: a user knows that they are not recorded, so they are not reported.
 
-It is kept in the state, and outlives the process. It ends when the room is recorded again, or removed.
+Acknowledgements are kept in the state and survive restarts. They end when the room is recorded again or
+removed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Key = tuple[str, str]
 
 
 class Acknowledged:
-    """The rooms, as platform and name."""
+    """The acknowledged rooms, as platform and name."""
 
     _log = Logger()
 
@@ -35,8 +36,8 @@ class Acknowledged:
         return len(self._rooms)
 
     def load(self) -> None:
-        """Read what earlier runs were told. What cannot be read counts as not told: then the rooms are told
-        of again, which hides nothing."""
+        """Read the acknowledgements of earlier runs. If they cannot be read, there are none: the rooms are
+        then reported again, and nothing is hidden."""
         try:
             content = self._file.latest()
         except OSError as error:
@@ -53,23 +54,23 @@ class Acknowledged:
         }
 
     def add(self, key: Key) -> bool:
-        """Somebody knows of the room; False if that was known already. Raises OSError if it cannot be kept;
-        then nothing is changed."""
+        """Acknowledge a room. Returns False if it was acknowledged already. Raises OSError if that cannot be
+        saved; nothing is then changed."""
         if key in self._rooms:
             return False
         self._save(self._rooms | {key})
         return True
 
     def discard(self, key: Key) -> bool:
-        """Tell of the room again; False if it was told of anyway. Raises OSError if that cannot be kept;
-        then nothing is changed."""
+        """Undo an acknowledgement. Returns False if there was none. Raises OSError if that cannot be saved;
+        nothing is then changed."""
         if key not in self._rooms:
             return False
         self._save(self._rooms - {key})
         return True
 
     def over(self, keys: Iterable[Key]) -> None:
-        """These rooms are recorded again, or gone."""
+        """These rooms are recorded again, or removed."""
         left = self._rooms.difference(keys)
         if len(left) == len(self._rooms):
             return
@@ -77,7 +78,7 @@ class Acknowledged:
             self._log.info("{platform}/{name} is no longer acknowledged", platform=platform, name=name)
         with suppress(OSError):
             self._save(left)
-        # Should it not be kept, it ends once more after the next start.
+        # If that cannot be saved, the acknowledgement ends again after the next start.
         self._rooms = left
 
     def _save(self, rooms: set[Key]) -> None:

@@ -1,28 +1,28 @@
-"""What came last over a connection, and how long before that it had been sent.
+"""Knows when the latest data of a connection arrived, and when it was sent.
 
-A network that fails, or a machine that was asleep, often brings a part of what was held up and then the
-connection breaks. The last byte has come just now, but what was sent after it is lost from then on.
+After a network failure or a suspension, often a part of the delayed data arrives before the connection
+breaks. The last byte has then arrived just now, but everything that was sent after it is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: So much of the end of what came is kept: the times that it says are in there.
+#: The bytes that are kept from the end of the data; the sending times are searched in them.
 KEPT = 4096
-#: Seconds that what comes may be behind; more than that, it was held up.
+#: Data that arrives more than so many seconds after its sending was held up.
 BEHIND = 3.0
-#: A connection that went on for so many seconds after something that came late has brought the rest as well.
+#: If a connection goes on for so many seconds after delayed data, it has delivered the rest as well.
 SETTLED = 5.0
-#: Nothing is held up for longer (seconds): the connection ends before, or a clock is wrong.
+#: A longer delay (seconds) is not believed: the connection would have ended, so a clock is wrong.
 LONGEST = 900.0
 
 
 class Arrivals:
-    """What comes over one connection. ``heard`` is when the last byte came, in seconds of the clock.
+    """The arrivals on one connection. ``heard`` is when the last byte arrived, in seconds of the clock.
 
-    ``mark`` is in everything that says when it was sent; ``sent(data)`` is the latest such time in it, in
-    seconds since the epoch, None if there is none after all.
+    ``mark`` occurs in all data with a sending time. ``sent(data)`` returns the latest sending time in the
+    data, in seconds since the epoch; None if there is none.
     """
 
     __slots__ = ("_dated", "_dated_at", "_mark", "_sent", "heard")
@@ -35,11 +35,11 @@ class Arrivals:
         self.heard = now
 
     def came(self, data: bytes, now: float) -> None:
-        """``data`` has come."""
+        """``data`` has arrived."""
         self.heard = now
         end = data[-KEPT:]
         if self._mark not in end:
-            # Behind it may come a long line that says no time.
+            # A long line without a time may follow the latest mark.
             at = data.rfind(self._mark)
             if at < 0:
                 return
@@ -48,7 +48,8 @@ class Arrivals:
         self._dated_at = now
 
     def heard_ago(self, now: float, wall: float) -> float:
-        """Seconds since everything had come that had been sent until then, ``wall`` being the time of day."""
+        """The seconds since the latest time of which everything sent had arrived. ``wall`` is the time of
+        day."""
         if self._dated and self.heard - self._dated_at < SETTLED:
             sent = self._sent(self._dated)
             if sent is not None:

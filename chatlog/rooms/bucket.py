@@ -1,4 +1,4 @@
-"""One queue for everything that may be asked of a server only so often: JOINs, subscriptions."""
+"""A queue with a rate limit, for JOINs and subscriptions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ T = TypeVar("T")
 
 
 class Bucket(Generic[T]):
-    """Hands out what is queued, first come first served but for what may wait, at most ``limit`` in any
-    ``period`` seconds.
+    """Sends the queued items in order, patient ones last, at most ``limit`` in any ``period`` seconds.
 
-    ``send`` gets a batch and returns how many of it really left; the rest costs nothing, because
-    what had to be asked may have become pointless while it waited.
+    ``send`` gets a batch and returns how many items were really sent. Only these count: an item may have
+    become pointless while it waited.
     """
 
-    #: Added to the period, because the server's clock starts at arrival, not at departure.
+    #: Seconds added to the period, because the server counts arrivals and not departures.
     MARGIN = 0.3
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the protocols of all platforms share: the welcome, keepalive, and how a connection ends.
+"""The common part of all platforms' protocols: the welcome, keepalive, and the end of a connection.
 
 A platform's protocol answers what the server says to it (welcome, ping, refusals) where it stands, hands
 what people say to its intake, and reports to its owner only what concerns the rooms.
@@ -21,19 +21,19 @@ from chatlog.rooms.closing import Closing
 WELCOME_WITHIN = 30.0
 #: Seconds without a byte until the server is pinged.
 PING_AFTER = 30.0
-#: Seconds in which a ping is answered, if at all: it is sent and read at whole seconds.
+#: Seconds in which a ping must be answered; pings are sent and answers read at whole seconds.
 PING_ANSWER = 1.5
 #: Seconds that a goodbye may take.
 CLOSE_WITHIN = 0.4
 
 
 class Owner(Typed):
-    """Who a protocol reports to. Rooms are named as the platform's pool names them."""
+    """Receives the events of a protocol. Rooms have the names of the platform's pool."""
 
     number: int
 
     def welcomed(self) -> None:
-        """The server has taken us: rooms may be asked for."""
+        """The server has welcomed us: rooms may be requested."""
 
     def acknowledged(self, name: str) -> None:
         """The server delivers the room on this connection."""
@@ -42,7 +42,7 @@ class Owner(Typed):
         """The server does not deliver the room; ``reason`` in its own words."""
 
     def parted(self, name: str) -> None:
-        """The server has taken the room away."""
+        """The server has removed us from the room."""
 
     def asked_to_leave(self) -> None:
         """The server will close the connection soon."""
@@ -51,7 +51,7 @@ class Owner(Typed):
         """Whether another connection delivers the room too; for a name of no room, all rooms of this one."""
 
     def ended(self, chat: ChatProtocol | None, reason: str, closing: Closing) -> None:
-        """The connection ``chat`` is gone, or could not be made: then it is None."""
+        """The connection ``chat`` has ended; None if it could not be made."""
 
 
 class ChatProtocol:
@@ -86,19 +86,19 @@ class ChatProtocol:
         self._abort_call: IDelayedCall | None = None
         self._gave_up = False
 
-    # -- what a platform fills in --------------------------------------------------------------------
+    # -- the platform's part -------------------------------------------------------------------------
 
     @property
     def closing(self) -> Closing:
-        """What the way the connection ended asks for."""
+        """How soon to reconnect after this end."""
         return Closing.BACK_OFF
 
     def subscribe(self, names: list[str]) -> None:
-        """Ask for these rooms."""
+        """Request these rooms."""
         raise NotImplementedError
 
     def unsubscribe(self, name: str) -> None:
-        """Give a room up."""
+        """Leave a room."""
         raise NotImplementedError
 
     def ping(self) -> None:
@@ -109,7 +109,7 @@ class ChatProtocol:
         """Begin to end the connection."""
         self.transport.loseConnection()
 
-    # -- what the owner asks -------------------------------------------------------------------------
+    # -- for the owner -------------------------------------------------------------------------------
 
     def heard_ago(self) -> float:
         """Seconds since everything had come that the server had sent until then."""
@@ -123,7 +123,7 @@ class ChatProtocol:
         return parted and self.heard_ago() <= PING_AFTER + PING_ANSWER
 
     def check(self) -> None:
-        """Called every second: ping when it is quiet, give up when nothing answers."""
+        """Called every second: ping after a silence, and give up without an answer."""
         now = self._clock.seconds()
         if self.welcomed_at is None:
             if now - self._began >= WELCOME_WITHIN:
@@ -139,7 +139,7 @@ class ChatProtocol:
         """Say goodbye and end the connection, within CLOSE_WITHIN seconds."""
         self.reason = self.reason or reason
         if self._abort_call is None:
-            # The server's goodbye must be read even if nobody ticks any more.
+            # The server's goodbye must be read even if there are no more ticks.
             pacing.end(self.transport)
             self._abort_call = self._clock.callLater(CLOSE_WITHIN, self._give_up)
             self.say_goodbye()
@@ -167,6 +167,6 @@ class ChatProtocol:
         if self._abort_call is not None and self._abort_call.active():
             self._abort_call.cancel()
         if not self.reason:
-            # After the welcome, a gap has the same reason whatever TLS says at its beginning.
+            # After the welcome, the reason of a gap does not depend on the error of TLS.
             words = "" if self.welcomed_at is not None else tls.trouble(reason)
             self.reason = f"connection lost: {words}" if words else "connection lost"

@@ -1,4 +1,4 @@
-"""The connections of one pool: which there are, where there is room on them, and when the next is opened."""
+"""The connections of one pool: their places for rooms, and when the next one is opened."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Limits:
 
 
 class Connections:
-    """``make(number, lane, relieves)`` makes a connection, for at most ``most`` rooms."""
+    """``make(number, lane, relieves)`` creates a connection, for at most ``most`` rooms."""
 
     def __init__(self, clock: IReactorTime, make: Callable[[int, int, bool], Connection], most: int) -> None:
         self._clock = clock
@@ -43,11 +43,11 @@ class Connections:
         free = [connection for connection in others if len(connection.subscriptions) < self._most]
         if free:
             return next((connection for connection in free if connection.up), free[0])
-        # One connection beyond what the rooms need is enough to try the difficult ones elsewhere.
+        # One connection more than the rooms need is enough to try difficult rooms elsewhere.
         if avoid is not None and len(others) * self._most >= rooms:
             return avoid
         connection = self._new(lane, relieves=False)
-        # Every room once before any room twice.
+        # Every room gets its first connection before any room gets its second.
         place = sum(1 for other in self._unopened if other.lane <= lane)
         self._unopened.insert(place, connection)
         return connection
@@ -59,21 +59,21 @@ class Connections:
         return connection
 
     def open_next(self) -> None:
-        """Open one of those that wait for it, if it is time."""
+        """Open the next waiting connection, if it is time."""
         if self._unopened and self._clock.seconds() - self._last_opened >= OPEN_EVERY:
             self._open(self._unopened.pop(0))
 
     def open_no_more(self) -> None:
-        """Those that wait for it stay as they are."""
+        """Open no more waiting connections."""
         self._unopened.clear()
 
     def discard(self, connection: Connection) -> None:
-        """The connection is gone for good."""
+        """The connection has ended for good."""
         if connection in self.all:
             self.all.remove(connection)
 
     def is_spare(self, connection: Connection) -> bool:
-        """Whether it carries nothing, and others of its lane are there."""
+        """Whether the connection has no room, and its lane has other connections."""
         if connection.phase is not Phase.ONLINE or connection.subscriptions:
             return False
         return sum(1 for _ in self._of_lane(connection.lane)) > 1

@@ -1,8 +1,8 @@
-"""Recognising what arrives more than once.
+"""Recognises events that arrive more than once.
 
-Two connections overlap when a server asks for a reconnect, and always with two lanes; a service that
-remembers what was said repeats it; and Twitch itself may send a message twice. Memory is bounded by
-two generations of keys: the older one is forgotten when the younger is full, or old enough.
+Two connections overlap when a server asks for a reconnect, and always with two lanes. A service of recent
+messages repeats earlier events. And Twitch itself may send a message twice. Two generations of keys limit the
+memory: the older one is dropped when the younger one is full, or old enough.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 
-#: How long, in seconds, two connections may lie apart in delivering the same event without an id.
+#: The most seconds between two connections' deliveries of the same event without an id.
 WITHOUT_ID_WINDOW = 20.0
-#: Seconds by which one connection may be behind the other when it gets the room.
+#: The most seconds by which one connection may be behind the other when it gets the room.
 BEHIND = 2.0
-#: For how many seconds an id is remembered at least. A connection that stands still for a minute is
-#: given up; until then it may come to life again and deliver all that it owes.
+#: The fewest seconds for which an id is kept. A stalled connection is given up after a minute; until then it
+#: may recover and deliver everything that was delayed.
 REMEMBERED = 90.0
-#: Events without an id that look the same, of which this many are told apart.
+#: The most equal events without an id that are counted separately.
 _ALIKE = 16
-#: Of events without an id, which are rare, a tenth of the limit is remembered: they take more.
+#: Events without an id are rare and take more memory; a tenth of the limit is kept of them.
 _RARE = 10
 
 
 class Duplicates:
-    """Remembers events for ``seconds``, or fewer if there are more than ``limit`` in that time. An id
-    takes about 80 bytes."""
+    """Keeps the keys of events for ``seconds``, or for less if there are more than ``limit`` in that time. An
+    id takes about 80 bytes."""
 
     __slots__ = ("_began", "_limit", "_nameless", "_older", "_older_nameless", "_seconds", "_younger")
 
@@ -33,11 +33,11 @@ class Duplicates:
         self._limit = limit
         self._seconds = seconds
         self._began = float("-inf")
-        # Hashes, whose chance to meet by accident is one in 2 ** 64 for any two: sets of numbers take
-        # a third of what the ids themselves would take.
+        # Hashes; two of them are equal by accident once in 2 ** 64. Sets of numbers take a third of the
+        # memory of the ids themselves.
         self._younger: set[int] = set()
         self._older: set[int] = set()
-        # When events without an id were recorded, with the connections that have brought each.
+        # When events without an id were recorded, and the connections that delivered each.
         self._nameless: dict[int, list[tuple[float, set[int]]]] = {}
         self._older_nameless: dict[int, list[tuple[float, set[int]]]] = {}
 
@@ -53,13 +53,13 @@ class Duplicates:
         window: float = WITHOUT_ID_WINDOW,
         since: float = -math.inf,
     ) -> bool:
-        """Whether ``key`` was here before; remembers it if not.
+        """Whether ``key`` was seen before; keeps it if not.
 
-        An event that carries an id of its own (``identified``) is a duplicate wherever it comes from.
-        One without is a duplicate only when another connection has brought it within the last ``window``
-        seconds, and this one has not: the same connection saying the same thing again means that it
-        happened again. Where it is known ``since`` when this one has had the room, what was brought before
-        that is none of its.
+        An event with an id of its own (``identified``) is a duplicate whatever connection it came from. An
+        event without one is a duplicate only if another connection delivered it within the last ``window``
+        seconds, and this one did not: if the same connection delivers it again, it happened again. ``since``:
+        when this connection got the room; an event delivered before that is not the original of one of its
+        events.
         """
         number = hash(key)
         if not identified:
@@ -73,7 +73,7 @@ class Duplicates:
 
     def _seen_nameless(self, number: int, connection: int, now: float, window: float, since: float) -> bool:
         recorded = self._nameless.get(number) or self._older_nameless.get(number) or []
-        # The latest first: a connection that missed the first of two brings the second.
+        # The latest first: a connection that missed the first of two equal events delivers the second.
         oldest = max(now - window, since - BEHIND)
         for at, brought_by in reversed(recorded):
             if connection not in brought_by and at > oldest:
@@ -85,29 +85,29 @@ class Duplicates:
         return False
 
     def _turn(self, now: float) -> None:
-        """Forget what is neither new nor of the generation before."""
+        """Drop the older generation, and begin a new one."""
         self._began = now
         self._older, self._younger = self._younger, set()
         self._older_nameless, self._nameless = self._nameless, {}
 
 
 class Repeats:
-    """Recognises lines that are the same to the last byte as one of the last ``limit`` to ``2 * limit``.
+    """Recognises lines that equal one of the last ``limit`` to ``2 * limit`` lines, byte by byte.
 
-    Costs a quarter of a microsecond, so that it can be asked for every line. Whether such a line really
-    is a copy depends on what it says: two events may look the same.
+    A check costs a quarter of a microsecond, so every line can be checked. Whether an equal line really is a
+    copy depends on its contents: two events may look the same.
     """
 
     __slots__ = ("_limit", "older", "younger")
 
     def __init__(self, limit: int = 20_000) -> None:
         self._limit = limit
-        #: Hashes of lines, for those who cannot afford a call of ``seen`` for every line.
+        #: Hashes of lines, for callers that cannot afford a call of ``seen`` for every line.
         self.younger: set[int] = set()
         self.older: set[int] = set()
 
     def seen(self, line: bytes) -> bool:
-        """Whether the line was here before; remembers it if not."""
+        """Whether the line was seen before; keeps it if not."""
         number = hash(line)
         if number in self.younger or number in self.older:
             return True
@@ -116,6 +116,6 @@ class Repeats:
         return False
 
     def forget_old(self) -> None:
-        """Forget what is too old; to be called once a read where lines are added without ``seen``."""
+        """Drop what is too old. Call this once for each read if lines are added without ``seen``."""
         if len(self.younger) >= self._limit:
             self.older, self.younger = self.younger, set()

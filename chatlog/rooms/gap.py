@@ -1,4 +1,4 @@
-"""The record that says what is missing: one for every gap, in the room's own stream."""
+"""Writes gap records: one for every gap, in the room's own stream."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def loss_line(encode: Encode, loss: Loss, channel_id: str) -> bytes:
 
 
 class GapRecords:
-    """Writes gap records into the rooms' own streams, and counts them."""
+    """Writes gap records to the rooms, and counts them."""
 
     def __init__(self, environment: Environment, buffers: RoomBuffers) -> None:
         self._encode = environment.encode
@@ -52,21 +52,21 @@ class GapRecords:
         self._buffers = buffers
 
     def write(self, platform: str, room: Room, gap: Gap, backfilled: int = 0) -> None:
-        """Write the record of a gap of the room; so many messages of it came back."""
+        """Write the record of a gap of the room; ``backfilled`` messages of it were fetched."""
         self._counters.gaps += 1
         line = gap_line(self._encode, platform, room.name, room.identifier, gap, backfilled=backfilled)
         if line:
             room.records.append(line)
 
     def write_loss(self, loss: Loss, identifier: str) -> None:
-        """Write the record of what could not be kept of a room with this id."""
+        """Write the record of a loss of a room with this id."""
         self._counters.gaps += 1
         if line := loss_line(self._encode, loss, identifier):
             self._buffers.room(loss.platform, loss.channel).append(line)
 
 
 class Deferral(Protocol):
-    """What holds the gap records of one platform back, to fill the gaps first."""
+    """Defers the gap records of one platform, to backfill the gaps first."""
 
     platform: str
 
@@ -80,18 +80,18 @@ class Deferral(Protocol):
         """The room is no longer recorded."""
 
     def flushed(self, complete: bool) -> None:
-        """Everything that was handed to the recorder is in files, if ``complete``."""
+        """The recorder has flushed; if ``complete``, all its records are in files."""
 
 
 class Gaps:
-    """Where every gap and every loss goes: its record is written, by way of ``deferral`` on its platform."""
+    """Writes the record of every gap and every loss; ``deferral`` may defer those of its platform."""
 
     def __init__(self, records: GapRecords, deferral: Deferral | None = None) -> None:
         self._records = records
         self._deferral = deferral
 
     def watch(self, pool: Pool) -> None:
-        """There is a new pool."""
+        """Add a pool."""
         if self._deferral is not None and pool.platform == self._deferral.platform:
             self._deferral.watch(pool)
 
@@ -108,7 +108,7 @@ class Gaps:
             self._records.write(platform, room, gap)
 
     def lost(self, loss: Loss, identifier: str) -> None:
-        """Records of a room with this id could not be kept."""
+        """Records of a room with this id were lost."""
         self._records.write_loss(loss, identifier)
 
     def flushed(self, at: float, complete: bool, lag: float, recovered: bool) -> None:

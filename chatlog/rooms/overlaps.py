@@ -1,17 +1,17 @@
-"""Which rooms may be delivered twice at the moment, and for how long copies are looked for."""
+"""Decides in which rooms duplicates are searched, and for how long."""
 
 from __future__ import annotations
 
 from chatlog.rooms.duplicates import Duplicates
 from chatlog.rooms.subscriptions import Room
 
-#: Seconds for which copies are still expected after the second connection of a room ended.
+#: Seconds for which duplicates are expected after the second connection of a room has ended.
 LINGER = 10.0
 
 
 class Overlaps:
-    """Switches the search for copies on and off, room by room. ``always``: rooms have two connections
-    all the time."""
+    """Switches the search for duplicates on and off, room by room. ``always``: rooms always have two
+    connections."""
 
     def __init__(self, always: bool) -> None:
         self._always = always
@@ -24,7 +24,7 @@ class Overlaps:
             room.duplicates = self._duplicates
 
     def begin(self, room: Room, until: float) -> None:
-        """Look for copies in the room, at least until then (in seconds of the clock)."""
+        """Search for duplicates in the room, at least until ``until`` (in seconds of the clock)."""
         if not self._always:
             room.duplicates = self._duplicates
             self._until[room] = max(until, self._until.get(room, until))

@@ -1,4 +1,4 @@
-"""Rooms spread over connections: who is asked for where, who is acknowledged, who is tried again.
+"""Spreads rooms over connections: requests their subscriptions, and tries failed ones again.
 
 When a server announces that it will close a connection, a second one is opened and every room gets a
 second subscription there; the first is given up only when the second is acknowledged, and what both deliver
@@ -35,15 +35,16 @@ ACKNOWLEDGE_WITHIN = 30.0
 #: First and longest wait, in seconds, before asking again.
 SILENT_AGAIN = (30.0, 600.0)
 REFUSED_AGAIN = (300.0, 21600.0)
-#: Seconds between a retiring connection losing its last subscription and being closed: what is under way
-#: arrives.
+#: Seconds that a retiring connection stays open after its last subscription: events that are under way
+#: arrive.
 RETIRE_LINGER = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class RoomEvents:
-    """What is called with a platform and a room: when the room is added, before it is asked for; when a time
-    in which it was not recorded is over; when it is no longer recorded; and when it is removed."""
+    """The callbacks of a pool, called with the platform and the room. ``added``: before the room is
+    requested. ``gap_closed``: also with the gap. ``uncovered``: the room is no longer recorded.
+    ``removed``: it is not wanted any more."""
 
     added: Callable[[str, Room], object]
     gap_closed: Callable[[str, Room, Gap], object]
@@ -52,8 +53,7 @@ class RoomEvents:
 
 
 class Pool(Service):
-    """The rooms of one platform. Connections report what happens to them through the methods of the second
-    half."""
+    """The rooms of one platform. Connections call the methods under "what connections report"."""
 
     _log = Logger()
 
@@ -67,8 +67,8 @@ class Pool(Service):
         rooms: dict[str, Room],
         absent: Callable[[], int] = lambda: 0,
     ) -> None:
-        """``dial(connection)`` begins to connect; ``rooms`` is where the pool keeps its rooms by name;
-        ``absent()`` is how many rooms are on the list that cannot be in the pool yet."""
+        """``dial(connection)`` begins to connect. ``rooms``: the dictionary in which the pool keeps its rooms
+        by name. ``absent()``: how many rooms on the list cannot be in the pool yet."""
         clock: IReactorTime = environment.reactor
         self.setName(platform)
         self.platform = platform
@@ -116,7 +116,7 @@ class Pool(Service):
         return room
 
     def expect_copies(self, room: Room, seconds: float) -> None:
-        """Look for copies in the room for so long, because events that it has had may come again."""
+        """Look for copies in the room for so many seconds, because earlier events may come again."""
         self._overlaps.begin(room, self._clock.seconds() + seconds)
 
     def states(self) -> Counter[State]:
@@ -263,7 +263,8 @@ class Pool(Service):
             self._closed(room, room.timeline.reason_changed(now, gap_reason))
 
     def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
-        """The subscription has recorded nothing since ``at``; what no other has recorded is missing."""
+        """The subscription has recorded nothing since ``at``. The time that no other one has recorded is a
+        gap."""
         if subscription.state is not State.RECORDED:
             return
         room = subscription.room
@@ -272,13 +273,13 @@ class Pool(Service):
         over, since = room.lost(subscription, at - epoch, now)
         self.changed.add(room.name)
         for start, end in over:
-            # Another connection has recorded since, so it was over before it was known.
+            # Another connection has recorded since then, so the gap was over before it was found.
             self._closed(room, room.timeline.missed(start + epoch, end + epoch, reason))
         if since is not None:
             room.timeline.ended(since + epoch, reason)
             self._events.uncovered(self.platform, room)
             for other in room.subscriptions:
-                # It may be waiting patiently behind the second subscriptions of other rooms.
+                # Its request may be queued behind the second subscriptions of other rooms; now it goes first.
                 if other.queued:
                     self._bucket.add(other)
 
@@ -309,7 +310,7 @@ class Pool(Service):
             self._overlaps.check(now)
             self._report(now)
         except Exception:
-            # One bad room must not stop the clock of all the others.
+            # A failure in one room must not stop the others.
             self._log.failure("{platform}: while looking after the rooms", platform=self.platform)
 
     def _timed_out(self, subscription: Subscription) -> None:

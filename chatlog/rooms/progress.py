@@ -1,10 +1,10 @@
-"""One line in the log whenever the number of recorded rooms has changed."""
+"""Logs a line whenever the number of recorded rooms has changed."""
 
 from __future__ import annotations
 
 from twisted.logger import Logger
 
-#: Seconds between two lines while rooms are still being asked for.
+#: Seconds between two lines while rooms are being requested.
 EVERY = 30.0
 
 
@@ -20,8 +20,8 @@ class Progress:
     def report(
         self, now: float, recorded: int, rooms: int, absent: int, connections: int, asking: bool
     ) -> None:
-        """Of ``rooms`` in the pool and ``absent`` others so many are recorded. ``asking``: more are about to
-        be asked for."""
+        """``recorded`` of the ``rooms`` in the pool and of ``absent`` further rooms are recorded. ``asking``:
+        more rooms are about to be requested."""
         reported = (recorded, rooms + absent)
         if reported == self._reported or (recorded < rooms and now - self._reported_at < EVERY and asking):
             return

@@ -1,4 +1,4 @@
-"""Connecting again whenever a connection is lost: the delays, and the report of every end."""
+"""Reconnects whenever a connection is lost, with delays, and reports every end."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from chatlog.rooms.chat_protocol import ChatProtocol, Owner
 from chatlog.rooms.closing import Closing
 from chatlog.services import Backoff
 
-#: Seconds that an attempt may take, over all addresses.
+#: Seconds that an attempt may take for all addresses together.
 CONNECT_WITHIN = 20.0
-#: Seconds of connection after which the next loss starts with short delays again.
+#: After so many seconds of connection, the next loss starts with short delays again.
 STABLE_AFTER = 60.0
-#: Seconds in which a second "come back at once" is answered with a growing delay.
+#: A second request to reconnect at once within so many seconds gets a growing delay.
 AT_ONCE_AGAIN = 10.0
-#: Shortest and longest wait, in seconds, when the server asks to come back at once, ...
+#: The shortest and the longest delay, in seconds, if the server asks to reconnect at once, ...
 AT_ONCE = (0.0, 0.5)
-#: ... and the least that is waited when it is full (Pusher wants a second).
+#: ... and the shortest delay if it is full (Pusher requires a second).
 LATER = (1.0, 2.0)
 
 
@@ -41,7 +41,7 @@ class Reconnecting(ReconnectingClientFactory):
     factor = 1.0
     jitter: Any = None
     maxDelay = 3600
-    #: The longest wait after the first refusal, and after many, in seconds.
+    #: The longest delay after the first refusal, and after many, in seconds.
     refused_again = (60.0, 600.0)
     _log = Logger()
 
@@ -52,7 +52,7 @@ class Reconnecting(ReconnectingClientFactory):
         clock: IReactorTime,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """``build()`` makes the protocol of a new connection."""
+        """``build()`` creates the protocol of a new connection."""
         self.clock: Any = clock
         self.chat: ChatProtocol | None = None
         self._owner = owner
@@ -64,7 +64,7 @@ class Reconnecting(ReconnectingClientFactory):
         self._gone: list[Deferred[None]] = []
 
     def come_back_no_more(self) -> None:
-        """Do not connect again when the connection is lost."""
+        """Do not reconnect when the connection is lost."""
         self.continueTrying = 0
 
     def stop(self) -> Deferred[None]:

@@ -1,4 +1,4 @@
-"""Changes of the list of rooms, put in force while recording goes on."""
+"""Applies changes of the list of rooms while recording goes on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chatlog.rooms.room_list import RoomList
 
 
 class RoomChanges:
-    """Changes ``rooms``, and calls ``on_add(platform, channel)`` and ``on_remove(platform, name)`` for what
-    is new and what is gone."""
+    """Changes ``rooms``, and calls ``on_add(platform, channel)`` for a new room and ``on_remove(platform,
+    name)`` for a removed one."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class RoomChanges:
         self._on_remove = on_remove
 
     def load(self) -> None:
-        """Read what earlier runs have changed, and record every room that is wanted."""
+        """Read the changes of earlier runs, and record every wanted room."""
         self._list.load()
         for (platform, _), channel in self._list.rooms().items():
             self._on_add(platform, channel)
@@ -41,7 +41,8 @@ class RoomChanges:
         return self._list.rooms()
 
     def add(self, platform: str, channel: Channel) -> bool:
-        """Record a room from now on; see ``RoomList.add``. One whose ids have changed begins anew."""
+        """Record a room from now on; see ``RoomList.add``. A room whose ids have changed is removed and added
+        again."""
         key = self._list.key_of(platform, channel)
         before = key in self._list.rooms()
         if not self._list.add(platform, channel):
@@ -59,7 +60,7 @@ class RoomChanges:
         return True
 
     def reload(self, settings: Settings) -> None:
-        """Put a new configuration in force. What was changed at run time stays changed."""
+        """Apply a new configuration. Changes made at run time stay."""
         before = self._list.rooms()
         self._list.reload(settings)
         after = self._list.rooms()

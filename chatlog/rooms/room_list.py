@@ -1,7 +1,8 @@
-"""Which rooms are wanted: those of the configuration, and what was added and removed since, at run time.
+"""The list of wanted rooms: those of the configuration, with those added and without those removed at run
+time.
 
-The changes are kept in the state, so that they outlive the process; the configuration itself stays the user's
-and is never written.
+The changes are kept in the state, so that they outlive the process. The configuration belongs to the user and
+is never written.
 
     {"added":{"twitch":["ann"],"kick":[{"slug":"bob","chatroom_id":4}]},"removed":{"twitch":["cat"]}}
 """
@@ -21,17 +22,17 @@ from chatlog.config.settings import Settings
 from chatlog.files import Files
 from chatlog.state.state_file import StateFile
 
-#: Rooms that may be added at run time.
+#: The most rooms that may be added at run time.
 MOST_ADDED = 20_000
 _LARGEST_ID = 10**15
 
 
 class RoomListError(ValueError):
-    """A room that cannot be added; the text says why."""
+    """A room cannot be added; the message says why."""
 
 
 def checked(registry: Registry, platform: str, name: str, **ids: Any) -> Channel:
-    """The room that somebody named; an id that is None is not given. Raises RoomListError."""
+    """The room that a user named; an id of None is left out. Raises RoomListError."""
     if platform not in registry:
         raise RoomListError(f"platform must be one of {', '.join(registry)}")
     given = {key: value for key, value in ids.items() if value is not None}
@@ -48,7 +49,7 @@ def checked(registry: Registry, platform: str, name: str, **ids: Any) -> Channel
 
 
 class RoomList:
-    """The rooms that are wanted, and what is kept of them. ``RoomChanges`` puts changes in force."""
+    """The rooms that are wanted, and the file of changes. ``RoomChanges`` applies changes to the pools."""
 
     _log = Logger()
 
@@ -63,12 +64,12 @@ class RoomList:
         self._unread = False
 
     def load(self) -> None:
-        """Read what was changed by earlier runs."""
+        """Read the changes of earlier runs."""
         try:
             for _, entry in self._file.read():
                 self._added, self._removed = changes_in(entry, self._registry)
         except OSError as error:
-            # A directory in its place, a disk that fails.
+            # A directory of that name, or a failing disk.
             self._unread = True
             self._log.error(
                 "{path} cannot be read: {error}. Rooms are as the configuration has them, and none can be "
@@ -81,7 +82,7 @@ class RoomList:
             self._log.error(
                 "rooms that were added or removed at run time are as the configuration has them; what is "
                 "left of their list is now {aside}",
-                aside=self._file.put_aside(),
+                aside=self._file.keep_damaged(),
             )
 
     def key_of(self, platform: str, channel: Channel) -> Key:
@@ -105,8 +106,8 @@ class RoomList:
         return {**wanted, **self._added}
 
     def add(self, platform: str, channel: Channel) -> bool:
-        """Record a room from now on; False if it is recorded that way already. Raises OSError when the
-        change cannot be kept, and RoomListError; then nothing is changed."""
+        """Record a room from now on; False if it is recorded that way already. Raises RoomListError, and
+        OSError if the change cannot be written; then nothing is changed."""
         key = self.key_of(platform, channel)
         before = self.rooms().get(key)
         if before is not None and (before == channel or not self._registry[platform].ids_of(channel)):
@@ -120,8 +121,8 @@ class RoomList:
         return True
 
     def remove(self, platform: str, name: str) -> bool:
-        """Stop recording a room; False if it is not recorded. Raises OSError when the change cannot be
-        kept; then nothing is changed."""
+        """Stop recording a room; False if it is not recorded. Raises OSError if the change cannot be written;
+        then nothing is changed."""
         key = platform, name
         if key not in self.rooms():
             return False
@@ -130,12 +131,12 @@ class RoomList:
         return True
 
     def reload(self, settings: Settings) -> None:
-        """Take another configuration. What was changed at run time stays changed."""
+        """Use another configuration. Changes made at run time stay."""
         self._configured = rooms_of(self._registry, settings.platforms)
 
     def _save(self, added: dict[Key, Channel], removed: set[Key]) -> None:
         if self._unread:
-            # It would take the place of changes that nobody has seen.
+            # The new file would replace changes that could not be read.
             raise OSError(
                 errno.EIO, "the list of rooms could not be read when the recorder started", self._file.path
             )
@@ -159,7 +160,7 @@ def _names_by_platform(keys: set[Key]) -> dict[str, list[str]]:
 
 
 def changes_in(entry: Any, registry: Registry) -> tuple[dict[Key, Channel], set[Key]]:
-    """The rooms that were added and removed; what can be none is left out."""
+    """The rooms that were added and removed; invalid ones are left out."""
     added: dict[Key, Channel] = {}
     for platform, item in _items(entry, "added"):
         given = item if isinstance(item, dict) else {"slug": item}
@@ -184,5 +185,5 @@ def _items(entry: Any, part: str) -> Iterator[tuple[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    """A name, or what can be none."""
+    """The value if it is a text; "" (which is no valid name) if not."""
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Rooms, and how far each of them has come on each connection that carries it.
+"""Rooms and their subscriptions: the state of each room on each of its connections.
 
 A room has one subscription on a connection of every lane. It is wanted, then requested, then recorded once
 the server has acknowledged it; a server that refuses leads to refused, one that says nothing to silent. Both
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class State(enum.Enum):
-    """How far a subscription has come."""
+    """The state of a subscription."""
 
     WANTED = "wanted"
     REQUESTED = "requested"
@@ -36,10 +36,10 @@ class State(enum.Enum):
 
 
 class RecordSink(Protocol):
-    """Where the records of a room go."""
+    """Takes the records of a room."""
 
     def append(self, line: bytes) -> None:
-        """Take one encoded record."""
+        """Add one encoded record."""
 
 
 class Room:
@@ -60,7 +60,7 @@ class Room:
 
     @property
     def state(self) -> State:
-        """The best that any of its subscriptions has reached."""
+        """The best state of the room's subscriptions."""
         states = {subscription.state for subscription in self.subscriptions}
         for state in (State.RECORDED, State.REQUESTED, State.WANTED, State.SILENT, State.REFUSED):
             if state in states:
@@ -69,7 +69,7 @@ class Room:
 
     @property
     def reason(self) -> str:
-        """Why it is refused or silent, in the server's words; ``""`` otherwise."""
+        """Why the room is refused or silent, in the server's words; else ``""``."""
         return next((each.reason for each in self.subscriptions if each.reason), "")
 
     def recorded_since(self, number: int) -> float:
@@ -81,7 +81,7 @@ class Room:
         return -math.inf
 
     def is_delivered_elsewhere(self, number: int) -> bool:
-        """Whether another connection than that of the number delivers it."""
+        """Whether a connection other than ``number`` delivers the room."""
         return any(
             each.connection.number != number and each.state is State.RECORDED for each in self.subscriptions
         )
@@ -100,7 +100,7 @@ class Room:
         """The subscription has recorded nothing since ``at``, and is wanted again. Returns the times before
         ``now`` that no other has recorded either and that are over, and since when none records; None if
         one does. All in seconds of the clock."""
-        # Nobody has promised what was before the acknowledgement.
+        # Nothing before the acknowledgement was promised.
         at = max(at, subscription.since)
         subscription.enter(State.WANTED)
         self.remember(subscription, at)
@@ -133,19 +133,19 @@ class Subscription:
         self.connection = connection
         self.state = State.WANTED
         self.reason = ""
-        #: How often it was refused or met with silence in a row.
+        #: How often in a row the server refused the room or did not answer.
         self.tries: int = 0 if replaces is None else replaces.tries
         #: Whether it waits in the queue of requests.
         self.queued = False
-        #: Counts the state's changes, so that a timer set for an earlier state is recognised.
+        #: Counts the changes of state, so that a timer of an earlier state is recognised.
         self.turn = 0
-        #: When it was acknowledged, in seconds of the clock; means something only while it is recorded.
+        #: When the room was acknowledged, in seconds of the clock; valid only while it is recorded.
         self.since = 0.0
-        #: The subscription that is given up once this one is acknowledged.
+        #: The subscription that is given up when this one is acknowledged.
         self.replaces = replaces
 
     def enter(self, state: State, reason: str = "") -> None:
-        """Go over to ``state``. What it waited for in the one before no longer counts."""
+        """Change to ``state``. Timers of the state before no longer count."""
         self.state = state
         self.reason = reason
         self.queued = False
@@ -163,7 +163,7 @@ class Subscription:
         self.tries += 1
 
     def move(self, connection: Connection) -> None:
-        """Have the room on another connection; fine if it is the same one."""
+        """Move the subscription to another connection, which may be the same one."""
         self.connection.drop(self)
         self.connection = connection
         connection.carry(self)

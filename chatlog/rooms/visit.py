@@ -1,4 +1,4 @@
-"""A visit to a platform: one connection that asks for one room, and leaves. Nothing is recorded."""
+"""Visits a platform: one connection that requests one room and leaves. Nothing is recorded."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from chatlog.rooms.closing import Closing
 
 
 class VisitFailed(Exception):
-    """The text says what is wrong."""
+    """The visit failed. The text says why."""
 
 
 class Steps:
-    """What a check is doing, in words that follow "while"."""
+    """The present step of a check, in words that follow "while"."""
 
     def __init__(self) -> None:
         self.now = "connecting"
 
 
 class Nowhere:
-    """Takes records and keeps none."""
+    """Drops all records."""
 
     def append(self, line: bytes) -> None:
         """Forget the record."""
 
 
 class Dialled(Protocol):
-    """What makes the connection: see ``Reconnecting``."""
+    """Makes the connection: see ``Reconnecting``."""
 
     @property
     def chat(self) -> ChatProtocol | None:
-        """The connection that there is."""
+        """The present connection."""
 
     def stop(self) -> Deferred[None]:
-        """End the connection and do not come back."""
+        """End the connection for good."""
 
 
 class Visit:
@@ -55,7 +55,7 @@ class Visit:
         dial: Callable[[Owner], Dialled],
         explain: Callable[[str], str] = str,
     ) -> None:
-        """``explain(reason)`` puts the reason of a refusal in words."""
+        """``explain(reason)`` explains the reason of a refusal."""
         self._where = where
         self._name = name
         self._success = success
@@ -69,13 +69,13 @@ class Visit:
             self._leave()
 
     def welcomed(self) -> None:
-        """Ask for the room."""
+        """Request the room."""
         self._steps.now = f"asking for {self._name}, after {self._where} took the connection"
         if self._dialled is not None and self._dialled.chat is not None:
             self._dialled.chat.subscribe([self._name])
 
     def acknowledged(self, name: str) -> None:
-        """That is all."""
+        """The visit has succeeded."""
         if name == self._name:
             self._end(f"{self._where}: {self._success}")
 
@@ -88,14 +88,14 @@ class Visit:
         """The visit is over by then."""
 
     def asked_to_leave(self) -> None:
-        """The visit is short anyway."""
+        """Nothing to do: the visit is short."""
 
     def is_delivered_elsewhere(self, name: str) -> bool:
-        """Half a line is not needed."""
+        """Nothing to do: an incomplete line is not needed."""
         return True
 
     def ended(self, chat: ChatProtocol | None, reason: str, closing: Closing) -> None:
-        """The connection is gone, or could not be made: there is no second try."""
+        """The connection has ended or could not be made. There is no second attempt."""
         self._end(VisitFailed(f"{self._where}: {reason}"))
 
     def _leave(self) -> None:

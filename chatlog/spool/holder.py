@@ -1,16 +1,16 @@
-"""Which process has a spool, for those who only look: nothing is locked, made or changed."""
+"""Find the process that has a spool, without locking, making or changing anything."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 
-#: Digits of a process's number that are read.
+#: Bytes of the file with the process's number that are read.
 _LONGEST = 32
 
 
 def running_in(directory: str) -> int | None:
-    """The number of the recorder that runs in this spool directory; None if none is known to."""
+    """The process number of the recorder that runs in this spool directory; None if none does."""
     try:
         fd = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
@@ -24,11 +24,11 @@ def running_in(directory: str) -> int | None:
 
 
 def _is_recorder(pid: int) -> bool:
-    """Whether there is such a process, and it is no other program that has the number now."""
+    """Whether the process exists and is a chatlog; another program may have the number by now."""
     try:
         os.kill(pid, 0)
     except PermissionError:
-        # It is somebody else's.
+        # The process exists and belongs to another user.
         pass
     except (OSError, OverflowError):
         return False

@@ -1,10 +1,10 @@
-"""The numbers that keep the names of files apart, also across restarts and when the clock goes back.
+"""The numbers that keep the names of files unique, also across restarts and when the clock goes back.
 
-A name carries the minute in which its file was opened, so two files of a room share a name only when
-they were opened in the same minute, or when the clock showed the same minute twice. The file may be
-uploaded and deleted by then, so looking at the disk is not enough. Therefore the spool keeps a note of
-the latest minute that it used and of the numbers used so far. The note has to be on the disk before a
-file leaves ``open/``: until then the file itself shows that its name is taken.
+A name carries the minute in which its file was opened. So two files of a room could only share a name if they
+were opened in the same minute, or if the clock showed the same minute twice. The earlier file may be uploaded
+and removed by then, so it is not enough to look at the disk. Therefore the spool keeps a note of the latest
+minute and of the numbers that it has used. The note has to be on the disk before a file leaves ``open/``;
+until then the file itself shows that its name is taken.
 """
 
 from __future__ import annotations
@@ -54,21 +54,21 @@ class Numbering:
             elif minute == self.minute:
                 self._base = self.n
             elif not self._current or minute < self._current:
-                # The clock went back: these minutes were used before, up to ``top`` at most. It keeps
-                # this base until it passes the latest minute used.
+                # The clock went back: these minutes were used before, with numbers up to ``top`` at most. The
+                # base stays until the clock passes the latest minute used.
                 self._base = self.top
             self._current = minute
         taken = last_n if last_minute == minute else 0
         return max(self._base, taken) + 1
 
     def note(self) -> dict[str, str | int]:
-        """What has to be on the disk: latest minute, highest number in it, highest number of all; empty as
-        long as no name was used."""
+        """The note for the disk: the latest minute, the highest number in it, and the highest number of all.
+        It is empty as long as no name was used."""
         return {"minute": self.minute, "n": self.n, "top": self.top} if self.minute else {}
 
     def read(self, note: Any) -> None:
-        """Take up the note of an earlier run. One that makes no sense is of no use; the files that are there
-        still count."""
+        """Read the note of an earlier run. A damaged note is ignored; the files that are there still
+        count."""
         with suppress(KeyError, TypeError, ValueError):
             minute, n, top = str(note["minute"]), int(note["n"]), int(note["top"])
             if len(minute) == 13:

@@ -1,1 +1,1 @@
-"""What the next run has to know, on the disk: files of one format."""
+"""The state: what the next run has to know, in files of one format."""

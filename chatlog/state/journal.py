@@ -1,5 +1,5 @@
-"""A file of the state that grows with every flush: appended to on the reactor's thread, forced to the disk
-and written anew off it."""
+"""A file of the state that grows with every flush. It is appended to on the reactor's thread; a thread of the
+disk forces it to the disk and writes it anew."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from chatlog.state.state_file import StateFile, Written
 
 #: The journal is written anew when it has grown beyond this many bytes, and beyond twice its contents.
 LARGEST = 1_000_000
-#: Bytes to put by for a journal's file: on a full disk too there are things to note.
+#: Bytes to reserve for a journal's file: entries have to be written on a full disk too.
 RESERVE = 1 << 16
 
 _NEW_FILE, _SYNC = "new file", "sync"
 
 
 class Journal:
-    """Keeps the file of that name in the state of a spool's ``directory``. ``sync_interval`` is in seconds.
-    Trouble with the disk is logged and never raised: the next run then knows less."""
+    """Keeps the file ``name`` in the state of a spool's ``directory``. ``sync_interval`` is in seconds. An
+    error of the disk is logged and never raised: the next run then knows less."""
 
     _log = Logger()
 
@@ -43,7 +43,7 @@ class Journal:
         self._unsynced = False
         self._closing = False
         self._trouble = ""
-        # Whether the latest job could not be done: to be able to append is not enough then.
+        # Whether the latest job failed. An append that succeeds does not end the trouble then.
         self._job_failing = False
         self._whole: Callable[[], Iterable[object]] = tuple
         self._incomplete: Callable[[], object] = bool
@@ -54,20 +54,20 @@ class Journal:
 
     @property
     def damaged(self) -> int:
-        """How many lines were damaged when it was read."""
+        """How many lines were damaged when the file was read."""
         return self._file.damaged
 
     def begin(self, whole: Callable[[], Iterable[object]], incomplete: Callable[[], object]) -> None:
-        """Write the file anew, and keep it from now on. Waits for the disk. ``whole()`` gives what it holds
-        when it is written anew; ``incomplete()`` is called when entries may have got lost, so that all there
-        is has to be appended once more."""
+        """Write the file anew, and keep it from now on. Waits for the disk. ``whole()`` returns the contents
+        of the file whenever it is written anew. ``incomplete()`` is called when entries may be lost: then
+        everything has to be appended once more."""
         self._whole, self._incomplete = whole, incomplete
         try:
             self._use(self._file.write(whole()))
         except OSError as error:
             self._failed(error)
             self._incomplete()
-        self._file.restock()
+        self._file.reserve_space()
 
     def append(self, *entries: object) -> bool:
         """Add entries, which outlive the process from now on; False if that cannot be done."""
@@ -85,9 +85,9 @@ class Journal:
         return True
 
     def look_after(self, settled: bool) -> None:
-        """Begin to write the file anew if it is too long, or to force it to the disk if that is due. When it
-        is written anew, what it says of the past is forgotten; so it should be ``settled``: nothing of
-        importance changed within the last seconds."""
+        """Begin to write the file anew if it is too long, or to force it to the disk if that is due. A new
+        file holds only the present; so a file that is a little too long waits until it is ``settled``:
+        nothing of importance changed in the last seconds."""
         if self._job or self._closing:
             return
         now = self._clock.seconds()
@@ -105,16 +105,16 @@ class Journal:
         done.addCallbacks(self._job_succeeded, self._job_failed).addBoth(self._job_ended)
 
     def write_anew(self) -> None:
-        """Let the file be written anew at the next opportunity."""
+        """Write the file anew at the next ``look_after``."""
         self._most = -1
 
     def close(self) -> None:
-        """Let go of the file as soon as no thread needs it; entries can still be appended."""
+        """Close the file as soon as no thread needs it; entries can still be appended."""
         self._closing = True
         if not self._job:
             self._file.close()
 
-    # -- The inside
+    # -- the inside ------------------------------------------------------------------------------------
 
     def _use(self, written: Written) -> None:
         meanwhile, self._meanwhile = self._meanwhile, []
@@ -125,8 +125,8 @@ class Journal:
 
     def _sync(self) -> None:
         self._file.sync()
-        if self._file.spent:
-            self._file.restock()
+        if self._file.reserve_used:
+            self._file.reserve_space()
 
     def _job_succeeded(self, _: object) -> None:
         self._job_failing = False
@@ -138,7 +138,7 @@ class Journal:
             # Only a new file can be trusted.
             self.write_anew()
         else:
-            # Which of the two files bears the name now, nobody knows; it is opened by that.
+            # The name may be that of the old or of the new file, so the file is opened by its name again.
             self._file.close()
             self._most = self._file.size + LARGEST
             self._meanwhile = []

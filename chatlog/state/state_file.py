@@ -15,14 +15,14 @@ from chatlog.state.lines import LONGEST, VERSION, decode, encode, first_line, ve
 
 #: The directory of the state, in that of the spool.
 DIRECTORY = "state"
-#: Bytes that are put by where the disk is too small for more.
+#: Bytes that are reserved where the disk is too small for more.
 LEAST = 1 << 16
 _PART = 1 << 16
 
 
 class Written:
-    """A file that has just taken the place of another: the number of its last line, its size in bytes, and
-    what keeps its name from being certain."""
+    """A file that has just replaced another: the number of its last line, and its size in bytes. ``doubt``:
+    why its name may be lost if the machine dies now."""
 
     __slots__ = ("doubt", "number", "size")
 
@@ -31,7 +31,7 @@ class Written:
         self.doubt: NotCertain | None = None
 
     def parts(self, name: str, entries: Iterable[object]) -> Iterator[bytes]:
-        """What the file holds, counted on the way."""
+        """The contents of the file; ``number`` and ``size`` are counted on the way."""
         part = bytearray(first_line(name))
         for entry in entries:
             self.number += 1
@@ -45,11 +45,11 @@ class Written:
 
 
 class StateFile:
-    """The file ``{directory}/state/{name}``. ``reserve`` bytes are put by for its lines, for when the disk is
-    full, or at least a part of them.
+    """The file ``{directory}/state/{name}``. ``reserve`` bytes, or a part of them on a small disk, are
+    reserved for its lines, for when the disk is full.
 
-    Everything waits for the disk and may raise OSError. One thread at a time, but ``write`` and ``sync`` may
-    run beside ``append``.
+    Every method waits for the disk and may raise OSError. One thread at a time may call them, but ``write``
+    and ``sync`` may run beside ``append``.
     """
 
     _log = Logger()
@@ -57,7 +57,7 @@ class StateFile:
     def __init__(self, files: Files, directory: str, name: str, reserve: int = 0) -> None:
         self.path = f"{directory}/{DIRECTORY}/{name}"
         self.size = 0
-        #: How many lines were damaged when it was read.
+        #: How many lines were damaged when the file was read.
         self.damaged = 0
         self._files = files
         self._directory = directory
@@ -65,13 +65,13 @@ class StateFile:
         self._reserved = ReservedSpace(files, f"{self.path}.ballast", reserve, min(reserve, LEAST))
         self._reserve = reserve
         self._fd: int | None = None
-        # Whether it may end within a line, and the number of the last line.
+        # Whether the file may end within a line, and the number of its last line.
         self._torn = True
         self._number = 0
 
     def read(self) -> Iterator[tuple[int, Any]]:
         """The entries with their numbers; none if there is no file. Damaged lines are left out, and the log
-        says how many. What was not written to its end does not count as damaged."""
+        says how many. A last line that was not written to its end does not count as damaged."""
         self.damaged = damaged = 0
         latest = -1
         with suppress(FileNotFoundError), closing(chunks_of(self._files, self.path)) as chunks:
@@ -83,7 +83,7 @@ class StateFile:
                 latest = found[0]
                 if latest > 0:
                     yield found
-        # Later it knows better, and may be appended to while it is read once more.
+        # Only the first read sets the number: a later one may run while lines are appended.
         self._number = self._number or max(latest, 0)
         if damaged:
             self.damaged = damaged
@@ -96,15 +96,15 @@ class StateFile:
             latest = entry
         return latest
 
-    def put_aside(self) -> str:
-        """Keep what is damaged under another name, for a person to look at; the path."""
+    def keep_damaged(self) -> str:
+        """Rename the damaged file, so that a person can look at it. Returns the new path."""
         with suppress(OSError):
             self._files.rename(self.path, f"{self.path}.damaged")
         return f"{self.path}.damaged"
 
     def append(self, *entries: object) -> int:
-        """Add a line for each of the entries; they outlive the process from now on, or none counts as
-        written. Returns the number of the last."""
+        """Add a line for each of the entries. They outlive the process from now on; if this raises OSError,
+        none of them counts as written. Returns the number of the last."""
         lines = b"".join(encode(number, entry) for number, entry in enumerate(entries, self._number + 1))
         if self._reserve:
             self._reserved.run(self._append, lines)
@@ -114,8 +114,8 @@ class StateFile:
         return self._number
 
     def sync(self) -> None:
-        """Force what was appended to the disk. If that fails, the system has forgotten what it could not
-        keep, and only a new file can be trusted."""
+        """Force the appended lines to the disk. If that fails, the system may have dropped some of them, and
+        only a new file can be trusted."""
         if self._fd is not None:
             self._files.sync(self._fd)
             return
@@ -126,18 +126,18 @@ class StateFile:
             self._files.close(fd)
 
     def replace(self, entries: Iterable[object], durable: bool = True) -> None:
-        """Put a file with these entries in the place of this one. There is the old one or the new one at any
-        time; the new one is on the disk afterwards, if it is to be ``durable``. Raises NotCertain where a
-        machine that dies now may bring the old one back."""
+        """Replace the file by one with these entries. At any time there is the old file or the new one. If
+        ``durable``, the new one is on the disk afterwards. Raises NotCertain if the old one may come back
+        should the machine die now."""
         self.use(self.write(entries, durable))
 
     def keep(self, entry: object) -> None:
-        """Let the file hold this entry alone, and be on the disk. Raises OSError; then it is as it was
-        before."""
+        """Replace the file by one with this entry alone, on the disk. Raises OSError if that fails; the file
+        is then unchanged."""
         try:
             self.replace([entry])
         except NotCertain as error:
-            # The next start finds the change, so it is in force now.
+            # The next start reads the changed file, so the change is in force now.
             self._log.warn(
                 "{path} is changed, but may be as it was before if the machine dies now: {error}",
                 path=self.path,
@@ -164,19 +164,19 @@ class StateFile:
         if written.doubt is not None:
             raise written.doubt
 
-    def restock(self) -> None:
-        """Put by the reserve (again), if the disk has enough for that."""
+    def reserve_space(self) -> None:
+        """Reserve the space, also once more after it was used, if the disk has enough."""
         if self._reserve:
             self._reserved.reserve(self._directory)
 
     @property
-    def spent(self) -> bool:
-        """Whether the reserve was used up."""
+    def reserve_used(self) -> bool:
+        """Whether the reserved space was used."""
         return self._reserved.released
 
     def close(self) -> None:
-        """Let go of the file. Lines can still be appended."""
-        # What has the name then, and how it ends, nobody knows.
+        """Close the file. Lines can still be appended."""
+        # The file that has the name later may end within a line.
         self._torn = True
         if self._fd is not None:
             fd, self._fd = self._fd, None
@@ -204,8 +204,8 @@ class StateFile:
 
 
 def newer_state(files: Files, directory: str) -> str:
-    """Why the state in the spool's directory cannot be read by this version, in a sentence; "" if it can, or
-    if there is none."""
+    """A sentence that says why this version cannot read the state in the spool's directory; "" if it can, or
+    if there is no state."""
     names: list[str] = []
     with suppress(OSError):
         names = files.names(f"{directory}/{DIRECTORY}")

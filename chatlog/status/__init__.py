@@ -1,1 +1,1 @@
-"""How the recorder is: the facts that the page, the API, the health checks and the alarms are made of."""
+"""The state of the recorder, for the page, the API, the health checks and the alarms."""

@@ -1,4 +1,4 @@
-"""How much is said in every room: messages a minute over the last hour, and today.
+"""Counts the messages of every room: in each minute of the last hour, and today.
 
 Nothing is done per message: the rooms count what is written to their files anyway, and once a minute
 the differences are taken.
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from chatlog.recorder.room import RoomBuffer
 
-#: Minutes that are remembered.
+#: The minutes that are kept.
 MINUTES = 60
-#: Of all rooms in which nothing was said.
+#: The minutes of every room without messages.
 SILENCE = [0] * MINUTES
 
 
@@ -34,10 +34,10 @@ class Activity:
     400 bytes."""
 
     def __init__(self, now: float) -> None:
-        """``now`` is in seconds of a clock that never jumps, as in all methods."""
+        """``now`` is in seconds of the monotonic clock, as in all methods."""
         self._minute_began = now
         self._pasts: dict[RoomBuffer, _Past] = {}
-        # Where in every array the latest whole minute stands.
+        # The index of the latest whole minute in every array.
         self._at = MINUTES - 1
 
     def next_minute(self, rooms: Iterable[RoomBuffer], now: float) -> None:
@@ -70,12 +70,12 @@ class Activity:
         return room.written - past.before + past.minutes[self._at] * rest
 
     def today(self, room: RoomBuffer) -> int:
-        """Records written since the day or the process began."""
+        """Records written since the day began, or the process if that was later."""
         past = self._pasts.get(room)
         return room.written - past.before_today if past is not None else room.written
 
     def hour(self, room: RoomBuffer) -> list[int]:
-        """Messages in each of the last 60 whole minutes, the latest last. Not to be changed."""
+        """Messages in each of the last 60 whole minutes, the latest last. Do not change the list."""
         past = self._pasts.get(room)
         if past is None:
             return SILENCE

@@ -1,4 +1,4 @@
-"""Whether this machine's clock agrees with the platforms', told by the messages that arrive.
+"""Compares this machine's clock with the platforms', by the messages that arrive.
 
 Every message carries the platform's time. It arrives a little later, so it should look a little old,
 and never as if it came from the future.
@@ -11,7 +11,7 @@ from collections import deque
 from datetime import datetime
 from statistics import median
 
-#: So many messages are compared, one every few seconds; fewer than the second tell nothing.
+#: The most messages that are compared, one every few seconds, and the fewest that give a result.
 SAMPLES = 12
 ENOUGH = 5
 
@@ -28,7 +28,7 @@ class ClockOffset:
 
     @property
     def seconds(self) -> float | None:
-        """None as long as too little was said to tell."""
+        """The offset in seconds; None until there were enough messages."""
         return round(median(self._offsets), 3) if len(self._offsets) >= ENOUGH else None
 
     def sample(self, line: bytes, at: float) -> None:

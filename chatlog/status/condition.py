@@ -12,12 +12,12 @@ Facts = Mapping[str, Any]
 #: Platform and name of a room.
 Key = tuple[str, str]
 
-#: From the least on. ``note``: worth knowing, nothing has to be done at once; ``warning``: somebody should
-#: look today; ``critical``: chat is being lost, or will be.
+#: From the least to the most severe. ``note``: worth knowing, nothing has to be done at once. ``warning``: a
+#: person should look today. ``critical``: chat is being lost, or will be.
 OK, NOTE, WARNING, CRITICAL = "ok", "note", "warning", "critical"
 SEVERITIES = (OK, NOTE, WARNING, CRITICAL)
 
-#: Every code, and what it means.
+#: Every code with its meaning.
 CODES = {
     "LOGIN_REFUSED": "a platform does not take our login or key",
     "PLATFORM_DOWN": "there is no connection to a platform",
@@ -31,7 +31,7 @@ CODES = {
     "STORE_REFUSED": "the store refuses what is uploaded",
     "STORE_DOWN": "the store cannot be reached, or fails",
     "UPLOAD_LATE": "files wait too long for their upload",
-    "FILE_QUARANTINED": "files cannot be uploaded because of themselves, and are put aside",
+    "FILE_QUARANTINED": "files cannot be uploaded because of themselves, and are quarantined",
     "SPOOL_FILLING": "the spool is nearly as large as it may become",
     "DISK_FILLING": "the file system is nearly full",
     "DISK_TROUBLE": "the disk does not take what is written",
@@ -41,11 +41,11 @@ CODES = {
     "CLOCK_OFF": "this machine's clock and that of the servers differ",
 }
 
-#: What may be the effect of what: of a cause with the same subject, or with none.
+#: For each condition, the codes of its possible causes. A cause has the same subject, or none.
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "PLATFORM_DOWN": ("LOGIN_REFUSED",),
     "CONNECTION_DOWN": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
-    # Whether a room is still refused, or an id cannot be found, shows when the platform is there again.
+    # Only once the platform is back it shows whether a room is still refused, or an id still not found.
     "ROOM_REFUSED": ("PLATFORM_DOWN",),
     "ROOM_UNIDENTIFIED": ("PLATFORM_DOWN",),
     "ROOM_SILENT": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
@@ -62,13 +62,13 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something is wrong. ``subject`` is the platform, where that makes a difference; ``since`` when it began
-    (seconds since the epoch; 0.0 where that is only known from when it was first seen); ``count`` how many
-    rooms or files it is about, 0 where it is about none; ``raw`` the cause as a server or the system gave it.
+    """Something is wrong. ``subject``: the platform, if the condition belongs to one. ``since``: when it
+    began, in seconds since the epoch; 0.0 if only the time at which it was first seen is known. ``count``:
+    how many rooms or files are concerned. ``raw``: the cause in the words of the server or the system.
 
-    ``part`` names it in the health checks: it fails ``/healthz`` unless ``alive``, and ``/readyz`` unless
-    ``ready``. ``due``: it has lasted long enough for an alarm. ``brief`` is half a sentence for the
-    headline. ``explained``: the code of its cause, if it is an effect.
+    ``part``: its name in the health checks; it fails ``/healthz`` unless ``alive``, and ``/readyz`` unless
+    ``ready``. ``due``: it has lasted long enough for an alarm. ``brief``: half a sentence for the headline.
+    ``explained``: the code of its cause, if it is an effect.
     """
 
     code: str
@@ -88,12 +88,12 @@ class Condition:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is recognised by."""
+        """The condition's identity."""
         return self.code, self.subject
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The condition as JSON."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -108,9 +108,10 @@ class Condition:
 
 @dataclass(slots=True)
 class Observed:
-    """What the facts do not say: ``poor`` are rooms that missed too much of the last hour, as key and
-    seconds; ``drift`` what no rule knew of each platform in it; ``unreadable`` how many lines could not even
-    be read; ``dropped`` how many records were dropped; ``skewed``: the store says that our clock is wrong."""
+    """What only shows over time, here over the last hour. ``poor``: the rooms that missed too much, with the
+    seconds. ``drift``: for each platform, the unknown commands and events. ``unreadable``: how many lines
+    could not be read. ``dropped``: how many records were dropped. ``skewed``: the store reports that our
+    clock is wrong."""
 
     poor: list[tuple[Key, float]] = field(default_factory=list)
     drift: Mapping[str, Unknown] = field(default_factory=dict)
@@ -125,5 +126,5 @@ def many(count: int, what: str) -> str:
 
 
 def percent(part: float, whole: float) -> float:
-    """``part`` of ``whole``; 0.0 where there is no whole."""
+    """The percentage that ``part`` is of ``whole``; 0.0 if ``whole`` is 0."""
     return 100.0 * part / whole if whole > 0 else 0.0

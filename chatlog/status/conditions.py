@@ -20,7 +20,7 @@ from chatlog.status.room_rules import room_rules
 
 
 def conditions(facts: Facts, observed: Observed, settings: Settings) -> list[Condition]:
-    """Everything that is wrong at present, effects included; what is worst comes first."""
+    """All present conditions, effects included, the worst first."""
     found = [*machine_rules(facts, observed, settings), *room_rules(facts, observed, settings)]
     return sorted(explain(found), key=lambda each: -SEVERITIES.index(each.severity))
 
@@ -45,7 +45,7 @@ def _cause(key: tuple[str, str], present: Container[tuple[str, str]]) -> str:
 
 
 def told(found: Iterable[Condition]) -> list[Condition]:
-    """Those that are to be told: no effects of others."""
+    """The conditions that are shown: those that are not effects of others."""
     return [each for each in found if not each.explained]
 
 
@@ -55,7 +55,7 @@ def worst(found: Iterable[Condition]) -> str:
 
 
 def headline(facts: Facts, found: Iterable[Condition]) -> dict[str, str]:
-    """How the recorder is, in one sentence, and how bad that is."""
+    """The state of the recorder in one sentence, with its severity."""
     shown = told(found)
     stopped = next((each for each in shown if each.severity == CRITICAL and each.code in _STOPPED), None)
     if stopped is not None:
@@ -72,9 +72,9 @@ def headline(facts: Facts, found: Iterable[Condition]) -> dict[str, str]:
     return {"severity": severity, "text": "; ".join([text, *briefs, *more])}
 
 
-#: Conditions that the headline names; the others it counts.
+#: The most conditions that the headline names; it counts the others.
 _NAMED = 2
-#: What keeps everything from being written.
+#: Conditions in which nothing is written.
 _STOPPED = ("DISK_TROUBLE", "RECORDER_STALLED")
 
 
@@ -89,7 +89,7 @@ def _recording(rooms: int, recorded: int) -> str:
 
 
 def _more(count: int) -> list[str]:
-    """What is said of the conditions that are not named."""
+    """The text for the conditions that are not named."""
     return [f"{count} more: see the overview or chatlog status"] if count > 0 else []
 
 

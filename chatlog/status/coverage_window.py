@@ -17,7 +17,7 @@ _OUTAGES = 13
 
 
 class CoverageWindow:
-    """``known_since``: since when it is known what was recorded."""
+    """``known_since``: the beginning of the time for which the coverage is known."""
 
     def __init__(self, known_since: float, now: float) -> None:
         self._known_since = known_since
@@ -27,15 +27,15 @@ class CoverageWindow:
 
     @property
     def today(self) -> float:
-        """When the day began, or what is known of it if that was later."""
+        """The beginning of the day, or of its known part."""
         return max(self._midnight, self._known_since)
 
     def hour(self, now: float) -> float:
-        """The same of the last hour."""
+        """The beginning of the last hour, or of its known part."""
         return max(now - HOUR, self._known_since)
 
     def poll(self, now: float) -> bool:
-        """Called every few seconds; whether a new day has begun."""
+        """Called every few seconds. Returns whether a new day has begun."""
         self._known_since = min(self._known_since, now)
         if 0 <= now - self._midnight < DAY:
             return False
@@ -43,7 +43,7 @@ class CoverageWindow:
         return True
 
     def outage(self, platform: str, since: float, now: float) -> None:
-        """An alarm says that the platform has been away since then; called again and again while it is."""
+        """An alarm reports that the platform has been away since then. Called repeatedly while it is."""
         outages = self._outages.setdefault(platform, deque(maxlen=_OUTAGES))
         if outages and since <= outages[-1][1]:
             since = min(since, outages.pop()[0])

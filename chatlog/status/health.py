@@ -26,7 +26,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``failing`` is empty if all is well."""
+    """The result of a health check; ``failing`` is empty if it passes."""
 
     failing: tuple[Failing, ...]
 
@@ -36,28 +36,28 @@ class Verdict:
 
     @property
     def status(self) -> int:
-        """The HTTP status to answer with."""
+        """The HTTP status of the answer."""
         return 503 if self.failing else 200
 
     @property
     def body(self) -> dict[str, Any]:
-        """The answer, ready for JSON."""
+        """The answer as JSON."""
         failing = [{"part": each.part, "reason": each.reason, "code": each.code} for each in self.failing]
         return {"ok": self.ok, "failing": failing}
 
 
 def alive(found: Iterable[Condition]) -> Verdict:
-    """What /healthz says."""
+    """The result of /healthz."""
     return _verdict(found, lambda each: not each.alive)
 
 
 def ready(found: Iterable[Condition]) -> Verdict:
-    """What /readyz says: alive as well as recording and storing everything."""
+    """The result of /readyz: alive, recording and storing everything."""
     return _verdict(found, lambda each: not each.ready)
 
 
 def _verdict(found: Iterable[Condition], fails: Callable[[Condition], bool]) -> Verdict:
     failing = [each for each in found if fails(each)]
-    # An effect is not named beside its cause. Where the cause is none of this check's it is.
+    # An effect is left out if its cause is named. It is named if the cause is not part of this check.
     failing = [each for each in failing if not each.explained] or failing
     return Verdict(tuple(Failing(each.part, each.text, each.code) for each in failing))

@@ -1,4 +1,4 @@
-"""The rules about disk, store, process and clock."""
+"""The rules for conditions of disk, store, process and clock."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from chatlog.config.units import rough_duration, rough_size
 from chatlog.reasons import is_full, of_disk, of_store
 from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, many, percent
 
-#: The state of a store that may come back by itself; in all others but ``ok`` somebody has to do something.
+#: The state of a store that may recover by itself; every other one except ``ok`` needs a person.
 RETRYING = "retrying"
 CLOCK_WRONG = "clock wrong"
-#: Seconds by which the clocks may differ.
+#: The most seconds by which the clocks may differ.
 CLOCK_LIMIT = 10.0
 #: Free bytes with which a disk that takes nothing lacks something else than bytes.
 _MUCH = 16_000_000
-#: Seconds after which the free bytes have been measured since.
+#: After so many seconds the free bytes have been measured again.
 _MEASURED = 30.0
 
 
 def machine_rules(facts: Facts, observed: Observed, settings: Settings) -> Iterator[Condition]:
-    """What is wrong with the machine and the store."""
+    """The conditions of the machine and the store."""
     yield from _process(facts, settings)
     yield from _disk(facts, settings)
     yield from _space(facts, settings)
@@ -92,7 +92,7 @@ def _disk(facts: Facts, settings: Settings) -> Iterator[Condition]:
     reason = of_disk(raw)
     since = spool["trouble_since"] or facts["now"]
     if "no space left" in raw.lower() and spool["free_bytes"] > _MUCH and facts["now"] - since > _MEASURED:
-        # The system has one word for all that may be used up.
+        # The system reports every kind of exhausted resource as "no space".
         reason = reason._replace(
             remedy=f"{rough_size(spool['free_bytes'])} are free there, so it may be inodes that have run out "
             "(df -i): remove small files, or put recorder.directory on another disk."
@@ -215,7 +215,7 @@ def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
             part="uploads",
             ready=False,
             brief="files wait too long for their upload",
-            # Where none but those waits, more need not be said.
+            # Not if only quarantined files wait.
             explained="FILE_QUARANTINED" if 0 < waiting <= uploads["quarantined"] else "",
         )
     if uploads["quarantined"]:

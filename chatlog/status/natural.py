@@ -1,4 +1,4 @@
-"""The order in which people look for names: room2 before room10."""
+"""Natural sorting of names: room2 before room10."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PARTS = re.compile(r"(\d+)")
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key to sort by: digits count as the number that they are."""
+    """A sort key in which digits count as numbers."""
     return tuple(
         (0, int(part), part) if part.isdecimal() and part.isascii() else (1, 0, part)
         for part in _PARTS.split(text)

@@ -1,4 +1,4 @@
-"""The rooms that are not recorded although they should be: what kind of problem each has, and since when."""
+"""The rooms that should be recorded and are not: the kind of each room's problem, and since when."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from chatlog.timeline.timelines import Key
 REFUSED, SILENT, UNIDENTIFIED = "refused", "silent", "unidentified"
 DISCONNECTED, WAITING, UNWRITTEN = "disconnected", "waiting", "unwritten"
 KINDS = (REFUSED, SILENT, UNIDENTIFIED, DISCONNECTED, WAITING)
-#: What a room's ids are said to be missing for while they are looked up for the first time.
+#: The reason of a room whose ids are being looked up for the first time.
 LOOKING_UP = "looking up its ids"
 #: The reason of a room whose connection is being made for the first time.
 CONNECTING = "connecting"
-#: Rooms of a group that are named; a larger group is not sorted for it.
+#: The most rooms of a group that are named; a larger group is not sorted.
 NAMED = 10
 SORTED = 300
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Problem(NamedTuple):
-    """``since`` in seconds of the clock; ``raw`` is the reason as it was given."""
+    """A room's problem. ``since`` is in seconds of the clock; ``raw`` is the reason in the original words."""
 
     kind: str
     since: float
@@ -70,7 +70,7 @@ class Group:
         self.members.append((name, problem.raw))
 
     def facts(self, platform: str) -> dict[str, Any]:
-        """Ready for JSON, with the first rooms named."""
+        """The group as JSON, with the first rooms named."""
         rooms = []
         for name, raw in first_of(self.members, lambda member: member[0]):
             reason = explained(platform, name, self.kind, raw)
@@ -115,7 +115,7 @@ def _problem(room: Room, old: Problem | None) -> tuple[str, str]:
     """The kind of a room's problem, and the reason as it was given."""
     subscriptions = room.subscriptions
     if len(subscriptions) == 1:
-        # As nearly always, and there may be thousands of them.
+        # The usual case, for up to thousands of rooms.
         one = subscriptions[0]
         connection, state, raw = one.connection, one.state, one.reason
         connected, trouble = connection.up, connection.trouble
@@ -128,7 +128,7 @@ def _problem(room: Room, old: Problem | None) -> tuple[str, str]:
     if state is State.SILENT and connected:
         return SILENT, raw
     if old is not None and old.kind == REFUSED:
-        # It is asked for once more.
+        # It is requested once more.
         return REFUSED, old.raw
     if trouble and not connected:
         # What ended the connection before may be over; why there is none now is what counts.
@@ -147,7 +147,7 @@ def first_of(members: Sequence[T], name: Callable[[T], str]) -> list[T]:
 
 
 def explained(platform: str, name: str, kind: str, raw: str) -> Reason:
-    """Why a room is not recorded, in words."""
+    """Explains why a room is not recorded."""
     if kind == WAITING and raw == State.REQUESTED.value:
         return Reason(f"{name_of(platform)} has not confirmed it yet")
     if kind == WAITING and raw == State.WANTED.value:

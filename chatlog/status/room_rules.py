@@ -1,4 +1,4 @@
-"""The rules about platforms, connections and rooms."""
+"""The rules for conditions of platforms, connections and rooms."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from chatlog.reasons import name_of, of_connection
 from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, many
 from chatlog.status.natural import natural
 
-#: Rooms that are named in a text.
+#: The most rooms that a text names.
 _NAMED = 5
-#: By the kind of the problem: its code, and what is said of one room and of several.
+#: For each kind of problem: the code, and the text for one room and for several.
 _ROOMS = {
     "refused": ("ROOM_REFUSED", "is refused", "are refused"),
     "silent": ("ROOM_SILENT", "gets no answer", "get no answer"),
@@ -23,7 +23,7 @@ _ROOMS = {
 
 
 def room_rules(facts: Facts, observed: Observed, settings: Settings) -> Iterator[Condition]:
-    """What is wrong with platforms and rooms, in proportion to all that there is."""
+    """The conditions of platforms and rooms. Their severity depends on the share of rooms."""
     rooms = sum(platform["rooms"] for platform in facts["platforms"])
     late = sum(platform["late"] for platform in facts["platforms"])
     ready = 100 * (rooms - late) >= settings.http.health.rooms * rooms
@@ -108,7 +108,7 @@ def _group(platform: Facts, group: Facts, rooms: int, ready: bool, settings: Set
 
 
 def proportion(missing: int, rooms: int, settings: Settings) -> str:
-    """How bad it is that so many of all rooms are missing."""
+    """The severity if ``missing`` of all ``rooms`` are not recorded."""
     if missing >= rooms:
         return CRITICAL
     enough = 100 * (rooms - missing) >= settings.http.health.rooms * rooms
@@ -116,7 +116,7 @@ def proportion(missing: int, rooms: int, settings: Settings) -> str:
 
 
 def _named(group: Facts) -> str:
-    """A few rooms by name, those with the same reason together."""
+    """A few rooms by name, grouped by reason."""
     by_reason: dict[str, list[str]] = {}
     for room in group["rooms"][:_NAMED]:
         by_reason.setdefault(room["reason"], []).append(room["name"])
@@ -128,7 +128,7 @@ def _named(group: Facts) -> str:
 
 
 def _remedies(group: Facts) -> str:
-    """What to do; where that differs from room to room, for the first two that differ."""
+    """The remedy; if it differs between rooms, the first two."""
     by_remedy: dict[str, str] = {}
     for room in group["rooms"]:
         if room["remedy"]:

@@ -1,5 +1,4 @@
-"""All rooms and connections, and the figures that are kept of them: the part of the facts that grows
-with what is recorded."""
+"""The facts of all rooms and connections."""
 
 from __future__ import annotations
 
@@ -27,21 +26,21 @@ from chatlog.status.room_problems import (
 from chatlog.timeline.timeline import HOUR
 from chatlog.timeline.timelines import Key, Timelines
 
-#: What a room's state is called in ``platforms``, as in ``RoomStats.room``.
+#: The names of a room's states in ``platforms`` and in ``RoomStats.room``.
 STATES = (*(state.value for state in State), UNWRITTEN)
 
 Facts = dict[str, Any]
 
 #: Platform and number of a connection.
 _Link = tuple[str, int]
-#: Stands for all connections of a platform together.
+#: Means all connections of a platform together.
 _ANY = 0
 
 
 class RoomStats:
-    """``pools`` are the rooms by platform; ``missing`` tells, by platform, the rooms that are not in a
-    pool yet, and why; ``acknowledged`` holds the rooms of which somebody knows that they are not recorded.
-    ``now`` is always the clock's time in seconds, ``wall`` the time of day."""
+    """``pools``: the rooms by platform. ``missing``: by platform, the rooms that are in no pool yet, each
+    with the reason. ``acknowledged``: the rooms whose problem a person has acknowledged. ``now`` is always
+    the monotonic clock's time in seconds, ``wall`` the time of day."""
 
     def __init__(
         self,
@@ -74,10 +73,10 @@ class RoomStats:
         return self._window.today
 
     def outage(self, platform: str, since: float, wall: float) -> None:
-        """An alarm says that the platform has been away since then."""
+        """An alarm reports that the platform has been away since then."""
         self._window.outage(platform, since, wall)
 
-    # -- looking -----------------------------------------------------------------------------------
+    # -- polling -----------------------------------------------------------------------------------
 
     def poll(self, now: float, wall: float) -> None:
         """Called every few seconds."""
@@ -128,20 +127,19 @@ class RoomStats:
         ``platform``, ``name``, ``id`` (the platform's, ``""`` if not known), ``state`` (``wanted``,
         ``requested``, ``recorded``, ``refused``, ``silent``, ``unwritten``), ``problem`` (the kind of
         ``room_problems``, ``""`` while it is recorded), ``reason`` (why it is not recorded, in words),
-        ``remedy`` (what to do), ``raw`` (the reason as it was given), ``acknowledged`` (somebody knows
-        it), ``since`` (when it began or ceased to be recorded), ``rate`` (messages in the last minute),
-        ``last`` (when its latest record was written), ``records_today``, ``gaps_today`` (pieces of today
-        in which it was not recorded, one that is open included), ``coverage_today`` and ``coverage_hour``
-        (share of the time in which it was recorded, 0 to 1), ``sparkline`` (messages in each of the last 60
-        minutes, the latest last), ``first`` (when it was recorded for the first time, if that was in this
-        process), ``gaps_hour`` (``[from, to]`` of each part of the last hour in which it was not recorded;
-        ``to`` is null while it lasts).
+        ``remedy`` (what to do), ``raw`` (the reason as it was given), ``acknowledged`` (a person has
+        acknowledged the problem), ``since`` (when it began or ceased to be recorded), ``rate`` (messages in
+        the last minute), ``last`` (when its latest record was written), ``records_today``, ``gaps_today``
+        (gaps of today, an open one included), ``coverage_today`` and ``coverage_hour`` (share of the time in
+        which it was recorded, 0 to 1), ``sparkline`` (messages in each of the last 60 minutes, the latest
+        last), ``first`` (when it was recorded for the first time, if that was in this process), ``gaps_hour``
+        (``[from, to]`` of each gap in the last hour; ``to`` is null while the gap is open).
         """
         room = self._room((platform, name)) or self._missing.get(platform, {}).get(name)
         return None if room is None else self._facts((platform, name), room, now, wall)
 
     def recorded(self, keys: Iterable[Key]) -> list[Key]:
-        """Those of the rooms that are recorded."""
+        """The rooms that are recorded."""
         rooms = ((key, self._room(key)) for key in keys)
         return [key for key, room in rooms if room is not None and room.timeline.recorded]
 
@@ -150,15 +148,15 @@ class RoomStats:
         return None if pool is None else pool.rooms.get(key[1])
 
     def _unwritten(self, buffer: RoomBuffer) -> float | None:
-        """Since when what arrives in the room cannot be written; None if it can. On a full disk that is so
-        for every room, whether something arrives or not."""
+        """Since when records of the room cannot be written; None if they can. A full disk concerns every
+        room, also those in which nothing arrives."""
         if self.unwritten_since is None:
             return None
         stuck = buffer.kept > 0 or is_full(self._recorder.trouble) or bool(self._recorder.fatal)
         return self.unwritten_since if stuck else None
 
     def _facts(self, key: Key, room: Room | str, now: float, wall: float) -> Facts:
-        """A room of a pool, or why it is in none."""
+        """The facts of a room in a pool, or why the room is in none."""
         timeline, buffer, unwritten = self._timelines.of(key), None, None
         if isinstance(room, Room):
             timeline, buffer = room.timeline, self._recorder.room(*key)
@@ -197,13 +195,13 @@ class RoomStats:
         }
 
     def poorly_covered(self, share: float, wall: float) -> Iterator[tuple[Key, float]]:
-        """The rooms that are recorded and missed so much of the last hour that their share of a whole hour
-        cannot reach ``share``, each with the seconds that it missed. What an alarm has told already, a
-        restart or a platform that was away, is not counted."""
+        """The recorded rooms that missed too much of the last hour to reach ``share`` of a whole hour, each
+        with the seconds missed. Gaps with an alarm of their own do not count: a restart, or a platform that
+        was away."""
         most = (1.0 - share) * HOUR
         for platform, pool in self._pools.items():
             for name, room in pool.rooms.items():
-                # What is not recorded at present is told as such.
+                # Rooms that are not recorded at present have a condition of their own.
                 if room.timeline.recorded:
                     missed = self._window.unexplained(platform, room.timeline, wall)
                     if missed > most:
@@ -213,11 +211,11 @@ class RoomStats:
 
     def platforms(self, grace: float, after: float, now: float, wall: float) -> Iterator[Facts]:
         """One by one: ``platform``, ``rooms`` (how many are on the list), ``recorded``, ``acknowledged``,
-        ``states`` (how many are in which), ``late`` (not recorded for longer than ``grace`` seconds, but
-        for those that are acknowledged) and ``late_rooms`` (a few of their names), ``problems`` (list by
-        kind, see ``Group.facts``), ``connections`` and ``up``, ``down_since`` (null while there is a
-        connection), ``trouble`` (why there is none, as it was given), ``refused`` (how it refused our login
-        or key, as it was given)."""
+        ``states`` (how many rooms are in each state), ``late`` (not recorded for longer than ``grace``
+        seconds, without the acknowledged ones) and ``late_rooms`` (a few of their names), ``problems`` (list
+        by kind, see ``Group.facts``), ``connections`` and ``up``, ``down_since`` (null while there is a
+        connection), ``trouble`` (why there is none, in the original words), ``refused`` (how the platform
+        refused our login or key, in its own words)."""
         at = Moment(now, wall, grace, after)
         for platform, pool in self._pools.items():
             late: list[str] = []
@@ -256,7 +254,7 @@ class RoomStats:
             }
 
     def _states(self, platform: str, at: Moment) -> Iterator[tuple[str, str, Problem | None, float]]:
-        """Name, state and problem of every room, and since when it could have been recorded and was not."""
+        """The name, state and problem of every room, and since when the room is wanted and not recorded."""
         pool, recorded = self._pools[platform], "recorded"
         for name, room in pool.rooms.items():
             if room.timeline.recorded:
@@ -275,9 +273,9 @@ class RoomStats:
                 yield name, "wanted", self._problems.of(key, why, at.now), max(since, self._started)
 
     def connections(self, wall: float) -> Iterator[Facts]:
-        """One by one: ``platform``, ``number``, ``lane``, ``up``, ``since`` (when it went up or down, to
-        a few seconds), ``rooms`` (how many it carries), ``retiring``, ``refused`` (our login or key),
-        ``trouble`` (why it is not up, in words), ``raw`` (the same as it was given)."""
+        """One by one: ``platform``, ``number``, ``lane``, ``up``, ``since`` (when it went up or down, to a
+        few seconds), ``rooms`` (how many it carries), ``retiring``, ``refused`` (whether it refused our login
+        or key), ``trouble`` (why it is not up, in words), ``raw`` (the reason in the original words)."""
         for platform, pool in self._pools.items():
             for each in pool.connections:
                 yield {

@@ -1,8 +1,8 @@
-"""How the recorder is, as plain facts: what the page, the API, the health checks, the metrics and the
-alarms all look at.
+"""The state of the recorder as plain facts, for the page, the API, the health checks, the metrics and the
+alarms.
 
-Nothing reports here. They are polled every few seconds, and what the parts know of themselves when somebody
-asks, are enough; a message costs nothing.
+The other parts never report here: their facts are read when someone asks, and every few seconds. So a chat
+message costs nothing here.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from chatlog.timeline.timelines import Key, Timelines
 
 #: Seconds between two polls.
 EVERY = 5.0
-#: Seconds for which a snapshot is handed out again.
+#: Seconds for which a snapshot is reused.
 FRESH = 1.0
-#: Looks that the rate is told from; they make a minute.
+#: The polls over which the rate is computed; they make a minute.
 RATE_LOOKS = 13
-#: How many of the files that are put aside are named.
+#: The most quarantined files that are named.
 _MOST_ASIDE = 20
-#: What is an outage of a whole platform.
+#: The codes of an outage of a whole platform.
 _OUTAGES = ("LOGIN_REFUSED", "PLATFORM_DOWN")
 
 
 class Uploads(Protocol):
-    """What the uploader says of itself. Times are wall-clock seconds, None where there is none yet."""
+    """The state of the uploader. Times are wall-clock seconds, None if there is none yet."""
 
     @property
     def waiting_files(self) -> int: ...
@@ -70,7 +70,7 @@ class Uploads(Protocol):
 
 
 class Platforms(Protocol):
-    """By platform, the pool of its rooms, and the rooms that are not in it yet, each with the reason."""
+    """For each platform, the pool of its rooms, and the rooms that are in no pool yet, with the reasons."""
 
     @property
     def pools(self) -> Mapping[str, Pool]: ...
@@ -79,11 +79,10 @@ class Platforms(Protocol):
 
 
 class Status(Service):
-    """Knows all the others and is known by none of them.
+    """The facts of all parts of the recorder; none of the parts knows the status.
 
-    ``platforms`` may change at any time, and so may ``settings``.
-    ``acknowledged`` are the rooms of
-    which somebody knows that they are not recorded. ``alarms`` may be set to what gives the active alarms.
+    ``platforms`` may change at any time, and so may ``settings``. ``acknowledged`` are the rooms whose
+    problem a person has acknowledged. ``alarms`` may be set to what returns the active alarms.
     """
 
     name = "status"
@@ -113,7 +112,7 @@ class Status(Service):
         self._wall = environment.wall
         self._vitals = vitals or Vitals(clock)
         self._disk = (0, 0)
-        # Since when something has been wrong with the store and, for good, with the disk.
+        # Since when the store has been in trouble, and since when the disk cannot be trusted.
         self._since: dict[str, float] = {}
         self._cached: tuple[float, Facts, list[Condition]] | None = None
         self._cached_rooms: tuple[float, list[Facts]] | None = None
@@ -155,7 +154,7 @@ class Status(Service):
             self._cached_rooms = None
         self._vitals.sample()
         self._offset.sample(*self._recorder.newest)
-        # Should it fail, what was known last is as good as anything; the recorder says what is wrong.
+        # If this fails, the last result stays; the recorder reports the error of the disk.
         with suppress(OSError):
             self._disk = self._vitals.space(self.settings.recorder.directory)
         self._room_stats.poll(now, wall)
@@ -174,12 +173,12 @@ class Status(Service):
         else:
             self._since.pop(what, None)
 
-    # -- telling -----------------------------------------------------------------------------------
+    # -- the facts ---------------------------------------------------------------------------------
 
     def snapshot(self, rooms: bool = False) -> Facts:
-        """Everything as it is now, ready for JSON; with ``rooms`` also the list of all rooms, which
-        takes a moment when there are thousands. Not to be changed. Times are seconds since the epoch,
-        durations seconds, sizes bytes; null is "never" or "not known".
+        """Everything as it is now, as JSON; with ``rooms`` also the list of all rooms, which takes a moment
+        when there are thousands. Do not change it. Times are seconds since the epoch, durations seconds,
+        sizes bytes; null is "never" or "not known".
 
         | key | what |
         | --- | --- |
@@ -198,7 +197,7 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         | ``uploads`` | ``waiting_files``, ``waiting_bytes``, ``oldest`` (age of the oldest that waits), \
 ``in_flight``, ``state``, ``state_since`` (null while it is ok), ``last_error`` (the store's words), \
 ``remedy`` (what to do about it, if that is known), ``last_success``, ``uploaded``, ``verified``, \
-``deleted``, ``quarantined`` (files that are put aside at present), ``aside`` (the oldest of them: \
+``deleted``, ``quarantined`` (how many files are quarantined at present), ``aside`` (the oldest of them: \
 ``name``, ``size``, ``reason``, ``tries``) |
         | ``process`` | ``resident_bytes``, ``cpu_seconds``, ``cpu_percent`` (of one processor), \
 ``reactor_lag`` (worst of the last half a minute), ``descriptors`` |
@@ -216,11 +215,11 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         return facts
 
     def changed(self) -> None:
-        """Somebody has changed something, and wants to see it at once."""
+        """Something was changed: the next snapshot is a new one."""
         self._cached = self._cached_rooms = None
 
     def conditions(self) -> list[Condition]:
-        """Everything that is wrong at present, effects of others included, each with when it began."""
+        """All present conditions, effects included, each with its beginning."""
         return self._fresh(self._clock.seconds())[2]
 
     def _fresh(self, now: float) -> tuple[float, Facts, list[Condition]]:
@@ -234,8 +233,8 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         return self._cached
 
     def rooms(self) -> Iterator[Facts]:
-        """The facts of every room, in no order, as ``RoomStats.room`` gives them. To be gone through at once:
-        rooms may come and go in the next turn of the reactor."""
+        """The facts of every room, in no order, as in ``RoomStats.room``. Iterate at once: rooms may come and
+        go in the next turn of the reactor."""
         return self._room_stats.rooms(self._clock.seconds(), self._wall())
 
     def room(self, platform: str, name: str) -> Facts | None:
@@ -243,12 +242,12 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         return self._room_stats.room(platform, name, self._clock.seconds(), self._wall())
 
     def has_room(self, platform: str, name: str) -> bool:
-        """Whether the room is recorded, or shall be."""
+        """Whether the room is on the list."""
         pool = self.pools.get(platform)
         return (pool is not None and name in pool.rooms) or name in self.missing.get(platform, {})
 
     def keys(self) -> set[Key]:
-        """Platform and name of every room."""
+        """The platform and the name of every room."""
         pooled = {(platform, name) for platform, pool in self.pools.items() for name in pool.rooms}
         return pooled | {(platform, name) for platform, names in self.missing.items() for name in names}
 
@@ -281,7 +280,7 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         }
 
     def _rate(self) -> float:
-        """Records a minute, over the last minute or what there was of it."""
+        """Records a minute, over the last minute or its known part."""
         (began, before), (ended, after) = self._written[0], self._written[-1]
         return round(60.0 * (after - before) / (ended - began), 1) if ended > began else 0.0
 

@@ -1,4 +1,4 @@
-"""What the process itself is doing: memory, processor, descriptors, and how late the reactor is."""
+"""Measures the process: memory, processor, descriptors, and the delay of the reactor."""
 
 from __future__ import annotations
 
@@ -8,33 +8,31 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
-#: Seconds between two looks at the reactor's punctuality.
+#: Seconds between two measurements of the reactor's delay.
 EVERY = 1.0
-#: So many looks are remembered, so that a check that comes seldom sees the worst of them.
+#: The measurements that are kept, so that an infrequent check sees the worst of them.
 REMEMBERED = 30
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def disk_space(directory: str) -> tuple[int, int]:
-    """Bytes of the directory's file system that may still be written, and those it has in all. Raises
-    OSError."""
+    """The free bytes of the directory's file system, and all its bytes. Raises OSError."""
     state = os.statvfs(directory)
     return state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize
 
 
 def cpu_seconds() -> float:
-    """Processor time of the process, its threads included."""
+    """The processor time of the process with its threads."""
     times = os.times()
     return times.user + times.system
 
 
 class Vitals:
-    """Looked at by ``beat`` every second, and by ``sample`` every few seconds.
-
-    ``lag`` is by how many seconds the reactor came late, at worst, in the last half a minute;
-    ``resident`` bytes of memory, ``cpu`` seconds of processor time, ``percent`` of one processor since
-    the sample before, ``descriptors`` that are open. What the system does not tell is 0.
+    """Measured by ``beat`` every second, and by ``sample`` every few seconds. ``lag``: the longest delay of
+    the reactor in the last half a minute, in seconds. ``resident``: bytes of memory. ``cpu``: seconds of
+    processor time. ``percent``: of one processor, since the sample before. ``descriptors``: how many are
+    open. A figure that the system does not provide is 0.
     """
 
     def __init__(
@@ -47,7 +45,7 @@ class Vitals:
         self._clock = clock
         self._cpu = cpu
         self._proc = proc
-        #: Gives what ``disk_space`` does.
+        #: Like ``disk_space``; tests replace it.
         self.space = space
         self._late: deque[float] = deque(maxlen=REMEMBERED)
         self._beat_at = clock.seconds()
@@ -62,18 +60,18 @@ class Vitals:
         return max(self._late, default=0.0)
 
     def beat(self) -> None:
-        """A second has gone by, or should have."""
+        """Call this every second."""
         now = self._clock.seconds()
         self._late.append(max(0.0, now - self._beat_at - EVERY))
         self._beat_at = now
 
     def begin(self) -> None:
-        """The first second begins now."""
+        """Start the first second."""
         self._beat_at = self._clock.seconds()
         self.sample()
 
     def sample(self) -> None:
-        """Ask the system."""
+        """Measure everything now."""
         self.resident = self._resident()
         self.descriptors = self._descriptors()
         now, self.cpu = self._clock.seconds(), self._cpu()
@@ -91,7 +89,7 @@ class Vitals:
 
     def _descriptors(self) -> int:
         try:
-            # One of them is the listing's own.
+            # One descriptor belongs to the listing itself.
             return max(0, len(os.listdir(f"{self._proc}/fd")) - 1)
         except OSError:
             return 0

@@ -1,5 +1,5 @@
-"""What only shows over time: how much came within an hour, which rooms missed too much, since when something
-that has no date of its own has been so."""
+"""Conditions that only show over time: what came within the last hour, which rooms missed too much of it, and
+the beginning of conditions that have no date of their own."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from chatlog.status.condition import Condition, Key, Observed
 from chatlog.status.drift import EVERY, NOTES, Drift
 from chatlog.status.room_stats import RoomStats
 
-#: Seconds between two looks at the coverage of the last hour.
+#: Seconds between two computations of the last hour's coverage.
 COVERAGE_EVERY = 60.0
-#: Seconds for which a store's word about our clock counts.
+#: Seconds for which a store's error about our clock counts.
 SKEWED_FOR = 600.0
-#: What a condition is remembered for after it was last seen, in seconds.
+#: Seconds for which the beginning of a condition is kept after it was last seen.
 REMEMBERED = 30.0
 
 
 class Hourly:
-    """By how much a total has grown in the last hour, or since the start."""
+    """The growth of a total in the last hour, or since the start."""
 
     def __init__(self, now: float) -> None:
         self._notes: deque[tuple[float, int]] = deque([(now, 0)], NOTES + 1)
 
     def poll(self, total: int, now: float) -> int:
-        """``total`` is that since the start."""
+        """The growth, for the present ``total`` since the start."""
         if now - self._notes[-1][0] >= EVERY:
             self._notes.append((now, total))
         return total - self._notes[0][1]
 
 
 class Watch:
-    """Looks every few seconds. ``observed`` is what it has found."""
+    """Polled every few seconds. ``observed`` has the results."""
 
     def __init__(self, counters: Counters, now: float) -> None:
         self._counters = counters
@@ -44,7 +44,7 @@ class Watch:
         self._poor_at = now
         self._skews = 0
         self._skewed_at = float("-inf")
-        # By condition: when it began, and when it was last seen.
+        # For each condition: when it began, and when it was last seen.
         self._since: dict[tuple[str, str], tuple[float, float]] = {}
         self.observed = Observed()
 
@@ -66,7 +66,7 @@ class Watch:
         )
 
     def dated(self, found: Iterable[Condition], now: float, wall: float) -> list[Condition]:
-        """The same conditions, each with when it began."""
+        """The same conditions, each with its beginning."""
         dated = []
         for each in found:
             since, seen = self._since.get(each.key, (0.0, float("-inf")))

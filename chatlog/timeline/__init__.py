@@ -1,1 +1,1 @@
-"""When each room was recorded and when not: one timeline a room, that everything else asks."""
+"""When each room was recorded and when not: one timeline for each room."""

@@ -1,4 +1,4 @@
-"""When single connections had a room: the evidence of where a gap of it begins."""
+"""The intervals in which each connection delivered a room: they show where a gap of the room begins."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterable
 
 #: From when to when.
 Span = tuple[float, float]
-#: How many intervals are remembered of a room: more than one connection can come and go in the minute that
-#: it takes to find the other one dead.
+#: How many intervals are kept for each room. It takes up to a minute to find a connection dead, and several
+#: others can come and go in that time.
 _MOST = 32
 
 
 class ConnectionIntervals:
-    """When single connections had a room, for rooms that have more than one of them. Times are those of
-    any one clock.
+    """The intervals in which connections delivered a room, for a room that has more than one connection. All
+    times are of the same clock.
 
-    That a connection is dead is found out up to a minute late, and until then it counts as recording.
-    What the others did in that minute tells how much of it is really missing.
+    A dead connection is noticed up to a minute late, and until then it counts as recording. The intervals of
+    the other connections show how much of that minute is really missing.
     """
 
     __slots__ = ("_past",)
@@ -25,17 +25,17 @@ class ConnectionIntervals:
         self._past: list[Span] = []
 
     def ended(self, start: float, end: float) -> None:
-        """A connection had the room from ``start`` to ``end``."""
+        """A connection delivered the room from ``start`` to ``end``."""
         self._past.append((start, end))
         del self._past[:-_MOST]
 
     def after(self, time: float) -> list[Span]:
-        """Those that ended later than that."""
+        """The intervals that ended after ``time``."""
         return [span for span in self._past if span[1] > time]
 
     def uncovered(self, start: float, end: float, present: Iterable[float] = ()) -> list[Span]:
-        """The parts of ``start`` to ``end``, in order, in which no connection had the room: neither one
-        of the past nor those that have had it since the times in ``present``."""
+        """The parts of ``start`` to ``end``, in order, in which no connection delivered the room.
+        ``present``: since when each of the present connections has delivered it."""
         parts = []
         for since, until in sorted([*self._past, *((since, end) for since in present)]):
             if since >= end:

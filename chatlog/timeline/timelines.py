@@ -12,8 +12,8 @@ Key = tuple[str, str]
 
 
 class CoverageTotals(NamedTuple):
-    """Seconds of a period in which a room was recorded and in which it was not; why it is missing at
-    the end, ``""`` if it is not."""
+    """The seconds of a period in which a room was recorded, and those in which it was not. ``reason``: why
+    the room is missing at the end of the period; ``""`` if it is recorded then."""
 
     platform: str
     channel: str
@@ -25,7 +25,7 @@ class CoverageTotals(NamedTuple):
 class Timelines:
     """``wanted()`` are the rooms that are to be recorded; ``wall()`` is the time of day.
 
-    ``known_since``: since when it is known what was recorded. ``period``: when the present period of the
+    ``known_since``: the coverage before this time is not known. ``period``: when the present period of the
     manifest began.
     """
 
@@ -38,7 +38,7 @@ class Timelines:
         self.known_since = self.period = wall()
 
     def start(self, known_since: float | None) -> None:
-        """The process starts; an earlier one has begun its last period at ``known_since``."""
+        """The process starts. ``known_since``: when the last period of an earlier process began."""
         now = self._wall()
         self.known_since = self.period = now if known_since is None else min(known_since, now)
         for key in self.wanted():
@@ -60,7 +60,7 @@ class Timelines:
         return ((key, timeline) for key, timeline in self._rooms.items() if timeline.since is not None)
 
     def remove(self, key: Key) -> None:
-        """The room is no longer wanted; what there was of it in this period counts all the same."""
+        """The room is no longer wanted. Its seconds in the present period still count."""
         timeline = self._rooms.pop(key, None)
         if timeline is not None and timeline.since is not None:
             totals = self._totals(key, timeline, self.period, self._wall())
@@ -77,7 +77,7 @@ class Timelines:
             del self._rooms[key]
 
     def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
-        """The seconds of every room between the two times, the first being when the period began."""
+        """The seconds of every room from ``since``, when the period began, to ``until``."""
         wanted = frozenset(self.wanted())
         for key in sorted({*wanted, *self._rooms, *self._removed}):
             removed, timeline = self._removed.get(key), self._rooms.get(key)

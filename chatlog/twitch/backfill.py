@@ -1,4 +1,4 @@
-"""Filling gaps from a service that remembers what was said in Twitch's rooms.
+"""Fills gaps with messages from a service that keeps recent Twitch messages.
 
 When a gap closes, its gap record is held back while the service is asked, once, for the room's latest
 lines. Of those that lie in the gap and are not recorded yet records are made, marked with
@@ -43,22 +43,22 @@ from chatlog.twitch.intake import event_key
 #: Seconds from the end of a gap until the service is asked, at random: what was said at its end has to
 #: arrive there, and not all rooms are asked for at once.
 ASK_AFTER = (4.0, 8.0)
-#: Seconds that a gap record is held back at most.
+#: The most seconds that a gap record is deferred.
 HOLD_FOR = 60.0
-#: Gap records held back at the same time.
+#: The most gap records that are deferred at a time.
 HELD_MOST = 5000
 #: Seconds by which Twitch's clock, ours and the way of a message may differ: so far beyond the ends of
 #: a gap lines are looked at, and recorded if they are not recorded already.
 EDGE = 10.0
-#: The same for a record's arrival, which comes after its time.
+#: The same for the arrival of a record, which is later than its time.
 _ARRIVAL_EDGE = EDGE + 5.0
-#: Seconds for which the latest lines may still be on their way to us.
+#: The latest lines may take so many seconds to arrive.
 _UNDER_WAY = 2.0
 #: Seconds between two requests that only make the service remember a room, and after which a room is
 #: asked for again: it is forgotten after a day.
 WARM_EVERY = (1.0, 3.0)
 WARM_AGAIN = 20 * 3600.0
-#: First and longest wait, in seconds, when the service is in trouble; it may ask for longer.
+#: The first and the longest delay, in seconds, while the service is in trouble. It may ask for longer delays.
 TROUBLE_WAIT = (10.0, 900.0)
 LONGEST_WAIT = 6 * 3600.0
 
@@ -95,16 +95,16 @@ class Backfill(Service):
         self._deferred = held
         self._uniform = uniform
         self._pool: Pool | None = None
-        # What had been recorded of a room when it was lost.
+        # The records of a room when its gap began.
         self._before: dict[str, Tail] = {}
         self._held: deque[DeferredGap] = deque()
         self._running = 0
-        # When each room was asked for last, by the clock; those that the service will not remember.
+        # When each room was last requested, by the clock; the rooms that the service never keeps.
         self._asked: dict[str, float] = {}
         self._never: set[str] = set()
         self._warm_at = 0.0
         self._warming: Deferred[None] | None = None
-        #: Why the service cannot be used at present; "" when all is well.
+        #: Why the service cannot be used at present; "" if it can.
         self.trouble = ""
         self._wait_until = float("-inf")
         self._backoff = Backoff(*TROUBLE_WAIT, uniform)
@@ -138,7 +138,7 @@ class Backfill(Service):
         self._checks.start(1.0)
 
     def stopService(self) -> None:
-        """Write everything that is held back, at once."""
+        """Write all deferred gap records at once."""
         super().stopService()
         if self._checks.running:
             self._checks.stop()
@@ -174,7 +174,7 @@ class Backfill(Service):
             self._pool.expect_copies(room, HOLD_FOR + EDGE)
 
     def uncovered(self, room: Room) -> None:
-        """Note what has been recorded while its file is there; after a long gap it may be gone."""
+        """Read what was recorded while the file exists; after a long gap it may be gone."""
         since = room.timeline.missing_since
         if since is not None:
             self._before[room.name] = self._tails.read(room.name, _before(Gap(since, since, "")))
@@ -220,7 +220,7 @@ class Backfill(Service):
             self._finish(held)
 
     def _warm(self, now: float) -> None:
-        """Make the service remember one more room."""
+        """Request one more room, so that the service keeps it."""
         rooms = {} if self._pool is None else self._pool.rooms
         for name in self._before.keys() - rooms.keys():
             del self._before[name]
@@ -240,7 +240,7 @@ class Backfill(Service):
             self._warm_at = self._clock.seconds() + self._uniform(*WARM_EVERY)
 
     async def _ask(self, name: str, lines: int = recent.ASKED_LINES) -> list[bytes]:
-        """The latest lines of a room; none where the service does not give any."""
+        """The latest lines of a room; none if the service has none."""
         self._asked[name] = self._clock.seconds()
         wait = 0.0
         try:
@@ -270,7 +270,7 @@ class Backfill(Service):
     def _in_trouble(self, reason: str, wait: float) -> None:
         now = self._clock.seconds()
         if now >= self._wait_until:
-            # Of several that failed together the first has set the wait already.
+            # If several requests failed together, the first one has set the delay.
             self._wait_until = now + self._backoff.next()
         self._wait_until = max(self._wait_until, now + min(wait, LONGEST_WAIT))
         if not self.trouble:
@@ -281,14 +281,14 @@ class Backfill(Service):
             )
         self.trouble = reason
 
-    # -- what comes back ---------------------------------------------------------------------------
+    # -- answers -----------------------------------------------------------------------------------
 
     def _take(self, held: DeferredGap, lines: list[bytes]) -> None:
-        """Record what of the lines lies in the gap and is not recorded yet."""
+        """Record the lines that lie in the gap and are not recorded yet."""
         room, gap, tail = held.room, held.gap, held.tail
         now = self._wall()
         received = rfc3339(int(now * 1000))
-        # Before the gap only as far back as it is known what was recorded.
+        # Before the gap, only lines of the time for which the recorded ones are known.
         first = min(max(_before(gap, EDGE), tail.since), rfc3339(round(gap.start * 1000)))
         last = rfc3339(round(min(held.until, now - _UNDER_WAY) * 1000))
         added: set[Hashable] = set()
@@ -302,7 +302,7 @@ class Backfill(Service):
             if not encoded or (record_key := recent.key_of(encoded)) in tail.keys:
                 continue
             key, identified, window = event_key(message)
-            # Every request is a connection of its own.
+            # Every request makes a connection of its own.
             if room.duplicates is None or not room.duplicates.seen(
                 key, -held.number, self._clock.seconds(), identified, window
             ):
@@ -310,13 +310,13 @@ class Backfill(Service):
                 added.add(record_key)
                 self._counters.backfilled += 1
                 seconds = found[1] / 1000
-                # Of gaps that lie close together each has what was said in it.
+                # If gaps lie close together, each gets its own messages.
                 owners = (other for other in gaps if other.gap.start <= seconds < other.gap.end)
                 next(owners, held).backfilled += 1
         self._recorded_now(room.name, added)
 
     def _recorded_now(self, name: str, keys: set[Hashable]) -> None:
-        """If the room was lost again since, what came back now may lie in the next gap."""
+        """If the room was lost again meanwhile, some of these lines may lie in the next gap."""
         if name in self._before:
             self._before[name] = self._before[name].joined(keys)
         for held in self._held:
@@ -336,7 +336,7 @@ def backfill_over(
     write: Callable[[Room, Gap, int], None],
     buffers: RoomBuffers,
 ) -> Backfill:
-    """Backfill over the spool of a recorder, with everything that it needs there."""
+    """Create the backfill for a recorder's spool."""
     recorded = partial(buffers.room, Backfill.platform)
     files, clock, directory = environment.files, environment.reactor, recording.directory
     tails = Tails(files, directory, Backfill.platform, recorded, recent.record_key, clock.seconds)
@@ -345,5 +345,5 @@ def backfill_over(
 
 
 def _before(gap: Gap, seconds: float = _ARRIVAL_EDGE) -> str:
-    """The time so long before a gap."""
+    """The time ``seconds`` before a gap."""
     return rfc3339(round(max(gap.start - seconds, 0.0) * 1000))

@@ -1,4 +1,4 @@
-"""The protocol of one connection to Twitch: login, control messages, keepalive.
+"""The protocol of a connection to Twitch: login, control messages, keepalive.
 
 It splits what arrives into lines and hands those to its intake, which hands back what the server says to us
 rather than to a room.
@@ -23,7 +23,7 @@ from chatlog.twitch.events import channel_of
 from chatlog.twitch.intake import Intake
 from chatlog.twitch.lines import LineSplitter
 
-#: What Twitch says in a NOTICE to ``*`` when it does not take a login; compared in lower case, as a
+#: Texts of a NOTICE to ``*`` with which Twitch refuses a login; compared in lower case, as a
 #: part of the text. (dev.twitch.tv/docs/chat/irc, and older texts that clients still know.)
 LOGIN_REFUSALS = (
     "login authentication failed",
@@ -32,7 +32,7 @@ LOGIN_REFUSALS = (
     "error logging in",
     "invalid nick",
 )
-#: The msg-ids of a NOTICE that says a room will not be delivered to us. The last two are not in
+#: The msg-ids of a NOTICE that refuses a room. The last two are not in
 #: Twitch's own table, but servers send them.
 REFUSALS = frozenset(
     {
@@ -67,7 +67,7 @@ class TwitchProtocol(ChatProtocol, Protocol):
         super().__init__(owner, clock, wall, b"tmi-sent-ts=", irc.latest_time)
         self.number = owner.number
         self.nick = ""
-        # Without TLS nobody says goodbye.
+        # Without TLS the end of a connection is no goodbye.
         self.says_goodbye = settings.tls
         self._intake = intake
         self._settings = settings
@@ -89,13 +89,13 @@ class TwitchProtocol(ChatProtocol, Protocol):
 
     def connectionMade(self) -> None:
         self._connected()
-        # The capabilities come first, so that what follows the welcome is tagged already.
+        # The capabilities come first, so that everything after the welcome has tags.
         self._send("CAP", "REQ", "twitch.tv/tags twitch.tv/commands")
         if self._settings.oauth is not None and self._settings.username is not None:
             self.nick = self._settings.username
             self._send("PASS", f"oauth:{self._settings.oauth.reveal()}")
         else:
-            # Anonymous reading; fresh digits for every connection are the common practice.
+            # Anonymous reading. New digits for every connection are common practice.
             self.nick = f"justinfan{random.randint(10_000, 99_999_999)}"
         self._send("NICK", self.nick)
 
@@ -112,7 +112,7 @@ class TwitchProtocol(ChatProtocol, Protocol):
         self._disconnected(reason)
 
     def control(self, message: irc.Message) -> None:
-        """Take what the server says to us, in the order it says it."""
+        """Handle a control message, in the order of arrival."""
         command, text = message.command, message.params[-1] if message.params else ""
         if command == "PING":
             self._pong(text)
@@ -148,14 +148,14 @@ class TwitchProtocol(ChatProtocol, Protocol):
         try:
             self._send("PONG", text)
         except ValueError:
-            # Not to be echoed, but still to be answered.
+            # It cannot be echoed, but must be answered.
             self._send("PONG", "tmi.twitch.tv")
 
     def _notice(self, message: irc.Message, text: str) -> None:
         if self.welcomed_at is None:
             if any(known in text.lower() for known in LOGIN_REFUSALS):
                 if self._settings.oauth is not None:
-                    # Should it quote what it does not take.
+                    # The server might quote the refused token.
                     text = text.replace(self._settings.oauth.reveal(), "***")
                 self._refused_login = True
                 self.close(f"login refused: {text}")

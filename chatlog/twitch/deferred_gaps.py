@@ -1,4 +1,4 @@
-"""Gaps whose records wait until it is known how much of them came back.
+"""Deferred gaps: their records wait until backfill knows how many messages came back.
 
 They are noted in the state, so that a process that is killed meanwhile does not take them along:
 
@@ -23,12 +23,12 @@ from chatlog.timeline.timeline import Gap
 
 #: The last second of the year 9999; nothing later can be written into a record.
 _LAST = 253402300799.0
-#: Characters of a reason that are kept.
+#: The most characters of a reason that are kept.
 _REASON = 200
 
 
 class DeferredGap:
-    """A gap whose record waits."""
+    """A gap whose record is deferred."""
 
     __slots__ = ("ask_at", "backfilled", "deadline", "gap", "number", "request", "room", "tail", "until")
 
@@ -40,7 +40,7 @@ class DeferredGap:
         #: Where what may be taken ends, in seconds since the epoch.
         self.until = gap.end
         self.ask_at = self.deadline = 0.0
-        #: How much of it has come back.
+        #: How many messages came back.
         self.backfilled = 0
         self.request: Deferred[None] | None = None
 
@@ -75,13 +75,13 @@ class DeferredGaps:
         yield from dict.fromkeys(found.values())
 
     def begin(self) -> None:
-        """Forget the earlier run, but for what was ``put`` again. Waits for the disk."""
+        """Forget the earlier run, except for gaps that were ``put`` again. Waits for the disk."""
         self._journal.begin(self._whole, self._journal.write_anew)
 
     def put(self, room: str, gap: Gap) -> int:
-        """The record of the gap waits; its number."""
+        """Note that the record of the gap is deferred. Returns its number."""
         self._numbers += 1
-        # A reason is often in a server's words.
+        # A reason is often a server's text.
         reason = gap.reason[:_REASON].encode("utf-8", "replace").decode()
         entry = {"deferred": self._numbers, "room": room, "from": gap.start, "to": gap.end, "reason": reason}
         self._waiting[self._numbers] = entry

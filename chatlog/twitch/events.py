@@ -1,4 +1,4 @@
-"""From Twitch's lines to records of the archive. Sans-IO; no clock, no state.
+"""Turns Twitch's lines into records. Sans-IO; no clock, no state.
 
 For every line that the splitter gives, with ``received`` (the time of the read, RFC 3339) and
 ``encode`` (record.encode_full or record.encode_basic):
@@ -34,15 +34,15 @@ from chatlog import record
 from chatlog.twitch import irc
 from chatlog.twitch.lines import Oversized
 
-#: Commands between the server and us, which say nothing about a room's chat. Numerics belong to them too.
+#: Commands of the protocol between the server and us, which are not about a room's chat. So are numerics.
 CONTROL = frozenset({"CAP", "PING", "PONG", "RECONNECT", "JOIN", "PART", "USERSTATE", "GLOBALUSERSTATE"})
 
-#: Commands that become records by a rule of their own; any other becomes an ``event``.
+#: Commands with a rule of their own; any other command becomes an ``event``.
 KNOWN_COMMANDS = frozenset(
     {"PRIVMSG", "USERNOTICE", "CLEARCHAT", "CLEARMSG", "ROOMSTATE", "NOTICE", "WHISPER", "HOSTTARGET", "MODE"}
 )
 
-#: The type of a USERNOTICE by its ``msg-id``; one that is not here is an ``event`` too.
+#: The type of a USERNOTICE by its ``msg-id``; any other one becomes an ``event`` too.
 USERNOTICE_TYPES = {
     "sub": "subscription",
     "resub": "subscription",
@@ -67,12 +67,12 @@ USERNOTICE_TYPES = {
     "socialsharingbadge": "event",
     "charitydonation": "event",
     "midnightsquid": "event",
-    # Combos: many people tap one button, and each tap is a notice.
+    # Combos: many people tap one button, and each tap is a USERNOTICE.
     "onetapstreakstarted": "event",
     "onetapgiftredeemed": "event",
     "onetapbreakpointachieved": "event",
     "onetapstreakexpired": "event",
-    # Old ones, of which nobody knows whether they still come.
+    # Old ones, which may not come any more.
     "primecommunitygiftreceived": "event",
     "charity": "event",
     "purchase": "event",
@@ -80,10 +80,10 @@ USERNOTICE_TYPES = {
     "firstcheer": "event",
 }
 
-#: Twitch began in June 2011: an earlier time is none of an event's.
+#: Twitch began in June 2011: an earlier time cannot be that of an event.
 FIRST = "2011-06-01T00:00:00.000Z"
 
-#: Keys of ``details`` that are ours. A tag of such a name is kept under ``@`` and its name, so that
+#: Our own keys in ``details``. A tag of such a name is kept under ``@`` and its name, so that
 #: neither hides the other (no tag of IRCv3 begins with ``@``).
 OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 
@@ -93,7 +93,7 @@ _CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) 
 
 
 def is_control(command: str) -> bool:
-    """Whether lines of this command are the protocol's own talk, which makes no record."""
+    """Whether this is a control message of the protocol, which makes no record."""
     return command in CONTROL or (len(command) == 3 and command.isdigit())
 
 
@@ -161,7 +161,7 @@ def event_record(
     channel: str | None = None,
     channel_id: str = "",
 ) -> bytes:
-    """The encoded record of a message that is not talk.
+    """The encoded record of a message that is not a control message.
 
     ``channel`` is the room that takes it: by default the message's own, or ``_server`` where it names
     none. ``channel_id`` is that room's id where it is known, for lines without ``room-id``.
@@ -233,7 +233,7 @@ def channel_of(line: bytes) -> str:
 
 
 def dedup_key(message: irc.Message) -> Hashable:
-    """What two copies of one event have in common, and two events have not.
+    """A key that is equal for two copies of one event and differs for two events.
 
     Twitch names an event by its ``id``, unique per room; a deletion by the id of what it deletes, and its
     time: a message can be deleted twice. A CLEARCHAT has none: channel, target, duration and time stand
@@ -250,7 +250,7 @@ def dedup_key(message: irc.Message) -> Hashable:
 
 
 def _usernotice_kind(tags: Mapping[str, str]) -> str:
-    """The ``msg-id`` of a USERNOTICE; of one shared from another room, that of its original."""
+    """The ``msg-id`` of a USERNOTICE; if it is shared from another room, that of its original."""
     kind = tags.get("msg-id", "")
     return tags.get("source-msg-id", "") if kind == "sharedchatnotice" else kind
 
@@ -295,7 +295,7 @@ def _details(message: irc.Message, channel: str, username: str, text: str, kind:
     if not message.utf8:
         details["raw_base64"] = base64.b64encode(message.raw).decode("ascii")
     elif tags and message.raw.partition(b" ")[0].count(b";") + 1 != len(tags):
-        # A key came twice: the earlier value is only here.
+        # A tag was repeated: only the raw line has the earlier value.
         details["raw"] = message.raw.decode()
     return details
 

@@ -1,6 +1,6 @@
-"""What becomes of the lines that arrived: records for the recorder, control messages for the connection.
+"""Turns lines into records for the recorder, and passes control messages to the connection.
 
-The hot path of the daemon. Everything here runs once a line, so it is plain calls and bytes.
+The hot path of the daemon: everything here runs for every line, so it uses plain calls and bytes.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from chatlog.twitch.events import (
 )
 from chatlog.twitch.lines import Oversized
 
-#: The commands that a connection wants to hear of although they make a record as well.
+#: The commands that make a record and go to the connection as well.
 HEARD = frozenset({"ROOMSTATE", "NOTICE"})
 
-#: What an event is known by; whether that is an id, which no other event has; and if not, for how many
-#: seconds another connection that brings the same means the same event.
+#: The key of an event; whether it is an id, which no other event has; and if not, for how many seconds an
+#: equal event from another connection counts as the same.
 EventKey = tuple[Hashable, bool, float]
 
 
 class Source(Protocol):
-    """The connection that lines come from."""
+    """The connection on which lines arrive."""
 
     number: int
 
     def control(self, message: irc.Message) -> None:
-        """Take a control message of the protocol, or one of HEARD."""
+        """Handle a control message of the protocol, or one of HEARD."""
 
 
 class Intake:
-    """Turns lines into records. ``rooms`` are the rooms by login; what belongs to none of them goes to
+    """Turns lines into records. ``rooms`` are the rooms by login. Records of no room go to
     ``server_records``."""
 
     _log = Logger()
@@ -63,7 +63,7 @@ class Intake:
         self._repeats = Repeats()
 
     def lines(self, lines: list[bytes], source: Source) -> None:
-        """Take the lines of one read from one connection."""
+        """Process the lines of one read from one connection."""
         self._counters.received += len(lines)
         received = rfc3339(int(self._wall() * 1000))
         rooms = self._rooms
@@ -88,11 +88,12 @@ class Intake:
                 elif encoded and (room.duplicates is None or not self._is_copied_chat(line, room, source)):
                     room.records.append(encoded)
             except Exception:
-                # A line that breaks us must neither drop the connection nor vanish.
+                # A line that causes an exception must neither end the connection nor be lost.
                 self._broken(line, received)
 
     def identify(self, message: irc.Message) -> bool:
-        """Take a room's id from its ROOMSTATE; False if it names none, or no room of ours."""
+        """Set a room's id from its ROOMSTATE. Returns False if the message has no id, or belongs to no room
+        of ours."""
         identifier = message.tags.get("room-id", "")
         room = self._rooms.get(message.channel)
         if room is None or not identifier:
@@ -101,7 +102,7 @@ class Intake:
         return True
 
     def cut_off(self, rest: bytes) -> None:
-        """Take what had come of a line when its connection was lost."""
+        """Record the part of a line that had arrived when its connection was lost."""
         self._counters.received += 1
         self._unparsed(rest, rfc3339(int(self._wall() * 1000)))
 
@@ -133,8 +134,8 @@ class Intake:
             source.control(message)
 
     def _is_repeated(self, line: bytes) -> bool:
-        """Whether a line that came before, to the last byte, is a copy and not the same thing once more:
-        it is if it names its event by an id."""
+        """Whether a line that equals an earlier one is a copy. It is if it has the id of its event; without
+        an id, the same thing may have happened again."""
         if not _id_of(line) or not (b" PRIVMSG #" in line or b" USERNOTICE #" in line):
             return False
         self._counters.duplicates += 1
@@ -181,14 +182,14 @@ class Intake:
         self._failures += 1
         if self._failures == 1 or self._failures % 100 == 0:
             self._log.failure(
-                "twitch: a line could not be taken ({failures} so far); it is recorded as unparsed",
+                "twitch: a line could not be processed ({failures} so far); it is recorded as unparsed",
                 failures=self._failures,
             )
         self._unparsed(line, received)
 
 
 def _id_of(line: bytes) -> bytes:
-    """The tag ``id`` of a line; ``b""`` where it has none, or has it in an unusual place."""
+    """The tag ``id`` of a line; ``b""`` if it has none, or has it in an unusual place."""
     start = 4 if line.startswith(b"@id=") else line.find(b";id=") + 4
     if start < 4 or start > line.find(b" "):
         return b""
@@ -196,10 +197,10 @@ def _id_of(line: bytes) -> bytes:
 
 
 def event_key(message: irc.Message) -> EventKey:
-    """What tells the event from others, and how far that can be relied on."""
+    """The key that identifies the event, and how reliable it is."""
     key = dedup_key(message)
     if isinstance(key, str):
         return key.encode("utf-8", "surrogateescape"), True, 0.0
-    # Moderators, and their machines, can do the same thing twice in a millisecond.
+    # Moderators and bots can do the same thing twice in a millisecond.
     timed = key is not message.raw and "tmi-sent-ts" in message.tags
     return key, False, REMEMBERED if timed else WITHOUT_ID_WINDOW

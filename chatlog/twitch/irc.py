@@ -1,16 +1,16 @@
-"""IRC messages as Twitch writes them: parsing one line, and formatting the lines we send. Sans-IO.
+"""Parses and formats IRC messages in Twitch's form. Sans-IO.
 
-    message = parse(line)               # ParseError where there is no command
+    message = parse(line)               # ParseError if there is no command
     message.tags["room-id"], message.command, message.params, message.nick, message.channel
-    format_line("JOIN", "#shroud")      # b"JOIN #shroud\\r\\n"; ValueError where it would break the line
+    format_line("JOIN", "#shroud")      # b"JOIN #shroud\\r\\n"; ValueError if a part would break the line
 
 The grammar is that of RFC 1459 with IRCv3 message tags (ircv3.net/specs/extensions/message-tags):
 
     ['@' tags SPACE+] [':' source SPACE+] command {SPACE+ param} [SPACE+ ':' trailing]
 
-Only the space separates; several count as one, and those after the last middle parameter as none.
-Spaces inside the trailing parameter stay. ``x :y`` and ``x y`` mean the same. Nothing here is strict
-about lengths, tag names or commands it does not know.
+Only spaces separate. Several spaces count as one, and spaces after the last middle parameter are ignored.
+Spaces inside the trailing parameter stay. ``x :y`` and ``x y`` mean the same. Lengths, tag names and unknown
+commands are not checked.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from dataclasses import dataclass, field
 
 from chatlog.twitch.lines import Oversized
 
-#: Lines with several channels are cut at this many bytes, line end not counted (RFC 1459: 510).
+#: The most bytes of a line with several channels, without the line end (RFC 1459: 510).
 MAX_SENT = 510
 
 
 class ParseError(ValueError):
-    """The line is no IRC message. The text of the error holds nothing of the line."""
+    """The line is not an IRC message. The text of the error quotes nothing of the line."""
 
 
 @dataclass(slots=True)
 class Message:
-    """One parsed line. ``source`` and ``params`` come without their colons, tag values unescaped.
+    """One parsed line. ``source`` and ``params`` are without their colons, tag values are unescaped.
 
-    Where the line is not UTF-8 (``utf8`` False) its strange bytes stand as lone surrogates
-    (surrogateescape), so that nothing is lost; ``readable`` gives the same with replacement characters.
+    If the line is not UTF-8 (``utf8`` is False), invalid bytes become lone surrogates (surrogateescape), so
+    that nothing is lost. ``readable`` gives the message with replacement characters instead.
     """
 
     tags: dict[str, str]
@@ -46,7 +46,7 @@ class Message:
 
     @property
     def nick(self) -> str:
-        """The login of the person who is the source; ``""`` where it is a server or nobody."""
+        """The login of the source; ``""`` if the source is a server or missing."""
         source = self.source
         if "!" in source:
             nick, _, user = source.partition("!")
@@ -55,15 +55,15 @@ class Message:
 
     @property
     def channel(self) -> str:
-        """The channel that the first parameter names, lower case, without its ``#``; ``""`` where it
-        names none. It comes from the server: not fit for a path unchecked."""
+        """The channel in the first parameter, in lower case and without ``#``; ``""`` if it names none. It
+        comes from the server: check it before using it in a path."""
         params = self.params
         return params[0][1:].lower() if params and params[0].startswith("#") else ""
 
 
 def parse(line: bytes) -> Message:
-    """The message in ``line`` (without its line end). Raises ParseError where there is no command, and for
-    the head of an overlong line, whose end is not known."""
+    """The message in ``line`` (without its line end). Raises ParseError if there is no command, and for the
+    beginning of an overlong line, whose end is unknown."""
     if type(line) is Oversized:
         raise ParseError("longer than a line may be")
     try:
@@ -73,7 +73,7 @@ def parse(line: bytes) -> Message:
 
 
 def readable(message: Message) -> Message:
-    """``message`` with U+FFFD in place of what is not UTF-8."""
+    """``message`` with U+FFFD for invalid bytes."""
     return message if message.utf8 else _message(message.raw.decode("utf-8", "replace"), message.raw, False)
 
 
@@ -99,8 +99,8 @@ def _message(text: str, raw: bytes, utf8: bool) -> Message:
 
 
 def parse_tags(text: str) -> dict[str, str]:
-    """The tags in ``text`` (without ``@``), values unescaped. ``k`` and ``k=`` are both an empty string; of
-    a key that comes twice the last value counts."""
+    """The tags in ``text`` (without ``@``), with unescaped values. ``k`` and ``k=`` both give an empty
+    string. If a key is repeated, the last value counts."""
     try:
         tags = dict([item.split("=", 1) for item in text.split(";")])
     except ValueError:  # an item without "="
@@ -117,10 +117,10 @@ def parse_tags(text: str) -> dict[str, str]:
 
 
 def unescape(value: str) -> str:
-    r"""A tag's value as it was meant: ``\:`` is ``;``, ``\s`` a space, ``\\`` a backslash, ``\r`` CR, ``\n``
-    LF, any other ``\x`` is ``x``, and a lone backslash at the end is nothing."""
-    # A run of backslashes pairs up from its start, so splitting at the pairs leaves pieces in which
-    # every backslash escapes what follows; there the order of the replacements cannot matter.
+    r"""A tag's value without its escapes: ``\:`` is ``;``, ``\s`` a space, ``\\`` a backslash, ``\r`` CR, and
+    ``\n`` LF. Any other ``\x`` is ``x``. A lone backslash at the end is removed."""
+    # Backslashes pair up from the left. After splitting at the pairs, every backslash in a piece escapes the
+    # next character, so the order of the replacements does not matter.
     pieces = []
     for piece in value.split("\\\\"):
         piece = piece.replace("\\s", " ").replace("\\:", ";").replace("\\r", "\r").replace("\\n", "\n")
@@ -129,17 +129,17 @@ def unescape(value: str) -> str:
 
 
 def escape(value: str) -> str:
-    """``value`` as it is written in a tag; ``unescape`` undoes it."""
+    """``value`` in the form of a tag; the inverse of ``unescape``."""
     value = value.replace("\\", "\\\\").replace(";", "\\:").replace(" ", "\\s")
     return value.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def format_line(command: str, *params: str, source: str = "", tags: Mapping[str, str] | None = None) -> bytes:
-    """One line, CR LF included, that ``parse`` reads as exactly these parts.
+    """One line with CR LF, which ``parse`` reads as exactly these parts.
 
-    Raises ValueError where a part cannot be written: CR, LF or NUL anywhere but in a tag's value, a
-    space, a leading colon or nothing at all where only the last parameter may have it. The error
-    names the part and never shows it: it may be a token.
+    Raises ValueError if a part cannot be written: CR, LF or NUL outside a tag's value; a space, a leading
+    colon or an empty text in a parameter other than the last. The error names the part and does not show it,
+    because it may be a token.
     """
     if not (command.isascii() and command.isalnum()):
         raise ValueError("an IRC command is letters or digits")
@@ -167,20 +167,20 @@ def format_line(command: str, *params: str, source: str = "", tags: Mapping[str,
     return " ".join(words).encode("utf-8", "surrogateescape") + b"\r\n"
 
 
-#: In the tags at the beginning of a line, and nowhere else: a text may say the same.
+#: Matches only in the tags at the beginning of a line: a chat text may contain the same.
 _SENT = re.compile(rb"^@(?:[^ \r\n]*;)?tmi-sent-ts=(\d{13})[; ]", re.MULTILINE)
 
 
 def latest_time(data: bytes) -> float | None:
-    """When the last line of ``data`` that says so was sent, in seconds since the epoch."""
+    """The sending time of the last line in ``data`` that has one, in seconds since the epoch."""
     found = _SENT.findall(data)
     return int(found[-1]) / 1000 if found else None
 
 
 def format_channels(command: str, channels: Iterable[str]) -> list[bytes]:
-    """JOIN or PART of ``channels`` (names without ``#``) in as few lines as their length allows.
+    """JOIN or PART lines for ``channels`` (names without ``#``), as few as their lengths allow.
 
-    Raises ValueError, as ``format_line`` does, for a name that would end the line or be several.
+    Raises ValueError, like ``format_line``, for a name that would end the line or count as several names.
     """
     lines: list[bytes] = []
     names = ""

@@ -1,35 +1,34 @@
-"""From reads of any size to lines. Sans-IO: bytes in, lines out.
+"""Splits a stream of bytes into lines. Sans-IO.
 
     splitter = LineSplitter()
     for line in splitter.feed(data): ...
 
-Only the byte LF ends a line: users can type U+2028, U+0085, VT and the like, which str.splitlines()
-would cut at. One CR before the LF is the protocol's and goes; empty lines say nothing and go too.
+Only LF ends a line: users can type U+2028, U+0085, VT and the like, where str.splitlines() would cut. One CR
+before the LF belongs to the protocol and is removed. Empty lines are left out.
 """
 
 from __future__ import annotations
 
-#: The longest line that is taken whole, in bytes, without its line end. Twitch's own are below 12 KiB:
-#: tags to 8191 bytes, 500 characters of text in up to 2000 bytes.
+#: The most bytes of a line, without its line end. Twitch's lines are below 12 KiB: tags of up to 8191 bytes,
+#: and 500 characters of text in up to 2000 bytes.
 MAX_LINE = 65536
 
 
 class Oversized(bytes):
-    """The first MAX_LINE bytes of a longer line; what followed was thrown away."""
+    """The first MAX_LINE bytes of a longer line; the rest was dropped."""
 
     __slots__ = ()
 
 
 class LineSplitter:
-    """Splits a stream at LF, however it was cut into reads.
+    """Splits a stream at LF. The sizes of the reads do not matter.
 
-    A line longer than MAX_LINE is given out once, as an Oversized with its head; the rest is dropped
-    as it comes, so that no stream makes this grow. The same bytes give the same lines whatever the
-    sizes of the reads.
+    Of a line longer than MAX_LINE the beginning is returned once, as Oversized. The rest is dropped when it
+    arrives, so that no stream lets the buffer grow.
     """
 
-    # Invariants: _tail holds no LF and at most MAX_LINE + 1 bytes (the one more may turn out to be the
-    # CR of the line end); while _skipping, _tail is empty.
+    # Invariants: _tail has no LF and at most MAX_LINE + 1 bytes (the extra byte may be the CR of the line
+    # end); while _skipping, _tail is empty.
     __slots__ = ("_skipping", "_tail")
 
     def __init__(self) -> None:
@@ -37,7 +36,7 @@ class LineSplitter:
         self._skipping = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that ``data`` ends, oldest first."""
+        """The lines that are complete with ``data``, in order."""
         if self._skipping:
             _, found, data = data.partition(b"\n")
             if not found:
@@ -52,7 +51,7 @@ class LineSplitter:
             data = complete.pop()
             lines = [line[:-1] if line.endswith(b"\r") else line for line in complete]
             lines = [line if len(line) <= MAX_LINE else Oversized(line[:MAX_LINE]) for line in lines if line]
-        # A bytearray, and a search of the new bytes only: a byte at a time costs no more than all at once.
+        # Only the new bytes are searched: single bytes cost no more than large reads.
         self._tail += data
         if len(self._tail) > MAX_LINE + 1:
             lines.append(Oversized(self._tail[:MAX_LINE]))
@@ -61,5 +60,5 @@ class LineSplitter:
         return lines
 
     def rest(self) -> bytes:
-        """What arrived of a line whose end has not come; ``b""`` where there is none."""
+        """The incomplete line at the end; ``b""`` if there is none."""
         return bytes(self._tail)

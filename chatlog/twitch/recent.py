@@ -1,11 +1,11 @@
-"""What a service that remembers Twitch's chat answers, and what of it may be believed. Sans-IO.
+"""Reads and checks the answers of a service that keeps recent Twitch messages. Sans-IO.
 
-The service is ``recent-messages2`` (github.com/robotty/recent-messages2) or speaks like it: a GET of
-``{url}/recent-messages/{login}`` is answered with JSON, ``messages`` being IRC lines, oldest first, and
-``error_code`` a word or null. It joins rooms when it is asked for them, remembers up to 800 lines of
-each for a day, and forgets rooms for which nobody asked for a day. Its lines have their tags in another
-order, and two more: ``historical`` and ``rm-received-ts``, when it received the line (``rm-deleted``
-too, if a moderator has deleted it since).
+The service is ``recent-messages2`` (github.com/robotty/recent-messages2) or a compatible one. The answer to a
+GET of ``{url}/recent-messages/{login}`` is JSON: ``messages`` are IRC lines, the oldest first, ``error_code``
+is a word or null. The service joins a room at the first request for it, keeps up to 800 lines of it for a
+day, and drops a room after a day without a request. Its lines have their tags in another order, and further
+tags: ``historical``, ``rm-received-ts`` (when the service received the line), and ``rm-deleted`` if a
+moderator has deleted the message since.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from chatlog.record import from_json, from_json_loosely
 from chatlog.twitch import irc
 from chatlog.twitch.lines import MAX_LINE
 
-#: Lines of one answer that are looked at, and lines that are asked for: what the service remembers.
+#: The most lines of one answer that are read, and the lines that are requested: as many as the service keeps.
 MOST_LINES = 2000
 ASKED_LINES = 800
-#: Bytes of an answer that are read at most.
+#: The most bytes of an answer.
 ANSWER_LIMIT = 4 << 20
 #: Seconds that an answer may take.
 ANSWER_WITHIN = 20.0
-#: The commands that are taken, with the tag that names the event. A CLEARCHAT has none; its room, target
-#: and time name it. All others are about the state of a room, which every join tells anew.
+#: The commands that are used, each with the tag that identifies the event. A CLEARCHAT has none; its room,
+#: target and time identify it. All other commands are about the state of a room, which every JOIN repeats.
 _NAMED_BY = {"PRIVMSG": "id", "USERNOTICE": "id", "CLEARMSG": "target-msg-id", "CLEARCHAT": "tmi-sent-ts"}
-#: What the service says about a room that it will not remember, whoever asks.
+#: Error codes for rooms that the service never keeps.
 _NEVER = frozenset({"channel_ignored", "invalid_channel_login"})
 
 
 class NoAnswer(Exception):
-    """The service did not answer as it should; the text says what came instead. ``never``: it does not
-    remember this room, and will not."""
+    """The service gave no usable answer. The text says what came instead. ``never``: the service does not
+    keep this room, now or later."""
 
     def __init__(self, reason: str, never: bool = False) -> None:
         super().__init__(reason)
@@ -42,12 +42,12 @@ class NoAnswer(Exception):
 
 
 def address(url: str, login: str, lines: int = ASKED_LINES) -> str:
-    """The address to ask for the latest ``lines`` of a room."""
+    """The address of the latest ``lines`` of a room."""
     return f"{url.rstrip('/')}/recent-messages/{login}?limit={lines}"
 
 
 def lines_in(status: int, body: bytes) -> list[bytes]:
-    """The lines of an answer, oldest first. Raises NoAnswer."""
+    """The lines of an answer, the oldest first. Raises NoAnswer."""
     try:
         answer: Any = from_json_loosely(body.removeprefix(BOM_UTF8))
     except ValueError:
@@ -63,7 +63,7 @@ def lines_in(status: int, body: bytes) -> list[bytes]:
     found = []
     for text in messages[-MOST_LINES:]:
         if isinstance(text, str) and not any(end in text for end in "\r\n\0"):
-            # Half of a surrogate pair is kept as bytes that are not UTF-8.
+            # A lone surrogate becomes bytes that are not UTF-8.
             line = text.encode("utf-8", "surrogatepass")
             if len(line) <= MAX_LINE:
                 found.append(line)
@@ -71,8 +71,8 @@ def lines_in(status: int, body: bytes) -> list[bytes]:
 
 
 def chat_in(line: bytes, channel: str, channel_id: str) -> tuple[irc.Message, int] | None:
-    """The message in a line and its time in milliseconds, if it belongs to that very room and can be
-    told from all others; None for everything else. ``channel_id`` may be ``""`` where it is not known."""
+    """The message in a line and its time in milliseconds, if it belongs to this room and can be identified;
+    else None. ``channel_id`` is ``""`` if unknown."""
     try:
         message = irc.parse(line)
     except irc.ParseError:
@@ -96,7 +96,7 @@ def key_of(line: bytes) -> Hashable:
 
 
 def record_key(record: Mapping[str, Any]) -> Hashable:
-    """What a record has in common with any other record of the same event."""
+    """A key that is equal for two records of the same event."""
     if "id" not in record:
         # Basic detail.
         return (record["timestamp"], record["user_id"], record["message"])

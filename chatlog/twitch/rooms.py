@@ -1,4 +1,4 @@
-"""Twitch's rooms: the pool of them, and what connects it."""
+"""The pool of Twitch's rooms, and its connections."""
 
 from __future__ import annotations
 

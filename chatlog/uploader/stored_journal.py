@@ -1,13 +1,13 @@
-"""Which objects have been stored and are in no manifest yet, on the disk: what a manifest is made of.
+"""The file of the state with the objects that are stored and in no manifest yet.
 
     {"from": T}                                          what follows was stored in the period that began at T
     {"kind": "object", "key", "bytes", ..}               a row for every object
     {"manifest": NAME, "until": T, "rows": [{..}, ..]}   the period is over; its other rows, the head first
 
-A file of recordings is only removed once its object's row is on the disk here. Once the end of a period is,
-all of its manifest is: it can be written to ``manifest/`` again and again, with the same bytes, until this
-file begins with the next period. So no row is ever in no file, and a period never has two manifests.
-Everything here blocks.
+A file of recordings is removed only once the row of its object is on the disk here. Once the entry that ends
+a period is on the disk, all of the period's manifest is: it can be written to ``manifest/`` again and again,
+with the same bytes, until this file begins with the next period. So no row is ever lost, and a period never
+has two manifests. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from chatlog.state.state_file import StateFile
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, fields, name_of, row_of
 
-#: Bytes put by: a full disk becomes less full by uploads, and they need a row each.
+#: Bytes to reserve: uploads empty a full disk, and each of them needs a row here.
 RESERVE = 1 << 20
 _BUFFER = 1 << 16
 
 
 class Ended(NamedTuple):
-    """A period that is over and has no manifest yet: the name and the rows that its manifest will have
-    besides the objects' rows, when it ended, and the number of the entry that says so."""
+    """A period that is over and has no manifest yet. ``name``: the manifest's file name. ``until``: when the
+    period ended. ``rows``: the manifest's rows besides those of objects. ``number``: that of the entry that
+    ended the period."""
 
     name: str
     until: float
@@ -41,8 +42,8 @@ class Ended(NamedTuple):
 
 
 class StoredJournal:
-    """The objects of one spool. ``append`` may be called from any thread at any time; the rest is called by
-    one at a time. Every method may raise OSError, and can then be called again."""
+    """The stored objects of one spool. ``append`` may be called from any thread at any time, the other
+    methods by one thread at a time. Every method may raise OSError, and can then be called again."""
 
     def __init__(self, files: Files, directory: str) -> None:
         self._files = files
@@ -59,19 +60,18 @@ class StoredJournal:
         self._ended: Ended | None = None
 
     def stored(self, stored: Stored) -> None:
-        """Write down a verified object, before its file goes: an uploader's ``on_stored``. Raises OSError to
-        keep the file. An object that is written down already stays so."""
+        """Write down a verified object, before its file is removed: an uploader's ``on_stored``. Raises
+        OSError if the file has to stay. To write down an object twice changes nothing."""
         if stored.content == "data":
             self.append(
                 ObjectRow(stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last)
             )
 
     def open(self) -> float | None:
-        """Take up what an earlier run has left; since when the present period has been going on, None if the
-        state does not know."""
+        """Read what an earlier run left. Returns when the present period began, None if that is not known."""
         with self._lock:
             self._open()
-        self._file.restock()
+        self._file.reserve_space()
         return self._since
 
     def _open(self) -> None:
@@ -81,17 +81,18 @@ class StoredJournal:
         self._known.clear()
         self._since = self._ended = None
         for number, entry in self._file.read():
-            self._take(number, entry)
+            self._apply(number, entry)
         if self._distrusted or not self._files.exists(self._file.path):
             self._file.replace(entry for _, entry in self._file.read())
         else:
-            # What a killed process wrote may be on no disk yet.
+            # The last lines of a killed process may not be on the disk yet.
             self._file.sync()
         self._distrusted = False
         self._opened = True
 
-    def _take(self, number: int, entry: Any) -> None:
-        """What an entry says. Of two ends that nothing was done about between, the second counts."""
+    def _apply(self, number: int, entry: Any) -> None:
+        """Apply one entry. If a period was ended twice without a manifest in between, the second end
+        counts."""
         if (row := _object(entry)) is not None:
             self._known.add(_digest(row.key))
             return
@@ -106,7 +107,7 @@ class StoredJournal:
                 self._since = float(entry["from"])
 
     def append(self, row: ObjectRow) -> None:
-        """Write the object down. When this returns its row outlives everything."""
+        """Write the object down. When this returns, its row is on the disk."""
         digest = _digest(row.key)
         with self._lock:
             self._open()
@@ -120,7 +121,7 @@ class StoredJournal:
         try:
             self._file.sync()
         except OSError:
-            # The system forgets what it could not keep; only a new file can be trusted.
+            # The system may have dropped lines that it could not write; only a new file can be trusted.
             self._opened, self._distrusted = False, True
             raise
         return number
@@ -128,9 +129,9 @@ class StoredJournal:
     # -- manifests -----------------------------------------------------------------------------------
 
     def finish(self, head: HeadRow, rooms: Iterable[RoomRow]) -> None:
-        """The period that ``head`` is about is over: its manifest has the objects stored until now, and these
-        rooms. That is safe on the disk then, and what is stored later belongs to the next period. Does
-        nothing if that was done by an earlier call that failed after it."""
+        """End the period of ``head``: its manifest lists the objects stored until now, and these rooms. When
+        this returns, that is on the disk, and objects stored later belong to the next period. Does nothing if
+        an earlier call ended the period already and failed after that."""
         with self._lock:
             self._open()
             if self._ended is not None:
@@ -142,10 +143,11 @@ class StoredJournal:
                 name = name.numbered(name.n + 1)
             rows = [fields(head), *map(fields, rooms)]
             entry = {"manifest": str(name), "until": head.until, "rows": rows}
-            self._take(self._add(entry), entry)
+            self._apply(self._add(entry), entry)
 
     def publish(self) -> str | None:
-        """Let the manifest that is finished, if there is one, wait for its upload; its name."""
+        """Write the finished manifest, if there is one, to ``manifest/``, where it waits for its upload.
+        Returns its name."""
         with self._lock:
             self._open()
         ended = self._ended
@@ -158,14 +160,15 @@ class StoredJournal:
             try:
                 self._file.replace(chain([{"from": ended.until}], later))
             except NotCertain:
-                # If the old file comes back, so does its manifest, with the same bytes; rows would not.
+                # If the old file comes back, so does its manifest, with the same bytes. Rows appended to the
+                # new file would be lost.
                 self._opened, self._distrusted = False, True
             self._ended = None
-        self._file.restock()
+        self._file.reserve_space()
         return ended.name
 
     def _rows(self, ended: Ended) -> Iterator[Any]:
-        """The rows of its manifest."""
+        """The rows of the manifest of ``ended``."""
         head, *rooms = ended.rows
         yield head
         seen = set()

@@ -741,7 +741,7 @@ class JournalTests(JournalCase):
             )
 
     def test_room_that_joins_while_the_disk_is_full_and_is_recorded(self) -> None:
-        """Once there is space again, it is like any other room; what was put by is put by again."""
+        """Once there is space again, it is like any other room; the reserved space is reserved again."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(5)

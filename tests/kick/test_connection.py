@@ -286,7 +286,9 @@ class EndTests(ConnectionCase):
         self.raw_open()
         self.client.connectionLost(Failure(ValueError("the certificate is for another host")))
         self.ended(Failure(ConnectionDone()))
-        self.assertEqual(self.reasons(), ["connection lost: the certificate is for another host"])
+        self.assertEqual(
+            self.reasons(), ["connection lost: TLS failed [the certificate is for another host]"]
+        )
 
     def test_error_with_a_code(self) -> None:
         """An error with a code of the first three classes ends the connection with that class, though

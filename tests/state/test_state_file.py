@@ -167,7 +167,7 @@ class DiskTests(FileCase):
 
     def test_full_disk(self) -> None:
         """What does not fit is not there, half of it or not, and the next that fits is whole. With a reserve,
-        so much more fits; it is put by again when there is space."""
+        so much more fits; it is reserved again when there is space."""
         file = self.file()
         file.append("a")
         self.files.capacity = self.files.used() + 10
@@ -176,14 +176,14 @@ class DiskTests(FileCase):
         file.append("c")
         self.assertEqual([entry for _, entry in self.read()], ["a", "c"])
         file = self.file(3 * LEAST)
-        file.restock()
+        file.reserve_space()
         self.files.capacity = self.files.used()
         for _ in range(1000):
             file.append("d")
-        self.assertTrue(file.spent)
+        self.assertTrue(file.reserve_used)
         self.files.capacity = self.files.used() + 2 * LEAST
-        file.restock()
-        self.assertEqual((file.spent, self.files.size(f"{PATH}.ballast")), (False, LEAST))
+        file.reserve_space()
+        self.assertEqual((file.reserve_used, self.files.size(f"{PATH}.ballast")), (False, LEAST))
 
     def test_name_that_is_not_certain(self) -> None:
         """Where the directory cannot be forced to the disk, what was kept is in force, and the log says what
