@@ -1,7 +1,8 @@
-"""What tells where the gap of a killed process begins: which connections had a room, and which were idle.
+"""The evidence of where a gap begins when a process is killed: which connections had a room, and which of
+them were idle.
 
-An idle connection may be dead. That shows only when it is asked, and the process may be killed before that.
-Then the next one dates the gaps of its rooms back to when it was heard for the last time.
+An idle connection may be dead. Only a probe shows that, and the process may be killed before it is sent. The
+next process then dates the gaps of the connection's rooms back to the last byte that arrived on it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from chatlog.timeline.intervals import ConnectionIntervals, Span
 
 #: Seconds without a byte after which a connection is idle.
 IDLE = 2.0
-#: Seconds after which a connection that is gone cannot matter any more: those that are dead are found out
-#: sooner.
+#: Seconds after which a lost connection no longer matters: a dead one is noticed sooner.
 _GONE = 300.0
 
 #: Platform and number of a connection.
@@ -24,16 +24,16 @@ ConnectionKey = tuple[str, int]
 
 
 class Evidence(NamedTuple):
-    """Which connections have a room. ``present`` are their numbers, each with since when; ``past`` are the
-    intervals of those that were lost lately. Of a connection that was the only one all the time it does not
-    matter since when, and 0 is shorter. Times are seconds since the epoch."""
+    """Which connections have a room. ``present``: the number of each, and since when it has the room; 0 where
+    that does not matter because it was the only connection all the time. ``past``: the intervals of
+    connections that were lost lately. Times are seconds since the epoch."""
 
     present: tuple[tuple[int, float], ...] = ()
     past: tuple[Span, ...] = ()
 
     def doubtful(self, heard: Mapping[int, float | None], end: float) -> list[Span]:
-        """The times until ``end`` in which nobody can know that a connection had the room. ``heard``: by
-        number, since when each connection is idle, None if it is not."""
+        """The times until ``end`` in which no connection is certain to have had the room. ``heard``: by
+        number, since when each connection is idle; None if it is not idle."""
         intervals = ConnectionIntervals()
         for start, until in self.past:
             intervals.ended(start, until)
@@ -53,7 +53,7 @@ NONE = Evidence()
 
 
 def evidence_of(room: Room, wall: float, clock: float) -> Evidence:
-    """The connections that have the room now, which is both of these times."""
+    """The connections that have the room now. ``wall`` and ``clock`` are the present time on both clocks."""
     epoch = wall - clock
     recording = [each for each in room.subscriptions if each.state is State.RECORDED]
     past = room.intervals.after(clock - _GONE) if room.intervals is not None and recording else []
@@ -64,7 +64,7 @@ def evidence_of(room: Room, wall: float, clock: float) -> Evidence:
 
 
 class IdleConnections:
-    """Which connections of these pools are idle, and what of it is in the journal."""
+    """Which connections of these pools are idle, and which of them the journal knows as idle."""
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
         self._pools = pools
@@ -73,8 +73,8 @@ class IdleConnections:
         self._found: dict[ConnectionKey, float] = {}
 
     def changes(self, at: float) -> dict[ConnectionKey, float | None]:
-        """What the journal lacks at the time ``at``: since when connections are idle, None for those that no
-        longer are; the same again until ``note`` is called."""
+        """The changes that the journal lacks at the time ``at``: since when a connection is idle, None if it
+        no longer is. They are returned again and again until ``note`` is called."""
         self._found = {}
         changes: dict[ConnectionKey, float | None] = {}
         for platform, pool in self._pools.items():
@@ -95,7 +95,7 @@ class IdleConnections:
         self.noted = self._found
 
     def unsure(self) -> None:
-        """Nobody knows what the journal holds."""
+        """What the journal holds is not known."""
         every = (
             (platform, each.number) for platform, pool in self._pools.items() for each in pool.connections
         )

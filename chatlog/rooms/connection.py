@@ -1,11 +1,11 @@
-"""A connection that comes back by itself until it is closed, and the table of its states.
+"""A connection that reconnects by itself until it is closed, and the table of its states.
 
-    PLANNED        it waits for its turn to be opened
+    PLANNED        it waits to be opened
     CONNECTING     it is being made, or made again, and the server has not welcomed it
     ONLINE         the server has welcomed it
     RETIRING       the server will close it, and its rooms are moving to another one
     CLOSING        we have said goodbye, and the other side has not
-    CLOSED         it is gone and does not come back
+    CLOSED         it has ended and does not reconnect
 
 ``TABLE`` says what leads from one to the next. What it does not name changes nothing.
 """
@@ -43,7 +43,7 @@ class Phase(enum.Enum):
 
 
 class Step(enum.Enum):
-    """What happens to a connection."""
+    """An event of a connection."""
 
     OPEN = "it is opened"
     WELCOME = "the server welcomes it"
@@ -72,27 +72,27 @@ UP = frozenset({Phase.ONLINE, Phase.RETIRING, Phase.CLOSING})
 
 
 class Reconnects(Protocol):
-    """What makes the single connections: see ``Reconnecting``."""
+    """Makes the single connections: see ``Reconnecting``."""
 
     @property
     def chat(self) -> ChatProtocol | None:
-        """The connection that there is."""
+        """The present connection."""
 
     def come_back_no_more(self) -> None:
-        """Do not connect again when the connection is lost."""
+        """Do not reconnect when the connection is lost."""
 
     def stop(self) -> Deferred[None]:
-        """End the connection and do not come back; fires when it is gone."""
+        """End the connection for good. Fires when it has ended."""
 
 
 class Events(Protocol):
-    """Who a connection reports to."""
+    """Receives the events of a connection."""
 
     def welcomed(self, connection: Connection) -> None:
         """The server has welcomed the connection."""
 
     def lost(self, connection: Connection, at: float, reason: str) -> None:
-        """A welcomed connection is gone; it delivered everything until ``at``, by the wall clock."""
+        """A welcomed connection has ended; it delivered everything until ``at``, by the wall clock."""
 
     def acknowledged(self, connection: Connection, name: str) -> None:
         """The server delivers the room on the connection."""
@@ -101,7 +101,7 @@ class Events(Protocol):
         """The server will not deliver the room; ``reason`` in its own words."""
 
     def parted(self, connection: Connection, name: str) -> None:
-        """The server has taken the room away."""
+        """The server has removed us from the room."""
 
     def retiring(self, connection: Connection) -> None:
         """The server will close the connection, whose rooms need another one."""
@@ -151,31 +151,31 @@ class Connection:
         return None if self._reconnects is None else self._reconnects.chat
 
     def _step(self, step: Step) -> bool:
-        """Go where the table leads; False if nothing has changed."""
+        """Change the state by the table. Returns False if nothing has changed."""
         before = self.phase
         self.phase = TABLE.get((before, step), before)
         return self.phase is not before
 
-    # -- what the pool asks ----------------------------------------------------------------------------
+    # -- commands of the pool --------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Connect, and connect again whenever the connection is lost."""
+        """Connect, and reconnect whenever the connection is lost."""
         if self._step(Step.OPEN):
             self._reconnects = self._dial(self)
 
     def close(self) -> Deferred[None]:
-        """End the connection and do not come back; fires when it is gone, bounded in time."""
+        """End the connection for good. Fires when it has ended, within a bounded time."""
         self._step(Step.CLOSE)
         if self._reconnects is None:
             return succeed(None)
         return self._reconnects.stop().addErrback(lambda _: self._give_up())
 
     def carry(self, subscription: Subscription) -> None:
-        """The room of the subscription has its place here."""
+        """Add a subscription."""
         self.subscriptions[subscription.room.name] = subscription
 
     def drop(self, subscription: Subscription) -> None:
-        """The room has its place here no more. Fine if another subscription of the room has it."""
+        """Remove a subscription. Does nothing if another subscription of the room has its place."""
         if self.subscriptions.get(subscription.room.name) is subscription:
             del self.subscriptions[subscription.room.name]
 
@@ -185,7 +185,7 @@ class Connection:
             self._chat.subscribe(names)
 
     def unsubscribe(self, name: str) -> None:
-        """Tell the server that the room is no longer wanted here."""
+        """Leave a room on this connection."""
         if self._chat is not None:
             self._chat.unsubscribe(name)
 
@@ -195,12 +195,12 @@ class Connection:
         return 0.0 if chat is None else chat.heard_ago()
 
     def check(self) -> None:
-        """Called every second: ping, and give up on a server that is silent for too long."""
+        """Called every second: ping, and give up a server that is silent for too long."""
         if self._chat is not None:
             self._chat.check()
             self._retire_if_settled()
 
-    # -- what its protocol reports ---------------------------------------------------------------------
+    # -- events of the protocol ------------------------------------------------------------------------
 
     def welcomed(self) -> None:
         self.refused_login = False
@@ -248,7 +248,7 @@ class Connection:
         if self.phase is Phase.CONNECTING:
             self.refused_login = closing is Closing.REFUSED
             if reason != self.trouble:
-                # Once per change: a server that stays away says the same at every try.
+                # Logged once per change: every attempt fails with the same text.
                 self.trouble = reason
                 why = of_connection(self._platform, reason)
                 self._log.emit(
@@ -261,7 +261,7 @@ class Connection:
         if chat is None or before not in UP:
             return
         if before is Phase.CLOSING and chat.answers:
-            # The other side took part in the end, so everything until now was read.
+            # The server took part in the end, so everything until now was read.
             self._events.lost(self, self._wall(), "restart")
             return
         reason = {Phase.RETIRING: "reconnect", Phase.CLOSING: "connection lost"}.get(before, reason)
@@ -281,7 +281,7 @@ class Connection:
             self._events.retiring(self)
 
     def _give_up(self) -> None:
-        """The end of the connection is not waited for any longer."""
+        """Stop waiting for the end of the connection."""
         heard = self._wall() - self.heard_ago()
         if self._step(Step.LOSE):
             self._events.lost(self, heard, "connection lost")

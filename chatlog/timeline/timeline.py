@@ -1,4 +1,4 @@
-"""The timeline of one room: when it was recorded and when not. Everything that says so asks it.
+"""The timeline of one room: when it was recorded and when not. Every such figure comes from here.
 
 A room is recorded while at least one connection has it acknowledged by the server. When that ends, a gap
 opens, dated back to the last byte heard; when it begins again, the gap closes and is returned, so that its
@@ -47,7 +47,7 @@ class Stretch(NamedTuple):
     reason: str
 
     def within(self, since: float, until: float) -> float:
-        """The seconds of it that are missing between the two times."""
+        """The seconds of this stretch that are missing between the two times."""
         start, end, missing, _, _ = self
         overlap = (until if until < end else end) - (since if since > start else start)
         if overlap <= 0.0:
@@ -57,12 +57,12 @@ class Stretch(NamedTuple):
 
 
 class RoomTimeline:
-    """``recorded``: whether the room is recorded at present, and ``since`` when that has been so, or has not;
-    None before it was recorded for the first time. ``wanted``: since when it shall be recorded. ``first``:
-    when it was recorded for the first time, if no gap came before that; what lies before it was never
-    promised.
+    """``recorded``: whether the room is recorded now. ``since``: when that last changed; None before the room
+    is recorded for the first time. ``wanted``: since when the room is to be recorded. ``first``: when it was
+    recorded for the first time, if no gap came before; the time before ``first`` counts as neither recorded
+    nor missing.
 
-    ``missing_since`` and ``reason`` are those of the gap that is open, None and "" if none is.
+    ``missing_since`` and ``reason`` describe the open gap; they are None and "" while there is none.
     """
 
     __slots__ = ("_stretches", "first", "missing_since", "reason", "recorded", "since", "wanted")
@@ -80,7 +80,7 @@ class RoomTimeline:
     # -- what happens ------------------------------------------------------------------------------
 
     def began(self, at: float) -> Gap | None:
-        """The room is recorded from ``at`` on; the gap that this closes, if there was one."""
+        """The room is recorded from ``at`` on. Returns the gap that this closes, if one was open."""
         if self.recorded:
             return None
         gap = self._close(at)
@@ -98,7 +98,7 @@ class RoomTimeline:
             self.reason = reason
 
     def reason_changed(self, at: float, reason: str) -> Gap | None:
-        """The cause of the open gap has changed: the part that ends here, the rest stays open."""
+        """The cause of the open gap has changed. Returns the part up to ``at``; the rest stays open."""
         if self.missing_since is None or reason == self.reason:
             return None
         gap = self._close(at)
@@ -107,33 +107,33 @@ class RoomTimeline:
         return gap
 
     def missed(self, start: float, end: float, reason: str) -> Gap:
-        """A gap that was over when it was found, or records of so long a time could not be kept."""
+        """Add a gap that was over when it was found, or a time whose records could not be kept."""
         self._add(start, end, reason)
         return Gap(start, end, reason)
 
     def resume(self, since: float, reason: str, first: float | None = None) -> None:
-        """The room was recorded by an earlier process, but not since then."""
+        """An earlier process recorded the room, until ``since``."""
         self.since = self.missing_since = since
         self.reason = reason
         self.first = first
 
     def lost_earlier(self, since: float, until: float, seconds: float) -> None:
-        """Between the two times an earlier process lost so many seconds of the room."""
+        """An earlier process lost ``seconds`` of the room between the two times."""
         if seconds > 0.0:
             stretch = Stretch(min(since, until - seconds), until, seconds, 1, EARLIER)
             self._stretches = tuple(sorted((stretch, *self._stretches)))
 
     def set_back(self, by: float, now: float) -> None:
-        """The wall clock was set back by so many seconds, to ``now``: what has already begun does not
-        lie in the future, and an open gap keeps its length."""
+        """The wall clock was set back by ``by`` seconds, to ``now``. Times that lie in the future move back
+        with it, so that an open gap keeps its length."""
         if self.missing_since is not None and self.missing_since > now:
             self.missing_since = min(self.missing_since - by, now)
         if self.since is not None and self.since > now:
             self.since = min(self.since - by, now)
 
     def set_forward(self, by: float, after: float) -> None:
-        """The wall clock skipped so many seconds after ``after``: a gap that was dated by what it says
-        now, and by how long ago something was heard, began before it."""
+        """The wall clock skipped ``by`` seconds after ``after``. The start of an open gap was computed from
+        the new time, minus the seconds since the last byte; so the gap really began earlier."""
         if self.missing_since is not None and self.missing_since > after:
             self.since = self.missing_since = self.missing_since - by
 
@@ -169,11 +169,11 @@ class RoomTimeline:
 
     @property
     def problem_since(self) -> float | None:
-        """Since when the room could be recorded and is not; None while it is recorded."""
+        """Since when the room is wanted and not recorded; None while it is recorded."""
         return self.wanted if self.since is None else self.missing_since
 
     def missing(self, since: float, until: float, unwritten: float | None = None) -> float:
-        """The seconds between the two times that are missing. ``unwritten``: since when what is delivered
+        """The seconds between the two times that are missing. ``unwritten``: since when records that arrive
         cannot be written."""
         opened = _earliest(self.missing_since, unwritten)
         if opened is not None and opened < until:
@@ -186,8 +186,8 @@ class RoomTimeline:
         return sum((stretch.within(since, until) for stretch in self._stretches), 0.0)
 
     def seconds(self, since: float, until: float, unwritten: float | None = None) -> tuple[float, float]:
-        """The seconds between the two times that were recorded, and those that are missing. Before the room
-        was recorded for the first time, it is missing since it is wanted."""
+        """The seconds between the two times that were recorded, and those that are missing. A room that was
+        never recorded is missing since it is wanted."""
         if self.since is None:
             return 0.0, max(until - max(since, self.wanted), 0.0)
         since = since if self.first is None else max(since, self.first)
