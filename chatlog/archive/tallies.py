@@ -35,7 +35,6 @@ class Tally:
     minutes: dict[bytes, array[int]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     moderation: list[bytes] = field(default_factory=list)
-    bytes: int = 0
 
     def add(self, seconds: Mapping[bytes, int]) -> None:
         """Add so many records of each second."""
@@ -87,7 +86,6 @@ class Tallies:
         tally, moderation, matcher = Tally(), Matcher(FILTER), Matcher(wanted)
         for block in self._parts.blocks(part):
             reading(len(block))
-            tally.bytes += len(block)
             tally.gaps += gaps_in(block)
             if wanted.everything:
                 tally.moderation += [line for _, line in moderation.find(block, _FIRST, _LAST)]

@@ -19,6 +19,7 @@ from chatlog.archive_http.streaming import AT_ONCE, Desk
 from chatlog.config.settings import HttpSettings
 from chatlog.http.answers import Answer, error, json_answer
 from chatlog.http.front import Front
+from chatlog.http.guard import beside
 from chatlog.printable import printable
 from chatlog.store.store import StoreError
 
@@ -40,8 +41,8 @@ _PREFLIGHT = {
 
 
 class Root(Front):
-    """Every path. ``settings`` say under which names it is served, and where the recorder's page is, which
-    may read the own API as well."""
+    """Every path. ``settings`` say under which names it is served; ``page`` is where the recorder's page
+    listens, which may read the own API as well."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Root(Front):
         settings: HttpSettings,
         describe: Callable[[], str],
         firehose: Firehose,
+        page: str | None = None,
     ) -> None:
         super().__init__("the archive server", routes.documents, ("/healthz",))
         self._routes = routes
@@ -60,6 +62,7 @@ class Root(Front):
         self._describe = describe
         self._firehose = firehose
         self._rates = Rates(desk.seconds)
+        self._page = page
 
     def settings(self) -> HttpSettings:
         """The settings."""
@@ -75,8 +78,9 @@ class Root(Front):
         route = self._routes.find(path) if asset is None else None
         if asset is None and route is None:
             return self.nothing(request) if _is_for_people(request, path) else _no_route(path)
-        headers = self._for_clients() if route is not None and route.for_clients else {}
-        if method == "OPTIONS" and headers:
+        for_clients = route is not None and route.for_clients
+        headers = self._for_clients() if for_clients else self._for_page(request)
+        if method == "OPTIONS" and for_clients:
             return Answer(200, b"", _PLAIN, {**headers, **_PREFLIGHT})
         if method not in ("GET", "HEAD"):
             refusal = error(405, "not_allowed", "allowed here: GET, HEAD", Allow="GET, HEAD")
@@ -105,6 +109,13 @@ class Root(Front):
 
     def _for_clients(self) -> dict[str, str]:
         return {**FOR_CLIENTS, "x-rustlog-capabilities": ",".join(self._routes.capabilities)}
+
+    def _for_page(self, request: Any) -> dict[str, str]:
+        """Lets the page of the recorder on this machine read the answer."""
+        origin = request.getHeader("origin")
+        if origin is None or origin != beside(request.getHeader("host") or "", self._page):
+            return {}
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
     def _failed(self, failure: Failure, for_clients: bool) -> Answer:
         """What a handler's exception is answered with."""

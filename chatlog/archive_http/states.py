@@ -12,10 +12,12 @@ def state_of(report: Report, span: Range, now: float, days: list[str], some: boo
     """``before`` anything was recorded in the room, ``partial`` (not everything could be read), ``gap``
     throughout, ``unfinished`` or ``complete``. ``days`` are those of the room, ``some`` says whether there
     are records."""
-    if report.stopped or report.unread:
+    if report.stopped:
         return "partial"
     if span.until < LAST and report.gaps and report.missing(*span) >= 0.999 * span.seconds:
         return "gap"
+    if report.unread:
+        return "partial"
     begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else LAST
     if not some and span.until <= min(now, begun):
         return "before"

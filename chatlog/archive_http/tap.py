@@ -72,9 +72,16 @@ def _complain(problems: list[str]) -> NoReturn:
 
 
 class ArchiveServer(MultiService):
-    """The archive's server. ``http`` is what listens."""
+    """The archive's server. ``http`` is what listens; ``page`` is where the recorder's page does."""
 
-    def __init__(self, archive: Archive, settings: HttpSettings, reactor: Any, options: Any = None) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        settings: HttpSettings,
+        reactor: Any,
+        options: Any = None,
+        page: str | None = None,
+    ) -> None:
         super().__init__()
         self._options = options
         deliver = reactor.callFromThread
@@ -84,7 +91,7 @@ class ArchiveServer(MultiService):
         self.firehose = Firehose(archive.tail, quick, reactor)
         routes = Routes(archive, time.time, is_live=lambda: self.firehose.is_there)
         describe = archive.store.describe
-        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose)
+        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose, page)
         self.http = HttpServer(settings, reactor, root, WORDS)
         self.http.setServiceParent(self)
 
@@ -119,4 +126,6 @@ def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
         archive = open_archive(settings, time.time, may_be_new=bool(options["beside"]))
     except StoreError as error:
         _complain([f"cannot read the archive: {error}"])
-    return ArchiveServer(archive, replace(settings.http, listen=listen), reactor, options)
+    return ArchiveServer(
+        archive, replace(settings.http, listen=listen), reactor, options, settings.http.listen
+    )

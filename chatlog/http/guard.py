@@ -9,12 +9,22 @@ from urllib.parse import urlsplit
 
 from chatlog.config.settings import HttpSettings
 
-#: Headers of every answer. A page loads, runs and frames nothing from elsewhere, whatever a text contains.
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+POLICY = "Content-Security-Policy"
+
+
+def policy(origin: str = "") -> str:
+    """A page loads, runs and frames nothing from elsewhere, whatever a text contains. Its scripts may ask for
+    what is at ``origin``, besides where they come from themselves."""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        f"connect-src 'self'{origin and ' '}{origin}; img-src 'self' data:; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    ),
+    )
+
+
+#: Headers of every answer.
+HEADERS: Mapping[str, str] = {
+    POLICY: policy(),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -46,6 +56,19 @@ def is_our_name(host: str, settings: HttpSettings) -> bool:
         return True
     ours = "localhost", listen_host(settings.listen or ""), *settings.hosts
     return name in {each.lower() for each in ours}
+
+
+def beside(host: str, listen: str | None) -> str:
+    """The origin of another server of ours on the machine that a Host header names: one at ``listen``. ``""``
+    where there is none, or none that whoever came by that name can reach."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+    port = (listen or "").rpartition(":")[2]
+    if not name or port in ("", "0") or (is_loopback(listen or "") and not is_loopback(f"{name}:0")):
+        return ""
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _is_address(name: str) -> bool:

@@ -19,6 +19,7 @@ from zope.interface import implementer
 from chatlog.files import Files
 from chatlog.http.answers import Answer, error
 from chatlog.http.guard import HEADERS
+from chatlog.http.tail import tail
 from chatlog.recorder.room import RoomBuffer
 
 #: The most viewers, and the most bytes that wait for one.
@@ -31,9 +32,6 @@ AT_ONCE = 512 * 1024
 STALLED = 30.0
 #: Seconds between two signs of life, so that a proxy does not close the connection of a quiet room.
 ALIVE_EVERY = 15.0
-#: The most bytes and lines of earlier chat that are sent at the beginning.
-_TAIL_BYTES = 64 * 1024
-_TAIL_LINES = 50
 
 
 @implementer(IPushProducer)
@@ -148,7 +146,7 @@ class Live:
         request.channel.setTimeout(None)
         request.write(b"retry: 3000\n\n")
         viewer = Viewer(request, self._clock)
-        before = self._tail(room)
+        before = tail(self._files, self._directory, room)
         viewer.show(before, _events(before))
         self._viewers[viewer] = room
         room.watch = self._shower(room)
@@ -188,23 +186,3 @@ class Live:
         for viewer in list(self._viewers):
             if not viewer.sign_of_life():
                 viewer.end()
-
-    def _tail(self, room: RoomBuffer) -> list[bytes]:
-        """The latest lines of the room's open file."""
-        file = room.file
-        if file is None or not file.size:
-            return []
-        try:
-            fd = self._files.open_read(f"{self._directory}/open/{file.name}")
-        except OSError:
-            return []
-        try:
-            start = max(0, file.size - _TAIL_BYTES)
-            data = self._files.read_at(fd, file.size - start, start)
-        except OSError:
-            return []
-        finally:
-            self._files.close(fd)
-        lines = data.splitlines(keepends=True)
-        # The first line may be incomplete.
-        return [line for line in lines[1 if start else 0 :] if line.endswith(b"\n")][-_TAIL_LINES:]

@@ -16,7 +16,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from chatlog.http.answers import Answer, error
-from chatlog.http.guard import HEADERS
+from chatlog.http.guard import HEADERS, POLICY
 
 #: The most bytes of a request's body, seconds until a request must be complete, connections at a time.
 BODY_LIMIT = 64 * 1024
@@ -27,7 +27,11 @@ DISCARDED = 1 << 20
 #: A Content-Length line is never longer than this.
 _LENGTH_LINE = 40
 _NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?\Z")
-_COMMON = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items()) + "Vary: Accept-Encoding\r\n"
+_POLICY = f"{POLICY}: {HEADERS[POLICY]}\r\n"
+_COMMON = (
+    "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items() if name != POLICY)
+    + "Vary: Accept-Encoding\r\n"
+)
 _TOO_LARGE = error(413, "too_large", f"a request may have at most {BODY_LIMIT} bytes")
 
 
@@ -236,6 +240,7 @@ def send(request: Any, answer: Answer) -> None:
 def _head(status: int, cache: str, more: list[tuple[str, str]]) -> bytes:
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nDate: {datetimeToString().decode()}\r\n",
+        "" if any(name == POLICY for name, _ in more) else _POLICY,
         _COMMON,
         f"Cache-Control: {cache}\r\n",
         *(f"{name}: {value}\r\n" for name, value in more),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from chatlog.config.settings import HttpSettings
@@ -12,7 +13,7 @@ from chatlog.http.answers import Answer, error, json_answer, tagged
 from chatlog.http.api import Api
 from chatlog.http.documents import Documents
 from chatlog.http.front import Front
-from chatlog.http.guard import has_token, is_cross_site
+from chatlog.http.guard import POLICY, beside, has_token, is_cross_site, policy
 from chatlog.http.live import Live
 from chatlog.http.metrics import CONTENT_TYPE, Metrics
 from chatlog.http.no_room import NoRoom
@@ -112,7 +113,7 @@ class Root(Front):
             removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731
             return {**_reading(lambda request: api.room(platform, name)), "DELETE": removing}
         if (found := _PAGE.match(path)) and found[1] in self._api.platforms:
-            return _reading(lambda request: self._room_page(*found.groups()))
+            return _reading(lambda request: self._room_page(request, *found.groups()))
         if path == "/api/v1/rooms":
             adding: Callable[[Any], Answer] = lambda request: api.add_room(request.content.read())  # noqa: E731
             return {**_reading(lambda request: api.rooms(_query(request))), "POST": adding}
@@ -132,10 +133,13 @@ class Root(Front):
         }
         return _reading(single[path]) if path in single else {}
 
-    def _room_page(self, platform: str, name: str) -> Answer:
-        if self._status.has_room(platform, name):
-            return self._documents.page("room.html")
-        return self._no_room.answer(platform, name)
+    def _room_page(self, request: Any, platform: str, name: str) -> Answer:
+        if not self._status.has_room(platform, name):
+            return self._no_room.answer(platform, name)
+        page = self._documents.page("room.html")
+        archive = beside(request.getHeader("host") or "", self._status.settings.archive.listen)
+        # What was said earlier is asked for from the server of the archive.
+        return replace(page, headers={POLICY: policy(archive)}, etag=f'{page.etag[:-1]}{archive}"')
 
     def _verdict(self, judge: Callable[[list[Condition]], health.Verdict]) -> Answer:
         verdict = judge(self._status.conditions())

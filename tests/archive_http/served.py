@@ -69,7 +69,8 @@ class ArchiveCase(SynchronousTestCase):
         settings = HttpSettings(listen="127.0.0.1:8081", hosts=("logs.example",))
         self.firehose = Firehose(archive.tail, threads, self.scene.clock)
         describe = lambda: "the archive of the test"  # noqa: E731
-        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose)
+        page = "127.0.0.1:8080"
+        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose, page)
         self.site = BoundedSite(root, self.scene.clock)
         self.site.doStart()
         self.addCleanup(self.site.doStop)

@@ -166,6 +166,25 @@ class HostileTests(ArchiveCase):
         """What no client of others asks for is not for other sites' pages."""
         self.assertNotIn("access-control-allow-origin", self.ask("/api/v1/archive/rooms").headers)
 
+    def test_recorders_page(self) -> None:
+        """The page of the recorder on this machine reads the own API, for its rooms show what was said
+        earlier; what only looks like it does not."""
+        path, header = "/api/v1/archive/rooms/twitch/testchan/messages", "access-control-allow-origin"
+        ours = "http://127.0.0.1:8080"
+        reply = self.ask(path, f"Origin: {ours}")
+        self.assertEqual((reply.headers[header], reply.headers["vary"]), (ours, "Origin"))
+        for origin in (
+            "http://127.0.0.1:8082",
+            "https://127.0.0.1:8080",
+            "http://localhost:8080",
+            "http://127.0.0.1:8080.evil.example",
+            "http://evil.example:8080",
+            "null",
+        ):
+            self.assertNotIn(header, self.ask(path, f"Origin: {origin}").headers, origin)
+        reply = self.ask(path, "Origin: http://localhost:8080", host="localhost:8081")
+        self.assertEqual(reply.headers[header], "http://localhost:8080")
+
     def test_nothing_changes(self) -> None:
         """Only reading is answered."""
         for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"):

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 
 from chatlog.config.platform import Channel
-from chatlog.config.settings import HttpSettings, KickSettings, Secret, TwitchSettings
+from chatlog.config.settings import ArchiveSettings, HttpSettings, KickSettings, Secret, TwitchSettings
 from chatlog.http.service import http_service
 from chatlog.platforms import PLATFORMS
 from chatlog.rooms.acknowledged import Acknowledged
@@ -148,6 +149,11 @@ class Show(Stage):
             TROUBLES[self._kind](self.scene)
         self._loop.start(0.5, now=False)
         return self
+
+    def archive_at(self, listen: str) -> None:
+        """From now on the archive is served there."""
+        settings = self.scene.status.settings
+        self.scene.status.settings = replace(settings, archive=ArchiveSettings(listen=listen))
 
     def _people(self, count: int) -> None:
         first = ("amber", "birch", "cobalt", "drift", "ember", "fjord", "gale", "harbor", "iris", "juniper")

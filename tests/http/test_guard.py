@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import HttpSettings, Secret
-from chatlog.http.guard import has_token, is_cross_site, is_loopback, is_our_name, listen_host
+from chatlog.http.guard import beside, has_token, is_cross_site, is_loopback, is_our_name, listen_host, policy
 
 
 class AddressTests(SynchronousTestCase):
@@ -30,6 +30,33 @@ class AddressTests(SynchronousTestCase):
         """The host of an address, as a socket wants it."""
         self.assertEqual(listen_host("127.0.0.1:8080"), "127.0.0.1")
         self.assertEqual(listen_host("[::1]:8080"), "::1")
+
+
+class BesideTests(SynchronousTestCase):
+    """The other server on the same machine."""
+
+    def test_beside(self) -> None:
+        """It is under the name by which somebody came, where that leads to it; nowhere else."""
+        for host, listen, expected in (
+            ("127.0.0.1:8080", "127.0.0.1:8081", "http://127.0.0.1:8081"),
+            ("localhost:8080", "127.0.0.1:8081", "http://localhost:8081"),
+            ("[::1]:8080", "[::]:8081", "http://[::1]:8081"),
+            ("recorder.example", "0.0.0.0:8081", "http://recorder.example:8081"),
+            ("recorder.example", "127.0.0.1:8081", ""),
+            ("192.168.1.2:8080", "localhost:8081", ""),
+            ("localhost", None, ""),
+            ("localhost", "127.0.0.1:0", ""),
+            ("", "127.0.0.1:8081", ""),
+            ("[", "127.0.0.1:8081", ""),
+        ):
+            self.assertEqual(beside(host, listen), expected, host)
+
+    def test_policy(self) -> None:
+        """Only connections may go there, and nothing else is let in."""
+        self.assertIn("connect-src 'self';", policy())
+        wider = policy("http://localhost:8081")
+        self.assertEqual(wider.replace(" http://localhost:8081", ""), policy())
+        self.assertIn("connect-src 'self' http://localhost:8081;", wider)
 
 
 class NameTests(SynchronousTestCase):

@@ -86,6 +86,19 @@ class ChatTests(LiveCase):
         self.assertEqual(found[1], 'data: {"message":"old 10"}')
         self.assertEqual(found[-2:], ['data: {"message":"old 59"}', 'data: {"message":"new"}'])
 
+    def test_after_a_rotation(self) -> None:
+        """A browser that comes just after a file was finished begins with what that ends with."""
+        self.say(*(f"old {n}" for n in range(60)))
+        self.say("elsewhere", room="room1")
+        self.scene.recorder.rotate_now()
+        self.scene.advance(1.0)
+        self.assertEqual(events(self.look())[1:], [f'data: {{"message":"old {n}"}}' for n in range(10, 60)])
+        self.say("new")
+        found = events(self.look())[1:]
+        self.assertEqual(
+            (len(found), found[0], found[-1]), (50, 'data: {"message":"old 11"}', 'data: {"message":"new"}')
+        )
+
     def test_long_lines_before(self) -> None:
         """Of long lines there are fewer, and none is cut off."""
         self.say(*(f"{n}" + "x" * 5000 for n in range(40)))

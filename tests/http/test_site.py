@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import orjson
 
+from chatlog.config.settings import ArchiveSettings
 from chatlog.http.requests import BODY_LIMIT, CONNECTIONS, DISCARDED, IDLE_LIMIT
 from tests.http.wire import BEARER, SiteCase
 
@@ -171,6 +173,22 @@ class HeaderTests(SiteCase):
             self.assertEqual(reply.headers["referrer-policy"], "no-referrer")
             self.assertNotIn("server", reply.headers)
             self.assertNotIn("access-control-allow-origin", reply.headers)
+
+    def test_archive_beside(self) -> None:
+        """A room's page may ask the archive server on this machine for what was said earlier, where there is
+        one; no other page may, and that changes what the page's tag is."""
+        self.assertIn(
+            "connect-src 'self';", self.ask("GET /rooms/twitch/room0").headers["content-security-policy"]
+        )
+        tag = self.ask("GET /rooms/twitch/room0").headers["etag"]
+        self.scene.status.settings = replace(
+            self.scene.status.settings, archive=ArchiveSettings(listen="127.0.0.1:8081")
+        )
+        reply = self.ask("GET /rooms/twitch/room0", f"If-None-Match: {tag}", host="localhost:8080")
+        self.assertEqual(reply.status, 200)
+        allowed = "connect-src 'self' http://localhost:8081;"
+        self.assertIn(allowed, reply.headers["content-security-policy"])
+        self.assertNotIn(allowed, self.ask("GET /").headers["content-security-policy"])
 
     def test_unchanged(self) -> None:
         """What was fetched before and has not changed is not sent again."""

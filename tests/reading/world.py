@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from chatlog.archive.catalog import Catalog
 from chatlog.archive.opened import Archive
@@ -89,12 +89,13 @@ class World:
             file.write(packing.compress(b"".join(lines)) + packing.flush())
         return path
 
-    def opened(self) -> Archive:
+    def opened(self, clock: Callable[[], float] | None = None) -> Archive:
         """The archive, with nothing of it known yet."""
-        catalog = Catalog(self.store, lambda: self.now)
+        now = clock or (lambda: self.now)
+        catalog = Catalog(self.store, now)
         parts = Parts(catalog, self.store, self.files, self.spool)
         tail = Tail(self.files, self.spool, parts)
-        return Archive(self.store, catalog, parts, Reader(parts, lambda: self.now, self._clock), tail)
+        return Archive(self.store, catalog, parts, Reader(parts, now, self._clock), tail)
 
     def slowly(self, seconds: float) -> None:
         """From now on reading a piece takes so long."""

@@ -26,6 +26,13 @@ function emptyDay(day, facts, today) {
   return day < (facts.first ?? "9") ? ["", "Before this room was recorded"] : ["nothing", "Nothing is stored of this day"];
 }
 
+// What is seen of a day in figures is told in words.
+function told(link, title, spoken) {
+  for (const seen of link.children) seen.setAttribute("aria-hidden", "true");
+  link.title = title;
+  link.prepend(element("span", "hidden", spoken));
+}
+
 function cell(day, row, facts, today) {
   const made = element("td", row ? "" : "plain");
   const link = element("a");
@@ -37,16 +44,14 @@ function cell(day, row, facts, today) {
   if (!row) {
     const [short, long] = emptyDay(day, facts, today);
     link.append(element("small", "", short));
-    link.title = long;
-    link.setAttribute("aria-label", `${dayName(day)}: ${long}`);
+    told(link, long, `${dayName(day)}: ${long}`);
     return made;
   }
   made.dataset.cover = cover(row.coverage);
-  link.setAttribute("aria-label", words(row));
-  link.title = words(row);
   link.append(element("b", "", row.records ? count(row.records) : row.finished ? "–" : "…"));
   const covered = row.coverage === null ? "" : share(row.coverage);
   link.append(element("small", "", covered), element("small", "", row.missing >= 60 ? `${duration(row.missing)} missing` : ""));
+  told(link, words(row), words(row));
   return made;
 }
 

@@ -75,7 +75,10 @@ function moved() {
   fading = setTimeout(() => mark($("now"), "shown", ""), 900);
 }
 
+// Where somebody has gone before it was known what there is.
+let early = null;
 async function go(place, part = 0) {
+  if (!timeline) early = place;
   const row = await list.jump(place, part);
   return row;
 }
@@ -126,18 +129,18 @@ async function look() {
   stopping.abort();
   stopping = new AbortController();
   const { signal } = stopping;
-  const early = firstRows(signal).catch(() => {});
+  const begun = firstRows(signal).catch(() => {});
   try {
     const whole_ = await get(`${roomApi(room, "timeline")}?${query(range)}`, signal);
     if (mine !== turn) return;
     timeline = whole_;
-    await early;
+    await begun;
     facts();
     line.show(timeline);
     const of = isFiltered() ? await filtered(signal) : timeline;
     // Whoever has scrolled on in the meantime stays where they are.
     const place = list.box.scrollTop > 0 && !asked.at ? list.placeAtTop() : null;
-    await show(of, place ?? startPlace());
+    await show(of, early ?? place ?? startPlace());
     if (asked.id) await goTo(startPlace());
     else if (asked.parent) await toParent();
     else if (!isOver && !asked.at) list.box.scrollTop = list.box.scrollHeight;

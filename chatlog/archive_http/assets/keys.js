@@ -59,6 +59,7 @@ export class Keys {
   }
 
   async go(end) {
+    this.day.choose(null);
     await this.day.go({ at: this.day.ends[end] });
     if (end) this.day.list.box.scrollTop = this.day.list.box.scrollHeight;
   }

@@ -51,15 +51,19 @@ export class VirtualList {
   // Show these stretches instead. What is on the page stays until the rows at `place` are there.
   async show(stretches, place) {
     for (const stretch of stretches) this.prepare(stretch);
-    const turn = (this.turn = {});
+    const turn = (this.turn = { place });
     const [first] = this.find(stretches, place);
     if (first) await this.needed(first).catch(() => {});
+    if (turn !== this.turn) return;
+    if (turn.place !== place) await this.needed(this.find(stretches, turn.place)[0]).catch(() => {});
     if (turn !== this.turn) return;
     for (const [stretch, { stop }] of this.loading) if (!stretches.includes(stretch)) stop.abort();
     this.stretches = stretches;
     this.clear();
     this.measure();
-    await this.jump(place);
+    this.turn = null;
+    // Whoever has asked for another place meanwhile is led there.
+    await this.jump(turn.place);
   }
 
   prepare(stretch) {
@@ -135,6 +139,7 @@ export class VirtualList {
 
   // Go to a place and fetch what is there first; the row there, or null. `part` of the window lies above it.
   async jump(place, part = 0) {
+    if (this.turn) this.turn.place = place;
     if (!this.stretches.length) return null;
     let [stretch, number] = this.find(this.stretches, place);
     const turn = (this.jumping = {});

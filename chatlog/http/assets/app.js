@@ -1,6 +1,6 @@
 // The page about everything. It asks every few seconds while somebody looks at it, and not at all otherwise.
 
-import { $, ask, describe, element, say, switches, whenClockTurns } from "./base.js";
+import { $, archiveOrigin, ask, describe, element, say, switches, whenClockTurns } from "./base.js";
 import { Changes } from "./changes.js";
 import { Conditions } from "./conditions.js";
 import { count, duration, many, rate } from "./format.js";
@@ -45,19 +45,17 @@ function showConnections() {
 
 const now = () => facts.now + headline.late;
 
-// Where what was recorded is served: by the name that leads to this machine. Behind a proxy nobody can tell.
 function showArchive(listen) {
-  const link = new URL("/", location.href);
-  link.port = listen.split(":").pop();
-  $("archive").hidden = !listen || location.protocol !== "http:";
-  $("archive").firstElementChild.href = link.href;
+  const origin = archiveOrigin(listen);
+  $("archive").hidden = !origin;
+  $("archive").firstElementChild.href = `${origin}/`;
 }
 
 function showFacts() {
   conditions.show(facts.conditions, facts.now);
   say($("instance"), facts.instance);
   say($("about"), `${facts.version} · up ${duration(facts.uptime)}`);
-  showArchive(facts.archive ?? "");
+  showArchive(facts.archive);
   describe($("messages"), ofMessages(facts));
   describe($("platforms"), ofPlatforms(facts));
   describe($("uploads"), ofUploads({ ...facts, now: now() }));

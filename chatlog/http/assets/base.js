@@ -87,6 +87,15 @@ export async function send(method, address, token, value) {
   return answered(answer);
 }
 
+// Where what was recorded is served, which listens on this: by the name that leads to this machine. Empty where
+// there is nothing, where it answers this machine alone, or behind a proxy, where nobody can tell.
+export function archiveOrigin(listen) {
+  const [, host, port] = /^(.*):(\d+)$/.exec(listen ?? "") ?? [];
+  const here = (name) => /^(?:localhost|127\..*|\[?::1\]?)$/.test(name);
+  if (!port || location.protocol !== "http:" || (here(host) && !here(location.hostname))) return "";
+  return `http:${"/".repeat(2)}${location.hostname}:${port}`;
+}
+
 // -- what is kept in this browser
 
 export function kept(key, value) {

@@ -1,15 +1,21 @@
 // One room: how it is, and its chat as it is recorded, over server-sent events. While nobody looks at the
 // page, the recorder is not asked for anything.
 
-import { $, ask, element, mark, say, switches } from "./base.js";
+import { $, archiveOrigin, ask, element, mark, say, switches } from "./base.js";
+import { Earlier } from "./earlier.js";
 import { age, count, duration, many, rate, share, STATES } from "./format.js";
 import { Headline } from "./headline.js";
+import { permalink, personPage, roomPage } from "./places.js";
 import { isSaid, line, takesBack } from "./records.js";
 import { sparkline } from "./spark.js";
 import { acknowledge, askForToken, canBeAcknowledged } from "./token.js";
 
 const EVERY = 5000;
 const LINES = 500;
+// While somebody reads what was said earlier.
+const MOST_LINES = 4000;
+// What is on the page without what was said earlier, if there is so little of it.
+const FEW = 30;
 const RETRY = 15000;
 
 const [platform, name] = location.pathname.split("/").slice(2).map((part) => {
@@ -70,6 +76,7 @@ async function look() {
     const found = ask(address).catch((error) => (error.status === 404 ? null : Promise.reject(error)));
     [status, room] = await Promise.all([ask("/api/v1/status"), found]);
     headline.heard(status);
+    showArchive(archiveOrigin(status.archive));
     document.title = `${name} · Chatlog`;
     if (room) facts();
     else gone();
@@ -90,11 +97,68 @@ $("acknowledge").addEventListener("click", async () => {
   }
 });
 
+// -- what was recorded of it
+
+const earlier = new Earlier(`${platform}/${name}`);
+
+function showArchive(origin) {
+  if (earlier.origin === origin) return;
+  earlier.origin = origin;
+  $("recorded").hidden = !origin;
+  $("recorded").href = `${origin}${roomPage(earlier.room)}`;
+  $("earlier").hidden = !origin;
+  // After a rotation there is little or nothing in the file that is written.
+  setTimeout(() => lines.children.length < FEW && readEarlier(), 400);
+}
+
+const links = (record) => earlier.origin ? {
+  profile: `${earlier.origin}${personPage(platform, record, earlier.room)}`,
+  permalink: `${earlier.origin}${permalink(earlier.room, record)}`,
+} : {};
+
+let reading = false;
+async function readEarlier() {
+  if (reading || earlier.ended) return;
+  reading = true;
+  say($("earlier"), "Looking for what was said earlier");
+  const first = [...lines.children].find((each) => about.get(each)?.time);
+  try {
+    const found = (await earlier.more(about.get(first)?.time)) ?? [];
+    const there = new Set([...shown].map(compact));
+    const [height, top] = [log.scrollHeight, log.scrollTop];
+    const fresh = found.filter(({ record }) => !there.has(JSON.stringify(record))).map(({ record, done }) => itemOf(record, "", done));
+    for (const { record } of found) old.add(JSON.stringify(record));
+    lines.prepend(...fresh);
+    // What was in sight stays there.
+    if (following) log.scrollTop = log.scrollHeight;
+    else log.scrollTop = top + log.scrollHeight - height;
+    say($("earlier"), earlier.ended ? "Nothing earlier was recorded" : "Earlier");
+    $("earlier").disabled = earlier.ended;
+  } catch (error) {
+    say($("earlier"), `Earlier (${error.message})`);
+  }
+  reading = false;
+}
+$("earlier").addEventListener("click", () => {
+  if (following) log.scrollTop = 0;
+  following = false;
+  readEarlier();
+});
+
 // -- its chat
 
+const compact = (data) => {
+  try {
+    return JSON.stringify(JSON.parse(data));
+  } catch {
+    return "";
+  }
+};
 const about = new WeakMap();
 // What is on the page by the bytes it came as: a stream that is opened again begins with the latest lines.
 const shown = new Set();
+// The same of what came from the archive.
+const old = new Set();
 let waiting = [];
 let following = true;
 let unseen = 0;
@@ -120,6 +184,36 @@ function note(text) {
   add(element("li", "note", text));
 }
 
+// The line of a record, which came as `data`, or from the archive with what was `done` to it.
+function itemOf(record, data, done = "") {
+  let item;
+  try {
+    const gone = takesBack(record);
+    const struck = gone && !done && data ? [...lines.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
+    for (const each of struck) each.classList.add("gone");
+    item = line(record, platform, { author: struck.length ? about.get(struck[0]).name ?? "" : null, done, ...links(record) });
+    for (const link of item.querySelectorAll(".when, a.who")) link.target = "_blank";
+  } catch {
+    // Something in it is of a kind that nobody has thought of; the archive has it as it came.
+    item = element("li", "hole", "A record that cannot be shown here");
+  }
+  about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record), time: record.timestamp });
+  return item;
+}
+
+// Keep few lines while the chat is followed; more while somebody reads.
+function trim() {
+  const most = following ? LINES : MOST_LINES;
+  if (lines.children.length <= most) return;
+  while (lines.children.length > most) {
+    shown.delete(about.get(lines.firstElementChild)?.data);
+    lines.firstElementChild.remove();
+  }
+  earlier.begin();
+  $("earlier").disabled = false;
+  say($("earlier"), "Earlier");
+}
+
 function draw() {
   // Whatever is wrong with one of them, the others are shown, and those that come later.
   const taken = waiting;
@@ -133,24 +227,10 @@ function draw() {
     } catch {
       continue;
     }
-    if (record === null || typeof record !== "object") continue;
-    let item;
-    try {
-      const gone = takesBack(record);
-      const struck = gone ? [...lines.children].filter((each) => about.get(each)?.said && gone(about.get(each))) : [];
-      for (const each of struck) each.classList.add("gone");
-      item = line(record, platform, { author: struck.length ? about.get(struck[0]).name ?? "" : null });
-    } catch {
-      // Something in it is of a kind that nobody has thought of; the archive has it as it came.
-      item = element("li", "hole", "A record that cannot be shown here");
-    }
-    about.set(item, { data, id: record.id, user: record.user_id, name: record.username, said: isSaid(record) });
-    add(item);
+    if (record === null || typeof record !== "object" || (old.size && old.has(JSON.stringify(record)))) continue;
+    add(itemOf(record, data));
   }
-  while (lines.children.length > LINES) {
-    shown.delete(about.get(lines.firstElementChild)?.data);
-    lines.firstElementChild.remove();
-  }
+  trim();
   if (following) log.scrollTop = log.scrollHeight;
 }
 
@@ -201,6 +281,7 @@ log.addEventListener("scroll", () => {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   if (atEnd && !following) follow();
   following = atEnd;
+  if (log.scrollTop < 40 && !following && !$("earlier").hidden && lines.children.length) readEarlier();
 });
 new ResizeObserver(() => following && (log.scrollTop = log.scrollHeight)).observe(log);
 $("newest").addEventListener("click", follow);

@@ -1,4 +1,4 @@
-// Where things are: addresses of pages and of the archive's API, and what the address of this page says.
+// Where things of the archive are: addresses of its pages and of its API, and what the address of a page says.
 
 export const API = "/api/v1/archive";
 export const DAY = 86400000;
