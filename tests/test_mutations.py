@@ -73,4 +73,4 @@ class MutationTests(SynchronousTestCase):
             self.assertTrue(reason, name)
             source = (ROOT / "chatlog" / f"{target}.py").read_text("utf-8")
             function = change.partition(":")[0].rpartition(".")[2]
-            self.assertIn(f"def {function}(", source, f"{EXPLAINED.name}: {name}")
+            self.assertRegex(source, rf"\b(def|class) {function}\b", f"{EXPLAINED.name}: {name}")

@@ -11,8 +11,8 @@ class DuplicatesTests(SynchronousTestCase):
     def test_identified_events_are_recorded_once(self) -> None:
         """An event with an id is taken once, whichever connection repeats it and when."""
         seen = Duplicates()
-        self.assertFalse(seen.seen("a", 1, 0.0, True))
-        self.assertTrue(seen.seen("a", 2, 0.1, True))
+        self.assertIs(seen.seen("a", 1, 0.0, True), False)
+        self.assertIs(seen.seen("a", 2, 0.1, True), True)
         self.assertTrue(seen.seen("a", 1, 500.0, True))
 
     def test_repetition_on_one_connection_happened_twice(self) -> None:

@@ -114,6 +114,15 @@ class SlowTests(TurnsCase):
         self.turns.done(file(1))
         self.assertEqual(self.begun(SLOW, 1), [file(2)])
 
+    def test_oldest_of_the_others(self) -> None:
+        """Of the other rooms the oldest begins, whatever its size."""
+        self.add(file(1), file(2))
+        self.turns.add(file(3, "bob"), 900)
+        self.turns.add(file(4, "bob"), 1)
+        self.turns.add(file(5, "bob"), 1)
+        self.begun(0.0, 1)
+        self.assertEqual(self.begun(SLOW, 2), [file(3, "bob"), file(4, "bob")])
+
     def test_while_the_store_is_in_trouble(self) -> None:
         """Then only what is slow does not count: rooms in trouble have no place of their own."""
         self.add(file(1), file(2, "bob"), file(3, "eve"))
@@ -139,6 +148,16 @@ class DoubtTests(TurnsCase):
         self.assertEqual(deciders[:4], [file(3, "bob"), file(6, "bob"), file(4, "bob"), file(5, "bob")])
         self.assertEqual(deciders[4:], [file(2), file(7)])
         self.assertEqual(self.turns.oldest, file(1))
+
+    def test_order_after_a_decision(self) -> None:
+        """Whichever has decided, the others go on in their order."""
+        self.add(*(file(n, f"room{n}") for n in (1, 5, 2, 6, 7, 3, 4)))
+        self.begun(0.0, 1)
+        self.turns.doubt(file(1, "room1"), Failing("x"))
+        self.assertEqual(self.begun(0.0, 1), [file(2, "room2")])
+        self.turns.done(file(2, "room2"))
+        self.turns.convict(0.0)
+        self.assertEqual(self.begun(0.0), [file(n, f"room{n}") for n in (3, 4, 5, 6, 7)])
 
     def test_only_in_trouble(self) -> None:
         """Those in doubt are tried only while the store is in trouble, one at a time, after all others."""
@@ -249,6 +268,14 @@ class OwnTroubleTests(TurnsCase):
         self.assertEqual(self.begun(10.0, 1), [file(1), file(4), file(6, "eve")])
         self.turns.done(file(1))
         self.assertEqual(self.begun(10.0, 3), [file(2, "bob"), file(5)])
+
+    def test_no_place(self) -> None:
+        """A turn that comes while there is no place is not waited for, but what makes place is."""
+        self.add(file(1), file(2, "bob"))
+        self.begun(0.0, 2)
+        self.turns.strike(file(1), 0.0, Failing("x"))
+        self.assertEqual(self.turns.next_change(0.0, 2, False), 5.0)
+        self.assertEqual(self.turns.next_change(0.0, 1, False), SLOW)
 
     def test_put_off(self) -> None:
         """A file that is put off through nobody's fault comes later, and nothing is held against it."""
