@@ -24,6 +24,7 @@ from chatlog.environment import Environment
 from chatlog.reasons import of_connection, with_code
 from chatlog.rooms.chat_protocol import ChatProtocol
 from chatlog.rooms.closing import Closing
+from chatlog.rooms.reconnecting import Reconnecting
 from chatlog.rooms.subscriptions import Subscription
 
 #: Seconds since its welcome after which a connection that was opened because the server asked for it is left
@@ -71,20 +72,6 @@ TABLE: Mapping[tuple[Phase, Step], Phase] = MappingProxyType(
 UP = frozenset({Phase.ONLINE, Phase.RETIRING, Phase.CLOSING})
 
 
-class Reconnects(Protocol):
-    """Makes the single connections: see ``Reconnecting``."""
-
-    @property
-    def chat(self) -> ChatProtocol | None:
-        """The present connection."""
-
-    def come_back_no_more(self) -> None:
-        """Do not reconnect when the connection is lost."""
-
-    def stop(self) -> Deferred[None]:
-        """End the connection for good. Fires when it has ended."""
-
-
 class Events(Protocol):
     """Receives the events of a connection."""
 
@@ -120,7 +107,7 @@ class Connection:
         platform: str,
         environment: Environment,
         events: Events,
-        dial: Callable[[Connection], Reconnects],
+        dial: Callable[[Connection], Reconnecting],
         relieves: bool = False,
     ) -> None:
         """``dial(connection)`` begins to connect. ``relieves``: it is for the rooms of one that retires."""
@@ -137,7 +124,7 @@ class Connection:
         self._events = events
         self._dial = dial
         self._relieves = relieves
-        self._reconnects: Reconnects | None = None
+        self._factory: Reconnecting | None = None
         # The single connection that the server has asked to leave.
         self._leaving: ChatProtocol | None = None
 
@@ -148,7 +135,7 @@ class Connection:
 
     @property
     def _chat(self) -> ChatProtocol | None:
-        return None if self._reconnects is None else self._reconnects.chat
+        return None if self._factory is None else self._factory.chat
 
     def _step(self, step: Step) -> bool:
         """Change the state by the table. Returns False if nothing has changed."""
@@ -161,14 +148,14 @@ class Connection:
     def open(self) -> None:
         """Connect, and reconnect whenever the connection is lost."""
         if self._step(Step.OPEN):
-            self._reconnects = self._dial(self)
+            self._factory = self._dial(self)
 
     def close(self) -> Deferred[None]:
         """End the connection for good. Fires when it has ended, within a bounded time."""
         self._step(Step.CLOSE)
-        if self._reconnects is None:
+        if self._factory is None:
             return succeed(None)
-        return self._reconnects.stop().addErrback(lambda _: self._give_up())
+        return self._factory.stop().addErrback(lambda _: self._give_up())
 
     def carry(self, subscription: Subscription) -> None:
         """Add a subscription."""
@@ -276,8 +263,8 @@ class Connection:
         if chat is None or chat is not self._leaving or chat.welcomed_at is None:
             return
         settled = not self._relieves or self._clock.seconds() - chat.welcomed_at >= RECONNECT_AFTER
-        if settled and self._reconnects is not None and self._step(Step.RETIRE):
-            self._reconnects.come_back_no_more()
+        if settled and self._factory is not None and self._step(Step.RETIRE):
+            self._factory.come_back_no_more()
             self._events.retiring(self)
 
     def _give_up(self) -> None:

@@ -22,10 +22,11 @@ from twisted.logger import Logger
 from chatlog.environment import Environment
 from chatlog.reasons import of_room, with_code
 from chatlog.rooms.bucket import Bucket
-from chatlog.rooms.connection import Connection, Phase, Reconnects
+from chatlog.rooms.connection import Connection, Phase
 from chatlog.rooms.connections import Connections, Limits
 from chatlog.rooms.overlaps import LINGER, Overlaps
 from chatlog.rooms.progress import Progress
+from chatlog.rooms.reconnecting import Reconnecting
 from chatlog.rooms.subscriptions import Room, State, Subscription
 from chatlog.services import SuspendDetector
 from chatlog.timeline.timeline import Gap
@@ -61,7 +62,7 @@ class Pool(Service):
         self,
         platform: str,
         environment: Environment,
-        dial: Callable[[Connection], Reconnects],
+        dial: Callable[[Connection], Reconnecting],
         events: RoomEvents,
         limits: Limits,
         rooms: dict[str, Room],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from chatlog.rooms.chat_protocol import ChatProtocol, Owner
 from chatlog.rooms.closing import Closing
+from chatlog.rooms.reconnecting import Reconnecting
 
 
 class VisitFailed(Exception):
@@ -29,17 +29,6 @@ class Nowhere:
         """Forget the record."""
 
 
-class Dialled(Protocol):
-    """Makes the connection: see ``Reconnecting``."""
-
-    @property
-    def chat(self) -> ChatProtocol | None:
-        """The present connection."""
-
-    def stop(self) -> Deferred[None]:
-        """End the connection for good."""
-
-
 class Visit:
     """Owns one connection to ``where``, by which it asks for the room ``name``. ``done`` fires with
     ``success`` when the server delivers the room, and fails with VisitFailed when it does not."""
@@ -52,7 +41,7 @@ class Visit:
         name: str,
         success: str,
         steps: Steps,
-        dial: Callable[[Owner], Dialled],
+        dial: Callable[[Owner], Reconnecting],
         explain: Callable[[str], str] = str,
     ) -> None:
         """``explain(reason)`` explains the reason of a refusal."""
@@ -63,16 +52,16 @@ class Visit:
         self._explain = explain
         self.done: Deferred[str] = Deferred(lambda _: self._leave())
         steps.now = f"connecting to {where}"
-        self._dialled: Dialled | None = None
-        self._dialled = dial(self)
+        self._factory: Reconnecting | None = None
+        self._factory = dial(self)
         if self.done.called:
             self._leave()
 
     def welcomed(self) -> None:
         """Request the room."""
         self._steps.now = f"asking for {self._name}, after {self._where} took the connection"
-        if self._dialled is not None and self._dialled.chat is not None:
-            self._dialled.chat.subscribe([self._name])
+        if self._factory is not None and self._factory.chat is not None:
+            self._factory.chat.subscribe([self._name])
 
     def acknowledged(self, name: str) -> None:
         """The visit has succeeded."""
@@ -99,10 +88,10 @@ class Visit:
         self._end(VisitFailed(f"{self._where}: {reason}"))
 
     def _leave(self) -> None:
-        if self._dialled is not None:
-            self._dialled.stop()
-            if self._dialled.chat is not None:
-                self._dialled.chat.abort("done")
+        if self._factory is not None:
+            self._factory.stop()
+            if self._factory.chat is not None:
+                self._factory.chat.abort("done")
 
     def _end(self, result: str | VisitFailed) -> None:
         if not self.done.called:

@@ -49,7 +49,7 @@ class ConnectionCase(SynchronousTestCase):
     def make(self, phase: Phase = Phase.PLANNED, relieves: bool = False) -> Connection:
         """A connection that has come to that state."""
         self.events = Events()
-        self.wire = Wire(self.clock.seconds)
+        self.wire: Any = Wire(self.clock.seconds)
         around = environment(self.clock)
         connection = Connection(1, 0, "twitch", around, self.events, lambda _: self.wire, relieves)
         steps = {
