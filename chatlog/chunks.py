@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 
 from chatlog.files import Files
 
 _CHUNK = 1 << 20
+_PART = 1 << 16
 
 
 def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
@@ -36,3 +37,14 @@ def lines_of(chunks: Iterable[bytes], longest: int) -> Generator[tuple[bytes, bo
             rest, cut = rest[:longest], True
     if rest:
         yield rest, False
+
+
+def gathered(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines, several at a time."""
+    part = bytearray()
+    for line in lines:
+        part += line
+        if len(part) >= _PART:
+            yield bytes(part)
+            part.clear()
+    yield bytes(part)

@@ -159,7 +159,7 @@ class CoverageJournal(Service):
         now = self._wall()
         entries = self._read()
         earlier = replay(entries, self._boot)
-        if self._journal.damaged and earlier.end is None and not earlier.rooms:
+        if self._journal.file.damaged and earlier.end is None and not earlier.rooms:
             self._log.error("what the earlier run noted makes no sense; its rooms have no gap records")
         self._timelines.start(earlier.since)
         self._period = self._timelines.period
@@ -182,7 +182,7 @@ class CoverageJournal(Service):
 
     def _read(self) -> list[tuple[int, Any]]:
         try:
-            return list(self._journal.read())
+            return list(self._journal.file.read())
         except OSError as error:
             self._log.error(
                 "cannot read what the earlier run recorded: {error}; rooms have no gap records of the "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -39,19 +40,12 @@ class Acknowledged:
         """Read the acknowledgements of earlier runs. If they cannot be read, there are none: the rooms are
         then reported again, and nothing is hidden."""
         try:
-            content = self._file.latest()
+            for _, content in self._file.read():
+                self._rooms = set(_rooms_in(content))
         except OSError as error:
             self._log.warn(
                 "{path} cannot be read, and is left out: {error}", path=self._file.path, error=str(error)
             )
-            return
-        self._rooms = {
-            (platform, name)
-            for platform, names in (content.items() if isinstance(content, dict) else ())
-            if isinstance(names, list)
-            for name in names
-            if isinstance(name, str)
-        }
 
     def add(self, key: Key) -> bool:
         """Acknowledge a room. Returns False if it was acknowledged already. Raises OSError if that cannot be
@@ -87,3 +81,10 @@ class Acknowledged:
             content.setdefault(platform, []).append(name)
         self._file.keep(content)
         self._rooms = rooms
+
+
+def _rooms_in(content: Any) -> Iterator[Key]:
+    for platform, names in content.items() if isinstance(content, dict) else ():
+        for name in names if isinstance(names, list) else ():
+            if isinstance(name, str):
+                yield platform, name

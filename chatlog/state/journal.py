@@ -3,7 +3,7 @@ disk forces it to the disk and writes it anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -31,7 +31,8 @@ class Journal:
     def __init__(
         self, environment: Environment, directory: str, name: str, sync_interval: float = 1.0
     ) -> None:
-        self._file = StateFile(environment.files, directory, name, RESERVE)
+        #: What it is kept in; ``file.read`` gives what the earlier run noted.
+        self.file = StateFile(environment.files, directory, name, RESERVE)
         self._clock: IReactorTime = environment.reactor
         self._threads = environment.disk
         self._sync_interval = sync_interval
@@ -48,37 +49,28 @@ class Journal:
         self._whole: Callable[[], Iterable[object]] = tuple
         self._incomplete: Callable[[], object] = bool
 
-    def read(self) -> Iterator[tuple[int, Any]]:
-        """The entries of the earlier run, with their numbers. Raises OSError."""
-        return self._file.read()
-
-    @property
-    def damaged(self) -> int:
-        """How many lines were damaged when the file was read."""
-        return self._file.damaged
-
     def begin(self, whole: Callable[[], Iterable[object]], incomplete: Callable[[], object]) -> None:
         """Write the file anew, and keep it from now on. Waits for the disk. ``whole()`` returns the contents
         of the file whenever it is written anew. ``incomplete()`` is called when entries may be lost: then
         everything has to be appended once more."""
         self._whole, self._incomplete = whole, incomplete
         try:
-            self._use(self._file.write(whole()))
+            self._use(self.file.write(whole()))
         except OSError as error:
             self._failed(error)
             self._incomplete()
-        self._file.reserve_space()
+        self.file.reserve_space()
 
     def append(self, *entries: object) -> bool:
         """Add entries, which outlive the process from now on; False if that cannot be done."""
         try:
-            self._file.append(*entries)
+            self.file.append(*entries)
         except OSError as error:
             self._failed(error)
             return False
         if self._trouble and not self._job_failing:
             self._trouble = ""
-            self._log.info("{path} is written again", path=self._file.path)
+            self._log.info("{path} is written again", path=self.file.path)
         self._unsynced = True
         if self._job == _NEW_FILE:
             self._meanwhile += entries
@@ -91,9 +83,9 @@ class Journal:
         if self._job or self._closing:
             return
         now = self._clock.seconds()
-        if self._file.size > (self._most if settled else 2 * self._most):
+        if self.file.size > (self._most if settled else 2 * self._most):
             self._job = _NEW_FILE
-            done: Deferred[Any] = self._threads.run(self._file.write, list(self._whole()))
+            done: Deferred[Any] = self._threads.run(self.file.write, list(self._whole()))
             done.addCallback(self._use)
         elif self._unsynced and now - self._synced_at >= self._sync_interval:
             self._job = _SYNC
@@ -112,21 +104,21 @@ class Journal:
         """Close the file as soon as no thread needs it; entries can still be appended."""
         self._closing = True
         if not self._job:
-            self._file.close()
+            self.file.close()
 
     # -- the inside ------------------------------------------------------------------------------------
 
     def _use(self, written: Written) -> None:
         meanwhile, self._meanwhile = self._meanwhile, []
         self._most = max(LARGEST, 2 * written.size)
-        self._file.use(written)
+        self.file.use(written)
         if meanwhile:
-            self._file.append(*meanwhile)
+            self.file.append(*meanwhile)
 
     def _sync(self) -> None:
-        self._file.sync()
-        if self._file.reserve_used:
-            self._file.reserve_space()
+        self.file.sync()
+        if self.file.reserve_used:
+            self.file.reserve_space()
 
     def _job_succeeded(self, _: object) -> None:
         self._job_failing = False
@@ -139,22 +131,22 @@ class Journal:
             self.write_anew()
         else:
             # The name may be that of the old or of the new file, so the file is opened by its name again.
-            self._file.close()
-            self._most = self._file.size + LARGEST
+            self.file.close()
+            self._most = self.file.size + LARGEST
             self._meanwhile = []
             self._incomplete()
 
     def _job_ended(self, _: object) -> None:
         self._job = ""
         if self._closing:
-            self._file.close()
+            self.file.close()
 
     def _failed(self, error: BaseException | None) -> None:
         if not self._trouble:
             self._log.error(
                 "{path} cannot be written: {error}; if chatlog is killed now, gap records will begin too "
                 "early",
-                path=self._file.path,
+                path=self.file.path,
                 error=str(error),
             )
         self._trouble = str(error)

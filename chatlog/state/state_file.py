@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.logger import Logger
 
-from chatlog.chunks import chunks_of, lines_of
+from chatlog.chunks import chunks_of, gathered, lines_of
 from chatlog.files import Files, NotCertain, replace_file, write_whole
 from chatlog.reserved_space import ReservedSpace
 from chatlog.state.lines import LONGEST, VERSION, decode, encode, first_line, version_of
@@ -17,31 +17,15 @@ from chatlog.state.lines import LONGEST, VERSION, decode, encode, first_line, ve
 DIRECTORY = "state"
 #: Bytes that are reserved where the disk is too small for more.
 LEAST = 1 << 16
-_PART = 1 << 16
 
 
-class Written:
+class Written(NamedTuple):
     """A file that has just replaced another: the number of its last line, and its size in bytes. ``doubt``:
     why its name may be lost if the machine dies now."""
 
-    __slots__ = ("doubt", "number", "size")
-
-    def __init__(self) -> None:
-        self.number = self.size = 0
-        self.doubt: NotCertain | None = None
-
-    def parts(self, name: str, entries: Iterable[object]) -> Iterator[bytes]:
-        """The contents of the file; ``number`` and ``size`` are counted on the way."""
-        part = bytearray(first_line(name))
-        for entry in entries:
-            self.number += 1
-            part += encode(self.number, entry)
-            if len(part) >= _PART:
-                self.size += len(part)
-                yield bytes(part)
-                part.clear()
-        self.size += len(part)
-        yield bytes(part)
+    number: int
+    size: int
+    doubt: NotCertain | None
 
 
 class StateFile:
@@ -63,7 +47,6 @@ class StateFile:
         self._directory = directory
         self._name = name
         self._reserved = ReservedSpace(files, f"{self.path}.ballast", reserve, min(reserve, LEAST))
-        self._reserve = reserve
         self._fd: int | None = None
         # Whether the file may end within a line, and the number of its last line.
         self._torn = True
@@ -89,13 +72,6 @@ class StateFile:
             self.damaged = damaged
             self._log.warn("{path} is damaged: {count} lines are left out", path=self.path, count=damaged)
 
-    def latest(self) -> Any:
-        """The last entry; None if there is none."""
-        latest = None
-        for _, entry in self.read():
-            latest = entry
-        return latest
-
     def keep_damaged(self) -> str:
         """Rename the damaged file, so that a person can look at it. Returns the new path."""
         with suppress(OSError):
@@ -105,12 +81,7 @@ class StateFile:
     def append(self, *entries: object) -> int:
         """Add a line for each of the entries. They outlive the process from now on; if this raises OSError,
         none of them counts as written. Returns the number of the last."""
-        lines = b"".join(encode(number, entry) for number, entry in enumerate(entries, self._number + 1))
-        if self._reserve:
-            self._reserved.run(self._append, lines)
-        else:
-            self._append(lines)
-        self._number += len(entries)
+        self._reserved.run(self._append, entries)
         return self._number
 
     def sync(self) -> None:
@@ -150,12 +121,20 @@ class StateFile:
         if not self._files.exists(directory):
             self._files.make_directories(directory)
             self._files.sync_directory(self._directory)
-        written = Written()
+        number, doubt = 0, None
+
+        def lines() -> Iterator[bytes]:
+            nonlocal number
+            yield first_line(self._name)
+            for entry in entries:
+                number += 1
+                yield encode(number, entry)
+
         try:
-            replace_file(self._files, self.path, written.parts(self._name, entries), durable)
+            replace_file(self._files, self.path, gathered(lines()), durable)
         except NotCertain as error:
-            written.doubt = error
-        return written
+            doubt = error
+        return Written(number, self._files.size(self.path), doubt)
 
     def use(self, written: Written) -> None:
         """The second half: append to the new file from now on."""
@@ -166,8 +145,7 @@ class StateFile:
 
     def reserve_space(self) -> None:
         """Reserve the space, also once more after it was used, if the disk has enough."""
-        if self._reserve:
-            self._reserved.reserve(self._directory)
+        self._reserved.reserve(self._directory)
 
     @property
     def reserve_used(self) -> bool:
@@ -183,15 +161,16 @@ class StateFile:
             with suppress(OSError):
                 self._files.close(fd)
 
-    def _append(self, lines: bytes) -> None:
+    def _append(self, entries: Iterable[object]) -> None:
         if self._fd is None:
             self._open()
         assert self._fd is not None
-        if self._torn:
-            lines = b"\n" + lines
+        numbered = list(enumerate(entries, self._number + 1))
+        lines = (b"\n" if self._torn else b"") + b"".join(encode(*each) for each in numbered)
         self._torn = True
         write_whole(self._files, self._fd, lines)
         self._torn = False
+        self._number += len(numbered)
         self.size += len(lines)
 
     def _open(self) -> None:
@@ -213,7 +192,7 @@ def newer_state(files: Files, directory: str) -> str:
         path = f"{directory}/{DIRECTORY}/{name}"
         version = 0
         with suppress(OSError), closing(chunks_of(files, path)) as chunks:
-            version = version_of(next(lines_of(chunks, _PART), (b"", True))[0])
+            version = version_of(next(lines_of(chunks, LEAST), (b"", True))[0])
         if version > VERSION:
             return (
                 f"{path} was written by a later version of chatlog (its form is {version}, this one knows "

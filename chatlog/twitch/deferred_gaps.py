@@ -62,7 +62,7 @@ class DeferredGaps:
         """What an earlier run has left behind, oldest first: names of rooms and their gaps, each once. Raises
         OSError."""
         found: dict[int, tuple[str, Gap]] = {}
-        for _, entry in self._journal.read():
+        for _, entry in self._journal.file.read():
             with suppress(ValueError, KeyError, TypeError):
                 if "done" in entry:
                     for number in entry["done"]:

@@ -19,6 +19,7 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Any, NamedTuple
 
+from chatlog.chunks import gathered
 from chatlog.files import Files, NotCertain, replace_file
 from chatlog.record import to_line
 from chatlog.state.state_file import StateFile
@@ -27,7 +28,6 @@ from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, fields, 
 
 #: Bytes to reserve: uploads empty a full disk, and each of them needs a row here.
 RESERVE = 1 << 20
-_BUFFER = 1 << 16
 
 
 class Ended(NamedTuple):
@@ -154,7 +154,9 @@ class StoredJournal:
         if ended is None:
             return None
         self._files.make_directories(self._manifests)
-        replace_file(self._files, f"{self._manifests}/{ended.name}", _parts(self._rows(ended)))
+        replace_file(
+            self._files, f"{self._manifests}/{ended.name}", gathered(map(to_line, self._rows(ended)))
+        )
         with self._lock:
             later = (entry for number, entry in self._file.read() if number > ended.number)
             try:
@@ -190,14 +192,3 @@ def _object(entry: Any) -> ObjectRow | None:
 
 def _digest(key: str) -> bytes:
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _parts(rows: Iterable[Any]) -> Iterator[bytes]:
-    """The lines of the rows, several at a time."""
-    part = bytearray()
-    for row in rows:
-        part += to_line(row)
-        if len(part) >= _BUFFER:
-            yield bytes(part)
-            part.clear()
-    yield bytes(part)
