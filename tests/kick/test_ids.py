@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -54,14 +55,19 @@ class IdsCase(SynchronousTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.ids = self.make()
 
-    def make(self, lookup: str | None = "https://a.example/channels/{slug}", **more: Any) -> ChannelIds:
+    def make(
+        self,
+        lookup: str | None = "https://a.example/channels/{slug}",
+        found: Callable[[KickChannel], None] | None = None,
+        **more: Any,
+    ) -> ChannelIds:
         """A running service."""
         ids = ChannelIds(
             lookup,
             self.site.get,
             IdCache(self.files, DIRECTORY),
             self.clock,
-            self.found.append,
+            found or self.found.append,
             {},
             uniform=lambda least, most: most,
             **more,
@@ -277,7 +283,7 @@ class LookupTests(IdsCase):
             seen.append(channel.slug)
             raise RuntimeError
 
-        self.ids._found = take
+        self.ids = self.make(found=take)
         self.want("a", "b")
         self.site.say(200, answer())
         self.clock.advance(1)
