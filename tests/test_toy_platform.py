@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog import tap
 from chatlog.cli import commands
 from chatlog.commands.status_text import room_table
-from chatlog.configuration import describe, parse
+from chatlog.configuration import ConfigError, describe, parse
 from chatlog.environment import Environment
 from chatlog.http.api import Api
 from chatlog.http.live import Live
@@ -25,7 +25,7 @@ from chatlog.http.site import Root
 from chatlog.platforms import PLATFORMS, registered
 from chatlog.record import from_json
 from chatlog.rooms.room_changes import RoomChanges
-from chatlog.rooms.room_list import RoomList
+from chatlog.rooms.room_list import RoomList, RoomListError
 from chatlog.rooms.visit import Steps
 from tests.http.wire import Connection, Reply
 from tests.simulation.machine import Disk, ProcessReactor, RemoteStore, VirtualThreads
@@ -166,6 +166,30 @@ class ToyPlatformTests(SynchronousTestCase):
         self.assertIn("toy:\n  channels:\n    - ann\n", said)
         self.assertIn("# Toy: 2 rooms of toy.test.\n", said)
         self.assertEqual(parse(said.encode(), {}, platforms=REGISTRY), self.settings)
+
+    def test_problems(self) -> None:
+        """Mistakes in its section, and in those of others, are told as everywhere."""
+        for text, problem in (
+            (b"toy: {}", "list at least one under twitch.channels or kick.channels or toy.channels"),
+            (b"tooy: {channels: [a]}", "did you mean toy?"),
+            (b"toy: {channels: ['https://toy.example/ann']}", "write its name, ann"),
+            (b"twitch: {channels: ['toy/ann']}", "write ann, under toy.channels"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                parse(text, {}, platforms=REGISTRY)
+            self.assertIn(problem, str(caught.exception))
+
+    def test_named(self) -> None:
+        """Its rooms can be added by name and by address, and are known after a restart."""
+        rooms = RoomList(self.disk, "/data", self.settings, REGISTRY)
+        for text, name in (("toy/Bob", "bob"), ("https://www.toy.example/Cat", "cat")):
+            key, channel = rooms.named(text)
+            self.assertEqual((key, rooms.add("toy", channel)), (("toy", name), True))
+        with self.assertRaises(RoomListError):
+            rooms.named("toy/dan", chatroom_id=5)
+        again = RoomList(self.disk, "/data", self.settings, REGISTRY)
+        again.load()
+        self.assertEqual({name for _, name in again.rooms()}, {"ann", "ghost", "bob", "cat"})
 
     def test_recorded(self) -> None:
         """What people say is recorded once, and what was missed in between is a gap."""
