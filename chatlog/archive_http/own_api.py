@@ -85,7 +85,7 @@ class OwnApi:
         facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
-            "state": state_of(report, range, self._now(), self._days_if(room, found), bool(found.records)),
+            "state": state_of(report, range, self._now(), self._days_if(room, found)),
             "older": str(found.older) if found.older else None,
             "newer": str(found.newer) if found.newer else None,
             "gaps": [gap_facts(gap) for gap in _of_page(found, report.gaps)],
@@ -97,9 +97,10 @@ class OwnApi:
         head = orjson.dumps(facts)[:-1] + b',"records":['
         return Answer(200, head + b",".join(_whole(found.records)) + b"]}\n", "application/json")
 
-    def _days_if(self, room: Room, found: Page) -> list[str]:
-        """The days of the room, where nothing was found; looking for them may take a while."""
-        return [] if found.records else self._rooms.days(room)
+    def _days_if(self, room: Room, found: Page) -> list[str] | None:
+        """The days on which the room was recorded, where nothing was found; looking for them may take a
+        while."""
+        return None if found.records else self._rooms.days(room, by_recorders=True)
 
     def _marks(self, asked: Asked, room: Room, found: Page) -> dict[str, str]:
         """What moderators did to records of a page, by their place in it."""

@@ -77,9 +77,9 @@ class Rooms:
                         return str(id)
         return ""
 
-    def days(self, room: Room) -> list[str]:
-        """The days of a room with files, oldest first."""
-        return self._archive.parts.days_of(room)
+    def days(self, room: Room, by_recorders: bool = False) -> list[str]:
+        """The days of a room with files, or of those that recorders wrote, oldest first."""
+        return self._archive.parts.days_of(room, by_recorders)
 
     def named(self, platform: str, name: str) -> Room:
         """The room of a name. Raises Refused: 404 with names that are near."""

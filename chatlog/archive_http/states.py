@@ -8,17 +8,19 @@ from chatlog.archive.reader import LAST
 from chatlog.archive_http.ranges import Range
 
 
-def state_of(report: Report, span: Range, now: float, days: list[str], some: bool) -> str:
+def state_of(report: Report, span: Range, now: float, days: list[str] | None) -> str:
     """``before`` anything was recorded in the room, ``partial`` (not everything could be read), ``gap``
-    throughout, ``unfinished`` or ``complete``. ``days`` are those of the room, ``some`` says whether there
-    are records."""
+    throughout, ``unfinished`` or ``complete``. ``days`` are those on which the room was recorded; None where
+    nobody looked, because there are records."""
     if report.stopped:
         return "partial"
     if span.until < LAST and report.gaps and report.missing(*span) >= 0.999 * span.seconds:
         return "gap"
     if report.unread:
         return "partial"
-    begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else LAST
-    if not some and span.until <= min(now, begun):
-        return "before"
+    if days is not None:
+        # What was imported may lie before that.
+        begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else LAST
+        if span.until <= min(now, begun):
+            return "before"
     return "unfinished" if span.until > now else "complete"

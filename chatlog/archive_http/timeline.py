@@ -67,7 +67,7 @@ class Timelines:
             "to": time_text(span.until),
             "step": step,
             **_counted(minutes, span, step),
-            "state": state_of(report, span, now, days, bool(minutes)),
+            "state": state_of(report, span, now, self._rooms.days(room, by_recorders=True)),
             "days": {"first": days[0] if days else None, "last": days[-1] if days else None},
             "gaps": [gap_facts(gap) for gap in report.gaps[:_MOST_GAPS]],
             "unread": unread_facts(report.unread),

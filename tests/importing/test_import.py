@@ -22,6 +22,7 @@ from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.routes import Routes
 from chatlog.cli import commands
 from chatlog.config.settings import ArchiveSettings, Settings
+from chatlog.http.answers import Answer
 from chatlog.importing import directories
 from chatlog.importing.importer import Importer
 from chatlog.importing.items import Maker
@@ -148,6 +149,12 @@ class JustlogTests(ImportTestCase):
         answer = route.handle(Asked({"raw": ""}, Work(archive.reader)))
         self.assertEqual(answer.headers["x-chatlog-coverage"], "unknown")
         self.assertEqual(answer.headers["x-chatlog-gaps"], "unknown")
+        quiet = routes.find("/api/v1/archive/rooms/twitch/a/messages")
+        assert quiet is not None
+        hour = {"from": "2025-12-29T12:00:00Z", "to": "2025-12-29T13:00:00Z"}
+        silence = quiet.handle(Asked(hour, Work(archive.reader)))
+        assert isinstance(silence, Answer)
+        self.assertEqual(json.loads(silence.body)["state"], "before")
 
     def test_dry_run(self) -> None:
         """--dry-run tells what would be imported, and writes nothing."""
