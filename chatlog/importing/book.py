@@ -11,7 +11,9 @@ A manifest lies under the day of the objects that it names, for that is where it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from chatlog import __version__
@@ -28,6 +30,12 @@ from chatlog.uploader.packing import pack_data, unpacked
 MOST_ROWS = 2000
 MOST_SECONDS = 5.0
 _SUFFIXES = (".gz", ".zst")
+#: Manifests that are read at the same time.
+_AT_ONCE = 8
+
+
+def _suffix(key: str) -> str:
+    return next((end for end in _SUFFIXES if key.endswith(end)), "")
 
 
 class Book:
@@ -50,18 +58,27 @@ class Book:
 
     def read(self) -> None:
         """Learn what earlier imports did."""
+        keys = self._keys()
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            while some := list(islice(keys, 8 * _AT_ONCE)):
+                for key, data in zip(some, threads.map(self._whole, some), strict=True):
+                    self._learn(key, data)
+
+    def _keys(self) -> Iterator[str]:
         for head in self._store.list("manifest/"):
-            suffix = next((end for end in _SUFFIXES if head.key.endswith(end)), "")
             try:
-                name = parse_manifest_name(head.key.removesuffix(suffix).rpartition("/")[2])
+                name = parse_manifest_name(head.key.removesuffix(_suffix(head.key)).rpartition("/")[2])
             except ValueError:
                 continue
             if is_import(name.instance):
-                self._learn(head.key, suffix)
+                yield head.key
 
-    def _learn(self, key: str, suffix: str) -> None:
+    def _whole(self, key: str) -> bytes:
+        return b"".join(self._store.read(key))
+
+    def _learn(self, key: str, data: bytes) -> None:
         try:
-            for line, whole in lines_of(unpacked(self._store.read(key), suffix), LONGEST_ROW):
+            for line, whole in lines_of(unpacked([data], _suffix(key)), LONGEST_ROW):
                 row = from_json(line) if whole else None
                 if isinstance(row, dict):
                     self._take(row)
