@@ -1,4 +1,4 @@
-"""The archive server as a child of the recorder: started with it, ended with it, and never in its way."""
+"""Runs the archive server as a child process of the recorder, with a lower priority than the recorder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from twisted.python.failure import Failure
 from chatlog.commands.lifeline import command
 from chatlog.services import Backoff
 
-#: Seconds until it is started again, at first and at most; and for which it has to run to count as well.
+#: Seconds until the archive server is started again, at first and at most. A run of the third number of
+#: seconds counts as successful.
 FIRST, MOST, WELL = 1.0, 60.0, 60.0
-#: How much nicer it is than the recorder, and how much rather the system ends it where memory is short.
+#: The increments of its nice value, and of its OOM score: if memory is short, the system ends it before the
+#: recorder.
 NICER, SOONER = 10, 500
 
 
 def yield_to_the_recorder(pid: int) -> None:
-    """Give the process less of the processor, and the first place where memory is short; where the system
-    lets us."""
+    """Lower the process's priority for the processor, and let the system end it first if memory is short; as
+    far as the system permits."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICER)
     with suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w") as file:
@@ -40,7 +42,7 @@ class ArchiveCompanion(Service):
 
     _log = Logger()
     name = "archive"
-    #: It ends within a second; what does not is killed.
+    #: Seconds until a process that should end is killed; usually it ends within a second.
     stop_limit = 5.0
 
     def __init__(
@@ -63,7 +65,7 @@ class ArchiveCompanion(Service):
 
     def startService(self) -> None:
         super().startService()
-        # Not earlier: a process that goes to the background would leave it behind.
+        # Not earlier: a process that daemonizes after this would lose its child.
         self._reactor.callWhenRunning(self._start)
 
     def _start(self) -> None:
@@ -74,7 +76,8 @@ class ArchiveCompanion(Service):
         line = command("twisted.scripts.twistd:run", "twistd", *arguments)
         child = self._child = _Child(self._ended, self._reactor.seconds())
         try:
-            # Its standard input is a pipe that ends with us, however we end; its log is ours.
+            # Its standard input is a pipe that closes when the recorder ends for any reason. It logs to the
+            # recorder's log.
             self._reactor.spawnProcess(
                 child, line[0], line, env=dict(self._environ), childFDs={0: "w", 1: 1, 2: 2}
             )
@@ -120,7 +123,7 @@ class ArchiveCompanion(Service):
 
 
 class _Child(ProcessProtocol):
-    """One run of it."""
+    """One run of the archive server."""
 
     transport: Any
 
@@ -129,7 +132,7 @@ class _Child(ProcessProtocol):
         self.started = started
 
     def end(self, number: int) -> None:
-        """Send it a signal; fine if it is gone."""
+        """Send the process a signal, if it still exists."""
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess(signal.Signals(number).name.removeprefix("SIG"))
 

@@ -1,13 +1,14 @@
-"""Names of files and keys of objects, and nothing else.
+"""Names of files and keys of objects.
 
     name = {platform}_{channel}_{YYYYMMDD_HHMM}[n{n}][_{instance}].jsonl
     key  = [{prefix}/]{year}/{month}/{day}/{platform}/{channel}/{name}[.gz|.zst]
 
-A channel may hold underscores and, on Kick, hyphens, so a name is read from the time outwards.
+A channel's name may contain underscores and, on Kick, hyphens. So a name is parsed outwards from its time.
 
-Names of one instance sort as the files were written, by bytes (stores, ``LC_ALL=C``) and in any language
-(``ls``, globs): a letter follows ``.`` and ``_`` everywhere, while ``-``, ``_`` and ``.`` follow each
-other differently. Archives from before that have ``[_{instance}][-{n}]``, which is read and never written.
+Names of one instance sort in the order in which the files were written, by bytes (stores, ``LC_ALL=C``) and
+in every locale (``ls``, globs): a letter sorts behind ``.`` and ``_`` everywhere, while the order of ``-``,
+``_`` and ``.`` differs. Older archives have names with ``[_{instance}][-{n}]``, which are read and never
+written.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-#: What a channel may be called: never a path, never a dot, never upper case.
+#: The valid names of channels: no path, no dot, no upper case.
 CHANNEL = re.compile(r"[a-z0-9_-]{1,64}\Z")
-#: What an instance may be called.
+#: The valid names of instances.
 INSTANCE = re.compile(r"[a-z0-9]{1,32}\Z")
 
 _NAME = re.compile(
@@ -30,14 +31,14 @@ _MANIFEST = re.compile(
     r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>[0-9]{8}_[0-9]{4})(?P<n>[n-s][0-9]{4,9})?"
     r"(?:-(?P<old>[0-9]{1,9}))?\.jsonl\Z"
 )
-#: The instance that an import is: when it began, and the layer where it wrote more than one of a day.
+#: The instance name of an import: when it began, and the layer if it wrote more than one of a day.
 _IMPORT = re.compile(r"import[0-9]{14}(?:x[0-9]{1,6})?\Z")
-#: What a number has at least.
+#: The fewest digits of a number.
 _DIGITS = 4
 
 
 def _number(n: int) -> str:
-    """``n0002``; a number of more digits has a later letter, so that it sorts behind."""
+    """``n0002``. A number with more digits has a later letter, so that it sorts behind."""
     if n < 2:
         return ""
     digits = f"{n:0{_DIGITS}d}"
@@ -45,8 +46,7 @@ def _number(n: int) -> str:
 
 
 def _number_in(match: re.Match[str]) -> tuple[int, bool]:
-    """The number in a name, and whether it is written as it was before. Raises ValueError for one that is
-    written in no way that a number ever was."""
+    """The number in a name, and whether it has the old form. Raises ValueError if it has neither form."""
     new, old = match["n"] or "", match["old"] or ""
     n = int(new[1:] or old or 1)
     if (new and (old or new != _number(n))) or (old and (n < 2 or old != str(n))):
@@ -83,7 +83,7 @@ class FileName:
 
 
 def parse_name(name: str) -> FileName:
-    """The parts of ``name``. Raises ValueError for anything that this module would not have made."""
+    """The parts of ``name``. Raises ValueError for a name that this module does not make."""
     match = _NAME.match(name)
     if match is None:
         raise ValueError(f"not the name of a recording: {name!r}")
@@ -92,26 +92,26 @@ def parse_name(name: str) -> FileName:
 
 
 def import_instance(seconds: float, layer: int = 0) -> str:
-    """The instance of an import that began then. What one instance wrote of a room is in order of time, so
-    what comes on top of it is of another ``layer``."""
+    """The instance name of an import that began at that time. The files of one instance and room are in order
+    of time, so later additions to a day belong to another ``layer``."""
     began = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d%H%M%S")
     return f"import{began}{f'x{layer}' if layer else ''}"
 
 
 def is_import(instance: str) -> bool:
-    """Whether an import has this instance, and no recorder."""
+    """Whether this is the instance name of an import."""
     return _IMPORT.match(instance) is not None
 
 
 def utc_minute(seconds: float) -> str:
-    """The UTC minute of ``seconds`` since the epoch, as names carry it."""
+    """The UTC minute of ``seconds`` since the epoch, as in names."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d_%H%M")
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestName:
-    """The parts of a manifest's name: ``{instance or "main"}_{YYYYMMDD_HHMM}[n{n}].jsonl``. ``minute`` is
-    the beginning of the hour that it is about; ``old`` names end in ``-2``."""
+    """The parts of a manifest's name: ``{instance or "main"}_{YYYYMMDD_HHMM}[n{n}].jsonl``. ``minute`` is the
+    beginning of its period; ``old`` names end in ``-2``."""
 
     minute: str
     instance: str = ""
@@ -132,8 +132,8 @@ class ManifestName:
 
 
 def parse_manifest_name(name: str) -> ManifestName:
-    """The parts of a manifest's name. Raises ValueError. (An instance may be called ``main``: it has the
-    names of the nameless.)"""
+    """The parts of a manifest's name. Raises ValueError. (An instance may be called ``main``: its manifests
+    have the same names as those of no instance.)"""
     match = _MANIFEST.match(name)
     if match is None:
         raise ValueError(f"not the name of a manifest: {name!r}")

@@ -1,13 +1,13 @@
-"""What platforms, stores and disks give as reasons, in words that a moderator understands, with what to do.
+"""Explains the errors of platforms, stores and disks in plain words, with a remedy.
 
     reason = of_room("twitch", "msg_banned", "xqc")
     reason.words        # "the account that reads is banned there"
     reason.remedy       # "Read anonymously: ..."
 
-The words are half a sentence that stands behind a colon. The remedy is one or two whole sentences, ``""``
-where there is nothing to do. A reason that no row knows is quoted, so that nothing is hidden.
+The words are half a sentence for behind a colon. The remedy is one or two whole sentences, ``""`` if there is
+nothing to do. A reason that is in no row is quoted, so that nothing is hidden.
 
-The module is longer because it is a table: whoever looks for a reason finds it in one place.
+The module is long because it is a table: all reasons are in one place.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 from chatlog.printable import printable
 
-#: Characters of a server's own words that are quoted.
+#: The most characters of a server's words that are quoted.
 QUOTED = 200
 
 
 class Reason(NamedTuple):
-    """``known`` is False where ``words`` only quotes what came."""
+    """``known`` is False if ``words`` only quotes the original text."""
 
     words: str
     remedy: str = ""
@@ -49,7 +49,7 @@ _BY_HAND = (
 )
 _IDS = "Correct chatroom_id in kick.channels; docs/configuration.md says where to find it."
 
-#: What Twitch's NOTICE gives as the reason of a refusal. (dev.twitch.tv/docs/chat/irc; the texts behind the
+#: The reasons of a refusal in Twitch's NOTICE. (dev.twitch.tv/docs/chat/irc; the texts behind the
 #: ids are in Twitch's own table)
 _TWITCH = _rows(
     (r"msg_channel_suspended\Z", "Twitch has suspended the channel", _GONE),
@@ -66,7 +66,8 @@ _TWITCH = _rows(
     (r"msg_suspended|no_permission\Z", "Twitch does not permit the account to read there", _ANONYMOUS),
     (r"(msg_\w+|[a-z]+_[a-z_]+)\Z", "Twitch refuses the room without saying why in words", _GONE),
 )
-#: What is on the way, and neither a platform's nor the network's fault; it may quote what others would say.
+#: States that pass by themselves and are no error of platform or network. Their texts may quote other
+#: reasons.
 _PROXY = _rows(
     (
         r"\A(?:cannot connect: )?(the proxy .+|what answers at .+ is not an HTTP proxy)\Z",
@@ -74,7 +75,7 @@ _PROXY = _rows(
         "Look at the proxy, and at the variable of the environment that names it.",
     ),
 )
-#: What the lookup of a Kick channel's ids ended with, and what Kick's server says of subscriptions.
+#: The results of the lookup of a Kick channel's ids, and the errors of Kick's server for subscriptions.
 _KICK = _rows(
     (r"looking up its ids\Z", "its id is being looked up on Kick's site", ""),
     (r"looking up is switched off\Z", "its id is not known, and kick.lookup is switched off", _BY_HAND),
@@ -97,7 +98,7 @@ _KICK = _rows(
         _IDS,
     ),
 )
-#: Why a room that was asked for is not recorded, on both platforms.
+#: Why a requested room is not recorded, on both platforms.
 _ROOM = _rows(
     (
         r"no answer from the server|join not acknowledged",
@@ -106,7 +107,7 @@ _ROOM = _rows(
     ),
     (r"parted", "{platform} has removed Chatlog from it", "Chatlog asks for it again by itself."),
 )
-#: Why there is no connection. What a library said is searched for what can be told from it.
+#: Why there is no connection. The text of a library's error is searched for these patterns.
 _CONNECTION = _rows(
     (
         r"login refused|login authentication failed|improperly formatted auth",
@@ -218,7 +219,7 @@ _DISK = _rows(
     (r"no such file or directory", "the directory of the spool is gone", "Look at recorder.directory."),
 )
 _FULL = re.compile(r"max_size|no space left|disk is full|last space|quota exceeded", re.IGNORECASE)
-#: What a store answered begins with the status; a number that stands elsewhere is a size or part of a name.
+#: A store's answer begins with the status. A number elsewhere in it is a size or part of a name.
 _STORE = _rows(
     (
         r"\A403\b.{0,40}\ba web page",
@@ -317,7 +318,7 @@ _STORE = _rows(
 
 
 def with_code(reason: Reason, raw: str) -> str:
-    """The words, and behind them what came itself, where that says something else: for the log."""
+    """The words for the log, followed by the original text if it differs."""
     said = printable(raw, QUOTED)
     return f"{reason.words} [{said}]" if raw and said not in reason.words else reason.words
 
@@ -328,12 +329,12 @@ _OWN: dict[str, _Rows] = {"twitch": _TWITCH, "kick": _KICK}
 
 
 def name_of(platform: str) -> str:
-    """A platform's name as people write it."""
+    """The platform's name for people."""
     return NAMES.get(platform, platform.capitalize())
 
 
 def of_room(platform: str, raw: str, name: str = "") -> Reason:
-    """Why a room is not recorded. ``raw`` is what the platform, the lookup or the connection gave."""
+    """Why a room is not recorded. ``raw``: the reason from the platform, the lookup or the connection."""
     raw = raw.removeprefix("refused: ")
     own = _OWN.get(platform, ())
     unknown = f"{name_of(platform)} says: {{raw}}"
@@ -359,12 +360,12 @@ def of_disk(raw: str) -> Reason:
 
 
 def is_full(raw: str) -> bool:
-    """Whether nothing at all can be written, because there is no space."""
+    """Whether nothing can be written because the disk is full."""
     return _FULL.search(raw) is not None
 
 
 def of_store(raw: str) -> Reason:
-    """Why a store does not take files."""
+    """Why a store does not accept files."""
     return _found((_STORE,), raw, "it says: {raw}")
 
 
@@ -381,7 +382,7 @@ def _found(tables: Iterable[_Rows], raw: str, unknown: str, **fields: str) -> Re
 
 
 def _filled(text: str, groups: list[str], fields: dict[str, str]) -> str:
-    # What a server said may stand in a text, but is never a template itself.
+    # A server's words may be part of a text, but are never used as a template.
     return text.format(
         *(printable(group, QUOTED) for group in groups), **{"platform": "", "name": "", **fields}
     )

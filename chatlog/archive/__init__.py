@@ -1,1 +1,1 @@
-"""The archive read back: a room, a time and a filter to records in order, with what is missing of them."""
+"""Reads the archive: the records of a room, a time and a filter in order, with the gaps."""

@@ -1,5 +1,5 @@
-"""Which objects there are, by room and day. Listings are kept for a while: those of days that are over for
-long, those of the present for a moment.
+"""Lists the objects by room and day. Listings are cached: those of days that ended long ago for long, those
+of the present for a moment.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ Room = tuple[str, str]
 Named = tuple[FileName, str]
 
 DAY = 86400.0
-#: Seconds for which a listing is believed: of days that ended long ago, and of others.
+#: Seconds for which a listing is reused: of days that ended long ago, and of others.
 OLD, NEW = 3600.0, 5.0
-#: A day is over for good so many seconds after its end: what was recorded in it is stored by then.
+#: So many seconds after the end of a day all its records are stored.
 SETTLED = 2 * DAY
-#: Records may lie in a file that was begun so many seconds later: when a gap was filled in, and where clocks
-#: differ.
+#: Records may be in a file that began so many seconds later: if a gap was filled, or if clocks differ.
 LATE = 3600.0
-#: Seconds after a range in which the end of a gap is looked for that began in it or before.
+#: Seconds after a range within which the end of an open gap is looked for.
 AHEAD = 40 * DAY
-#: Listings that are kept, and requests that are made at the same time.
+#: The most listings that are cached, and the most requests at the same time.
 KEPT = 4096
 AT_ONCE = 8
 _SUFFIXES = (".gz", ".zst")
 
 
 class Catalog:
-    """The listings of one store. ``now()`` is the time of day, ``longest`` for how many seconds a file is
-    written to at most (``recorder.rotate_interval``). May be used by several threads."""
+    """The listings of one store. ``now()`` is the time of day, ``longest`` the most seconds for which a file
+    is written to (``recorder.rotate_interval``). May be used by several threads."""
 
     def __init__(self, store: Store, now: Callable[[], float], longest: float = 3600.0) -> None:
         self._store = store
@@ -90,7 +89,7 @@ class Catalog:
             return [day for day, is_there in zip(days, has, strict=True) if is_there]
 
     def objects(self, room: Room, since: float, until: float) -> Iterator[Named]:
-        """The objects of a room that were begun between a day before ``since`` and shortly after ``until``.
+        """The objects of a room that began between a day before ``since`` and shortly after ``until``.
         Raises StoreError."""
         days = list(_days(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE)))
         if len(days) > 4:
@@ -105,8 +104,8 @@ class Catalog:
                 yield from named
 
     def next_objects(self, room: Room, after: float, instance: str) -> Iterator[Named]:
-        """The objects of the first day that has one that this instance began after a time, if that is within
-        AHEAD seconds. Raises StoreError."""
+        """The objects of the first day on which this instance began one after the given time, up to AHEAD
+        seconds later. Raises StoreError."""
         minute = utc_minute(after)
         days = list(_days(after, min(after + AHEAD, self._now())))
         there = set(self.days()) if len(days) > 2 else set(days)
@@ -121,8 +120,8 @@ class Catalog:
                 return
 
     def within(self, names: Collection[FileName], since: float, until: float) -> Iterator[FileName]:
-        """Those that may hold records from ``since`` to before ``until``: begun in that time or shortly
-        after, and of each instance the one before it."""
+        """The objects that may hold records from ``since`` to before ``until``: those that began in that time
+        or shortly after, and the last earlier one of each instance."""
         first, last = (
             utc_minute(max(since, 0.0)),
             utc_minute(max(min(until, 253402300000.0 - LATE) + LATE, 0.0)),
@@ -134,12 +133,12 @@ class Catalog:
             if name.minute >= first:
                 yield name
             else:
-                # The last one of these may still have been written to.
+                # The last one of these may still have been open in the range.
                 before[name.instance] = name
         yield from before.values()
 
     def forget(self, room: Room, minute: str) -> None:
-        """What was listed is not there: list that day anew."""
+        """An object of the listing was not there: list that day again."""
         with self._lock:
             self._kept.pop(_folder(room, f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"), None)
 
@@ -164,7 +163,7 @@ class Catalog:
         return found
 
     def folders(self, prefix: str) -> list[str]:
-        """The names of what lies below a prefix that ends with a slash, sorted. Raises StoreError."""
+        """The names of the folders below a prefix that ends with a slash, sorted. Raises StoreError."""
         with self._lock:
             listed = self._folders.get(prefix)
         if listed is not None and self._now() - listed[0] < 12 * NEW:

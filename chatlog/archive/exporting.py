@@ -1,4 +1,4 @@
-"""Records of some rooms and a time, in a form for others."""
+"""Exports records of rooms and a time in a format for other programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatlog.archive.reader import Answer, Question
 from chatlog.archive.times import Span
 from chatlog.record import to_line
 
-#: Names of forms, with the types and the ends of names of their files.
+#: The names of the formats, with the media types and suffixes of their files.
 FORMS: Mapping[str, tuple[str, str]] = {
     "jsonl": ("application/x-ndjson", "jsonl"),
     "irc": ("text/plain; charset=utf-8", "irc.txt"),
@@ -35,7 +35,7 @@ Item = tuple[dict[str, Any], bytes, str]
 
 
 class Wanted(NamedTuple):
-    """A form of FORMS; what becomes of messages that moderators removed (one of DELETED); when the video of
+    """A format of FORMS; how to treat messages that moderators removed (one of DELETED); when the video of
     chat JSON begins, in seconds since the epoch; and which records."""
 
     form: str
@@ -45,8 +45,8 @@ class Wanted(NamedTuple):
 
 
 class Export:
-    """One export. ``ask`` asks the archive; ``pieces`` are made while they are taken, and ``written`` counts
-    their records. ``answers`` know then what is missing; ``end`` may add a record that says so."""
+    """One export. ``ask`` queries the archive. ``pieces`` generates the export, and ``written`` counts its
+    records. After that ``answers`` know what is missing, and ``end`` may add a record that says so."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Export:
             yield record, to_line(record).rstrip(b"\n"), ""
 
     def _jsonl(self) -> Iterator[bytes]:
-        """Marked records have ``moderation`` behind their other keys."""
+        """Records that moderators removed have ``moderation`` behind their other keys."""
         for record, line, hit in self._items():
             self.written += 1
             yield to_line({**record, "moderation": hit}) if hit else line + b"\n"

@@ -1,8 +1,8 @@
-"""Finding a text without regard to case in lines that are not parsed yet.
+"""Finds a text in lines without parsing them, ignoring case.
 
-What is compared is Unicode's case folding, as ``str.casefold`` does it: ``STRASSE`` finds ``straße``, and
-the Kelvin sign is a ``k``. A search has two steps: RE2 runs over the bytes and says which lines may have
-the text, and the parsed message of those says whether it does.
+Texts are compared after Unicode's case folding (``str.casefold``): ``STRASSE`` finds ``straße``, and the
+Kelvin sign is a ``k``. A search has two steps: RE2 searches the bytes for lines that may have the text; then
+their messages are parsed and compared.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import Any
 
 from chatlog.record import to_line
 
-#: What begins the escape of half a surrogate pair. A line with one is written in ASCII throughout, whatever
-#: else is in it.
+#: The beginning of the escape of half a surrogate pair. A line with such an escape is written in ASCII
+#: throughout.
 _HALF_PAIR = r"\\ud[89a-f]"
 
 
 @cache
 def _expanding() -> str:
-    """A pattern for the characters that become several when they are folded, which RE2 does not know."""
+    """A pattern for the characters that fold to several characters, which RE2 does not support."""
     codes = chain(range(0x80, 0xD800), range(0xE000, sys.maxunicode + 1))
     return f"[{''.join(chr(code) for code in codes if len(chr(code).casefold()) > 1)}]"
 
 
 class FoldedText:
-    """A text to be found. ``lines(block)`` gives the starts of the lines of a block that may have it, and
-    ``within(text)`` says whether a text has it."""
+    """A text to find. ``lines(block)`` yields the starts of the lines that may have it, and ``within(text)``
+    says whether a text has it."""
 
     def __init__(self, text: str) -> None:
         import re2
 
         self._folded = text.casefold()
-        # As the text stands in a line, where quotation marks and the like are escaped.
+        # The text as it is in a line, with quotation marks and the like escaped.
         written = to_line(self._folded.encode("utf-8", "replace").decode()).decode().strip()[1:-1]
         options = re2.Options()
         options.case_sensitive = False

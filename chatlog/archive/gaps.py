@@ -1,6 +1,8 @@
-"""What is missing of a range: gaps with their causes, what is not here yet, what could not be looked at.
+"""What is missing in a range: gaps with their causes, records that are not stored yet, and files that could
+not be read.
 
-A gap record is the claim of one recorder. Where several record a room, it is missing where nobody had it.
+A gap record speaks for one recorder. If several record a room, it is missing only where all of them have a
+gap.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from chatlog.naming import is_import
 
 
 class Gap(NamedTuple):
-    """The room is not recorded from ``since`` to ``until`` (seconds since the epoch), because of
-    ``reason``. ``backfilled`` records of it came back; ``dropped`` were lost, -1 where nobody counted."""
+    """The room is not recorded from ``since`` to ``until`` (seconds since the epoch), because of ``reason``.
+    ``backfilled``: records that were filled in later. ``dropped``: records that were lost, -1 if they were
+    not counted."""
 
     since: float
     until: float
@@ -25,7 +28,7 @@ class Gap(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """The gap's length."""
         return max(0.0, self.until - self.since)
 
 
@@ -38,11 +41,11 @@ class Unread(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """What an answer does not hold. ``gaps``: not recorded; ``unread``: damaged or out of reach; ``stopped``:
-    why not everything was looked at, ``""`` if it was; ``reached``: the time at which to go on then (what is
-    older, or with the newest first younger, was given whole, and nothing else).
-    ``later``: what was recorded after this time may not be in the archive yet; None if everything is here.
-    ``files`` and ``bytes`` were read (bytes unpacked) in so many ``seconds``, ``records`` given."""
+    """What is missing in an answer. ``gaps``: times that were not recorded. ``unread``: files that are
+    damaged or out of reach. ``stopped``: why the answer ended early, ``""`` if it did not. ``reached``: the
+    time at which to continue then; the answer has all records on this side of it and none beyond. ``later``:
+    records after this time may not be in the archive yet; None if all are. ``files``, ``bytes`` (unpacked)
+    and ``seconds``: the work of reading. ``records``: how many were returned."""
 
     gaps: list[Gap] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
@@ -60,7 +63,7 @@ class Report:
 
 
 def gap_of(line: bytes) -> Gap | None:
-    """The gap that a gap record is about; None if the line is none."""
+    """The gap of a gap record; None if the line is no gap record."""
     if b'"type":"gap"' not in line:
         return None
     record = lines.record_of(line)
@@ -82,7 +85,7 @@ def gap_of(line: bytes) -> Gap | None:
 
 
 def gaps_in(block: bytes) -> Iterator[Gap]:
-    """The gaps that the gap records of a block are about."""
+    """The gaps of all gap records in a block."""
     at = block.find(b'"type":"gap"')
     while at >= 0:
         start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
@@ -92,7 +95,7 @@ def gaps_in(block: bytes) -> Iterator[Gap]:
 
 
 def clipped(gaps: Iterable[Gap], since: float, until: float) -> list[Gap]:
-    """The parts of the gaps that lie in a range, in order; what overlaps is one. Gaps without a length
+    """The parts of the gaps within a range, in order; overlapping gaps become one. Gaps without a length
     (records that were dropped in an instant) stay."""
     found: list[Gap] = []
     for gap in sorted(gaps):
@@ -109,9 +112,9 @@ def clipped(gaps: Iterable[Gap], since: float, until: float) -> list[Gap]:
 
 
 def everywhere(by_instance: Mapping[str, list[Gap]]) -> list[Gap]:
-    """Where none of several recorders had the room: the parts that lie in a gap of each. An import does not
-    know what it lacks, so it fills no gap of theirs; where there is nothing else, it has those that came with
-    it."""
+    """The times at which none of several recorders had the room: the intersection of their gaps. An import
+    does not know its own gaps, so it fills no gap of a recorder. If there is only an import, its gaps are
+    those that were imported with it."""
     recorders = [gaps for instance, gaps in by_instance.items() if not is_import(instance)]
     claims = recorders or [gaps for gaps in by_instance.values() if gaps]
     if not claims:

@@ -1,8 +1,8 @@
-"""What can be told from a record's line without parsing it.
+"""Reads single values from a record's line without parsing it.
 
-Records are written with their keys in one order (see ``chatlog.record``), and a quotation mark inside a
-text is always escaped, so a key with its quotation marks can only be found where it is a key. What does
-not look as the recorder writes it is parsed.
+The keys of a record always have the same order (see ``chatlog.record``), and a quotation mark inside a text
+is always escaped. So a key with its quotation marks is only found where it is a key. A line of another form
+is parsed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _IDENTITY = re.compile(rb'"type":"([a-z]+)","id":"([^"\\]*)","platform":"')
 
 
 def timestamp(line: bytes) -> bytes:
-    """The record's time as it stands in the line; ``b""`` where there is none. Times compare as bytes, and
+    """The record's time as in the line; ``b""`` if there is none. Times compare as bytes, and
     ``seconds`` takes them."""
     match = _CLOCK.match(line)
     if match is not None and _is_day(match[1]):
@@ -45,7 +45,7 @@ def _is_day(text: bytes) -> bool:
 
 
 def received(line: bytes) -> bytes:
-    """When the record arrived, or its own time where it does not say."""
+    """When the record arrived; the record's own time if that is not known."""
     at = line.find(_RECEIVED)
     if at < 0:
         return timestamp(line)
@@ -54,13 +54,13 @@ def received(line: bytes) -> bytes:
 
 
 def identity(line: bytes) -> tuple[bytes, bytes]:
-    """The record's type and its platform's id; both ``b""`` where it does not say."""
+    """The record's type and the platform's id of it; both ``b""`` if it has none."""
     match = _IDENTITY.search(line)
     return (match[1], match[2]) if match else (b"", b"")
 
 
 def plain_message(line: bytes) -> bytes | None:
-    """The message's text in UTF-8, where it can be cut out; None where the record has to be parsed."""
+    """The message's text in UTF-8, if it can be cut out; None if the record has to be parsed."""
     start = line.find(_MESSAGE) + len(_MESSAGE)
     end = line.find(_TYPE, start)
     if start < len(_MESSAGE) or end < 0 or line.find(b"\\", start, end) >= 0:
@@ -69,13 +69,14 @@ def plain_message(line: bytes) -> bytes | None:
 
 
 def without_arrival(line: bytes) -> bytes:
-    """The line without what two recorders do not agree on: when it was read."""
+    """The line without the time of arrival, which differs between two recorders."""
     at = line.find(_RECEIVED)
     return line if at < 0 else line[:at] + line[at + len(_RECEIVED) + _END - _START :]
 
 
 def time_bytes(seconds: float) -> bytes:
-    """``seconds`` since the epoch as lines have it; what is out of their range is their first or last."""
+    """``seconds`` since the epoch in the form of the lines; times out of range become the first or the last
+    one."""
     milliseconds = round(max(-62135596800.0, min(seconds, 253402300799.0)) * 1000)
     return rfc3339(milliseconds).encode("ascii")
 

@@ -1,4 +1,4 @@
-"""Which records are asked for, and finding them in blocks of lines without parsing what is not."""
+"""Filters, and finding their records in blocks of lines without parsing the others."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ import orjson
 from chatlog.archive import lines as line_parts
 from chatlog.archive.folding import FoldedText
 
-#: Characters of a text or pattern that may be asked for.
+#: The most characters of a text or pattern.
 LONGEST_TEXT = 500
-#: Bytes that a compiled pattern may take; a larger one is refused.
+#: The most bytes of a compiled pattern; a larger one is refused.
 _PATTERN_MEMORY = 8 << 20
 
 
 class FilterError(ValueError):
-    """What was asked for makes no sense; the message says why."""
+    """The filter is not valid; the message says why."""
 
 
 class Pattern(Protocol):
     """A compiled regular expression."""
 
     def search(self, text: bytes) -> object:
-        """Something, if it is found in the text."""
+        """The match; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a record has to be like. Everything that is given has to hold; of ``users`` and ``types`` one.
+    """The conditions for a record. All given ones have to hold; of ``users`` and of ``types``, one has to
+    match.
 
-    ``text`` is found without regard to case; ``regex`` in RE2's syntax. ``users`` are names in lower case,
-    or ``id:1234``; ``ids`` are those of records, of which it has to be one. ``badge`` and ``without`` are
-    badges' names (``moderator``, ``subscriber/12``).
+    ``text``: found in any case. ``regex``: in RE2's syntax. ``users``: names in lower case, or ``id:1234``.
+    ``ids``: the ids of records. ``badge`` and ``without``: the names of badges (``moderator``,
+    ``subscriber/12``).
     """
 
     text: str = ""
@@ -47,12 +48,12 @@ class Filter:
 
     @property
     def everything(self) -> bool:
-        """Whether every record is like this."""
+        """Whether every record matches."""
         return self == Filter()
 
 
 class Matcher:
-    """Finds a filter's records. Raises FilterError for one that makes no sense."""
+    """Finds the records of a filter. Raises FilterError if the filter is not valid."""
 
     def __init__(self, filter: Filter) -> None:
         self._filter = filter
@@ -65,7 +66,7 @@ class Matcher:
             raise FilterError(f"a text of more than {LONGEST_TEXT} characters cannot be searched for")
 
     def _choose_needles(self) -> list[bytes]:
-        """Bytes of which one is in every line that is asked for; the rarest that are known."""
+        """Byte strings of which every matching line contains one; the rarest that are known."""
         if self._filter.ids:
             return [b'"id":' + orjson.dumps(id) for id in self._filter.ids]
         if self._filter.users:
@@ -76,8 +77,8 @@ class Matcher:
         return []
 
     def find(self, block: bytes, since: bytes, until: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The time and the line of every record of the block that is asked for, in the order of the block;
-        of the times from ``since`` to before ``until``. A block is whole lines."""
+        """The time and the line of every matching record of the block, in the order of the block, from
+        ``since`` to before ``until``. A block consists of whole lines."""
         timestamp = line_parts.timestamp
         has = None if self._filter.everything else self._has
         for line in self._candidates(block):
@@ -107,7 +108,7 @@ class Matcher:
             yield block[start : end if end >= 0 else len(block)]
 
     def _may_have(self, line: bytes) -> bool:
-        """Most lines are found wanting here, at a fraction of what parsing them costs."""
+        """This rejects most lines, at a fraction of the cost of parsing them."""
         if self._regex is None and self._text is None:
             return True
         message = line_parts.plain_message(line)
@@ -152,8 +153,8 @@ def _starts(block: bytes, needle: bytes) -> Iterator[int]:
 
 
 def compiled(pattern: str) -> Pattern:
-    """A pattern whose time grows with the text and never faster, whatever the pattern is. Raises
-    FilterError."""
+    """The compiled pattern. The time of its searches is linear in the length of the text, for every pattern.
+    Raises FilterError."""
     import re2
 
     options = re2.Options()
@@ -178,7 +179,7 @@ def _encodable(text: str) -> str:
 
 
 def badges_of(record: dict[str, Any]) -> list[str]:
-    """The badges of whoever wrote the record, as ``name/version``, or ``name`` where there is none."""
+    """The badges of the record's author, as ``name/version``, or ``name`` if there is no version."""
     details = record.get("details")
     if not isinstance(details, dict):
         return []
@@ -196,5 +197,5 @@ def badges_of(record: dict[str, Any]) -> list[str]:
 
 
 def has_badge(badges: list[str], wanted: str) -> bool:
-    """Whether one of the badges is the wanted one; without a version any version is."""
+    """Whether one of the badges is the wanted one; if that has no version, any version matches."""
     return any(badge == wanted or badge.partition("/")[0] == wanted for badge in badges)

@@ -1,7 +1,7 @@
-"""What moderators did to which messages: deletions, time-outs and bans, held against what was said.
+"""What moderators did to which messages: deletions, time-outs and bans, matched with the messages.
 
-A platform deletes everything that somebody has in the chat when it silences them. What that was nobody
-records, so a message counts as hit when it was written at most LOOK_BACK seconds before.
+When a user is timed out or banned, the platform deletes the user's messages that are still shown. It does not
+say which these are. So a message counts as hit if it was written at most LOOK_BACK seconds before.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import Answer, Question
 
-#: Seconds before a time-out or ban in which a message still stood in the chat.
+#: Seconds before a time-out or ban in which a message counts as still shown.
 LOOK_BACK = 600.0
-#: Seconds after a message in which a moderator may still react to it.
+#: Seconds after a message in which a moderator's action is looked for.
 LOOK_AHEAD = 3600.0
 
-#: Finds the records that moderation is made of.
+#: Finds the records of moderation.
 FILTER = Filter(types=("delete", "timeout", "ban", "clear"))
 
 
 class Moderation:
-    """The moderation of a room and a time, collected with ``add``."""
+    """The moderation of a room in a time, collected with ``add``."""
 
     def __init__(self) -> None:
         self._deleted: dict[str, str] = {}
@@ -34,7 +34,7 @@ class Moderation:
         self._cleared: list[tuple[float, str]] = []
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Take one of the records that FILTER finds, in the order of time."""
+        """Add one of the records that FILTER finds; call this in the order of time."""
         kind, details = record.get("type"), record.get("details") or {}
         by = _moderator(details)
         if kind == "delete":
@@ -56,8 +56,8 @@ class Moderation:
             self._silenced.setdefault(who, []).append((at, what))
 
     def hit(self, record: Mapping[str, Any]) -> str:
-        """What was done to a message: ``deleted``, ``timed out for 600 s``, ``banned``, with the moderator
-        where the platform names one; ``""`` if nothing was."""
+        """What moderators did to a message: ``deleted``, ``timed out for 600 s``, ``banned``, with the
+        moderator if the platform names one; ``""`` for nothing."""
         if record.get("type", "message") not in ("message", "action", "announcement", "subscription"):
             return ""
         if deleted := self._deleted.get(str(record.get("id", ""))):
@@ -75,7 +75,7 @@ class Moderation:
 
 
 def moderation_of(ask: Callable[[Question], Answer], room: Room, since: float, until: float) -> Moderation:
-    """What moderators did to the messages of a time, also a while after it. Raises StoreError."""
+    """What moderators did to the messages of a time, also for a while after it. Raises StoreError."""
     moderation = Moderation()
     for item in ask(Question(room, since, until + LOOK_AHEAD, FILTER)):
         if (record := lines.record_of(item.line)) is not None:

@@ -1,4 +1,4 @@
-"""An archive opened for reading: the store of a configuration, and the spool of a recorder beside it."""
+"""Opens an archive for reading: the store of a configuration, and the spool of a recorder on this machine."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from chatlog.store.store import MISSING, Store, StoreError
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What is asked of an archive: ``reader`` gives records, ``catalog`` and ``parts`` what there is, and
-    ``tail`` what a recorder beside it writes."""
+    """An open archive. ``reader`` returns records, ``catalog`` and ``parts`` list files, and ``tail`` reads
+    what a recorder on this machine writes now."""
 
     store: Store
     catalog: Catalog
@@ -37,8 +37,8 @@ class Archive:
 def open_archive(
     settings: Settings, now: Callable[[], float], spool: bool = True, may_be_new: bool = False
 ) -> Archive:
-    """The archive of a configuration; with ``spool``, what its recorder has not stored yet as well. A
-    directory that is not there is a mistake, unless the archive ``may_be_new``. Raises StoreError."""
+    """The archive of a configuration; with ``spool``, also the files that its recorder has not stored yet.
+    Raises StoreError, also if the archive's directory does not exist, unless it ``may_be_new``."""
     if not may_be_new:
         _look_for_directory(settings)
     store = open_store(settings)
@@ -51,7 +51,7 @@ def open_archive(
 
 
 def _look_for_directory(settings: Settings) -> None:
-    """A bucket without objects is empty; a directory that is not there is a mistake. Raises StoreError."""
+    """A bucket without objects is empty; a missing directory is a mistake. Raises StoreError."""
     url = settings.archive.url
     if _is_directory(settings):
         directory = settings.archive.directory if url is None else unquote(urlsplit(url).path)

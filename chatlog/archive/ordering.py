@@ -1,8 +1,8 @@
-"""Records in the order of their times, from streams that are nearly in it.
+"""Sorts records by their times, from streams that are nearly sorted.
 
-Within a stream (the files of one room and one recorder) records lie as they arrived. That is not quite the
-order of their times: networks delay, and what is filled into a gap comes up to two minutes after what was
-said behind the gap. So records are held back until nothing older can come any more.
+Within a stream (the files of one room and one recorder) records are in the order of arrival. That is not
+quite the order of their times: networks delay messages, and records that fill a gap come up to two minutes
+after the messages behind the gap. So records are held back until no older one can come any more.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import NamedTuple
 
 from chatlog.archive import lines
 
-#: Seconds by which a record may come after a younger one.
+#: The most seconds by which a record may be late.
 HELD_BACK = 180.0
-#: Records that are held back at most; beyond that they go in the order in which they came.
+#: The most records that are held back; beyond that they keep the order in which they came.
 MOST = 200_000
-#: Seconds for which a record is remembered, should a copy of it come.
+#: Seconds for which a record's identity is kept, to recognise copies.
 REMEMBERED = 120.0
 
 
 class Found(NamedTuple):
-    """A record: its time as its line has it, and the line."""
+    """A record: its time as in its line, and the line."""
 
     time: bytes
     line: bytes
 
 
-#: What one block brought: the records that are asked for, and when the last record of the block arrived
-#: (``b""`` where nothing tells).
+#: The result for one block: its matching records, and when the last record of the block arrived (``b""`` if
+#: that is not known).
 Batch = tuple[list[Found], bytes]
 
 
@@ -59,7 +59,7 @@ def backwards(parts: Iterable[tuple[list[Found], bytes]]) -> Iterator[Found]:
     time = itemgetter(0)
     held: list[Found] = []
     for found, begun in parts:
-        # Stable, so that what came first stays first among equals; it is handed out from the end.
+        # The sort is stable, so that equal times keep their order. Records are popped from the end.
         held = sorted(chain(found, held), key=time)
         if not begun:
             continue
@@ -70,7 +70,7 @@ def backwards(parts: Iterable[tuple[list[Found], bytes]]) -> Iterator[Found]:
 
 
 def _before(time: bytes, seconds: float) -> bytes:
-    """The time so many seconds earlier; ``b""`` where there is none."""
+    """The time so many seconds earlier; ``b""`` if there is none."""
     if not time:
         return b""
     try:
@@ -80,8 +80,8 @@ def _before(time: bytes, seconds: float) -> bytes:
 
 
 def merged(streams: list[Iterator[Found]], newest: bool) -> Iterator[Found]:
-    """All streams in one order, each event once: what several recorders of a room have written, or a crash
-    has left in two files. Gap records are each recorder's own and all stay."""
+    """All streams in one order, each event once: several recorders may have recorded a room, and a crash may
+    leave records in two files. Gap records belong to one recorder each, and all stay."""
     if not streams:
         return
     once = _Once(len(streams) > 1)
@@ -100,14 +100,14 @@ def _numbered(stream: Iterator[Found], number: int) -> Iterator[tuple[Found, int
 
 
 class _Once:
-    """Recognises copies. Something without an id is a copy only if another stream brought the same: one
-    recorder never writes an event twice, and the same thing can happen twice."""
+    """Recognises copies. An event without an id is a copy only if another stream has the same one: a recorder
+    never writes an event twice, but the same thing can happen twice."""
 
     def __init__(self, several: bool) -> None:
         self._several = several
         self._young: dict[object, int] = {}
         self._old: dict[object, int] = {}
-        #: The time since which ``_young`` grows, and the minute (``2025-12-29T10:30``) of the latest record.
+        #: The time at which ``_young`` began, and the minute (``2025-12-29T10:30``) of the latest record.
         self._turned = self._minute = b""
 
     def is_new(self, found: Found, stream: int) -> bool:

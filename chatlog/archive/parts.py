@@ -1,8 +1,8 @@
-"""The files that a room's records lie in: objects of the store, and those of a recorder beside it.
+"""The files with a room's records: objects of the store, and files of a recorder on this machine.
 
-A file has the same name all its life: while it is written (``open/``), finished (``sealed/``), compressed
-(``packed/``), and in the store. Whoever looks in that order and puts what has one name together sees every
-file once, wherever it is on its way; what has moved on before it is opened is looked for further along.
+A file keeps its name while it is written (``open/``), finished (``sealed/``), compressed (``packed/``) and
+stored. A reader that lists these places in this order and unites equal names sees every file exactly once. A
+file that has moved on before it is opened is looked for in the next places.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from chatlog.uploader.packing import unpacked
 #: Platform and channel.
 Room = tuple[str, str]
 
-#: The spool's directories, in the order in which a file goes through them.
+#: The spool's directories, in the order in which a file moves through them.
 AREAS = ("open", "sealed", "packed")
 SUFFIXES = ("", ".gz", ".zst")
-#: Bytes of whole lines that are handed on together, at least.
+#: The fewest bytes of a block.
 BLOCK = 1 << 20
-#: A line of more than this is passed over: no record is that long.
+#: A longer line is skipped: no record is that long.
 LONGEST_LINE = 16 << 20
 
 
@@ -39,12 +39,12 @@ class PartError(Exception):
 
 
 class Gone(Exception):
-    """The file is not there any more: it has moved on."""
+    """The file has moved on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file. ``area`` is the spool's directory that it was seen in, ``""`` for the store; ``suffix`` that
+    """One file. ``area``: the spool's directory in which it was seen, ``""`` for the store. ``suffix``: that
     of its compression."""
 
     name: FileName
@@ -53,13 +53,13 @@ class Part:
 
     @property
     def order(self) -> tuple[str, int]:
-        """Parts of one instance sort by this as they were written."""
+        """A sort key: the parts of one instance sort as they were written."""
         return self.name.minute, self.name.n
 
 
 def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
-    """Blocks of whole lines. The rest behind the last one is a line that is still being written, where that
-    ``may_be``; else it is handed on as well."""
+    """Blocks of whole lines. The rest behind the last whole line is left out if the line ``may_be`` still
+    being written; else it is yielded too."""
     pieces: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -81,7 +81,7 @@ def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
 
 class Parts:
     """Finds and opens the parts of a store, and of the spool at ``directory`` if there is one. With
-    ``ahead``, objects are fetched before it is their turn."""
+    ``ahead``, objects are fetched ahead."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Parts:
     def of_room(self, room: Room, since: float, until: float) -> list[Part]:
         """The parts that may hold records of that time, in the order in which they were written. Raises
         StoreError."""
-        # First the spool: what moves to the store meanwhile is seen twice, and never not at all.
+        # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
         found = {part.name: part for part in self._in_spool(room)}
         for name, suffix in self._catalog.objects(room, since, until):
             found[name] = Part(name, "", suffix)
@@ -108,8 +108,8 @@ class Parts:
         return sorted(kept, key=lambda part: part.order)
 
     def after(self, room: Room, until: float, instance: str) -> Part | None:
-        """The first part that an instance began after ``until``: if nothing was recorded before it, that is
-        where it says so. None if there is none, or only weeks later. Raises StoreError."""
+        """The first part that an instance began after ``until``: it has the gap record if nothing was
+        recorded before it. None if there is none, or only weeks later. Raises StoreError."""
         minute = utc_minute(until)
         later = [part for part in self._in_spool(room) if part.name.minute > minute]
         for name, suffix in self._catalog.next_objects(room, until, instance):
@@ -122,7 +122,7 @@ class Parts:
         return {(part.name.platform, part.name.channel) for area in AREAS for part in self._listed(area)}
 
     def days_of(self, room: Room, by_recorders: bool = False) -> list[str]:
-        """The days on which files of a room were begun, or those that recorders began, oldest first. Raises
+        """The days on which files of a room began (or only the files of recorders), oldest first. Raises
         StoreError."""
         spooled = {day_of(part.name.minute) for part in self._in_spool(room)}
         return sorted(spooled | set(self._catalog.days_of(room, by_recorders)))
@@ -151,8 +151,8 @@ class Parts:
     # -- reading -------------------------------------------------------------------------------------
 
     def in_turn(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Iterator[bytes]]]:
-        """The parts, each with its blocks, which are read before the next part is asked for. Nothing is
-        fetched any more when the iterator is closed."""
+        """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
+        all fetching."""
         if self._ahead is None:
             yield from ((part, self.blocks(part)) for part in parts)
             return
@@ -164,7 +164,7 @@ class Parts:
             fetching.close()
 
     def blocks(self, part: Part, fetching: Fetching[Part] | None = None) -> Iterator[bytes]:
-        """The part's whole lines, in blocks. Raises PartError, also in the middle of it."""
+        """The part's whole lines, in blocks. Raises PartError, also in the middle of the file."""
         for place in self._places(part):
             try:
                 chunks = self._chunks(place, fetching)
@@ -188,7 +188,7 @@ class Parts:
             raise PartError(self._shown(part), getattr(error, "strerror", None) or str(error)) from None
 
     def _places(self, part: Part) -> Iterator[Part]:
-        """Where the part may be by now, the place in which it was seen first."""
+        """The places where the part may be by now, beginning with the one in which it was seen."""
         later = AREAS[AREAS.index(part.area) :] if part.area else ()
         for area in later:
             suffixes = SUFFIXES[1:] if area == "packed" else ("",)
@@ -230,7 +230,7 @@ class Parts:
 
 
 def day_of(minute: str) -> str:
-    """The day of a minute as names have it."""
+    """The day of a minute in a name."""
     return f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"
 
 

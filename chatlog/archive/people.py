@@ -1,4 +1,4 @@
-"""What the archive knows of a person: rooms, names, days, and what moderators did."""
+"""What the archive has about a person: rooms, names, days, and moderation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class InRoom:
 
     @property
     def messages(self) -> int:
-        """What they wrote."""
+        """How many messages the person wrote."""
         return self.kinds["message"] + self.kinds["action"]
 
 
 @dataclass(slots=True)
 class Person:
-    """``names`` and ``ids`` with the first and the last time at which each was seen."""
+    """``names`` and ``ids``, each with the first and the last time at which it was seen."""
 
     rooms: dict[str, InRoom] = field(default_factory=dict)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Person:
 
 
 def person_of(records: Iterable[Mapping[str, Any]]) -> Person:
-    """Everything that these records say."""
+    """The person of these records."""
     person = Person()
     for record in records:
         person.add(record)

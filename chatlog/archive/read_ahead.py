@@ -1,7 +1,7 @@
-"""Objects that are fetched before it is their turn, so that an answer does not wait for the store at each.
+"""Fetches objects ahead, so that an answer does not wait for the store at each of them.
 
-An answer reads its objects in order. While one is read, the next ones are on their way: one at first, and
-more the longer the answer gets, since many answers end early.
+An answer reads its objects in order. While one is read, the next ones are fetched: one at first, and more as
+the answer gets longer, since many answers end early.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-#: Objects of one answer that are on their way at the same time, at most.
+#: The most objects of one answer that are fetched at the same time.
 DEEPEST = 16
-#: Objects of all answers that are fetched at the same time.
+#: The most objects of all answers that are fetched at the same time.
 AT_ONCE = 24
-#: Bytes of an object that are fetched ahead; the rest follows when it is read.
+#: The most bytes of an object that are fetched ahead; the rest follows when the object is read.
 HEAD = 256 << 10
 
 
 class ReadAhead:
-    """Fetches ahead for many answers. ``at_once`` threads do, none of which is there before it is needed.
-    May be used by several threads."""
+    """Fetches ahead for many answers, in up to ``at_once`` threads, which are started when needed. May be
+    used by several threads."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._pool = ThreadPoolExecutor(at_once, "read-ahead")
 
     def of(self, objects: Iterable[T], read: Callable[[T], Iterator[bytes]]) -> Fetching[T]:
-        """What one answer fetches. ``read(object)`` gives the chunks of an object."""
+        """The objects of one answer. ``read(object)`` yields the chunks of an object."""
         return Fetching(self._pool, objects, read)
 
 
 class Fetching(Generic[T]):
-    """The objects of one answer, to be read in their order; those that are left out are passed over."""
+    """The objects of one answer, read in their order; objects may be skipped."""
 
     def __init__(
         self, pool: ThreadPoolExecutor, objects: Iterable[T], read: Callable[[T], Iterator[bytes]]
@@ -52,7 +52,7 @@ class Fetching(Generic[T]):
             self._waiting.popleft()
         future = self._coming.pop(wanted, None)
         self._fetch_more()
-        # What no thread has begun with is read here and now.
+        # An object that no thread has begun to fetch is read here.
         if future is None or future.cancel():
             return self._read(wanted)
         head, rest = future.result()

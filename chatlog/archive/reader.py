@@ -1,10 +1,10 @@
-"""The reader under everything: a room, a time and a filter to records in order, and what is missing.
+"""Reads the records of a room, a time and a filter in order, and finds what is missing.
 
     answer = reader.ask(Question(("twitch", "forsen"), since, until, Filter(text="hello")))
     for found in answer: ...            # in order; may be left at any time
-    answer.report                       # gaps, what could not be read, how far it came
+    answer.report                       # gaps, files that could not be read, how far it came
 
-Everything here blocks and belongs into a thread. Memory does not grow with what is read.
+Everything here blocks and belongs in a thread. Memory does not grow with the bytes read.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forward
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.naming import is_import, utc_minute
 
-#: The time of year 9999, after everything.
+#: The last time, in the year 9999.
 LAST = 253402300799.0
-#: Bytes of the end of a block by which it is told what time it has come to.
+#: Bytes at the end of a block in which the time that it has reached is looked for.
 _LAST_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Records of one room from ``since`` to before ``until`` (seconds since the epoch) that a filter takes;
-    ``newest`` first, or the oldest. When ``most_bytes`` were looked at, or ``is_over()``, the answer ends
-    early and says so."""
+    """The records of one room from ``since`` to before ``until`` (seconds since the epoch) that match a
+    filter; ``newest`` first, or the oldest first. Once ``most_bytes`` were read, or ``is_over()`` is true,
+    the answer ends early, and its report says so."""
 
     room: Room
     since: float = 0.0
@@ -42,12 +42,12 @@ class Question:
 
 
 class Cancelled(Exception):
-    """Nobody waits for the answer any more."""
+    """The answer was cancelled."""
 
 
 def gaps_beyond(parts: Parts, room: Room, until: float, instance: str, read: list[Part]) -> Iterator[Gap]:
-    """Gaps that began before ``until``, where a recorder says so only in the first file that it began after
-    those that are ``read``. Raises PartError and StoreError."""
+    """Gaps that began before ``until`` and whose record is only in the next file of their recorder, the first
+    one after those that are ``read``. Raises PartError and StoreError."""
     if until >= LAST or any(part.name.minute > utc_minute(until) for part in read):
         return
     following = parts.after(room, until, instance)
@@ -56,7 +56,7 @@ def gaps_beyond(parts: Parts, room: Room, until: float, instance: str, read: lis
 
 
 class Answer:
-    """The records of one question, to be iterated over once. ``cancel`` may be called from any thread."""
+    """The records of one question; iterate over it once. ``cancel`` may be called from any thread."""
 
     def __init__(
         self, parts: Parts, question: Question, matcher: Matcher, clock: Callable[[], float] = monotonic
@@ -68,10 +68,10 @@ class Answer:
         self._since = lines.time_bytes(question.since)
         self._until = lines.time_bytes(question.until)
         self._gaps: dict[str, list[Gap]] = {}
-        #: The time that each recorder's records have come to.
+        #: The time that each recorder's records have reached.
         self._come_to: dict[str, bytes] = {}
         self._cancelled = False
-        #: Where the answer ends early, if it does: what is behind it may be known in part only.
+        #: The time at which the answer ends early, if it does: records beyond it may be incomplete.
         self._cut: float | None = None
         self.report = Report()
 
@@ -109,8 +109,8 @@ class Answer:
         return time < cut if self._question.newest else time >= cut
 
     def _may_end_at(self, time: float) -> bool:
-        """Whether to end early there: the limit of what is read was reached, nothing on this side of the
-        time is missing, and whoever goes on there comes further."""
+        """Whether the answer ends early at this time: the limit is reached, everything on this side of the
+        time was read, and an answer that continues there gets further."""
         question, report = self._question, self.report
         enough = question.most_bytes is not None and report.bytes > question.most_bytes
         if not enough and (question.is_over is None or not question.is_over()):
@@ -126,7 +126,7 @@ class Answer:
         return True
 
     def _beyond(self, instance: str, parts: list[Part]) -> Iterator[Gap]:
-        """The gap that began in the range or before it and ended after what else is read."""
+        """The gaps that began before the end of the range and ended after the files that were read."""
         try:
             yield from gaps_beyond(self._parts, self._question.room, self._question.until, instance, parts)
         except PartError as error:
@@ -157,11 +157,11 @@ class Answer:
         return found, begun.encode("ascii")
 
     def _batches(self, instance: str, part: Part, blocks: Iterator[bytes]) -> Iterator[Batch]:
-        """What each block of a part brings. What cannot be read is noted, and passed over."""
+        """The results for the blocks of a part. A part that cannot be read is noted and skipped."""
         report = self.report
         if report.stopped:
             return
-        # Only the time of reading counts, and not that of whoever takes what is found.
+        # Only the time of reading counts, not the time that the caller needs.
         began = self._clock()
         try:
             for block in blocks:
@@ -184,10 +184,11 @@ class Answer:
 
 
 def _come_to(block: bytes) -> bytes:
-    """The time that the records of a block have come to: what follows is not older by more than HELD_BACK.
-    That is when the last one arrived; or the latest time of one, where they arrived all at once, later."""
+    """The time that a block has reached: later records are older by at most HELD_BACK. It is the time at
+    which the block's last record arrived. If the records arrived all at once later on, it is the latest time
+    of one."""
     rows = [line for line in block[-_LAST_BYTES:].split(b"\n") if line]
-    # The first may be cut off.
+    # The first line may be cut off.
     latest = max(map(lines.timestamp, rows[1:] or rows), default=b"")
     return min(latest, lines.received(rows[-1])) if rows else b""
 
@@ -205,7 +206,7 @@ class Reader:
     def __init__(
         self, parts: Parts, now: Callable[[], float], clock: Callable[[], float] = monotonic
     ) -> None:
-        """``clock()`` is by what the time of reading is measured."""
+        """``clock()`` measures the time of reading."""
         self._parts = parts
         self._now = now
         self._clock = clock

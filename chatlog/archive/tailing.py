@@ -1,7 +1,7 @@
-"""What a recorder beside us writes, as it writes it: the ends of the files in its ``open/``.
+"""Follows what a recorder on this machine writes: the ends of the files in its ``open/``.
 
-It costs the recorder nothing, and goes on by itself when the recorder is started again. A file that was
-finished between two looks is read to its end, wherever it has moved to.
+This costs the recorder nothing, and continues when the recorder is started again. A file that was finished
+between two polls is read to its end, wherever it has moved to.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from chatlog.archive.parts import Part, PartError, Parts
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name
 
-#: Bytes that are read in one look, of all files and of one; what is left comes with the next.
+#: The most bytes that are read in one poll, of all files and of one; the rest comes with the next poll.
 MOST = 4 << 20
 MOST_OF_ONE = 1 << 20
 
 
 class Tail:
-    """The ends of the files of the spool at ``directory``. ``parts`` finds files that have moved on. Used by
-    one thread at a time."""
+    """Reads the ends of the files of the spool at ``directory``. ``parts`` finds files that have moved on.
+    Used by one thread at a time."""
 
     def __init__(self, files: Files, directory: str, parts: Parts) -> None:
         self._files = files
         self._open = f"{directory}/open"
         self._parts = parts
-        # How far each file is read; None before the first look.
+        # How far each file is read; None before the first poll.
         self._read_to: dict[str, int] | None = None
 
     @property
@@ -34,12 +34,12 @@ class Tail:
         return self._files.exists(self._open)
 
     def forget(self) -> None:
-        """The next look begins anew, at the ends of the files."""
+        """Begin anew: the next poll starts at the ends of the files."""
         self._read_to = None
 
-    def look(self) -> list[bytes]:
-        """The lines that were written since the last look, whole ones, without their ends; of each file in
-        their order. The first look gives none. A spool that is not there has none."""
+    def poll(self) -> list[bytes]:
+        """The whole lines, without newlines, that were written since the last poll, in the order of each
+        file. The first poll returns none, and so does a poll of a spool that does not exist."""
         sizes = self._sizes()
         if self._read_to is None:
             self._read_to = sizes
@@ -47,14 +47,14 @@ class Tail:
         lines: list[bytes] = []
         left = MOST
         for name in [name for name in self._read_to if name not in sizes]:
-            # What has been finished first: it is older.
+            # Finished files first: their lines are older.
             rest = b"".join(self._rest_of(parse_name(name), self._read_to.pop(name)))
             lines += rest.split(b"\n")
             left -= len(rest)
         for name, size in sizes.items():
             start = self._read_to.get(name, 0)
             if size < start:
-                # A line that was torn was cut off.
+                # The recorder has cut off a torn line.
                 self._read_to[name] = start = size
             if size > start and left > 0:
                 data = self._read(name, start, min(size - start, MOST_OF_ONE))
@@ -78,11 +78,11 @@ class Tail:
         return found
 
     def _read(self, name: str, start: int, size: int) -> bytes:
-        """Whole lines from there on."""
+        """The whole lines from ``start`` on."""
         try:
             fd = self._files.open_read(f"{self._open}/{name}")
         except OSError:
-            # It has just moved on; the next look finds that.
+            # The file has just moved on; the next poll finds it.
             return b""
         try:
             data = self._files.read_at(fd, size, start)
@@ -93,7 +93,7 @@ class Tail:
         return data[: data.rfind(b"\n") + 1]
 
     def _rest_of(self, name: FileName, start: int) -> Iterator[bytes]:
-        """What a finished file has behind ``start``; no more of it than MOST."""
+        """The rest of a finished file behind ``start``, at most MOST bytes."""
         left = MOST
         try:
             for block in self._parts.blocks(Part(name, "sealed")):

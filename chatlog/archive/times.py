@@ -1,8 +1,8 @@
-"""Times as people write them: a day, a time of day, a moment, or how long ago.
+"""Parses times as people write them: a day, a time of day, a moment, or how long ago.
 
     2025-12-29   2025-12-29T21:30   2025-12-29 21:30:15.5Z   21:30   today   yesterday   now   90s 5m 2h 3d 1w
 
-Everything is read in one zone, the reader's own or UTC, unless the text names an offset itself.
+Times are in one zone, the reader's own or UTC, unless the text has an offset.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FORMS = "write 2025-12-29, 2025-12-29T21:30, 21:30, yesterday or 2h"
 
 
 class TimeError(ValueError):
-    """A text that is no time; the message says what can be written."""
+    """The text is no time; the message says which forms are valid."""
 
 
 class Span(NamedTuple):
@@ -30,15 +30,15 @@ class Span(NamedTuple):
 
 
 class Reading:
-    """Reads times of people whose clock shows ``zone`` and for whom it is ``now`` (seconds since the
-    epoch). ``zone`` None is that of this machine."""
+    """Parses times in ``zone`` (None: the zone of this machine) at the present time ``now``, in seconds since
+    the epoch."""
 
     def __init__(self, now: float, zone: tzinfo | None = None) -> None:
         self.now = now
         self._zone = zone
 
     def span(self, text: str) -> Span:
-        """What the text names: a whole day, minute or second, or a moment without a length. Raises
+        """The span that the text names: a whole day, minute or second, or a moment without a length. Raises
         TimeError."""
         text = text.strip()
         word = text.lower()
@@ -66,16 +66,16 @@ class Reading:
         return Span(start, start + (1.0 if exact else 60.0))
 
     def since(self, text: str) -> float:
-        """Where a range that begins with ``text`` begins. Raises TimeError."""
+        """The beginning of a range that begins with ``text``. Raises TimeError."""
         return self.span(text).since
 
     def until(self, text: str) -> float:
-        """Where a range that ends before ``text`` ends. Raises TimeError."""
+        """The end of a range that ends before ``text``. Raises TimeError."""
         return self.span(text).since
 
     def range(self, text: str) -> Span:
-        """A day, or two times with ``..`` between them; the second is not in it, unless it is a day. Raises
-        TimeError."""
+        """The range of a day, or of two times with ``..`` between them. The second time is not part of the
+        range, unless it is a day. Raises TimeError."""
         first, dots, last = text.partition("..")
         if not dots:
             span = self.span(first)
@@ -94,7 +94,7 @@ class Reading:
 
     @property
     def zone_name(self) -> str:
-        """What the zone is called at present, for people: ``UTC``, or ``CET (UTC+01:00)``."""
+        """The present name of the zone, for people: ``UTC``, or ``CET (UTC+01:00)``."""
         moment = self._local(self.now)
         if self._zone is UTC:
             return "UTC"
@@ -115,6 +115,6 @@ class Reading:
         clock = time(int(match[1]), int(match[2]), int(match[3] or 0))
         start = self._aware(datetime.combine(today, clock)).timestamp()
         if start > self.now:
-            # Whoever asks in the morning for the evening means the last one.
+            # A time of day that is still to come means that of yesterday.
             start = self._aware(datetime.combine(today - timedelta(days=1), clock)).timestamp()
         return Span(start, start + (1.0 if match[3] else 60.0))

@@ -1,1 +1,1 @@
-"""The archive over HTTP: the API of rustlog and justlog, of recent-messages, and one of our own."""
+"""The archive over HTTP: the APIs of rustlog, justlog and recent-messages, and one of our own."""

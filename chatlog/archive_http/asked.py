@@ -1,4 +1,4 @@
-"""A request as the archive's answers see it, and the work that it causes."""
+"""A request to the archive, and the work for it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Cancelled, Question, Reader
 from chatlog.http.answers import Answer
 
-#: Headers for browsers and clients; many of one name do not occur.
+#: Headers for browsers and clients, each name once.
 Headers = dict[str, str]
 
 
 class Refused(Exception):
-    """The request is answered with an error. ``code`` is for programs, ``text`` for people."""
+    """The request is answered with an error: ``code`` for programs, ``text`` for people."""
 
     def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(text)
@@ -29,7 +29,7 @@ MOST_SECONDS = 120.0
 
 
 class Work:
-    """What is read for one request. May be cancelled from any thread, and then stays so."""
+    """The reading for one request. It may be cancelled from any thread, once for all."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -49,7 +49,7 @@ class Work:
         return answer
 
     def done(self, answer: Records) -> None:
-        """Nothing more is read of an answer."""
+        """The reading of an answer has ended."""
         with self._lock:
             if answer in self._current:
                 self._current.remove(answer)
@@ -57,7 +57,7 @@ class Work:
                 self._seconds += answer.report.seconds
 
     def reading(self, size: int) -> None:
-        """So many bytes are read past the reader. Raises Cancelled."""
+        """Count bytes that are read without the reader. Raises Cancelled."""
         with self._lock:
             if self._cancelled:
                 raise Cancelled
@@ -70,13 +70,13 @@ class Work:
             return self._read + sum(answer.report.bytes for answer in self._current)
 
     def is_over(self) -> bool:
-        """Whether so much time was spent on reading that it has to end."""
+        """Whether the time for reading is used up."""
         with self._lock:
             spent = self._seconds + sum(answer.report.seconds for answer in self._current)
         return spent > MOST_SECONDS
 
     def cancel(self) -> None:
-        """Nobody waits any more."""
+        """The client has gone."""
         with self._lock:
             self._cancelled = True
             for answer in self._current:
@@ -85,8 +85,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """``query`` has one value for a name, the last that was given; ``tag`` is what If-None-Match holds,
-    ``as_json`` whether the request says that it is JSON itself (justlog's way to ask for JSON)."""
+    """``query``: for each name, the last value. ``tag``: the value of If-None-Match. ``as_json``: whether the
+    request's own content type is JSON (justlog's way to ask for JSON)."""
 
     query: Mapping[str, str]
     work: Work
@@ -94,7 +94,7 @@ class Asked:
     as_json: bool = False
 
     def has(self, *names: str) -> bool:
-        """Whether one of the parameters was given, with whatever value."""
+        """Whether one of the parameters was given, with any value."""
         return any(name in self.query for name in names)
 
     def number(self, name: str, default: int | None, least: int = 0, most: int = 10**9) -> int | None:
@@ -109,8 +109,8 @@ class Asked:
 
 @dataclass(slots=True)
 class Stream:
-    """An answer that is made while it is sent. ``chunks`` are made in threads, one after another; ``alive()``
-    gives what is sent each second in which no chunk is made."""
+    """An answer that is made while it is sent. ``chunks`` are made in threads, one after another. ``alive()``
+    returns the bytes that are sent in each second without a chunk."""
 
     type: str
     chunks: Iterator[bytes]

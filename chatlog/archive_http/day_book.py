@@ -1,4 +1,5 @@
-"""What the manifests say of each room and day: how much was recorded and is missing, how many records."""
+"""Reads from the manifests, for each room and day, how much was recorded, how much is missing, and how many
+records there are."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from chatlog.store.store import Store, StoreError
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, parsed
 from chatlog.uploader.packing import unpacked
 
-#: Days that are kept, and seconds for which they are believed: those that are long over, and others.
+#: The most days that are cached, and the seconds for which they are: days that ended long ago, and others.
 KEPT = 64
 OLD, NEW = 3600.0, 60.0
 _SETTLED = 3 * 86400.0
@@ -26,8 +27,9 @@ _SUFFIXES = (".gz", ".zst")
 
 
 class DayOfRoom(NamedTuple):
-    """``records`` are stored of the day; of its time ``recorded`` seconds were recorded and ``missing`` were
-    not. ``reasons`` are the words for why it was missing at the end of a manifest's period."""
+    """``records``: how many records of the day are stored. ``recorded`` and ``missing``: the seconds of the
+    day that were recorded, and those that were not. ``reasons``: why the room was missing at the end of a
+    manifest's period."""
 
     records: int = 0
     recorded: float = 0.0
@@ -36,7 +38,7 @@ class DayOfRoom(NamedTuple):
 
     @property
     def coverage(self) -> float | None:
-        """The share that was recorded; None where no manifest tells."""
+        """The share that was recorded; None if no manifest covers the day."""
         whole = self.recorded + self.missing
         return self.recorded / whole if whole > 0 else None
 
@@ -51,13 +53,13 @@ class DayBook:
         self._days: OrderedDict[str, tuple[float, dict[Room, DayOfRoom]]] = OrderedDict()
 
     def of_day(self, day: str) -> dict[Room, DayOfRoom]:
-        """Every room of a day (``2025-12-29``). A period counts for the day in which it begins; of several
-        recorders the one counts that recorded most. Raises StoreError."""
+        """Every room of a day (``2025-12-29``). A period counts for the day in which it begins. Of several
+        recorders, the one counts that recorded most. Raises StoreError."""
         return self.of_days([day])[day]
 
     def of_days(self, days: list[str]) -> dict[str, dict[Room, DayOfRoom]]:
-        """The same of several days. Those that follow each other are read at less than the cost of each by
-        itself. Raises StoreError."""
+        """The same for several days; consecutive days are cheaper together than one by one. Raises
+        StoreError."""
         found, read = {}, _Read()
         for day in days:
             known = self._known(day)
@@ -79,9 +81,9 @@ class DayBook:
         return known[1] if known is not None and 0 <= now - known[0] < lasts else None
 
     def _read(self, day: str, read: _Read) -> dict[Room, DayOfRoom]:
-        # What was recorded last of a day is named by the manifests of the next one.
+        # The last records of a day are in manifests of the next day.
         after = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-        # At most two folders at a time, each of a day with all its rooms.
+        # At most two folders at a time; each has a day of all rooms.
         for other in [other for other in read if other not in (day, after)]:
             del read[other]
         by_recorder: dict[str, _Sums] = {}
@@ -103,7 +105,7 @@ class DayBook:
         return found
 
     def _sheets(self, folder: str, read: _Read) -> list[tuple[_Sheet, _Sheet]]:
-        """What each manifest of a day's folder says of that day, and of the day before."""
+        """For each manifest in a day's folder, the figures of that day and of the day before."""
         if folder not in read:
             before = (date.fromisoformat(folder) - timedelta(days=1)).isoformat()
             with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -138,12 +140,12 @@ class DayBook:
                         if line and (row := parsed(line)) is not None:
                             yield row
         except (StoreError, OSError, ValueError):
-            # A manifest that cannot be read tells nothing; `chatlog verify` names it.
+            # A manifest that cannot be read is left out; `chatlog verify` names it.
             return
 
 
 class _Sheet:
-    """What one manifest says of a day, row by row; the first row is about the manifest."""
+    """The figures of one manifest for a day, row by row; the first row is the manifest's head."""
 
     def __init__(self, day: str) -> None:
         self.instance = ""
@@ -154,7 +156,7 @@ class _Sheet:
         self._of_day = False
 
     def take(self, row: HeadRow | ObjectRow | RoomRow) -> None:
-        """The next row."""
+        """Add the next row."""
         if isinstance(row, HeadRow):
             self.instance = row.instance
             self._of_day = lines.time_bytes(row.since).decode().startswith(self._day)
@@ -166,12 +168,12 @@ class _Sheet:
             self.objects[row.key] = (platform, channel), row.lines
 
 
-#: What was read of folders of manifests, while days are looked at one after another.
+#: The folders of manifests that were read, while days are computed one after another.
 _Read = dict[str, list[tuple[_Sheet, _Sheet]]]
 
 
 class _Sums:
-    """What the manifests of one recorder say of a day."""
+    """The figures of one recorder's manifests for a day."""
 
     def __init__(self) -> None:
         self._rooms: dict[Room, DayOfRoom] = {}

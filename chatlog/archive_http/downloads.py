@@ -1,4 +1,4 @@
-"""Exports over HTTP: what ``chatlog export`` writes, sent while it is made."""
+"""Exports over HTTP: the output of ``chatlog export``, sent while it is made."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from chatlog.archive_http.log_formats import notice
 from chatlog.archive_http.ranges import Range, asked_range, moment
 from chatlog.archive_http.rooms import Rooms
 
-#: Bytes of records that one export reads, and bytes that are sent at a time.
+#: The most bytes of records that one export reads, and the bytes that are sent at a time.
 MOST_BYTES = 16 << 30
 CHUNK = 64 << 10
 DAY = 86400.0
 
 
 class TooLong(Exception):
-    """An export is longer than what is read for one: it is cut off, so that nobody takes it for the whole."""
+    """The export exceeds the limit. The connection is cut, so that the client does not take the file for
+    complete."""
 
 
 class Downloads:
@@ -51,7 +52,7 @@ class Downloads:
             asked.work.ask, [room], Span(*range), wanted, self._most, lambda: _missing(room, export, until)
         )
         type, end = FORMS[form]
-        # The name of a room holds nothing that a header or a file system would take amiss.
+        # A room's name is safe in a header and as a file name.
         first = lines.time_bytes(range.since).decode("ascii")[:16].replace("-", "").replace(":", "")
         file = f"{platform}_{room[1]}_{first.replace('T', '_')}.{end}"
         headers = {"Content-Disposition": f'attachment; filename="{file}"'}
@@ -59,7 +60,7 @@ class Downloads:
 
 
 def _missing(room: Room, export: Export, time: str) -> Iterator[dict[str, Any]]:
-    """A notice at the end about files that could not be read."""
+    """A notice for the end of the export, about files that could not be read."""
     for _, answer in export.answers:
         report = answer.report
         if report.stopped:

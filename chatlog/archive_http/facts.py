@@ -1,4 +1,4 @@
-"""What log servers know besides messages: lists of days, counts, names, a message by chance."""
+"""Answers of log servers besides messages: lists of days, counts, names, a random message."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from chatlog.archive_http.ranges import Range, of_month
 from chatlog.archive_http.rooms import Rooms
 from chatlog.http.answers import JSON, Answer
 
-#: Bytes of records that are read for one of these answers at most.
+#: The most bytes of records that are read for one of these answers.
 MOST_BYTES = 2 << 30
-#: People that are counted at the same time; with more, those who were seen once are forgotten.
+#: The most people who are counted at the same time; beyond that, those seen once are dropped.
 PEOPLE = 200_000
 TOP = 5
-#: Seconds after its end in which a month of a person is not remembered.
+#: Seconds after the end of a month in which its results are not cached.
 _SETTLED = 2 * 86400.0
 _REMEMBERED = 4096
 _SPOKEN = ("message", "action")
@@ -35,7 +35,7 @@ Record = dict[str, Any]
 
 
 class Budget:
-    """Bytes that may still be read for a request; ``stopped`` tells where it came to an end."""
+    """The bytes that may still be read for a request. ``stopped``: where the limit was reached."""
 
     def __init__(self, asked: Asked, most: int) -> None:
         self._asked = asked
@@ -43,7 +43,7 @@ class Budget:
         self.stopped = ""
 
     def records(self, question: Question) -> Iterator[Record]:
-        """The records that answer a question, as far as may be read."""
+        """The records of a question, up to the limit."""
         if self._left <= 0:
             self.stopped = self.stopped or "unknown"
             return
@@ -62,12 +62,12 @@ class Budget:
 
     @property
     def headers(self) -> Headers:
-        """Says that not everything was looked at, if so."""
+        """The header for an incomplete answer, if it is one."""
         return {"x-chatlog-partial": self.stopped} if self.stopped else {}
 
 
 class Facts:
-    """``now()`` is the time of day; ``choose(n)`` gives a number below n."""
+    """``now()`` is the time of day; ``choose(n)`` returns a number below n."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Facts:
         return _json({"availableLogs": found})
 
     def months(self, asked: Asked, room: Room, user: str) -> Answer:
-        """GET /list of a person in a room: the months in which they are found, newest first."""
+        """GET /list of a person in a room: the months with messages of the person, newest first."""
         budget = Budget(asked, self._most)
         found = []
         for month in self._months_of(room):
@@ -110,7 +110,7 @@ class Facts:
         return _json({"availableLogs": found}, budget.headers)
 
     def latest_month(self, asked: Asked, room: Room, user: str) -> str:
-        """The latest month (``2026-03``) in which a person is found. Raises Refused."""
+        """The latest month (``2026-03``) with messages of a person. Raises Refused."""
         budget = Budget(asked, self._most)
         for month in self._months_of(room):
             if self._is_in(budget, room, user, month):
@@ -140,7 +140,7 @@ class Facts:
     # -- counts --------------------------------------------------------------------------------------
 
     def stats(self, asked: Asked, room: Room, range: Range) -> Answer:
-        """GET stats of a room: how many messages, and who wrote most."""
+        """GET stats of a room: the number of messages, and the people who wrote most."""
         budget, total = Budget(asked, self._most), 0
         people: Counter[tuple[str, str]] = Counter()
         logins: dict[str, str] = {}
@@ -195,10 +195,10 @@ class Facts:
             budget.headers,
         )
 
-    # -- by chance -----------------------------------------------------------------------------------
+    # -- random messages -----------------------------------------------------------------------------------
 
     def random(self, asked: Asked, room: Room, user: str = "") -> Answer:
-        """GET random: a log with one message, of a day by chance, or of all that a person wrote."""
+        """GET random: a log with one message, of a random day, or of all messages of a person."""
         budget = Budget(asked, self._most)
         days = [] if user else self._rooms.days(room)
         record = None
@@ -220,7 +220,7 @@ class Facts:
         return Answer(200, body, form.type)
 
     def _any_of(self, records: Iterator[Record]) -> Record | None:
-        """One of them, each as likely as any other."""
+        """One of the items, with equal chances."""
         chosen, count = None, 0
         for record in records:
             if record.get("type", "message") in _SPOKEN and shown(record) is not None:

@@ -1,4 +1,4 @@
-"""What a query asks for, but for rooms and times: filters, the order, switches."""
+"""Reads filters, the order and switches from a query."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def asked_filter(asked: Asked) -> Filter:
 
 
 def is_on(asked: Asked, name: str) -> bool:
-    """Whether a switch was given that is not off."""
+    """Whether a switch was given and is not off."""
     return asked.query.get(name, "0") not in ("0", "false", "")
 
 
 def is_newest(asked: Asked) -> bool:
-    """Whether the newest comes first, which it does unless the query says otherwise. Raises Refused."""
+    """Whether the newest comes first, which is the default. Raises Refused."""
     order = asked.query.get("order", "newest")
     if order not in ("newest", "oldest"):
         raise Refused(400, "bad_query", "order is newest or oldest")

@@ -1,7 +1,7 @@
-"""Everything that is said, live, over WebSocket: the lines that the recorder beside us writes, one a message.
+"""All chat, live, over WebSocket: the lines that the recorder on this machine writes, each in a message.
 
-A client that does not take what it is sent is dropped, and nobody waits for it. While nobody listens, nothing
-is read.
+A client that does not read what it is sent is dropped, so it delays no other. Without clients, nothing is
+read.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from chatlog.http.answers import Answer
 
 T = TypeVar("T")
 
-#: Clients at a time.
+#: The most clients at a time.
 CLIENTS = 32
-#: Seconds between two looks at what was written, and between two pings.
+#: Seconds between two polls, and between two pings.
 EVERY = 0.5
 PING_EVERY = 30.0
-#: Pings that a client may leave unanswered.
+#: The most pings that a client may leave unanswered.
 _UNANSWERED = 2
 _PLAIN = "text/plain; charset=utf-8"
 
-#: Platform and whether it is JSON: what a client listens to.
+#: What a client listens to: the platform, and whether the lines are JSON.
 Kind = tuple[str, bool]
 
 
 class Firehose:
-    """All clients. ``tail`` is looked at in ``threads``."""
+    """All clients. ``tail`` is polled in ``threads``."""
 
     _log = Logger()
 
@@ -57,11 +57,11 @@ class Firehose:
 
     @property
     def is_there(self) -> bool:
-        """Whether a recorder has its files here."""
+        """Whether the files of a recorder are on this machine."""
         return self._tail.is_there
 
     def take(self, request: Any, platform: str, as_json: bool) -> Answer | None:
-        """Take over the connection of a request. Gives an answer where that cannot be."""
+        """Take over the connection of a request. Returns an answer if that is not possible."""
         if (request.getHeader("upgrade") or "").lower() != "websocket":
             text = "this is a WebSocket; connect to it with ws:// or wss://"
             return Answer(426, text.encode(), _PLAIN, {"Upgrade": "websocket"})
@@ -71,7 +71,7 @@ class Firehose:
             text = f"{CLIENTS} clients are listening already"
             return Answer(429, text.encode(), _PLAIN, {"Retry-After": "30"})
         if self._factory is None:
-            # It weighs some MB.
+            # The module takes some MB.
             from chatlog.archive_http.firehose_clients import factory
 
             self._factory = factory(self, self._clock)
@@ -91,7 +91,7 @@ class Firehose:
             self._pings.start(PING_EVERY, now=False)
 
     def left(self, client: Any) -> None:
-        """A client is gone."""
+        """A client has disconnected."""
         self._clients.pop(client, None)
         if not self._clients:
             self._end()
@@ -124,7 +124,7 @@ class Firehose:
 
     def _look(self) -> Deferred[None]:
         if self._looking:
-            # The last client went, and the next came, while a look was under way.
+            # The last client left, and another came, during a poll.
             return succeed(None)
         self._looking = True
         kinds = frozenset(self._clients.values())
@@ -135,9 +135,9 @@ class Firehose:
         return result
 
     def _said(self, kinds: frozenset[Kind]) -> dict[Kind, list[bytes]]:
-        """What was written since the last look, in the forms that somebody wants. In a thread."""
+        """The lines since the last poll, in the formats that clients have asked for. Runs in a thread."""
         said: dict[Kind, list[bytes]] = {kind: [] for kind in kinds}
-        for line in self._tail.look():
+        for line in self._tail.poll():
             record = record_of(line)
             if record is None:
                 continue
@@ -157,11 +157,11 @@ class Firehose:
 
 
 def _hand_over(request: Any, client: Any) -> None:
-    """Let a WebSocket protocol have the connection of a request, which it is given once more."""
+    """Pass the connection of a request to a WebSocket protocol, with the request's bytes once more."""
     channel = request.channel
     transport, channel.transport = channel.transport, None
     channel.setTimeout(None)
-    # The connection is no longer one of those that the site counts and may drop.
+    # The site no longer counts the connection, and does not drop it.
     channel.site.disconnected(channel)
     with suppress(AttributeError):
         transport.unregisterProducer()

@@ -8,12 +8,12 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 
 #: The most bytes that wait for a client.
 BACKLOG = 1 << 20
-#: Bytes that a client may send in one message; it has nothing to say.
+#: The most bytes of a client's message; the protocol has none.
 _HEARD = 4096
 
 
 class Hub(Protocol):
-    """Whoever has the clients."""
+    """The owner of the clients."""
 
     def joined(self, client: Any) -> None: ...
 
@@ -21,7 +21,7 @@ class Hub(Protocol):
 
 
 class Client(WebSocketServerProtocol):
-    """One client. ``kind`` is what it listens to."""
+    """One client. ``kind``: what it listens to."""
 
     hub: Hub
     transport: Any
@@ -29,7 +29,7 @@ class Client(WebSocketServerProtocol):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Pings since it last answered one.
+        #: Pings since the last answer.
         self.unanswered = 0
         self._waiting: list[bytes] = []
         self._size = 0
@@ -47,7 +47,7 @@ class Client(WebSocketServerProtocol):
         self.unanswered = 0
 
     def give(self, frames: bytes) -> None:
-        """Send frames, when the client takes them. One that has too many waiting is dropped."""
+        """Send frames. A client with too many waiting bytes is dropped."""
         if not self._paused:
             self.sendData(frames)
             return
@@ -78,7 +78,7 @@ class Client(WebSocketServerProtocol):
 
 
 def factory(hub: Hub, clock: Any) -> WebSocketServerFactory:
-    """Makes clients of a hub."""
+    """A factory for the clients of a hub."""
     made = WebSocketServerFactory(reactor=clock)
     made.noisy = False
     # Autobahn's own timers would run on the global reactor.

@@ -1,7 +1,6 @@
-"""Records as rustlog shows them: text, raw lines of IRC, JSON whole, short, and by lines.
+"""Records in rustlog's formats: text, raw lines of IRC, JSON in full, short JSON, and lines of JSON.
 
-The forms are those of boring-nick/rustlog, on which most public log servers run, with all tags of a line
-where rustlog leaves out those that are 0.
+Most public log servers run boring-nick/rustlog. Our lines have all tags; rustlog leaves out tags that are 0.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from chatlog.archive.formats.irc import formatted, irc_line, system_text, tags_o
 from chatlog.archive.lines import record_of
 from chatlog.twitch import irc
 
-#: The numbers that rustlog and justlog have for commands.
+#: rustlog's and justlog's numbers of commands.
 TYPES: Mapping[str, int] = {
     "WHISPER": 0,
     "PRIVMSG": 1,
@@ -30,7 +29,7 @@ TYPES: Mapping[str, int] = {
 }
 PLAIN = "text/plain; charset=utf-8"
 _EVENTS = frozenset({"CLEARCHAT", "CLEARMSG"})
-#: A chat message of Twitch as the recorder writes it (docs/records.md), none of its texts escaped.
+#: A chat message of Twitch as the recorder writes it (docs/records.md), if none of its texts is escaped.
 _CHAT = re.compile(
     rb'\{"timestamp":"([^"\\]{10})T([^"\\]{8})\.\d{3}Z","channel":"([^"\\]*)","username":"([^"\\]+)",'
     rb'"user_id":"[^"\\]*","message":"([^"\\]*)","type":"message","id":"[^"\\]*","platform":"twitch",'
@@ -40,7 +39,7 @@ _CHAT_ENDS = b',"command":"PRIVMSG"}}'
 
 
 class Shown(NamedTuple):
-    """A record as clients of log servers know it."""
+    """A record for clients of log servers."""
 
     command: str
     tags: Mapping[str, str]
@@ -50,8 +49,8 @@ class Shown(NamedTuple):
 
 
 def shown(record: Mapping[str, Any], with_raw: bool = True, with_tags: bool = True) -> Shown | None:
-    """The record, or None for one that is no line of chat: a gap, what was not understood, a number of the
-    server. ``raw`` is the line; it and ``tags`` may be empty where they were not asked for."""
+    """The record; None if it is no line of chat: a gap, an unparsed line, a numeric reply of the server.
+    ``raw`` is the line; ``raw`` and ``tags`` may be empty if they are not needed."""
     details = record.get("details")
     kick = record.get("platform") == "kick"
     odd = kick or not isinstance(details, Mapping) or "raw" in details or "raw_base64" in details
@@ -82,7 +81,7 @@ def _text(record: Mapping[str, Any], command: str, said: str) -> str:
 
 
 def notice(channel: str, time: str, id: str, text: str, **tags: str) -> dict[str, Any]:
-    """A record of our own that says something to the reader; ``id`` is its ``msg-id``."""
+    """A record with a notice of the server for the reader; ``id`` is its ``msg-id``."""
     details = {"msg-id": id, **{name.replace("_", "-"): value for name, value in tags.items()}}
     return {
         "timestamp": time,
@@ -99,8 +98,7 @@ def notice(channel: str, time: str, id: str, text: str, **tags: str) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class LogFormat:
-    """A form of a log. ``begin`` stands before everything, ``between`` between two records, ``end`` behind
-    everything."""
+    """A format of a log: ``begin``, then the records with ``between`` between them, then ``end``."""
 
     name: str
     type: str
@@ -109,14 +107,14 @@ class LogFormat:
     end: bytes = b""
 
     def item_of(self, line: bytes) -> bytes:
-        """The record in a line of the archive; ``b""`` for one that has no place in logs."""
+        """The item for a line of the archive; ``b""`` if its record is no line of chat."""
         if self.name == "text" and (text := _text_of(line)):
             return text
         record = record_of(line)
         return b"" if record is None else self.item(record)
 
     def item(self, record: Mapping[str, Any]) -> bytes:
-        """One record; ``b""`` for one that has no place in logs."""
+        """The item for one record; ``b""`` if it is no line of chat."""
         if self.name == "raw":
             given = shown(record, with_tags=False)
             return b"" if given is None else f"{given.raw}\r\n".encode("utf-8", "replace")
@@ -143,7 +141,8 @@ NDJSON = LogFormat("ndjson", "application/x-ndjson")
 
 
 def wanted_format(query: Mapping[str, str], as_json: bool) -> LogFormat:
-    """The form that a request asks for: rustlog's parameters in its order, then justlog's ``type``."""
+    """The format that a request asks for: by rustlog's parameters in its order, then by justlog's
+    ``type``."""
     for names, form in (
         (("raw",), RAW),
         (("jsonBasic", "jsonbasic"), BASIC),
@@ -159,8 +158,8 @@ def wanted_format(query: Mapping[str, str], as_json: bool) -> LogFormat:
 
 
 def live_forms(record: Mapping[str, Any]) -> tuple[bytes, bytes] | None:
-    """A record as it is sent while it is recorded: its line, and the short JSON with its channel. None for
-    one that has no place in logs."""
+    """A record for the firehose: its line, and the short JSON with the channel. None if it is no line of
+    chat."""
     given = shown(record)
     if given is None:
         return None
@@ -179,7 +178,7 @@ def _basic(record: Mapping[str, Any], given: Shown) -> dict[str, Any]:
 
 
 def short_time(time: str) -> str:
-    """A time with its milliseconds, where they are not zero."""
+    """A time, with milliseconds unless they are zero."""
     return f"{time[:-5]}Z" if time.endswith(".000Z") else time
 
 
@@ -193,7 +192,8 @@ def _line(record: Mapping[str, Any], given: Shown) -> str:
 
 
 def _text_of(line: bytes) -> bytes:
-    """What most of chat is, without parsing its record; ``b""`` for what is not as simple."""
+    """The text of a plain message, which most of chat is, without parsing the record; ``b""`` for other
+    records."""
     match = _CHAT.match(line)
     if match is None or not line.endswith(_CHAT_ENDS) or line.find(b'"raw', match.end() - 1) >= 0:
         return b""
@@ -221,8 +221,8 @@ def _mended(value: Any) -> Any:
 
 
 def historical(record: Mapping[str, Any], more: Mapping[str, str]) -> str:
-    """The line of a record with tags of ours in front, as services that remember chat send it; ``""`` where
-    it is none."""
+    """The line of a record with our tags in front, as services of recent messages send it; ``""`` if the
+    record is no line."""
     line = irc_line(record)
     if not line:
         return ""

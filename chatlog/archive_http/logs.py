@@ -1,9 +1,9 @@
-"""Messages as log servers answer them: a room or a person in it, a range of time, a form.
+"""Answers with messages, like those of log servers: a room or a person in it, a range of time, a format.
 
-What is missing is told in headers where it is known when the answer begins. That is so where the answer is
-short (it is read to its end first), where the range is a day at most (its gaps are looked for first), and
-with ``?gaps``, which also puts a line where something is missing. What can only be known at the end (a
-damaged file, the limit of what is read) is told in a line of its own: clients read no trailers.
+Headers report what is missing, if that is known when the answer begins: for a short answer (it is read to its
+end first), for a range of up to a day (its gaps are looked for first), and with ``?gaps``, which also adds a
+line at each gap. What is only known at the end (a damaged file, the limit of reading) is reported in a line
+of its own, because clients read no trailers.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from chatlog.http.answers import Answer
 from chatlog.naming import is_import, utc_minute
 from chatlog.store.store import StoreError
 
-#: Bytes of records that are read for one request at most, and for the gaps of a day.
+#: The most bytes of records that are read for one request, and for the gaps of a day.
 MOST_BYTES = 4 << 30
 MOST_FOR_GAPS = 512 << 20
-#: Bytes that are sent at a time, and gaps that a header names.
+#: The bytes that are sent at a time, and the most gaps that a header names.
 CHUNK = 64 << 10
 NAMED = 20
-#: Ranges whose gaps are remembered; a range with as many gaps is not.
+#: The most ranges whose gaps are cached; a range with as many gaps is not.
 KNOWN = 200
 DAY = 86400.0
 EVERYTHING = Filter()
-#: Seconds after which a range that is over does not change any more, but by erasure: everything is stored.
+#: So many seconds after its end a range only changes by erasure: everything is stored.
 SETTLED = 2 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Records of a room in a range that a filter takes."""
+    """The records of a room in a range that match a filter."""
 
     room: Room
     range: Range
@@ -66,13 +66,13 @@ class Logs:
         self._now = now
         self.most_bytes = most_bytes
         self._lock = Lock()
-        #: Part of every tag: what another process said, or before a file could not be read, is not believed.
+        #: Part of every tag: tags of another process, or from before a file could not be read, do not match.
         self._run = int(now() * 1000)
-        #: The gaps of ranges that are over, with the parts that they were found in.
+        #: The gaps of past ranges, with the parts in which they were found.
         self._known_gaps: dict[tuple[Room, Range], tuple[tuple[Part, ...], tuple[Gap, ...]]] = {}
 
     def answer(self, asked: Asked, wanted: Wanted) -> Answer | Stream:
-        """The log, in the form that the request asks for; 404 if there is nothing in it."""
+        """The log in the format that the request asks for; 404 if it has no records."""
         form = wanted_format(asked.query, asked.as_json)
         tag = self._tag(asked, wanted, form)
         if tag and tag in asked.tags:
@@ -89,7 +89,7 @@ class Logs:
             headers = self._headers(wanted, gaps, log.report)
             if log.report.unread:
                 tag = ""
-            # To its end: what is opened is closed.
+            # Read to its end, so that everything opened is closed.
             return Answer(200, first + b"".join(chunks), form.type, headers, tag)
         if gaps is None:
             gaps = self._gaps_of_day(asked.work, wanted)
@@ -100,7 +100,7 @@ class Logs:
         yield from chunks
         if tag and log.report.unread:
             with self._lock:
-                # Whoever has this answer gets another one, as soon as there is one.
+                # A client that has this answer gets the next one as soon as there is one.
                 self._run += 1
 
     def _nothing(self, report: Report) -> str:
@@ -118,7 +118,7 @@ class Logs:
             return None
         day = _time(since)[:10]
         if _time(until - 0.001)[:10] == day and until < self._now() - SETTLED:
-            # Mostly the manifests say that nothing is missing, and reading the day twice is saved.
+            # Mostly the manifests show that nothing is missing, so the day need not be read twice.
             with suppress(StoreError):
                 facts = self._days.of_day(day).get(wanted.room)
                 if facts is not None and not facts.missing and facts.recorded >= DAY - 1.0:
@@ -126,7 +126,7 @@ class Logs:
         return self._gaps(work, wanted)
 
     def _gaps(self, work: Work, wanted: Wanted) -> list[Gap] | None:
-        """The gaps of a range; None if there is too much to look through."""
+        """The gaps of a range; None if there is too much to read."""
         settled = wanted.range.until < self._now() - SETTLED
         names = tuple(self._archive.parts.of_room(wanted.room, *wanted.range)) if settled else ()
         with self._lock:
@@ -185,7 +185,7 @@ class Logs:
     # -- answers that do not change ------------------------------------------------------------------
 
     def _tag(self, asked: Asked, wanted: Wanted, form: LogFormat) -> str:
-        """What names the answer, of a range that is over; ``""`` where it may still change."""
+        """The entity tag of an answer about a past range; ``""`` if the answer may still change."""
         if wanted.range.until > self._now() - SETTLED:
             return ""
         parts = self._archive.parts.of_room(wanted.room, *wanted.range)
@@ -221,10 +221,10 @@ class _Log:
         )
         self._holes = sorted(gaps or (), reverse=self._newest)
         self.report = self._records.report
-        #: How many records and gaps were given, and whether these are all.
+        #: How many records and gaps were sent, and whether these are all.
         self.given = self.missing = 0
         self.ended = False
-        #: Whether everything was looked at, so that the report knows all gaps.
+        #: Whether everything was read, so that the report has all gaps.
         self.read_all = False
 
     def chunks(self) -> Iterator[bytes]:
@@ -278,7 +278,7 @@ class _Log:
         return self._notice(since, "chatlog-gap", text, gap_from=since, gap_to=until, gap_reason=gap.reason)
 
     def _at_the_end(self, cut_short: bool) -> Iterator[bytes]:
-        """What the reader has to know of an answer that is not all there is."""
+        """The notice for the reader of an incomplete answer."""
         if not self.given:
             return
         last = _time(min(self._wanted.range.until, LAST))
@@ -295,7 +295,7 @@ class _Log:
 
 
 def _rest(report: Report) -> str:
-    """Where to go on, for a header or a person."""
+    """Where to continue, for a header or a person."""
     return "unknown" if report.reached is None else _time(report.reached)
 
 

@@ -1,17 +1,17 @@
-"""Keeping the memory of a process with many threads small."""
+"""Keeps the memory of a process with many threads small."""
 
 from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
 
-#: Of ``mallopt`` in <malloc.h>, and how many arenas are enough.
+#: The parameter of ``mallopt`` in <malloc.h>, and how many arenas are enough.
 _ARENA_MAX, _ARENAS = -8, 2
 
 
 def share_arenas() -> None:
-    """Let all threads take memory from the same few places. The C library of GNU gives each its own, which
-    keeps what was free once: a day's log took 185 MB so, and takes 80. Where there is no such choice, nothing
-    happens. To be called before the threads are there."""
+    """Let all threads share a few arenas of memory. GNU's C library has an arena for each thread and keeps
+    freed memory in it: a day's log took 185 MB that way, and takes 80 now. With another C library nothing
+    happens. Call this before the threads start."""
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)

@@ -62,7 +62,7 @@ _TIMELINE = _object(
     unread=_FILES,
     partial=_MAYBE_TIME,
 )
-#: Records and coverage of a day, null where nothing is known of it.
+#: The records and the coverage of a day; null if they are not known.
 _FIGURES = {"type": ["array", "null"], "items": {"type": ["number", "null"]}}
 _MESSAGES = _object(
     platform=_PLATFORMS,

@@ -1,4 +1,4 @@
-"""Rooms and days at a glance, by what the manifests say: how much was said, and how much of it is there."""
+"""An overview of rooms and days from the manifests: the number of messages, and the coverage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatlog.archive_http.rooms import Rooms
 from chatlog.http.answers import Answer, json_answer
 from chatlog.status.natural import natural
 
-#: Rooms in one answer at most, and days of each.
+#: The most rooms in one answer, and the most days of each.
 MOST, DAYS = 1000, 7
 
 
@@ -30,7 +30,7 @@ class Overview:
         self._now = now
 
     def rooms(self, asked: Asked) -> Answer:
-        """GET the rooms with what was recorded of them on the latest days of the archive."""
+        """GET the rooms with their figures on the latest days of the archive."""
         count = asked.number("days", DAYS, 0, 31)
         assert count is not None
         offset, limit = asked.number("offset", 0) or 0, asked.number("limit", MOST, 1, MOST) or MOST
@@ -53,7 +53,7 @@ class Overview:
         return json_answer(200, {"matching": len(rooms), "days": days, "rooms": shown})
 
     def _last_day(self) -> date | None:
-        """Today, or where nothing is recorded any more the last day with objects."""
+        """Today; if nothing is recorded any more, the last day with objects."""
         stored = self._archive.catalog.days()
         if not stored:
             return date.fromisoformat(self._today()) if self._rooms.all() else None
@@ -65,7 +65,7 @@ class Overview:
         return lines.time_bytes(self._now()).decode("ascii")[:10]
 
     def month(self, asked: Asked, platform: str, name: str) -> Answer:
-        """GET the days of a room: a month of them, the latest unless another is asked for."""
+        """GET the days of a room in one month, by default the latest."""
         room = self._rooms.named(platform, name)
         days = self._rooms.days(room)
         months = sorted({day[:7] for day in days})
@@ -86,7 +86,7 @@ class Overview:
         )
 
     def _rows_of(self, room: Room, with_files: set[str], month: str) -> list[dict[str, Any]]:
-        """The days of a month of which there are records, or of which the manifests tell why not."""
+        """The days of a month with records, or with a reason in the manifests why there are none."""
         year, _, number = month.partition("-")
         if len(year) != 4 or not (year + number).isdecimal() or not month.isascii():
             raise Refused(400, "bad_query", "write month as 2025-12")
@@ -105,7 +105,7 @@ class Overview:
 
 
 def _figures(facts: DayOfRoom | None) -> list[Any] | None:
-    """The records and the coverage of a day; None where nothing is known."""
+    """The records and the coverage of a day; None if they are not known."""
     if facts is None:
         return None
     return [facts.records, None if facts.coverage is None else round(facts.coverage, 6)]

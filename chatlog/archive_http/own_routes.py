@@ -1,4 +1,4 @@
-"""Which path below ``/api/v1/archive`` answers what."""
+"""The paths below ``/api/v1/archive`` and their handlers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PERSON = rf"{OWN}/users/([a-z]+)/([^/]+)"
 
 
 class OwnRoutes:
-    """``now()`` is the time of day; so many bytes of records are read for one request."""
+    """``now()`` is the time of day; ``most_bytes`` is the limit of records read for one request."""
 
     def __init__(
         self, archive: Archive, rooms: Rooms, days: DayBook, now: Callable[[], float], most_bytes: int
@@ -50,7 +50,7 @@ class OwnRoutes:
         ]
 
     def find(self, path: str) -> Handler | None:
-        """What answers a path; None if nothing does."""
+        """The handler of a path; None if there is none."""
         for pattern, handle in self._routes:
             if match := pattern.match(path):
                 return _handler(handle, match.groups())

@@ -1,6 +1,6 @@
-"""Records a page at a time, from any place in both directions.
+"""Pages of records, from any place in both directions.
 
-A place is a time and how many records of that very millisecond lie before it: ``2025-12-29T10:30:45.123Z~2``.
+A place is a time, and how many records of the same millisecond are before it: ``2025-12-29T10:30:45.123Z~2``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PLACE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)~(\d{1,6})\Z", re.
 
 
 class Place(NamedTuple):
-    """Between two records: behind the first ``skip`` of those of ``time``."""
+    """A place between two records: behind the first ``skip`` records of ``time``."""
 
     time: bytes
     skip: int
@@ -29,12 +29,12 @@ class Place(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Its time, since the epoch."""
+        """The place's time, since the epoch."""
         return lines.seconds(self.time)
 
 
 def parsed_place(text: str) -> Place:
-    """A place as it was given out. Raises Refused."""
+    """The place in a cursor. Raises Refused."""
     match = _PLACE.match(text)
     try:
         if match is None:
@@ -48,8 +48,8 @@ def parsed_place(text: str) -> Place:
 
 @dataclass(slots=True)
 class Page:
-    """``records`` oldest first, the places before the first and behind the last, and the answer's report.
-    A place is None where nothing lies beyond it."""
+    """``records`` oldest first, the places before the first and behind the last one, and the answer's report.
+    A place is None if there are no records beyond it."""
 
     records: list[Found]
     older: Place | None
@@ -58,7 +58,7 @@ class Page:
 
 
 def page(work: Work, question: Question, place: Place | None, limit: int) -> Page:
-    """So many records of a question, from a place on in the question's direction, or from its end."""
+    """The given number of records, in the question's direction, from a place or from the end of the range."""
     return (_backwards if question.newest else _forwards)(work, question, place, limit)
 
 
@@ -81,7 +81,7 @@ def _forwards(work: Work, question: Question, place: Place | None, limit: int) -
         behind = Place(found.time, behind.skip + 1 if behind.time == found.time else 1)
         records.append(found)
     before = place or Place(records[0].time, 0) if records else place
-    # Also at the end: what is said later lies behind it.
+    # Also at the end: later messages will be behind it.
     return Page(records, before, behind if more or records or place else None, answer)
 
 
@@ -104,7 +104,7 @@ def _backwards(work: Work, question: Question, place: Place | None, limit: int) 
         taken.append(rest)
     for found in stream:
         taken.append(found)
-        # Those of one millisecond together, so that it is known how many of them lie before the page.
+        # All records of one millisecond together, to know how many of them are before the page.
         if len(taken) > limit and found.time != taken[limit - 1].time:
             break
     stream.close()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Times as log servers take them: a UTC day or month in the path, ``from`` and ``to`` in the query."""
+"""Parses the ranges of log servers: a UTC day or month in the path, ``from`` and ``to`` in the query."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Range(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The length of the range."""
         return self.until - self.since
 
 
@@ -44,7 +44,7 @@ def of_month(year: str, month: str) -> Range:
 
 
 def asked_range(query: Mapping[str, str], now: float) -> Range | None:
-    """What ``from`` and ``to`` say; None if neither is given. Raises Refused."""
+    """The range of ``from`` and ``to``; None if neither is given. Raises Refused."""
     first, last = query.get("from"), query.get("to")
     if first is None and last is None:
         return None
@@ -58,12 +58,12 @@ def asked_range(query: Mapping[str, str], now: float) -> Range | None:
 
 
 def moment(name: str, text: str) -> float:
-    """RFC 3339, or Unix seconds. Raises Refused."""
+    """A time in RFC 3339 or Unix seconds. Raises Refused."""
     text = text.strip()
     if text.isascii() and text.isdigit() and len(text) <= 11:
         return min(float(text), 253402300799.0)
     try:
-        # A plus that was not escaped arrives as a space.
+        # An unescaped plus arrives as a space.
         at = datetime.fromisoformat(text[:-6] + "+" + text[-5:] if text[-6:-5] == " " else text)
         found = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""How much one address may ask for: a bucket of requests that fills again by and by."""
+"""Limits the requests of each address: a bucket of requests that fills again over time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-#: Requests that an address may make at once, and those that it may make each second from then on.
+#: The requests that an address may make at once, and then in each second.
 BURST = 500
 PER_SECOND = 50.0
-#: Requests that one counts for which looks through the whole archive.
+#: The cost of a request that reads the whole archive.
 SLOW = 10
-#: Addresses that are remembered. One that is forgotten begins anew.
+#: The most addresses that are kept. A dropped one begins with a full bucket.
 ADDRESSES = 10_000
-#: Of an IPv6 address a customer has at least so many bits.
+#: The bits of an IPv6 address that identify a customer's network.
 _NETWORK = 64
 
 
@@ -26,12 +26,12 @@ class Rates:
         self._seconds = seconds
         self._burst = float(burst)
         self._rate = rate
-        # What is left for an address, and since when; the one asked for last is the last.
+        # For each address, its requests left and since when; the latest address is last.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, address: str, cost: int = 1) -> int:
-        """Take a request of an address, which counts as ``cost``. Gives 0, or the seconds after which it may
-        come again, and then it is not taken."""
+        """Count a request of an address as ``cost``. Returns 0 if it is allowed, else the seconds after which
+        the address may ask again."""
         now = self._seconds()
         left, since = self._left.pop(address, (self._burst, now))
         left = min(self._burst, left + (now - since) * self._rate)
@@ -43,7 +43,7 @@ class Rates:
 
 
 def address_of(request: Any) -> str:
-    """Whose request it is: an address, or an IPv6 network. A proxy on this machine tells for whom it asks."""
+    """The client of a request: an address, or an IPv6 network. A proxy on this machine names its client."""
     peer = request.transport.getPeer() if request.transport is not None else None
     host = str(getattr(peer, "host", ""))
     if _is_loopback(host) and (forwarded := request.getHeader("x-forwarded-for")):

@@ -1,7 +1,8 @@
 """``/api/v2/recent-messages/{channel}``: the latest lines of a room, for chat clients that were just opened.
 
-The protocol is that of robotty's recent-messages2, which Chatterino, DankChat and another Chatlog's
-``twitch.backfill`` speak. ``before`` and ``after`` are Unix milliseconds, compared with when a line was sent.
+The protocol is that of robotty's recent-messages2. Chatterino, DankChat and another Chatlog's
+``twitch.backfill`` use it. ``before`` and ``after`` are Unix milliseconds, compared with when a line was
+sent.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from chatlog.archive_http.rooms import Rooms
 from chatlog.http.answers import JSON, Answer
 from chatlog.naming import CHANNEL
 
-#: Lines that are given unless fewer are asked for, and at most; seconds back in which they are sought.
+#: The default number of lines, the most lines, and the seconds back in which they are looked for.
 LINES, MOST_LINES = 800, 2000
 BACK = 86400.0
-#: Bytes that are read for one answer at most.
+#: The most bytes that are read for one answer.
 MOST_BYTES = 256 << 20
 _COMMANDS = frozenset({"PRIVMSG", "USERNOTICE", "CLEARCHAT", "CLEARMSG", "NOTICE", "ROOMSTATE"})
 _MODERATION = frozenset({"delete", "timeout", "ban", "clear"})
@@ -63,7 +64,7 @@ class RecentMessages:
     def _found(
         self, asked: Asked, room: Room, since: float, until: float, limit: int
     ) -> tuple[list[Record], list[Record]]:
-        """The latest records with a place in chat, the latest first, and the moderation among them."""
+        """The latest records that are lines of chat, the latest first, and the moderation among them."""
         hidden = (
             "hide_moderation_messages" in asked.query and asked.query["hide_moderation_messages"] != "false"
         )
@@ -80,7 +81,7 @@ class RecentMessages:
         return list(islice(wanted(), limit)) if until > since and limit else [], moderation
 
     def _later(self, asked: Asked, room: Room, since: float) -> list[Record]:
-        """What moderators did after the last of the lines, the latest first."""
+        """Moderation after the last of the lines, the latest first."""
         question = Question(room, since, since + LOOK_AHEAD, FILTER, newest=True)
         return list(islice(self._records(asked, question), MOST_LINES))
 
@@ -117,7 +118,7 @@ class RecentMessages:
 
 
 def _command(record: Mapping[str, Any]) -> str:
-    """The command of a record's line; ``""`` where it is none."""
+    """The command of a record's line; ``""`` if the record is no line."""
     kind = record.get("type", "message")
     if kind in ("gap", "unparsed"):
         return ""
@@ -130,7 +131,7 @@ def _command(record: Mapping[str, Any]) -> str:
 
 
 def _received(record: Mapping[str, Any]) -> str:
-    """Milliseconds."""
+    """The time of arrival in Unix milliseconds."""
     try:
         return str(round(lines.seconds(str(record.get("received") or record.get("timestamp", ""))) * 1000))
     except ValueError:

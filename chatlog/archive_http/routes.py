@@ -1,4 +1,4 @@
-"""Which path of the archive server answers what."""
+"""The paths of the archive server and their handlers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chatlog.archive_http.visits import Visits
 from chatlog.http.answers import Answer, json_answer
 from chatlog.http.documents import Documents
 
-#: What rustlog's clients look for before they ask for more.
+#: The capabilities that rustlog's clients look for.
 CAPABILITIES = ("arbitrary-range-query", "search", "stats", "namehistory")
 _C = r"/channel(?P<c>id)?/(?P<channel>[^/]+)"
 _U = r"/user(?P<u>id)?/(?P<user>[^/]+)"
@@ -36,8 +36,8 @@ _RECENT = re.compile(r"(?:/kick)?/api/v2/recent-messages/(?P<channel>[^/]+)\Z")
 
 
 class Route(NamedTuple):
-    """What a path leads to. ``for_clients``: of the APIs that pages of other sites may read, whose errors are
-    one line of text. ``slow``: it looks through more than a month."""
+    """The handler of a path. ``for_clients``: part of the APIs that pages of other sites may read; its errors
+    are one line of text. ``slow``: it reads more than a month."""
 
     handle: Handler
     for_clients: bool
@@ -48,8 +48,8 @@ Groups = dict[str, str | None]
 
 
 class Routes:
-    """``now()`` is the time of day. So many bytes of records are read for one request. ``is_live()`` says
-    whether there is a firehose."""
+    """``now()`` is the time of day; ``most_bytes`` is the limit of records read for one request;
+    ``is_live()`` says whether there is a firehose."""
 
     def __init__(
         self,
@@ -91,11 +91,11 @@ class Routes:
 
     @property
     def capabilities(self) -> list[str]:
-        """What clients may ask for beyond justlog's API."""
+        """The capabilities beyond justlog's API."""
         return [*CAPABILITIES, *(["firehose"] if self._is_live() else [])]
 
     def find(self, path: str) -> Route | None:
-        """What answers a path; None if nothing does."""
+        """The handler of a path; None if there is none."""
         slow = bool(_SLOW.match(path.removeprefix("/kick")))
         if visit := self._visits.find(path):
             return Route(visit, False, False)
@@ -119,7 +119,7 @@ class Routes:
                 )
         return None
 
-    # -- who is meant --------------------------------------------------------------------------------
+    # -- rooms and people --------------------------------------------------------------------------------
 
     def _room(self, platform: str, groups: Groups) -> Room:
         channel = groups["channel"] or ""
@@ -171,7 +171,7 @@ class Routes:
         return self._log(asked, platform, groups, of_month(groups["year"] or "", groups["month"] or ""))
 
     def _log(self, asked: Asked, platform: str, groups: Groups, range: Range) -> Answer | Stream:
-        # justlog takes from and to on paths with a date as well, and they win.
+        # justlog accepts from and to on paths with a date as well, and they take precedence.
         range = asked_range(asked.query, self._now()) or range
         return self._logs.answer(asked, Wanted(self._room(platform, groups), range, _filter_of(groups)))
 
@@ -197,7 +197,7 @@ class Routes:
 
 
 def _user(groups: Groups) -> str:
-    """The person of a path, as filters have them; ``""`` for none."""
+    """The person in a path, in the form for filters; ``""`` for none."""
     user = groups.get("user") or ""
     return f"id:{user}" if user and groups.get("u") else user.lower()
 

@@ -1,4 +1,4 @@
-"""A search over rooms, as lines that are made while they are sent."""
+"""A search over rooms, as lines that are sent while it runs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from chatlog.archive_http.ranges import Range
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 
 DAY = 86400.0
-#: A search looks at so many seconds first, and at twice as many each time, up to the longest.
+#: The seconds of a search's first step; each step is twice as long as the one before, up to the longest.
 _WINDOW, _LONGEST_WINDOW = DAY, 32 * DAY
-#: Bytes that are read of a room at least, however many rooms there are.
+#: The fewest bytes that are read of a room, however many rooms there are.
 _LEAST_SHARE = 20_000
-#: Gaps that the end of a search names.
+#: The most gaps that the end of a search names.
 MOST = 1000
 
 
 class Search:
-    """One search while it is made."""
+    """One running search."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class Search:
         self._gaps: list[tuple[Room, Gap]] = []
 
     def progress(self) -> bytes:
-        """How far it has come."""
+        """The line with the progress."""
         facts = {"at": time_text(self._at), "bytes": self._asked.work.bytes, "found": self._found}
         return orjson.dumps({"progress": facts}) + b"\n"
 
     def lines(self) -> Iterator[bytes]:
-        """Records, progress, the end."""
+        """The lines: records, progress, and the end."""
         yield self.progress()
         stopped: str | None = None
         last: Found | None = None
@@ -68,7 +68,7 @@ class Search:
             with closing(self._of(window)) as records:
                 for found in records:
                     if last is not None and self._found == self._limit:
-                        # The records of that very millisecond come again, and none is left out.
+                        # The records of the same millisecond come again, so that none is left out.
                         edge = lines.seconds(last.time)
                         stopped = time_text(edge + 0.001 if self._newest else edge)
                         break
@@ -125,7 +125,7 @@ class Search:
                 self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
 
     def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
-        """Up to where every room was looked at, if one of them was not to its end."""
+        """The time up to which every room was read, if one of them was not read to its end."""
         edges = [at for _, answer in answers if (at := answer.report.reached) is not None]
         return time_text(max(edges) if self._newest else min(edges)) if edges else None
 

@@ -1,4 +1,4 @@
-"""Gaps and times as the archive's own API shows them."""
+"""Gaps and times in the form of the archive's own API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatlog.archive.gaps import Gap, Unread
 from chatlog.printable import printable
 
 _KEY = re.compile(r"(?:[^/]+/)*\d{4}/\d\d/\d\d/[a-z]+/[a-z0-9_-]+/[^/]+\Z", re.ASCII)
-#: Files that one answer names.
+#: The most files that one answer names.
 _NAMED = 100
 
 
@@ -26,12 +26,12 @@ def gap_facts(gap: Gap) -> dict[str, Any]:
 
 
 def time_text(at: float | None) -> str | None:
-    """A time as records have it."""
+    """A time in the form of the records."""
     return None if at is None else lines.time_bytes(at).decode("ascii")
 
 
 def unread_facts(unread: list[Unread]) -> list[dict[str, str]]:
-    """Files that could not be read, as JSON: by their keys, or their names where they are not stored yet."""
+    """Files that could not be read, as JSON: by their keys, or by their names if they are not stored yet."""
     return [
         {
             "name": each.name if _KEY.match(each.name) else each.name.rpartition("/")[2],

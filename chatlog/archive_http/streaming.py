@@ -1,7 +1,7 @@
-"""Answers that are made in threads while they are sent, at the pace of whoever takes them.
+"""Answers that are made in threads while they are sent, at the pace of the client.
 
-A piece is made only when the one before it was taken, so memory stays flat and a client that is slow, or
-reads nothing, holds no thread. A client that leaves ends the reading for it.
+A piece is made only when the client has read the one before it. So memory stays flat, and a slow client holds
+no thread. If a client leaves, the reading for it ends.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from chatlog.http.answers import Answer
 from chatlog.http.guard import HEADERS
 from chatlog.http.requests import send
 
-#: Requests that read at the same time. More are told to come again.
+#: The most requests that read at the same time. Further ones are asked to come again.
 AT_ONCE = 32
-#: Threads that read for them; as many again for those that look through whole archives, so that nobody who
-#: only wants a day waits for these.
+#: The threads that read for them, and as many more for requests that read whole archives: a request for one
+#: day must not wait for these.
 THREADS = 8
-#: Seconds for which a client may take nothing.
+#: The most seconds for which a client may read nothing.
 STALLED = 30.0
 _LOOK_EVERY = 1.0
 
 
 class Threads(Protocol):
-    """A pool of threads; the result is delivered in the reactor's."""
+    """A pool of threads; results are delivered in the reactor's thread."""
 
     def run(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]: ...
 
@@ -74,7 +74,7 @@ class _Zstd:
 
 
 def packing_for(accepted: str) -> _Gzip | _Zstd | None:
-    """What Accept-Encoding takes; zstd before gzip."""
+    """The compression for an Accept-Encoding; zstd before gzip."""
     taken = set()
     for each in accepted.split(","):
         coding, _, weight = each.partition(";")
@@ -84,7 +84,7 @@ def packing_for(accepted: str) -> _Gzip | _Zstd | None:
 
 
 def packed(chunks: Iterator[bytes], packing: _Packing | None) -> Iterator[bytes]:
-    """The chunks, compressed; each can be unpacked when it is there."""
+    """The chunks, compressed; each can be unpacked as soon as it arrives."""
     if packing is None:
         yield from chunks
         return
@@ -94,7 +94,7 @@ def packed(chunks: Iterator[bytes], packing: _Packing | None) -> Iterator[bytes]
 
 
 class Desk:
-    """Runs handlers in ``threads``, or in those for what is ``slow``, ``most`` of both together."""
+    """Runs handlers in ``threads``, and slow ones in ``slow``; together at most ``most`` at a time."""
 
     _log = Logger()
 
@@ -109,7 +109,7 @@ class Desk:
 
     @property
     def full(self) -> bool:
-        """Whether no more requests are taken."""
+        """Whether new requests are refused."""
         return len(self._running) >= self._most
 
     def __len__(self) -> int:
@@ -124,8 +124,8 @@ class Desk:
         headers: dict[str, str],
         slow: bool = False,
     ) -> None:
-        """Answer a request by ``handle``; ``failed`` says what its exceptions are answered with.
-        ``headers`` go with every answer."""
+        """Answer a request by ``handle``. ``failed`` turns an exception into an answer. ``headers`` are added
+        to every answer."""
         threads = self._slow if slow else self._threads
         delivery = Delivery(self, threads, request, asked.work, failed, headers)
         self._running.add(delivery)
@@ -139,7 +139,7 @@ class Desk:
         return self._clock.seconds()
 
     def finished(self, delivery: Delivery) -> None:
-        """One request is done, and no thread works for it."""
+        """One request is finished, and no thread works for it."""
         self._running.discard(delivery)
         if not self._running and self._look.running:
             self._look.stop()
@@ -158,7 +158,7 @@ class Desk:
 
 @implementer(IPushProducer)
 class Delivery:
-    """One request on its way."""
+    """The delivery of one answer."""
 
     _log = Logger()
 
@@ -187,7 +187,7 @@ class Delivery:
         self._busy = True
         self._threads.run(make).addCallbacks(self._made, self._broke)
 
-    # -- what threads bring --------------------------------------------------------------------------
+    # -- results of threads --------------------------------------------------------------------------
 
     def _made(self, answer: Answer | Stream) -> None:
         self._busy = False
@@ -214,7 +214,7 @@ class Delivery:
         request.setHeader("X-Accel-Buffering", "no")
         if stream.etag:
             request.setHeader("ETag", stream.etag)
-        # What is said while nothing is found cannot be packed by another thread at the same time.
+        # The lines of ``alive`` cannot be packed while another thread packs a chunk.
         packing = None if stream.alive else packing_for(request.getHeader("accept-encoding") or "")
         if packing is not None:
             request.setHeader("Content-Encoding", packing.name)
@@ -252,7 +252,7 @@ class Delivery:
         if self._over:
             self._end()
         elif self._stream is not None or answer is None:
-            # The answer is cut off, and whoever reads it sees that: chunked encoding has an end.
+            # The answer is cut off. The client notices: the end of the chunked encoding is missing.
             with suppress(Exception):
                 self._request.transport.abortConnection()
         else:
@@ -261,7 +261,7 @@ class Delivery:
     # -- the client ----------------------------------------------------------------------------------
 
     def over(self) -> None:
-        """The answer is sent, or nobody waits for it."""
+        """The answer is sent, or the client has gone."""
         if self._over:
             return
         self._over = True
@@ -270,7 +270,7 @@ class Delivery:
             self._end()
 
     def _end(self) -> None:
-        """No thread works for it: what is open is closed."""
+        """No thread works for it any more: close everything."""
         chunks, self._chunks = self._chunks, None
         if chunks is None:
             self._desk.finished(self)
@@ -280,7 +280,7 @@ class Delivery:
         closing.addCallback(lambda _: self._desk.finished(self))
 
     def look(self) -> None:
-        """To be called every second."""
+        """Call this every second."""
         if self._over or self._stream is None:
             return
         if self._paused_at is not None:

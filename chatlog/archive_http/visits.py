@@ -1,4 +1,4 @@
-"""The pages for people: which document is at which path, and where justlog's links lead."""
+"""The pages for people: the documents by path, and redirects for justlog's links."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Visits:
         self._documents = documents
 
     def find(self, path: str) -> Handler | None:
-        """What answers the path of a page; None where there is none."""
+        """The handler of a page's path; None if there is none."""
         if path == "/":
             return self._start
         if path == "/search":
@@ -41,7 +41,7 @@ class Visits:
         return None
 
     def _start(self, asked: Asked) -> Answer:
-        """The rooms; or what ``?channel=x&username=y``, the links of justlog's page, mean."""
+        """The page of rooms, or a redirect for ``?channel=x&username=y``, the links of justlog's page."""
         channel, user = (asked.query.get(name, "").strip().lower() for name in ("channel", "username"))
         if not channel and not user:
             return self._documents.page("archive.html")
@@ -64,7 +64,7 @@ class Visits:
         except Refused:
             return self._no_room(platform, name)
         except StoreError:
-            # The page asks again and shows what is wrong.
+            # The page asks again and shows the error.
             pass
         return self._documents.page(page)
 

@@ -1,5 +1,5 @@
-"""Names of rooms and of people in an archive, for a shell that completes a line. They come quickly or not at
-all: nobody waits for a store that is far away."""
+"""Names of rooms and people in an archive, for completion in a shell. They come quickly or not at all:
+completion does not wait for a distant store."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-# Commands import what they need when they run, because completing a command line has to be quick.
+# Commands import modules when they run, because completion has to be quick.
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
     from chatlog.archive.parts import Room
 
-#: Seconds that it may take, names that are offered, and the latest days that rooms are looked for in.
+#: The most seconds for completion, the most names, and the latest days in which rooms are looked for.
 WITHIN = 1.5
 MOST = 200
 _DAYS = 7
-#: Seconds back in which people are looked for, and bytes of records and rooms that are looked at.
+#: The seconds back in which people are looked for, and the most bytes of records and the most rooms that are
+#: read.
 _BACK = 86400.0
 _BYTES = 16 << 20
 _ROOMS = 50
@@ -31,12 +32,12 @@ _USERNAME = re.compile(rb'"username":"([^"\\]{1,64})"')
 
 
 def rooms_there(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The rooms of the archive that the line names."""
+    """The rooms of the archive that the command line names."""
     return _offered(context, lambda archive: rooms_of(archive, incomplete))
 
 
 def users_there(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The people who wrote lately, in the rooms that the line names."""
+    """The people who wrote lately in the rooms that the command line names."""
     named = tuple(context.params.get("rooms") or ())
     return _offered(context, lambda archive: users_of(archive, named, incomplete, time.time()))
 
@@ -47,7 +48,7 @@ def _offered(context: click.Context, names: Callable[[Archive], Iterator[str]]) 
     def look() -> None:
         from chatlog.commands.reading import opened
 
-        # A message would disturb the line.
+        # A message would disturb the command line.
         with suppress(Exception), redirect_stderr(StringIO()):
             archive = opened(context.params.get("path") or "chatlog.yaml", context.params.get("archive"))
             for name in names(archive):
@@ -62,7 +63,7 @@ def _offered(context: click.Context, names: Callable[[Archive], Iterator[str]]) 
 
 
 def rooms_of(archive: Archive, incomplete: str) -> Iterator[str]:
-    """The rooms whose names, with or without their platform, begin so."""
+    """The rooms whose names, with or without the platform, begin with the text."""
     begun = incomplete.lower()
     for platform, name in archive.parts.rooms() | archive.catalog.all_rooms(_DAYS):
         for text in (f"{platform}/{name}", name) if begun else (f"{platform}/{name}",):
@@ -71,7 +72,7 @@ def rooms_of(archive: Archive, incomplete: str) -> Iterator[str]:
 
 
 def users_of(archive: Archive, rooms: tuple[str, ...], incomplete: str, now: float) -> Iterator[str]:
-    """The people whose names begin so and who wrote lately, in these rooms or in any. What stands in front of
+    """The people who wrote lately in these rooms, or in any, and whose names begin with the text. A prefix of
     the name (``twitch/``) stays."""
     from chatlog.archive import lines
 
@@ -79,7 +80,7 @@ def users_of(archive: Archive, rooms: tuple[str, ...], incomplete: str, now: flo
     begun = begun.lower().lstrip("@")
     seen: set[bytes] = set()
     if not archive.parts.rooms() and (days := archive.catalog.days()):
-        # Nobody records: the latest of what there is.
+        # Nothing is recorded now: take the latest records.
         now = min(now, lines.seconds(f"{days[-1]}T00:00:00Z") + _BACK)
     for block in _latest_blocks(archive, _chosen(archive, rooms, above), now):
         for name in set(_USERNAME.findall(block)) - seen:
@@ -99,7 +100,7 @@ def _chosen(archive: Archive, rooms: tuple[str, ...], platform: str) -> list[Roo
 
 
 def _latest_blocks(archive: Archive, rooms: list[Room], now: float) -> Iterator[bytes]:
-    """The latest records of each room, blocks of lines; not more than may be looked at."""
+    """Blocks of lines with the latest records of each room, up to the limit."""
     from chatlog.archive.parts import PartError
 
     left = _BYTES

@@ -1,4 +1,4 @@
-"""``chatlog import``: chat that others recorded, taken into the archive."""
+"""``chatlog import``: imports chat of other recorders into the archive."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from chatlog.importing.items import Maker
     from chatlog.importing.source import Told, Unit
 
-#: Problems that are told one by one.
+#: The most problems that are reported one by one.
 _TOLD = 30
-#: Bytes of an object before it is compressed, at most.
+#: The most bytes of an object before compression.
 _LARGEST = 16 << 20
 
 
@@ -177,7 +177,7 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
 
 @contextmanager
 def _said(progress: Any, told: Told, dry: bool) -> Iterator[None]:
-    """Say what became of it, however it ends."""
+    """Print the result, however the import ends."""
     try:
         yield
     finally:
@@ -187,7 +187,7 @@ def _said(progress: Any, told: Told, dry: bool) -> Iterator[None]:
 
 
 def summary(told: Told, dry: bool) -> str:
-    """What an import did, in a line."""
+    """The result of an import in a line."""
     if not (told.lines or told.skipped):
         return "Nothing to import was found."
     parts = [
@@ -208,7 +208,7 @@ def summary(told: Told, dry: bool) -> str:
 
 
 class _Problems:
-    """Says what cannot be read, and of much only how much there is."""
+    """Reports what cannot be read; beyond the first problems only their number."""
 
     def __init__(self, make_room: Callable[[], object]) -> None:
         self._make_room = make_room

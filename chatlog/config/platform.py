@@ -1,7 +1,7 @@
-"""What a platform is to the rest of Chatlog: an object that knows its keys, its names, how it is recorded.
+"""The interface of a platform: its configuration keys, its names of rooms, and its source.
 
 A platform is registered by an instance of a subclass in ``platforms.PLATFORMS``; docs/extend.md has an
-example. Nothing here holds state, and no import of this module brings a network with it.
+example. Nothing here has state, and importing this module imports no networking.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from chatlog.config.schema import Section
 
 #: Platform and name of a room.
 Key = tuple[str, str]
-#: A key's path, and the rest of the sentence that says what is wrong with it.
+#: A key's path, and the rest of the sentence about its problem.
 Problem = tuple[str, str]
 #: What the platform needs to record a room, as its configuration has it: a name, or an object with ids.
 Channel = Any
 
 
 class PlatformSettings(Protocol):
-    """What the settings of every platform have."""
+    """The settings that every platform has."""
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -28,31 +28,31 @@ class PlatformSettings(Protocol):
 
     @property
     def ca_file(self) -> str | None:
-        """The file with the authority of the server's certificate; None: those of the system."""
+        """The file with the authority of the server's certificate; None means the system's authorities."""
 
 
 class Platform:
     """A platform whose rooms are recorded."""
 
-    #: What it is called in keys, records, metrics, commands and the configuration: a-z.
+    #: The platform's name in keys, records, metrics, commands and the configuration: a-z.
     name: ClassVar[str]
-    #: What people call it.
+    #: The platform's name for people.
     title: ClassVar[str]
-    #: The keys of its part of the configuration. Its settings satisfy PlatformSettings.
+    #: The keys of the platform's section in the configuration. Its settings satisfy PlatformSettings.
     section: ClassVar[Section]
-    #: Host names of its site, without prefixes such as ``www.``.
+    #: The host names of the platform's site, without prefixes such as ``www.``.
     sites: ClassVar[tuple[str, ...]] = ()
-    #: The sign that people write in front of a room's name, where no other platform has it; else ``""``.
+    #: The sign in front of a room's name, if no other platform has it; else ``""``.
     sign: ClassVar[str] = ""
-    #: The ids that may be given with a room's name, all of them whole numbers.
+    #: The names of ids that may be given with a room's name; all ids are whole numbers.
     ids: ClassVar[tuple[str, ...]] = ()
 
     def settings(self) -> Any:
-        """The settings of its part of a configuration that names none of its rooms."""
+        """The settings if the configuration has no room of the platform."""
         return self.section.make(channels=())
 
     def read(self, name: str, **ids: int) -> Channel:
-        """The room of that name. Raises ValueError; the text goes on after "the name"."""
+        """The room of that name. Raises ValueError; its text continues "the name"."""
         raise NotImplementedError
 
     def name_of(self, channel: Channel) -> str:
@@ -60,30 +60,32 @@ class Platform:
         return str(channel)
 
     def ids_of(self, channel: Channel) -> dict[str, int]:
-        """The ids that are given with it."""
+        """The ids that are given with the room."""
         return {}
 
     def contradictions(self, values: Mapping[str, Any], wrong: set[str]) -> Iterator[Problem]:
-        """What is contradictory in the values of its section; keys in ``wrong`` have a problem already."""
+        """The contradictions in the values of the platform's section. Keys in ``wrong`` have a problem
+        already."""
         return iter(())
 
     def complete(self, values: dict[str, Any]) -> None:
-        """Change the values of its section as they imply each other."""
+        """Set the values of the platform's section that follow from others."""
 
     def sentences(self, settings: Any) -> Iterator[str]:
-        """What the recorder does with these settings."""
+        """Sentences that say what the recorder does with these settings."""
         return iter(())
 
     def has_id(self, kind: str) -> bool:
-        """Whether two records of that type with the same id are copies of one event."""
+        """Whether two records of the type with the same id are copies of one event."""
         return True
 
     def source(self, settings: Any, shared: Any) -> Any:
-        """The recorder of its rooms (a ``sources.Source``), made with what all share (``sources.Shared``)."""
+        """The source for the platform's rooms (a ``sources.Source``), made with the shared parts
+        (``sources.Shared``)."""
         raise NotImplementedError
 
     async def visit(self, settings: Any, environment: Any, network: Any, steps: Any) -> str:
-        """Ask its servers for one room, and say in words what came of it. Raises VisitFailed."""
+        """Connect for one room, and return the result in words. Raises VisitFailed."""
         raise NotImplementedError
 
 

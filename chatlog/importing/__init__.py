@@ -1,1 +1,2 @@
-"""Chat that others recorded, taken into an archive: read, compared with what is there, and stored."""
+"""Imports chat of other recorders into an archive: reads it, compares it with the archive, and stores the
+rest."""

@@ -1,4 +1,4 @@
-"""Files of lines, compressed or not, read without holding more than a line of them."""
+"""Reads files of lines, compressed or not, with no more than one line in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import zstandard
 
 from chatlog.chunks import lines_of
 
-#: No line of chat is longer than this.
+#: No line of chat is longer.
 LONGEST = 1 << 20
 _CHUNK = 1 << 18
 SUFFIXES = (".gz", ".zst")
@@ -24,8 +24,8 @@ class DamagedFile(Exception):
 
 
 def lines_in(path: Path) -> Iterator[tuple[bytes, bool]]:
-    """The lines of a file, and whether each is whole: one that is longer than LONGEST is cut off there.
-    Raises DamagedFile, also in the middle of it."""
+    """The lines of a file, and whether each is whole; a line longer than LONGEST is cut off there. Raises
+    DamagedFile, also in the middle of the file."""
     try:
         with path.open("rb") as file:
             yield from lines_of_chunks(_chunks(file, path.suffix))
@@ -38,9 +38,9 @@ def lines_in(path: Path) -> Iterator[tuple[bytes, bool]]:
 
 
 def lines_of_chunks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """The same of something that is read already."""
+    """The same for chunks that are read already."""
     for line, whole in lines_of(chunks, LONGEST):
-        # The last one may have no end.
+        # The last line may have no newline.
         yield line, whole or len(line) < LONGEST
 
 
@@ -55,12 +55,12 @@ def _chunks(file: IO[bytes], suffix: str) -> Iterator[bytes]:
 
 
 def without_packing(name: str) -> str:
-    """A file's name without the suffix of its compression."""
+    """The file's name without the suffix of its compression."""
     return next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), name)
 
 
 def signature(paths: Iterable[Path]) -> str:
-    """Changes when one of the files does; ``""`` where one cannot be looked at."""
+    """A signature that changes if one of the files changes; ``""`` if one cannot be examined."""
     digest = sha256()
     try:
         for path in paths:

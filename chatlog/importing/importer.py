@@ -1,7 +1,7 @@
-"""An import: unit by unit, each room and day compared with what the archive has of it, and the rest stored.
+"""Imports unit by unit: compares each room and day with the archive, and stores the rest.
 
-What was stored when it was interrupted, however that came, is found there by the next one, and named by its
-manifest. So it may be ended at any moment and begun again, and each line is there once.
+If an import is interrupted, the next one finds the objects that were stored, and its manifest names them. So
+an import may be ended at any moment and begun again, and each line is stored once.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _DAY = 86400.0
 
 
 class Importer:
-    """Imports into ``archive``. ``suffix`` is that of the compression, ``largest`` the bytes of an object
-    before that. ``step(told)`` is called now and then. With ``dry`` nothing is written."""
+    """Imports into ``archive``. ``suffix`` is that of the compression, ``largest`` the most bytes of an
+    object before compression. ``step(told)`` is called now and then. With ``dry`` nothing is written."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class Importer:
         self._refused = False
 
     def run(self, units: Iterable[Unit], told: Told) -> None:
-        """Import them all. Raises StoreError, and what the units raise; what is stored by then is named by a
-        manifest."""
+        """Import all units. Raises StoreError, and the exceptions of the units; the objects stored by then
+        are named by a manifest."""
         if not self._dry:
             self._archive.store.prepare()
         try:
@@ -81,7 +81,7 @@ class Importer:
             new += self._take_day(room, day, told)
             self._step(told)
         if not self._dry and not self._refused:
-            # What could not be read is looked at again, whatever it was.
+            # The next import reads this unit again.
             signature = unit.signature if told.unread_files == unread_before else ""
             self._book.finished(unit.label, signature, told.lines - lines_before, new)
 
@@ -104,7 +104,7 @@ class Importer:
         return new
 
     def _know(self, room: Room, day: str, told: Told) -> bool:
-        """Find out what the archive has; False if it cannot be found out."""
+        """Read what the archive has of the room and day; False if that fails."""
         since = lines.seconds(f"{day}T00:00:00Z")
         if not self._dry:
             self._adopt(room, day, since)
@@ -122,7 +122,7 @@ class Importer:
         return not answer.report.unread
 
     def _adopt(self, room: Room, day: str, since: float) -> None:
-        """Name the objects of imports that came to an end before they could."""
+        """Name the objects of imports that ended before they could do it."""
         for name, suffix in list(self._archive.catalog.objects(room, since, since + _DAY)):
             key = name.key(suffix=suffix)
             if not is_import(name.instance) or self._staging.is_named(key):
@@ -135,7 +135,7 @@ class Importer:
                 for chunk in unpacked([data], suffix):
                     reader.feed(chunk)
             except (StoreError, ValueError):
-                # The reader meets it as well, and says so.
+                # The reader finds it as well, and reports it.
                 continue
             contents = reader.contents()
             self._book.stored(
@@ -143,7 +143,7 @@ class Importer:
             )
 
     def _pieces(self, found: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-        """The lines of one object after the other: those of an hour, and no more than is allowed."""
+        """The lines of one object after the other: those of an hour, up to the limit."""
         piece: list[tuple[str, bytes]] = []
         size = 0
         for time, line in found:
@@ -167,7 +167,7 @@ class Importer:
 
 
 def _identities(found: Iterable[bytes], sorts: set[int]) -> Iterator[bytes]:
-    """The identities of the archive's lines, of these sorts."""
+    """The identities of the archive's lines, of the given sorts."""
     texts = [by for by in (BY_MILLISECOND, BY_SECOND) if by in sorts]
     for line in found:
         kind, id = lines.identity(line)
@@ -179,7 +179,7 @@ def _identities(found: Iterable[bytes], sorts: set[int]) -> Iterator[bytes]:
         if record is None or not isinstance(record.get("timestamp"), str):
             continue
         if not id and BY_ID in sorts and record.get("id"):
-            # An id that had to be escaped.
+            # The id is escaped.
             yield by_id(str(record.get("type")), str(record["id"]))
         for by in texts:
             yield by_text(record, by)

@@ -1,4 +1,4 @@
-"""Lines of IRC, as justlog and rustlog keep them, as items."""
+"""Makes items of lines of IRC, as justlog and rustlog keep them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatlog.twitch.events import chat_record, event_record, is_control
 
 
 class IrcLines:
-    """Reads lines of one platform. A server for Kick writes its chat as lines of IRC too."""
+    """Reads the lines of one platform. There are servers that write Kick's chat as lines of IRC too."""
 
     def __init__(self, maker: Maker, platform: str = "twitch") -> None:
         self._maker = maker
@@ -19,8 +19,8 @@ class IrcLines:
         self._record: dict[str, Any] = {}
 
     def item(self, line: bytes, where: str, before: str) -> Item | None:
-        """The item in a line (without its end); None for the talk of servers. ``before`` is the time of
-        the line before it, for a line that tells none. Raises LineError."""
+        """The item of a line without its newline; None for a line that is no chat. ``before``: the time of
+        the line before, for a line without a time. Raises LineError."""
         line = line.removesuffix(b"\r")
         if not line.strip():
             return None
@@ -57,7 +57,7 @@ class IrcLines:
         details: Mapping[str, Any],
     ) -> bytes:
         if "imported" in details:
-            # A tag of that name.
+            # A tag has the same name.
             details = {"@imported" if name == "imported" else name: details[name] for name in details}
         self._record = {
             "timestamp": timestamp,

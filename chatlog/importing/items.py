@@ -1,4 +1,4 @@
-"""Records to be imported, and what tells two copies of one event from two events."""
+"""Records to import, with identities that distinguish copies of one event from two events."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from chatlog.record import CHAT_TYPES, encode_full
 #: Platform and channel.
 Room = tuple[str, str]
 
-#: The identity of an item: the platform's id of the event, or what was said when and by whom, to the
-#: millisecond or, where the source tells whole seconds, to the second.
+#: The identity of an item: the platform's id of the event, or the text with its time and author. The time is
+#: to the millisecond, or to the second if the source has whole seconds.
 BY_ID, BY_MILLISECOND, BY_SECOND = range(3)
-#: No chat was recorded earlier; an earlier time is a mistake.
+#: There is no chat from before this time; an earlier time is a mistake.
 _FIRST = "2000-01-01"
-#: Texts of which it is remembered how often they were in a file already.
+#: The most texts whose number in a file is kept.
 _REMEMBERED = 50_000
 
 
 class LineError(ValueError):
-    """A line that is no record; the message says why."""
+    """The line is no record; the message says why."""
 
 
 class Item(NamedTuple):
-    """One record: its ``line`` as the archive will have it. ``identity`` is the same for each copy of the
-    event; ``by`` says what it is made of. The ``n``-th of those in a file that cannot be told apart."""
+    """One record. ``line``: its line for the archive. ``identity``: equal for all copies of the event.
+    ``by``: what the identity is made of. ``n``: the number of the item among equal ones of a file."""
 
     room: Room
     time: str
@@ -40,12 +40,12 @@ class Item(NamedTuple):
 
 
 def by_id(kind: str, id: str) -> bytes:
-    """The identity of an event that has an id."""
+    """The identity of an event with an id."""
     return _digest("id", kind, id)
 
 
 def by_text(record: Mapping[str, Any], by: int) -> bytes:
-    """The identity of what has no id, or whose id is not known where it comes from."""
+    """The identity of an event without an id, or whose source does not keep ids."""
     details = record.get("details") or {}
     kind = str(record.get("type", "message"))
     time = str(record["timestamp"])
@@ -64,13 +64,13 @@ def _digest(*parts: str) -> bytes:
 
 
 class Maker:
-    """Makes items of one import. ``received`` is its time, as records have it."""
+    """Makes the items of one import. ``received``: the time of the import, in the form of the records."""
 
     def __init__(self, received: str) -> None:
         self.received = received
 
     def item(self, record: Mapping[str, Any], where: str, whole_seconds: bool = False) -> Item:
-        """The item of a record that has all keys of one but ``received``. Raises LineError."""
+        """The item of a record, which has all keys except ``received``. Raises LineError."""
         room = str(record["platform"]), str(record["channel"])
         if room[0] not in PLATFORMS or not CHANNEL.match(room[1]):
             raise LineError(f"{'/'.join(room)[:80]!r} is not a room")
@@ -100,8 +100,8 @@ class Maker:
 
 
 def counted(items: Iterable[Item]) -> Iterator[Item]:
-    """The items of one file. Those that cannot be told apart get numbers: somebody may have said the same
-    thing twice in a second."""
+    """The items of one file. Equal ones get numbers: a user may have said the same thing twice in a
+    second."""
     seen: OrderedDict[bytes, int] = OrderedDict()
     for item in items:
         if item.by == BY_ID:

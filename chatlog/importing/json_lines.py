@@ -1,5 +1,5 @@
-"""Lines of JSON as items: our own records, in full or basic detail, those of rustlog and justlog, and plain
-ones of others, whose keys have one of the usual names."""
+"""Makes items of lines of JSON: our own records in full or basic detail, those of rustlog and justlog, and
+plain objects of other programs whose keys have usual names."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _NAMES = {
     "type": ("type",),
     "platform": ("platform",),
 }
-#: Seconds, milliseconds or microseconds: now is 1.8e9, 1.8e12 and 1.8e15 of them.
+#: The limits between seconds, milliseconds and microseconds: now is 1.8e9, 1.8e12 and 1.8e15.
 _UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6))
 _TAGS = {"user_id": "user-id", "channel_id": "room-id"}
 
 
 class JsonLines:
-    """Reads lines of JSON. ``platform`` and ``channel`` are the room of lines that do not name it."""
+    """Reads lines of JSON. ``platform`` and ``channel``: the room of lines that do not name one."""
 
     def __init__(self, maker: Maker, platform: str, channel: str) -> None:
         self._maker = maker
@@ -39,7 +39,7 @@ class JsonLines:
         self._lines = {name: IrcLines(maker, name) for name in PLATFORMS}
 
     def item(self, line: bytes, where: str) -> Item | None:
-        """The item in a line (without its end); None for an empty one. Raises LineError."""
+        """The item of a line without its newline; None for an empty line. Raises LineError."""
         if not line.strip():
             return None
         try:
@@ -50,7 +50,7 @@ class JsonLines:
             raise LineError("no JSON object")
         raw = found.get("raw")
         if isinstance(raw, str) and raw.startswith(("@", ":")) and "details" not in found:
-            # As rustlog and justlog answer: the line itself says more than the rest.
+            # As rustlog and justlog answer: the line itself has more than the other keys.
             return self._lines[self._platform].item(raw.encode("utf-8", "replace"), where, "")
         return self._item(found, where)
 
@@ -88,7 +88,7 @@ class JsonLines:
     def _text(found: dict[str, Any], key: str) -> str:
         value = _first(found, key)
         if isinstance(value, dict):
-            # Of a person or a room more may be told than its name.
+            # A person or a room may be an object with more than the name.
             value = next(
                 (value[name] for name in ("login", "slug", "name", "username", "id") if name in value), ""
             )
@@ -98,7 +98,7 @@ class JsonLines:
 
 
 def record_time(found: Mapping[str, Any]) -> str:
-    """When one of our own records arrived, for people."""
+    """When one of our own records arrived, as text for people."""
     return str(found["received"])[:24]
 
 
@@ -107,7 +107,7 @@ def _first(found: dict[str, Any], key: str) -> Any:
 
 
 def _time(value: Any) -> tuple[str, bool]:
-    """A time as records have it, and whether it is told in whole seconds. Raises LineError."""
+    """A time in the form of the records, and whether it was in whole seconds. Raises LineError."""
     if isinstance(value, str) and is_timestamp(value):
         return value, False
     try:

@@ -1,5 +1,5 @@
-"""A server that speaks rustlog's API as a source: days of rooms, fetched one at a time and no faster than the
-server likes it. What is fetched is kept in a temporary file, so that half an answer is none.
+"""A server with rustlog's API as a source: days of rooms, fetched one at a time and no faster than the server
+permits. Each answer is first written to a temporary file, so that a partial answer is not used.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from chatlog.importing.source import SourceError, Told, Unit, items_of_lines
 from chatlog.platforms import PLATFORMS
 from chatlog.printable import printable
 
-#: Seconds in which a server has to say something; tries of one request; seconds before the second of them,
-#: doubled each time; and seconds that it may ask us to wait.
+#: Seconds until a silent server counts as failed; tries of one request; seconds before the second try,
+#: doubled for each further one; and the most seconds that we wait if the server asks for it.
 WITHIN = 60.0
 TRIES = 6
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
-#: Bytes of a list of rooms or days.
+#: The most bytes of a list of rooms or days.
 _LONGEST_LIST = 64 << 20
 _CHUNK = 1 << 17
-#: Seconds after its end until a day does not change any more.
+#: So many seconds after its end a day does not change any more.
 _SETTLED = 3600.0
 
 
 class NotThere(Exception):
-    """The server has nothing of that."""
+    """The server does not have it."""
 
 
 class OptedOut(Exception):
-    """The server does not give it, because somebody has opted out."""
+    """The server refuses, because the user has opted out."""
 
 
 class Channel(NamedTuple):
-    """A room of the server."""
+    """A room on the server."""
 
     name: str
     id: str
 
 
 class Server:
-    """A server at ``address``: the root of the API, or the page of a channel there. Raises SourceError for
-    what is none. ``sleep`` waits."""
+    """The server at ``address``: the root of the API, or the page of a channel there. Raises SourceError if
+    that is no address. ``sleep`` waits."""
 
     def __init__(self, address: str, sleep: Callable[[float], object], within: float = WITHIN) -> None:
         parts = urlsplit(address)
@@ -67,13 +67,13 @@ class Server:
         self.host = parts.netloc.rpartition("@")[2] + above.rstrip("/")
         below = above.rstrip("/").rpartition("/")[2]
         self.platform = below if below in PLATFORMS else "twitch"
-        #: The channel in the address, ``""`` if there is none.
+        #: The channel in the address; ``""`` if there is none.
         self.channel = unquote(room.partition("/")[0]).lower()
         self._sleep = sleep
         self._within = within
 
     def channels(self) -> list[Channel]:
-        """The rooms of the server. Raises SourceError."""
+        """The rooms on the server. Raises SourceError."""
         found = self._list("/channels", "channels")
         return [
             Channel(str(each["name"]).lower(), str(each.get("userID", "")))
@@ -82,7 +82,7 @@ class Server:
         ]
 
     def days(self, channel: Channel) -> list[date]:
-        """The days that the server has of a room, oldest first. Raises SourceError and OptedOut."""
+        """The room's days on the server, oldest first. Raises SourceError and OptedOut."""
         try:
             found = self._list(f"/list?channelid={channel.id}", "availableLogs")
         except NotThere:
@@ -96,7 +96,7 @@ class Server:
         return sorted(set(days))
 
     def day(self, channel: Channel, day: date) -> IO[bytes]:
-        """A day's lines, whole. Raises SourceError, NotThere and OptedOut."""
+        """All lines of a day. Raises SourceError, NotThere and OptedOut."""
         return self._fetch(f"/channelid/{channel.id}/{day.year}/{day.month}/{day.day}?raw")
 
     def _list(self, path: str, key: str) -> list[Any]:
@@ -111,7 +111,7 @@ class Server:
         return found
 
     def _fetch(self, path: str) -> IO[bytes]:
-        """The whole answer. Raises SourceError when it does not come however often it is asked for."""
+        """The whole answer. Raises SourceError if all tries fail."""
         pause = FIRST_PAUSE
         why = ""
         for number in range(TRIES):
@@ -162,7 +162,7 @@ class Server:
 
 
 def _wait(asked: str | None, now: datetime) -> float:
-    """The seconds that a Retry-After means."""
+    """The seconds of a Retry-After."""
     if not asked:
         return 0.0
     if re.fullmatch(r"\d{1,9}", asked.strip()):
@@ -174,7 +174,7 @@ def _wait(asked: str | None, now: datetime) -> float:
 
 
 def chosen(server: Server, names: tuple[str, ...], all_rooms: bool) -> list[Channel]:
-    """The rooms that are wanted: of these names or ids, or all. Raises SourceError."""
+    """The rooms with these names or ids, or all. Raises SourceError."""
     wanted = [name.strip().lstrip("#").lower().rpartition("/")[2] for name in names]
     if server.channel:
         wanted.append(server.channel)
@@ -203,7 +203,7 @@ def chosen(server: Server, names: tuple[str, ...], all_rooms: bool) -> list[Chan
 def rustlog(
     server: Server, rooms: list[Channel], maker: Maker, now: float, since: float, until: float
 ) -> Iterator[Unit]:
-    """The days of these rooms that have a part between two times. Raises SourceError, also while a unit is
+    """The days of these rooms that overlap with a range of time. Raises SourceError, also while a unit is
     read."""
     lines = IrcLines(maker, server.platform)
     first, last = (datetime.fromtimestamp(time, UTC).date() for time in (since, until))

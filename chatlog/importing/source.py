@@ -1,4 +1,4 @@
-"""What can be imported, in pieces that are done one after the other: units."""
+"""Sources of an import, in units that are imported one after the other."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 from chatlog.importing.files import DamagedFile, lines_in
 from chatlog.importing.items import Item, LineError, counted
 
-#: Lines of one file that are named one by one when they are no records.
+#: The most lines of a file that are named one by one if they are no records.
 _NAMED = 3
 
-#: Makes an item of a line: (line, where it is from, time of the line before it).
+#: Makes an item of a line: (line, its source, time of the line before).
 ReadLine = Callable[[bytes, str, str], Item | None]
 
 
 class SourceError(Exception):
-    """What was to be imported cannot be read at all; the message says why and what may help."""
+    """The source cannot be read at all; the message says why, with a remedy."""
 
 
 @dataclass(slots=True)
 class Told:
-    """What became of what was read. ``problem(text)`` is told of what could not be."""
+    """Counts what was read. ``problem(text)`` is called for what could not be read."""
 
     problem: Callable[[str], object]
     lines: int = 0
@@ -37,8 +37,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A piece of a source. ``label`` names it, ``signature`` changes when it does (``""``: it may change at
-    any time). ``items`` reads it, and may be called again."""
+    """A piece of a source. ``label``: its name. ``signature``: changes if the unit changes (``""``: it may
+    change at any time). ``items`` reads it, and may be called again."""
 
     label: str
     signature: str
@@ -48,7 +48,7 @@ class Unit:
 def items_of_file(
     path: Path, label: str, where: str, first: str, read: ReadLine, told: Told
 ) -> Iterator[Item]:
-    """The items of one file of lines. ``first`` is the time of lines at its beginning that tell none."""
+    """The items of one file of lines. ``first``: the time for lines at its beginning without a time."""
     try:
         yield from counted(items_of_lines(lines_in(path), label, where, first, read, told))
     except DamagedFile as error:

@@ -1,5 +1,5 @@
-"""Items on their way into an archive, in a temporary file that nobody else sees and that is gone with the
-process: memory stays small whatever there is to sort and to compare.
+"""Items on their way into an archive, in a temporary database that only this process sees and that ends with
+it: sorting and comparing take little memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _AT_ONCE = 500
 
 
 class Staging:
-    """To be closed, and used by one thread."""
+    """A temporary database of items. Use it in one thread, and close it."""
 
     def __init__(self) -> None:
         self._base = sqlite3.connect("", isolation_level=None)
@@ -35,13 +35,14 @@ class Staging:
         self._base.execute("begin")
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the database."""
         self._base.close()
 
     # -- items ---------------------------------------------------------------------------------------
 
     def add(self, items: Iterable[Item]) -> Iterator[int]:
-        """Take items; copies of what was taken already are not. Yields now and then how many came."""
+        """Add items, without copies of those that are there already. Yields the number of items now and
+        then."""
         rest = iter(items)
         while some := list(islice(rest, _AT_ONCE)):
             self._base.executemany(
@@ -52,30 +53,30 @@ class Staging:
             yield len(some)
 
     def clear(self) -> None:
-        """Forget all items."""
+        """Remove all items."""
         self._base.execute("delete from staged")
 
     def days(self) -> list[tuple[Room, str]]:
-        """The rooms and days (``2025-12-29``) that items are of, in order."""
+        """The rooms and days (``2025-12-29``) of the items, in order."""
         rows = self._ask(
             "select distinct platform, channel, substr(time, 1, 10) from staged order by 3, 1, 2"
         )
         return [((platform, channel), day) for platform, channel, day in rows]
 
     def sorts(self, room: Room, day: str) -> set[int]:
-        """What the identities of a room's items of a day are made of."""
+        """The sorts of identities among a room's items of a day."""
         rows = self._ask(f"select distinct sort from staged where {_OF_DAY}", *_of_day(room, day))
         return {sort for (sort,) in rows}
 
     def count(self, room: Room, day: str) -> int:
-        """How many items of a room and day there are."""
+        """The number of items of a room and day."""
         [(count,)] = self._ask(f"select count(*) from staged where {_OF_DAY}", *_of_day(room, day))
         return int(count)
 
     # -- what the archive has ------------------------------------------------------------------------
 
     def know(self, identities: Iterable[bytes]) -> None:
-        """The archive has these, and nothing else that was known before matters."""
+        """Replace the known identities by these, which the archive has."""
         self._base.execute("delete from known")
         self._base.executemany(
             "insert into known values (?, 1) on conflict do update set n = n + 1",
@@ -83,33 +84,33 @@ class Staging:
         )
 
     def new(self, room: Room, day: str) -> Iterator[tuple[str, bytes]]:
-        """Time and line of the items of a room and day that the archive does not have, in order."""
+        """The time and the line of each item of a room and day that the archive does not have, in order."""
         yield from self._base.execute(
             "select time, line from staged left join known using (identity) "
             f"where {_OF_DAY} and staged.n > coalesce(known.n, 0) order by time, seq",
             _of_day(room, day),
         )
 
-    # -- what imports did before ---------------------------------------------------------------------
+    # -- earlier imports ---------------------------------------------------------------------
 
     def name(self, key: str) -> None:
-        """A manifest names this object."""
+        """Note that a manifest names this object."""
         self._base.execute("insert or ignore into named values (?)", (key,))
 
     def is_named(self, key: str) -> bool:
-        """Whether one does."""
+        """Whether a manifest names this object."""
         return bool(self._ask("select 1 from named where key = ?", key))
 
     def finish(self, label: str, signature: str) -> None:
-        """A unit of this signature is done."""
+        """Note that the unit with this signature is finished."""
         self._base.execute("insert or ignore into finished values (?, ?)", (label, signature))
 
     def is_finished(self, label: str, signature: str) -> bool:
-        """Whether it is."""
+        """Whether the unit with this signature is finished."""
         return bool(self._ask("select 1 from finished where label = ? and signature = ?", label, signature))
 
     def layer(self, room: Room, day: str) -> int:
-        """How many times before this one was asked of a room and day."""
+        """How many times this was called before for the room and day."""
         self._base.execute(
             "insert into layers values (?, ?, ?, 0) on conflict do update set n = n + 1", (*room, day)
         )

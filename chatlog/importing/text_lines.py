@@ -1,4 +1,4 @@
-"""Lines of text as OverRustle kept them, and as justlog and rustlog show them, as items.
+"""Makes items of lines of text, as OverRustle kept them, and as justlog and rustlog show them.
 
 [2017-06-04 00:00:03 UTC] ann: hello
 [2017-06-04 00:00:03] #pixelharbor ann: hello
@@ -20,7 +20,7 @@ _ACTION = re.compile("\x01?ACTION (.*?)\x01?\\Z", re.DOTALL)
 
 
 def text_item(maker: Maker, line: bytes, where: str, platform: str, channel: str) -> Item | None:
-    """The item in a line (without its end); None for an empty one. ``channel`` is the room of lines that
+    """The item of a line without its newline; None for an empty line. ``channel``: the room of lines that
     name none. Raises LineError."""
     text = line.decode("utf-8", "replace").removesuffix("\r")
     if not text.strip():
@@ -53,7 +53,7 @@ def text_item(maker: Maker, line: bytes, where: str, platform: str, channel: str
 
 
 def look_at_time(time: str) -> None:
-    """Raises LineError for a time that no clock shows."""
+    """Raises LineError for an impossible time."""
     from chatlog.verify.record_check import is_timestamp
 
     if not is_timestamp(time):

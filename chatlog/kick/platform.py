@@ -1,4 +1,4 @@
-"""Kick, as the rest of Chatlog knows it. What needs a network takes 8 MB, and is imported when needed."""
+"""The platform Kick. Modules for the network take 8 MB, so they are imported when needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatlog.config.settings import KickChannel, KickSettings
 from chatlog.config.values import number, url
 from chatlog.config.wording import OPEN_EVERY, all_asked, count
 
-#: Rooms that are asked for in a second, and seconds between two lookups of ids.
+#: The most subscriptions in a second, and seconds between two lookups of ids.
 SUBSCRIPTIONS = 50
 LOOKUP_EVERY = 0.35
 #: The types of records whose id is known to be unique.
@@ -33,7 +33,7 @@ CHANNEL = Section(
 
 
 class Kick(Platform):
-    """A room is a KickChannel."""
+    """The platform Kick. A room is a KickChannel."""
 
     name = "kick"
     title = "Kick"

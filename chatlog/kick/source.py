@@ -1,4 +1,4 @@
-"""The recorder of Kick's rooms, put together."""
+"""Builds the source for Kick's rooms."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from chatlog.sources import Shared, Source
 
 
 def kick_source(settings: KickSettings, shared: Shared) -> Source:
-    """The recorder of Kick's rooms, still without any. ``add`` takes a KickChannel. Raises
+    """The source for Kick's rooms, still without rooms. ``add`` takes a KickChannel. Raises
     CertificateAuthorityError."""
     server = urlsplit(settings.server)
     tls = tls_wrapper(server.hostname or "", settings.ca_file)
     dials = shared.network.speaking(server.scheme)
     environment = shared.environment
-    # Why channels cannot be recorded yet.
+    # For each channel that cannot be recorded yet, the reason.
     missing: dict[str, str] = {}
     rooms = KickRooms(
         settings,

@@ -1,4 +1,4 @@
-"""Twitch, as the rest of Chatlog knows it. What needs a network is imported when it is needed."""
+"""The platform Twitch. Modules for the network are imported when needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BOTH = "give both, or neither to read anonymously"
 
 
 class Twitch(Platform):
-    """A room is a login."""
+    """The platform Twitch. A room is a login."""
 
     name = "twitch"
     title = "Twitch"

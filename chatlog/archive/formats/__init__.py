@@ -1,1 +1,1 @@
-"""Records in the forms that others read."""
+"""The formats that other programs read."""

@@ -1,9 +1,9 @@
 """Records as TwitchDownloader's chat JSON, version 1.4.0, from which it renders a video of the chat.
 
-What its reader needs, and what throws it, is in lay295/TwitchDownloader (``TwitchObjects/ChatRoot.cs``,
-``Chat/ChatJson.cs``, ``ChatRenderer.cs``): every comment has a display name, a body and fragments; an empty
-colour must be null; a ``msg_id`` that the renderer does not know hides the comment; subscriptions and raids
-are known by the words of their body.
+The source of lay295/TwitchDownloader (``TwitchObjects/ChatRoot.cs``, ``Chat/ChatJson.cs``,
+``ChatRenderer.cs``) shows what its reader needs: every comment has a display name, a body and fragments; an
+empty colour must be null; a ``msg_id`` that the renderer does not know hides the comment; subscriptions and
+raids are recognised by the words of their body.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ VERSION = {"Major": 1, "Minor": 4, "Patch": 0}
 _SHOWN_IDS = frozenset({"highlighted-message", "sub", "resub", "subgift"})
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}\Z", re.ASCII)
 _KICK_EMOTE = re.compile(r"\[emote:(\d{1,12}):([^\[\]:]{0,100})\]", re.ASCII)
-#: Kinds of record that become comments.
+#: The types of records that become comments.
 _KINDS = frozenset({"message", "action", "subscription", "gift", "raid", "announcement"})
 _LARGEST = 2**31 - 1
 
 
 def comment(record: Mapping[str, Any], offset: float, hit: str = "") -> dict[str, Any] | None:
-    """The comment of a record, ``offset`` seconds into the video; None for what the chat did not show.
-    ``hit`` is what moderators did to it, kept beside what the reader knows."""
+    """The comment of a record, ``offset`` seconds into the video; None if the chat did not show the record.
+    ``hit``: what moderators did to it, in a key of its own, which the reader ignores."""
     kind = str(record.get("type", "message"))
     if kind not in _KINDS:
         return None
@@ -92,7 +92,7 @@ def document(
             "id": "",
             "created_at": start,
             "start": 0.0,
-            # A video that ends where it begins is rendered as nothing.
+            # A video without a length would not be rendered.
             "end": max(1.0, length),
             "length": max(1.0, length),
             "viewCount": 0,
@@ -109,7 +109,7 @@ def document(
 
 
 def streamer_of(platform: str, channel: str, channel_id: str) -> dict[str, Any]:
-    """The streamer; only Twitch's ids mean something to the reader."""
+    """The streamer. The reader only knows Twitch's ids."""
     known = (
         platform == "twitch" and channel_id.isascii() and channel_id.isdigit() and int(channel_id) <= _LARGEST
     )
@@ -125,8 +125,8 @@ def _display_name(record: Mapping[str, Any], details: Mapping[str, Any]) -> str:
 def _fragments(
     record: Mapping[str, Any], details: Mapping[str, Any], body: str, shift: int, name: str
 ) -> Iterator[dict[str, Any]]:
-    """The body cut at its emotes. Of a notice the first piece begins with the display name and is longer than
-    it: the renderer cuts the name off."""
+    """The body, cut at its emotes. The first fragment of a notice begins with the display name and is longer
+    than the name: the renderer cuts the name off."""
     if record.get("platform") == "kick":
         yield from _kick_fragments(body)
         return
@@ -155,8 +155,8 @@ def _kick_fragments(body: str) -> Iterator[dict[str, Any]]:
 
 
 def _emotes(details: Mapping[str, Any], length: int) -> Iterator[tuple[int, int, str]]:
-    """The ends, in characters, and the ids of Twitch's emotes; ``emotes`` is ``id:start-end,.../id:...``.
-    (dev.twitch.tv/docs/chat/irc)"""
+    """The positions, in characters, and the ids of Twitch's emotes; ``emotes`` is
+    ``id:start-end,.../id:...``. (dev.twitch.tv/docs/chat/irc)"""
     given = details.get("emotes")
     for emote in given.split("/") if isinstance(given, str) else ():
         id, _, places = emote.partition(":")
@@ -167,7 +167,7 @@ def _emotes(details: Mapping[str, Any], length: int) -> Iterator[tuple[int, int,
 
 
 def _emoticons(fragments: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Where the emotes are, in units of UTF-16; the end is one behind the next character, as the
+    """The positions of the emotes, in units of UTF-16. The end is one behind the next character, as the
     downloader itself writes it."""
     found, position = [], 0
     for fragment in fragments:
@@ -195,12 +195,12 @@ def _number(value: object) -> int:
 
 
 def _utf16(text: str) -> str:
-    """Halves of surrogate pairs are no text to the reader."""
+    """The text in UTF-16. The reader does not accept halves of surrogate pairs."""
     return text.encode("utf-8", "replace").decode()
 
 
 def offset_of(record: Mapping[str, Any], start: float) -> float | None:
-    """Seconds from ``start`` to the record; None where it has no time."""
+    """Seconds from ``start`` to the record; None if the record has no time."""
     try:
         return lines.seconds(str(record.get("timestamp", ""))) - start
     except ValueError:

@@ -1,4 +1,4 @@
-"""Records as rows of a table (RFC 4180), for programs that show tables and may take a text for a formula."""
+"""Records as rows of CSV (RFC 4180). A spreadsheet may mistake a text for a formula."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ HEADER = (
     "id",
     "received",
 )
-#: A cell that begins so is taken for a formula by Excel, LibreOffice and Google. (OWASP, CSV injection)
+#: Excel, LibreOffice and Google treat a cell that begins with one of these as a formula. (OWASP, CSV
+#: injection)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def header() -> str:
-    """The first line, its end included."""
+    """The first line with its newline."""
     return _row(HEADER)
 
 
 def row(record: Mapping[str, Any], hit: str = "") -> str:
-    """A record's line, its end included; ``hit`` is what moderators did to it. A text that would be taken for
-    a formula has an apostrophe in front."""
+    """A record's row with its newline; ``hit``: what moderators did to it. A text that looks like a formula
+    gets an apostrophe in front."""
     details = record.get("details") or {}
     sender = details.get("sender")
     name = details.get("display-name") or (sender.get("username") if isinstance(sender, dict) else "")

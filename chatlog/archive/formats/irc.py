@@ -1,8 +1,8 @@
-"""A record as the line of IRC that it came as, or would have come as.
+"""The line of IRC for a record: the original one, or one like it.
 
-A Twitch record holds its whole line (docs/records.md): every tag, and what else is not as usual. So the line
-is put together again; where it was not UTF-8, or a tag came twice, the record has it as it was. A record
-of Kick becomes the line that Twitch would have sent, with the tags that clients look for.
+A Twitch record holds all parts of its line (docs/records.md), so the line can be built again. If the line was
+not UTF-8, or had a tag twice, the record has the line itself. A record of Kick becomes the line that Twitch
+would have sent, with the tags that clients look for.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from chatlog.twitch.events import OWN_DETAILS
 
 _SPECIAL = re.compile(r"[\\; \r\n]")
 _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\:", " ": "\\s", "\r": "\\r", "\n": "\\n"})
-#: Keys of ``details`` that were no tags, besides those of the parser.
+#: Keys of ``details`` that are no tags, besides those of the parser.
 _NOT_TAGS = OWN_DETAILS | {"backfilled", "oversized", "imported"}
 
 
 def irc_line(record: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> str:
-    """The line, without its end; ``""`` for a record that is no line of IRC (a gap, what was not understood,
-    an event of Kick that Twitch has nothing like). Never holds a line's end. ``tags`` are those that
-    ``tags_of`` gives, where they are known already."""
+    """The line without its newline; ``""`` for a record that is no line of IRC (a gap, an unparsed line, an
+    event of Kick without a counterpart on Twitch). It never contains a newline. ``tags``: the result of
+    ``tags_of``, if it is known already."""
     details = record.get("details")
     if not isinstance(details, Mapping):
         details = {}
@@ -48,7 +48,7 @@ def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _whole(details: Mapping[str, Any]) -> str:
-    """The line as the record has it, where it does."""
+    """The line itself, if the record has it."""
     if isinstance(raw := details.get("raw_base64"), str):
         try:
             return base64.b64decode(raw, validate=True).decode("utf-8", "replace")
@@ -81,14 +81,14 @@ def _put_together(
 
 def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
     if not details:
-        # Basic detail: what its five keys say.
+        # Basic detail: the tags of its five keys.
         return {
             "display-name": str(record.get("username", "")),
             "tmi-sent-ts": _milliseconds(record),
             "user-id": str(record.get("user_id", "")),
         }
     if "imported" in details and "tmi-sent-ts" not in details:
-        # Of a source that kept no tags; readers of lines need its time.
+        # The source kept no tags; readers of lines need the time.
         named = details.get("display-name")
         details = {
             **details,
@@ -99,7 +99,7 @@ def _tags(record: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, st
     for name in _NOT_TAGS:
         tags.pop(name, None)
     with suppress(TypeError):
-        # Nearly all records: nothing but strings, and no name that was set aside.
+        # Nearly all records: all values are strings, and no name was renamed.
         "".join(tags.values())
         if "@" not in "".join(tags):
             return tags
@@ -165,7 +165,7 @@ def _object(above: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def formatted(tags: Mapping[str, str], source: str, command: str, params: list[str]) -> str:
-    """A line of these parts. The last parameter is written as the trailing one, as Twitch does."""
+    """The line of these parts. The last parameter is written as the trailing one, as Twitch does."""
     parts = []
     if tags:
         pairs: Iterable[tuple[str, str]] = tags.items()
@@ -184,8 +184,8 @@ def formatted(tags: Mapping[str, str], source: str, command: str, params: list[s
 
 
 def system_text(record: Mapping[str, Any]) -> str:
-    """What the platform, or chat itself, says about an event that nobody wrote: Twitch's ``system-msg``, or
-    a sentence for those without one; ``""`` for what people wrote."""
+    """The text of an event that no user wrote: Twitch's ``system-msg``, or a sentence if there is none;
+    ``""`` for messages of users."""
     details = record.get("details") or {}
     if isinstance(said := details.get("system-msg"), str) and said:
         return said
@@ -205,7 +205,7 @@ def system_text(record: Mapping[str, Any]) -> str:
 
 
 def seconds_of_ban(record: Mapping[str, Any]) -> int:
-    """How long a time-out lasts; 0 where nobody says."""
+    """The seconds of a time-out; 0 if they are not known."""
     details = record.get("details") or {}
     given = details.get("ban-duration")
     if isinstance(given, str) and given.isascii() and given.isdigit():

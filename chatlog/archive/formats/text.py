@@ -1,4 +1,4 @@
-"""Records as people read chat, a line each: on a terminal, in a pipe, in a file."""
+"""Records as lines of text, for a terminal, a pipe or a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatlog.archive.gaps import Gap
 from chatlog.archive.matching import badges_of
 from chatlog.printable import printable
 
-#: Shows a text in a style: ``style(text, fg="red", dim=True)``. In a pipe it gives the text back.
+#: Applies a style to a text: ``style(text, fg="red", dim=True)``. In a pipe it returns the text as it is.
 Style = Callable[..., str]
 
 _BADGES = {
@@ -27,13 +27,13 @@ _BADGES = {
 
 
 def plain(text: str, **_: object) -> str:
-    """The style of a pipe."""
+    """The style for a pipe: plain text."""
     return text
 
 
 class ChatText:
-    """Shows records. ``shown_time(seconds)`` gives a time as it stands in front of a line; ``room`` whether
-    the room does as well."""
+    """Formats records. ``shown_time(seconds)``: the time in front of a line. ``room``: whether the room is in
+    front as well."""
 
     def __init__(self, style: Style, shown_time: Callable[[str], str], room: bool) -> None:
         self._style = style
@@ -41,7 +41,8 @@ class ChatText:
         self._room = room
 
     def line(self, record: Mapping[str, Any], hit: str = "", mark: bool = False) -> str:
-        """One record; ``hit`` is what moderators did to it, ``mark`` whether it is what was looked for."""
+        """The line of one record. ``hit``: what moderators did to it. ``mark``: whether it is a result of the
+        search."""
         head = self._style(self._time(str(record.get("timestamp", ""))), dim=True)
         if self._room:
             room = f"{record.get('platform', 'twitch')}/{record.get('channel', '')}"
@@ -77,7 +78,7 @@ class ChatText:
 
 
 def gap_text(record: Mapping[str, Any]) -> str:
-    """What a gap record says, for people."""
+    """The text of a gap record."""
     details = record.get("details") or {}
     start, end = (str(details.get(key, ""))[11:19] for key in ("from", "to"))
     text = f"not recorded from {start} to {end} UTC: {details.get('reason', '')}"
@@ -86,12 +87,12 @@ def gap_text(record: Mapping[str, Any]) -> str:
 
 
 def missing_text(gap: Gap, shown: Callable[[float], str]) -> str:
-    """A gap of an answer, for people."""
+    """The text of a gap in an answer."""
     return printable(f"not recorded from {shown(gap.since)} to {shown(gap.until)}: {gap.reason}")
 
 
 def display_name(record: Mapping[str, Any]) -> str:
-    """The name as its owner writes it, with the login where the two are not the same word."""
+    """The display name, with the login if that is another word."""
     login = str(record.get("username", ""))
     details = record.get("details") or {}
     sender = details.get("sender")
@@ -111,6 +112,6 @@ def _color_of(record: Mapping[str, Any]) -> tuple[int, int, int] | None:
         red, green, blue = bytes.fromhex(color[1:])
     except ValueError:
         return None
-    # Dark colors cannot be read on the black of most terminals.
+    # Dark colors are not readable on the black background of most terminals.
     lift = max(0, 110 - max(red, green, blue))
     return red + lift, green + lift, blue + lift
