@@ -1,11 +1,10 @@
-"""State of the version before, which kept it in files of six forms beside the spool's directories, taken over
-once.
+"""Takes over, once, the state of the version before, which kept it in files of six formats:
 
     names  coverage  held  stored  stored.closed  kick_ids.json  rooms.yaml  acknowledged.json
 
-What such a file says is put behind what the state holds already; once that is on the disk, the file goes.
-Whoever is cut off in between begins anew with that file, for what the state says twice is the same as what it
-says once.
+The content of such a file is appended to the present state. When that is on the disk, the old file is
+removed. A takeover that was cut off is repeated with the old files that are still there: the same content
+twice means the same as once.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, name_of, row_of
 
 _log = Logger()
 
-#: What else there was: space put by, and what was being written when a process died.
+#: Other files of that version: reserved space, and files that a process was writing when it died.
 _REMAINS = (
     "coverage.ballast",
     "held.ballast",
@@ -40,8 +39,8 @@ _REMAINS = (
 
 
 def take_over(spool: Spool) -> None:
-    """Bring the state of the version before into the present form, if there is any. Raises SpoolError if that
-    cannot be done, and if the state is of a later version; then nothing is touched."""
+    """Convert the state of the version before, if there is any. Raises SpoolError if that fails, and if the
+    state is of a later version; then nothing is touched."""
     refusal = newer_state(spool.files, spool.directory)
     if refusal:
         raise SpoolError(refusal)
@@ -75,7 +74,7 @@ def _take_over(files: Files, directory: str) -> None:
         try:
             found = list(read(b"".join(chunks_of(files, path))))
         except (OSError, ValueError) as error:
-            # A disk that fails, a directory in its place, damage.
+            # The disk fails, a directory is in its place, or it is damaged.
             files.rename(path, f"{path}.broken")
             _log.error(
                 "{path} cannot be understood, and is now {path}.broken: {error}; chatlog goes on without it",
@@ -87,7 +86,7 @@ def _take_over(files: Files, directory: str) -> None:
         state.replace([*(entry for _, entry in state.read()), *found])
         files.remove(path)
     if taken:
-        # One that came back after a crash would be taken for news.
+        # An old file that came back after a crash would be taken for a newer one.
         files.sync_directory(directory)
         _log.info("the state of the version before is taken over, to {directory}/state", directory=directory)
 
@@ -102,7 +101,7 @@ def _removed(files: Files, directory: str, names: Iterable[str]) -> int:
 
 
 def _objects(data: bytes) -> Iterator[dict[str, Any]]:
-    """Every line that is a JSON object."""
+    """The lines that are JSON objects."""
     for line in data.split(b"\n"):
         with suppress(ValueError):
             entry = from_json(line)
@@ -126,8 +125,8 @@ def _names(data: bytes) -> Iterator[object]:
 
 
 def _coverage(data: bytes) -> Iterator[object]:
-    """Lines of a flush, and behind them one that says how many they are and which flush it was. Behind one
-    that is not whole nothing is believed, up to one with ``"all"``."""
+    """The lines of a flush, followed by one with their count and the number of the flush. After an incomplete
+    flush nothing counts, until one with ``"all"``."""
     lines: list[dict[str, Any]] = []
     before: object = None
     broken = False
@@ -175,7 +174,7 @@ def _held(data: bytes) -> Iterator[object]:
 
 
 def _stored(free_name: Callable[[HeadRow], str], data: bytes) -> Iterator[object]:
-    """``{"from": T}`` and rows; or a whole manifest, which begins with its head."""
+    """``{"from": T}`` and rows, or a complete manifest, which begins with its head."""
     others: list[dict[str, Any]] = []
     for entry in _objects(data):
         with suppress(ValueError):

@@ -47,7 +47,6 @@ class StoredJournal:
 
     def __init__(self, files: Files, directory: str) -> None:
         self._files = files
-        self._directory = directory
         self._manifests = f"{directory}/manifest"
         self._file = StateFile(files, directory, "stored", RESERVE)
         self._lock = threading.Lock()
