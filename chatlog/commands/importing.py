@@ -141,6 +141,8 @@ def _parsed(room: str | None) -> tuple[str, str]:
 
 
 def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive: str | None) -> None:
+    import sqlite3
+
     from chatlog.importing.importer import Importer
     from chatlog.importing.items import Maker
     from chatlog.importing.source import SourceError, Told
@@ -168,6 +170,12 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
         except SourceError as error:
             progress.clear()
             reading.refuse(str(error))
+        except sqlite3.Error as error:
+            progress.clear()
+            reading.refuse(
+                f"cannot sort what is imported in a temporary file: {error}; name a directory with room in "
+                "SQLITE_TMPDIR. What was imported until then is there, and the same command goes on"
+            )
         except StoreError as error:
             progress.clear()
             reading.refuse(f"cannot import into {opened.store.describe()}: {error}")
