@@ -21,11 +21,6 @@ CHUNK = 64 << 10
 DAY = 86400.0
 
 
-class TooLong(Exception):
-    """The export exceeds the limit. The connection is cut, so that the client does not take the file for
-    complete."""
-
-
 class Downloads:
     """``now()`` is the time of day."""
 
@@ -64,7 +59,8 @@ def _missing(room: Room, export: Export, time: str) -> Iterator[dict[str, Any]]:
     for _, answer in export.answers:
         report = answer.report
         if report.stopped:
-            raise TooLong(report.stopped)
+            # Cut off, so that nobody takes it for the whole.
+            raise Refused(413, "too_long", f"{report.stopped}: export a shorter time")
         for unread in report.unread[:100]:
             name = unread.name.rpartition("/")[2]
             text = f"{name} could not be read; its messages are missing here"

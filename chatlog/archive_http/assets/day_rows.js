@@ -45,7 +45,10 @@ function gapBar({ gap }) {
   const item = element("li", "hole gapbar");
   const [from, to] = [new Date(gap.from), new Date(gap.to)];
   const back = gap.backfilled ? `; ${gap.backfilled} messages of it came back` : "";
-  item.append(element("b", "", `Not recorded for ${duration(gap.seconds)}`), ", from ", timeElement(from, gap.from), " to ", timeElement(to, gap.to), `: ${cut(gap.reason, 200)}${back}`);
+  const words = element("bdi");
+  const lasted = element("b", "", `Not recorded for ${duration(gap.seconds)}`);
+  words.append(lasted, ", from ", timeElement(from, gap.from), " to ", timeElement(to, gap.to), `: ${cut(gap.reason, 200)}${back}`);
+  item.append(words);
   return item;
 }
 

@@ -91,7 +91,7 @@ export class Strip {
   hours() {
     for (const old of this.box.querySelectorAll(".hour")) old.remove();
     for (let hour = 0; hour < 24; hour += HOURS) {
-      const made = element("span", hour ? "hour" : "hour first", clock(new Date(this.from + hour * 3600000)).slice(0, -3));
+      const made = element("span", hour ? `hour ${hour % 6 ? "odd" : ""}` : "hour first", clock(new Date(this.from + hour * 3600000)).slice(0, -3));
       made.setAttribute("aria-hidden", "true");
       made.style.left = `${(hour / 24) * 100}%`;
       this.box.append(made);
