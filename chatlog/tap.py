@@ -43,6 +43,7 @@ from chatlog.rooms.pool import RoomEvents
 from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import RoomList
 from chatlog.services import OwnedThreads
+from chatlog.signing import Signer
 from chatlog.sources import Platforms, Shared, check_authorities
 from chatlog.spool.spool import Spool
 from chatlog.starter import unwritable
@@ -54,6 +55,7 @@ from chatlog.timeline.timelines import Timelines
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
 from chatlog.uploader.manifest import Manifest
+from chatlog.uploader.manifest_chain import latest_in
 from chatlog.uploader.stored_journal import StoredJournal
 from chatlog.uploader.uploader import Uploader, threads_for
 from chatlog.watchdog import Watchdog
@@ -152,13 +154,15 @@ def compose(
 
     # From a finished file to the store.
     spool = Spool(directory, files, settings.instance)
-    stored = StoredJournal(files, directory)
+    key = settings.archive.signing_key
+    stored = StoredJournal(files, directory, None if key is None else Signer(key.reveal()))
+    store, upload_threads = uploads.open_store(settings), uploads.threads(threads_for(settings.uploader))
     uploader = Uploader(
         settings.uploader,
-        uploads.open_store(settings),
+        store,
         directory,
         environment,
-        uploads.threads(threads_for(settings.uploader)),
+        upload_threads,
         spool.usage,
         stored.stored,
     )
@@ -173,7 +177,8 @@ def compose(
     journal = Journal(environment, directory, "coverage", sync)
     timelines = Timelines(environment.wall, wanted.rooms)
     coverage = CoverageJournal(journal, environment, gaps, timelines, flush)
-    manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready)
+    ask = partial(upload_threads.run, latest_in, store)
+    manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready, ask)
 
     # From a socket to a file.
     hooks = Hooks(

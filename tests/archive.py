@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, rfc3339
 from chatlog.rooms.gap import gap_line
+from chatlog.signing import Signer
 from chatlog.timeline.timeline import Gap
+from chatlog.uploader.manifest_chain import Sealed
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
 from chatlog.uploader.packing import packer
 
@@ -29,12 +32,23 @@ def message(number: int, channel: str, at: float, platform: str = "twitch") -> b
 
 class Archive:
     """An archive below ``root``. ``fill`` records two rooms for some hours; each hour's objects are stored
-    in the hour after it, and named by the manifest of that."""
+    in the hour after it, and named by the manifest of that. Without ``chained`` the manifests are of the form
+    before chains."""
 
-    def __init__(self, root: str, suffix: str = ".zst", instance: str = "") -> None:
+    def __init__(
+        self,
+        root: str,
+        suffix: str = ".zst",
+        instance: str = "",
+        chained: bool = False,
+        signer: Signer | None = None,
+    ) -> None:
         self.root = root
         self.suffix = suffix
         self.instance = instance
+        self.chained = chained
+        self.signer = signer
+        self.previous = ""
         self.number = 0
         self.objects: list[ObjectRow] = []
 
@@ -79,17 +93,22 @@ class Archive:
         objects: list[ObjectRow],
         missing: float = 0.0,
         new_spool: bool = False,
+        more: Iterable[Row] = (),
     ) -> str:
-        """The manifest of a period; its key."""
-        head = HeadRow(since, until, "1.2.3", self.instance or "main", new_spool)
+        """The manifest of a period; its key. It has ``more`` rows behind those of the objects."""
+        head = HeadRow(since, until, "1.2.3", self.instance or "main", new_spool, "", 1)
+        if self.chained:
+            head = head._replace(format=2, previous=self.previous)
         reason = "refused" if missing else ""
         rooms = [
             RoomRow("twitch", "a", until - since, 0.0, ""),
             RoomRow("twitch", "b", until - since - missing, missing, reason),
         ]
         key = name_of(head).key(self.suffix)
-        rows: list[Row] = [head, *objects, *rooms]
-        self.put(key, self.packed(b"".join(encoded(row) for row in rows)))
+        rows: list[Row] = [head, *objects, *more, *rooms]
+        sealed = Sealed(map(encoded, rows), self.signer)
+        self.put(key, self.packed(b"".join(sealed)))
+        self.previous = sealed.digest
         return key
 
     def messages(self, channel: str, at: float, count: int = 20) -> list[bytes]:

@@ -38,6 +38,7 @@ PURE = frozenset(
         "chatlog.network.proxies",
         "chatlog.printable",
         "chatlog.record",
+        "chatlog.signing",
         "chatlog.rooms.closing",
         "chatlog.verify.record_check",
         "chatlog.config.schema",

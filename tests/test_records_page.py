@@ -13,7 +13,7 @@ from chatlog.record import KEYS, TYPES, encode_full
 from chatlog.rooms.gap import gap_line
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import events as twitch
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, encoded, parsed
+from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, SignatureRow, encoded, parsed
 from chatlog.verify.record_check import check
 from tests.test_packaging import read
 
@@ -64,7 +64,8 @@ class RecordsPageTests(SynchronousTestCase):
     def test_manifest(self) -> None:
         """The examples of rows are those of a manifest."""
         rows = [example for example in self.examples if example.startswith('{"kind"')]
-        self.assertEqual([type(parsed(row.encode())) for row in rows], [HeadRow, ObjectRow, RoomRow])
+        kinds = [type(parsed(row.encode())) for row in rows]
+        self.assertEqual(kinds, [HeadRow, ObjectRow, RoomRow, SignatureRow])
         for row in rows:
             found = parsed(row.encode())
             assert found is not None

@@ -18,6 +18,7 @@ from chatlog.alarms.alarms import Alarms
 from chatlog.alarms.webhook import Webhook
 from chatlog.config.settings import (
     AlarmSettings,
+    ArchiveSettings,
     HttpSettings,
     S3Settings,
     Secret,
@@ -46,12 +47,14 @@ ACCESS_KEY = "AKIAACCESSKEY12345"
 SECRET_KEY = "s3cr3tKey/Abc+def=ghi"
 HTTP_TOKEN = "httpT0kenAbcdefgh"
 HOOK = "https://hooks.test/services/T0000/w3bh00kPath?key=w3bh00kQuery"
+SIGNING_KEY = "5157a9c0ffee" * 5 + "abcd"
 #: What must never be seen, whatever it is part of.
-NEVER = (OAUTH, ACCESS_KEY, SECRET_KEY, HTTP_TOKEN, "w3bh00kPath", "w3bh00kQuery")
+NEVER = (OAUTH, ACCESS_KEY, SECRET_KEY, HTTP_TOKEN, SIGNING_KEY, "w3bh00kPath", "w3bh00kQuery")
 
 SETTINGS = Settings(
     platforms={"twitch": TwitchSettings(("room",), "somebody", Secret(OAUTH), "127.0.0.1", 6667, tls=False)},
     s3=S3Settings("bucket", access_key_id=Secret(ACCESS_KEY), secret_access_key=Secret(SECRET_KEY)),
+    archive=ArchiveSettings(signing_key=Secret(SIGNING_KEY)),
     http=HttpSettings(token=Secret(HTTP_TOKEN), room_metrics=True),
     alarms=AlarmSettings(webhook=Secret(HOOK), after=0.0),
 )

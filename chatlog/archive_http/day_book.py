@@ -15,7 +15,7 @@ from chatlog.archive import lines
 from chatlog.archive.parts import Room, whole_lines
 from chatlog.naming import is_import, parse_manifest_name
 from chatlog.store.store import Store, StoreError
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, parsed
+from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, parsed
 from chatlog.uploader.packing import unpacked
 
 #: The most days that are cached, and the seconds for which they are: days that ended long ago, and others.
@@ -131,7 +131,7 @@ class DayBook:
                 keys.append(head.key)
         return keys
 
-    def _rows(self, key: str) -> Iterator[HeadRow | ObjectRow | RoomRow]:
+    def _rows(self, key: str) -> Iterator[Row]:
         suffix = next((end for end in _SUFFIXES if key.endswith(end)), "")
         try:
             for block in whole_lines(unpacked(self._store.read(key), suffix), False):
@@ -155,7 +155,7 @@ class _Sheet:
         self._below = f"{day.replace('-', '/')}/"
         self._of_day = False
 
-    def take(self, row: HeadRow | ObjectRow | RoomRow) -> None:
+    def take(self, row: Row) -> None:
         """Add the next row."""
         if isinstance(row, HeadRow):
             self.instance = row.instance
@@ -163,7 +163,7 @@ class _Sheet:
         elif isinstance(row, RoomRow):
             if self._of_day:
                 self.rooms.append(row)
-        elif row.key.startswith(self._below) and row.key.count("/") == 5:
+        elif isinstance(row, ObjectRow) and row.key.startswith(self._below) and row.key.count("/") == 5:
             _, _, _, platform, channel, _ = row.key.split("/")
             self.objects[row.key] = (platform, channel), row.lines
 

@@ -147,11 +147,13 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
     from chatlog.importing.items import Maker
     from chatlog.importing.source import SourceError, Told
     from chatlog.record import rfc3339
+    from chatlog.signing import Signer
     from chatlog.store.store import StoreError
     from chatlog.uploader.packing import SUFFIXES
     from chatlog.verify.progress import Progress
 
     settings, opened = reading.target(path, archive)
+    key = settings.archive.signing_key
     began = time.time()
     progress = Progress(sys.stderr, os.environ)
     told = Told(_Problems(progress.clear))
@@ -163,6 +165,7 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
         time.time,
         lambda told: progress.step("lines", told.lines, 0),
         dry,
+        None if key is None else Signer(key.reveal()),
     )
     with _said(progress, told, dry):
         try:

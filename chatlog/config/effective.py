@@ -16,6 +16,7 @@ from chatlog.config.settings import Settings
 from chatlog.config.units import show_duration, show_size
 from chatlog.naming import FileName
 from chatlog.printable import printable
+from chatlog.signing import Signer
 
 _SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
@@ -94,6 +95,9 @@ def _about_archive(settings: Settings, room: Key) -> Iterator[str]:
         where = settings.archive.url
     else:
         where = f"the directory {settings.archive.directory}"
+    if settings.archive.signing_key is not None:
+        signer = Signer(settings.archive.signing_key.reveal())
+        yield f"Manifests are signed: chatlog verify --key {signer.name}"
     compression = settings.uploader.compression
     how = "as they are" if compression == "none" else f"compressed with {compression}"
     yield f"Closed files go to {where}, {how}, {settings.uploader.concurrency} at a time."

@@ -78,7 +78,12 @@ COMMON: Mapping[str, Kind | Items | Section] = {
     ),
     "archive": Section(
         settings.ArchiveSettings,
-        {"url": values.ARCHIVE_URL, "directory": values.PATH, "listen": values.LISTEN},
+        {
+            "url": values.ARCHIVE_URL,
+            "directory": values.PATH,
+            "listen": values.LISTEN,
+            "signing_key": values.SIGNING_KEY,
+        },
     ),
     "uploader": Section(
         settings.UploaderSettings,

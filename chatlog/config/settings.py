@@ -111,11 +111,13 @@ class S3Settings:
 @dataclass(frozen=True, slots=True)
 class ArchiveSettings:
     """The archive if ``s3`` is not set: ``url`` (s3://, gs://, az://, file://), else ``directory``.
-    ``listen`` is the ``host:port`` of the archive server; None: there is none."""
+    ``listen`` is the ``host:port`` of the archive server; None: there is none. ``signing_key`` signs the
+    manifests; None: they are not signed."""
 
     url: str | None = None
     directory: str = "archive"
     listen: str | None = None
+    signing_key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)

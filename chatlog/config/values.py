@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chatlog import signing
 from chatlog.config import remedies
 from chatlog.config.addresses import (
     host_of,
@@ -154,6 +155,12 @@ def _secret(text: str) -> Secret:
     return Secret(word(text))
 
 
+def _signing_key(text: str) -> Secret:
+    found = _secret(text) if _SHELL_VARIABLE.fullmatch(text) else Secret(text)
+    signing.private_bytes(text)
+    return found
+
+
 def _token(text: str) -> Secret:
     bare = text[6:] if text[:6].lower() == "oauth:" else text
     if not bare:
@@ -226,6 +233,7 @@ SLUG = Kind(_slug, names=True)
 NAME = Kind(_instance)
 PATH = Kind(_path)
 SECRET = Kind(_secret, secret=True)
+SIGNING_KEY = Kind(_signing_key, secret=True)
 TOKEN = Kind(_token, secret=True)
 BUCKET = Kind(read_bucket)
 REGION = Kind(_region)

@@ -1,7 +1,7 @@
 """What imports have stored and finished, in manifests of their own: so an import that was interrupted knows
 what is done, whoever goes on with it and wherever.
 
-    {"kind": "manifest", "from", "to", "version", "instance": "import20261129003000"}
+    {"kind": "manifest", "from", "to", "version", "instance": "import20261129003000", ...}
     {"kind": "object", ...}                                                 as in every manifest
     {"kind": "imported", "source", "signature", "lines", "new"}             a part of a source that is done
 
@@ -21,8 +21,10 @@ from chatlog.chunks import lines_of
 from chatlog.importing.staging import Staging
 from chatlog.naming import ManifestName, import_instance, is_import, parse_manifest_name, utc_minute
 from chatlog.record import from_json, to_line
+from chatlog.signing import Signer
 from chatlog.store.store import Store
 from chatlog.uploader.deposit import Deposit
+from chatlog.uploader.manifest_chain import Sealed
 from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded
 from chatlog.uploader.packing import pack_data, unpacked
 
@@ -43,7 +45,13 @@ class Book:
     ``now`` gives them). ``suffix`` is that of the compression. Every method may raise StoreError."""
 
     def __init__(
-        self, store: Store, staging: Staging, suffix: str, began: float, now: Callable[[], float]
+        self,
+        store: Store,
+        staging: Staging,
+        suffix: str,
+        began: float,
+        now: Callable[[], float],
+        signer: Signer | None = None,
     ) -> None:
         self._store = store
         self._staging = staging
@@ -51,7 +59,9 @@ class Book:
         self._instance = import_instance(began)
         self._deposit = Deposit(store)
         self._now = now
+        self._signer = signer
         self._since = began
+        self._previous = ""
         # What is to be written, by the day that it is about, and how many manifests of a day there are.
         self._rows: dict[str, list[bytes]] = {}
         self._written: Counter[str] = Counter()
@@ -113,9 +123,12 @@ class Book:
         them, which is written under the present day."""
         head = HeadRow(self._since, max(self._now(), self._since), __version__, self._instance)
         for day in sorted(self._rows):
-            packed = pack_data(encoded(head) + b"".join(self._rows[day]), self._suffix)
+            head = head._replace(previous=self._previous)
+            sealed = Sealed([encoded(head), *self._rows[day]], self._signer)
+            packed = pack_data(b"".join(sealed), self._suffix)
             self._written[day] += 1
             name = ManifestName(f"{day}_0000", self._instance, self._written[day])
             self._deposit.put(name, packed, "manifest")
+            self._previous = sealed.digest
             del self._rows[day]
             self._since = head.until

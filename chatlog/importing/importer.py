@@ -17,6 +17,7 @@ from chatlog.importing.items import BY_ID, BY_MILLISECOND, BY_SECOND, Room, by_i
 from chatlog.importing.source import Told, Unit
 from chatlog.importing.staging import Staging
 from chatlog.naming import FileName, import_instance, is_import
+from chatlog.signing import Signer
 from chatlog.store.store import StoreError
 from chatlog.uploader.deposit import Deposit
 from chatlog.uploader.manifest_rows import ObjectRow
@@ -27,7 +28,8 @@ _DAY = 86400.0
 
 class Importer:
     """Imports into ``archive``. ``suffix`` is that of the compression, ``largest`` the most bytes of an
-    object before compression. ``step(told)`` is called now and then. With ``dry`` nothing is written."""
+    object before compression. ``step(told)`` is called now and then. With ``dry`` nothing is written.
+    ``signer`` signs the manifests."""
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Importer:
         now: Callable[[], float],
         step: Callable[[Told], object] = lambda told: None,
         dry: bool = False,
+        signer: Signer | None = None,
     ) -> None:
         self._archive = archive
         self._suffix = suffix
@@ -47,7 +50,7 @@ class Importer:
         self._dry = dry
         self._staging = Staging()
         self._deposit = Deposit(archive.store)
-        self._book = Book(archive.store, self._staging, suffix, began, now)
+        self._book = Book(archive.store, self._staging, suffix, began, now, signer)
         self._refused = False
 
     def run(self, units: Iterable[Unit], told: Told) -> None:

@@ -30,6 +30,7 @@ from chatlog.simulator.twitch_chat import TwitchChat
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import irc
 from chatlog.twitch.events import chat_record, event_record, is_control, unparsed_record
+from chatlog.uploader.manifest_chain import Sealed
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
 from chatlog.uploader.packing import SUFFIXES, packer
 
@@ -108,6 +109,7 @@ class Writer:
         self._rates = [weight * per_weight for weight in weights]
         self._hours = hours
         self.messages = self.objects = 0
+        self._previous = ""
 
     def write(self) -> Iterator[str]:
         """Write the archive. Yields each finished day."""
@@ -164,9 +166,11 @@ class Writer:
         return ObjectRow(key, len(data), hashlib.sha256(data).hexdigest(), len(lines), first, last)
 
     def _manifest(self, at: float, stored: list[ObjectRow], rooms: list[RoomRow]) -> None:
-        head = HeadRow(at, at + HOUR, _VERSION, "main")
+        head = HeadRow(at, at + HOUR, _VERSION, "main", previous=self._previous)
         rows: list[Row] = [head, *stored, *rooms]
-        self._put(name_of(head).key(SUFFIXES[self._plan.compression]), [encoded(row) for row in rows])
+        sealed = Sealed(map(encoded, rows), None)
+        self._put(name_of(head).key(SUFFIXES[self._plan.compression]), list(sealed))
+        self._previous = sealed.digest
 
     def _put(self, key: str, lines: list[bytes]) -> bytes:
         path = os.path.join(self._plan.directory, key)

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from chatlog import __version__
 from chatlog.environment import Environment
+from chatlog.store.store import StoreError
 from chatlog.timeline.timelines import CoverageTotals
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow
 from chatlog.uploader.stored_journal import StoredJournal
@@ -20,9 +21,13 @@ from chatlog.uploader.stored_journal import StoredJournal
 HOUR = 3600.0
 #: Seconds between two checks of the clock.
 POLL_INTERVAL = 5.0
+#: Seconds until the store is asked again for the manifest before the next one.
+ASK_AGAIN = 60.0
 
 #: Runs a call, directly or in a thread.
 Run = Callable[..., Deferred[Any]]
+#: Finds the digest of an instance's latest manifest in the store: see ``latest_in``.
+Ask = Callable[[str], Deferred[str]]
 
 
 class Periods(Protocol):
@@ -44,7 +49,8 @@ class Manifest(Service):
 
     It starts after the coverage journal and stops before it. The lock of the spool protects its files.
     ``on_ready(names)`` is called for manifests that wait in ``manifest/``. An error of the disk is logged;
-    the period then ends later.
+    the period then ends later. Where the spool does not know which manifest the first one follows, ``ask`` is
+    asked; if that has no answer by the end of the period, the manifest begins a chain.
     """
 
     _log = Logger()
@@ -57,6 +63,7 @@ class Manifest(Service):
         timelines: Periods,
         environment: Environment,
         on_ready: Callable[[list[str]], object],
+        ask: Ask | None = None,
     ) -> None:
         self._journal = journal
         self._instance = instance or "main"
@@ -65,6 +72,8 @@ class Manifest(Service):
         self._wall = environment.wall
         self._threads = environment.disk
         self._on_ready = on_ready
+        self._ask = ask
+        self._ask_at = 0.0
         self._timer: IDelayedCall | None = None
         self._taken_up = False
         self._unpublished = False
@@ -113,6 +122,7 @@ class Manifest(Service):
             now = round(self._wall(), 3)
             if self._ending is not None or is_over(self._timelines.period, now):
                 await self._end(now, run)
+            self._look_back()
             if self._trouble:
                 self._trouble = ""
                 self._log.info("manifests are written again")
@@ -127,6 +137,20 @@ class Manifest(Service):
         self._at_work = None
         self._again()
 
+    # -- the chain -----------------------------------------------------------------------------------
+
+    def _look_back(self) -> None:
+        """Ask the store, if nothing else tells which manifest the next one follows."""
+        now = self._clock.seconds()
+        if self._ask is None or self._journal.is_linked or now < self._ask_at:
+            return
+        self._ask_at = now + ASK_AGAIN
+        found = self._ask(self._instance)
+        found.addCallback(lambda digest: self._threads.run(self._journal.link, digest))
+        # The store is away, or the disk refuses: it is asked again, and the uploader says what is wrong.
+        found.addErrback(lambda failure: failure.trap(StoreError, OSError))
+        found.addErrback(lambda failure: self._log.failure("while the store was asked", failure=failure))
+
     # -- the end of an hour --------------------------------------------------------------------------
 
     async def _take_up(self, run: Run) -> None:
@@ -135,6 +159,7 @@ class Manifest(Service):
             # and then written again.
             await self._end(self._ending[0].until, run)
         since = await run(self._journal.open)
+        await run(self._journal.link_to_waiting, self._instance)
         await self._publish(run)
         if since is not None and self._timelines.period < since <= self._wall():
             # The manifest was on the disk, but the new period was not noted before the crash.

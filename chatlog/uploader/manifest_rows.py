@@ -1,8 +1,14 @@
 """The rows of a manifest: the objects that an instance stored in an hour, and the seconds of each room.
 
-    {"kind": "manifest", "from", "to", "version", "instance"[, "new_spool"]}     the first row
+    {"kind": "manifest", "from", "to", "version", "instance", "format", "previous"[, "new_spool"]}   the first
     {"kind": "object", "key", "bytes", "sha256", "lines", "first", "last"}       one for every object
     {"kind": "room", "platform", "channel", "recorded", "missing", "reason"}     one for every room
+    {"kind": "request", "request", "at"}                                         somebody is to be erased
+    {"kind": "replaced", "key", "sha256", "lines", "by", "bytes", "sha256_new", "lines_new", "removed",
+                         "redacted", "request", "at"}                            an object, by another
+    {"kind": "bundled", "key", "in", "offset", "bytes", "sha256"}                an object, as part of another
+    {"kind": "expired", "key", "sha256", "lines", "keep", "at"}                  an object is not kept longer
+    {"kind": "signature", "signer", "signature"}                                 the last, if it is signed
 
 This module imports no Twisted. docs/records.md describes the rows for users.
 """
@@ -10,12 +16,15 @@ This module imports no Twisted. docs/records.md describes the rows for users.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from chatlog.naming import ManifestName, utc_minute
 from chatlog.record import from_json, rfc3339, to_line
 
+#: The form in which manifests are written.
+FORMAT = 2
 #: Bytes of a row that are read; the rest of a longer line is skipped.
 LONGEST_ROW = 1 << 16
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z\Z", re.ASCII)
@@ -24,13 +33,17 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 class HeadRow(NamedTuple):
     """The period of a manifest in seconds since the epoch, and the writer. ``new_spool``: this is the first
-    manifest of a spool; the last hour of an earlier spool of the instance may be in no manifest."""
+    manifest of a spool; the last hour of an earlier spool of the instance may be in no manifest.
+    ``previous`` is the digest of the rows of the instance's manifest before this one, ``""`` where this one
+    begins a chain. ``format`` 1 has no chains."""
 
     since: float
     until: float
     version: str
     instance: str
     new_spool: bool = False
+    previous: str = ""
+    format: int = FORMAT
 
 
 class ObjectRow(NamedTuple):
@@ -56,7 +69,58 @@ class RoomRow(NamedTuple):
     reason: str
 
 
-Row = HeadRow | ObjectRow | RoomRow
+class RequestRow(NamedTuple):
+    """Somebody asked to be erased. The row stands before those of the objects that are replaced for it."""
+
+    request: str
+    at: str
+
+
+class ReplacedRow(NamedTuple):
+    """The object ``key`` was rewritten for a request, and is gone. ``by`` has what is left of it: all but the
+    ``removed`` lines, some ``redacted``; ``""`` if nothing is left."""
+
+    key: str
+    sha256: str
+    lines: int
+    by: str
+    bytes: int
+    sha256_new: str
+    lines_new: int
+    removed: int
+    redacted: int
+    request: str
+    at: str
+
+
+class BundledRow(NamedTuple):
+    """The object ``key`` is, byte for byte, the ``bytes`` behind ``offset`` of the object ``bundle``."""
+
+    key: str
+    bundle: str
+    offset: int
+    bytes: int
+    sha256: str
+
+
+class ExpiredRow(NamedTuple):
+    """The object ``key`` is gone: it was older than ``keep``, such as ``90d``."""
+
+    key: str
+    sha256: str
+    lines: int
+    keep: str
+    at: str
+
+
+class SignatureRow(NamedTuple):
+    """Who signed the rows before this one: the public key, and the signature of their digest."""
+
+    signer: str
+    signature: str
+
+
+Row = HeadRow | ObjectRow | RoomRow | RequestRow | ReplacedRow | BundledRow | ExpiredRow | SignatureRow
 
 
 def fields(row: Row) -> dict[str, Any]:
@@ -68,12 +132,14 @@ def fields(row: Row) -> dict[str, Any]:
             "to": rfc3339(round(row.until * 1000)),
             "version": row.version,
             "instance": row.instance,
+            **({"format": row.format, "previous": row.previous} if row.format > 1 else {}),
             **({"new_spool": True} if row.new_spool else {}),
         }
-    if isinstance(row, ObjectRow):
-        return {"kind": "object", **row._asdict()}
-    seconds = {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
-    return {"kind": "room", **row._asdict(), **seconds}
+    kind = next(kind for kind, (form, _) in _FORMS.items() if isinstance(row, form))
+    found = {_KEYS.get(key, key): value for key, value in row._asdict().items()}
+    if isinstance(row, RoomRow):
+        found |= {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
+    return {"kind": kind, **found}
 
 
 def encoded(row: Row) -> bytes:
@@ -100,29 +166,17 @@ def _row(row: dict[str, Any]) -> Row | None:
     kind = row["kind"]
     if kind == "manifest":
         since, until = seconds_of(_text(row, "from")), seconds_of(_text(row, "to"))
+        form = _count(row, "format") if "format" in row else 1
+        previous = _digest_or_none(row, "previous") if form > 1 else ""
         new = row.get("new_spool") is True
-        return HeadRow(since, until, _text(row, "version"), _text(row, "instance"), new)
-    if kind == "object":
-        digest = _text(row, "sha256")
-        if not _SHA256.match(digest):
-            raise TypeError("sha256")
-        return ObjectRow(
-            _text(row, "key"),
-            _count(row, "bytes"),
-            digest,
-            _count(row, "lines"),
-            _text(row, "first"),
-            _text(row, "last"),
-        )
-    if kind == "room":
-        return RoomRow(
-            _text(row, "platform"),
-            _text(row, "channel"),
-            _seconds(row, "recorded"),
-            _seconds(row, "missing"),
-            _text(row, "reason"),
-        )
-    return None
+        return HeadRow(since, until, _text(row, "version"), _text(row, "instance"), new, previous, form)
+    if kind not in _FORMS:
+        return None
+    form_of, readers = _FORMS[kind]
+    found = form_of(*(read(row, _KEYS.get(key, key)) for key, read in readers.items()))
+    if isinstance(found, ReplacedRow) and found.lines_new + found.removed != found.lines:
+        raise TypeError("lines_new, removed and lines, which do not add up")
+    return found  # type: ignore[no-any-return]
 
 
 def _text(row: dict[str, Any], key: str) -> str:
@@ -144,6 +198,58 @@ def _seconds(row: dict[str, Any], key: str) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e12:
         raise TypeError(key)
     return float(value)
+
+
+def _digest(row: dict[str, Any], key: str) -> str:
+    value = _text(row, key)
+    if not _SHA256.match(value):
+        raise TypeError(key)
+    return value
+
+
+def _digest_or_none(row: dict[str, Any], key: str) -> str:
+    return _digest(row, key) if row[key] else _text(row, key)
+
+
+#: The keys that are called otherwise in a class.
+_KEYS = {"bundle": "in"}
+#: Every kind but the head: its class, and what reads each of its keys, in the order of the class.
+_FORMS: dict[str, tuple[Any, dict[str, Callable[[dict[str, Any], str], Any]]]] = {
+    "object": (
+        ObjectRow,
+        {"key": _text, "bytes": _count, "sha256": _digest, "lines": _count, "first": _text, "last": _text},
+    ),
+    "room": (
+        RoomRow,
+        {"platform": _text, "channel": _text, "recorded": _seconds, "missing": _seconds, "reason": _text},
+    ),
+    "request": (RequestRow, {"request": _text, "at": _text}),
+    "replaced": (
+        ReplacedRow,
+        {
+            "key": _text,
+            "sha256": _digest,
+            "lines": _count,
+            "by": _text,
+            "bytes": _count,
+            "sha256_new": _digest_or_none,
+            "lines_new": _count,
+            "removed": _count,
+            "redacted": _count,
+            "request": _text,
+            "at": _text,
+        },
+    ),
+    "bundled": (
+        BundledRow,
+        {"key": _text, "bundle": _text, "offset": _count, "bytes": _count, "sha256": _digest},
+    ),
+    "expired": (
+        ExpiredRow,
+        {"key": _text, "sha256": _digest, "lines": _count, "keep": _text, "at": _text},
+    ),
+    "signature": (SignatureRow, {"signer": _text, "signature": _text}),
+}
 
 
 def seconds_of(timestamp: str) -> float:

@@ -1,6 +1,8 @@
 """The file of the state with the objects that are stored and in no manifest yet.
 
-    {"from": T}                                          what follows was stored in the period that began at T
+    {"from": T, "previous": D}                           what follows was stored in the period that began at
+                                                         T, after the manifest whose digest is D
+    {"previous": D}                                      that digest, found out later
     {"kind": "object", "key", "bytes", ..}               a row for every object
     {"manifest": NAME, "until": T, "rows": [{..}, ..]}   the period is over; its other rows, the head first
 
@@ -14,16 +16,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, NamedTuple
 
-from chatlog.chunks import gathered
+from chatlog.chunks import chunks_of, gathered
 from chatlog.files import Files, NotCertain, replace_file
 from chatlog.record import to_line
+from chatlog.signing import Signer
 from chatlog.state.state_file import StateFile
 from chatlog.uploader.deposit import Stored
+from chatlog.uploader.manifest_chain import Sealed, digest_of, latest_of
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, fields, name_of, row_of
 
 #: Bytes to reserve: uploads empty a full disk, and each of them needs a row here.
@@ -45,8 +49,9 @@ class StoredJournal:
     """The stored objects of one spool. ``append`` may be called from any thread at any time, the other
     methods by one thread at a time. Every method may raise OSError, and can then be called again."""
 
-    def __init__(self, files: Files, directory: str) -> None:
+    def __init__(self, files: Files, directory: str, signer: Signer | None = None) -> None:
         self._files = files
+        self._signer = signer
         self._manifests = f"{directory}/manifest"
         self._file = StateFile(files, directory, "stored", RESERVE)
         self._lock = threading.Lock()
@@ -57,6 +62,8 @@ class StoredJournal:
         self._known: set[bytes] = set()
         self._since: float | None = None
         self._ended: Ended | None = None
+        # The digest of the manifest before the next one; None if nobody knows yet whether there is one.
+        self._previous: str | None = None
 
     def stored(self, stored: Stored) -> None:
         """Write down a verified object, before its file is removed: an uploader's ``on_stored``. Raises
@@ -78,7 +85,7 @@ class StoredJournal:
         if self._opened:
             return
         self._known.clear()
-        self._since = self._ended = None
+        self._since = self._ended = self._previous = None
         for number, entry in self._file.read():
             self._apply(number, entry)
         if self._distrusted or not self._files.exists(self._file.path):
@@ -101,9 +108,12 @@ class StoredJournal:
                     str(entry["manifest"]), float(entry["until"]), list(entry["rows"]), number
                 )
                 self._since = self._ended.until
+                self._previous = None
                 self._known.clear()
-            else:
+                return
+            if "from" in entry:
                 self._since = float(entry["from"])
+            self._previous = str(entry["previous"]) if "previous" in entry else None
 
     def append(self, row: ObjectRow) -> None:
         """Write the object down. When this returns, its row is on the disk."""
@@ -127,6 +137,38 @@ class StoredJournal:
 
     # -- manifests -----------------------------------------------------------------------------------
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether it is known which manifest the next one follows. It is not where the spool is new, or was
+        written by a version without chains."""
+        return self._previous is not None or self._ended is not None
+
+    def link_to_waiting(self, instance: str) -> None:
+        """If a manifest of the instance waits for its upload, the next one follows the latest of those."""
+        with self._lock:
+            self._open()
+            if self.is_linked or not self._files.exists(self._manifests):
+                return
+            name = latest_of(self._files.names(self._manifests), instance)
+            if name:
+                with (
+                    suppress(ValueError),
+                    closing(chunks_of(self._files, f"{self._manifests}/{name}")) as chunks,
+                ):
+                    self._link(digest_of(chunks))
+
+    def link(self, digest: str) -> None:
+        """The next manifest follows the one with this digest, ``""`` if it begins a chain. Does nothing if
+        the next one is known to follow another."""
+        with self._lock:
+            self._open()
+            if not self.is_linked:
+                self._link(digest)
+
+    def _link(self, digest: str) -> None:
+        self._add({"previous": digest})
+        self._previous = digest
+
     def finish(self, head: HeadRow, rooms: Iterable[RoomRow]) -> None:
         """End the period of ``head``: its manifest lists the objects stored until now, and these rooms. When
         this returns, that is on the disk, and objects stored later belong to the next period. Does nothing if
@@ -135,7 +177,7 @@ class StoredJournal:
             self._open()
             if self._ended is not None:
                 return
-            head = head._replace(new_spool=self._since is None)
+            head = head._replace(new_spool=self._since is None, previous=self._previous or "")
             self._files.make_directories(self._manifests)
             name = name_of(head)
             while self._files.exists(f"{self._manifests}/{name}"):
@@ -153,18 +195,17 @@ class StoredJournal:
         if ended is None:
             return None
         self._files.make_directories(self._manifests)
-        replace_file(
-            self._files, f"{self._manifests}/{ended.name}", gathered(map(to_line, self._rows(ended)))
-        )
+        sealed = Sealed(map(to_line, self._rows(ended)), self._signer)
+        replace_file(self._files, f"{self._manifests}/{ended.name}", gathered(sealed))
         with self._lock:
             later = (entry for number, entry in self._file.read() if number > ended.number)
             try:
-                self._file.replace(chain([{"from": ended.until}], later))
+                self._file.replace(chain([{"from": ended.until, "previous": sealed.digest}], later))
             except NotCertain:
                 # If the old file comes back, so does its manifest, with the same bytes. Rows appended to the
                 # new file would be lost.
                 self._opened, self._distrusted = False, True
-            self._ended = None
+            self._ended, self._previous = None, sealed.digest
         self._file.reserve_space()
         return ended.name
 

@@ -7,56 +7,41 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
-from typing import NamedTuple
 
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow
+from chatlog.uploader.manifest_rows import (
+    BundledRow,
+    ExpiredRow,
+    HeadRow,
+    ObjectRow,
+    ReplacedRow,
+    RequestRow,
+    RoomRow,
+)
 from chatlog.verify.findings import DaySums
+from chatlog.verify.index_rows import Gone, Link, ManifestGap, RoomDayRow
 from chatlog.verify.object_check import by_day
 
 _TABLES = """
     pragma journal_mode = memory;
     pragma synchronous = off;
     pragma cache_size = -8000;
-    create table objects (key text primary key, bytes, sha256, lines, first, last, seen default 0)
-        without rowid;
+    create table objects (key text primary key, bytes, sha256, lines, first, last, seen default 0,
+        gone default '') without rowid;
     create table listed (key text primary key) without rowid;
-    create table periods (instance, since, until, manifest, new_spool);
+    create table periods (instance, since, until, manifest, new_spool, format, digest, previous, signer,
+        genuine);
+    create index digests on periods (instance, digest);
+    create index links on periods (instance, previous);
+    create table requests (request text primary key) without rowid;
+    create table gone (key text, what, manifest, sha256, lines, bytes, request);
+    create index gone_keys on gone (key);
+    create table slices (key text primary key, bundle, offset, bytes, sha256) without rowid;
+    create index bundles on slices (bundle, offset);
     create table rooms (platform, channel, day, recorded default 0.0, missing default 0.0, gaps default 0,
         gap_seconds default 0.0, primary key (platform, channel, day)) without rowid;
     create table reasons (platform, channel, day, reason, seconds default 0.0,
         primary key (platform, channel, day, reason)) without rowid;
 """
-
-
-class RoomDayRow(NamedTuple):
-    """One room on one day: the seconds recorded and missing according to the manifests, and the number and
-    the seconds of its gap records."""
-
-    platform: str
-    channel: str
-    day: str
-    recorded: float
-    missing: float
-    gaps: int
-    gap_seconds: float
-
-    @property
-    def coverage(self) -> float | None:
-        """The share of the time that was recorded, 0 to 1; None if no manifest covers the room."""
-        whole = self.recorded + self.missing
-        return self.recorded / whole if whole > 0 else None
-
-
-class ManifestGap(NamedTuple):
-    """A time of an instance that no manifest covers. ``before`` is the key of the manifest after it.
-    ``new_spool``: that manifest is the first of a spool, so perhaps none is missing. ``since`` is -inf before
-    an instance's first manifest."""
-
-    instance: str
-    since: float
-    until: float
-    before: str
-    new_spool: bool
 
 
 class ArchiveIndex:
@@ -86,11 +71,35 @@ class ArchiveIndex:
 
     # -- adding ------------------------------------------------------------------------------------
 
-    def add_period(self, head: HeadRow, manifest: str) -> None:
-        """Add the period of a manifest."""
+    def add_period(
+        self, head: HeadRow, manifest: str, digest: str = "", signer: str = "", genuine: bool = False
+    ) -> None:
+        """Add the period of a manifest: see ``Link``."""
+        period = (*_texts(head.instance), head.since, head.until, *_texts(manifest), head.new_spool)
+        link = (head.format, digest, head.previous, *_texts(signer[:100]), genuine)
+        self._base.execute("insert into periods values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*period, *link))
+
+    def add_request(self, row: RequestRow) -> None:
+        """Add a request to be erased."""
+        self._base.execute("insert or ignore into requests values (?)", tuple(_texts(row.request)))
+
+    def add_gone(self, row: ReplacedRow | ExpiredRow | BundledRow, manifest: str) -> None:
+        """Add a row that says that an object is gone, and where what was in it is now."""
+        found: tuple[str, int | None, int | None, str]
+        if isinstance(row, ReplacedRow):
+            found = "replaced", row.lines, None, row.request
+        elif isinstance(row, ExpiredRow):
+            found = "expired", row.lines, None, ""
+        else:
+            found = "bundled", None, row.bytes, ""
+            self._base.execute(
+                "insert or replace into slices values (?, ?, ?, ?, ?)",
+                (*_texts(row.key, row.bundle), row.offset, row.bytes, row.sha256),
+            )
+        what, lines, size, request = found
         self._base.execute(
-            "insert into periods values (?, ?, ?, ?, ?)",
-            (*_texts(head.instance), head.since, head.until, *_texts(manifest), head.new_spool),
+            "insert into gone values (?, ?, ?, ?, ?, ?, ?)",
+            (*_texts(row.key), what, *_texts(manifest), row.sha256, lines, size, *_texts(request)),
         )
 
     def add_object(self, row: ObjectRow) -> bool:
@@ -98,7 +107,7 @@ class ArchiveIndex:
         bytes."""
         known = self.object(row.key)
         if known is None:
-            self._base.execute("insert into objects values (?, ?, ?, ?, ?, ?, 0)", row)
+            self._base.execute("insert into objects values (?, ?, ?, ?, ?, ?, 0, '')", row)
         return known is None or (known.bytes, known.sha256) == (row.bytes, row.sha256)
 
     def add_room(self, head: HeadRow, row: RoomRow, first_day: str, last_day: str) -> None:
@@ -147,13 +156,79 @@ class ArchiveIndex:
             self._base.execute("update objects set seen = 1 where key = ?", (key,))
         return row
 
+    def why_gone(self, key: str) -> str:
+        """``replaced``, ``expired`` or ``bundled`` if the object is known to be gone, else ``""``."""
+        found = self._base.execute("select gone from objects where key = ?", (key,)).fetchone()
+        return "" if found is None else str(found[0])
+
+    def settle_gone(self) -> Iterator[Gone]:
+        """Take over which objects are gone, and give all rows that say so. Once all manifests were added."""
+        self._base.execute(
+            "update objects set gone = coalesce((select what from gone where gone.key = objects.key "
+            "and gone.sha256 = objects.sha256 order by what = 'bundled' limit 1), '') "
+            "where key in (select key from gone)"
+        )
+        for row in self._base.execute(
+            "select gone.*, objects.sha256, objects.lines, objects.bytes, "
+            "exists (select 1 from requests where requests.request = gone.request) "
+            "from gone left join objects on objects.key = gone.key order by gone.manifest, gone.key"
+        ):
+            yield Gone(*row)
+
+    def count_gone(self) -> dict[str, int]:
+        """How many objects are gone, by why."""
+        counted = "select gone, count(*) from objects where gone != '' group by gone"
+        return dict(self._base.execute(counted))
+
+    def bundles(self) -> Iterator[str]:
+        """The keys of the bundles that have an object which is in nothing else."""
+        for (key,) in self._base.execute(
+            "select distinct bundle from slices join objects on objects.key = slices.key "
+            "where objects.gone = 'bundled' order by bundle"
+        ).fetchall():
+            yield key
+
+    def slices(self, bundle: str) -> Iterator[BundledRow]:
+        """The objects in a bundle, in its order."""
+        for key, offset, size, sha256 in self._base.execute(
+            "select slices.key, offset, slices.bytes, slices.sha256 from slices join objects "
+            "on objects.key = slices.key where bundle = ? and objects.gone = 'bundled' order by offset",
+            (bundle,),
+        ).fetchall():
+            yield BundledRow(key, bundle, offset, size, sha256)
+
+    def links(self, newest_first: bool = False) -> Iterator[Link]:
+        """All manifests, by instance and time."""
+        order = "since desc, until desc" if newest_first else "since, until"
+        for row in self._base.execute(f"select * from periods order by instance, {order}"):
+            yield Link(*row)
+
+    def has_digest(self, instance: str, digest: str) -> bool:
+        """Whether the rows of one of the instance's manifests have this digest."""
+        found = "select 1 from periods where instance = ? and digest = ?"
+        return self._base.execute(found, (instance, digest)).fetchone() is not None
+
+    def is_followed(self, link: Link) -> bool:
+        """Whether another manifest says that it follows this one."""
+        found = "select 1 from periods where instance = ? and previous = ? and format > 1"
+        return self._base.execute(found, (link.instance, link.digest)).fetchone() is not None
+
+    def forks(self) -> Iterator[tuple[str, str, int]]:
+        """Instance and key of each manifest that several different ones follow, and how many do."""
+        yield from self._base.execute(
+            "select one.instance, one.manifest, count(distinct other.digest) as several "
+            "from periods as one join periods as other on other.instance = one.instance "
+            "and other.previous = one.digest where one.digest != '' and other.digest != '' "
+            "group by one.instance, one.digest having several > 1"
+        )
+
     def is_new(self, key: str) -> bool:
         """Whether this is the first call with this key."""
         return self._base.execute("insert or ignore into listed values (?)", tuple(_texts(key))).rowcount == 1
 
     def unseen(self) -> Iterator[str]:
         """The keys of objects that a manifest names and that ``see`` was not called for."""
-        for (key,) in self._base.execute("select key from objects where not seen order by key"):
+        for (key,) in self._base.execute("select key from objects where not seen and gone = '' order by key"):
             yield key
 
     def count(self) -> int:
@@ -171,7 +246,7 @@ class ArchiveIndex:
         first one if that is the first of a spool: there may have been an earlier spool."""
         instance, until = "", 0.0
         for name, since, end, manifest, new_spool in self._base.execute(
-            "select * from periods order by instance, since, until"
+            "select instance, since, until, manifest, new_spool from periods order by instance, since, until"
         ):
             if name != instance:
                 instance, until = name, since

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
     from chatlog.store.store import Store
+    from chatlog.verify.resuming import Resuming
     from chatlog.verify.scope import Scope
 
 WRONG = 1
@@ -37,23 +38,38 @@ def _rooms(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     return tuple(rooms)
 
 
-class _Day(click.DateTime):
-    """A day like 2025-12-29."""
+def _day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    """A day: 2025-12-29, today, yesterday, or that of 3d ago. Days are those of UTC, as in the keys."""
+    from chatlog.archive.times import Reading, TimeError
 
-    def __init__(self) -> None:
-        super().__init__(["%Y-%m-%d"])
+    if value is None:
+        return None
+    try:
+        found = Reading(time.time(), UTC).since(value)
+    except TimeError:
+        words = "write it like 2025-12-29, yesterday or 7d"
+        raise click.BadParameter(f"{value[:80]!r} is not a day; {words}", ctx, param) from None
+    return datetime.fromtimestamp(found, UTC).date()
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The day. Raises BadParameter if ``value`` is not a day."""
+
+def _keys(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
+    """Public keys, or files with one."""
+    from chatlog.signing import PREFIX, public_key
+
+    found = set()
+    for value in values:
         try:
-            found: datetime = super().convert(value, param, ctx)
-        except click.BadParameter:
-            shown = repr(str(value)[:80])
-            raise click.BadParameter(f"{shown} is not a day; write it like 2025-12-29", ctx, param) from None
-        return found
-
-
-DAY = _Day()
+            if value.startswith(PREFIX):
+                found.add(public_key(value))
+            else:
+                with open(value, encoding="ascii") as file:
+                    found.add(public_key(file.read(10_000)))
+        except (OSError, UnicodeError):
+            words = f"it is no file, and no public key: that begins with {PREFIX}"
+            raise click.BadParameter(words, ctx, param) from None
+        except ValueError as error:
+            raise click.BadParameter(f"it {error}", ctx, param) from None
+    return frozenset(found)
 
 
 @click.command()
@@ -65,8 +81,10 @@ DAY = _Day()
     show_default=True,
     help="The configuration that names the archive.",
 )
-@click.option("--since", type=DAY, metavar="DAY", help="The first day to check, like 2025-12-29.")
-@click.option("--until", type=DAY, metavar="DAY", help="The last day to check.")
+@click.option(
+    "--since", callback=_day, metavar="DAY", help="The first day to check: 2025-12-29, yesterday or 7d. UTC."
+)
+@click.option("--until", callback=_day, metavar="DAY", help="The last day to check.")
 @click.option(
     "--room",
     "rooms",
@@ -77,7 +95,26 @@ DAY = _Day()
 )
 @click.option("--quick", is_flag=True, help="Compare names and sizes only; read no objects.")
 @click.option(
-    "--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Rooms read at the same time."
+    "--key",
+    "keys",
+    metavar="KEY",
+    multiple=True,
+    callback=_keys,
+    help="The public key that must have signed the manifests, or a file with it; may be given again.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="How many rooms are read at the same time.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Keep in this file what was checked, and go on from there if it is interrupted.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
 @click.pass_context
@@ -85,11 +122,13 @@ def verify(
     ctx: click.Context,
     archive: str | None,
     config: str,
-    since: datetime | None,
-    until: datetime | None,
+    since: date | None,
+    until: date | None,
     rooms: Rooms,
     quick: bool,
-    at_once: int,
+    keys: frozenset[str],
+    jobs: int,
+    resume: str | None,
     as_json: bool,
 ) -> None:
     """Check that an archive is complete and unaltered.
@@ -124,33 +163,54 @@ def verify(
         click.echo(f"cannot look: {error}", err=True)
         ctx.exit(UNKNOWN)
     scope = Scope(
-        since.date() if since else FIRST_DAY,
-        until.date() if until else LAST_DAY,
+        since or FIRST_DAY,
+        until or LAST_DAY,
         frozenset(rooms),
         not quick,
-        at_once,
+        jobs,
         settings.recorder.rotate_interval,
+        keys,
     )
-    ctx.exit(_verified(store, scope, as_json))
+    ctx.exit(_resumed(store, scope, as_json, None if quick else resume))
 
 
-def _verified(store: Store, scope: Scope, as_json: bool) -> int:
+def _resumed(store: Store, scope: Scope, as_json: bool, path: str | None) -> int:
+    """Verify the archive, going on from what the file at ``path`` says. Returns the exit status."""
+    from chatlog.verify.resuming import NotAFile, Resuming
+
+    if path is None:
+        return _verified(store, scope, as_json, None)
+    try:
+        resuming = Resuming(path)
+    except NotAFile as error:
+        click.echo(f"--resume: {error}", err=True)
+        return UNKNOWN
+    status = UNKNOWN
+    try:
+        status = _verified(store, scope, as_json, resuming)
+    finally:
+        resuming.close(finished=status in (0, WRONG))
+    return status
+
+
+def _verified(store: Store, scope: Scope, as_json: bool, resuming: Resuming | None) -> int:
     """Verify the archive and print the report. Returns the exit status."""
     from chatlog.printable import printable
     from chatlog.store.store import StoreError
     from chatlog.verify.archive_index import ArchiveIndex
     from chatlog.verify.nothing import nothing_found
     from chatlog.verify.progress import Progress
-    from chatlog.verify.report import JsonReport, TextReport
+    from chatlog.verify.report import Found, JsonReport, TextReport
     from chatlog.verify.verify import Verification
 
     progress = Progress(sys.stderr, os.environ)
     report = JsonReport(click.echo, progress) if as_json else TextReport(click.echo, progress)
     index = ArchiveIndex()
     try:
-        verification = Verification(store, scope, index, report, time.time())
+        verification = Verification(store, scope, index, report, time.time(), resuming=resuming)
         totals = verification.run()
-        report.end(store.describe(), totals, index)
+        found = Found(store.describe(), totals, index, verification.chains, verification.differing)
+        report.end(found)
     except StoreError as error:
         progress.clear()
         remedy = f"; {error.remedy}" if error.remedy else ""

@@ -22,7 +22,18 @@ KINDS = {
         "object is in no manifest (what a recorder stores last before it stops is in its next one)",
         "objects are in no manifest (what a recorder stores last before it stops is in its next one)",
     ),
+    "not-erased": ("object is there that should be gone", "objects are there that should be gone"),
     "missing-manifest": ("manifest is missing", "manifests are missing"),
+    "broken-chain": (
+        "manifest breaks the chain: it was changed, or the one before it is missing",
+        "manifests break the chain: they were changed, or the ones before them are missing",
+    ),
+    "bad-signature": (
+        "manifest was changed after it was signed",
+        "manifests were changed after they were signed",
+    ),
+    "foreign-signature": ("manifest was signed by somebody else", "manifests were signed by somebody else"),
+    "missing-signature": ("manifest is not signed", "manifests are not signed"),
     "invalid-manifest": ("manifest is damaged", "manifests are damaged"),
     "invalid-line": ("line is not a record", "lines are not records"),
     "duplicate": ("record is there more than once", "records are there more than once"),
@@ -54,6 +65,8 @@ class Totals:
     ``pending`` objects are in no manifest yet, because their hour has not ended. ``unattested`` objects are
     in no manifest because the spool that knew them was lost, or because the manifest that may name them could
     not be read. ``copies`` are records that several instances have. ``unknown_files`` are not from chatlog.
+    ``gone`` is how many objects are replaced, expired or bundled, ``erased`` and ``redacted`` how many
+    records were, for how many ``requests``.
     """
 
     manifests: int = 0
@@ -64,6 +77,10 @@ class Totals:
     unattested: int = 0
     copies: int = 0
     unknown_files: int = 0
+    requests: int = 0
+    erased: int = 0
+    redacted: int = 0
+    gone: dict[str, int] = field(default_factory=dict)
     problems: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -11,10 +11,24 @@ from math import inf
 from chatlog.chunks import lines_of
 from chatlog.naming import ManifestName, parse_manifest_name
 from chatlog.store.store import MISSING, Head, Store, StoreError
-from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, RoomRow, parsed
+from chatlog.uploader.manifest_chain import Reading
+from chatlog.uploader.manifest_rows import (
+    FORMAT,
+    LONGEST_ROW,
+    BundledRow,
+    ExpiredRow,
+    HeadRow,
+    ObjectRow,
+    ReplacedRow,
+    RequestRow,
+    RoomRow,
+)
 from chatlog.uploader.packing import unpacked
-from chatlog.verify.archive_index import ArchiveIndex, ManifestGap
+from chatlog.verify.archive_index import ArchiveIndex
+from chatlog.verify.chain_check import Chain, ChainCheck
 from chatlog.verify.findings import Problem, Totals
+from chatlog.verify.gone_check import check_gone
+from chatlog.verify.index_rows import Link, ManifestGap
 from chatlog.verify.keys import name_of_object, suffix_of
 from chatlog.verify.object_check import why_unread
 from chatlog.verify.patience import Patience, StoreAway
@@ -27,7 +41,8 @@ _BEFORE = HOUR
 
 class ManifestCheck:
     """Reads the manifests one by one. ``unread`` are those that could not be read, ``lost`` the times without
-    manifests because a spool was lost, ``days`` the first and the last day in the keys of manifests."""
+    manifests because a spool was lost, ``days`` the first and the last day in the keys of manifests,
+    ``chains`` the chains of the instances."""
 
     def __init__(
         self,
@@ -49,6 +64,7 @@ class ManifestCheck:
         self.unread: list[ManifestName] = []
         self.lost: list[ManifestGap] = []
         self.days: tuple[str, str] | None = None
+        self.chains: list[Chain] = []
         self._damaged: list[ManifestName] = []
 
     def run(self, listed: Iterable[Head]) -> None:
@@ -68,6 +84,17 @@ class ManifestCheck:
                 self._watcher.step("manifests", self._totals.manifests, 0)
         for gap in self._index.manifest_gaps():
             self._judge(gap)
+        chain = ChainCheck(
+            self._index,
+            self._scope.since == FIRST_DAY,
+            self._scope.keys,
+            self._may_follow_unread,
+            self._problem,
+            self._watcher.note,
+        )
+        self.chains = chain.run()
+        check_gone(self._index, self._problem)
+        self._totals.gone = self._index.count_gone()
 
     def _date(self, name: ManifestName) -> None:
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
@@ -97,13 +124,19 @@ class ManifestCheck:
     def _read_rows(self, key: str, name: ManifestName, chunks: Iterable[bytes]) -> None:
         rows = 0
         period: HeadRow | None = None
+        reading, damaged = Reading(), False
         try:
             for line, whole in lines_of(chunks, LONGEST_ROW):
                 rows += 1
                 if not whole:
                     raise ValueError("it is cut off")
-                row = parsed(line)
+                row = reading.take(line)
                 if isinstance(row, HeadRow):
+                    if row.format > FORMAT:
+                        raise ValueError(
+                            f"a later version of chatlog wrote it (format {row.format}; this version knows "
+                            f"{FORMAT}): verify it with that version"
+                        )
                     period = row
                 elif period is None:
                     raise ValueError("it does not begin with its period")
@@ -111,14 +144,22 @@ class ManifestCheck:
                     self._named(key, row)
                 elif isinstance(row, RoomRow):
                     self._room(period, row)
+                elif isinstance(row, RequestRow):
+                    self._totals.requests += 1
+                    self._index.add_request(row)
+                elif isinstance(row, ReplacedRow | ExpiredRow | BundledRow):
+                    self._gone(key, row)
             if period is None:
                 raise ValueError("it is empty")
         except ValueError as error:
+            damaged = True
             self._damaged.append(name)
             self._problem("invalid-manifest", key, f"row {rows}: {error}" if rows else str(error))
         if period is not None:
             self._totals.manifests += 1
-            self._index.add_period(period, key)
+            signer = reading.signature.signer if reading.signature is not None else ""
+            digest = "" if damaged else reading.digest
+            self._index.add_period(period, key, digest, signer, not damaged and reading.is_genuine)
 
     def _named(self, manifest: str, row: ObjectRow) -> None:
         name = name_of_object(row.key)
@@ -127,11 +168,32 @@ class ManifestCheck:
         elif self._scope.has(name) and not self._index.add_object(row):
             self._problem("invalid-manifest", manifest, f"{row.key} has other bytes in another manifest")
 
+    def _gone(self, manifest: str, row: ReplacedRow | ExpiredRow | BundledRow) -> None:
+        name = name_of_object(row.key)
+        if name is None:
+            self._problem("invalid-manifest", manifest, f"it names {row.key[:200]!r}, which is no object")
+        elif self._scope.has(name):
+            self._index.add_gone(row, manifest)
+            if isinstance(row, ReplacedRow):
+                self._totals.erased += row.removed
+                self._totals.redacted += row.redacted
+                if row.by:
+                    new = ObjectRow(row.by, row.bytes, row.sha256_new, row.lines_new, "", "")
+                    self._named(manifest, new)
+
     def _room(self, period: HeadRow, row: RoomRow) -> None:
         scope = self._scope
         self._rooms.met(row.platform, row.channel)
         if scope.has_room(row.platform, row.channel):
             self._index.add_room(period, row, scope.since.isoformat(), scope.until.isoformat())
+
+    def _may_follow_unread(self, before: Link | None, link: Link) -> bool:
+        """Whether one that was not read may lie between a manifest and the next one that was."""
+        earliest = -inf if before is None else before.since - _BEFORE
+        return any(
+            (name.instance or "main") == link.instance and earliest <= _begins(name) <= link.since
+            for name in (*self.unread, *self._damaged)
+        )
 
     # -- missing manifests ---------------------------------------------------------------------------
 
@@ -157,10 +219,14 @@ def _fills(name: ManifestName, gap: ManifestGap) -> bool:
     """Whether the manifest of this name may cover the gap."""
     if (name.instance or "main") != gap.instance:
         return False
+    return gap.since - _BEFORE <= _begins(name) < gap.until
+
+
+def _begins(name: ManifestName) -> float:
+    """When the hour of a manifest begins; inf if its name has no valid time."""
     with suppress(ValueError):
-        begins = datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
-        return gap.since - _BEFORE <= begins < gap.until
-    return False
+        return datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
+    return inf
 
 
 def time_text(moment: float) -> str:

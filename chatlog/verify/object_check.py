@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from chatlog.chunks import lines_of
 from chatlog.naming import FileName
 from chatlog.platforms import PLATFORMS
 from chatlog.spool.recovery import LONGEST_LINE
-from chatlog.store.store import MISSING, Store, StoreError
+from chatlog.store.store import MISSING, StoreError
 from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.uploader.packing import unpacked
 from chatlog.verify.findings import DaySums, Problem
@@ -110,13 +110,20 @@ class Identities:
         return found
 
 
+class Readable(Protocol):
+    """What gives the bytes of objects."""
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes of an object. Raises StoreError."""
+
+
 class RoomDayCheck:
     """Checks the objects of one room and day. ``on_read(bytes)`` is called while reading. An object that
     cannot be read is a problem of that object, unless ``patience`` finds that the store itself fails."""
 
     def __init__(
         self,
-        store: Store,
+        store: Readable,
         objects: list[Named],
         on_read: Callable[[int], object] = lambda size: None,
         read: bool = True,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from chatlog.printable import printable
-from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
+from chatlog.verify.archive_index import ArchiveIndex
+from chatlog.verify.chain_check import Chain
 from chatlog.verify.findings import KINDS, Problem, Totals
+from chatlog.verify.index_rows import RoomDayRow
+from chatlog.verify.manifest_check import time_text
 from chatlog.verify.progress import Progress, size
 from chatlog.verify.scope import Watcher
 
@@ -17,8 +21,23 @@ from chatlog.verify.scope import Watcher
 REPORTED = 20
 SHOWN = 40
 
+#: The most rooms and days that are named because manifests and gap records differ, and the most chains.
+DIFFERING = 10
+
 #: Writes one line.
 Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The result of a verification. ``differing`` are rooms and days of which the manifests and the gap
+    records do not say the same."""
+
+    archive: str
+    totals: Totals
+    index: ArchiveIndex
+    chains: list[Chain]
+    differing: list[RoomDayRow]
 
 
 class TextReport(Watcher):
@@ -48,15 +67,16 @@ class TextReport(Watcher):
         self._progress.clear()
         self._say(printable(text))
 
-    def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
+    def end(self, found: Found) -> None:
         """Everything has been checked."""
         self._progress.clear()
-        for line in summary(archive, totals, index, self._reported):
+        for line in summary(found, self._reported):
             self._say(printable(line))
 
 
-def summary(archive: str, totals: Totals, index: ArchiveIndex, reported: Counter[str]) -> Iterator[str]:
+def summary(found: Found, reported: Counter[str]) -> Iterator[str]:
     """The lines at the end of a report. ``reported``: how many problems of each kind it has shown or cut."""
+    archive, totals, index = found.archive, found.totals, found.index
     for kind, count in totals.problems.items():
         if count > min(reported[kind], REPORTED):
             yield f"{kind}  ... {count - min(reported[kind], REPORTED)} more; --json shows more of them"
@@ -70,6 +90,7 @@ def summary(archive: str, totals: Totals, index: ArchiveIndex, reported: Counter
         reasons = [f"{reason} {duration(seconds)}" for reason, seconds in index.reasons()]
         if reasons:
             yield f"gap records: {', '.join(reasons[:10])}"
+        yield from _differences(found.differing)
         yield ""
     yield (
         f"{archive}: {_count(totals.manifests, 'manifest')}, {_count(totals.objects, 'object')}"
@@ -86,11 +107,44 @@ def summary(archive: str, totals: Totals, index: ArchiveIndex, reported: Counter
         yield f"{_count(totals.copies, 'record')} that several instances have: copies, not doubles"
     if totals.unknown_files:
         yield f"{_count(totals.unknown_files, 'file')} not made by chatlog, and not checked"
+    yield from _chains(found.chains)
+    yield from _gone(totals)
     if totals.fine and not totals.empty:
         yield "nothing is wrong"
     for kind, (one, several) in KINDS.items():
         if count := totals.problems[kind]:
             yield f"{count} {one if count == 1 else several}"
+
+
+def _differences(differing: list[RoomDayRow]) -> Iterator[str]:
+    """What the manifests and the gap records say differently."""
+    for room in differing[:DIFFERING]:
+        yield (
+            f"{room.platform}/{room.channel} {room.day}: {duration(room.missing)} are missing by the "
+            f"manifests, {duration(room.gap_seconds)} by the gap records"
+        )
+    if len(differing) > DIFFERING:
+        yield f"... and {len(differing) - DIFFERING} more where they differ"
+
+
+def _chains(chains: list[Chain]) -> Iterator[str]:
+    for chain in chains[:DIFFERING]:
+        by = "".join(f", {count} signed by {key}" for key, count in chain.signed.items())
+        since = f" since {time_text(chain.since)}" if chain.linked else ""
+        yield f"instance {chain.instance}: {_count(chain.linked, 'manifest')} in a chain{since}{by}"
+    if len(chains) > DIFFERING:
+        yield f"... and {len(chains) - DIFFERING} more chains; --json tells of all"
+
+
+def _gone(totals: Totals) -> Iterator[str]:
+    if totals.erased or totals.redacted:
+        yield (
+            f"{_count(totals.requests, 'request')} to be forgotten: {_count(totals.erased, 'record')} "
+            f"erased, {totals.redacted} redacted"
+        )
+    for why, words in (("bundled", "in bundles"), ("expired", "gone, as they were kept long enough")):
+        if count := totals.gone.get(why):
+            yield f"{_count(count, 'object')} {words}"
 
 
 def _table(rooms: list[RoomDayRow]) -> Iterator[str]:
@@ -136,13 +190,18 @@ class JsonReport(Watcher):
     def note(self, text: str) -> None:
         self._write({"kind": "note", "what": text})
 
-    def end(self, archive: str, totals: Totals, index: ArchiveIndex) -> None:
+    def end(self, found: Found) -> None:
         """Everything has been checked."""
+        archive, totals, index = found.archive, found.totals, found.index
+        for chain in found.chains:
+            self._write({"kind": "chain", **chain._asdict(), "since": time_text(chain.since)})
+        differing = {room[:3] for room in found.differing}
         for room in index.rooms():
             seconds = {name: round(getattr(room, name), 3) for name in ("recorded", "missing", "gap_seconds")}
             coverage = None if room.coverage is None else round(room.coverage, 6)
             reasons = {reason: round(length, 3) for reason, length in index.reasons_of(room).items()}
             entry = {"kind": "room", **room._asdict(), **seconds, "coverage": coverage, "reasons": reasons}
+            entry["differs"] = room[:3] in differing
             self._write(entry)
         self._write(
             {
@@ -157,6 +216,10 @@ class JsonReport(Watcher):
                 "unattested": totals.unattested,
                 "copies": totals.copies,
                 "strangers": totals.unknown_files,
+                "requests": totals.requests,
+                "erased": totals.erased,
+                "redacted": totals.redacted,
+                "gone": totals.gone,
                 "problems": dict(totals.problems),
                 "gap_seconds": {reason: round(seconds, 3) for reason, seconds in index.reasons()},
             }

@@ -17,7 +17,8 @@ FIRST_DAY, LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
 class Scope:
     """What is checked: the days from ``since`` to ``until``, both included, and the rooms as (platform,
     channel); no room means all. ``read``: the objects are read. ``at_once``: how many pairs of room and day
-    are checked at a time. ``rotate``: how long a file is written at most, in seconds."""
+    are checked at a time. ``rotate``: how long a file is written at most, in seconds. ``keys`` are the public
+    keys that sign the manifests."""
 
     since: date = FIRST_DAY
     until: date = LAST_DAY
@@ -25,6 +26,7 @@ class Scope:
     read: bool = True
     at_once: int = 4
     rotate: float = HOUR
+    keys: frozenset[str] = frozenset()
 
     @property
     def all_days(self) -> bool:

@@ -19,19 +19,29 @@ from operator import attrgetter
 from chatlog.naming import FileName
 from chatlog.store.store import TRANSIENT, Head, Store, StoreError
 from chatlog.verify.archive_index import ArchiveIndex
+from chatlog.verify.chain_check import Chain
 from chatlog.verify.findings import Problem, Totals
+from chatlog.verify.gone_check import STILL_THERE, BundleCheck, named_in
+from chatlog.verify.index_rows import RoomDayRow
 from chatlog.verify.keys import name_of_object
 from chatlog.verify.manifest_check import ManifestCheck
 from chatlog.verify.object_check import Named, RoomDay, RoomDayCheck, why_unread
 from chatlog.verify.patience import PAUSES, Patience, StoreAway
+from chatlog.verify.resuming import Resuming
 from chatlog.verify.rooms_there import RoomsThere
-from chatlog.verify.scope import FIRST_DAY, HOUR, Scope, Watcher
+from chatlog.verify.scope import FIRST_DAY, HOUR, LAST_DAY, Scope, Watcher
 
 _KEY = attrgetter("key")
 #: The most objects of one room and day that are checked together.
 _AT_ONCE = 2000
 #: Seconds by which a store's clock may differ from a recorder's.
 _CLOCKS = 600.0
+
+
+#: Seconds by which manifests and gap records of a day may differ.
+_DIFFERENT = 60.0
+#: Below these is what is made of the objects, and the manifests.
+_KNOWN = ("manifest/", "bundle/", "parquet/", "index/")
 
 
 class Stopped(Exception):
@@ -49,6 +59,7 @@ class Verification:
         watcher: Watcher,
         now: float,
         sleep: Callable[[float], object] = time.sleep,
+        resuming: Resuming | None = None,
     ) -> None:
         self._store = store
         self._scope = scope
@@ -56,6 +67,7 @@ class Verification:
         self._watcher = watcher
         self._now = now
         self._sleep = sleep
+        self._resuming = resuming
         self._stopped = False
         self.totals = Totals()
         #: Every room that was found, in the scope or not.
@@ -64,14 +76,33 @@ class Verification:
         self._manifests = ManifestCheck(store, scope, index, self.totals, watcher, self._patience, self.rooms)
 
     @property
+    def chains(self) -> list[Chain]:
+        """The chains of manifests."""
+        return self._manifests.chains
+
+    @property
     def days(self) -> tuple[str, str] | None:
         """The first and the last day with a manifest, in the scope or not."""
         return self._manifests.days
+
+    @property
+    def differing(self) -> list[RoomDayRow]:
+        """The rooms and days of which manifests and gap records do not say the same, the most different
+        first. Days are left out of which a gap record may come later, or lie behind the scope."""
+        if not self._scope.read:
+            return []
+        over = datetime.fromtimestamp(self._now - 86400.0 - 2 * HOUR, UTC).date().isoformat()
+        until = LAST_DAY.isoformat() if self._scope.until == LAST_DAY else self._scope.until.isoformat()
+        found = [room for room in self._index.rooms() if room.unexplained > _DIFFERENT]
+        found = [room for room in found if room.day <= over and room.day < until]
+        return sorted(found, key=lambda room: -room.unexplained)
 
     def run(self) -> Totals:
         """Check everything in the scope."""
         self._manifests.run(self._listed("manifest/"))
         self._read_objects()
+        if self._scope.read:
+            self._read_bundles()
         self._find_missing()
         return self.totals
 
@@ -127,10 +158,16 @@ class Verification:
             for head in self._listed(prefix):
                 name = name_of_object(head.key)
                 if name is None:
-                    self.totals.unknown_files += not head.key.startswith("manifest/")
+                    self.totals.unknown_files += not head.key.startswith(_KNOWN)
                     continue
                 self.rooms.met(name.platform, name.channel)
                 if not self._scope.has(name):
+                    continue
+                gone = self._index.why_gone(head.key)
+                if gone:
+                    # What was bundled is checked in its bundle.
+                    if gone in STILL_THERE:
+                        self._problem("not-erased", head.key, STILL_THERE[gone])
                     continue
                 named = self._look_up(head, name)
                 here = head.key.rpartition("/")[0]
@@ -187,21 +224,45 @@ class Verification:
     def _read_objects(self) -> None:
         """Check the objects, ``scope.at_once`` pairs of room and day at a time."""
         groups = self._groups()
-        flying: deque[Future[RoomDay]] = deque()
-        rooms: deque[FileName] = deque()
+        flying: deque[tuple[list[Named], Future[RoomDay]]] = deque()
         with ThreadPoolExecutor(self._scope.at_once) as pool:
             try:
                 for group in groups:
+                    known = None if self._resuming is None else self._resuming.find(group)
+                    if known is not None:
+                        self._add(group[0].name, known)
+                        continue
                     if len(flying) >= self._scope.at_once:
-                        self._add(rooms.popleft(), flying.popleft().result())
-                    flying.append(pool.submit(self._check, group))
-                    rooms.append(group[0].name)
+                        self._landed(*flying.popleft())
+                    flying.append((group, pool.submit(self._check, group)))
                 while flying:
-                    self._add(rooms.popleft(), flying.popleft().result())
+                    self._landed(*flying.popleft())
             except BaseException:
                 self._stopped = True
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+    def _landed(self, group: list[Named], future: Future[RoomDay]) -> None:
+        found = future.result()
+        if self._resuming is not None and self._scope.read:
+            self._resuming.keep(group, found)
+        self._add(group[0].name, found)
+
+    def _read_bundles(self) -> None:
+        for bundle in self._index.bundles():
+            named = named_in(self._index, bundle)
+            try:
+                head = self._patience.ask(partial(self._store.head, bundle))
+            except StoreAway:
+                raise
+            except StoreError as error:
+                self._problem("unread-object", bundle, why_unread(error))
+                continue
+            if head is None:
+                self._problem("missing-object", bundle, f"{len(named)} objects are in it, by the manifests")
+                continue
+            for each in BundleCheck(self._store, named, self._reading, self._patience).run():
+                self._add(each.named.name, each.found)
 
     def _check(self, group: list[Named]) -> RoomDay:
         return RoomDayCheck(self._store, group, self._reading, self._scope.read, self._patience).run()

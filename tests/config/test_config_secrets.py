@@ -11,6 +11,7 @@ from chatlog.config.schema import root_of
 from chatlog.config.settings import Settings
 from chatlog.configuration import ConfigError, parse
 from chatlog.platforms import PLATFORMS
+from chatlog.signing import Signer
 from tests.configurations import SHORT, ConfigTestCase
 
 ROOT = root_of({name: platform.section for name, platform in PLATFORMS.items()})
@@ -38,6 +39,20 @@ class SecretsTests(ConfigTestCase):
             'twitch: {channels: [a], username: b, oauth: "' + self.SECRET + '\\n\\x01x"}',
         ):
             self.assert_silent(text, {})
+
+    def test_signing_key(self) -> None:
+        """A key to sign with is hex, or the line in a PEM; one that is not is refused without being shown."""
+        pem = "MC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
+        environ = {"KEY": pem}
+        for value in ("07" * 32, pem, "${KEY}"):
+            key = parse(f"{SHORT}archive: {{signing_key: '{value}'}}".encode(), environ).archive.signing_key
+            assert key is not None
+            self.assertEqual(Signer(key.reveal()).name, Signer("07" * 32).name)
+        for value in (self.SECRET, "07" * 31, f"{'07' * 32}0", "${KEY}"):
+            text = f"{SHORT}archive: {{signing_key: '{value}'}}"
+            self.assert_problem(text, "archive.signing_key: ", KEY=self.SECRET)
+            self.assert_silent(text, {"KEY": self.SECRET})
+            self.assertNotIn("0707", "\n".join(self.problems(text, KEY=self.SECRET)))
 
     def test_still_a_sentence(self) -> None:
         """The error says what is wrong all the same."""

@@ -28,6 +28,7 @@ from chatlog.kick import ids
 from chatlog.kick import platform as kick_platform
 from chatlog.kick import rooms as kick_rooms
 from chatlog.rooms import bucket, connections
+from chatlog.signing import Signer
 from chatlog.twitch import platform as twitch_platform
 from tests.test_layering import ROOT
 
@@ -249,8 +250,12 @@ class ExampleTests(SynchronousTestCase):
         text = re.sub(r"(?m)^( *)#((?:  )*)(?=[a-z-])", r"\1\2", self.text())
         variables = {"TWITCH_OAUTH": "x", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
         variables |= {"CHATLOG_TOKEN": "c", "CHATLOG_WEBHOOK": "https://example.org/hook"}
+        variables["CHATLOG_SIGNING_KEY"] = "07" * 32
         settings = parse(text.encode(), variables)
         shown = describe(settings)
+        # Who signs is shown, and not the key for it.
+        self.assertIn(Signer("07" * 32).name, shown)
+        self.assertNotIn("07" * 32, shown)
         keys = set(re.findall(r"(?m)^ *([a-z_0-9]+):", text))
         for line in shown.splitlines():
             if match := re.match(r" *([a-z_0-9]+):", line):

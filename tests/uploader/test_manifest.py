@@ -15,10 +15,12 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
+from chatlog.record import to_line
 from chatlog.state.lines import decode
 from chatlog.timeline.timelines import CoverageTotals
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest import HOUR, POLL_INTERVAL, Manifest, ends
+from chatlog.uploader.manifest_chain import digest_of
 from chatlog.uploader.manifest_rows import seconds_of
 from chatlog.uploader.shipment import Shipment
 from chatlog.uploader.stored_journal import StoredJournal
@@ -116,6 +118,8 @@ class HourTests(SynchronousTestCase):
             "to": "2025-12-29T11:00:00.000Z",
             "version": __version__,
             "instance": "left",
+            "format": 2,
+            "previous": "",
             "new_spool": True,
         }
         first = {**stored(1)._asdict(), "kind": "object"}
@@ -541,3 +545,6 @@ def _check_sequence(test: SynchronousTestCase, found: dict[str, list[Row]], at: 
         test.assertEqual([row["channel"] for row in rows if row["kind"] == "room"], ["room0", "room1"], at)
     test.assertEqual([to for _, to in heads[:-1]], [since for since, _ in heads[1:]], at)
     test.assertEqual(heads[0][0], "2025-12-29T10:30:00.000Z", at)
+    in_order = sorted(found.values(), key=lambda rows: (rows[0]["from"], rows[0]["to"]))
+    digests = [digest_of([to_line(row) for row in rows]) for rows in in_order]
+    test.assertEqual([rows[0]["previous"] for rows in in_order], ["", *digests[:-1]], at)

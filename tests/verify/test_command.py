@@ -11,6 +11,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.signing import Signer
 from chatlog.verify.command import verify
 from chatlog.verify.progress import Progress, bar, size
 from chatlog.verify.report import duration, percent
@@ -71,8 +72,8 @@ class StatusTests(CommandCase):
             ([plain, "--room", "shroud"], "not a room"),
             ([plain, "--room", "twitch/../x"], "not a room"),
             (
-                [plain, "--since", "yesterday"],
-                "'--since': 'yesterday' is not a day; write it like 2025-12-29",
+                [plain, "--since", "tomorow"],
+                "'--since': 'tomorow' is not a day; write it like 2025-12-29, yesterday or 7d",
             ),
             ([plain, "--since", "2025-12-30", "--until", "2025-12-29"], "later"),
             (["file://relative"], "cannot look"),
@@ -254,6 +255,74 @@ class ReportTests(CommandCase):
             ["0 s", "1.2 s", "1 m 01 s", "2 h 01 m"],
         )
         self.assertEqual([size(999), size(12_345), size(2 * 10**12)], ["999 B", "12.3 kB", "2.0 TB"])
+
+
+class OptionTests(CommandCase):
+    """Options beyond the days and rooms."""
+
+    def test_key(self) -> None:
+        """With the right key a signed archive is whole; with another one it is not, and it is told who
+        signed. The key may be in a file."""
+        signer, other = Signer("07" * 32), Signer("08" * 32)
+        self.archive = Archive(self.archive.root, chained=True, signer=signer)
+        self.recent()
+        result = self.call(self.archive.root, "--key", signer.name)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertRegex(
+            result.stdout, rf"instance main: 1 manifest in a chain .*, 1 signed by {signer.name}\n"
+        )
+        [chain] = [entry for entry in self.json() if entry["kind"] == "chain"]
+        self.assertEqual((chain["instance"], chain["signed"]), ("main", {signer.name: 1}))
+        path = self.mktemp()
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"{other.name}\n")
+        result = self.call(self.archive.root, "--key", path)
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn(f"{signer.name} signed it, not {other.name}", result.stdout)
+        self.assertEqual(self.call(self.archive.root, "--key", path, "--key", signer.name).exit_code, 0)
+
+    def test_no_key(self) -> None:
+        """What is no public key is refused; a private one is not repeated."""
+        self.recent()
+        for key, words in (("07" * 32, "no public key: that begins with ed25519:"), ("ed25519:07", "64 hex")):
+            result = self.call(self.archive.root, "--key", key)
+            self.assertEqual(result.exit_code, 2)
+            self.assertIn(words, result.stderr)
+            self.assertNotIn("07" * 32, result.output)
+
+    def test_days(self) -> None:
+        """Days may be named as in all commands; they are those of UTC."""
+        self.recent()
+        for since in ("yesterday", "7d", "2001-01-01"):
+            self.assertEqual(self.call(self.archive.root, "--since", since).exit_code, 0, since)
+        self.assertEqual(self.call(self.archive.root, "--until", "3d").exit_code, 2)
+
+    def test_resume(self) -> None:
+        """The file goes when everything was checked; a file of something else is refused."""
+        self.recent()
+        path = self.mktemp()
+        self.assertEqual(self.call(self.archive.root, "--resume", path, "--jobs", "2").exit_code, 0)
+        self.assertFalse(os.path.exists(path))
+        with open(path, "w", encoding="ascii") as file:
+            file.write("mine" * 1000)
+        result = self.call(self.archive.root, "--resume", path)
+        self.assertEqual((result.exit_code, result.stdout), (2, ""))
+        self.assertIn("--resume: ", result.stderr)
+
+    def test_missing_by_the_manifests_only(self) -> None:
+        """Where the manifests say that a room is missing and its gap records do not, that is told of days
+        that are over."""
+        at = time.time() // 86400 * 86400 - 3 * 86400
+        row = self.archive.store(at, "b", self.archive.messages("b", at))
+        self.archive.manifest(at, at + HOUR, [row], missing=600.0)
+        result = self.call(self.archive.root)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertRegex(
+            result.stdout, r"twitch/b \S+: 10 m 00 s are missing by the manifests, 0 s by the gap records"
+        )
+        rooms = {entry["channel"]: entry["differs"] for entry in self.json() if entry["kind"] == "room"}
+        self.assertEqual(rooms, {"a": False, "b": True})
+        self.assertNotIn("by the gap records", self.call(self.archive.root, "--quick").stdout)
 
 
 class Terminal(io.StringIO):

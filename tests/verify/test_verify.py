@@ -18,8 +18,9 @@ from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import CLOCK, CORRUPT, OBJECT, REFUSED, TRANSIENT, UNSUPPORTED, Head, StoreError
 from chatlog.timeline.timeline import Gap
 from chatlog.uploader.manifest_rows import ObjectRow
-from chatlog.verify.archive_index import ArchiveIndex, RoomDayRow
+from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.findings import Problem
+from chatlog.verify.index_rows import RoomDayRow
 from chatlog.verify.object_check import Named, RoomDayCheck
 from chatlog.verify.scope import Scope, Watcher
 from chatlog.verify.verify import Verification
@@ -63,8 +64,8 @@ class VerifyCase(SynchronousTestCase):
         self.addCleanup(index.close)
         store = store or DirectoryStore(self.archive.root)
         self.slept: list[float] = []
-        run = Verification(store, Scope(**scope), index, told, self.now, self.slept.append)
-        self.totals = run.run()
+        self.run_ = Verification(store, Scope(**scope), index, told, self.now, self.slept.append)
+        self.totals = self.run_.run()
         self.rooms = list(index.rooms())
         self.reasons = dict(index.reasons())
         self.assertEqual(sum(self.totals.problems.values()), len(told.problems))

@@ -1,0 +1,127 @@
+"""Checks the rows about objects that are gone: replaced for a request, expired, or part of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from chatlog.store.store import Store
+from chatlog.uploader.manifest_rows import BundledRow
+from chatlog.verify.archive_index import ArchiveIndex
+from chatlog.verify.index_rows import Gone
+from chatlog.verify.keys import name_of_object
+from chatlog.verify.object_check import Named, RoomDay, RoomDayCheck
+from chatlog.verify.patience import Patience
+
+#: Why an object that is there should be gone.
+STILL_THERE = {
+    "replaced": "it was replaced, so that somebody is forgotten, and it is still there",
+    "expired": "a manifest says that it expired, and it is still there",
+}
+
+
+def check_gone(index: ArchiveIndex, report: Callable[[str, str, str], object]) -> None:
+    """Report the rows that do not fit the rows of the objects that they are about. Afterwards the index knows
+    which objects are gone."""
+    for row in index.settle_gone():
+        wrong = _wrong(row)
+        if wrong:
+            report("invalid-manifest", row.manifest, f"{row.key[:200]} is {row.what} there, {wrong}")
+
+
+def _wrong(row: Gone) -> str:
+    if row.named is None:
+        return "and no manifest names it"
+    if row.named != row.sha256:
+        return "with other bytes than the manifest that names it"
+    if row.lines is not None and row.lines != row.named_lines:
+        return f"with {row.lines} lines and not {row.named_lines}"
+    if row.bytes is not None and row.bytes != row.named_bytes:
+        return f"with {row.bytes} bytes and not {row.named_bytes}"
+    if row.what == "replaced" and not row.asked:
+        return f"and nobody asked for it: there is no request {row.request[:80]!r}"
+    return ""
+
+
+class OfRoom(NamedTuple):
+    """The result for the objects of a room and day in a bundle."""
+
+    named: Named
+    found: RoomDay
+
+
+class BundleCheck:
+    """Checks the objects in one bundle as if each was there itself, reading the bundle once.
+    ``on_read(bytes)`` is called while reading."""
+
+    def __init__(
+        self,
+        store: Store,
+        objects: list[tuple[BundledRow, Named]],
+        on_read: Callable[[int], object],
+        patience: Patience,
+    ) -> None:
+        self._slices = Slices(store, [row for row, _ in objects])
+        self._named = [named for _, named in objects]
+        self._on_read = on_read
+        self._patience = patience
+
+    def run(self) -> Iterator[OfRoom]:
+        """Check room by room and day by day."""
+        group: list[Named] = []
+        for named in self._named:
+            if group and group[0].key.rpartition("/")[0] != named.key.rpartition("/")[0]:
+                yield self._check(group)
+                group = []
+            group.append(named)
+        if group:
+            yield self._check(group)
+
+    def _check(self, group: list[Named]) -> OfRoom:
+        checked = RoomDayCheck(self._slices, group, self._on_read, True, self._patience)
+        return OfRoom(group[0], checked.run())
+
+
+class Slices:
+    """The objects in a bundle, read one behind the other."""
+
+    def __init__(self, store: Store, rows: list[BundledRow]) -> None:
+        self._store = store
+        self._rows = {row.key: row for row in rows}
+        self._chunks: Iterator[bytes] = iter(())
+        self._rest = b""
+        self._at = -1
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes of an object; fewer if the bundle ends before. Raises StoreError."""
+        row = self._rows[key]
+        if self._at < 0 or row.offset < self._at:
+            self._chunks, self._rest, self._at = self._store.read(row.bundle), b"", 0
+        for _ in self._taken(row.offset - self._at):
+            pass
+        yield from self._taken(row.bytes)
+
+    def _taken(self, count: int) -> Iterator[bytes]:
+        while count > 0:
+            if not self._rest:
+                try:
+                    self._rest = next(self._chunks, b"")
+                except BaseException:
+                    self._at = -1
+                    raise
+                if not self._rest:
+                    return
+            piece, self._rest = self._rest[:count], self._rest[count:]
+            count -= len(piece)
+            self._at += len(piece)
+            yield piece
+
+
+def named_in(index: ArchiveIndex, bundle: str) -> list[tuple[BundledRow, Named]]:
+    """The objects in a bundle, each with its row."""
+    found = []
+    for row in index.slices(bundle):
+        name = name_of_object(row.key)
+        if name is not None:
+            found.append((row, Named(row.key, name, row.bytes, index.object(row.key))))
+    return found
