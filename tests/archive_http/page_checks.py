@@ -75,10 +75,12 @@ class ArchiveChecks(Visitor):
         """Rooms of all platforms with what was said and recorded lately; they are found by a part of the
         name, and lead to their calendars."""
         page = self.go("/")
-        page.until("document.querySelectorAll('#list a').length === 4")
-        row = "[...document.querySelectorAll('#list li')].find((each) => each.textContent.includes('busy'))"
+        page.until("document.querySelectorAll('#list a').length === 5")
+        find = "[...document.querySelectorAll('#list li')].find((each) => each.textContent.includes('{}'))"
+        row, unknown = find.format("busy"), find.format("uncounted")
         self.same(page.run(f"{row}.querySelectorAll('.number')[0].textContent"), f"{MANY // 24 * 24:,}")
         self.same(page.run(f"{row}.querySelectorAll('.number')[1].textContent"), "100 %")
+        self.same(page.run(f"{unknown}.querySelectorAll('.number')[0].textContent"), "not counted yet")
         self.picture("archive-rooms")
         self.typed("filter", "#AMB")
         page.until("document.querySelectorAll('#list a').length === 1")

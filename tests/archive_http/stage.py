@@ -24,6 +24,7 @@ ROOM, BIG, BAD, KICK = (
     ("twitch", "hostile"),
     ("kick", "birch-live"),
 )
+NEW = ("twitch", "uncounted")
 #: Messages of the busiest day.
 MANY = 200_000
 _WORDS = ("hello", "there", "this", "was", "good", "game", "that", "clip", "again", "never", "easy", "go")
@@ -181,6 +182,8 @@ class ArchiveStage:
                 )
             )
         self._put(BAD, -2, 8, lines)
+        # Of this one no manifest tells yet.
+        self.world.put(self.days.at(-2), [record(NEW, self.days.at(-2), text="hi")], room=NEW)
 
     def _busy(self) -> None:
         for hour, lines in self._hours():

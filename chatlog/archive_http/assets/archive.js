@@ -14,7 +14,7 @@ let shown = SHOWN;
 // Records and share of what was recorded over the days.
 function sums(room) {
   const known = room.days.filter(Boolean);
-  const records = known.reduce((sum, [each]) => sum + each, 0);
+  const records = known.length ? known.reduce((sum, [each]) => sum + each, 0) : null;
   const covered = known.filter(([, coverage]) => coverage !== null);
   const coverage = covered.length ? covered.reduce((sum, [, each]) => sum + each, 0) / covered.length : null;
   return { records, coverage };
@@ -43,7 +43,7 @@ function row(room) {
   const { records, coverage } = sums(room);
   const covered = element("span", "number", coverage === null ? "" : `${share(coverage)}`);
   covered.dataset.level = coverage === null ? "" : coverLevel(coverage);
-  item.append(link, element("span", "number", count(records)), covered, week(room));
+  item.append(link, element("span", "number", records === null ? "not counted yet" : count(records)), covered, week(room));
   return item;
 }
 
@@ -75,7 +75,7 @@ async function look() {
     return;
   }
   $("rooms").hidden = false;
-  say($("facts"), days.length ? `Days are those of UTC; the figures are of ${days[0]} to ${days.at(-1)}, by the manifests.` : "");
+  say($("facts"), days.length ? `The figures are of ${days[0]} to ${days.at(-1)} (days of UTC). They come with the manifests, once an hour.` : "");
   draw();
 }
 
