@@ -42,7 +42,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "uploader/whose_trouble": ("tests.uploader.test_whose_trouble", "tests.uploader.test_uploader"),
     "uploader/store_state": ("tests.uploader.test_whose_trouble", "tests.uploader.test_uploader"),
     "uploader/uploader": ("tests.uploader.test_uploader",),
-    "uploader/deposit": ("tests.uploader.test_shipment", "tests.uploader.test_uploader"),
+    "uploader/deposit": ("tests.uploader.test_deposit", "tests.uploader.test_shipment"),
     "uploader/shipment": ("tests.uploader.test_shipment", "tests.uploader.test_uploader"),
     "uploader/packing": ("tests.uploader.test_packing", "tests.uploader.test_shipment"),
     "uploader/manifest": ("tests.uploader.test_manifest",),

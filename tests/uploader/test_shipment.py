@@ -97,6 +97,73 @@ class ShipTests(ShipmentCase):
         shipped = shipment.ship(item_of(NAME, "data"))
         self.assertIsNotNone(shipped.stored)
         self.assertEqual((list(self.store.objects), self.left()), ([KEY + ".zst"], []))
+        self.assertEqual((self.tidied, len(self.packed)), ([], 1))
+
+    def test_what_a_failed_packing_left(self) -> None:
+        """What a packing that failed could not take away itself is taken away by the next look at what
+        waits."""
+        shipment = self.make("zstd")
+
+        def rule(operation: str, path: str) -> None:
+            there = path.endswith(".new") and path in self.files.tree
+            if there and operation in ("rename", "remove", "sync"):
+                raise OSError(errno.EIO, "Input/output error")
+
+        self.files.rule = rule
+        with self.assertRaises(LocalError) as caught:
+            shipment.ship(item_of(NAME, "data"))
+        self.assertEqual(caught.exception.reason, "Input/output error")
+        self.assertEqual((self.store.objects, self.left()), ({}, [NAME, f"{NAME}.zst.new"]))
+        self.files.rule = lambda operation, path: None
+        shipment.waiting()
+        self.assertEqual(self.left(), [NAME])
+
+    def test_missing_directories(self) -> None:
+        """The directory for what is packed is made where it is missing, and one that is missing hides nothing
+        that waits."""
+        self.files = MemoryFiles()
+        self.files.make_directories("/data/sealed")
+        self.files.put(f"/data/sealed/{NAME}", RAW)
+        shipment = self.make("zstd", self.files)
+        self.assertEqual([item.name for item, _ in shipment.waiting()], [NAME])
+        shipment.ship(item_of(NAME, "data"))
+        self.assertEqual(list(self.store.objects), [KEY + ".zst"])
+
+    def test_sizes(self) -> None:
+        """A file that was just finished has its size, a manifest as well; 0 where nobody knows."""
+        shipment = self.make()
+        self.files.put("/data/manifest/main_20251229_1000.jsonl", b"123")
+        for name, content, size in (
+            (NAME, "data", len(RAW)),
+            ("main_20251229_1000.jsonl", "manifest", 3),
+            ("twitch_bob_20251229_1000.jsonl", "data", 0),
+        ):
+            self.assertEqual(shipment.size(item_of(name, content)), size)
+
+    def test_rooms(self) -> None:
+        """Files of one room are known by it, whatever it is called."""
+        for name, content, room in (
+            (NAME, "data", "twitch_ann"),
+            ("kick_x_20251229_1030_y_20251229_1030.jsonl", "data", "kick_x_20251229_1030_y"),
+            ("main_20251229_1000.jsonl", "manifest", "main"),
+        ):
+            self.assertEqual(item_of(name, content).room, room)
+
+    def test_errors_of_this_machine(self) -> None:
+        """They name file and reason, in the system's words where there are some."""
+        full = LocalError("a.jsonl", OSError(errno.ENOSPC, "No space left"))
+        broken = LocalError("a.jsonl", ValueError("damaged"))
+        self.assertEqual(
+            (str(full), full.reason, full.passes), ("a.jsonl: No space left", "No space left", True)
+        )
+        self.assertEqual((str(broken), broken.passes), ("a.jsonl: damaged", False))
+
+    def test_taken_away_meanwhile(self) -> None:
+        """A file that somebody removes while it is stored frees nothing; the object is there."""
+        shipment = self.make()
+        self.write_down = lambda stored: self.files.remove(f"/data/sealed/{NAME}")
+        shipped = shipment.ship(item_of(NAME, "data"))
+        self.assertEqual((shipped.freed, shipped.again, list(self.store.objects)), (0, False, [KEY]))
 
     def test_packed_before(self) -> None:
         """What another run has packed takes the place of the file only when that is certain to stay."""
@@ -251,7 +318,8 @@ class ShipTests(ShipmentCase):
         """A removed file is no error of the store."""
         shipment = self.make()
         self.files.remove(f"/data/sealed/{NAME}")
-        self.assertIsNone(shipment.ship(item_of(NAME, "data")).stored)
+        shipped = shipment.ship(item_of(NAME, "data"))
+        self.assertEqual((shipped.stored, shipped.freed, shipped.again), (None, 0, False))
 
     def test_full_disk(self) -> None:
         """With no room to pack, the file is compressed in memory and shipped, which makes room."""
