@@ -46,6 +46,32 @@ class ReadTests(FileCase):
         self.assertEqual(self.read(), [(1, {"a": 1}), (2, {"b": 2}), (3, 3)])
         self.assertEqual(self.files.content(PATH).splitlines()[0] + b"\n", first_line("held"))
 
+    def test_one_descriptor(self) -> None:
+        """However much is appended, one file is open, no line is empty, and the size is known; a file that is
+        closed is opened again, and may end in half a line then."""
+        file = self.file()
+        self.assertEqual((file.size, file.damaged), (0, 0))
+        file.append("a")
+        file.append("b", "c")
+        self.assertEqual((len(self.files.fds), file.size), (1, self.files.size(PATH)))
+        self.assertNotIn(b"\n\n", self.files.content(PATH))
+        file.close()
+        self.assertEqual(self.files.fds, {})
+        self.files.put(PATH, self.files.content(PATH) + b"half")
+        self.assertEqual(file.append("d"), 4)
+        self.assertEqual([entry for _, entry in self.read()], ["a", "b", "c", "d"])
+
+    def test_empty(self) -> None:
+        """A file without any line, or with the first alone and half of another, is one without entries."""
+        for content in (b"", first_line("held"), first_line("held") + b"half"):
+            self.files.put(PATH, content)
+            file = self.file()
+            with capturedLogs() as events:
+                self.assertEqual(list(file.read()), [])
+            self.assertEqual((file.append("a"), events), (1, []))
+        self.files.put(PATH, b"half")
+        self.assertEqual(self.read(), [])
+
     def test_replaced(self) -> None:
         """A file that is written anew holds the new entries alone, and goes on behind them."""
         file = self.file()
@@ -73,10 +99,16 @@ class ReadTests(FileCase):
         lines[2] = b"\0" * len(lines[2][:-1]) + b"\n"
         for content in (b"".join([head, *lines]), b"".join([b"\0" + head, *lines])):
             self.files.put(PATH, content)
+            file = self.file()
             with capturedLogs() as events:
-                self.assertEqual(self.read(), [(1, "a"), (4, "d")])
+                self.assertEqual(list(file.read()), [(1, "a"), (4, "d")])
             [event] = events
-            self.assertIn(f"{PATH} is damaged", str(event["log_format"]).format(**event))
+            said = str(event["log_format"]).format(**event)
+            self.assertIn(f"{PATH} is damaged: {file.damaged} lines", said)
+            self.assertEqual(file.damaged, 2 + (content[0] == 0))
+            self.assertEqual(file.keep_damaged(), f"{PATH}.damaged")
+            self.assertEqual(self.files.content(f"{PATH}.damaged"), content)
+            self.assertFalse(self.files.exists(PATH))
 
     def test_end_that_was_cut_off(self) -> None:
         """Half a line at the end is what a dead process leaves. It is nothing to be told of, and what comes
@@ -160,9 +192,19 @@ class DiskTests(FileCase):
         self.file().append("a")
         self.files.kill()
         self.file().sync()
+        self.assertEqual(self.files.fds, {})
         self.files.lose()
         self.assertEqual(self.read(), [(1, "a")])
-        self.assertEqual(self.files.fds, {})
+
+    def test_written_first_and_used_later(self) -> None:
+        """A new file is on the disk as soon as it is written, with the directory that it is in."""
+        file = self.file()
+        written = file.write(["a", "b"])
+        self.assertIn(("sync_directory", "/data"), self.files.log)
+        self.files.lose()
+        self.assertEqual(self.read(), [(1, "a"), (2, "b")])
+        file.use(written)
+        self.assertEqual((file.size, file.append("c")), (written.size, 3))
 
     def test_full_disk(self) -> None:
         """What does not fit is not there, half of it or not, and the next that fits is whole. With a reserve,
