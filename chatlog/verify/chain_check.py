@@ -136,9 +136,9 @@ class ChainCheck:
 
     def _check_vouched(self, instance: str, newest_first: Iterator[Link], expected: frozenset[str]) -> None:
         wanted: set[str] = set()
-        #: Those that nobody vouches for: behind the last signed one, and, once there is one, before it.
+        # Those that nobody vouches for: behind the last signed one, and before the one that was met last.
         behind: list[Link] = []
-        open_ends: list[Link] = []
+        before: list[Link] = []
         seen_signed = False
         for link in newest_first:
             signed = link.genuine and link.signer in expected
@@ -148,25 +148,24 @@ class ChainCheck:
                 if signed:
                     seen_signed = True
                     # What lies between two signed ones should have been signed.
-                    self._unsigned(open_ends, expected)
-                    open_ends.clear()
+                    self._unsigned(before, expected)
+                    before.clear()
                 continue
-            if link.digest and (not link.signer or (link.genuine and self._keys)):
-                if link.signer:
-                    # It has been reported who signed it.
-                    continue
-                (open_ends if seen_signed else behind).append(link)
+            # Of one that is damaged, or that somebody else signed, that has been reported.
+            if link.digest and not link.signer:
+                (before if seen_signed else behind).append(link)
         if self._keys:
             self._unsigned(behind, expected)
         elif behind:
+            names = " and ".join(sorted(expected))
             self._note(
-                f"the latest {len(behind)} manifests of instance {instance} are not signed any more; "
-                f"{' and '.join(sorted(expected))} signed those before"
+                f"instance {instance} signs no more: {len(behind)} of its manifests come after the last one "
+                f"that {names} signed"
             )
-        if open_ends:
+        if before:
             self._note(
-                f"{len(open_ends)} manifests of instance {instance} from before its first signature are not "
-                "vouched for by it"
+                f"instance {instance} signed later: {len(before)} of its manifests from before are in no "
+                "chain that leads to the first signature"
             )
 
     def _unsigned(self, links: list[Link], expected: frozenset[str]) -> None:

@@ -204,7 +204,7 @@ class SignedTests(ChainCase):
         manifests.append(self.archive.manifest(MIDNIGHT + 3 * HOUR, MIDNIGHT + 4 * HOUR, []))
         self.now = MIDNIGHT + 4 * HOUR + 60
         self.assertNotIn("missing-signature", [kind for kind, _ in self.kinds()])
-        self.assertIn("the latest 1 manifests of instance main are not signed any more", self.notes[0])
+        self.assertIn("instance main signs no more: 1 of its manifests", self.notes[0])
         self.assertIn(("missing-signature", manifests[3]), self.kinds(keys=frozenset({SIGNER.name})))
 
     def test_foreign(self) -> None:
