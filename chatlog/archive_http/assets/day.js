@@ -319,10 +319,11 @@ new Keys({
 async function goOn() {
   if (!isOver && timeline && !document.hidden && !isFiltered() && list.atEnd && !$("log").hidden) {
     try {
+      const before = timeline.total;
       timeline = await get(`${roomApi(room, "timeline")}?${query(range)}`, stopping.signal);
       facts();
       line.show(timeline);
-      if (list.atEnd) {
+      if (list.atEnd && timeline.total !== before) {
         await list.show(whole(timeline), { at: end });
         list.box.scrollTop = list.box.scrollHeight;
       }

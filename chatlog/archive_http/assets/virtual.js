@@ -50,7 +50,14 @@ export class VirtualList {
 
   // Show these stretches instead. What is on the page stays until the rows at `place` are there.
   async show(stretches, place) {
-    for (const stretch of stretches) this.prepare(stretch);
+    const name = ({ from, to, count }) => `${from} ${to} ${count}`;
+    const known = new Map(this.stretches.filter(({ rows }) => rows).map((stretch) => [name(stretch), stretch]));
+    for (const stretch of stretches) {
+      // What was fetched already and is still the same.
+      const { rows, heights } = (!stretch.rows && known.get(name(stretch))) || stretch;
+      Object.assign(stretch, { rows, heights });
+      this.prepare(stretch);
+    }
     const turn = (this.turn = { place });
     const [first] = this.find(stretches, place);
     if (first) await this.needed(first).catch(() => {});
@@ -69,8 +76,8 @@ export class VirtualList {
   prepare(stretch) {
     stretch.rows ??= null;
     stretch.heights ??= null;
-    stretch.height = stretch.rows ? stretch.rows.length * this.guess : stretch.count * this.guess;
     if (stretch.rows && !stretch.heights) stretch.heights = new Float64Array(stretch.rows.length).fill(this.guess);
+    stretch.height = stretch.heights ? stretch.heights.reduce((sum, each) => sum + each, 0) : stretch.count * this.guess;
   }
 
   clear() {
