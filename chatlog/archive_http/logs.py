@@ -191,10 +191,10 @@ class Logs:
         parts = self._archive.parts.of_room(wanted.room, *wanted.range)
         if any(part.area == "open" for part in parts):
             return ""
-        told = [__version__, str(self._run), form.name, repr(wanted)]
-        told += [f"{name}={value}" for name, value in sorted(asked.query.items())]
-        told += [str(part.name) for part in parts]
-        return f'W/"{hashlib.sha256("|".join(told).encode("utf-8", "replace")).hexdigest()[:32]}"'
+        identity = [__version__, str(self._run), form.name, repr(wanted)]
+        identity += [f"{name}={value}" for name, value in sorted(asked.query.items())]
+        identity += [str(part.name) for part in parts]
+        return f'W/"{hashlib.sha256("|".join(identity).encode("utf-8", "replace")).hexdigest()[:32]}"'
 
 
 class _Log:

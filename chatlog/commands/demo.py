@@ -103,14 +103,14 @@ def _run(troupe: Troupe, home: Path, duration: float | None) -> bool:
 def _start(troupe: Troupe, home: Path) -> bool:
     """Start the simulator and, when it listens, the recorder. Returns whether both run."""
     ports = {name: troupe.port(port) for name, port in PORTS.items()}
-    told, authority = home / "ports.json", home / "ca.pem"
-    told.unlink(missing_ok=True)
+    ports_file, authority = home / "ports.json", home / "ca.pem"
+    ports_file.unlink(missing_ok=True)
     servers = ["--twitch-port", str(ports["twitch"]), "--kick-port", str(ports["kick"])]
-    files = ["--ca", str(authority), "--ports", str(told), "--duration", str(_A_YEAR)]
+    files = ["--ca", str(authority), "--ports", str(ports_file), "--duration", str(_A_YEAR)]
     troupe.start("simulator", "chatlog.simulator", [*servers, *files], home / "simulator.log")
-    if not troupe.wait_for(told.exists, "the look-alike servers do not listen", WITHIN):
+    if not troupe.wait_for(ports_file.exists, "the look-alike servers do not listen", WITHIN):
         return False
-    ports |= json.loads(told.read_text("utf-8"))
+    ports |= json.loads(ports_file.read_text("utf-8"))
     taken = [f"{PORTS[name]} ({ports[name]} in its place)" for name in PORTS if ports[name] != PORTS[name]]
     if taken:
         click.echo(f"Ports that are taken already: {', '.join(taken)}.")

@@ -16,10 +16,10 @@ from chatlog.commands.options import registry
 
 if TYPE_CHECKING:
     from chatlog.importing.items import Maker
-    from chatlog.importing.source import Told, Unit
+    from chatlog.importing.source import ImportReport, Unit
 
 #: The most problems that are reported one by one.
-_TOLD = 30
+_NAMED = 30
 #: The most bytes of an object before compression.
 _LARGEST = 16 << 20
 
@@ -145,7 +145,7 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
 
     from chatlog.importing.importer import Importer
     from chatlog.importing.items import Maker
-    from chatlog.importing.source import SourceError, Told
+    from chatlog.importing.source import ImportReport, SourceError
     from chatlog.record import rfc3339
     from chatlog.signing import Signer
     from chatlog.store.store import StoreError
@@ -156,20 +156,20 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
     key = settings.archive.signing_key
     began = time.time()
     progress = Progress(sys.stderr, os.environ)
-    told = Told(_Problems(progress.clear))
+    report = ImportReport(_Problems(progress.clear))
     importer = Importer(
         opened,
         SUFFIXES[settings.uploader.compression],
         min(settings.recorder.rotate_size, _LARGEST),
         began,
         time.time,
-        lambda told: progress.step("lines", told.lines, 0),
+        lambda report: progress.step("lines", report.lines, 0),
         dry,
         None if key is None else Signer(key.reveal()),
     )
-    with _said(progress, told, dry):
+    with _report_at_end(progress, report, dry):
         try:
-            importer.run(units(Maker(rfc3339(round(began * 1000)))), told)
+            importer.run(units(Maker(rfc3339(round(began * 1000)))), report)
         except SourceError as error:
             progress.clear()
             reading.refuse(str(error))
@@ -182,38 +182,38 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
         except StoreError as error:
             progress.clear()
             reading.refuse(f"cannot import into {opened.store.describe()}: {error}")
-    wrong = told.unread_files or told.unread_lines or not (told.lines or told.skipped)
+    wrong = report.unread_files or report.unread_lines or not (report.lines or report.skipped)
     raise click.exceptions.Exit(reading.NOTHING if wrong else 0)
 
 
 @contextmanager
-def _said(progress: Any, told: Told, dry: bool) -> Iterator[None]:
+def _report_at_end(progress: Any, report: ImportReport, dry: bool) -> Iterator[None]:
     """Print the result, however the import ends."""
     try:
         yield
     finally:
         progress.clear()
-        if told.lines or told.skipped or not sys.exc_info()[0]:
-            click.echo(summary(told, dry))
+        if report.lines or report.skipped or not sys.exc_info()[0]:
+            click.echo(summary(report, dry))
 
 
-def summary(told: Told, dry: bool) -> str:
+def summary(report: ImportReport, dry: bool) -> str:
     """The result of an import in a line."""
-    if not (told.lines or told.skipped):
+    if not (report.lines or report.skipped):
         return "Nothing to import was found."
     parts = [
-        f"{told.lines:,} lines read, {told.imported:,} {'to be imported' if dry else 'imported'}, "
-        f"{told.there:,} there already"
+        f"{report.lines:,} lines read, {report.imported:,} {'to be imported' if dry else 'imported'}, "
+        f"{report.there:,} there already"
     ]
-    if told.unread_lines:
-        parts.append(f"{told.unread_lines:,} lines are no records")
-    if told.unread_files:
-        parts.append(f"{told.unread_files:,} files cannot be read")
-    if told.skipped:
-        parts.append(f"{told.skipped:,} files or days were done before")
-    rooms = [f"{room} {count:,}" for room, count in told.rooms.most_common(5) if count]
+    if report.unread_lines:
+        parts.append(f"{report.unread_lines:,} lines are no records")
+    if report.unread_files:
+        parts.append(f"{report.unread_files:,} files cannot be read")
+    if report.skipped:
+        parts.append(f"{report.skipped:,} files or days were done before")
+    rooms = [f"{room} {count:,}" for room, count in report.rooms.most_common(5) if count]
     if rooms:
-        more = ", ..." if len(told.rooms) > 5 else ""
+        more = ", ..." if len(report.rooms) > 5 else ""
         parts.append(f"rooms: {', '.join(rooms)}{more}")
     return "; ".join(parts)
 
@@ -223,13 +223,13 @@ class _Problems:
 
     def __init__(self, make_room: Callable[[], object]) -> None:
         self._make_room = make_room
-        self._told = 0
+        self._count = 0
 
     def __call__(self, text: str) -> None:
         from chatlog.printable import printable
 
-        self._told += 1
-        if self._told <= _TOLD:
+        self._count += 1
+        if self._count <= _NAMED:
             self._make_room()
-            more = "; what else there is of that kind is only counted" if self._told == _TOLD else ""
+            more = "; further ones are only counted" if self._count == _NAMED else ""
             click.secho(printable(text) + more, fg="red", err=True)

@@ -91,12 +91,12 @@ class Book:
             for line, whole in lines_of(unpacked([data], _suffix(key)), LONGEST_ROW):
                 row = from_json(line) if whole else None
                 if isinstance(row, dict):
-                    self._take(row)
+                    self._learn_row(row)
         except ValueError:
             # It is damaged, which `chatlog verify` says; what it would have said is found out anew.
             return
 
-    def _take(self, row: dict[str, Any]) -> None:
+    def _learn_row(self, row: dict[str, Any]) -> None:
         if row.get("kind") == "object":
             self._staging.name(str(row.get("key", "")))
         elif row.get("kind") == "imported":

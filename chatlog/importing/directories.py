@@ -11,7 +11,7 @@ from chatlog.importing.files import signature, without_packing
 from chatlog.importing.irc_lines import IrcLines
 from chatlog.importing.items import Item, Maker
 from chatlog.importing.json_lines import JsonLines
-from chatlog.importing.source import SourceError, Told, Unit, items_of_file
+from chatlog.importing.source import ImportReport, SourceError, Unit, items_of_file
 from chatlog.importing.text_lines import text_item
 from chatlog.naming import CHANNEL, parse_name
 
@@ -91,11 +91,11 @@ def _items(
     files: list[tuple[Path, str]],
     name: str,
     read: Callable[[bytes, str, str], Item | None],
-    told: Told,
+    report: ImportReport,
 ) -> Iterator[Item]:
     for path, first in files:
         label = _label(root, path)
-        yield from items_of_file(path, label, f"{name} {label}", first, read, told)
+        yield from items_of_file(path, label, f"{name} {label}", first, read, report)
 
 
 def _label(root: Path, path: Path) -> str:

@@ -14,7 +14,7 @@ from chatlog.archive.opened import Archive
 from chatlog.archive.reader import Question
 from chatlog.importing.book import Book
 from chatlog.importing.items import BY_ID, BY_MILLISECOND, BY_SECOND, Room, by_id, by_text
-from chatlog.importing.source import Told, Unit
+from chatlog.importing.source import ImportReport, Unit
 from chatlog.importing.staging import Staging
 from chatlog.naming import FileName, import_instance, is_import
 from chatlog.signing import Signer
@@ -28,7 +28,7 @@ _DAY = 86400.0
 
 class Importer:
     """Imports into ``archive``. ``suffix`` is that of the compression, ``largest`` the most bytes of an
-    object before compression. ``step(told)`` is called now and then. With ``dry`` nothing is written.
+    object before compression. ``step(report)`` is called now and then. With ``dry`` nothing is written.
     ``signer`` signs the manifests."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Importer:
         largest: int,
         began: float,
         now: Callable[[], float],
-        step: Callable[[Told], object] = lambda told: None,
+        step: Callable[[ImportReport], object] = lambda report: None,
         dry: bool = False,
         signer: Signer | None = None,
     ) -> None:
@@ -53,7 +53,7 @@ class Importer:
         self._book = Book(archive.store, self._staging, suffix, began, now, signer)
         self._refused = False
 
-    def run(self, units: Iterable[Unit], told: Told) -> None:
+    def run(self, units: Iterable[Unit], report: ImportReport) -> None:
         """Import all units. Raises StoreError, and the exceptions of the units; the objects stored by then
         are named by a manifest."""
         if not self._dry:
@@ -63,35 +63,35 @@ class Importer:
             try:
                 for unit in units:
                     if unit.signature and self._staging.is_finished(unit.label, unit.signature):
-                        told.skipped += 1
+                        report.skipped += 1
                     else:
-                        self._take(unit, told)
-                    self._step(told)
+                        self._import(unit, report)
+                    self._step(report)
             finally:
                 if not self._dry:
                     self._book.write()
         finally:
             self._staging.close()
 
-    def _take(self, unit: Unit, told: Told) -> None:
-        lines_before, unread_before = told.lines, told.unread_files
+    def _import(self, unit: Unit, report: ImportReport) -> None:
+        lines_before, unread_before = report.lines, report.unread_files
         new = 0
         self._refused = False
         self._staging.clear()
-        for _ in self._staging.add(unit.items(told)):
-            self._step(told)
+        for _ in self._staging.add(unit.items(report)):
+            self._step(report)
         for room, day in self._staging.days():
-            new += self._take_day(room, day, told)
-            self._step(told)
+            new += self._import_day(room, day, report)
+            self._step(report)
         if not self._dry and not self._refused:
             # The next import reads this unit again.
-            signature = unit.signature if told.unread_files == unread_before else ""
-            self._book.finished(unit.label, signature, told.lines - lines_before, new)
+            signature = unit.signature if report.unread_files == unread_before else ""
+            self._book.finished(unit.label, signature, report.lines - lines_before, new)
 
     # -- a room and a day ----------------------------------------------------------------------------
 
-    def _take_day(self, room: Room, day: str, told: Told) -> int:
-        if not self._know(room, day, told):
+    def _import_day(self, room: Room, day: str, report: ImportReport) -> int:
+        if not self._read_known(room, day, report):
             return 0
         new = 0
         instance = ""
@@ -100,13 +100,13 @@ class Importer:
             if not self._dry:
                 instance = instance or import_instance(self._began, self._staging.layer(room, day))
                 self._store(room, instance, piece)
-            self._step(told)
-        told.imported += new
-        told.there += self._staging.count(room, day) - new
-        told.rooms["/".join(room)] += new
+            self._step(report)
+        report.imported += new
+        report.there += self._staging.count(room, day) - new
+        report.rooms["/".join(room)] += new
         return new
 
-    def _know(self, room: Room, day: str, told: Told) -> bool:
+    def _read_known(self, room: Room, day: str, report: ImportReport) -> bool:
         """Read what the archive has of the room and day; False if that fails."""
         since = lines.seconds(f"{day}T00:00:00Z")
         if not self._dry:
@@ -116,9 +116,9 @@ class Importer:
         self._staging.know(_identities(found, self._staging.sorts(room, day)))
         if answer.report.unread:
             self._refused = True
-            told.unread_files += 1
+            report.unread_files += 1
             unread = answer.report.unread[0]
-            told.problem(
+            report.problem(
                 f"{'/'.join(room)} {day}: nothing is imported of this day, since the archive's own "
                 f"{unread.name} cannot be read: {unread.why}"
             )

@@ -39,7 +39,7 @@ class IrcLines:
             timed = bool(tags.get("tmi-sent-ts") or tags.get("rm-received-ts"))
             event_record(message, received if timed else before, self._keep)
         if not self._record["timestamp"] or self._record["timestamp"] == received:
-            raise LineError("it does not tell its time")
+            raise LineError("it has no time")
         return self._maker.item(self._record, where)
 
     def _keep(

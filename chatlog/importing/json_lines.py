@@ -121,4 +121,4 @@ def _time(value: Any) -> tuple[str, bool]:
             return rfc3339(round(number * 1000)), number == int(number)
     except (ValueError, OverflowError, StopIteration):
         pass
-    raise LineError("it does not tell its time") from None
+    raise LineError("it has no time") from None

@@ -22,7 +22,7 @@ from chatlog import __version__
 from chatlog.importing.files import lines_of_chunks
 from chatlog.importing.irc_lines import IrcLines
 from chatlog.importing.items import Item, Maker, counted
-from chatlog.importing.source import SourceError, Told, Unit, items_of_lines
+from chatlog.importing.source import ImportReport, SourceError, Unit, items_of_lines
 from chatlog.platforms import PLATFORMS
 from chatlog.printable import printable
 
@@ -183,7 +183,7 @@ def chosen(server: Server, names: tuple[str, ...], all_rooms: bool) -> list[Chan
     except NotThere:
         raise SourceError(f"{server.root}: what answers there is not a rustlog server") from None
     except OptedOut:
-        raise SourceError(f"{server.root} does not tell its rooms") from None
+        raise SourceError(f"{server.root} does not list its rooms") from None
     if not wanted:
         if not all_rooms and len(there) > 1:
             raise SourceError(
@@ -221,18 +221,18 @@ def rustlog(
 
 
 def _items(
-    server: Server, room: Channel, day: date, lines: IrcLines, label: str, told: Told
+    server: Server, room: Channel, day: date, lines: IrcLines, label: str, report: ImportReport
 ) -> Iterator[Item]:
     try:
         file = server.day(room, day)
     except NotThere:
         return
     except OptedOut:
-        told.unread_files += 1
-        told.problem(f"{label}: the server does not give it: somebody has opted out")
+        report.unread_files += 1
+        report.problem(f"{label}: the server does not return it, because a user has opted out")
         return
     with file:
         chunks = iter(partial(file.read, _CHUNK), b"")
         where = f"rustlog {server.host}"
         first = f"{day}T00:00:00.000Z"
-        yield from counted(items_of_lines(lines_of_chunks(chunks), label, where, first, lines.item, told))
+        yield from counted(items_of_lines(lines_of_chunks(chunks), label, where, first, lines.item, report))

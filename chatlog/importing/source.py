@@ -22,7 +22,7 @@ class SourceError(Exception):
 
 
 @dataclass(slots=True)
-class Told:
+class ImportReport:
     """Counts what was read. ``problem(text)`` is called for what could not be read."""
 
     problem: Callable[[str], object]
@@ -42,22 +42,27 @@ class Unit:
 
     label: str
     signature: str
-    items: Callable[[Told], Iterator[Item]]
+    items: Callable[[ImportReport], Iterator[Item]]
 
 
 def items_of_file(
-    path: Path, label: str, where: str, first: str, read: ReadLine, told: Told
+    path: Path, label: str, where: str, first: str, read: ReadLine, report: ImportReport
 ) -> Iterator[Item]:
     """The items of one file of lines. ``first``: the time for lines at its beginning without a time."""
     try:
-        yield from counted(items_of_lines(lines_in(path), label, where, first, read, told))
+        yield from counted(items_of_lines(lines_in(path), label, where, first, read, report))
     except DamagedFile as error:
-        told.unread_files += 1
-        told.problem(f"{label}: {error}")
+        report.unread_files += 1
+        report.problem(f"{label}: {error}")
 
 
 def items_of_lines(
-    lines: Iterable[tuple[bytes, bool]], label: str, where: str, first: str, read: ReadLine, told: Told
+    lines: Iterable[tuple[bytes, bool]],
+    label: str,
+    where: str,
+    first: str,
+    read: ReadLine,
+    report: ImportReport,
 ) -> Iterator[Item]:
     """The items of lines."""
     before, wrong = first, 0
@@ -67,15 +72,15 @@ def items_of_lines(
                 raise LineError("longer than any line of chat")
             item = read(line, where, before)
         except LineError as error:
-            told.lines += 1
-            told.unread_lines += 1
+            report.lines += 1
+            report.unread_lines += 1
             wrong += 1
             if wrong <= _NAMED:
-                told.problem(f"{label}:{number}: {error}")
+                report.problem(f"{label}:{number}: {error}")
             continue
         if item is not None:
-            told.lines += 1
+            report.lines += 1
             before = item.time
             yield item
     if wrong > _NAMED:
-        told.problem(f"{label}: and {wrong - _NAMED} more lines that are no records")
+        report.problem(f"{label}: and {wrong - _NAMED} more lines that are no records")

@@ -54,7 +54,7 @@ class IdCache:
     def __init__(self, files: Files, directory: str) -> None:
         self._file = StateFile(files, directory, "kick_ids")
         self._known: dict[str, tuple[int, int | None]] = {}
-        self._told = False
+        self._reported = False
 
     def load(self) -> None:
         """Read the ids that earlier runs have found. Ids that cannot be read are looked up again."""
@@ -79,10 +79,10 @@ class IdCache:
         try:
             # Entries that a crash damages are looked up again.
             self._file.append(_entry((slug, ids)))
-            self._told = False
+            self._reported = False
         except OSError as error:
-            if not self._told:
-                self._told = True
+            if not self._reported:
+                self._reported = True
                 self._log.warn(
                     "kick: ids cannot be kept in {path}: {error}", path=self._file.path, error=error
                 )
@@ -107,11 +107,11 @@ class _Wanted:
     due: float
     turn: int
     again: Backoff
-    told: bool = False
+    reported: bool = False
 
 
 class ChannelIds(Service):
-    """A service that finds the ids of channels. ``found`` is told as soon as a channel's chatroom id is
+    """A service that finds the ids of channels. ``found`` is called as soon as a channel's chatroom id is
     known: at once where the configuration or the cache has it, and once more if its channel id, where
     that is needed too, is only found later.
 
@@ -150,7 +150,7 @@ class ChannelIds(Service):
         self._timer: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
         self._early: list[KickChannel] = []
-        self._told_off = False
+        self._missing_reported = False
         #: Why channels have no ids yet, by their names.
         self.missing = missing
 
@@ -202,8 +202,8 @@ class ChannelIds(Service):
         slug = channel.slug
         if self._lookup is None:
             self.missing[slug] = "looking up is switched off"
-            if not self._told_off:
-                self._told_off = True
+            if not self._missing_reported:
+                self._missing_reported = True
                 self._log.warn(
                     "kick: {slug} has not all its ids, and looking up is switched off. {remedy}",
                     slug=slug,
@@ -295,8 +295,8 @@ class ChannelIds(Service):
         self.missing[slug] = reason
         if alone:
             wanted.due = now + wanted.again.next()
-            if not wanted.told:
-                wanted.told = True
+            if not wanted.reported:
+                wanted.reported = True
                 self._log.warn(
                     "kick: {slug} cannot be looked up: {reason}; it is tried again from time to time. "
                     "{remedy}",

@@ -150,7 +150,7 @@ def _agent(network: Network) -> IAgent:
         def endpointForURI(self, uri: Any) -> Any:
             scheme, host = uri.scheme.decode("ascii"), uri.host.decode("utf-8").strip("[]")
             if scheme not in ("http", "https"):
-                raise CannotConnect(f"nobody speaks {printable(scheme, 20)} here")
+                raise CannotConnect(f"the scheme {printable(scheme, 20)} is not supported")
             if scheme == "http":
                 # Without a proxy: requests through one do not come here.
                 return network.direct(host, uri.port, CONNECT_WITHIN)

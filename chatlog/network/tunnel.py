@@ -136,7 +136,7 @@ class _Tunnel(Protocol):
         inner: Any = self._factory.buildProtocol(self.transport.getPeer())
         if inner is None:
             self.transport.abortConnection()
-            self.opened.errback(CannotConnect("nobody wants the connection any more"))
+            self.opened.errback(CannotConnect("the connection is no longer wanted"))
             return
         self._inner = inner
         # Received data goes directly to the protocol.

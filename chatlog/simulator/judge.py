@@ -36,14 +36,14 @@ def report(found: Judgement) -> str:
         )
     lines += [f"two files of one name: {name}" for name in found.duplicate_names]
     # Faults of the recorder come first.
-    holes = sorted(found.missing, key=lambda missing: (missing.why != "lost", missing.start))
-    lines += [_hole(missing) for missing in holes[:_MOST_RANGES]]
-    if len(holes) > _MOST_RANGES:
-        lines.append(f"... and {len(holes) - _MOST_RANGES} more holes")
+    ranges = sorted(found.missing, key=lambda missing: (missing.why != "lost", missing.start))
+    lines += [_shown(missing) for missing in ranges[:_MOST_RANGES]]
+    if len(ranges) > _MOST_RANGES:
+        lines.append(f"... and {len(ranges) - _MOST_RANGES} more ranges")
     return "\n".join([*lines, *found.examples])
 
 
-def _hole(missing: Range) -> str:
+def _shown(missing: Range) -> str:
     hidden = f", {missing.hidden} of them in no gap record" if missing.hidden else ""
     return (
         f"{missing.why}: {missing.count} in {missing.platform} {missing.channel}, "

@@ -141,19 +141,19 @@ class Writer:
         if chance.random() >= GAPS:
             return list(self._said(records, times)), 0.0
         start = at + chance.uniform(0.0, HOUR - 700.0)
-        hole = Gap(start, start + chance.choice((12.0, 45.0, 600.0)), "connection lost")
-        lines = list(self._said(records, [time for time in times if time < hole.start]))
-        lines.append(self._gap(records.room, hole))
-        lines += self._said(records, [time for time in times if time >= hole.end])
-        return lines, hole.end - hole.start
+        gap = Gap(start, start + chance.choice((12.0, 45.0, 600.0)), "connection lost")
+        lines = list(self._said(records, [time for time in times if time < gap.start]))
+        lines.append(self._gap(records.room, gap))
+        lines += self._said(records, [time for time in times if time >= gap.end])
+        return lines, gap.end - gap.start
 
     def _said(self, records: Records, times: list[float]) -> Iterator[bytes]:
         for time in times:
             if line := records.line(time, time + self._chance.uniform(0.05, 0.55)):
                 yield line
 
-    def _gap(self, room: Room, hole: Gap) -> bytes:
-        return gap_line(encode_full, room.platform, room.name, room.id.decode(), hole)
+    def _gap(self, room: Room, gap: Gap) -> bytes:
+        return gap_line(encode_full, room.platform, room.name, room.id.decode(), gap)
 
     # -- files ---------------------------------------------------------------------------------------
 

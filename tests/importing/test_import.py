@@ -26,7 +26,7 @@ from chatlog.http.answers import Answer
 from chatlog.importing import directories
 from chatlog.importing.importer import Importer
 from chatlog.importing.items import Maker
-from chatlog.importing.source import Told
+from chatlog.importing.source import ImportReport
 from chatlog.record import rfc3339
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import Head, StoreError
@@ -281,12 +281,12 @@ class CutStore(DirectoryStore):
 class InterruptedTests(ImportTestCase):
     """An import that is ended at any moment."""
 
-    def import_into(self, archive: Archive) -> Told:
-        told = Told(lambda text: None)
+    def import_into(self, archive: Archive) -> ImportReport:
+        report = ImportReport(lambda text: None)
         importer = Importer(archive, ".zst", 400, NOW, lambda: NOW)
         units = directories.justlog(str(self.logs), Maker(rfc3339(round(NOW * 1000))))
-        importer.run(units, told)
-        return told
+        importer.run(units, report)
+        return report
 
     def cut(self, at: int, done: bool) -> bool:
         """Import, and be killed at that put; False if there were not so many."""

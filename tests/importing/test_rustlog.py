@@ -17,7 +17,7 @@ from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.importing import rustlog
 from chatlog.importing.importer import Importer
 from chatlog.importing.items import Maker
-from chatlog.importing.source import SourceError, Told
+from chatlog.importing.source import ImportReport, SourceError
 from chatlog.record import rfc3339
 from tests.archive import MIDNIGHT
 from tests.importing.test_import import irc_line
@@ -104,27 +104,27 @@ class RustlogTests(SynchronousTestCase):
                 irc_line(100 * day + n, at + n, text=f"{day}-{n}") for n in range(4)
             ]
 
-    def run_it(self, names: tuple[str, ...] = ("a",), now: float = NOW) -> Told:
+    def run_it(self, names: tuple[str, ...] = ("a",), now: float = NOW) -> ImportReport:
         settings = Settings(archive=ArchiveSettings(directory=self.archive))
         archive = open_archive(settings, lambda: now, spool=False, may_be_new=True)
         server = rustlog.Server(self.logs.address, self.slept.append, within=10.0)
         rooms = rustlog.chosen(server, names, False)
         units = rustlog.rustlog(server, rooms, Maker(rfc3339(round(now * 1000))), now, 0.0, now)
-        told = Told(self.problems.append)
-        Importer(archive, ".zst", 1 << 20, now, lambda: now).run(units, told)
-        return told
+        report = ImportReport(self.problems.append)
+        Importer(archive, ".zst", 1 << 20, now, lambda: now).run(units, report)
+        return report
 
     def test_days(self) -> None:
         """Every day is asked for once, one after the other, the oldest first; a day that is not over is asked
         for again the next time, and no other."""
-        told = self.run_it()
-        self.assertEqual((told.imported, self.problems, self.slept, self.logs.most), (12, [], [], 1))
+        report = self.run_it()
+        self.assertEqual((report.imported, self.problems, self.slept, self.logs.most), (12, [], [], 1))
         paths = [path for path in self.logs.asked if path.startswith("/channelid")]
         self.assertEqual(paths, [f"/channelid/11/2025/12/{day}?raw" for day in (29, 30, 31)])
         self.logs.asked.clear()
         self.logs.days["2025/12/31"].append(irc_line(999, MIDNIGHT + 2 * 86400 + 60))
-        told = self.run_it(now=NOW + 60)
-        self.assertEqual((told.imported, told.there, told.skipped), (1, 4, 2))
+        report = self.run_it(now=NOW + 60)
+        self.assertEqual((report.imported, report.there, report.skipped), (1, 4, 2))
         self.assertEqual([path for path in self.logs.asked if path.startswith("/channelid")], paths[2:])
 
     def test_a_busy_server(self) -> None:
@@ -141,8 +141,8 @@ class RustlogTests(SynchronousTestCase):
             (200, {"Content-Length": "100000"}, half),
             (200, {"Content-Encoding": "gzip"}, gzip.compress(half)[:-5]),
         ]
-        told = self.run_it()
-        self.assertEqual((told.imported, told.unread_lines, self.problems), (12, 0, []))
+        report = self.run_it()
+        self.assertEqual((report.imported, report.unread_lines, self.problems), (12, 0, []))
 
     def test_a_server_that_fails(self) -> None:
         """After some tries it is given up, with what it said; what was imported is there, and the next run
@@ -160,15 +160,17 @@ class RustlogTests(SynchronousTestCase):
         self.assertIn("HTTP 500", str(error))
         self.assertIn("the same command goes on", str(error))
         self.logs.answer = original  # type: ignore[method-assign]
-        told = self.run_it(now=NOW + 60)
-        self.assertEqual((told.skipped, told.imported), (1, 8))
+        report = self.run_it(now=NOW + 60)
+        self.assertEqual((report.skipped, report.imported), (1, 8))
 
     def test_opted_out(self) -> None:
         """A day that the server does not give is named."""
         self.logs.faults = [(403, {}, b"User or channel has opted out")]
-        told = self.run_it()
-        self.assertEqual((told.imported, told.unread_files), (8, 1))
-        self.assertIn("2025-12-29: the server does not give it: somebody has opted out", self.problems[0])
+        report = self.run_it()
+        self.assertEqual((report.imported, report.unread_files), (8, 1))
+        self.assertIn(
+            "2025-12-29: the server does not return it, because a user has opted out", self.problems[0]
+        )
 
     def test_which_rooms(self) -> None:
         """A room is named, or is in the address; one that is not there, and too many, are refused."""
