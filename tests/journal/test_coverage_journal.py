@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
@@ -775,6 +775,7 @@ class JournalTests(JournalCase):
         run.acknowledge("a")
         self.assertEqual(run.gaps, [])
 
+    @settings(deadline=None)
     @given(st.binary(max_size=200), st.lists(ENTRIES, max_size=3))
     def test_garbage(self, garbage: bytes, odd: list[object]) -> None:
         """Nothing in a journal can keep the recorder from starting, and a broken line does not cost the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -193,6 +193,7 @@ class AnswerTests(SynchronousTestCase):
             since = MIDNIGHT + hour * HOUR
             self.assertApproximates(self.timeline.missing(since, since + HOUR), HOUR / 2, 40)
 
+    @settings(deadline=None)
     @given(
         st.lists(st.tuples(st.integers(0, 9), st.integers(0, 900), st.integers(0, 900)), max_size=14),
         st.integers(0, 5000),
@@ -237,6 +238,7 @@ class AnswerTests(SynchronousTestCase):
             shows = [start is not None and start <= at and (end is None or at < end) for start, end in shown]
             self.assertTrue(any(shows), (second, shown))
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), min_size=20, max_size=400))
     def test_whole_hours(self, pattern: list[tuple[int, int]]) -> None:
         """However many gaps there were, the seconds of the day and of every whole hour are exact, but for a
