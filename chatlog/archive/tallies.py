@@ -1,7 +1,6 @@
-"""What can be told of one file at once: how many records it has in each second, its gaps, its moderation.
+"""Summaries of files: the number of records in each second, the gaps, and the moderation.
 
-Files in the store never change, so what was told of one is kept. Those that a recorder still writes are
-looked at again.
+Files in the store never change, so their tallies are kept. Files that a recorder still writes are read again.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, Parts
 
-#: How a line begins that is as the recorder writes it: with its time, here to the second.
+#: The beginning of a line that the recorder wrote: the time, here to the second.
 _HEAD = re.compile(rb'\{"timestamp":"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)\.\Z')
 _HEAD_LENGTH = len(b'{"timestamp":"2025-12-29T10:30:45.')
-#: Bytes of all that is kept.
+#: The most bytes of all tallies.
 MOST = 48 << 20
 _FIRST, _LAST = b"", b"~"
 
@@ -37,7 +36,7 @@ class Tally:
     moderation: list[bytes] = field(default_factory=list)
 
     def add(self, seconds: Mapping[bytes, int]) -> None:
-        """Add so many records of each second."""
+        """Add the numbers of records of each second."""
         for second, count in seconds.items():
             by_second = self.minutes.get(second[:16])
             if by_second is None:
@@ -46,12 +45,12 @@ class Tally:
 
     @property
     def weight(self) -> int:
-        """About how much memory it takes."""
+        """The approximate memory of the tally."""
         return 1000 + 700 * len(self.minutes) + sum(len(line) + 80 for line in self.moderation)
 
 
 class Tallies:
-    """Makes tallies of ``parts``, and keeps them. May be used by several threads."""
+    """Makes the tallies of ``parts``, and keeps them. May be used by several threads."""
 
     def __init__(self, parts: Parts, most: int = MOST) -> None:
         self._parts = parts
@@ -61,8 +60,8 @@ class Tallies:
         self._weight = 0
 
     def of(self, part: Part, wanted: Filter, reading: Callable[[int], None]) -> Tally:
-        """The tally of a part and a filter, which takes moderation and gaps for what they are. ``reading``
-        is told the bytes of each block, and may raise. Raises PartError and FilterError."""
+        """The tally of a part for a filter; moderation and gaps are counted in any case. ``reading`` is
+        called with the bytes of each block, and may raise. Raises PartError and FilterError."""
         key = part.name.key(suffix=part.suffix), wanted
         with self._lock:
             known = self._kept.get(key)
@@ -96,8 +95,8 @@ class Tallies:
 
 
 def _seconds(block: bytes) -> Mapping[bytes, int]:
-    """The records of each second. That all lines are as they should be is told by the few beginnings that
-    differ, and not by each line."""
+    """The records of each second. Only the few different beginnings of lines are checked for their form, not
+    each line."""
     rows = block.split(b"\n")
     found = {}
     for head, count in Counter([row[:_HEAD_LENGTH] for row in rows]).items():

@@ -29,9 +29,9 @@ from chatlog.archive_http.states import state_of
 from chatlog.http.answers import Answer, json_answer
 from chatlog.status.natural import natural
 
-#: Records and rooms in one answer at most, and without a limit.
+#: The most records and rooms in one answer, and the default.
 MOST, PAGE = 1000, 100
-#: Rooms that one search looks at, and bytes that one request reads.
+#: The most rooms of one search, and the most bytes that one request reads.
 ROOMS = 200
 MOST_BYTES = 4 << 30
 DAY = 86400.0
@@ -72,7 +72,7 @@ class OwnApi:
         return json_answer(200, {"matching": len(found), "rooms": rooms})
 
     def messages(self, asked: Asked, platform: str, name: str) -> Answer:
-        """GET messages: a page of records, from a cursor or an end of the range, in either direction."""
+        """GET messages: a page of records in either direction, from a cursor or an end of the range."""
         room = self._rooms.named(platform, name)
         newest = is_newest(asked)
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
@@ -103,7 +103,7 @@ class OwnApi:
         return None if found.records else self._rooms.days(room, by_recorders=True)
 
     def _marks(self, asked: Asked, room: Room, found: Page) -> dict[str, str]:
-        """What moderators did to records of a page, by their place in it."""
+        """What moderators did to the records of a page, by position in the page."""
         records = [record for each in found.records if (record := lines.record_of(each.line)) is not None]
         if not records:
             return {}
@@ -113,7 +113,7 @@ class OwnApi:
             with suppress(PartError):
                 told += self._tallies.of(part, Filter(), asked.work.reading).moderation
         moderation = Moderation()
-        # In the order of their times, which all lines begin with.
+        # In the order of their times: every line begins with its time.
         for line in sorted(told):
             if (record := lines.record_of(line)) is not None:
                 moderation.add(record)
@@ -142,7 +142,7 @@ class OwnApi:
     # -- search --------------------------------------------------------------------------------------
 
     def search(self, asked: Asked) -> Stream:
-        """GET search: NDJSON of records, with how far it has come, and an end that says what is missing."""
+        """GET search: NDJSON of records, with progress, and an end that says what is missing."""
         wanted = asked_filter(asked)
         if wanted.everything:
             raise Refused(400, "bad_query", "say what to look for: q, user, type or badge")
@@ -154,7 +154,7 @@ class OwnApi:
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
         range = asked_range(asked.query, now) or Range(now - 30 * DAY, now + 60.0)
         search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most)
-        # A pattern that makes no sense is told before anything is sent.
+        # An invalid pattern is reported before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)
 
@@ -173,14 +173,14 @@ class OwnApi:
 
 
 def _whole(records: list[Found]) -> Iterator[bytes]:
-    """The records as they are; what is no JSON object is left out."""
+    """The records as they are; a line that is no JSON object is left out."""
     for found in records:
         if lines.record_of(found.line) is not None:
             yield found.line
 
 
 def _of_page(found: Page, gaps: list[Gap]) -> list[Gap]:
-    """The gaps that lie between the first and the last record of a page, and around them."""
+    """The gaps between the first and the last record of a page, and beside them."""
     if not found.records:
         return gaps[:MOST]
     first, last = (lines.seconds(found.records[at].time) for at in (0, -1))

@@ -1,4 +1,4 @@
-"""The rooms of the archive by name and by id. Ids are those that their records have: nobody is asked."""
+"""The rooms of the archive by name and by id. The ids are from the records; no platform is asked."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from chatlog.naming import CHANNEL
 from chatlog.near_names import near
 from chatlog.status.natural import natural
 
-#: Seconds for which the list of rooms is believed, and a room's id.
+#: Seconds for which the list of rooms, and a room's id, are cached.
 FRESH, KNOWN = 30.0, 3600.0
-#: Days back from its last one in which a room's id is looked for.
+#: The days before a room's last day in which its id is looked for.
 _DAYS = 5
 AT_ONCE = 8
 
 
 class Rooms:
-    """``now()`` is the time of day. May be used by several threads; everything may raise StoreError."""
+    """``now()`` is the time of day. May be used by several threads; every method may raise StoreError."""
 
     def __init__(self, archive: Archive, now: Callable[[], float]) -> None:
         self._archive = archive
@@ -48,7 +48,7 @@ class Rooms:
         return sorted((room for room in self.all() if room[0] == platform), key=lambda room: natural(room[1]))
 
     def id(self, room: Room) -> str:
-        """The platform's id of a room as its latest records have it; ``""`` where they have none."""
+        """The platform's id of a room in its latest records; ``""`` if they have none."""
         now = self._now()
         with self._lock:
             at, id = self._ids.get(room, (float("-inf"), ""))
@@ -82,7 +82,7 @@ class Rooms:
         return self._archive.parts.days_of(room, by_recorders)
 
     def named(self, platform: str, name: str) -> Room:
-        """The room of a name. Raises Refused: 404 with names that are near."""
+        """The room of a name. Raises Refused: 404 with similar names."""
         room = platform, name.lower()
         rooms = self.all()
         if room not in rooms:
@@ -95,7 +95,7 @@ class Rooms:
         return room
 
     def of_id(self, platform: str, id: str) -> Room:
-        """The room with an id; the one with the latest records, if it has changed its name. Raises
+        """The room with an id; if it has changed its name, the one with the latest records. Raises
         Refused."""
         rooms = self.of_platform(platform)
         found = [room for room, known in zip(rooms, self.ids(rooms), strict=True) if known == id]

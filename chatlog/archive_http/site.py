@@ -1,4 +1,4 @@
-"""The archive server's side of a request: who may ask, and what each failure is answered with."""
+"""The entry of all requests: checks who may ask, and answers failures."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from chatlog.http.guard import beside
 from chatlog.printable import printable
 from chatlog.store.store import StoreError
 
-#: Parameters of a query that are looked at, and characters of each.
+#: The most parameters of a query, and the most characters of each.
 _PARAMETERS, _LONGEST = 50, 2000
 _PLAIN = "text/plain; charset=utf-8"
-#: Goes with every answer that pages of other sites may read.
+#: Header of every answer that pages of other sites may read.
 FOR_CLIENTS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "*",
@@ -69,7 +69,7 @@ class Root(Front):
         return self._settings
 
     def answer(self, request: Any, path: str, method: str) -> Answer | None:
-        """Answer a request that may be asked."""
+        """Answer a permitted request."""
         if (match := _FIREHOSE.match(path)) and method == "GET":
             as_json = b"jsonbasic" in request.uri.partition(b"?")[2].lower()
             refused = self._firehose.take(request, "kick" if match[1] else "twitch", as_json)
@@ -88,7 +88,7 @@ class Root(Front):
         if asset is not None or route is None:
             return asset
         if path == "/healthz":
-            # Also when there is much to do.
+            # Also under load.
             return json_answer(200, {"ok": True})
         if wait := self._rates.wait(address_of(request), SLOW if route.slow else 1):
             text = f"too many requests from your address; ask again in {wait} seconds"
@@ -118,7 +118,7 @@ class Root(Front):
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
     def _failed(self, failure: Failure, for_clients: bool) -> Answer:
-        """What a handler's exception is answered with."""
+        """The answer for a handler's exception."""
         problem = failure.value
         if isinstance(problem, Refused):
             return _refusal(problem, for_clients)
@@ -142,7 +142,7 @@ def _asked(request: Any, work: Work) -> Asked:
         if values:
             value = values[-1].decode("utf-8", "replace")[:_LONGEST]
             query[name.decode("utf-8", "replace")[:100]] = value
-    # Twisted leaves out names without a value, and those are most of a log server's.
+    # Twisted leaves out names without a value, and most parameters of log servers have none.
     _, _, text = request.uri.partition(b"?")
     for part in text.split(b"&")[:_PARAMETERS]:
         if part and b"=" not in part:

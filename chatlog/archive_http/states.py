@@ -1,4 +1,4 @@
-"""What an answer without records means."""
+"""The meaning of an answer without records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``twistd chatlog-archive``: its options, and where the archive server is put together."""
+"""``twistd chatlog-archive``: its options, and building the archive server."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from chatlog.printable import printable
 from chatlog.services import OwnedThreads
 from chatlog.store.store import StoreError
 
-#: The exit status of a start that cannot be.
+#: The exit status if the server cannot start.
 FAILED = 1
-#: Where it listens if nothing else is said.
+#: The default address.
 LISTEN = "127.0.0.1:8081"
 WORDS = Words(
     "the archive at {listen} can be read by everybody who reaches it",
@@ -39,7 +39,7 @@ WORDS = Words(
 
 
 class Options(usage.Options):
-    """The command line. A configuration with problems ends the command here, with all of them."""
+    """The command line. A configuration with problems ends the command here, and all problems are shown."""
 
     synopsis = "[--config PATH] [--listen HOST:PORT]"
     longdesc = "Serve what was recorded over HTTP."
@@ -110,14 +110,14 @@ class ArchiveServer(MultiService):
 
 
 def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
-    """The server that ``options.settings`` describe. Nothing is started."""
+    """The server for ``options.settings``, not started yet."""
     if reactor is None:
         from twisted.internet import reactor as installed
 
         reactor = installed
-        # Timers must not stand still when somebody sets the clock back.
+        # Timers must not stop if the clock is set back.
         reactor.seconds = time.monotonic
-        # There is nothing to read again: what it serves, it reads at every question.
+        # SIGHUP has nothing to reload: every request reads the archive.
         reactor.callWhenRunning(signals.Running(reactor, lambda: None).take)
     share_arenas()
     settings: Settings = options.settings

@@ -1,7 +1,7 @@
-"""How much was said when: counts of a room's records by minute, with what is missing.
+"""Counts of a room's records by minute, with the gaps.
 
-That is what a page needs to show any place of a day with hundreds of thousands of records: it knows how many
-lie before the place, and fetches only those that are seen.
+With these counts a page can show any place of a day with hundreds of thousands of records: it knows how many
+are before the place, and fetches only those in view.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from chatlog.naming import is_import
 K = TypeVar("K")
 
 DAY = 86400.0
-#: Steps of one answer at most.
+#: The most steps of one answer.
 STEPS = 3000
-#: Records of a step from which on it is told by second as well.
+#: A step with so many records is counted by second as well.
 BUSY = 300
-#: Gaps that are named.
+#: The most gaps that are named.
 _MOST_GAPS = 1000
 
 
 class Timelines:
-    """``now()`` is the time of day; so many bytes are read for one answer. May be used by several threads."""
+    """``now()`` is the time of day; ``most_bytes`` is the limit for one answer. May be used by several
+    threads."""
 
     def __init__(
         self, archive: Archive, rooms: Rooms, tallies: Tallies, now: Callable[[], float], most_bytes: int
@@ -50,7 +51,7 @@ class Timelines:
         self._most = most_bytes
 
     def answer(self, asked: Asked, platform: str, name: str) -> Answer:
-        """GET the timeline of a room; of the last 24 hours unless a time is asked for."""
+        """GET the timeline of a room, by default of the last 24 hours."""
         room = self._rooms.named(platform, name)
         now = self._now()
         span = asked_range(asked.query, now) or Range(now - DAY, now)
@@ -131,7 +132,7 @@ def _add(counts: dict[K, list[int]], more: Mapping[K, Sequence[int]]) -> None:
 
 
 def _within(counts: list[dict[bytes, list[int]]], span: Range) -> dict[float, list[int]]:
-    """The records of each second of the minutes of a time, by when these begin."""
+    """The records of each second in a time, by minute."""
     found = {}
     for minute in {minute for each in counts for minute in each}:
         at = lines.seconds(minute)
@@ -147,7 +148,7 @@ def _within(counts: list[dict[bytes, list[int]]], span: Range) -> dict[float, li
 
 
 def _counted(minutes: dict[float, list[int]], span: Range, step: int) -> dict[str, Any]:
-    """``counts`` of each step, and of busy ones those of each second in ``seconds``."""
+    """``counts``: the records of each step. ``seconds``: for busy steps, those of each second."""
     counts = [0] * -int(-span.seconds // step)
     fine: dict[str, list[int]] = {}
     for at, by_second in minutes.items():

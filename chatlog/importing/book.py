@@ -1,5 +1,5 @@
-"""What imports have stored and finished, in manifests of their own: so an import that was interrupted knows
-what is done, whoever goes on with it and wherever.
+"""The manifests of imports, with the objects stored and the units finished: so an interrupted import can
+continue, on any machine.
 
     {"kind": "manifest", "from", "to", "version", "instance": "import20261129003000", ...}
     {"kind": "object", ...}                                                 as in every manifest
@@ -28,7 +28,7 @@ from chatlog.uploader.manifest_chain import Sealed
 from chatlog.uploader.manifest_rows import LONGEST_ROW, HeadRow, ObjectRow, encoded
 from chatlog.uploader.packing import pack_data, unpacked
 
-#: Rows, and seconds, after which a manifest is written.
+#: The numbers of rows and of seconds after which a manifest is written.
 MOST_ROWS = 2000
 MOST_SECONDS = 5.0
 _SUFFIXES = (".gz", ".zst")
@@ -67,7 +67,7 @@ class Book:
         self._written: Counter[str] = Counter()
 
     def read(self) -> None:
-        """Learn what earlier imports did."""
+        """Read the manifests of earlier imports."""
         keys = self._keys()
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             while some := list(islice(keys, 8 * _AT_ONCE)):
@@ -93,7 +93,8 @@ class Book:
                 if isinstance(row, dict):
                     self._learn_row(row)
         except ValueError:
-            # It is damaged, which `chatlog verify` says; what it would have said is found out anew.
+            # The manifest is damaged, and `chatlog verify` names it. Its units are imported again, without
+            # copies.
             return
 
     def _learn_row(self, row: dict[str, Any]) -> None:
@@ -103,12 +104,12 @@ class Book:
             self._staging.finish(str(row.get("source", "")), str(row.get("signature", "")))
 
     def stored(self, row: ObjectRow) -> None:
-        """An object is in the store."""
+        """Note an object that is in the store."""
         self._staging.name(row.key)
         self._add(row.key[:10].replace("/", ""), encoded(row))
 
     def finished(self, label: str, signature: str, lines: int, new: int) -> None:
-        """A unit is done, its objects are in the store."""
+        """Note a finished unit, whose objects are in the store."""
         if signature:
             row = {"kind": "imported", "source": label, "signature": signature, "lines": lines, "new": new}
             self._add(utc_minute(self._now())[:8], to_line(row))

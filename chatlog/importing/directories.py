@@ -15,7 +15,7 @@ from chatlog.importing.source import ImportReport, SourceError, Unit, items_of_f
 from chatlog.importing.text_lines import text_item
 from chatlog.naming import CHANNEL, parse_name
 
-#: justlog's files: one of a channel and day, one of a person and month.
+#: justlog's files: for a channel and day, and for a person and month.
 _CHANNEL_FILE = re.compile(r".*/(\d+)/(\d{4})/(\d{1,2})/(\d{1,2})/channel\.txt(?:\.gz)?\Z", re.ASCII)
 _USER_FILE = re.compile(r".*/(\d+)/(\d{4})/(\d{1,2})/([^/]+)\.txt(?:\.gz)?\Z", re.ASCII)
 #: OverRustle's files of a day, and its directory of a channel.
@@ -42,8 +42,8 @@ def justlog(directory: str, maker: Maker) -> Iterator[Unit]:
 
 
 def overrustle(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> Iterator[Unit]:
-    """Files of text, or directories of them. ``channel`` is their room; ``""``: the one whose directory they
-    are in. Raises SourceError."""
+    """Files of text, or directories of them. ``channel``: their room; ``""`` means the room of their
+    directory. Raises SourceError."""
     for root, folder, paths in _given(given, ".txt"):
         room = channel or _channel_of(folder)
 
@@ -59,8 +59,8 @@ def overrustle(given: tuple[str, ...], maker: Maker, platform: str, channel: str
 
 
 def jsonl(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> Iterator[Unit]:
-    """Files of JSON Lines, or directories of them. ``platform`` and ``channel`` are the room of lines that do
-    not name it; where a file has a name as Chatlog gives them, that says it. Raises SourceError."""
+    """Files of JSON Lines, or directories of them. ``platform`` and ``channel``: the room of lines that do
+    not name one; a file with one of Chatlog's names has its room in the name. Raises SourceError."""
     for root, folder, paths in _given(given, ".jsonl", ".ndjson", ".json"):
         if folder.name == "manifest" or "manifest" in folder.relative_to(root).parts:
             continue
@@ -79,7 +79,7 @@ def jsonl(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> 
 def _unit(
     root: Path, files: list[tuple[Path, str]], name: str, read: Callable[[bytes, str, str], Item | None]
 ) -> Unit:
-    """Some files with the time at which each begins, of one directory."""
+    """A unit of files of one directory, each with the time at which it begins."""
     label = _label(root, files[0][0] if len(files) == 1 else files[0][0].parent)
     return Unit(
         f"{name} {label}", signature(path for path, _ in files), partial(_items, root, files, name, read)
@@ -99,7 +99,7 @@ def _items(
 
 
 def _label(root: Path, path: Path) -> str:
-    """What a file is called: its way from the directory that was given."""
+    """The label of a file: its path from the given directory."""
     try:
         below = path.relative_to(root)
     except ValueError:
@@ -116,8 +116,8 @@ def _directory(given: str) -> Path:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """The directories from here on down, each behind those in it, in order: numbers as numbers. Raises
-    SourceError for one that cannot be looked into."""
+    """The directory and all below it, each after those in it, in natural order. Raises SourceError if one
+    cannot be listed."""
     try:
         below = sorted(
             (path for path in root.iterdir() if path.is_dir()), key=lambda path: _natural(path.name)
@@ -131,13 +131,13 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _files(folder: Path, *endings: str) -> list[Path]:
-    """The files of a directory with these endings, in order; packed or not."""
+    """The files of a directory with these suffixes, compressed or not, in order."""
     found = [path for path in folder.iterdir() if without_packing(path.name).endswith(endings)]
     return sorted((path for path in found if path.is_file()), key=lambda path: _natural(path.name))
 
 
 def _given(given: tuple[str, ...], *endings: str) -> Iterator[tuple[Path, Path, list[Path]]]:
-    """What somebody named, as (where labels begin, directory, files in it). Raises SourceError."""
+    """A path that the user named, as (where labels begin, directory, files in it). Raises SourceError."""
     alone: dict[Path, list[Path]] = {}
     for name in given:
         path = Path(name)
@@ -158,7 +158,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _channel_of(folder: Path) -> str:
-    """The channel of OverRustle's ``Pixelharbor chatlog/June 2017``; ``""`` where no directory says it."""
+    """The channel of OverRustle's ``Pixelharbor chatlog/June 2017``; ``""`` if no directory names it."""
     for part in reversed(folder.absolute().parts):
         if match := _CHATLOG.match(part):
             name = match[1].lower()

@@ -1,9 +1,8 @@
-"""What the next run has to know: until when this one was there, and which rooms it recorded.
+"""Keeps the coverage of all rooms on the disk, so that the next run knows since when each room is missing.
 
-A process that is killed cannot write down that it is no longer recording. So how the timeline of every room
-ends is kept in a journal beside the spool (see ``snapshots``), brought up to date after every flush. The next
-process reads there since when each room is missing, and the first acknowledgement of a room closes
-that gap with a record like any other.
+A killed process cannot write gap records. So the end of each room's timeline is kept in a journal of the
+state (see ``snapshots``), which is brought up to date after every flush. The next process reads since when
+each room is missing, and the first acknowledgement of a room closes that gap with a record like any other.
 """
 
 from __future__ import annotations
@@ -44,11 +43,10 @@ class GapSink(Protocol):
 
 
 class CoverageJournal(Service):
-    """Keeps the journal of ``timelines`` and of the pools that it watches.
-
-    It is started after the spool was locked and before the pools, and stopped after the pools and
-    before the recorder. ``gaps`` gets every gap and every loss. What the journal says of rooms that are not
-    wanted is forgotten. ``interval`` is that of the flushes, in seconds.
+    """Keeps the journal of ``timelines`` and of the pools that it watches. Start it after the spool is locked
+    and before the pools; stop it after the pools and before the recorder. ``gaps`` receives every gap and
+    every loss. Rooms of the journal that are not wanted are dropped. ``interval`` is that of the flushes, in
+    seconds.
     """
 
     _log = Logger()
@@ -71,13 +69,14 @@ class CoverageJournal(Service):
         self._pools: dict[str, Pool] = {}
         self._durability = Durability(interval)
         self._idle = IdleConnections(self._pools)
-        # Gaps that the earlier run did not come to write, of rooms that are in no pool yet.
+        # Gaps without a gap record from the earlier run, of rooms that are in no pool yet.
         self._unreported: dict[Key, tuple[Span, ...]] = {}
-        # How the rooms of the earlier run stood when its records were on the disk, as long as the rest of
-        # them is only on its way there.
+        # The snapshots of the earlier run at the time until which its records were on the disk; empty once
+        # all of them are.
         self._before_floor: dict[Key, RoomSnapshot] = {}
         self._began = False
-        # Rooms that are due in the journal, the period that it has, and whether everything is due.
+        # The rooms whose changes the journal lacks, the period in the journal, and whether the journal lacks
+        # everything.
         self._due: set[Key] = set()
         self._period = 0.0
         self._all_due = False
@@ -90,11 +89,11 @@ class CoverageJournal(Service):
     # -- what happens to rooms ---------------------------------------------------------------------
 
     def watch(self, pool: Pool) -> None:
-        """Keep account of the rooms of ``pool``, one for each platform."""
+        """Keep the journal of the rooms of ``pool`` too; there is one pool for each platform."""
         self._pools[pool.platform] = pool
 
     def added(self, platform: str, room: Room) -> None:
-        """The room is recorded from now on, before anything has come of it."""
+        """The room was added, and nothing of it has arrived yet."""
         key = platform, room.name
         room.timeline = self._timelines.of(key)
         if self._began and room.timeline.since is not None:
@@ -102,7 +101,7 @@ class CoverageJournal(Service):
             self._report_earlier(platform, room)
 
     def removed(self, platform: str, room: Room) -> None:
-        """The room is no longer recorded; its open gap ends with that."""
+        """The room was removed; its open gap ends."""
         key = platform, room.name
         gap = room.timeline.reason_changed(self._wall(), "removed")
         if gap is not None:
@@ -111,14 +110,15 @@ class CoverageJournal(Service):
         self._durability.forget(key)
 
     def closed(self, platform: str, room: Room, gap: Gap) -> None:
-        """A gap of the room has closed: its record is to be written, and may be lost until it is safe."""
+        """A gap of the room has closed. Its record is written next, and may be lost until it is on the
+        disk."""
         key = platform, room.name
         self._durability.gap(key, gap.start)
         self._due.add(key)
         self._gaps.closed(platform, room, gap)
 
     def lost_records(self, losses: list[Loss]) -> None:
-        """Records of these rooms could not be kept: count the time, and write that down."""
+        """Records of these rooms could not be kept: count the time as missing, and write gap records."""
         for loss in losses:
             key = loss.platform, loss.channel
             timeline, room = self._timelines.get(key), self._room(key)
@@ -138,7 +138,7 @@ class CoverageJournal(Service):
                 yield platform, room
 
     def _snapshot(self, key: Key, timeline: RoomTimeline | None) -> RoomSnapshot | None:
-        """How the room stands; None if it was never acknowledged."""
+        """The room's snapshot; None if the room was never acknowledged."""
         if timeline is None or timeline.since is None:
             return None
         recorded, period, now = timeline.recorded, self._timelines.period, self._wall()
@@ -177,7 +177,7 @@ class CoverageJournal(Service):
         self._durability.start(now, floor)
         self._journal.begin(self._whole, self._write_all_again)
         if self._all_due and earlier.end is not None:
-            # The journal could not be written anew, so that of the earlier run goes on.
+            # The journal could not be written anew, so that of the earlier run is continued.
             self._durability.start(earlier.end, floor)
 
     def _read(self) -> list[tuple[int, Any]]:
@@ -192,14 +192,15 @@ class CoverageJournal(Service):
             return []
 
     def _resume(self, earlier: EarlierRun, now: float) -> None:
-        """The timelines of the earlier run go on: every room is missing at least since its end."""
+        """Continue the timelines of the earlier run: every room is missing at least since the end of that
+        run."""
         wanted, period = frozenset(self._timelines.wanted()), self._timelines.period
         for key, snapshot in earlier.rooms.items():
             if key not in wanted:
                 continue
             since, reason = snapshot.missing_since(earlier.end)
             if since > now + DRIFT:
-                # It lies in the future: the clock is wrong, or was.
+                # That is in the future: the clock is wrong, or was.
                 reason = "clock"
             timeline = self._timelines.of(key)
             timeline.resume(since, reason, snapshot.first)
@@ -212,8 +213,8 @@ class CoverageJournal(Service):
             self.closed(platform, room, room.timeline.missed(start, end, "connection lost"))
 
     def stopService(self) -> None:
-        """Write down the gaps that are open; what follows them belongs to the restart. The recorder's
-        last flush brings the journal up to date."""
+        """Close the open gaps; the time after this belongs to the restart. The recorder's last flush brings
+        the journal up to date."""
         super().stopService()
         now = self._wall()
         for platform, room in self._rooms():
@@ -224,9 +225,9 @@ class CoverageJournal(Service):
     # -- every flush -------------------------------------------------------------------------------
 
     def flushed(self, at: float, complete: bool, lag: float, recovered: bool = True) -> None:
-        """Everything that arrived before ``at`` is in files, if ``complete``; the oldest write that is
-        not on the disk yet is ``lag`` seconds old, 0.0 if there is none. ``recovered``: what the earlier
-        run left in files is on the disk."""
+        """If ``complete``, everything that arrived before ``at`` is in files. ``lag``: the age in seconds of
+        the oldest write that is not on the disk yet; 0.0 if there is none. ``recovered``: the files of the
+        earlier run are on the disk."""
         if not self._began:
             return
         jumped = self._clock_jumped()
@@ -238,7 +239,8 @@ class CoverageJournal(Service):
                 pool.changed.clear()
                 self._changed_at = self._before[1]
         if not complete:
-            # Not even the gap records are in files. The journal stays as it was at the last whole flush.
+            # The gap records may not be in files either. So the journal stays as it was at the last complete
+            # flush.
             self._durability.not_flushed()
             if not jumped:
                 self._promise()
@@ -258,18 +260,18 @@ class CoverageJournal(Service):
             self._journal.close()
 
     def _flush(self, at: float) -> dict[str, Any]:
-        """What the journal lacks."""
+        """The entry with all changes since the last one."""
         period, more = self._timelines.period, {"all": True} if self._all_due else {}
         if self._all_due or period != self._period:
             more |= head(self._boot, period)
-            # What was lost before is no longer told behind that.
+            # A new head resets the seconds lost; write them again.
             self._due.update(key for key, timeline in self._timelines if timeline.closed(period, at) > 0.0)
         rooms = ((key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due))
         return flush_entry(*self._durability.until, rooms, self._idle.changes(at), **more)
 
     def _promise(self) -> None:
-        """Note the rooms that were acknowledged for the first time since the last whole flush: should this
-        process die before the next one, nothing else would tell that they are missing."""
+        """Note the rooms that were acknowledged for the first time since the last complete flush. If this
+        process dies before the next one, only this entry shows that they are missing."""
         alive = self._durability.until
         rooms: list[tuple[Key, RoomSnapshot | None]] = []
         for key in sorted(self._due.difference(self._promised)):
@@ -281,8 +283,8 @@ class CoverageJournal(Service):
             self._promised.update(key for key, _ in rooms)
 
     def _clock_jumped(self) -> bool:
-        """A suspended machine wakes up with its monotonic clock where it was. What the wall clock
-        skipped was not recorded, whatever the reason."""
+        """Whether the wall clock jumped against the monotonic clock, for example while the machine was
+        suspended. The time that the wall clock skipped was not recorded, whatever the reason."""
         wall, clock = self._wall(), self._clock.seconds()
         elapsed = clock - self._before[1]
         drift = (wall - self._before[0]) - elapsed
@@ -297,18 +299,18 @@ class CoverageJournal(Service):
             elif timeline.recorded:
                 self.closed(platform, room, timeline.missed(before, wall, "clock"))
             else:
-                # Lost as soon as the machine woke up.
+                # The connection was lost as soon as the machine woke up.
                 timeline.set_forward(drift, before + elapsed)
                 self._due.add((platform, room.name))
         if drift < 0.0:
-            # No line of the journal may lie in the future.
+            # No entry of the journal may be in the future.
             self._journal.write_anew()
         return True
 
     # -- the journal as a whole --------------------------------------------------------------------
 
     def _whole(self) -> list[object]:
-        """The journal as it would be if it began now."""
+        """The entries of a journal that begins now."""
         now = ((key, self._snapshot(key, timeline)) for key, timeline in self._timelines)
         snapshots = (*self._before_floor.items(), *now)
         rooms = [(key, snapshot) for key, snapshot in snapshots if snapshot is not None]

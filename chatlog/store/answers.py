@@ -2,9 +2,9 @@
 
 Amazon S3, Cloudflare R2, Tigris, MinIO, Backblaze B2, Wasabi, Ceph (OVH, DigitalOcean, ...), SeaweedFS,
 Garage, versitygw, StorageGRID, IBM COS, Alibaba OSS, Tencent COS, Huawei OBS; Azure Blob Storage; Google
-Cloud Storage. An answer is found by its words where a code says too little, else by its code or the
-form of a code that is in no list, else by its status. A code that nobody knows is judged by its status, and
-whose trouble that is, another object decides.
+Cloud Storage. An answer is looked up by its words if the code is ambiguous, else by its code or by the form
+of an unlisted code, else by its status. For an unknown code the status decides, and another object shows
+whether the store or the object is the cause.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
         Answer(EXISTS),
         "PreconditionFailed ConditionNotMet TargetConditionNotMet BlobAlreadyExists ResourceAlreadyExists "
         "ResourceExistsError PathAlreadyExists FileAlreadyExists ObjectAlreadyExists KeyAlreadyExists "
-        # An object that may not be altered is there.
+        # The object exists and must not be altered.
         "BlobImmutableDueToPolicy BlobImmutableDueToLegalHold FileImmutable ObjectLocked "
         "ObjectLockedByBucketPolicy RetentionPolicyNotMet ObjectUnderActiveHold",
     ),
@@ -187,7 +187,7 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
     ),
 )
 
-#: Words that say more than the code beside them, which several troubles share. Searched in this order.
+#: Words for codes that have several meanings. Searched in this order.
 _BY_WORDS: tuple[tuple[str, Answer], ...] = (
     (r"must be made to API port", Answer(MISCONFIGURED, NO_STORE, True)),
     (
@@ -219,7 +219,7 @@ _BY_WORDS: tuple[tuple[str, Answer], ...] = (
     ),
 )
 
-#: What a code that is in no list says by its form, searched in this order.
+#: The meanings of unlisted codes by their form, searched in this order.
 _BY_FORM: tuple[tuple[str, Answer], ...] = (
     (r"(object|blob|key|file|path|entity)\w*exists\w*\Z", Answer(EXISTS)),
     (r"throttl|slow_?down|rate_?(limit_?)?exceeded|too_?many_?requests", Answer(TRANSIENT, of_all=True)),
@@ -235,7 +235,7 @@ _BY_FORM: tuple[tuple[str, Answer], ...] = (
     (r"kms|cmek", Answer(REFUSED, "look at the key with which the bucket is encrypted")),
 )
 
-#: What a status says where there is no code, or one that is not known.
+#: The meaning of a status without a code, or with an unknown one.
 _BY_STATUS: Mapping[int, Answer] = MappingProxyType(
     {
         301: Answer(MISCONFIGURED, _REGION, True),
@@ -283,7 +283,7 @@ _FORMS = tuple((re.compile(form, re.IGNORECASE), answer) for form, answer in _BY
 
 
 def answer_of(status: int, code: str = "", words: str = "") -> Answer:
-    """What a store's answer means. ``code`` and ``words`` are its own, ``""`` where it has none."""
+    """The meaning of a store's answer. ``code`` and ``words`` are the store's own, ``""`` if it has none."""
     known = _ANSWERS.get(code.lower())
     if status < 500 and (known is None or known.kind not in (EXISTS, MISSING, TRANSIENT)):
         for pattern, answer in _PATTERNS:
