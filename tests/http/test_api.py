@@ -373,7 +373,8 @@ class AcknowledgeTests(SiteCase):
     def test_damaged_file(self) -> None:
         """If acknowledgements cannot be read, nothing is hidden: the rooms are reported again."""
         damaged = b"{", b"[]", b"\xff", encode(1, {"twitch": ["x"]})[1:]
-        for content in (*damaged, *(encode(1, odd) for odd in ([], {"twitch": "x"}, {"twitch": [1]}))):
+        odd: list[object] = [[], {"twitch": "x"}, {"twitch": [1]}]
+        for content in (*damaged, *(encode(1, entry) for entry in odd)):
             self.files.put("/data/state/acknowledged", content)
             known = Acknowledged(self.files, "/data")
             known.load()
