@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from typing import Any
@@ -29,13 +30,21 @@ class ArchiveChecks(Visitor):
     """Rooms, a room, a day, people, searches."""
 
     _stages: dict[str, ArchiveStage]
+    _roots: list[str]
+
+    def close(self) -> None:
+        """End the browser, and take away the archives."""
+        super().close()
+        for root in getattr(self, "_roots", ()):
+            shutil.rmtree(root, ignore_errors=True)
 
     def stage(self, kind: str = "", page: str | None = None) -> ArchiveStage:
         """The archive, made when somebody looks at it first."""
         if not hasattr(self, "_stages"):
-            self._stages = {}
+            self._stages, self._roots = {}, []
         if kind not in self._stages:
             root = tempfile.mkdtemp(prefix="chatlog-archive-")
+            self._roots.append(root)
             made = self.on_stage(lambda: ArchiveStage(self._reactor, root, page, kind == "empty").start())
             self._stages[kind] = made
         return self._stages[kind]
