@@ -118,7 +118,7 @@ def _changes(node: ast.AST) -> Iterator[ast.AST | dict[str, object]]:
         yield {"test": ast.Constant(False)}
     elif isinstance(node, ast.While) and not isinstance(node.test, ast.Constant):
         yield {"test": ast.Constant(False)}
-    elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
+    elif isinstance(node, ast.Return) and node.value is not None and not _is_nothing(node.value):
         yield {"value": ast.Constant(None)}
     elif isinstance(node, ast.Continue):
         yield ast.Break()
@@ -140,8 +140,8 @@ def _constants(value: object) -> Iterator[ast.AST]:
         yield ast.Constant(value + 1)
 
 
-def _is_none(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_nothing(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value in (None, False)
 
 
 def _put(target: ast.AST, new: ast.AST | dict[str, object]) -> None:

@@ -275,6 +275,10 @@ class IntervalTests(SynchronousTestCase):
             intervals.ended(start, end)
         return intervals
 
+    def test_after_a_time(self) -> None:
+        """What ended exactly then did not end after it."""
+        self.assertEqual(self.intervals((1, 9), (1, 10), (2, 11)).after(10), [(2, 11)])
+
     def test_parts_that_nobody_had(self) -> None:
         """Whatever lies outside of every interval is uncovered, in order; intervals may touch, overlap and
         lie within each other, and come in any order."""
@@ -290,6 +294,8 @@ class IntervalTests(SynchronousTestCase):
             ([(0, 12)], [15], [(12, 15)]),
             ([(0, 12)], [12], []),
             ([], [20], [(10, 20)]),
+            ([], [25], [(10, 20)]),
+            ([(22, 30)], [], [(10, 20)]),
             ([], [0], []),
             ([(11, 13)], [18, 12], [(10, 11)]),
         ]

@@ -37,6 +37,25 @@ class TimelinesTests(SynchronousTestCase):
         self.timelines.of(A).began(1000.0)
         self.assertEqual([key for key, _ in self.timelines], [A])
         self.assertIsNone(self.timelines.get(("twitch", "other")))
+        self.assertIs(self.timelines.get(A), self.timelines.of(A))
+
+    def test_neither_wanted_nor_recorded(self) -> None:
+        """A room that is not wanted and was never recorded has no row."""
+        self.timelines.of(("twitch", "passing"))
+        self.now = 1010.0
+        self.assertEqual([row[0] for row in self.rows()], ["b", "a"])
+
+    def test_removed_with_a_gap(self) -> None:
+        """What was missing before a room was removed counts as well when it is added again."""
+        self.timelines.of(A).began(1000.0)
+        self.timelines.of(A).ended(1090.0, "connection lost")
+        self.now = 1100.0
+        self.timelines.remove(A)
+        self.now = 1150.0
+        self.timelines.of(A)
+        self.timelines.of(A).began(1160.0)
+        self.now = 1170.0
+        self.assertEqual(self.rows()[-1], ("a", 100.0, 10.0, ""))
 
     def test_removed(self) -> None:
         """A removed room has its seconds until then, in this period and in no other; added again, it has

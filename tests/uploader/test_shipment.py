@@ -125,7 +125,14 @@ class ShipTests(ShipmentCase):
         self.files.make_directories("/data/sealed")
         self.files.put(f"/data/sealed/{NAME}", RAW)
         shipment = self.make("zstd", self.files)
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "names" and path == "/data/packed":
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+        self.files.rule = rule
         self.assertEqual([item.name for item, _ in shipment.waiting()], [NAME])
+        self.files.rule = lambda operation, path: None
         shipment.ship(item_of(NAME, "data"))
         self.assertEqual(list(self.store.objects), [KEY + ".zst"])
 
