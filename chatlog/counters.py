@@ -50,7 +50,7 @@ class Counters:
     disconnects: Counter[str] = field(default_factory=Counter)
     #: Unknown commands and events (recorded as ``event``), by platform.
     unknown: Counter[str] = field(default_factory=Counter)
-    #: The same by platform, kind and room since ``status.drift`` last took them. Beyond UNKNOWN_APART
+    #: The same by platform, kind and room, since ``status.drift`` last removed them. Beyond UNKNOWN_APART
     #: entries, the rest is counted under an empty kind and room.
     unknown_kinds: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 

@@ -7,7 +7,7 @@
 The words are half a sentence for behind a colon. The remedy is one or two whole sentences, ``""`` if there is
 nothing to do. A reason that is in no row is quoted, so that nothing is hidden.
 
-The module is long because it is a table: all reasons are in one place.
+The module is longer because it is a table: all reasons are in one place.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def _take_over(files: Files, directory: str) -> None:
         state.replace([*(entry for _, entry in state.read()), *found])
         files.remove(path)
     if taken:
-        # An old file that came back after a crash would be taken for a newer one.
+        # An old file that came back after a crash would count as a newer one.
         files.sync_directory(directory)
         _log.info("the state of the version before is taken over, to {directory}/state", directory=directory)
 
@@ -168,7 +168,7 @@ def _held(data: bytes) -> Iterator[object]:
             if "done" in entry:
                 waiting.pop(entry["done"], None)
             elif "held" in entry:
-                # A number that is nobody else's, and the same if this comes again.
+                # A unique number, and the same one if this entry comes again.
                 waiting[entry["held"]] = {**entry, "deferred": 1 << 32 | crc32(to_line(entry))}
     yield from waiting.values()
 

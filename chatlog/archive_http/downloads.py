@@ -59,7 +59,7 @@ def _missing(room: Room, export: Export, time: str) -> Iterator[dict[str, Any]]:
     for _, answer in export.answers:
         report = answer.report
         if report.stopped:
-            # Cut off, so that nobody takes it for the whole.
+            # Cut off, so that the client does not take the file for complete.
             raise Refused(413, "too_long", f"{report.stopped}: export a shorter time")
         for unread in report.unread[:100]:
             name = unread.name.rpartition("/")[2]

@@ -108,13 +108,13 @@ class OwnApi:
         if not records:
             return {}
         first, last = (lines.seconds(found.records[at].time) for at in (0, -1))
-        told = []
+        moderated = []
         for part in self._parts.of_room(room, first, last + LOOK_AHEAD):
             with suppress(PartError):
-                told += self._tallies.of(part, Filter(), asked.work.reading).moderation
+                moderated += self._tallies.of(part, Filter(), asked.work.reading).moderation
         moderation = Moderation()
         # In the order of their times: every line begins with its time.
-        for line in sorted(told):
+        for line in sorted(moderated):
             if (record := lines.record_of(line)) is not None:
                 moderation.add(record)
         return {str(at): hit for at, record in enumerate(records) if (hit := moderation.hit(record))}

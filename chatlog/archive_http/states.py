@@ -10,8 +10,8 @@ from chatlog.archive_http.ranges import Range
 
 def state_of(report: Report, span: Range, now: float, days: list[str] | None) -> str:
     """``before`` anything was recorded in the room, ``partial`` (not everything could be read), ``gap``
-    throughout, ``unfinished`` or ``complete``. ``days`` are those on which the room was recorded; None where
-    nobody looked, because there are records."""
+    throughout, ``unfinished`` or ``complete``. ``days``: the days on which the room was recorded; None if
+    they were not listed, because there are records."""
     if report.stopped:
         return "partial"
     if span.until < LAST and report.gaps and report.missing(*span) >= 0.999 * span.seconds:

@@ -155,7 +155,7 @@ class Commits:
         except CancelledError:
             raise
         except Exception as error:
-            # Nobody knows what the commit has done.
+            # It is not known what the commit has done.
             self._log.failure("while committing")
             self._fail(f"a commit of {self._spool.directory} failed: {error}")
             return

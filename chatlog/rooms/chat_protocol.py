@@ -55,8 +55,9 @@ class Owner(Typed):
 
 
 class ChatProtocol:
-    """A single connection. ``arrivals`` tells when the last byte came, in seconds of the clock;
-    ``welcomed_at`` when the server welcomed us; ``reason`` why it ended, ``""`` while nobody knows."""
+    """A single connection. ``arrivals`` knows when the last byte came, in seconds of the clock.
+    ``welcomed_at``: when the server welcomed us. ``reason``: why the connection ended, ``""`` if that is not
+    known yet."""
 
     transport: Any
     #: Seconds of silence until a ping, and from there until the connection is given up.
@@ -112,13 +113,13 @@ class ChatProtocol:
     # -- for the owner -------------------------------------------------------------------------------
 
     def heard_ago(self) -> float:
-        """Seconds since everything had come that the server had sent until then."""
+        """The age in seconds of the latest moment until which everything sent by the server has arrived."""
         return self.arrivals.heard_ago(self._clock.seconds(), self._wall())
 
     @property
     def answers(self) -> bool:
-        """Whether everything has come that the server sent until now, as far as its answer to the last ping
-        and to a goodbye tells."""
+        """Whether everything that the server has sent has arrived, judged by its answers to the last ping and
+        to a goodbye."""
         parted = self._abort_call is None or (self.says_goodbye and not self._gave_up)
         return parted and self.heard_ago() <= PING_AFTER + PING_ANSWER
 

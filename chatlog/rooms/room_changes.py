@@ -33,7 +33,7 @@ class RoomChanges:
             self._on_add(platform, channel)
 
     def named(self, text: str, platform: str = "", **ids: Any) -> tuple[Key, Channel]:
-        """The room as somebody named it; see ``RoomList.named``."""
+        """The room that a user named; see ``RoomList.named``."""
         return self._list.named(text, platform, **ids)
 
     def rooms(self) -> dict[Key, Channel]:

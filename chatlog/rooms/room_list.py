@@ -90,7 +90,7 @@ class RoomList:
         return platform, self._registry[platform].name_of(channel)
 
     def named(self, text: str, platform: str = "", **ids: Any) -> tuple[Key, Channel]:
-        """The room as somebody named it, also by the channel's address. Raises RoomListError."""
+        """The room that a user named, also by the channel's address. Raises RoomListError."""
         if platform and platform not in self._registry:
             raise RoomListError(f"platform must be one of {', '.join(self._registry)}")
         try:

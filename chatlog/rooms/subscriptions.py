@@ -43,9 +43,9 @@ class RecordSink(Protocol):
 
 
 class Room:
-    """A room that shall be recorded. ``duplicates`` is set only while the same event may come twice;
-    ``intervals`` tells when single connections had it, once there was more than one; ``identifier`` is the
-    platform's id of the room once it is known."""
+    """A room to record. ``duplicates`` is set only while the same event may come twice. ``intervals``: when
+    single connections delivered the room, once there was more than one. ``identifier``: the platform's id of
+    the room, once it is known."""
 
     __slots__ = ("duplicates", "identifier", "intervals", "name", "records", "subscriptions", "timeline")
 

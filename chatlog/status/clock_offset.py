@@ -32,8 +32,8 @@ class ClockOffset:
         return round(median(self._offsets), 3) if len(self._offsets) >= ENOUGH else None
 
     def sample(self, line: bytes, at: float) -> None:
-        """``line`` is an encoded record that was written at ``at``. What is no chat message, what came long
-        after it was said, and what was looked at before, is passed over."""
+        """Take ``line``, an encoded record that was written at ``at``, as a sample. Skips records that are no
+        chat messages, that arrived long after they were sent, or that were sampled before."""
         if at == self._latest:
             return
         self._latest = at

@@ -50,9 +50,9 @@ class CoverageWindow:
         outages.append((since, now))
 
     def unexplained(self, platform: str, timeline: RoomTimeline, now: float) -> float:
-        """Seconds of the last hour in which the room was not recorded, that are over, and of which no other
-        alarm has told. A gap that reaches into an outage is part of it as a whole: it takes minutes until all
-        rooms are joined again."""
+        """The seconds of closed gaps in the last hour that no other alarm has reported. A gap that reaches
+        into an outage belongs to the outage as a whole, because it takes minutes until all rooms are joined
+        again."""
         begin, outages = self.hour(now), self._outages.get(platform, ())
         return sum(
             stretch.within(begin, now)

@@ -183,13 +183,14 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
 
 
 def _kept(facts: Facts, used: float) -> str:
-    """What becomes of the files while the store does not take them; ``used`` percent of the spool are."""
+    """What happens to the files while the store does not accept them; ``used`` percent of the spool are
+    full."""
     files = facts["uploads"]["waiting_files"]
     stay = (
         f"{many(files, 'file')} wait{'s' if files == 1 else ''} on the disk" if files else "No file waits yet"
     )
     room = f", and the spool is {used:.0f} % full" if used >= 1 else ""
-    # What is said of a full disk is said where that is told.
+    # A full disk has a condition of its own.
     safe = "" if facts["spool"]["trouble"] else "; nothing is lost as long as there is room"
     return f"{stay}{room}{safe}"
 

@@ -267,8 +267,8 @@ def _without_action(text: str) -> tuple[str, bool]:
 
 
 def _details(message: irc.Message, channel: str, username: str, text: str, kind: str) -> dict[str, Any]:
-    """Every tag, ``command``, and ``source``, ``params`` and the raw line only where they say more than the
-    record's other keys: a reader can tell the whole line from the record."""
+    """Every tag and ``command``. ``source``, ``params`` and the raw line are added only if the record's other
+    keys lack them: the whole line can be built again from the record."""
     tags, command = message.tags, message.command
     details: dict[str, Any] = dict(tags)
     if not details.keys().isdisjoint(OWN_DETAILS):

@@ -140,7 +140,7 @@ class Manifest(Service):
     # -- the chain -----------------------------------------------------------------------------------
 
     def _look_back(self) -> None:
-        """Ask the store, if nothing else tells which manifest the next one follows."""
+        """Ask the store which manifest the next one follows, if nothing else shows it."""
         now = self._clock.seconds()
         if self._ask is None or self._journal.is_linked or now < self._ask_at:
             return

@@ -126,7 +126,7 @@ class ChainCheck:
             self._report("foreign-signature", link.manifest, f"{link.signer} signed it, not {wanted}")
 
     def _check_signatures(self, chains: dict[str, Chain]) -> None:
-        """Report the manifests that nobody vouches for and somebody should."""
+        """Report the manifests that no signature covers although one should."""
         links = self._index.links(newest_first=True)
         for instance, of_instance in groupby(links, key=lambda link: link.instance):
             chain = chains.get(instance)
@@ -136,7 +136,7 @@ class ChainCheck:
 
     def _check_vouched(self, instance: str, newest_first: Iterator[Link], expected: frozenset[str]) -> None:
         wanted: set[str] = set()
-        # Those that nobody vouches for: behind the last signed one, and before the one that was met last.
+        # Links that no signature covers: behind the last signed one, and before the signed one met last.
         behind: list[Link] = []
         before: list[Link] = []
         seen_signed = False
