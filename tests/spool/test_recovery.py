@@ -136,6 +136,13 @@ class RepairTests(SynchronousTestCase):
             self.assertEqual(repaired.torn, len(data) - len(good))
             self.assertEqual(repaired.lines, good.count(b"\n"))
 
+    def test_long_garbage_that_ends_where_a_read_begins(self) -> None:
+        """What follows garbage is read as usual, wherever the garbage ends and however much follows."""
+        filler = b"".join(line(number, pad=1000) for number in range(3000))
+        files = spool(b"x" * (18 << 20) + b"\n" + filler)
+        self.assertEqual(repair(files, "/data", NAME), Repaired(3000, len(filler), (18 << 20) + 1))
+        self.assertEqual(kept(files), filler)
+
     def test_everything_the_encoder_writes(self) -> None:
         """Lines with lone surrogates and huge numbers are records: they are never taken for garbage."""
         for details in ({"text": "\ud800"}, {"number": 10**40}, {"text": "\x00 \u2028 \U0001f600"}):
