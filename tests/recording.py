@@ -50,6 +50,8 @@ class Recording:
         self.deliver: Callable[[], object] = lambda: None
         #: What is done about losses.
         self.told: Callable[[list[Loss]], object] = lambda losses: None
+        #: What else is done about sealed files.
+        self.take: Callable[[list[str]], object] = lambda names: None
         self.sealed: list[str] = []
         self.fatal: list[str] = []
         self.losses: list[Loss] = []
@@ -59,13 +61,17 @@ class Recording:
             self.settings,
             self.spool,
             self.environment,
-            Hooks(self.before_flush, self.sealed.extend, self.fatal.append, self.lost),
+            Hooks(self.before_flush, self.on_sealed, self.fatal.append, self.lost),
             self.buffers,
             descriptors,
         )
 
     def now(self) -> float:
         return self.wall + self.clock.seconds()
+
+    def on_sealed(self, names: list[str]) -> None:
+        self.sealed += names
+        self.take(names)
 
     def lost(self, losses: list[Loss]) -> None:
         self.losses += losses

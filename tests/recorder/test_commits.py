@@ -345,12 +345,11 @@ class SealTests(SynchronousTestCase):
     def test_listener_fails(self) -> None:
         """An error in the callback for sealed files is logged and has no other effect."""
         rig = Recording().start()
-        rig.sealed = None  # type: ignore[assignment]
 
         def broken(names: list[str]) -> None:
             raise RuntimeError("made up")
 
-        rig.recorder._commits._on_sealed = broken
+        rig.take = broken
         rig.append("one", line(1))
         rig.advance(1)
         rig.recorder.rotate_now()

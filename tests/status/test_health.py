@@ -76,7 +76,8 @@ class AliveTests(HealthCase):
 
     def test_no_ticks(self) -> None:
         """A recorder that no longer ticks is not alive, although the process answers."""
-        self.scene.recorder._loop.stop()
+        settings = replace(self.scene.settings.recorder, flush_interval=3600.0)
+        self.scene.recorder.reconfigure(settings)
         self.scene.clock.pump([1.0] * 4)
         self.assertTrue(self.alive().ok)
         self.scene.clock.pump([1.0] * 4)
