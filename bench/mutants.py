@@ -21,6 +21,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -191,7 +192,10 @@ def main() -> None:
     chosen = options.modules or list(TARGETS)
     if unknown := [name for name in chosen if name not in TARGETS]:
         parser.error(f"no such module: {', '.join(unknown)}")
-    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    # What tests leave behind must not lie about in the checkout.
+    scratch = tempfile.TemporaryDirectory(prefix="chatlog-mutants-")
+    os.chdir(scratch.name)
     for library in _LIBRARIES:
         with suppress(ImportError):
             __import__(library)
@@ -218,6 +222,8 @@ def main() -> None:
         for name in known:
             if name.partition(" ")[0] in chosen and name not in met:
                 print(f"{EXPLAINED.name}: there is no such survivor any more: {name}")
+    os.chdir(ROOT)
+    scratch.cleanup()
     print(f"{unexplained} survivors are not explained, {time.monotonic() - began:.0f} s")
     raise SystemExit(1 if unexplained else 0)
 
