@@ -33,5 +33,6 @@ def _is_recorder(pid: int) -> bool:
     except (OSError, OverflowError):
         return False
     with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-        return b"chatlog" in file.read(4096)
+        # As a word of its own: the environment may well lie below a directory of that name.
+        return any(part.rpartition(b"/")[2] == b"chatlog" for part in file.read(4096).split(b"\0"))
     return True
