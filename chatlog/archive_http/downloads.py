@@ -12,7 +12,7 @@ from chatlog.archive.times import Span
 from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.archive_http.filters import asked_filter
 from chatlog.archive_http.log_formats import notice
-from chatlog.archive_http.ranges import Range, asked_range, moment
+from chatlog.archive_http.ranges import Range, moment, open_range
 from chatlog.archive_http.rooms import Rooms
 
 #: The most bytes of records that one export reads, and the bytes that are sent at a time.
@@ -39,7 +39,7 @@ class Downloads:
         if deleted not in DELETED:
             raise Refused(400, "bad_query", f"deleted is one of {', '.join(DELETED)}")
         now = self._now()
-        range = asked_range(query, now) or Range(now - DAY, now)
+        range = open_range(query, Range(now - DAY, now))
         until = lines.time_bytes(min(range.until, now)).decode("ascii")
         start = moment("start", query["start"]) if "start" in query else range.since
         wanted = Wanted(form, deleted, start - _offset(query.get("offset", "0")), asked_filter(asked))

@@ -21,7 +21,7 @@ from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.archive_http.facts import Budget
 from chatlog.archive_http.filters import asked_filter, is_newest, is_on
 from chatlog.archive_http.pages import Page, page, parsed_place
-from chatlog.archive_http.ranges import Range, asked_range
+from chatlog.archive_http.ranges import Range, open_range
 from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.search import Search
 from chatlog.archive_http.shapes import gap_facts, time_text
@@ -78,7 +78,7 @@ class OwnApi:
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
         cursor = asked.query.get("cursor")
         place = parsed_place(cursor) if cursor is not None else None
-        range = asked_range(asked.query, self._now()) or Range(0.0, LAST)
+        range = open_range(asked.query, Range(0.0, LAST))
         wanted = Question(room, *range, asked_filter(asked), newest, self._most)
         found = page(asked.work, wanted, place, limit)
         report = found.answer.report
@@ -122,7 +122,7 @@ class OwnApi:
     def user(self, asked: Asked, platform: str, who: str) -> Answer:
         """GET a person: rooms, names, days, moderation."""
         now = self._now()
-        range = asked_range(asked.query, now) or Range(now - 90 * DAY, now + 60.0)
+        range = open_range(asked.query, Range(now - 90 * DAY, now + 60.0))
         user = who.lower()
         rooms = self._chosen_rooms(asked, platform)
         budget = Budget(asked, self._most)
@@ -152,7 +152,7 @@ class OwnApi:
             raise Refused(400, "too_many_rooms", text)
         now = self._now()
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
-        range = asked_range(asked.query, now) or Range(now - 30 * DAY, now + 60.0)
+        range = open_range(asked.query, Range(now - 30 * DAY, now + 60.0))
         search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most)
         # An invalid pattern is reported before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))

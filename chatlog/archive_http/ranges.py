@@ -57,6 +57,20 @@ def asked_range(query: Mapping[str, str], now: float) -> Range | None:
     return Range(since, until)
 
 
+def open_range(query: Mapping[str, str], usual: Range) -> Range:
+    """The range of ``from`` and ``to``, either of which may be left out. With ``from`` alone it ends where
+    the usual range does; with ``to`` alone it is as long as that one. Raises Refused."""
+    first, last = query.get("from"), query.get("to")
+    until = usual.until if last is None else moment("to", last)
+    if first is not None:
+        since = moment("from", first)
+    else:
+        since = usual.since if last is None else max(0.0, until - usual.seconds)
+    if until <= since:
+        raise Refused(400, "bad_query", "Invalid range: to is not later than from")
+    return Range(since, until)
+
+
 def moment(name: str, text: str) -> float:
     """A time in RFC 3339 or Unix seconds. Raises Refused."""
     text = text.strip()

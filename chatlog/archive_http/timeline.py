@@ -19,7 +19,7 @@ from chatlog.archive.reader import gaps_beyond
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
-from chatlog.archive_http.ranges import Range, asked_range
+from chatlog.archive_http.ranges import Range, open_range
 from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 from chatlog.archive_http.states import state_of
@@ -54,7 +54,7 @@ class Timelines:
         """GET the timeline of a room, by default of the last 24 hours."""
         room = self._rooms.named(platform, name)
         now = self._now()
-        span = asked_range(asked.query, now) or Range(now - DAY, now)
+        span = open_range(asked.query, Range(now - DAY, now))
         step = asked.number("step", 60, 1, 86400) or 60
         if span.seconds > STEPS * step:
             text = f"that is more than {STEPS} steps: ask for a shorter time, or for a larger step"

@@ -416,7 +416,7 @@ class ArchiveChecks(Visitor):
 
     def check_earlier(self) -> None:
         """The recorder's page of a room has what was said earlier from the archive server, each line once,
-        also where nothing was said since the file was begun; a name leads to the person there."""
+        whether or not anything was said since the file was begun; a name leads to the person there."""
         show = self.show("quiet")
         stage = self.stage("beside", f"127.0.0.1:{show.port}")
         self.on_stage(lambda: show.archive_at(f"127.0.0.1:{stage.port}"))
@@ -433,6 +433,13 @@ class ArchiveChecks(Visitor):
         texts = page.run("[...document.querySelectorAll('#log .said .text')].map((each) => each.textContent)")
         self.same(len([text for text in texts if text == "today 3"]), 1)
         self.picture("room-earlier")
+        # With a line on the page, what is before that line is asked for.
+        page = self.open("quiet", "/rooms/twitch/amberfox")
+        page.until("document.getElementById('log').textContent.includes('live now')")
+        page.until("document.querySelectorAll('#log .said').length > 50")
+        self.same(page.run("document.getElementById('earlier').textContent"), "Earlier")
+        page.run("document.getElementById('log').scrollTop = 0; document.getElementById('earlier').click()")
+        page.until("document.getElementById('log').textContent.includes('back 39')")
         self.is_well()
 
 

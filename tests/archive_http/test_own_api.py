@@ -116,6 +116,19 @@ class PageTests(ArchiveCase):
         [found] = self.page("order=oldest&from=2026-03-01T01:10:00Z&to=2026-03-01T01:20:00Z")["gaps"]
         self.assertEqual((found["seconds"], found["reason"]), (600.0, "connection lost"))
 
+    def test_one_end(self) -> None:
+        """A range may be open at either end."""
+        self.world.put(MARCH, [privmsg(n * 1000, f"m{n}") for n in range(4)], room=ROOM)
+        for query, wanted in (
+            ("to=2026-03-01T00:00:02Z", ["m0", "m1"]),
+            ("order=newest&limit=1&to=2026-03-01T00:00:02Z", ["m1"]),
+            ("from=2026-03-01T00:00:02Z", ["m2", "m3"]),
+            ("from=2026-03-01T00:00:01Z&to=2026-03-01T00:00:03Z", ["m1", "m2"]),
+            ("to=2026-02-01T00:00:00Z", []),
+        ):
+            found = [record["message"] for record in self.page(query)["records"]]
+            self.assertEqual(found, wanted, query)
+
     def test_mistakes(self) -> None:
         """Each is one sentence."""
         self.world.put(MARCH, [privmsg(0, "hi")], room=ROOM)
@@ -127,6 +140,8 @@ class PageTests(ArchiveCase):
             "from=x",
             "regex=1&q=(",
             "from=5&to=4",
+            "to=0",
+            "to=x",
         ):
             reply = self.ask(f"{MESSAGES}?{query}")
             self.assertEqual(reply.status, 400, query)
@@ -154,10 +169,11 @@ class SearchTests(ArchiveCase):
         self.assertEqual(texts, ["hit 0 5", "hit 0 3", "hit 0 1", "hit 1 5"])
         end = rows[-1]["end"]
         self.assertEqual((end["found"], end["unread"]), (4, 0))
-        rest = self.rows(f"q=hit&from=2026-02-01T00:00:00Z&to={end['next']['to']}")
-        texts = [row["record"]["message"] for row in rest if "record" in row]
-        self.assertEqual(texts, ["hit 1 5", "hit 1 3", "hit 1 1", "hit 2 5", "hit 2 3", "hit 2 1"])
-        self.assertIsNone(rest[-1]["end"]["next"])
+        for since in ("from=2026-02-01T00:00:00Z&", ""):
+            rest = self.rows(f"q=hit&{since}to={end['next']['to']}")
+            texts = [row["record"]["message"] for row in rest if "record" in row]
+            self.assertEqual(texts, ["hit 1 5", "hit 1 3", "hit 1 1", "hit 2 5", "hit 2 3", "hit 2 1"])
+            self.assertIsNone(rest[-1]["end"]["next"])
 
     def test_ways(self) -> None:
         """By pattern, person and kind, oldest first, in rooms that are named."""
