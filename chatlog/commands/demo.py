@@ -119,7 +119,7 @@ def _start(troupe: Troupe, home: Path) -> bool:
     click.echo(
         f"Page: http://127.0.0.1:{ports['page']}/   objects: {home / 'archive'}, five more every 20 seconds"
         "   end: Ctrl-C\n"
-        f"What was recorded: http://127.0.0.1:{ports['served']}/channel/pixelharbor\n"
+        f"What was recorded: http://127.0.0.1:{ports['served']}/rooms/twitch/pixelharbor\n"
         f"In another terminal: chatlog status --config {shlex.quote(str(path))}   "
         f'{TOKEN} is the token that "Change rooms" on the page asks for'
     )

@@ -24,6 +24,15 @@ from tests.processes import ROOT, Process, wait_for
 ENVIRON = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+def body(url: str) -> bytes:
+    """What is at an address; nothing if it does not answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bytes(answer.read())
+    except OSError:
+        return b""
+
+
 class DemoTests(SynchronousTestCase):
     """The whole of it, as processes."""
 
@@ -59,6 +68,8 @@ class DemoTests(SynchronousTestCase):
         wait_for("chat on the disk", self.recorded)
         with urllib.request.urlopen(page, timeout=10) as answer:
             self.assertEqual(answer.status, 200)
+        read = first.says(r"What was recorded: (http://127\.0\.0\.1:[0-9]+/\S+)\n").split()[-1]
+        wait_for("the page of a room's recordings", lambda: b"calendar.js" in body(read))
         second = self.start()
         self.assertEqual(second.popen.wait(30), 1)
         self.assertRegex(second.output(), r"\AError: a demo is running in demo already; .*--directory\n\Z")
