@@ -5,6 +5,9 @@ The tags are those that dev.twitch.tv/docs/chat/irc shows, and others seen on th
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from chatlog.simulator.chat import Chat, Said
 from chatlog.simulator.people import Person
 from chatlog.simulator.rooms import Room, uuid_text
@@ -102,21 +105,18 @@ class TwitchChat(Chat):
         if room.last is None:
             return self.ordinary(room, ms)
         parent_id, parent, parent_text = room.last
-        name, login = parent.tag_name, parent.login.encode()
+        tagged, login = parent.tag_name, parent.login.encode()
         extra = (
             b";reply-parent-display-name=%b;reply-parent-msg-body=%b;reply-parent-msg-id=%b"
             b";reply-parent-user-id=%d;reply-parent-user-login=%b"
-        ) % (name, parent_text.tagged, parent_id, parent.user_id, login)
+        ) % (tagged, parent_text.tagged, parent_id, parent.user_id, login)
         extra += (
             b";reply-thread-parent-display-name=%b;reply-thread-parent-msg-id=%b"
             b";reply-thread-parent-user-id=%d;reply-thread-parent-user-login=%b"
-        ) % (name, parent_id, parent.user_id, login)
+        ) % (tagged, parent_id, parent.user_id, login)
         text = self.text()
-        name = (parent.display.strip() or parent.login).encode()
-        raw = b"@%b %b" % (name, text.raw)
-        return self.line(
-            room, ms, self.person(), text, extra, raw, json=_quoted(b"@" + name + b" ", text.json)
-        )
+        name = parent.display.strip() or parent.login
+        return self.line(room, ms, self.person(), _behind(f"@{name} ", text), extra)
 
     def action(self, room: Room, ms: int) -> Said:
         """``/me``."""
@@ -149,6 +149,16 @@ class TwitchChat(Chat):
         return self.line(room, ms, self.person(), self.text(), extra)
 
 
-def _quoted(before: bytes, json: bytes) -> bytes:
-    """The JSON string ``json`` with ``before`` in front; ``before`` needs no escaping."""
-    return b'"' + before + json[1:]
+def _behind(before: str, text: Text) -> Text:
+    """The text with ``before`` in front, which needs no escaping in JSON; the emotes lie so much later."""
+    encoded, shift = before.encode(), len(before)
+
+    def later(place: re.Match[bytes]) -> bytes:
+        return b"%b%d-%d" % (place[1], int(place[2]) + shift, int(place[3]) + shift)
+
+    return replace(
+        text,
+        raw=encoded + text.raw,
+        emotes=re.sub(rb"([:,])(\d+)-(\d+)", later, text.emotes),
+        json=b'"' + encoded + text.json[1:],
+    )

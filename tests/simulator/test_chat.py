@@ -181,6 +181,24 @@ class TwitchLines(SynchronousTestCase):
             body = json.loads(text).replace("\\", "\\\\").replace(" ", "\\s").replace(";", "\\:")
             self.assertIn(f";reply-parent-msg-body={body};", reply)
 
+    def test_emotes_of_a_reply(self) -> None:
+        """The name in front of a reply's text moves its emotes: each place has one emote's name."""
+        chat, where = TwitchChat("1"), room("twitch")
+        found = 0
+        for _ in range(300):
+            chat.ordinary(where, MS)
+            wire, _, _, json_text, _, _ = chat.reply(where, MS)
+            text = json.loads(json_text)
+            self.assertTrue(wire.decode().endswith(f" :{text}\r\n"))
+            match = re.search(r";emotes=([^;]*);", wire.decode())
+            assert match is not None
+            for emote in filter(None, match[1].split("/")):
+                for start, end in re.findall(r"(\d+)-(\d+)", emote.partition(":")[2]):
+                    found += 1
+                    name = text[int(start) : int(end) + 1]
+                    self.assertRegex(name, r"\A(Kappa|LUL|otterWave|lanternHype(_TK)?|noodleStare/3)\Z", text)
+        self.assertGreater(found, 50)
+
 
 class KickFrames(SynchronousTestCase):
     def test_ordinary_message(self) -> None:
