@@ -182,7 +182,8 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
         except StoreError as error:
             progress.clear()
             reading.refuse(f"cannot import into {opened.store.describe()}: {error}")
-    wrong = report.unread_files or report.unread_lines or not (report.lines or report.skipped)
+    wrong = report.unread_files or report.unread_lines or report.incomplete
+    wrong = wrong or not (report.lines or report.skipped)
     raise click.exceptions.Exit(reading.NOTHING if wrong else 0)
 
 
@@ -209,6 +210,8 @@ def summary(report: ImportReport, dry: bool) -> str:
         parts.append(f"{report.unread_lines:,} lines are no records")
     if report.unread_files:
         parts.append(f"{report.unread_files:,} files cannot be read")
+    if report.incomplete:
+        parts.append(f"{report.incomplete:,} times the server said that its answer is not complete")
     if report.skipped:
         parts.append(f"{report.skipped:,} files or days were done before")
     rooms = [f"{room} {count:,}" for room, count in report.rooms.most_common(5) if count]

@@ -74,7 +74,7 @@ class Importer:
             self._staging.close()
 
     def _import(self, unit: Unit, report: ImportReport) -> None:
-        lines_before, unread_before = report.lines, report.unread_files
+        lines_before, unread_before = report.lines, report.unread_files + report.incomplete
         new = 0
         self._refused = False
         self._staging.clear()
@@ -85,7 +85,8 @@ class Importer:
             self._step(report)
         if not self._dry and not self._refused:
             # The next import reads this unit again.
-            signature = unit.signature if report.unread_files == unread_before else ""
+            unread = report.unread_files + report.incomplete
+            signature = unit.signature if unread == unread_before else ""
             self._book.finished(unit.label, signature, report.lines - lines_before, new)
 
     # -- a room and a day ----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chatlog.importing import server_notices
 from chatlog.importing.items import Item, LineError, Maker
 from chatlog.twitch import irc
 from chatlog.twitch.events import chat_record, event_record, is_control
@@ -20,7 +21,7 @@ class IrcLines:
 
     def item(self, line: bytes, where: str, before: str) -> Item | None:
         """The item of a line without its newline; None for a line that is no chat. ``before``: the time of
-        the line before, for a line without a time. Raises LineError."""
+        the line before, for a line without a time. Raises LineError and Incomplete."""
         line = line.removesuffix(b"\r")
         if not line.strip():
             return None
@@ -36,6 +37,9 @@ class IrcLines:
             if not message.channel:
                 raise LineError("not a line of a room's chat")
             tags = message.tags
+            if message.command == "NOTICE" and server_notices.is_notice(tags, ""):
+                channel, text = message.channel, message.params[-1]
+                return server_notices.item_of(self._maker, self._platform, channel, tags, text, where)
             timed = bool(tags.get("tmi-sent-ts") or tags.get("rm-received-ts"))
             event_record(message, received if timed else before, self._keep)
         if not self._record["timestamp"] or self._record["timestamp"] == received:

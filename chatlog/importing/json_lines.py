@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from chatlog.importing import server_notices
 from chatlog.importing.irc_lines import IrcLines
 from chatlog.importing.items import Item, LineError, Maker
 from chatlog.platforms import PLATFORMS
@@ -39,7 +40,7 @@ class JsonLines:
         self._lines = {name: IrcLines(maker, name) for name in PLATFORMS}
 
     def item(self, line: bytes, where: str) -> Item | None:
-        """The item of a line without its newline; None for an empty line. Raises LineError."""
+        """The item of a line without its newline; None for an empty line. Raises LineError and Incomplete."""
         if not line.strip():
             return None
         try:
@@ -65,6 +66,10 @@ class JsonLines:
             raise LineError("it names no room; say which one it is with --room")
         tags = found.get("tags")
         given: dict[str, Any] = tags if isinstance(tags, dict) else {}
+        marks = details if isinstance(details, dict) else given
+        if server_notices.is_notice(marks, record["username"]):
+            room = record["platform"], record["channel"]
+            return server_notices.item_of(self._maker, *room, marks, record["message"], where)
         if ours:
             if record["type"] not in TYPES:
                 raise LineError(f"{record['type'][:40]!r} is not a kind of record")

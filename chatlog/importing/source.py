@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chatlog.importing.files import DamagedFile, lines_in
 from chatlog.importing.items import Item, LineError, counted
+from chatlog.importing.server_notices import Incomplete
 
 #: The most lines of a file that are named one by one if they are no records.
 _NAMED = 3
@@ -23,12 +24,14 @@ class SourceError(Exception):
 
 @dataclass(slots=True)
 class ImportReport:
-    """Counts what was read. ``problem(text)`` is called for what could not be read."""
+    """Counts what was read. ``problem(text)`` is called for what could not be read. ``incomplete``: how
+    often a server said that its answer is not complete."""
 
     problem: Callable[[str], object]
     lines: int = 0
     unread_lines: int = 0
     unread_files: int = 0
+    incomplete: int = 0
     imported: int = 0
     there: int = 0
     skipped: int = 0
@@ -77,6 +80,10 @@ def items_of_lines(
             wrong += 1
             if wrong <= _NAMED:
                 report.problem(f"{label}:{number}: {error}")
+            continue
+        except Incomplete as notice:
+            report.incomplete += 1
+            report.problem(f"{label}: the server's answer is not complete: {notice}")
             continue
         if item is not None:
             report.lines += 1

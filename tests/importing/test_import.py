@@ -19,6 +19,7 @@ from chatlog.archive.opened import Archive, open_archive
 from chatlog.archive.reader import Question
 from chatlog.archive_http.asked import Asked, Work
 from chatlog.archive_http.day_book import DayBook
+from chatlog.archive_http.log_formats import NDJSON, RAW, notice
 from chatlog.archive_http.routes import Routes
 from chatlog.cli import commands
 from chatlog.config.settings import ArchiveSettings, Settings
@@ -251,6 +252,46 @@ class OtherTests(ImportTestCase):
         result = self.run_it("jsonl", *files, "--room", "kick/copper-fox")
         self.assertEqual(result.exit_code, 0, result.output)
         self.assertEqual(self.texts(("kick", "copper-fox")), ["4", "3", "2", "1", "0"])
+
+    def test_notices_of_a_server(self) -> None:
+        """The notices that a Chatlog server adds to an answer are not imported as chat: a gap is a gap
+        record, and what the server could not give is told, every time. So it is in each of its formats."""
+        time = "2025-12-29T00:10:00.000Z"
+        gap = {"gap_from": "2025-12-29T00:01:00.000Z", "gap_to": "2025-12-29T00:02:00.000Z"}
+        notices = [
+            notice("a", gap["gap_from"], "chatlog-gap", "Not recorded", **gap, gap_reason="refused"),
+            notice("a", time, "chatlog-unread", "1 files could not be read; their messages are missing here"),
+            notice("a", time, "chatlog-partial", "This is not all; go on with x", go_on="x"),
+        ]
+        raw = [RAW.item(each).decode().strip() for each in notices]
+        whole = [json.dumps({"raw": line}) for line in raw]
+        short = [NDJSON.item(each).decode().strip() for each in notices]
+        records = [json.dumps(each) for each in notices]
+        said = [irc_line(1, MIDNIGHT), json.dumps({"raw": irc_line(1, MIDNIGHT)})]
+        for n, (source, name, lines) in enumerate((
+            ("justlog", f"{DAY}/channel.txt", [said[0], *raw]),
+            ("jsonl", "a.jsonl", [said[1], *whole]),
+            ("jsonl", "a.jsonl", [said[1], *short]),
+            ("jsonl", "a.jsonl", [said[1], *records]),
+        )):  # fmt: skip
+            self.logs = Path(self.root, f"logs{n}")
+            self.archive = os.path.join(self.root, f"archive{n}")
+            self.put(name, lines)
+            more = ("--room", "a") if source == "jsonl" else ()
+            for imported in (2, 0):
+                result = self.run_it(source, str(self.logs), *more)
+                self.assertEqual(result.exit_code, 1, result.output)
+                self.assertIn(f"2 lines read, {imported} imported", result.stdout)
+                self.assertIn("not complete: 1 files could not be read; their messages", result.stderr)
+                self.assertIn("not complete: This is not all; go on with x", result.stderr)
+            self.assertEqual([record["type"] for record in self.records()], ["message", "gap"], source)
+            settings = Settings(archive=ArchiveSettings(directory=self.archive))
+            answer = open_archive(settings, lambda: NOW, spool=False).reader.ask(Question(("twitch", "a")))
+            self.assertEqual(len(list(answer)), 2)
+            (known,) = answer.report.gaps
+            self.assertEqual((known.since, known.seconds), (MIDNIGHT + 60, 60.0))
+            self.assertEqual(known.reason, "refused")
+            self.assertEqual(self.verify().exit_code, 0, self.verify().output)
 
 
 class Cut(Exception):

@@ -163,6 +163,19 @@ class RustlogTests(SynchronousTestCase):
         report = self.run_it(now=NOW + 60)
         self.assertEqual((report.skipped, report.imported), (1, 8))
 
+    def test_an_answer_that_is_not_complete(self) -> None:
+        """Another Chatlog's server says so in a line of its own: it is told, and that day is asked for
+        again."""
+        words = "1 files could not be read; their messages are missing here"
+        lines = self.logs.days["2025/12/29"]
+        lines.append(f"@msg-id=chatlog-unread :tmi.twitch.tv NOTICE #a :{words}")
+        report = self.run_it()
+        self.assertEqual((report.imported, report.incomplete, len(self.problems)), (12, 1, 1))
+        self.assertIn(words, self.problems[0])
+        lines[-1] = irc_line(999, MIDNIGHT + 60)
+        report = self.run_it(now=NOW + 60)
+        self.assertEqual((report.imported, report.incomplete, report.skipped), (1, 0, 1))
+
     def test_opted_out(self) -> None:
         """A day that the server does not give is named."""
         self.logs.faults = [(403, {}, b"User or channel has opted out")]
