@@ -70,10 +70,13 @@ def export(
     task = Export(opened.reader.ask, named, Span(first, last), Wanted(form, deleted, zero))
     _write(task.pieces(), output, opened)
     click.echo(
-        f"{task.written} records of {clock.shown(first)} to {clock.shown(last)} {clock.zone_name}", err=True
+        f"{reading.number(task.written, 'record')} of {clock.shown(first)} to {clock.shown(last)} "
+        f"{clock.zone_name}",
+        err=True,
     )
     for room, answer in task.answers:
         reading.report_missing(answer.report, clock, first, last, "/".join(room))
+    reading.say_what_is_not_recorded(opened, named, clock, first, last)
     damaged = any(answer.report.unread for _, answer in task.answers)
     raise click.exceptions.Exit(reading.NOTHING if not task.written or damaged else 0)
 

@@ -80,8 +80,9 @@ def log(
         reading.refuse(f"cannot read {opened.store.describe()}: {error}")
     zone = "since " + clock.shown(zero) if zero is not None else clock.zone_name
     about = f"{named[0]}/{named[1]}, {clock.shown(span.since)} to {clock.shown(span.until)}"
-    click.echo(f"{about}: {found} records; times are {zone}", err=True)
+    click.echo(f"{about}: {reading.number(found, 'record')}; times are {zone}", err=True)
     reading.report_missing(answer.report, clock, *span)
+    reading.say_what_is_not_recorded(opened, [named], clock, *span)
     raise click.exceptions.Exit(reading.NOTHING if not found or answer.report.unread else 0)
 
 

@@ -67,12 +67,15 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 def opened(path: str, archive: str | None) -> Archive:
     """The archive that the options name. Ends the command if it cannot be opened."""
     from chatlog.archive.opened import open_archive
-    from chatlog.store.store import StoreError
+    from chatlog.store.store import MISSING, StoreError
 
     try:
         return open_archive(_settings(path, archive), time.time, spool=archive is None)
     except StoreError as error:
-        refuse(f"cannot read the archive: {error}")
+        hint = ""
+        if error.kind == MISSING and archive is None:
+            hint = "; name the archive with --archive, or the configuration that names it with --config"
+        refuse(f"cannot read the archive: {error}{hint}")
 
 
 def target(path: str, archive: str | None) -> tuple[Settings, Archive]:
@@ -179,6 +182,52 @@ def report_missing(report: Report, reading: Reading, since: float, until: float,
         click.secho(printable(f"{about}cannot be read: {unread.name}: {unread.why}"), fg="red", err=True)
     if len(report.unread) > _NAMED:
         click.secho(f"{about}and {len(report.unread) - _NAMED} more files cannot be read", fg="red", err=True)
+
+
+def say_what_is_not_recorded(
+    archive: Archive, rooms: list[Room], reading: Reading, since: float, until: float
+) -> None:
+    """Print on the standard error if the time is still to come, or since when a room is recorded if that is
+    later than the beginning of the time."""
+    from chatlog.store.store import StoreError
+
+    if since >= reading.now:
+        click.secho("that time is still to come", fg="yellow", err=True)
+        return
+    for room in rooms[:_NAMED]:
+        try:
+            begun = _begun(archive, room, max(since, 0.0))
+        except StoreError as error:
+            refuse(f"cannot read {archive.store.describe()}: {error}")
+        if begun is not None:
+            click.secho(
+                f"{room[0]}/{room[1]} is recorded since {reading.shown(begun)}", fg="yellow", err=True
+            )
+
+
+def _begun(archive: Archive, room: Room, since: float) -> float | None:
+    """When the first file of a room began; None if that is not later than ``since``. Raises StoreError."""
+    from chatlog.archive import lines
+    from chatlog.naming import utc_minute
+
+    parts = archive.parts
+    # A file that began before is mostly near, and listing all days takes long.
+    if any(part.name.minute <= utc_minute(since) for part in parts.of_room(room, since, since + 1.0)):
+        return None
+    days = parts.days_of(room)
+    if not days:
+        return None
+    day = lines.seconds(f"{days[0]}T00:00:00Z")
+    minutes = [part.name.minute for part in parts.of_room(room, day, day + 86400.0)]
+    first = min((minute for minute in minutes if minute >= utc_minute(day)), default=utc_minute(day))
+    if first <= utc_minute(since):
+        return None
+    return lines.seconds(f"{days[0]}T{first[9:11]}:{first[11:13]}:00Z")
+
+
+def number(count: int, noun: str) -> str:
+    """``1 day``, ``2 days``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def days_back(now: float, days: int) -> float:

@@ -118,6 +118,8 @@ class _Search:
         self._clock = reading.clock(utc)
         self._oldest = oldest
         self._answers: list[tuple[str, Answer]] = []
+        #: How many records were found and shown, without those around them.
+        self._found = 0
 
     def run(
         self,
@@ -144,17 +146,16 @@ class _Search:
             answer = self._archive.reader.ask(Question(room, start, end, wanted, newest=not self._oldest))
             self._answers.append((f"{room[0]}/{room[1]}", answer))
         try:
-            found = 0
             for line in self._shown(islice(self._merged(), limit), wanted, len(named) > 1, context, as_json):
                 progress.clear()
                 click.echo(line)
-                found += 1
         except StoreError as error:
             reading.refuse(f"cannot read {self._archive.store.describe()}: {error}")
         progress.clear()
-        self._print_summary(start, end, found, limit)
+        self._print_summary(start, end, limit)
+        reading.say_what_is_not_recorded(self._archive, named if rooms else [], self._clock, start, end)
         damaged = any(answer.report.unread for _, answer in self._answers)
-        raise click.exceptions.Exit(reading.NOTHING if not found or damaged else 0)
+        raise click.exceptions.Exit(reading.NOTHING if not self._found or damaged else 0)
 
     def _merged(self) -> Iterator[Found]:
         streams = (iter(answer) for _, answer in self._answers)
@@ -170,11 +171,13 @@ class _Search:
         text = ChatText(click.style if color else plain, self._time, several)
         for item in found:
             if as_json:
+                self._found += 1
                 yield item.line.decode("utf-8", "replace")
                 continue
             record = lines.record_of(item.line)
             if record is None:
                 continue
+            self._found += 1
             if not context:
                 yield text.line(record)
                 continue
@@ -212,7 +215,8 @@ class _Search:
         except ValueError:
             return timestamp[:19]
 
-    def _print_summary(self, start: float, end: float, found: int, limit: int) -> None:
+    def _print_summary(self, start: float, end: float, limit: int) -> None:
+        found = self._found
         shown, until = self._clock.shown(start), self._clock.shown(end)
         what = f"{found} found" if found != limit else f"the first {found}; --limit shows more"
         click.echo(f"{what}; looked at {shown} to {until} {self._clock.zone_name}", err=True)

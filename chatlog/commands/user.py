@@ -110,8 +110,12 @@ def _lines(who: str, person: Person, zone: str) -> Iterator[str]:
     rooms = sorted(person.rooms.items(), key=lambda item: -item[1].messages)
     width = max(len(name) for name, _ in rooms)
     for name, there in rooms:
-        done = [f"{there.kinds[kind]} {kind}s" for kind in ("timeout", "ban", "delete") if there.kinds[kind]]
-        days = f"{there.messages} messages on {len(there.days)} days"
+        done = [
+            reading.number(there.kinds[kind], kind)
+            for kind in ("timeout", "ban", "delete")
+            if there.kinds[kind]
+        ]
+        days = f"{reading.number(there.messages, 'message')} on {reading.number(len(there.days), 'day')}"
         period = f"{there.first[:10]} to {there.last[:10]}"
         yield printable(f"{name:{width}}  {days}, {period}{''.join(f', {what}' for what in done)}")
     yield "days are those of UTC"

@@ -58,6 +58,12 @@ class SearchTests(CommandTestCase):
         self.assertIn("good morning", result.stdout)
         self.assertIn("> bob", result.stdout)
 
+    def test_only_what_was_found_counts(self) -> None:
+        """What stands around it is not counted, and the limit is named where it was reached."""
+        arguments = ("search", "good", "--since", DAY, "--context", "1", "--limit")
+        self.assertIn("the first 2; --limit shows more", self.run_it(*arguments, "2").stderr)
+        self.assertIn("2 found; looked at", self.run_it(*arguments, "3").stderr)
+
     def test_nothing(self) -> None:
         """Status 1 if nothing was found."""
         self.assertEqual(self.run_it("search", "nobody said this", "--since", DAY).exit_code, 1)
@@ -125,12 +131,43 @@ class LogTests(CommandTestCase):
         """--around shows five minutes before and after a time of that day."""
         self.assertEqual(len(self.run_it("log", "a", DAY, "--around", "10:06").stdout.splitlines()), 2)
 
+    def test_before_and_after(self) -> None:
+        """Of a time that begins before a room's first record it is said since when there are records, and of
+        a time to come that it is; of any other time neither."""
+        since = "twitch/a is recorded since 2025-12-29 10:00:00\n"
+        for arguments, status, told in (
+            (("log", "a", "2025-12-28"), 1, since),
+            (("log", "a", DAY), 0, since),
+            (("log", "a", "2025-12-29T10:00..2025-12-29T11:00"), 0, ""),
+            (("log", "a", "2025-12-30"), 1, ""),
+            (("log", "a", "2999-01-01"), 1, "that time is still to come\n"),
+            (("export", "a", "--since", "2025-12-27", "--until", "2025-12-28"), 1, since),
+            (("export", "a", "--since", "2025-12-30"), 1, ""),
+            (("search", "good", "--room", "a", "--since", "2025-12-27"), 0, since),
+            (("search", "good", "--since", "2999-01-01", "--until", "2999-01-02"), 1, "to come\n"),
+        ):
+            result = self.run_it(*arguments)
+            self.assertEqual(result.exit_code, status, arguments)
+            for words in (since, "to come\n"):
+                self.assertEqual(words in result.stderr, words in told, (arguments, result.stderr))
+
+    def test_no_archive(self) -> None:
+        """If there is neither a configuration nor an archive here, the options that name them are told."""
+        config = os.path.join(self.root, "chatlog.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f"twitch:\n  channels: [a]\narchive:\n  directory: {self.root}/nowhere\n")
+        result = CliRunner().invoke(commands, ["log", "a", "--config", config])
+        self.assertEqual(result.exit_code, 2, result.stderr)
+        self.assertIn("nowhere", result.stderr)
+        self.assertIn("--archive", result.stderr)
+        self.assertIn("--config", result.stderr)
+
 
 class UserTests(CommandTestCase):
     def test_a_person(self) -> None:
         """Rooms, days and names of a person."""
         result = self.run_it("user", "twitch/ann", "--since", DAY)
-        self.assertIn("twitch/a  2 messages on 1 days", result.stdout)
+        self.assertIn("twitch/a  2 messages on 1 day,", result.stdout)
         self.assertEqual(result.exit_code, 0)
 
 
