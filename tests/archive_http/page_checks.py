@@ -22,6 +22,18 @@ _SEEN = """(() => {
     .filter(([at]) => at.bottom > box.top + 2 && at.top < box.bottom)
     .sort(([one], [other]) => one.top - other.top).map(([, time, text]) => [time, text]);
 })()"""
+#: How the word "today" and the number of its day lie: apart, and whole within the link that they are in.
+_TODAY = """(() => {
+  const word = document.querySelector('.calendar .day span');
+  const range = document.createRange();
+  range.selectNodeContents(word);
+  const box = range.getBoundingClientRect();
+  range.selectNode(word.previousSibling);
+  const number = range.getBoundingClientRect();
+  const link = word.closest('a').getBoundingClientRect();
+  if (box.right > link.right || box.bottom > link.bottom) return 'cut off';
+  return box.left >= number.right + 2 || box.top >= number.bottom - 1 ? 'apart' : 'run together';
+})()"""
 _AXE = """axe.run(document).then(({ violations }) => violations.map((each) =>
   [each.id, each.impact, ...each.nodes.slice(0, 2).map((node) => node.html.slice(0, 90))].join(" ")))"""
 
@@ -115,6 +127,14 @@ class ArchiveChecks(Visitor):
         self.picture("archive-calendar")
         page.run(f"{link}.click()")
         page.until(f"location.pathname.endsWith('{day}')")
+        for looks in ({}, PHONE, NARROW):
+            page = self.go("/rooms/twitch/amberfox", **looks)
+            page.until("document.querySelector('.calendar .day span') !== null")
+            self.same((looks, page.run(_TODAY)), (looks, "apart"))
+            self.picture(f"archive-calendar-{looks.get('width', 'wide')}")
+        page = self.go("/rooms/twitch/uncounted")
+        page.until("document.getElementById('facts').textContent.includes('not counted yet')")
+        self.same("0 records" in self.text("facts"), False)
 
     def check_archive_states(self) -> None:
         """Before the archive began, a day that is all gap, one that is not over, one to come, and nothing
@@ -213,6 +233,22 @@ class ArchiveChecks(Visitor):
         page.until("document.getElementById('keys').open")
         page.press("Escape", 27)
         page.until("!document.getElementById('keys').open")
+        self.is_well()
+
+    def check_archive_wrong_time(self) -> None:
+        """What is no time, and what is still to come, is said in words, until something else is written."""
+        page = self.day()
+        page.until(f"{_ROWS} > 0")
+        said = "document.getElementById('wrong').textContent"
+        self.jump("banana")
+        page.until(f"{said} === 'Write a time, like 21:30 or 21:30:15'")
+        self.jump("2999-01-01T21:30")
+        page.until(f"{said} === '2999-01-01T21:30 is still to come'")
+        self.picture("archive-wrong-time")
+        self.same(page.run("document.getElementById('jump').getAttribute('aria-invalid')"), "true")
+        self.jump("10:12")
+        page.until("document.getElementById('wrong').hidden")
+        self.same(page.run("document.getElementById('jump').getAttribute('aria-invalid')"), "false")
         self.is_well()
 
     def check_archive_filter(self) -> None:

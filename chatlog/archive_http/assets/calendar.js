@@ -102,8 +102,11 @@ function draw(facts) {
     return link;
   }));
   const records = facts.days.reduce((sum, row) => sum + row.records, 0);
+  // Manifests count, once an hour.
+  const counted = records || !facts.days.length || facts.days.some((row) => row.coverage !== null);
+  const said = counted ? `${many(records, "record")} in ${monthName(facts.month)}` : `${monthName(facts.month)}: not counted yet`;
   const since = facts.first ? `recorded since ${facts.first}` : "";
-  $("facts").replaceChildren(...[since, `${many(records, "record")} in ${monthName(facts.month)}`, "days are those of UTC", facts.id ? `id ${facts.id}` : ""].filter(Boolean).map((text) => element("span", "", text)));
+  $("facts").replaceChildren(...[since, said, "days are those of UTC", facts.id ? `id ${facts.id}` : ""].filter(Boolean).map((text) => element("span", "", text)));
   $("box").hidden = false;
   $("others").hidden = facts.months.length < 2;
 }

@@ -12,7 +12,7 @@ import { sayWhyEmpty } from "./empty.js";
 import { StreamTimes } from "./stream_times.js";
 import { stretches } from "./stretches.js";
 import { strip } from "./strip.js";
-import { lengthOf, momentOf } from "./times.js";
+import { lengthOf, momentOf, whyNot } from "./times.js";
 import { VirtualList } from "./virtual.js";
 import { PersonPanel } from "./whom.js";
 
@@ -262,12 +262,19 @@ $("log").addEventListener("click", (event) => {
   }
 });
 
+function wrongTime(why) {
+  say($("wrong"), why);
+  $("wrong").hidden = !why;
+  $("jump").setAttribute("aria-invalid", String(Boolean(why)));
+  return why;
+}
+
+$("jump").addEventListener("input", () => wrongTime(""));
 $("jump").addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
   const text = $("jump").value;
   const at = streamTimes.on && lengthOf(text) !== null ? streamTimes.zero + lengthOf(text) : momentOf(text, begin);
-  $("jump").setAttribute("aria-invalid", String(at === null));
-  if (at === null) return;
+  if (wrongTime(whyNot(text, at))) return;
   if (at < begin || at >= end) location.assign(dayPage(room, dayOf(new Date(at)), query({ at: iso(at) })));
   else {
     go({ at });

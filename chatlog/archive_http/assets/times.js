@@ -26,6 +26,12 @@ export function momentOf(text, start, zone = clockZone()) {
   return start + ((at - start) % DAY + DAY) % DAY;
 }
 
+// Why nobody can go to what was written: it is no time (`at` is null), or one to come. "" where one can.
+export function whyNot(text, at, now = Date.now()) {
+  if (at === null) return "Write a time, like 21:30 or 21:30:15";
+  return at > now ? `${text.trim()} is still to come` : "";
+}
+
 // "1:02:03" and "-3" as milliseconds; null for what is none.
 export function lengthOf(text) {
   const found = /^(-?)(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d+)?)s?$/.exec(text.trim());
