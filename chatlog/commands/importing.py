@@ -211,7 +211,8 @@ def summary(report: ImportReport, dry: bool) -> str:
     if report.unread_files:
         parts.append(f"{report.unread_files:,} files cannot be read")
     if report.incomplete:
-        parts.append(f"{report.incomplete:,} times the server said that its answer is not complete")
+        answers = reading.number(report.incomplete, "answer")
+        parts.append(f"{answers} not complete, as the server said")
     if report.skipped:
         parts.append(f"{report.skipped:,} files or days were done before")
     rooms = [f"{room} {count:,}" for room, count in report.rooms.most_common(5) if count]

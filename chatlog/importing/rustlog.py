@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from chatlog import __version__
+from chatlog.importing import server_notices
 from chatlog.importing.files import lines_of_chunks
 from chatlog.importing.irc_lines import IrcLines
 from chatlog.importing.items import Item, Maker, counted
@@ -34,13 +35,14 @@ FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
 #: The most bytes of a list of rooms or days.
 _LONGEST_LIST = 64 << 20
+_LONGEST_REFUSAL = 1000
 _CHUNK = 1 << 17
 #: So many seconds after its end a day does not change any more.
 _SETTLED = 3600.0
 
 
 class NotThere(Exception):
-    """The server does not have it."""
+    """The server does not have it; the message is its answer."""
 
 
 class OptedOut(Exception):
@@ -121,9 +123,10 @@ class Server:
             try:
                 return self._once(path)
             except urllib.error.HTTPError as error:
-                error.close()
+                with error:
+                    said = error.read(_LONGEST_REFUSAL) if error.code in (400, 404) else b""
                 if error.code in (400, 404):
-                    raise NotThere from None
+                    raise NotThere(said.decode("utf-8", "replace")) from None
                 if error.code == 403:
                     raise OptedOut from None
                 why = f"HTTP {error.code}"
@@ -225,7 +228,12 @@ def _items(
 ) -> Iterator[Item]:
     try:
         file = server.day(room, day)
-    except NotThere:
+    except NotThere as nothing:
+        try:
+            server_notices.look_at_nothing(str(nothing))
+        except server_notices.Incomplete as notice:
+            report.incomplete += 1
+            report.problem(f"{label}: the server's answer is not complete: {notice}")
         return
     except OptedOut:
         report.unread_files += 1

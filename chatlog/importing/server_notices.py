@@ -11,10 +11,18 @@ from chatlog.verify.record_check import is_timestamp
 
 #: The most characters of a server's sentence that are shown.
 _LONGEST = 300
+#: How a Chatlog server says in its 404 that there may be more.
+_NOT_EVERYWHERE = ("not everything could be read", "as far as was looked")
 
 
 class Incomplete(Exception):
     """The server says that its answer is not complete; the message is its sentence."""
+
+
+def look_at_nothing(answer: str) -> None:
+    """Raises Incomplete if a server that found nothing says that it could not look everywhere."""
+    if any(words in answer for words in _NOT_EVERYWHERE):
+        raise Incomplete(answer[:_LONGEST])
 
 
 def is_notice(tags: Mapping[str, Any], username: str) -> bool:

@@ -176,6 +176,19 @@ class RustlogTests(SynchronousTestCase):
         report = self.run_it(now=NOW + 60)
         self.assertEqual((report.imported, report.incomplete, report.skipped), (1, 0, 1))
 
+    def test_nothing_that_could_be_read(self) -> None:
+        """A day of which another Chatlog's server can read nothing is told and asked for again; one that it
+        does not have is no matter."""
+        self.logs.faults = [
+            (404, {}, b"Not found, but not everything could be read"),
+            (404, {}, b"Not found"),
+        ]
+        report = self.run_it()
+        self.assertEqual((report.imported, report.incomplete, len(self.problems)), (4, 1, 1))
+        self.assertIn("not everything could be read", self.problems[0])
+        report = self.run_it(now=NOW + 60)
+        self.assertEqual((report.imported, report.incomplete, report.skipped), (4, 0, 1))
+
     def test_opted_out(self) -> None:
         """A day that the server does not give is named."""
         self.logs.faults = [(403, {}, b"User or channel has opted out")]
