@@ -169,7 +169,7 @@ class Page:
         with open(path, "wb") as file:
             file.write(base64.b64decode(picture))
 
-    def wait(self, done: Callable[[], Any], seconds: float = 10.0, what: str = "") -> None:
+    def wait(self, done: Callable[[], Any], seconds: float = 30.0, what: str = "") -> None:
         """Until ``done()``. Raises PageTrouble when it takes too long."""
         deadline = time.monotonic() + seconds
         while not done():
@@ -177,7 +177,7 @@ class Page:
                 raise PageTrouble(f"waited {seconds:.0f} s for {what or done}")
             self.idle(0.05)
 
-    def until(self, script: str, seconds: float = 10.0) -> None:
+    def until(self, script: str, seconds: float = 30.0) -> None:
         """Until an expression in the page is true."""
         self.wait(lambda: self.run(script), seconds, script)
 
