@@ -107,6 +107,13 @@ class Parts:
         kept = [found[name] for name in self._catalog.within(found, since, until)]
         return sorted(kept, key=lambda part: part.order)
 
+    def by_recorder(self, room: Room, since: float, until: float) -> dict[str, list[Part]]:
+        """The same by the instance that wrote them. Raises StoreError."""
+        found: dict[str, list[Part]] = {}
+        for part in self.of_room(room, since, until):
+            found.setdefault(part.name.instance, []).append(part)
+        return found
+
     def after(self, room: Room, until: float, instance: str) -> Part | None:
         """The first part that an instance began after ``until``: it has the gap record if nothing was
         recorded before it. None if there is none, or only weeks later. Raises StoreError."""

@@ -45,14 +45,12 @@ class Cancelled(Exception):
     """The answer was cancelled."""
 
 
-def gaps_beyond(parts: Parts, room: Room, until: float, instance: str, read: list[Part]) -> Iterator[Gap]:
-    """Gaps that began before ``until`` and whose record is only in the next file of their recorder, the first
-    one after those that are ``read``. Raises PartError and StoreError."""
+def file_after(parts: Parts, room: Room, until: float, instance: str, read: list[Part]) -> Part | None:
+    """The next file of a recorder after those that are ``read``, if none of these is later than ``until``: it
+    has the record of a gap that began before ``until`` and ended after it. Raises StoreError."""
     if until >= LAST or any(part.name.minute > utc_minute(until) for part in read):
-        return
-    following = parts.after(room, until, instance)
-    for block in parts.blocks(following) if following is not None else ():
-        yield from (gap for gap in gaps_in(block) if gap.since < until)
+        return None
+    return parts.after(room, until, instance)
 
 
 class Answer:
@@ -82,9 +80,7 @@ class Answer:
     def __iter__(self) -> Iterator[Found]:
         """Raises StoreError if the archive cannot be listed, and Cancelled."""
         question = self._question
-        by_instance: dict[str, list[Part]] = {}
-        for part in self._parts.of_room(question.room, question.since, question.until):
-            by_instance.setdefault(part.name.instance, []).append(part)
+        by_instance = self._parts.by_recorder(question.room, question.since, question.until)
         self._come_to = dict.fromkeys(by_instance, b"")
         self._gaps = {instance: [] for instance in by_instance or {"": []}}
         for instance, gaps in self._gaps.items():
@@ -127,8 +123,11 @@ class Answer:
 
     def _beyond(self, instance: str, parts: list[Part]) -> Iterator[Gap]:
         """The gaps that began before the end of the range and ended after the files that were read."""
+        until = self._question.until
+        following = file_after(self._parts, self._question.room, until, instance, parts)
         try:
-            yield from gaps_beyond(self._parts, self._question.room, self._question.until, instance, parts)
+            for block in self._parts.blocks(following) if following is not None else ():
+                yield from (gap for gap in gaps_in(block) if gap.since < until)
         except PartError as error:
             self.report.unread.append(Unread(error.name, error.why))
 

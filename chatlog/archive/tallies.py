@@ -9,14 +9,17 @@ import re
 from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, gaps_in
+from chatlog.archive.gaps import Gap, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
-from chatlog.archive.parts import Part, Parts
+from chatlog.archive.parts import Part, PartError, Parts, Room
+from chatlog.archive.reader import file_after
+from chatlog.naming import is_import
 
 #: The beginning of a line that the recorder wrote: the time, here to the second.
 _HEAD = re.compile(rb'\{"timestamp":"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)\.\Z')
@@ -24,6 +27,8 @@ _HEAD_LENGTH = len(b'{"timestamp":"2025-12-29T10:30:45.')
 #: The most bytes of all tallies.
 MOST = 48 << 20
 _FIRST, _LAST = b"", b"~"
+#: Gaps alone: a fraction of the work of counting everything.
+_GAPS = Filter(types=("gap",))
 
 
 @dataclass(slots=True)
@@ -46,7 +51,8 @@ class Tally:
     @property
     def weight(self) -> int:
         """The approximate memory of the tally."""
-        return 1000 + 700 * len(self.minutes) + sum(len(line) + 80 for line in self.moderation)
+        lines = sum(len(line) + 80 for line in self.moderation)
+        return 1000 + 700 * len(self.minutes) + 300 * len(self.gaps) + lines
 
 
 class Tallies:
@@ -72,6 +78,29 @@ class Tallies:
         if not part.area:
             self._keep(key, made)
         return made
+
+    def gaps(self, room: Room, since: float, until: float, reading: Callable[[int], None]) -> list[Gap]:
+        """The gaps of a room between two times, as far as its files can be read. Raises StoreError."""
+        found: dict[str, list[Gap]] = {}
+        by_recorder = self._parts.by_recorder(room, since, until) or {"": []}
+        for instance, parts in by_recorder.items():
+            found[instance] = []
+            for part in parts:
+                with suppress(PartError):
+                    found[instance] += self.of(part, _GAPS, reading).gaps
+            with suppress(PartError):
+                found[instance] += self.gaps_beyond(room, until, instance, parts, reading)
+        return clipped(everywhere(found), since, until)
+
+    def gaps_beyond(
+        self, room: Room, until: float, instance: str, read: list[Part], reading: Callable[[int], None]
+    ) -> list[Gap]:
+        """The gaps that began before ``until`` and whose record is only in the next file of the recorder
+        after those that are ``read``. Raises PartError and StoreError."""
+        following = file_after(self._parts, room, until, instance, read)
+        if following is None or is_import(instance):
+            return []
+        return [gap for gap in self.of(following, _GAPS, reading).gaps if gap.since < until]
 
     def _keep(self, key: tuple[str, Filter], made: Tally) -> None:
         with self._lock:

@@ -22,8 +22,9 @@ from chatlog.archive.gaps import Gap, Report
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Part, Room
+from chatlog.archive.parts import Room
 from chatlog.archive.reader import LAST, Question
+from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
 from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.log_formats import LogFormat, notice, wanted_format
@@ -38,8 +39,6 @@ MOST_FOR_GAPS = 512 << 20
 #: The bytes that are sent at a time, and the most gaps that a header names.
 CHUNK = 64 << 10
 NAMED = 20
-#: The most ranges whose gaps are cached; a range with as many gaps is not.
-KNOWN = 200
 DAY = 86400.0
 EVERYTHING = Filter()
 #: So many seconds after its end a range only changes by erasure: everything is stored.
@@ -55,21 +54,29 @@ class Wanted:
     filter: Filter = EVERYTHING
 
 
+class _TooMuch(Exception):
+    """Finding the gaps reads more, or takes longer, than one request may."""
+
+
 class Logs:
     """``now()`` is the time of day."""
 
     def __init__(
-        self, archive: Archive, days: DayBook, now: Callable[[], float], most_bytes: int = MOST_BYTES
+        self,
+        archive: Archive,
+        days: DayBook,
+        tallies: Tallies,
+        now: Callable[[], float],
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._archive = archive
         self._days = days
+        self._tallies = tallies
         self._now = now
         self.most_bytes = most_bytes
         self._lock = Lock()
         #: Part of every tag: tags of another process, or from before a file could not be read, do not match.
         self._run = int(now() * 1000)
-        #: The gaps of past ranges, with the parts in which they were found.
-        self._known_gaps: dict[tuple[Room, Range], tuple[tuple[Part, ...], tuple[Gap, ...]]] = {}
 
     def answer(self, asked: Asked, wanted: Wanted) -> Answer | Stream:
         """The log in the format that the request asks for; 404 if it has no records."""
@@ -127,25 +134,17 @@ class Logs:
 
     def _gaps(self, work: Work, wanted: Wanted) -> list[Gap] | None:
         """The gaps of a range; None if there is too much to read."""
-        settled = wanted.range.until < self._now() - SETTLED
-        names = tuple(self._archive.parts.of_room(wanted.room, *wanted.range)) if settled else ()
-        with self._lock:
-            known = self._known_gaps.get((wanted.room, wanted.range))
-        if names and known is not None and known[0] == names:
-            return list(known[1])
-        question = Question(wanted.room, *wanted.range, Filter(types=("gap",)), most_bytes=MOST_FOR_GAPS)
-        answer = work.ask(question)
-        for _ in answer:
-            pass
-        work.done(answer)
-        if answer.report.stopped:
+        before = work.bytes
+
+        def reading(size: int) -> None:
+            work.reading(size)
+            if work.bytes - before > MOST_FOR_GAPS or work.is_over():
+                raise _TooMuch
+
+        try:
+            return self._tallies.gaps(wanted.room, *wanted.range, reading)
+        except _TooMuch:
             return None
-        if names and not answer.report.unread and len(answer.report.gaps) < KNOWN:
-            with self._lock:
-                while len(self._known_gaps) >= KNOWN:
-                    del self._known_gaps[next(iter(self._known_gaps))]
-                self._known_gaps[wanted.room, wanted.range] = names, tuple(answer.report.gaps)
-        return answer.report.gaps
 
     def _headers(self, wanted: Wanted, gaps: list[Gap] | None, report: Report | None) -> Headers:
         headers = {"x-chatlog-gaps": "unknown", "x-chatlog-coverage": "unknown"}

@@ -26,9 +26,14 @@ class OwnRoutes:
     """``now()`` is the time of day; ``most_bytes`` is the limit of records read for one request."""
 
     def __init__(
-        self, archive: Archive, rooms: Rooms, days: DayBook, now: Callable[[], float], most_bytes: int
+        self,
+        archive: Archive,
+        rooms: Rooms,
+        days: DayBook,
+        tallies: Tallies,
+        now: Callable[[], float],
+        most_bytes: int,
     ) -> None:
-        tallies = Tallies(archive.parts)
         own = OwnApi(archive.parts, rooms, tallies, now, most_bytes)
         overview = Overview(archive, rooms, days, now)
         timelines = Timelines(archive, rooms, tallies, now, most_bytes)

@@ -11,6 +11,7 @@ from chatlog.archive.matching import LONGEST_TEXT, Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import LAST
+from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Handler, Refused, Stream
 from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.facts import Facts
@@ -64,10 +65,11 @@ class Routes:
         self.documents = Documents("chatlog.http", "chatlog.archive_http")
         self._rooms = Rooms(archive, now)
         days = DayBook(archive.store, now)
-        self._logs = Logs(archive, days, now, most_bytes)
+        tallies = Tallies(archive.parts)
+        self._logs = Logs(archive, days, tallies, now, most_bytes)
         self._facts = Facts(self._rooms, now, most_bytes=most_bytes // 2)
         self._recent = RecentMessages(self._rooms, now)
-        self._own = OwnRoutes(archive, self._rooms, days, now, most_bytes)
+        self._own = OwnRoutes(archive, self._rooms, days, tallies, now, most_bytes)
         self._visits = Visits(self._rooms, self.documents)
         self._compatible: list[tuple[re.Pattern[str], Callable[[Asked, str, Groups], Answer | Stream]]] = [
             (re.compile(pattern + r"\Z"), handle)

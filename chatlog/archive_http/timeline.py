@@ -15,7 +15,6 @@ from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, PartError, Room
-from chatlog.archive.reader import gaps_beyond
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
@@ -82,15 +81,13 @@ class Timelines:
         """The records of each second. Of several recorders the one counts that has most of a minute; what was
         imported was recorded by none of them."""
         report = Report()
-        by_recorder: dict[str, list[Part]] = {}
-        for part in self._parts.of_room(room, *span):
-            by_recorder.setdefault(part.name.instance, []).append(part)
+        by_recorder = self._parts.by_recorder(room, *span)
         counts: list[dict[bytes, list[int]]] = []
         imported: dict[bytes, list[int]] = {}
         gaps: dict[str, list[Gap]] = {}
         for instance, parts in (by_recorder or {"": []}).items():
             counts.append(imported if is_import(instance) else {})
-            gaps[instance] = self._gaps_beyond(room, span, instance, parts, report)
+            gaps[instance] = self._gaps_beyond(asked, room, span, instance, parts, report)
             for part in parts:
                 if asked.work.bytes > self._most:
                     report.stopped = "the limit of what is read for one request was reached"
@@ -109,10 +106,10 @@ class Timelines:
         return found, report
 
     def _gaps_beyond(
-        self, room: Room, span: Range, instance: str, parts: list[Part], report: Report
+        self, asked: Asked, room: Room, span: Range, instance: str, parts: list[Part], report: Report
     ) -> list[Gap]:
         try:
-            return list(gaps_beyond(self._parts, room, span.until, instance, parts))
+            return self._tallies.gaps_beyond(room, span.until, instance, parts, asked.work.reading)
         except PartError as error:
             report.unread.append(Unread(error.name, error.why))
             return []

@@ -6,6 +6,7 @@ example. Nothing here has state, and importing this module imports no networking
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
@@ -31,7 +32,7 @@ class PlatformSettings(Protocol):
         """The file with the authority of the server's certificate; None means the system's authorities."""
 
 
-class Platform:
+class Platform(ABC):
     """A platform whose rooms are recorded."""
 
     #: The platform's name in keys, records, metrics, commands and the configuration: a-z.
@@ -51,9 +52,9 @@ class Platform:
         """The settings if the configuration has no room of the platform."""
         return self.section.make(channels=())
 
+    @abstractmethod
     def read(self, name: str, **ids: int) -> Channel:
         """The room of that name. Raises ValueError; its text continues "the name"."""
-        raise NotImplementedError
 
     def name_of(self, channel: Channel) -> str:
         """The name of a room in the configuration."""
@@ -68,7 +69,7 @@ class Platform:
         already."""
         return iter(())
 
-    def complete(self, values: dict[str, Any]) -> None:
+    def complete(self, values: dict[str, Any]) -> None:  # noqa: B027  most have nothing to set
         """Set the values of the platform's section that follow from others."""
 
     def sentences(self, settings: Any) -> Iterator[str]:
@@ -79,14 +80,14 @@ class Platform:
         """Whether two records of the type with the same id are copies of one event."""
         return True
 
+    @abstractmethod
     def source(self, settings: Any, shared: Any) -> Any:
         """The source for the platform's rooms (a ``sources.Source``), made with the shared parts
         (``sources.Shared``)."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def visit(self, settings: Any, environment: Any, network: Any, steps: Any) -> str:
         """Connect for one room, and return the result in words. Raises VisitFailed."""
-        raise NotImplementedError
 
 
 #: The platforms by their names.

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event, Lock
+from threading import Event
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive.read_ahead import AT_ONCE, DEEPEST, HEAD, ReadAhead
+from chatlog.archive.read_ahead import DEEPEST, HEAD, ReadAhead
 
 
 class Objects:
-    """Objects ``0`` to ``count``; which of them were begun, and how many are read at the same time."""
+    """Objects ``0`` to ``count``; which of them were begun, and how many bytes of each were given."""
 
     def __init__(self, count: int, size: int = 10) -> None:
         self.names = list(range(count))
         self.begun = [Event() for _ in self.names]
+        self.given = [0] * count
         self.size = size
-        self.at_once = self.most = 0
-        self._lock = Lock()
 
     def data(self, name: int) -> bytes:
         return b"%10d" % name * (self.size // 10)
 
     def read(self, name: int) -> Iterator[bytes]:
-        with self._lock:
-            self.at_once += 1
-            self.most = max(self.most, self.at_once)
         self.begun[name].set()
         data = self.data(name)
         for at in range(0, len(data), 1 << 16):
-            yield data[at : at + (1 << 16)]
-        with self._lock:
-            self.at_once -= 1
+            chunk = data[at : at + (1 << 16)]
+            self.given[name] += len(chunk)
+            yield chunk
 
     def count(self) -> int:
         return sum(event.is_set() for event in self.begun)
@@ -56,16 +52,17 @@ class ReadAheadTests(SynchronousTestCase):
         self.assertFalse(objects.begun[2].is_set())
 
     def test_what_is_fetched_is_bounded(self) -> None:
-        """However many objects there are, a few are on their way: memory stays flat, and the store is not
-        flooded."""
-        objects = Objects(500, 4 * HEAD)
-        ahead = ReadAhead()
-        answers = [ahead.of(objects.names, objects.read) for _ in range(4)]
+        """However many objects there are, a few are on their way, and of each only its beginning: memory
+        stays flat, and the store is not flooded."""
+        objects = Objects(100, 4 * HEAD)
+        fetching = ReadAhead().of(objects.names, objects.read)
         for name in objects.names[:30]:
-            for fetching in answers:
-                b"".join(fetching.chunks(name))
-        self.assertLessEqual(objects.count(), 30 + DEEPEST + 1)
-        self.assertLessEqual(objects.most, AT_ONCE + 4 * (DEEPEST + 1))
+            b"".join(fetching.chunks(name))
+            self.assertLessEqual(objects.count(), name + 1 + DEEPEST)
+        for ahead in range(30, 30 + DEEPEST):
+            self.assertTrue(objects.begun[ahead].wait(10))
+        self.assertEqual(objects.count(), 30 + DEEPEST)
+        self.assertLessEqual(max(objects.given[30:]), HEAD)
 
     def test_nothing_is_fetched_for_an_answer_that_ended(self) -> None:
         """A reader that has enough costs the store nothing more."""
