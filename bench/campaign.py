@@ -22,7 +22,7 @@ from collections.abc import Callable
 from bench.campaign_faults import KILLS, TURNS, TWICE, kills
 from bench.campaign_field import Field
 from bench.campaign_report import judge, report, verified
-from tests.processes import Failed, Stage, wait_for
+from tests.processes import Failed, Stage, on_stage, wait_for
 
 
 def arguments() -> argparse.Namespace:
@@ -114,19 +114,16 @@ def main() -> int:
     if options.keep:
         shutil.rmtree(options.keep, ignore_errors=True)
     began = time.monotonic()
-    stage = Stage(options.keep)
-    try:
+
+    def play(stage: Stage) -> int:
         field = Field(stage, options.seed, options.rate, options.minutes * 60 + options.kills * 15 + 3600)
         try:
             fight(options, field)
             return report(field, bool(options.only), time.monotonic() - began)
         finally:
             field.close()
-    except Failed as error:
-        print(error, file=sys.stderr)
-        return 2
-    finally:
-        stage.close()
+
+    return on_stage(play, options.keep)
 
 
 if __name__ == "__main__":

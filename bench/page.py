@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 from bench.daemon import count
-from tests.processes import Failed, Process, Stage
+from tests.processes import Process, Stage, on_stage
 
 #: Seconds between two looks of the page about everything: at the facts, and at the rooms.
 STATUS_EVERY, ROOMS_EVERY = 2.0, 6.0
@@ -215,14 +215,7 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
 def main() -> int:
     """Run on a stage and leave nothing behind."""
     options = arguments()
-    stage = Stage()
-    try:
-        return run(options, stage)
-    except Failed as error:
-        print(error, file=sys.stderr)
-        return 2
-    finally:
-        stage.close()
+    return on_stage(lambda stage: run(options, stage))
 
 
 if __name__ == "__main__":

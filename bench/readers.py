@@ -25,7 +25,7 @@ import orjson
 
 from bench.daemon import count
 from bench.read import TWISTD
-from tests.processes import Failed, Process, Stage, wait_for
+from tests.processes import Process, Stage, on_stage, wait_for
 
 #: Seconds after the end of a minute at which all of it is recorded: a tick, and what a busy machine adds.
 CLOSED = 5.0
@@ -227,14 +227,7 @@ def _window(daemon: Process, simulator: Any, sent: Sent) -> float:
 def main() -> int:
     """Run on a stage and leave nothing behind."""
     options = arguments()
-    stage = Stage()
-    try:
-        return run(options, stage)
-    except Failed as error:
-        print(error, file=sys.stderr)
-        return 2
-    finally:
-        stage.close()
+    return on_stage(lambda stage: run(options, stage))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.processes import Failed, Stage
+from tests.processes import Stage, on_stage
 
 
 def fill(spool: Path, count: int, size: int) -> None:
@@ -36,33 +36,27 @@ def seconds_to_recording(stage: Stage) -> float:
     return took
 
 
+def measure(stage: Stage, files: int, size: int) -> int:
+    """Start with an empty spool and with a full one, and print how long it took."""
+    stage.simulator(rate=10, kick_share=0, channels=1)
+    stage.config({"kick": None, "uploader": {"compression": "zstd"}})
+    print(f"empty spool                 {seconds_to_recording(stage):.2f} s to the first room")
+    full = stage.home / "data-full"
+    fill(full, files, size)
+    recorder = {"directory": str(full), "max_size": "100GB"}
+    stage.config({"kick": None, "uploader": {"compression": "zstd"}, "recorder": recorder})
+    waiting = f"{files} files, {files * size / 1e9:.1f} GB waiting"
+    print(f"{waiting}  {seconds_to_recording(stage):.2f} s to the first room")
+    return 0
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.start", description=__doc__.split("\n")[0])
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--size", type=int, default=1_000_000)
     options = parser.parse_args()
-    stage = Stage()
-    try:
-        stage.simulator(rate=10, kick_share=0, channels=1)
-        stage.config({"kick": None, "uploader": {"compression": "zstd"}})
-        print(f"empty spool                 {seconds_to_recording(stage):.2f} s to the first room")
-        fill(stage.home / "data-full", options.files, options.size)
-        stage.config(
-            {
-                "kick": None,
-                "uploader": {"compression": "zstd"},
-                "recorder": {"directory": str(stage.home / "data-full"), "max_size": "100GB"},
-            }
-        )
-        waiting = f"{options.files} files, {options.files * options.size / 1e9:.1f} GB waiting"
-        print(f"{waiting}  {seconds_to_recording(stage):.2f} s to the first room")
-        return 0
-    except Failed as error:
-        print(error, file=sys.stderr)
-        return 2
-    finally:
-        stage.close()
+    return on_stage(lambda stage: measure(stage, options.files, options.size))
 
 
 if __name__ == "__main__":

@@ -314,6 +314,19 @@ class Stage:
         return sorted(path.name for area in areas if area.exists() for path in area.iterdir())
 
 
+def on_stage(play: Callable[[Stage], int], keep: str = "") -> int:
+    """What ``play`` returns for a stage that is closed afterwards; 2 if a process did not do what it should,
+    and then its last words are printed."""
+    stage = Stage(keep)
+    try:
+        return play(stage)
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return 2
+    finally:
+        stage.close()
+
+
 _TWISTD = """
 import sys
 from twisted.scripts.twistd import run

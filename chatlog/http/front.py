@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ from chatlog.http.guard import is_our_name
 from chatlog.http.requests import send
 
 
-class Front(Resource):
+class Front(Resource, ABC):
     """Handles all paths of a server. After an internal error, the answer refers to the log of ``whose``.
     ``documents`` are the server's pages; ``open_paths`` are answered under any host name."""
 
@@ -30,13 +31,13 @@ class Front(Resource):
         self._documents = documents
         self._open_paths = open_paths
 
+    @abstractmethod
     def settings(self) -> HttpSettings:
         """The settings in force."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, request: Any, path: str, method: str) -> Answer | None:
         """The answer to a request from an allowed host; None if it is sent by other means."""
-        raise NotImplementedError
 
     def render(self, request: Any) -> int:
         """Answer one request. An exception is logged and answered with status 500."""

@@ -6,6 +6,7 @@ what people say to its intake, and reports to its owner only what concerns the r
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Typed
@@ -54,7 +55,7 @@ class Owner(Typed):
         """The connection ``chat`` has ended; None if it could not be made."""
 
 
-class ChatProtocol:
+class ChatProtocol(ABC):
     """A single connection. ``arrivals`` knows when the last byte came, in seconds of the clock.
     ``welcomed_at``: when the server welcomed us. ``reason``: why the connection ended, ``""`` if that is not
     known yet."""
@@ -94,17 +95,17 @@ class ChatProtocol:
         """How soon to reconnect after this end."""
         return Closing.BACK_OFF
 
+    @abstractmethod
     def subscribe(self, names: list[str]) -> None:
         """Request these rooms."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unsubscribe(self, name: str) -> None:
         """Leave a room."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ping(self) -> None:
         """Send a ping."""
-        raise NotImplementedError
 
     def say_goodbye(self) -> None:
         """Begin to end the connection."""
