@@ -7,6 +7,7 @@ from typing import Any
 
 from chatlog.archive import lines
 from chatlog.archive.exporting import DELETED, FORMS, Export, Wanted
+from chatlog.archive.notices import UNREAD
 from chatlog.archive.parts import Room
 from chatlog.archive.times import Span
 from chatlog.archive_http.asked import Asked, Refused, Stream
@@ -64,7 +65,7 @@ def _missing(room: Room, export: Export, time: str) -> Iterator[dict[str, Any]]:
         for unread in report.unread[:100]:
             name = unread.name.rpartition("/")[2]
             text = f"{name} could not be read; its messages are missing here"
-            yield {**notice(room[1], time, "chatlog-unread", text), "platform": room[0]}
+            yield {**notice(room[1], time, UNREAD, text), "platform": room[0]}
 
 
 def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:

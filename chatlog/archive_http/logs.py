@@ -17,7 +17,7 @@ from threading import Lock
 from urllib.parse import quote
 
 from chatlog import __version__
-from chatlog.archive import lines
+from chatlog.archive import lines, notices
 from chatlog.archive.gaps import Gap, Report
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
@@ -112,9 +112,9 @@ class Logs:
 
     def _nothing(self, report: Report) -> str:
         if report.stopped:
-            return f"Not found as far as was looked: {report.stopped}; go on with {_rest(report)}"
+            return f"Not found {notices.NOT_ALL_SEARCHED}: {report.stopped}; go on with {_rest(report)}"
         if report.unread:
-            return "Not found, but not everything could be read"
+            return f"Not found, but {notices.NOT_ALL_READ}"
         return "Not found"
 
     # -- what is missing -----------------------------------------------------------------------------
@@ -274,7 +274,7 @@ class _Log:
         self.missing += 1
         since, until = _time(gap.since), _time(gap.until)
         text = f"Not recorded from {since} to {until}: {gap.reason}"
-        return self._notice(since, "chatlog-gap", text, gap_from=since, gap_to=until, gap_reason=gap.reason)
+        return self._notice(since, notices.GAP, text, gap_from=since, gap_to=until, gap_reason=gap.reason)
 
     def _at_the_end(self, cut_short: bool) -> Iterator[bytes]:
         """The notice for the reader of an incomplete answer."""
@@ -283,11 +283,11 @@ class _Log:
         last = _time(min(self._wanted.range.until, LAST))
         if self.report.unread:
             text = f"{len(self.report.unread)} files could not be read; their messages are missing here"
-            yield self._notice(last, "chatlog-unread", text)
+            yield self._notice(last, notices.UNREAD, text)
         if self.report.stopped and not cut_short:
             rest = _rest(self.report)
             text = f"This is not all: {self.report.stopped}; go on with {rest}"
-            yield self._notice(last, "chatlog-partial", text, go_on=rest)
+            yield self._notice(last, notices.PARTIAL, text, go_on=rest)
 
     def _notice(self, time: str, id: str, text: str, **tags: str) -> bytes:
         return self._form.item(notice(self._wanted.room[1], time, id, text, **tags))

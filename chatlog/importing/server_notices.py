@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chatlog.archive.notices import GAP, NOT_ALL_READ, NOT_ALL_SEARCHED, PREFIX
 from chatlog.importing.items import Item, LineError, Maker
 from chatlog.verify.record_check import is_timestamp
 
 #: The most characters of a server's sentence that are shown.
 _LONGEST = 300
-#: How a Chatlog server says in its 404 that there may be more.
-_NOT_EVERYWHERE = ("not everything could be read", "as far as was looked")
 
 
 class Incomplete(Exception):
@@ -21,20 +20,20 @@ class Incomplete(Exception):
 
 def look_at_nothing(answer: str) -> None:
     """Raises Incomplete if a server that found nothing says that it could not look everywhere."""
-    if any(words in answer for words in _NOT_EVERYWHERE):
+    if any(words in answer for words in (NOT_ALL_READ, NOT_ALL_SEARCHED)):
         raise Incomplete(answer[:_LONGEST])
 
 
 def is_notice(tags: Mapping[str, Any], username: str) -> bool:
     """Whether the line with these tags or details is such a notice. Nobody wrote it, so it has no author."""
-    return not username and str(tags.get("msg-id", "")).startswith("chatlog-")
+    return not username and str(tags.get("msg-id", "")).startswith(PREFIX)
 
 
 def item_of(
     maker: Maker, platform: str, channel: str, tags: Mapping[str, Any], text: str, where: str
 ) -> Item:
     """The gap record for a notice of a gap. Raises Incomplete for any other notice, and LineError."""
-    if tags["msg-id"] != "chatlog-gap":
+    if tags["msg-id"] != GAP:
         raise Incomplete(text[:_LONGEST])
     since, until = str(tags.get("gap-from", "")), str(tags.get("gap-to", ""))
     if not (is_timestamp(since) and is_timestamp(until) and since <= until):
