@@ -15,6 +15,7 @@ from chatlog import configuration as config
 from chatlog.config.ephemeral import warnings
 from chatlog.config.platform import Registry
 from chatlog.config.settings import Settings
+from chatlog.config.storage_classes import remarks
 from chatlog.files import OsFiles
 from chatlog.mounts import FSTAB, read_mounts
 from chatlog.network.proxies import proxies_in
@@ -23,7 +24,7 @@ from chatlog.platforms import PLATFORMS
 from chatlog.sources import check_authorities
 from chatlog.spool.holder import running_in
 from chatlog.state.state_file import newer_state
-from chatlog.store.archive import open_store
+from chatlog.store.archive import family_in, open_store
 from chatlog.store.store import StoreError
 
 #: The names that stores accept for new buckets:
@@ -80,6 +81,7 @@ def _doubts(settings: Settings) -> Iterator[str]:
             f"s3.bucket: {settings.s3.bucket} is a name that no store gives to a new bucket (3 to 63 of a-z, "
             "0-9, - and .); look whether it is spelt like that"
         )
+    yield from remarks(family_in(settings), settings.uploader.storage_class, settings.archive.tier_class)
     # The recorder may be running while its configuration is checked.
     running = running_in(settings.recorder.directory) is not None
     for key, listen, meanwhile in (

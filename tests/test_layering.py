@@ -45,6 +45,7 @@ PURE = frozenset(
         "chatlog.config.platform",
         "chatlog.config.room_names",
         "chatlog.config.settings",
+        "chatlog.config.storage_classes",
         "chatlog.twitch.events",
         "chatlog.twitch.irc",
         "chatlog.twitch.lines",

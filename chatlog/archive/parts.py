@@ -179,7 +179,7 @@ class Parts:
             except Gone:
                 continue
             except StoreError as error:
-                raise PartError(self._shown(place), str(error)) from None
+                raise PartError(self._shown(place), error.advice) from None
             except (OSError, ValueError) as error:
                 raise PartError(self._shown(place), getattr(error, "strerror", None) or str(error)) from None
             yield from self._guarded(place, whole_lines(_with(first, chunks), place.area == "open"))
@@ -190,7 +190,7 @@ class Parts:
         try:
             yield from blocks
         except StoreError as error:
-            raise PartError(self._shown(part), str(error)) from None
+            raise PartError(self._shown(part), error.advice) from None
         except (OSError, ValueError) as error:
             raise PartError(self._shown(part), getattr(error, "strerror", None) or str(error)) from None
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from chatlog.config.endpoint import AUTO, doors_of
 from chatlog.config.platform import Problem, Registry
+from chatlog.config.storage_classes import DIRECTORY, family_of, wrong_class, wrong_for_writing
 
 
 def contradictions(tree: dict[str, Any], wrong: set[str], platforms: Registry) -> Iterator[Problem]:
@@ -19,6 +20,7 @@ def contradictions(tree: dict[str, Any], wrong: set[str], platforms: Registry) -
         yield from platform.contradictions(tree.get(name, {}), wrong)
     yield from _spool(tree.get("recorder", {}))
     yield from _archive(tree, wrong)
+    yield from _classes(tree, wrong)
     yield from _listening(tree)
 
 
@@ -49,6 +51,31 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
         yield from _directories(tree, "archive.directory", archive.get("directory"))
     elif archive["url"].startswith("file://"):
         yield from _directories(tree, "archive.url", unquote(urlsplit(archive["url"]).path))
+
+
+def _classes(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    if {"s3", "s3.endpoint", "archive.url"} & wrong:
+        return
+    s3, archive = tree.get("s3"), tree.get("archive") or {}
+    family = family_of(s3 is not None, (s3 or {}).get("endpoint"), archive.get("url"))
+    name = (tree.get("uploader") or {}).get("storage_class")
+    if name and (why := wrong_for_writing(family, name)):
+        yield "uploader.storage_class", f"{name} {why}"
+    name = archive.get("tier_class")
+    if name and (why := wrong_class(family, name)):
+        yield "archive.tier_class", f"{name} {why}"
+    if not archive.get("tier_after"):
+        return
+    if family is DIRECTORY:
+        yield "archive.tier_after", "a directory has no storage classes; leave this out"
+    elif not name and not family.coldest:
+        if family.known:
+            yield "archive.tier_after", f"{family.title} has one storage class alone; leave this out"
+        else:
+            yield (
+                "archive.tier_after",
+                "name the class (archive.tier_class): those of this store are unknown",
+            )
 
 
 def _directories(tree: dict[str, Any], key: str, archive: str | None) -> Iterator[Problem]:

@@ -83,6 +83,8 @@ COMMON: Mapping[str, Kind | Items | Section] = {
             "directory": values.PATH,
             "listen": values.LISTEN,
             "signing_key": values.SIGNING_KEY,
+            "tier_after": duration("1d", "36500d", "the store's days of a class count from then"),
+            "tier_class": values.CLASS,
         },
     ),
     "uploader": Section(
@@ -90,6 +92,7 @@ COMMON: Mapping[str, Kind | Items | Section] = {
         {
             "compression": choice("none", "gzip", "zstd"),
             "concurrency": number(1, 16, "each upload is a thread and holds a part of its file"),
+            "storage_class": values.CLASS,
         },
     ),
     "http": Section(

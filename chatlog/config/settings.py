@@ -112,20 +112,25 @@ class S3Settings:
 class ArchiveSettings:
     """The archive if ``s3`` is not set: ``url`` (s3://, gs://, az://, file://), else ``directory``.
     ``listen`` is the ``host:port`` of the archive server; None: there is none. ``signing_key`` signs the
-    manifests; None: they are not signed."""
+    manifests; None: they are not signed. Bundles older than ``tier_after`` seconds (None: never) are moved to
+    the storage class ``tier_class``; None: the coldest that can be read at once."""
 
     url: str | None = None
     directory: str = "archive"
     listen: str | None = None
     signing_key: Secret | None = None
+    tier_after: float | None = None
+    tier_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UploaderSettings:
-    """``compression`` is ``none``, ``gzip`` or ``zstd``."""
+    """``compression`` is ``none``, ``gzip`` or ``zstd``. ``storage_class`` is that of what is written; None:
+    that of the bucket."""
 
     compression: str = "zstd"
     concurrency: int = 2
+    storage_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,15 @@ def _prefix(text: str) -> str:
     return bare
 
 
+def _storage_class(text: str) -> str:
+    # Which store it is, is not known here: see ``storage_classes``.
+    if re.match(r"[A-Za-z][A-Za-z0-9_-]{1,39}\Z", text) is None:
+        raise ValueError(
+            "is not the name of a storage class; write it as the store does, such as STANDARD_IA"
+        )
+    return text.replace("-", "_")
+
+
 def url(*schemes: str) -> Kind:
     """An address of a server, without a user and without a query."""
 
@@ -241,6 +250,7 @@ PREFIX = Kind(_prefix)
 IRC = Kind(read_irc, show_irc, fills=("host", "port", "tls"))
 LOOKUP = Kind(read_lookup, empty_is_off=True)
 SUBSCRIPTION = Kind(_subscription)
+CLASS = Kind(_storage_class)
 ARCHIVE_URL = Kind(read_archive_url)
 LISTEN = Kind(read_listen, empty_is_off=True)
 YES_OR_NO = Kind(_yes_or_no)

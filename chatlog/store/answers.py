@@ -14,7 +14,17 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from chatlog.store.store import CLOCK, EXISTS, MISCONFIGURED, MISSING, OBJECT, REFUSED, TRANSIENT, UNSUPPORTED
+from chatlog.store.store import (
+    ARCHIVED,
+    CLOCK,
+    EXISTS,
+    MISCONFIGURED,
+    MISSING,
+    OBJECT,
+    REFUSED,
+    TRANSIENT,
+    UNSUPPORTED,
+)
 
 
 class Answer(NamedTuple):
@@ -39,7 +49,11 @@ _BUCKET = "create the bucket, or correct its name, the account or the endpoint"
 _REGION = "correct the region and the endpoint; the store's page of the bucket shows both"
 _ADDRESSING = "set s3.addressing: virtual"
 _CLOCK = "set this machine's clock, and let it be kept right (NTP)"
-_ARCHIVED = "restore the object from its storage class first"
+_ARCHIVED = (
+    "restore it first, which takes hours (Amazon: aws s3api restore-object; Azure: az storage blob set-tier "
+    "--tier Hot), and do this again then"
+)
+_CLASS = "correct uploader.storage_class or archive.tier_class: the store has no such class"
 _EXPIRED = "give new credentials: these have run out"
 _CHECKSUMS = (
     "let the store take uploads with a SHA-256 or an MD5, or with none: Chatlog knows no other checksum"
@@ -94,9 +108,14 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
         "InvalidEncryptionAlgorithmError",
     ),
     (
-        Answer(OBJECT, _ARCHIVED),
+        Answer(ARCHIVED, _ARCHIVED),
         "InvalidObjectState ObjectNotInActiveTierError BlobArchived BlobBeingRehydrated "
-        "InvalidTargetType RestoreAlreadyInProgress",
+        "RestoreAlreadyInProgress",
+    ),
+    (
+        Answer(REFUSED, _CLASS, True),
+        "InvalidStorageClass StorageClassNotSupported StorageClassNotAllowed InvalidBlobTier "
+        "AccessTierNotSupported",
     ),
     (Answer(CLOCK, _CLOCK, True), "RequestTimeTooSkewed RequestExpired ExpiredRequest RequestInTheFuture"),
     (

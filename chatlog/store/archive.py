@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from chatlog.config.masking import masked_address
 from chatlog.config.settings import Settings
+from chatlog.config.storage_classes import Family, family_of
 from chatlog.store.store import MISCONFIGURED, Store, StoreError
 
 #: The schemes of store addresses.
@@ -25,6 +26,12 @@ def look_at_address(url: str) -> None:
         )
 
 
+def family_in(settings: Settings) -> Family:
+    """The kind of the store that the settings name, with its storage classes."""
+    endpoint = None if settings.s3 is None else settings.s3.endpoint
+    return family_of(settings.s3 is not None, endpoint, settings.archive.url)
+
+
 def open_store(settings: Settings) -> Store:
     """The store that the settings name. Makes no connection. Raises StoreError if the settings can never
     work."""
@@ -36,7 +43,9 @@ def open_store(settings: Settings) -> Store:
     # Imported only if needed: it takes some MB of memory.
     from chatlog.store.object_store import open_s3, open_url
 
+    size = settings.recorder.rotate_size
+    storage_class = family_in(settings).spelled(settings.uploader.storage_class)
     if settings.s3 is not None:
-        return open_s3(settings.s3, settings.recorder.rotate_size)
+        return open_s3(settings.s3, size, storage_class=storage_class)
     assert url is not None
-    return open_url(url, settings.recorder.rotate_size)
+    return open_url(url, size, storage_class)

@@ -21,10 +21,15 @@ from chatlog.config.endpoint import AUTO, PATH, VIRTUAL, Door, doors_of
 from chatlog.config.masking import masked_address
 from chatlog.config.settings import S3Settings
 from chatlog.store.explained import clean
+from chatlog.store.moving import AMAZON, GOOGLE, copying_into
 from chatlog.store.proof import PROBE, SHA256, Way, prove
 from chatlog.store.requests import Clients, Requests
 from chatlog.store.store import EXISTS, MISCONFIGURED, REFUSED, UNSUPPORTED, Head, StoreError
 
+#: The attribute with the storage class, as the library calls it for all stores.
+STORAGE_CLASS = "Storage-Class"
+#: What the keys of objects begin with that are stored to try out a store.
+CHECK = "chatlog-check-"
 #: The way to address a store that has only one.
 ONE_WAY = Way(Door("", False))
 _CONNECT_WITHIN = 10
@@ -38,14 +43,21 @@ class ObjectStore:
     """A bucket or container, with a prefix for all keys."""
 
     def __init__(
-        self, clients: Clients, name: str, ways: Sequence[Way] = (ONE_WAY,), secrets: tuple[str, ...] = ()
+        self,
+        clients: Clients,
+        name: str,
+        ways: Sequence[Way] = (ONE_WAY,),
+        secrets: tuple[str, ...] = (),
+        storage_class: str = "",
     ) -> None:
         """``ways`` are the possible ways to address the bucket, ``name`` is for people, and ``secrets`` never
-        appear in an error. Keys are relative to the prefix of the clients."""
+        appear in an error. Keys are relative to the prefix of the clients. Recordings get the
+        ``storage_class``, if it is given."""
         self._asked = Requests(clients, secrets)
         self._name = name
         self._ways = list(ways)
         self._way = self._ways[0]
+        self._storage_class = storage_class
         # Whether the address is known to be right.
         self._settled = len({way.door for way in self._ways}) == 1
 
@@ -61,6 +73,8 @@ class ObjectStore:
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self._settle()
+        if self._storage_class and _is_recording(key):
+            attributes = {STORAGE_CLASS: self._storage_class, **attributes}
         unknown: StoreError | None = None
         for way in self._way.weaker():
             if not way.creates and self.head(key) is not None:
@@ -98,6 +112,14 @@ class ObjectStore:
         self._settle()
         self._asked.delete(self._way, key)
 
+    def class_of(self, key: str) -> str | None:
+        self._settle()
+        return self._asked.storage_class(self._way, key)
+
+    def move(self, key: str, storage_class: str) -> None:
+        self._settle()
+        self._asked.move(self._way, key, storage_class)
+
     def _settle(self) -> None:
         """Find the way in which the store answers, without storing anything."""
         if self._settled:
@@ -109,6 +131,12 @@ class ObjectStore:
                 continue
             self._way, self._settled = way, True
             return
+
+
+def _is_recording(key: str) -> bool:
+    """Whether the object holds recordings (or tries out the store for them). Manifests and what is made of
+    recordings are small, or read again and again: they stay in the bucket's own class."""
+    return key[:1].isdigit() or key.startswith(("bundle/", CHECK))
 
 
 def _client(
@@ -158,9 +186,11 @@ def _endpoint_from_environment() -> str:
     return ""
 
 
-def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None) -> ObjectStore:
+def open_s3(
+    settings: S3Settings, rotate_size: int, longest: float | None = None, storage_class: str = ""
+) -> ObjectStore:
     """The bucket of the settings. A request may take ``longest`` seconds; with None, as long as a file of
-    ``rotate_size`` takes on a slow line. Raises StoreError."""
+    ``rotate_size`` takes on a slow line. Recordings get the ``storage_class``. Raises StoreError."""
     endpoint = settings.endpoint or _endpoint_from_environment()
     try:
         doors = doors_of(endpoint or _amazon(settings.region), settings.bucket, _addressing(settings))
@@ -183,6 +213,9 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
 
     def make(way: Way, headers: Mapping[str, str]) -> Any:
         config = _config(way.door.url) | {"virtual_hosted_style_request": way.door.hosted}
+        if AMAZON in headers:
+            config |= copying_into(headers[AMAZON])
+            headers = {}
         if way.checksum == SHA256:
             config["checksum_algorithm"] = "SHA256"
         client = _client(rotate_size, way.door.url.startswith("http://"), longest, headers)
@@ -190,19 +223,26 @@ def open_s3(settings: S3Settings, rotate_size: int, longest: float | None = None
 
     ways = [Way(door, settings.bucket, SHA256) for door in doors]
     where = urlsplit(endpoint).netloc if endpoint else f"AWS, {settings.region}"
-    return _opened(make, f"the bucket {settings.bucket} at {where}", ways, secrets, "s3")
+    name = f"the bucket {settings.bucket} at {where}"
+    return _opened(make, name, ways, secrets, "s3", storage_class)
 
 
 def _opened(
-    make: Clients, name: str, ways: Sequence[Way], secrets: Sequence[str], called: str
+    make: Clients,
+    name: str,
+    ways: Sequence[Way],
+    secrets: Sequence[str],
+    called: str,
+    storage_class: str,
 ) -> ObjectStore:
     """A store whose clients are created once each. Raises StoreError if the settings can never work."""
-    made: dict[tuple[Door, bool], Any] = {}
+    made: dict[tuple[Door, bool, str], Any] = {}
 
     def client(way: Way, headers: Mapping[str, str]) -> Any:
-        if headers:
+        storage_class = headers.get(AMAZON) or headers.get(GOOGLE) or ""
+        if headers and not storage_class:
             return make(way, headers)
-        which = way.door, way.checksum == SHA256
+        which = way.door, way.checksum == SHA256, storage_class
         if which not in made:
             made[which] = make(way, headers)
         return made[which]
@@ -212,7 +252,7 @@ def _opened(
     except (BaseError, ValueError, OSError) as error:
         words = clean(str(error).partition(chr(10))[0])
         raise StoreError(f"{called}: {words}", REFUSED, of_all=True) from None
-    return ObjectStore(client, name, ways, tuple(secrets))
+    return ObjectStore(client, name, ways, tuple(secrets), storage_class)
 
 
 def _addressing(settings: S3Settings) -> str:
@@ -232,19 +272,20 @@ def _credentials(keys: dict[str, str]) -> dict[str, Any]:
     return {"credential_provider": lambda: {**keys, "token": None, "expires_at": None}}
 
 
-def open_url(url: str, rotate_size: int) -> ObjectStore:
+def open_url(url: str, rotate_size: int, storage_class: str = "") -> ObjectStore:
     """The bucket or container of an address; the address's path is the prefix of all keys. Raises
     StoreError."""
     parts = urlsplit(url)
     if parts.scheme == "s3":
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         prefix = unquote(parts.path).strip("/")
-        return open_s3(S3Settings(parts.netloc, region=region, prefix=prefix), rotate_size)
+        found = S3Settings(parts.netloc, region=region, prefix=prefix)
+        return open_s3(found, rotate_size, storage_class=storage_class)
 
     def make(way: Way, headers: Mapping[str, str]) -> Any:
         return from_url(url, **_client(rotate_size, allow_http=False, headers=headers))
 
-    return _opened(make, masked_address(url), [ONE_WAY], _from_environment(), "archive.url")
+    return _opened(make, masked_address(url), [ONE_WAY], _from_environment(), "archive.url", storage_class)
 
 
 def _from_environment() -> list[str]:

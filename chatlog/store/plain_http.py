@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from chatlog.printable import printable
+from chatlog.store.answers import answer_of
 from chatlog.store.store import MISSING, REFUSED, TRANSIENT, StoreError
 
 _WITHIN = 30.0
 _CHUNK = 1 << 20
+_CODE = re.compile(r"<Code>\s*([A-Za-z0-9.]{1,80})\s*</Code>")
 _ENDPOINT = re.compile(r"<Endpoint>\s*([A-Za-z0-9.:-]{3,253})\s*</Endpoint>")
 _REGION = re.compile(r"<Region>\s*([a-z0-9-]{2,40})\s*</Region>")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")
@@ -72,5 +75,28 @@ def fetched(url: str) -> Iterator[bytes]:
         error.close()
         kind = MISSING if error.code == 404 else REFUSED if error.code < 500 else TRANSIENT
         raise StoreError(f"{error.code} {error.reason}", kind, str(error.code)) from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise StoreError(f"the connection failed: {type(error).__name__}", TRANSIENT, "connection") from None
+
+
+def answered(method: str, url: str, headers: Mapping[str, str]) -> Mapping[str, str] | None:
+    """The headers of the answer to a request without a body; None if there is no such object. Raises
+    StoreError."""
+    request = Request(url, method=method, headers=dict(headers))
+    if method == "PUT":
+        request.add_header("Content-Length", "0")
+    try:
+        with build_opener(_NoRedirect).open(request, timeout=_WITHIN) as answer:
+            return {name.lower(): value for name, value in answer.headers.items()}
+    except HTTPError as error:
+        with error:
+            body = error.read(65536).decode("utf-8", "replace")
+        if error.code == 404 and method == "HEAD":
+            return None
+        named = _CODE.search(body)
+        code = named[1] if named else str(error.headers.get("x-ms-error-code", ""))
+        found = answer_of(error.code, code, "")
+        text = f"{error.code} {printable(code or str(error.reason), 100)}"
+        raise StoreError(text, found.kind, text, found.remedy, found.of_all) from None
     except (OSError, HTTPException, ValueError) as error:
         raise StoreError(f"the connection failed: {type(error).__name__}", TRANSIENT, "connection") from None

@@ -15,6 +15,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
 
 from chatlog.config.endpoint import AUTO, doors_of
+from chatlog.store import moving
 from chatlog.store.answers import NO_STORE
 from chatlog.store.explained import body_of, explained, is_page
 from chatlog.store.plain_http import elsewhere, fetched
@@ -272,6 +273,19 @@ class Requests:
         try:
             with suppress(FileNotFoundError):
                 obstore.delete(self._clients(way, {}), key)
+        except _ERRORS as error:
+            raise self._error(error) from None
+
+    def storage_class(self, way: Way, key: str) -> str | None:
+        """The storage class of an object, ``""`` if the store does not say; None if there is no object."""
+        return moving.class_of(self._clients(way, {}), key)
+
+    def move(self, way: Way, key: str, storage_class: str) -> None:
+        """Move an object to another storage class."""
+        try:
+            moving.move(lambda headers: self._clients(way, headers), key, storage_class)
+        except FileNotFoundError:
+            raise StoreError(f"there is no {key}", MISSING) from None
         except _ERRORS as error:
             raise self._error(error) from None
 

@@ -28,6 +28,8 @@ EXISTS = "exists"
 UNSUPPORTED = "unsupported"
 #: No object with this key exists.
 MISSING = "missing"
+#: The object is in a storage class from which it has to be restored before it can be read.
+ARCHIVED = "archived"
 
 
 class StoreError(Exception):
@@ -48,6 +50,11 @@ class StoreError(Exception):
         self.of_all = of_all
         self.size = 0
 
+    @property
+    def advice(self) -> str:
+        """The text with the remedy, if there is one."""
+        return f"{self}; {self.remedy}" if self.remedy else str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -58,6 +65,19 @@ class Head:
     size: int
     etag: str
     stored: float | None = None
+
+
+class Movable(Protocol):
+    """A store that can move its objects to another storage class. Every method may raise StoreError; its kind
+    is UNSUPPORTED where the store or the credentials do not allow to ask."""
+
+    def class_of(self, key: str) -> str | None:
+        """The storage class of the object, ``""`` if it has that of new objects. None if there is no
+        object."""
+
+    def move(self, key: str, storage_class: str) -> None:
+        """Move the object. Its bytes and attributes stay; where the bucket keeps versions, the old one stays
+        in its class."""
 
 
 class Store(Protocol):
@@ -71,8 +91,9 @@ class Store(Protocol):
         few words for people; ``""`` if there is nothing to say."""
 
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
-        """Store ``data`` under a new key. Success is no proof that it is stored: check with ``head``. Raises
-        StoreError; its kind is EXISTS if the key is taken."""
+        """Store ``data`` under a new key. Success is no proof that it is stored: check with ``head``.
+        The attribute ``Storage-Class`` is the class that it gets; without it, that of the configuration or of
+        the bucket. Raises StoreError; its kind is EXISTS if the key is taken."""
 
     def head(self, key: str) -> Head | None:
         """The metadata of the object; None if there is none."""

@@ -18,7 +18,7 @@ from chatlog.chunks import lines_of
 from chatlog.naming import FileName
 from chatlog.platforms import PLATFORMS
 from chatlog.spool.recovery import LONGEST_LINE
-from chatlog.store.store import MISSING, StoreError
+from chatlog.store.store import ARCHIVED, MISSING, StoreError
 from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.uploader.packing import unpacked
 from chatlog.verify.findings import DaySums, Problem
@@ -312,8 +312,9 @@ class RoomDayCheck:
 
 def why_unread(error: StoreError) -> str:
     """Why an object could not be read, and what to do about it."""
-    remedy = f"; {error.remedy}" if error.remedy else ""
-    return f"the store does not give it: {error}{remedy}"
+    if error.kind == ARCHIVED:
+        return f"it is whole as far as is known, and cannot be read at once: {error.advice}"
+    return f"the store does not give it: {error.advice}"
 
 
 def numbered(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bool]]:

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.store.answers import answer_of
 from chatlog.store.explained import explained
 from chatlog.store.store import (
+    ARCHIVED,
     CLOCK,
     EXISTS,
     MISCONFIGURED,
@@ -214,7 +215,7 @@ ANSWERS: tuple[tuple[int, str, str, str], ...] = (
     (409, "ContainerBeingDeleted", "", TRANSIENT),
     (404, "ContainerNotFound", "", MISCONFIGURED),
     (413, "RequestBodyTooLarge", "", OBJECT),
-    (409, "BlobArchived", "", OBJECT),
+    (409, "BlobArchived", "", ARCHIVED),
     (403, "AuthenticationFailed", "AuthenticationErrorDetail: Request date header too old: 'Mon'", CLOCK),
     (403, "AuthenticationFailed", "Server failed to authenticate the request.", REFUSED),
     (503, "ServerBusy", "", TRANSIENT),
@@ -227,7 +228,8 @@ ANSWERS: tuple[tuple[int, str, str, str], ...] = (
     # Amazon S3.
     (409, "ConditionalRequestConflict", "", TRANSIENT),
     (409, "OperationAborted", "", TRANSIENT),
-    (403, "InvalidObjectState", "The operation is not valid for the object's storage class", OBJECT),
+    (403, "InvalidObjectState", "The operation is not valid for the object's storage class", ARCHIVED),
+    (400, "InvalidStorageClass", "The storage class you specified is not valid", REFUSED),
     (400, "KeyTooLongError", "Your key is too long", OBJECT),
     (400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required", UNSUPPORTED),
     (400, "InvalidDigest", "", UNSUPPORTED),

@@ -19,9 +19,9 @@ from chatlog.config.settings import S3Settings, Secret, UploaderSettings
 from chatlog.counters import Counters
 from chatlog.files import OsFiles
 from chatlog.spool.usage import Usage
-from chatlog.store.object_store import ObjectStore, open_s3
+from chatlog.store.object_store import STORAGE_CLASS, ObjectStore, open_s3
 from chatlog.store.proof import PROBE
-from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, StoreError
+from chatlog.store.store import ARCHIVED, EXISTS, MISCONFIGURED, MISSING, StoreError
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.uploader import Uploader
 from tests.fakes import ImmediateThreads, environment
@@ -197,3 +197,56 @@ class UploaderTests(S3Case):
             self.assertEqual((row.bytes, row.lines), (len(data), len(files[row.key]) // 21))
         self.assertEqual(sorted(row.key for row in stored), sorted(files))
         self.assertEqual([*sealed.iterdir(), *(Path(home.name) / "packed").iterdir()], [])
+
+
+class StorageClassTests(S3Case):
+    """The classes of objects, as boto3 sees them."""
+
+    def in_class(self, key: str) -> str:
+        return str(self.s3.head_object(Bucket=self.bucket, Key=key).get("StorageClass", "STANDARD"))
+
+    def test_what_is_written(self) -> None:
+        """Recordings and bundles get the class of the configuration; manifests, and what is made of
+        recordings, do not. A class that comes with an object goes first."""
+        settings = S3Settings(self.bucket, "us-east-1", self.endpoint, Secret(KEYS[0]), Secret(KEYS[1]))
+        store = open_s3(settings, 1000, storage_class="INTELLIGENT_TIERING")
+        for key in ("2025/12/29/twitch/ann/a.jsonl", "bundle/2025/12/twitch/ann/a.jsonl"):
+            store.put_new(key, b"1", {"lines": "1"})
+            self.assertEqual(self.in_class(key), "INTELLIGENT_TIERING")
+        for key in ("manifest/2025/12/29/main_20251229_1000.jsonl", "parquet/a", "index/users/a"):
+            store.put_new(key, b"1", {})
+            self.assertEqual(self.in_class(key), "STANDARD")
+        store.put_new("bundle/b", b"1", {STORAGE_CLASS: "GLACIER_IR"})
+        self.assertEqual(self.in_class("bundle/b"), "GLACIER_IR")
+
+    def test_move(self) -> None:
+        """An object is moved with its bytes and attributes, and to the same class again."""
+        store = self.open("logs")
+        key = "bundle/2025/12/twitch/a b+c%/a.jsonl"
+        store.put_new(key, b"123", {"Content-Type": "application/zstd", "lines": "7"})
+        self.assertEqual(store.class_of(key), "")
+        for name in ("STANDARD_IA", "GLACIER_IR"):
+            store.move(key, name)
+            self.assertEqual(store.class_of(key), name)
+            self.assertEqual(self.in_class(f"logs/{key}"), name)
+        found = self.s3.get_object(Bucket=self.bucket, Key=f"logs/{key}")
+        self.assertEqual((found["Body"].read(), found["Metadata"]), (b"123", {"lines": "7"}))
+        self.assertEqual(found["ContentType"], "application/zstd")
+        self.assertEqual(self.keys(), [f"logs/{key}"])
+
+    def test_what_is_not_there(self) -> None:
+        """An object that is gone is an answer, and nothing to move."""
+        store = self.open()
+        self.assertIsNone(store.class_of("bundle/none"))
+        with self.assertRaises(StoreError) as caught:
+            store.move("bundle/none", "STANDARD_IA")
+        self.assertEqual(caught.exception.kind, MISSING)
+
+    def test_not_readable_at_once(self) -> None:
+        """An object that has to be restored is told from a damaged one, with what to do."""
+        store = self.open()
+        store.put_new("bundle/a", b"123", {STORAGE_CLASS: "DEEP_ARCHIVE"})
+        with self.assertRaises(StoreError) as caught:
+            list(store.read("bundle/a"))
+        self.assertEqual(caught.exception.kind, ARCHIVED)
+        self.assertIn("restore it first", caught.exception.advice)

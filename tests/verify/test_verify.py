@@ -15,7 +15,17 @@ from chatlog.naming import FileName
 from chatlog.record import encode_basic, encode_full
 from chatlog.rooms.gap import gap_line
 from chatlog.store.directory_store import DirectoryStore
-from chatlog.store.store import CLOCK, CORRUPT, OBJECT, REFUSED, TRANSIENT, UNSUPPORTED, Head, StoreError
+from chatlog.store.store import (
+    ARCHIVED,
+    CLOCK,
+    CORRUPT,
+    OBJECT,
+    REFUSED,
+    TRANSIENT,
+    UNSUPPORTED,
+    Head,
+    StoreError,
+)
 from chatlog.timeline.timeline import Gap
 from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.verify.archive_index import ArchiveIndex
@@ -616,6 +626,7 @@ class OneObjectTests(VerifyCase):
         StoreError("its bytes are not those of its digest", CORRUPT),
         StoreError("the clock is wrong", CLOCK),
         StoreError("501 NotImplemented", UNSUPPORTED),
+        StoreError("403 InvalidObjectState: wrong class", ARCHIVED, "403", "restore it first"),
     )
 
     def test_object(self) -> None:
