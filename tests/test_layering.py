@@ -46,6 +46,7 @@ PURE = frozenset(
         "chatlog.config.room_names",
         "chatlog.config.settings",
         "chatlog.config.storage_classes",
+        "chatlog.config.shown_values",
         "chatlog.twitch.events",
         "chatlog.twitch.irc",
         "chatlog.twitch.lines",

@@ -15,8 +15,9 @@ from chatlog.config.contradictions import contradictions
 from chatlog.config.masking import masked, secrets_in
 from chatlog.config.platform import Registry
 from chatlog.config.room_names import name_alone
-from chatlog.config.schema import Items, Section, root_of
+from chatlog.config.schema import Items, Section, Shape, Table, root_of
 from chatlog.config.settings import RecorderSettings, Settings
+from chatlog.config.shown_values import is_secret, meant_items, quoted, quoted_key, shown_value
 from chatlog.config.unknown_keys import unknown_key
 from chatlog.config.values import Kind
 from chatlog.config.yaml_positions import MAX_BYTES, Node, Scalar, Sequence, Unusable, YamlError
@@ -24,8 +25,6 @@ from chatlog.printable import printable
 
 #: Characters of a single value that are read at most.
 _LONGEST = 4096
-#: Characters of a value that an error shows.
-_SHOWN = 40
 
 
 class ConfigError(Exception):
@@ -140,13 +139,13 @@ class _Reader:
         inside = f"{path}." if path else ""
         for line, key in node.twice:
             first = node.entries[key][0]
-            self.problem(inside + _quoted_key(key), f"the key is given twice; first in line {first}", line)
+            self.problem(inside + quoted_key(key), f"the key is given twice; first in line {first}", line)
         found: dict[str, Any] = {}
         for key, (line, child) in node.entries.items():
             shape = section.keys.get(key)
             if shape is None:
                 self.wrong.add(path)
-                self.problem(inside + _quoted_key(key), unknown_key(self._root, section, key, child), line)
+                self.problem(inside + quoted_key(key), unknown_key(self._root, section, key, child), line)
                 continue
             self.lines[inside + key] = line
             value = self._any(shape, child, inside + key)
@@ -157,18 +156,45 @@ class _Reader:
                 self.problem(inside + key, "this key is required", self.lines.get(inside + key, node.line))
         return found
 
-    def _any(self, shape: Kind | Items | Section, node: Node, path: str) -> Any:
+    def _any(self, shape: Shape, node: Node, path: str) -> Any:
         if isinstance(shape, Section):
             return self.section(shape, node, path)
         if isinstance(shape, Items):
             return self._items(shape, node, path)
+        if isinstance(shape, Table):
+            return self._table(shape, node, path)
         return self._value(shape, node, path)
+
+    def _table(self, shape: Table, node: Node, path: str) -> dict[str, Any] | None:
+        if isinstance(node, Scalar) and self._is_empty(node, path):
+            return None
+        if not isinstance(node, yaml_positions.Mapping):
+            self._wrong_form(node, path, "keys with values")
+            return None
+        found: dict[str, Any] = {}
+        for line, key in node.twice:
+            self.problem(path, f"{quoted(key)} is given twice", line)
+        for key, (line, child) in node.entries.items():
+            try:
+                name = shape.key.read(key)
+            except ValueError as error:
+                self.problem(path, f"{quoted(key)} {error}", line)
+                continue
+            place = f"{path}.{name}"
+            if name in found:
+                self.problem(place, "this is given twice", line)
+                continue
+            self.lines[place] = line
+            value = self._value(shape.value, child, place)
+            if value is not None:
+                found[name] = value
+        return found
 
     def _items(self, shape: Items, node: Node, path: str) -> list[Any] | None:
         if isinstance(node, Scalar) and self._is_empty(node, path):
             return None
         if not isinstance(node, Sequence):
-            self._wrong_form(node, path, f"a list of {shape.called}", _meant_items(node, path))
+            self._wrong_form(node, path, f"a list of {shape.called}", meant_items(node, path))
             return None
         found: list[Any] = []
         seen: dict[Any, int] = {}
@@ -187,7 +213,7 @@ class _Reader:
             identity = shape.identity(value)
             if identity in seen:
                 first = f"first in line {seen[identity]}"
-                self.problem(place, f"{_quoted(str(identity))} is in the list twice; {first}")
+                self.problem(place, f"{quoted(str(identity))} is in the list twice; {first}")
             else:
                 seen[identity] = child.line
                 found.append(value)
@@ -208,11 +234,11 @@ class _Reader:
                 return kind.read(name_alone(text, self._platforms, path.partition(".")[0]))
             return kind.read(text)
         except ValueError as error:
-            plain = text == node.text.strip() and not _is_secret(text, kind.secret)
+            plain = text == node.text.strip() and not is_secret(text, kind.secret)
             said = str(error) if plain else str(error).partition("; write ")[0]
             hints = (remedies.variable, remedies.deceiving, remedies.dashes) if plain else ()
             remedy = next((found for found in (hint(text) for hint in hints) if found), "")
-            self.problem(path, f"{_shown(node, text, kind.secret)} {said}{remedy}")
+            self.problem(path, f"{shown_value(node, text, kind.secret)} {said}{remedy}")
             return None
 
     def _is_empty(self, node: Scalar, path: str) -> bool:
@@ -234,7 +260,7 @@ class _Reader:
         if not text.isprintable():
             wrong = "a line break or a control character"
             remedy = remedies.deceiving(text)
-            self.problem(path, f"{_shown(node, text, secret)} holds {wrong}{remedy}")
+            self.problem(path, f"{shown_value(node, text, secret)} holds {wrong}{remedy}")
             return None
         return text
 
@@ -293,44 +319,10 @@ def _build(section: Section, tree: dict[str, Any]) -> Any:
         elif isinstance(shape, Items):
             item = shape.item
             arguments[key] = tuple(_build(item, v) if isinstance(item, Section) else v for v in value)
+        elif isinstance(shape, Table):
+            arguments[key] = tuple(value.items())
         elif shape.fills:
             arguments.update(zip(shape.fills, value, strict=True))
         else:
             arguments[key] = value
     return section.make(**arguments)
-
-
-def _shown(node: Scalar, text: str, secret: bool) -> str:
-    """The value as an error may show it. Values from the environment and values that look like a credential
-    are not shown."""
-    if _is_secret(text, secret):
-        return "the value"
-    return _quoted(text if text == node.text.strip() else node.text.strip())
-
-
-def _is_secret(text: str, secret: bool) -> bool:
-    return secret or "oauth:" in text.lower() or "@" in text
-
-
-def _quoted(text: str) -> str:
-    # Before it is cut: the beginning of a word does not look made up.
-    return f'"{printable(masked(text), _SHOWN)}"'
-
-
-def _quoted_key(key: str) -> str:
-    """A key as an error may show it. A key that is not a word may be a misplaced credential."""
-    is_short = key.isprintable() and 0 < len(key) <= 25 and "oauth:" not in key.lower()
-    return key if is_short else "(a key that is not shown)"
-
-
-def _meant_items(node: Node, path: str) -> str:
-    """The remedy for something that should be a list."""
-    key = path.rpartition(".")[2]
-    if isinstance(node, Scalar) and "oauth:" not in node.text.lower() and "@" not in node.text:
-        return remedies.write_list(key, node.text)
-    if isinstance(node, yaml_positions.Mapping):
-        values = [(name, child) for name, (_, child) in node.entries.items()]
-        pairs = [(name, child.text) for name, child in values if isinstance(child, Scalar)]
-        if len(pairs) == len(values):
-            return remedies.write_items(key, pairs)
-    return ""

@@ -21,6 +21,7 @@ def contradictions(tree: dict[str, Any], wrong: set[str], platforms: Registry) -
     yield from _spool(tree.get("recorder", {}))
     yield from _archive(tree, wrong)
     yield from _classes(tree, wrong)
+    yield from _keep(tree, platforms)
     yield from _listening(tree)
 
 
@@ -76,6 +77,13 @@ def _classes(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
                 "archive.tier_after",
                 "name the class (archive.tier_class): those of this store are unknown",
             )
+
+
+def _keep(tree: dict[str, Any], platforms: Registry) -> Iterator[Problem]:
+    for name in (tree.get("archive") or {}).get("keep") or {}:
+        platform = name.partition("/")[0]
+        if name != "default" and platform not in platforms:
+            yield f"archive.keep.{name}", f"there is no platform {platform}; there are {', '.join(platforms)}"
 
 
 def _directories(tree: dict[str, Any], key: str, archive: str | None) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 from chatlog.config.platform import Key, Registry, rooms_of
-from chatlog.config.schema import Items, Section, root_of
+from chatlog.config.schema import Items, Section, Table, root_of
 from chatlog.config.settings import Settings
 from chatlog.config.units import show_duration, show_size
 from chatlog.naming import FileName
@@ -31,7 +31,7 @@ def describe(settings: Settings, platforms: Registry) -> str:
 
 def _block(tree: dict[str, Any], indent: str) -> Iterator[str]:
     for key, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield f"{indent}{key}:"
             yield from _block(value, f"{indent}  ")
         elif isinstance(value, list) and value:
@@ -59,6 +59,9 @@ def _tree(section: Section, settings: Any) -> dict[str, Any]:
             item = shape.item
             values = getattr(settings, key)
             tree[key] = [_tree(item, v) if isinstance(item, Section) else item.show(v) for v in values]
+        elif isinstance(shape, Table):
+            value = shape.value
+            tree[key] = {name: value.show(kept) for name, kept in getattr(settings, key)}
         elif shape.fills:
             tree[key] = shape.show(tuple(getattr(settings, field) for field in shape.fills))
         else:

@@ -23,15 +23,26 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping whose keys are free: ``key`` reads one, ``value`` its value. The settings have pairs."""
+
+    key: Kind
+    value: Kind
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A mapping. ``make`` creates the settings from the values of the keys, of which the ``required`` ones
     must be given. A single value instead of a mapping is the value of the key ``short``."""
 
     make: Callable[..., Any]
-    keys: Mapping[str, Kind | Items | Section]
+    keys: Mapping[str, Shape]
     required: tuple[str, ...] = ()
     short: str = ""
 
+
+#: What a key may hold.
+Shape = Kind | Items | Table | Section
 
 LANES = number(1, 2, "connections that deliver every room")
 PERCENT = number(0, 100)
@@ -49,7 +60,7 @@ HEALTH = Section(
 )
 
 #: The keys that concern no platform.
-COMMON: Mapping[str, Kind | Items | Section] = {
+COMMON: Mapping[str, Shape] = {
     "recorder": Section(
         settings.RecorderSettings,
         {
@@ -83,6 +94,7 @@ COMMON: Mapping[str, Kind | Items | Section] = {
             "directory": values.PATH,
             "listen": values.LISTEN,
             "signing_key": values.SIGNING_KEY,
+            "keep": Table(values.KEPT, values.KEEP),
             "tier_after": duration("1d", "36500d", "the store's days of a class count from then"),
             "tier_class": values.CLASS,
         },

@@ -113,7 +113,8 @@ class ArchiveSettings:
     """The archive if ``s3`` is not set: ``url`` (s3://, gs://, az://, file://), else ``directory``.
     ``listen`` is the ``host:port`` of the archive server; None: there is none. ``signing_key`` signs the
     manifests; None: they are not signed. Bundles older than ``tier_after`` seconds (None: never) are moved to
-    the storage class ``tier_class``; None: the coldest that can be read at once."""
+    the storage class ``tier_class``; None: the coldest that can be read at once. ``keep`` are pairs of a
+    room, a platform or ``default``, and the seconds for which its records are kept: see ``Keeping``."""
 
     url: str | None = None
     directory: str = "archive"
@@ -121,6 +122,7 @@ class ArchiveSettings:
     signing_key: Secret | None = None
     tier_after: float | None = None
     tier_class: str | None = None
+    keep: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

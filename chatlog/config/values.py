@@ -192,6 +192,33 @@ def _storage_class(text: str) -> str:
     return text.replace("-", "_")
 
 
+def _kept(text: str) -> str:
+    folded = text.strip().lower().lstrip("#@")
+    platform, slash, name = folded.partition("/")
+    if re.match(r"[a-z]{1,16}\Z", platform) is None or (slash and CHANNEL.match(name) is None):
+        raise ValueError("is neither a room nor a platform; write twitch/NAME, twitch or default")
+    return folded
+
+
+def _keep(text: str) -> float:
+    if text.lower() == "forever":
+        return FOREVER
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise ValueError(
+            f"is no duration such as 90d, and not forever{remedies.quantity(text, ('d',))}"
+        ) from error
+    if not 1 <= found / 86400.0 <= 36500 or found % 86400.0:
+        raise ValueError("is not a number of whole days from 1d to 36500d; write 90d, or forever")
+    return found
+
+
+def show_keep(seconds: float) -> str:
+    """How long something is kept, as it is written: ``90d`` or ``forever``."""
+    return "forever" if seconds == FOREVER else show_duration(seconds)
+
+
 def url(*schemes: str) -> Kind:
     """An address of a server, without a user and without a query."""
 
@@ -237,6 +264,9 @@ _PARTS = ", ".join(PARTS)
 #: The levels of the log, the lowest first.
 LEVELS = ("debug", "info", "warn", "error", "critical")
 
+#: What is never deleted is kept so many seconds.
+FOREVER = float("inf")
+
 LOGIN = Kind(_login, names=True)
 SLUG = Kind(_slug, names=True)
 NAME = Kind(_instance)
@@ -250,6 +280,8 @@ PREFIX = Kind(_prefix)
 IRC = Kind(read_irc, show_irc, fills=("host", "port", "tls"))
 LOOKUP = Kind(read_lookup, empty_is_off=True)
 SUBSCRIPTION = Kind(_subscription)
+KEPT = Kind(_kept)
+KEEP = Kind(_keep, show_keep)
 CLASS = Kind(_storage_class)
 ARCHIVE_URL = Kind(read_archive_url)
 LISTEN = Kind(read_listen, empty_is_off=True)
