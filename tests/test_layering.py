@@ -16,6 +16,7 @@ PURE = frozenset(
     {
         "chatlog.config.config",
         "chatlog.config.contradictions",
+        "chatlog.counted",
         "chatlog.counters",
         "chatlog.config.effective",
         "chatlog.config.endpoint",

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chatlog.config.units import rough_size
+from chatlog.counted import many
 from chatlog.reasons import name_of
-from chatlog.status.condition import Condition, many, percent
+from chatlog.status.condition import Condition, percent
 
 Facts = Mapping[str, Any]
 

@@ -21,6 +21,11 @@ LOOK_BACK = 600.0
 #: Seconds after a message in which a moderator's action is looked for.
 LOOK_AHEAD = 3600.0
 
+#: What moderators can hit.
+HIT = frozenset({"message", "action", "announcement", "subscription"})
+#: Seconds of a room of which the moderation is read at once for single messages.
+_STEP = 3600.0
+
 #: Finds the records of moderation.
 FILTER = Filter(types=("delete", "timeout", "ban", "clear"))
 
@@ -58,7 +63,7 @@ class Moderation:
     def hit(self, record: Mapping[str, Any]) -> str:
         """What moderators did to a message: ``deleted``, ``timed out for 600 s``, ``banned``, with the
         moderator if the platform names one; ``""`` for nothing."""
-        if record.get("type", "message") not in ("message", "action", "announcement", "subscription"):
+        if record.get("type", "message") not in HIT:
             return ""
         if deleted := self._deleted.get(str(record.get("id", ""))):
             return deleted
@@ -81,6 +86,32 @@ def moderation_of(ask: Callable[[Question], Answer], room: Room, since: float, u
         if (record := lines.record_of(item.line)) is not None:
             moderation.add(record)
     return moderation
+
+
+class Hits:
+    """Tells for single messages of any room what moderators did to them, reading only what came soon after
+    each. Messages may come in any order; those of one hour are answered from what was read for the first."""
+
+    def __init__(self, ask: Callable[[Question], Answer]) -> None:
+        self._ask = ask
+        # By room: the time that was read last, and what was found in it.
+        self._read: dict[Room, tuple[float, float, Moderation]] = {}
+
+    def hit(self, record: Mapping[str, Any]) -> str:
+        """What moderators did to a message: see ``Moderation.hit``. Raises StoreError."""
+        if record.get("type", "message") not in HIT:
+            return ""
+        room = str(record.get("platform", "twitch")), str(record.get("channel", ""))
+        try:
+            at = lines.seconds(str(record.get("timestamp", "")))
+        except ValueError:
+            return ""
+        known = self._read.get(room)
+        if known is None or not known[0] <= at < known[1]:
+            since = at // _STEP * _STEP
+            until = since + _STEP
+            known = self._read[room] = since, until, moderation_of(self._ask, room, since, until)
+        return known[2].hit(record)
 
 
 def _soon_after(events: list[tuple[float, str]], at: float) -> str:

@@ -29,6 +29,7 @@ from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
 from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.log_formats import LogFormat, notice, wanted_format
 from chatlog.archive_http.ranges import Range
+from chatlog.counted import many
 from chatlog.http.answers import Answer
 from chatlog.naming import is_import, utc_minute
 from chatlog.store.store import StoreError
@@ -282,7 +283,8 @@ class _Log:
             return
         last = _time(min(self._wanted.range.until, LAST))
         if self.report.unread:
-            text = f"{len(self.report.unread)} files could not be read; their messages are missing here"
+            unread = many(len(self.report.unread), "file")
+            text = f"{unread} could not be read; what was said there is missing here"
             yield self._notice(last, notices.UNREAD, text)
         if self.report.stopped and not cut_short:
             rest = _rest(self.report)

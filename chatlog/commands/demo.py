@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chatlog.counted import many
+
 if TYPE_CHECKING:
     from chatlog.commands.troupe import Troupe
 
@@ -81,7 +83,7 @@ def demo(directory: str, duration: float | None) -> None:
         ) from None
     except OSError as error:
         raise click.ClickException(f"{directory} cannot be used: {error.strerror}") from None
-    click.echo(f"The demo has ended. In {home / 'archive'}: {len(objects(home))} objects.")
+    click.echo(f"The demo has ended. In {home / 'archive'}: {many(len(objects(home)), 'object')}.")
 
 
 def _run(troupe: Troupe, home: Path, duration: float | None) -> bool:

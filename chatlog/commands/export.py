@@ -11,6 +11,7 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
+from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
@@ -70,8 +71,7 @@ def export(
     task = Export(opened.reader.ask, named, Span(first, last), Wanted(form, deleted, zero))
     _write(task.pieces(), output, opened)
     click.echo(
-        f"{reading.number(task.written, 'record')} of {clock.shown(first)} to {clock.shown(last)} "
-        f"{clock.zone_name}",
+        f"{many(task.written, 'record')} of {clock.shown(first)} to {clock.shown(last)} {clock.zone_name}",
         err=True,
     )
     for room, answer in task.answers:

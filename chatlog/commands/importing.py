@@ -13,6 +13,7 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.options import registry
+from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.importing.items import Maker
@@ -203,18 +204,18 @@ def summary(report: ImportReport, dry: bool) -> str:
     if not (report.lines or report.skipped):
         return "Nothing to import was found."
     parts = [
-        f"{report.lines:,} lines read, {report.imported:,} {'to be imported' if dry else 'imported'}, "
+        f"{many(report.lines, 'line')} read, {report.imported:,} {'to be imported' if dry else 'imported'}, "
         f"{report.there:,} there already"
     ]
     if report.unread_lines:
-        parts.append(f"{report.unread_lines:,} lines are no records")
+        parts.append(f"{many(report.unread_lines, 'line is no record', 'lines are no records')}")
     if report.unread_files:
-        parts.append(f"{report.unread_files:,} files cannot be read")
+        parts.append(f"{many(report.unread_files, 'file')} cannot be read")
     if report.incomplete:
-        answers = reading.number(report.incomplete, "answer")
+        answers = many(report.incomplete, "answer")
         parts.append(f"{answers} not complete, as the server said")
     if report.skipped:
-        parts.append(f"{report.skipped:,} files or days were done before")
+        parts.append(f"{many(report.skipped, 'file or day', 'files or days')} done before")
     rooms = [f"{room} {count:,}" for room, count in report.rooms.most_common(5) if count]
     if rooms:
         more = ", ..." if len(report.rooms) > 5 else ""

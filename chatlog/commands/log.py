@@ -11,6 +11,7 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
+from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.archive.times import Reading
@@ -80,7 +81,7 @@ def log(
         reading.refuse(f"cannot read {opened.store.describe()}: {error}")
     zone = "since " + clock.shown(zero) if zero is not None else clock.zone_name
     about = f"{named[0]}/{named[1]}, {clock.shown(span.since)} to {clock.shown(span.until)}"
-    click.echo(f"{about}: {reading.number(found, 'record')}; times are {zone}", err=True)
+    click.echo(f"{about}: {many(found, 'record')}; times are {zone}", err=True)
     reading.report_missing(answer.report, clock, *span)
     reading.say_what_is_not_recorded(opened, [named], clock, *span)
     raise click.exceptions.Exit(reading.NOTHING if not found or answer.report.unread else 0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from chatlog.commands.options import UNKNOWN, load, registry
+from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.archive.gaps import Report
@@ -177,11 +178,13 @@ def report_missing(report: Report, reading: Reading, since: float, until: float,
     for gap in report.gaps[:_NAMED]:
         click.secho(about + missing_text(gap, reading.shown), fg="yellow", err=True)
     if len(report.gaps) > _NAMED:
-        click.secho(f"{about}and {len(report.gaps) - _NAMED} more gaps", fg="yellow", err=True)
+        click.secho(f"{about}and {many(len(report.gaps) - _NAMED, 'more gap')}", fg="yellow", err=True)
     for unread in report.unread[:_NAMED]:
         click.secho(printable(f"{about}cannot be read: {unread.name}: {unread.why}"), fg="red", err=True)
     if len(report.unread) > _NAMED:
-        click.secho(f"{about}and {len(report.unread) - _NAMED} more files cannot be read", fg="red", err=True)
+        click.secho(
+            f"{about}and {many(len(report.unread) - _NAMED, 'more file')} cannot be read", fg="red", err=True
+        )
 
 
 def say_what_is_not_recorded(
@@ -223,11 +226,6 @@ def _begun(archive: Archive, room: Room, since: float) -> float | None:
     if first <= utc_minute(since):
         return None
     return lines.seconds(f"{days[0]}T{first[9:11]}:{first[11:13]}:00Z")
-
-
-def number(count: int, noun: str) -> str:
-    """``1 day``, ``2 days``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def days_back(now: float, days: int) -> float:

@@ -17,6 +17,7 @@ from chatlog.commands.archive_names import rooms_there, users_there
 
 if TYPE_CHECKING:
     from chatlog.archive.matching import Filter
+    from chatlog.archive.moderation import Hits
     from chatlog.archive.ordering import Found
     from chatlog.archive.reader import Answer
 
@@ -166,9 +167,11 @@ class _Search:
     ) -> Iterator[str]:
         from chatlog.archive import lines
         from chatlog.archive.formats.text import ChatText, plain
+        from chatlog.archive.moderation import Hits
 
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         text = ChatText(click.style if color else plain, self._time, several)
+        hits = Hits(self._archive.reader.ask)
         for item in found:
             if as_json:
                 self._found += 1
@@ -179,12 +182,14 @@ class _Search:
                 continue
             self._found += 1
             if not context:
-                yield text.line(record)
+                yield text.line(record, hits.hit(record))
                 continue
-            yield from self._around(record, item, text, context)
+            yield from self._around(record, item, text, hits, context)
             yield ""
 
-    def _around(self, record: dict[str, Any], item: Found, text: Any, context: int) -> Iterator[str]:
+    def _around(
+        self, record: dict[str, Any], item: Found, text: Any, hits: Hits, context: int
+    ) -> Iterator[str]:
         """The record with those before and after it."""
         from chatlog.archive import lines
         from chatlog.archive.reader import Question
@@ -205,7 +210,7 @@ class _Search:
                 before.append(other)
         for other in (*before, item, *behind):
             if (shown := lines.record_of(other.line)) is not None:
-                yield text.line(shown, mark=other is item)
+                yield text.line(shown, hits.hit(shown), mark=other is item)
 
     def _time(self, timestamp: str) -> str:
         from chatlog.archive import lines

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from chatlog.config.units import rough_duration, rough_size
+from chatlog.counted import many
 from chatlog.printable import printable
 from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING
 from chatlog.status.natural import natural
@@ -131,7 +132,7 @@ _STORE = {
 def _counters(counters: dict[str, Any]) -> Line:
     dropped = counters.get("dropped")
     lost = sum(int(_number(count)) for count in dropped.values()) if isinstance(dropped, dict) else 0
-    words = f"{int(_number(counters.get('written')))} records since the start"
+    words = f"{many(int(_number(counters.get('written'))), 'record')} since the start"
     gaps = int(_number(counters.get("gaps")))
     if gaps:
         words += f", {_many(gaps, 'gap')}"

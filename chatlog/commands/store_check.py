@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import TypeVar
 
+from chatlog.counted import many
 from chatlog.store.store import EXISTS, OBJECT, REFUSED, Store, StoreError
 
 T = TypeVar("T")
@@ -52,7 +53,9 @@ def _look(store: Store, name: str, key: str, data: bytes, step: Callable[[str], 
     head = _done(name, f"{key} cannot be looked at", lambda: store.head(key))
     if head is None or head.size != len(data):
         size = (
-            "it is not there" if head is None else f"it is said to have {head.size} bytes and not {len(data)}"
+            "it is not there"
+            if head is None
+            else f"it is said to have {many(head.size, 'byte')} and not {len(data)}"
         )
         raise StoreCheckFailed(f"{name}: {key} was created, and {size}; what is stored cannot be trusted")
     step(f"listing {key} in {name}")

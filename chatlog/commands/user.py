@@ -13,6 +13,7 @@ import click
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there, users_there
 from chatlog.commands.options import registry
+from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.archive.people import Person
@@ -110,12 +111,8 @@ def _lines(who: str, person: Person, zone: str) -> Iterator[str]:
     rooms = sorted(person.rooms.items(), key=lambda item: -item[1].messages)
     width = max(len(name) for name, _ in rooms)
     for name, there in rooms:
-        done = [
-            reading.number(there.kinds[kind], kind)
-            for kind in ("timeout", "ban", "delete")
-            if there.kinds[kind]
-        ]
-        days = f"{reading.number(there.messages, 'message')} on {reading.number(len(there.days), 'day')}"
+        done = [many(there.kinds[kind], kind) for kind in ("timeout", "ban", "delete") if there.kinds[kind]]
+        days = f"{many(there.messages, 'message')} on {many(len(there.days), 'day')}"
         period = f"{there.first[:10]} to {there.last[:10]}"
         yield printable(f"{name:{width}}  {days}, {period}{''.join(f', {what}' for what in done)}")
     yield "days are those of UTC"

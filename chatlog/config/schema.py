@@ -44,6 +44,8 @@ class Section:
 #: What a key may hold.
 Shape = Kind | Items | Table | Section
 
+#: The most uploads at a time.
+MOST_UPLOADS = 16
 LANES = number(1, 2, "connections that deliver every room")
 PERCENT = number(0, 100)
 
@@ -103,7 +105,7 @@ COMMON: Mapping[str, Shape] = {
         settings.UploaderSettings,
         {
             "compression": choice("none", "gzip", "zstd"),
-            "concurrency": number(1, 16, "each upload is a thread and holds a part of its file"),
+            "concurrency": number(1, MOST_UPLOADS, "each upload is a thread and holds a part of its file"),
             "storage_class": values.CLASS,
         },
     ),

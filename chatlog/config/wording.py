@@ -8,14 +8,9 @@ from math import ceil
 OPEN_EVERY = 2.0
 
 
-def count(number: int, noun: str) -> str:
-    """So many of a thing."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def all_asked(rooms: int, seconds: float) -> str:
     """When the last of the rooms is asked for, if that takes so many seconds in all."""
-    what = "the room is" if rooms == 1 else f"all {rooms} rooms are"
+    what = "the room is" if rooms == 1 else f"all {rooms:,} rooms are"
     if seconds < 2:
         return f"{what} requested as soon as there is a connection."
     time = f"{ceil(seconds)} s" if seconds < 120 else f"{ceil(seconds / 60)} min"

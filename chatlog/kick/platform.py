@@ -12,7 +12,8 @@ from chatlog.config.platform import Platform, Problem
 from chatlog.config.schema import LANES, Items, Section
 from chatlog.config.settings import KickChannel, KickSettings
 from chatlog.config.values import number, url
-from chatlog.config.wording import OPEN_EVERY, all_asked, count
+from chatlog.config.wording import OPEN_EVERY, all_asked
+from chatlog.counted import many
 
 #: The most subscriptions in a second, and seconds between two lookups of ids.
 SUBSCRIPTIONS = 50
@@ -82,11 +83,11 @@ class Kick(Platform):
         rooms = len(settings.channels)
         connections = ceil(rooms / settings.rooms_per_connection)
         unknown = sum(1 for channel in settings.channels if channel.chatroom_id is None)
-        yield f"{count(rooms, 'room')} on {count(connections, 'connection')} to {settings.server}."
+        yield f"{many(rooms, 'room')} on {many(connections, 'connection')} to {settings.server}."
         waits = (rooms / SUBSCRIPTIONS, unknown * LOOKUP_EVERY, (connections - 1) * OPEN_EVERY)
         yield all_asked(rooms, max(waits))
         if unknown:
-            what = count(unknown, "room")
+            what = many(unknown, "room")
             yield f"the ids of {what} are looked up at {settings.lookup}; Kick may refuse that."
 
     def has_id(self, kind: str) -> bool:

@@ -120,11 +120,6 @@ class Observed:
     skewed: bool = False
 
 
-def many(count: int, what: str) -> str:
-    """``1 room``, ``2 rooms``."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def percent(part: float, whole: float) -> float:
     """The percentage that ``part`` is of ``whole``; 0.0 if ``whole`` is 0."""
     return 100.0 * part / whole if whole > 0 else 0.0

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from chatlog.config.schema import MOST_UPLOADS
 from chatlog.config.settings import Settings
 from chatlog.config.units import rough_duration, rough_size
+from chatlog.counted import many
 from chatlog.reasons import is_full, of_disk, of_store
-from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, many, percent
+from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, percent
 
 #: The state of a store that may recover by itself; every other one except ``ok`` needs a person.
 RETRYING = "retrying"
@@ -199,6 +201,16 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
+def _faster(settings: Settings) -> str:
+    """What makes uploads faster that the configuration does not have already."""
+    more = settings.uploader.concurrency < MOST_UPLOADS
+    hints = ["raise uploader.concurrency"] if more else []
+    if settings.uploader.compression == "none":
+        hints.append("use compression: zstd")
+    hints.append("look at the line to the store, and at the store itself")
+    return f"More is recorded than leaves: {', or '.join(hints)}."
+
+
 def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
     uploads = facts["uploads"]
     waiting, oldest = uploads["waiting_files"], uploads["oldest"]
@@ -210,7 +222,7 @@ def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
             WARNING,
             f"{many(waiting, 'file')} wait{'s' if one else ''} for the upload, the oldest for "
             f"{rough_duration(oldest)}",
-            "More is recorded than leaves: raise uploader.concurrency, or use compression: zstd.",
+            _faster(settings),
             since=facts["now"] - oldest + limit,
             count=waiting,
             part="uploads",

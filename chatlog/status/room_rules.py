@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from chatlog.config.settings import Settings
 from chatlog.config.units import rough_duration
+from chatlog.counted import many
 from chatlog.reasons import name_of, of_connection
-from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, many
+from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed
 from chatlog.status.natural import natural
 
 #: The most rooms that a text names.

@@ -13,7 +13,8 @@ from chatlog.config.platform import Platform, Problem
 from chatlog.config.schema import LANES, Items, Section
 from chatlog.config.settings import BackfillSettings, TwitchSettings
 from chatlog.config.values import number, url
-from chatlog.config.wording import OPEN_EVERY, all_asked, count
+from chatlog.config.wording import OPEN_EVERY, all_asked
+from chatlog.counted import many
 from chatlog.record import SERVER_CHANNEL
 
 #: Seconds between two batches of JOINs.
@@ -72,7 +73,7 @@ class Twitch(Platform):
         connections = ceil(rooms / settings.rooms_per_connection)
         way = "over TLS" if settings.tls else "without TLS"
         who = f"as {settings.username}" if settings.username else "anonymously"
-        what = f"{count(rooms, 'room')} on {count(connections, 'connection')}"
+        what = f"{many(rooms, 'room')} on {many(connections, 'connection')}"
         yield f"{what} to {settings.host}:{settings.port} {way}, {who}."
         batches = (ceil(rooms / settings.joins_per_10s) - 1) * JOIN_EVERY
         yield all_asked(rooms, max(batches, (connections - 1) * OPEN_EVERY))

@@ -82,6 +82,9 @@ def _keys(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     help="The configuration that names the archive.",
 )
 @click.option(
+    "--archive", "named", metavar="DIRECTORY|URL", help="The same as the argument, as other commands have it."
+)
+@click.option(
     "--since", callback=_day, metavar="DAY", help="The first day to check: 2025-12-29, yesterday or 7d. UTC."
 )
 @click.option("--until", callback=_day, metavar="DAY", help="The last day to check.")
@@ -122,6 +125,7 @@ def verify(
     ctx: click.Context,
     archive: str | None,
     config: str,
+    named: str | None,
     since: date | None,
     until: date | None,
     rooms: Rooms,
@@ -151,8 +155,10 @@ def verify(
         ctx.color = False
     if since is not None and until is not None and since > until:
         raise click.UsageError("--since is later than --until")
+    if named is not None and archive is not None:
+        raise click.UsageError("the archive is named twice: leave out --archive or the argument")
     try:
-        settings = _settings(archive, config)
+        settings = _settings(named if archive is None else archive, config)
         _look_for_directory(settings)
         store = open_store(settings)
     except ConfigError as error:

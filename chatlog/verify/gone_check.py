@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from chatlog.counted import many
 from chatlog.store.store import Store
 from chatlog.uploader.manifest_rows import BundledRow
 from chatlog.verify.archive_index import ArchiveIndex
@@ -35,9 +36,9 @@ def _wrong(row: Gone) -> str:
     if row.named != row.sha256:
         return "with other bytes than the manifest that names it"
     if row.lines is not None and row.lines != row.named_lines:
-        return f"with {row.lines} lines and not {row.named_lines}"
+        return f"with {many(row.lines, 'line')} and not {row.named_lines}"
     if row.bytes is not None and row.bytes != row.named_bytes:
-        return f"with {row.bytes} bytes and not {row.named_bytes}"
+        return f"with {many(row.bytes, 'byte')} and not {row.named_bytes}"
     if row.what == "replaced" and not row.asked:
         return f"and nobody asked for it: there is no request {row.request[:80]!r}"
     return ""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 from chatlog.chunks import lines_of
+from chatlog.counted import many
 from chatlog.naming import FileName
 from chatlog.platforms import PLATFORMS
 from chatlog.spool.recovery import LONGEST_LINE
@@ -168,7 +169,7 @@ class RoomDayCheck:
 
     def _check_size(self, each: Named) -> None:
         if each.row is not None and each.row.bytes != each.size:
-            what = f"{each.size} bytes, and the manifest says {each.row.bytes}"
+            what = f"{many(each.size, 'byte')}, and the manifest says {each.row.bytes}"
             self.found.problem("altered-object", each.key, 0, what)
 
     def _stream(self, each: Named) -> None:
@@ -210,7 +211,7 @@ class RoomDayCheck:
         """Report an object without ids that has the same lines as another one of its instance."""
         other = self._texts.setdefault((each.name.instance, text), each.key)
         if other != each.key:
-            what = f"its {found.lines} records are those of {os.path.basename(other)}, one by one"
+            what = f"its {many(found.lines, 'record')} are those of {os.path.basename(other)}, one by one"
             found.problem("duplicate", each.key, 0, what)
 
     @staticmethod
@@ -223,7 +224,7 @@ class RoomDayCheck:
         if row.sha256 != digest:
             found.problem("altered-object", each.key, 0, "its bytes are not those that were stored")
         elif row.lines != found.lines and not broken:
-            what = f"{found.lines} lines, and the manifest says {row.lines}"
+            what = f"{many(found.lines, 'line')}, and the manifest says {row.lines}"
             found.problem("altered-object", each.key, 0, what)
 
     def _chunks(self, found: RoomDay, each: Named, update: Callable[[bytes], object]) -> Iterator[bytes]:

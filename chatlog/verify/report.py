@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from chatlog.counted import many
 from chatlog.printable import printable
 from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.chain_check import Chain
@@ -93,20 +94,20 @@ def summary(found: Found, reported: Counter[str]) -> Iterator[str]:
         yield from _differences(found.differing)
         yield ""
     yield (
-        f"{archive}: {_count(totals.manifests, 'manifest')}, {_count(totals.objects, 'object')}"
-        f"{f' ({size(totals.bytes)})' if totals.bytes else ''}, {_count(totals.lines, 'record')}"
+        f"{archive}: {many(totals.manifests, 'manifest')}, {many(totals.objects, 'object')}"
+        f"{f' ({size(totals.bytes)})' if totals.bytes else ''}, {many(totals.lines, 'record')}"
     )
     if totals.pending:
-        yield f"{_count(totals.pending, 'object')} in no manifest yet: it is written once an hour"
+        yield f"{many(totals.pending, 'object')} in no manifest yet: it is written once an hour"
     if totals.unattested:
         yield (
-            f"{_count(totals.unattested, 'object')} in no manifest that could be read: a spool that knew of "
+            f"{many(totals.unattested, 'object')} in no manifest that could be read: a spool that knew of "
             "them was lost, or a manifest is unreadable; their records were checked"
         )
     if totals.copies:
-        yield f"{_count(totals.copies, 'record')} that several instances have: copies, not doubles"
+        yield f"{many(totals.copies, 'record')} that several instances have: copies, not doubles"
     if totals.unknown_files:
-        yield f"{_count(totals.unknown_files, 'file')} not made by chatlog, and not checked"
+        yield f"{many(totals.unknown_files, 'file')} not made by chatlog, and not checked"
     yield from _chains(found.chains)
     yield from _gone(totals)
     if totals.fine and not totals.empty:
@@ -131,7 +132,7 @@ def _chains(chains: list[Chain]) -> Iterator[str]:
     for chain in chains[:DIFFERING]:
         by = "".join(f", {count} signed by {key}" for key, count in chain.signed.items())
         since = f" since {time_text(chain.since)}" if chain.linked else ""
-        yield f"instance {chain.instance}: {_count(chain.linked, 'manifest')} in a chain{since}{by}"
+        yield f"instance {chain.instance}: {many(chain.linked, 'manifest')} in a chain{since}{by}"
     if len(chains) > DIFFERING:
         yield f"... and {len(chains) - DIFFERING} more chains; --json shows all"
 
@@ -139,12 +140,12 @@ def _chains(chains: list[Chain]) -> Iterator[str]:
 def _gone(totals: Totals) -> Iterator[str]:
     if totals.erased or totals.redacted:
         yield (
-            f"{_count(totals.requests, 'request')} to be forgotten: {_count(totals.erased, 'record')} "
+            f"{many(totals.requests, 'request')} to be forgotten: {many(totals.erased, 'record')} "
             f"erased, {totals.redacted} redacted"
         )
     for why, words in (("bundled", "in bundles"), ("expired", "gone, as they were kept long enough")):
         if count := totals.gone.get(why):
-            yield f"{_count(count, 'object')} {words}"
+            yield f"{many(count, 'object')} {words}"
 
 
 def _table(rooms: list[RoomDayRow]) -> Iterator[str]:
@@ -242,7 +243,3 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} m"
     return f"{minutes} m {rest:02} s"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from operator import attrgetter
 
+from chatlog.counted import many
 from chatlog.naming import FileName
 from chatlog.store.store import TRANSIENT, Head, Store, StoreError
 from chatlog.verify.archive_index import ArchiveIndex
@@ -259,7 +260,8 @@ class Verification:
                 self._problem("unread-object", bundle, why_unread(error))
                 continue
             if head is None:
-                self._problem("missing-object", bundle, f"{len(named)} objects are in it, by the manifests")
+                what = f"the manifests say that {many(len(named), 'object is', 'objects are')} in it"
+                self._problem("missing-object", bundle, what)
                 continue
             for each in BundleCheck(self._store, named, self._reading, self._patience).run():
                 self._add(each.named.name, each.found)

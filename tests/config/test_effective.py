@@ -131,9 +131,9 @@ class DescribeTests(SynchronousTestCase):
         self.assertIn("the room is requested as soon as there is a connection", said(1, 20))
         self.assertIn("all 20 rooms are requested as soon as there is a connection", said(20, 20))
         self.assertIn("all 21 rooms are requested within 11 s of the start", said(21, 20))
-        self.assertIn("all 1000 rooms are requested within 9 min of the start", said(1000, 20))
-        self.assertIn("1000 rooms on 12 connections", said(1000, 20))
-        self.assertIn("all 1000 rooms are requested within 22 s of the start", said(1000, 2000))
+        self.assertIn("all 1,000 rooms are requested within 9 min of the start", said(1000, 20))
+        self.assertIn("1,000 rooms on 12 connections", said(1000, 20))
+        self.assertIn("all 1,000 rooms are requested within 22 s of the start", said(1000, 2000))
 
     def test_figures_are_those_of_the_recorder(self) -> None:
         """The limits that the sentences are made of are the ones that the sources keep to."""

@@ -64,6 +64,21 @@ class SearchTests(CommandTestCase):
         self.assertIn("the first 2; --limit shows more", self.run_it(*arguments, "2").stderr)
         self.assertIn("2 found; looked at", self.run_it(*arguments, "3").stderr)
 
+    def test_what_was_removed(self) -> None:
+        """Messages that moderators removed are marked as in the log, also around what was found, and in
+        several rooms at once."""
+        ban = said(MIDNIGHT + 10 * HOUR + 80, "", "ann").replace(b'"type":"message"', b'"type":"ban"')
+        self.world.put(MIDNIGHT + 11 * HOUR, [ban])
+        other = said(MIDNIGHT + 10 * HOUR, "good, too", "ann").replace(b'"channel":"a"', b'"channel":"b"')
+        self.world.put(MIDNIGHT + 10 * HOUR, [other], room=("twitch", "b"))
+        for order in ((), ("--oldest",)):
+            found = self.run_it("search", "good", "--since", DAY, *order).stdout
+            self.assertIn("Good night [banned]\n", found)
+            self.assertIn("good morning [banned]\n", found)
+            self.assertIn("good, too\n", found)
+        around = self.run_it("search", "calc", "--since", DAY, "--context", "1").stdout
+        self.assertIn("good morning [banned]\n", around)
+
     def test_nothing(self) -> None:
         """Status 1 if nothing was found."""
         self.assertEqual(self.run_it("search", "nobody said this", "--since", DAY).exit_code, 1)

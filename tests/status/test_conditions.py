@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.alarms.alarms import Alarms, Notice
 from chatlog.alarms.endings import ending
 from chatlog.commands.status_text import is_well, status_lines
-from chatlog.config.settings import AlarmSettings, HealthSettings, HttpSettings
+from chatlog.config.settings import AlarmSettings, HealthSettings, HttpSettings, UploaderSettings
 from chatlog.http.metrics import Metrics
-from chatlog.status.condition import CAUSES, CODES, Condition
+from chatlog.status.condition import CAUSES, CODES, Condition, Observed
 from chatlog.status.health import ready
+from chatlog.status.machine_rules import machine_rules
 from tests.scene import Scene
 
 REFUSED = "cannot connect: Connection was refused by other side: 111: Connection refused."
@@ -315,6 +316,24 @@ class CauseTests(TableCase):
         self.scene.advance(10)
         [condition] = self.scene.facts()["conditions"]
         self.assertEqual(condition["remedy"], "The key needs s3:PutObject.")
+
+    def test_late_uploads(self) -> None:
+        """What to do about late uploads is something that is not done already."""
+        for uploader, wanted, unwanted in (
+            (UploaderSettings("none"), "raise uploader.concurrency, or use compression: zstd, or", "!"),
+            (UploaderSettings("zstd"), "raise uploader.concurrency, or look at the line", "compression"),
+            (UploaderSettings("zstd", 16), "leaves: look at the line to the store", "concurrency"),
+        ):
+            self.scene.uploads.waiting_files = 1
+            self.scene.uploads.oldest_waiting = self.scene.now() - 20_000
+            self.scene.advance(10)
+            facts, settings = self.scene.facts(), replace(self.scene.settings, uploader=uploader)
+            [condition] = [
+                found for found in machine_rules(facts, Observed(), settings) if found.code == "UPLOAD_LATE"
+            ]
+            self.assertIn("1 file waits for the upload", condition.text)
+            self.assertIn(wanted, condition.remedy)
+            self.assertNotIn(unwanted, condition.remedy)
 
     def test_refused_file_that_is_old(self) -> None:
         """A file that waits for hours because it is refused is told once; /readyz says no all the same."""

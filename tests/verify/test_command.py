@@ -141,6 +141,16 @@ class StatusTests(CommandCase):
         self.assertIn("nothing of twitch/nope", result.stderr)
         self.assertEqual(self.call(self.archive.root, "--room", "twitch/shroud").exit_code, 0)
 
+    def test_option(self) -> None:
+        """The archive may be named by an option, as for other commands, but not twice."""
+        self.recent()
+        result = self.call("--archive", self.archive.root)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("nothing is wrong", result.stdout)
+        twice = self.call(self.archive.root, "--archive", self.archive.root)
+        self.assertEqual(twice.exit_code, 2)
+        self.assertIn("the archive is named twice", twice.stderr)
+
     def test_config(self) -> None:
         """The archive is the one of the configuration, where none is named."""
         self.recent()

@@ -8,6 +8,7 @@ from typing import Any
 from chatlog.archive.formats.irc import system_text
 from chatlog.archive.gaps import Gap
 from chatlog.archive.matching import badges_of
+from chatlog.counted import many
 from chatlog.printable import printable
 
 #: Applies a style to a text: ``style(text, fg="red", dim=True)``. In a pipe it returns the text as it is.
@@ -83,7 +84,9 @@ def gap_text(record: Mapping[str, Any]) -> str:
     start, end = (str(details.get(key, ""))[11:19] for key in ("from", "to"))
     text = f"not recorded from {start} to {end} UTC: {details.get('reason', '')}"
     back = details.get("backfilled")
-    return printable(f"{text}; {back} messages of it came back" if back else text)
+    return printable(
+        f"{text}; {many(back, 'message')} of it came back" if isinstance(back, int) and back else text
+    )
 
 
 def missing_text(gap: Gap, shown: Callable[[float], str]) -> str:
