@@ -16,6 +16,7 @@ from typing import Any
 
 from chatlog.config.units import parse_duration, parse_size, rough_size, show_duration, show_size
 from chatlog.cost.bill import (
+    DAYS,
     VOLUME,
     Load,
     class_cost,
@@ -25,7 +26,20 @@ from chatlog.cost.bill import (
     storage_cost,
     total_cost,
 )
+from chatlog.cost.bundles import (
+    Plan,
+    bundling_cost,
+    class_storage,
+    early_cost,
+    moving_cost,
+    pays_in,
+    plain,
+)
+from chatlog.cost.bundles import cost as bundled_cost
 from chatlog.cost.prices import CLASSES, FLY, STORES, Prices
+
+#: Seconds after which bundles are moved.
+AFTER = 90 * 86400.0
 
 
 def _row(*cells: object) -> str:
@@ -112,6 +126,39 @@ def classes(load: Load) -> Iterator[str]:
                 yield _row(prices.name, storage.name, *dollars, least, storage.days, reading)
 
 
+def bundled(load: Load, months: int, after: float, keep: float | None) -> Iterator[str]:
+    """The table of bundles: what they cost and save at each store, in each class."""
+    plan = Plan(load)
+    size = rough_size(round(plan.stored / plan.bundles)) if plan.bundles else "0 B"
+    yield f"{load.rooms} rooms; {about(load)}."
+    yield (
+        f"The {plan.month.objects:,.0f} objects of a month become {plan.bundles:,.0f} bundles of {size} on "
+        "average,"
+    )
+    yield f"which are moved after {show_duration(after)}; US dollars:"
+    yield ""
+    early = [] if keep is None else [f"deleted after {show_duration(keep)}"]
+    head = ["store", "class", "bundling", "moving", "a month there", *early]
+    yield _row(*head, f"{months} months as it is", f"{months} months bundled", "pays in month")
+    yield _row("---", "---", *("---:" for _ in range(len(head) + 1)))
+    for prices in STORES:
+        for storage in (None, *(each for each in CLASSES if each.store == prices.name)):
+            plan = Plan(load, storage, after / 86400 / DAYS)
+            numbers = range(1, months + 1)
+            month = pays_in(plan, prices)
+            cells = [_dollars(bundling_cost(plan, prices))]
+            cells += (
+                [_dollars(moving_cost(plan)), _dollars(class_storage(plan, prices))]
+                if storage
+                else ["-", "-"]
+            )
+            if keep is not None:
+                cells.append(_dollars(early_cost(plan, prices, keep / 86400 / DAYS)) if storage else "-")
+            cells.append(_dollars(math.fsum(plain(plan, prices, number) for number in numbers)))
+            cells.append(_dollars(math.fsum(bundled_cost(plan, prices, number) for number in numbers)))
+            yield _row(prices.name, storage.name if storage else "standard", *cells, month or "-")
+
+
 def sources() -> Iterator[str]:
     """The sources of the prices."""
     yield "Prices as published, without what is free every month:"
@@ -174,6 +221,14 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     add("--rotate-interval", type=_unit(parse_duration, "1s", "1d"), default=load.rotate_interval)
     add("--rotate-size", type=_unit(parse_size, "1KB", "4GB"), default=load.rotate_size)
     add("--months", type=_whole(1, 1200), default=12, help="after how many it is shown again (12)")
+    add("--bundles", action="store_true", help="bundles that are moved to a cheaper class, for the first N")
+    add(
+        "--tier-after",
+        type=_unit(parse_duration, "1d", "3650d"),
+        default=7776000.0,
+        help="with --bundles (90d)",
+    )
+    add("--keep", type=_unit(parse_duration, "1d", "36500d"), help="of bundles: what is older is deleted")
     add("--classes", action="store_true", help="the cheaper classes of the stores, for the first N")
     return parser.parse_args(arguments)
 
@@ -195,7 +250,9 @@ def report(arguments: Sequence[str]) -> str:
         )
         for rooms in options.rooms
     ]
-    if options.classes:
+    if options.bundles:
+        lines = bundled(loads[0], options.months, options.tier_after, options.keep)
+    elif options.classes:
         lines = classes(loads[0])
     elif len(loads) == 1:
         lines = one(loads[0], options.months)

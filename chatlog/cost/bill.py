@@ -79,24 +79,32 @@ def month_of(load: Load) -> Month:
     return Month(objects, MANIFESTS_A_DAY * DAYS, stored, size, packed)
 
 
-def _billed(amount: float, free: float, unit: float) -> float:
-    """The part of an amount that has to be paid, in whole units."""
+def billed(amount: float, free: float, unit: float) -> float:
+    """The part of an amount that has to be paid, in whole units (0: exactly)."""
     paid = max(0.0, amount - free)
     return ceil(paid / unit) * unit if unit else paid
 
 
 def requests_cost(prices: Prices, month: Month) -> tuple[float, float]:
     """Dollars for the PUTs and for the HEADs of a month."""
-    puts = _billed(month.requests, prices.free_puts, prices.request_unit)
-    heads = _billed(month.requests, prices.free_heads, prices.request_unit)
-    return puts / 1000 * prices.put, heads / 1000 * prices.head
+    return put_dollars(prices, month.requests), head_dollars(prices, month.requests)
+
+
+def put_dollars(prices: Prices, puts: float) -> float:
+    """Dollars for so many PUTs in a month."""
+    return billed(puts, prices.free_puts, prices.request_unit) / 1000 * prices.put
+
+
+def head_dollars(prices: Prices, heads: float) -> float:
+    """Dollars for so many HEADs or GETs in a month."""
+    return billed(heads, prices.free_heads, prices.request_unit) / 1000 * prices.head
 
 
 def storage_cost(prices: Prices, month: Month, number: int) -> float:
     """Dollars for the storage in the ``number``-th month, counted from 1: for everything from the months
     before, and for half of what this month adds."""
     stored = month.stored * (number - 0.5) / prices.gb
-    return _billed(stored, prices.free_gb, prices.storage_unit) * prices.storage
+    return billed(stored, prices.free_gb, prices.storage_unit) * prices.storage
 
 
 def total_cost(prices: Prices, month: Month, number: int) -> float:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatlog.config.storage_classes import FAMILIES
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -93,16 +95,40 @@ STORES = (
         0.00695,
         free_gb=10.0,
     ),
+    # us-central1. Published by the hour; a month has 730. A GB is 2**30 bytes.
+    Prices(
+        "GCS",
+        "https://cloud.google.com/storage/pricing",
+        "2026-09",
+        0.005,
+        0.0004,
+        0.02,
+        gb=2**30,
+        free_puts=5_000,
+        free_heads=50_000,
+        free_gb=5.0,
+    ),
 )
 
-#: Left out are S3's Glacier Flexible Retrieval and Deep Archive, and Tigris's Archive: their objects can be
-#: read only hours after a request. B2 has no classes.
+
+def _priced(store: str, name: str, storage: float, moving: float, reading: float) -> StorageClass:
+    """A class with its prices; what the store asks for it is in the table of classes."""
+    found = FAMILIES[store].find(name)
+    assert found is not None
+    return StorageClass(store, found.title, storage, moving, reading, found.least_bytes, found.least_days)
+
+
+#: Left out are classes whose objects can be read only hours after a request, as S3's Glacier Flexible
+#: Retrieval and Deep Archive. B2 has one class. Azure's prices depend on the region and on the redundancy.
 CLASSES = (
-    StorageClass("S3", "Standard-IA", 0.0125, 0.01, 0.01, 128 * 1024, 30),
-    StorageClass("S3", "Glacier Instant Retrieval", 0.004, 0.02, 0.03, 128 * 1024, 90),
-    StorageClass("R2", "Infrequent Access", 0.01, 0.009, 0.01, 0, 30),
-    StorageClass("Tigris", "Infrequent Access", 0.01, 0.005, 0.01, 0, 30),
-    StorageClass("Tigris", "Archive Instant Retrieval", 0.004, 0.005, 0.03, 0, 90),
+    _priced("S3", "STANDARD_IA", 0.0125, 0.01, 0.01),
+    _priced("S3", "GLACIER_IR", 0.004, 0.02, 0.03),
+    _priced("R2", "STANDARD_IA", 0.01, 0.009, 0.01),
+    _priced("Tigris", "STANDARD_IA", 0.01, 0.005, 0.01),
+    _priced("Tigris", "GLACIER_IR", 0.004, 0.005, 0.03),
+    _priced("GCS", "NEARLINE", 0.01, 0.01, 0.01),
+    _priced("GCS", "COLDLINE", 0.004, 0.02, 0.02),
+    _priced("GCS", "ARCHIVE", 0.0012, 0.05, 0.05),
 )
 
 #: shared-cpu-1x with 256 MB in iad; sending within North America and Europe, also to Tigris.

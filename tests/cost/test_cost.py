@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import shlex
 import tomllib
 
@@ -12,13 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench import sizes as bench_sizes
 from chatlog.config.units import parse_size
 from chatlog.cost import __main__ as cost
-from chatlog.cost import bill, sizes
+from chatlog.cost import bill, bundles, sizes
 from chatlog.cost.bill import Load, Month
+from chatlog.cost.bundles import Plan
 from chatlog.cost.prices import CLASSES, FLY, STORES, Prices, StorageClass
-from chatlog.uploader.manifest_rows import ObjectRow, RoomRow, Row, encoded
+from chatlog.uploader.manifest_rows import BundledRow, ObjectRow, RoomRow, Row, encoded
 from tests.test_layering import ROOT
 
-S3, R2, TIGRIS, B2 = STORES
+S3, R2, TIGRIS, B2, GCS = STORES
 
 
 def month(requests: float = 0.0, stored: float = 0.0) -> Month:
@@ -149,6 +151,92 @@ class BillTests(SynchronousTestCase):
         self.assertEqual({storage.store for storage in CLASSES} - {prices.name for prices in STORES}, set())
 
 
+class BundlesTests(SynchronousTestCase):
+    """What bundles cost and save, by hand: 10 rooms with 720 objects each a month, 1000 MB of chat in all."""
+
+    PRICES = Prices("any", "", "", 1.0, 0.1, 0.02)
+    LOAD = Load(rooms=10, messages=10_000_000 / 30 / 10, size=100, compression="none")
+    COLD = StorageClass("any", "", 0.005, 2.0, 0.0, 0, 90)
+
+    def plan(self, storage: StorageClass | None = None, after: float = 3.0, load: Load = LOAD) -> Plan:
+        return Plan(load, storage, after)
+
+    def test_rows(self) -> None:
+        """The rows about bundles are as long as those that are written."""
+        key = "2026/11/23/twitch/pixelharbor/twitch_pixelharbor_20261123_1100.jsonl.zst"
+        bundle = "bundle/2026/11/twitch/pixelharbor/twitch_pixelharbor_202611.jsonl.zst"
+        row = BundledRow(key, bundle, 12_345_678, 45512, "a" * 64)
+        self.assertLess(abs(len(encoded(row)) - bundles.BUNDLED_ROW), 20)
+
+    def test_bundling(self) -> None:
+        """7200 objects are read, 10 bundles written, looked at and read back."""
+        self.assertAlmostEqual(
+            bundles.bundling_cost(self.plan(), self.PRICES), 7.2 * 0.1 + 0.02 * 0.1 + 0.01 * 1.0
+        )
+        # What a store gives for nothing goes to the recording first, and then to this.
+        free = Prices("any", "", "", 1.0, 0.1, 0.02, free_heads=10_000)
+        self.assertAlmostEqual(
+            bundles.bundling_cost(self.plan(), free), (7220 - (10_000 - 7920)) / 1000 * 0.1 + 0.01
+        )
+
+    def test_moving(self) -> None:
+        """Each month's ten bundles are moved once, the first after the time that was asked for."""
+        plan = self.plan(self.COLD)
+        self.assertAlmostEqual(bundles.moving_cost(plan), 0.02)
+        self.assertEqual([plan.moves(n) for n in range(1, 7)], [0, 0, 0, 1, 1, 1])
+        self.assertEqual([plan.moved(n) for n in range(1, 7)], [0, 0, 0, 0, 1, 2])
+        half = self.plan(self.COLD, 1.5)
+        self.assertEqual([half.moves(n) for n in range(1, 5)], [0, 0, 1, 1])
+        self.assertEqual([half.moved(n) for n in range(1, 5)], [0, 0, 0.5, 1.5])
+
+    def test_months(self) -> None:
+        """A month costs its requests, what lies in each class, and what is bundled and moved in it."""
+        plan = self.plan(self.COLD)
+        requests = math.fsum(bill.requests_cost(self.PRICES, plan.month))
+        gb = plan.stored / 10**9
+        first = requests + 0.5 * gb * 0.02
+        self.assertAlmostEqual(bundles.cost(plan, self.PRICES, 1), first)
+        sixth = requests + 3.5 * gb * 0.02 + 2 * gb * 0.005 + 0.02
+        sixth += bundles.bundling_cost(plan, self.PRICES)
+        self.assertAlmostEqual(bundles.cost(plan, self.PRICES, 6), sixth)
+
+    def test_when_it_pays(self) -> None:
+        """The first month in which all that was saved is more than all that was paid for it, or none."""
+        dear = Prices("any", "", "", 0.0, 0.0, 1.0)
+        plan = self.plan(self.COLD)
+        found = bundles.pays_in(plan, dear)
+        assert found is not None
+        saved = [
+            math.fsum(
+                bundles.plain(plan, dear, number) - bundles.cost(plan, dear, number)
+                for number in range(1, last + 1)
+            )
+            for last in (found - 1, found)
+        ]
+        self.assertLess(saved[0], 0)
+        self.assertGreater(saved[1], 0)
+        self.assertIsNone(bundles.pays_in(self.plan(), dear))
+        self.assertIsNone(bundles.pays_in(plan, Prices("any", "", "", 0.0, 0.0, 0.001)))
+
+    def test_least_sizes(self) -> None:
+        """A bundle that is smaller than the least size is billed as one of that."""
+        large = StorageClass("any", "", 0.005, 2.0, 0.0, 10**9, 90)
+        self.assertAlmostEqual(bundles.class_storage(self.plan(large), self.PRICES), 10 * 0.005)
+
+    def test_deleted_early(self) -> None:
+        """What is deleted before the least days are over is billed for the rest of them."""
+        plan = self.plan(self.COLD)
+        month_there = bundles.class_storage(plan, self.PRICES)
+        for keep, months in ((2.0, 0.0), (3.0, 0.0), (4.0, 2.0), (5.5, 0.5), (6.0, 0.0), (12.0, 0.0)):
+            self.assertAlmostEqual(bundles.early_cost(plan, self.PRICES, keep), months * month_there)
+
+    def test_nothing_said(self) -> None:
+        """Rooms without chat make no bundles, and cost nothing more."""
+        silent = self.plan(self.COLD, load=Load(rooms=1, messages=0))
+        self.assertEqual(bundles.class_storage(silent, self.PRICES), 0)
+        self.assertEqual(bundles.bundling_cost(silent, self.PRICES), 0)
+
+
 class SizeTests(SynchronousTestCase):
     """Bytes a record."""
 
@@ -203,7 +291,7 @@ class CommandTests(SynchronousTestCase):
     def test_one_and_many(self) -> None:
         """One number of rooms gives every part of the cost, several give a line each."""
         one = cost.report(["--rooms", "10"]).splitlines()
-        self.assertIn("| PUT, a month | 0.04 | 0.00 | 0.00 | 0.00 |", one)
+        self.assertIn("| PUT, a month | 0.04 | 0.00 | 0.00 | 0.00 | 0.01 |", one)
         many = cost.report(["--rooms", "10", "20"]).splitlines()
         self.assertEqual([line[:5] for line in many if line.startswith("| ")][2:], ["| 10 ", "| 20 "])
         self.assertEqual(cost.report([]), cost.report(["--rooms", "10", "100", "1000"]))
@@ -222,6 +310,7 @@ class CommandTests(SynchronousTestCase):
             "--rotate-size 64KB",
             "--months 24",
             "--classes",
+            "--bundles",
         )
         for option in options:
             self.assertNotEqual(self.figures(*option.split()), plain, option)
