@@ -42,6 +42,7 @@ setup(
         "chatlog.store",
         "chatlog.timeline",
         "chatlog.twitch",
+        "chatlog.upkeep",
         "chatlog.uploader",
         "chatlog.verify",
         "twisted.plugins",

@@ -103,6 +103,11 @@ def is_import(instance: str) -> bool:
     return _IMPORT.match(instance) is not None
 
 
+def upkeep_instance(kind: str) -> str:
+    """The instance name of manifests about what was done to an archive afterwards, such as ``expiry``."""
+    return f"upkeep{kind}"
+
+
 def utc_minute(seconds: float) -> str:
     """The UTC minute of ``seconds`` since the epoch, as in names."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d_%H%M")
@@ -111,12 +116,14 @@ def utc_minute(seconds: float) -> str:
 @dataclass(frozen=True, slots=True)
 class ManifestName:
     """The parts of a manifest's name: ``{instance or "main"}_{YYYYMMDD_HHMM}[n{n}].jsonl``. ``minute`` is the
-    beginning of its period; ``old`` names end in ``-2``."""
+    beginning of its period; ``old`` names end in ``-2``. ``kind``: what was done to the archive, ``""`` for
+    the manifest of a recorder."""
 
     minute: str
     instance: str = ""
     n: int = 1
     old: bool = False
+    kind: str = ""
 
     def __str__(self) -> str:
         number = f"-{self.n}" if self.old else _number(self.n)
@@ -124,11 +131,14 @@ class ManifestName:
 
     def numbered(self, n: int) -> ManifestName:
         """The same name with another number."""
-        return ManifestName(self.minute, self.instance, n)
+        return ManifestName(self.minute, self.instance, n, kind=self.kind)
 
     def key(self, suffix: str = "") -> str:
         """The object's key, below any prefix."""
-        return f"manifest/{self.minute[:4]}/{self.minute[4:6]}/{self.minute[6:8]}/{self}{suffix}"
+        year, month, day = self.minute[:4], self.minute[4:6], self.minute[6:8]
+        if self.kind:
+            return f"manifest/{self.kind}/{year}/{month}/{self}{suffix}"
+        return f"manifest/{year}/{month}/{day}/{self}{suffix}"
 
 
 def parse_manifest_name(name: str) -> ManifestName:

@@ -78,7 +78,8 @@ class ManifestCheck:
             except ValueError:
                 self._totals.unknown_files += head.key >= first or self._scope.since == FIRST_DAY
                 continue
-            self._date(name)
+            if head.key[len("manifest/")].isdigit():
+                self._date(name)
             if head.key >= first or self._scope.since == FIRST_DAY:
                 self._read(head.key, name, suffix)
                 self._watcher.step("manifests", self._totals.manifests, 0)

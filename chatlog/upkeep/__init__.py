@@ -1,0 +1,1 @@
+"""What is done to an archive afterwards: no part of the recorder."""
