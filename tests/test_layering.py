@@ -39,6 +39,7 @@ PURE = frozenset(
         "chatlog.network.proxies",
         "chatlog.printable",
         "chatlog.record",
+        "chatlog.redaction",
         "chatlog.signing",
         "chatlog.rooms.closing",
         "chatlog.verify.record_check",
