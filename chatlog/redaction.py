@@ -3,7 +3,8 @@
 A person's own records are left out: what they wrote, and what is about them alone (their time-out, the
 deletion or the pin of their message). In a record of somebody else only what names or repeats the person is
 blanked: the message that is replied to, who began the thread, who got a gift, who moderated. What other
-people say in their own words stays. So does the room, which is no person here even where it has a person's name.
+people say in their own words stays. So does the room, which is no person here even where it has a person's
+name.
 
 People are known by their ids, for names change hands. A name counts only where the platform sends no id with
 it.

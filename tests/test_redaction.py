@@ -219,8 +219,23 @@ class Redaction(SynchronousTestCase):
                 st.lists(inner, max_size=3)
                 | st.dictionaries(
                     st.sampled_from(
-                        "id user_id username slug sender message original_sender original_message raw raw_base64"
-                        " payload params system-msg reply-parent-user-id command".split()
+                        [
+                            "id",
+                            "user_id",
+                            "username",
+                            "slug",
+                            "sender",
+                            "message",
+                            "original_sender",
+                            "original_message",
+                            "raw",
+                            "raw_base64",
+                            "payload",
+                            "params",
+                            "system-msg",
+                            "reply-parent-user-id",
+                            "command",
+                        ]
                     ),
                     inner,
                     max_size=5,
