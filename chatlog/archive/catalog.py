@@ -18,12 +18,13 @@ T = TypeVar("T")
 
 #: Platform and channel.
 Room = tuple[str, str]
-#: A file's name and the suffix of its compression.
-Named = tuple[FileName, str]
+#: A file's name, the suffix of its compression, and what the listing says of its bytes.
+Named = tuple[FileName, str, str]
 
 DAY = 86400.0
-#: Seconds for which a listing is reused: of days that ended long ago, and of others.
-OLD, NEW = 3600.0, 5.0
+#: Seconds for which a listing is reused: of days that ended long ago, of these if only a few are read, and of
+#: others. Days long ago only change by erasure or damage.
+OLD, FEW, NEW = 3600.0, 60.0, 5.0
 #: So many seconds after the end of a day all its records are stored.
 SETTLED = 2 * DAY
 #: Records may be in a file that began so many seconds later: if a gap was filled, or if clocks differ.
@@ -82,7 +83,7 @@ class Catalog:
 
         def look(day: str) -> bool:
             found = self._of_day(room, day)
-            return any(not (by_recorders and is_import(name.instance)) for name, _ in found)
+            return any(not (by_recorders and is_import(name.instance)) for name, *_ in found)
 
         with ThreadPoolExecutor(AT_ONCE) as threads:
             has = threads.map(look, days)
@@ -97,10 +98,11 @@ class Catalog:
             days = [day for day in days if day in there]
         if len(days) <= 1:
             for day in days:
-                yield from self._of_day(room, day)
+                yield from self._of_day(room, day, FEW)
             return
+        lasts = FEW if len(days) <= 4 else OLD
         with ThreadPoolExecutor(min(AT_ONCE, len(days))) as threads:
-            for named in threads.map(lambda day: self._of_day(room, day), days):
+            for named in threads.map(lambda day: self._of_day(room, day, lasts), days):
                 yield from named
 
     def next_objects(self, room: Room, after: float, instance: str) -> Iterator[Named]:
@@ -111,9 +113,9 @@ class Catalog:
         there = set(self.days()) if len(days) > 2 else set(days)
         for day in days:
             found = [
-                (name, suffix)
-                for name, suffix in (self._of_day(room, day) if day in there else ())
-                if name.minute > minute and name.instance == instance
+                named
+                for named in (self._of_day(room, day) if day in there else ())
+                if named[0].minute > minute and named[0].instance == instance
             ]
             if found:
                 yield from found
@@ -144,20 +146,22 @@ class Catalog:
 
     # -- listing -------------------------------------------------------------------------------------
 
-    def _of_day(self, room: Room, day: str) -> list[Named]:
+    def _of_day(self, room: Room, day: str, lasts: float = OLD) -> list[Named]:
+        """The objects of a day, as they are listed or were at most ``lasts`` seconds ago."""
         prefix = _folder(room, day)
         with self._lock:
             listed = self._kept.get(prefix)
-        if listed is not None and self._now() - listed[0] < self._lasts(day):
+        if listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day)):
             return listed[1]
         found = []
         for head in self._store.list(prefix):
             key = head.key.rpartition("/")[2]
             suffix = next((end for end in _SUFFIXES if key.endswith(end)), "")
             try:
-                found.append((parse_name(key.removesuffix(suffix)), suffix))
+                name = parse_name(key.removesuffix(suffix))
             except ValueError:
                 continue
+            found.append((name, suffix, f"{head.size} {head.etag} {head.stored}"))
         with self._lock:
             _keep(self._kept, prefix, (self._now(), found))
         return found

@@ -33,10 +33,12 @@ class Gap(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A file that could not be read, or not to its end, and why."""
+    """A file that could not be read, or not to its end: its key or path, and why. Either its bytes are
+    damaged, or they could not be had. ``chatlog.archive.notices`` has the sentence."""
 
     name: str
     why: str
+    is_damaged: bool = False
 
 
 @dataclass(slots=True)

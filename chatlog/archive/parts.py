@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.damage import contents, records_alone
+from chatlog.archive.gaps import Unread
 from chatlog.archive.read_ahead import Fetching, ReadAhead
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name, utc_minute
 from chatlog.store.store import MISSING, Store, StoreError
-from chatlog.uploader.packing import unpacked
 
 #: Platform and channel.
 Room = tuple[str, str]
@@ -30,12 +31,11 @@ LONGEST_LINE = 16 << 20
 
 
 class PartError(Exception):
-    """A file that cannot be read; the message says why, ``name`` is its key or path."""
+    """A file that cannot be read, or not to its end; ``unread`` says which and why."""
 
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"{name}: {why}")
-        self.name = name
-        self.why = why
+    def __init__(self, unread: Unread) -> None:
+        super().__init__(f"{unread.name}: {unread.why}")
+        self.unread = unread
 
 
 class Gone(Exception):
@@ -45,11 +45,13 @@ class Gone(Exception):
 @dataclass(frozen=True, slots=True)
 class Part:
     """One file. ``area``: the spool's directory in which it was seen, ``""`` for the store. ``suffix``: that
-    of its compression."""
+    of its compression. ``version``: what the store's listing says of its bytes; another one if they
+    changed."""
 
     name: FileName
     area: str = ""
     suffix: str = ""
+    version: str = ""
 
     @property
     def order(self) -> tuple[str, int]:
@@ -59,24 +61,31 @@ class Part:
 
 def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
     """Blocks of whole lines. The rest behind the last whole line is left out if the line ``may_be`` still
-    being written; else it is yielded too."""
+    being written; else it is yielded too. If the chunks end with an error, the lines before it are yielded
+    first."""
     pieces: list[bytes] = []
     size = 0
-    for chunk in chunks:
-        end = chunk.rfind(b"\n") + 1
-        if not end or size + end < BLOCK:
-            pieces.append(chunk)
-            size += len(chunk)
-            if size > LONGEST_LINE and not any(b"\n" in piece for piece in pieces):
-                pieces, size = [b""], 0
-            continue
-        yield b"".join([*pieces, chunk[:end]])
-        pieces, size = [chunk[end:]], len(chunk) - end
+    broken: Exception | None = None
+    try:
+        for chunk in chunks:
+            end = chunk.rfind(b"\n") + 1
+            if not end or size + end < BLOCK:
+                pieces.append(chunk)
+                size += len(chunk)
+                if size > LONGEST_LINE and not any(b"\n" in piece for piece in pieces):
+                    pieces, size = [b""], 0
+                continue
+            yield b"".join([*pieces, chunk[:end]])
+            pieces, size = [chunk[end:]], len(chunk) - end
+    except (StoreError, OSError, ValueError) as error:
+        broken = error
     rest = b"".join(pieces)
-    if may_be_torn:
+    if may_be_torn or broken is not None:
         rest = rest[: rest.rfind(b"\n") + 1]
     if rest:
         yield rest
+    if broken is not None:
+        raise broken
 
 
 class Parts:
@@ -102,8 +111,8 @@ class Parts:
         StoreError."""
         # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
         found = {part.name: part for part in self._in_spool(room)}
-        for name, suffix in self._catalog.objects(room, since, until):
-            found[name] = Part(name, "", suffix)
+        for name, suffix, version in self._catalog.objects(room, since, until):
+            found[name] = Part(name, "", suffix, version)
         kept = [found[name] for name in self._catalog.within(found, since, until)]
         return sorted(kept, key=lambda part: part.order)
 
@@ -119,8 +128,8 @@ class Parts:
         recorded before it. None if there is none, or only weeks later. Raises StoreError."""
         minute = utc_minute(until)
         later = [part for part in self._in_spool(room) if part.name.minute > minute]
-        for name, suffix in self._catalog.next_objects(room, until, instance):
-            later.append(Part(name, "", suffix))
+        for name, suffix, version in self._catalog.next_objects(room, until, instance):
+            later.append(Part(name, "", suffix, version))
         later = [part for part in later if part.name.instance == instance]
         return min(later, key=lambda part: part.order, default=None)
 
@@ -157,42 +166,54 @@ class Parts:
 
     # -- reading -------------------------------------------------------------------------------------
 
-    def in_turn(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Iterator[bytes]]]:
+    def in_turn(
+        self, parts: Sequence[Part], every_line: bool = False
+    ) -> Iterator[tuple[Part, Iterator[bytes]]]:
         """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
         all fetching."""
         if self._ahead is None:
-            yield from ((part, self.blocks(part)) for part in parts)
+            yield from ((part, self.blocks(part, None, every_line)) for part in parts)
             return
         fetching = self._ahead.of((part for part in parts if not part.area), self._stored)
         try:
             for part in parts:
-                yield part, self.blocks(part, fetching)
+                yield part, self.blocks(part, fetching, every_line)
         finally:
             fetching.close()
 
-    def blocks(self, part: Part, fetching: Fetching[Part] | None = None) -> Iterator[bytes]:
-        """The part's whole lines, in blocks. Raises PartError, also in the middle of the file."""
+    def blocks(
+        self, part: Part, fetching: Fetching[Part] | None = None, every_line: bool = False
+    ) -> Iterator[bytes]:
+        """The part's whole lines, in blocks. Raises PartError, also in the middle of the file. Lines that are
+        no records raise it behind the last block. They are looked for in files that have no checksum, and
+        with ``every_line`` in all: that takes half as long as to search the lines."""
         for place in self._places(part):
             try:
                 chunks = self._chunks(place, fetching)
                 first = next(chunks, b"")
             except Gone:
                 continue
-            except StoreError as error:
-                raise PartError(self._shown(place), error.advice) from None
-            except (OSError, ValueError) as error:
-                raise PartError(self._shown(place), getattr(error, "strerror", None) or str(error)) from None
-            yield from self._guarded(place, whole_lines(_with(first, chunks), place.area == "open"))
+            except (StoreError, OSError, ValueError) as error:
+                raise self._error(place, error) from None
+            blocks = whole_lines(_with(first, chunks), place.area == "open")
+            if place.area != "open" and (every_line or not place.suffix):
+                blocks = records_alone(blocks)
+            yield from self._guarded(place, blocks)
             return
-        raise PartError(self._shown(part), "it is not there any more")
+        raise PartError(Unread(self._shown(part), "it is not there any more"))
 
     def _guarded(self, part: Part, blocks: Iterator[bytes]) -> Iterator[bytes]:
         try:
             yield from blocks
-        except StoreError as error:
-            raise PartError(self._shown(part), error.advice) from None
-        except (OSError, ValueError) as error:
-            raise PartError(self._shown(part), getattr(error, "strerror", None) or str(error)) from None
+        except (StoreError, OSError, ValueError) as error:
+            raise self._error(part, error) from None
+
+    def _error(self, part: Part, error: Exception) -> PartError:
+        if isinstance(error, StoreError):
+            return PartError(Unread(self._shown(part), error.advice))
+        if isinstance(error, OSError):
+            return PartError(Unread(self._shown(part), error.strerror or str(error)))
+        return PartError(Unread(self._shown(part), str(error), is_damaged=True))
 
     def _places(self, part: Part) -> Iterator[Part]:
         """The places where the part may be by now, beginning with the one in which it was seen."""
@@ -214,7 +235,7 @@ class Parts:
         if not part.area:
             try:
                 stored = fetching.chunks(part) if fetching is not None else self._stored(part)
-                yield from unpacked(stored, part.suffix)
+                yield from contents(stored, part.suffix)
             except StoreError as error:
                 if error.kind == MISSING:
                     self._catalog.forget((part.name.platform, part.name.channel), part.name.minute)
@@ -226,7 +247,9 @@ class Parts:
         except FileNotFoundError:
             raise Gone from None
         try:
-            yield from unpacked(iter(lambda: self._files.read(fd, BLOCK), b""), part.suffix)
+            chunks = iter(lambda: self._files.read(fd, BLOCK), b"")
+            # What is not packed yet may be empty.
+            yield from contents(chunks, part.suffix) if part.suffix else chunks
         finally:
             self._files.close(fd)
 

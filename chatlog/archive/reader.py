@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere, gaps_in
+from chatlog.archive.gaps import Gap, Report, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
@@ -129,19 +129,19 @@ class Answer:
             for block in self._parts.blocks(following) if following is not None else ():
                 yield from (gap for gap in gaps_in(block) if gap.since < until)
         except PartError as error:
-            self.report.unread.append(Unread(error.name, error.why))
+            self.report.unread.append(error.unread)
 
     # -- one recorder's files ------------------------------------------------------------------------
 
     def _forwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
         return forwards(
             batch
-            for part, blocks in self._parts.in_turn(parts)
+            for part, blocks in self._parts.in_turn(parts, self._question.filter.everything)
             for batch in self._batches(instance, part, blocks)
         )
 
     def _backwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
-        turns = self._parts.in_turn(parts[::-1])
+        turns = self._parts.in_turn(parts[::-1], self._question.filter.everything)
         return backwards(self._whole(instance, part, blocks) for part, blocks in turns)
 
     def _whole(self, instance: str, part: Part, blocks: Iterator[bytes]) -> tuple[list[Found], bytes]:
@@ -178,7 +178,7 @@ class Answer:
                 if self._may_end_at(_seconds(self._come_to[instance]) - HELD_BACK):
                     return
         except PartError as error:
-            report.unread.append(Unread(error.name, error.why))
+            report.unread.append(error.unread)
         report.files += 1
 
 

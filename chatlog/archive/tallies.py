@@ -1,6 +1,7 @@
 """Summaries of files: the number of records in each second, the gaps, and the moderation.
 
-Files in the store never change, so their tallies are kept. Files that a recorder still writes are read again.
+Files in the store only change by erasure or damage, and then the store lists them with another size, time or
+entity tag. So their tallies are kept until then. Files that a recorder still writes are read again.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ import re
 from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, clipped, everywhere, gaps_in
+from chatlog.archive.gaps import Gap, Unread, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
@@ -34,11 +34,12 @@ _GAPS = Filter(types=("gap",))
 @dataclass(slots=True)
 class Tally:
     """``minutes`` has the records of each second of a minute (``2025-12-29T10:30``) with records;
-    ``moderation`` are lines."""
+    ``moderation`` are lines. ``unread``: why the file could not be read to its end; None if it could."""
 
     minutes: dict[bytes, array[int]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     moderation: list[bytes] = field(default_factory=list)
+    unread: Unread | None = None
 
     def add(self, seconds: Mapping[bytes, int]) -> None:
         """Add the numbers of records of each second."""
@@ -62,21 +63,22 @@ class Tallies:
         self._parts = parts
         self._most = most
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, Filter], Tally] = OrderedDict()
+        #: With the version of the file that was counted.
+        self._kept: OrderedDict[tuple[str, Filter], tuple[str, Tally]] = OrderedDict()
         self._weight = 0
 
     def of(self, part: Part, wanted: Filter, reading: Callable[[int], None]) -> Tally:
         """The tally of a part for a filter; moderation and gaps are counted in any case. ``reading`` is
-        called with the bytes of each block, and may raise. Raises PartError and FilterError."""
+        called with the bytes of each block, and may raise. Raises FilterError."""
         key = part.name.key(suffix=part.suffix), wanted
         with self._lock:
-            known = self._kept.get(key)
-            if known is not None:
+            version, known = self._kept.get(key, ("", None))
+            if known is not None and (part.area or version == part.version):
                 self._kept.move_to_end(key)
                 return known
         made = self._made(part, wanted, reading)
-        if not part.area:
-            self._keep(key, made)
+        if not part.area and (made.unread is None or made.unread.is_damaged):
+            self._keep(key, part.version, made)
         return made
 
     def gaps(self, room: Room, since: float, until: float, reading: Callable[[int], None]) -> list[Gap]:
@@ -86,40 +88,43 @@ class Tallies:
         for instance, parts in by_recorder.items():
             found[instance] = []
             for part in parts:
-                with suppress(PartError):
-                    found[instance] += self.of(part, _GAPS, reading).gaps
-            with suppress(PartError):
-                found[instance] += self.gaps_beyond(room, until, instance, parts, reading)
+                found[instance] += self.of(part, _GAPS, reading).gaps
+            found[instance] += self.beyond(room, until, instance, parts, reading).gaps
         return clipped(everywhere(found), since, until)
 
-    def gaps_beyond(
+    def beyond(
         self, room: Room, until: float, instance: str, read: list[Part], reading: Callable[[int], None]
-    ) -> list[Gap]:
+    ) -> Tally:
         """The gaps that began before ``until`` and whose record is only in the next file of the recorder
-        after those that are ``read``. Raises PartError and StoreError."""
+        after those that are ``read``. Raises StoreError."""
         following = file_after(self._parts, room, until, instance, read)
         if following is None or is_import(instance):
-            return []
-        return [gap for gap in self.of(following, _GAPS, reading).gaps if gap.since < until]
+            return Tally()
+        counted = self.of(following, _GAPS, reading)
+        return Tally(gaps=[gap for gap in counted.gaps if gap.since < until], unread=counted.unread)
 
-    def _keep(self, key: tuple[str, Filter], made: Tally) -> None:
+    def _keep(self, key: tuple[str, Filter], version: str, made: Tally) -> None:
         with self._lock:
-            before = self._kept.pop(key, None)
-            self._weight += made.weight - (before.weight if before else 0)
-            self._kept[key] = made
+            if key in self._kept:
+                self._weight -= self._kept.pop(key)[1].weight
+            self._kept[key] = version, made
+            self._weight += made.weight
             while self._weight > self._most and len(self._kept) > 1:
-                self._weight -= self._kept.popitem(last=False)[1].weight
+                self._weight -= self._kept.popitem(last=False)[1][1].weight
 
     def _made(self, part: Part, wanted: Filter, reading: Callable[[int], None]) -> Tally:
         tally, moderation, matcher = Tally(), Matcher(FILTER), Matcher(wanted)
-        for block in self._parts.blocks(part):
-            reading(len(block))
-            tally.gaps += gaps_in(block)
-            if wanted.everything:
-                tally.moderation += [line for _, line in moderation.find(block, _FIRST, _LAST)]
-                tally.add(_seconds(block))
-            else:
-                tally.add(Counter(time[:19] for time, _ in matcher.find(block, _FIRST, _LAST) if time))
+        try:
+            for block in self._parts.blocks(part, None, wanted.everything):
+                reading(len(block))
+                tally.gaps += gaps_in(block)
+                if wanted.everything:
+                    tally.moderation += [line for _, line in moderation.find(block, _FIRST, _LAST)]
+                    tally.add(_seconds(block))
+                else:
+                    tally.add(Counter(time[:19] for time, _ in matcher.find(block, _FIRST, _LAST) if time))
+        except PartError as error:
+            tally.unread = error.unread
         return tally
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatlog.archive import lines
 from chatlog.archive.exporting import DELETED, FORMS, Export, Wanted
-from chatlog.archive.notices import UNREAD
+from chatlog.archive.notices import UNREAD, public_name, unread_text
 from chatlog.archive.parts import Room
 from chatlog.archive.times import Span
 from chatlog.archive_http.asked import Asked, Refused, Stream
@@ -63,8 +63,7 @@ def _missing(room: Room, export: Export, time: str) -> Iterator[dict[str, Any]]:
             # Cut off, so that the client does not take the file for complete.
             raise Refused(413, "too_long", f"{report.stopped}: export a shorter time")
         for unread in report.unread[:100]:
-            name = unread.name.rpartition("/")[2]
-            text = f"{name} could not be read; its messages are missing here"
+            text = unread_text(unread, public_name(unread))
             yield {**notice(room[1], time, UNREAD, text), "platform": room[0]}
 
 

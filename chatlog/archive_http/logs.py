@@ -37,7 +37,7 @@ from chatlog.store.store import StoreError
 #: The most bytes of records that are read for one request, and for the gaps of a day.
 MOST_BYTES = 4 << 30
 MOST_FOR_GAPS = 512 << 20
-#: The bytes that are sent at a time, and the most gaps that a header names.
+#: The bytes that are sent at a time, and the most gaps that a header names, and files that notices do.
 CHUNK = 64 << 10
 NAMED = 20
 DAY = 86400.0
@@ -193,7 +193,7 @@ class Logs:
             return ""
         identity = [__version__, str(self._run), form.name, repr(wanted)]
         identity += [f"{name}={value}" for name, value in sorted(asked.query.items())]
-        identity += [str(part.name) for part in parts]
+        identity += [f"{part.name} {part.version}" for part in parts]
         return f'W/"{hashlib.sha256("|".join(identity).encode("utf-8", "replace")).hexdigest()[:32]}"'
 
 
@@ -282,10 +282,12 @@ class _Log:
         if not self.given:
             return
         last = _time(min(self._wanted.range.until, LAST))
-        if self.report.unread:
-            unread = many(len(self.report.unread), "file")
-            text = f"{unread} could not be read; what was said there is missing here"
+        for unread in self.report.unread[:NAMED]:
+            text = notices.unread_text(unread, notices.public_name(unread))
             yield self._notice(last, notices.UNREAD, text)
+        if len(self.report.unread) > NAMED:
+            more = many(len(self.report.unread) - NAMED, "more file")
+            yield self._notice(last, notices.UNREAD, f"{more} cannot be read; `chatlog verify` names them")
         if self.report.stopped and not cut_short:
             rest = _rest(self.report)
             text = f"This is not all: {self.report.stopped}; go on with {rest}"

@@ -46,7 +46,7 @@ _DAY = _object(
     reasons=_list(_TEXT),
     finished={"type": "boolean"},
 )
-_FILES = _list(_object(name=_TEXT, why=_TEXT))
+_FILES = _list(_object(name=_TEXT, why=_TEXT, text=_TEXT))
 _STATE = {"enum": ["complete", "unfinished", "before", "gap", "partial"]}
 _TIMELINE = _object(
     platform=_PLATFORMS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -13,7 +12,7 @@ from chatlog.archive.gaps import Gap
 from chatlog.archive.matching import Filter
 from chatlog.archive.moderation import LOOK_AHEAD, Moderation
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import PartError, Parts, Room
+from chatlog.archive.parts import Parts, Room
 from chatlog.archive.people import facts_of, person_of
 from chatlog.archive.reader import LAST, Question
 from chatlog.archive.tallies import Tallies
@@ -110,8 +109,7 @@ class OwnApi:
         first, last = (lines.seconds(found.records[at].time) for at in (0, -1))
         moderated = []
         for part in self._parts.of_room(room, first, last + LOOK_AHEAD):
-            with suppress(PartError):
-                moderated += self._tallies.of(part, Filter(), asked.work.reading).moderation
+            moderated += self._tallies.of(part, Filter(), asked.work.reading).moderation
         moderation = Moderation()
         # In the order of their times: every line begins with its time.
         for line in sorted(moderated):

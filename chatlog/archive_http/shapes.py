@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from chatlog.archive import lines
 from chatlog.archive.gaps import Gap, Unread
+from chatlog.archive.notices import public_name, unread_text
 from chatlog.printable import printable
 
-_KEY = re.compile(r"(?:[^/]+/)*\d{4}/\d\d/\d\d/[a-z]+/[a-z0-9_-]+/[^/]+\Z", re.ASCII)
 #: The most files that one answer names.
 _NAMED = 100
 
@@ -31,11 +30,13 @@ def time_text(at: float | None) -> str | None:
 
 
 def unread_facts(unread: list[Unread]) -> list[dict[str, str]]:
-    """Files that could not be read, as JSON: by their keys, or by their names if they are not stored yet."""
+    """Files that could not be read, as JSON: by their keys, or by their names if they are not stored yet.
+    ``text`` is the sentence for people."""
     return [
         {
-            "name": each.name if _KEY.match(each.name) else each.name.rpartition("/")[2],
+            "name": public_name(each),
             "why": printable(each.why, 300),
+            "text": unread_text(each, public_name(each)),
         }
         for each in unread[:_NAMED]
     ]

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, Report, Unread, clipped, everywhere
+from chatlog.archive.gaps import Gap, Report, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Part, PartError, Room
+from chatlog.archive.parts import Part, Room
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
@@ -87,32 +87,22 @@ class Timelines:
         gaps: dict[str, list[Gap]] = {}
         for instance, parts in (by_recorder or {"": []}).items():
             counts.append(imported if is_import(instance) else {})
-            gaps[instance] = self._gaps_beyond(asked, room, span, instance, parts, report)
+            beyond = self._tallies.beyond(room, span.until, instance, parts, asked.work.reading)
+            gaps[instance] = beyond.gaps
+            report.unread += [beyond.unread] if beyond.unread is not None else []
             for part in parts:
                 if asked.work.bytes > self._most:
                     report.stopped = "the limit of what is read for one request was reached"
                     report.reached = min(report.reached or span.until, _begun(part))
                     break
-                try:
-                    tally = self._tallies.of(part, wanted, asked.work.reading)
-                except PartError as error:
-                    report.unread.append(Unread(error.name, error.why))
-                    continue
+                tally = self._tallies.of(part, wanted, asked.work.reading)
+                report.unread += [tally.unread] if tally.unread is not None else []
                 gaps[instance] += tally.gaps
                 _add(counts[-1], tally.minutes)
         report.gaps = clipped(everywhere(gaps), *span)
         found = _within([each for each in counts if each is not imported], span)
         _add(found, _within([imported], span))
         return found, report
-
-    def _gaps_beyond(
-        self, asked: Asked, room: Room, span: Range, instance: str, parts: list[Part], report: Report
-    ) -> list[Gap]:
-        try:
-            return self._tallies.gaps_beyond(room, span.until, instance, parts, asked.work.reading)
-        except PartError as error:
-            report.unread.append(Unread(error.name, error.why))
-            return []
 
 
 def _begun(part: Part) -> float:

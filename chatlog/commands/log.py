@@ -41,7 +41,7 @@ def log(
 
     Deleted messages are struck out, with what was done. Gaps are shown where chat is missing.
 
-    Exit status 0: there is chat, 1: there is none, 2: the archive cannot be read.
+    Exit status 0: there is chat, 1: there is none or a file cannot be read, 2: the archive cannot be read.
     """
     from chatlog.archive.formats.text import ChatText, plain
     from chatlog.archive.lines import record_of

@@ -172,7 +172,7 @@ def _parsed(name: str) -> Room:
 def report_missing(report: Report, reading: Reading, since: float, until: float, room: str = "") -> None:
     """Print on the standard error what is missing from an answer."""
     from chatlog.archive.formats.text import missing_text
-    from chatlog.printable import printable
+    from chatlog.archive.notices import unread_text
 
     about = f"{room}: " if room else ""
     for gap in report.gaps[:_NAMED]:
@@ -180,10 +180,13 @@ def report_missing(report: Report, reading: Reading, since: float, until: float,
     if len(report.gaps) > _NAMED:
         click.secho(f"{about}and {many(len(report.gaps) - _NAMED, 'more gap')}", fg="yellow", err=True)
     for unread in report.unread[:_NAMED]:
-        click.secho(printable(f"{about}cannot be read: {unread.name}: {unread.why}"), fg="red", err=True)
+        click.secho(about + unread_text(unread), fg="red", err=True)
     if len(report.unread) > _NAMED:
         click.secho(
-            f"{about}and {many(len(report.unread) - _NAMED, 'more file')} cannot be read", fg="red", err=True
+            f"{about}and {many(len(report.unread) - _NAMED, 'more file')} cannot be read; `chatlog verify` "
+            "names them",
+            fg="red",
+            err=True,
         )
 
 

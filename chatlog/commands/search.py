@@ -81,7 +81,8 @@ def search(
     TEXT is found in upper and lower case. Without --room every room is searched; a room is twitch/x, x, #x or
     the address of its page.
 
-    Exit status 0: something was found, 1: nothing was found, 2: the archive cannot be read.
+    Exit status 0: something was found, 1: nothing was found or a file cannot be read,
+    2: the archive cannot be read.
     """
     from chatlog.archive.matching import Filter, FilterError
 

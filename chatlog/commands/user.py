@@ -46,7 +46,8 @@ def user(
 ) -> None:
     """Show in which rooms a user wrote, on which days, under which names, and what moderators did.
 
-    Exit status 0: something was found, 1: nothing was found, 2: the archive cannot be read.
+    Exit status 0: something was found, 1: nothing was found or a file cannot be read,
+    2: the archive cannot be read.
     """
     from chatlog.archive.matching import Filter
     from chatlog.archive.people import facts_of, person_of
@@ -60,6 +61,8 @@ def user(
     clock = reading.clock(utc)
     start = reading.moment(clock, since, reading.days_back(clock.now, 90), "--since")
     end = reading.moment(clock, until, clock.now + 60.0, "--until")
+    if end <= start:
+        reading.refuse("--until is not later than --since")
     there = [room for room in reading.rooms_named(opened, rooms) if room[0] == platform]
     wanted = Filter(users=reading.user_filter((name,)))
     answers = [opened.reader.ask(Question(room, start, end, wanted)) for room in there]
@@ -77,8 +80,9 @@ def user(
     if as_json:
         click.echo(json.dumps(facts_of(who, person), separators=(",", ":")))
     else:
-        for line in _lines(who, person, clock.zone_name):
+        for line in _lines(who, person):
             click.echo(line)
+    click.echo(f"looked at {clock.shown(start)} to {clock.shown(end)} {clock.zone_name}", err=True)
     for room, answer in zip(there, answers, strict=True):
         reading.report_missing(answer.report, clock, start, end, "/".join(room))
     damaged = any(answer.report.unread for answer in answers)
@@ -98,11 +102,11 @@ def _records(answers: list[Answer]) -> Iterator[dict[str, Any]]:
     progress.clear()
 
 
-def _lines(who: str, person: Person, zone: str) -> Iterator[str]:
+def _lines(who: str, person: Person) -> Iterator[str]:
     from chatlog.printable import printable
 
     if not person.rooms:
-        yield f"nothing of {printable(who)} in this time"
+        yield f"nothing is there of {printable(who)}"
         return
     for title, seen in (("names", person.names), ("ids", person.ids)):
         for value, (first, last) in sorted(seen.items(), key=lambda item: item[1][1], reverse=True):

@@ -20,7 +20,7 @@ SUFFIXES = (".gz", ".zst")
 
 
 class DamagedFile(Exception):
-    """A file that cannot be read, or not to its end; the message says why."""
+    """A file that cannot be read, or not to its end; the message says so and why."""
 
 
 def lines_in(path: Path) -> Iterator[tuple[bytes, bool]]:
@@ -30,11 +30,11 @@ def lines_in(path: Path) -> Iterator[tuple[bytes, bool]]:
         with path.open("rb") as file:
             yield from lines_of_chunks(_chunks(file, path.suffix))
     except EOFError:
-        raise DamagedFile("it is cut off") from None
+        raise DamagedFile("is damaged: it is cut off") from None
     except (zlib.error, zstandard.ZstdError) as error:
-        raise DamagedFile(f"it cannot be unpacked: {error}") from None
+        raise DamagedFile(f"is damaged: it cannot be unpacked: {error}") from None
     except OSError as error:
-        raise DamagedFile(error.strerror or str(error)) from None
+        raise DamagedFile(f"cannot be read: {error.strerror or error}") from None
 
 
 def lines_of_chunks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 from chatlog.archive import lines
+from chatlog.archive.notices import what_is_wrong
 from chatlog.archive.opened import Archive
 from chatlog.archive.reader import Question
 from chatlog.importing.book import Book
@@ -118,16 +119,15 @@ class Importer:
         if answer.report.unread:
             self._refused = True
             report.unread_files += 1
-            unread = answer.report.unread[0]
             report.problem(
-                f"{'/'.join(room)} {day}: nothing is imported of this day, since the archive's own "
-                f"{unread.name} cannot be read: {unread.why}"
+                f"in the archive, {what_is_wrong(answer.report.unread[0])}. Nothing is imported of "
+                f"{'/'.join(room)} on {day}, for it could be there already; `chatlog verify` says more"
             )
         return not answer.report.unread
 
     def _adopt(self, room: Room, day: str, since: float) -> None:
         """Name the objects of imports that ended before they could do it."""
-        for name, suffix in list(self._archive.catalog.objects(room, since, since + _DAY)):
+        for name, suffix, _ in list(self._archive.catalog.objects(room, since, since + _DAY)):
             key = name.key(suffix=suffix)
             if not is_import(name.instance) or self._staging.is_named(key):
                 continue

@@ -56,7 +56,7 @@ def items_of_file(
         yield from counted(items_of_lines(lines_in(path), label, where, first, read, report))
     except DamagedFile as error:
         report.unread_files += 1
-        report.problem(f"{label}: {error}")
+        report.problem(f"{label} {error}. What could be read of it is imported")
 
 
 def items_of_lines(

@@ -153,7 +153,7 @@ class ArchiveChecks(Visitor):
         page.until("document.getElementById('facts').textContent.includes('not over yet')")
         page = self.day()
         page.until("!document.getElementById('damage').hidden")
-        if ".jsonl.zst cannot be read" not in self.text("damage"):
+        if ".jsonl.zst is damaged" not in self.text("damage"):
             raise PageTrouble(f"not named: {self.text('damage')!r}")
         self.typed("filter", "nobody says that")
         self.same(self.statement(), "Nothing of this day is like that")

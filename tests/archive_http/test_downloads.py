@@ -67,4 +67,4 @@ class DownloadTests(ArchiveCase):
         Path(path).write_bytes(b"not zstd")
         for form in ("jsonl", "text", "csv", "irc"):
             last = self.export(f"format={form}").splitlines()[-1]
-            self.assertIn(f"{Path(path).name} could not be read", last, form)
+            self.assertIn(f"{Path(path).name} is damaged: it cannot be unpacked", last, form)

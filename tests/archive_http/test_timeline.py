@@ -7,6 +7,7 @@ from typing import Any
 
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, line, privmsg
+from tests.reading.damages import damages
 from tests.reading.world import gap
 
 OWN = "/api/v1/archive"
@@ -78,16 +79,51 @@ class TimelineTests(ArchiveCase):
         self.assertIn(unread["name"], rows.splitlines()[-1])
 
     def test_kept_and_made_again(self) -> None:
-        """What was counted of a day long ago is not counted again, until a file of it changes its name."""
+        """What was counted of a day long ago is not counted again until a file of it is damaged, replaced or
+        removed: that is noticed after a minute, and a log that was answered before is not said to be
+        unchanged."""
         self.world.now += 30 * 86400.0
         path = self.world.put(MARCH, [privmsg(0, "hi"), privmsg(1, "there")], room=ROOM)
+        good = Path(path).read_bytes()
         self.assertEqual(self.asked()["total"], 2)
+        log = "/channel/testchan/2026/3/1?raw"
+        tag = self.ask(log).headers["etag"]
         Path(path).write_bytes(b"")
         self.assertEqual(self.asked()["total"], 2)
+        for data, total, unread in ((b"", 0, 1), (good, 2, 0), (good[:-3], 2, 1)):
+            Path(path).write_bytes(data)
+            self.world.now += 61.0
+            found = self.asked()
+            self.assertEqual((found["total"], len(found["unread"])), (total, unread))
+            self.assertEqual(self.ask(log, f"If-None-Match: {tag}").status, 200 if total else 404)
         Path(path).unlink()
+        self.world.now += 61.0
+        self.assertEqual((self.asked()["total"], self.asked()["unread"]), (0, []))
         self.world.put(MARCH, [privmsg(0, "hi")], room=ROOM, n=2)
-        self.world.now += 7200.0
+        self.world.now += 61.0
         self.assertEqual(self.asked()["total"], 1)
+
+    def test_every_damage(self) -> None:
+        """However a file is damaged, the timeline, a log, a search and an export tell the same of it, and
+        give what comes before the damage."""
+        lines = [privmsg(n * 1000, f"hi {n}", id=f"i{n}") for n in range(4)]
+        for damage in damages(lines):
+            path = Path(self.world.put(MARCH, lines, damage.suffix, room=ROOM))
+            path.write_bytes(damage.data)
+            self.world.now += 10.0
+            text = f"{path.name} is damaged: {damage.why}"
+            found = self.asked()
+            self.assertIn(text, found["unread"][0]["text"], damage.name)
+            self.assertEqual(found["total"], damage.given, damage.name)
+            log = self.text("/channel/testchan/2026/3/1?text") if damage.given else text
+            self.assertIn(text, log, damage.name)
+            rows = self.text(f"{OWN}/search?user=ann&{DAY}").splitlines()
+            if damage.is_found_by_search:
+                self.assertIn(text, rows[-1], damage.name)
+            lines_of_export = self.text(f"{OWN}/rooms/twitch/testchan/export?{DAY}").splitlines()
+            self.assertIn(text, lines_of_export[-1], damage.name)
+            self.assertEqual(len(lines_of_export), damage.given + 1, damage.name)
+            path.unlink()
 
 
 class MarkTests(ArchiveCase):

@@ -175,7 +175,7 @@ class JustlogTests(ImportTestCase):
         for _ in range(2):
             result = self.justlog()
             self.assertEqual(result.exit_code, 1, result.output)
-            self.assertIn("11/2025/12/30/channel.txt.gz: it is cut off", result.stderr)
+            self.assertIn("11/2025/12/30/channel.txt.gz is damaged: it is cut off. What could", result.stderr)
         self.assertEqual(self.texts(), ["t0", "t1"])
         packed.unlink()
         (self.logs / f"{DAY}/channel.txt").write_text(
@@ -192,7 +192,8 @@ class JustlogTests(ImportTestCase):
         self.put(f"{DAY}/channel.txt", [irc_line(900, MIDNIGHT + 60), irc_line(901, MIDNIGHT + 3 * 86400)])
         result = self.justlog()
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("twitch/a 2025-12-29: nothing is imported of this day", result.stderr)
+        self.assertIn(f"in the archive, {recorded.objects[0].key} is damaged: it cannot be", result.stderr)
+        self.assertIn("Nothing is imported of twitch/a on 2025-12-29", result.stderr)
         self.assertIn("1 imported", result.stdout)
 
     def test_questions_without_sense(self) -> None:

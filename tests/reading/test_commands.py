@@ -125,7 +125,11 @@ class SearchTests(CommandTestCase):
         os.truncate(path, 20)
         result = self.run_it("search", "good", "--since", DAY)
         self.assertEqual(len(result.stdout.splitlines()), 2)
-        self.assertIn("cannot be read: 2025/12/29/twitch/a/twitch_a_20251229_1100.jsonl.zst", result.stderr)
+        self.assertIn(
+            "twitch/a: 2025/12/29/twitch/a/twitch_a_20251229_1100.jsonl.zst is damaged: it is cut off. "
+            "What could be read of it is here, the rest is missing; `chatlog verify` says more\n",
+            result.stderr,
+        )
         self.assertEqual(result.exit_code, 1)
 
 

@@ -68,7 +68,7 @@ export class Finder {
     const missing = end.gaps.reduce((sum, gap) => sum + gap.seconds, 0);
     const parts = [this.found ? `${many(this.found, "hit")}${end.next ? ", and there may be more" : ""}` : "Nothing was found"];
     if (end.gaps.length) parts.push(`${many(end.gaps.length, "gap")} on the way, ${duration(missing)} not recorded`);
-    if (end.unread) parts.push(`${many(end.unread, "file")} could not be read: ${(end.files ?? []).slice(0, 3).map(({ name }) => name).join(", ")}`);
+    if (end.unread) parts.push(`${many(end.unread, "file")} could not be read: ${(end.files ?? []).slice(0, 3).map(({ text }) => text).join("; ")}`);
     return this.told(`${parts.join("; ")}.`, end.unread ? "bad" : end.gaps.length ? "warn" : "");
   }
 

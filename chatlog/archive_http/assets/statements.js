@@ -13,13 +13,10 @@ export function statement(box, level, text, words, code = "") {
 // Of a share that was recorded: "" is all of it.
 export const coverLevel = (coverage) => (coverage >= 0.9999 ? "" : coverage >= 0.9 ? "warn" : "bad");
 
-// Files that cannot be read, each by its name.
+// Files that could not be read, each with its sentence.
 export function damage(box, files) {
   box.hidden = !files.length;
-  const items = files.slice(0, 20).map(({ name, why }) => {
-    const item = element("li", "", `${name} cannot be read, so what it holds is missing here: ${why}`);
-    return item;
-  });
+  const items = files.slice(0, 20).map(({ text }) => element("li", "", text));
   if (files.length > 20) items.push(element("li", "", `and ${files.length - 20} more`));
   box.replaceChildren(...items);
 }
