@@ -96,6 +96,12 @@ class ObjectStore:
         self._settle()
         return self._asked.head(self._way, key)
 
+    def version_of(self, key: str) -> str:
+        """The version of the object; ``""`` or ``null`` if the bucket keeps no versions of it. Raises
+        StoreError."""
+        self._settle()
+        return self._asked.version(self._way, key)
+
     def read(self, key: str) -> Iterator[bytes]:
         self._settle()
         return self._asked.read(self._way, key)

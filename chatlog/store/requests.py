@@ -151,6 +151,15 @@ class Requests:
         except _ERRORS as error:
             raise self._error(error) from None
 
+    def version(self, way: Way, key: str) -> str:
+        """The version of the object, by HEAD alone; ``""`` if it has none, or if there is no object."""
+        try:
+            return str(obstore.head(self._clients(way, {}), key).get("version") or "")
+        except FileNotFoundError:
+            return ""
+        except _ERRORS as error:
+            raise self._error(error) from None
+
     @staticmethod
     def _refuse_page(key: str, got: Any) -> None:
         """Raise StoreError if the answer is a web page and no object."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 # The kinds of errors. The kind decides what the caller does.
 #: The error may pass; the request is tried again soon.
@@ -78,6 +78,15 @@ class Movable(Protocol):
     def move(self, key: str, storage_class: str) -> None:
         """Move the object. Its bytes and attributes stay; where the bucket keeps versions, the old one stays
         in its class."""
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A store that may keep the old versions of what is deleted."""
+
+    def version_of(self, key: str) -> str:
+        """The version of the object; ``""`` or ``null`` if the store keeps no versions of it. Raises
+        StoreError."""
 
 
 class Store(Protocol):

@@ -6,6 +6,7 @@
     {"kind": "request", "request", "at"}                                         somebody is to be erased
     {"kind": "replaced", "key", "sha256", "lines", "by", "bytes", "sha256_new", "lines_new", "removed",
                          "redacted", "request", "at"}                            an object, by another
+    {"kind": "done", "request", "at"}                                            nothing of them is left
     {"kind": "bundled", "key", "in", "offset", "bytes", "sha256"}                an object, as part of another
     {"kind": "expired", "key", "sha256", "lines", "keep", "at"}                  an object is not kept longer
     {"kind": "signature", "signer", "signature"}                                 the last, if it is signed
@@ -93,6 +94,13 @@ class ReplacedRow(NamedTuple):
     at: str
 
 
+class DoneRow(NamedTuple):
+    """What somebody asked for is done: a look at everything found nothing that is left."""
+
+    request: str
+    at: str
+
+
 class BundledRow(NamedTuple):
     """The object ``key`` is, byte for byte, the ``bytes`` behind ``offset`` of the object ``bundle``."""
 
@@ -120,7 +128,17 @@ class SignatureRow(NamedTuple):
     signature: str
 
 
-Row = HeadRow | ObjectRow | RoomRow | RequestRow | ReplacedRow | BundledRow | ExpiredRow | SignatureRow
+Row = (
+    HeadRow
+    | ObjectRow
+    | RoomRow
+    | RequestRow
+    | ReplacedRow
+    | DoneRow
+    | BundledRow
+    | ExpiredRow
+    | SignatureRow
+)
 
 
 def fields(row: Row) -> dict[str, Any]:
@@ -224,6 +242,7 @@ _FORMS: dict[str, tuple[Any, dict[str, Callable[[dict[str, Any], str], Any]]]] =
         {"platform": _text, "channel": _text, "recorded": _seconds, "missing": _seconds, "reason": _text},
     ),
     "request": (RequestRow, {"request": _text, "at": _text}),
+    "done": (DoneRow, {"request": _text, "at": _text}),
     "replaced": (
         ReplacedRow,
         {

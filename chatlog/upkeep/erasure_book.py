@@ -1,0 +1,146 @@
+"""What is written down of erasures: requests, what was replaced for them, and which of them are done.
+
+    manifest/erasure/...                     rows ``request``, ``object``, ``replaced``, ``done``: see Ledger
+    upkeep/erasure/{request}-{n}.json        what is about to be stored, until it is written down above
+
+An object that was stored and never written down, because the process died in between, is found by the second
+and deleted: the object that it was to replace is still there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from chatlog.chunks import lines_of
+from chatlog.naming import FileName
+from chatlog.record import from_json
+from chatlog.store.store import Head, Store
+from chatlog.upkeep.erasure_scan import stored_of
+from chatlog.uploader.manifest_chain import suffix_of
+from chatlog.uploader.manifest_rows import (
+    LONGEST_ROW,
+    DoneRow,
+    ReplacedRow,
+    RequestRow,
+    Row,
+    parsed,
+)
+from chatlog.uploader.packing import unpacked
+
+INTENTS = "upkeep/erasure/"
+_MANIFESTS = "manifest/erasure/"
+
+
+class Planned(NamedTuple):
+    """An object that is about to be replaced, and the SHA-256 of what will be left of it."""
+
+    key: str
+    sha256_new: str
+
+
+@dataclass(slots=True)
+class Written:
+    """What the manifests say: the requests in their order, those that are done, and the latest row of each
+    object that was replaced. ``damaged`` are manifests that cannot be read."""
+
+    requests: list[str] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    replaced: dict[str, ReplacedRow] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
+
+    @property
+    def open(self) -> list[str]:
+        """The requests that are not done."""
+        return [request for request in self.requests if request not in self.done]
+
+    def add(self, row: Row | None) -> None:
+        """Take in a row."""
+        if isinstance(row, RequestRow):
+            self.requests.append(row.request)
+        elif isinstance(row, DoneRow):
+            self.done.add(row.request)
+        elif isinstance(row, ReplacedRow):
+            self.replaced[row.key] = row
+
+
+def written(store: Store) -> Written:
+    """What is written down. Raises StoreError."""
+    found = Written()
+    for head in sorted(store.list(_MANIFESTS), key=lambda head: head.key):
+        try:
+            for line, whole in lines_of(unpacked(store.read(head.key), suffix_of(head.key)), LONGEST_ROW):
+                if not whole:
+                    raise ValueError("it is cut off")
+                found.add(parsed(line))
+        except ValueError:
+            found.damaged.append(head.key)
+    return found
+
+
+def note_intent(store: Store, request: str, planned: Iterable[Planned]) -> str:
+    """Write down what is about to be stored; the key of that. Raises StoreError."""
+    prefix = f"{INTENTS}{request}-"
+    numbers = [int(head.key.removeprefix(prefix).split(".")[0]) for head in store.list(prefix)]
+    key = f"{prefix}{max(numbers, default=0) + 1:06d}.json"
+    body = {"request": request, "objects": [each._asdict() for each in planned]}
+    store.put_new(key, json.dumps(body, separators=(",", ":")).encode(), {"Content-Type": "application/json"})
+    return key
+
+
+def remove_orphans(store: Store, known: Written) -> int:
+    """Delete what was stored and never written down, and the notes about it; how many objects that were.
+    Raises StoreError."""
+    kept = {row.by for row in known.replaced.values()}
+    count = 0
+    for head in list(store.list(INTENTS)):
+        for planned in _intended(b"".join(store.read(head.key))):
+            for key in _later_keys(store, planned.key):
+                if key not in kept and _sha256(store, key) == planned.sha256_new:
+                    store.delete(key)
+                    count += 1
+        store.delete(head.key)
+    return count
+
+
+def _intended(data: bytes) -> Iterator[Planned]:
+    """What a note says; nothing if it is damaged, for then nothing was stored."""
+    with suppress(ValueError, TypeError, KeyError):
+        for each in from_json(data)["objects"]:
+            yield Planned(str(each["key"]), str(each["sha256_new"]))
+
+
+def _later_keys(store: Store, key: str) -> Iterator[str]:
+    """The objects of the same file with a later number."""
+    name = name_in_key(key)
+    if name is None:
+        return
+    for head in list(store.list(key.rpartition("/")[0] + "/")):
+        other = stored_of(head)
+        if other is not None and is_later(name, other.name):
+            yield other.key
+
+
+def name_in_key(key: str) -> FileName | None:
+    """The name of an object by its key; None if it is not one of a recorder."""
+    found = stored_of(Head(key, 0, ""))
+    return None if found is None else found.name
+
+
+def is_later(name: FileName, other: FileName) -> bool:
+    """Whether ``other`` is of the same room, minute and instance, and has a later number."""
+    return (
+        (name.platform, name.channel, name.minute, name.instance)
+        == (other.platform, other.channel, other.minute, other.instance)
+    ) and other.n > name.n
+
+
+def _sha256(store: Store, key: str) -> str:
+    digest = hashlib.sha256()
+    for chunk in store.read(key):
+        digest.update(chunk)
+    return digest.hexdigest()
