@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from chatlog.counters import Counters
@@ -108,7 +108,7 @@ def on_kick(at: float) -> list[bytes]:
     person = {"id": int(ID), "username": NAME.title(), "slug": NAME}
     ann = {"id": 1, "username": "Ann", "slug": "ann"}
 
-    def event(name: str, data: dict[str, object]) -> bytes:
+    def event(name: str, data: Mapping[str, object]) -> bytes:
         found = Event(f"App\\Events\\{name}", "chatrooms.9.v2", data)
         return records.line(found, b"{}", "k", "9", rfc3339(round(at * 1000)))
 
