@@ -109,9 +109,7 @@ class Eraser:
         """Complete what earlier runs wrote down and did not do; returns what is written down by now."""
         known = written(self._store)
         for key in known.damaged:
-            outcome.left.append(
-                (key, "it says what was erased before, and is damaged: see chatlog verify")
-            )
+            outcome.left.append((key, "it says what was erased before, and is damaged: see chatlog verify"))
         if not known.damaged:
             self._lock.check()
             outcome.orphans += remove_orphans(self._store, known)
@@ -139,11 +137,11 @@ class Eraser:
         outcome.completed += len(ready)
         self._forget_derived(rows, outcome)
 
-    def erase(self, search: PersonSearch, scanner: Scanner, request: str, outcome: Outcome) -> PersonSearch:
-        """Erase the person; ``outcome`` is told of it. Returns the search with all that was found out of
-        the person. Raises SeveralPeople."""
+    def erase(self, search: PersonSearch, scanner: Scanner, tag: str, outcome: Outcome) -> PersonSearch:
+        """Erase the person; ``outcome`` is told of it. The same ``tag`` goes on with a request that is not
+        done. Returns the search with all that was found out of the person. Raises SeveralPeople."""
         known = self.complete(outcome)
-        outcome.request = request
+        request = outcome.request = self._named(tag, known)
         search, scan = settled(scanner, search)
         asked = request in known.open
         for _ in range(_MOST_LOOKS):
@@ -175,6 +173,15 @@ class Eraser:
             if asked:
                 self._ledger.write([DoneRow(request, self._time())])
         return search
+
+    def _named(self, tag: str, known: Written) -> str:
+        """The name of the request: that of an open one with this tag, or a new one."""
+        for request in known.open:
+            if tag in request.split("-"):
+                return request
+        name = f"e-{self._time()[:10].replace('-', '')}-{tag}"
+        again = sum(request.startswith(name) for request in known.requests)
+        return f"{name}-{again + 1}" if again else name
 
     # -- replacing -----------------------------------------------------------------------------------
 

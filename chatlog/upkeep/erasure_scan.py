@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from chatlog.archive.parts import AREAS, SUFFIXES, whole_lines
+from chatlog.archive.parts import AREAS, whole_lines
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name
 from chatlog.store.store import Head, Store, StoreError
@@ -176,29 +176,34 @@ class Waiting:
     lines: int
 
 
-def in_spool(files: Files, directory: str, scope: Scope, search: PersonSearch) -> list[Waiting]:
-    """The files of the spool at ``directory`` that are in the scope. A file that moves on while they are read
-    may be left out: then it is in the store, or a moment later. Raises OSError, and ValueError for a damaged
-    file."""
-    found = []
+def spooled(files: Files, directory: str) -> dict[FileName, tuple[str, str]]:
+    """The files of the spool at ``directory``: path and suffix of each. A file that moves on meanwhile may be
+    left out: then it is in the store, or a moment later. Raises OSError."""
+    found = {}
     for area in AREAS:
         try:
             names = files.names(f"{directory}/{area}")
         except FileNotFoundError:
             continue
         for text in names:
-            suffix = next((end for end in SUFFIXES[1:] if text.endswith(end)), "")
-            try:
-                name = parse_name(text.removesuffix(suffix))
-            except ValueError:
-                continue
-            if not scope.has(name):
-                continue
-            path = f"{directory}/{area}/{text}"
-            with suppress(FileNotFoundError):
-                blocks = whole_lines(unpacked(_chunks(files, path), suffix), area == "open")
-                removed, redacted, _ = looked_at(blocks, search)
-                found.append(Waiting(path, name, removed + redacted))
+            suffix = suffix_of(text)
+            with suppress(ValueError):
+                found[parse_name(text.removesuffix(suffix))] = (f"{directory}/{area}/{text}", suffix)
+    return found
+
+
+def in_spool(files: Files, directory: str, scope: Scope, search: PersonSearch) -> list[Waiting]:
+    """The files of the spool at ``directory`` that are in the scope. Raises OSError, and ValueError for a
+    damaged file."""
+    found = []
+    for name, (path, suffix) in spooled(files, directory).items():
+        if not scope.has(name):
+            continue
+        with suppress(FileNotFoundError):
+            may_be_torn = path.startswith(f"{directory}/open/")
+            blocks = whole_lines(unpacked(_chunks(files, path), suffix), may_be_torn)
+            removed, redacted, _ = looked_at(blocks, search)
+            found.append(Waiting(path, name, removed + redacted))
     return found
 
 

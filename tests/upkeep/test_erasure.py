@@ -62,7 +62,7 @@ class ErasureTests(SynchronousTestCase):
             ledger = Ledger(self.store, ERASURE, ".zst", None, lambda: self.time)
             eraser = Eraser(self.store, ledger, lock, lambda: self.time, lambda: self.busy)
             scanner = Scanner(self.store, scope or Scope(platform), date(2025, 12, 30))
-            eraser.erase(search, scanner, f"e-20251229-{platform}", outcome)
+            eraser.erase(search, scanner, platform, outcome)
         return outcome
 
     def verified(self) -> tuple[Totals, list[str]]:
