@@ -100,9 +100,9 @@ class Contents:
     """The number of records in a file, and the timestamps of the first and the last (``""`` if a record has
     none)."""
 
-    lines: int = 0
-    first: str = ""
-    last: str = ""
+    lines: int
+    first: str
+    last: str
 
 
 class ContentsReader:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import gzip
+import hashlib
 import random
+import tracemalloc
+import zlib
 from collections.abc import Callable
 
 import zstandard
@@ -12,7 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.uploader.packing import UNFINISHED, ContentsReader, load, pack, packer, unpacked
+from chatlog.uploader.packing import (
+    UNFINISHED,
+    Contents,
+    ContentsReader,
+    load,
+    pack,
+    pack_data,
+    packer,
+    unpacked,
+)
 from tests.fakes import Crashed, MemoryFiles
 
 LINES = [b'{"timestamp":"2025-12-29T10:30:%02d.000Z","message":"m%d"}\n' % (n, n) for n in range(40)]
@@ -113,6 +125,45 @@ class PackTests(SynchronousTestCase):
                 files.crash(random.Random(n))
             self._check(files)
 
+    def test_it_stays(self) -> None:
+        """A packed file is still there if the machine dies right afterwards, and no file is left open."""
+        for seed in range(8):
+            files = spool()
+            files.sync_all("/data")
+            pack(files, "/data/sealed/a", "/data/packed/a.zst", ".zst")
+            self.assertEqual(files.fds, {})
+            files.crash(random.Random(seed))
+            self.assertTrue(files.exists("/data/packed/a.zst"))
+            self._check(files)
+
+    def test_other_content(self) -> None:
+        """If the disk gives back another file, which is whole in itself, there is no packed file."""
+        for suffix in SUFFIXES:
+            files = spool()
+            other = packer(suffix)
+            data = other.compress(RAW[: len(LINES[0])]) + other.flush()
+
+            def rule(operation: str, path: str, files: MemoryFiles = files, data: bytes = data) -> None:
+                if operation == "open_read" and path.endswith(UNFINISHED):
+                    files.put(path, data)
+
+            files.rule = rule
+            error = self.assertRaises(ValueError, pack, files, "/data/sealed/a", "/data/packed/a", suffix)
+            self.assertEqual(str(error), f"{len(LINES[0])} bytes were packed and not {len(RAW)}")
+            self.assertEqual(files.names("/data/packed"), [])
+
+    def test_lines_in_memory(self) -> None:
+        """Lines become an object without a file: with the digests of its bytes, and what its records are."""
+        for suffix in ("", *SUFFIXES):
+            packed = pack_data(RAW, suffix)
+            self.assertEqual(b"".join(unpacked([packed.data], suffix)), RAW)
+            self.assertEqual(packed.suffix, suffix)
+            self.assertEqual(packed.sha256, hashlib.sha256(packed.data).hexdigest())
+            self.assertEqual(packed.md5, hashlib.md5(packed.data).hexdigest())
+            first, last = "2025-12-29T10:30:00.000Z", "2025-12-29T10:30:39.000Z"
+            self.assertEqual(packed.contents, Contents(40, first, last))
+            self.assertEqual(packed.data == RAW, not suffix)
+
     def _check(self, files: MemoryFiles) -> None:
         self.assertEqual(files.content("/data/sealed/a"), RAW)
         if files.exists("/data/packed/a.zst"):
@@ -144,6 +195,47 @@ class ContentsTests(SynchronousTestCase):
         pieces.feed(rest)
         self.assertEqual(whole.contents(), pieces.contents())
 
+    @settings(max_examples=50, deadline=None)
+    @given(
+        st.lists(st.sampled_from([*LINES[:3], b"\n", b"[]\n", b"nonsense\n"]), max_size=8),
+        st.lists(st.integers(1, 80), max_size=8),
+    )
+    def test_any_lines(self, lines: list[bytes], cuts: list[int]) -> None:
+        """Whatever the lines are and wherever they are cut: they are counted, and the first and the last say
+        when they are of."""
+        reader, rest = ContentsReader(), b"".join(lines)
+        for cut in cuts:
+            reader.feed(rest[:cut])
+            rest = rest[cut:]
+        reader.feed(rest)
+        ends = [lines[at][14:38].decode() if lines[at] in LINES else "" for at in (0, -1) if lines]
+        self.assertEqual(reader.contents(), Contents(len(lines), *ends or ("", "")))
+        self.assertEqual(reader.size, len(b"".join(lines)))
+
+    def test_endless_lines(self) -> None:
+        """A line without an end is not held in memory; what comes behind it is seen."""
+        piece = b"x" * (1 << 20)
+        for begin in (b"", LINES[0]):
+            reader = ContentsReader()
+            reader.feed(begin)
+            tracemalloc.start()
+            try:
+                for _ in range(24):
+                    reader.feed(piece)
+                held, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            self.assertLess(held, 10 << 20)
+            reader.feed(b"\n" + LINES[1])
+            self.assertEqual(reader.contents().last, "2025-12-29T10:30:01.000Z")
+            self.assertEqual(reader.contents().first, "2025-12-29T10:30:00.000Z" if begin else "")
+
+    def test_a_long_time(self) -> None:
+        """Of what should be a time, no more than forty characters are kept."""
+        reader = ContentsReader()
+        reader.feed(b'{"timestamp":"%b"}\n' % (b"9" * 100))
+        self.assertEqual(reader.contents().first, "9" * 40)
+
     def test_no_records(self) -> None:
         """A line that is no record has no timestamp, and nothing breaks."""
         reader = ContentsReader()
@@ -153,6 +245,28 @@ class ContentsTests(SynchronousTestCase):
 
 class UnpackTests(SynchronousTestCase):
     """Damaged files."""
+
+    def test_any_size(self) -> None:
+        """Every file comes whole, whatever its size and however it was cut; a small one that becomes large
+        comes in pieces."""
+        for size in (0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (1 << 20) + 200, 5_000_000):
+            for suffix in SUFFIXES:
+                packed = pack_data(b"x" * size, suffix).data
+                for step in (7, 1000, len(packed)):
+                    chunks = [packed[at : at + step] for at in range(0, len(packed), step)]
+                    pieces = [len(piece) for piece in unpacked(chunks, suffix)]
+                    self.assertEqual(sum(pieces), size)
+                    if suffix == ".gz":
+                        self.assertLessEqual(max(pieces), 1 << 20)
+
+    def test_another_format(self) -> None:
+        """A file of another format than its name says is damaged."""
+        for suffix in SUFFIXES:
+            for other in SUFFIXES:
+                if other != suffix:
+                    self.assertRaises(ValueError, list, unpacked([pack_data(RAW, other).data], suffix))
+            for data in (RAW, zlib.compress(RAW), b""):
+                self.assertRaises(ValueError, list, unpacked([data], suffix))
 
     def test_damage_is_found(self) -> None:
         """A file that was cut off or changed, or has bytes after its end, never counts as whole."""
