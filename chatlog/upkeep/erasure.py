@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from chatlog.archive.parts import whole_lines
 from chatlog.naming import FileName
 from chatlog.record import rfc3339
 from chatlog.store.store import MISSING, REFUSED, Store, StoreError, Versioned
@@ -43,6 +42,8 @@ from chatlog.uploader.packing import ContentsReader, Packed, pack_data, unpacked
 #: Objects that are replaced together, and requests at the same time.
 _TOGETHER = 64
 _AT_ONCE = 8
+#: Objects that are unpacked in memory at the same time.
+_UNPACKED = 3
 #: Looks at everything, at most: what recorders store meanwhile is found by the next one.
 _MOST_LOOKS = 5
 
@@ -200,8 +201,9 @@ class Eraser:
 
     def _replace(self, batch: list[list[Hit]], search: PersonSearch, request: str, outcome: Outcome) -> None:
         """Steps 3 to 6 for some objects."""
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        with ThreadPoolExecutor(_UNPACKED) as threads:
             groups = list(threads.map(lambda group: self._read(group, search), batch))
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
             found = [each for group in groups for each in group]
             self._lock.check()
             planned = [Planned(each.object.key, each.packed.sha256) for each in found if each.packed]
@@ -234,15 +236,13 @@ class Eraser:
         data = b"".join(self._store.read(object.key))
         reader = ContentsReader()
 
-        def fed() -> Iterator[bytes]:
-            for block in whole_lines(unpacked([data], object.suffix), False):
-                reader.feed(block)
-                yield block
-
         try:
-            rest, redacted = rewritten(fed(), search)
+            # As one block: lines of any length stay whole.
+            text = b"".join(unpacked([data], object.suffix))
+            rest, redacted = rewritten([text], search)
         except ValueError as error:
             raise StoreError(f"{object.key} is damaged: {error}") from None
+        reader.feed(text)
         was = reader.contents()
         old = ObjectRow(
             object.key, len(data), hashlib.sha256(data).hexdigest(), was.lines, was.first, was.last

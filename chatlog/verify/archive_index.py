@@ -10,6 +10,7 @@ from math import inf
 
 from chatlog.uploader.manifest_rows import (
     BundledRow,
+    DoneRow,
     ExpiredRow,
     HeadRow,
     ObjectRow,
@@ -32,8 +33,8 @@ _TABLES = """
         genuine);
     create index digests on periods (instance, digest);
     create index links on periods (instance, previous);
-    create table requests (request text primary key) without rowid;
-    create table gone (key text, what, manifest, sha256, lines, bytes, request);
+    create table requests (request text primary key, done default 0) without rowid;
+    create table gone (key text, what, manifest, sha256, lines, bytes, request, by);
     create index gone_keys on gone (key);
     create table slices (key text primary key, bundle, offset, bytes, sha256) without rowid;
     create index bundles on slices (bundle, offset);
@@ -81,7 +82,19 @@ class ArchiveIndex:
 
     def add_request(self, row: RequestRow) -> None:
         """Add a request to be erased."""
-        self._base.execute("insert or ignore into requests values (?)", tuple(_texts(row.request)))
+        self._base.execute("insert or ignore into requests values (?, 0)", tuple(_texts(row.request)))
+
+    def add_done(self, row: DoneRow) -> None:
+        """Note that a request is done."""
+        self._base.execute(
+            "insert into requests values (?, 1) on conflict do update set done = 1",
+            tuple(_texts(row.request)),
+        )
+
+    def open_requests(self) -> list[str]:
+        """The requests that are not done."""
+        found = self._base.execute("select request from requests where not done order by request")
+        return [request for (request,) in found]
 
     def add_gone(self, row: ReplacedRow | ExpiredRow | BundledRow, manifest: str) -> None:
         """Add a row that says that an object is gone, and where what was in it is now."""
@@ -97,9 +110,10 @@ class ArchiveIndex:
                 (*_texts(row.key, row.bundle), row.offset, row.bytes, row.sha256),
             )
         what, lines, size, request = found
+        by = row.by if isinstance(row, ReplacedRow) else ""
         self._base.execute(
-            "insert into gone values (?, ?, ?, ?, ?, ?, ?)",
-            (*_texts(row.key), what, *_texts(manifest), row.sha256, lines, size, *_texts(request)),
+            "insert into gone values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_texts(row.key), what, *_texts(manifest), row.sha256, lines, size, *_texts(request, by)),
         )
 
     def add_object(self, row: ObjectRow) -> bool:
@@ -170,7 +184,9 @@ class ArchiveIndex:
         )
         for row in self._base.execute(
             "select gone.*, objects.sha256, objects.lines, objects.bytes, "
-            "exists (select 1 from requests where requests.request = gone.request) "
+            "exists (select 1 from requests where requests.request = gone.request), "
+            "(select count(distinct other.by) from gone as other "
+            "where other.key = gone.key and other.what = 'replaced') "
             "from gone left join objects on objects.key = gone.key order by gone.manifest, gone.key"
         ):
             yield Gone(*row)

@@ -66,7 +66,7 @@ class Totals:
     in no manifest because the spool that knew them was lost, or because the manifest that may name them could
     not be read. ``copies`` are records that several instances have. ``unknown_files`` are not from chatlog.
     ``gone`` is how many objects are replaced, expired or bundled, ``erased`` and ``redacted`` how many
-    records were, for how many ``requests``.
+    records were, for how many ``requests``; ``open_requests`` of these are not done.
     """
 
     manifests: int = 0
@@ -78,6 +78,7 @@ class Totals:
     copies: int = 0
     unknown_files: int = 0
     requests: int = 0
+    open_requests: int = 0
     erased: int = 0
     redacted: int = 0
     gone: dict[str, int] = field(default_factory=dict)

@@ -41,6 +41,8 @@ def _wrong(row: Gone) -> str:
         return f"with {many(row.bytes, 'byte')} and not {row.named_bytes}"
     if row.what == "replaced" and not row.asked:
         return f"and nobody asked for it: there is no request {row.request[:80]!r}"
+    if row.what == "replaced" and row.others > 1:
+        return f"by {row.by[:200] or 'nothing'}, and by something else as well"
     return ""
 
 

@@ -60,7 +60,8 @@ class Link(NamedTuple):
 
 class Gone(NamedTuple):
     """A row that says that an object is gone: ``replaced``, ``expired`` or ``bundled``. ``named`` is the
-    digest, ``has`` the number of lines or bytes in the object's own row; None if no manifest names it."""
+    digest, ``has`` the number of lines or bytes in the object's own row; None if no manifest names it. ``by``
+    is what it was replaced by, ``others`` how many different objects it is said to be replaced by."""
 
     key: str
     what: str
@@ -69,7 +70,9 @@ class Gone(NamedTuple):
     lines: int | None
     bytes: int | None
     request: str
+    by: str
     named: str | None
     named_lines: int | None
     named_bytes: int | None
     asked: bool
+    others: int

@@ -16,6 +16,7 @@ from chatlog.uploader.manifest_rows import (
     FORMAT,
     LONGEST_ROW,
     BundledRow,
+    DoneRow,
     ExpiredRow,
     HeadRow,
     ObjectRow,
@@ -96,6 +97,11 @@ class ManifestCheck:
         self.chains = chain.run()
         check_gone(self._index, self._problem)
         self._totals.gone = self._index.count_gone()
+        for request in self._index.open_requests():
+            self._totals.open_requests += 1
+            self._watcher.note(
+                f"request {request[:80]} to be forgotten is not done: run the same `chatlog erase` again"
+            )
 
     def _date(self, name: ManifestName) -> None:
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
@@ -148,6 +154,8 @@ class ManifestCheck:
                 elif isinstance(row, RequestRow):
                     self._totals.requests += 1
                     self._index.add_request(row)
+                elif isinstance(row, DoneRow):
+                    self._index.add_done(row)
                 elif isinstance(row, ReplacedRow | ExpiredRow | BundledRow):
                     self._gone(key, row)
             if period is None:

@@ -218,6 +218,7 @@ class JsonReport(Watcher):
                 "copies": totals.copies,
                 "strangers": totals.unknown_files,
                 "requests": totals.requests,
+                "open_requests": totals.open_requests,
                 "erased": totals.erased,
                 "redacted": totals.redacted,
                 "gone": totals.gone,

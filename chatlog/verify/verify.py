@@ -42,7 +42,7 @@ _CLOCKS = 600.0
 #: Seconds by which manifests and gap records of a day may differ.
 _DIFFERENT = 60.0
 #: Below these is what is made of the objects, and the manifests.
-_KNOWN = ("manifest/", "upkeep/", "bundle/", "parquet/", "index/")
+_KNOWN = ("manifest/", "upkeep/", "optout/", "bundle/", "parquet/", "index/")
 
 
 class Stopped(Exception):

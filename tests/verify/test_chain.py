@@ -9,6 +9,7 @@ from chatlog.naming import FileName
 from chatlog.signing import Signer
 from chatlog.uploader.manifest_rows import (
     BundledRow,
+    DoneRow,
     ExpiredRow,
     ObjectRow,
     ReplacedRow,
@@ -321,6 +322,24 @@ class ReplacedTests(GoneCase):
             found = [problem for problem in self.look() if problem.kind == "invalid-manifest"]
             self.assertEqual([problem.key for problem in found], [key])
             self.assertIn(words, found[0].what)
+
+    def test_by_two(self) -> None:
+        """An object that is said to be replaced by two others is told for both rows."""
+        os.unlink(self.archive.path(self.row.key))
+        other = self.found._replace(by="", bytes=0, sha256_new="", lines_new=0, removed=self.row.lines)
+        self.erasure(RequestRow("e-1", "t"), self.found, other)
+        found = [problem for problem in self.look() if problem.kind == "invalid-manifest"]
+        self.assertEqual(len(found), 2)
+        self.assertIn("and by something else as well", found[0].what)
+
+    def test_open(self) -> None:
+        """A request that is not done is named; one that is done is not."""
+        os.unlink(self.archive.path(self.row.key))
+        self.erasure(RequestRow("e-0", "t"), DoneRow("e-0", "t"), RequestRow("e-1", "t"), self.found)
+        self.assertEqual(self.look(), [])
+        self.assertEqual((self.totals.requests, self.totals.open_requests), (2, 1))
+        [note] = [note for note in self.notes if "forgotten" in note]
+        self.assertIn("request e-1 to be forgotten is not done: run the same `chatlog erase` again", note)
 
     def test_does_not_add_up(self) -> None:
         """Lines that are neither left nor removed were lost."""
