@@ -1,0 +1,245 @@
+"""Deletes what is older than it is kept, and nothing of which that is not written down before.
+
+An object goes as a whole, once its last record is older than ``archive.keep``. In steps: rows ``expired`` in
+a manifest of their own (``ledger``), then the objects, then what was made of them, then another look. A
+process that is killed in between leaves objects that are written down and still there: ``verify`` says so,
+and the next run deletes them without writing them down again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chatlog.archive.keeping import DAY, Keeping, Room
+from chatlog.record import rfc3339
+from chatlog.store.store import REFUSED, Store, StoreError
+from chatlog.upkeep.attested import Attested
+from chatlog.upkeep.derived import derived_of_day
+from chatlog.upkeep.ledger import Ledger
+from chatlog.upkeep.lock import ArchiveLock
+from chatlog.upkeep.old_days import OldDays, OldObject, RoomDay
+from chatlog.uploader.manifest_rows import ExpiredRow, ObjectRow, Row, seconds_of
+
+#: The most objects of one manifest, and the most that are deleted at the same time.
+_AT_A_TIME = 5000
+_AT_ONCE = 8
+
+
+@dataclass(slots=True)
+class RoomTotals:
+    """What goes of a room: objects, their bytes, and the first and the last day."""
+
+    objects: int = 0
+    bytes: int = 0
+    first: str = ""
+    last: str = ""
+    days: int = 0
+
+    def add(self, day: str, objects: Iterable[OldObject]) -> None:
+        """Add objects of a day."""
+        before = self.objects
+        for each in objects:
+            self.objects += 1
+            self.bytes += each.size
+        if self.objects > before:
+            self.days += 1
+            self.first, self.last = self.first or day, day
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The result of a run. ``left`` are objects that are older and are still there, with why; ``manifests``
+    the keys of those in which it is written down; ``refused`` are rooms that upkeep does not touch by
+    itself."""
+
+    rooms: dict[Room, RoomTotals] = field(default_factory=dict)
+    left: list[tuple[str, str]] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
+    refused: list[Room] = field(default_factory=list)
+
+    @property
+    def objects(self) -> int:
+        """How many objects are gone, or would go."""
+        return sum(totals.objects for totals in self.rooms.values())
+
+    def add(self, room: Room, day: str, objects: Iterable[OldObject]) -> None:
+        """Add objects that are gone."""
+        totals = self.rooms.setdefault(room, RoomTotals())
+        totals.add(day, objects)
+        if not totals.objects:
+            del self.rooms[room]
+
+
+class StillThere(StoreError):
+    """The store said that it deleted an object, and has it still."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Doomed:
+    """Objects of a room and day that go, with their rows. ``named``: a manifest names them."""
+
+    found: RoomDay
+    rows: list[tuple[OldObject, ObjectRow, bool]]
+
+
+class Expiry:
+    """Finds and deletes what is older than ``keeping`` says at ``now``. ``step(words)`` is told the progress.
+    With ``by_itself`` nothing goes that a person should look at first: see ``OldDays``. Every method may
+    raise StoreError."""
+
+    def __init__(
+        self,
+        store: Store,
+        keeping: Keeping,
+        now: Callable[[], float],
+        by_itself: bool = False,
+        step: Callable[[str, int], object] = lambda room, done: None,
+    ) -> None:
+        self._store = store
+        self._keeping = keeping
+        self._now = now
+        self._began = now()
+        self._by_itself = by_itself
+        self._step = step
+        self._attested = Attested(store)
+        self._days = OldDays(store, keeping, self._began)
+
+    def plan(self) -> Outcome:
+        """What would go, without deleting anything."""
+        outcome = Outcome()
+        for doomed in self._doomed(outcome):
+            found = doomed.found
+            outcome.add(found.room, found.day, [each for each, _, _ in doomed.rows])
+            self._step("/".join(found.room), outcome.objects)
+        return outcome
+
+    def run(self, ledger: Ledger, lock: ArchiveLock) -> Outcome:
+        """Delete it. Raises Lost."""
+        outcome = Outcome()
+        before = ledger.latest()
+        written = {row.key for row in before.rows if isinstance(row, ExpiredRow)} if before else set()
+        for chunk in _chunks(self._doomed(outcome)):
+            lock.check()
+            if rows := list(self._expired(chunk, written)):
+                outcome.manifests.append(ledger.write(rows))
+            lock.check()
+            self._delete([each.key for doomed in chunk for each, _, _ in doomed.rows])
+            for doomed in chunk:
+                found = doomed.found
+                if found.whole:
+                    self._delete(derived_of_day(self._store, found.room, found.day))
+                self._look_again(doomed)
+                outcome.add(found.room, found.day, [each for each, _, _ in doomed.rows])
+                self._step("/".join(found.room), outcome.objects)
+        return outcome
+
+    # -- what goes -----------------------------------------------------------------------------------
+
+    def _doomed(self, outcome: Outcome) -> Iterator[_Doomed]:
+        refused: dict[Room, bool] = {}
+        for found in self._days.room_days(self._by_itself):
+            if self._by_itself:
+                if found.room not in refused:
+                    refused[found.room] = bool(self._days.older_than_expected({found.room}))
+                    outcome.refused += [found.room] if refused[found.room] else []
+                if refused[found.room]:
+                    continue
+            if rows := self._old(found, outcome):
+                yield _Doomed(found, rows)
+
+    def _old(self, found: RoomDay, outcome: Outcome) -> list[tuple[OldObject, ObjectRow, bool]]:
+        """The objects whose last record is old enough."""
+        until = self._keeping.since(found.room, self._began)
+        named = self._attested.rows((each.key for each in found.objects), found.day)
+        old = []
+        for each in found.objects:
+            row = named.get(each.key)
+            if row is None and _latest_end(each) > until:
+                # It may be younger, and nobody says when it ends.
+                continue
+            try:
+                row_or_read = row or self._attested.read(each.key)
+            except ValueError as error:
+                outcome.left.append((each.key, f"no manifest names it, and it is damaged: {error}"))
+                continue
+            except StoreError as error:
+                if error.of_all:
+                    raise
+                outcome.left.append((each.key, error.advice))
+                continue
+            if _end(each, row_or_read) < until:
+                old.append((each, row_or_read, row is not None))
+        return old
+
+    def _expired(self, chunk: list[_Doomed], written: set[str]) -> Iterator[Row]:
+        """The rows to be written: of an object that no manifest names, first that it was there."""
+        at = rfc3339(round(self._now() * 1000))
+        for doomed in chunk:
+            keep = self._keeping.written(doomed.found.room)
+            for each, row, is_named in doomed.rows:
+                if each.key in written:
+                    continue
+                if not is_named:
+                    yield row
+                yield ExpiredRow(each.key, row.sha256, row.lines, keep, at)
+
+    # -- deleting ------------------------------------------------------------------------------------
+
+    def _delete(self, keys: Iterable[str]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            try:
+                for _ in threads.map(self._store.delete, keys):
+                    pass
+            except StoreError as error:
+                threads.shutdown(cancel_futures=True)
+                if error.kind == REFUSED:
+                    error.remedy = error.remedy.replace(
+                        " (s3:DeleteObject is optional)", ", and s3:DeleteObject"
+                    )
+                raise
+
+    def _look_again(self, doomed: _Doomed) -> None:
+        """Raise StillThere if an object is there although it was deleted."""
+        found = doomed.found
+        gone = {each.key for each, _, _ in doomed.rows}
+        prefix = f"{found.day.replace('-', '/')}/{found.room[0]}/{found.room[1]}/"
+        for head in self._store.list(prefix):
+            if head.key in gone and self._store.head(head.key) is not None:
+                raise StillThere(
+                    f"{head.key} was deleted, and is still there",
+                    REFUSED,
+                    "not deleted",
+                    "look whether the bucket locks its objects, and run this again",
+                )
+
+
+def _chunks(found: Iterable[_Doomed]) -> Iterator[list[_Doomed]]:
+    chunk: list[_Doomed] = []
+    count = 0
+    for doomed in found:
+        chunk.append(doomed)
+        count += len(doomed.rows)
+        if count >= _AT_A_TIME:
+            yield chunk
+            chunk, count = [], 0
+    if chunk:
+        yield chunk
+
+
+def _begun(each: OldObject) -> float:
+    return datetime.strptime(each.name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
+
+
+def _latest_end(each: OldObject) -> float:
+    """The latest time at which an object ends: a file is written for a day at most."""
+    return _begun(each) + DAY
+
+
+def _end(each: OldObject, row: ObjectRow) -> float:
+    try:
+        return max(seconds_of(row.last), _begun(each))
+    except ValueError:
+        return _latest_end(each)
