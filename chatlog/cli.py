@@ -12,6 +12,7 @@ import click
 from chatlog import __version__
 from chatlog.commands.demo import demo
 from chatlog.commands.erase import erase
+from chatlog.commands.expire import expire
 from chatlog.commands.export import export
 from chatlog.commands.importing import import_
 from chatlog.commands.log import log
@@ -63,7 +64,7 @@ def commands() -> None:
     """
 
 
-for command in (demo, erase, export, import_, log, rooms, run, search, status, user, verify):
+for command in (demo, erase, expire, export, import_, log, rooms, run, search, status, user, verify):
     commands.add_command(command)
 
 

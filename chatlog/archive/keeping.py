@@ -48,6 +48,10 @@ class Keeping:
         """How long the records of a room are kept, as in a configuration: ``90d``."""
         return show_keep(self.of(room))
 
+    def times(self) -> set[float]:
+        """All times that end, in seconds."""
+        return {seconds for seconds in self._times.values() if seconds != FOREVER}
+
     def rooms(self) -> Iterator[Room]:
         """The rooms with a time of their own."""
         for name in self._times:

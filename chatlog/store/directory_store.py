@@ -248,6 +248,13 @@ class DirectoryStore:
                 os.unlink(self._path(key))
         except OSError as error:
             raise _error(error) from error
+        # In a bucket a folder ends with its last object.
+        folder = os.path.dirname(key)
+        with suppress(OSError):
+            while folder:
+                os.rmdir(os.path.join(self._root, folder))
+                self._made.clear()
+                folder = os.path.dirname(folder)
 
     def _path(self, key: str) -> str:
         parts = key.split("/")

@@ -13,6 +13,7 @@ from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
+from obstore.store import GCSStore
 
 from chatlog.config.endpoint import AUTO, doors_of
 from chatlog.store import moving
@@ -283,6 +284,21 @@ class Requests:
             with suppress(FileNotFoundError):
                 obstore.delete(self._clients(way, {}), key)
         except _ERRORS as error:
+            raise self._error(error) from None
+
+    def keeps_versions(self, way: Way, key: str) -> bool:
+        """Whether the store says that the object is one of several versions. (Google has a number for every
+        object, of which nothing follows.)"""
+        client = self._clients(way, {})
+        if isinstance(client, GCSStore):
+            return False
+        try:
+            return obstore.head(client, key).get("version") not in (None, "", "null")
+        except FileNotFoundError:
+            return False
+        except _ERRORS as error:
+            if _is_odd(error):
+                return False
             raise self._error(error) from None
 
     def storage_class(self, way: Way, key: str) -> str | None:

@@ -139,15 +139,10 @@ class Expiry:
     # -- what goes -----------------------------------------------------------------------------------
 
     def _doomed(self, outcome: Outcome) -> Iterator[_Doomed]:
-        refused: dict[Room, bool] = {}
+        if self._by_itself:
+            outcome.refused = self._days.much_older()
         for found in self._days.room_days(self._by_itself):
-            if self._by_itself:
-                if found.room not in refused:
-                    refused[found.room] = bool(self._days.older_than_expected({found.room}))
-                    outcome.refused += [found.room] if refused[found.room] else []
-                if refused[found.room]:
-                    continue
-            if rows := self._old(found, outcome):
+            if found.room not in outcome.refused and (rows := self._old(found, outcome)):
                 yield _Doomed(found, rows)
 
     def _old(self, found: RoomDay, outcome: Outcome) -> list[tuple[OldObject, ObjectRow, bool]]:

@@ -44,8 +44,6 @@ class OldDays:
         self._store = store
         self._keeping = keeping
         self._now = now
-        # The rooms of days that were looked at.
-        self._probed: dict[str, set[Room]] = {}
 
     def room_days(self, by_itself: bool = False) -> Iterator[RoomDay]:
         """The old days, the oldest first; ``by_itself``: only the latest of them."""
@@ -60,20 +58,19 @@ class OldDays:
                 if objects:
                     yield RoomDay(room, day, objects, begins(day) + DAY <= self._until(room))
 
-    def older_than_expected(self, rooms: set[Room]) -> set[Room]:
-        """Those of the rooms that have chat from before the days that upkeep goes back by itself: perhaps
-        somebody mistyped how long they are kept."""
+    def much_older(self) -> list[Room]:
+        """The rooms that have chat from before the days that upkeep goes back by itself: perhaps somebody
+        mistyped how long they are kept."""
         found: set[Room] = set()
-        for room in rooms:
+        for kept in self._keeping.times():
             for back in range(BY_ITSELF + 1, BY_ITSELF + _PROBED + 1):
-                day = day_of(self._until(room) - back * DAY)
-                if day not in self._probed:
-                    self._probed[day] = set(self._rooms(day))
+                day = day_of(self._now - kept - back * DAY)
+                rooms = [
+                    room for room in self._rooms(day) if self._keeping.of(room) == kept and room not in found
+                ]
                 # A directory may have an empty folder.
-                if room in self._probed[day] and any(True for _ in self._listed(day, [room])):
-                    found.add(room)
-                    break
-        return found
+                found.update(room for room, _ in self._listed(day, rooms))
+        return sorted(found)
 
     def _until(self, room: Room) -> float:
         return self._keeping.since(room, self._now)
