@@ -12,12 +12,15 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from chatlog import configuration as config
+from chatlog.archive.keeping import Keeping
 from chatlog.config.ephemeral import warnings
-from chatlog.config.platform import Registry
+from chatlog.config.platform import Registry, rooms_of
 from chatlog.config.settings import Settings
 from chatlog.config.storage_classes import remarks
+from chatlog.config.values import FOREVER, show_keep
 from chatlog.files import OsFiles
 from chatlog.mounts import FSTAB, read_mounts
+from chatlog.near_names import near
 from chatlog.network.proxies import proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.platforms import PLATFORMS
@@ -47,7 +50,11 @@ def examine(
     """Check the settings that were read for ``path``."""
     proxies, problems, mind = proxies_in(environ)
     problems = [*problems, *config.check_directories(settings), *later_state(settings), *_refusals(settings)]
-    mind = [*warnings(settings, environ, read_mounts(), read_mounts(FSTAB)), *mind, *_doubts(settings)]
+    mind = [
+        *warnings(settings, environ, read_mounts(), read_mounts(FSTAB)),
+        *mind,
+        *_doubts(settings, registry),
+    ]
     comments = [*proxies.describe(), *(f"Mind: {warning}" for warning in mind)]
     remarks = "".join(f"# {comment}\n" for comment in comments)
     return Findings(f"# {config.read_for(path)}\n{config.describe(settings, registry)}{remarks}", problems)
@@ -74,7 +81,7 @@ def _refusals(settings: Settings) -> Iterator[str]:
         yield str(error)
 
 
-def _doubts(settings: Settings) -> Iterator[str]:
+def _doubts(settings: Settings, registry: Registry) -> Iterator[str]:
     """Probable mistakes that do not prevent recording."""
     if settings.s3 is not None and not _NEW_BUCKET.match(settings.s3.bucket):
         yield (
@@ -82,6 +89,7 @@ def _doubts(settings: Settings) -> Iterator[str]:
             "0-9, - and .); look whether it is spelt like that"
         )
     yield from remarks(family_in(settings), settings.uploader.storage_class, settings.archive.tier_class)
+    yield from _doubts_of_keeping(settings, registry)
     # The recorder may be running while its configuration is checked.
     running = running_in(settings.recorder.directory) is not None
     for key, listen, meanwhile in (
@@ -92,6 +100,32 @@ def _doubts(settings: Settings) -> Iterator[str]:
             why = _listening(listen, running)
             if why:
                 yield f"{key}: {listen}: {why}. Until then everything is recorded, but {meanwhile}"
+
+
+def _doubts_of_keeping(settings: Settings, registry: Registry) -> Iterator[str]:
+    """What may be meant otherwise in ``archive.keep``, and what is deleted sooner than it pays."""
+    keeping = Keeping(settings.archive.keep)
+    recorded = {f"{platform}/{name}" for platform, name in rooms_of(registry, settings.platforms)}
+    for room in sorted(map("/".join, keeping.rooms())):
+        if room not in recorded:
+            alike = near(room, recorded)
+            hint = f" (there is {', '.join(alike)})" if alike else ""
+            yield f"archive.keep.{room}: this room is not recorded; look whether it is spelt like that{hint}"
+    if not keeping.is_forever and settings.archive.listen is None:
+        yield (
+            "archive.keep: without archive.listen nothing is deleted by itself; run chatlog expire "
+            "--by-itself daily, from cron for instance"
+        )
+    tier_after, family = settings.archive.tier_after, family_in(settings)
+    colder = family.find(settings.archive.tier_class or family.coldest)
+    if tier_after is None or colder is None:
+        return
+    early = min(keeping.times(), default=FOREVER)
+    if tier_after < early < tier_after + colder.least_days * 86400:
+        yield (
+            f"archive.tier_after: what is deleted after {show_keep(early)} lies in {colder.name} for less "
+            f"than the {colder.least_days} days that {family.title} bills at least"
+        )
 
 
 def _listening(listen: str, running: bool) -> str:

@@ -50,6 +50,30 @@ class PreflightTests(SynchronousTestCase):
             self.assertIn("PEM", problem)
             self.assertNotIn("https://", problem)
 
+    def test_what_is_kept(self) -> None:
+        """How long what is kept stands in plain words; a room that is not recorded, and a deletion that
+        nobody does, are pointed at."""
+        text = (
+            "archive: {url: 's3://logs', tier_after: 30d, keep: {default: forever, twitch/an: 40d, kick: 1d}}"
+        )
+        found = self.examined(f"twitch: {{channels: [ann]}}\n{text}\n")
+        for words in (
+            "# What was said in twitch/an is deleted after 40 days.",
+            "# What was said in kick is deleted after 1 day.",
+            "# What no other line is about is kept for ever.",
+            "# Mind: archive.keep.twitch/an: this room is not recorded; look whether it is spelt like that "
+            "(there is twitch/ann)",
+            "# Mind: archive.keep: without archive.listen nothing is deleted by itself; run chatlog expire",
+        ):
+            self.assertIn(words, found.meaning)
+        self.assertEqual(found.problems, [])
+        early = self.examined(
+            "twitch: {channels: [ann]}\n"
+            "archive: {url: 's3://logs', tier_after: 30d, keep: {default: 40d}, listen: '127.0.0.1:0'}\n"
+        ).meaning
+        self.assertIn("what is deleted after 40d lies in GLACIER_IR for less than the 90 days", early)
+        self.assertNotIn("by itself", early)
+
     def test_state_of_a_later_version(self) -> None:
         """It is a problem before the start, for ``chatlog check`` and for the daemon alike."""
         state = self.home / "data" / "state"

@@ -15,6 +15,7 @@ from twisted.python import usage
 from chatlog import configuration as config
 from chatlog import logs, signals
 from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive_http.chores import chores_in
 from chatlog.archive_http.firehose import Firehose
 from chatlog.archive_http.memory import share_arenas
 from chatlog.archive_http.routes import Routes
@@ -126,6 +127,8 @@ def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
         archive = open_archive(settings, time.time, may_be_new=bool(options["beside"]))
     except StoreError as error:
         _complain([f"cannot read the archive: {error}"])
-    return ArchiveServer(
+    server = ArchiveServer(
         archive, replace(settings.http, listen=listen), reactor, options, settings.http.listen
     )
+    chores_in(reactor, options["config"], settings).setServiceParent(server)
+    return server

@@ -14,6 +14,8 @@ from chatlog.config.platform import Key, Registry, rooms_of
 from chatlog.config.schema import Items, Section, Table, root_of
 from chatlog.config.settings import Settings
 from chatlog.config.units import show_duration, show_size
+from chatlog.config.values import FOREVER
+from chatlog.counted import many
 from chatlog.naming import FileName
 from chatlog.printable import printable
 from chatlog.signing import Signer
@@ -98,6 +100,7 @@ def _about_archive(settings: Settings, room: Key) -> Iterator[str]:
         where = settings.archive.url
     else:
         where = f"the directory {settings.archive.directory}"
+    yield from _about_keeping(settings)
     if settings.archive.signing_key is not None:
         signer = Signer(settings.archive.signing_key.reveal())
         yield f"Manifests are signed: chatlog verify --key {signer.name}"
@@ -106,6 +109,15 @@ def _about_archive(settings: Settings, room: Key) -> Iterator[str]:
     yield f"Closed files go to {where}, {how}, {settings.uploader.concurrency} at a time."
     name = FileName(*room, "20261231_2300", settings.instance)
     yield f"Their names are like {name.key(prefix, _SUFFIXES[compression])}"
+
+
+def _about_keeping(settings: Settings) -> Iterator[str]:
+    for name, seconds in settings.archive.keep:
+        what = {"default": "What no other line is about"}.get(name, f"What was said in {name}")
+        if seconds == FOREVER:
+            yield f"{what} is kept for ever."
+        else:
+            yield f"{what} is deleted after {many(round(seconds / 86400), 'day')}."
 
 
 def check_directories(settings: Settings) -> list[str]:
