@@ -20,6 +20,7 @@ from chatlog.commands.options import config_option, end, load
 from chatlog.commands.run import run
 from chatlog.commands.running import rooms, status
 from chatlog.commands.search import search
+from chatlog.commands.tier import tier
 from chatlog.commands.user import user
 from chatlog.verify.command import verify
 
@@ -64,7 +65,7 @@ def commands() -> None:
     """
 
 
-for command in (demo, erase, expire, export, import_, log, rooms, run, search, status, user, verify):
+for command in (demo, erase, expire, export, import_, log, rooms, run, search, status, tier, user, verify):
     commands.add_command(command)
 
 
