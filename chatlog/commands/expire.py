@@ -142,7 +142,9 @@ def _versions(store: Store, outcome: Outcome) -> Iterator[str]:
     from chatlog.store.store import StoreError, Versioned
 
     try:
-        if isinstance(store, Versioned) and any(map(store.keeps_versions, outcome.manifests[-1:])):
+        if isinstance(store, Versioned) and any(
+            store.version_of(key) not in ("", "null") for key in outcome.manifests[-1:]
+        ):
             yield (
                 "Mind: the bucket keeps versions, so what was deleted is still there, and paid for, until "
                 "the bucket's lifecycle rule removes old versions (NoncurrentVersionExpiration)"

@@ -95,7 +95,7 @@ def _refuse_versions(store: Store, bundle: Bundle) -> None:
     """End the command where a move would leave an old version behind, in its old class."""
     from chatlog.store.store import Versioned
 
-    if isinstance(store, Versioned) and store.keeps_versions(bundle.key):
+    if isinstance(store, Versioned) and store.version_of(bundle.key) not in ("", "null"):
         reading.refuse(
             "the bucket keeps versions: a bundle that is moved would stay in its old class as an old "
             "version, and be paid for twice. A rule of the bucket moves it without that: chatlog tier --print"

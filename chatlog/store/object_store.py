@@ -118,10 +118,6 @@ class ObjectStore:
         self._settle()
         self._asked.delete(self._way, key)
 
-    def keeps_versions(self, key: str) -> bool:
-        self._settle()
-        return self._asked.keeps_versions(self._way, key)
-
     def class_of(self, key: str) -> str | None:
         self._settle()
         return self._asked.storage_class(self._way, key)

@@ -153,12 +153,18 @@ class Requests:
             raise self._error(error) from None
 
     def version(self, way: Way, key: str) -> str:
-        """The version of the object, by HEAD alone; ``""`` if it has none, or if there is no object."""
+        """The version of the object, by HEAD alone; ``""`` if it has none, or if there is no object. (Google
+        has a number for every object, of which nothing follows.)"""
+        client = self._clients(way, {})
+        if isinstance(client, GCSStore):
+            return ""
         try:
-            return str(obstore.head(self._clients(way, {}), key).get("version") or "")
+            return str(obstore.head(client, key).get("version") or "")
         except FileNotFoundError:
             return ""
         except _ERRORS as error:
+            if _is_odd(error):
+                return ""
             raise self._error(error) from None
 
     @staticmethod
@@ -284,21 +290,6 @@ class Requests:
             with suppress(FileNotFoundError):
                 obstore.delete(self._clients(way, {}), key)
         except _ERRORS as error:
-            raise self._error(error) from None
-
-    def keeps_versions(self, way: Way, key: str) -> bool:
-        """Whether the store says that the object is one of several versions. (Google has a number for every
-        object, of which nothing follows.)"""
-        client = self._clients(way, {})
-        if isinstance(client, GCSStore):
-            return False
-        try:
-            return obstore.head(client, key).get("version") not in (None, "", "null")
-        except FileNotFoundError:
-            return False
-        except _ERRORS as error:
-            if _is_odd(error):
-                return False
             raise self._error(error) from None
 
     def storage_class(self, way: Way, key: str) -> str | None:

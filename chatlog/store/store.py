@@ -68,15 +68,6 @@ class Head:
 
 
 @runtime_checkable
-class Versioned(Protocol):
-    """A store that can tell whether it keeps what is deleted or replaced."""
-
-    def keeps_versions(self, key: str) -> bool:
-        """Whether the store keeps versions of this object, so that it has it even once it is deleted. False
-        also if that cannot be found out. Raises StoreError."""
-
-
-@runtime_checkable
 class Movable(Protocol):
     """A store that can move its objects to another storage class. Every method may raise StoreError; its kind
     is UNSUPPORTED where the store or the credentials do not allow to ask."""
