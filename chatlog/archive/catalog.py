@@ -144,6 +144,15 @@ class Catalog:
         with self._lock:
             self._kept.pop(_folder(room, f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"), None)
 
+    def successors(self, name: FileName) -> list[Named]:
+        """The objects that may have taken the place of one that is gone: those of the same file with a later
+        number. Raises StoreError."""
+        room = name.platform, name.channel
+        self.forget(room, name.minute)
+        listed = self._of_day(room, f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}")
+        same = name.minute, name.instance
+        return [each for each in listed if (each[0].minute, each[0].instance) == same and each[0].n > name.n]
+
     # -- listing -------------------------------------------------------------------------------------
 
     def _of_day(self, room: Room, day: str, lasts: float = OLD) -> list[Named]:

@@ -59,6 +59,14 @@ class Part:
         return self.name.minute, self.name.n
 
 
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """The files that one answer reads: those that it was given, and those that took the place of one."""
+
+    given: frozenset[FileName]
+    followed: set[FileName]
+
+
 def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
     """Blocks of whole lines. The rest behind the last whole line is left out if the line ``may_be`` still
     being written; else it is yielded too. If the chunks end with an error, the lines before it are yielded
@@ -171,22 +179,29 @@ class Parts:
     ) -> Iterator[tuple[Part, Iterator[bytes]]]:
         """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
         all fetching."""
+        turns = _Turns(frozenset(part.name for part in parts), set())
         if self._ahead is None:
-            yield from ((part, self.blocks(part, None, every_line)) for part in parts)
+            yield from ((part, self.blocks(part, None, every_line, turns)) for part in parts)
             return
         fetching = self._ahead.of((part for part in parts if not part.area), self._stored)
         try:
             for part in parts:
-                yield part, self.blocks(part, fetching, every_line)
+                yield part, self.blocks(part, fetching, every_line, turns)
         finally:
             fetching.close()
 
     def blocks(
-        self, part: Part, fetching: Fetching[Part] | None = None, every_line: bool = False
+        self,
+        part: Part,
+        fetching: Fetching[Part] | None = None,
+        every_line: bool = False,
+        turns: _Turns | None = None,
     ) -> Iterator[bytes]:
         """The part's whole lines, in blocks. Raises PartError, also in the middle of the file. Lines that are
         no records raise it behind the last block. They are looked for in files that have no checksum, and
-        with ``every_line`` in all: that takes half as long as to search the lines."""
+        with ``every_line`` in all: that takes half as long as to search the lines. A part that was replaced
+        since it was listed, because somebody was erased from it, gives the lines of its successor, unless
+        that is among the ``turns``."""
         for place in self._places(part):
             try:
                 chunks = self._chunks(place, fetching)
@@ -200,7 +215,21 @@ class Parts:
                 blocks = records_alone(blocks)
             yield from self._guarded(place, blocks)
             return
-        raise PartError(Unread(self._shown(part), "it is not there any more"))
+        yield from self._instead(part, every_line, turns or _Turns(frozenset({part.name}), set()))
+
+    def _instead(self, part: Part, every_line: bool, turns: _Turns) -> Iterator[bytes]:
+        """The lines of the objects that took the place of a part. Raises PartError if there are none."""
+        try:
+            found = self._catalog.successors(part.name)
+        except StoreError as error:
+            raise self._error(part, error) from None
+        new = [Part(name, "", suffix, version) for name, suffix, version in found if name not in turns.given]
+        if not new:
+            raise PartError(Unread(self._shown(part), "it is not there any more"))
+        for each in sorted(new, key=lambda each: each.order):
+            if each.name not in turns.followed:
+                turns.followed.add(each.name)
+                yield from self.blocks(each, None, every_line, turns)
 
     def _guarded(self, part: Part, blocks: Iterator[bytes]) -> Iterator[bytes]:
         try:
