@@ -31,6 +31,14 @@ _MANIFEST = re.compile(
     r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>[0-9]{8}_[0-9]{4})(?P<n>[n-s][0-9]{4,9})?"
     r"(?:-(?P<old>[0-9]{1,9}))?\.jsonl\Z"
 )
+_BUNDLE = re.compile(
+    r"bundle/(?P<year>[0-9]{4})/(?P<month>[0-9]{2})/(?:"
+    r"(?P<platform>[a-z]{1,16})/(?P<channel>[a-z0-9_-]{1,64})/"
+    r"(?P=platform)_(?P=channel)_(?P=year)(?P=month)|"
+    r"(?P<day>[0-9]{2})/(?P<hour>[0-9]{2})/"
+    r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>(?P=year)(?P=month)(?P=day)_(?P=hour)[0-9]{2})"
+    r")(?:-(?P<n>[1-9][0-9]{0,8}))?\.jsonl(?P<suffix>\.gz|\.zst)?\Z"
+)
 #: The instance name of an import: when it began, and the layer if it wrote more than one of a day.
 _IMPORT = re.compile(r"import[0-9]{14}(?:x[0-9]{1,6})?\Z")
 #: The fewest digits of a number.
@@ -149,3 +157,62 @@ def parse_manifest_name(name: str) -> ManifestName:
         raise ValueError(f"not the name of a manifest: {name!r}")
     instance = match["instance"]
     return ManifestName(match["minute"], "" if instance == "main" else instance, *_number_in(match))
+
+
+@dataclass(frozen=True, slots=True)
+class BundleName:
+    """The parts of the name of a bundle: of a room's objects of one month, or of an instance's objects of
+    several rooms. ``minute`` is the month (``202512``), or the minute in which the first file was begun;
+    all others were begun in the same hour.
+
+        bundle/{year}/{month}/{platform}/{channel}/{platform}_{channel}_{YYYYMM}[-{n}].jsonl[.gz|.zst]
+        bundle/{year}/{month}/{day}/{hour}/{instance or "main"}_{YYYYMMDD_HHMM}[-{n}].jsonl[.gz|.zst]
+    """
+
+    minute: str
+    platform: str = ""
+    channel: str = ""
+    instance: str = ""
+    n: int = 1
+
+    def __str__(self) -> str:
+        begin = f"{self.platform}_{self.channel}" if self.platform else self.instance or "main"
+        return f"{begin}_{self.minute}{f'-{self.n}' if self.n > 1 else ''}.jsonl"
+
+    def numbered(self, n: int) -> BundleName:
+        """The same name with another number."""
+        return BundleName(self.minute, self.platform, self.channel, self.instance, n)
+
+    def key(self, suffix: str = "") -> str:
+        """The object's key, below any prefix."""
+        minute = self.minute
+        folder = f"{minute[6:8]}/{minute[9:11]}"
+        if self.platform:
+            folder = f"{self.platform}/{self.channel}"
+        return f"bundle/{minute[:4]}/{minute[4:6]}/{folder}/{self}{suffix}"
+
+
+def parse_bundle_key(key: str) -> tuple[BundleName, str]:
+    """The parts of a bundle's key, and the suffix of its compression. Raises ValueError."""
+    match = _BUNDLE.match(key)
+    if match is None or match["n"] == "1":
+        raise ValueError(f"not the key of a bundle: {key!r}")
+    instance = match["instance"] or ""
+    name = BundleName(
+        match["minute"] or match["year"] + match["month"],
+        match["platform"] or "",
+        match["channel"] or "",
+        "" if instance == "main" else instance,
+        int(match["n"] or 1),
+    )
+    return name, match["suffix"] or ""
+
+
+def parse_key(key: str) -> tuple[FileName, str]:
+    """The name in the key of an object with recordings, and the suffix of its compression. Raises
+    ValueError."""
+    suffix = next((end for end in (".gz", ".zst") if key.endswith(end)), "")
+    name = parse_name(key.removesuffix(suffix).rpartition("/")[2])
+    if name.key(suffix=suffix) != key:
+        raise ValueError(f"not the key of a recording: {key!r}")
+    return name, suffix

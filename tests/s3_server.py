@@ -4,6 +4,7 @@ keeps other bytes than it was sent, or says nothing at all."""
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,8 @@ class ScriptedS3:
         self.gets: list[Behaviour] = []
         self.always: Behaviour | None = None
         self.requests: list[tuple[str, str]] = []
+        #: Whether parts of objects are given.
+        self.ranges = True
         #: Whether a conditional create is honoured; whether it is answered 501.
         self.creates = True
         self.unknown_create = False
@@ -146,7 +149,18 @@ class Handler(BaseHTTPRequestHandler):
         if data is None:
             self.error(404, "NoSuchKey")
             return
-        self.send_response(200)
+        whole = len(data)
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if wanted and self.s3.ranges and self.command == "GET":
+            first, last = int(wanted[1]), min(int(wanted[2]), whole - 1)
+            if first >= whole:
+                self.error(416, "InvalidRange")
+                return
+            data = data[first : last + 1]
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{whole}")
+        else:
+            self.send_response(200)
         if etag := self._etag(data):
             self.send_header("ETag", etag)
         self.send_header("Last-Modified", "Mon, 29 Dec 2025 10:30:00 GMT")

@@ -54,6 +54,12 @@ class MemoryStore:
             raise StoreError("missing", MISSING)
         yield self.objects[key]
 
+    def read_range(self, key: str, offset: int, size: int) -> Iterator[bytes]:
+        self._call("read", key)
+        if key not in self.objects:
+            raise StoreError("missing", MISSING)
+        yield self.objects[key][offset : offset + size]
+
     def list(self, prefix: str = "") -> Iterator[Head]:
         for key in sorted(self.objects):
             if key.startswith(prefix):

@@ -7,19 +7,31 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from chatlog.naming import FileName, is_import, parse_name, utc_minute
-from chatlog.store.store import Store
+from chatlog.archive.bundles import Bundles
+from chatlog.naming import FileName, is_import, parse_bundle_key, parse_key, utc_minute
+from chatlog.store.store import CORRUPT, Store, StoreError
+from chatlog.uploader.bundle_table import Slice
 
 T = TypeVar("T")
 
 #: Platform and channel.
 Room = tuple[str, str]
-#: A file's name, the suffix of its compression, and what the listing says of its bytes.
-Named = tuple[FileName, str, str]
+
+
+class Named(NamedTuple):
+    """A stored file: its name, the suffix of its compression, and what the listing says of its bytes.
+    ``place``: where they are in a bundle, None if it is an object of its own."""
+
+    name: FileName
+    suffix: str
+    version: str
+    place: Slice | None = None
+
 
 DAY = 86400.0
 #: Seconds for which a listing is reused: of days that ended long ago, of these if only a few are read, and of
@@ -34,7 +46,6 @@ AHEAD = 40 * DAY
 #: The most listings that are cached, and the most requests at the same time.
 KEPT = 4096
 AT_ONCE = 8
-_SUFFIXES = (".gz", ".zst")
 
 
 class Catalog:
@@ -47,28 +58,55 @@ class Catalog:
         self._longest = longest
         self._kept: OrderedDict[str, tuple[float, list[Named]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
+        self._bundles = Bundles(store)
         self._lock = Lock()
 
     # -- what there is -------------------------------------------------------------------------------
 
     def days(self) -> list[str]:
         """The days (``2025-12-29``) with objects, oldest first. Raises StoreError."""
-        found = []
-        for year in self.folders(""):
-            if len(year) == 4 and year.isdecimal():
-                for month in self.folders(f"{year}/"):
-                    days = self.folders(f"{year}/{month}/")
-                    found += [f"{year}-{month}-{day}" for day in days if day.isdecimal()]
+        return self._cached("days", self._list_days)
+
+    def _list_days(self) -> list[str]:
+        found = {
+            f"{year}-{month}-{day}"
+            for year in self._store.folders()
+            if len(year) == 4 and year.isdecimal()
+            for month in self._store.folders(f"{year}/")
+            for day in self._store.folders(f"{year}/{month}/")
+            if day.isdecimal()
+        }
+        since = self._bundles.moment()
+        for month in self._bundles.months(since):
+            days = self._bundles.days(month, since)
+            if self._bundles.rooms(month, since):
+                # Which days are in the bundles of rooms only these tell. Each day has a manifest.
+                days += [day for day in self._store.folders(f"manifest/{month}/") if day.isdecimal()]
+            found.update(f"{month.replace('/', '-')}-{day}" for day in days)
         return sorted(found)
 
     def rooms(self, day: str) -> list[Room]:
-        """The rooms with objects of a day. Raises StoreError."""
-        above = f"{day.replace('-', '/')}/"
+        """The rooms with objects of a day, and those with a bundle of its month. Raises StoreError."""
         return [
             (platform, channel)
-            for platform in self.folders(above)
-            for channel in self.folders(f"{above}{platform}/")
+            for platform, _, channel in (
+                room.partition("/") for room in self._cached(f"rooms {day}", lambda: self._list_rooms(day))
+            )
         ]
+
+    def _list_rooms(self, day: str) -> list[str]:
+        above = f"{day.replace('-', '/')}/"
+        found = {
+            f"{platform}/{channel}"
+            for platform in self._store.folders(above)
+            for channel in self._store.folders(f"{above}{platform}/")
+        }
+        since = self._bundles.moment()
+        month = day[:7].replace("-", "/")
+        rooms = set(self._bundles.rooms(month, since))
+        if day[8:] in self._bundles.days(month, since):
+            rooms |= self._bundles.rooms_of_day(day, since)
+        return sorted(found | {f"{platform}/{channel}" for platform, channel in rooms})
 
     def all_rooms(self, latest: int = 31) -> set[Room]:
         """The rooms of the latest days with objects. Raises StoreError."""
@@ -162,28 +200,58 @@ class Catalog:
             listed = self._kept.get(prefix)
         if listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day)):
             return listed[1]
-        found = []
-        for head in self._store.list(prefix):
-            key = head.key.rpartition("/")[2]
-            suffix = next((end for end in _SUFFIXES if key.endswith(end)), "")
-            try:
-                name = parse_name(key.removesuffix(suffix))
-            except ValueError:
-                continue
-            found.append((name, suffix, f"{head.size} {head.etag} {head.stored}"))
+        found = self._list_day(room, day, prefix)
         with self._lock:
             _keep(self._kept, prefix, (self._now(), found))
         return found
 
-    def folders(self, prefix: str) -> list[str]:
-        """The names of the folders below a prefix that ends with a slash, sorted. Raises StoreError."""
+    def _list_day(self, room: Room, day: str, prefix: str) -> list[Named]:
+        found: dict[FileName, Named] = {}
+        for head in self._store.list(prefix):
+            with suppress(ValueError):
+                name, suffix = parse_key(head.key)
+                found[name] = Named(name, suffix, f"{head.size} {head.etag} {head.stored}")
+        # What goes into a bundle meanwhile is seen twice, and never missed.
+        for place in self._bundles.of_day(room, day, self._bundles.moment()):
+            with suppress(ValueError):
+                name, suffix = self._name_in(room, day, place)
+                found[name] = Named(name, suffix, f"{place.bundle} {place.offset}", place)
+        return list(found.values())
+
+    @staticmethod
+    def _name_in(room: Room, day: str, place: Slice) -> tuple[FileName, str]:
+        """The name of a slice. A bundle whose table is damaged stands for itself. Raises ValueError."""
+        if place.key:
+            return parse_key(place.key)
+        bundle, suffix = parse_bundle_key(place.bundle)
+        minute = bundle.minute if bundle.platform == "" else f"{day.replace('-', '')}_0000"
+        return FileName(*room, minute, bundle.instance), suffix
+
+    def find(self, name: FileName) -> Named | None:
+        """Where a stored file is by now; None if it is nowhere. Raises StoreError."""
+        room = name.platform, name.channel
+        self.forget(room, name.minute)
+        day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
+        return next((named for named in self._of_day(room, day, 0.0) if named.name == name), None)
+
+    def chunks(self, named: Named) -> Iterator[bytes]:
+        """The bytes of a stored file. Raises StoreError; its kind is MISSING if it is not there any more, and
+        CORRUPT if it is in a bundle of which nobody knows what is in it."""
+        if named.place is None:
+            return self._store.read(named.name.key(suffix=named.suffix))
+        if not named.place.key:
+            why = "the table of what is in it is damaged"
+            raise StoreError(f"{named.place.bundle}: {why}; chatlog verify says what was in it", CORRUPT)
+        return self._bundles.read(named.place)
+
+    def _cached(self, what: str, ask: Callable[[], list[str]]) -> list[str]:
         with self._lock:
-            listed = self._folders.get(prefix)
+            listed = self._folders.get(what)
         if listed is not None and self._now() - listed[0] < 12 * NEW:
             return listed[1]
-        found = sorted(self._store.folders(prefix))
+        found = ask()
         with self._lock:
-            _keep(self._folders, prefix, (self._now(), found))
+            _keep(self._folders, what, (self._now(), found))
         return found
 
     def _lasts(self, day: str) -> float:

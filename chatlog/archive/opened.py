@@ -46,7 +46,7 @@ def open_archive(
     directory = settings.recorder.directory if spool else ""
     # A directory is at hand.
     ahead = None if _is_directory(settings) else ReadAhead()
-    parts = Parts(catalog, store, OsFiles(), directory, ahead)
+    parts = Parts(catalog, OsFiles(), directory, ahead)
     return Archive(store, catalog, parts, Reader(parts, now), Tail(OsFiles(), directory, parts))
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chatlog.archive.catalog import Catalog
+from chatlog.archive.catalog import Catalog, Named
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Unread
 from chatlog.archive.read_ahead import Fetching, ReadAhead
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name, utc_minute
-from chatlog.store.store import MISSING, Store, StoreError
+from chatlog.store.store import MISSING, StoreError
+from chatlog.uploader.bundle_table import Slice
 
 #: Platform and channel.
 Room = tuple[str, str]
@@ -26,6 +27,8 @@ AREAS = ("open", "sealed", "packed")
 SUFFIXES = ("", ".gz", ".zst")
 #: The fewest bytes of a block.
 BLOCK = 1 << 20
+#: How often a stored file is looked for that moves while it is read.
+_MOVES = 3
 #: A longer line is skipped: no record is that long.
 LONGEST_LINE = 16 << 20
 
@@ -46,12 +49,13 @@ class Gone(Exception):
 class Part:
     """One file. ``area``: the spool's directory in which it was seen, ``""`` for the store. ``suffix``: that
     of its compression. ``version``: what the store's listing says of its bytes; another one if they
-    changed."""
+    changed. ``place``: where they are in a bundle."""
 
     name: FileName
     area: str = ""
     suffix: str = ""
     version: str = ""
+    place: Slice | None = None
 
     @property
     def order(self) -> tuple[str, int]:
@@ -103,13 +107,11 @@ class Parts:
     def __init__(
         self,
         catalog: Catalog,
-        store: Store,
         files: Files,
         directory: str = "",
         ahead: ReadAhead | None = None,
     ) -> None:
         self._catalog = catalog
-        self._store = store
         self._files = files
         self._directory = directory
         self._ahead = ahead
@@ -119,8 +121,8 @@ class Parts:
         StoreError."""
         # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
         found = {part.name: part for part in self._in_spool(room)}
-        for name, suffix, version in self._catalog.objects(room, since, until):
-            found[name] = Part(name, "", suffix, version)
+        for named in self._catalog.objects(room, since, until):
+            found[named.name] = _stored(named)
         kept = [found[name] for name in self._catalog.within(found, since, until)]
         return sorted(kept, key=lambda part: part.order)
 
@@ -136,8 +138,7 @@ class Parts:
         recorded before it. None if there is none, or only weeks later. Raises StoreError."""
         minute = utc_minute(until)
         later = [part for part in self._in_spool(room) if part.name.minute > minute]
-        for name, suffix, version in self._catalog.next_objects(room, until, instance):
-            later.append(Part(name, "", suffix, version))
+        later += map(_stored, self._catalog.next_objects(room, until, instance))
         later = [part for part in later if part.name.instance == instance]
         return min(later, key=lambda part: part.order, default=None)
 
@@ -253,11 +254,15 @@ class Parts:
                 yield replace(part, area=area, suffix=suffix)
         if not part.area:
             yield part
-        for suffix in SUFFIXES if part.area else ():
-            yield replace(part, area="", suffix=suffix)
+        # It has been stored since, or gone into a bundle. While it is looked for it may move again.
+        for _ in range(_MOVES):
+            named = self._catalog.find(part.name)
+            if named is None:
+                return
+            yield _stored(named)
 
     def _stored(self, part: Part) -> Iterator[bytes]:
-        return self._store.read(part.name.key(suffix=part.suffix))
+        return self._catalog.chunks(Named(part.name, part.suffix, part.version, part.place))
 
     def _chunks(self, part: Part, fetching: Fetching[Part] | None) -> Iterator[bytes]:
         """Unpacked chunks. Raises Gone before the first if the part is not here."""
@@ -267,7 +272,6 @@ class Parts:
                 yield from contents(stored, part.suffix)
             except StoreError as error:
                 if error.kind == MISSING:
-                    self._catalog.forget((part.name.platform, part.name.channel), part.name.minute)
                     raise Gone from None
                 raise
             return
@@ -291,6 +295,10 @@ class Parts:
 def day_of(minute: str) -> str:
     """The day of a minute in a name."""
     return f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"
+
+
+def _stored(named: Named) -> Part:
+    return Part(named.name, "", named.suffix, named.version, named.place)
 
 
 def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

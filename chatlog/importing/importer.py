@@ -127,13 +127,14 @@ class Importer:
 
     def _adopt(self, room: Room, day: str, since: float) -> None:
         """Name the objects of imports that ended before they could do it."""
-        for name, suffix, _ in list(self._archive.catalog.objects(room, since, since + _DAY)):
+        for named in list(self._archive.catalog.objects(room, since, since + _DAY)):
+            name, suffix = named.name, named.suffix
             key = name.key(suffix=suffix)
             if not is_import(name.instance) or self._staging.is_named(key):
                 continue
             digest, reader, size = hashlib.sha256(), ContentsReader(), 0
             try:
-                data = b"".join(self._archive.store.read(key))
+                data = b"".join(self._archive.catalog.chunks(named))
                 digest.update(data)
                 size = len(data)
                 for chunk in unpacked([data], suffix):

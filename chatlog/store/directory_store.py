@@ -208,6 +208,18 @@ class DirectoryStore:
         except OSError as error:
             raise _error(error) from error
 
+    def read_range(self, key: str, offset: int, size: int) -> Iterator[bytes]:
+        try:
+            with open(self._path(key), "rb") as file:
+                file.seek(offset)
+                while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+                    size -= len(chunk)
+                    yield chunk
+        except FileNotFoundError:
+            raise StoreError(f"there is no {key}", MISSING) from None
+        except OSError as error:
+            raise _error(error) from error
+
     def list(self, prefix: str = "") -> Iterator[Head]:
         self._be_mounted()
         # Only directories that can contain such keys are listed.

@@ -106,6 +106,10 @@ class ObjectStore:
         self._settle()
         return self._asked.read(self._way, key)
 
+    def read_range(self, key: str, offset: int, size: int) -> Iterator[bytes]:
+        self._settle()
+        return self._asked.read_range(self._way, key, offset, size)
+
     def list(self, prefix: str = "") -> Iterator[Head]:
         self._settle()
         return self._asked.list(self._way, prefix)

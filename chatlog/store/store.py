@@ -111,6 +111,10 @@ class Store(Protocol):
     def read(self, key: str) -> Iterator[bytes]:
         """The bytes of the object. Raises StoreError; its kind is MISSING if there is no object."""
 
+    def read_range(self, key: str, offset: int, size: int) -> Iterator[bytes]:
+        """``size`` bytes of the object behind ``offset``; fewer if it ends before. Raises StoreError as
+        ``read`` does."""
+
     def list(self, prefix: str = "") -> Iterator[Head]:
         """All objects whose keys begin with ``prefix``, in the order of their keys."""
 

@@ -93,7 +93,7 @@ class World:
         """The archive, with nothing of it known yet."""
         now = clock or (lambda: self.now)
         catalog = Catalog(self.store, now)
-        parts = Parts(catalog, self.store, self.files, self.spool)
+        parts = Parts(catalog, self.files, self.spool)
         tail = Tail(self.files, self.spool, parts)
         return Archive(self.store, catalog, parts, Reader(parts, now, self._clock), tail)
 
