@@ -36,7 +36,7 @@ EXPLAINED = ROOT / "bench" / "mutants_explained.txt"
 #: By module, the test modules that have to notice. They are run in this order.
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "spool/recovery": ("tests.spool.test_recovery",),
-    "spool/spool": ("tests.spool.test_spool",),
+    "spool/spool": ("tests.spool.test_spool_errors", "tests.spool.test_spool"),
     "spool/seal": ("tests.spool.test_seal", "tests.spool.test_spool"),
     "spool/stock": ("tests.spool.test_stock", "tests.spool.test_spool"),
     "uploader/turns": ("tests.uploader.test_turns", "tests.uploader.test_uploader"),
@@ -57,8 +57,12 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "state/state_file": ("tests.state.test_state_file",),
     "state/journal": ("tests.state.test_power_cuts", "tests.journal.test_coverage_journal"),
     "takeover": ("tests.state.test_old_coverage", "tests.state.test_takeover"),
-    "twitch/deferred_gaps": ("tests.state.test_power_cuts", "tests.twitch.test_backfill"),
-    "journal/durability": ("tests.journal.test_coverage_journal",),
+    "twitch/deferred_gaps": (
+        "tests.twitch.test_deferred_gaps",
+        "tests.state.test_power_cuts",
+        "tests.twitch.test_backfill",
+    ),
+    "journal/durability": ("tests.journal.test_durability", "tests.journal.test_coverage_journal"),
     "journal/evidence": ("tests.journal.test_idle_connections", "tests.journal.test_coverage_journal"),
     "journal/coverage_journal": ("tests.journal.test_coverage_journal",),
 }

@@ -74,6 +74,35 @@ class GapTests(SynchronousTestCase):
         timeline.set_back(600.0, 725.0)
         self.assertEqual((timeline.since, timeline.missing_since), (720.0, 720.0))
 
+    def test_exactly_then(self) -> None:
+        """A gap or an interval that begins at the very moment of the clock's new time does not lie in the
+        future, and one that begins at the moment of a skip not behind it: both stay."""
+        timeline = RoomTimeline()
+        timeline.began(100.0)
+        timeline.set_back(10.0, 100.0)
+        self.assertEqual(timeline.since, 100.0)
+        timeline.ended(200.0, "connection lost")
+        timeline.set_back(10.0, 200.0)
+        self.assertEqual((timeline.since, timeline.missing_since), (200.0, 200.0))
+        timeline.set_forward(10.0, 200.0)
+        self.assertEqual((timeline.since, timeline.missing_since), (200.0, 200.0))
+
+    def test_wanted_always(self) -> None:
+        """A room of which nobody says since when it is wanted is wanted since ever."""
+        self.assertEqual(RoomTimeline().problem_since, 0.0)
+
+    def test_lost_by_an_earlier_process(self) -> None:
+        """What an earlier process lost is missing, however little it is, and never less than it says: if it
+        does not fit between the times, it began earlier."""
+        for since, seconds, begun in ((100.0, 0.5, 100.0), (100.0, 20.0, 90.0), (80.0, 20.0, 80.0)):
+            timeline = RoomTimeline()
+            timeline.lost_earlier(since, 110.0, seconds)
+            self.assertAlmostEqual(timeline.closed(0.0, 1000.0), seconds)
+            self.assertEqual([stretch.start for stretch in timeline.stretches(0.0)], [begun])
+        timeline = RoomTimeline()
+        timeline.lost_earlier(100.0, 110.0, 0.0)
+        self.assertEqual(list(timeline.stretches(0.0)), [])
+
 
 class AnswerTests(SynchronousTestCase):
     """Seconds, shares, counts, places."""
