@@ -38,6 +38,13 @@ class Keeping:
         """The time before which the records of a room are not kept; -inf if all are."""
         return now - self.of(room)
 
+    def explains(self, room: Room, until: float, begun: float, now: float) -> bool:
+        """Whether the room has nothing from before ``until`` because it is not kept longer. ``begun``: when
+        the earliest of what there is begins."""
+        since = self.since(room, now)
+        # What is a day too old may still be there. An archive that begins much later was not kept shorter.
+        return until <= since + DAY and begun <= since + 2 * DAY
+
     def words(self, room: Room) -> str:
         """How long the records of a room are kept, for people: ``90 days``."""
         seconds = self.of(room)

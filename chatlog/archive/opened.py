@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.keeping import Keeping
 from chatlog.archive.parts import Parts, Room
 from chatlog.archive.read_ahead import ReadAhead
 from chatlog.archive.reader import Reader
@@ -21,13 +22,14 @@ from chatlog.store.store import MISSING, Store, StoreError
 @dataclass(frozen=True, slots=True)
 class Archive:
     """An open archive. ``reader`` returns records, ``catalog`` and ``parts`` list files, and ``tail`` reads
-    what a recorder on this machine writes now."""
+    what a recorder on this machine writes now; ``keeping`` says for how long what is kept."""
 
     store: Store
     catalog: Catalog
     parts: Parts
     reader: Reader
     tail: Tail
+    keeping: Keeping = field(default_factory=Keeping)
 
     def rooms(self) -> set[Room]:
         """Every room with records. Raises StoreError."""
@@ -47,7 +49,8 @@ def open_archive(
     # A directory is at hand.
     ahead = None if _is_directory(settings) else ReadAhead()
     parts = Parts(catalog, OsFiles(), directory, ahead)
-    return Archive(store, catalog, parts, Reader(parts, now), Tail(OsFiles(), directory, parts))
+    tail = Tail(OsFiles(), directory, parts)
+    return Archive(store, catalog, parts, Reader(parts, now), tail, Keeping(settings.archive.keep))
 
 
 def _look_for_directory(settings: Settings) -> None:

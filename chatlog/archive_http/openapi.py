@@ -47,7 +47,7 @@ _DAY = _object(
     finished={"type": "boolean"},
 )
 _FILES = _list(_object(name=_TEXT, why=_TEXT, text=_TEXT))
-_STATE = {"enum": ["complete", "unfinished", "before", "gap", "partial"]}
+_STATE = {"enum": ["complete", "unfinished", "before", "expired", "gap", "partial"]}
 _TIMELINE = _object(
     platform=_PLATFORMS,
     name=_TEXT,
@@ -57,6 +57,7 @@ _TIMELINE = _object(
     counts=_list(_COUNT),
     seconds={"type": "object", "additionalProperties": _list(_COUNT)},
     state=_STATE,
+    kept=_MAYBE_TIME,
     days=_object(first=_MAYBE_TIME, last=_MAYBE_TIME),
     gaps=_list(_GAP),
     unread=_FILES,
@@ -171,6 +172,7 @@ _PATHS: dict[str, Any] = {
             first=_MAYBE_TIME,
             last=_MAYBE_TIME,
             months=_list(_TEXT),
+            kept=_MAYBE_TIME,
             month=_TEXT,
             days=_list(_DAY),
         ),

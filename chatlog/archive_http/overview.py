@@ -80,6 +80,7 @@ class Overview:
                 "first": days[0] if days else None,
                 "last": days[-1] if days else None,
                 "months": months,
+                "kept": self._rooms.kept(room),
                 "month": month,
                 "days": rows,
             },

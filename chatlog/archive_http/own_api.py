@@ -80,11 +80,11 @@ class OwnApi:
         range = open_range(asked.query, Range(0.0, LAST))
         wanted = Question(room, *range, asked_filter(asked), newest, self._most)
         found = page(asked.work, wanted, place, limit)
-        report = found.answer.report
+        report, days = found.answer.report, self._days_if(room, found)
         facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
-            "state": state_of(report, range, self._now(), self._days_if(room, found)),
+            "state": state_of(report, range, self._now(), days, self._rooms.is_expired(room)),
             "older": str(found.older) if found.older else None,
             "newer": str(found.newer) if found.newer else None,
             "gaps": [gap_facts(gap) for gap in _of_page(found, report.gaps)],

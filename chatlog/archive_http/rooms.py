@@ -10,6 +10,7 @@ from chatlog.archive import lines
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import PartError, Room
 from chatlog.archive_http.asked import Refused
+from chatlog.config.values import FOREVER
 from chatlog.naming import CHANNEL
 from chatlog.near_names import near
 from chatlog.status.natural import natural
@@ -76,6 +77,15 @@ class Rooms:
                     if record is not None and (id := record.get("channel_id")):
                         return str(id)
         return ""
+
+    def is_expired(self, room: Room) -> Callable[[float, float], bool]:
+        """What ``state_of`` asks about a room."""
+        keeping, now = self._archive.keeping, self._now()
+        return lambda until, begun: keeping.explains(room, until, begun, now)
+
+    def kept(self, room: Room) -> str | None:
+        """For how long the room is kept, in words; None for ever."""
+        return None if self._archive.keeping.of(room) == FOREVER else self._archive.keeping.words(room)
 
     def days(self, room: Room, by_recorders: bool = False) -> list[str]:
         """The days of a room with files, or of those that recorders wrote, oldest first."""

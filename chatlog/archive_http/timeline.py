@@ -59,7 +59,7 @@ class Timelines:
             text = f"that is more than {STEPS} steps: ask for a shorter time, or for a larger step"
             raise Refused(400, "bad_query", text)
         minutes, report = self._look(asked, room, span, asked_filter(asked))
-        days = self._rooms.days(room)
+        days, recorded = self._rooms.days(room), self._rooms.days(room, by_recorders=True)
         facts = {
             "platform": room[0],
             "name": room[1],
@@ -67,7 +67,8 @@ class Timelines:
             "to": time_text(span.until),
             "step": step,
             **_counted(minutes, span, step),
-            "state": state_of(report, span, now, self._rooms.days(room, by_recorders=True)),
+            "state": state_of(report, span, now, recorded, self._rooms.is_expired(room)),
+            "kept": self._rooms.kept(room),
             "days": {"first": days[0] if days else None, "last": days[-1] if days else None},
             "gaps": [gap_facts(gap) for gap in report.gaps[:_MOST_GAPS]],
             "unread": unread_facts(report.unread),

@@ -157,6 +157,8 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
         if room not in there:
             alike = near("/".join(room), map("/".join, there))
             hint = f"; there is {', '.join(alike)}" if alike else ""
+            if archive.keeping.times() and archive.keeping.of(room) in archive.keeping.times():
+                hint += f"; what is said there is not kept longer than {archive.keeping.words(room)}"
             refuse(f"there is no room {room[0]}/{room[1]} in {archive.store.describe()}{hint}")
         found.append(room)
     return list(dict.fromkeys(found))
@@ -206,9 +208,18 @@ def say_what_is_not_recorded(
         except StoreError as error:
             refuse(f"cannot read {archive.store.describe()}: {error}")
         if begun is not None:
-            click.secho(
-                f"{room[0]}/{room[1]} is recorded since {reading.shown(begun)}", fg="yellow", err=True
-            )
+            click.secho(_since_when(archive, room, reading, max(since, 0.0), begun), fg="yellow", err=True)
+
+
+def _since_when(archive: Archive, room: Room, reading: Reading, since: float, begun: float) -> str:
+    """Why a room has nothing from ``since`` to ``begun``: it is not kept so long, or was not recorded."""
+    name = f"{room[0]}/{room[1]}"
+    if archive.keeping.explains(room, since, begun, reading.now):
+        return (
+            f"{name} is not kept longer than {archive.keeping.words(room)}: what was said before "
+            f"{reading.shown(begun)} is gone"
+        )
+    return f"{name} is recorded since {reading.shown(begun)}"
 
 
 def _begun(archive: Archive, room: Room, since: float) -> float | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from chatlog.archive.keeping import Keeping
+from chatlog.config.units import parse_duration
 from chatlog.counted import many
 from chatlog.store.store import Store
 from chatlog.uploader.manifest_rows import BundledRow
@@ -14,6 +16,8 @@ from chatlog.verify.keys import name_of_object
 from chatlog.verify.object_check import Named, RoomDay, RoomDayCheck
 from chatlog.verify.patience import Patience
 
+#: The most rooms that are named.
+_NAMED = 20
 #: Why an object that is there should be gone.
 STILL_THERE = {
     "replaced": "it was replaced, so that somebody is forgotten, and it is still there",
@@ -44,6 +48,24 @@ def _wrong(row: Gone) -> str:
     if row.what == "replaced" and row.others > 1:
         return f"by {row.by[:200] or 'nothing'}, and by something else as well"
     return ""
+
+
+def kept_otherwise(expired: Mapping[tuple[str, str, str], int], keeping: Keeping | None) -> Iterator[str]:
+    """Sentences about rooms of which objects have expired sooner than ``keeping`` says, from how many did, by
+    room and by how long they were kept."""
+    if keeping is None:
+        return
+    for (platform, channel, keep), count in sorted(expired.items())[:_NAMED]:
+        room = platform, channel
+        try:
+            kept = parse_duration(keep)
+        except ValueError:
+            kept = 0.0
+        if kept < keeping.of(room):
+            yield (
+                f"{many(count, 'object')} of {platform}/{channel} expired after {keep[:20]}, and "
+                f"archive.keep says {keeping.written(room)} now"
+            )
 
 
 class OfRoom(NamedTuple):

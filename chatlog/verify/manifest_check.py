@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from chatlog.uploader.packing import unpacked
 from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.chain_check import Chain, ChainCheck
 from chatlog.verify.findings import Problem, Totals
-from chatlog.verify.gone_check import check_gone
+from chatlog.verify.gone_check import check_gone, kept_otherwise
 from chatlog.verify.index_rows import Link, ManifestGap
 from chatlog.verify.keys import name_of_object, suffix_of
 from chatlog.verify.object_check import why_unread
@@ -67,6 +68,8 @@ class ManifestCheck:
         self.days: tuple[str, str] | None = None
         self.chains: list[Chain] = []
         self._damaged: list[ManifestName] = []
+        # How many objects have expired, by room and by how long they were kept.
+        self._expired: Counter[tuple[str, str, str]] = Counter()
 
     def run(self, listed: Iterable[Head]) -> None:
         """Read all manifests, also those of days after the scope: objects may have been stored much later
@@ -97,6 +100,8 @@ class ManifestCheck:
         self.chains = chain.run()
         check_gone(self._index, self._problem)
         self._totals.gone = self._index.count_gone()
+        for text in kept_otherwise(self._expired, self._scope.keeping):
+            self._watcher.note(text)
         for request in self._index.open_requests():
             self._totals.open_requests += 1
             self._watcher.note(
@@ -183,6 +188,8 @@ class ManifestCheck:
             self._problem("invalid-manifest", manifest, f"it names {row.key[:200]!r}, which is no object")
         elif self._scope.has(name):
             self._index.add_gone(row, manifest)
+            if isinstance(row, ExpiredRow):
+                self._expired[name.platform, name.channel, row.keep] += 1
             if isinstance(row, ReplacedRow):
                 self._totals.erased += row.removed
                 self._totals.redacted += row.redacted

@@ -8,6 +8,9 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatlog.archive.gaps import Report
+from chatlog.archive_http.ranges import Range
+from chatlog.archive_http.states import state_of
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
 from tests.reading.world import gap
@@ -115,6 +118,17 @@ class PageTests(ArchiveCase):
             self.assertEqual(self.page(f"from={first}&to={last}")["state"], state, state)
         [found] = self.page("order=oldest&from=2026-03-01T01:10:00Z&to=2026-03-01T01:20:00Z")["gaps"]
         self.assertEqual((found["seconds"], found["reason"]), (600.0, "connection lost"))
+
+    def test_not_kept(self) -> None:
+        """A time that is not kept any longer is told from one that was never recorded."""
+        report, span = Report(), Range(1000.0, 2000.0)
+        for days, is_expired, state in (
+            (["2025-12-29"], lambda until, begun: until == 2000.0 and begun > 1e9, "expired"),
+            (["2025-12-29"], lambda until, begun: False, "before"),
+            (["1970-01-01"], lambda until, begun: True, "complete"),
+            (None, lambda until, begun: True, "complete"),
+        ):
+            self.assertEqual(state_of(report, span, 1e10, days, is_expired), state)
 
     def test_one_end(self) -> None:
         """A range may be open at either end."""

@@ -32,6 +32,21 @@ class KeepTests(ConfigTestCase):
         self.assertFalse(found.is_forever)
         self.assertEqual(list(found.rooms()), [("twitch", "x")])
 
+    def test_why_nothing_is_there(self) -> None:
+        """A time before what is kept explains why nothing is there, unless the archive begins much later, or
+        the time is one that is kept."""
+        found = keeping("{twitch/x: 90d}")
+        now = 1000 * DAY
+        for until, begun, explains in (
+            (900 * DAY, 910 * DAY, True),
+            (900 * DAY, 911.5 * DAY, True),
+            (910.5 * DAY, 910.9 * DAY, True),
+            (900 * DAY, 950 * DAY, False),
+            (920 * DAY, 950 * DAY, False),
+        ):
+            self.assertIs(found.explains(("twitch", "x"), until, begun, now), explains, (until, begun))
+            self.assertFalse(found.explains(("kick", "x"), until, begun, now))
+
     def test_forever(self) -> None:
         """Where nothing is said, nothing is deleted."""
         for text in ("", "{}", "{default: forever}", "null", "{default: }"):

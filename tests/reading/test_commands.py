@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import shutil
+import time
 
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,6 +35,32 @@ class CommandTestCase(SynchronousTestCase):
 
     def run_it(self, *arguments: str) -> Result:
         return CliRunner().invoke(commands, [*arguments, "--utc", "--archive", self.world.archive])
+
+
+class KeptTests(CommandTestCase):
+    """What is not kept any longer."""
+
+    def run_configured(self, *arguments: str) -> Result:
+        path = os.path.join(self.root, "chatlog.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(
+                f"twitch: {{channels: [a]}}\nrecorder: {{directory: {self.root}/spool}}\n"
+                f"archive: {{directory: {self.world.archive}, keep: {{twitch: 5d}}}}\n"
+            )
+        return CliRunner().invoke(commands, [*arguments, "--utc", "-c", path])
+
+    def test_no_hole(self) -> None:
+        """A time that is not kept any longer is called so, and is neither a gap nor the beginning of the
+        recording; a room of which nothing is left says so too."""
+        now = time.time()
+        self.world.put(now - 4 * 86400.0, [said(now - 4 * 86400.0, "hello", "ann")], room=("twitch", "c"))
+        shutil.rmtree(os.path.join(self.world.archive, "2025"))
+        day = time.strftime("%Y-%m-%d", time.gmtime(now - 40 * 86400.0))
+        for command in (("log", "c", day), ("search", "hello", "--room", "c", "--since", day)):
+            told = self.run_configured(*command).stderr
+            self.assertIn("twitch/c is not kept longer than 5 days: what was said", told)
+        told = self.run_configured("log", "twitch/a").stderr
+        self.assertIn("what is said there is not kept longer than 5 days", told)
 
 
 class SearchTests(CommandTestCase):

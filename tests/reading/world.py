@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.keeping import Keeping
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Parts
 from chatlog.archive.reader import Question, Reader
@@ -56,6 +57,7 @@ class World:
         self.archive, self.spool = os.path.join(root, "archive"), os.path.join(root, "spool")
         self.now = now
         self._elapsed = self._pace = 0.0
+        self.keeping = Keeping()
         for area in ("open", "sealed", "packed"):
             os.makedirs(os.path.join(self.spool, area))
         os.makedirs(self.archive)
@@ -95,7 +97,7 @@ class World:
         catalog = Catalog(self.store, now)
         parts = Parts(catalog, self.files, self.spool)
         tail = Tail(self.files, self.spool, parts)
-        return Archive(self.store, catalog, parts, Reader(parts, now, self._clock), tail)
+        return Archive(self.store, catalog, parts, Reader(parts, now, self._clock), tail, self.keeping)
 
     def slowly(self, seconds: float) -> None:
         """From now on reading a piece takes so long."""

@@ -151,6 +151,19 @@ class ExpireTests(ExpiryCase):
         self.assertEqual(self.keys(), self.kept())
         self.assertEqual(self.look(), [])
 
+    def test_kept_otherwise(self) -> None:
+        """Where the configuration says by now that a room is kept longer than it was, verify notes it; it is
+        no problem."""
+        self.expire()
+        for keeping, notes in (
+            (self.keeping, []),
+            (Keeping([("twitch", 2 * DAY)]), []),
+            (Keeping(), ["15 objects of twitch/a expired after 3d, and archive.keep says forever now"]),
+            (None, []),
+        ):
+            self.assertEqual(self.look(keeping=keeping), [])
+            self.assertEqual(self.notes, notes)
+
     def test_plan(self) -> None:
         """What would go is what goes, and nothing is touched."""
         before = self.keys()

@@ -106,7 +106,7 @@ function draw(facts) {
   const counted = records || !facts.days.length || facts.days.some((row) => row.coverage !== null);
   const said = counted ? `${many(records, "record")} in ${monthName(facts.month)}` : `${monthName(facts.month)}: not counted yet`;
   const since = facts.first ? `recorded since ${facts.first}` : "";
-  $("facts").replaceChildren(...[since, said, "days are those of UTC", facts.id ? `id ${facts.id}` : ""].filter(Boolean).map((text) => element("span", "", text)));
+  $("facts").replaceChildren(...[since, facts.kept ? `kept for ${facts.kept}` : "", said, "days are those of UTC", facts.id ? `id ${facts.id}` : ""].filter(Boolean).map((text) => element("span", "", text)));
   $("box").hidden = false;
   $("others").hidden = facts.months.length < 2;
 }

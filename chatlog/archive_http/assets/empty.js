@@ -9,6 +9,7 @@ export function sayWhyEmpty(box, timeline, { day, room, isFiltered, error }) {
   if (isFiltered) return statement(box, "note", "Nothing of this day is like that", "Esc clears the filter. Search looks through other days as well.");
   const { first, last } = timeline.days;
   if (timeline.state === "partial") return statement(box, "bad", "This day could not be read", "What is above says which files are damaged or out of reach. chatlog verify tells more of them.");
+  if (timeline.state === "expired") return statement(box, "note", "Not kept any longer", `What is said in ${room} is kept for ${timeline.kept}.`);
   if (timeline.state === "before") return statement(box, "note", `Before ${room} was recorded`, first ? `The archive of this room begins on ${dayName(first)}.` : "Nothing is stored of this room yet.");
   if (timeline.state === "gap") {
     const reasons = [...new Set(timeline.gaps.map(({ reason }) => reason))].slice(0, 3).join("; ");
