@@ -224,7 +224,7 @@ class Parts:
             found = self._catalog.successors(part.name)
         except StoreError as error:
             raise self._error(part, error) from None
-        new = [Part(name, "", suffix, version) for name, suffix, version in found if name not in turns.given]
+        new = [_stored(named) for named in found if named.name not in turns.given]
         if not new:
             raise PartError(Unread(self._shown(part), "it is not there any more"))
         for each in sorted(new, key=lambda each: each.order):
