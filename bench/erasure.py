@@ -3,9 +3,9 @@
     python -m bench.erasure --messages 1000000
 
 The archive is a month of one room in a directory, an object an hour; the person is in a third of them, and a
-tenth of their messages is answered. Prints the seconds of the run, in which every byte is looked at
-three times at least, its processor time and its memory. Then every byte that is left is searched for the id and the name. Exit
-status 1: something is left, or it took more than ten seconds of processor time.
+tenth of their messages is answered. Prints the seconds of the run, in which every byte is looked at three
+times at least, its processor time and its memory. Then every byte that is left is searched for the id and
+the name. Exit status 1: something is left, or it took more than ten seconds of processor time.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ AT_ONCE = 8
 #: Records may be in a file that began so much earlier, or later.
 _EARLIER, _LATER = timedelta(days=1), timedelta(days=1)
 _BLOCK = 1 << 20
+_IN_BUNDLE = "it is a bundle, which this version does not look into: nobody is erased from it"
 
 
 class Stored(NamedTuple):
@@ -119,6 +120,7 @@ class Scanner:
     def scan(self, search: PersonSearch) -> Scan:
         """Look at every object once. Raises StoreError if they cannot be listed, or if the store is away."""
         result = Scan(self.objects())
+        result.unread += ((key, _IN_BUNDLE) for key in self._bundles())
         flying: deque[tuple[Stored, Future[tuple[int, int, Facts]]]] = deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             try:
@@ -133,6 +135,14 @@ class Scanner:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return result
+
+    def _bundles(self) -> Iterator[str]:
+        """The bundles of the scope's rooms: bundle/2025/12/twitch/ann/..."""
+        for head in self._store.list("bundle/"):
+            parts = head.key.split("/")
+            if len(parts) > 5 and parts[3] == self._scope.platform:
+                if not self._scope.channels or parts[4] in self._scope.channels:
+                    yield head.key
 
     def _land(self, each: Stored, future: Future[tuple[int, int, Facts]], result: Scan) -> None:
         try:

@@ -303,3 +303,11 @@ class ErasureTests(SynchronousTestCase):
         self.assertFalse(outcome.done)
         self.assertEqual([name for name, _ in outcome.left], [key])
         self.assertEqual([each for each in self.people.traces(("farewell",)) if "/kick/" not in each], [])
+
+    def test_bundle(self) -> None:
+        """A bundle of the platform is not looked into: that is told, and the request is not done."""
+        keys = [f"bundle/2025/12/{room}/x_202512.jsonl.zst" for room in ("twitch/a", "kick/k")]
+        self.store.objects |= dict.fromkeys(keys, b"")
+        outcome = self.erase()
+        self.assertFalse(outcome.done)
+        self.assertEqual([key for key, _ in outcome.left], keys[:1])
