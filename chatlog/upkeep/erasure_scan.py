@@ -140,9 +140,10 @@ class Scanner:
         """The bundles of the scope's rooms: bundle/2025/12/twitch/ann/..."""
         for head in self._store.list("bundle/"):
             parts = head.key.split("/")
-            if len(parts) > 5 and parts[3] == self._scope.platform:
-                if not self._scope.channels or parts[4] in self._scope.channels:
-                    yield head.key
+            if len(parts) < 6 or parts[3] != self._scope.platform:
+                continue
+            if not self._scope.channels or parts[4] in self._scope.channels:
+                yield head.key
 
     def _land(self, each: Stored, future: Future[tuple[int, int, Facts]], result: Scan) -> None:
         try:
