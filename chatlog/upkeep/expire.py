@@ -26,6 +26,8 @@ from chatlog.uploader.manifest_rows import ExpiredRow, ObjectRow, Row, seconds_o
 #: The most objects of one manifest, and the most that are deleted at the same time.
 _AT_A_TIME = 5000
 _AT_ONCE = 8
+#: Why a bundle stays.
+_BUNDLED = "it is a bundle, of which this version deletes nothing; part of it is older than it is kept"
 
 
 @dataclass(slots=True)
@@ -139,6 +141,7 @@ class Expiry:
     # -- what goes -----------------------------------------------------------------------------------
 
     def _doomed(self, outcome: Outcome) -> Iterator[_Doomed]:
+        outcome.left += [(key, _BUNDLED) for key in self._days.bundles()]
         if self._by_itself:
             outcome.refused = self._days.much_older()
         for found in self._days.room_days(self._by_itself):
