@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from chatlog import __version__
+from chatlog.commands.bundle import bundle
 from chatlog.commands.demo import demo
 from chatlog.commands.erase import erase
 from chatlog.commands.expire import expire
@@ -65,7 +66,22 @@ def commands() -> None:
     """
 
 
-for command in (demo, erase, expire, export, import_, log, rooms, run, search, status, tier, user, verify):
+for command in (
+    bundle,
+    demo,
+    erase,
+    expire,
+    export,
+    import_,
+    log,
+    rooms,
+    run,
+    search,
+    status,
+    tier,
+    user,
+    verify,
+):
     commands.add_command(command)
 
 

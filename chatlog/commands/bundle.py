@@ -1,0 +1,130 @@
+"""``chatlog bundle``: puts the objects of a room's month into one."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from chatlog.commands import reading
+from chatlog.commands.archive_names import rooms_there
+from chatlog.commands.options import PROBLEM, UNKNOWN, config_option, load
+from chatlog.counted import many
+
+if TYPE_CHECKING:
+    from chatlog.config.settings import Settings
+    from chatlog.store.store import Store
+    from chatlog.upkeep.bundle import Outcome
+    from chatlog.verify.progress import Progress
+
+#: The most objects that are named one by one.
+_NAMED = 20
+
+
+@click.command()
+@config_option
+@click.option("--month", metavar="2025-12", help="Only this month. [default: all that are over]")
+@click.option(
+    "--room",
+    "rooms",
+    multiple=True,
+    metavar="ROOM",
+    help="Only this room (twitch/x); may be given again.",
+    shell_complete=rooms_there,
+)
+def bundle(path: str, month: str | None, rooms: tuple[str, ...]) -> None:
+    """Put the objects of a room's month into one object, byte for byte.
+
+    The old objects are deleted once the new one was read back and compared, and what was done is written down
+    in the archive. It may be interrupted; the next run goes on.
+
+    Exit status 0: done, or there was nothing to do, 1: some objects stay as they are, 2: it cannot be done.
+    """
+    from chatlog.store.archive import open_store
+    from chatlog.store.store import StoreError
+    from chatlog.upkeep.bundle import is_over, months_with_objects
+    from chatlog.upkeep.lock import Busy, Lost
+    from chatlog.verify.progress import Progress
+
+    settings = load(path, UNKNOWN)
+    now = time.time()
+    wanted = [_room(room) for room in rooms]
+    if month is not None:
+        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
+            reading.refuse(f"--month: write it as 2025-12, not {month!r}")
+        if not is_over(month, now):
+            reading.refuse(f"{month} is not over, or its last objects may still come: wait two days more")
+    progress = Progress(sys.stderr, os.environ)
+    try:
+        store = open_store(settings)
+        months = [month] if month is not None else months_with_objects(store, now)
+        outcome = _run(settings, store, months, wanted, progress)
+    except StoreError as error:
+        progress.clear()
+        reading.refuse(f"cannot bundle: {error.advice}. What was done until then is whole; run it again")
+    except (Busy, Lost) as error:
+        progress.clear()
+        reading.refuse(str(error))
+    progress.clear()
+    _print(outcome)
+    raise click.exceptions.Exit(PROBLEM if outcome.left else 0)
+
+
+def _room(text: str) -> tuple[str, str]:
+    platform, slash, channel = text.strip().lower().partition("/")
+    if not slash or not platform or not channel:
+        reading.refuse(f"--room: write twitch/NAME or kick/NAME, not {text!r}")
+    return platform, channel
+
+
+def _run(
+    settings: Settings, store: Store, months: list[str], wanted: list[tuple[str, str]], progress: Progress
+) -> Outcome:
+    from chatlog.signing import Signer
+    from chatlog.upkeep.bundle import Bundler, Outcome
+    from chatlog.upkeep.ledger import BUNDLE, Ledger
+    from chatlog.upkeep.lock import ArchiveLock
+    from chatlog.uploader.packing import SUFFIXES
+
+    if not months:
+        return Outcome()
+    key = settings.archive.signing_key
+    signer = None if key is None else Signer(key.reveal())
+    store.prepare()
+    with ArchiveLock(store, "chatlog bundle", time.time) as lock:
+        ledger = Ledger(store, BUNDLE, SUFFIXES[settings.uploader.compression], signer, time.time)
+        step = _Steps(progress)
+        bundler = Bundler(store, ledger, lock, step=step)
+        for month in months:
+            bundler.run(month, wanted)
+    return bundler.outcome
+
+
+class _Steps:
+    """Shows the progress of one room after the other."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, room: str, done: int) -> None:
+        self._progress.step(f"objects until {room}", done, 0)
+
+
+def _print(outcome: Outcome) -> None:
+    from chatlog.config.units import rough_size
+
+    for key, why in outcome.left[:_NAMED]:
+        click.echo(f"{key} stays as it is: {why}")
+    if len(outcome.left) > _NAMED:
+        click.echo(f"and {many(len(outcome.left) - _NAMED, 'more stays', 'more stay')} as they are")
+    if not outcome.objects:
+        click.echo("nothing was bundled")
+        return
+    click.echo(
+        f"{many(outcome.objects, 'object')} ({rough_size(outcome.bytes)}) "
+        f"went into {many(outcome.bundles, 'new bundle')}"
+    )

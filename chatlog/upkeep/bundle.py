@@ -1,0 +1,234 @@
+"""Puts the objects of a room's month into one object, byte for byte one behind the other.
+
+In steps, each of which may be the last before the process is killed:
+
+1. the objects are read and compared with what the manifests say of them;
+2. the bundle is put and read back (``bundle_put``);
+3. rows ``bundled`` are written in a manifest of their own (``ledger``);
+4. the objects are deleted.
+
+Until then every object is there twice, which readers know. The next run finds the bundle, proves it again,
+and goes on with step 3. A bundle that is damaged, while all its objects are still there, is put again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chatlog.naming import BundleName, FileName, parse_key
+from chatlog.store.store import CORRUPT, MISSING, Store, StoreError
+from chatlog.upkeep.attested import Attested
+from chatlog.upkeep.bundle_put import Piece, bundles_below, delete_bundle, put_bundle, wrong_in
+from chatlog.upkeep.ledger import Ledger
+from chatlog.upkeep.lock import ArchiveLock
+from chatlog.uploader.bundle_table import Slice, Table, read_table
+from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
+
+#: Platform and channel.
+Room = tuple[str, str]
+
+DAY = 86400.0
+#: So many seconds after the end of a month all its objects are stored.
+SETTLED = 2 * DAY
+#: The most bytes of a bundle: it is in memory when it is put.
+MOST = 32 << 20
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The result of a run. ``left``: objects and bundles that stay as they are, with why."""
+
+    bundles: int = 0
+    objects: int = 0
+    bytes: int = 0
+    left: list[tuple[str, str]] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
+
+
+class Bundler:
+    """Makes the bundles of an archive. ``step(room, objects)`` is told the progress."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        lock: ArchiveLock,
+        most: int = MOST,
+        step: Callable[[str, int], object] = lambda room, objects: None,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._lock = lock
+        self._most = most
+        self._step = step
+        self._attested = Attested(store)
+        self.outcome = Outcome()
+
+    def run(self, month: str, wanted: Sequence[Room] = ()) -> None:
+        """Bundle a month (``2025-12``) of all rooms, or of those that are ``wanted``. Raises StoreError and
+        Lost."""
+        for room in rooms_of(self._store, month):
+            if not wanted or room in wanted:
+                try:
+                    self._room(month, room)
+                except StoreError as error:
+                    if error.of_all or error.kind not in (CORRUPT, MISSING):
+                        raise
+                    self.outcome.left.append(("/".join(room), error.advice))
+                self._step("/".join(room), self.outcome.objects)
+
+    def _room(self, month: str, room: Room) -> None:
+        own = dict(self._own(month, room))
+        if not own:
+            return
+        for bundle, slices in self._begun(month, room):
+            self._finish(bundle, slices, own)
+        named = self._named(own)
+        for suffix in ("", ".gz", ".zst"):
+            waiting = sorted(
+                (name.minute, name.n, name.instance, key)
+                for key, (name, end, _) in own.items()
+                if end == suffix and key in named
+            )
+            for pieces in self._pieces([key for *_, key in waiting], named):
+                name = BundleName(month.replace("-", ""), *room)
+                self._lock.check()
+                rows = put_bundle(self._store, name, suffix, pieces)
+                del pieces
+                self._settle(rows)
+                self.outcome.bundles += 1
+
+    # -- what there is -------------------------------------------------------------------------------
+
+    def _own(self, month: str, room: Room) -> Iterator[tuple[str, tuple[FileName, str, int]]]:
+        """The objects of the month that are objects of their own."""
+        year, _, number = month.partition("-")
+        for day in days_of(self._store, month):
+            for head in self._store.list(f"{year}/{number}/{day}/{room[0]}/{room[1]}/"):
+                with suppress(ValueError):
+                    name, suffix = parse_key(head.key)
+                    yield head.key, (name, suffix, head.size)
+
+    def _begun(self, month: str, room: Room) -> Iterator[tuple[str, list[Slice]]]:
+        """The bundles that there are, and what is in them."""
+        tables: list[Table] = []
+        for head in bundles_below(self._store, f"bundle/{month.replace('-', '/')}/{room[0]}/{room[1]}/"):
+            try:
+                tables.append(read_table(self._store, head))
+            except ValueError as error:
+                self.outcome.left.append((head.key, str(error)))
+        replaced = {key for table in tables for key in table.replaces}
+        for table in tables:
+            if table.bundle not in replaced:
+                yield table.bundle, list(table.slices())
+
+    def _named(self, own: dict[str, tuple[FileName, str, int]]) -> dict[str, ObjectRow]:
+        """What the manifests say of the objects. What no manifest names stays as it is."""
+        named: dict[str, ObjectRow] = {}
+        days: dict[str, list[str]] = {}
+        for key in own:
+            days.setdefault(key[:10].replace("/", "-"), []).append(key)
+        for day, keys in sorted(days.items()):
+            named |= self._attested.rows(keys, day)
+        for key in sorted(own.keys() - named.keys()):
+            self.outcome.left.append((key, "no manifest names it"))
+        return named
+
+    # -- bundling ------------------------------------------------------------------------------------
+
+    def _pieces(self, keys: Sequence[str], named: dict[str, ObjectRow]) -> Iterator[list[Piece]]:
+        """The objects of one bundle after the other, without those that are not what the manifests say."""
+        pieces: list[Piece] = []
+        size = 0
+        for key in keys:
+            row = named[key]
+            if pieces and size + row.bytes > self._most:
+                yield pieces
+                pieces, size = [], 0
+            data = b"".join(self._store.read(key))
+            if len(data) != row.bytes or hashlib.sha256(data).hexdigest() != row.sha256:
+                self.outcome.left.append((key, "its bytes are not those that were stored"))
+                continue
+            pieces.append(Piece(key, data))
+            size += len(data)
+        if pieces:
+            yield pieces
+
+    def _finish(self, bundle: str, slices: list[Slice], own: dict[str, tuple[FileName, str, int]]) -> None:
+        """Go on with a bundle whose objects, or some of them, are still there."""
+        still = [each for each in slices if each.key in own]
+        if not still:
+            return
+        named = self._named({each.key: own[each.key] for each in still})
+        rows = [
+            BundledRow(each.key, bundle, each.offset, each.bytes, named[each.key].sha256)
+            for each in still
+            if each.key in named
+        ]
+        if not wrong_in(self._store, rows):
+            self._settle(rows)
+        elif len(still) == len(slices):
+            # Nothing is in it that is not elsewhere.
+            self._lock.check()
+            delete_bundle(self._store, bundle)
+            return
+        else:
+            self.outcome.left.append((bundle, "its bytes are not those of the objects that went into it"))
+        for each in still:
+            del own[each.key]
+
+    def _settle(self, rows: Sequence[BundledRow]) -> None:
+        """Write down what is in a bundle that was proven, and delete the objects."""
+        if not rows:
+            return
+        self._lock.check()
+        self.outcome.manifests.append(self._ledger.write(rows))
+        self._lock.check()
+        for row in rows:
+            self._store.delete(row.key)
+            self.outcome.objects += 1
+            self.outcome.bytes += row.bytes
+
+
+def is_over(month: str, now: float) -> bool:
+    """Whether a month (``2025-12``) ended so long ago that all its objects are stored."""
+    first = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
+    end = (first + timedelta(days=32)).replace(day=1).timestamp()
+    return now > end + SETTLED
+
+
+def months_with_objects(store: Store, now: float) -> list[str]:
+    """The months that are over and have objects of their own, the oldest first. Raises StoreError."""
+    found = []
+    for year in _numbers(store, "", 4):
+        for month in _numbers(store, f"{year}/", 2):
+            if "01" <= month <= "12" and is_over(f"{year}-{month}", now):
+                found.append(f"{year}-{month}")
+    return found
+
+
+def days_of(store: Store, month: str) -> list[str]:
+    """The days (``29``) of a month with objects. Raises StoreError."""
+    return _numbers(store, f"{month.replace('-', '/')}/", 2)
+
+
+def rooms_of(store: Store, month: str) -> list[Room]:
+    """The rooms with objects of their own in a month. Raises StoreError."""
+    above = month.replace("-", "/")
+    return sorted(
+        {
+            (platform, channel)
+            for day in days_of(store, month)
+            for platform in store.folders(f"{above}/{day}/")
+            for channel in store.folders(f"{above}/{day}/{platform}/")
+        }
+    )
+
+
+def _numbers(store: Store, prefix: str, length: int) -> list[str]:
+    names = store.folders(prefix)
+    return sorted(name for name in names if len(name) == length and name.isdecimal() and name.isascii())

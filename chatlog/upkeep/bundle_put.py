@@ -1,0 +1,134 @@
+"""Puts a bundle into a store, and proves that every object in it is as it was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from chatlog.naming import BundleName, parse_bundle_key
+from chatlog.store.store import CORRUPT, EXISTS, Head, Store, StoreError
+from chatlog.uploader.bundle_table import BESIDE, Slice, has_table_inside, table_bytes
+from chatlog.uploader.manifest_rows import BundledRow
+from chatlog.uploader.packing import CONTENT_TYPES
+
+#: The most numbers that are tried.
+_MOST_NAMES = 1000
+
+
+class Piece(NamedTuple):
+    """An object that goes into a bundle: its key, and its bytes."""
+
+    key: str
+    data: bytes
+
+
+def put_bundle(
+    store: Store, name: BundleName, suffix: str, pieces: Sequence[Piece], replaces: Sequence[str] = ()
+) -> list[BundledRow]:
+    """Put a bundle under its name, or under the next free number, and read it back: the rows that say what is
+    in it. It comes in the place of the bundles that it ``replaces``. Raises StoreError."""
+    for _ in range(_MOST_NAMES):
+        key = name.key(suffix)
+        rows, data, table = _bundle(key, pieces, replaces)
+        if store.head(key) is None:
+            try:
+                if not has_table_inside(key):
+                    _put_table(store, key + BESIDE, table)
+                store.put_new(key, data, {"Content-Type": CONTENT_TYPES[suffix]})
+            except StoreError as error:
+                if error.kind != EXISTS:
+                    raise
+            else:
+                del data
+                if wrong := wrong_in(store, rows):
+                    raise StoreError(f"{key} has other bytes in the store: {wrong}", CORRUPT, "other bytes")
+                return rows
+        name = name.numbered(name.n + 1)
+    raise StoreError(f"{name}: {_MOST_NAMES} bundles have this name", CORRUPT)
+
+
+def wrong_in(store: Store, rows: Sequence[BundledRow]) -> str:
+    """The first key of those objects that are not in their bundle as the rows say; ``""`` if all are. The
+    rows are of one bundle, and sorted; it is read once. Raises StoreError."""
+    if not rows:
+        return ""
+    begin = rows[0].offset
+    chunks = store.read_range(rows[0].bundle, begin, rows[-1].offset + rows[-1].bytes - begin)
+    taken = _Taken(chunks, begin)
+    for row in rows:
+        if taken.digest(row.offset, row.bytes) != row.sha256:
+            return row.key
+    return ""
+
+
+def delete_bundle(store: Store, key: str) -> None:
+    """Delete a bundle, and its table. Raises StoreError."""
+    store.delete(key)
+    if not has_table_inside(key):
+        store.delete(key + BESIDE)
+
+
+def bundles_below(store: Store, prefix: str) -> list[Head]:
+    """The bundles below a prefix. Raises StoreError."""
+    found = []
+    for head in store.list(prefix):
+        with suppress(ValueError):
+            parse_bundle_key(head.key)
+            found.append(head)
+    return found
+
+
+class _Taken:
+    """Takes pieces out of a stream, forwards."""
+
+    def __init__(self, chunks: Iterator[bytes], at: int) -> None:
+        self._chunks = chunks
+        self._at = at
+        self._rest = b""
+
+    def digest(self, offset: int, size: int) -> str:
+        """The SHA-256 of the bytes behind an offset; of fewer if the stream ends."""
+        found = hashlib.sha256()
+        for piece in self._pieces(offset - self._at):
+            del piece
+        for piece in self._pieces(size):
+            found.update(piece)
+        return found.hexdigest()
+
+    def _pieces(self, count: int) -> Iterator[bytes]:
+        while count > 0:
+            if not self._rest:
+                self._rest = next(self._chunks, b"")
+                if not self._rest:
+                    return
+            piece, self._rest = self._rest[:count], self._rest[count:]
+            count -= len(piece)
+            self._at += len(piece)
+            yield piece
+
+
+def _bundle(
+    key: str, pieces: Sequence[Piece], replaces: Sequence[str]
+) -> tuple[list[BundledRow], bytes, bytes]:
+    """The rows, the bytes, and the table of a bundle."""
+    rows, offset = [], 0
+    for piece in pieces:
+        digest = hashlib.sha256(piece.data).hexdigest()
+        rows.append(BundledRow(piece.key, key, offset, len(piece.data), digest))
+        offset += len(piece.data)
+    table = table_bytes([Slice(row.key, key, row.offset, row.bytes) for row in rows], replaces)
+    parts = [piece.data for piece in pieces]
+    return rows, b"".join([*parts, table] if has_table_inside(key) else parts), table
+
+
+def _put_table(store: Store, key: str, table: bytes) -> None:
+    """Put a table. One that is there already belongs to a bundle that never came."""
+    try:
+        store.put_new(key, table, {"Content-Type": "application/octet-stream"})
+    except StoreError as error:
+        if error.kind != EXISTS:
+            raise
+        store.delete(key)
+        store.put_new(key, table, {"Content-Type": "application/octet-stream"})
