@@ -79,15 +79,37 @@ class TooDeep(ValueError):
 
 
 def to_line(value: object) -> bytes:
-    """``value`` as one line of JSON with its newline. Lone surrogates and integers of more than 64 bits,
-    which JSON may contain, are written too.
+    """``value`` as one line of JSON with its newline, which every reader of UTF-8 takes: half of a surrogate
+    pair becomes U+FFFD. Integers of more than 64 bits are written too.
 
     Raises TypeError, ValueError or RecursionError for a value that JSON cannot represent.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        return without_halves(text).encode("utf-8") + b"\n"
+
+
+def to_line_exactly(value: object) -> bytes:
+    """Like ``to_line``, but halves of surrogate pairs are kept, as escapes. Only for what Chatlog alone
+    reads: many readers of JSON refuse a whole file for one of them."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
         return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def without_halves(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair; two halves that belong together become their
+    character."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def has_half(value: object) -> bool:
+    """Whether a text anywhere in the value, which JSON can represent, has half of a surrogate pair."""
+    text = json.dumps(value, ensure_ascii=False)
+    return not text.isascii() and _HALF.search(text) is not None
 
 
 def from_json(data: bytes | str) -> Any:
@@ -203,6 +225,7 @@ def _no_constant(name: str) -> NoReturn:
 #: A string, or the beginning of one that never ends. It matches in linear time.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
+_HALF = re.compile("[\ud800-\udfff]")
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 
@@ -254,7 +277,9 @@ def encode_full(
     received: str,
     details: Mapping[str, Any],
 ) -> bytes:
-    """The whole record as one line with its newline. Everything in ``details`` is kept."""
+    """The whole record as one line with its newline. Everything in ``details`` is kept. A record with half of
+    a surrogate pair gets U+FFFD in its place; the whole record with the half is in ``raw_base64`` of the
+    details, unless that is given."""
     record = {
         "timestamp": timestamp,
         "channel": channel,
@@ -268,7 +293,13 @@ def encode_full(
         "received": received,
         "details": details,
     }
-    return to_line(record)
+    try:
+        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        if "raw_base64" not in details and has_half(record):
+            exact = to_line_exactly(record).rstrip(b"\n")
+            record["details"] = {**details, "raw_base64": base64.b64encode(exact).decode("ascii")}
+        return to_line(record)
 
 
 def encode_basic(

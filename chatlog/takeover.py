@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 from chatlog.chunks import chunks_of
 from chatlog.files import NO_SPACE, Files
-from chatlog.record import from_json, to_line
+from chatlog.record import from_json, to_line_exactly
 from chatlog.spool.spool import Spool, SpoolError
 from chatlog.state.state_file import StateFile, newer_state
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, name_of, row_of
@@ -169,7 +169,7 @@ def _held(data: bytes) -> Iterator[object]:
                 waiting.pop(entry["done"], None)
             elif "held" in entry:
                 # A unique number, and the same one if this entry comes again.
-                waiting[entry["held"]] = {**entry, "deferred": 1 << 32 | crc32(to_line(entry))}
+                waiting[entry["held"]] = {**entry, "deferred": 1 << 32 | crc32(to_line_exactly(entry))}
     yield from waiting.values()
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from datetime import datetime
 from typing import Any
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.record import (
     TooDeep,
+    encode_full,
     from_json,
     from_json_closely,
     from_json_exactly,
     from_json_loosely,
+    has_half,
     rfc3339,
     to_line,
+    to_line_exactly,
 )
 
 #: Anything that JSON can hold, halves of surrogate pairs included.
@@ -51,18 +56,48 @@ class CodecTests(SynchronousTestCase):
     @given(VALUES)
     def test_there_and_back(self, value: Any) -> None:
         """What was written is read as it was, on one line, whatever it is."""
-        line = to_line(value)
+        line = to_line_exactly(value)
         self.assertEqual(line.count(b"\n"), 1)
         self.assertEqual(from_json_exactly(line), value)
         self.assertFalse(from_json_closely(line)[1])
 
+    @settings(max_examples=200, deadline=None)
+    @given(VALUES)
+    def test_every_reader_takes_it(self, value: Any) -> None:
+        """What the archive has is one line of UTF-8 without half of a surrogate pair, escaped or not,
+        whatever a server sent; and it is written the same again."""
+        line = to_line(value)
+        self.assertEqual(line.count(b"\n"), 1)
+        self.assertFalse(has_half(from_json_exactly(line.decode("utf-8"))))
+        self.assertEqual(to_line(from_json_exactly(line)), line)
+        if not has_half(value):
+            self.assertEqual(from_json_exactly(line), value)
+
+    def test_the_raw_form_is_kept(self) -> None:
+        """A record with half of a surrogate pair, in whatever text, has U+FFFD there, and the whole record
+        with the half in ``raw_base64``, unless what came is there already."""
+        time = "2025-12-29T10:30:45.123Z"
+        for message, details in (("a\ud83d", {}), ("a", {"x": [{"y": "\udc00"}]}), ("a", {"\ud83d": 1})):
+            fields = (time, "c", "ann", "1", message, "message", "i", "kick", "4", time)
+            found = orjson.loads(encode_full(*fields, details))
+            raw = found["details"].pop("raw_base64")
+            exact = from_json(base64.b64decode(raw))
+            self.assertEqual((exact["message"], exact["details"]), (message, details))
+            self.assertEqual(found["message"], message.replace("\ud83d", "\ufffd"))
+            found = orjson.loads(encode_full(*fields, {**details, "raw_base64": "eA=="}))
+            self.assertEqual(found["details"]["raw_base64"], "eA==")
+        self.assertNotIn(b"raw_base64", encode_full(*fields, {"n": 2**70, "smile": "\U0001f600"}))
+
     def test_halves_and_long_numbers(self) -> None:
-        """Half of a surrogate pair is kept; an integer of any length is, where all digits are asked for."""
+        """Half of a surrogate pair is read, and U+FFFD is written in its place; halves that belong together
+        are one character; an integer of any length is, where all digits are asked for."""
         self.assertEqual(from_json(b'{"a":"\\ud83d"}'), {"a": "\ud83d"})
         self.assertEqual(
             from_json_exactly(b"[123456789012345678901234567890]"), [123456789012345678901234567890]
         )
-        self.assertEqual(to_line(["\ud83d", 2**70]), b'["\\ud83d",1180591620717411303424]\n')
+        self.assertEqual(to_line(["\ud83d", 2**70]), '["\ufffd",1180591620717411303424]\n'.encode())
+        self.assertEqual(to_line(["\ud83d" + "\ude00"]), '["\U0001f600"]\n'.encode())
+        self.assertEqual(to_line_exactly(["\ud83d", 2**70]), b'["\\ud83d",1180591620717411303424]\n')
 
     def test_refused(self) -> None:
         """What is no JSON is a ValueError, however the standard library would have it."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from chatlog.naming import CHANNEL
 from chatlog.platforms import PLATFORMS
-from chatlog.record import CHAT_TYPES, encode_full
+from chatlog.record import CHAT_TYPES, encode_full, without_halves
 
 #: Platform and channel.
 Room = tuple[str, str]
@@ -60,7 +60,9 @@ def by_text(record: Mapping[str, Any], by: int) -> bytes:
 
 
 def _digest(*parts: str) -> bytes:
-    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    # The archive has U+FFFD for half of a surrogate pair.
+    text = without_halves("\0".join(parts))
+    return blake2b(text.encode("utf-8"), digest_size=16).digest()
 
 
 class Maker:

@@ -10,6 +10,7 @@ its meaning (a key twice, a number with more digits than a float has, or beyond 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Hashable
 from contextlib import suppress
@@ -21,10 +22,12 @@ from chatlog.counters import Counters
 from chatlog.kick.facts import BANNED, RULES, UNKNOWN, id_of, rule_of
 from chatlog.kick.pusher import MAX_FRAME, Event
 from chatlog.kick.times import FIRST
-from chatlog.record import Encode, believed, raw_details
+from chatlog.record import Encode, believed, has_half, raw_details
 
 PLATFORM = "kick"
 
+#: U+FFFD in UTF-8.
+_REPLACED = b"\xef\xbf\xbd"
 _PREFIX = "App\\Events\\"
 
 #: Our own keys in ``details``. A payload with one of these keys is stored whole under ``payload``.
@@ -77,20 +80,14 @@ class EventRecords:
             details["raw_base64"] = raw_details(frame)["raw_base64"]
         elif not event.whole:
             details["raw"] = frame.decode()
+        head = (timestamp or received, slug, username, user_id, message, kind, id_)
         try:
-            return self._encode(
-                timestamp or received,
-                slug,
-                username,
-                user_id,
-                message,
-                kind,
-                id_,
-                PLATFORM,
-                chatroom_id,
-                received,
-                details,
-            )
+            line = self._encode(*head, PLATFORM, chatroom_id, received, details)
+            if _REPLACED in line and event.clean and has_half(details):
+                # Half of a surrogate pair: the frame is kept, as with bytes that are not UTF-8.
+                details["raw_base64"] = base64.b64encode(frame).decode("ascii")
+                line = self._encode(*head, PLATFORM, chatroom_id, received, details)
+            return line
         except (RecursionError, TypeError, ValueError):
             # Nested too deeply to be written again.
             return self.unparsed(frame, slug, chatroom_id, received)

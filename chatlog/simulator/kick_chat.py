@@ -141,7 +141,8 @@ class KickChat(Chat):
             "data": json.dumps(payload),
             "channel": _channel(room, 0),
         }
-        return frame(json.dumps(outer).encode()), id, b"message", json.dumps(text).encode(), b"", 0
+        recorded = orjson.dumps("cut here \ufffd")
+        return frame(json.dumps(outer).encode()), id, b"message", recorded, b"", 0
 
     def key_twice(self, room: Room, ms: int) -> Said:
         """A message with a repeated key, and with a number that few programs write again unchanged."""

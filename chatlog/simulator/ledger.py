@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from chatlog.record import rfc3339
+from chatlog.record import rfc3339, without_halves
 from chatlog.simulator.chat import record_key
 
 #: Bits of an event's flags.
@@ -89,7 +89,7 @@ class Ledger:
         number = len(self.at)
         platform, channel, id, type = entry["platform"], entry["channel"], entry["id"], entry["type"]
         self.at.append(entry["at"])
-        self.texts.append(hash(entry["text"]))
+        self.texts.append(hash(without_halves(entry["text"])))
         if type not in self._type_names:
             self._type_names.append(type)
         self.types.append(self._type_names.index(type))

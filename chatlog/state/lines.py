@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-from chatlog.record import from_json, to_line
+from chatlog.record import from_json, to_line_exactly
 
 #: The version of the format and of the entries. No program reads a file of a later version.
 VERSION = 1
@@ -34,8 +34,8 @@ def version_of(line: bytes) -> int:
 
 
 def encode(number: int, entry: object) -> bytes:
-    """The line of an entry, its end included. Raises what ``to_line`` raises."""
-    body = b"%d %b" % (number, to_line(entry))
+    """The line of an entry, its end included. Raises what ``to_line_exactly`` raises."""
+    body = b"%d %b" % (number, to_line_exactly(entry))
     return b"%08x %b" % (crc32(body[:-1]), body)
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -114,8 +115,28 @@ class DetailsTests(SynchronousTestCase):
         """Valid JSON that is hard to write again is written all the same."""
         data = plain("ChatMessageEvent", '{"content":"a\\ud83d","n":123456789012345678901234567890}')
         found = record(data)
-        self.assertEqual(found["message"], "a\ud83d")
+        self.assertEqual(found["message"], "a\ufffd")
+        self.assertEqual(found["details"]["content"], "a\ufffd")
+        self.assertEqual(base64.b64decode(found["details"]["raw_base64"]), data)
         self.assertEqual(found["details"]["n"], 123456789012345678901234567890)
+
+    def test_half_a_character_in_any_dress(self) -> None:
+        """However the half was escaped, and in whatever part of the frame it is, the record is UTF-8 that
+        every reader takes, with the frame beside it; of a whole character nothing is kept twice."""
+        for data in (
+            plain("ChatMessageEvent", '{"content":"a\\uD83d b"}'),
+            plain("ChatMessageEvent", '{"content":"x","sender":{"identity":{"badges":["\\udc00"]}}}'),
+            b'{"event":"SomethingNew","data":"{\\"a\\":\\"\\u005cudfff\\"}"}',
+            b'{"event":"SomethingNew","data":"{\\"\\ud83d\\":1}"}',
+            b'{"event":"SomethingNew","data":{"raw":"\\ud83d"}}',
+            b'{"event":"SomethingNew","data":{"a":1},"more":"\\ud83d"}',
+        ):
+            line = record_line(data)
+            self.assertEqual(base64.b64decode(orjson.loads(line)["details"]["raw_base64"]), data)
+            self.assertNotIn(b"\\ud", line.lower().replace(b"\\\\", b""))
+        found = record(plain("ChatMessageEvent", '{"content":"\\ud83d\\ude00 \ufffd"}'))
+        self.assertEqual(found["message"], "\U0001f600 \ufffd")
+        self.assertNotIn("raw_base64", found["details"])
 
     def test_json_that_says_more(self) -> None:
         """Where the JSON says more than its meaning, a key twice or a number that is not written again as it
@@ -146,11 +167,11 @@ class DetailsTests(SynchronousTestCase):
             self.assertEqual((found["details"]["raw"].encode(), found["details"]["a"]), (whole, 1))
 
     def test_json_in_another_dress(self) -> None:
-        """Spaces, escapes, another order, numbers of any length and half a character lose nothing: the
+        """Spaces, escapes, another order and numbers of any length lose nothing: the
         frame is not kept twice. Neither is JSON in a text looked into."""
         for data in (
             ' { "content" : "x" , "n" : [ 1.5 , -0.0 , 1 ] } ',
-            '{"content":"\\u00e4\\/\\ud83d","n":123456789012345678901234567890}',
+            '{"content":"\\u00e4\\/\\ud83d\\ude00","n":123456789012345678901234567890}',
             '{"content":"x","metadata":"{\\"a\\":1,\\"a\\":1.10}"}',
             '{"content":"x","n":9007199254740993}',
             '{"content":"a:1e5,\\"b\\":1.10"}',

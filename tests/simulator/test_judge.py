@@ -318,7 +318,7 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual(self.judge(arguments, "--instance", "two")[0], 0)
 
     def test_lone_surrogates(self) -> None:
-        """A record with half a surrogate pair in it is valid."""
+        """Half of a surrogate pair that was sent is recorded as U+FFFD, which is right."""
         case = self.case()
         case.send("alpha", "\ud83d", id="half")
         status, found = self.judge(case.write())

@@ -51,9 +51,11 @@ def _whole(details: Mapping[str, Any]) -> str:
     """The line itself, if the record has it."""
     if isinstance(raw := details.get("raw_base64"), str):
         try:
-            return base64.b64decode(raw, validate=True).decode("utf-8", "replace")
+            line = base64.b64decode(raw, validate=True).decode("utf-8", "replace")
         except binascii.Error:
             return ""
+        # Of a record that did not come as a line of IRC it is the record in JSON.
+        return "" if line.startswith("{") else line
     raw = details.get("raw")
     return raw if isinstance(raw, str) else ""
 
