@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
@@ -24,28 +24,29 @@ from chatlog.watchdog import show_stacks
 FAILED = 1
 
 
+class Remarks(NamedTuple):
+    """``notes``, and ``warnings`` about the environment."""
+
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class Daemon(StagedService):
     """All services in the order in which they start. They stop in reverse order: the sources first, then the
-    recorder, then the uploader. ``on_hangup`` is called for every SIGHUP."""
+    recorder, then the uploader. ``remarks`` are logged at the start."""
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, options: Mapping[str, Any]) -> None:
+    def __init__(self, reactor: Any, options: Mapping[str, Any], remarks: Remarks) -> None:
         super().__init__(reactor)
         self._reactor = reactor
         self._options = options
         self._failed = False
         #: Writes the stacks of all threads.
         self.show_stacks: Callable[[str], None] = show_stacks
-        #: Warnings about the environment, logged at the start.
-        self.warnings: list[str] = []
-        #: Further remarks, logged at the start.
-        self.notes: list[str] = []
+        self._remarks = remarks
         #: The log; None if twistd's own is used.
         self.console: logs.Console | None = None
-        self.on_hangup: Callable[[], None] = lambda: None
-        #: Installs the signal handlers, if the process is ours.
-        self.take_signals: Callable[[], None] = lambda: None
         #: The process that started this one.
         self.starter = Starter(getattr(options, "parent", None))
 
@@ -55,11 +56,10 @@ class Daemon(StagedService):
         super().setServiceParent(parent)
 
     def startService(self) -> None:
-        for note in self.notes:
+        for note in self._remarks.notes:
             self._log.info("{note}", note=note)
-        for warning in self.warnings:
+        for warning in self._remarks.warnings:
             self._log.warn("{warning}", warning=warning)
-        self._reactor.callWhenRunning(self.take_signals)
         try:
             super().startService()
         except SpoolError as error:
@@ -105,6 +105,20 @@ class Daemon(StagedService):
         # A signal may have come first.
         with suppress(ReactorNotRunning):
             self._reactor.stop()
+
+
+class Signals(Service):
+    """Calls ``take()`` as soon as the reactor runs: it installs the signal handlers."""
+
+    name = "signals"
+
+    def __init__(self, reactor: Any, take: Callable[[], object]) -> None:
+        self._reactor = reactor
+        self._take = take
+
+    def startService(self) -> None:
+        self._reactor.callWhenRunning(self._take)
+        super().startService()
 
 
 class Lock(Service):

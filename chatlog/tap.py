@@ -6,9 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from twisted.application.service import Service
 from twisted.python import usage
@@ -20,7 +20,7 @@ from chatlog.alarms.webhook import Webhook
 from chatlog.config.ephemeral import warnings
 from chatlog.config.platform import Registry
 from chatlog.config.settings import Settings
-from chatlog.daemon import FAILED, Daemon, Lock, Sources
+from chatlog.daemon import FAILED, Daemon, Lock, Remarks, Signals, Sources
 from chatlog.environment import Environment, Threads, boot_id
 from chatlog.files import OsFiles
 from chatlog.journal.coverage_journal import CoverageJournal
@@ -112,13 +112,13 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
     environment = Environment(reactor, time.time, OsFiles(), threads("disk", 2), boot=boot_id())
     uploads = Uploads(open_store, partial(threads, "upload"))
     try:
-        daemon = compose(options.settings, options, environment, uploads, proxies)
+        notes: tuple[str, ...] = ()
+        if config.local(options["config"]) != options["config"]:
+            notes = (f"configuration: {config.read_for(options['config'])}",)
+        process = Process(Remarks(notes, tuple(mind)), partial(signals.Running, reactor))
+        daemon = compose(options.settings, options, environment, uploads, proxies, process=process)
     except (CertificateAuthorityError, StoreError) as error:
         _complain([str(error)])
-    daemon.warnings += mind
-    daemon.take_signals = signals.Running(reactor, lambda: daemon.on_hangup()).take
-    if config.local(options["config"]) != options["config"]:
-        daemon.notes = [f"configuration: {config.read_for(options['config'])}"]
     before = signals.early()
     if before is not None:
         before.clear = daemon.starter.give_up
@@ -133,6 +133,22 @@ class Uploads:
     threads: Callable[[int], Threads]
 
 
+class Signalling(Protocol):
+    """Handles the signals of a process."""
+
+    def take(self) -> None:
+        """Install the handlers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What belongs to the process. ``signalling(hangup)`` handles its signals and calls ``hangup()`` for
+    every SIGHUP; None: they are not ours."""
+
+    remarks: Remarks = field(default_factory=Remarks)
+    signalling: Callable[[Callable[[], None]], Signalling] | None = None
+
+
 def compose(
     settings: Settings,
     options: Mapping[str, Any],
@@ -140,14 +156,16 @@ def compose(
     uploads: Uploads,
     proxies: Proxies = DIRECT,
     registry: Registry = PLATFORMS,
+    process: Process = Process(),
 ) -> Daemon:
     """Put the parts together. Raises CertificateAuthorityError and StoreError."""
     check_authorities(settings)
     encode = encode_full if settings.recorder.detail == "full" else encode_basic
     environment = replace(environment, encode=encode)
     reactor, files, directory = environment.reactor, environment.files, settings.recorder.directory
-    daemon = Daemon(reactor, options)
-    daemon.warnings = warnings(settings, os.environ, read_mounts(), read_mounts(FSTAB))
+    found = warnings(settings, os.environ, read_mounts(), read_mounts(FSTAB))
+    remarks = process.remarks
+    daemon = Daemon(reactor, options, remarks._replace(warnings=(*found, *remarks.warnings)))
     pacer = pacing.Pacer(reactor)
     network = Network(reactor, proxies)
     requests = http_client(network)
@@ -158,13 +176,7 @@ def compose(
     stored = StoredJournal(files, directory, None if key is None else Signer(key.reveal()))
     store, upload_threads = uploads.open_store(settings), uploads.threads(threads_for(settings.uploader))
     uploader = Uploader(
-        settings.uploader,
-        store,
-        directory,
-        environment,
-        upload_threads,
-        spool.usage,
-        stored.stored,
+        settings.uploader, store, directory, environment, upload_threads, spool.usage, stored.stored
     )
 
     # What is missing.
@@ -201,11 +213,14 @@ def compose(
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
     alarms = Alarms(status, reactor, environment.wall, webhook.send)
     force = InForce(settings, daemon, platforms, rooms, recorder, status, webhook)
-    daemon.on_hangup = Reload(partial(_load, options), settings, force.apply, force.made)
+    reload = Reload(partial(_load, options), settings, force.apply, force.made)
 
     watchdog = Watchdog(reactor, daemon.end_at_once)
     lock = Lock(spool, (rooms.load, acknowledged.load))
-    parts: list[Service] = [lock, watchdog, uploader, recorder, coverage, manifest]
+    parts: list[Service] = []
+    if process.signalling is not None:
+        parts = [Signals(reactor, process.signalling(reload).take)]
+    parts += [lock, watchdog, uploader, recorder, coverage, manifest]
     parts += [] if backfill is None else [backfill]
     parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms)]
     parts += [*_archive_server(settings, environment, options), sources]

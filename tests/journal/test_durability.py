@@ -54,7 +54,8 @@ class UntilTests(SynchronousTestCase):
         self.assertEqual(self.flushed(130.0, 130.0, 0.0), (130.0, 130.0))
 
     def test_the_first_flush_is_complete(self) -> None:
-        """A run in which everything could be written has nothing to catch up with."""
+        """A run in which everything could be written has nothing to catch up with, wherever the clock is."""
+        self.assertEqual(self.flushed(-5.0, -5.0, 1.0), (-5.0, -6.5))
         self.durability.start(100.0, None)
         self.assertEqual(self.flushed(100.5, 100.5, 1.0), (100.5, 99.0))
 

@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any
 
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.naming import ManifestName
@@ -122,6 +122,28 @@ class RemainsTests(SynchronousTestCase):
         self.assertEqual(numbers[0], numbers[1])
         self.assertEqual([number >> 32 for number in numbers[0]], [1, 1])
         self.assertEqual(len(set(numbers[0])), 2)
+
+    def test_broken_files(self) -> None:
+        """A file that cannot be understood is put aside, and the log says why, with the line if there is one.
+        What is no entry of a file that can be is left out."""
+        for name, data, why in (
+            (
+                "rooms.yaml",
+                b"added:\n  twitch: [",
+                "cannot be understood, and is now /data/rooms.yaml.broken: line 2: ",
+            ),
+            ("rooms.yaml", b"- a\n", "there must be keys with values"),
+            ("rooms.yaml", b"\x00", "unacceptable character|no YAML|special characters"),
+        ):
+            files = spool(**{name: data})
+            with capturedLogs() as events:
+                take_over(Spool("/data", files))
+            text = [formatEvent(event) for event in events if event["log_level"].name == "error"]
+            self.assertRegex(text[0], why)
+            self.assertTrue(files.exists(f"/data/{name}.broken"))
+        files = spool(**{"kick_ids.json": b'{"a":5,"b":{"chatroom_id":1,"channel_id":2},"c":[]}'})
+        take_over(Spool("/data", files))
+        self.assertEqual(entries(files, "kick_ids"), [{"slug": "b", "chatroom_id": 1, "channel_id": 2}])
 
     def test_a_manifest_whose_name_is_taken(self) -> None:
         """A whole manifest that waited gets the next number that is free."""
