@@ -62,8 +62,8 @@ class Cutting:
     def read(self, key: str) -> Iterator[bytes]:
         return iter(self._do("read", key, lambda: list(self.store.read(key))))
 
-    def read_range(self, key: str, offset: int, size: int) -> bytes:
-        return self._do("read", key, lambda: self.store.read_range(key, offset, size))  # type: ignore[no-any-return]
+    def read_range(self, key: str, offset: int, size: int) -> Iterator[bytes]:
+        return iter(self._do("read", key, lambda: list(self.store.read_range(key, offset, size))))
 
     def list(self, prefix: str = "") -> Iterator[Head]:
         return iter(self._do("list", prefix, lambda: list(self.store.list(prefix))))
