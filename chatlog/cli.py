@@ -18,6 +18,7 @@ from chatlog.commands.export import export
 from chatlog.commands.importing import import_
 from chatlog.commands.log import log
 from chatlog.commands.options import config_option, end, load
+from chatlog.commands.optout import optout
 from chatlog.commands.run import run
 from chatlog.commands.running import rooms, status
 from chatlog.commands.search import search
@@ -74,6 +75,7 @@ for command in (
     export,
     import_,
     log,
+    optout,
     rooms,
     run,
     search,

@@ -27,6 +27,8 @@ class Counters:
     durable: int = 0
     #: Records that were lost, by reason; each is also in a gap record.
     dropped: Counter[str] = field(default_factory=Counter)
+    #: Records that were left out because somebody opted out.
+    suppressed: int = 0
     #: Duplicates that were recognised and left out.
     duplicates: int = 0
     #: Lines and frames that could not be understood (they are recorded as ``unparsed``).

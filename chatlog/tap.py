@@ -51,6 +51,10 @@ from chatlog.state.journal import Journal
 from chatlog.status.status import Status
 from chatlog.store.archive import open_store
 from chatlog.store.store import Store, StoreError
+from chatlog.suppression.book import read_list
+from chatlog.suppression.key_file import key_in
+from chatlog.suppression.left_out import LeftOut
+from chatlog.suppression.watch import SuppressionWatch
 from chatlog.timeline.timelines import Timelines
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
@@ -187,7 +191,8 @@ def compose(
     wanted = RoomList(files, directory, settings, registry)
     sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
     journal = Journal(environment, directory, "coverage", sync)
-    timelines = Timelines(environment.wall, wanted.rooms)
+    left_out = LeftOut()
+    timelines = Timelines(environment.wall, wanted.rooms, left_out.counts)
     coverage = CoverageJournal(journal, environment, gaps, timelines, flush)
     ask = partial(upload_threads.run, latest_in, store)
     manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready, ask)
@@ -198,8 +203,11 @@ def compose(
         uploader.sealed,
         daemon.lost_the_disk,
         coverage.lost_records,
+        left_out.lines,
         (coverage.flushed, gaps.flushed),
     )
+    keys, listed = partial(key_in, settings), partial(read_list, store)
+    suppression = SuppressionWatch(left_out, directory, environment, upload_threads, keys, listed)
     recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
     events = RoomEvents(coverage.added, coverage.closed, gaps.uncovered, coverage.removed)
     shared = Shared(environment, network, directory, pacer, buffers, events)
@@ -210,17 +218,18 @@ def compose(
     # What is seen of it.
     acknowledged = Acknowledged(files, directory)
     status = Status(settings, environment, recorder, uploader, platforms, timelines, acknowledged)
+    status.optouts = suppression.facts
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
     alarms = Alarms(status, reactor, environment.wall, webhook.send)
     force = InForce(settings, daemon, platforms, rooms, recorder, status, webhook)
     reload = Reload(partial(_load, options), settings, force.apply, force.made)
 
     watchdog = Watchdog(reactor, daemon.end_at_once)
-    lock = Lock(spool, (rooms.load, acknowledged.load))
+    lock = Lock(spool, (rooms.load, acknowledged.load, suppression.load))
     parts: list[Service] = []
     if process.signalling is not None:
         parts = [Signals(reactor, process.signalling(reload).take)]
-    parts += [lock, watchdog, uploader, recorder, coverage, manifest]
+    parts += [lock, watchdog, uploader, suppression, recorder, coverage, manifest]
     parts += [] if backfill is None else [backfill]
     parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms)]
     parts += [*_archive_server(settings, environment, options), sources]

@@ -16,8 +16,11 @@ from chatlog.commands.options import registry
 from chatlog.counted import many
 
 if TYPE_CHECKING:
+    from chatlog.archive.opened import Archive
+    from chatlog.config.settings import Settings
     from chatlog.importing.items import Maker
     from chatlog.importing.source import ImportReport, Unit
+    from chatlog.suppression.left_out import LeftOut
 
 #: The most problems that are reported one by one.
 _NAMED = 30
@@ -146,6 +149,7 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
 
     from chatlog.importing.importer import Importer
     from chatlog.importing.items import Maker
+    from chatlog.importing.opted_out import without
     from chatlog.importing.source import ImportReport, SourceError
     from chatlog.record import rfc3339
     from chatlog.signing import Signer
@@ -170,7 +174,8 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
     )
     with _report_at_end(progress, report, dry):
         try:
-            importer.run(units(Maker(rfc3339(round(began * 1000)))), report)
+            found = units(Maker(rfc3339(round(began * 1000))))
+            importer.run(without(found, _opted_out(settings, opened)), report)
         except SourceError as error:
             progress.clear()
             reading.refuse(str(error))
@@ -186,6 +191,22 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
     wrong = report.unread_files or report.unread_lines or report.incomplete
     wrong = wrong or not (report.lines or report.skipped)
     raise click.exceptions.Exit(reading.NOTHING if wrong else 0)
+
+
+def _opted_out(settings: Settings, opened: Archive) -> LeftOut:
+    """The people who opted out. Ends the command where the list cannot be applied. Raises StoreError."""
+    from chatlog.suppression.book import ForeignKey, read_list
+    from chatlog.suppression.key_file import KeyFileError, key_in
+    from chatlog.suppression.left_out import LeftOut
+
+    left_out = LeftOut()
+    try:
+        left_out.suppressions = read_list(opened.store, key_in(settings))
+    except KeyFileError as error:
+        reading.refuse(str(error))
+    if not left_out.suppressions.is_readable:
+        reading.refuse(f"nothing was imported: {ForeignKey()}")
+    return left_out
 
 
 @contextmanager

@@ -67,14 +67,14 @@ def user(
     wanted = Filter(users=reading.user_filter((name,)))
     answers = [opened.reader.ask(Question(room, start, end, wanted)) for room in there]
     try:
-        person = person_of(_records(answers))
+        person = person_of(records(answers))
         if name.startswith("id:"):
             pass
         elif person.ids:
             # The same person may have had other names.
             known = Filter(users=tuple(f"id:{id}" for id in person.ids))
             answers = [opened.reader.ask(Question(room, start, end, known)) for room in there]
-            person = person_of(_records(answers))
+            person = person_of(records(answers))
     except StoreError as error:
         reading.refuse(f"cannot read {opened.store.describe()}: {error}")
     if as_json:
@@ -89,7 +89,8 @@ def user(
     raise click.exceptions.Exit(reading.NOTHING if not person.rooms or damaged else 0)
 
 
-def _records(answers: list[Answer]) -> Iterator[dict[str, Any]]:
+def records(answers: list[Answer]) -> Iterator[dict[str, Any]]:
+    """The records of these answers, with progress. Raises StoreError."""
     from chatlog.archive.lines import record_of
     from chatlog.verify.progress import Progress
 

@@ -161,6 +161,13 @@ def _signing_key(text: str) -> Secret:
     return found
 
 
+def _optout_key(text: str) -> Secret:
+    found = _secret(text)
+    if re.match(r"[0-9a-f]{64}\Z", text) is None:
+        raise ValueError("is no key: 64 hexadecimal digits, as openssl rand -hex 32 prints them")
+    return found
+
+
 def _token(text: str) -> Secret:
     bare = text[6:] if text[:6].lower() == "oauth:" else text
     if not bare:
@@ -273,6 +280,7 @@ NAME = Kind(_instance)
 PATH = Kind(_path)
 SECRET = Kind(_secret, secret=True)
 SIGNING_KEY = Kind(_signing_key, secret=True)
+OPTOUT_KEY = Kind(_optout_key, secret=True)
 TOKEN = Kind(_token, secret=True)
 BUCKET = Kind(read_bucket)
 REGION = Kind(_region)

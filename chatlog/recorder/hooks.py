@@ -19,6 +19,8 @@ class Hooks:
       one recovers what is on the disk.
     * ``on_losses(losses)``: a room that dropped records can be written again. Records that this callback
       appends come before newer ones.
+    * ``left_out(platform, channel, lines)``: called before lines are written; returns them in their places,
+      changed or None where they must not be kept. It returns the same list if there is nothing to do.
     * ``after_flush``: called in order at the end of every flush, with the time of day at which the flush
       began, and with the recorder's ``complete``, ``durable_lag`` and ``recovered_durable``.
     """
@@ -27,4 +29,7 @@ class Hooks:
     on_sealed: Callable[[list[str]], None]
     on_fatal: Callable[[str], None]
     on_losses: Callable[[list[Loss]], None] = lambda losses: None
+    left_out: Callable[[str, str, list[bytes]], Sequence[bytes | None]] = lambda platform, channel, lines: (
+        lines
+    )
     after_flush: Sequence[Callable[[float, bool, float, bool], object]] = ()

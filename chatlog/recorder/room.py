@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chatlog.record import missing_since
@@ -111,6 +111,14 @@ class RoomBuffer:
             if since is not None:
                 # A dropped gap record must not hide its gap.
                 self.loss.since = since if self.loss.since is None else min(since, self.loss.since)
+
+    def leave_out(self, left: Sequence[bytes | None]) -> int:
+        """Replace the lines by these, where None takes a line away. Returns how many were taken away."""
+        kept = sum(line is not None for line in left[: self.kept])
+        gone = len(self.lines)
+        self.lines[:] = [line for line in left if line is not None]
+        self.kept = kept
+        return gone - len(self.lines)
 
     def remove_written(self, count: int) -> int:
         """Remove the first ``count`` lines. Returns how many of them arrived since the last flush."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Sequence
 
 from twisted.logger import Logger
 
@@ -31,6 +32,7 @@ class Writer:
         counters: Counters,
         commits: Commits,
         descriptors: int,
+        left_out: Callable[[str, str, list[bytes]], Sequence[bytes | None]],
     ) -> None:
         self.reconfigure(settings)
         self._spool = spool
@@ -38,6 +40,7 @@ class Writer:
         self._files = spool.files
         self._counters = counters
         self._commits = commits
+        self._left_out = left_out
         self._descriptors = Descriptors(spool, descriptors, self._not_kept)
         #: The latest record written, and the time of day of its write.
         self.newest = b"", 0.0
@@ -58,6 +61,11 @@ class Writer:
         Raises OSError if lines are left. Half a line is cut off before the file is written again.
         """
         lines = room.lines
+        left = self._left_out(room.platform, room.channel, lines)
+        if left is not lines:
+            self._counters.suppressed += room.leave_out(left)
+            if not lines:
+                return
         data = lines[0] if len(lines) == 1 else b"".join(lines)
         if self._usage.bytes + len(data) > self._max_size:
             raise SpoolFull(errno.ENOSPC, f"the spool has reached max_size, {self._max_size} bytes")

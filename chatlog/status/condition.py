@@ -38,6 +38,8 @@ CODES = {
     "RECORDS_DROPPED": "messages could not be kept",
     "RECORDER_STALLED": "the recorder no longer writes what it has",
     "REACTOR_BLOCKED": "the process did nothing for a while",
+    "OPTOUT_STALE": "the list of the people who opted out cannot be read",
+    "OPTOUT_KEY": "the list of the people who opted out was written with another key",
     "CLOCK_OFF": "this machine's clock and that of the servers differ",
 }
 
@@ -53,6 +55,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "COVERAGE_LOW": ("LOGIN_REFUSED", "PLATFORM_DOWN", "CONNECTION_DOWN", "DISK_TROUBLE", "RECORDER_STALLED"),
     "STORE_REFUSED": ("CLOCK_OFF",),
     "UPLOAD_LATE": ("STORE_DOWN", "STORE_REFUSED", "CLOCK_OFF"),
+    "OPTOUT_STALE": ("STORE_DOWN", "STORE_REFUSED"),
     "SPOOL_FILLING": ("DISK_TROUBLE", "STORE_DOWN", "STORE_REFUSED"),
     "DISK_FILLING": ("DISK_TROUBLE",),
     "RECORDS_DROPPED": ("DISK_TROUBLE",),

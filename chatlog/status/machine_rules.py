@@ -17,6 +17,8 @@ RETRYING = "retrying"
 CLOCK_WRONG = "clock wrong"
 #: The most seconds by which the clocks may differ.
 CLOCK_LIMIT = 10.0
+#: Seconds after which an opt-out list that cannot be read is told.
+_STALE = 600.0
 #: Free bytes with which a disk that takes nothing lacks something else than bytes.
 _MUCH = 16_000_000
 #: After so many seconds the free bytes have been measured again.
@@ -30,6 +32,7 @@ def machine_rules(facts: Facts, observed: Observed, settings: Settings) -> Itera
     yield from _space(facts, settings)
     yield from _store(facts, settings)
     yield from _uploads(facts, settings)
+    yield from _optouts(facts)
     yield from _clock(facts, observed)
     if observed.dropped:
         yield Condition(
@@ -182,6 +185,29 @@ def _store(facts: Facts, settings: Settings) -> Iterator[Condition]:
         due=lasted >= settings.alarms.after,
         brief=f"the store {does}",
     )
+
+
+def _optouts(facts: Facts) -> Iterator[Condition]:
+    optouts = facts.get("optouts") or {}
+    if (stale := optouts.get("stale", 0.0)) > _STALE:
+        yield Condition(
+            "OPTOUT_STALE",
+            WARNING,
+            f"the opt-out list could not be read for {rough_duration(stale)}; the last one stays in force, "
+            "and who opted out since is still recorded",
+            "See that the recorder may list and read objects below optout/ in the store.",
+            since=facts["now"] - stale,
+            brief="the opt-out list cannot be read",
+        )
+    if why := optouts.get("key"):
+        yield Condition(
+            "OPTOUT_KEY",
+            CRITICAL,
+            f"people who opted out are recorded, because the opt-out list cannot be applied: {why}",
+            "Set archive.optout_key to the key with which the list was written (optout.key in the directory "
+            "of the recorder or server that wrote the first entry).",
+            brief="the opt-out list cannot be applied",
+        )
 
 
 def _kept(facts: Facts, used: float) -> str:

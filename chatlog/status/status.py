@@ -82,7 +82,8 @@ class Status(Service):
     """The facts of all parts of the recorder; none of the parts knows the status.
 
     ``platforms`` may change at any time, and so may ``settings``. ``acknowledged`` are the rooms whose
-    problem a person has acknowledged. ``alarms`` may be set to what returns the active alarms.
+    problem a person has acknowledged. ``alarms`` and ``optouts`` may be set to what returns the active
+    alarms and the state of the opt-out list.
     """
 
     name = "status"
@@ -105,6 +106,8 @@ class Status(Service):
         self.missing = platforms.missing
         self.acknowledged = acknowledged
         self.alarms: Callable[[], list[Facts]] = list
+        #: How the opt-out list is: see ``optouts`` of the snapshot.
+        self.optouts: Callable[[], Facts] = lambda: {"people": 0, "stale": 0.0, "key": ""}
         self._timelines = timelines
         self._recorder = recorder
         self._uploader = uploader
@@ -202,6 +205,8 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         | ``process`` | ``resident_bytes``, ``cpu_seconds``, ``cpu_percent`` (of one processor), \
 ``reactor_lag`` (worst of the last half a minute), ``descriptors`` |
         | ``clock`` | ``offset``: by how much this machine's clock is ahead of the platforms' |
+        | ``optouts`` | ``people`` on the opt-out list, ``stale`` (seconds since it could not be read any \
+more), ``key`` (why its key cannot be used, ``""`` if it can) |
         | ``counters`` | every total of ``Counters`` by its name; objects where there are several kinds |
         | ``alarms`` | list of the active ones, see ``Alarms.active`` |
         | ``rooms`` | only on demand: list, see ``RoomStats.room`` |
@@ -276,6 +281,7 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
                 "descriptors": self._vitals.descriptors,
             },
             "clock": {"offset": self._offset.seconds},
+            "optouts": self.optouts(),
             "counters": {field.name: _plain(getattr(self.counters, field.name)) for field in _TOTALS},
         }
 

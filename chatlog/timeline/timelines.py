@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
@@ -13,26 +14,37 @@ Key = tuple[str, str]
 
 class CoverageTotals(NamedTuple):
     """The seconds of a period in which a room was recorded, and those in which it was not. ``reason``: why
-    the room is missing at the end of the period; ``""`` if it is recorded then."""
+    the room is missing at the end of the period; ``""`` if it is recorded then. ``suppressed``: how many
+    records were left out in it because somebody opted out."""
 
     platform: str
     channel: str
     recorded: float
     missing: float
     reason: str
+    suppressed: int = 0
 
 
 class Timelines:
     """``wanted()`` are the rooms that are to be recorded; ``wall()`` is the time of day.
 
+    ``suppressed``: the records that were left out since the period began; it is counted on elsewhere.
     ``known_since``: the coverage before this time is not known. ``period``: when the present period of the
     manifest began.
     """
 
-    def __init__(self, wall: Callable[[], float], wanted: Callable[[], Collection[Key]]) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        wanted: Callable[[], Collection[Key]],
+        suppressed: Counter[Key] | None = None,
+    ) -> None:
         self._wall = wall
         self.wanted = wanted
         self._rooms: dict[Key, RoomTimeline] = {}
+        self._suppressed: Counter[Key] = Counter() if suppressed is None else suppressed
+        # How many of these the rows of the present period have told.
+        self._told: Counter[Key] = Counter()
         # The seconds of the rooms that were removed within the period.
         self._removed: dict[Key, CoverageTotals] = {}
         self.known_since = self.period = wall()
@@ -72,6 +84,10 @@ class Timelines:
         """A new period begins at ``at``."""
         self.period = at
         self._removed.clear()
+        self._suppressed.subtract(self._told)
+        for key in [key for key, count in self._suppressed.items() if count <= 0]:
+            del self._suppressed[key]
+        self._told.clear()
         # A room may be taken off the list before it comes into a pool.
         for key in self._rooms.keys() - self.wanted():
             del self._rooms[key]
@@ -79,12 +95,13 @@ class Timelines:
     def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
         """The seconds of every room from ``since``, when the period began, to ``until``."""
         wanted = frozenset(self.wanted())
+        self._told = Counter(self._suppressed)
         for key in sorted({*wanted, *self._rooms, *self._removed}):
             removed, timeline = self._removed.get(key), self._rooms.get(key)
             if removed is not None and (timeline is None or timeline.since is None):
-                yield removed
+                yield removed._replace(suppressed=self._told[key])
             elif key in wanted or (timeline is not None and timeline.since is not None):
-                totals = self._totals(key, self.of(key), since, until)
+                totals = self._totals(key, self.of(key), since, until)._replace(suppressed=self._told[key])
                 yield totals if key in wanted else totals._replace(reason="removed")
 
     def _totals(self, key: Key, timeline: RoomTimeline, since: float, until: float) -> CoverageTotals:

@@ -2,7 +2,7 @@
 
     {"kind": "manifest", "from", "to", "version", "instance", "format", "previous"[, "new_spool"]}   the first
     {"kind": "object", "key", "bytes", "sha256", "lines", "first", "last"}       one for every object
-    {"kind": "room", "platform", "channel", "recorded", "missing", "reason"}     one for every room
+    {"kind": "room", "platform", "channel", "recorded", "missing", "reason"[, "suppressed"]}   of every room
     {"kind": "request", "request", "at"}                                         somebody is to be erased
     {"kind": "replaced", "key", "sha256", "lines", "by", "bytes", "sha256_new", "lines_new", "removed",
                          "redacted", "request", "at"}                            an object, by another
@@ -61,13 +61,15 @@ class ObjectRow(NamedTuple):
 
 class RoomRow(NamedTuple):
     """The seconds in which a room was recorded and in which it was not. ``reason`` says why it was not
-    recorded at the end of the period, ``""`` if it was."""
+    recorded at the end of the period, ``""`` if it was. ``suppressed``: how many records were left out in it
+    because somebody opted out; the key is only there where some were."""
 
     platform: str
     channel: str
     recorded: float
     missing: float
     reason: str
+    suppressed: int = 0
 
 
 class RequestRow(NamedTuple):
@@ -157,6 +159,8 @@ def fields(row: Row) -> dict[str, Any]:
     found = {_KEYS.get(key, key): value for key, value in row._asdict().items()}
     if isinstance(row, RoomRow):
         found |= {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
+        if not row.suppressed:
+            del found["suppressed"]
     return {"kind": kind, **found}
 
 
@@ -192,6 +196,8 @@ def _row(row: dict[str, Any]) -> Row | None:
         return None
     form_of, readers = _FORMS[kind]
     found = form_of(*(read(row, _KEYS.get(key, key)) for key, read in readers.items()))
+    if isinstance(found, RoomRow) and "suppressed" in row:
+        found = found._replace(suppressed=_count(row, "suppressed"))
     if isinstance(found, ReplacedRow) and found.lines_new + found.removed != found.lines:
         raise TypeError("lines_new, removed and lines, which do not add up")
     return found  # type: ignore[no-any-return]

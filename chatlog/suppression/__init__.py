@@ -1,0 +1,1 @@
+"""The suppression list: the people who opted out of being recorded."""

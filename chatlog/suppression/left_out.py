@@ -1,0 +1,55 @@
+"""Leaves out of lines what belongs to people who opted out. Most lines are not parsed for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from chatlog.redaction import redacted_line
+from chatlog.suppression.suppressions import Somebody, Suppressions
+
+_USER_ID, _USERNAME = b'"user_id":"', b'"username":"'
+_TYPE = b'","type":"'
+#: Of a message, only these lines name somebody else than its author.
+_CHAT = (b'","type":"message","id":"', b'","type":"action","id":"')
+_OTHERS = (b'"reply-parent-', b'"reply-thread-', b'"original_sender"', b'"raw')
+
+
+class LeftOut:
+    """Applies the list in force. ``counts`` are the records that were left out, by platform and channel."""
+
+    def __init__(self) -> None:
+        self.suppressions = Suppressions()
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def of_room(self, platform: str, channel: str) -> Somebody | None:
+        """Those who opted out of the room; None if nobody did, and nothing is to be looked for."""
+        suppressions = self.suppressions
+        return suppressions.who(platform, channel) if suppressions.entries else None
+
+    def line(self, line: bytes, who: Somebody) -> bytes | None:
+        """The line without them: the same object if there is nothing of them, None if it is theirs."""
+        at = line.find(_USER_ID) + len(_USER_ID)
+        id = line[at : line.find(b'"', at)] if at >= len(_USER_ID) else b""
+        if id:
+            if who.has_id(id.decode("utf-8", "replace")):
+                start = line.find(_USERNAME) + len(_USERNAME)
+                name = line[start : line.find(b'"', start)]
+                who.learn(name.decode("utf-8", "replace").lower())
+                return None
+            if _TYPE not in line or (
+                any(kind in line for kind in _CHAT) and not any(key in line for key in _OTHERS)
+            ):
+                return line
+        return redacted_line(line, who)
+
+    def lines(self, platform: str, channel: str, lines: list[bytes]) -> Sequence[bytes | None]:
+        """The same for many lines of a room, in their places, and counted; the same list if nobody opted out
+        of it."""
+        who = self.of_room(platform, channel)
+        if who is None:
+            return lines
+        left = [self.line(line, who) for line in lines]
+        if gone := left.count(None):
+            self.counts[platform, channel] += gone
+        return left
