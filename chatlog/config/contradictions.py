@@ -100,10 +100,7 @@ def _directories(tree: dict[str, Any], key: str, archive: str | None) -> Iterato
 
 
 def _listening(tree: dict[str, Any]) -> Iterator[Problem]:
-    archive = tree.get("archive", {})
-    listen = archive.get("listen")
-    if archive.get("public_search") and not archive.get("public"):
-        yield "archive.public_search", "the archive is not public (archive.public), so this changes nothing"
+    listen = tree.get("archive", {}).get("listen")
     # Of port 0 each gets one of its own.
     if listen and listen == tree.get("http", {}).get("listen", "127.0.0.1:8080") and listen[-2:] != ":0":
         yield "archive.listen", "this is http.listen as well; the archive needs a port of its own"

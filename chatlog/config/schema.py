@@ -100,9 +100,6 @@ COMMON: Mapping[str, Shape] = {
             "tier_after": duration("1d", "36500d", "the store's days of a class count from then"),
             "tier_class": values.CLASS,
             "optout_key": values.OPTOUT_KEY,
-            "optout_by_chat": values.YES_OR_NO,
-            "public": values.YES_OR_NO,
-            "public_search": values.YES_OR_NO,
         },
     ),
     "uploader": Section(

@@ -115,9 +115,7 @@ class ArchiveSettings:
     manifests; None: they are not signed. Bundles older than ``tier_after`` seconds (None: never) are moved to
     the storage class ``tier_class``; None: the coldest that can be read at once. ``keep`` are pairs of a
     room, a platform or ``default``, and the seconds for which its records are kept: see ``Keeping``.
-    ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``. With
-    ``optout_by_chat`` people put themselves on it by a code. ``public``: everybody may read, but not search
-    all rooms, unless ``public_search``."""
+    ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``."""
 
     url: str | None = None
     directory: str = "archive"
@@ -127,9 +125,6 @@ class ArchiveSettings:
     tier_class: str | None = None
     keep: tuple[tuple[str, float], ...] = ()
     optout_key: Secret | None = None
-    optout_by_chat: bool = False
-    public: bool = False
-    public_search: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,7 +252,7 @@ class Watching(SynchronousTestCase):
         self.assertEqual(left_out.suppressions.people, 0)
 
     def test_the_store_is_away(self) -> None:
-        """The last list stays in force without the store, also after a restart, and the status says how long."""
+        """The last list stays in force without the store, also after a restart; the status says how long."""
         self.objects = [Entry("twitch", KEY.of_id(str(n))).key for n in range(2500)]
         self.watch()
         self.error = StoreError("away")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.timeline.timelines import Key, Timelines
@@ -20,7 +22,7 @@ class TimelinesTests(SynchronousTestCase):
         self.timelines.start(None)
 
     def rows(self, since: float = 1000.0) -> list[tuple[object, ...]]:
-        return [tuple(row[1:]) for row in self.timelines.rows(since, self.now)]
+        return [tuple(row[1:5]) for row in self.timelines.rows(since, self.now)]
 
     def test_every_wanted_room_has_a_row(self) -> None:
         """Rooms that were never recorded are missing since they are wanted, each under its own name."""
@@ -44,6 +46,16 @@ class TimelinesTests(SynchronousTestCase):
         self.timelines.of(("twitch", "passing"))
         self.now = 1010.0
         self.assertEqual([row[0] for row in self.rows()], ["b", "a"])
+
+    def test_suppressed(self) -> None:
+        """What was left out for people who opted out is counted once: in the period in whose rows it was
+        told."""
+        counts = Counter({A: 3})
+        timelines = Timelines(lambda: self.now, lambda: self.wanted, counts)
+        self.assertEqual([row.suppressed for row in timelines.rows(1000.0, self.now)], [0, 3])
+        counts[A] += 2
+        timelines.start_period(self.now)
+        self.assertEqual([row.suppressed for row in timelines.rows(self.now, self.now)], [0, 2])
 
     def test_removed_with_a_gap(self) -> None:
         """What was missing before a room was removed counts as well when it is added again."""
