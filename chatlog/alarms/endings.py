@@ -118,5 +118,7 @@ _ENDINGS: Mapping[str, Callable[[Facts, str], str]] = {
     "RECORDS_DROPPED": lambda facts, subject: "everything that came in the last hour was kept",
     "RECORDER_STALLED": lambda facts, subject: "what arrives is being written again",
     "REACTOR_BLOCKED": lambda facts, subject: "the recorder works in time again",
+    "OPTOUT_STALE": lambda facts, subject: "the opt-out list is read again",
+    "OPTOUT_KEY": lambda facts, subject: "the opt-out list is applied, or nobody is on it",
     "CLOCK_OFF": lambda facts, subject: "the clock of this machine is right again",
 }
