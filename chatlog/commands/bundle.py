@@ -84,6 +84,7 @@ def _room(text: str) -> tuple[str, str]:
 def _run(
     settings: Settings, store: Store, months: list[str], wanted: list[tuple[str, str]], progress: Progress
 ) -> Outcome:
+    from chatlog.archive.keeping import Keeping
     from chatlog.signing import Signer
     from chatlog.upkeep.bundle import Bundler, Outcome
     from chatlog.upkeep.ledger import BUNDLE, Ledger
@@ -98,7 +99,7 @@ def _run(
     with ArchiveLock(store, "chatlog bundle", time.time) as lock:
         ledger = Ledger(store, BUNDLE, SUFFIXES[settings.uploader.compression], signer, time.time)
         step = _Steps(progress)
-        bundler = Bundler(store, ledger, lock, step=step)
+        bundler = Bundler(store, ledger, lock, step=step, keeping=Keeping(settings.archive.keep))
         for month in months:
             bundler.run(month, wanted)
     return bundler.outcome
@@ -121,6 +122,9 @@ def _print(outcome: Outcome) -> None:
         click.echo(f"{key} stays as it is: {why}")
     if len(outcome.left) > _NAMED:
         click.echo(f"and {many(len(outcome.left) - _NAMED, 'more stays', 'more stay')} as they are")
+    if outcome.limited:
+        rooms = many(len(outcome.limited), "room is", "rooms are")
+        click.echo(f"{rooms} not kept for ever (archive.keep), and not bundled: nothing expires in a bundle")
     if not outcome.objects:
         click.echo("nothing was bundled")
         return

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 
+from chatlog.archive.keeping import Keeping
 from chatlog.naming import BundleName, FileName, parse_key
 from chatlog.store.store import CORRUPT, MISSING, Store, StoreError
 from chatlog.upkeep.attested import Attested
@@ -35,18 +37,20 @@ DAY = 86400.0
 #: So many seconds after the end of a month all its objects are stored.
 SETTLED = 2 * DAY
 #: The most bytes of a bundle: it is in memory when it is put.
-MOST = 32 << 20
+MOST = 64 << 20
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of a run. ``left``: objects and bundles that stay as they are, with why."""
+    """The result of a run. ``left``: objects and bundles that stay as they are, with why;
+    ``limited``: rooms that are not kept for ever."""
 
     bundles: int = 0
     objects: int = 0
     bytes: int = 0
     left: list[tuple[str, str]] = field(default_factory=list)
     manifests: list[str] = field(default_factory=list)
+    limited: set[Room] = field(default_factory=set)
 
 
 class Bundler:
@@ -59,20 +63,25 @@ class Bundler:
         lock: ArchiveLock,
         most: int = MOST,
         step: Callable[[str, int], object] = lambda room, objects: None,
+        keeping: Keeping | None = None,
     ) -> None:
+        """Rooms that ``keeping`` does not keep for ever are left out: nothing can expire in a bundle."""
         self._store = store
         self._ledger = ledger
         self._lock = lock
         self._most = most
         self._step = step
         self._attested = Attested(store)
+        self._keeping = keeping or Keeping(())
         self.outcome = Outcome()
 
     def run(self, month: str, wanted: Sequence[Room] = ()) -> None:
         """Bundle a month (``2025-12``) of all rooms, or of those that are ``wanted``. Raises StoreError and
         Lost."""
         for room in rooms_of(self._store, month):
-            if not wanted or room in wanted:
+            if self._keeping.of(room) != inf:
+                self.outcome.limited.add(room)
+            elif not wanted or room in wanted:
                 try:
                     self._room(month, room)
                 except StoreError as error:

@@ -204,6 +204,12 @@ class ArchiveIndex:
         ).fetchall():
             yield key
 
+    def end_of(self, bundle: str) -> int | None:
+        """Where the last object in a bundle ends; None if no manifest says what is in it."""
+        found = self._base.execute("select max(offset + bytes) from slices where bundle = ?", (bundle,))
+        end: int | None = found.fetchone()[0]
+        return end
+
     def slices(self, bundle: str) -> Iterator[BundledRow]:
         """The objects in a bundle, in its order."""
         for key, offset, size, sha256 in self._base.execute(

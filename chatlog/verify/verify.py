@@ -20,6 +20,7 @@ from chatlog.counted import many
 from chatlog.naming import FileName
 from chatlog.store.store import TRANSIENT, Head, Store, StoreError
 from chatlog.verify.archive_index import ArchiveIndex
+from chatlog.verify.bundles_there import BundlesThere
 from chatlog.verify.chain_check import Chain
 from chatlog.verify.findings import Problem, Totals
 from chatlog.verify.gone_check import STILL_THERE, BundleCheck, named_in
@@ -70,6 +71,7 @@ class Verification:
         self._sleep = sleep
         self._resuming = resuming
         self._stopped = False
+        self._left_over = 0
         self.totals = Totals()
         #: Every room that was found, in the scope or not.
         self.rooms = RoomsThere()
@@ -102,8 +104,12 @@ class Verification:
         """Check everything in the scope."""
         self._manifests.run(self._listed("manifest/"))
         self._read_objects()
-        if self._scope.read:
-            self._read_bundles()
+        self._read_bundles()
+        if self._left_over:
+            self._watcher.note(
+                f"{many(self._left_over, 'object is', 'objects are')} still there and in a bundle as well: "
+                "chatlog bundle was interrupted; run it again"
+            )
         self._find_missing()
         return self.totals
 
@@ -167,6 +173,7 @@ class Verification:
                 gone = self._index.why_gone(head.key)
                 if gone:
                     # What was bundled is checked in its bundle.
+                    self._left_over += gone == "bundled"
                     if gone in STILL_THERE:
                         self._problem("not-erased", head.key, STILL_THERE[gone])
                     continue
@@ -250,21 +257,16 @@ class Verification:
         self._add(group[0].name, found)
 
     def _read_bundles(self) -> None:
-        for bundle in self._index.bundles():
-            named = named_in(self._index, bundle)
-            try:
-                head = self._patience.ask(partial(self._store.head, bundle))
-            except StoreAway:
-                raise
-            except StoreError as error:
-                self._problem("unread-object", bundle, why_unread(error))
-                continue
-            if head is None:
-                what = f"the manifests say that {many(len(named), 'object is', 'objects are')} in it"
-                self._problem("missing-object", bundle, what)
-                continue
-            for each in BundleCheck(self._store, named, self._reading, self._patience).run():
-                self._add(each.named.name, each.found)
+        whole = self._scope.all_days and not self._scope.rooms
+        there = BundlesThere(self._index, whole and not self._manifests.unread, self._now, self._problem)
+        # What there is was listed already, perhaps.
+        there.check(self._patience.ask(lambda: list(self._store.list("bundle/"))))
+        self.totals.pending += there.pending
+        for bundle in self._index.bundles() if self._scope.read else ():
+            if bundle in there.there:
+                named = named_in(self._index, bundle)
+                for each in BundleCheck(self._store, named, self._reading, self._patience).run():
+                    self._add(each.named.name, each.found)
 
     def _check(self, group: list[Named]) -> RoomDay:
         return RoomDayCheck(self._store, group, self._reading, self._scope.read, self._patience).run()
