@@ -4,6 +4,7 @@ of the present for a moment.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -81,7 +82,8 @@ class Catalog:
             days = self._bundles.days(month, since)
             if self._bundles.rooms(month, since):
                 # Which days are in the bundles of rooms only these tell. Each day has a manifest.
-                days += [day for day in self._store.folders(f"manifest/{month}/") if day.isdecimal()]
+                named = [day for day in self._store.folders(f"manifest/{month}/") if day.isdecimal()]
+                days += named or _all_days(month)
             found.update(f"{month.replace('/', '-')}-{day}" for day in days)
         return sorted(found)
 
@@ -268,6 +270,14 @@ def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
 
 def _folder(room: Room, day: str) -> str:
     return f"{day.replace('-', '/')}/{room[0]}/{room[1]}/"
+
+
+def _all_days(month: str) -> list[str]:
+    """The days (``29``) of a month (``2025/12``)."""
+    year, _, number = month.partition("/")
+    if not 1 <= int(number) <= 12 or int(year) < 1:
+        return []
+    return [f"{day:02}" for day in range(1, monthrange(int(year), int(number))[1] + 1)]
 
 
 def _days(since: float, until: float) -> Iterator[str]:
