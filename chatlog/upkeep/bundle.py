@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +37,9 @@ Room = tuple[str, str]
 DAY = 86400.0
 #: So many seconds after the end of a month all its objects are stored.
 SETTLED = 2 * DAY
+#: So many objects are written down at once, and so many are deleted at the same time.
+_AT_A_TIME = 5000
+_AT_ONCE = 8
 #: The most bytes of a bundle: it is in memory when it is put.
 MOST = 64 << 20
 
@@ -73,6 +77,7 @@ class Bundler:
         self._step = step
         self._attested = Attested(store)
         self._keeping = keeping or Keeping(())
+        self._proven: list[BundledRow] = []
         self.outcome = Outcome()
 
     def run(self, month: str, wanted: Sequence[Room] = ()) -> None:
@@ -88,7 +93,8 @@ class Bundler:
                     if error.of_all or error.kind not in (CORRUPT, MISSING):
                         raise
                     self.outcome.left.append(("/".join(room), error.advice))
-                self._step("/".join(room), self.outcome.objects)
+                self._step("/".join(room), self.outcome.objects + len(self._proven))
+        self._write_down()
 
     def _room(self, month: str, room: Room) -> None:
         own = dict(self._own(month, room))
@@ -191,16 +197,28 @@ class Bundler:
             del own[each.key]
 
     def _settle(self, rows: Sequence[BundledRow]) -> None:
-        """Write down what is in a bundle that was proven, and delete the objects."""
-        if not rows:
+        """The bundle of these rows was proven. Several are written down together."""
+        self._proven += rows
+        if len(self._proven) >= _AT_A_TIME:
+            self._write_down()
+
+    def _write_down(self) -> None:
+        """Write down what is in the bundles that were proven, and delete the objects."""
+        if not self._proven:
             return
         self._lock.check()
-        self.outcome.manifests.append(self._ledger.write(rows))
+        self.outcome.manifests.append(self._ledger.write(self._proven))
         self._lock.check()
-        for row in rows:
-            self._store.delete(row.key)
-            self.outcome.objects += 1
-            self.outcome.bytes += row.bytes
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            try:
+                for _ in threads.map(self._store.delete, [row.key for row in self._proven]):
+                    pass
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                raise
+        self.outcome.objects += len(self._proven)
+        self.outcome.bytes += sum(row.bytes for row in self._proven)
+        self._proven = []
 
 
 def is_over(month: str, now: float) -> bool:
