@@ -60,6 +60,7 @@ class Catalog:
         self._kept: OrderedDict[str, tuple[float, list[Named]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
         self._bundles = Bundles(store)
+        self._changes = 0
         self._lock = Lock()
 
     # -- what there is -------------------------------------------------------------------------------
@@ -180,9 +181,14 @@ class Catalog:
         yield from before.values()
 
     def forget(self, room: Room, minute: str) -> None:
-        """An object of the listing was not there: list that day again."""
+        """A listing is not true any more, of the objects or of the days: list that day again."""
+        day = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"
         with self._lock:
-            self._kept.pop(_folder(room, f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"), None)
+            # Also what is being listed now: it may be from before.
+            self._changes += 1
+            self._kept.pop(_folder(room, day), None)
+            if "days" in self._folders and day not in self._folders["days"][1]:
+                del self._folders["days"]
 
     def successors(self, name: FileName) -> list[Named]:
         """The objects that may have taken the place of one that is gone: those of the same file with a later
@@ -202,9 +208,11 @@ class Catalog:
             listed = self._kept.get(prefix)
         if listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day)):
             return listed[1]
+        changes = self._changes
         found = self._list_day(room, day, prefix)
         with self._lock:
-            _keep(self._kept, prefix, (self._now(), found))
+            if self._changes == changes:
+                _keep(self._kept, prefix, (self._now(), found))
         return found
 
     def _list_day(self, room: Room, day: str, prefix: str) -> list[Named]:
@@ -251,9 +259,11 @@ class Catalog:
             listed = self._folders.get(what)
         if listed is not None and self._now() - listed[0] < 12 * NEW:
             return listed[1]
+        changes = self._changes
         found = ask()
         with self._lock:
-            _keep(self._folders, what, (self._now(), found))
+            if self._changes == changes:
+                _keep(self._folders, what, (self._now(), found))
         return found
 
     def _lasts(self, day: str) -> float:

@@ -115,12 +115,18 @@ class Parts:
         self._files = files
         self._directory = directory
         self._ahead = ahead
+        self._seen: dict[Room, frozenset[FileName]] = {}
 
     def of_room(self, room: Room, since: float, until: float) -> list[Part]:
         """The parts that may hold records of that time, in the order in which they were written. Raises
         StoreError."""
         # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
         found = {part.name: part for part in self._in_spool(room)}
+        # What has left the spool since the last look is in the store, and perhaps in no listing that is kept.
+        for name in self._seen.get(room, frozenset()) - found.keys():
+            self._catalog.forget(room, name.minute)
+        if found or room in self._seen:
+            self._seen[room] = frozenset(found)
         for named in self._catalog.objects(room, since, until):
             found[named.name] = _stored(named)
         kept = [found[name] for name in self._catalog.within(found, since, until)]

@@ -150,6 +150,18 @@ class ReadingTests(SynchronousTestCase):
         found += [from_json(each.line)["message"] for each in answer]
         self.assertEqual(found, ["0", "1", "2", "3"])
 
+    def test_it_was_stored_a_moment_ago(self) -> None:
+        """A file that left the spool since the last answer is found in the store at once, though the listing
+        of a moment ago does not have it."""
+        self.world.now = MIDNIGHT + 1800.0
+        lines = [said(MIDNIGHT + 1, "one")]
+        spooled = self.world.spooled("sealed", MIDNIGHT, lines)
+        reader = self.world.reader()
+        self.assertEqual([from_json(each.line)["message"] for each in reader.ask(ALL)], ["one"])
+        self.world.put(MIDNIGHT, lines)
+        os.unlink(spooled)
+        self.assertEqual([from_json(each.line)["message"] for each in reader.ask(ALL)], ["one"])
+
     def test_replaced(self) -> None:
         """A bundle in whose place there is another one is not read."""
         keys = [self.put(0, "forgotten"), self.put(1, "kept")]
