@@ -1,0 +1,134 @@
+"""DuckDB, which is an extra: writes rows as Parquet, and reads them back.
+
+DuckDB is used as a library for local files only. It loads no extension, and reads nothing from the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from chatlog.parquet.columns import COLUMNS, TIME, Row
+from chatlog.parquet.sorting import sort
+
+#: Rows of a row group: one hit costs the reading of one row group.
+ROW_GROUP = 20_480
+#: The least memory that DuckDB is given, in bytes, and what Python and DuckDB need beside it.
+_LEAST = 64_000_000
+BESIDE = 110_000_000
+_FETCHED = 10_000
+#: Bytes of JSON for which DuckDB is prepared in each row; more only where a row is longer.
+_LONGEST = 1 << 20
+
+
+class NoDuckDB(Exception):
+    """DuckDB is not installed. The text is a sentence for people."""
+
+
+class TooLittleMemory(Exception):
+    """The memory that was given is not enough. The text is a sentence for people."""
+
+
+def connect(memory: int, directory: Path) -> Any:
+    """A connection that uses about ``memory`` bytes in all, and ``directory`` for what does not fit. Raises
+    NoDuckDB."""
+    try:
+        import duckdb
+    except ImportError:
+        raise NoDuckDB(
+            "this needs DuckDB, which is not installed; install it with: pip install 'chatlog[archive]'"
+        ) from None
+    return duckdb.connect(
+        ":memory:",
+        config={
+            "threads": 1,
+            "memory_limit": f"{max(memory - BESIDE, _LEAST) // 1_000_000}MB",
+            "temp_directory": str(directory),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise TooLittleMemory(
+            "the memory that was given is not enough; give more with --memory"
+        ) from None
+
+
+def write(rows: Iterable[Row], target: Path, metadata: Mapping[str, Any], connection: Any) -> int:
+    """Write the rows to the new file ``target``, sorted by person and time; returns how many. ``metadata``:
+    values of the file's own metadata, which are encoded as JSON. The same rows and metadata give the same
+    bytes with the same DuckDB. Raises OSError and TooLittleMemory."""
+    staged = target.with_suffix(".jsonl")
+    count = longest = 0
+    try:
+        with staged.open("wb") as file:
+            for line in sort(rows, target.parent):
+                longest = max(longest, file.write(line))
+                count += 1
+        columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
+        known = ", ".join(
+            f"{_quoted(key)}: {_quoted(orjson.dumps(value).decode())}" for key, value in metadata.items()
+        )
+        source = (
+            f"read_json({_quoted(str(staged))}, format='newline_delimited', columns={{{columns}}}, "
+            f"maximum_object_size={max(_LONGEST, longest + 1)})"
+        )
+        if not count:
+            nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in COLUMNS.items())
+            source = f"(SELECT {nulls} WHERE false)"
+        with _clear_errors():
+            connection.execute(
+                f"COPY (SELECT * FROM {source}) TO {_quoted(str(target))} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
+                f"ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{known}}})"
+            )
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            staged.unlink()
+    return count
+
+
+def rows(path: Path, connection: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a file in the order of their times, as ``columns.record_of`` takes them. Raises
+    TooLittleMemory."""
+    names = list(COLUMNS)
+    chosen = ", ".join(
+        f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%gZ')" if kind is TIME
+        else (f"{name}::VARCHAR" if kind == "UUID" else name)
+        for name, kind in COLUMNS.items()
+    )  # fmt: skip
+    with _clear_errors():
+        cursor = connection.cursor().execute(
+            f"SELECT {chosen} FROM read_parquet({_quoted(str(path))}) "
+            "ORDER BY read_parquet.timestamp NULLS FIRST, tie"
+        )
+        while found := cursor.fetchmany(_FETCHED):
+            for values in found:
+                yield dict(zip(names, values, strict=True))
+
+
+def metadata(path: Path, connection: Any) -> dict[str, Any]:
+    """The metadata that ``write`` put into a file."""
+    found = connection.execute(
+        f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({_quoted(str(path))})"
+    ).fetchall()
+    result = {}
+    for key, value in found:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            result[key] = orjson.loads(value)
+    return result
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
