@@ -33,6 +33,7 @@ setup(
         "chatlog.journal",
         "chatlog.kick",
         "chatlog.network",
+        "chatlog.parquet",
         "chatlog.recorder",
         "chatlog.rooms",
         "chatlog.simulator",
@@ -66,8 +67,10 @@ setup(
     # Looks after a recorder; the recorder itself is twistd's.
     entry_points={"console_scripts": ["chatlog = chatlog.__main__:main"]},
     extras_require={
+        # Parquet: `chatlog compact`.
+        "archive": ["duckdb>=1.4"],
         # What `trial tests` needs.
-        "test": ["hypothesis>=6.100", "moto[server]>=5.0.20", "trustme>=1.1"],
+        "test": ["duckdb>=1.4", "hypothesis>=6.100", "moto[server]>=5.0.20", "trustme>=1.1"],
         # What .ci/run checks the source with.
         "check": ["mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8", "types-PyYAML"],
     },

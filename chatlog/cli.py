@@ -11,6 +11,7 @@ import click
 
 from chatlog import __version__
 from chatlog.commands.bundle import bundle
+from chatlog.commands.compact import compact
 from chatlog.commands.demo import demo
 from chatlog.commands.erase import erase
 from chatlog.commands.expire import expire
@@ -69,6 +70,7 @@ def commands() -> None:
 
 for command in (
     bundle,
+    compact,
     demo,
     erase,
     expire,

@@ -73,6 +73,11 @@ class Answer:
         self._cut: float | None = None
         self.report = Report()
 
+    @property
+    def claims(self) -> dict[str, list[Gap]]:
+        """What each recorder said was missing, once everything was read; ``""`` is one without a name."""
+        return self._gaps
+
     def cancel(self) -> None:
         """End the iteration soon, with Cancelled."""
         self._cancelled = True

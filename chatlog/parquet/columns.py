@@ -61,7 +61,7 @@ TAGS = {
 }
 _TAGS = {tag: (tag.replace("-", "_"), kind) for tag, kind in TAGS.items()}
 
-#: All columns in their order, with their types. ``tie`` numbers the records of one millisecond in their order.
+#: All columns in their order, with their types. ``tie`` numbers the records of one millisecond.
 COLUMNS = {
     "timestamp": TIME,
     "received": TIME,

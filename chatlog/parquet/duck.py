@@ -6,7 +6,7 @@ DuckDB is used as a library for local files only. It loads no extension, and rea
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,11 @@ def _clear_errors() -> Iterator[None]:
         ) from None
 
 
-def write(rows: Iterable[Row], target: Path, metadata: Mapping[str, Any], connection: Any) -> int:
-    """Write the rows to the new file ``target``, sorted by person and time; returns how many. ``metadata``:
-    values of the file's own metadata, which are encoded as JSON. The same rows and metadata give the same
+def write(
+    rows: Iterable[Row], target: Path, metadata: Callable[[], Mapping[str, Any]], connection: Any
+) -> int:
+    """Write the rows to the new file ``target``, sorted by person and time; returns how many. ``metadata()``,
+    called once all rows were taken, gives the file's own metadata, which are encoded as JSON. The same rows and metadata give the same
     bytes with the same DuckDB. Raises OSError and TooLittleMemory."""
     staged = target.with_suffix(".jsonl")
     count = longest = 0
@@ -79,7 +81,7 @@ def write(rows: Iterable[Row], target: Path, metadata: Mapping[str, Any], connec
                 count += 1
         columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
         known = ", ".join(
-            f"{_quoted(key)}: {_quoted(orjson.dumps(value).decode())}" for key, value in metadata.items()
+            f"{_quoted(key)}: {_quoted(orjson.dumps(value).decode())}" for key, value in metadata().items()
         )
         source = (
             f"read_json({_quoted(str(staged))}, format='newline_delimited', columns={{{columns}}}, "
