@@ -110,7 +110,9 @@ def _run(
 
 def _result(outcome: Outcome, check: bool) -> list[str]:
     if check:
-        first = f"{many(outcome.checked, 'file')} compared with the objects: {many(outcome.records, 'record')}"
+        first = (
+            f"{many(outcome.checked, 'file')} compared with the objects: {many(outcome.records, 'record')}"
+        )
     else:
         first = (
             f"{many(outcome.made, 'file')} made of {many(outcome.records, 'record')}, "

@@ -4,7 +4,8 @@ The values of ``details`` that are asked for most have columns of their own. A v
 of the record is left out, and ``same`` says so. What is left of ``details`` stays JSON. A record that would
 not come back exactly is kept whole, as JSON, in ``record``. So ``record_of(row_of(record, 0)) == record``.
 
-This module needs no DuckDB. docs/records.md describes the columns for users.
+This module needs no DuckDB. It is longer because the two directions have to be read together.
+docs/records.md describes the columns for users.
 """
 
 from __future__ import annotations
@@ -376,4 +377,3 @@ def _json(value: Any) -> str:
     except (TypeError, ValueError):
         raise _Odd from None
     return found
-

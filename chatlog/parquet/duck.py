@@ -61,17 +61,17 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException:
-        raise TooLittleMemory(
-            "the memory that was given is not enough; give more with --memory"
-        ) from None
+        raise TooLittleMemory("the memory that was given is not enough; give more with --memory") from None
 
 
 def write(
     rows: Iterable[Row], target: Path, metadata: Callable[[], Mapping[str, Any]], connection: Any
 ) -> int:
-    """Write the rows to the new file ``target``, sorted by person and time; returns how many. ``metadata()``,
-    called once all rows were taken, gives the file's own metadata, which are encoded as JSON. The same rows and metadata give the same
-    bytes with the same DuckDB. Raises OSError and TooLittleMemory."""
+    """Write the rows to the new file ``target``, sorted by person and time; returns how many.
+
+    ``metadata()`` is called once all rows were taken; its values become the file's own metadata, as JSON. The
+    same rows and metadata give the same bytes with the same DuckDB. Raises OSError and TooLittleMemory.
+    """
     staged = target.with_suffix(".jsonl")
     count = longest = 0
     try:
@@ -92,7 +92,8 @@ def write(
             source = f"(SELECT {nulls} WHERE false)"
         with _clear_errors():
             connection.execute(
-                f"COPY (SELECT * FROM {source}) TO {_quoted(str(target))} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
+                f"COPY (SELECT * FROM {source}) TO {_quoted(str(target))} "
+                f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
                 f"ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{known}}})"
             )
     finally:

@@ -4,8 +4,8 @@
     parquet/date=2025-12-29/_sources.jsonl       what each of them was made of
 
 A day is compacted once it has been over for a day. It is made again where its objects have changed since:
-late ones, imported ones, those from which a person was erased. Whoever is killed in between makes the same bytes
-again. The lock of the archive is held meanwhile, so that nobody is erased while old records are read.
+late ones, imported ones, those from which a person was erased. Whoever is killed in between makes the same
+bytes again. The lock of the archive is held meanwhile, so that nobody is erased while old records are read.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Unfinished(Exception):
 @dataclass(slots=True)
 class Outcome:
     """The result of a run. ``made``, ``fresh`` and ``removed`` count files; ``left`` are rooms' days that
-    were left out, with why; ``wrong`` are those whose file has not the records of the objects (``--check``)."""
+    were left out, with why; ``wrong`` are those whose file differs from the objects (``--check``)."""
 
     made: int = 0
     fresh: int = 0
@@ -89,7 +89,7 @@ class Compactor:
         self._step = step
 
     def days(self, since: date | None, until: date | None) -> Iterator[date]:
-        """The days with objects, or with Parquet of some, that are over, from ``since`` to before ``until``, oldest first."""
+        """The days with objects or Parquet that are over, from ``since`` to before ``until``, oldest first."""
         last = datetime.fromtimestamp(max(0.0, self._now() - SETTLED), UTC).date()
         for text in sorted({*self._archive.catalog.days(), *self._compacted()}):
             with suppress(ValueError):
@@ -108,7 +108,7 @@ class Compactor:
         outcome = Outcome()
         for day in days:
             noted = _Noted(self._store, day)
-            there = set(self._archive.catalog.rooms(day.isoformat()))
+            there = self._rooms(day)
             for count, room in enumerate(sorted(there if rooms is None else there & rooms), 1):
                 self._step(day, room)
                 try:
@@ -126,11 +126,23 @@ class Compactor:
         """Compare the records of every file with those of the objects. Changes nothing."""
         outcome = Outcome()
         for day in days:
-            there = set(self._archive.catalog.rooms(day.isoformat()))
+            there = self._rooms(day)
             for room in sorted(there if rooms is None else there & rooms):
                 self._step(day, room)
                 self._check(day, room, outcome)
         return outcome
+
+    def _rooms(self, day: date) -> set[Room]:
+        """The rooms with objects of a day. A directory may be there without any."""
+        since, begun = _midnight(day), f"{day:%Y%m%d}_"
+        return {
+            room
+            for room in self._archive.catalog.rooms(day.isoformat())
+            if any(
+                part.name.minute.startswith(begun)
+                for part in self._archive.parts.of_room(room, since, since + DAY)
+            )
+        }
 
     def _room_day(self, day: date, room: Room, noted: _Noted, lock: ArchiveLock, outcome: Outcome) -> None:
         key = key_of(room, day)
@@ -252,7 +264,9 @@ class Compactor:
             if found is None:
                 return f"it has more than the {count - 1} records of the objects"
             if _canonical(record_of(row)) != _canonical(from_json(found.line)):
-                return f"its record {count} is not that of the objects ({found.time.decode('ascii', 'replace')})"
+                return (
+                    f"its record {count} is not that of the objects ({found.time.decode('ascii', 'replace')})"
+                )
         if next(lines, None) is not None:
             return f"it has only {count} records, and the objects have more"
         outcome.records += count
@@ -302,4 +316,3 @@ def _canonical(record: object) -> bytes:
 
 def _midnight(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
-

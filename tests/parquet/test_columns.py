@@ -34,7 +34,13 @@ IDS = st.sampled_from(
     ["585d6217-0b36-4488-8b3e-a64413e7b312", "585D6217-0b36-4488-8b3e-a64413e7b312", "id-7", ""]
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | TEXTS | IDS | TIMES,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+    | IDS
+    | TIMES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=6,
 )
@@ -49,7 +55,8 @@ SENDER = st.fixed_dictionaries(
         "id": st.sampled_from([7, 7.0, True, "7", 10**30]),
         "slug": TEXTS,
         "username": TEXTS | st.integers(),
-        "identity": st.fixed_dictionaries({}, optional={"color": TEXTS | st.none(), "badges": VALUES}) | VALUES,
+        "identity": st.fixed_dictionaries({}, optional={"color": TEXTS | st.none(), "badges": VALUES})
+        | VALUES,
     },
 )
 KICK = st.fixed_dictionaries(
@@ -66,7 +73,14 @@ KICK = st.fixed_dictionaries(
     },
 )
 GAP = st.fixed_dictionaries(
-    {}, optional={"from": TIMES, "to": TIMES, "reason": TEXTS, "backfilled": st.integers(0, 9), "dropped": VALUES}
+    {},
+    optional={
+        "from": TIMES,
+        "to": TIMES,
+        "reason": TEXTS,
+        "backfilled": st.integers(0, 9),
+        "dropped": VALUES,
+    },
 )
 RECORDS = st.fixed_dictionaries(
     {},
@@ -160,10 +174,10 @@ class FileTests(SynchronousTestCase):
 
     def through(self, lines: list[bytes], name: str = "day.parquet") -> list[Any]:
         path = self.directory / name
-        duck.write(numbered(lines), path, lambda: {"chatlog.records": len(lines), "it's": ["'"]}, self.connection)
-        self.assertEqual(
-            duck.metadata(path, self.connection), {"chatlog.records": len(lines), "it's": ["'"]}
+        duck.write(
+            numbered(lines), path, lambda: {"chatlog.records": len(lines), "it's": ["'"]}, self.connection
         )
+        self.assertEqual(duck.metadata(path, self.connection), {"chatlog.records": len(lines), "it's": ["'"]})
         return [record_of(row) for row in duck.rows(path, self.connection)]
 
     @given(st.lists(RECORDS, max_size=30))
