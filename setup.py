@@ -41,6 +41,7 @@ setup(
         "chatlog.state",
         "chatlog.status",
         "chatlog.store",
+        "chatlog.suppression",
         "chatlog.timeline",
         "chatlog.twitch",
         "chatlog.upkeep",

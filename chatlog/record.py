@@ -1,7 +1,8 @@
 """The schema of a record: its keys, their order, and its encoding as a line.
 
 All code that writes records uses this module; no other module adds keys. It imports no Twisted, so that it
-can be tested, fuzzed and timed by itself. docs/records.md describes the schema for users.
+can be tested, fuzzed and timed by itself. It is longer because all that knows the schema is here.
+docs/records.md describes the schema for users.
 """
 
 from __future__ import annotations

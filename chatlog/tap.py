@@ -206,8 +206,7 @@ def compose(
         left_out.lines,
         (coverage.flushed, gaps.flushed),
     )
-    keys, listed = partial(key_in, settings), partial(read_list, store)
-    suppression = SuppressionWatch(left_out, directory, environment, upload_threads, keys, listed)
+    suppression = _suppression(settings, store, left_out, environment, upload_threads)
     recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
     events = RoomEvents(coverage.added, coverage.closed, gaps.uncovered, coverage.removed)
     shared = Shared(environment, network, directory, pacer, buffers, events)
@@ -226,9 +225,7 @@ def compose(
 
     watchdog = Watchdog(reactor, daemon.end_at_once)
     lock = Lock(spool, (rooms.load, acknowledged.load, suppression.load))
-    parts: list[Service] = []
-    if process.signalling is not None:
-        parts = [Signals(reactor, process.signalling(reload).take)]
+    parts: list[Service] = _signals(process, reload, reactor)
     parts += [lock, watchdog, uploader, suppression, recorder, coverage, manifest]
     parts += [] if backfill is None else [backfill]
     parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms)]
@@ -236,6 +233,19 @@ def compose(
     for part in parts:
         part.setServiceParent(daemon)
     return daemon
+
+
+def _suppression(
+    settings: Settings, store: Store, left_out: LeftOut, environment: Environment, threads: Threads
+) -> SuppressionWatch:
+    keys, listed = partial(key_in, settings), partial(read_list, store)
+    return SuppressionWatch(left_out, settings.recorder.directory, environment, threads, keys, listed)
+
+
+def _signals(process: Process, reload: Callable[[], None], reactor: Any) -> list[Service]:
+    if process.signalling is None:
+        return []
+    return [Signals(reactor, process.signalling(reload).take)]
 
 
 def _backfill(

@@ -89,7 +89,7 @@ class Compactor:
         self._step = step
 
     def days(self, since: date | None, until: date | None) -> Iterator[date]:
-        """The days with objects or Parquet that are over, from ``since`` to before ``until``, oldest first."""
+        """The days that are over with objects or Parquet, from ``since`` to before ``until``, sorted."""
         last = datetime.fromtimestamp(max(0.0, self._now() - SETTLED), UTC).date()
         for text in sorted({*self._archive.catalog.days(), *self._compacted()}):
             with suppress(ValueError):

@@ -181,7 +181,7 @@ class CompactCommandTests(CompactCase):
         )
 
     def test_refused(self) -> None:
-        """A memory that is no size, a day that is none, and a room that is not there are told in a sentence."""
+        """A memory that is no size, a day that is none, and a room that is not there: a sentence says so."""
         for arguments, told in (
             (("--memory", "much"), "--memory"),
             (("--since", "someday"), "--since"),
