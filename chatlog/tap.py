@@ -189,11 +189,10 @@ def compose(
     backfill = _backfill(settings, environment, requests, records, buffers)
     gaps = Gaps(records, backfill)
     wanted = RoomList(files, directory, settings, registry)
-    sync, flush = settings.recorder.sync_interval, settings.recorder.flush_interval
-    journal = Journal(environment, directory, "coverage", sync)
+    journal = Journal(environment, directory, "coverage", settings.recorder.sync_interval)
     left_out = LeftOut()
     timelines = Timelines(environment.wall, wanted.rooms, left_out.counts)
-    coverage = CoverageJournal(journal, environment, gaps, timelines, flush)
+    coverage = CoverageJournal(journal, environment, gaps, timelines, settings.recorder.flush_interval)
     ask = partial(upload_threads.run, latest_in, store)
     manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready, ask)
 

@@ -1,4 +1,7 @@
-"""Single requests to an object store, in a given way, through obstore. Odd answers are handled here."""
+"""Single requests to an object store, in a given way, through obstore. Odd answers are handled here.
+
+The module is longer because every kind of request is here, so that each has the same errors and limits.
+"""
 
 from __future__ import annotations
 
