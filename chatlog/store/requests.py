@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -23,19 +23,13 @@ from chatlog.config.endpoint import AUTO, doors_of
 from chatlog.store import moving
 from chatlog.store.answers import NO_STORE
 from chatlog.store.explained import body_of, explained, is_page
+from chatlog.store.listed import head_of, is_bucket_missing, is_odd, listed, part_of
 from chatlog.store.plain_http import elsewhere, fetched
 from chatlog.store.proof import MD5, PROBE, Way
 from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, TRANSIENT, Head, StoreError
 
 _CHUNK = 4 << 20
 _ERRORS = (BaseError, OSError, ValueError)
-#: Errors of the library for an answer without a header that it needs.
-_ODD_HEADERS = (
-    "Header missing from response",
-    "Invalid last modified",
-    "Invalid content length",
-    "content range",
-)
 _BUCKET = "create the bucket, or correct its name, the endpoint or s3.addressing"
 _SIGNED_FOR = timedelta(minutes=10)
 #: Seconds for which a server that answered like a store is believed to be one.
@@ -128,17 +122,17 @@ class Requests:
                 if not meta["e_tag"] and meta["last_modified"].timestamp() <= 0:
                     # No store says so little about an object.
                     self._refuse_page(key, obstore.get(client, key))
-                return _head_of(key, meta)
+                return head_of(key, meta)
             except FileNotFoundError as error:
                 self._nothing(error)
                 return None
             except _ERRORS as error:
-                if not _is_odd(error) and explained(error).kind == TRANSIENT:
+                if not is_odd(error) and explained(error).kind == TRANSIENT:
                     raise self._error(error) from None
         try:
             got = obstore.get(client, key)
             self._refuse_page(key, got)
-            return _head_of(key, got.meta)
+            return head_of(key, got.meta)
         except FileNotFoundError as error:
             self._nothing(error)
             return None
@@ -147,7 +141,7 @@ class Requests:
             text = f"{refusal}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
             raise StoreError(text, refusal.kind, refusal.code, refusal.remedy, refusal.of_all) from None
         except _ERRORS as error:
-            if not _is_odd(error):
+            if not is_odd(error):
                 raise self._error(error) from None
         return self._measured(client, key)
 
@@ -171,7 +165,7 @@ class Requests:
         except FileNotFoundError:
             return ""
         except _ERRORS as error:
-            if _is_odd(error):
+            if is_odd(error):
                 return ""
             raise self._error(error) from None
 
@@ -183,7 +177,7 @@ class Requests:
 
     def _nothing(self, error: Exception) -> None:
         """Raise StoreError if the bucket itself is missing."""
-        if _is_bucket_missing(error):
+        if is_bucket_missing(error):
             raise self._error(error) from None
 
     def _measured(self, client: Any, key: str) -> Head | None:
@@ -223,7 +217,7 @@ class Requests:
             self._nothing(error)
             raise StoreError(f"there is no {key}", MISSING) from None
         except _ERRORS as error:
-            if not _is_odd(error):
+            if not is_odd(error):
                 raise self._error(error) from None
             yield from self._fetched(client, key)
             return
@@ -246,7 +240,7 @@ class Requests:
         except _ERRORS as error:
             if BEYOND.search(str(error)):
                 return
-            if not _is_odd(error) and WHOLE not in str(error):
+            if not is_odd(error) and WHOLE not in str(error):
                 raise self._error(error) from None
             # The store gives whole objects only, or leaves out a header that the library needs.
             yield from part_of(self.read(way, key), offset, size)
@@ -270,7 +264,7 @@ class Requests:
                     anything = True
                     key = str(meta["path"])
                     if key.startswith(prefix):
-                        yield _listed(meta)
+                        yield listed(meta)
                     elif after and key > prefix:
                         return
         except _ERRORS as error:
@@ -341,18 +335,6 @@ class Requests:
         return explained(error, self._secrets)
 
 
-def part_of(chunks: Iterable[bytes], offset: int, size: int) -> Iterator[bytes]:
-    """``size`` bytes behind ``offset`` of what the chunks hold."""
-    for chunk in chunks:
-        if offset < len(chunk):
-            piece = chunk[offset : offset + size]
-            yield piece
-            size -= len(piece)
-        if size <= 0:
-            return
-        offset = max(offset - len(chunk), 0)
-
-
 def _check(key: str, first: bytes) -> None:
     """Raise StoreError if an object begins like a web page and its key is not that of one."""
     if is_page(first[:1000].decode("utf-8", "replace")) and not key.endswith(_PAGES):
@@ -363,26 +345,3 @@ def _no_store(text: str) -> StoreError:
     """The error for a server that answers and is not a store."""
     words = f"what answers there is not an object store: {text}"
     return StoreError(words, MISCONFIGURED, "no object store", NO_STORE, True)
-
-
-def _head_of(key: str, meta: Mapping[str, Any]) -> Head:
-    return Head(key, int(meta["size"]), _bare(meta))
-
-
-def _listed(meta: Mapping[str, Any]) -> Head:
-    stored = meta["last_modified"].timestamp()
-    # The library gives the epoch if the store gave no time.
-    return Head(str(meta["path"]), int(meta["size"]), _bare(meta), stored if stored > 0 else None)
-
-
-def _bare(meta: Mapping[str, Any]) -> str:
-    return (meta.get("e_tag") or "").removeprefix("W/").strip('"').lower()
-
-
-def _is_odd(error: Exception) -> bool:
-    """Whether the answer was fine except for a header that the library needs."""
-    return any(words in str(error) for words in _ODD_HEADERS)
-
-
-def _is_bucket_missing(error: Exception) -> bool:
-    return "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error)
