@@ -145,7 +145,9 @@ class Ledger:
                 return None, "doubled"
             # An event that looks the same may have been lost long before.
             received = _milliseconds(record["received"])
-            near = [n for n in left if abs(self.at[n] - received) <= ON_THE_WAY] or left
+            near = [n for n in left if abs(self.at[n] - received) <= ON_THE_WAY]
+            # It may have been on the way for longer, if the machine stood still.
+            near = near or [min(left, key=lambda n: abs(self.at[n] - received))]
             number = next((n for n in near if n > last and not self.flags[n] & DEAD), near[0])
         self.seen[number] = 1
         return number, ""

@@ -9,6 +9,8 @@ In steps, each of which may be the last one before the process dies:
 2 to 6 are repeated until a look at everything finds nothing; then a row says that the request is done.
 Between 3 and 4 an object is there twice; the next run deletes what no manifest names (``erasure_book``).
 Between 4 and 5 ``verify`` says ``not-erased``, and the next run deletes the old object.
+
+The module is longer because the steps have to be read in their order.
 """
 
 from __future__ import annotations

@@ -154,10 +154,7 @@ def verify(
 
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-    if since is not None and until is not None and since > until:
-        raise click.UsageError("--since is later than --until")
-    if named is not None and archive is not None:
-        raise click.UsageError("the archive is named twice: leave out --archive or the argument")
+    _look_at_options(archive, named, since, until)
     try:
         settings = _settings(named if archive is None else archive, config)
         _look_for_directory(settings)
@@ -181,6 +178,13 @@ def verify(
         Keeping(settings.archive.keep) if archive is None and named is None else None,
     )
     ctx.exit(_resumed(store, scope, as_json, None if quick else resume))
+
+
+def _look_at_options(archive: str | None, named: str | None, since: date | None, until: date | None) -> None:
+    if since is not None and until is not None and since > until:
+        raise click.UsageError("--since is later than --until")
+    if named is not None and archive is not None:
+        raise click.UsageError("the archive is named twice: leave out --archive or the argument")
 
 
 def _resumed(store: Store, scope: Scope, as_json: bool, path: str | None) -> int:
