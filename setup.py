@@ -25,6 +25,7 @@ setup(
         "chatlog.archive",
         "chatlog.archive.formats",
         "chatlog.archive_http",
+        "chatlog.cluster",
         "chatlog.commands",
         "chatlog.config",
         "chatlog.cost",

@@ -14,6 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Modules without Twisted, sockets or clocks: they can be fuzzed, measured and read by themselves.
 PURE = frozenset(
     {
+        "chatlog.cluster.assignment",
+        "chatlog.cluster.line",
+        "chatlog.cluster.member",
+        "chatlog.cluster.roster",
+        "chatlog.cluster.slot_life",
+        "chatlog.cluster.slots",
         "chatlog.config.config",
         "chatlog.config.contradictions",
         "chatlog.counted",

@@ -1,0 +1,77 @@
+"""Who the members are, as far as one of them can know from what an engine shows it.
+
+An engine may forget everything at any time. Then, for as long as a lease, the members that were known count
+as such, so that nobody takes their rooms; but nothing is believed of what they recorded, so that nobody
+leaves rooms to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from chatlog.cluster.line import Line, OtherProtocol, decoded
+
+
+class Reading(NamedTuple):
+    """What an engine shows at once: every member's line by its name, a word that is another one once the
+    engine has forgotten (``epoch``), and the version of the room list."""
+
+    lines: Mapping[str, str]
+    epoch: str = ""
+    rooms: int = 0
+
+
+class Roster:
+    """The other members. Times are seconds of the member's clock."""
+
+    def __init__(self, me: str, lease: float) -> None:
+        self._me = me
+        self._lease = lease
+        self._epoch = ""
+        self._settled_at = float("-inf")
+        self._confirmed_at = float("-inf")
+        #: The members whose lines were seen at the last look.
+        self.present: dict[str, Line] = {}
+        #: Members that were known when the engine forgot, and have not been seen since.
+        self.ghosts: dict[str, Line] = {}
+        #: Those that follow other rules, or whose lines cannot be read.
+        self.strangers: frozenset[str] = frozenset()
+        #: Members whose leases ended, with the time of their last word and their last line.
+        self.lost: dict[str, Line] = {}
+
+    def confirmed(self, now: float) -> None:
+        """The engine has confirmed this member's own line."""
+        self._confirmed_at = now
+
+    def settle(self, now: float) -> None:
+        """The engine was away: what it shows may be old or incomplete for one lease."""
+        self._settled_at = max(self._settled_at, now + self._lease)
+
+    def see(self, reading: Reading, now: float) -> None:
+        """Take what the engine shows."""
+        forgot = bool(self._epoch) and reading.epoch != self._epoch
+        self._epoch = reading.epoch
+        if self._me not in reading.lines and now - self._confirmed_at < self._lease:
+            forgot = True
+        if forgot:
+            self.settle(now)
+        present, strangers = {}, set()
+        for name, text in reading.lines.items():
+            if name == self._me:
+                continue
+            try:
+                present[name] = decoded(name, text)
+            except (OtherProtocol, ValueError):
+                strangers.add(name)
+        known = {**self.ghosts, **self.present}
+        gone = {name: line for name, line in known.items() if name not in present and name not in strangers}
+        settling = now < self._settled_at
+        self.lost = {} if settling else gone
+        self.ghosts = gone if settling else {}
+        self.present, self.strangers = present, frozenset(strangers)
+
+    @property
+    def everybody(self) -> dict[str, Line]:
+        """All that slots can be given to, besides this member."""
+        return {**self.ghosts, **self.present}
