@@ -29,6 +29,10 @@ class NoDuckDB(Exception):
     """DuckDB is not installed. The text is a sentence for people."""
 
 
+class Unreadable(Exception):
+    """The file is no Parquet of ours, or is damaged. The text says why."""
+
+
 class TooLittleMemory(Exception):
     """The memory that was given is not enough. The text is a sentence for people."""
 
@@ -62,6 +66,11 @@ def _clear_errors() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException:
         raise TooLittleMemory("the memory that was given is not enough; give more with --memory") from None
+    except duckdb.IOException as error:
+        # Such as a full disk.
+        raise OSError(str(error).partition("\n")[0]) from None
+    except duckdb.Error as error:
+        raise Unreadable(str(error).partition("\n")[0]) from None
 
 
 def write(
@@ -104,7 +113,7 @@ def write(
 
 def rows(path: Path, connection: Any) -> Iterator[dict[str, Any]]:
     """The rows of a file in the order of their times, as ``columns.record_of`` takes them. Raises
-    TooLittleMemory."""
+    TooLittleMemory, Unreadable, and OSError."""
     names = list(COLUMNS)
     chosen = ", ".join(
         f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%gZ')" if kind is TIME
@@ -122,15 +131,21 @@ def rows(path: Path, connection: Any) -> Iterator[dict[str, Any]]:
 
 
 def metadata(path: Path, connection: Any) -> dict[str, Any]:
-    """The metadata that ``write`` put into a file."""
-    found = connection.execute(
-        f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({_quoted(str(path))})"
-    ).fetchall()
+    """The metadata that ``write`` put into a file. Raises Unreadable, and OSError."""
+    with _clear_errors():
+        found = _metadata(path, connection)
     result = {}
     for key, value in found:
         with contextlib.suppress(orjson.JSONDecodeError):
             result[key] = orjson.loads(value)
     return result
+
+
+def _metadata(path: Path, connection: Any) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = connection.execute(
+        f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({_quoted(str(path))})"
+    ).fetchall()
+    return found
 
 
 def _quoted(text: str) -> str:

@@ -1,7 +1,7 @@
 """Makes a file of Parquet of each room's day, for analysis and quick questions. The objects stay the truth.
 
     parquet/date=2025-12-29/platform=twitch/channel=forsen/twitch_forsen_20251229.parquet
-    parquet/date=2025-12-29/_sources.jsonl       what each of them was made of
+    parquet/date=2025-12-29/_sources.jsonl       what each of them was made of, and its own size and ETag
 
 A day is compacted once it has been over for a day. It is made again where its objects have changed since:
 late ones, imported ones, those from which a person was erased. Whoever is killed in between makes the same
@@ -29,8 +29,8 @@ from chatlog.archive.reader import Question
 from chatlog.parquet import duck
 from chatlog.parquet.columns import numbered, record_of
 from chatlog.record import from_json, rfc3339, to_line
-from chatlog.store.store import Store, StoreError
-from chatlog.upkeep.lock import ArchiveLock
+from chatlog.store.store import Head, Store, StoreError
+from chatlog.upkeep.lock import ArchiveLock, Lost
 
 DAY = 86400.0
 #: A day is over for good so many seconds after its end.
@@ -147,7 +147,8 @@ class Compactor:
     def _room_day(self, day: date, room: Room, noted: _Noted, lock: ArchiveLock, outcome: Outcome) -> None:
         key = key_of(room, day)
         sources = self._sources(day, room)
-        if noted.sources.get(key) == sources and self._store.head(key) is not None:
+        head = self._store.head(key)
+        if head is not None and noted.sources.get(key) == [*sources, [str(head.size), head.etag]]:
             outcome.fresh += 1
             return
         with tempfile.TemporaryDirectory(prefix="chatlog-compact-") as directory:
@@ -157,9 +158,9 @@ class Compactor:
             if self._sources(day, room) != sources:
                 raise Unfinished("its objects changed while they were read; the next run makes it")
             lock.check()
-            self._put(key, made.read_bytes())
+            stored = self._put(key, made.read_bytes(), lock)
             outcome.bytes += made.stat().st_size
-        noted.sources[key] = sources
+        noted.sources[key] = [*sources, [str(stored.size), stored.etag]]
         outcome.made += 1
         outcome.records += count
 
@@ -209,12 +210,19 @@ class Compactor:
         finally:
             connection.close()
 
-    def _put(self, key: str, data: bytes) -> None:
+    def _put(self, key: str, data: bytes, lock: ArchiveLock) -> Head:
         self._store.delete(key)
         self._store.put_new(key, data, _TYPE)
+        try:
+            lock.check()
+        except Lost:
+            # Somebody may have been erased meanwhile.
+            self._store.delete(key)
+            raise
         head = self._store.head(key)
         if head is None or head.size != len(data):
             raise StoreError(f"{key} was stored, but the store does not have it as it was sent")
+        return head
 
     def _remove_orphans(
         self, day: date, there: set[Room], noted: _Noted, lock: ArchiveLock, outcome: Outcome
@@ -255,8 +263,17 @@ class Compactor:
                 return "its objects have changed since; chatlog compact makes it again"
         except Unfinished as error:
             return str(error)
+        except duck.Unreadable as error:
+            return f"it cannot be read: {error}"
+        try:
+            return self._first_difference(day, room, path, connection, outcome)
+        except duck.Unreadable as error:
+            return f"it cannot be read: {error}"
+
+    def _first_difference(self, day: date, room: Room, path: Path, connection: Any, outcome: Outcome) -> str:
         since = _midnight(day)
-        lines = iter(self._archive.reader.ask(Question(room, since, since + DAY)))
+        answer = self._archive.reader.ask(Question(room, since, since + DAY))
+        lines = iter(answer)
         count = 0
         for row in duck.rows(path, connection):
             found = next(lines, None)
@@ -269,6 +286,9 @@ class Compactor:
                 )
         if next(lines, None) is not None:
             return f"it has only {count} records, and the objects have more"
+        if answer.report.unread:
+            unread = answer.report.unread[0]
+            return f"{unread.name} cannot be read: {unread.why}"
         outcome.records += count
         return ""
 

@@ -1083,7 +1083,8 @@ class RemovedTests(SynchronousTestCase):
         run.remove("b")
         run.advance(50)
         rows = list(run.timelines.rows(START, run.now()))
-        self.assertEqual(rows, [("twitch", "a", 150.0, 0.0, ""), ("twitch", "b", 100.0, 0.0, "removed")])
+        expected = [("twitch", "a", 150.0, 0.0, "", 0), ("twitch", "b", 100.0, 0.0, "removed", 0)]
+        self.assertEqual(rows, expected)
         run.timelines.start_period(run.now())
         run.advance(10)
         [row] = run.timelines.rows(run.timelines.period, run.now())
@@ -1102,7 +1103,7 @@ class RemovedTests(SynchronousTestCase):
         run.acknowledge("b")
         run.advance(20)
         *_, row = run.timelines.rows(START, run.now())
-        self.assertEqual(row, ("twitch", "b", 120.0, 0.0, ""))
+        self.assertEqual(row, ("twitch", "b", 120.0, 0.0, "", 0))
 
 
 class SetBackTests(SynchronousTestCase):

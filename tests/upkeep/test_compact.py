@@ -96,6 +96,18 @@ class CompactTests(CompactCase):
         self.assertEqual(name, "twitch/a 2025-12-30")
         self.assertIn("its record 1 is not that of the objects", why)
 
+    def test_damaged_parquet(self) -> None:
+        """A file of Parquet that is cut off, empty or something else is named by the check, and made again by
+        the next run."""
+        self.compact()
+        whole = self.path().read_bytes()
+        for broken in (whole[:-40], b"", b"no Parquet at all", whole[:300] + b"\0" * 20 + whole[320:]):
+            self.path().write_bytes(broken)
+            ((name, _),) = self.check().wrong
+            self.assertEqual(name, "twitch/a 2025-12-29")
+            self.assertEqual(self.compact().made, 1)
+            self.assertEqual(self.path().read_bytes(), whole)
+
     def test_fresh(self) -> None:
         """A second run makes nothing; a late object makes its day again, and the next one, into which it may
         reach."""
