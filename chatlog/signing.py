@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from typing import Protocol
 
 #: What a public key begins with.
 PREFIX = "ed25519:"
@@ -58,6 +59,18 @@ def public_key(text: str) -> str:
         return text.lower()
     wrong = f"is no public key; write {PREFIX} and 64 hex digits, or give the file of a PEM"
     return f"{PREFIX}{_of_der(text, _PUBLIC_DER, wrong).hex()}"
+
+
+class Revealing(Protocol):
+    """A private key that is not shown."""
+
+    def reveal(self) -> str:
+        """The key."""
+
+
+def signer_of(key: Revealing | None) -> Signer | None:
+    """What signs with the configured key; None where there is none."""
+    return None if key is None else Signer(key.reveal())
 
 
 def _of_der(text: str, head: bytes, wrong: str) -> bytes:

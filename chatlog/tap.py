@@ -43,7 +43,7 @@ from chatlog.rooms.pool import RoomEvents
 from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import RoomList
 from chatlog.services import OwnedThreads
-from chatlog.signing import Signer
+from chatlog.signing import signer_of
 from chatlog.sources import Platforms, Shared, check_authorities
 from chatlog.spool.spool import Spool
 from chatlog.starter import unwritable
@@ -176,8 +176,7 @@ def compose(
 
     # From a finished file to the store.
     spool = Spool(directory, files, settings.instance)
-    key = settings.archive.signing_key
-    stored = StoredJournal(files, directory, None if key is None else Signer(key.reveal()))
+    stored = StoredJournal(files, directory, signer_of(settings.archive.signing_key))
     store, upload_threads = uploads.open_store(settings), uploads.threads(threads_for(settings.uploader))
     uploader = Uploader(
         settings.uploader, store, directory, environment, upload_threads, spool.usage, stored.stored

@@ -13,11 +13,12 @@ import click
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
 from chatlog.commands.options import PROBLEM, UNKNOWN, config_option, load
+from chatlog.commands.upkeep import Steps, ledger_of, refusing
 from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
-    from chatlog.store.store import Store
+    from chatlog.store.store import Store, StoreError
     from chatlog.upkeep.bundle import Outcome
     from chatlog.verify.progress import Progress
 
@@ -45,9 +46,7 @@ def bundle(path: str, month: str | None, rooms: tuple[str, ...]) -> None:
     Exit status 0: done, or there was nothing to do, 1: some objects stay as they are, 2: it cannot be done.
     """
     from chatlog.store.archive import open_store
-    from chatlog.store.store import StoreError
     from chatlog.upkeep.bundle import is_over, months_with_objects
-    from chatlog.upkeep.lock import Busy, Lost
     from chatlog.verify.progress import Progress
 
     settings = load(path, UNKNOWN)
@@ -59,17 +58,10 @@ def bundle(path: str, month: str | None, rooms: tuple[str, ...]) -> None:
         if not is_over(month, now):
             reading.refuse(f"{month} is not over, or its last objects may still come: wait two days more")
     progress = Progress(sys.stderr, os.environ)
-    try:
+    with refusing(progress, _sentence):
         store = open_store(settings)
         months = [month] if month is not None else months_with_objects(store, now)
         outcome = _run(settings, store, months, wanted, progress)
-    except StoreError as error:
-        progress.clear()
-        reading.refuse(f"cannot bundle: {error.advice}. What was done until then is whole; run it again")
-    except (Busy, Lost) as error:
-        progress.clear()
-        reading.refuse(str(error))
-    progress.clear()
     _print(outcome)
     raise click.exceptions.Exit(PROBLEM if outcome.left else 0)
 
@@ -85,34 +77,23 @@ def _run(
     settings: Settings, store: Store, months: list[str], wanted: list[tuple[str, str]], progress: Progress
 ) -> Outcome:
     from chatlog.archive.keeping import Keeping
-    from chatlog.signing import Signer
     from chatlog.upkeep.bundle import Bundler, Outcome
-    from chatlog.upkeep.ledger import BUNDLE, Ledger
+    from chatlog.upkeep.ledger import BUNDLE
     from chatlog.upkeep.lock import ArchiveLock
-    from chatlog.uploader.packing import SUFFIXES
 
     if not months:
         return Outcome()
-    key = settings.archive.signing_key
-    signer = None if key is None else Signer(key.reveal())
     store.prepare()
     with ArchiveLock(store, "chatlog bundle", time.time) as lock:
-        ledger = Ledger(store, BUNDLE, SUFFIXES[settings.uploader.compression], signer, time.time)
-        step = _Steps(progress)
-        bundler = Bundler(store, ledger, lock, step=step, keeping=Keeping(settings.archive.keep))
+        ledger, keeping = ledger_of(settings, store, BUNDLE), Keeping(settings.archive.keep)
+        bundler = Bundler(store, ledger, lock, step=Steps(progress), keeping=keeping)
         for month in months:
             bundler.run(month, wanted)
     return bundler.outcome
 
 
-class _Steps:
-    """Shows the progress of one room after the other."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def __call__(self, room: str, done: int) -> None:
-        self._progress.step(f"objects until {room}", done, 0)
+def _sentence(error: StoreError) -> str:
+    return f"cannot bundle: {error.advice}. What was done until then is whole; run it again"
 
 
 def _print(outcome: Outcome) -> None:

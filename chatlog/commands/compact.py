@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
 
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
+from chatlog.commands.upkeep import day_of, refusing
 from chatlog.counted import many
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ def compact(
     Exit status 0: done, 1: a room's day was left out, or is wrong (--check), 2: it cannot be done.
     """
     from chatlog.config.units import parse_size
-    from chatlog.parquet.duck import NoDuckDB, TooLittleMemory
-    from chatlog.store.store import StoreError
     from chatlog.upkeep.compact import Compactor
-    from chatlog.upkeep.lock import Busy, Lost
     from chatlog.verify.progress import Progress
 
     try:
@@ -69,23 +67,13 @@ def compact(
         reading.refuse(f"--memory: {error}")
     opened = reading.opened(path, archive) if check else reading.target(path, archive)[1]
     clock = reading.clock(utc=True)
-    first = None if since is None else _day(reading.moment(clock, since, 0.0, "--since"))
-    last = None if until is None else _day(reading.moment(clock, until, 0.0, "--until"))
+    first = None if since is None else day_of(reading.moment(clock, since, 0.0, "--since"))
+    last = None if until is None else day_of(reading.moment(clock, until, 0.0, "--until"))
     rooms = frozenset(reading.rooms_named(opened, names)) if names else None
     progress = Progress(sys.stderr, os.environ)
     compactor = Compactor(opened, time.time, size, _Steps(progress))
-    try:
+    with refusing(progress, lambda error: f"the archive cannot be compacted: {error.advice}"):
         outcome = _run(opened, compactor, (first, last), rooms, check)
-    except StoreError as error:
-        progress.clear()
-        reading.refuse(f"the archive cannot be compacted: {error.advice}")
-    except OSError as error:
-        progress.clear()
-        reading.refuse(f"cannot write to the directory for temporary files: {error}")
-    except (NoDuckDB, TooLittleMemory, Busy, Lost) as error:
-        progress.clear()
-        reading.refuse(str(error))
-    progress.clear()
     for line in _result(outcome, check):
         click.echo(line)
     raise click.exceptions.Exit(1 if outcome.left or outcome.wrong else 0)
@@ -98,14 +86,20 @@ def _run(
     rooms: frozenset[Room] | None,
     check: bool,
 ) -> Outcome:
+    from chatlog.parquet.duck import NoDuckDB, TooLittleMemory
     from chatlog.upkeep.lock import ArchiveLock
 
-    chosen = list(compactor.days(*days))
-    if check:
-        return compactor.check(chosen, rooms)
-    opened.store.prepare()
-    with ArchiveLock(opened.store, "chatlog compact", time.time) as lock:
-        return compactor.run(chosen, rooms, lock)
+    try:
+        chosen = list(compactor.days(*days))
+        if check:
+            return compactor.check(chosen, rooms)
+        opened.store.prepare()
+        with ArchiveLock(opened.store, "chatlog compact", time.time) as lock:
+            return compactor.run(chosen, rooms, lock)
+    except OSError as error:
+        reading.refuse(f"cannot write to the directory for temporary files: {error}")
+    except (NoDuckDB, TooLittleMemory) as error:
+        reading.refuse(str(error))
 
 
 def _result(outcome: Outcome, check: bool) -> list[str]:
@@ -126,10 +120,6 @@ def _result(outcome: Outcome, check: bool) -> list[str]:
         if len(found) > _NAMED:
             lines.append(f"{label}: and {len(found) - _NAMED:,} more")
     return lines
-
-
-def _day(moment: float) -> date:
-    return datetime.fromtimestamp(max(moment, 0.0), UTC).date()
 
 
 class _Steps:

@@ -8,7 +8,6 @@ import secrets
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ import click
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there, users_there
 from chatlog.commands.options import registry
+from chatlog.commands.upkeep import day_of, ledger_of
 
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
@@ -119,12 +119,8 @@ def _asked(
     else:
         person = Person(id) if id else Person(names=frozenset({name}))
     search = PersonSearch(person, time_bytes(start), time_bytes(end), by_name=not (id or messages))
-    first = None if times[0] is None else _day(start)
-    return _Asked(who, search, Scope(platform, channels, first, None if times[1] is None else _day(end)))
-
-
-def _day(moment: float) -> date:
-    return datetime.fromtimestamp(max(moment, 0.0), UTC).date()
+    first = None if times[0] is None else day_of(start)
+    return _Asked(who, search, Scope(platform, channels, first, None if times[1] is None else day_of(end)))
 
 
 class _Work:
@@ -173,7 +169,7 @@ class _Work:
         def step(done: int, total: int) -> None:
             self._progress.step("objects", done, total)
 
-        return Scanner(self._store, asked.scope, _day(time.time()), step)
+        return Scanner(self._store, asked.scope, day_of(time.time()), step)
 
     def _dry(self, asked: _Asked) -> tuple[Outcome, list[Waiting]]:
         from chatlog.upkeep.erasure import Outcome, settled
@@ -189,19 +185,14 @@ class _Work:
         return outcome, self._waiting(asked, search)
 
     def _erase(self, asked: _Asked | None) -> tuple[Outcome, list[Waiting]]:
-        from chatlog.signing import Signer
         from chatlog.upkeep.erasure import Eraser, Outcome
-        from chatlog.upkeep.ledger import ERASURE, Ledger
+        from chatlog.upkeep.ledger import ERASURE
         from chatlog.upkeep.lock import ArchiveLock
-        from chatlog.uploader.packing import SUFFIXES
 
-        key = self._settings.archive.signing_key
-        signer = None if key is None else Signer(key.reveal())
-        suffix = SUFFIXES[self._settings.uploader.compression]
         outcome = Outcome()
         self._store.prepare()
         with ArchiveLock(self._store, "erase", time.time) as lock:
-            ledger = Ledger(self._store, ERASURE, suffix, signer, time.time)
+            ledger = ledger_of(self._settings, self._store, ERASURE)
             eraser = Eraser(self._store, ledger, lock, time.time, self._in_spool)
             if asked is None:
                 eraser.complete(outcome)

@@ -12,14 +12,14 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.options import PROBLEM, UNKNOWN, config_option, load
+from chatlog.commands.upkeep import Steps, ledger_of, refusing
 from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.archive.keeping import Keeping
     from chatlog.config.settings import Settings
     from chatlog.store.store import Store, StoreError
-    from chatlog.upkeep.expire import Outcome
-    from chatlog.verify.progress import Progress
+    from chatlog.upkeep.expire import Expiry, Outcome
 
 #: The most objects and rooms that are named one by one.
 _NAMED = 20
@@ -44,9 +44,7 @@ def expire(path: str, dry_run: bool, yes: bool, by_itself: bool) -> None:
     """
     from chatlog.archive.keeping import Keeping
     from chatlog.store.archive import open_store
-    from chatlog.store.store import StoreError
     from chatlog.upkeep.expire import Expiry
-    from chatlog.upkeep.lock import Busy, Lost
     from chatlog.verify.progress import Progress
 
     settings = load(path, UNKNOWN)
@@ -55,9 +53,9 @@ def expire(path: str, dry_run: bool, yes: bool, by_itself: bool) -> None:
         click.echo("archive.keep names no time, so nothing is deleted")
         return
     progress = Progress(sys.stderr, os.environ)
-    try:
+    with refusing(progress, _sentence):
         store = open_store(settings)
-        expiry = Expiry(store, keeping, time.time, by_itself, _Steps(progress))
+        expiry = Expiry(store, keeping, time.time, by_itself, Steps(progress))
         planned = None if by_itself and not dry_run else expiry.plan()
         progress.clear()
         if planned is not None:
@@ -66,32 +64,18 @@ def expire(path: str, dry_run: bool, yes: bool, by_itself: bool) -> None:
                 raise click.exceptions.Exit(PROBLEM if planned.left else 0)
             _confirm(yes or by_itself, planned)
         outcome = _run(settings, store, expiry)
-    except StoreError as error:
-        progress.clear()
-        reading.refuse(_sentence(error))
-    except (Busy, Lost) as error:
-        progress.clear()
-        reading.refuse(str(error))
-    progress.clear()
     for line in (*_result(outcome, keeping), *_versions(store, outcome)):
         click.echo(line)
     raise click.exceptions.Exit(PROBLEM if outcome.left or outcome.refused else 0)
 
 
-def _run(settings: Settings, store: Store, expiry: object) -> Outcome:
-    from chatlog.signing import Signer
-    from chatlog.upkeep.expire import Expiry
-    from chatlog.upkeep.ledger import EXPIRY, Ledger
+def _run(settings: Settings, store: Store, expiry: Expiry) -> Outcome:
+    from chatlog.upkeep.ledger import EXPIRY
     from chatlog.upkeep.lock import ArchiveLock
-    from chatlog.uploader.packing import SUFFIXES
 
-    assert isinstance(expiry, Expiry)
-    key = settings.archive.signing_key
-    signer = None if key is None else Signer(key.reveal())
     store.prepare()
     with ArchiveLock(store, "chatlog expire", time.time) as lock:
-        ledger = Ledger(store, EXPIRY, SUFFIXES[settings.uploader.compression], signer, time.time)
-        return expiry.run(ledger, lock)
+        return expiry.run(ledger_of(settings, store, EXPIRY), lock)
 
 
 def _sentence(error: StoreError) -> str:
@@ -151,16 +135,6 @@ def _versions(store: Store, outcome: Outcome) -> Iterator[str]:
             )
     except StoreError:
         return
-
-
-class _Steps:
-    """Shows the progress of one room after the other."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def __call__(self, room: str, done: int) -> None:
-        self._progress.step(f"objects until {room}", done, 0)
 
 
 def refusal(room: str, kept: str) -> str:

@@ -152,13 +152,12 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
     from chatlog.importing.opted_out import without
     from chatlog.importing.source import ImportReport, SourceError
     from chatlog.record import rfc3339
-    from chatlog.signing import Signer
+    from chatlog.signing import signer_of
     from chatlog.store.store import StoreError
     from chatlog.uploader.packing import SUFFIXES
     from chatlog.verify.progress import Progress
 
     settings, opened = reading.target(path, archive)
-    key = settings.archive.signing_key
     began = time.time()
     progress = Progress(sys.stderr, os.environ)
     report = ImportReport(_Problems(progress.clear))
@@ -170,7 +169,7 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
         time.time,
         lambda report: progress.step("lines", report.lines, 0),
         dry,
-        None if key is None else Signer(key.reveal()),
+        signer_of(settings.archive.signing_key),
     )
     with _report_at_end(progress, report, dry):
         try:

@@ -12,12 +12,13 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.options import PROBLEM, UNKNOWN, config_option, load
+from chatlog.commands.upkeep import refusing
 from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
     from chatlog.config.storage_classes import StorageClass
-    from chatlog.store.store import Store
+    from chatlog.store.store import Store, StoreError
     from chatlog.upkeep.tier import Bundle, Moved
 
 #: The most bundles that are named one by one.
@@ -38,9 +39,8 @@ def tier(path: str, only_print: bool, dry_run: bool, by_itself: bool) -> None:
     Exit status 0: done, or there was nothing to do, 1: something could not be moved, 2: it cannot be done.
     """
     from chatlog.store.archive import family_in, open_store
-    from chatlog.store.store import StoreError
     from chatlog.upkeep.lifecycle import rule_of
-    from chatlog.upkeep.lock import ArchiveLock, Busy, Lost
+    from chatlog.upkeep.lock import ArchiveLock
     from chatlog.upkeep.tier import Tiering
     from chatlog.verify.progress import Progress
 
@@ -56,7 +56,7 @@ def tier(path: str, only_print: bool, dry_run: bool, by_itself: bool) -> None:
     if not family_in(settings).moves:
         reading.refuse(f"{family_in(settings).title} moves no objects; --print shows whether a rule does")
     progress = Progress(sys.stderr, os.environ)
-    try:
+    with refusing(progress, _sentence):
         store = open_store(settings)
         tiering = Tiering(
             store, storage, after, time.time(), lambda done, total: progress.step("bundles", done, total)
@@ -69,16 +69,13 @@ def tier(path: str, only_print: bool, dry_run: bool, by_itself: bool) -> None:
                 moved = tiering.run(bundles)
         else:
             moved = tiering.run(bundles, dry=True)
-    except StoreError as error:
-        progress.clear()
-        reading.refuse(f"cannot move bundles: {error.advice}; chatlog tier --print shows a rule that does")
-    except (Busy, Lost) as error:
-        progress.clear()
-        reading.refuse(str(error))
-    progress.clear()
     for line in result(moved, storage, dry_run):
         click.echo(line)
     raise click.exceptions.Exit(PROBLEM if moved.left else 0)
+
+
+def _sentence(error: StoreError) -> str:
+    return f"cannot move bundles: {error.advice}; chatlog tier --print shows a rule that does"
 
 
 def _class(settings: Settings) -> StorageClass:

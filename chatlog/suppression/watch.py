@@ -8,6 +8,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from chatlog.counted import many
 from chatlog.environment import Environment, Threads
 from chatlog.services import Poller
 from chatlog.state.state_file import StateFile
@@ -126,7 +127,7 @@ class SuppressionWatch(Service):
         if suppressions.objects == before.objects and same_key:
             return None
         self._left_out.suppressions = suppressions
-        self._log.info("the opt-out list has {count} people", count=suppressions.people)
+        self._log.info("the opt-out list has {people}", people=many(suppressions.people, "person", "people"))
         kept = self._disk.run(self._keep, sorted(suppressions.objects))
         return kept.addErrback(self._not_kept)
 

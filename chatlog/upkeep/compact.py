@@ -195,7 +195,7 @@ class Compactor:
                 "chatlog.day": day.isoformat(),
                 "chatlog.records": answer.report.records,
                 "chatlog.digest": digest.hexdigest(),
-                "chatlog.sources": sources,
+                "chatlog.sources": [name for name, _ in sources],
                 "chatlog.instances": {
                     instance: [_gap(gap) for gap in gaps] for instance, gaps in answer.claims.items()
                 },
@@ -259,7 +259,7 @@ class Compactor:
         """How the file and the objects differ; ``""`` if they do not."""
         try:
             known = duck.metadata(path, connection)
-            if known.get("chatlog.sources") != self._sources(day, room):
+            if known.get("chatlog.sources") != [name for name, _ in self._sources(day, room)]:
                 return "its objects have changed since; chatlog compact makes it again"
         except Unfinished as error:
             return str(error)

@@ -148,6 +148,15 @@ class CompactTests(CompactCase):
         outcome = self.compact()
         self.assertIn("not stored yet", dict(outcome.left)["twitch/a 2025-12-29"])
 
+    def test_copied(self) -> None:
+        """An archive that was copied, so that its files have other times, gives the same bytes."""
+        self.compact()
+        before = self.path().read_bytes()
+        for path in Path(self.world.archive).glob("2025/**/*.jsonl*"):
+            os.utime(path, (1, 1))
+        self.compact()
+        self.assertEqual(self.path().read_bytes(), before)
+
     def test_killed_anywhere(self) -> None:
         """Killed at any request to the store, before or after it was carried out: the next run makes the
         same files."""

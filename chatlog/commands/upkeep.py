@@ -1,0 +1,61 @@
+"""The common part of the commands that change an archive afterwards: ledger, progress, and refusals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from chatlog.commands import reading
+
+if TYPE_CHECKING:
+    from chatlog.config.settings import Settings
+    from chatlog.store.store import Store, StoreError
+    from chatlog.upkeep.ledger import Ledger
+    from chatlog.verify.progress import Progress
+
+
+def ledger_of(settings: Settings, store: Store, kind: str) -> Ledger:
+    """The ledger of one kind, compressed and signed as the settings say."""
+    from chatlog.signing import signer_of
+    from chatlog.upkeep.ledger import Ledger
+    from chatlog.uploader.packing import SUFFIXES
+
+    suffix = SUFFIXES[settings.uploader.compression]
+    return Ledger(store, kind, suffix, signer_of(settings.archive.signing_key), time.time)
+
+
+@contextmanager
+def refusing(progress: Progress, sentence: Callable[[StoreError], str]) -> Iterator[None]:
+    """Ends the command with a sentence where the store refuses, and where another process is at work. Clears
+    the progress in any case."""
+    from chatlog.store.store import StoreError
+    from chatlog.upkeep.lock import Busy, Lost
+
+    try:
+        yield
+    except StoreError as error:
+        progress.clear()
+        reading.refuse(sentence(error))
+    except (Busy, Lost) as error:
+        progress.clear()
+        reading.refuse(str(error))
+    finally:
+        progress.clear()
+
+
+def day_of(moment: float) -> date:
+    """The UTC day of a time in seconds since the epoch."""
+    return datetime.fromtimestamp(max(moment, 0.0), UTC).date()
+
+
+class Steps:
+    """Shows the progress of one room after the other."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, room: str, done: int) -> None:
+        self._progress.step(f"objects until {room}", done, 0)
