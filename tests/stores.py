@@ -61,12 +61,13 @@ class MemoryStore:
         yield self.objects[key][offset : offset + size]
 
     def list(self, prefix: str = "") -> Iterator[Head]:
-        for key in sorted(self.objects):
+        # A copy: other threads store and delete meanwhile.
+        for key, data in sorted(dict(self.objects).items()):
             if key.startswith(prefix):
-                yield Head(key, len(self.objects[key]), "")
+                yield Head(key, len(data), "")
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        below = {key[len(prefix) :].partition("/") for key in self.objects if key.startswith(prefix)}
+        below = {key[len(prefix) :].partition("/") for key in list(self.objects) if key.startswith(prefix)}
         yield from sorted({name for name, slash, _ in below if slash})
 
     def delete(self, key: str) -> None:
