@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PURE = frozenset(
     {
         "chatlog.cluster.assignment",
+        "chatlog.cluster.engine_address",
         "chatlog.cluster.line",
         "chatlog.cluster.member",
         "chatlog.cluster.roster",
