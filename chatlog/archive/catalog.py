@@ -4,6 +4,7 @@ of the present for a moment.
 
 from __future__ import annotations
 
+import hashlib
 from calendar import monthrange
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
@@ -62,6 +63,7 @@ class Catalog:
         self._bundles = Bundles(store)
         self._changes = 0
         self._lock = Lock()
+        self._tell: Callable[[str, str], None] | None = None
 
     # -- what there is -------------------------------------------------------------------------------
 
@@ -244,15 +246,22 @@ class Catalog:
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
         return next((named for named in self._of_day(room, day, 0.0) if named.name == name), None)
 
+    def tell(self, whole: Callable[[str, str], None] | None) -> None:
+        """From now on call ``whole(name, sha256)`` for every stored file that was read to its end, from any
+        thread; the name is with the suffix of its compression."""
+        self._tell = whole
+
     def chunks(self, named: Named) -> Iterator[bytes]:
         """The bytes of a stored file. Raises StoreError; its kind is MISSING if it is not there any more, and
         CORRUPT if it is in a bundle of which nobody knows what is in it."""
         if named.place is None:
-            return self._store.read(named.name.key(suffix=named.suffix))
-        if not named.place.key:
+            chunks = self._store.read(named.name.key(suffix=named.suffix))
+        elif named.place.key:
+            chunks = self._bundles.read(named.place)
+        else:
             why = "the table of what is in it is damaged"
             raise StoreError(f"{named.place.bundle}: {why}; chatlog verify says what was in it", CORRUPT)
-        return self._bundles.read(named.place)
+        return chunks if self._tell is None else _told(f"{named.name}{named.suffix}", chunks, self._tell)
 
     def _cached(self, what: str, ask: Callable[[], list[str]]) -> list[str]:
         with self._lock:
@@ -269,6 +278,14 @@ class Catalog:
     def _lasts(self, day: str) -> float:
         end = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() + DAY
         return OLD if self._now() - end > SETTLED else NEW
+
+
+def _told(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+    whole(name, digest.hexdigest())
 
 
 def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:

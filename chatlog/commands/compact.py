@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
     from chatlog.archive.parts import Room
     from chatlog.upkeep.compact import Compactor, Outcome
+    from chatlog.upkeep.compact_check import Checker
     from chatlog.verify.progress import Progress
 
 #: The most rooms' days that are named.
@@ -59,6 +60,7 @@ def compact(
     """
     from chatlog.config.units import parse_size
     from chatlog.upkeep.compact import Compactor
+    from chatlog.upkeep.compact_check import Checker
     from chatlog.verify.progress import Progress
 
     try:
@@ -71,9 +73,11 @@ def compact(
     last = None if until is None else day_of(reading.moment(clock, until, 0.0, "--until"))
     rooms = frozenset(reading.rooms_named(opened, names)) if names else None
     progress = Progress(sys.stderr, os.environ)
-    compactor = Compactor(opened, time.time, size, _Steps(progress))
+    steps = _Steps(progress)
+    compactor = Compactor(opened, time.time, size, steps)
+    checker = Checker(opened, size, steps) if check else None
     with refusing(progress, lambda error: f"the archive cannot be compacted: {error.advice}"):
-        outcome = _run(opened, compactor, (first, last), rooms, check)
+        outcome = _run(opened, compactor, (first, last), rooms, checker)
     for line in _result(outcome, check):
         click.echo(line)
     raise click.exceptions.Exit(1 if outcome.left or outcome.wrong else 0)
@@ -84,15 +88,15 @@ def _run(
     compactor: Compactor,
     days: tuple[date | None, date | None],
     rooms: frozenset[Room] | None,
-    check: bool,
+    checker: Checker | None,
 ) -> Outcome:
     from chatlog.parquet.duck import NoDuckDB, TooLittleMemory
     from chatlog.upkeep.lock import ArchiveLock
 
     try:
         chosen = list(compactor.days(*days))
-        if check:
-            return compactor.check(chosen, rooms)
+        if checker is not None:
+            return checker.run(chosen, rooms)
         opened.store.prepare()
         with ArchiveLock(opened.store, "chatlog compact", time.time) as lock:
             return compactor.run(chosen, rooms, lock)

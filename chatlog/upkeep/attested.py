@@ -29,6 +29,7 @@ class Attested:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._days: OrderedDict[str, dict[str, ObjectRow]] = OrderedDict()
+        self._months: dict[str, set[str]] = {}
         self._new: dict[str, ObjectRow] | None = None
 
     def rows(self, keys: Iterable[str], day: str) -> dict[str, ObjectRow]:
@@ -74,13 +75,22 @@ class Attested:
         known = self._days.get(day)
         if known is None:
             known = self._days[day] = {}
-            for row in self._rows(f"manifest/{day.replace('-', '/')}/"):
+            for row in self._rows(f"manifest/{day.replace('-', '/')}/") if self._has(day) else ():
                 if isinstance(row, ObjectRow):
                     known[row.key] = row
             while len(self._days) > _KEPT:
                 self._days.popitem(last=False)
         self._days.move_to_end(day)
         return known
+
+    def _has(self, day: str) -> bool:
+        """Whether there are manifests of a day."""
+        month = day[:7].replace("-", "/")
+        if month not in self._months:
+            if len(self._months) > _LATER:
+                self._months.clear()
+            self._months[month] = set(self._store.folders(f"manifest/{month}/"))
+        return day[8:] in self._months[month]
 
     def _rewritten(self) -> dict[str, ObjectRow]:
         if self._new is None:

@@ -1,7 +1,7 @@
 """Makes a file of Parquet of each room's day, for analysis and quick questions. The objects stay the truth.
 
     parquet/date=2025-12-29/platform=twitch/channel=forsen/twitch_forsen_20251229.parquet
-    parquet/date=2025-12-29/_sources.jsonl       what each of them was made of, and its own size and ETag
+    parquet/date=2025-12-29/_sources.jsonl       what each of them was made of
 
 A day is compacted once it has been over for a day. It is made again where its objects have changed since:
 late ones, imported ones, those from which a person was erased. Whoever is killed in between makes the same
@@ -12,41 +12,31 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from chatlog import __version__
 from chatlog.archive.gaps import Gap
 from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Room
+from chatlog.archive.parts import Part, Room
 from chatlog.archive.reader import Question
 from chatlog.parquet import duck
-from chatlog.parquet.columns import numbered, record_of
-from chatlog.record import from_json, rfc3339, to_line
+from chatlog.parquet.columns import numbered
+from chatlog.parquet.made import LAYOUT, Made, Notes, digest_of, key_of, names_of
+from chatlog.record import rfc3339
 from chatlog.store.store import Head, Store, StoreError
 from chatlog.upkeep.lock import ArchiveLock, Lost
+from chatlog.upkeep.sources import DAY, MOVED, Source, Sources, Unfinished, midnight
 
-DAY = 86400.0
 #: A day is over for good so many seconds after its end.
 SETTLED = DAY
-#: The number of the layout: a file of another one is made again.
-LAYOUT = 1
 #: Rooms after which it is written down what their files were made of.
 _NOTED_EVERY = 200
 _TYPE = {"Content-Type": "application/vnd.apache.parquet"}
-
-#: The objects of a room's day: their names, and what the store says of their bytes.
-Sources = list[list[str]]
-
-
-class Unfinished(Exception):
-    """The day cannot be compacted now. The text says why."""
 
 
 @dataclass(slots=True)
@@ -64,13 +54,6 @@ class Outcome:
     wrong: list[tuple[str, str]] = field(default_factory=list)
 
 
-def key_of(room: Room, day: date) -> str:
-    """The key of a room's day."""
-    platform, channel = room
-    name = f"{platform}_{channel}_{day:%Y%m%d}.parquet"
-    return f"parquet/date={day.isoformat()}/platform={platform}/channel={channel}/{name}"
-
-
 class Compactor:
     """Compacts rooms' days of an archive. ``memory`` is in bytes; ``now()`` is the time of day; ``step(day,
     room)`` is called before each. Everything blocks, and may raise StoreError and OSError."""
@@ -84,6 +67,7 @@ class Compactor:
     ) -> None:
         self._archive = archive
         self._store: Store = archive.store
+        self._sources = Sources(archive)
         self._now = now
         self._memory = memory
         self._step = step
@@ -107,74 +91,85 @@ class Compactor:
         Lost."""
         outcome = Outcome()
         for day in days:
-            noted = _Noted(self._store, day)
-            there = self._rooms(day)
-            for count, room in enumerate(sorted(there if rooms is None else there & rooms), 1):
+            there = self._sources.rooms(day)
+            keys = {key_of(room, day): room for room in there}
+            files = {head.key: head for head in self._store.list(f"parquet/date={day.isoformat()}/platform=")}
+            notes = Notes(self._store, day)
+            if rooms is None:
+                self._remove_orphans(files.keys() - keys.keys(), notes, lock, outcome)
+            wanted = sorted(there if rooms is None else there & rooms)
+            changed = self._changed(day, wanted, files, notes, outcome)
+            self._sources.look_up(part for _, parts in changed for part in parts)
+            for count, (room, _) in enumerate(changed, 1):
                 self._step(day, room)
                 try:
-                    self._room_day(day, room, noted, lock, outcome)
+                    self._room_day(day, room, files.get(key_of(room, day)), notes, lock, outcome)
                 except Unfinished as error:
                     outcome.left.append((f"{'/'.join(room)} {day}", str(error)))
                 if count % _NOTED_EVERY == 0:
-                    noted.write()
-            if rooms is None:
-                self._remove_orphans(day, there, noted, lock, outcome)
-            noted.write()
+                    notes.write()
+            notes.write()
         return outcome
 
-    def check(self, days: Iterable[date], rooms: frozenset[Room] | None) -> Outcome:
-        """Compare the records of every file with those of the objects. Changes nothing."""
-        outcome = Outcome()
-        for day in days:
-            there = self._rooms(day)
-            for room in sorted(there if rooms is None else there & rooms):
-                self._step(day, room)
-                self._check(day, room, outcome)
-        return outcome
+    def _changed(
+        self, day: date, rooms: Iterable[Room], files: Mapping[str, Head], notes: Notes, outcome: Outcome
+    ) -> list[tuple[Room, list[Part]]]:
+        """The rooms whose objects or file are not as they were when they were last looked at."""
+        changed = []
+        for room in rooms:
+            key = key_of(room, day)
+            try:
+                parts = self._sources.parts(day, room)
+            except Unfinished as error:
+                outcome.left.append((f"{'/'.join(room)} {day}", str(error)))
+                continue
+            made = notes.files.get(key)
+            if made is not None and key in files and made.seen == _seen(parts, files[key]):
+                outcome.fresh += 1
+            else:
+                changed.append((room, parts))
+        return changed
 
-    def _rooms(self, day: date) -> set[Room]:
-        """The rooms with objects of a day. A directory may be there without any."""
-        since, begun = _midnight(day), f"{day:%Y%m%d}_"
-        return {
-            room
-            for room in self._archive.catalog.rooms(day.isoformat())
-            if any(
-                part.name.minute.startswith(begun)
-                for part in self._archive.parts.of_room(room, since, since + DAY)
-            )
-        }
-
-    def _room_day(self, day: date, room: Room, noted: _Noted, lock: ArchiveLock, outcome: Outcome) -> None:
+    def _room_day(
+        self, day: date, room: Room, file: Head | None, notes: Notes, lock: ArchiveLock, outcome: Outcome
+    ) -> None:
         key = key_of(room, day)
-        sources = self._sources(day, room)
-        head = self._store.head(key)
-        if head is not None and noted.sources.get(key) == [*sources, [str(head.size), head.etag]]:
-            outcome.fresh += 1
-            return
+        parts = self._sources.parts(day, room)
+        sources = self._sources.of(parts)
+        digest = digest_of(f"{source.name} {source.sha256}" for source in sources)
+        made = notes.files.get(key)
+        if file is not None and made is not None and made.sources == digest:
+            head = self._store.head(key)
+            if head is not None and (head.size, head.etag) == (made.size, made.etag):
+                notes.files[key] = made._replace(seen=_seen(parts, file))
+                outcome.fresh += 1
+                return
         with tempfile.TemporaryDirectory(prefix="chatlog-compact-") as directory:
-            made = Path(directory) / "day.parquet"
-            count = self._make(day, room, sources, made)
+            target = Path(directory) / "day.parquet"
+            count = self._make(day, room, sources, target)
             self._archive.catalog.forget(room, f"{day:%Y%m%d}")
-            if self._sources(day, room) != sources:
-                raise Unfinished("its objects changed while they were read; the next run makes it")
+            if self._sources.parts(day, room) != parts:
+                raise Unfinished(MOVED)
             lock.check()
-            stored = self._put(key, made.read_bytes(), lock)
-            outcome.bytes += made.stat().st_size
-        noted.sources[key] = [*sources, [str(stored.size), stored.etag]]
+            data = target.read_bytes()
+        stored, listed = self._put(key, data, lock)
+        notes.files[key] = Made(
+            key=key,
+            size=stored.size,
+            etag=stored.etag,
+            sha256=hashlib.sha256(data).hexdigest(),
+            records=count,
+            names=names_of(parts),
+            sources=digest,
+            seen=_seen(parts, listed),
+        )
+        outcome.bytes += len(data)
         outcome.made += 1
         outcome.records += count
 
-    def _sources(self, day: date, room: Room) -> Sources:
-        since = _midnight(day)
-        found: Sources = []
-        for part in self._archive.parts.of_room(room, since, since + DAY):
-            if part.area:
-                raise Unfinished("a recorder has files of it that are not stored yet")
-            found.append([f"{part.name}{part.suffix}", part.version])
-        return found
-
-    def _make(self, day: date, room: Room, sources: Sources, target: Path) -> int:
-        since = _midnight(day)
+    def _make(self, day: date, room: Room, sources: list[Source], target: Path) -> int:
+        since = midnight(day)
+        read: dict[str, str] = {}
         answer = self._archive.reader.ask(Question(room, since, since + DAY))
         digest = hashlib.sha256()
 
@@ -186,6 +181,9 @@ class Compactor:
             if answer.report.unread:
                 unread = answer.report.unread[0]
                 raise Unfinished(f"{unread.name} cannot be read: {unread.why}")
+            for source in sources:
+                if read.get(source.name, source.sha256) != source.sha256:
+                    raise Unfinished(f"{source.name} is not what was recorded; chatlog verify says more")
 
         def known() -> dict[str, Any]:
             return {
@@ -195,7 +193,7 @@ class Compactor:
                 "chatlog.day": day.isoformat(),
                 "chatlog.records": answer.report.records,
                 "chatlog.digest": digest.hexdigest(),
-                "chatlog.sources": [name for name, _ in sources],
+                "chatlog.sources": [list(source) for source in sources],
                 "chatlog.instances": {
                     instance: [_gap(gap) for gap in gaps] for instance, gaps in answer.claims.items()
                 },
@@ -203,14 +201,17 @@ class Compactor:
             }
 
         connection = duck.connect(self._memory, target.parent)
+        self._archive.catalog.tell(lambda name, sha256: read.__setitem__(name, sha256))
         try:
             return duck.write(numbered(lines()), target, known, connection)
         except ValueError as error:
             raise Unfinished(f"a line is no record: {error}") from None
         finally:
+            self._archive.catalog.tell(None)
             connection.close()
 
-    def _put(self, key: str, data: bytes, lock: ArchiveLock) -> Head:
+    def _put(self, key: str, data: bytes, lock: ArchiveLock) -> tuple[Head, Head]:
+        """What the store says of the file, and what its listing says."""
         self._store.delete(key)
         self._store.put_new(key, data, _TYPE)
         try:
@@ -222,117 +223,21 @@ class Compactor:
         head = self._store.head(key)
         if head is None or head.size != len(data):
             raise StoreError(f"{key} was stored, but the store does not have it as it was sent")
-        return head
+        return head, next((listed for listed in self._store.list(key) if listed.key == key), head)
 
-    def _remove_orphans(
-        self, day: date, there: set[Room], noted: _Noted, lock: ArchiveLock, outcome: Outcome
-    ) -> None:
+    def _remove_orphans(self, keys: Iterable[str], notes: Notes, lock: ArchiveLock, outcome: Outcome) -> None:
         """Delete the files of rooms that have no objects of the day any more."""
-        keys = {key_of(room, day) for room in there}
-        for head in list(self._store.list(f"parquet/date={day.isoformat()}/platform=")):
-            if head.key not in keys:
-                lock.check()
-                self._store.delete(head.key)
-                noted.sources.pop(head.key, None)
-                outcome.removed += 1
+        for key in sorted(keys):
+            lock.check()
+            self._store.delete(key)
+            notes.files.pop(key, None)
+            outcome.removed += 1
 
-    def _check(self, day: date, room: Room, outcome: Outcome) -> None:
-        key, name = key_of(room, day), f"{'/'.join(room)} {day}"
-        if self._store.head(key) is None:
-            outcome.left.append((name, "there is no Parquet of it"))
-            return
-        with tempfile.TemporaryDirectory(prefix="chatlog-compact-") as directory:
-            path = Path(directory) / "day.parquet"
-            with path.open("wb") as file:
-                for chunk in self._store.read(key):
-                    file.write(chunk)
-            connection = duck.connect(self._memory, path.parent)
-            try:
-                why = self._difference(day, room, path, connection, outcome)
-            finally:
-                connection.close()
-        outcome.checked += 1
-        if why:
-            outcome.wrong.append((name, why))
 
-    def _difference(self, day: date, room: Room, path: Path, connection: Any, outcome: Outcome) -> str:
-        """How the file and the objects differ; ``""`` if they do not."""
-        try:
-            known = duck.metadata(path, connection)
-            if known.get("chatlog.sources") != [name for name, _ in self._sources(day, room)]:
-                return "its objects have changed since; chatlog compact makes it again"
-        except Unfinished as error:
-            return str(error)
-        except duck.Unreadable as error:
-            return f"it cannot be read: {error}"
-        try:
-            return self._first_difference(day, room, path, connection, outcome)
-        except duck.Unreadable as error:
-            return f"it cannot be read: {error}"
-
-    def _first_difference(self, day: date, room: Room, path: Path, connection: Any, outcome: Outcome) -> str:
-        since = _midnight(day)
-        answer = self._archive.reader.ask(Question(room, since, since + DAY))
-        lines = iter(answer)
-        count = 0
-        for row in duck.rows(path, connection):
-            found = next(lines, None)
-            count += 1
-            if found is None:
-                return f"it has more than the {count - 1} records of the objects"
-            if _canonical(record_of(row)) != _canonical(from_json(found.line)):
-                return (
-                    f"its record {count} is not that of the objects ({found.time.decode('ascii', 'replace')})"
-                )
-        if next(lines, None) is not None:
-            return f"it has only {count} records, and the objects have more"
-        if answer.report.unread:
-            unread = answer.report.unread[0]
-            return f"{unread.name} cannot be read: {unread.why}"
-        outcome.records += count
-        return ""
+def _seen(parts: Iterable[Part], file: Head) -> str:
+    versions = (f"{part.name}{part.suffix} {part.version}" for part in parts)
+    return digest_of([*versions, f"{file.size} {file.etag} {file.stored}"])
 
 
 def _gap(gap: Gap) -> list[str]:
     return [rfc3339(round(gap.since * 1000)), rfc3339(round(gap.until * 1000)), gap.reason]
-
-
-class _Noted:
-    """What the files of a day were made of, as the archive has it. What cannot be read is nothing: the files
-    are made again then, with the same bytes."""
-
-    def __init__(self, store: Store, day: date) -> None:
-        self._store = store
-        self._key = f"parquet/date={day.isoformat()}/_sources.jsonl"
-        self.sources: dict[str, Sources] = {}
-        self._before: dict[str, Sources] = {}
-        with suppress(StoreError, ValueError, KeyError, TypeError):
-            for line in b"".join(store.read(self._key)).splitlines():
-                row = from_json(line)
-                if row["layout"] == LAYOUT:
-                    self.sources[row["key"]] = row["sources"]
-        self._before = dict(self.sources)
-
-    def write(self) -> None:
-        """Store it, if it changed."""
-        if self.sources == self._before:
-            return
-        lines = (
-            to_line({"key": key, "layout": LAYOUT, "sources": sources})
-            for key, sources in sorted(self.sources.items())
-        )
-        data = b"".join(lines)
-        self._store.delete(self._key)
-        self._store.put_new(self._key, data, {"Content-Type": "application/jsonl"})
-        self._before = dict(self.sources)
-
-
-def _canonical(record: object) -> bytes:
-    try:
-        return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        return to_line(record)
-
-
-def _midnight(day: date) -> float:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
 from chatlog.parquet import duck
+from chatlog.parquet.made import key_of
 from chatlog.store.directory_store import DirectoryStore
-from chatlog.upkeep.compact import Compactor, Outcome, key_of
+from chatlog.upkeep.bundle import Bundler
+from chatlog.upkeep.compact import Compactor, Outcome
+from chatlog.upkeep.compact_check import Checker
+from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
-from tests.archive import HOUR, MIDNIGHT
+from tests.archive import HOUR, MIDNIGHT, Archive
 from tests.reading.world import ROOM, World, gap, said
 from tests.upkeep.test_expire import Cutting, Killed
 
@@ -47,8 +53,9 @@ class CompactCase(SynchronousTestCase):
             return compactor.run(days, None, lock)
 
     def check(self) -> Outcome:
-        compactor = Compactor(self.world.opened(), lambda: self.world.now)
-        return compactor.check(list(compactor.days(None, None)), None)
+        archive = self.world.opened()
+        days = Compactor(archive, lambda: self.world.now).days(None, None)
+        return Checker(archive).run(list(days), None)
 
     def path(self, key: str = KEY) -> Path:
         return Path(self.world.archive, *key.split("/"))
@@ -149,40 +156,61 @@ class CompactTests(CompactCase):
         self.assertIn("not stored yet", dict(outcome.left)["twitch/a 2025-12-29"])
 
     def test_copied(self) -> None:
-        """An archive that was copied, so that its files have other times, gives the same bytes."""
+        """An archive that was copied, so that its files have other times, is not compacted again; and if it
+        were, the bytes would be the same."""
         self.compact()
         before = self.path().read_bytes()
-        for path in Path(self.world.archive).glob("2025/**/*.jsonl*"):
+        for path in Path(self.world.archive).glob("**/*.*"):
             os.utime(path, (1, 1))
-        self.compact()
+        copied = self.compact()
+        self.assertEqual((copied.made, copied.fresh), (0, 2))
+        self.path().unlink()
+        self.assertEqual(self.compact().made, 1)
         self.assertEqual(self.path().read_bytes(), before)
 
+    def test_bundled(self) -> None:
+        """A month whose objects went into a bundle is not compacted again, and its Parquet is as it was."""
+        archive = Archive(self.mktemp())
+        archive.fill()
+        self.world.archive = archive.root
+        store = self.world.store = DirectoryStore(archive.root)
+        self.assertEqual(self.compact().made, 2)
+        with ArchiveLock(store, "bundle", lambda: self.world.now, renewing=False) as lock:
+            bundler = Bundler(store, Ledger(store, BUNDLE, ".zst", None, lambda: self.world.now), lock)
+            bundler.run("2025-12", [])
+        self.assertEqual(bundler.outcome.objects, 6)
+        bundled = self.compact()
+        self.assertEqual((bundled.made, bundled.fresh), (0, 2))
+        self.assertEqual((self.check().checked, self.check().wrong), (2, []))
+
+    def test_not_what_was_recorded(self) -> None:
+        """A day with an object whose bytes are not those that its manifest names is left out and named."""
+        archive = Archive(self.mktemp())
+        day = MIDNIGHT - DAY
+        row = archive.store(day, "a", archive.messages("a", day))
+        archive.manifest(day, day + HOUR, [row])
+        archive.put(row.key, archive.packed(b"".join(archive.messages("a", day))))
+        self.world.archive = archive.root
+        outcome = self.compact(DirectoryStore(archive.root))
+        ((name, why),) = outcome.left
+        self.assertEqual(name, "twitch/a 2025-12-28")
+        self.assertIn("is not what was recorded; chatlog verify says more", why)
+
     def test_killed_anywhere(self) -> None:
-        """Killed at any request to the store, before or after it was carried out: the next run makes the
-        same files."""
-        self.compact()
-        expected = {path: path.read_bytes() for path in Path(self.world.archive).glob("parquet/**/*.*")}
-        self.assertEqual(len(expected), 4)
-        for after in (False, True):
-            nth, store = 0, Cutting(DirectoryStore(self.world.archive))
-            while True:
-                nth += 1
-                for path in expected:
-                    path.unlink(missing_ok=True)
-                store = Cutting(DirectoryStore(self.world.archive), nth, after)
-                try:
-                    self.compact(store)
-                except Killed:
-                    for path in Path(self.world.archive).glob("upkeep/lock/*"):
-                        path.unlink()
-                    self.compact()
-                    found = {
-                        path: path.read_bytes() for path in Path(self.world.archive).glob("parquet/**/*.*")
-                    }
-                    self.assertEqual(found, expected)
-                if nth > len(store.calls):
-                    break
-            self.assertGreater(nth, 15)
+        """Killed at any request that changes something, before or after it was carried out: the next run
+        makes the same files."""
+        whole = Cutting(DirectoryStore(self.world.archive))
+        self.compact(whole)
+        expected = {path: path.read_bytes() for path in Path(self.world.archive).glob("parquet/**/*.parquet")}
+        changes = [n for n, (call, _) in enumerate(whole.calls, 1) if call in ("put", "delete")]
+        self.assertEqual((len(expected), len(changes)), (2, 10))
+        for nth, after in product(changes, (False, True)):
+            shutil.rmtree(os.path.join(self.world.archive, "parquet"))
+            self.assertRaises(Killed, self.compact, Cutting(DirectoryStore(self.world.archive), nth, after))
+            shutil.rmtree(os.path.join(self.world.archive, "upkeep"), ignore_errors=True)
+            self.compact()
+            self.assertEqual({path: path.read_bytes() for path in expected}, expected)
+        self.assertEqual(self.compact().fresh, 2)
 
 
 class CompactCommandTests(CompactCase):
