@@ -17,12 +17,14 @@ from chatlog.config.settings import Settings
 from chatlog.files import OsFiles
 from chatlog.store.archive import open_store
 from chatlog.store.store import MISSING, Store, StoreError
+from chatlog.suppression.hidden import Hidden, hidden_in
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
     """An open archive. ``reader`` returns records, ``catalog`` and ``parts`` list files, and ``tail`` reads
-    what a recorder on this machine writes now; ``keeping`` says for how long what is kept."""
+    what a recorder on this machine writes now; ``keeping`` says for how long what is kept. ``reader`` and
+    ``tail`` leave out those who are ``hidden``."""
 
     store: Store
     catalog: Catalog
@@ -30,6 +32,7 @@ class Archive:
     reader: Reader
     tail: Tail
     keeping: Keeping = field(default_factory=Keeping)
+    hidden: Hidden = field(default_factory=Hidden)
 
     def rooms(self) -> set[Room]:
         """Every room with records. Raises StoreError."""
@@ -37,10 +40,15 @@ class Archive:
 
 
 def open_archive(
-    settings: Settings, now: Callable[[], float], spool: bool = True, may_be_new: bool = False
+    settings: Settings,
+    now: Callable[[], float],
+    spool: bool = True,
+    may_be_new: bool = False,
+    everybody: bool = False,
 ) -> Archive:
     """The archive of a configuration; with ``spool``, also the files that its recorder has not stored yet.
-    Raises StoreError, also if the archive's directory does not exist, unless it ``may_be_new``."""
+    Nothing of those who opted out is read, unless ``everybody`` is. Raises StoreError, also if the archive's
+    directory does not exist, unless it ``may_be_new``."""
     if not may_be_new:
         _look_for_directory(settings)
     store = open_store(settings)
@@ -49,8 +57,10 @@ def open_archive(
     # A directory is at hand.
     ahead = None if _is_directory(settings) else ReadAhead()
     parts = Parts(catalog, OsFiles(), directory, ahead)
-    tail = Tail(OsFiles(), directory, parts)
-    return Archive(store, catalog, parts, Reader(parts, now), tail, Keeping(settings.archive.keep))
+    hidden = Hidden() if everybody else hidden_in(settings, store)
+    tail = Tail(OsFiles(), directory, parts, hidden)
+    reader = Reader(parts, now, hidden=hidden)
+    return Archive(store, catalog, parts, reader, tail, Keeping(settings.archive.keep), hidden)
 
 
 def _look_for_directory(settings: Settings) -> None:

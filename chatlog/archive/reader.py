@@ -19,6 +19,9 @@ from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.naming import is_import, utc_minute
+from chatlog.suppression.hidden import Hidden
+from chatlog.suppression.left_out import line_without
+from chatlog.suppression.suppressions import Somebody
 
 #: The last time, in the year 9999.
 LAST = 253402300799.0
@@ -57,9 +60,17 @@ class Answer:
     """The records of one question; iterate over it once. ``cancel`` may be called from any thread."""
 
     def __init__(
-        self, parts: Parts, question: Question, matcher: Matcher, clock: Callable[[], float] = monotonic
+        self,
+        parts: Parts,
+        question: Question,
+        matcher: Matcher,
+        clock: Callable[[], float] = monotonic,
+        hidden: Hidden | None = None,
     ) -> None:
+        """Nothing of those who are ``hidden`` is among the records."""
         self._parts = parts
+        self._hidden = hidden
+        self._who: Somebody | None = None
         self._clock = clock
         self._question = question
         self._matcher = matcher
@@ -83,8 +94,9 @@ class Answer:
         self._cancelled = True
 
     def __iter__(self) -> Iterator[Found]:
-        """Raises StoreError if the archive cannot be listed, and Cancelled."""
+        """Raises StoreError if the archive or its opt-out list cannot be listed, and Cancelled."""
         question = self._question
+        self._who = None if self._hidden is None else self._hidden.of_room(*question.room)
         by_instance = self._parts.by_recorder(question.room, question.since, question.until)
         self._come_to = dict.fromkeys(by_instance, b"")
         self._gaps = {instance: [] for instance in by_instance or {"": []}}
@@ -174,6 +186,8 @@ class Answer:
                 report.bytes += len(block)
                 self._gaps[instance] += gaps_in(block)
                 found = [Found(*pair) for pair in self._matcher.find(block, self._since, self._until)]
+                if self._who is not None:
+                    found = list(self._shown(found, self._who))
                 self._come_to[instance] = max(self._come_to[instance], _come_to(block))
                 report.seconds += self._clock() - began
                 yield found, self._come_to[instance]
@@ -185,6 +199,16 @@ class Answer:
         except PartError as error:
             report.unread.append(error.unread)
         report.files += 1
+
+    def _shown(self, found: list[Found], who: Somebody) -> Iterator[Found]:
+        """The results without those who opted out."""
+        for each in found:
+            rest = line_without(each.line, who)
+            if rest is each.line:
+                yield each
+            elif rest is not None:
+                # What was taken out of it is not found either.
+                yield from (Found(*pair) for pair in self._matcher.find(rest, self._since, self._until))
 
 
 def _come_to(block: bytes) -> bytes:
@@ -205,16 +229,22 @@ def _seconds(time: bytes) -> float:
 
 
 class Reader:
-    """Answers questions about one archive. May be used by several threads."""
+    """Answers questions about one archive, without those who are ``hidden``. May be used by several
+    threads."""
 
     def __init__(
-        self, parts: Parts, now: Callable[[], float], clock: Callable[[], float] = monotonic
+        self,
+        parts: Parts,
+        now: Callable[[], float],
+        clock: Callable[[], float] = monotonic,
+        hidden: Hidden | None = None,
     ) -> None:
         """``clock()`` measures the time of reading."""
         self._parts = parts
+        self._hidden = hidden
         self._now = now
         self._clock = clock
 
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""
-        return Answer(self._parts, question, Matcher(question.filter), self._clock)
+        return Answer(self._parts, question, Matcher(question.filter), self._clock, self._hidden)

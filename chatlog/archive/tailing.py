@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from chatlog.archive.parts import Part, PartError, Parts
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name
+from chatlog.store.store import StoreError
+from chatlog.suppression.hidden import Hidden
+from chatlog.suppression.left_out import line_without
 
 #: The most bytes that are read in one poll, of all files and of one; the rest comes with the next poll.
 MOST = 4 << 20
@@ -18,13 +21,14 @@ MOST_OF_ONE = 1 << 20
 
 
 class Tail:
-    """Reads the ends of the files of the spool at ``directory``. ``parts`` finds files that have moved on.
-    Used by one thread at a time."""
+    """Reads the ends of the files of the spool at ``directory``, without those who are ``hidden``. ``parts``
+    finds files that have moved on. Used by one thread at a time."""
 
-    def __init__(self, files: Files, directory: str, parts: Parts) -> None:
+    def __init__(self, files: Files, directory: str, parts: Parts, hidden: Hidden | None = None) -> None:
         self._files = files
         self._open = f"{directory}/open"
         self._parts = parts
+        self._hidden = hidden
         # How far each file is read; None before the first poll.
         self._read_to: dict[str, int] | None = None
 
@@ -49,7 +53,7 @@ class Tail:
         for name in [name for name in self._read_to if name not in sizes]:
             # Finished files first: their lines are older.
             rest = b"".join(self._rest_of(parse_name(name), self._read_to.pop(name)))
-            lines += rest.split(b"\n")
+            lines += self._shown(name, rest)
             left -= len(rest)
         for name, size in sizes.items():
             start = self._read_to.get(name, 0)
@@ -58,11 +62,25 @@ class Tail:
                 self._read_to[name] = start = size
             if size > start and left > 0:
                 data = self._read(name, start, min(size - start, MOST_OF_ONE))
-                lines += data.split(b"\n")
+                lines += self._shown(name, data)
                 left -= len(data)
                 start += len(data)
             self._read_to[name] = start
-        return [line for line in lines if line]
+        return lines
+
+    def _shown(self, name: str, data: bytes) -> Iterator[bytes]:
+        """The lines that a room's file has more now."""
+        lines = [line for line in data.split(b"\n") if line]
+        room = parse_name(name)
+        try:
+            who = self._hidden.of_room(room.platform, room.channel) if self._hidden and lines else None
+        except StoreError:
+            # Nobody knows who is to be left out.
+            return
+        for line in lines:
+            rest = line if who is None else line_without(line, who)
+            if rest is not None:
+                yield rest
 
     def _sizes(self) -> dict[str, int]:
         found = {}

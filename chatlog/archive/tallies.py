@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -20,6 +20,9 @@ from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.archive.reader import file_after
 from chatlog.naming import is_import
+from chatlog.suppression.hidden import Hidden
+from chatlog.suppression.left_out import line_without
+from chatlog.suppression.suppressions import Somebody
 
 #: The beginning of a line that the recorder wrote: the time, here to the second.
 _HEAD = re.compile(rb'\{"timestamp":"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)\.\Z')
@@ -29,6 +32,8 @@ MOST = 48 << 20
 _FIRST, _LAST = b"", b"~"
 #: Gaps alone: a fraction of the work of counting everything.
 _GAPS = Filter(types=("gap",))
+#: A file, a filter, and the version of the opt-out list.
+_Key = tuple[str, Filter, str]
 
 
 @dataclass(slots=True)
@@ -57,26 +62,33 @@ class Tally:
 
 
 class Tallies:
-    """Makes the tallies of ``parts``, and keeps them. May be used by several threads."""
+    """Makes the tallies of ``parts`` without those who are ``hidden``, and keeps them. May be used by several
+    threads."""
 
-    def __init__(self, parts: Parts, most: int = MOST) -> None:
+    def __init__(self, parts: Parts, most: int = MOST, hidden: Hidden | None = None) -> None:
         self._parts = parts
+        self._hidden = hidden
         self._most = most
         self._lock = Lock()
-        #: With the version of the file that was counted.
-        self._kept: OrderedDict[tuple[str, Filter], tuple[str, Tally]] = OrderedDict()
+        #: With the version of the file that was counted. The key ends with that of the opt-out list.
+        self._kept: OrderedDict[_Key, tuple[str, Tally]] = OrderedDict()
         self._weight = 0
 
     def of(self, part: Part, wanted: Filter, reading: Callable[[int], None]) -> Tally:
         """The tally of a part for a filter; moderation and gaps are counted in any case. ``reading`` is
-        called with the bytes of each block, and may raise. Raises FilterError."""
-        key = part.name.key(suffix=part.suffix), wanted
+        called with the bytes of each block, and may raise. Raises FilterError, and StoreError if the opt-out
+        list cannot be read."""
+        who, version = None, ""
+        if self._hidden is not None and wanted != _GAPS:
+            who = self._hidden.of_room(part.name.platform, part.name.channel)
+            version = self._hidden.now().version if who is not None else ""
+        key = part.name.key(suffix=part.suffix), wanted, version
         with self._lock:
             version, known = self._kept.get(key, ("", None))
             if known is not None and (part.area or version == part.version):
                 self._kept.move_to_end(key)
                 return known
-        made = self._made(part, wanted, reading)
+        made = self._made(part, wanted, reading, who)
         if not part.area and (made.unread is None or made.unread.is_damaged):
             self._keep(key, part.version, made)
         return made
@@ -103,7 +115,7 @@ class Tallies:
         counted = self.of(following, _GAPS, reading)
         return Tally(gaps=[gap for gap in counted.gaps if gap.since < until], unread=counted.unread)
 
-    def _keep(self, key: tuple[str, Filter], version: str, made: Tally) -> None:
+    def _keep(self, key: _Key, version: str, made: Tally) -> None:
         with self._lock:
             if key in self._kept:
                 self._weight -= self._kept.pop(key)[1].weight
@@ -112,20 +124,36 @@ class Tallies:
             while self._weight > self._most and len(self._kept) > 1:
                 self._weight -= self._kept.popitem(last=False)[1][1].weight
 
-    def _made(self, part: Part, wanted: Filter, reading: Callable[[int], None]) -> Tally:
+    def _made(
+        self, part: Part, wanted: Filter, reading: Callable[[int], None], who: Somebody | None
+    ) -> Tally:
         tally, moderation, matcher = Tally(), Matcher(FILTER), Matcher(wanted)
         try:
             for block in self._parts.blocks(part, None, wanted.everything):
                 reading(len(block))
                 tally.gaps += gaps_in(block)
                 if wanted.everything:
-                    tally.moderation += [line for _, line in moderation.find(block, _FIRST, _LAST)]
+                    tally.moderation += _shown(moderation, moderation.find(block, _FIRST, _LAST), who)
+                if wanted.everything and who is None:
                     tally.add(_seconds(block))
                 else:
-                    tally.add(Counter(time[:19] for time, _ in matcher.find(block, _FIRST, _LAST) if time))
+                    found = matcher.find(block, _FIRST, _LAST)
+                    if who is not None:
+                        found = iter([(lines.timestamp(each), each) for each in _shown(matcher, found, who)])
+                    tally.add(Counter(time[:19] for time, _ in found if time))
         except PartError as error:
             tally.unread = error.unread
         return tally
+
+
+def _shown(matcher: Matcher, found: Iterable[tuple[bytes, bytes]], who: Somebody | None) -> Iterator[bytes]:
+    """The lines without those who opted out, as far as they still match."""
+    for _, line in found:
+        rest = line if who is None else line_without(line, who)
+        if rest is line:
+            yield line
+        elif rest is not None:
+            yield from (each for _, each in matcher.find(rest, _FIRST, _LAST))
 
 
 def _seconds(block: bytes) -> Mapping[bytes, int]:

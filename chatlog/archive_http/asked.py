@@ -17,8 +17,9 @@ Headers = dict[str, str]
 class Refused(Exception):
     """The request is answered with an error: ``code`` for programs, ``text`` for people."""
 
-    def __init__(self, status: int, code: str, text: str) -> None:
+    def __init__(self, status: int, code: str, text: str, headers: Headers | None = None) -> None:
         super().__init__(text)
+        self.headers = headers or {}
         self.status = status
         self.code = code
         self.text = text

@@ -81,7 +81,8 @@ class Facts:
         self._choose = choose
         self._most = most_bytes
         self._lock = Lock()
-        self._months: OrderedDict[tuple[Room, str, str], bool] = OrderedDict()
+        #: The key ends with the version of the opt-out list.
+        self._months: OrderedDict[tuple[Room, str, str, str], bool] = OrderedDict()
 
     def channels(self, platform: str) -> Answer:
         """GET /channels."""
@@ -121,7 +122,7 @@ class Facts:
         return sorted({day[:7] for day in self._rooms.days(room)}, reverse=True)
 
     def _is_in(self, budget: Budget, room: Room, user: str, month: str) -> bool:
-        key = room, user, month
+        key = room, user, month, self._rooms.hidden.now().version
         with self._lock:
             known = self._months.get(key)
         if known is not None:

@@ -194,6 +194,7 @@ class Logs:
         identity = [__version__, str(self._run), form.name, repr(wanted)]
         identity += [f"{name}={value}" for name, value in sorted(asked.query.items())]
         identity += [f"{part.name} {part.version}" for part in parts]
+        identity.append(self._archive.hidden.now().version)
         return f'W/"{hashlib.sha256("|".join(identity).encode("utf-8", "replace")).hexdigest()[:32]}"'
 
 

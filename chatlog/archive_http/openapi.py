@@ -47,7 +47,7 @@ _DAY = _object(
     finished={"type": "boolean"},
 )
 _FILES = _list(_object(name=_TEXT, why=_TEXT, text=_TEXT))
-_STATE = {"enum": ["complete", "unfinished", "before", "expired", "gap", "partial"]}
+_STATE = {"enum": ["complete", "unfinished", "before", "expired", "gap", "partial", "opted_out"]}
 _TIMELINE = _object(
     platform=_PLATFORMS,
     name=_TEXT,
@@ -100,7 +100,7 @@ def _query(name: str, description: str, schema: dict[str, Any] = _TEXT) -> dict[
 
 
 def _get(summary: str, schema: dict[str, Any], *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
-    errors = {str(status): _answer("see error.message", _ERROR) for status in (400, 404, 421, 429, 503)}
+    errors = {str(status): _answer("see error.message", _ERROR) for status in (400, 403, 404, 421, 429, 503)}
     responses = {"200": _answer(summary, schema), **errors, **more}
     return {"get": {"summary": summary, "parameters": list(parameters), "responses": responses}}
 

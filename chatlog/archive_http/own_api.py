@@ -19,6 +19,7 @@ from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.archive_http.facts import Budget
 from chatlog.archive_http.filters import asked_filter, is_newest, is_on
+from chatlog.archive_http.opted_out import OPTED_OUT, everybody_opted_out
 from chatlog.archive_http.pages import Page, page, parsed_place
 from chatlog.archive_http.ranges import Range, open_range
 from chatlog.archive_http.rooms import Rooms
@@ -78,13 +79,16 @@ class OwnApi:
         cursor = asked.query.get("cursor")
         place = parsed_place(cursor) if cursor is not None else None
         range = open_range(asked.query, Range(0.0, LAST))
-        wanted = Question(room, *range, asked_filter(asked), newest, self._most)
+        filter = asked_filter(asked)
+        wanted = Question(room, *range, filter, newest, self._most)
         found = page(asked.work, wanted, place, limit)
         report, days = found.answer.report, self._days_if(room, found)
+        opted_out = not found.records and self._have_opted_out([room], filter)
+        state = state_of(report, range, self._now(), days, self._rooms.is_expired(room))
         facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
-            "state": state_of(report, range, self._now(), days, self._rooms.is_expired(room)),
+            "state": "opted_out" if opted_out else state,
             "older": str(found.older) if found.older else None,
             "newer": str(found.newer) if found.newer else None,
             "gaps": [gap_facts(gap) for gap in _of_page(found, report.gaps)],
@@ -95,6 +99,9 @@ class OwnApi:
             facts["marks"] = self._marks(asked, room, found)
         head = orjson.dumps(facts)[:-1] + b',"records":['
         return Answer(200, head + b",".join(_whole(found.records)) + b"]}\n", "application/json")
+
+    def _have_opted_out(self, rooms: list[Room], filter: Filter) -> bool:
+        return everybody_opted_out(self._rooms.hidden, rooms, filter.users)
 
     def _days_if(self, room: Room, found: Page) -> list[str] | None:
         """The days on which the room was recorded, where nothing was found; looking for them may take a
@@ -133,6 +140,8 @@ class OwnApi:
         if person.ids and not user.startswith("id:"):
             # The same person may have had other names.
             person = person_of(records(tuple(f"id:{id}" for id in list(person.ids)[:20])))
+        if not person.rooms and self._have_opted_out([(platform, ""), *rooms], Filter(users=(user,))):
+            raise Refused(403, "opted_out", OPTED_OUT)
         facts = facts_of(f"{platform}/{user}", person)
         since, until = (lines.time_bytes(at).decode("ascii") for at in range)
         return json_answer(200, {**facts, "from": since, "to": until, "partial": budget.stopped or None})
@@ -151,7 +160,8 @@ class OwnApi:
         now = self._now()
         limit = asked.number("limit", PAGE, 1, MOST) or PAGE
         range = open_range(asked.query, Range(now - 30 * DAY, now + 60.0))
-        search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most)
+        opted_out = self._have_opted_out(rooms, wanted)
+        search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most, opted_out)
         # An invalid pattern is reported before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)

@@ -27,6 +27,8 @@ class Rooms:
 
     def __init__(self, archive: Archive, now: Callable[[], float]) -> None:
         self._archive = archive
+        #: Those who opted out.
+        self.hidden = archive.hidden
         self._now = now
         self._lock = Lock()
         self._listed: tuple[float, frozenset[Room]] = (float("-inf"), frozenset())

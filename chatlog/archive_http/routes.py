@@ -16,6 +16,7 @@ from chatlog.archive_http.asked import Asked, Handler, Refused, Stream
 from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.facts import Facts
 from chatlog.archive_http.logs import MOST_BYTES, Logs, Wanted
+from chatlog.archive_http.opted_out import unless_opted_out
 from chatlog.archive_http.own_routes import OWN, OwnRoutes
 from chatlog.archive_http.ranges import Range, asked_range, of_day, of_month
 from chatlog.archive_http.recent_messages import RecentMessages
@@ -63,9 +64,10 @@ class Routes:
         self._is_live = is_live
         #: The pages.
         self.documents = Documents("chatlog.http", "chatlog.archive_http")
+        self._hidden = archive.hidden
         self._rooms = Rooms(archive, now)
         days = DayBook(archive.store, now)
-        tallies = Tallies(archive.parts)
+        tallies = Tallies(archive.parts, hidden=archive.hidden)
         self._logs = Logs(archive, days, tallies, now, most_bytes)
         self._facts = Facts(self._rooms, now, most_bytes=most_bytes // 2)
         self._recent = RecentMessages(self._rooms, now)
@@ -129,7 +131,7 @@ class Routes:
 
     # -- the compatible API --------------------------------------------------------------------------
 
-    def _list(self, asked: Asked, platform: str, groups: Groups) -> Answer:
+    def _list(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
         query = asked.query
         if "channel" not in query and "channelid" not in query:
             raise Refused(400, "bad_query", "channel or channelid is missing")
@@ -139,14 +141,24 @@ class Routes:
             if by_id
             else self._rooms.named(platform, query["channel"])
         )
-        if "userid" in query:
-            return self._facts.months(asked, room, f"id:{query['userid']}")
-        if "user" in query:
-            return self._facts.months(asked, room, query["user"].lower())
+        if "userid" in query or "user" in query:
+            user = f"id:{query['userid']}" if "userid" in query else query["user"].lower()
+            return self._unless_opted_out(
+                asked, room, user, lambda asked: self._facts.months(asked, room, user)
+            )
         return self._facts.days(room)
 
-    def _names(self, asked: Asked, platform: str, groups: Groups) -> Answer:
-        return self._facts.names(asked, platform, groups["id"] or "")
+    def _unless_opted_out(
+        self, asked: Asked, room: Room, user: str, answer: Callable[[Asked], Answer | Stream]
+    ) -> Answer | Stream:
+        return unless_opted_out(self._hidden, room, user, asked, answer)
+
+    def _names(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        id = groups["id"] or ""
+        everywhere = platform, ""
+        return self._unless_opted_out(
+            asked, everywhere, f"id:{id}", lambda asked: self._facts.names(asked, platform, id)
+        )
 
     def _latest_day(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
         room = self._room(platform, groups)
@@ -159,11 +171,16 @@ class Routes:
         return _redirect(asked, platform, groups, f"{year}/{int(month)}/{int(day)}")
 
     def _latest_month(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
-        room = self._room(platform, groups)
-        if range := asked_range(asked.query, self._now()):
-            return self._logs.answer(asked, Wanted(room, range, _filter_of(groups)))
-        year, month = self._facts.latest_month(asked, room, _user(groups)).split("-")
-        return _redirect(asked, platform, groups, f"{year}/{int(month)}")
+        room, user = self._room(platform, groups), _user(groups)
+        range = asked_range(asked.query, self._now())
+
+        def answer(asked: Asked) -> Answer | Stream:
+            if range:
+                return self._logs.answer(asked, Wanted(room, range, Filter(users=(user,))))
+            year, month = self._facts.latest_month(asked, room, user).split("-")
+            return _redirect(asked, platform, groups, f"{year}/{int(month)}")
+
+        return self._unless_opted_out(asked, room, user, answer)
 
     def _day(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
         day = of_day(groups["year"] or "", groups["month"] or "", groups["day"] or "")
@@ -175,7 +192,9 @@ class Routes:
     def _log(self, asked: Asked, platform: str, groups: Groups, range: Range) -> Answer | Stream:
         # justlog accepts from and to on paths with a date as well, and they take precedence.
         range = asked_range(asked.query, self._now()) or range
-        return self._logs.answer(asked, Wanted(self._room(platform, groups), range, _filter_of(groups)))
+        room, user = self._room(platform, groups), _user(groups)
+        wanted = Wanted(room, range, Filter(users=(user,)) if user else Filter())
+        return self._unless_opted_out(asked, room, user, lambda asked: self._logs.answer(asked, wanted))
 
     def _search(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
         text = asked.query.get("q", "")
@@ -183,30 +202,29 @@ class Routes:
             raise Refused(400, "bad_query", "q is missing: what to search for")
         if len(text) > LONGEST_TEXT:
             raise Refused(400, "bad_query", f"q has more than {LONGEST_TEXT} characters")
-        room = self._room(platform, groups)
+        room, user = self._room(platform, groups), _user(groups)
         range = asked_range(asked.query, self._now()) or Range(0.0, LAST)
-        return self._logs.answer(asked, Wanted(room, range, Filter(text=text, users=(_user(groups),))))
+        wanted = Wanted(room, range, Filter(text=text, users=(user,)))
+        return self._unless_opted_out(asked, room, user, lambda asked: self._logs.answer(asked, wanted))
 
-    def _random(self, asked: Asked, platform: str, groups: Groups) -> Answer:
-        return self._facts.random(asked, self._room(platform, groups), _user(groups))
+    def _random(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        room, user = self._room(platform, groups), _user(groups)
+        return self._unless_opted_out(asked, room, user, lambda asked: self._facts.random(asked, room, user))
 
-    def _stats(self, asked: Asked, platform: str, groups: Groups) -> Answer:
-        room = self._room(platform, groups)
+    def _stats(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
+        room, user = self._room(platform, groups), _user(groups)
         range = asked_range(asked.query, self._now()) or Range(0.0, LAST)
-        if user := _user(groups):
-            return self._facts.user_stats(asked, room, user, range)
-        return self._facts.stats(asked, room, range)
+        if not user:
+            return self._facts.stats(asked, room, range)
+        return self._unless_opted_out(
+            asked, room, user, lambda asked: self._facts.user_stats(asked, room, user, range)
+        )
 
 
 def _user(groups: Groups) -> str:
     """The person in a path, in the form for filters; ``""`` for none."""
     user = groups.get("user") or ""
     return f"id:{user}" if user and groups.get("u") else user.lower()
-
-
-def _filter_of(groups: Groups) -> Filter:
-    user = _user(groups)
-    return Filter(users=(user,)) if user else Filter()
 
 
 def _above(platform: str) -> str:

@@ -40,7 +40,10 @@ class Search:
         newest: bool,
         limit: int,
         most: int,
+        opted_out: bool = False,
     ) -> None:
+        """``opted_out``: those who are looked for opted out."""
+        self._opted_out = opted_out
         self._asked = asked
         self._rooms = rooms
         self._range = range
@@ -138,6 +141,7 @@ class Search:
             "found": self._found,
             "bytes": self._asked.work.bytes,
             "next": {name: stopped} if stopped else None,
+            "opted_out": self._opted_out and not self._found,
             "unread": len(self._unread),
             "files": unread_facts(self._unread),
             "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in self._gaps],

@@ -153,9 +153,10 @@ def _asked(request: Any, work: Work) -> Asked:
 
 
 def _refusal(problem: Refused, for_clients: bool) -> Answer:
+    text = printable(problem.text)
     if for_clients:
-        return _text(problem.status, printable(problem.text))
-    return error(problem.status, problem.code, printable(problem.text))
+        return _with(_text(problem.status, text), problem.headers)
+    return _with(error(problem.status, problem.code, text), problem.headers)
 
 
 def _busy(text: str, wait: int, for_clients: bool, headers: dict[str, str]) -> Answer:

@@ -18,6 +18,7 @@ from chatlog.archive.parts import Part, Room
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
+from chatlog.archive_http.opted_out import everybody_opted_out
 from chatlog.archive_http.ranges import Range, open_range
 from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
@@ -58,7 +59,9 @@ class Timelines:
         if span.seconds > STEPS * step:
             text = f"that is more than {STEPS} steps: ask for a shorter time, or for a larger step"
             raise Refused(400, "bad_query", text)
-        minutes, report = self._look(asked, room, span, asked_filter(asked))
+        wanted = asked_filter(asked)
+        minutes, report = self._look(asked, room, span, wanted)
+        opted_out = not minutes and everybody_opted_out(self._rooms.hidden, [room], wanted.users)
         days, recorded = self._rooms.days(room), self._rooms.days(room, by_recorders=True)
         facts = {
             "platform": room[0],
@@ -67,7 +70,9 @@ class Timelines:
             "to": time_text(span.until),
             "step": step,
             **_counted(minutes, span, step),
-            "state": state_of(report, span, now, recorded, self._rooms.is_expired(room)),
+            "state": "opted_out"
+            if opted_out
+            else state_of(report, span, now, recorded, self._rooms.is_expired(room)),
             "kept": self._rooms.kept(room),
             "days": {"first": days[0] if days else None, "last": days[-1] if days else None},
             "gaps": [gap_facts(gap) for gap in report.gaps[:_MOST_GAPS]],

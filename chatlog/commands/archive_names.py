@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
     from chatlog.archive.parts import Room
+    from chatlog.suppression.suppressions import Somebody
 
 #: The most seconds for completion, the most names, and the latest days in which rooms are looked for.
 WITHIN = 1.5
@@ -28,7 +29,7 @@ _DAYS = 7
 _BACK = 86400.0
 _BYTES = 16 << 20
 _ROOMS = 50
-_USERNAME = re.compile(rb'"username":"([^"\\]{1,64})"')
+_USER = re.compile(rb'"username":"([^"\\]{1,64})"(?:,"user_id":"([^"\\]{0,64})")?')
 
 
 def rooms_there(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -78,15 +79,18 @@ def users_of(archive: Archive, rooms: tuple[str, ...], incomplete: str, now: flo
 
     above, slash, begun = incomplete.rpartition("/")
     begun = begun.lower().lstrip("@")
-    seen: set[bytes] = set()
+    seen: set[str] = set()
     if not archive.parts.rooms() and (days := archive.catalog.days()):
         # Nothing is recorded now: take the latest records.
         now = min(now, lines.seconds(f"{days[-1]}T00:00:00Z") + _BACK)
-    for block in _latest_blocks(archive, _chosen(archive, rooms, above), now):
-        for name in set(_USERNAME.findall(block)) - seen:
+    for who, block in _latest_blocks(archive, _chosen(archive, rooms, above), now):
+        for found in set(_USER.findall(block)):
+            name, id = (each.decode("utf-8", "replace") for each in found)
+            if name in seen or not name.startswith(begun):
+                continue
             seen.add(name)
-            if (text := name.decode("utf-8", "replace")).startswith(begun):
-                yield f"{above}{slash}{text}"
+            if who is None or not (who.has_id(id) if id else who.has_name(name.lower())):
+                yield f"{above}{slash}{name}"
 
 
 def _chosen(archive: Archive, rooms: tuple[str, ...], platform: str) -> list[Room]:
@@ -99,8 +103,10 @@ def _chosen(archive: Archive, rooms: tuple[str, ...], platform: str) -> list[Roo
     ]
 
 
-def _latest_blocks(archive: Archive, rooms: list[Room], now: float) -> Iterator[bytes]:
-    """Blocks of lines with the latest records of each room, up to the limit."""
+def _latest_blocks(
+    archive: Archive, rooms: list[Room], now: float
+) -> Iterator[tuple[Somebody | None, bytes]]:
+    """Blocks of lines with the latest records of each room, up to the limit, and who opted out of it."""
     from chatlog.archive.parts import PartError
 
     left = _BYTES
@@ -108,7 +114,7 @@ def _latest_blocks(archive: Archive, rooms: list[Room], now: float) -> Iterator[
         for part in reversed(archive.parts.of_room(room, now - _BACK, now)):
             with suppress(PartError):
                 for block in archive.parts.blocks(part):
-                    yield block
+                    yield archive.hidden.of_room(*room), block
                     left -= len(block)
             if left <= _BYTES - _BYTES // min(len(rooms), _ROOMS):
                 break

@@ -67,7 +67,7 @@ def compact(
         size = parse_size(memory)
     except ValueError as error:
         reading.refuse(f"--memory: {error}")
-    opened = reading.opened(path, archive) if check else reading.target(path, archive)[1]
+    opened = reading.opened(path, archive, True) if check else reading.target(path, archive)[1]
     clock = reading.clock(utc=True)
     first = None if since is None else day_of(reading.moment(clock, since, 0.0, "--since"))
     last = None if until is None else day_of(reading.moment(clock, until, 0.0, "--until"))

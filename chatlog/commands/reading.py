@@ -65,29 +65,50 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def opened(path: str, archive: str | None) -> Archive:
-    """The archive that the options name. Ends the command if it cannot be opened."""
+def opened(path: str, archive: str | None, everybody: bool = False) -> Archive:
+    """The archive that the options name, to be read without those who opted out, unless ``everybody`` is.
+    Ends the command if it cannot be opened."""
     from chatlog.archive.opened import open_archive
     from chatlog.store.store import MISSING, StoreError
 
     try:
-        return open_archive(_settings(path, archive), time.time, spool=archive is None)
+        found = open_archive(_settings(path, archive), time.time, spool=archive is None, everybody=everybody)
+        found.hidden.now()
     except StoreError as error:
         hint = ""
         if error.kind == MISSING and archive is None:
             hint = "; name the archive with --archive, or the configuration that names it with --config"
         refuse(f"cannot read the archive: {error}{hint}")
+    if found.hidden.trouble:
+        click.secho(
+            f"people opted out of this archive, and are shown all the same: {found.hidden.trouble}",
+            fg="yellow",
+            err=True,
+        )
+    return found
+
+
+def say_who_opted_out(archive: Archive, rooms: list[Room], users: tuple[str, ...]) -> None:
+    """Print on the standard error which of these people (names, or ``id:1234``) are not shown."""
+    from chatlog.printable import printable
+
+    for user in users:
+        there = [who for room in rooms if (who := archive.hidden.of_room(*room)) is not None]
+        if any(who.has(user) for who in there):
+            click.secho(printable(f"{user} opted out, and is not shown"), fg="yellow", err=True)
 
 
 def target(path: str, archive: str | None) -> tuple[Settings, Archive]:
-    """The archive that the options name, to be written to; it may be a new one. Ends the command where there
-    can be none."""
+    """The archive that the options name, to be written to; it may be a new one. All of it is read, also what
+    belongs to those who opted out. Ends the command where there can be none."""
     from chatlog.archive.opened import open_archive
     from chatlog.store.store import StoreError
 
     settings = _settings(path, archive)
     try:
-        return settings, open_archive(settings, time.time, spool=archive is None, may_be_new=True)
+        return settings, open_archive(
+            settings, time.time, spool=archive is None, may_be_new=True, everybody=True
+        )
     except StoreError as error:
         refuse(f"cannot write to the archive: {error}")
 

@@ -155,6 +155,8 @@ class _Search:
             reading.refuse(f"cannot read {self._archive.store.describe()}: {error}")
         progress.clear()
         self._print_summary(start, end, limit)
+        if not self._found:
+            reading.say_who_opted_out(self._archive, named, wanted.users)
         reading.say_what_is_not_recorded(self._archive, named if rooms else [], self._clock, start, end)
         damaged = any(answer.report.unread for _, answer in self._answers)
         raise click.exceptions.Exit(reading.NOTHING if not self._found or damaged else 0)

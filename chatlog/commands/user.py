@@ -82,6 +82,8 @@ def user(
     else:
         for line in _lines(who, person):
             click.echo(line)
+    if not person.rooms:
+        reading.say_who_opted_out(opened, there, wanted.users)
     click.echo(f"looked at {clock.shown(start)} to {clock.shown(end)} {clock.zone_name}", err=True)
     for room, answer in zip(there, answers, strict=True):
         reading.report_missing(answer.report, clock, start, end, "/".join(room))

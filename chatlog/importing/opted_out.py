@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from chatlog.importing.items import Item
 from chatlog.importing.source import ImportReport, Unit
-from chatlog.suppression.left_out import LeftOut
+from chatlog.suppression.left_out import LeftOut, line_without
 
 
 def without(units: Iterable[Unit], left_out: LeftOut) -> Iterator[Unit]:
@@ -24,7 +24,7 @@ class _Items:
     def __call__(self, report: ImportReport) -> Iterator[Item]:
         for item in self._unit.items(report):
             who = self._left_out.of_room(*item.room)
-            line = item.line if who is None else self._left_out.line(item.line, who)
+            line = item.line if who is None else line_without(item.line, who)
             if line is None:
                 self._left_out.counts[item.room] += 1
             elif line is item.line:

@@ -15,6 +15,23 @@ _CHAT = (b'","type":"message","id":"', b'","type":"action","id":"')
 _OTHERS = (b'"reply-parent-', b'"reply-thread-', b'"original_sender"', b'"raw')
 
 
+def line_without(line: bytes, who: Somebody) -> bytes | None:
+    """The line without them: the same object if there is nothing of them, None if it is theirs."""
+    at = line.find(_USER_ID) + len(_USER_ID)
+    id = line[at : line.find(b'"', at)] if at >= len(_USER_ID) else b""
+    if id:
+        if who.has_id(id.decode("utf-8", "replace")):
+            start = line.find(_USERNAME) + len(_USERNAME)
+            name = line[start : line.find(b'"', start)]
+            who.learn(name.decode("utf-8", "replace").lower())
+            return None
+        if _TYPE not in line or (
+            any(kind in line for kind in _CHAT) and not any(key in line for key in _OTHERS)
+        ):
+            return line
+    return redacted_line(line, who)
+
+
 class LeftOut:
     """Applies the list in force. ``counts`` are the records that were left out, by platform and channel."""
 
@@ -27,29 +44,13 @@ class LeftOut:
         suppressions = self.suppressions
         return suppressions.who(platform, channel) if suppressions.entries else None
 
-    def line(self, line: bytes, who: Somebody) -> bytes | None:
-        """The line without them: the same object if there is nothing of them, None if it is theirs."""
-        at = line.find(_USER_ID) + len(_USER_ID)
-        id = line[at : line.find(b'"', at)] if at >= len(_USER_ID) else b""
-        if id:
-            if who.has_id(id.decode("utf-8", "replace")):
-                start = line.find(_USERNAME) + len(_USERNAME)
-                name = line[start : line.find(b'"', start)]
-                who.learn(name.decode("utf-8", "replace").lower())
-                return None
-            if _TYPE not in line or (
-                any(kind in line for kind in _CHAT) and not any(key in line for key in _OTHERS)
-            ):
-                return line
-        return redacted_line(line, who)
-
     def lines(self, platform: str, channel: str, lines: list[bytes]) -> Sequence[bytes | None]:
         """The same for many lines of a room, in their places, and counted; the same list if nobody opted out
         of it."""
         who = self.of_room(platform, channel)
         if who is None:
             return lines
-        left = [self.line(line, who) for line in lines]
+        left = [line_without(line, who) for line in lines]
         if gone := left.count(None):
             self.counts[platform, channel] += gone
         return left

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable
+from functools import cached_property
 
 from chatlog.suppression.names import Entry, Key, check_of, entry_of
 
@@ -38,6 +40,10 @@ class Somebody:
             people = self._names.get(self._key.of_name(name), set())
             known = self._learned[name] = any(person in self._people for person in people)
         return known
+
+    def has(self, user: str) -> bool:
+        """Whether a person opted out: a name in lower case, or ``id:1234``."""
+        return self.has_id(user[3:]) if user.startswith("id:") else self.has_name(user)
 
     def has_message(self, id: str) -> bool:
         """Messages are not listed."""
@@ -84,6 +90,23 @@ class Suppressions:
         if not self.people:
             return True
         return self.key is not None and self.checks <= {self.key.check}
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody on the list is recognised; ``""`` if they are, or if nobody is on it."""
+        if self.is_readable:
+            return ""
+        if self.key is None:
+            return "there is no archive.optout_key, and no optout.key in recorder.directory"
+        return "the list was written with another key than the one here"
+
+    @cached_property
+    def version(self) -> str:
+        """Differs between two lists, and between two keys; ``""`` for an empty list."""
+        if not self.entries:
+            return ""
+        key = self.key.check if self.key is not None else ""
+        return hashlib.sha256("\n".join([key, *sorted(self.objects)]).encode()).hexdigest()[:16]
 
     def who(self, platform: str, channel: str = "") -> Somebody | None:
         """Those who opted out of this room, or, without ``channel``, of all rooms; None if nobody did."""

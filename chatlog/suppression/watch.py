@@ -83,7 +83,7 @@ class SuppressionWatch(Service):
         except KeyFileError as error:
             key, trouble = None, str(error)
         self._left_out.suppressions = Suppressions(key, objects)
-        self.key_trouble = trouble or _trouble_of(self._left_out.suppressions)
+        self.key_trouble = trouble or self._left_out.suppressions.trouble
 
     def startService(self) -> None:
         super().startService()
@@ -122,7 +122,7 @@ class SuppressionWatch(Service):
         suppressions, trouble = found
         self._answered_at, self._trouble = self._clock.seconds(), ""
         before = self._left_out.suppressions
-        self.key_trouble = trouble or _trouble_of(suppressions)
+        self.key_trouble = trouble or suppressions.trouble
         same_key = (suppressions.key and suppressions.key.check) == (before.key and before.key.check)
         if suppressions.objects == before.objects and same_key:
             return None
@@ -146,11 +146,3 @@ class SuppressionWatch(Service):
                 error=str(failure.value),  # type: ignore[attr-defined]
             )
         self._trouble = str(failure.value) or "trouble"  # type: ignore[attr-defined]
-
-
-def _trouble_of(suppressions: Suppressions) -> str:
-    if suppressions.is_readable:
-        return ""
-    if suppressions.key is None:
-        return "there is no archive.optout_key, and no optout.key in recorder.directory"
-    return "the list was written with another key than this recorder's"

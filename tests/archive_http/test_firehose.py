@@ -119,6 +119,18 @@ class FirehoseTests(ArchiveCase):
         self.assertEqual((said["text"], said["displayName"], said["channel"]), ("hi", "Alice", "testchan"))
         self.assertEqual(removed["tags"]["target-msg-id"], "id-7")
 
+    def test_opted_out(self) -> None:
+        """Who opted out is left out at once, before the recorder has noticed, and nobody else is."""
+        self.world.opt_out("22222", "alice")
+        listener = Listener(self)
+        deleted = line(
+            "@login=alice;target-msg-id=id-7;tmi-sent-ts=1772323200000 :tmi.twitch.tv CLEARMSG #testchan :bad"
+        )
+        self.record(self.say("hi"), deleted, self.say("hello", user="bob", user_id="5"))
+        self.look()
+        [message] = listener.messages()
+        self.assertTrue(message.endswith(b":hello"))
+
     def test_platforms(self) -> None:
         """Twitch is at the root, Kick below /kick."""
         twitch, kick = Listener(self), Listener(self, "/kick/firehose")

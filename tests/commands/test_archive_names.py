@@ -49,6 +49,16 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(self.words("user", "twitch/an"), ["twitch/anja", "twitch/ann", "twitch/anton"])
         self.assertEqual(self.words("user", "kick/"), ["kick/an-other"])
 
+    def test_opted_out(self) -> None:
+        """Who opted out is not offered, by whatever room."""
+        os.makedirs("data", exist_ok=True)
+        with open("data/optout.key", "w", encoding="ascii") as file:
+            file.write("ab" * 32)
+        self.addCleanup(os.remove, "data/optout.key")
+        self.world.opt_out("a1", "ann")
+        self.assertEqual(self.words("search", "--room", "beta", "--user", "an"), [])
+        self.assertEqual(self.words("user", "twitch/bo"), ["twitch/bob"])
+
     def test_no_archive(self) -> None:
         """Where there is none, nothing is offered and nothing said."""
         self.world.archive = os.path.join(self.mktemp(), "nowhere")

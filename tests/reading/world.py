@@ -16,12 +16,17 @@ from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, from_json, rfc3339
 from chatlog.rooms.gap import gap_line
 from chatlog.store.directory_store import DirectoryStore
+from chatlog.suppression.book import Book, read_list
+from chatlog.suppression.hidden import Hidden
+from chatlog.suppression.names import Key
 from chatlog.timeline.timeline import Gap
 from chatlog.uploader.packing import packer
 
 #: 2025-12-29T00:00:00Z.
 MIDNIGHT = 1766966400.0
 ROOM = ("twitch", "a")
+#: The key of the opt-out list.
+KEY = Key("ab" * 32)
 
 
 def said(
@@ -91,13 +96,19 @@ class World:
             file.write(packing.compress(b"".join(lines)) + packing.flush())
         return path
 
+    def opt_out(self, id: str, *names: str, channel: str = "", platform: str = "twitch") -> None:
+        """Put a person on the opt-out list, which readers see ten seconds later."""
+        Book(self.store, KEY).add(platform, id, names, channel)
+
     def opened(self, clock: Callable[[], float] | None = None) -> Archive:
         """The archive, with nothing of it known yet."""
         now = clock or (lambda: self.now)
         catalog = Catalog(self.store, now)
         parts = Parts(catalog, self.files, self.spool)
-        tail = Tail(self.files, self.spool, parts)
-        return Archive(self.store, catalog, parts, Reader(parts, now, self._clock), tail, self.keeping)
+        hidden = Hidden(lambda: (read_list(self.store, KEY), ""), clock=now)
+        tail = Tail(self.files, self.spool, parts, hidden)
+        reader = Reader(parts, now, self._clock, hidden)
+        return Archive(self.store, catalog, parts, reader, tail, self.keeping, hidden)
 
     def slowly(self, seconds: float) -> None:
         """From now on reading a piece takes so long."""

@@ -6,6 +6,7 @@ import { statement } from "./statements.js";
 
 export function sayWhyEmpty(box, timeline, { day, room, isFiltered, error }) {
   if (error) return statement(box, "bad", "This day cannot be shown", `${error.message}. Load the page again in a while.`);
+  if (timeline?.state === "opted_out") return statement(box, "note", "This person opted out", "They are not recorded any more, and nothing of them is shown.");
   if (isFiltered) return statement(box, "note", "Nothing of this day is like that", "Esc clears the filter. Search looks through other days as well.");
   const { first, last } = timeline.days;
   if (timeline.state === "partial") return statement(box, "bad", "This day could not be read", "What is above says which files are damaged or out of reach. chatlog verify tells more of them.");

@@ -65,6 +65,7 @@ export class Finder {
     if (!end) return this.told(`The search was cut off. ${this.words()}`, "bad");
     this.next = end.next;
     $("on").hidden = !end.next;
+    if (end.opted_out) return this.told("This person opted out. They are not recorded any more, and nothing of them is shown.");
     const missing = end.gaps.reduce((sum, gap) => sum + gap.seconds, 0);
     const parts = [this.found ? `${many(this.found, "hit")}${end.next ? ", and there may be more" : ""}` : "Nothing was found"];
     if (end.gaps.length) parts.push(`${many(end.gaps.length, "gap")} on the way, ${duration(missing)} not recorded`);

@@ -3,7 +3,7 @@
 import { $, say, switches, whenClockTurns } from "./base.js";
 import { Finder } from "./finder.js";
 import { path } from "./places.js";
-import { askPerson, deeds, personNodes } from "./whom.js";
+import { askPerson, deeds, notLookedUp, personNodes } from "./whom.js";
 
 const [platform, user] = path();
 let room = new URLSearchParams(location.search).get("room") ?? "";
@@ -30,7 +30,7 @@ async function look() {
     const done = room ? await deeds(room, user) : null;
     if (done) $("known").append(done);
   } catch (error) {
-    say($("state"), `They could not be looked up: ${error.message}.`);
+    say($("state"), notLookedUp(error));
   }
   $("everywhere").hidden = !room;
 }

@@ -40,6 +40,8 @@ function inRoom(there, user) {
   return made;
 }
 
+export const notLookedUp = (error) => (error.code === "opted_out" ? "This person opted out. They are not recorded any more, and nothing of them is shown." : `They could not be looked up: ${error.message}.`);
+
 // What is known of a person, as nodes.
 export function personNodes(facts, user) {
   const list = element("dl");
@@ -109,7 +111,7 @@ export class PersonPanel {
       ]);
       state.replaceWith(...personNodes(facts, user), ...(done ? [done] : []));
     } catch (error) {
-      if (error.name !== "AbortError") say(state, `They could not be looked up: ${error.message}.`);
+      if (error.name !== "AbortError") say(state, notLookedUp(error));
     }
   }
 }

@@ -4,6 +4,7 @@ async function trouble(answer) {
   const found = await answer.json().catch(() => null);
   const error = new Error(String(found?.error?.message ?? `HTTP ${answer.status}`));
   error.status = answer.status;
+  error.code = String(found?.error?.code ?? "");
   return error;
 }
 
