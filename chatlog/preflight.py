@@ -90,6 +90,7 @@ def _doubts(settings: Settings, registry: Registry) -> Iterator[str]:
         )
     yield from remarks(family_in(settings), settings.uploader.storage_class, settings.archive.tier_class)
     yield from _doubts_of_keeping(settings, registry)
+    yield from _doubts_of_cluster(settings)
     # The recorder may be running while its configuration is checked.
     running = running_in(settings.recorder.directory) is not None
     for key, listen, meanwhile in (
@@ -100,6 +101,21 @@ def _doubts(settings: Settings, registry: Registry) -> Iterator[str]:
             why = _listening(listen, running)
             if why:
                 yield f"{key}: {listen}: {why}. Until then everything is recorded, but {meanwhile}"
+
+
+def _doubts_of_cluster(settings: Settings) -> Iterator[str]:
+    """What makes a cluster record less than it could."""
+    twitch = settings.platforms.get("twitch")
+    if settings.cluster is not None and getattr(twitch, "oauth", None) is not None:
+        yield (
+            "twitch.oauth: Twitch lets one account join 100 rooms, all recorders of a cluster together; "
+            "leave twitch.username and twitch.oauth out, so that they read anonymously"
+        )
+    if settings.cluster is not None and settings.s3 is None and settings.archive.url is None:
+        yield (
+            "archive.directory: the recorders of a cluster need one archive that all of them reach; give s3 "
+            "or archive.url, unless this directory is shared"
+        )
 
 
 def _doubts_of_keeping(settings: Settings, registry: Registry) -> Iterator[str]:

@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PURE = frozenset(
     {
         "chatlog.cluster.assignment",
-        "chatlog.cluster.engine_address",
         "chatlog.cluster.line",
         "chatlog.cluster.member",
         "chatlog.cluster.roster",
@@ -27,6 +26,7 @@ PURE = frozenset(
         "chatlog.counters",
         "chatlog.config.effective",
         "chatlog.config.endpoint",
+        "chatlog.config.engine_address",
         "chatlog.config.masking",
         "chatlog.verify.findings",
         "chatlog.status.condition",

@@ -230,6 +230,8 @@ class _Reader:
         if node.is_null(text) and not (text and path.endswith("]")):
             return _OFF if kind.empty_is_off else None
         try:
+            if text != node.text.strip():
+                text = kind.computed(text)
             if kind.names:
                 return kind.read(name_alone(text, self._platforms, path.partition(".")[0]))
             return kind.read(text)
@@ -298,7 +300,11 @@ def _check_together(reader: _Reader, tree: dict[str, Any], platforms: Registry) 
 def _completed(tree: dict[str, Any], platforms: Registry) -> dict[str, Any]:
     """The tree with its consequences: a platform without rooms is removed, a small spool has small files."""
     for name, platform in platforms.items():
-        if not tree.get(name, {}).get("channels"):
+        if name in tree and tree.get("cluster"):
+            # Its rooms come from the other recorders too.
+            tree[name].setdefault("channels", [])
+            platform.complete(tree[name])
+        elif not tree.get(name, {}).get("channels"):
             tree.pop(name, None)
         else:
             platform.complete(tree[name])

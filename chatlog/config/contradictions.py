@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from chatlog.config.endpoint import AUTO, doors_of
 from chatlog.config.platform import Problem, Registry
 from chatlog.config.storage_classes import DIRECTORY, family_of, wrong_class, wrong_for_writing
+from chatlog.config.units import show_duration
 
 
 def contradictions(tree: dict[str, Any], wrong: set[str], platforms: Registry) -> Iterator[Problem]:
@@ -23,12 +24,13 @@ def contradictions(tree: dict[str, Any], wrong: set[str], platforms: Registry) -
     yield from _classes(tree, wrong)
     yield from _keep(tree, platforms)
     yield from _listening(tree)
+    yield from _cluster(tree, wrong)
 
 
 def _no_room(tree: dict[str, Any], wrong: set[str], platforms: Registry) -> Iterator[Problem]:
     lists = [f"{name}.channels" for name in platforms]
     named = any(tree.get(name, {}).get("channels") for name in platforms)
-    if not named and not wrong & {"", *platforms, *lists}:
+    if not named and not tree.get("cluster") and not wrong & {"", *platforms, *lists}:
         yield "", f"no room is named; list at least one under {' or '.join(lists)}"
 
 
@@ -113,3 +115,22 @@ def _endpoint(s3: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
             doors_of(endpoint, bucket, s3.get("addressing", AUTO))
         except ValueError as error:
             yield "s3.endpoint", f"{endpoint} {error}"
+
+
+def _cluster(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
+    cluster = tree.get("cluster")
+    if cluster is None:
+        return
+    if not tree.get("instance") and "instance" not in wrong:
+        yield (
+            "cluster",
+            "each recorder of a cluster needs a name of its own; write instance: ${HOSTNAME}, or another "
+            "name for each, at the top",
+        )
+    lease, drain = cluster.get("lease", 10.0), cluster.get("drain", 60.0)
+    if 0.0 < drain < 1.5 * lease:
+        yield (
+            "cluster.drain",
+            f"this is too short to hand rooms over; give it at least {show_duration(1.5 * lease)}, or 0s to "
+            "end without handing over",
+        )

@@ -85,6 +85,7 @@ def sentences(settings: Settings, platforms: Registry) -> Iterator[str]:
     yield f"closed {rotate}."
     yield f"What waits for its upload may take {show_size(recorder.max_size)} of {recorder.directory}."
     yield from _about_archive(settings, next(iter(rooms_of(platforms, settings.platforms)), ("twitch", "")))
+    yield from _about_cluster(settings)
     if settings.http.listen is not None:
         yield f"The status page is at http://{settings.http.listen}/."
     if settings.archive.listen is not None:
@@ -111,6 +112,19 @@ def _about_archive(settings: Settings, room: Key) -> Iterator[str]:
     yield f"Their names are like {name.key(prefix, _SUFFIXES[compression])}"
 
 
+def _about_cluster(settings: Settings) -> Iterator[str]:
+    cluster = settings.cluster
+    if cluster is None:
+        return
+    each = "one of them records" if cluster.replicas == 1 else f"{cluster.replicas} of them record"
+    yield f"{settings.instance} is one of the recorders of the cluster {cluster.name}; {each} each room."
+    yield f"They know of each other through {cluster.engine}."
+    rooms, lease = many(cluster.capacity, "room"), show_duration(cluster.lease)
+    yield f"It takes at most {rooms}, and counts as dead when it is silent for {lease}."
+    if cluster.drain:
+        yield f"Before it ends, it hands its rooms over, for at most {show_duration(cluster.drain)}."
+
+
 def _about_keeping(settings: Settings) -> Iterator[str]:
     for name, seconds in settings.archive.keep:
         what = {"default": "What no other line is about"}.get(name, f"What was said in {name}")
@@ -131,6 +145,8 @@ def check_directories(settings: Settings) -> list[str]:
     for platform, source in settings.platforms.items():
         if source.ca_file is not None:
             problems.append(_unreadable(source.ca_file, f"{platform}.ca_file"))
+    if settings.cluster is not None and settings.cluster.ca_file is not None:
+        problems.append(_unreadable(settings.cluster.ca_file, "cluster.ca_file"))
     return [problem for problem in problems if problem]
 
 

@@ -132,6 +132,21 @@ COMMON: Mapping[str, Shape] = {
             "after": duration("0s", "1d"),
         },
     ),
+    "cluster": Section(
+        settings.ClusterSettings,
+        {
+            "name": values.CLUSTER,
+            "engine": values.ENGINE,
+            "replicas": number(1, 5, "each is a recorder more that listens to every room"),
+            "capacity": number(1, 1_000_000),
+            "zone": values.WORD,
+            "lease": duration("6s", "10m", "a line is written every 3 s"),
+            "drain": duration("0s", "1h"),
+            "joins": values.WORD,
+            "ca_file": values.PATH,
+        },
+        required=("name", "engine"),
+    ),
     "log": Section(
         settings.LogSettings,
         {

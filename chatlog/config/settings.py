@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatlog.config.engine_address import EngineAddress
+
 
 class Secret:
     """A string that must not be shown: ``repr`` and ``str`` are stars, ``reveal()`` is the value."""
@@ -193,6 +195,25 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """The cluster ``name`` of recorders that share their rooms, and the ``engine`` that they meet at.
+    ``replicas`` of them record each room; this one at most ``capacity`` rooms. Members of different zones
+    are chosen first. ``lease``: seconds after which a silent member counts as dead. ``drain``: seconds in
+    which rooms are handed over before the process ends; 0.0: it ends at once. Members that name the same
+    ``joins`` divide one JOIN budget. ``ca_file``: the authority of the engine's certificate."""
+
+    name: str
+    engine: EngineAddress
+    replicas: int = 1
+    capacity: int = 10_000
+    zone: str = ""
+    lease: float = 10.0
+    drain: float = 60.0
+    joins: str = ""
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of chatlog.yaml."""
 
@@ -206,3 +227,4 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    cluster: ClusterSettings | None = None

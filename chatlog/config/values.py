@@ -26,6 +26,7 @@ from chatlog.config.addresses import (
     split,
     word,
 )
+from chatlog.config.engine_address import EngineAddress, read_engine
 from chatlog.config.settings import Secret
 from chatlog.config.units import parse_duration, parse_size, show_duration, show_size
 from chatlog.naming import CHANNEL, INSTANCE
@@ -46,7 +47,8 @@ class Kind:
     """A kind of value. ``show`` is the inverse of ``read``, for ``--check``. An empty value means the
     default, or None with ``empty_is_off``. ``fills`` names the fields of the settings if there are several or
     their name is not that of the key; ``read`` then returns one value for each. ``names``: it is a channel's
-    name, which people also write with a sign in front."""
+    name, which people also write with a sign in front. ``computed`` is applied to what comes from a variable
+    of the environment, such as the name of a machine, which nobody chose for this."""
 
     read: Callable[[str], Any]
     show: Callable[[Any], Any] = _same
@@ -54,6 +56,7 @@ class Kind:
     empty_is_off: bool = False
     fills: tuple[str, ...] = ()
     names: bool = False
+    computed: Callable[[str], str] = _same
 
 
 def number(least: int, most: int, why: str = "") -> Kind:
@@ -139,6 +142,24 @@ def _instance(text: str) -> str:
         bare = re.sub(r"[^a-z0-9]", "", text.lower())[:32]
         raise ValueError(f"is not an instance name (a-z, 0-9, at most 32){f'; write {bare}' if bare else ''}")
     return text
+
+
+def _cluster(text: str) -> str:
+    if re.match(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z", text) is None:
+        raise ValueError("is not the name of a cluster (a-z, 0-9, - between them, at most 32)")
+    return text
+
+
+def _one_word(text: str) -> str:
+    if re.match(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", text) is None:
+        raise ValueError("is not one word (letters, digits, . _ -, at most 64)")
+    return text
+
+
+def _engine(text: str) -> EngineAddress:
+    if _SHELL_VARIABLE.fullmatch(text):
+        raise ValueError("is the name of a variable, and a variable is written ${NAME}")
+    return read_engine(text)
 
 
 def _path(text: str) -> str:
@@ -276,7 +297,10 @@ FOREVER = float("inf")
 
 LOGIN = Kind(_login, names=True)
 SLUG = Kind(_slug, names=True)
-NAME = Kind(_instance)
+NAME = Kind(_instance, computed=lambda text: text.replace("-", ""))
+CLUSTER = Kind(_cluster)
+ENGINE = Kind(_engine, secret=True)
+WORD = Kind(_one_word)
 PATH = Kind(_path)
 SECRET = Kind(_secret, secret=True)
 SIGNING_KEY = Kind(_signing_key, secret=True)

@@ -16,8 +16,8 @@ import yaml
 
 from chatlog.config.yaml_mistakes import LINE_BREAK, explain
 
-#: A configuration of ten thousand rooms with ids has half of this.
-MAX_BYTES = 1_000_000
+#: A configuration of a hundred thousand rooms with ids has half of this.
+MAX_BYTES = 10_000_000
 #: Levels of nesting; a configuration has four.
 MAX_DEPTH = 20
 

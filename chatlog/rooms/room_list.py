@@ -23,7 +23,7 @@ from chatlog.files import Files
 from chatlog.state.state_file import StateFile
 
 #: The most rooms that may be added at run time.
-MOST_ADDED = 20_000
+MOST_ADDED = 200_000
 _LARGEST_ID = 10**15
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 
 #: The most rooms that are remembered, and the most that are named.
-_MOST = 20_000
+_MOST = 200_000
 _NAMED = 5
 #: The least likeness, 0 to 1, of names that count as near.
 _NEAR = 0.6

@@ -252,12 +252,16 @@ class ExampleTests(SynchronousTestCase):
         variables |= {"CHATLOG_TOKEN": "c", "CHATLOG_WEBHOOK": "https://example.org/hook"}
         variables["CHATLOG_SIGNING_KEY"] = "07" * 32
         variables["CHATLOG_OPTOUT_KEY"] = "08" * 32
+        variables["REDIS_PASSWORD"] = "r3disPassword"
+        # A cluster's recorders need names.
+        text = text.replace('instance: ""', "instance: a1")
         settings = parse(text.encode(), variables)
         shown = describe(settings)
         # Who signs is shown, and not the key for it.
         self.assertIn(Signer("07" * 32).name, shown)
         self.assertNotIn("07" * 32, shown)
         self.assertNotIn("08" * 32, shown)
+        self.assertNotIn("r3disPassword", shown)
         keys = set(re.findall(r"(?m)^ *([a-z_0-9]+):", text))
         for line in shown.splitlines():
             if match := re.match(r" *([a-z_0-9]+):", line):

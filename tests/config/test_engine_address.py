@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.cluster.engine_address import ETCD, REDIS, SENTINEL, EngineAddress, read_engine
+from chatlog.config.engine_address import ETCD, REDIS, SENTINEL, EngineAddress, read_engine
 
 #: Addresses, and what they are without a secret.
 RIGHT = {
