@@ -71,8 +71,16 @@ setup(
     extras_require={
         # Parquet: `chatlog compact`.
         "archive": ["duckdb>=1.4"],
+        # Redis or Valkey, for recorders that share their rooms (`cluster:`).
+        "cluster": ["txredisapi>=1.6"],
         # What `trial tests` needs.
-        "test": ["duckdb>=1.4", "hypothesis>=6.100", "moto[server]>=5.0.20", "trustme>=1.1"],
+        "test": [
+            "duckdb>=1.4",
+            "hypothesis>=6.100",
+            "moto[server]>=5.0.20",
+            "trustme>=1.1",
+            "txredisapi>=1.6",
+        ],
         # What .ci/run checks the source with.
         "check": ["mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8", "types-PyYAML"],
     },

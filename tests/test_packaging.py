@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
     "service_identity": "Twisted",
     "twisted": "Twisted",
     "txaio": "autobahn",
+    "txredisapi": "txredisapi",
     "yaml": "PyYAML",
     "zope": "Twisted",
     "re2": "google-re2",
@@ -92,7 +93,8 @@ class SetupTests(SynchronousTestCase):
                 found.add(name.partition(".")[0])
         outside = found - sys.stdlib_module_names - {"chatlog"}
         self.assertEqual(outside - set(DISTRIBUTIONS), set())
-        extra = {line.partition(">")[0] for line in self.arguments["extras_require"]["archive"]}
+        extras = self.arguments["extras_require"]
+        extra = {line.partition(">")[0] for name in ("archive", "cluster") for line in extras[name]}
         self.assertEqual({DISTRIBUTIONS[name] for name in outside} - self.required(), extra)
 
     def test_every_requirement_is_explained(self) -> None:

@@ -30,8 +30,12 @@ WITHIN_LONG = 10.0
 
 
 class EngineError(Exception):
-    """A call failed. The text is one sentence without a full stop and without a secret. It does not name the
-    engine."""
+    """A call failed. The text is one sentence without a full stop and without a secret; it does not name the
+    engine. ``remedy`` says what to do, "" if that is not known."""
+
+    def __init__(self, why: str, remedy: str = "") -> None:
+        super().__init__(why)
+        self.remedy = remedy
 
 
 class EngineAway(EngineError):

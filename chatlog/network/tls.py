@@ -68,26 +68,31 @@ def trouble(reason: Failure) -> str:
     return f"{meaning} [{said}]" if said else meaning
 
 
+def client_options(host: str, ca_file: str | None) -> Any:
+    """What Twisted makes TLS connections with: the server's certificate is checked against ``host``. Raises
+    CertificateAuthorityError if ``ca_file`` cannot be read."""
+    # Names in certificates and in RFC 6066 have no final dot, addresses no zone.
+    host = host.partition("%")[0].removesuffix(".")
+    if ca_file is None:
+        return optionsForClientTLS(host)
+    try:
+        with open(ca_file, "rb") as file:
+            load_pem_x509_certificates(file.read())
+    except (OSError, ValueError) as error:
+        # The rest of the message is advice for programmers.
+        why = str(error).partition(". See ")[0]
+        raise CertificateAuthorityError(
+            f"{ca_file}: no certificate can be read from it; it has to be PEM, which begins with "
+            f"-----BEGIN CERTIFICATE----- ({why})"
+        ) from error
+    return optionsForClientTLS(host, trustRoot=_WithAuthority(ca_file))
+
+
 def tls_wrapper(host: str, ca_file: str | None) -> Callable[[IProtocolFactory], Any]:
     """A function that puts TLS around a client factory. The server's certificate is checked against ``host``,
     and the data of one read is delivered in one piece. Raises CertificateAuthorityError if ``ca_file`` cannot
     be read."""
-    # Names in certificates and in RFC 6066 have no final dot, addresses no zone.
-    host = host.partition("%")[0].removesuffix(".")
-    if ca_file is None:
-        options = optionsForClientTLS(host)
-    else:
-        try:
-            with open(ca_file, "rb") as file:
-                load_pem_x509_certificates(file.read())
-        except (OSError, ValueError) as error:
-            # The rest of the message is advice for programmers.
-            why = str(error).partition(". See ")[0]
-            raise CertificateAuthorityError(
-                f"{ca_file}: no certificate can be read from it; it has to be PEM, which begins with "
-                f"-----BEGIN CERTIFICATE----- ({why})"
-            ) from error
-        options = optionsForClientTLS(host, trustRoot=_WithAuthority(ca_file))
+    options = client_options(host, ca_file)
 
     def wrap(factory: IProtocolFactory) -> Any:
         return TLSMemoryBIOFactory(options, True, Gathering(factory))

@@ -1,0 +1,148 @@
+"""Redis 6.2 or later, or Valkey, as an engine. Each call is one script, which the server carries out as one
+step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from secrets import token_hex
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatlog.cluster import redis_scripts as scripts
+from chatlog.cluster.engine import (
+    MOST_BYTES,
+    WITHIN,
+    WITHIN_LONG,
+    Chunk,
+    Conflict,
+    EngineAway,
+    LatePut,
+    NameTaken,
+    RoomChunks,
+)
+from chatlog.cluster.engine_address import EngineAddress
+from chatlog.cluster.redis_check import check
+from chatlog.cluster.redis_link import RedisLink
+from chatlog.cluster.roster import Reading
+from chatlog.network.dialing import Network
+
+#: The most bytes of chunks in one request: some services take no more than a megabyte.
+_BATCH = 512 * 1024
+
+
+class RedisEngine:
+    """See Engine."""
+
+    def __init__(self, address: EngineAddress, cluster: str, network: Network, ca_file: str | None) -> None:
+        self.place = str(address)
+        self._link = RedisLink(address, network, ca_file)
+        # Many bytes take their time, and must not hold up the lines.
+        self._slow_link = RedisLink(address, network, ca_file, keep=False)
+        self._keys = [f"chatlog:{{{cluster}}}:{key}".encode("ascii") for key in scripts.KEYS]
+
+    def put(self, name: str, identity: str, beat: int, text: str, lease: float) -> Deferred[None]:
+        """See Engine."""
+        return Deferred.fromCoroutine(self._put(name, identity, beat, text, lease))
+
+    def leave(self, name: str, identity: str, beat: int, lease: float) -> Deferred[None]:
+        """See Engine."""
+        return Deferred.fromCoroutine(self._put(name, identity, beat, "", lease))
+
+    def read(self) -> Deferred[Reading]:
+        """See Engine."""
+        return Deferred.fromCoroutine(self._read())
+
+    def rooms(self, after: int = 0) -> Deferred[RoomChunks]:
+        """See Engine."""
+        return Deferred.fromCoroutine(self._rooms(after))
+
+    def change(self, chunk: int, data: bytes, version: int, known: int) -> Deferred[int]:
+        """See Engine."""
+        if len(data) > MOST_BYTES:
+            raise ValueError(f"a chunk of {len(data)} bytes; {MOST_BYTES} is the most")
+        return Deferred.fromCoroutine(self._change(chunk, data, version, known))
+
+    def give_back(self, chunks: Mapping[int, Chunk]) -> Deferred[int]:
+        """See Engine."""
+        return Deferred.fromCoroutine(self._give_back(chunks))
+
+    def check(self) -> Deferred[list[str]]:
+        """See Engine."""
+        return Deferred.fromCoroutine(check(self._slow_link, self._keys, self.place))
+
+    def close(self) -> Deferred[None]:
+        """See Engine."""
+        self._link.close()
+        self._slow_link.close()
+        return succeed(None)
+
+    async def _run(self, script: scripts.Script, *arguments: object, within: float = WITHIN) -> Any:
+        encoded = (each if isinstance(each, bytes) else str(each).encode("utf-8") for each in arguments)
+        link = self._link if within == WITHIN else self._slow_link
+        answer = await link.run(script, self._keys, *encoded, within=within)
+        if not isinstance(answer, bytes):
+            raise EngineAway("it does not answer as Redis does")
+        return answer
+
+    async def _put(self, name: str, identity: str, beat: int, text: str, lease: float) -> None:
+        said = await self._run(scripts.PUT, name, identity, beat, round(lease * 1000), text, _epoch())
+        if said == b"taken":
+            raise NameTaken
+        if said.startswith(b"late "):
+            raise LatePut(int(said[5:]))
+
+    async def _read(self) -> Reading:
+        epoch, version, *rest = await self._parts(scripts.READ)
+        run = self._link.server_run
+        lines = {name.decode("utf-8"): line.decode("utf-8", "replace") for name, line in _tuples(rest, 2)}
+        # A server that was restarted may show what it had saved, which is old.
+        return Reading(lines, f"{epoch.decode('ascii')} {run}" if epoch else "", int(version))
+
+    async def _rooms(self, after: int) -> RoomChunks:
+        version, *rest = await self._parts(scripts.ROOMS, after, within=WITHIN_LONG)
+        chunks = {int(number): Chunk(data, int(brought)) for number, brought, data in _tuples(rest, 3)}
+        return RoomChunks(int(version), chunks)
+
+    async def _change(self, chunk: int, data: bytes, version: int, known: int) -> int:
+        said = await self._run(scripts.CHANGE, chunk, version, known, data, _epoch(), within=WITHIN_LONG)
+        if said == b"conflict":
+            raise Conflict
+        return int(said)
+
+    async def _give_back(self, chunks: Mapping[int, Chunk]) -> int:
+        version = 0
+        for batch in _batches(chunks):
+            version = int(await self._run(scripts.GIVE_BACK, _epoch(), *batch, within=WITHIN_LONG))
+        return version
+
+    async def _parts(self, script: scripts.Script, *arguments: object, within: float = WITHIN) -> list[bytes]:
+        try:
+            parts = scripts.netstrings(await self._run(script, *arguments, within=within))
+            if len(parts) >= 2 or (parts and script is scripts.ROOMS):
+                return parts
+        except ValueError:
+            pass
+        raise EngineAway("it does not answer as Redis does")
+
+
+def _epoch() -> str:
+    return token_hex(8)
+
+
+def _tuples(parts: list[bytes], size: int) -> Iterator[tuple[bytes, ...]]:
+    """The parts in groups of ``size``."""
+    return zip(*(parts[at::size] for at in range(size)), strict=False)
+
+
+def _batches(chunks: Mapping[int, Chunk]) -> Iterator[list[object]]:
+    """Numbers, versions and data, as much in each as one request takes."""
+    batch: list[object] = []
+    size = 0
+    for number, chunk in sorted(chunks.items()):
+        if batch and size + len(chunk.data) > _BATCH:
+            yield batch
+            batch, size = [], 0
+        batch += [number, chunk.version, chunk.data]
+        size += len(chunk.data)
+    yield batch
