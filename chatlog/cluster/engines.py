@@ -6,7 +6,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from chatlog.cluster.engine import Engine, EngineError
-from chatlog.cluster.engine_address import ETCD, EngineAddress
+from chatlog.config.engine_address import ETCD, EngineAddress
 from chatlog.network.dialing import Network
 
 

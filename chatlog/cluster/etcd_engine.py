@@ -28,10 +28,10 @@ from chatlog.cluster.engine import (
     NameTaken,
     RoomChunks,
 )
-from chatlog.cluster.engine_address import EngineAddress
 from chatlog.cluster.etcd_check import check
 from chatlog.cluster.etcd_link import EtcdLink, Value, exists, get_of, put_of, ranges, unchanged
 from chatlog.cluster.roster import Reading
+from chatlog.config.engine_address import EngineAddress
 from chatlog.network.dialing import Network
 
 #: The most bytes of chunks in one transaction, whose limit is 1.5 MiB and 128 operations by default.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatlog.cluster.engine import EngineAway
-from chatlog.cluster.engine_address import EngineAddress
+from chatlog.config.engine_address import EngineAddress
 from chatlog.network.dialing import Network
 from chatlog.network.http import Answer, RequestFailed
 from chatlog.network.kept_http import KeptHttp

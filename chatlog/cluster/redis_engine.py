@@ -21,10 +21,10 @@ from chatlog.cluster.engine import (
     NameTaken,
     RoomChunks,
 )
-from chatlog.cluster.engine_address import EngineAddress
 from chatlog.cluster.redis_check import check
 from chatlog.cluster.redis_link import RedisLink
 from chatlog.cluster.roster import Reading
+from chatlog.config.engine_address import EngineAddress
 from chatlog.network.dialing import Network
 
 #: The most bytes of chunks in one request: some services take no more than a megabyte.

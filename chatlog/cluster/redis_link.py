@@ -18,9 +18,9 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
 from chatlog.cluster.engine import WITHIN, EngineAway, EngineError
-from chatlog.cluster.engine_address import SENTINEL, EngineAddress
 from chatlog.cluster.redis_scripts import Script
 from chatlog.cluster.redis_words import PRIMARY, refusal
+from chatlog.config.engine_address import SENTINEL, EngineAddress
 from chatlog.network import tls
 from chatlog.network.dialing import Network
 from chatlog.network.errors import words

@@ -22,8 +22,8 @@ from chatlog.cluster.engine import (
     LatePut,
     NameTaken,
 )
-from chatlog.cluster.engine_address import read_engine
 from chatlog.cluster.engines import open_engine
+from chatlog.config.engine_address import read_engine
 from chatlog.network.dialing import Network
 from tests.cluster.memory_engine import MemoryEngine, MemoryServer
 from tests.cluster.servers import EtcdServer, RedisServer, Server
