@@ -39,6 +39,9 @@ _BUNDLE = re.compile(
     r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>(?P=year)(?P=month)(?P=day)_(?P=hour)[0-9]{2})"
     r")(?:-(?P<n>[1-9][0-9]{0,8}))?\.jsonl(?P<suffix>\.gz|\.zst)?\Z"
 )
+_OF_INSTANCE = re.compile(
+    r"(?P<instance>[a-z0-9]{1,32})_(?P<minute>[0-9]{8}_[0-9]{4})(?:-(?P<n>[1-9][0-9]{0,8}))?\.jsonl\Z"
+)
 #: The instance name of an import: when it began, and the layer if it wrote more than one of a day.
 _IMPORT = re.compile(r"import[0-9]{14}(?:x[0-9]{1,6})?\Z")
 #: The fewest digits of a number.
@@ -206,6 +209,15 @@ def parse_bundle_key(key: str) -> tuple[BundleName, str]:
         int(match["n"] or 1),
     )
     return name, match["suffix"] or ""
+
+
+def parse_bundle_name(name: str) -> BundleName:
+    """The parts of the name of an instance's bundle. Raises ValueError."""
+    match = _OF_INSTANCE.match(name)
+    if match is None or match["n"] == "1":
+        raise ValueError(f"not the name of a bundle: {name!r}")
+    instance = "" if match["instance"] == "main" else match["instance"]
+    return BundleName(match["minute"], instance=instance, n=int(match["n"] or 1))
 
 
 def parse_key(key: str) -> tuple[FileName, str]:

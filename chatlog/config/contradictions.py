@@ -22,6 +22,7 @@ def contradictions(tree: dict[str, Any], wrong: set[str], platforms: Registry) -
     yield from _spool(tree.get("recorder", {}))
     yield from _archive(tree, wrong)
     yield from _classes(tree, wrong)
+    yield from _bundle(tree.get("uploader") or {})
     yield from _keep(tree, platforms)
     yield from _listening(tree)
     yield from _cluster(tree, wrong)
@@ -79,6 +80,16 @@ def _classes(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
                 "archive.tier_after",
                 "name the class (archive.tier_class): those of this store are unknown",
             )
+
+
+def _bundle(uploader: dict[str, Any]) -> Iterator[Problem]:
+    compression = uploader.get("compression", "zstd")
+    if uploader.get("bundle") and compression != "zstd":
+        yield (
+            "uploader.bundle",
+            f"bundles are compressed with zstd, and uploader.compression is {compression}: set that to zstd, "
+            "or leave this out",
+        )
 
 
 def _keep(tree: dict[str, Any], platforms: Registry) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from chatlog.config.settings import Settings
 from chatlog.config.units import show_duration, show_size
 from chatlog.config.values import FOREVER
 from chatlog.counted import many
-from chatlog.naming import FileName
+from chatlog.naming import BundleName, FileName
 from chatlog.printable import printable
 from chatlog.signing import Signer
 
@@ -108,6 +108,14 @@ def _about_archive(settings: Settings, room: Key) -> Iterator[str]:
     compression = settings.uploader.compression
     how = "as they are" if compression == "none" else f"compressed with {compression}"
     yield f"Closed files go to {where}, {how}, {settings.uploader.concurrency} at a time."
+    if settings.uploader.bundle:
+        yield (
+            f"All that are closed within {show_duration(settings.uploader.bundle)} go as one object (bundle)."
+        )
+        head = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        bundle = BundleName("20261231_2300", instance=settings.instance)
+        yield f"Their names are like {head}{bundle.key(_SUFFIXES[compression])}"
+        return
     name = FileName(*room, "20261231_2300", settings.instance)
     yield f"Their names are like {name.key(prefix, _SUFFIXES[compression])}"
 

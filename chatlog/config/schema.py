@@ -108,6 +108,7 @@ COMMON: Mapping[str, Shape] = {
             "compression": choice("none", "gzip", "zstd"),
             "concurrency": number(1, MOST_UPLOADS, "each upload is a thread and holds a part of its file"),
             "storage_class": values.CLASS,
+            "bundle": duration("0s", "1h", "so much longer is chat on this machine alone; 0s: off"),
         },
     ),
     "http": Section(

@@ -132,11 +132,13 @@ class ArchiveSettings:
 @dataclass(frozen=True, slots=True)
 class UploaderSettings:
     """``compression`` is ``none``, ``gzip`` or ``zstd``. ``storage_class`` is that of what is written; None:
-    that of the bucket."""
+    that of the bucket. ``bundle``: the files that were finished in so many seconds go as one object; 0: each
+    by itself."""
 
     compression: str = "zstd"
     concurrency: int = 2
     storage_class: str | None = None
+    bundle: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import hashlib
 from contextlib import suppress
 from typing import NamedTuple
 
-from chatlog.naming import FileName, ManifestName
+from chatlog.naming import BundleName, FileName, ManifestName
 from chatlog.store.store import CORRUPT, EXISTS, OBJECT, REFUSED, TRANSIENT, Store, StoreError
 from chatlog.uploader.packing import CONTENT_TYPES, Packed
 
@@ -17,9 +17,23 @@ from chatlog.uploader.packing import CONTENT_TYPES, Packed
 _MOST_NAMES = 1000
 
 
+class Inside(NamedTuple):
+    """A file that was stored in a bundle, as the object ``key``: where its bytes are in the bundle, and what
+    they are, as in ``Stored``."""
+
+    key: str
+    offset: int
+    bytes: int
+    sha256: str
+    lines: int
+    first: str
+    last: str
+
+
 class Stored(NamedTuple):
     """A verified object. ``bytes`` and ``sha256`` (hex) are of the object as stored, so compressed if it is
-    compressed. ``first`` and ``last`` are timestamps of records. ``content`` is ``data`` or ``manifest``."""
+    compressed. ``first`` and ``last`` are timestamps of records. ``content`` is ``data``, ``manifest`` or
+    ``bundle``, and ``inside`` what is in a bundle."""
 
     name: str
     key: str
@@ -29,6 +43,7 @@ class Stored(NamedTuple):
     first: str
     last: str
     content: str
+    inside: tuple[Inside, ...] = ()
 
 
 class Deposit:
@@ -38,7 +53,7 @@ class Deposit:
         self._store = store
 
     def put(
-        self, parts: FileName | ManifestName, packed: Packed, content: str = "data"
+        self, parts: FileName | ManifestName | BundleName, packed: Packed, content: str = "data"
     ) -> tuple[Stored, bool]:
         """Put the object under its key, or under the next free one, and verify it. Returns the object, and
         whether it was in the store before. Raises StoreError."""

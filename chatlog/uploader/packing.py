@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -173,28 +173,69 @@ def pack(files: Files, source: str, target: str, suffix: str) -> Packed:
     more afterwards. Raises OSError, and ValueError if the written bytes are wrong; there is no ``target``
     then.
     """
+    with _removed_if_it_fails(files, [target]):
+        packed = _written(files, source, target, suffix, sync=True)
+        files.rename(target + UNFINISHED, target)
+    files.sync_directory(_directory(target))
+    return packed
+
+
+def pack_together(files: Files, pairs: Sequence[tuple[str, str]], suffix: str) -> list[Packed]:
+    """Compress several files, each of which is a source and its target, all in the same directory. They are
+    forced to the disk together. Raises as ``pack`` does; some targets may be complete then."""
+    with _removed_if_it_fails(files, [target for _, target in pairs]):
+        packed = [_written(files, source, target, suffix, sync=False) for source, target in pairs]
+        _sync(files, [target + UNFINISHED for _, target in pairs])
+    for _, target in pairs:
+        # Each is complete, so whatever happens now, none of them has to be removed.
+        files.rename(target + UNFINISHED, target)
+    files.sync_directory(_directory(pairs[0][1]))
+    return packed
+
+
+@contextmanager
+def _removed_if_it_fails(files: Files, targets: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError):
+        # The incomplete files take space, which may be what is missing.
+        for target in targets:
+            with suppress(OSError):
+                files.remove(target + UNFINISHED)
+        raise
+
+
+def _written(files: Files, source: str, target: str, suffix: str, sync: bool) -> Packed:
+    """Compress a file to one beside the target, and prove that."""
     unfinished = target + UNFINISHED
     with suppress(FileNotFoundError):
         files.remove(unfinished)
     reader = ContentsReader()
     fd = files.create(unfinished)
     try:
+        with closing(_fed(reader, chunks_of(files, source))) as chunks:
+            for data in _through(packer(suffix, files.size(source)), chunks):
+                write_whole(files, fd, data)
+        if sync:
+            files.sync(fd)
+    finally:
+        files.close(fd)
+    return _proven(files, unfinished, suffix, reader)
+
+
+def _sync(files: Files, paths: Sequence[str]) -> None:
+    if files.sync_all(_directory(paths[0])):
+        return
+    for path in paths:
+        fd = files.reopen(path)
         try:
-            with closing(_fed(reader, chunks_of(files, source))) as chunks:
-                for data in _through(packer(suffix, files.size(source)), chunks):
-                    write_whole(files, fd, data)
             files.sync(fd)
         finally:
             files.close(fd)
-        packed = _proven(files, unfinished, suffix, reader)
-        files.rename(unfinished, target)
-    except (OSError, ValueError):
-        # The incomplete file takes space, which may be what is missing.
-        with suppress(OSError):
-            files.remove(unfinished)
-        raise
-    files.sync_directory(target.rpartition("/")[0])
-    return packed
+
+
+def _directory(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _proven(files: Files, path: str, suffix: str, reader: ContentsReader) -> Packed:

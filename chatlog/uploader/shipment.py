@@ -1,26 +1,34 @@
 """Uploads one finished file: packs, puts and verifies it, records the object, and only then removes the file.
 
 Everything here blocks and is called from a thread. Every step can be repeated: an object that is in the
-store already is recognised by its bytes.
+store already is recognised by its bytes. ``bundle_shipment`` does the same for several files together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files
-from chatlog.naming import FileName, ManifestName, parse_manifest_name, parse_name
+from chatlog.naming import (
+    BundleName,
+    FileName,
+    ManifestName,
+    parse_bundle_name,
+    parse_manifest_name,
+    parse_name,
+)
 from chatlog.store.store import Store, StoreError
 from chatlog.uploader.deposit import Deposit, Stored
-from chatlog.uploader.packing import SUFFIXES, UNFINISHED, Packed, load, pack
+from chatlog.uploader.packing import SUFFIXES, UNFINISHED, Packed, load, pack, pack_together
 
 
 class Item(NamedTuple):
-    """A file that waits for its upload. ``order`` is the minute and number in its name; items sort oldest
-    first."""
+    """A file that waits for its upload, or files that wait together: their bundle. ``order`` is the minute
+    and number in the name; items sort oldest first. ``content`` is ``data``, ``manifest`` or ``bundle``."""
 
     order: tuple[str, int]
     content: str
@@ -28,18 +36,26 @@ class Item(NamedTuple):
 
     @property
     def room(self) -> str:
-        """The name up to the minute: platform and channel, or the instance of a manifest."""
+        """The name up to the minute: platform and channel, or the instance of a manifest or bundle."""
         return self.name[: self.name.rindex(f"_{self.order[0]}")]
 
 
 @dataclass(slots=True)
 class Shipped:
-    """The result of an upload: the object, or None if the file is gone. ``freed``: bytes that the spool
-    shrank by. ``again``: the object was in the store before."""
+    """The result of an upload: the object, or None if there is none. ``freed``: bytes that the spool shrank
+    by. ``again``: the object was in the store before. ``gone``: files that are not there any more.
+
+    A bundle may have to be made anew before it can be put. Of its files those that are ``apart`` are uploaded
+    one by one, and ``anew`` go into other bundles. ``stays``: the bundle itself waits on, with the others.
+    """
 
     stored: Stored | None
     freed: int = 0
     again: bool = False
+    apart: tuple[str, ...] = ()
+    anew: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    stays: bool = False
 
 
 class LocalError(Exception):
@@ -54,13 +70,13 @@ class LocalError(Exception):
 
 def item_of(name: str, content: str) -> Item:
     """The item for a file name. Raises ValueError if the name is not one of a recorder's file."""
-    parts = parse_manifest_name(name) if content == "manifest" else parse_name(name)
+    parts = _PARSERS[content](name)
     return Item((parts.minute, parts.n), content, name)
 
 
-def named(item: Item) -> FileName | ManifestName:
-    """The parts of an item's name."""
-    return parse_manifest_name(item.name) if item.content == "manifest" else parse_name(item.name)
+_PARSERS: Mapping[str, Callable[[str], FileName | ManifestName | BundleName]] = MappingProxyType(
+    {"data": parse_name, "manifest": parse_manifest_name, "bundle": parse_bundle_name}
+)
 
 
 class Shipment:
@@ -85,7 +101,10 @@ class Shipment:
         self._directory = directory
         self._store = store
         self._deposit = Deposit(store)
-        self._suffix = SUFFIXES[compression]
+        #: The suffix of the compression.
+        self.suffix = SUFFIXES[compression]
+        #: The names of objects that differ from those of their files.
+        self.renamed: dict[str, FileName] = {}
         self._on_packed = on_packed
         self._on_stored = on_stored
         self._on_tidied = on_tidied
@@ -101,11 +120,16 @@ class Shipment:
         return f"{self._directory}/{area}/{name}" if name else f"{self._directory}/{area}"
 
     def size(self, item: Item) -> int:
-        """Bytes of a file that was just finished; 0 if they cannot be found out."""
-        with suppress(OSError):
-            area = "manifest" if item.content == "manifest" else "sealed"
-            return self._files.size(self.path(area, item.name))
+        """Bytes of a file that waits; 0 if they cannot be found out."""
+        area = "manifest" if item.content == "manifest" else "sealed"
+        for path in (self.path(area, item.name), self.path("packed", item.name + self.suffix)):
+            with suppress(OSError):
+                return self._files.size(path)
         return 0
+
+    def is_raw(self, name: str) -> bool:
+        """Whether a file is not packed yet."""
+        return self._files.exists(self.path("sealed", name))
 
     def waiting(self) -> list[tuple[Item, int]]:
         """The waiting files with their sizes. Removes what an interrupted packing left. Raises OSError."""
@@ -140,16 +164,17 @@ class Shipment:
         """Upload one file. Raises StoreError and LocalError; the file then stays."""
         try:
             try:
-                path, packed = self._loaded(item)
+                path, packed = self.loaded(item)
             except FileNotFoundError:
                 # waiting(), in another thread, may have removed the raw file; then the packed one exists.
-                path, packed = self._loaded(item)
+                path, packed = self.loaded(item)
         except FileNotFoundError:
-            return Shipped(None)
+            return Shipped(None, gone=(item.name,))
         except (OSError, ValueError) as error:
             raise LocalError(item.name, error) from error
         try:
-            stored, again = self._deposit.put(named(item), packed, item.content)
+            parts = self.renamed.get(item.name) or _PARSERS[item.content](item.name)
+            stored, again = self._deposit.put(parts, packed, item.content)
         except StoreError as error:
             error.size = len(packed.data)
             raise
@@ -161,36 +186,66 @@ class Shipment:
             freed = 0
         except OSError as error:
             raise LocalError(item.name, error) from error
+        self.renamed.pop(item.name, None)
         return Shipped(stored, freed if item.content == "data" else 0, again)
 
     # -- the file ------------------------------------------------------------------------------------
 
-    def _loaded(self, item: Item) -> tuple[str, Packed]:
-        """The path and the content of the file that is uploaded."""
+    def pack_together(self, names: Sequence[str]) -> dict[str, Packed]:
+        """Pack those of these files that are not packed yet, all at once. Returns what was packed; nothing
+        if they have to be packed one by one."""
+        exists = self._files.exists
+        pairs = {
+            name: (self.path("sealed", name), self.path("packed", name + self.suffix))
+            for name in names
+            if exists(self.path("sealed", name))
+            and not any(exists(self.path("packed", name + end)) for end in (".gz", ".zst"))
+        }
+        if not self.suffix or len(pairs) < 2:
+            return {}
+        targets = [target for _, target in pairs.values()]
+        try:
+            before = [self._files.size(raw) for raw, _ in pairs.values()]
+            self._files.make_directories(self.path("packed"))
+            self._packing.update(targets)
+            packed = pack_together(self._files, list(pairs.values()), self.suffix)
+            for (raw, _), size, made in zip(pairs.values(), before, packed, strict=True):
+                self._files.remove(raw)
+                self._on_packed(len(made.data) - size)
+        except (OSError, ValueError):
+            # One of them is the cause, or there is no space for all.
+            return {}
+        finally:
+            self._packing.difference_update(targets)
+        return dict(zip(pairs, packed, strict=True))
+
+    def loaded(self, item: Item) -> tuple[str, Packed]:
+        """The path and the content of the file that is uploaded, which is packed if it is not yet. Raises
+        OSError, and ValueError for a file that is damaged."""
         if item.content == "manifest":
             path = self.path("manifest", item.name)
-            return path, load(self._files, path, self._suffix, compress=bool(self._suffix))
+            return path, load(self._files, path, self.suffix, compress=bool(self.suffix))
         raw = self.path("sealed", item.name)
-        for suffix in (self._suffix, ".gz", ".zst"):
+        for suffix in (self.suffix, ".gz", ".zst"):
             path = self.path("packed", item.name + suffix)
             if suffix and self._files.exists(path):
                 self._drop(raw)
                 return path, load(self._files, path, suffix)
-        if not self._suffix:
+        if not self.suffix:
             return raw, load(self._files, raw, "")
-        path = self.path("packed", item.name + self._suffix)
+        path = self.path("packed", item.name + self.suffix)
         before = self._files.size(raw)
         try:
             self._files.make_directories(self.path("packed"))
             self._packing.add(path)
-            packed = pack(self._files, raw, path, self._suffix)
+            packed = pack(self._files, raw, path, self.suffix)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
             # No space for a second file: it is uploaded from memory, which makes space.
             with suppress(OSError):
                 self._files.remove(path)
-            return raw, load(self._files, raw, self._suffix, compress=True)
+            return raw, load(self._files, raw, self.suffix, compress=True)
         finally:
             self._packing.discard(path)
         self._files.remove(raw)

@@ -4,6 +4,7 @@
                                                          T, after the manifest whose digest is D
     {"previous": D}                                      that digest, found out later
     {"kind": "object", "key", "bytes", ..}               a row for every object
+    {"kind": "bundled", "key", "in", ..}                 a row for every object that was stored in a bundle
     {"manifest": NAME, "until": T, "rows": [{..}, ..]}   the period is over; its other rows, the head first
 
 A file of recordings is removed only once the row of its object is on the disk here. Once the entry that ends
@@ -28,7 +29,7 @@ from chatlog.signing import Signer
 from chatlog.state.state_file import StateFile
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest_chain import Sealed, digest_of, latest_of
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, fields, name_of, row_of
+from chatlog.uploader.manifest_rows import BundledRow, HeadRow, ObjectRow, RoomRow, fields, name_of, row_of
 
 #: Bytes to reserve: uploads empty a full disk, and each of them needs a row here.
 RESERVE = 1 << 20
@@ -58,7 +59,7 @@ class StoredJournal:
         self._opened = False
         # Whether the disk has refused to keep what was appended.
         self._distrusted = False
-        # Digests of the keys of the present period that are on the disk.
+        # Digests of the rows of the present period that are on the disk.
         self._known: set[bytes] = set()
         self._since: float | None = None
         self._ended: Ended | None = None
@@ -72,6 +73,12 @@ class StoredJournal:
             self.append(
                 ObjectRow(stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last)
             )
+        rows: list[ObjectRow | BundledRow] = []
+        for each in stored.inside:
+            rows.append(ObjectRow(each.key, each.bytes, each.sha256, each.lines, each.first, each.last))
+            rows.append(BundledRow(each.key, stored.key, each.offset, each.bytes, each.sha256))
+        if rows:
+            self.append(*rows)
 
     def open(self) -> float | None:
         """Read what an earlier run left. Returns when the present period began, None if that is not known."""
@@ -99,8 +106,8 @@ class StoredJournal:
     def _apply(self, number: int, entry: Any) -> None:
         """Apply one entry. If a period was ended twice without a manifest in between, the second end
         counts."""
-        if (row := _object(entry)) is not None:
-            self._known.add(_digest(row.key))
+        if (row := _of_object(entry)) is not None:
+            self._known.add(_digest(row))
             return
         with suppress(KeyError, TypeError, ValueError):
             if "manifest" in entry:
@@ -115,18 +122,18 @@ class StoredJournal:
                 self._since = float(entry["from"])
             self._previous = str(entry["previous"]) if "previous" in entry else None
 
-    def append(self, row: ObjectRow) -> None:
-        """Write the object down. When this returns, its row is on the disk."""
-        digest = _digest(row.key)
+    def append(self, *rows: ObjectRow | BundledRow) -> None:
+        """Write objects down, with one sync. When this returns, their rows are on the disk."""
         with self._lock:
             self._open()
-            if digest not in self._known:
-                self._add(fields(row))
-                self._known.add(digest)
+            new = {digest: row for row in rows if (digest := _digest(row)) not in self._known}
+            if new:
+                self._add(*map(fields, new.values()))
+                self._known.update(new)
 
-    def _add(self, entry: object) -> int:
-        """Append an entry and force it to the disk; its number."""
-        number = self._file.append(entry)
+    def _add(self, *entries: object) -> int:
+        """Append entries and force them to the disk; the number of the last."""
+        number = self._file.append(*entries)
         try:
             self._file.sync()
         except OSError:
@@ -215,20 +222,21 @@ class StoredJournal:
         yield head
         seen = set()
         for number, entry in self._file.read():
-            row = _object(entry) if number < ended.number else None
-            if row is not None and (digest := _digest(row.key)) not in seen:
+            row = _of_object(entry) if number < ended.number else None
+            if row is not None and (digest := _digest(row)) not in seen:
                 seen.add(digest)
                 yield entry
         yield from rooms
 
 
-def _object(entry: Any) -> ObjectRow | None:
+def _of_object(entry: Any) -> ObjectRow | BundledRow | None:
     with suppress(ValueError):
         row = row_of(entry)
-        if isinstance(row, ObjectRow):
+        if isinstance(row, ObjectRow | BundledRow):
             return row
     return None
 
 
-def _digest(key: str) -> bytes:
-    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _digest(row: ObjectRow | BundledRow) -> bytes:
+    where = f" in {row.bundle}" if isinstance(row, BundledRow) else ""
+    return blake2b(f"{row.key}{where}".encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -90,6 +90,10 @@ class Turns:
         """The bytes of all waiting files."""
         return sum(self._sizes.values())
 
+    def size(self, item: Item) -> int:
+        """The bytes of a waiting file."""
+        return self._sizes.get(item, 0)
+
     @property
     def oldest(self) -> Item | None:
         """The oldest waiting file."""

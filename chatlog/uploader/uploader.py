@@ -1,4 +1,5 @@
-"""Uploads finished files, oldest first, and tries again until each is in the store.
+"""Uploads finished files, oldest first, and tries again until each is in the store. With ``uploader.bundle``
+files wait for each other, and go as one object.
 
 While the store is in trouble, one file at a time is tried: with growing delays if the trouble may pass,
 once a minute if a person has to end it. A file that is itself the cause waits, and all others go on (see
@@ -18,12 +19,16 @@ from twisted.python.failure import Failure
 
 from chatlog.config.settings import UploaderSettings
 from chatlog.environment import Environment, Threads
+from chatlog.naming import utc_minute
 from chatlog.services import Backoff
 from chatlog.spool.usage import Usage
 from chatlog.store.store import CLOCK, TRANSIENT, Store, StoreError
+from chatlog.uploader.bundle_shipment import BundleShipment
 from chatlog.uploader.deposit import Stored
+from chatlog.uploader.gathering import Gathering
 from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, item_of
 from chatlog.uploader.store_state import OK, StoreState
+from chatlog.uploader.tally import Tally
 from chatlog.uploader.turns import SPARE, OwnTrouble, Turns
 from chatlog.uploader.whose_trouble import Judge, Whose, rounded
 
@@ -65,7 +70,6 @@ class Uploader(Service):
         self._store = store
         self._counters = environment.counters
         self._clock: IReactorTime = environment.reactor
-        self._wall = environment.wall
         self._threads = threads
         self._usage = usage
         self._concurrency = settings.concurrency
@@ -81,16 +85,20 @@ class Uploader(Service):
             on_stored,
             self._tidied.append,
         )
+        # A file that is created a minute from now has a name that nobody has had.
+        since = utc_minute(environment.wall() + 60.0)
+        self._bundles = BundleShipment(environment.files, store, self._shipment, on_stored, since)
         self._turns = Turns()
+        self._gathering = Gathering(
+            settings.bundle, self._bundles, self._turns, threads, self._clock, self._fill
+        )
+        self._tally = Tally(environment.counters, environment.wall)
         self._state = StoreState(store, backoff or Backoff(*RETRY))
         self._judge = Judge(self._turns, environment.counters)
         self._timers: dict[str, IDelayedCall] = {}
         self._prepared = False
         self._preparing = False
         self._logged_how = ""
-        self._since_empty = (0, 0)
-        #: Wall-clock time at which the latest object was verified.
-        self.last_success: float | None = None
 
     # -- state, for others ---------------------------------------------------------------------------
 
@@ -110,19 +118,24 @@ class Uploader(Service):
         return self._state.remedy
 
     @property
+    def last_success(self) -> float | None:
+        """The wall-clock time at which the latest object was verified."""
+        return self._tally.last_success
+
+    @property
     def waiting_files(self) -> int:
         """How many files are not in the store yet, those under way included."""
-        return len(self._turns)
+        return self._gathering.waiting_files
 
     @property
     def waiting_bytes(self) -> int:
         """The bytes of these files."""
-        return self._turns.bytes
+        return self._gathering.waiting_bytes
 
     @property
     def oldest_waiting(self) -> float | None:
         """The wall-clock time at which the oldest of these files was created."""
-        oldest = self._turns.oldest
+        oldest = self._gathering.oldest
         return None if oldest is None else _time_of(oldest)
 
     @property
@@ -144,12 +157,14 @@ class Uploader(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._gathering.start()
         # Not at once: the recorder starts after this, and lists the same directories first.
         self._after(0.0, "scan", self._scan)
 
     def stopService(self) -> None:
         """Begin no more uploads. The next start finds the files of those under way."""
         super().stopService()
+        self._gathering.stop()
         for timer in self._timers.values():
             if timer.active():
                 timer.cancel()
@@ -176,26 +191,33 @@ class Uploader(Service):
 
     def _add(self, items: Iterable[Item]) -> None:
         for item in items:
-            if item not in self._turns:
-                self._turns.add(item, self._shipment.size(item))
+            if not self._gathering.knows(item):
+                self._gathering.add(item, self._shipment.size(item))
         if self.running:
             self._fill()
 
     def _scan(self) -> None:
-        scanned = self._threads.run(self._shipment.waiting)
+        scanned = self._threads.run(self._waiting)
         scanned.addCallbacks(self._found, self._not_scanned)
         scanned.addErrback(self._unexpected)
 
-    def _found(self, waiting: list[tuple[Item, int]]) -> None:
+    def _waiting(self) -> tuple[list[tuple[Item, int]], dict[Item, tuple[str, ...]]]:
+        """What waits, and which of it is in bundles. Raises OSError."""
+        bundles, freed = self._bundles.waiting()
+        if freed:
+            self._tidied.append(-freed)
+        return self._shipment.waiting(), bundles
+
+    def _found(self, found: tuple[list[tuple[Item, int]], dict[Item, tuple[str, ...]]]) -> None:
         self._count_packed()
+        waiting, bundles = found
         if waiting:
             self._log.info(
                 "{count} files of an earlier run wait for their upload, {size}",
                 count=len(waiting),
                 size=rounded(sum(size for _, size in waiting)),
             )
-        for item, size in waiting:
-            self._turns.add(item, size)
+        self._gathering.found(waiting, bundles)
         # Also without files: a store that cannot be written should be reported at once.
         self._fill()
 
@@ -215,7 +237,8 @@ class Uploader(Service):
             return
         limit, in_trouble = (self._concurrency, False) if self.state == OK else (1, True)
         while (item := turns.begin(now, limit, in_trouble)) is not None:
-            shipped: Deferred[Shipped] = self._threads.run(self._shipment.ship, item)
+            ship = self._bundles.ship if item.content == "bundle" else self._shipment.ship
+            shipped: Deferred[Shipped] = self._threads.run(ship, item)
             shipped.addCallbacks(self._shipped, self._failed, (item,), {}, (item,))
             shipped.addErrback(self._unexpected)
             if not self.running or self._is_set("retry") or not self._prepared:
@@ -251,12 +274,12 @@ class Uploader(Service):
 
     def _shipped(self, shipped: Shipped, item: Item) -> None:
         self._count_packed()
-        strikes = self._turns.done(item)
-        stored = shipped.stored
-        if stored is None:
-            self._log.error("{name} was removed from the spool by another program", name=item.name)
-        else:
-            self._count(stored, shipped.again)
+        strikes = self._gathering.shipped(item, shipped)
+        for name in shipped.gone:
+            self._log.error("{name} was removed from the spool by another program", name=name)
+        if shipped.stored is not None:
+            self._tally.add(shipped.stored, shipped.again)
+            self._judge.passed()
             if strikes > 1:
                 self._log.info("{name} is in the store after {n} tries", name=item.name, n=strikes + 1)
                 self._turns.hurry()
@@ -264,24 +287,8 @@ class Uploader(Service):
         if shipped.freed:
             self._usage.freed(shipped.freed)
         self._fill()
-        if not self._turns and self._since_empty[0]:
-            files, size = self._since_empty
-            self._since_empty = 0, 0
-            self._log.info(
-                "{count} files are in the store, {size}; none waits", count=files, size=rounded(size)
-            )
-
-    def _count(self, stored: Stored, again: bool) -> None:
-        self._counters.uploaded += 1
-        self._counters.verified += 1
-        self._counters.deleted += 1
-        if again:
-            self._counters.upload_retries["conflict"] += 1
-        self.last_success = self._wall()
-        self._judge.passed()
-        files, size = self._since_empty
-        self._since_empty = files + 1, size + stored.bytes
-        self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
+        if not self.waiting_files:
+            self._tally.none_waits()
 
     # -- trouble -------------------------------------------------------------------------------------
 

@@ -123,7 +123,7 @@ class HourTests(SynchronousTestCase):
             "new_spool": True,
         }
         first = {**stored(1)._asdict(), "kind": "object"}
-        del first["name"], first["content"]
+        del first["name"], first["content"], first["inside"]
         room = {
             "kind": "room",
             "platform": "twitch",

@@ -72,6 +72,7 @@ class UploaderCase(SynchronousTestCase):
         concurrency: int = 2,
         compression: str = "none",
         on_stored: Callable[[Stored], object] | None = None,
+        bundle: float = 0.0,
     ) -> Uploader:
         self.files = MemoryFiles()
         for area in ("sealed", "packed", "manifest"):
@@ -82,7 +83,7 @@ class UploaderCase(SynchronousTestCase):
         self.usage = RecordedUsage()
         self.stored: list[Stored] = []
         return Uploader(
-            UploaderSettings(compression, concurrency),
+            UploaderSettings(compression, concurrency, bundle=bundle),
             self.store,
             "/data",
             environment(self.clock, lambda: NOON + self.clock.seconds(), self.files, counters=self.counters),

@@ -1,0 +1,109 @@
+"""Finds out which names of files are taken in the store already.
+
+A store refuses a second object of a name by itself. It does not know the names in bundles: so before a
+bundle is put, the tables of the instance's other bundles of the same hour are looked at. Names can only be
+taken if a spool was lost, or if two recorders have the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from twisted.logger import Logger
+
+from chatlog.naming import BundleName, FileName, parse_bundle_key, parse_key
+from chatlog.store.store import CLOCK, MISSING, TRANSIENT, Head, Store, StoreError
+from chatlog.uploader.bundle_table import read_table
+
+#: The hours of which it is remembered what the bundles hold.
+_HOURS = 4
+
+
+class Taken:
+    """The names that are taken in one store. ``since`` is the minute (``20251229_1030``) in which this
+    process began to record: files that were begun later can be in no object of their own. Everything here
+    blocks."""
+
+    _log = Logger()
+
+    def __init__(self, store: Store, since: str) -> None:
+        self._store = store
+        self._since = since
+        # For each hour, the bundles that were looked at, and the names in them.
+        self._hours: dict[str, tuple[set[str], set[str]]] = {}
+        # The days that have objects of their own.
+        self._own: dict[str, bool] = {}
+        self._told = False
+
+    def put(self, key: str) -> None:
+        """This process has put the bundle itself: it holds no name that another one may have."""
+        self._hour(key.rpartition("/")[0] + "/")[0].add(key)
+
+    def among(self, bundle: BundleName, names: Iterable[FileName], suffix: str) -> list[FileName]:
+        """Those of these names that are taken. Raises StoreError."""
+        inside = self._in_bundles(bundle)
+        return [name for name in names if str(name) in inside or self._is_own(name, suffix)]
+
+    def free(self, bundle: BundleName, name: FileName) -> FileName:
+        """The name with the next number that is taken in no bundle. Raises StoreError."""
+        inside = self._in_bundles(bundle)
+        while str(name) in inside:
+            name = name.numbered(name.n + 1)
+        return name
+
+    def _hour(self, folder: str) -> tuple[set[str], set[str]]:
+        found = self._hours.setdefault(folder, (set(), set()))
+        while len(self._hours) > _HOURS:
+            del self._hours[next(key for key in self._hours if key != folder)]
+        return found
+
+    def _in_bundles(self, bundle: BundleName) -> set[str]:
+        folder = bundle.key().rpartition("/")[0] + "/"
+        seen, names = self._hour(folder)
+        for head in self._listed(folder):
+            if head.key in seen:
+                continue
+            with suppress(ValueError):
+                if parse_bundle_key(head.key)[0].instance == bundle.instance:
+                    names.update(self._names_in(head))
+            seen.add(head.key)
+        return names
+
+    def _listed(self, folder: str) -> list[Head]:
+        try:
+            return list(self._store.list(folder))
+        except StoreError as error:
+            if error.kind in (TRANSIENT, CLOCK):
+                raise
+            # Recording needs no permission to list; without it nobody knows.
+            if not self._told:
+                self._told = True
+                self._log.warn(
+                    "bundles cannot be listed, so that a name that another recorder has used is not noticed: "
+                    "{error}",
+                    error=error.advice,
+                )
+            return []
+
+    def _names_in(self, head: Head) -> Iterator[str]:
+        try:
+            for each in read_table(self._store, head).slices():
+                yield str(parse_key(each.key)[0])
+        except StoreError as error:
+            if error.kind != MISSING:
+                raise
+
+    def _is_own(self, name: FileName, suffix: str) -> bool:
+        if name.minute > self._since:
+            return False
+        key = name.key(suffix=suffix)
+        day = key[:11]
+        if day not in self._own:
+            try:
+                self._own[day] = next(iter(self._store.list(day)), None) is not None
+            except StoreError as error:
+                if error.kind in (TRANSIENT, CLOCK):
+                    raise
+                self._own[day] = True
+        return self._own[day] and self._store.head(key) is not None

@@ -1,0 +1,46 @@
+"""Counts what was uploaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import Logger
+
+from chatlog.counters import Counters
+from chatlog.uploader.deposit import Stored
+from chatlog.uploader.whose_trouble import rounded
+
+
+class Tally:
+    """``last_success`` is the time of day at which the latest object was verified, None before the first."""
+
+    _log = Logger()
+
+    def __init__(self, counters: Counters, wall: Callable[[], float]) -> None:
+        self._counters = counters
+        self._wall = wall
+        # Files and bytes since none waited.
+        self._since_empty = (0, 0)
+        self.last_success: float | None = None
+
+    def add(self, stored: Stored, again: bool) -> None:
+        """An object was verified, and its files are gone. ``again``: it was in the store before."""
+        count = len(stored.inside) or 1
+        self._counters.uploaded += count
+        self._counters.verified += count
+        self._counters.deleted += count
+        if again:
+            self._counters.upload_retries["conflict"] += 1
+        self.last_success = self._wall()
+        files, size = self._since_empty
+        self._since_empty = files + count, size + stored.bytes
+        self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
+
+    def none_waits(self) -> None:
+        """No file waits any more."""
+        files, size = self._since_empty
+        if files:
+            self._since_empty = 0, 0
+            self._log.info(
+                "{count} files are in the store, {size}; none waits", count=files, size=rounded(size)
+            )
