@@ -70,6 +70,10 @@ class Key:
         """What stands for this name, in lower case."""
         return self._digest(f"@{name}")
 
+    def of_request(self, text: str) -> str:
+        """What stands for a request to be erased."""
+        return self._digest(f"@@request {text}")[:16]
+
     @property
     def check(self) -> str:
         """Tells this key from others, and nothing about it."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from chatlog.naming import BundleName, parse_bundle_key
 from chatlog.store.store import CORRUPT, EXISTS, Head, Store, StoreError
+from chatlog.uploader.bundle_pieces import Pieces
 from chatlog.uploader.bundle_table import BESIDE, Slice, has_table_inside, table_bytes
 from chatlog.uploader.manifest_rows import BundledRow
 from chatlog.uploader.packing import CONTENT_TYPES
@@ -52,13 +53,13 @@ def put_bundle(
 def wrong_in(store: Store, rows: Sequence[BundledRow]) -> str:
     """The first key of those objects that are not in their bundle as the rows say; ``""`` if all are. The
     rows are of one bundle, and sorted; it is read once. Raises StoreError."""
-    if not rows:
-        return ""
-    begin = rows[0].offset
-    chunks = store.read_range(rows[0].bundle, begin, rows[-1].offset + rows[-1].bytes - begin)
-    taken = _Taken(chunks, begin)
-    for row in rows:
-        if taken.digest(row.offset, row.bytes) != row.sha256:
+    places = [Slice(row.key, row.bundle, row.offset, row.bytes) for row in rows]
+    pieces = Pieces(store, places)
+    for row, place in zip(rows, places, strict=True):
+        digest = hashlib.sha256()
+        for piece in pieces.read(place):
+            digest.update(piece)
+        if digest.hexdigest() != row.sha256:
             return row.key
     return ""
 
@@ -78,35 +79,6 @@ def bundles_below(store: Store, prefix: str) -> list[Head]:
             parse_bundle_key(head.key)
             found.append(head)
     return found
-
-
-class _Taken:
-    """Takes pieces out of a stream, forwards."""
-
-    def __init__(self, chunks: Iterator[bytes], at: int) -> None:
-        self._chunks = chunks
-        self._at = at
-        self._rest = b""
-
-    def digest(self, offset: int, size: int) -> str:
-        """The SHA-256 of the bytes behind an offset; of fewer if the stream ends."""
-        found = hashlib.sha256()
-        for piece in self._pieces(offset - self._at):
-            del piece
-        for piece in self._pieces(size):
-            found.update(piece)
-        return found.hexdigest()
-
-    def _pieces(self, count: int) -> Iterator[bytes]:
-        while count > 0:
-            if not self._rest:
-                self._rest = next(self._chunks, b"")
-                if not self._rest:
-                    return
-            piece, self._rest = self._rest[:count], self._rest[count:]
-            count -= len(piece)
-            self._at += len(piece)
-            yield piece
 
 
 def _bundle(

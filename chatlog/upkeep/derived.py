@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from chatlog.archive.keeping import Room
+from chatlog.naming import FileName
 from chatlog.store.store import Store
+
+
+class RoomDay(NamedTuple):
+    """A room's day (``2025-12-29``)."""
+
+    platform: str
+    channel: str
+    day: str
+
+    @staticmethod
+    def of(name: FileName) -> RoomDay:
+        """The room and day of a file."""
+        minute = name.minute
+        return RoomDay(name.platform, name.channel, f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}")
 
 
 def derived_of_day(store: Store, room: Room, day: str) -> Iterator[str]:
     """The keys of what was made of one room's day. Raises StoreError."""
     prefix = f"parquet/date={day}/platform={room[0]}/channel={room[1]}/"
     yield from [head.key for head in store.list(prefix)]
+
+
+def index_keys(store: Store, days: Collection[str]) -> list[str]:
+    """The keys of the indexes of these days (``2025-12-29``), and of their months: each holds several rooms.
+    Raises StoreError."""
+    months = {day[:7] for day in days}
+    if not months:
+        return []
+    return sorted(head.key for head in store.list("index/") if any(month in head.key for month in months))

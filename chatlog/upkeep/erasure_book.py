@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chatlog.chunks import lines_of
-from chatlog.naming import FileName
+from chatlog.naming import BundleName, FileName, parse_bundle_key
 from chatlog.record import from_json
 from chatlog.store.store import Head, Store
-from chatlog.upkeep.erasure_scan import stored_of
+from chatlog.upkeep.bundle_put import bundles_below, delete_bundle
+from chatlog.upkeep.erasure_objects import stored_of
+from chatlog.uploader.bundle_table import read_table
 from chatlog.uploader.manifest_chain import suffix_of
 from chatlog.uploader.manifest_rows import (
     LONGEST_ROW,
@@ -37,7 +39,8 @@ _MANIFESTS = "manifest/erasure/"
 
 
 class Planned(NamedTuple):
-    """An object that is about to be replaced, and the SHA-256 of what will be left of it."""
+    """An object that is about to be replaced, and the SHA-256 of what will be left of it; ``""`` for a
+    bundle, of which the table of the next one says that it comes in its place."""
 
     key: str
     sha256_new: str
@@ -52,6 +55,25 @@ class Written:
     done: set[str] = field(default_factory=set)
     replaced: dict[str, ReplacedRow] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
+    _numbers: dict[object, int] = field(default_factory=dict)
+
+    def top(self, name: FileName) -> int:
+        """The highest number that a file of the same room, minute and instance had; 0 if none is known."""
+        return self._numbers.get(name.numbered(1), 0)
+
+    def top_bundle(self, key: str) -> int:
+        """The same for bundles."""
+        return self._numbers.get(parse_bundle_key(key)[0].numbered(1), 0)
+
+    def _number(self, key: str) -> None:
+        """No key that was in use is given again: what was deleted under it would be deleted again."""
+        name: FileName | BundleName | None = name_in_key(key)
+        if name is None:
+            with suppress(ValueError):
+                name = parse_bundle_key(key)[0]
+        if name is not None:
+            first = name.numbered(1)
+            self._numbers[first] = max(name.n, self._numbers.get(first, 0))
 
     @property
     def open(self) -> list[str]:
@@ -66,6 +88,8 @@ class Written:
             self.done.add(row.request)
         elif isinstance(row, ReplacedRow):
             self.replaced[row.key] = row
+            self._number(row.key)
+            self._number(row.by)
 
 
 def written(store: Store) -> Written:
@@ -99,8 +123,11 @@ def remove_orphans(store: Store, known: Written) -> int:
     count = 0
     for head in list(store.list(INTENTS)):
         for planned in _intended(b"".join(store.read(head.key))):
+            if not planned.sha256_new:
+                count += _remove_bundles(store, planned.key, kept)
+                continue
             for key in _later_keys(store, planned.key):
-                if key not in kept and _sha256(store, key) == planned.sha256_new:
+                if key not in kept and sha256_of(store, key) == planned.sha256_new:
                     store.delete(key)
                     count += 1
         store.delete(head.key)
@@ -112,6 +139,19 @@ def _intended(data: bytes) -> Iterator[Planned]:
     with suppress(ValueError, TypeError, KeyError):
         for each in from_json(data)["objects"]:
             yield Planned(str(each["key"]), str(each["sha256_new"]))
+
+
+def _remove_bundles(store: Store, old: str, kept: set[str]) -> int:
+    """Delete the bundles that were to come in the place of one that is still there."""
+    if store.head(old) is None:
+        return 0
+    count = 0
+    for head in bundles_below(store, old.rpartition("/")[0] + "/"):
+        with suppress(ValueError):
+            if head.key not in kept and old in read_table(store, head).replaces:
+                delete_bundle(store, head.key)
+                count += 1
+    return count
 
 
 def _later_keys(store: Store, key: str) -> Iterator[str]:
@@ -139,7 +179,8 @@ def is_later(name: FileName, other: FileName) -> bool:
     ) and other.n > name.n
 
 
-def _sha256(store: Store, key: str) -> str:
+def sha256_of(store: Store, key: str) -> str:
+    """The SHA-256 of an object. Raises StoreError."""
     digest = hashlib.sha256()
     for chunk in store.read(key):
         digest.update(chunk)

@@ -1,6 +1,7 @@
 """Reads every object in which a person may be, several at a time, and says which have something of them.
 
 Names and ids that belong together are found on the way, and then looked for as well, until nothing new comes.
+What has been looked at is looked at again once its bytes, or what is looked for, are others.
 """
 
 from __future__ import annotations
@@ -8,33 +9,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import NamedTuple
 
-from chatlog.archive.parts import AREAS, whole_lines
-from chatlog.files import Files
-from chatlog.naming import FileName, parse_name
-from chatlog.store.store import Head, Store, StoreError
+from chatlog.archive.parts import whole_lines
+from chatlog.redaction import Person
+from chatlog.store.store import Store, StoreError
+from chatlog.upkeep.erasure_objects import Listing, Scope, Stored, listing
 from chatlog.upkeep.person_search import Facts, PersonSearch
-from chatlog.uploader.manifest_chain import suffix_of
+from chatlog.uploader.bundle_pieces import Pieces
 from chatlog.uploader.packing import unpacked
 
-#: Objects that are read at the same time, and those that wait for their turn to be looked at.
+#: Objects, or bundles, that are read at the same time.
 AT_ONCE = 8
-#: Records may be in a file that began so much earlier, or later.
-_EARLIER, _LATER = timedelta(days=1), timedelta(days=1)
-_BLOCK = 1 << 20
-_IN_BUNDLE = "it is a bundle, which this version does not look into: nobody is erased from it"
-
-
-class Stored(NamedTuple):
-    """An object of a recorder: its key, its name, and the suffix of its compression."""
-
-    key: str
-    name: FileName
-    suffix: str
 
 
 class Hit(NamedTuple):
@@ -45,55 +33,31 @@ class Hit(NamedTuple):
     redacted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The objects to be looked at: those of a platform, of all rooms or these channels, of all days or the
-    days from ``first`` to ``last``."""
+class SeveralPeople(Exception):
+    """A name that several people had. ``ids`` are theirs."""
 
-    platform: str
-    channels: frozenset[str] = frozenset()
-    first: date | None = None
-    last: date | None = None
-
-    def has(self, name: FileName) -> bool:
-        """Whether a file of this name may have records of the scope."""
-        day = datetime.strptime(name.minute[:8], "%Y%m%d").replace(tzinfo=UTC).date()
-        return (
-            name.platform == self.platform
-            and (not self.channels or name.channel in self.channels)
-            and (self.first is None or day >= self.first - _EARLIER)
-            and (self.last is None or day <= self.last + _LATER)
-        )
-
-    def prefixes(self, today: date) -> Iterator[str]:
-        """What to list: everything, or one day after the other."""
-        if self.first is None:
-            yield ""
-            return
-        day, last = self.first - _EARLIER, min(self.last or today, today) + _LATER
-        while day <= last:
-            yield f"{day:%Y/%m/%d}/{self.platform}/"
-            day += timedelta(days=1)
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids = sorted(ids)
+        super().__init__(", ".join(self.ids))
 
 
 @dataclass(slots=True)
 class Scan:
     """The result of one look at everything. ``unread`` are objects that could not be read, with why."""
 
-    listed: list[Stored] = field(default_factory=list)
+    listing: Listing = field(default_factory=Listing)
     hits: list[Hit] = field(default_factory=list)
     facts: Facts = field(default_factory=Facts)
     unread: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def listed(self) -> list[Stored]:
+        """The objects."""
+        return self.listing.objects
 
-def stored_of(head: Head) -> Stored | None:
-    """The object of a listing; None if it is not one of a recorder."""
-    suffix = suffix_of(head.key)
-    with suppress(ValueError):
-        name = parse_name(head.key.removesuffix(suffix).rpartition("/")[2])
-        if name.key(suffix=suffix) == head.key:
-            return Stored(head.key, name, suffix)
-    return None
+
+#: What is read at once, an object or a bundle: its version, and the objects in it.
+_Whole = tuple[str, list[Stored]]
 
 
 class Scanner:
@@ -102,33 +66,42 @@ class Scanner:
     def __init__(
         self, store: Store, scope: Scope, today: date, step: Callable[[int, int], object] = lambda *_: None
     ) -> None:
+        self.scope = scope
         self._store = store
-        self._scope = scope
         self._today = today
         self._step = step
+        # For whom was looked, and the versions in which nothing of them was found.
+        self._asked: Person | None = None
+        self._clean: set[str] = set()
 
-    def objects(self) -> list[Stored]:
-        """The objects of the scope. Raises StoreError."""
-        found: dict[str, Stored] = {}
-        for prefix in self._scope.prefixes(self._today):
-            for head in self._store.list(prefix):
-                object = stored_of(head)
-                if object is not None and self._scope.has(object.name):
-                    found[object.key] = object
-        return sorted(found.values(), key=lambda each: (each.key.rpartition("/")[0], *_order(each)))
+    def settled(self, search: PersonSearch) -> tuple[PersonSearch, Scan]:
+        """Look at everything until nothing new comes out about the person. Raises StoreError and
+        SeveralPeople."""
+        while True:
+            scan = self.scan(search)
+            if not search.person.id and len(scan.facts.ids) > 1:
+                raise SeveralPeople(scan.facts.ids)
+            known = search.knowing(scan.facts)
+            if known.person == search.person and not search.by_name:
+                return search, scan
+            search = known
 
     def scan(self, search: PersonSearch) -> Scan:
-        """Look at every object once. Raises StoreError if they cannot be listed, or if the store is away."""
-        result = Scan(self.objects())
-        result.unread += ((key, _IN_BUNDLE) for key in self._bundles())
-        flying: deque[tuple[Stored, Future[tuple[int, int, Facts]]]] = deque()
+        """Look at every object. Raises StoreError if they cannot be listed, or if the store is away."""
+        result = Scan(listing(self._store, self.scope, self._today))
+        result.unread += result.listing.unread
+        if search.person != self._asked:
+            self._asked, self._clean = search.person, set()
+        waiting = [each for each in self._wholes(result.listing) if each[0] not in self._clean]
+        skipped = len(result.listed) - sum(len(objects) for _, objects in waiting)
+        flying: deque[tuple[_Whole, Future[list[_Looked]]]] = deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             try:
-                for number, each in enumerate(result.listed):
-                    flying.append((each, pool.submit(self._look, each, search)))
+                for each in waiting:
+                    flying.append((each, pool.submit(self._look, each[1], search)))
                     if len(flying) >= 2 * AT_ONCE:
-                        self._land(*flying.popleft(), result)
-                        self._step(number, len(result.listed))
+                        skipped += self._land(*flying.popleft(), result)
+                        self._step(skipped, len(result.listed))
                 while flying:
                     self._land(*flying.popleft(), result)
             except BaseException:
@@ -136,92 +109,67 @@ class Scanner:
                 raise
         return result
 
-    def _bundles(self) -> Iterator[str]:
-        """The bundles of the scope's rooms: bundle/2025/12/twitch/ann/..."""
-        for head in self._store.list("bundle/"):
-            parts = head.key.split("/")
-            if len(parts) < 6 or parts[3] != self._scope.platform:
-                continue
-            if not self._scope.channels or parts[4] in self._scope.channels:
-                yield head.key
+    def _wholes(self, found: Listing) -> Iterator[_Whole]:
+        bundled: dict[str, list[Stored]] = {}
+        for each in found.objects:
+            if each.own:
+                yield f"{each.key} {each.version}", [each]
+            else:
+                bundled.setdefault(each.places[0].bundle, []).append(each)
+        for bundle, objects in bundled.items():
+            objects.sort(key=lambda each: each.places[0].offset)
+            yield f"{bundle} {found.bundles[bundle]}", objects
 
-    def _land(self, each: Stored, future: Future[tuple[int, int, Facts]], result: Scan) -> None:
-        try:
-            removed, redacted, facts = future.result()
-        except (StoreError, ValueError) as error:
-            if isinstance(error, StoreError) and error.of_all:
-                raise
-            why = error.advice if isinstance(error, StoreError) else f"it is damaged: {error}"
-            result.unread.append((each.key, why))
-            return
-        result.facts.add(facts)
-        if removed or redacted:
-            result.hits.append(Hit(each, removed, redacted))
+    def _land(self, whole: _Whole, future: Future[list[_Looked]], result: Scan) -> int:
+        version, objects = whole
+        clean = True
+        for each, (why, removed, redacted, facts) in zip(objects, future.result(), strict=True):
+            result.facts.add(facts)
+            if why:
+                result.unread.append((each.key, why))
+            elif removed or redacted:
+                result.hits.append(Hit(each, removed, redacted))
+            clean = clean and not (why or removed or redacted)
+        # What told something about the person is read once more, with that.
+        if clean:
+            self._clean.add(version)
+        return len(objects)
 
-    def _look(self, each: Stored, search: PersonSearch) -> tuple[int, int, Facts]:
-        return looked_at(whole_lines(unpacked(self._store.read(each.key), each.suffix), False), search)
+    def _look(self, objects: list[Stored], search: PersonSearch) -> list[_Looked]:
+        found = []
+        pieces = None if objects[0].own else Pieces(self._store, [each.places[0] for each in objects])
+        for each in objects:
+            facts = Facts()
+            why, removed, redacted = "", 0, 0
+            chunks = self._store.read(each.key) if pieces is None else pieces.read(each.places[0])
+            try:
+                blocks = whole_lines(unpacked(chunks, each.suffix), False)
+                removed, redacted = looked_at(blocks, search, facts)
+            except ValueError as error:
+                why = f"it is damaged: {error}"
+            except StoreError as error:
+                if error.of_all:
+                    raise
+                why = error.advice
+            found.append(_Looked(why, removed, redacted, facts))
+        return found
 
 
-def looked_at(blocks: Iterable[bytes], search: PersonSearch) -> tuple[int, int, Facts]:
-    """How many lines would be left out, how many changed, and what they say of the person."""
-    facts = Facts()
+class _Looked(NamedTuple):
+    """The result for one object. ``why``: it could not be read."""
+
+    why: str
+    removed: int
+    redacted: int
+    facts: Facts
+
+
+def looked_at(blocks: Iterable[bytes], search: PersonSearch, facts: Facts | None = None) -> tuple[int, int]:
+    """How many lines would be left out, and how many changed; ``facts`` is told what they say of the
+    person."""
     removed = redacted = 0
     for block in blocks:
         for change in search.changes(block, facts):
             removed += change.rest is None
             redacted += change.rest is not None
-    return removed, redacted, facts
-
-
-def _order(each: Stored) -> tuple[str, str, int]:
-    return each.name.minute, each.name.instance, each.name.n
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A file of the recorder on this machine that is not stored yet, and how many of its lines are about the
-    person."""
-
-    path: str
-    name: FileName
-    lines: int
-
-
-def spooled(files: Files, directory: str) -> dict[FileName, tuple[str, str]]:
-    """The files of the spool at ``directory``: path and suffix of each. A file that moves on meanwhile may be
-    left out: then it is in the store, or a moment later. Raises OSError."""
-    found = {}
-    for area in AREAS:
-        try:
-            names = files.names(f"{directory}/{area}")
-        except FileNotFoundError:
-            continue
-        for text in names:
-            suffix = suffix_of(text)
-            with suppress(ValueError):
-                found[parse_name(text.removesuffix(suffix))] = (f"{directory}/{area}/{text}", suffix)
-    return found
-
-
-def in_spool(files: Files, directory: str, scope: Scope, search: PersonSearch) -> list[Waiting]:
-    """The files of the spool at ``directory`` that are in the scope. Raises OSError, and ValueError for a
-    damaged file."""
-    found = []
-    for name, (path, suffix) in spooled(files, directory).items():
-        if not scope.has(name):
-            continue
-        with suppress(FileNotFoundError):
-            may_be_torn = path.startswith(f"{directory}/open/")
-            blocks = whole_lines(unpacked(_chunks(files, path), suffix), may_be_torn)
-            removed, redacted, _ = looked_at(blocks, search)
-            found.append(Waiting(path, name, removed + redacted))
-    return found
-
-
-def _chunks(files: Files, path: str) -> Iterator[bytes]:
-    fd = files.open_read(path)
-    try:
-        while chunk := files.read(fd, _BLOCK):
-            yield chunk
-    finally:
-        files.close(fd)
+    return removed, redacted

@@ -50,7 +50,7 @@ class Facts:
 
 class PersonSearch:
     """Finds the lines of ``person`` from ``since`` to before ``until``, both as in lines. With ``by_name``
-    the ids of who has one of the names are found. May be used by several threads."""
+    only the ids of who has one of the names are found, and no changes. May be used by several threads."""
 
     def __init__(
         self, person: Person, since: bytes = b"", until: bytes = b"~", by_name: bool = False
@@ -58,8 +58,10 @@ class PersonSearch:
         self.person = person
         self._since = since
         self._until = until
-        self._by_name = by_name
-        self._needles = tuple(sorted(set(_needles(person))))
+        #: Whether only the id is looked for, and nothing is changed yet.
+        self.by_name = by_name
+        found = _names(person) if by_name else _needles(person)
+        self._needles = tuple(sorted(set(found)))
 
     def knowing(self, facts: Facts) -> PersonSearch:
         """The same with what was found: of names and messages; the id if there is one."""
@@ -84,6 +86,8 @@ class PersonSearch:
                 continue
             if facts is not None:
                 self._learn(line, facts)
+            if self.by_name:
+                continue
             rest = redacted_line(line, self.person)
             if rest is not line:
                 yield Change(start, end, rest)
@@ -112,7 +116,7 @@ class PersonSearch:
         id, name = record.get("user_id"), record.get("username")
         if not isinstance(id, str) or not isinstance(name, str) or not id:
             return
-        if self._by_name and name.lower() in self.person.names:
+        if self.by_name and name.lower() in self.person.names:
             facts.ids.add(id)
         if id == self.person.id:
             if name:
@@ -122,14 +126,18 @@ class PersonSearch:
                 facts.messages.add(message)
 
 
+def _names(person: Person) -> Iterator[bytes]:
+    for name in person.names:
+        # Whatever is not plain may be written in another way.
+        yield max(_PLAIN.findall(name.lower()), key=len, default="").encode()
+
+
 def _needles(person: Person) -> Iterator[bytes]:
     """What every line of the person has one of in it, in lower case; ``b""`` if nothing is known."""
     yield _WHOLE
     if person.id:
         yield person.id.lower().encode()
-    for name in person.names:
-        # Whatever is not plain may be written in another way.
-        yield max(_PLAIN.findall(name.lower()), key=len, default="").encode()
+    yield from _names(person)
     if len(person.messages) > _FEW:
         yield from _ABOUT_MESSAGES
     else:

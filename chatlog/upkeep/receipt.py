@@ -7,7 +7,7 @@ from typing import Any
 
 from chatlog.counted import many
 from chatlog.upkeep.erasure import Outcome
-from chatlog.upkeep.erasure_scan import Waiting
+from chatlog.upkeep.spool_person import Waiting
 
 #: The exit statuses: all is done; the request stays open; the store keeps what was deleted.
 DONE, OPEN, VERSIONS = 0, 1, 3

@@ -36,8 +36,10 @@ _TABLES = """
     create table requests (request text primary key, done default 0) without rowid;
     create table gone (key text, what, manifest, sha256, lines, bytes, request, by);
     create index gone_keys on gone (key);
-    create table slices (key text primary key, bundle, offset, bytes, sha256) without rowid;
+    create table slices (key text, bundle text, offset, bytes, sha256, at, primary key (key, bundle))
+        without rowid;
     create index bundles on slices (bundle, offset);
+    create table gone_bundles (key text primary key, what, manifest, request) without rowid;
     create table rooms (platform, channel, day, recorded default 0.0, missing default 0.0, gaps default 0,
         gap_seconds default 0.0, primary key (platform, channel, day)) without rowid;
     create table reasons (platform, channel, day, reason, seconds default 0.0,
@@ -96,8 +98,30 @@ class ArchiveIndex:
         found = self._base.execute("select request from requests where not done order by request")
         return [request for (request,) in found]
 
-    def add_gone(self, row: ReplacedRow | ExpiredRow | BundledRow, manifest: str) -> None:
-        """Add a row that says that an object is gone, and where what was in it is now."""
+    def add_gone_bundle(self, row: ReplacedRow | ExpiredRow, manifest: str) -> None:
+        """Add a row that says that a bundle is gone: what is still wanted of it is in another one."""
+        what = "replaced" if isinstance(row, ReplacedRow) else "expired"
+        request = row.request if isinstance(row, ReplacedRow) else ""
+        self._base.execute(
+            "insert or replace into gone_bundles values (?, ?, ?, ?)",
+            (*_texts(row.key), what, *_texts(manifest, request)),
+        )
+
+    def unasked_bundles(self) -> Iterator[tuple[str, str, str]]:
+        """Key, manifest and request of the bundles that were replaced, and nobody asked for it."""
+        yield from self._base.execute(
+            "select key, manifest, request from gone_bundles where what = 'replaced' "
+            "and request not in (select request from requests) order by key"
+        )
+
+    def why_bundle_gone(self, bundle: str) -> str:
+        """``replaced`` or ``expired`` if a bundle is known to be gone, else ``""``."""
+        found = self._base.execute("select what from gone_bundles where key = ?", (bundle,)).fetchone()
+        return "" if found is None else str(found[0])
+
+    def add_gone(self, row: ReplacedRow | ExpiredRow | BundledRow, manifest: str, at: float = 0.0) -> None:
+        """Add a row that says that an object is gone, and where what was in it is now. ``at`` is the end of
+        the manifest's period."""
         found: tuple[str, int | None, int | None, str]
         if isinstance(row, ReplacedRow):
             found = "replaced", row.lines, None, row.request
@@ -106,8 +130,10 @@ class ArchiveIndex:
         else:
             found = "bundled", None, row.bytes, ""
             self._base.execute(
-                "insert or replace into slices values (?, ?, ?, ?, ?)",
-                (*_texts(row.key, row.bundle), row.offset, row.bytes, row.sha256),
+                "insert into slices values (?, ?, ?, ?, ?, ?) on conflict do update set offset = "
+                "excluded.offset, bytes = excluded.bytes, sha256 = excluded.sha256, at = excluded.at "
+                "where excluded.at >= at",
+                (*_texts(row.key, row.bundle), row.offset, row.bytes, row.sha256, at),
             )
         what, lines, size, request = found
         by = row.by if isinstance(row, ReplacedRow) else ""
@@ -177,6 +203,17 @@ class ArchiveIndex:
 
     def settle_gone(self) -> Iterator[Gone]:
         """Take over which objects are gone, and give all rows that say so. Once all manifests were added."""
+        # An object is in one bundle: not in one that is gone, and of the others in the latest. A manifest
+        # that is written later may still name a bundle that was replaced before.
+        self._base.execute(
+            "delete from slices where bundle in (select key from gone_bundles) and exists ("
+            "select 1 from slices as other where other.key = slices.key "
+            "and other.bundle not in (select key from gone_bundles))"
+        )
+        self._base.execute(
+            "delete from slices where exists (select 1 from slices as other where other.key = slices.key "
+            "and (other.at, other.bundle) > (slices.at, slices.bundle))"
+        )
         self._base.execute(
             "update objects set gone = coalesce((select what from gone where gone.key = objects.key "
             "and gone.sha256 = objects.sha256 order by what = 'bundled' limit 1), '') "
@@ -209,6 +246,10 @@ class ArchiveIndex:
         found = self._base.execute("select max(offset + bytes) from slices where bundle = ?", (bundle,))
         end: int | None = found.fetchone()[0]
         return end
+
+    def has_live(self, bundle: str) -> bool:
+        """Whether an object is in this bundle and in nothing else."""
+        return next(self.slices(bundle), None) is not None
 
     def slices(self, bundle: str) -> Iterator[BundledRow]:
         """The objects in a bundle, in its order."""

@@ -9,6 +9,7 @@ from chatlog.counted import many
 from chatlog.naming import parse_bundle_key
 from chatlog.store.store import Head
 from chatlog.verify.archive_index import ArchiveIndex
+from chatlog.verify.gone_check import STILL_THERE
 
 #: Seconds in which what was stored may be in no manifest yet.
 _PENDING = 7200.0
@@ -44,7 +45,10 @@ class BundlesThere:
 
     def _check(self, head: Head) -> None:
         end = self._index.end_of(head.key)
-        if end is not None:
+        gone = self._index.why_bundle_gone(head.key)
+        if gone and not self._index.has_live(head.key):
+            self._report("not-erased", head.key, STILL_THERE[gone])
+        elif end is not None:
             self.there.add(head.key)
             if head.size < end:
                 what = f"{many(head.size, 'byte')}, and the manifests say that it has {end} or more"

@@ -9,6 +9,8 @@ from chatlog.archive.keeping import Keeping
 from chatlog.config.units import parse_duration
 from chatlog.counted import many
 from chatlog.store.store import Store
+from chatlog.uploader.bundle_pieces import Pieces
+from chatlog.uploader.bundle_table import Slice
 from chatlog.uploader.manifest_rows import BundledRow
 from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.index_rows import Gone
@@ -32,6 +34,8 @@ def check_gone(index: ArchiveIndex, report: Callable[[str, str, str], object]) -
         wrong = _wrong(row)
         if wrong:
             report("invalid-manifest", row.manifest, f"{row.key[:200]} is {row.what} there, {wrong}")
+    for key, manifest, request in index.unasked_bundles():
+        report("invalid-manifest", manifest, f"{key[:200]} is replaced there, {_unasked(request)}")
 
 
 def _wrong(row: Gone) -> str:
@@ -44,10 +48,14 @@ def _wrong(row: Gone) -> str:
     if row.bytes is not None and row.bytes != row.named_bytes:
         return f"with {many(row.bytes, 'byte')} and not {row.named_bytes}"
     if row.what == "replaced" and not row.asked:
-        return f"and nobody asked for it: there is no request {row.request[:80]!r}"
+        return _unasked(row.request)
     if row.what == "replaced" and row.others > 1:
         return f"by {row.by[:200] or 'nothing'}, and by something else as well"
     return ""
+
+
+def _unasked(request: str) -> str:
+    return f"and nobody asked for it: there is no request {request[:80]!r}"
 
 
 def kept_otherwise(expired: Mapping[tuple[str, str, str], int], keeping: Keeping | None) -> Iterator[str]:
@@ -108,38 +116,15 @@ class BundleCheck:
 
 
 class Slices:
-    """The objects in a bundle, read one behind the other."""
+    """The objects in a bundle, as if each was there itself."""
 
     def __init__(self, store: Store, rows: list[BundledRow]) -> None:
-        self._store = store
-        self._rows = {row.key: row for row in rows}
-        self._chunks: Iterator[bytes] = iter(())
-        self._rest = b""
-        self._at = -1
+        self._places = {row.key: Slice(row.key, row.bundle, row.offset, row.bytes) for row in rows}
+        self._pieces = Pieces(store, list(self._places.values()))
 
     def read(self, key: str) -> Iterator[bytes]:
         """The bytes of an object; fewer if the bundle ends before. Raises StoreError."""
-        row = self._rows[key]
-        if self._at < 0 or row.offset < self._at:
-            self._chunks, self._rest, self._at = self._store.read(row.bundle), b"", 0
-        for _ in self._taken(row.offset - self._at):
-            pass
-        yield from self._taken(row.bytes)
-
-    def _taken(self, count: int) -> Iterator[bytes]:
-        while count > 0:
-            if not self._rest:
-                try:
-                    self._rest = next(self._chunks, b"")
-                except BaseException:
-                    self._at = -1
-                    raise
-                if not self._rest:
-                    return
-            piece, self._rest = self._rest[:count], self._rest[count:]
-            count -= len(piece)
-            self._at += len(piece)
-            yield piece
+        return self._pieces.read(self._places[key])
 
 
 def named_in(index: ArchiveIndex, bundle: str) -> list[tuple[BundledRow, Named]]:

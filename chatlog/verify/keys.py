@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from chatlog.naming import FileName, parse_name
+from chatlog.naming import FileName, parse_bundle_key, parse_name
 
 _SUFFIXES = (".gz", ".zst")
 
@@ -22,3 +22,12 @@ def name_of_object(key: str) -> FileName | None:
         if name.key(suffix=suffix) == key:
             return name
     return None
+
+
+def is_bundle(key: str) -> bool:
+    """Whether this is the key of a bundle."""
+    try:
+        parse_bundle_key(key)
+    except ValueError:
+        return False
+    return True

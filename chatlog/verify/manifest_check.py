@@ -31,7 +31,7 @@ from chatlog.verify.chain_check import Chain, ChainCheck
 from chatlog.verify.findings import Problem, Totals
 from chatlog.verify.gone_check import check_gone, kept_otherwise
 from chatlog.verify.index_rows import Link, ManifestGap
-from chatlog.verify.keys import name_of_object, suffix_of
+from chatlog.verify.keys import is_bundle, name_of_object, suffix_of
 from chatlog.verify.object_check import why_unread
 from chatlog.verify.patience import Patience, StoreAway
 from chatlog.verify.rooms_there import RoomsThere
@@ -162,7 +162,7 @@ class ManifestCheck:
                 elif isinstance(row, DoneRow):
                     self._index.add_done(row)
                 elif isinstance(row, ReplacedRow | ExpiredRow | BundledRow):
-                    self._gone(key, row)
+                    self._gone(key, row, period)
             if period is None:
                 raise ValueError("it is empty")
         except ValueError as error:
@@ -182,12 +182,14 @@ class ManifestCheck:
         elif self._scope.has(name) and not self._index.add_object(row):
             self._problem("invalid-manifest", manifest, f"{row.key} has other bytes in another manifest")
 
-    def _gone(self, manifest: str, row: ReplacedRow | ExpiredRow | BundledRow) -> None:
+    def _gone(self, manifest: str, row: ReplacedRow | ExpiredRow | BundledRow, period: HeadRow) -> None:
         name = name_of_object(row.key)
-        if name is None:
+        if name is None and is_bundle(row.key) and not isinstance(row, BundledRow):
+            self._index.add_gone_bundle(row, manifest)
+        elif name is None:
             self._problem("invalid-manifest", manifest, f"it names {row.key[:200]!r}, which is no object")
         elif self._scope.has(name):
-            self._index.add_gone(row, manifest)
+            self._index.add_gone(row, manifest, period.until)
             if isinstance(row, ExpiredRow):
                 self._expired[name.platform, name.channel, row.keep] += 1
             if isinstance(row, ReplacedRow):

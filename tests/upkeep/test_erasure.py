@@ -10,9 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.naming import FileName, utc_minute
 from chatlog.redaction import Person
 from chatlog.store.store import REFUSED, TRANSIENT, StoreError
-from chatlog.upkeep.erasure import Eraser, Outcome, SeveralPeople
-from chatlog.upkeep.erasure_scan import Scanner, Scope
-from chatlog.upkeep.ledger import ERASURE, Ledger
+from chatlog.upkeep.bundle import Bundler
+from chatlog.upkeep.erasure import Eraser, NoRecorder, Outcome
+from chatlog.upkeep.erasure_objects import Scope
+from chatlog.upkeep.erasure_scan import Scanner, SeveralPeople
+from chatlog.upkeep.ledger import BUNDLE, ERASURE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.person_search import PersonSearch
 from chatlog.verify.archive_index import ArchiveIndex
@@ -27,6 +29,17 @@ KICK = (ID, NAME)
 
 class Killed(Exception):
     """The process was killed."""
+
+
+class Busy(NoRecorder):
+    """A recorder that has these files still."""
+
+    def __init__(self) -> None:
+        self.names: set[FileName] = set()
+
+    def busy(self) -> set[FileName]:
+        """See ``Beside``."""
+        return self.names
 
 
 class Said(Watcher):
@@ -50,7 +63,7 @@ class ErasureTests(SynchronousTestCase):
         self.people = People()
         self.store = self.people.store
         self.time = TEN + 8 * HOUR
-        self.busy: set[FileName] = set()
+        self.recorder = Busy()
 
     def erase(
         self, platform: str = "twitch", search: PersonSearch | None = None, scope: Scope | None = None
@@ -60,9 +73,9 @@ class ErasureTests(SynchronousTestCase):
         search = search or PersonSearch(Person(ID))
         with ArchiveLock(self.store, "erase", lambda: self.time, renewing=False) as lock:
             ledger = Ledger(self.store, ERASURE, ".zst", None, lambda: self.time)
-            eraser = Eraser(self.store, ledger, lock, lambda: self.time, lambda: self.busy)
+            eraser = Eraser(self.store, ledger, lock, lambda: self.time, self.recorder)
             scanner = Scanner(self.store, scope or Scope(platform), date(2025, 12, 30))
-            eraser.erase(search, scanner, platform, outcome)
+            eraser.erase(search, scanner, lambda person: platform, outcome)
         return outcome
 
     def verified(self) -> tuple[Totals, list[str]]:
@@ -284,13 +297,13 @@ class ErasureTests(SynchronousTestCase):
     def test_busy(self) -> None:
         """An object of which the recorder here still has the file is left until that is done with it."""
         name = FileName("twitch", "a", utc_minute(TEN + 3 * HOUR))
-        self.busy = {name}
+        self.recorder.names = {name}
         outcome = self.erase()
         self.assertFalse(outcome.done)
         [(key, why)] = outcome.left
         self.assertEqual(key, name.key(suffix=".zst"))
         self.assertIn("still has its file", why)
-        self.busy = set()
+        self.recorder.names = set()
         self.assertTrue(self.erase().done)
         totals, problems = self.verified()
         self.assertEqual((totals.requests, problems), (1, []))
@@ -304,10 +317,35 @@ class ErasureTests(SynchronousTestCase):
         self.assertEqual([name for name, _ in outcome.left], [key])
         self.assertEqual([each for each in self.people.traces(("farewell",)) if "/kick/" not in each], [])
 
-    def test_bundle(self) -> None:
-        """A bundle of the platform is not looked into: that is told, and the request is not done."""
-        keys = [f"bundle/2025/12/{room}/x_202512.jsonl.zst" for room in ("twitch/a", "kick/k")]
-        self.store.objects |= dict.fromkeys(keys, b"")
-        outcome = self.erase()
-        self.assertFalse(outcome.done)
-        self.assertEqual([key for key, _ in outcome.left], keys[:1])
+    # -- in bundles --------------------------------------------------------------------------------
+
+    def bundled(self) -> None:
+        """Put everything of the first instance into bundles, and what is of the second in one of five
+        minutes, as a recorder does."""
+        self.time = TEN + 86400.0 * 40
+        with ArchiveLock(self.store, "bundle", lambda: self.time, renewing=False) as lock:
+            ledger = Ledger(self.store, BUNDLE, ".zst", None, lambda: self.time)
+            Bundler(self.store, ledger, lock).run("2025-12")
+
+    def test_in_bundles(self) -> None:
+        """A bundle is written again with all that is in it: what is of others stays byte for byte. verify
+        finds everything as it should be."""
+        self.bundled()
+        before = dict(self.store.objects)
+        self.assertEqual([key for key in before if key.startswith("2025/")], [])
+        twitch, kick = self.erase("twitch"), self.erase("kick")
+        self.assertEqual((twitch.left, kick.left, twitch.done, kick.done), ([], [], True, True))
+        self.assertEqual(self.people.traces(), [])
+        self.assertEqual((twitch.removed, twitch.redacted, twitch.bundles), (26, 6, 2))
+        totals, problems = self.verified()
+        self.assertEqual(problems, [])
+        self.assertEqual((totals.erased, totals.redacted), (twitch.removed + kick.removed, 8))
+        self.assertEqual(self.erase("twitch").removed, 0)
+        bundles = [key for key in self.store.objects if key.startswith("bundle/")]
+        self.assertEqual(
+            sorted(bundles),
+            [
+                "bundle/2025/12/kick/k/kick_k_202512-2.jsonl.zst",
+                "bundle/2025/12/twitch/a/twitch_a_202512-2.jsonl.zst",
+            ],
+        )

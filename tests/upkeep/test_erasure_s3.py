@@ -6,7 +6,8 @@ from datetime import date
 
 from chatlog.redaction import Person
 from chatlog.upkeep.erasure import Eraser, Outcome
-from chatlog.upkeep.erasure_scan import Scanner, Scope
+from chatlog.upkeep.erasure_objects import Scope
+from chatlog.upkeep.erasure_scan import Scanner
 from chatlog.upkeep.ledger import ERASURE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.person_search import PersonSearch
@@ -33,7 +34,7 @@ class BucketTests(S3Case):
             ledger = Ledger(store, ERASURE, ".zst", None, lambda: TEN + 8 * HOUR)
             eraser = Eraser(store, ledger, lock, lambda: TEN + 8 * HOUR)
             scanner = Scanner(store, Scope(platform), date(2025, 12, 30))
-            eraser.erase(PersonSearch(Person(ID)), scanner, platform, outcome)
+            eraser.erase(PersonSearch(Person(ID)), scanner, lambda person: platform, outcome)
         return outcome
 
     def test_erased(self) -> None:

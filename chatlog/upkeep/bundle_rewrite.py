@@ -1,0 +1,99 @@
+"""Puts a bundle in the place of another one, in which some objects are gone or others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from chatlog.naming import parse_bundle_key
+from chatlog.store.store import CORRUPT, Head, Store, StoreError
+from chatlog.upkeep.bundle_put import Piece, put_bundle
+from chatlog.uploader.bundle_table import Slice, has_table_inside, parsed_table, read_packed, table_bytes
+from chatlog.uploader.manifest_rows import BundledRow, ReplacedRow
+from chatlog.uploader.packing import unpacked
+
+
+class OldBundle(NamedTuple):
+    """A bundle in memory: its key, its bytes, and what is in it."""
+
+    key: str
+    data: bytes
+    slices: list[Slice]
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def piece(self, place: Slice) -> bytes:
+        """One of the objects in it."""
+        return self.data[place.offset : place.offset + place.bytes]
+
+
+class NewBundle(NamedTuple):
+    """What is in the place of a bundle: its rows, and its key, size and digest; ``""`` and 0 if nothing is
+    left."""
+
+    rows: list[BundledRow]
+    key: str = ""
+    bytes: int = 0
+    sha256: str = ""
+
+    def replaces(self, old: OldBundle, request: str, at: str) -> ReplacedRow:
+        """The row about the bundle itself. The lines are counted in the rows of the objects."""
+        return ReplacedRow(old.key, old.sha256, 0, self.key, self.bytes, self.sha256, 0, 0, 0, request, at)
+
+
+def load_bundle(store: Store, key: str) -> OldBundle:
+    """Read a bundle. Raises StoreError; its kind is CORRUPT if nobody knows what is in it."""
+    data = b"".join(store.read(key))
+    try:
+        packed = data if has_table_inside(key) else read_packed(store, Head(key, len(data), ""))
+        slices = list(parsed_table(key, packed).slices())
+    except ValueError as error:
+        raise StoreError(f"{key}: {error}", CORRUPT) from None
+    return OldBundle(key, data, slices)
+
+
+def rewrite_bundle(
+    store: Store, old: OldBundle, gone: Collection[str], others: Mapping[str, Piece], taken: int = 0
+) -> NewBundle:
+    """Put a bundle with the objects of the old one, without those that are ``gone``, with ``others`` in the
+    places of some, and all further ones byte for byte, and read it back. Its number is above ``taken``, and
+    above that of the old one. The old one is still there afterwards. Raises StoreError; its kind is CORRUPT,
+    and nothing is done, if an object in it is damaged: nothing may be copied that hides a damage."""
+    pieces = []
+    for place in old.slices:
+        if place.key in gone:
+            continue
+        if place.key in others:
+            pieces.append(others[place.key])
+            continue
+        piece = Piece(place.key, old.piece(place))
+        _must_be_whole(old, piece)
+        pieces.append(piece)
+    if not pieces:
+        return NewBundle([])
+    name, suffix = parse_bundle_key(old.key)
+    rows = put_bundle(store, name.numbered(max(name.n, taken) + 1), suffix, pieces, [old.key])
+    key = rows[0].bundle
+    parts = [piece.data for piece in pieces]
+    if has_table_inside(key):
+        places = [Slice(row.key, key, row.offset, row.bytes) for row in rows]
+        parts.append(table_bytes(places, [old.key]))
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return NewBundle(rows, key, sum(map(len, parts)), digest.hexdigest())
+
+
+def _must_be_whole(old: OldBundle, piece: Piece) -> None:
+    suffix = next((end for end in (".gz", ".zst") if piece.key.endswith(end)), "")
+    try:
+        if not piece.data:
+            raise ValueError("it is empty")
+        for _ in unpacked([piece.data], suffix):
+            pass
+    except ValueError as error:
+        raise StoreError(f"{piece.key} in {old.key} is damaged: {error}", CORRUPT) from None

@@ -1,0 +1,237 @@
+"""Writes objects again without a person: objects of their own, and those in bundles.
+
+All objects of one file (of a room, minute and instance) from the first that changes on get new numbers, so
+that they stay in the order of time. A bundle with one of them is written again as a whole. What belongs
+together in that way is replaced together: a ``Batch``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from chatlog.naming import FileName
+from chatlog.store.store import CORRUPT, Store, StoreError
+from chatlog.upkeep.bundle_put import Piece
+from chatlog.upkeep.bundle_rewrite import OldBundle, load_bundle, rewrite_bundle
+from chatlog.upkeep.erasure_book import Planned, Written, name_in_key
+from chatlog.upkeep.erasure_objects import Stored
+from chatlog.upkeep.erasure_scan import Hit
+from chatlog.upkeep.person_search import PersonSearch, rewritten
+from chatlog.uploader.deposit import Deposit
+from chatlog.uploader.manifest_rows import ObjectRow, ReplacedRow, Row
+from chatlog.uploader.packing import ContentsReader, Packed, pack_data, unpacked
+
+#: Objects and bytes of bundles that are replaced together, and requests at the same time.
+_TOGETHER = 64
+_MOST_BYTES = 64 << 20
+AT_ONCE = 8
+#: Objects that are unpacked in memory at the same time.
+_UNPACKED = 3
+
+
+class Differs(Exception):
+    """An object is there twice, and not with the same bytes."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"{key} is there twice, with different bytes: see chatlog verify")
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is replaced together: objects by file, and all bundles in which they are. ``size``: the bytes of
+    the bundles."""
+
+    groups: list[list[Hit]] = field(default_factory=list)
+    bundles: set[str] = field(default_factory=set)
+    size: int = 0
+
+    def add(self, other: Batch) -> None:
+        """Add another one."""
+        self.groups += other.groups
+        self.bundles |= other.bundles
+        self.size += other.size
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should be replaced at the same time."""
+        return sum(map(len, self.groups)) >= _TOGETHER or self.size >= _MOST_BYTES
+
+
+def batches(groups: Iterable[list[Hit]]) -> Iterator[Batch]:
+    """The groups, in such portions that no bundle is in two of them."""
+    of_bundle: dict[str, Batch] = {}
+    alone: list[Batch] = []
+    for group in groups:
+        places = [place for hit in group for place in hit.object.places]
+        one = Batch([group], {place.bundle for place in places})
+        if not one.bundles:
+            alone.append(one)
+            continue
+        for bundle in one.bundles:
+            ends = (place.offset + place.bytes for place in places if place.bundle == bundle)
+            one.size += max(ends)
+        for other in {
+            id(of_bundle[name]): of_bundle[name] for name in one.bundles if name in of_bundle
+        }.values():
+            one.add(other)
+        for bundle in one.bundles:
+            of_bundle[bundle] = one
+    batch = Batch()
+    for each in (*alone, *{id(one): one for one in of_bundle.values()}.values()):
+        batch.add(each)
+        if batch.is_full:
+            yield batch
+            batch = Batch()
+    if batch.groups:
+        yield batch
+
+
+class _Rewritten(NamedTuple):
+    """An object that was read, and what is left of it; None if nothing is."""
+
+    object: Stored
+    old: ObjectRow
+    packed: Packed | None
+    redacted: int
+
+
+@dataclass(slots=True)
+class Work:
+    """A batch in memory, before it is stored."""
+
+    groups: list[list[_Rewritten]]
+    bundles: list[OldBundle]
+
+    @property
+    def planned(self) -> list[Planned]:
+        """What is about to be stored."""
+        objects = [
+            Planned(each.object.key, each.packed.sha256)
+            for group in self.groups
+            for each in group
+            if each.packed is not None and not each.object.places
+        ]
+        return objects + [Planned(each.key, "") for each in self.bundles]
+
+
+@dataclass(slots=True)
+class Replaced:
+    """A batch that was stored: ``rows`` to be written down, those of them about recordings, and the keys that
+    are to be deleted after that."""
+
+    rows: list[Row] = field(default_factory=list)
+    objects: list[ReplacedRow] = field(default_factory=list)
+    doomed: list[str] = field(default_factory=list)
+
+
+class Rewriter:
+    """Reads and stores batches. Every method may raise StoreError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._deposit = Deposit(store)
+
+    def read(self, batch: Batch, search: PersonSearch) -> Work:
+        """What is to be stored. Raises Differs."""
+        with ThreadPoolExecutor(_UNPACKED) as threads:
+            bundles = list(threads.map(lambda key: load_bundle(self._store, key), sorted(batch.bundles)))
+            by_key = {each.key: each for each in bundles}
+            groups = list(
+                threads.map(lambda group: [self._rewrite(hit, by_key, search) for hit in group], batch.groups)
+            )
+        return Work(groups, bundles)
+
+    def _rewrite(self, hit: Hit, bundles: dict[str, OldBundle], search: PersonSearch) -> _Rewritten:
+        object = hit.object
+        data = self._bytes_of(object, bundles)
+        reader = ContentsReader()
+        rest, redacted = b"", 0
+        try:
+            # As one block: lines of any length stay whole.
+            text = b"".join(unpacked([data], object.suffix))
+        except ValueError as error:
+            raise StoreError(f"{object.key} is damaged: {error}", CORRUPT) from None
+        reader.feed(text)
+        was = reader.contents()
+        digest = hashlib.sha256(data).hexdigest()
+        old = ObjectRow(object.key, len(data), digest, was.lines, was.first, was.last)
+        if not (hit.removed or hit.redacted):
+            # It only gets another number.
+            md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            return _Rewritten(object, old, Packed(data, object.suffix, digest, md5, was), 0)
+        rest, redacted = rewritten([text], search)
+        del text
+        return _Rewritten(object, old, pack_data(rest, object.suffix) if rest else None, redacted)
+
+    def _bytes_of(self, object: Stored, bundles: dict[str, OldBundle]) -> bytes:
+        """The object's bytes. Raises Differs if there are others in another place."""
+        found = [bundles[place.bundle].piece(place) for place in object.places]
+        if object.own:
+            found.append(b"".join(self._store.read(object.key)))
+        if any(data != found[0] for data in found[1:]):
+            raise Differs(object.key)
+        return found[0]
+
+    def put(self, work: Work, known: Written, request: str, at: str) -> Replaced:
+        """Store what is left of them, and read it back."""
+        result = Replaced()
+        gone: set[str] = set()
+        others: dict[str, Piece] = {}
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            stored = threads.map(lambda group: self._put_group(group, known), work.groups)
+            for group, keys in zip(work.groups, stored, strict=True):
+                for each, key in zip(group, keys, strict=True):
+                    self._note(each, key, request, at, result)
+                    if each.object.places and each.packed is not None:
+                        others[each.object.key] = Piece(key, each.packed.data)
+                    elif each.object.places:
+                        gone.add(each.object.key)
+        for bundle in work.bundles:
+            new = rewrite_bundle(self._store, bundle, gone, others, known.top_bundle(bundle.key))
+            result.rows += [*new.rows, new.replaces(bundle, request, at)]
+            result.doomed.append(bundle.key)
+        return result
+
+    @staticmethod
+    def _note(each: _Rewritten, key: str, request: str, at: str, result: Replaced) -> None:
+        old, packed = each.old, each.packed
+        size, sha256, count = (
+            (len(packed.data), packed.sha256, packed.contents.lines) if packed is not None else (0, "", 0)
+        )
+        what = (key, size, sha256, count, old.lines - count, each.redacted)
+        row = ReplacedRow(old.key, old.sha256, old.lines, *what, request, at)
+        # The old one may be in no manifest yet.
+        result.rows += [old, row]
+        result.objects.append(row)
+        if each.object.own:
+            result.doomed.append(old.key)
+
+    def _put_group(self, group: list[_Rewritten], known: Written) -> list[str]:
+        """Store what is left of the objects of one file that are objects of their own, and choose keys for
+        those in bundles, one behind the other; ``""`` where nothing is left."""
+        found = []
+        name = group[-1].object.name
+        name = name.numbered(max(name.n, known.top(name)))
+        for each in group:
+            if each.packed is None:
+                found.append("")
+                continue
+            name = name.numbered(name.n + 1)
+            if each.object.places:
+                name = self._free(name, each.object.suffix)
+                found.append(name.key(suffix=each.object.suffix))
+                continue
+            stored, _ = self._deposit.put(name, each.packed)
+            name = name_in_key(stored.key) or name
+            found.append(stored.key)
+        return found
+
+    def _free(self, name: FileName, suffix: str) -> FileName:
+        while self._store.head(name.key(suffix=suffix)) is not None:
+            name = name.numbered(name.n + 1)
+        return name

@@ -1,0 +1,206 @@
+"""Erases a person from the files of a recorder on this machine that are not in the store yet.
+
+Where no recorder runs, its spool is locked, and the files are written again without the person. Where one
+runs, its files are its own: it is asked to finish what it writes, and waited for until that is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatlog.archive.parts import AREAS, SUFFIXES, whole_lines
+from chatlog.files import Files, replace_file
+from chatlog.naming import FileName, parse_name
+from chatlog.store.store import Store
+from chatlog.upkeep.erasure_objects import Scope
+from chatlog.upkeep.erasure_scan import looked_at
+from chatlog.upkeep.person_search import PersonSearch, rewritten
+from chatlog.uploader.manifest_chain import suffix_of
+from chatlog.uploader.packing import packer, unpacked
+
+_BLOCK = 1 << 20
+#: Where recovery keeps what it removed from damaged files: ``{name}.{offset}``.
+_TORN = "torn"
+#: Seconds after which every recorder obeys the opt-out list, and between two looks at its files.
+OBEYED = 60.0
+_LOOK_EVERY = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A file of the recorder on this machine that is not stored yet, and how many of its lines are about the
+    person."""
+
+    path: str
+    name: FileName
+    lines: int
+
+
+class Running(Protocol):
+    """The recorder that works on the files."""
+
+    def finish(self) -> bool:
+        """Ask it to finish all files that it writes. Returns whether it will."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait for it."""
+
+
+class SpoolSide:
+    """The spool at ``directory``, beside the archive in ``store``. ``listed_at()`` is when the person was put
+    on the opt-out list, ``now()`` the same clock; ``patience`` are the seconds to wait for the recorder. The
+    methods raise OSError, and ValueError for a damaged file."""
+
+    def __init__(
+        self,
+        files: Files,
+        directory: str,
+        scope: Scope,
+        store: Store,
+        running: Running,
+        now: Callable[[], float],
+        patience: float,
+    ) -> None:
+        self._files = files
+        self._directory = directory
+        self._scope = scope
+        self._store = store
+        self._running = running
+        self._now = now
+        self._until = now() + patience
+        self._patience = patience
+        #: When the person was put on the opt-out list; None if that was not now.
+        self.listed_at: float | None = None
+        #: How many lines were left out of files here, and how many were changed.
+        self.removed = 0
+        self.redacted = 0
+
+    def busy(self) -> set[FileName]:
+        """The files that are there."""
+        return {name for name, _, _ in self._all(AREAS)}
+
+    def waiting(self, search: PersonSearch) -> list[Waiting]:
+        """The files with something of the person."""
+        found = []
+        for name, path, suffix in self._all((*AREAS, _TORN)):
+            with suppress(FileNotFoundError):
+                may_be_torn = f"{self._directory}/open/" in path
+                blocks = whole_lines(unpacked(self._chunks(path), suffix), may_be_torn)
+                if lines := sum(looked_at(blocks, search)):
+                    found.append(Waiting(path, name, lines))
+        return found
+
+    # -- without a recorder ----------------------------------------------------------------------------
+
+    def before(self, search: PersonSearch) -> None:
+        """Write the files again without the person, if no recorder runs. What recovery put aside, no recorder
+        uses."""
+        for _, path, suffix in self._all((_TORN,)):
+            self._rewrite(path, suffix, search)
+        try:
+            lock = self._files.lock(f"{self._directory}/lock")
+        except OSError:
+            # A recorder runs, or there is no spool, or it is none of ours.
+            return
+        try:
+            for name, path, suffix in self._all(AREAS):
+                self._rewrite(path, suffix, search, name)
+        finally:
+            self._files.close(lock)
+
+    def _rewrite(self, path: str, suffix: str, search: PersonSearch, name: FileName | None = None) -> None:
+        try:
+            text = b"".join(unpacked(self._chunks(path), suffix))
+        except FileNotFoundError:
+            return
+        removed, redacted = looked_at([text], search)
+        if not removed + redacted:
+            return
+        if name is not None and self._is_stored(name, text):
+            # The recorder died before it removed the file. The object is erased as all others are.
+            self._remove(path)
+            return
+        rest, _ = rewritten([text], search)
+        if rest:
+            replace_file(self._files, path, _packed(rest, suffix))
+        else:
+            self._remove(path)
+        self.removed += removed
+        self.redacted += redacted
+
+    def _is_stored(self, name: FileName, text: bytes) -> bool:
+        """Whether the store has the file with this content."""
+        for suffix in SUFFIXES:
+            key = name.key(suffix=suffix)
+            if self._store.head(key) is not None:
+                with suppress(ValueError):
+                    return b"".join(unpacked(self._store.read(key), suffix)) == text
+        return False
+
+    def _remove(self, path: str) -> None:
+        self._files.remove(path)
+        self._files.sync_directory(path.rpartition("/")[0])
+
+    # -- beside a recorder -----------------------------------------------------------------------------
+
+    def after(self, search: PersonSearch) -> bool:
+        """Have the recorder finish its files, and wait until none has anything of the person, but not
+        longer than ``patience``."""
+        if not self._runs() or self._patience <= 0:
+            return False
+        if self.listed_at is not None:
+            # Until then it goes on writing the person down.
+            obeyed, self.listed_at = self.listed_at + OBEYED, None
+            self._wait_until(min(obeyed, self._until))
+        names = {each.name for each in self.waiting(search)}
+        if not names or not self._running.finish():
+            return False
+        while names & self.busy() and self._now() < self._until:
+            self._running.wait(_LOOK_EVERY)
+        return not names & self.busy()
+
+    def _wait_until(self, moment: float) -> None:
+        while (left := moment - self._now()) > 0:
+            self._running.wait(min(left, _LOOK_EVERY))
+
+    def _runs(self) -> bool:
+        try:
+            self._files.close(self._files.lock(f"{self._directory}/lock"))
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
+        return False
+
+    # -- files -----------------------------------------------------------------------------------------
+
+    def _all(self, areas: Iterable[str]) -> Iterator[tuple[FileName, str, str]]:
+        """Name, path and suffix of the files in the scope. A file that moves on meanwhile may be left out:
+        then it is in the store, or a moment later."""
+        for area in areas:
+            try:
+                names = self._files.names(f"{self._directory}/{area}")
+            except FileNotFoundError:
+                continue
+            for text in names:
+                suffix = "" if area == _TORN else suffix_of(text)
+                bare = text[: text.rfind(".jsonl") + 6] if area == _TORN else text.removesuffix(suffix)
+                with suppress(ValueError):
+                    name = parse_name(bare)
+                    if self._scope.has(name):
+                        yield name, f"{self._directory}/{area}/{text}", suffix
+
+    def _chunks(self, path: str) -> Iterator[bytes]:
+        fd = self._files.open_read(path)
+        try:
+            while chunk := self._files.read(fd, _BLOCK):
+                yield chunk
+        finally:
+            self._files.close(fd)
+
+
+def _packed(data: bytes, suffix: str) -> Iterator[bytes]:
+    packing = packer(suffix, len(data))
+    yield packing.compress(data)
+    yield packing.flush()
