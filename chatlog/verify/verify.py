@@ -42,6 +42,8 @@ _CLOCKS = 600.0
 
 #: Seconds by which manifests and gap records of a day may differ.
 _DIFFERENT = 60.0
+#: What an erasure is about to store, until it is written down.
+_ERASURES = "upkeep/erasure/"
 #: Below these is what is made of the objects, and the manifests.
 _KNOWN = ("manifest/", "upkeep/", "optout/", "bundle/", "parquet/", "index/")
 
@@ -111,6 +113,11 @@ class Verification:
                 "chatlog bundle was interrupted; run it again"
             )
         self._find_missing()
+        if next(iter(self._patience.ask(lambda: list(self._store.list(_ERASURES)))), None) is not None:
+            self._watcher.note(
+                "an erasure was interrupted: what it stored and did not write down is there twice, and in no "
+                "manifest; `chatlog erase` completes it"
+            )
         return self.totals
 
     def _problem(self, kind: str, key: str, what: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from chatlog.counters import Counters
@@ -16,7 +16,7 @@ from chatlog.record import encode_full, rfc3339
 from chatlog.twitch import irc
 from chatlog.twitch.events import event_record, unparsed_record
 from chatlog.uploader.manifest_chain import Sealed
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
+from chatlog.uploader.manifest_rows import BundledRow, HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
 from chatlog.uploader.packing import pack_data, unpacked
 from tests.stores import MemoryStore
 
@@ -167,7 +167,9 @@ class People:
         contents = packed.contents
         return ObjectRow(key, len(packed.data), packed.sha256, contents.lines, contents.first, contents.last)
 
-    def manifest(self, since: float, until: float, instance: str, rows: list[ObjectRow]) -> None:
+    def manifest(
+        self, since: float, until: float, instance: str, rows: Sequence[ObjectRow | BundledRow]
+    ) -> None:
         """The manifest of a recorder."""
         head = HeadRow(since, until, "1.2.3", instance or "main")
         rooms = [RoomRow("twitch", "a", until - since, 0.0, "")]

@@ -10,85 +10,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.naming import FileName, utc_minute
 from chatlog.redaction import Person
 from chatlog.store.store import REFUSED, TRANSIENT, StoreError
-from chatlog.upkeep.bundle import Bundler
-from chatlog.upkeep.erasure import Eraser, NoRecorder, Outcome
 from chatlog.upkeep.erasure_objects import Scope
-from chatlog.upkeep.erasure_scan import Scanner, SeveralPeople
-from chatlog.upkeep.ledger import BUNDLE, ERASURE, Ledger
-from chatlog.upkeep.lock import ArchiveLock
+from chatlog.upkeep.erasure_scan import SeveralPeople
 from chatlog.upkeep.person_search import PersonSearch
-from chatlog.verify.archive_index import ArchiveIndex
-from chatlog.verify.findings import Problem, Totals
-from chatlog.verify.scope import Scope as Everything
-from chatlog.verify.scope import Watcher
-from chatlog.verify.verify import Verification
+from tests.upkeep.erasing import Erasing, Killed
 from tests.upkeep.people import HOUR, ID, NAME, OLD_NAME, TEN, TRACES, People, of_others, own, said
 
-KICK = (ID, NAME)
 
-
-class Killed(Exception):
-    """The process was killed."""
-
-
-class Busy(NoRecorder):
-    """A recorder that has these files still."""
-
-    def __init__(self) -> None:
-        self.names: set[FileName] = set()
-
-    def busy(self) -> set[FileName]:
-        """See ``Beside``."""
-        return self.names
-
-
-class Said(Watcher):
-    """Collects problems and notes."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-        self.notes: list[str] = []
-
-    def problem(self, problem: Problem) -> None:
-        self.problems.append(f"{problem.kind} {problem.key}: {problem.what}")
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-class ErasureTests(SynchronousTestCase):
+class ErasureTests(Erasing, SynchronousTestCase):
     """Runs against a store in memory."""
 
     def setUp(self) -> None:
-        self.people = People()
-        self.store = self.people.store
-        self.time = TEN + 8 * HOUR
-        self.recorder = Busy()
-
-    def erase(
-        self, platform: str = "twitch", search: PersonSearch | None = None, scope: Scope | None = None
-    ) -> Outcome:
-        """One run of the whole, as a process would make it."""
-        outcome = Outcome()
-        search = search or PersonSearch(Person(ID))
-        with ArchiveLock(self.store, "erase", lambda: self.time, renewing=False) as lock:
-            ledger = Ledger(self.store, ERASURE, ".zst", None, lambda: self.time)
-            eraser = Eraser(self.store, ledger, lock, lambda: self.time, self.recorder)
-            scanner = Scanner(self.store, scope or Scope(platform), date(2025, 12, 30))
-            eraser.erase(search, scanner, lambda person: platform, outcome)
-        return outcome
-
-    def verified(self) -> tuple[Totals, list[str]]:
-        """What verify counts, and its problems."""
-        index = ArchiveIndex()
-        said_ = Said()
-        try:
-            totals = Verification(
-                self.store, Everything(), index, said_, self.time, lambda seconds: None
-            ).run()
-        finally:
-            index.close()
-        return totals, said_.problems
+        self.begin(People())
 
     # -- the whole -----------------------------------------------------------------------------------
 
@@ -189,53 +122,17 @@ class ErasureTests(SynchronousTestCase):
     # -- what goes wrong -----------------------------------------------------------------------------
 
     def test_killed_at_every_call(self) -> None:
-        """Killed at any call to the store, verify finds nothing but what it can explain, no record of others
-        is ever missing, and the next run completes it: no trace, no copy, no orphan."""
-        self.people = People(("",))
-        self.store = self.people.store
-        kept = sorted(
-            line
-            for line in self.people.lines()
-            if b'"platform":"twitch"' in line and not any(t.encode() in line.lower() for t in TRACES)
-        )
-        objects = dict(self.store.objects)
-        problems: set[str] = set()
-        n = 0
-        while True:
-            n += 1
-            self.store.objects = dict(objects)
-            self.store.calls.clear()
-            self.store.before = lambda operation, key, n=n: self.die_at(n)  # type: ignore[misc]
-            try:
-                self.erase()
-            except Killed:
-                pass
-            else:
-                break
-            finally:
-                self.store.before = lambda operation, key: None
-            self.assertEqual(set(kept) - set(self.people.lines()), set(), n)
-            problems |= {each.split(" ")[0] for each in self.verified()[1]}
-            self.time += 3600.0
-            outcome = self.erase()
-            self.assertTrue(outcome.done, (n, outcome.left))
-            self.assertEqual([each for each in self.people.traces(KICK) if "/kick/" not in each], [], n)
-            self.assertEqual(self.verified()[1], [], n)
-            left = sorted(
-                line for line in self.people.lines() if b'"platform":"twitch"' in line and line in set(kept)
-            )
-            self.assertEqual(left, kept, n)
-            self.assertEqual([key for key in self.store.objects if key.startswith("upkeep/")], [], n)
-            self.time = TEN + 8 * HOUR
-        self.assertGreater(n, 40)
+        """Killed before any change of the store, verify finds nothing but what it explains, no record of
+        others is ever missing, and the next run completes it: no trace, no copy, no orphan."""
+        self.begin(People(("",)))
+        problems = self.killed_everywhere(self.nothing_is_missing)
         # One that was stored and not written down, and its copies; one that was not deleted.
         self.assertLessEqual(problems, {"unnamed-object", "duplicate", "not-erased"})
         self.assertIn("not-erased", problems)
 
-    def die_at(self, n: int) -> None:
-        """From the n-th call on nothing happens any more."""
-        if len(self.store.calls) >= n:
-            raise Killed
+    def nothing_is_missing(self) -> None:
+        """Everything of others is there."""
+        self.assertEqual(set(self.kept) - set(self.people.lines()), set())
 
     def test_store_errors(self) -> None:
         """An error that passes ends the run; the next one completes it."""
@@ -316,36 +213,3 @@ class ErasureTests(SynchronousTestCase):
         self.assertFalse(outcome.done)
         self.assertEqual([name for name, _ in outcome.left], [key])
         self.assertEqual([each for each in self.people.traces(("farewell",)) if "/kick/" not in each], [])
-
-    # -- in bundles --------------------------------------------------------------------------------
-
-    def bundled(self) -> None:
-        """Put everything of the first instance into bundles, and what is of the second in one of five
-        minutes, as a recorder does."""
-        self.time = TEN + 86400.0 * 40
-        with ArchiveLock(self.store, "bundle", lambda: self.time, renewing=False) as lock:
-            ledger = Ledger(self.store, BUNDLE, ".zst", None, lambda: self.time)
-            Bundler(self.store, ledger, lock).run("2025-12")
-
-    def test_in_bundles(self) -> None:
-        """A bundle is written again with all that is in it: what is of others stays byte for byte. verify
-        finds everything as it should be."""
-        self.bundled()
-        before = dict(self.store.objects)
-        self.assertEqual([key for key in before if key.startswith("2025/")], [])
-        twitch, kick = self.erase("twitch"), self.erase("kick")
-        self.assertEqual((twitch.left, kick.left, twitch.done, kick.done), ([], [], True, True))
-        self.assertEqual(self.people.traces(), [])
-        self.assertEqual((twitch.removed, twitch.redacted, twitch.bundles), (26, 6, 2))
-        totals, problems = self.verified()
-        self.assertEqual(problems, [])
-        self.assertEqual((totals.erased, totals.redacted), (twitch.removed + kick.removed, 8))
-        self.assertEqual(self.erase("twitch").removed, 0)
-        bundles = [key for key in self.store.objects if key.startswith("bundle/")]
-        self.assertEqual(
-            sorted(bundles),
-            [
-                "bundle/2025/12/kick/k/kick_k_202512-2.jsonl.zst",
-                "bundle/2025/12/twitch/a/twitch_a_202512-2.jsonl.zst",
-            ],
-        )
