@@ -120,6 +120,10 @@ class ApiClient:
             raise
         return True
 
+    def rotate(self) -> None:
+        """Ask it to finish all files that it writes. Raises ApiError."""
+        self._ask("POST", "/api/v1/rotate")
+
     def acknowledge(self, platform: str, name: str, known: bool = True) -> None:
         """Acknowledge that a room is not recorded, or undo that. Raises ApiError."""
         self._ask("POST" if known else "DELETE", f"{_path(platform, name)}/acknowledge")

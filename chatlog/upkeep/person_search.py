@@ -56,8 +56,8 @@ class PersonSearch:
         self, person: Person, since: bytes = b"", until: bytes = b"~", by_name: bool = False
     ) -> None:
         self.person = person
-        self._since = since
-        self._until = until
+        self.since = since
+        self.until = until
         #: Whether only the id is looked for, and nothing is changed yet.
         self.by_name = by_name
         found = _names(person) if by_name else _needles(person)
@@ -72,7 +72,7 @@ class PersonSearch:
             names=person.names | facts.names,
             messages=person.messages | facts.messages,
         )
-        return PersonSearch(known, self._since, self._until)
+        return PersonSearch(known, self.since, self.until)
 
     def changes(self, block: bytes, facts: Facts | None = None) -> Iterator[Change]:
         """The lines of a block of whole lines that are the person's, in order. ``facts`` is told of them."""
@@ -82,7 +82,7 @@ class PersonSearch:
                 continue
             end = block.find(b"\n", start) + 1 or len(block)
             line = block[start:end]
-            if not self._since <= lines.timestamp(line) < self._until:
+            if not self.since <= lines.timestamp(line) < self.until:
                 continue
             if facts is not None:
                 self._learn(line, facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from chatlog.counted import many
@@ -23,60 +24,96 @@ LIFECYCLE = (
     '"NoncurrentVersionExpiration":{"NoncurrentDays":1},"Expiration":{"ExpiredObjectDeleteMarker":true}}]}'
 )
 _NAMED = 25
+_LISTED = {
+    "now": "They are on the opt-out list now; recorders write down no more of them within a minute.",
+    "before": "They were on the opt-out list before.",
+    "no id": "No id of them is known, so they are not on the opt-out list: chatlog optout add needs one.",
+}
 
 
-def status_of(outcome: Outcome, waiting: list[Waiting]) -> int:
+@dataclass(slots=True)
+class Result:
+    """What was done. ``waiting`` are files of the recorder here that still have something. ``opted_out``:
+    what became of the opt-out list: ``now``, ``before`` (they were on it), ``no id``; ``""`` if it was not
+    touched. ``files``: the lines left out of files that were not stored yet, and those changed."""
+
+    outcome: Outcome = field(default_factory=Outcome)
+    waiting: list[Waiting] = field(default_factory=list)
+    opted_out: str = ""
+    files: tuple[int, int] = (0, 0)
+
+
+def status_of(result: Result) -> int:
     """The exit status."""
-    if outcome.versions or outcome.locked:
+    if result.outcome.versions or result.outcome.locked:
         return VERSIONS
-    return OPEN if outcome.left or waiting else DONE
+    return OPEN if result.outcome.left or result.waiting else DONE
 
 
-def facts_of(outcome: Outcome, waiting: list[Waiting], seconds: float, dry: bool) -> dict[str, Any]:
+def facts_of(result: Result, seconds: float, dry: bool) -> dict[str, Any]:
     """The receipt as JSON."""
+    outcome = result.outcome
     return {
         "request": outcome.request,
-        "done": not dry and status_of(outcome, waiting) == DONE,
+        "done": not dry and status_of(result) == DONE,
         "dry_run": dry,
+        "opted_out": result.opted_out,
         "looked_at": outcome.looked_at,
         "objects": outcome.objects,
+        "bundles": outcome.bundles,
         "removed": outcome.removed,
         "redacted": outcome.redacted,
+        "files": {"removed": result.files[0], "redacted": result.files[1]},
         "completed": outcome.completed,
         "derived": outcome.derived,
+        "remade": outcome.remade,
+        "not_remade": [{"what": what, "why": why} for what, why in outcome.not_remade],
         "versions_remain": outcome.versions,
         "left": [{"what": what, "why": why} for what, why in outcome.left],
-        "waiting": [{"file": each.path, "lines": each.lines} for each in waiting],
+        "waiting": [{"file": each.path, "lines": each.lines} for each in result.waiting],
         "out_of_reach": list(OUT_OF_REACH),
         "seconds": round(seconds, 3),
     }
 
 
-def summary(outcome: Outcome, dry: bool) -> Iterator[str]:
+def summary(result: Result, dry: bool) -> Iterator[str]:
     """What was done, or would be, in lines."""
+    outcome = result.outcome
+    if result.opted_out:
+        yield _LISTED[result.opted_out]
     if outcome.orphans or outcome.completed:
         yield (
             f"An earlier run did not end: {many(outcome.completed, 'object')} that it had replaced, and "
             f"{many(outcome.orphans, 'object')} that it had only stored, were deleted."
         )
+    if any(result.files):
+        yield (
+            f"{many(result.files[0], 'record')} erased and {many(result.files[1], 'record')} of others "
+            "redacted in files that were not stored yet."
+        )
     looked = f"{many(outcome.looked_at, 'object')} looked at"
     if not (outcome.removed or outcome.redacted):
         yield f"{looked}; there is nothing of them{'' if dry or outcome.left else ' left'}."
-        return
-    would = "would be " if dry else ""
-    yield (
-        f"{looked}; {many(outcome.removed, 'record')} {would}erased and "
-        f"{many(outcome.redacted, 'record')} of others {would}redacted, in {many(outcome.objects, 'object')}."
-    )
+    else:
+        would = "would be " if dry else ""
+        bundles = f" and {many(outcome.bundles, 'bundle')}" if outcome.bundles else ""
+        yield (
+            f"{looked}; {many(outcome.removed, 'record')} {would}erased and "
+            f"{many(outcome.redacted, 'record')} of others {would}redacted, in "
+            f"{many(outcome.objects, 'object')}{bundles}."
+        )
     if outcome.derived:
         yield (
-            f"{many(outcome.derived, 'file')} of Parquet and indexes went with them; `chatlog compact` makes "
-            "them again."
+            f"{many(outcome.derived, 'file')} of Parquet and indexes went with them; "
+            f"{many(outcome.remade, 'file is', 'files are')} made again."
         )
+    for what, why in outcome.not_remade[:_NAMED]:
+        yield f"{what} is not made again: {why}; `chatlog compact` makes it"
 
 
-def warnings(outcome: Outcome, waiting: list[Waiting]) -> Iterator[str]:
+def warnings(result: Result) -> Iterator[str]:
     """Why the request stays open, and what to do."""
+    outcome = result.outcome
     if outcome.versions:
         yield (
             "Not erased: old versions remain. The bucket keeps a version of each object that was deleted. "
@@ -91,8 +128,10 @@ def warnings(outcome: Outcome, waiting: list[Waiting]) -> Iterator[str]:
         yield f"left: {what}: {why}"
     if len(outcome.left) > _NAMED:
         yield f"and {len(outcome.left) - _NAMED} more are left"
-    for each in waiting[:_NAMED]:
+    for each in result.waiting[:_NAMED]:
+        yield f"left: {each.path}: {many(each.lines, 'record')} that the recorder has not stored yet"
+    if result.waiting:
         yield (
-            f"left: {each.path}: {many(each.lines, 'record')} that the recorder has not stored yet; run this "
-            "again once it has, which takes an hour at most by default"
+            "Run this again once they are stored, which takes an hour at most by default. With http.token in "
+            "the configuration, this command has the recorder finish its files, and waits for that."
         )

@@ -18,6 +18,7 @@ from chatlog.uploader.manifest_rows import (
     RequestRow,
     RoomRow,
 )
+from chatlog.verify.bundle_index import BundleIndex, texts
 from chatlog.verify.findings import DaySums
 from chatlog.verify.index_rows import Gone, Link, ManifestGap, RoomDayRow
 from chatlog.verify.object_check import by_day
@@ -36,10 +37,6 @@ _TABLES = """
     create table requests (request text primary key, done default 0) without rowid;
     create table gone (key text, what, manifest, sha256, lines, bytes, request, by);
     create index gone_keys on gone (key);
-    create table slices (key text, bundle text, offset, bytes, sha256, at, primary key (key, bundle))
-        without rowid;
-    create index bundles on slices (bundle, offset);
-    create table gone_bundles (key text primary key, what, manifest, request) without rowid;
     create table rooms (platform, channel, day, recorded default 0.0, missing default 0.0, gaps default 0,
         gap_seconds default 0.0, primary key (platform, channel, day)) without rowid;
     create table reasons (platform, channel, day, reason, seconds default 0.0,
@@ -54,6 +51,8 @@ class ArchiveIndex:
         """Without ``path``, the database is an anonymous file, which vanishes with the index."""
         self._base = sqlite3.connect(path, isolation_level=None)
         self._base.executescript(_TABLES)
+        #: What the manifests say of bundles.
+        self.in_bundles = BundleIndex(self._base)
         self._base.execute("begin")
 
     def close(self) -> None:
@@ -78,46 +77,25 @@ class ArchiveIndex:
         self, head: HeadRow, manifest: str, digest: str = "", signer: str = "", genuine: bool = False
     ) -> None:
         """Add the period of a manifest: see ``Link``."""
-        period = (*_texts(head.instance), head.since, head.until, *_texts(manifest), head.new_spool)
-        link = (head.format, digest, head.previous, *_texts(signer[:100]), genuine)
+        period = (*texts(head.instance), head.since, head.until, *texts(manifest), head.new_spool)
+        link = (head.format, digest, head.previous, *texts(signer[:100]), genuine)
         self._base.execute("insert into periods values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*period, *link))
 
     def add_request(self, row: RequestRow) -> None:
         """Add a request to be erased."""
-        self._base.execute("insert or ignore into requests values (?, 0)", tuple(_texts(row.request)))
+        self._base.execute("insert or ignore into requests values (?, 0)", tuple(texts(row.request)))
 
     def add_done(self, row: DoneRow) -> None:
         """Note that a request is done."""
         self._base.execute(
             "insert into requests values (?, 1) on conflict do update set done = 1",
-            tuple(_texts(row.request)),
+            tuple(texts(row.request)),
         )
 
     def open_requests(self) -> list[str]:
         """The requests that are not done."""
         found = self._base.execute("select request from requests where not done order by request")
         return [request for (request,) in found]
-
-    def add_gone_bundle(self, row: ReplacedRow | ExpiredRow, manifest: str) -> None:
-        """Add a row that says that a bundle is gone: what is still wanted of it is in another one."""
-        what = "replaced" if isinstance(row, ReplacedRow) else "expired"
-        request = row.request if isinstance(row, ReplacedRow) else ""
-        self._base.execute(
-            "insert or replace into gone_bundles values (?, ?, ?, ?)",
-            (*_texts(row.key), what, *_texts(manifest, request)),
-        )
-
-    def unasked_bundles(self) -> Iterator[tuple[str, str, str]]:
-        """Key, manifest and request of the bundles that were replaced, and nobody asked for it."""
-        yield from self._base.execute(
-            "select key, manifest, request from gone_bundles where what = 'replaced' "
-            "and request not in (select request from requests) order by key"
-        )
-
-    def why_bundle_gone(self, bundle: str) -> str:
-        """``replaced`` or ``expired`` if a bundle is known to be gone, else ``""``."""
-        found = self._base.execute("select what from gone_bundles where key = ?", (bundle,)).fetchone()
-        return "" if found is None else str(found[0])
 
     def add_gone(self, row: ReplacedRow | ExpiredRow | BundledRow, manifest: str, at: float = 0.0) -> None:
         """Add a row that says that an object is gone, and where what was in it is now. ``at`` is the end of
@@ -129,17 +107,12 @@ class ArchiveIndex:
             found = "expired", row.lines, None, ""
         else:
             found = "bundled", None, row.bytes, ""
-            self._base.execute(
-                "insert into slices values (?, ?, ?, ?, ?, ?) on conflict do update set offset = "
-                "excluded.offset, bytes = excluded.bytes, sha256 = excluded.sha256, at = excluded.at "
-                "where excluded.at >= at",
-                (*_texts(row.key, row.bundle), row.offset, row.bytes, row.sha256, at),
-            )
+            self.in_bundles.add(row, at)
         what, lines, size, request = found
         by = row.by if isinstance(row, ReplacedRow) else ""
         self._base.execute(
             "insert into gone values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*_texts(row.key), what, *_texts(manifest), row.sha256, lines, size, *_texts(request, by)),
+            (*texts(row.key), what, *texts(manifest), row.sha256, lines, size, *texts(request, by)),
         )
 
     def add_object(self, row: ObjectRow) -> bool:
@@ -161,12 +134,12 @@ class ArchiveIndex:
                     "insert into rooms (platform, channel, day, recorded, missing) values (?, ?, ?, ?, ?) "
                     "on conflict do update set recorded = recorded + excluded.recorded, "
                     "missing = missing + excluded.missing",
-                    (*_texts(row.platform, row.channel), day, row.recorded * share, row.missing * share),
+                    (*texts(row.platform, row.channel), day, row.recorded * share, row.missing * share),
                 )
 
     def add_gaps(self, platform: str, channel: str, day: str, sums: DaySums) -> None:
         """Add the sums of a room's gap records on one day."""
-        room = (*_texts(platform, channel), day)
+        room = (*texts(platform, channel), day)
         self._base.execute(
             "insert into rooms (platform, channel, day, gaps, gap_seconds) values (?, ?, ?, ?, ?) "
             "on conflict do update set gaps = gaps + excluded.gaps, "
@@ -177,7 +150,7 @@ class ArchiveIndex:
             self._base.execute(
                 "insert into reasons values (?, ?, ?, ?, ?) "
                 "on conflict do update set seconds = seconds + excluded.seconds",
-                (*room, *_texts(reason[:200]), seconds),
+                (*room, *texts(reason[:200]), seconds),
             )
 
     # -- queries -----------------------------------------------------------------------------------
@@ -203,17 +176,7 @@ class ArchiveIndex:
 
     def settle_gone(self) -> Iterator[Gone]:
         """Take over which objects are gone, and give all rows that say so. Once all manifests were added."""
-        # An object is in one bundle: not in one that is gone, and of the others in the latest. A manifest
-        # that is written later may still name a bundle that was replaced before.
-        self._base.execute(
-            "delete from slices where bundle in (select key from gone_bundles) and exists ("
-            "select 1 from slices as other where other.key = slices.key "
-            "and other.bundle not in (select key from gone_bundles))"
-        )
-        self._base.execute(
-            "delete from slices where exists (select 1 from slices as other where other.key = slices.key "
-            "and (other.at, other.bundle) > (slices.at, slices.bundle))"
-        )
+        self.in_bundles.settle()
         self._base.execute(
             "update objects set gone = coalesce((select what from gone where gone.key = objects.key "
             "and gone.sha256 = objects.sha256 order by what = 'bundled' limit 1), '') "
@@ -232,33 +195,6 @@ class ArchiveIndex:
         """How many objects are gone, by why."""
         counted = "select gone, count(*) from objects where gone != '' group by gone"
         return dict(self._base.execute(counted))
-
-    def bundles(self) -> Iterator[str]:
-        """The keys of the bundles that have an object which is in nothing else."""
-        for (key,) in self._base.execute(
-            "select distinct bundle from slices join objects on objects.key = slices.key "
-            "where objects.gone = 'bundled' order by bundle"
-        ).fetchall():
-            yield key
-
-    def end_of(self, bundle: str) -> int | None:
-        """Where the last object in a bundle ends; None if no manifest says what is in it."""
-        found = self._base.execute("select max(offset + bytes) from slices where bundle = ?", (bundle,))
-        end: int | None = found.fetchone()[0]
-        return end
-
-    def has_live(self, bundle: str) -> bool:
-        """Whether an object is in this bundle and in nothing else."""
-        return next(self.slices(bundle), None) is not None
-
-    def slices(self, bundle: str) -> Iterator[BundledRow]:
-        """The objects in a bundle, in its order."""
-        for key, offset, size, sha256 in self._base.execute(
-            "select slices.key, offset, slices.bytes, slices.sha256 from slices join objects "
-            "on objects.key = slices.key where bundle = ? and objects.gone = 'bundled' order by offset",
-            (bundle,),
-        ).fetchall():
-            yield BundledRow(key, bundle, offset, size, sha256)
 
     def links(self, newest_first: bool = False) -> Iterator[Link]:
         """All manifests, by instance and time."""
@@ -287,7 +223,7 @@ class ArchiveIndex:
 
     def is_new(self, key: str) -> bool:
         """Whether this is the first call with this key."""
-        return self._base.execute("insert or ignore into listed values (?)", tuple(_texts(key))).rowcount == 1
+        return self._base.execute("insert or ignore into listed values (?)", tuple(texts(key))).rowcount == 1
 
     def unseen(self) -> Iterator[str]:
         """The keys of objects that a manifest names and that ``see`` was not called for."""
@@ -345,8 +281,3 @@ class ArchiveIndex:
                 "select reason, seconds from reasons where platform = ? and channel = ? and day = ?", room[:3]
             )
         )
-
-
-def _texts(*texts: str) -> Iterator[str]:
-    """The texts without lone surrogates, which SQLite does not store."""
-    return (text.encode("utf-8", "replace").decode() for text in texts)

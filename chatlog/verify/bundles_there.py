@@ -37,16 +37,17 @@ class BundlesThere:
             with suppress(ValueError):
                 parse_bundle_key(head.key)
                 self._check(head)
-        for bundle in self._index.bundles():
+        for bundle in self._index.in_bundles.bundles():
             if bundle not in self.there:
-                count = sum(1 for _ in self._index.slices(bundle))
+                count = sum(1 for _ in self._index.in_bundles.slices(bundle))
                 what = f"the manifests say that {many(count, 'object is', 'objects are')} in it"
                 self._report("missing-object", bundle, what)
 
     def _check(self, head: Head) -> None:
-        end = self._index.end_of(head.key)
-        gone = self._index.why_bundle_gone(head.key)
-        if gone and not self._index.has_live(head.key):
+        index = self._index.in_bundles
+        end = index.end_of(head.key)
+        gone = index.why_gone(head.key)
+        if gone and not index.has_live(head.key):
             self._report("not-erased", head.key, STILL_THERE[gone])
         elif end is not None:
             self.there.add(head.key)

@@ -34,7 +34,7 @@ def check_gone(index: ArchiveIndex, report: Callable[[str, str, str], object]) -
         wrong = _wrong(row)
         if wrong:
             report("invalid-manifest", row.manifest, f"{row.key[:200]} is {row.what} there, {wrong}")
-    for key, manifest, request in index.unasked_bundles():
+    for key, manifest, request in index.in_bundles.unasked():
         report("invalid-manifest", manifest, f"{key[:200]} is replaced there, {_unasked(request)}")
 
 
@@ -130,7 +130,7 @@ class Slices:
 def named_in(index: ArchiveIndex, bundle: str) -> list[tuple[BundledRow, Named]]:
     """The objects in a bundle, each with its row."""
     found = []
-    for row in index.slices(bundle):
+    for row in index.in_bundles.slices(bundle):
         name = name_of_object(row.key)
         if name is not None:
             found.append((row, Named(row.key, name, row.bytes, index.object(row.key))))

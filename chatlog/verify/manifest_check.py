@@ -185,7 +185,7 @@ class ManifestCheck:
     def _gone(self, manifest: str, row: ReplacedRow | ExpiredRow | BundledRow, period: HeadRow) -> None:
         name = name_of_object(row.key)
         if name is None and is_bundle(row.key) and not isinstance(row, BundledRow):
-            self._index.add_gone_bundle(row, manifest)
+            self._index.in_bundles.add_gone(row, manifest)
         elif name is None:
             self._problem("invalid-manifest", manifest, f"it names {row.key[:200]!r}, which is no object")
         elif self._scope.has(name):

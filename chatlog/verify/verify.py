@@ -269,7 +269,7 @@ class Verification:
         # What there is was listed already, perhaps.
         there.check(self._patience.ask(lambda: list(self._store.list("bundle/"))))
         self.totals.pending += there.pending
-        for bundle in self._index.bundles() if self._scope.read else ():
+        for bundle in self._index.in_bundles.bundles() if self._scope.read else ():
             if bundle in there.there:
                 named = named_in(self._index, bundle)
                 for each in BundleCheck(self._store, named, self._reading, self._patience).run():

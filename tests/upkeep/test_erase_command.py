@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
 from chatlog.naming import FileName, utc_minute
-from tests.upkeep.people import HOUR, ID, NAME, OLD_NAME, TEN, People, own
+from chatlog.uploader.packing import pack_data
+from tests.upkeep.people import HOUR, ID, NAME, OLD_NAME, TEN, People, of_others, own
 
 
 class CommandTests(SynchronousTestCase):
@@ -71,23 +73,88 @@ class CommandTests(SynchronousTestCase):
             self.assertIn("there is nothing of them left", result.stdout)
             self.assertEqual(result.exit_code, 0)
 
+    def spooled(self) -> dict[str, bytes]:
+        """Files of a recorder that has died: one in each place, and a piece of a damaged one."""
+        names = [FileName("twitch", "a", utc_minute(TEN + hour * HOUR)) for hour in (6, 7, 8)]
+        data = [b"".join(own(TEN + hour * HOUR) + of_others(TEN + hour * HOUR)) for hour in (6, 7, 8)]
+        torn = data[0][:40] + own(TEN)[0][-190:]
+        files = {
+            f"open/{names[2]}": data[2] + own(TEN)[0][:-30],
+            f"sealed/{names[1]}": data[1],
+            f"packed/{names[0]}.zst": pack_data(data[0], ".zst").data,
+            f"torn/{names[0]}.17": torn,
+        }
+        for path, content in files.items():
+            (self.root / "spool" / path).parent.mkdir(exist_ok=True)
+            (self.root / "spool" / path).write_bytes(content)
+        return files
+
     def test_spool(self) -> None:
-        """A file that the recorder here has not stored yet is named, not touched; the request stays open."""
-        name = FileName("twitch", "a", utc_minute(TEN + 6 * HOUR))
-        waiting = self.root / "spool" / "sealed" / str(name)
-        waiting.write_bytes(b"".join(own(TEN + 6 * HOUR)))
-        before = waiting.read_bytes()
-        result = self.run_it(f"twitch/id:{ID}")
-        self.assertEqual(result.exit_code, 1, result.output)
-        self.assertIn("6 records that the recorder has not stored yet", result.stderr)
-        self.assertEqual(waiting.read_bytes(), before)
-        # It is stored.
-        target = self.root / "archive" / name.key()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(waiting, target)
-        self.assertEqual(self.run_it(f"twitch/id:{ID}").exit_code, 0)
+        """Where no recorder runs, its files are written again: what is of others stays in them."""
+        files = self.spooled()
+        result = self.run_it(f"twitch/id:{ID}", "--json")
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertEqual(json.loads(result.stdout)["files"], {"removed": 20, "redacted": 0})
         self.run_it(f"kick/id:{ID}")
         self.assertEqual(self.traces(), [])
+        for hour, path in ((7, "sealed"), (8, "open")):
+            [found] = [file for file in files if file.startswith(path)]
+            lines = (self.root / "spool" / found).read_bytes()
+            self.assertEqual(lines, b"".join(of_others(TEN + hour * HOUR)))
+
+    def test_spool_of_a_recorder(self) -> None:
+        """A running recorder's files are its own: they are named, and the request stays open."""
+        files = self.spooled()
+        lock = os.open(self.root / "spool" / "lock", os.O_CREAT | os.O_RDWR)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = self.run_it(f"twitch/id:{ID}", "--wait", "0")
+        self.assertEqual(result.exit_code, 1, result.output)
+        self.assertIn("6 records that the recorder has not stored yet", result.stderr)
+        for path in [path for path in files if not path.startswith("torn")]:
+            self.assertEqual((self.root / "spool" / path).read_bytes(), files[path])
+
+    def test_stored_and_still_there(self) -> None:
+        """A file that was stored before the recorder died goes; its object is erased as others are."""
+        name = FileName("twitch", "a", utc_minute(TEN + 3 * HOUR))
+        data = (self.root / "archive" / name.key(suffix=".zst")).read_bytes()
+        (self.root / "spool" / "packed" / f"{name}.zst").write_bytes(data)
+        result = self.run_it(f"twitch/id:{ID}")
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertEqual(list((self.root / "spool" / "packed").iterdir()), [])
+        self.run_it(f"kick/id:{ID}")
+        self.assertEqual(self.traces(), [])
+
+    def test_opted_out_first(self) -> None:
+        """The person is put on the opt-out list before anything is changed, by the id; with
+        --keep-recording, with a message or an end not. The request is called alike every time."""
+        for arguments in (
+            (f"twitch/{NAME}", "--until", "2025-12-01"),
+            (f"twitch/{NAME}", "--keep-recording"),
+        ):
+            result = self.run_it(*arguments, "--json")
+            self.assertEqual(json.loads(result.stdout)["opted_out"], "")
+        self.assertFalse((self.root / "archive" / "optout").exists())
+        for became in ("now", "before"):
+            result = self.run_it(f"twitch/id:{ID}", "--json")
+            self.assertEqual(json.loads(result.stdout)["opted_out"], became)
+        listed = CliRunner().invoke(commands, ["optout", "list", "--config", str(self.config)])
+        self.assertIn("1 person opted out", listed.stdout)
+        first = json.loads(self.run_it(f"kick/id:{ID}", "--json").stdout)["request"]
+        self.assertEqual(json.loads(self.run_it(f"kick/id:{ID}", "--json").stdout)["request"], f"{first}-2")
+
+    def test_foreign_key(self) -> None:
+        """A list of another key is refused, and nothing is changed; --keep-recording goes on."""
+        path = self.root / "archive" / "optout" / ("key." + "0" * 16)
+        path.parent.mkdir()
+        path.write_bytes(b"")
+        person = self.root / "archive" / "optout" / "twitch" / ("0" * 64)
+        person.parent.mkdir()
+        person.write_bytes(b"")
+        result = self.run_it(f"twitch/id:{ID}")
+        self.assertEqual(result.exit_code, 2, result.output)
+        self.assertIn("--keep-recording", result.stderr)
+        self.assertEqual(self.run_it(f"twitch/id:{ID}", "--keep-recording").exit_code, 0)
 
     def test_refused(self) -> None:
         """Nonsense is refused in a sentence, and nothing is done."""

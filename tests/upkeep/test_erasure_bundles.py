@@ -101,7 +101,8 @@ class RoomBundleTests(Erasing, SynchronousTestCase):
 
     def check_whole(self) -> None:
         """Everything of others is in the bundles by which readers go."""
-        places, replaced = [], set()
+        places: list[str] = []
+        replaced: set[str] = set()
         for key in self.bundles():
             table = read_table(self.store, Head(key, len(self.store.objects[key]), ""))
             places.append(key)

@@ -1,0 +1,75 @@
+"""Makes Parquet and indexes again after somebody was erased from the objects of which they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from chatlog.store.store import StoreError
+from chatlog.upkeep.derived import index_keys
+from chatlog.upkeep.erasure import Outcome
+from chatlog.upkeep.lock import ArchiveLock
+
+if TYPE_CHECKING:
+    from chatlog.archive.opened import Archive
+
+
+class Remaking:
+    """Makes them again in the archive that ``opened()`` opens anew, so that no listing is of before. ``lock``
+    is held; ``step(words)`` is told what is made."""
+
+    def __init__(
+        self,
+        opened: Callable[[], Archive],
+        lock: ArchiveLock,
+        now: Callable[[], float],
+        step: Callable[[str], None] = lambda words: None,
+    ) -> None:
+        self._opened = opened
+        self._lock = lock
+        self._now = now
+        self._step = step
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Make again what was made of the days that changed, of rooms and days that had been compacted. What
+        cannot be made stays deleted. Raises StoreError, OSError and Lost."""
+        if not outcome.room_days:
+            return
+        archive = self._opened()
+        self._forget_indexes(archive, outcome)
+        for day in sorted({place.day for place in outcome.room_days}):
+            if next(iter(archive.store.list(f"parquet/date={day}/")), None) is None:
+                continue
+            try:
+                self._compact(archive, date.fromisoformat(day), outcome)
+            except _not_there() as error:
+                outcome.not_remade.append(("Parquet", str(error)))
+                return
+
+    def _compact(self, archive: Archive, day: date, outcome: Outcome) -> None:
+        from chatlog.upkeep.compact import Compactor
+
+        rooms = frozenset(
+            (place.platform, place.channel) for place in outcome.room_days if place.day == day.isoformat()
+        )
+        compactor = Compactor(
+            archive, self._now, step=lambda day, room: self._step(f"Parquet of {'/'.join(room)} {day}")
+        )
+        done = compactor.run([day], rooms, self._lock)
+        outcome.remade += done.made
+        outcome.not_remade += done.left
+
+    def _forget_indexes(self, archive: Archive, outcome: Outcome) -> None:
+        for key in index_keys(archive.store, {place.day for place in outcome.room_days}):
+            self._lock.check()
+            archive.store.delete(key)
+            outcome.derived += 1
+            if archive.store.head(key) is not None:
+                raise StoreError(f"{key} was deleted, and is still there")
+
+
+def _not_there() -> tuple[type[Exception], ...]:
+    from chatlog.parquet.duck import NoDuckDB, TooLittleMemory
+
+    return NoDuckDB, TooLittleMemory

@@ -1,0 +1,99 @@
+"""The part of the index of an archive that is about bundles: what is in them, and which are gone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from chatlog.uploader.manifest_rows import BundledRow, ExpiredRow, ReplacedRow
+
+_TABLES = """
+    create table slices (key text, bundle text, offset, bytes, sha256, at, primary key (key, bundle))
+        without rowid;
+    create index bundles on slices (bundle, offset);
+    create table gone_bundles (key text primary key, what, manifest, request) without rowid;
+"""
+
+
+class BundleIndex:
+    """The bundles in the database of an ``ArchiveIndex``, whose objects it looks up."""
+
+    def __init__(self, base: sqlite3.Connection) -> None:
+        self._base = base
+        self._base.executescript(_TABLES)
+
+    def add(self, row: BundledRow, at: float) -> None:
+        """Add an object in a bundle. ``at`` is the end of the period of the manifest that says so."""
+        self._base.execute(
+            "insert into slices values (?, ?, ?, ?, ?, ?) on conflict do update set offset = "
+            "excluded.offset, bytes = excluded.bytes, sha256 = excluded.sha256, at = excluded.at "
+            "where excluded.at >= at",
+            (*texts(row.key, row.bundle), row.offset, row.bytes, row.sha256, at),
+        )
+
+    def add_gone(self, row: ReplacedRow | ExpiredRow, manifest: str) -> None:
+        """Add a row that says that a bundle is gone: what is still wanted of it is in another one."""
+        what = "replaced" if isinstance(row, ReplacedRow) else "expired"
+        request = row.request if isinstance(row, ReplacedRow) else ""
+        self._base.execute(
+            "insert or replace into gone_bundles values (?, ?, ?, ?)",
+            (*texts(row.key), what, *texts(manifest, request)),
+        )
+
+    def unasked(self) -> Iterator[tuple[str, str, str]]:
+        """Key, manifest and request of the bundles that were replaced, and nobody asked for it."""
+        yield from self._base.execute(
+            "select key, manifest, request from gone_bundles where what = 'replaced' "
+            "and request not in (select request from requests) order by key"
+        )
+
+    def why_gone(self, bundle: str) -> str:
+        """``replaced`` or ``expired`` if a bundle is known to be gone, else ``""``."""
+        found = self._base.execute("select what from gone_bundles where key = ?", (bundle,)).fetchone()
+        return "" if found is None else str(found[0])
+
+    def settle(self) -> None:
+        """Leave each object in one bundle. Once all manifests were added."""
+        # Not in one that is gone, and of the others in the latest. A manifest
+        # that is written later may still name a bundle that was replaced before.
+        self._base.execute(
+            "delete from slices where bundle in (select key from gone_bundles) and exists ("
+            "select 1 from slices as other where other.key = slices.key "
+            "and other.bundle not in (select key from gone_bundles))"
+        )
+        self._base.execute(
+            "delete from slices where exists (select 1 from slices as other where other.key = slices.key "
+            "and (other.at, other.bundle) > (slices.at, slices.bundle))"
+        )
+
+    def bundles(self) -> Iterator[str]:
+        """The keys of the bundles that have an object which is in nothing else."""
+        for (key,) in self._base.execute(
+            "select distinct bundle from slices join objects on objects.key = slices.key "
+            "where objects.gone = 'bundled' order by bundle"
+        ).fetchall():
+            yield key
+
+    def end_of(self, bundle: str) -> int | None:
+        """Where the last object in a bundle ends; None if no manifest says what is in it."""
+        found = self._base.execute("select max(offset + bytes) from slices where bundle = ?", (bundle,))
+        end: int | None = found.fetchone()[0]
+        return end
+
+    def has_live(self, bundle: str) -> bool:
+        """Whether an object is in this bundle and in nothing else."""
+        return next(self.slices(bundle), None) is not None
+
+    def slices(self, bundle: str) -> Iterator[BundledRow]:
+        """The objects in a bundle, in its order."""
+        for key, offset, size, sha256 in self._base.execute(
+            "select slices.key, offset, slices.bytes, slices.sha256 from slices join objects "
+            "on objects.key = slices.key where bundle = ? and objects.gone = 'bundled' order by offset",
+            (bundle,),
+        ).fetchall():
+            yield BundledRow(key, bundle, offset, size, sha256)
+
+
+def texts(*found: str) -> Iterator[str]:
+    """The texts without lone surrogates, which SQLite does not store."""
+    return (text.encode("utf-8", "replace").decode() for text in found)
