@@ -62,6 +62,7 @@ class PersonSearch:
         self.by_name = by_name
         found = _names(person) if by_name else _needles(person)
         self._needles = tuple(sorted(set(found)))
+        self._quoted = [f'"{one}"'.encode() for one in (person.id, *person.names) if one]
 
     def knowing(self, facts: Facts) -> PersonSearch:
         """The same with what was found: of names and messages; the id if there is one."""
@@ -88,9 +89,16 @@ class PersonSearch:
                 self._learn(line, facts)
             if self.by_name:
                 continue
-            rest = redacted_line(line, self.person)
+            rest = self._rest(line)
             if rest is not line:
                 yield Change(start, end, rest)
+
+    def _rest(self, line: bytes) -> bytes | None:
+        rest = redacted_line(line, self.person)
+        if rest is line and any(name in line.lower() for name in self._quoted) and not _is_record(line):
+            # Half a record, with something of theirs in what is left of it.
+            return None
+        return rest
 
     def _starts(self, block: bytes) -> list[int]:
         """Where the lines begin that have a needle in them."""
@@ -142,6 +150,13 @@ def _needles(person: Person) -> Iterator[bytes]:
         yield from _ABOUT_MESSAGES
     else:
         yield from (message.lower().encode() for message in person.messages)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return isinstance(from_json(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def rewritten(blocks: Iterable[bytes], search: PersonSearch) -> tuple[bytes, int]:
