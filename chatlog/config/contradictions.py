@@ -55,6 +55,20 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
         yield from _directories(tree, "archive.directory", archive.get("directory"))
     elif archive["url"].startswith("file://"):
         yield from _directories(tree, "archive.url", unquote(urlsplit(archive["url"]).path))
+    yield from _cache(archive.get("cache"), tree)
+
+
+def _cache(cache: str | None, tree: dict[str, Any]) -> Iterator[Problem]:
+    """What is cached may not fill up the directories of recordings, nor be taken for a part of them."""
+    if cache is None:
+        return
+    given = os.path.realpath(cache)
+    for key, other in (
+        ("recorder.directory", tree.get("recorder", {}).get("directory", "data")),
+        ("archive.directory", tree.get("archive", {}).get("directory", "archive")),
+    ):
+        if f"{given}/".startswith(f"{os.path.realpath(other).rstrip('/')}/"):
+            yield "archive.cache", f"this lies inside {key}; choose a directory elsewhere"
 
 
 def _classes(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:

@@ -100,6 +100,9 @@ COMMON: Mapping[str, Shape] = {
             "tier_after": duration("1d", "36500d", "the store's days of a class count from then"),
             "tier_class": values.CLASS,
             "optout_key": values.OPTOUT_KEY,
+            "cache": values.PATH,
+            "cache_size": size("1MB", "1000TB"),
+            "compact": values.YES_OR_NO,
         },
     ),
     "uploader": Section(

@@ -117,7 +117,9 @@ class ArchiveSettings:
     manifests; None: they are not signed. Bundles older than ``tier_after`` seconds (None: never) are moved to
     the storage class ``tier_class``; None: the coldest that can be read at once. ``keep`` are pairs of a
     room, a platform or ``default``, and the seconds for which its records are kept: see ``Keeping``.
-    ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``."""
+    ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``. ``cache`` is the
+    directory of the cache of files, of at most ``cache_size`` bytes; None: that of the user. ``compact``: the
+    archive server makes Parquet daily."""
 
     url: str | None = None
     directory: str = "archive"
@@ -127,6 +129,9 @@ class ArchiveSettings:
     tier_class: str | None = None
     keep: tuple[tuple[str, float], ...] = ()
     optout_key: Secret | None = None
+    cache: str | None = None
+    cache_size: int = 2_000_000_000
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,9 @@ class DirectoryStore:
             self._made.clear()
         self._made.add(directory)
 
+    def file_of(self, key: str) -> str:
+        return self._path(key)
+
     def head(self, key: str) -> Head | None:
         path = self._path(key)
         try:

@@ -90,6 +90,14 @@ class Versioned(Protocol):
         StoreError."""
 
 
+@runtime_checkable
+class Local(Protocol):
+    """A store whose objects are files of this machine."""
+
+    def file_of(self, key: str) -> str:
+        """The path of the object, whether it is there or not. Raises StoreError for what is no key."""
+
+
 class Store(Protocol):
     """An object store. Every method may raise StoreError."""
 
