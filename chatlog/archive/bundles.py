@@ -39,6 +39,8 @@ class Bundles:
         self._listed: OrderedDict[str, tuple[int, list[Head]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[int, list[str]]] = OrderedDict()
         # Tables as they are stored: in memory they are several times as large.
+        # All bundles of the months that were looked at, and when.
+        self._months: dict[str, tuple[int, list[Head]]] = {}
         self._packed: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
         self._weight = 0
         self._lock = Lock()
@@ -61,6 +63,18 @@ class Bundles:
             for month in self._names(f"bundle/{year}/", since)
             if month.isdecimal()
         ]
+
+    def look_at(self, months: set[str], since: int) -> None:
+        """List the bundles of all rooms of these months at once, unless that was done since this moment.
+        Raises StoreError."""
+        with self._lock:
+            kept = {month: own for month, own in self._months.items() if month in months and own[0] > since}
+        for month in months - kept.keys():
+            begun = self.moment()
+            there = month[5:] in self._names(f"bundle/{month[:5]}", since)
+            kept[month] = begun, self._bundles_below(f"bundle/{month}/") if there else []
+        with self._lock:
+            self._months = kept
 
     def days(self, month: str, since: int) -> list[str]:
         """The days (``29``) of a month with bundles of instances."""
@@ -151,15 +165,19 @@ class Bundles:
     # -- listing -------------------------------------------------------------------------------------
 
     def _heads(self, prefix: str, since: int) -> list[Head]:
-        def ask() -> list[Head]:
-            found = []
-            for head in self._store.list(prefix):
-                with suppress(ValueError):
-                    parse_bundle_key(head.key)
-                    found.append(head)
-            return found
+        with self._lock:
+            begun, of_month = self._months.get(prefix[7:14], (0, []))
+        if begun > since:
+            return [head for head in of_month if head.key.startswith(prefix)]
+        return self._shared(self._listed, prefix, since, lambda: self._bundles_below(prefix))
 
-        return self._shared(self._listed, prefix, since, ask)
+    def _bundles_below(self, prefix: str) -> list[Head]:
+        found = []
+        for head in self._store.list(prefix):
+            with suppress(ValueError):
+                parse_bundle_key(head.key)
+                found.append(head)
+        return found
 
     def _names(self, prefix: str, since: int) -> list[str]:
         return self._shared(self._folders, prefix, since, lambda: sorted(self._store.folders(prefix)))

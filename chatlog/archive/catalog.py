@@ -4,36 +4,31 @@ of the present for a moment.
 
 from __future__ import annotations
 
-import hashlib
-from calendar import monthrange
+import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from threading import Lock
-from typing import NamedTuple, TypeVar
 
 from chatlog.archive.bundles import Bundles
+from chatlog.archive.listings import (
+    Named,
+    Room,
+    all_days,
+    days_between,
+    folder_of,
+    keep,
+    named_in,
+    room_in,
+    told,
+)
 from chatlog.naming import FileName, is_import, parse_bundle_key, parse_key, utc_minute
 from chatlog.store.store import CORRUPT, Store, StoreError
 from chatlog.uploader.bundle_table import Slice
-
-T = TypeVar("T")
-
-#: Platform and channel.
-Room = tuple[str, str]
-
-
-class Named(NamedTuple):
-    """A stored file: its name, the suffix of its compression, and what the listing says of its bytes.
-    ``place``: where they are in a bundle, None if it is an object of its own."""
-
-    name: FileName
-    suffix: str
-    version: str
-    place: Slice | None = None
-
 
 DAY = 86400.0
 #: Seconds for which a listing is reused: of days that ended long ago, of these if only a few are read, and of
@@ -86,7 +81,7 @@ class Catalog:
             if self._bundles.rooms(month, since):
                 # Which days are in the bundles of rooms only these tell. Each day has a manifest.
                 named = [day for day in self._store.folders(f"manifest/{month}/") if day.isdecimal()]
-                days += named or _all_days(month)
+                days += named or all_days(month)
             found.update(f"{month.replace('/', '-')}-{day}" for day in days)
         return sorted(found)
 
@@ -135,7 +130,7 @@ class Catalog:
     def objects(self, room: Room, since: float, until: float) -> Iterator[Named]:
         """The objects of a room that began between a day before ``since`` and shortly after ``until``.
         Raises StoreError."""
-        days = list(_days(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE)))
+        days = list(days_between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE)))
         if len(days) > 4:
             there = set(self.days())
             days = [day for day in days if day in there]
@@ -148,11 +143,56 @@ class Catalog:
             for named in threads.map(lambda day: self._of_day(room, day, lasts), days):
                 yield from named
 
+    def moment(self) -> int:
+        """This moment, for ``walk``."""
+        return self._bundles.moment()
+
+    def walk(self, day: str, since: int) -> Iterator[Room]:
+        """The rooms with objects of a day, and those with a bundle of its month, with few requests: all rooms
+        are listed at once. While one is looked at, its ``objects`` of this day cost no request. Bundles are
+        listed once ``since`` a moment, so after it no objects may go into bundles. Raises StoreError."""
+        date = datetime.fromisoformat(day)
+        days = [(date + timedelta(days=n)).date().isoformat() for n in (-1, 0, 1)]
+        self._bundles.look_at({each[:7].replace("-", "/") for each in days}, since)
+        month = day[:7].replace("-", "/")
+        bundled = set(self._bundles.rooms(month, since))
+        if day[8:] in self._bundles.days(month, since):
+            bundled |= self._bundles.rooms_of_day(day, since)
+        begun = self._now(), self._changes
+        streams = [self._grouped(each) for each in days]
+        streams.append((name, "", {}) for name in sorted(f"{platform}/{name}/" for platform, name in bundled))
+        last = ""
+        for name, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
+            if name <= last:
+                raise StoreError(f"{self._store.describe()} does not list its keys in their order", CORRUPT)
+            last = name
+            platform, channel, _ = name.split("/")
+            found = {each: listed for _, each, listed in group}
+            for each in days:
+                own = found.get(each, {})
+                self._add_bundled(own, (platform, channel), each, since)
+                self._remember((platform, channel), each, list(own.values()), begun)
+            if day in found or "" in found:
+                yield platform, channel
+
+    def _remember(self, room: Room, day: str, listed: list[Named], begun: tuple[float, int]) -> None:
+        """Keep a listing that began at a time, and after so many changes."""
+        with self._lock:
+            if self._changes == begun[1]:
+                keep(self._kept, folder_of(room, day), (begun[0], listed), KEPT)
+
+    def _grouped(self, day: str) -> Iterator[tuple[str, str, dict[FileName, Named]]]:
+        """Rooms in the order of keys, with what is listed of a day."""
+        prefix = f"{day.replace('-', '/')}/"
+        for name, heads in groupby(self._store.list(prefix), key=lambda head: room_in(head.key)):
+            if name:
+                yield name, day, named_in(heads)
+
     def next_objects(self, room: Room, after: float, instance: str) -> Iterator[Named]:
         """The objects of the first day on which this instance began one after the given time, up to AHEAD
         seconds later. Raises StoreError."""
         minute = utc_minute(after)
-        days = list(_days(after, min(after + AHEAD, self._now())))
+        days = list(days_between(after, min(after + AHEAD, self._now())))
         there = set(self.days()) if len(days) > 2 else set(days)
         for day in days:
             found = [
@@ -188,7 +228,7 @@ class Catalog:
         with self._lock:
             # Also what is being listed now: it may be from before.
             self._changes += 1
-            self._kept.pop(_folder(room, day), None)
+            self._kept.pop(folder_of(room, day), None)
             if "days" in self._folders and day not in self._folders["days"][1]:
                 del self._folders["days"]
 
@@ -205,30 +245,27 @@ class Catalog:
 
     def _of_day(self, room: Room, day: str, lasts: float = OLD) -> list[Named]:
         """The objects of a day, as they are listed or were at most ``lasts`` seconds ago."""
-        prefix = _folder(room, day)
+        prefix = folder_of(room, day)
         with self._lock:
             listed = self._kept.get(prefix)
         if listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day)):
             return listed[1]
         changes = self._changes
         found = self._list_day(room, day, prefix)
-        with self._lock:
-            if self._changes == changes:
-                _keep(self._kept, prefix, (self._now(), found))
+        self._remember(room, day, found, (self._now(), changes))
         return found
 
     def _list_day(self, room: Room, day: str, prefix: str) -> list[Named]:
-        found: dict[FileName, Named] = {}
-        for head in self._store.list(prefix):
-            with suppress(ValueError):
-                name, suffix = parse_key(head.key)
-                found[name] = Named(name, suffix, f"{head.size} {head.etag} {head.stored}")
+        found = named_in(self._store.list(prefix))
         # What goes into a bundle meanwhile is seen twice, and never missed.
-        for place in self._bundles.of_day(room, day, self._bundles.moment()):
+        self._add_bundled(found, room, day, self._bundles.moment())
+        return list(found.values())
+
+    def _add_bundled(self, found: dict[FileName, Named], room: Room, day: str, since: int) -> None:
+        for place in self._bundles.of_day(room, day, since):
             with suppress(ValueError):
                 name, suffix = self._name_in(room, day, place)
                 found[name] = Named(name, suffix, f"{place.bundle} {place.offset}", place)
-        return list(found.values())
 
     @staticmethod
     def _name_in(room: Room, day: str, place: Slice) -> tuple[FileName, str]:
@@ -261,7 +298,7 @@ class Catalog:
         else:
             why = "the table of what is in it is damaged"
             raise StoreError(f"{named.place.bundle}: {why}; chatlog verify says what was in it", CORRUPT)
-        return chunks if self._tell is None else _told(f"{named.name}{named.suffix}", chunks, self._tell)
+        return chunks if self._tell is None else told(f"{named.name}{named.suffix}", chunks, self._tell)
 
     def _cached(self, what: str, ask: Callable[[], list[str]]) -> list[str]:
         with self._lock:
@@ -272,44 +309,9 @@ class Catalog:
         found = ask()
         with self._lock:
             if self._changes == changes:
-                _keep(self._folders, what, (self._now(), found))
+                keep(self._folders, what, (self._now(), found), KEPT)
         return found
 
     def _lasts(self, day: str) -> float:
         end = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() + DAY
         return OLD if self._now() - end > SETTLED else NEW
-
-
-def _told(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-        yield chunk
-    whole(name, digest.hexdigest())
-
-
-def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
-
-
-def _folder(room: Room, day: str) -> str:
-    return f"{day.replace('-', '/')}/{room[0]}/{room[1]}/"
-
-
-def _all_days(month: str) -> list[str]:
-    """The days (``29``) of a month (``2025/12``)."""
-    year, _, number = month.partition("/")
-    if not 1 <= int(number) <= 12 or int(year) < 1:
-        return []
-    return [f"{day:02}" for day in range(1, monthrange(int(year), int(number))[1] + 1)]
-
-
-def _days(since: float, until: float) -> Iterator[str]:
-    day = datetime.fromtimestamp(max(since, 0.0), UTC).date()
-    last = datetime.fromtimestamp(max(min(until, 253402300799.0), 0.0), UTC).date()
-    while day <= last:
-        yield day.isoformat()
-        day += timedelta(days=1)

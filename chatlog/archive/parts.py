@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chatlog.archive.catalog import Catalog, Named
+from chatlog.archive.catalog import Catalog
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Unread
+from chatlog.archive.listings import Named
 from chatlog.archive.read_ahead import Fetching, ReadAhead
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name, utc_minute

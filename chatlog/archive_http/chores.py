@@ -33,6 +33,8 @@ def chores_of(settings: Settings) -> Iterator[tuple[str, ...]]:
     """The commands that the settings ask for, without the option that names the configuration."""
     if not Keeping(settings.archive.keep).is_forever:
         yield "expire", "--by-itself"
+    if settings.archive.compact:
+        yield ("compact",)
     if settings.archive.tier_after is not None:
         yield "tier", "--by-itself"
 

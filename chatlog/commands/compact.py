@@ -12,7 +12,7 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
-from chatlog.commands.upkeep import day_of, refusing
+from chatlog.commands.upkeep import day_of, ending_in_order, refusing
 from chatlog.counted import many
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ def compact(
     steps = _Steps(progress)
     compactor = Compactor(opened, time.time, size, steps)
     checker = Checker(opened, size, steps) if check else None
-    with refusing(progress, lambda error: f"the archive cannot be compacted: {error.advice}"):
+    with (
+        ending_in_order(),
+        refusing(progress, lambda error: f"the archive cannot be compacted: {error.advice}"),
+    ):
         outcome = _run(opened, compactor, (first, last), rooms, checker)
     for line in _result(outcome, check):
         click.echo(line)
@@ -92,9 +95,11 @@ def _run(
 ) -> Outcome:
     from chatlog.parquet.duck import NoDuckDB, TooLittleMemory
     from chatlog.upkeep.lock import ArchiveLock
+    from chatlog.upkeep.workplace import clear_up
 
     try:
         chosen = list(compactor.days(*days))
+        clear_up()
         if checker is not None:
             return checker.run(chosen, rooms)
         opened.store.prepare()

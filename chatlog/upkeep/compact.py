@@ -11,7 +11,6 @@ bytes again. The lock of the archive is held meanwhile, so that nobody is erased
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from chatlog.record import rfc3339
 from chatlog.store.store import Head, Store, StoreError
 from chatlog.upkeep.lock import ArchiveLock, Lost
 from chatlog.upkeep.sources import DAY, MOVED, Source, Sources, Unfinished, midnight
+from chatlog.upkeep.workplace import workplace
 
 #: A day is over for good so many seconds after its end.
 SETTLED = DAY
@@ -91,14 +91,12 @@ class Compactor:
         Lost."""
         outcome = Outcome()
         for day in days:
-            there = self._sources.rooms(day)
-            keys = {key_of(room, day): room for room in there}
             files = {head.key: head for head in self._store.list(f"parquet/date={day.isoformat()}/platform=")}
             notes = Notes(self._store, day)
+            there: set[str] = set()
+            changed = list(self._changed(day, files, notes, there, rooms, outcome))
             if rooms is None:
-                self._remove_orphans(files.keys() - keys.keys(), notes, lock, outcome)
-            wanted = sorted(there if rooms is None else there & rooms)
-            changed = self._changed(day, wanted, files, notes, outcome)
+                self._remove_orphans(files.keys() - there, notes, lock, outcome)
             self._sources.look_up(part for _, parts in changed for part in parts)
             for count, (room, _) in enumerate(changed, 1):
                 self._step(day, room)
@@ -112,23 +110,29 @@ class Compactor:
         return outcome
 
     def _changed(
-        self, day: date, rooms: Iterable[Room], files: Mapping[str, Head], notes: Notes, outcome: Outcome
-    ) -> list[tuple[Room, list[Part]]]:
-        """The rooms whose objects or file are not as they were when they were last looked at."""
-        changed = []
-        for room in rooms:
+        self,
+        day: date,
+        files: Mapping[str, Head],
+        notes: Notes,
+        there: set[str],
+        rooms: frozenset[Room] | None,
+        outcome: Outcome,
+    ) -> Iterator[tuple[Room, list[Part]]]:
+        """The rooms whose objects or file are not as they were when they were last looked at. ``there`` gets
+        the keys of all rooms that have objects."""
+        for room, parts in self._sources.walk(day):
             key = key_of(room, day)
-            try:
-                parts = self._sources.parts(day, room)
-            except Unfinished as error:
-                outcome.left.append((f"{'/'.join(room)} {day}", str(error)))
+            there.add(key)
+            if rooms is not None and room not in rooms:
+                continue
+            if isinstance(parts, Unfinished):
+                outcome.left.append((f"{'/'.join(room)} {day}", str(parts)))
                 continue
             made = notes.files.get(key)
             if made is not None and key in files and made.seen == _seen(parts, files[key]):
                 outcome.fresh += 1
             else:
-                changed.append((room, parts))
-        return changed
+                yield room, parts
 
     def _room_day(
         self, day: date, room: Room, file: Head | None, notes: Notes, lock: ArchiveLock, outcome: Outcome
@@ -144,8 +148,8 @@ class Compactor:
                 notes.files[key] = made._replace(seen=_seen(parts, file))
                 outcome.fresh += 1
                 return
-        with tempfile.TemporaryDirectory(prefix="chatlog-compact-") as directory:
-            target = Path(directory) / "day.parquet"
+        with workplace() as directory:
+            target = directory / "day.parquet"
             count = self._make(day, room, sources, target)
             self._archive.catalog.forget(room, f"{day:%Y%m%d}")
             if self._sources.parts(day, room) != parts:

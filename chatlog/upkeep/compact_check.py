@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
@@ -20,6 +19,7 @@ from chatlog.record import from_json, to_line
 from chatlog.store.store import MISSING, StoreError
 from chatlog.upkeep.compact import Outcome
 from chatlog.upkeep.sources import DAY, Sources, Unfinished, midnight
+from chatlog.upkeep.workplace import workplace
 
 _CHANGED = "its objects have changed since; chatlog compact makes it again"
 
@@ -52,8 +52,8 @@ class Checker:
 
     def _check(self, day: date, room: Room, outcome: Outcome) -> None:
         key, name = key_of(room, day), f"{'/'.join(room)} {day}"
-        with tempfile.TemporaryDirectory(prefix="chatlog-compact-") as directory:
-            path = Path(directory) / "day.parquet"
+        with workplace() as directory:
+            path = directory / "day.parquet"
             try:
                 with path.open("wb") as file:
                     for chunk in self._archive.store.read(key):

@@ -7,11 +7,11 @@ of an object that no manifest names are read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from chatlog.archive.catalog import Named
+from chatlog.archive.listings import Named
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room, day_of
 from chatlog.store.store import MISSING, StoreError
@@ -38,7 +38,21 @@ class Sources:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._attested = Attested(archive.store)
+        self._moment = archive.catalog.moment()
         self._known: dict[str, str] = {}
+
+    def walk(self, day: date) -> Iterator[tuple[Room, list[Part] | Unfinished]]:
+        """The rooms with objects of the day and their parts, or why it cannot be compacted now. The lock of
+        the archive has to be held."""
+        begun = f"{day:%Y%m%d}_"
+        for room in self._archive.catalog.walk(day.isoformat(), self._moment):
+            try:
+                parts = self.parts(day, room)
+            except Unfinished as error:
+                yield room, error
+                continue
+            if any(part.name.minute.startswith(begun) for part in parts):
+                yield room, parts
 
     def rooms(self, day: date) -> set[Room]:
         """The rooms with objects of a day. A directory may be there without any."""

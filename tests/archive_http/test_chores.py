@@ -38,6 +38,10 @@ class ChoresTests(SynchronousTestCase):
             (ArchiveSettings(keep=(("default", inf),)), []),
             (ArchiveSettings(keep=(("default", inf), ("twitch/a", 86400.0))), [("expire", "--by-itself")]),
             (ArchiveSettings(tier_after=86400.0), [("tier", "--by-itself")]),
+            (
+                ArchiveSettings(compact=True, keep=(("default", 86400.0),)),
+                [("expire", "--by-itself"), ("compact",)],
+            ),
         ):
             self.assertEqual(list(chores_of(Settings(archive=settings))), wanted)
 

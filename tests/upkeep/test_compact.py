@@ -22,6 +22,7 @@ from chatlog.upkeep.compact import Compactor, Outcome
 from chatlog.upkeep.compact_check import Checker
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
+from chatlog.upkeep.workplace import workplace
 from tests.archive import HOUR, MIDNIGHT, Archive
 from tests.reading.world import ROOM, World, gap, said
 from tests.upkeep.test_expire import Cutting, Killed
@@ -239,6 +240,24 @@ class CompactCommandTests(CompactCase):
             result = self.call(*arguments)
             self.assertEqual(result.exit_code, 2)
             self.assertIn(told, result.output)
+
+    def test_left_behind(self) -> None:
+        """What a killed run left in the directory for temporary files is removed by the next one; what
+        another run uses, or another program, stays."""
+        with workplace() as used:
+            left, foreign = (
+                used.parent / "chatlog-compact-left",
+                used.parent / f"chatlog-compact-{os.getpid()}",
+            )
+            for directory in (left, foreign):
+                shutil.rmtree(directory, ignore_errors=True)
+                directory.mkdir()
+                self.addCleanup(shutil.rmtree, directory, True)
+            (left / "lock").touch()
+            (left / "day.jsonl").write_text("chat")
+            self.call()
+            self.assertEqual([used.exists(), left.exists(), foreign.exists()], [True, False, True])
+        self.assertFalse(used.exists())
 
     def test_busy(self) -> None:
         """While another process works on the archive, it says so and changes nothing."""

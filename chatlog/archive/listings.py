@@ -1,0 +1,85 @@
+"""Listings of objects: what a key says, and what is done with lists of them."""
+
+from __future__ import annotations
+
+import hashlib
+from calendar import monthrange
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+from chatlog.naming import FileName, parse_key
+from chatlog.store.store import Head
+from chatlog.uploader.bundle_table import Slice
+
+T = TypeVar("T")
+
+#: Platform and channel.
+Room = tuple[str, str]
+
+
+class Named(NamedTuple):
+    """A stored file: its name, the suffix of its compression, and what the listing says of its bytes.
+    ``place``: where they are in a bundle, None if it is an object of its own."""
+
+    name: FileName
+    suffix: str
+    version: str
+    place: Slice | None = None
+
+
+def told(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:
+    """The chunks; ``whole`` is called with the name and their SHA-256 behind the last one."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+    whole(name, digest.hexdigest())
+
+
+def keep(kept: OrderedDict[str, T], key: str, value: T, most: int) -> None:
+    """Keep a value, and forget what was used longest ago beyond ``most``."""
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+def folder_of(room: Room, day: str) -> str:
+    """The prefix of the objects of a room and day."""
+    return f"{day.replace('-', '/')}/{room[0]}/{room[1]}/"
+
+
+def named_in(heads: Iterable[Head]) -> dict[FileName, Named]:
+    """The objects of a listing by their names; other keys are left out."""
+    found: dict[FileName, Named] = {}
+    for head in heads:
+        with suppress(ValueError):
+            name, suffix = parse_key(head.key)
+            found[name] = Named(name, suffix, f"{head.size} {head.etag} {head.stored}")
+    return found
+
+
+def room_in(key: str) -> str:
+    """``twitch/a/`` of the key of an object; ``""`` if it is none."""
+    parts = key.split("/")
+    return f"{parts[3]}/{parts[4]}/" if len(parts) == 6 else ""
+
+
+def all_days(month: str) -> list[str]:
+    """The days (``29``) of a month (``2025/12``)."""
+    year, _, number = month.partition("/")
+    if not 1 <= int(number) <= 12 or int(year) < 1:
+        return []
+    return [f"{day:02}" for day in range(1, monthrange(int(year), int(number))[1] + 1)]
+
+
+def days_between(since: float, until: float) -> Iterator[str]:
+    """The days from one time to another, both included."""
+    day = datetime.fromtimestamp(max(since, 0.0), UTC).date()
+    last = datetime.fromtimestamp(max(min(until, 253402300799.0), 0.0), UTC).date()
+    while day <= last:
+        yield day.isoformat()
+        day += timedelta(days=1)
