@@ -18,6 +18,7 @@ from chatlog.counted import many
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
     from chatlog.archive.parts import Room
+    from chatlog.store.store import StoreError
     from chatlog.upkeep.compact import Compactor, Outcome
     from chatlog.upkeep.compact_check import Checker
     from chatlog.verify.progress import Progress
@@ -76,14 +77,15 @@ def compact(
     steps = _Steps(progress)
     compactor = Compactor(opened, time.time, size, steps)
     checker = Checker(opened, size, steps) if check else None
-    with (
-        ending_in_order(),
-        refusing(progress, lambda error: f"the archive cannot be compacted: {error.advice}"),
-    ):
+    with ending_in_order(), refusing(progress, _sentence):
         outcome = _run(opened, compactor, (first, last), rooms, checker)
     for line in _result(outcome, check):
         click.echo(line)
     raise click.exceptions.Exit(1 if outcome.left or outcome.wrong else 0)
+
+
+def _sentence(error: StoreError) -> str:
+    return f"the archive cannot be compacted: {error.advice}. What was made until then is whole; run it again"
 
 
 def _run(
