@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatlog.cluster.engine import EngineAway
+from chatlog.cluster.redis_words import certificate_remedy
 from chatlog.config.engine_address import EngineAddress
 from chatlog.network.dialing import Network
 from chatlog.network.http import Answer, RequestFailed
@@ -18,6 +19,8 @@ from chatlog.network.kept_http import KeptHttp
 from chatlog.printable import printable
 
 PASSWORD = "look at the user and the password in cluster.engine"
+REACH = "start it, or look at its address in cluster.engine, and whether it has TLS (etcd+https://) or not"
+SILENT = "look at its log: it answers nobody while too few of its servers are there"
 #: The most bytes of an answer.
 _MOST_BYTES = 128 * 1024 * 1024
 #: Seconds to connect to one of several servers.
@@ -146,18 +149,24 @@ class EtcdLink:
     async def _request(self, method: str, path: str, body: bytes, until: float) -> Answer:
         if self._closed:
             raise EngineAway("it is closed")
-        at = self._at
         headers = {"Content-Type": "application/json"} | (
             {"Authorization": self._token} if self._token else {}
         )
-        left = max(_LEAST, until - self._clock.seconds())
-        url = self._bases[at % len(self._bases)] + path
-        try:
-            return await self._http.client.request(method, url, _MOST_BYTES, left, headers, body)
-        except RequestFailed as error:
-            if at == self._at:
-                self._at += 1
-            raise EngineAway(str(error)) from None
+        for untried in reversed(range(len(self._bases))):
+            left = max(_LEAST, until - self._clock.seconds())
+            at = self._at
+            url = self._bases[at % len(self._bases)] + path
+            try:
+                return await self._http.client.request(method, url, _MOST_BYTES, left, headers, body)
+            except RequestFailed as error:
+                if at == self._at:
+                    self._at += 1
+                why = str(error)
+                # Elsewhere nobody knows whether it was carried out, and the time is over.
+                if not untried or not why.startswith("cannot connect"):
+                    silent = SILENT if why.startswith("no answer") else REACH
+                    raise EngineAway(why, certificate_remedy(why) or silent) from None
+        raise AssertionError("there is no server")
 
 
 def _object(body: bytes) -> dict[str, Any]:

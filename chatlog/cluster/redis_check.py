@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from chatlog.cluster.engine import EngineError
 from chatlog.cluster.redis_link import RedisLink, info
 from chatlog.cluster.redis_scripts import TRY
-from chatlog.cluster.redis_words import CLUSTER_MODE, PRIMARY
+from chatlog.cluster.redis_words import CLUSTER_MODE, PRIMARY, REPLICA, SPEECH
 from chatlog.printable import printable
 
 #: The oldest version that is supported: the oldest that its makers have mended in recent years.
@@ -25,10 +25,10 @@ async def check(link: RedisLink, keys: list[bytes], place: str) -> list[str]:
     if found:
         return found
     try:
-        await link.run(TRY, keys[:1], b"1")
+        answer = await link.run(TRY, keys[:1], b"1")
     except EngineError as error:
         return [sentence(place, str(error), error.remedy)]
-    return []
+    return [] if answer == b"OK" else [sentence(place, "it does not answer as Redis does", SPEECH)]
 
 
 def sentence(place: str, why: str, remedy: str) -> str:
@@ -47,7 +47,9 @@ def troubles(fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "use Redis 6.2, Valkey 7.2 or later",
         )
     if fields.get("role") == "slave":
-        yield "it is a replica, and nothing can be written to it", PRIMARY
+        yield REPLICA, PRIMARY
+    if fields.get("redis_mode") == "sentinel":
+        yield "it is a Sentinel", "write redis+sentinel://host/NAME in cluster.engine"
     if fields.get("cluster_enabled") == "1" or fields.get("redis_mode") == "cluster":
         yield "it is part of a Redis Cluster, whose keys move between servers", CLUSTER_MODE
     policy = fields.get("maxmemory_policy", "")

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from chatlog.cluster.engine import WITHIN, EngineAway, EngineError
 from chatlog.cluster.redis_scripts import Script
-from chatlog.cluster.redis_words import PRIMARY, refusal
+from chatlog.cluster.redis_words import PRIMARY, REACH, REPLICA, SPEECH, certificate_remedy, refusal
 from chatlog.config.engine_address import SENTINEL, EngineAddress
 from chatlog.network import tls
 from chatlog.network.dialing import Network
@@ -87,7 +87,7 @@ class RedisLink:
         self._asking += 1
         asked = Deferred.fromCoroutine(_asked(session, question))
         late = self._network.reactor.callLater(
-            within, lambda: session.abort(EngineAway(f"no answer within {within:.0f} s"))
+            within, lambda: session.abort(EngineAway(f"no answer within {within:.0f} s", session.advice))
         )
 
         def ended(result: T | Failure) -> T | Failure:
@@ -133,6 +133,8 @@ class _Session:
         self._wires: list[_Wire] = []
         self._wire: _Wire | None = None
         self._waiting: list[Deferred[None]] = []
+        #: What to do if it breaks.
+        self.advice = REACH
         self._opening = Deferred.fromCoroutine(self._open())
         self._opening.addCallbacks(self._opened, self._failed)
 
@@ -175,6 +177,7 @@ class _Session:
 
     def _opened(self, wire: _Wire) -> None:
         self._wire = wire
+        self.advice = ""
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             if not each.called:
@@ -182,22 +185,26 @@ class _Session:
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
-        self.abort(
-            error if isinstance(error, EngineAway) else EngineAway(f"it cannot be reached: {words(error)}")
-        )
+        self.abort(error if isinstance(error, EngineAway) else _unreachable(error))
 
     async def _open(self) -> _Wire:
-        if self._address.kind == SENTINEL:
-            host, port = await self._named_by_sentinels()
-            wire = await self._connected(host, port)
-            await self._login(wire)
-            role = await self._said(wire, b"ROLE")
-            if not role or role[0] != b"master":
+        sentinel = self._address.kind == SENTINEL
+        host, port = await self._named_by_sentinels() if sentinel else self._address.servers[0]
+        wire = await self._connected(host, port)
+        await self._login(wire)
+        try:
+            fields = info(await self._said(wire, b"INFO"))
+        except EngineAway:
+            if wire.broken:
+                raise
+            # Some users may not ask for it.
+            fields = {}
+        if fields.get("role") == "slave":
+            if sentinel:
                 raise EngineAway("the Sentinels name a server that is no primary (yet)", "wait")
-        else:
-            wire = await self._connected(*self._address.servers[0])
-            await self._login(wire)
-        self.server_run = await self._run_of(wire)
+            raise EngineAway(REPLICA, PRIMARY)
+        # Services may not tell it.
+        self.server_run = fields.get("run_id", "")
         return wire
 
     async def _named_by_sentinels(self) -> tuple[str, int]:
@@ -235,21 +242,13 @@ class _Session:
         if select and address.database:
             await self._said(wire, b"SELECT", str(address.database).encode("ascii"))
 
-    async def _run_of(self, wire: _Wire) -> str:
-        """The run id of the server; services may not tell it."""
-        try:
-            said = await self._said(wire, b"INFO", b"server")
-        except EngineAway:
-            return ""
-        return info(said).get("run_id", "")
-
     async def _said(self, wire: _Wire, *command: bytes) -> Any:
         try:
             return await wire.execute_command(*command)
         except txredisapi.ResponseError as error:
             raise refusal(str(error)) from None
         except txredisapi.RedisError:
-            raise EngineAway(wire.why) from None
+            raise EngineAway(wire.why, wire.remedy) from None
 
     async def _connected(self, host: str, port: int) -> _Wire:
         endpoint: Any = self._network.direct(host, port, _CONNECT_WITHIN)
@@ -265,7 +264,8 @@ class _Session:
         except CancelledError:
             raise
         except Exception as error:
-            raise EngineAway(f"it cannot be reached: {words(error)}") from None
+            raise _unreachable(error) from None
+        self.advice = SPEECH
         wire.ended = self._ended
         self._wires.append(wire)
         return wire
@@ -273,7 +273,11 @@ class _Session:
     def _ended(self, wire: _Wire) -> None:
         self._wires.remove(wire)
         if wire is self._wire:
-            self.abort(EngineAway(wire.why))
+            self.abort(EngineAway(wire.why, wire.remedy))
+
+
+def _unreachable(error: BaseException | None) -> EngineAway:
+    return EngineAway(f"it cannot be reached: {words(error)}", REACH)
 
 
 class _Wire(txredisapi.BaseRedisProtocol):
@@ -283,6 +287,8 @@ class _Wire(txredisapi.BaseRedisProtocol):
     def __init__(self) -> None:
         super().__init__(charset=None, convertNumbers=False)
         self.why = "the connection broke off"
+        self.remedy = SPEECH
+        self.broken = False
         self.ended: Callable[[_Wire], object] = lambda wire: None
 
     def give_up(self) -> None:
@@ -315,9 +321,11 @@ class _Wire(txredisapi.BaseRedisProtocol):
         """The connection ended."""
         trouble = tls.trouble(why)
         if trouble:
-            self.why = f"TLS: {trouble}"
+            self.why = trouble
+            self.remedy = certificate_remedy(trouble) or SPEECH
         elif not why.check(ConnectionDone, ConnectionLost, ConnectionAborted):
             self.why = f"the connection broke off: {words(why.value)}"
+        self.broken = True
         self.ended(self)
         super().connectionLost(why)
 

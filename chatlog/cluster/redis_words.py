@@ -8,6 +8,9 @@ from __future__ import annotations
 from chatlog.cluster.engine import EngineAway
 from chatlog.printable import printable
 
+REPLICA = "it is a replica, and nothing can be written to it"
+REACH = "start it, or look at its address in cluster.engine"
+SPEECH = "look at its address in cluster.engine, and whether it has TLS (rediss://) or not (redis://)"
 PASSWORD = "look at the user and the password in cluster.engine"
 PRIMARY = "name the primary in cluster.engine, or the Sentinels"
 CLUSTER_MODE = "use a server without cluster mode; this much fits on the smallest"
@@ -17,6 +20,12 @@ MEMORY = "give it more memory, or a server of its own"
 _MEANINGS = (
     ("WRONGPASS", "it refuses the user or the password", PASSWORD),
     ("NOAUTH", "it wants a password", "write redis://:password@host in cluster.engine"),
+    # A long question of somebody who has not logged in.
+    (
+        "Protocol error: unauthenticated",
+        "it wants a password",
+        "write redis://:password@host in cluster.engine",
+    ),
     ("AUTH <password> called without", "it has no password, and one is given", PASSWORD),
     ("invalid password", "it refuses the password", PASSWORD),
     (
@@ -25,7 +34,7 @@ _MEANINGS = (
         "allow it: ACL SETUSER name on >password ~chatlog:* +@scripting +@read +@write +@hash +@string "
         "+time +info +role +select +ping",
     ),
-    ("READONLY", "it is a replica, and nothing can be written to it", PRIMARY),
+    ("READONLY", REPLICA, PRIMARY),
     ("LOADING", "it has just started, and still reads its data", "wait"),
     ("MASTERDOWN", "it is a replica whose primary is away", PRIMARY),
     ("MOVED", "it is part of a Redis Cluster, and the keys are on another server", CLUSTER_MODE),
@@ -55,3 +64,12 @@ def refusal(text: str) -> EngineAway:
         if said.startswith(beginning) or f" {beginning}" in said or f"-{beginning}" in said:
             return EngineAway(why, remedy)
     return EngineAway(f"it answers with an error [{printable(said, 200)}]")
+
+
+def certificate_remedy(trouble: str) -> str:
+    """What to do about trouble with TLS that lies in a certificate, "" for other trouble."""
+    if "not trusted" in trouble:
+        return "name the file with its authority in cluster.ca_file"
+    if "for another name" in trouble:
+        return "write the name in cluster.engine that its certificate has"
+    return ""
