@@ -79,6 +79,13 @@ def _refusals(settings: Settings) -> Iterator[str]:
         open_store(settings)
     except StoreError as error:
         yield str(error)
+    if settings.cluster is not None:
+        # Imported late: most recorders are in no cluster.
+        from chatlog.cluster.engines import missing_extra
+
+        missing = missing_extra(settings.cluster.engine)
+        if missing:
+            yield f"cluster.engine: {missing}"
 
 
 def _doubts(settings: Settings, registry: Registry) -> Iterator[str]:

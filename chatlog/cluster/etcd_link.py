@@ -24,7 +24,7 @@ SILENT = "look at its log: it answers nobody while too few of its servers are th
 #: The most bytes of an answer.
 _MOST_BYTES = 128 * 1024 * 1024
 #: Seconds to connect to one of several servers.
-_CONNECT_WITHIN = 1.0
+_CONNECT_WITHIN = 1.5
 #: The least time that a request is given, in seconds.
 _LEAST = 0.05
 
@@ -161,11 +161,12 @@ class EtcdLink:
             except RequestFailed as error:
                 if at == self._at:
                     self._at += 1
-                why = str(error)
-                # Elsewhere nobody knows whether it was carried out, and the time is over.
-                if not untried or not why.startswith("cannot connect"):
-                    silent = SILENT if why.startswith("no answer") else REACH
-                    raise EngineAway(why, certificate_remedy(why) or silent) from None
+                # Else nobody knows whether it was carried out, and the time is over.
+                unreached = str(error).startswith("cannot connect")
+                if not untried or not unreached:
+                    why = str(error).replace("cannot connect", "it cannot be reached", 1)
+                    advice = SILENT if why.startswith("no answer") else REACH
+                    raise EngineAway(why, certificate_remedy(why) or advice) from None
         raise AssertionError("there is no server")
 
 

@@ -28,7 +28,7 @@ from chatlog.network.errors import words
 T = TypeVar("T")
 
 #: Seconds to connect to one of several Sentinels, and to the server.
-_CONNECT_WITHIN = 1.0
+_CONNECT_WITHIN = 1.5
 #: The most bytes of an answer, and elements of an array.
 _MOST_BYTES = 128 * 1024 * 1024
 _MOST_ELEMENTS = 1000

@@ -1,5 +1,5 @@
-"""Checks the servers of a configuration: logs in and joins a room on each platform, and writes, reads and
-deletes one object. Nothing is recorded."""
+"""Checks the servers of a configuration: logs in and joins a room on each platform, writes, reads and deletes
+one object, and asks the engine of a cluster. Nothing is recorded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatlog.commands.store_check import StoreCheckFailed, object_key, walk
 from chatlog.config.platform import Platform, Registry
-from chatlog.config.settings import Secret, Settings
+from chatlog.config.settings import ClusterSettings, Secret, Settings
 from chatlog.environment import Environment
 from chatlog.files import OsFiles
 from chatlog.network.dialing import Network
@@ -53,6 +53,8 @@ def check_online(
     checks: list[tuple[str, Begin]] = [("store", partial(store_check, settings, environment, open_store))]
     for name, section in settings.platforms.items():
         checks.append((name, partial(_visit, registry[name], section, environment, network)))
+    if settings.cluster is not None:
+        checks.append(("cluster", partial(_engine, settings.cluster, network)))
 
     def reported(result: Result) -> bool:
         what = without_secrets(printable(result.what, 500), settings)
@@ -72,6 +74,13 @@ def _visit(
     platform: Platform, section: Any, environment: Environment, network: Network, steps: Steps
 ) -> Deferred[str]:
     return Deferred.fromCoroutine(platform.visit(section, environment, network, steps))
+
+
+def _engine(cluster: ClusterSettings, network: Network, steps: Steps) -> Deferred[str]:
+    # Imported late: most configurations have no cluster.
+    from chatlog.commands.engine_check import engine_check
+
+    return Deferred.fromCoroutine(engine_check(cluster, network, steps))
 
 
 def _result(name: str, begin: Begin, reactor: Any) -> Deferred[Result]:
@@ -113,10 +122,13 @@ def without_secrets(text: str, settings: Settings) -> str:
     """The text with stars for the configuration's secrets, in case a server quotes one."""
     sections = [*settings.platforms.values(), settings.http, settings.s3]
     found = [getattr(each, field.name) for each in sections if each is not None for field in fields(each)]
-    for secret in found:
+    secrets = [each.reveal() for each in found if isinstance(each, Secret)]
+    if settings.cluster is not None:
+        secrets.append(settings.cluster.engine.password)
+    for secret in secrets:
         # A shorter text is no secret, and replacing it would destroy other words.
-        if isinstance(secret, Secret) and len(secret.reveal()) >= 6:
-            text = text.replace(secret.reveal(), "***")
+        if len(secret) >= 6:
+            text = text.replace(secret, "***")
     return text
 
 

@@ -22,8 +22,11 @@ from chatlog.cluster.engines import open_engine
 from chatlog.cluster.redis_check import troubles
 from chatlog.cluster.redis_scripts import netstrings
 from chatlog.cluster.redis_words import refusal
+from chatlog.commands.engine_check import engine_check
 from chatlog.config.engine_address import read_engine
+from chatlog.config.settings import ClusterSettings
 from chatlog.network.dialing import Network
+from chatlog.rooms.visit import Steps, VisitFailed
 from tests.cluster.servers import EtcdServer, RedisServer, Server, free_port
 
 #: What Chatlog asks for in its own sentence about permissions.
@@ -110,6 +113,22 @@ class RedisCheckTests(Servers):
         await self.said(f"redis://other:s3cret@{at}", "may not do what is needed", _RIGHTS)
         await self.said(f"redis://weak:s3cret@{at}", "may not do what is needed", _RIGHTS)
 
+    async def test_command(self) -> None:
+        """``chatlog check --online`` says who is there, or what is wrong."""
+        server = self.started(RedisServer, requirepass="s3cret")
+        network = Network(reactor)
+        address = f"redis://:s3cret@127.0.0.1:{server.port}"
+        settings = ClusterSettings("main", read_engine(address))
+        self.assertIn("; nobody is there now", await engine_check(settings, network, Steps()))
+        await self.engine(address).put("a", "id1", 1, "line", 60.0)
+        said = await engine_check(settings, network, Steps())
+        self.assertIn("; 1 recorder of the cluster main is there now (a)", said)
+        settings = ClusterSettings("main", read_engine(server.address))
+        failure = await self.assertFailure(
+            Deferred.fromCoroutine(engine_check(settings, network, Steps())), VisitFailed
+        )
+        self.assertIn("wants a password", str(failure))
+
     async def test_replica(self) -> None:
         """A replica is refused, also one that becomes so while it is used; as a primary it is used again."""
         primary, server = self.started(RedisServer), self.started(RedisServer)
@@ -180,13 +199,14 @@ class RedisCheckTests(Servers):
     def test_fields(self) -> None:
         """What a server says of itself, and what is wrong with that. What a service does not show is not held
         against it."""
-        for fields, part in (
+        bad: tuple[tuple[Mapping[str, str], str], ...] = (
             ({"redis_version": "6.0.16"}, "6.0.16"),
             ({"redis_version": "5.0.14"}, "too old"),
             ({"redis_version": "7.2.4", "role": "slave"}, "replica"),
             ({"redis_mode": "cluster"}, "Cluster"),
             ({"maxmemory_policy": "allkeys-random"}, "allkeys-random"),
-        ):
+        )
+        for fields, part in bad:
             [(why, remedy)] = troubles(fields)
             self.assertIn(part, why)
             self.assertNotEqual(remedy, "")
@@ -303,6 +323,7 @@ class Parrot(Protocol):
     answer = b""
 
     def dataReceived(self, data: bytes) -> None:
+        assert self.transport is not None
         self.transport.write(self.answer)
 
 
@@ -330,9 +351,9 @@ class NotAnEngineTests(TestCase):
     async def test_anything(self) -> None:
         """Whatever answers, a call fails with a reason within its time, and a check has one sentence."""
         for answer in self.ANSWERS:
-            factory = Factory.forProtocol(type("Parrot", (Parrot,), {"answer": answer}))
+            factory: Any = Factory.forProtocol(type("Parrot", (Parrot,), {"answer": answer}))
             factory.noisy = False
-            listening: Any = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
+            listening: Any = reactor.listenTCP(0, factory, interface="127.0.0.1")
             self.addCleanup(listening.stopListening)
             at = f"127.0.0.1:{listening.getHost().port}"
             for address in (f"redis://{at}", f"redis+sentinel://{at}/main", f"etcd+http://{at}"):

@@ -16,8 +16,10 @@ from chatlog.commands.online_check import (
     check_online,
     without_secrets,
 )
+from chatlog.config.engine_address import read_engine
 from chatlog.config.settings import (
     ArchiveSettings,
+    ClusterSettings,
     HttpSettings,
     KickChannel,
     KickSettings,
@@ -229,6 +231,22 @@ class AllTests(SynchronousTestCase):
             self.assertIn("within 15 s", result.what)
         self.assertFalse(self.successResultOf(done))
 
+    def test_engine(self) -> None:
+        """The engine of a cluster is asked as well; what is wrong with it is said with its address."""
+        reactor: Any = MemoryReactorClock()
+        reactor.callFromThread = lambda *arguments: None
+        told: list[Result] = []
+        engine = read_engine("etcd+http://name:password@127.0.0.1")
+        settings = Settings(cluster=ClusterSettings("main", engine))
+        done = check_online(settings, reactor, lambda: 0.0, lambda settings: Deferred(), told.append)  # type: ignore[arg-type,return-value]
+        self.assertEqual([client[:2] for client in reactor.tcpClients], [("127.0.0.1", 2379)])
+        reactor.advance(WITHIN)
+        [result] = [each for each in told if each.name == "cluster"]
+        self.assertFalse(result.fine)
+        self.assertIn("etcd+http://127.0.0.1:2379: it cannot be reached: no answer", result.what)
+        self.assertNotIn("password", result.what)
+        self.assertFalse(self.successResultOf(done))
+
     def test_secrets(self) -> None:
         """A server that quotes a secret is shown with stars."""
         settings = Settings(
@@ -236,6 +254,7 @@ class AllTests(SynchronousTestCase):
             http=HttpSettings(token=Secret("token-of-page")),
             s3=S3Settings("b", access_key_id=Secret("AKIDAKID"), secret_access_key=Secret("key-of-s3")),
             archive=ArchiveSettings(),
+            cluster=ClusterSettings("main", read_engine("redis://:key-of-engine@valkey")),
         )
-        text = "token-of-twitch token-of-page AKIDAKID key-of-s3 bucket"
-        self.assertEqual(without_secrets(text, settings), "*** *** *** *** bucket")
+        text = "token-of-twitch token-of-page AKIDAKID key-of-s3 key-of-engine bucket"
+        self.assertEqual(without_secrets(text, settings), "*** *** *** *** *** bucket")
