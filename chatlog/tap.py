@@ -51,10 +51,8 @@ from chatlog.state.journal import Journal
 from chatlog.status.status import Status
 from chatlog.store.archive import open_store
 from chatlog.store.store import Store, StoreError
-from chatlog.suppression.book import read_list
-from chatlog.suppression.key_file import key_in
 from chatlog.suppression.left_out import LeftOut
-from chatlog.suppression.watch import SuppressionWatch
+from chatlog.suppression.suppression import OptOuts
 from chatlog.timeline.timelines import Timelines
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
@@ -189,8 +187,8 @@ def compose(
     gaps = Gaps(records, backfill)
     wanted = RoomList(files, directory, settings, registry)
     journal = Journal(environment, directory, "coverage", settings.recorder.sync_interval)
-    left_out = LeftOut()
-    timelines = Timelines(environment.wall, wanted.rooms, left_out.counts)
+    optouts = OptOuts(settings, store, environment, upload_threads)
+    timelines = Timelines(environment.wall, wanted.rooms, optouts.left_out.counts)
     coverage = CoverageJournal(journal, environment, gaps, timelines, settings.recorder.flush_interval)
     ask = partial(upload_threads.run, latest_in, store)
     manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready, ask)
@@ -201,10 +199,10 @@ def compose(
         uploader.sealed,
         daemon.lost_the_disk,
         coverage.lost_records,
-        left_out.lines,
+        optouts.left_out.lines,
+        optouts.heard,
         (coverage.flushed, gaps.flushed),
     )
-    suppression = _suppression(settings, store, left_out, environment, upload_threads)
     recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
     events = RoomEvents(coverage.added, coverage.closed, gaps.uncovered, coverage.removed)
     shared = Shared(environment, network, directory, pacer, buffers, events)
@@ -215,29 +213,23 @@ def compose(
     # What is seen of it.
     acknowledged = Acknowledged(files, directory)
     status = Status(settings, environment, recorder, uploader, platforms, timelines, acknowledged)
-    status.optouts = suppression.facts
+    status.optouts = optouts.watch.facts
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
     alarms = Alarms(status, reactor, environment.wall, webhook.send)
     force = InForce(settings, daemon, platforms, rooms, recorder, status, webhook)
     reload = Reload(partial(_load, options), settings, force.apply, force.made)
 
     watchdog = Watchdog(reactor, daemon.end_at_once)
-    lock = Lock(spool, (rooms.load, acknowledged.load, suppression.load))
+    lock = Lock(spool, (rooms.load, acknowledged.load, optouts.watch.load))
     parts: list[Service] = _signals(process, reload, reactor)
-    parts += [lock, watchdog, uploader, suppression, recorder, coverage, manifest]
+    parts += [lock, watchdog, uploader, *optouts.services, recorder, coverage, manifest]
     parts += [] if backfill is None else [backfill]
-    parts += [webhook, status, alarms, *_http(settings, environment, status, recorder, rooms)]
+    parts += [webhook, status, alarms]
+    parts += _http(settings, environment, status, recorder, rooms, optouts.left_out)
     parts += [*_archive_server(settings, environment, options), sources]
     for part in parts:
         part.setServiceParent(daemon)
     return daemon
-
-
-def _suppression(
-    settings: Settings, store: Store, left_out: LeftOut, environment: Environment, threads: Threads
-) -> SuppressionWatch:
-    keys, listed = partial(key_in, settings), partial(read_list, store)
-    return SuppressionWatch(left_out, settings.recorder.directory, environment, threads, keys, listed)
 
 
 def _signals(process: Process, reload: Callable[[], None], reactor: Any) -> list[Service]:
@@ -267,14 +259,20 @@ def _backfill(
 
 
 def _http(
-    settings: Settings, environment: Environment, status: Status, recorder: Recorder, rooms: RoomChanges
+    settings: Settings,
+    environment: Environment,
+    status: Status,
+    recorder: Recorder,
+    rooms: RoomChanges,
+    left_out: LeftOut,
 ) -> list[Service]:
     if settings.http.listen is None:
         return []
     # Imported only if needed, to save memory.
     from chatlog.http.service import http_service
 
-    return [http_service(settings, environment.reactor, status, recorder, rooms, environment.files)]
+    files, reactor = environment.files, environment.reactor
+    return [http_service(settings, reactor, status, recorder, rooms, files, left_out.shown)]
 
 
 def _archive_server(

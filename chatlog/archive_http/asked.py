@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import NamedTuple
 
 from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Cancelled, Question, Reader
@@ -87,12 +88,16 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``query``: for each name, the last value. ``tag``: the value of If-None-Match. ``as_json``: whether the
-    request's own content type is JSON (justlog's way to ask for JSON)."""
+    request's own content type is JSON (justlog's way to ask for JSON). ``by_browser``: whether a page is
+    wanted."""
 
     query: Mapping[str, str]
     work: Work
     tags: frozenset[str] = frozenset()
     as_json: bool = False
+    method: str = "GET"
+    body: bytes = b""
+    by_browser: bool = False
 
     def has(self, *names: str) -> bool:
         """Whether one of the parameters was given, with any value."""
@@ -122,3 +127,20 @@ class Stream:
 
 #: Answers a request, in a thread. Raises Refused, FilterError, StoreError and Cancelled.
 Handler = Callable[[Asked], "Answer | Stream"]
+
+
+#: Who may ask: everybody; or whoever has the token, which a public archive wants where all rooms are looked
+#: through.
+EVERYBODY, ALL_ROOMS, TOKEN = "everybody", "all rooms", "token"
+READ = ("GET", "HEAD")
+
+
+class Route(NamedTuple):
+    """The handler of a path. ``for_clients``: part of the APIs that pages of other sites may read; its errors
+    are one line of text. ``slow``: it reads more than a month."""
+
+    handle: Handler
+    for_clients: bool = False
+    slow: bool = False
+    who: str = EVERYBODY
+    methods: tuple[str, ...] = READ

@@ -13,6 +13,8 @@ BURST = 500
 PER_SECOND = 50.0
 #: The cost of a request that reads the whole archive.
 SLOW = 10
+#: The cost of a code to opt out with.
+CODE = 50
 #: The most addresses that are kept. A dropped one begins with a full bucket.
 ADDRESSES = 10_000
 #: The bits of an IPv6 address that identify a customer's network.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from chatlog.archive.matching import LONGEST_TEXT, Filter
@@ -12,11 +11,12 @@ from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import LAST
 from chatlog.archive.tallies import Tallies
-from chatlog.archive_http.asked import Asked, Handler, Refused, Stream
+from chatlog.archive_http.asked import ALL_ROOMS, EVERYBODY, Asked, Refused, Route, Stream
 from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.facts import Facts
 from chatlog.archive_http.logs import MOST_BYTES, Logs, Wanted
 from chatlog.archive_http.opted_out import unless_opted_out
+from chatlog.archive_http.optouts import OptOuts
 from chatlog.archive_http.own_routes import OWN, OwnRoutes
 from chatlog.archive_http.ranges import Range, asked_range, of_day, of_month
 from chatlog.archive_http.recent_messages import RecentMessages
@@ -34,16 +34,9 @@ _DAY = rf"{_DATE}/(?P<day>[0-9]{{1,2}})"
 _SLOW = re.compile(
     rf"{OWN}/(?:search|overview|users/.*|rooms/.*/export)\Z|.*/(?:search|stats|random)\Z|/namehistory/.*"
 )
+#: What a public archive does for everybody in one room at a time.
+_ALL_ROOMS = re.compile(rf"{OWN}/(?:search|users/.*)\Z|(?:/kick)?/namehistory/.*", re.IGNORECASE)
 _RECENT = re.compile(r"(?:/kick)?/api/v2/recent-messages/(?P<channel>[^/]+)\Z")
-
-
-class Route(NamedTuple):
-    """The handler of a path. ``for_clients``: part of the APIs that pages of other sites may read; its errors
-    are one line of text. ``slow``: it reads more than a month."""
-
-    handle: Handler
-    for_clients: bool
-    slow: bool
 
 
 Groups = dict[str, str | None]
@@ -51,7 +44,7 @@ Groups = dict[str, str | None]
 
 class Routes:
     """``now()`` is the time of day; ``most_bytes`` is the limit of records read for one request;
-    ``is_live()`` says whether there is a firehose."""
+    ``is_live()`` says whether there is a firehose. ``all_rooms``: everybody may look through all rooms."""
 
     def __init__(
         self,
@@ -59,7 +52,11 @@ class Routes:
         now: Callable[[], float],
         most_bytes: int = MOST_BYTES,
         is_live: Callable[[], bool] = lambda: False,
+        optouts: OptOuts | None = None,
+        all_rooms: bool = True,
     ) -> None:
+        self._optouts = optouts
+        self._all_rooms = all_rooms
         self._now = now
         self._is_live = is_live
         #: The pages.
@@ -72,7 +69,9 @@ class Routes:
         self._facts = Facts(self._rooms, now, most_bytes=most_bytes // 2)
         self._recent = RecentMessages(self._rooms, now)
         self._own = OwnRoutes(archive, self._rooms, days, tallies, now, most_bytes)
-        self._visits = Visits(self._rooms, self.documents)
+        self._visits = Visits(self._rooms, self.documents, optouts is not None and optouts.has_page)
+        if optouts is not None:
+            optouts.use(self.documents)
         self._compatible: list[tuple[re.Pattern[str], Callable[[Asked, str, Groups], Answer | Stream]]] = [
             (re.compile(pattern + r"\Z"), handle)
             for pattern, handle in (
@@ -96,30 +95,35 @@ class Routes:
     @property
     def capabilities(self) -> list[str]:
         """The capabilities beyond justlog's API."""
-        return [*CAPABILITIES, *(["firehose"] if self._is_live() else [])]
+        known = CAPABILITIES if self._all_rooms else CAPABILITIES[:-1]
+        return [*known, *(["firehose"] if self._is_live() else [])]
 
     def find(self, path: str) -> Route | None:
         """The handler of a path; None if there is none."""
+        if self._optouts is not None and (route := self._optouts.find(path)):
+            return route
         slow = bool(_SLOW.match(path.removeprefix("/kick")))
+        who = ALL_ROOMS if _ALL_ROOMS.match(path) else EVERYBODY
         if visit := self._visits.find(path):
-            return Route(visit, False, False)
+            return Route(visit)
         if own := self._own.find(path):
-            return Route(own, False, slow)
+            return Route(own, slow=slow, who=who)
         platform = "kick" if path.startswith("/kick/") else "twitch"
         if match := _RECENT.match(path):
             channel = match["channel"]
-            return Route(lambda asked: self._recent.answer(asked, platform, channel), True, False)
+            return Route(lambda asked: self._recent.answer(asked, platform, channel), for_clients=True)
         path = path.removeprefix("/kick") if platform == "kick" else path
         path = path.rstrip("/") or "/"
         for pattern, handle in self._compatible:
             if match := pattern.match(path):
                 groups = match.groupdict()
                 if path != path.lower():
-                    return Route(lambda asked: _to_lower_case(asked, platform, path), True, False)
+                    return Route(lambda asked: _to_lower_case(asked, platform, path), for_clients=True)
                 return Route(
                     lambda asked, handle=handle, groups=groups: handle(asked, platform, groups),  # type: ignore[misc]
                     True,
                     slow,
+                    who,
                 )
         return None
 

@@ -11,9 +11,11 @@ from twisted.python.failure import Failure
 
 from chatlog.archive.matching import FilterError
 from chatlog.archive.reader import Reader
-from chatlog.archive_http.asked import Asked, Refused, Work
+from chatlog.archive_http.access import Access
+from chatlog.archive_http.asked import READ, Asked, Refused, Route, Work
 from chatlog.archive_http.firehose import Firehose
-from chatlog.archive_http.rates import SLOW, Rates, address_of
+from chatlog.archive_http.optouts import NotKept
+from chatlog.archive_http.rates import CODE, SLOW, Rates, address_of
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.streaming import AT_ONCE, Desk
 from chatlog.config.settings import HttpSettings
@@ -32,24 +34,18 @@ FOR_CLIENTS = {
     "Access-Control-Expose-Headers": "*",
 }
 _FIREHOSE = re.compile(r"(/kick)?/firehose/?\Z")
-_PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "*",
-    "Access-Control-Max-Age": "86400",
-    "Allow": "GET, HEAD, OPTIONS",
-}
 
 
 class Root(Front):
-    """Every path. ``settings`` say under which names it is served; ``page`` is where the recorder's page
-    listens, which may read the own API as well."""
+    """Every path. ``access`` says who may ask for what; ``page`` is where the recorder's page listens, which
+    may read the own API as well."""
 
     def __init__(
         self,
         routes: Routes,
         reader: Reader,
         desk: Desk,
-        settings: HttpSettings,
+        access: Access,
         describe: Callable[[], str],
         firehose: Firehose,
         page: str | None = None,
@@ -58,7 +54,7 @@ class Root(Front):
         self._routes = routes
         self._reader = reader
         self._desk = desk
-        self._settings = settings
+        self._access = access
         self._describe = describe
         self._firehose = firehose
         self._rates = Rates(desk.seconds)
@@ -66,7 +62,7 @@ class Root(Front):
 
     def settings(self) -> HttpSettings:
         """The settings."""
-        return self._settings
+        return self._access.http
 
     def answer(self, request: Any, path: str, method: str) -> Answer | None:
         """Answer a permitted request."""
@@ -80,23 +76,29 @@ class Root(Front):
             return self.nothing(request) if _is_for_people(request, path) else _no_route(path)
         for_clients = route is not None and route.for_clients
         headers = self._for_clients() if for_clients else self._for_page(request)
-        if method == "OPTIONS" and for_clients:
-            return Answer(200, b"", _PLAIN, {**headers, **_PREFLIGHT})
-        if method not in ("GET", "HEAD"):
-            refusal = error(405, "not_allowed", "allowed here: GET, HEAD", Allow="GET, HEAD")
-            return _with(refusal, headers)
+        if method == "OPTIONS" and route is not None and for_clients:
+            return Answer(200, b"", _PLAIN, {**headers, **_preflight(route)})
+        methods = route.methods if route is not None else READ
+        if method not in methods:
+            allowed = ", ".join(methods)
+            return _with(error(405, "not_allowed", f"allowed here: {allowed}", Allow=allowed), headers)
         if asset is not None or route is None:
             return asset
         if path == "/healthz":
             # Also under load.
             return json_answer(200, {"ok": True})
-        if wait := self._rates.wait(address_of(request), SLOW if route.slow else 1):
+        cost = CODE if method == "POST" and route.for_clients else SLOW if route.slow else 1
+        if wait := self._rates.wait(address_of(request), cost):
             text = f"too many requests from your address; ask again in {wait} seconds"
             return _busy(text, wait, route.for_clients, headers)
         if self._desk.full:
             text = f"{AT_ONCE} requests are being answered already; ask again in a moment"
             return _busy(text, 5, route.for_clients, headers)
-        asked = _asked(request, Work(self._reader))
+        asked = _asked(request, method, Work(self._reader))
+        try:
+            self._access.check(request, asked, route)
+        except Refused as problem:
+            return _with(_refusal(problem, route.for_clients), headers)
         self._desk.start(
             request,
             asked,
@@ -124,6 +126,12 @@ class Root(Front):
             return _refusal(problem, for_clients)
         if isinstance(problem, FilterError):
             return _refusal(Refused(400, "bad_query", str(problem)), for_clients)
+        if isinstance(problem, NotKept):
+            self._log.error(
+                "cannot change the opt-out list: {reason}", reason=printable(problem.error.advice)
+            )
+            text = "the list cannot be changed; the log of the archive server says why"
+            return _refusal(Refused(507, "not_kept", text), for_clients)
         if isinstance(problem, StoreError):
             self._log.error(
                 "cannot read {archive}: {reason}", archive=self._describe(), reason=printable(str(problem))
@@ -136,7 +144,17 @@ class Root(Front):
         return _refusal(Refused(500, "internal", text), for_clients)
 
 
-def _asked(request: Any, work: Work) -> Asked:
+def _preflight(route: Route) -> dict[str, str]:
+    allowed = ", ".join((*route.methods, "OPTIONS"))
+    return {
+        "Access-Control-Allow-Methods": allowed,
+        "Access-Control-Allow-Headers": "*",
+        "Access-Control-Max-Age": "86400",
+        "Allow": allowed,
+    }
+
+
+def _asked(request: Any, method: str, work: Work) -> Asked:
     query = {}
     for name, values in list(request.args.items())[:_PARAMETERS]:
         if values:
@@ -149,7 +167,10 @@ def _asked(request: Any, work: Work) -> Asked:
             query.setdefault(unquote(part.decode("ascii", "replace"))[:100], "")
     tags = (request.getHeader("if-none-match") or "")[:4000]
     as_json = (request.getHeader("content-type") or "").lower().startswith("application/json")
-    return Asked(query, work, frozenset(tag.strip() for tag in tags.split(",")), as_json)
+    by_browser = "text/html" in (request.getHeader("accept") or "")
+    body = b"" if method in READ else request.content.read()
+    tagged = frozenset(tag.strip() for tag in tags.split(","))
+    return Asked(query, work, tagged, as_json, method, body, by_browser)
 
 
 def _refusal(problem: Refused, for_clients: bool) -> Answer:

@@ -15,15 +15,19 @@ from twisted.python import usage
 from chatlog import configuration as config
 from chatlog import logs, signals
 from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive_http.access import Access
 from chatlog.archive_http.chores import chores_in
 from chatlog.archive_http.firehose import Firehose
+from chatlog.archive_http.list_watch import ListWatch
 from chatlog.archive_http.memory import share_arenas
+from chatlog.archive_http.optouts import OptOuts
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
 from chatlog.archive_http.streaming import THREADS, Desk
 from chatlog.config import values
-from chatlog.config.settings import HttpSettings, Settings
+from chatlog.config.settings import Settings
 from chatlog.http.server import HttpServer, Words
+from chatlog.platforms import PLATFORMS
 from chatlog.printable import printable
 from chatlog.services import OwnedThreads
 from chatlog.store.store import StoreError
@@ -78,7 +82,7 @@ class ArchiveServer(MultiService):
     def __init__(
         self,
         archive: Archive,
-        settings: HttpSettings,
+        settings: Settings,
         reactor: Any,
         options: Any = None,
         page: str | None = None,
@@ -90,11 +94,15 @@ class ArchiveServer(MultiService):
         self._pools = quick, slow
         self.desk = Desk(quick, slow, reactor)
         self.firehose = Firehose(archive.tail, quick, reactor)
-        routes = Routes(archive, time.time, is_live=lambda: self.firehose.is_there)
+        access = Access(settings.http, settings.archive)
+        optouts = OptOuts(archive, settings, PLATFORMS, time.time)
+        live = lambda: self.firehose.is_there  # noqa: E731
+        routes = Routes(archive, time.time, is_live=live, optouts=optouts, all_rooms=access.all_rooms)
         describe = archive.store.describe
-        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose, page)
-        self.http = HttpServer(settings, reactor, root, WORDS)
+        root = Root(routes, archive.reader, self.desk, access, describe, self.firehose, page)
+        self.http = HttpServer(settings.http, reactor, root, WORDS, settings.archive.public)
         self.http.setServiceParent(self)
+        ListWatch(archive.hidden, quick, reactor).setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         if self._options is not None:
@@ -127,8 +135,7 @@ def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
         archive = open_archive(settings, time.time, may_be_new=bool(options["beside"]))
     except StoreError as error:
         _complain([f"cannot read the archive: {error}"])
-    server = ArchiveServer(
-        archive, replace(settings.http, listen=listen), reactor, options, settings.http.listen
-    )
+    here = replace(settings, http=replace(settings.http, listen=listen))
+    server = ArchiveServer(archive, here, reactor, options, settings.http.listen)
     chores_in(reactor, options["config"], settings).setServiceParent(server)
     return server

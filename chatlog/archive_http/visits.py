@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from chatlog.archive.parts import Room
 from chatlog.archive_http.asked import Asked, Handler, Refused
 from chatlog.archive_http.rooms import Rooms
-from chatlog.http.answers import Answer
+from chatlog.http.answers import Answer, tagged
 from chatlog.http.documents import Documents, links_to_rooms
 from chatlog.near_names import near
 from chatlog.printable import printable
@@ -20,20 +20,23 @@ _LONGEST = 64
 
 
 class Visits:
-    """``rooms`` are those of the archive."""
+    """``rooms`` are those of the archive. ``has_optout``: there is a page for opting out, to which the others
+    link."""
 
-    def __init__(self, rooms: Rooms, documents: Documents) -> None:
+    def __init__(self, rooms: Rooms, documents: Documents, has_optout: bool = False) -> None:
         self._rooms = rooms
         self._documents = documents
+        names = "archive.html", "calendar.html", "day.html", "person.html", "search.html"
+        self._pages = {name: _linked(documents.page(name), has_optout) for name in names}
 
     def find(self, path: str) -> Handler | None:
         """The handler of a page's path; None if there is none."""
         if path == "/":
             return self._start
         if path == "/search":
-            return lambda asked: self._documents.page("search.html")
+            return lambda asked: self._pages["search.html"]
         if _PERSON.match(path):
-            return lambda asked: self._documents.page("person.html")
+            return lambda asked: self._pages["person.html"]
         if match := _ROOM.match(path):
             platform, name, day = match.groups()
             page = "day.html" if day else "calendar.html"
@@ -44,7 +47,7 @@ class Visits:
         """The page of rooms, or a redirect for ``?channel=x&username=y``, the links of justlog's page."""
         channel, user = (asked.query.get(name, "").strip().lower() for name in ("channel", "username"))
         if not channel and not user:
-            return self._documents.page("archive.html")
+            return self._pages["archive.html"]
         if not channel:
             return _moved(f"/people/twitch/{quote(user, ':')}")
         try:
@@ -66,7 +69,7 @@ class Visits:
         except StoreError:
             # The page asks again and shows the error.
             pass
-        return self._documents.page(page)
+        return self._pages[page]
 
     def _no_room(self, platform: str, name: str) -> Answer:
         rooms = self._rooms.all()
@@ -75,6 +78,14 @@ class Visits:
         alike: list[Room] = [(p, n) for n in names for p in (platform, *others) if (p, n) in rooms]
         shown = printable(f"{platform}/{name[:_LONGEST]}")
         return self._documents.missing("is not in this archive", shown, links_to_rooms(alike))
+
+
+def _linked(page: Answer, has_optout: bool) -> Answer:
+    """A page with the link to the one for opting out, if that is there."""
+    if not has_optout:
+        return page
+    body = page.body.replace(b"</header>", b'  <a href="/optout">Opt out</a>\n</header>', 1)
+    return tagged(Answer(200, body, page.type))
 
 
 def _moved(where: str) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,18 +12,11 @@ from chatlog.commands.options import registry
 from chatlog.counted import many
 
 if TYPE_CHECKING:
+    from chatlog.archive.meant import Meant
     from chatlog.archive.opened import Archive
     from chatlog.suppression.book import Book
 
 _WHO = "PLATFORM/NAME|PLATFORM/id:1234"
-
-
-class Meant(NamedTuple):
-    """The person that is meant; ``id`` is ``""`` where only a name is known."""
-
-    platform: str
-    id: str
-    names: tuple[str, ...]
 
 
 @click.group()
@@ -184,13 +177,12 @@ def _guarded(opened: Archive, change: Any) -> None:
 
 
 def _parsed(who: str) -> tuple[str, str]:
-    platform, slash, name = who.strip().lower().partition("/")
-    name = name.lstrip("@")
-    if not slash or platform not in registry() or not name or name == "id:" or len(name) > 100:
-        reading.refuse(f"{who!r} does not say who is meant; write twitch/NAME, kick/NAME or twitch/id:1234")
-    if name.startswith("id:") and not name[3:].isdigit():
-        reading.refuse(f"{who!r}: an id is a number, as in {platform}/id:1234")
-    return platform, name
+    from chatlog.archive.meant import parsed_person
+
+    try:
+        return parsed_person(who, registry())
+    except ValueError as error:
+        reading.refuse(str(error))
 
 
 def _channel(opened: Archive, room: str | None) -> tuple[str, str] | None:
@@ -205,37 +197,27 @@ def _same_platform(meant: Meant, room: tuple[str, str] | None) -> None:
 def _resolved(opened: Archive, who: str, since: str | None, utc: bool) -> Meant:
     """The person, with the id and the names that the archive has. Ends the command if nobody, or several
     people, can be meant."""
-    from chatlog.archive.matching import Filter
-    from chatlog.archive.people import person_of
-    from chatlog.archive.reader import Question
-    from chatlog.commands.user import records
+    from chatlog.archive.meant import NotClear, meant
+    from chatlog.store.store import StoreError
 
     platform, name = _parsed(who)
     clock = reading.clock(utc)
     start = reading.moment(clock, since, reading.days_back(clock.now, 90), "--since")
-    rooms = sorted(room for room in opened.rooms() if room[0] == platform)
-
-    def look(*users: str) -> Any:
-        wanted = Filter(users=users)
-        return person_of(
-            records([opened.reader.ask(Question(room, start, clock.now + 60, wanted)) for room in rooms])
-        )
-
-    person = look(name)
-    if not name.startswith("id:"):
-        ids = sorted(person.ids, key=lambda id: person.ids[id][1])
-        if not ids:
+    try:
+        found = meant(opened.reader, opened.rooms(), platform, name, start, clock.now + 60)
+    except StoreError as error:
+        reading.refuse(f"cannot read {opened.store.describe()}: {error.advice}")
+    except NotClear as error:
+        if not error.ids:
             reading.refuse(
                 f"the archive does not know the id of {who} (looked from {clock.shown(start)} on); write "
                 f"{platform}/id:1234, or an earlier --since"
             )
-        if len(ids) > 1:
-            shown = ", ".join(f"id:{id} until {person.ids[id][1][:10]}" for id in ids)
-            reading.refuse(f"{who} was the name of {len(ids)} people: {shown}; write which one is meant")
-        person = look(f"id:{ids[0]}")
-        click.echo(_shown(f"{who} is {platform}/id:{ids[0]}"), err=True)
-        return Meant(platform, ids[0], tuple(sorted({name, *person.names})))
-    return Meant(platform, name[3:], tuple(sorted(person.names)))
+        shown = ", ".join(f"id:{id} until {last[:10]}" for id, last in error.ids.items())
+        reading.refuse(f"{who} was the name of {len(error.ids)} people: {shown}; write which one is meant")
+    if not name.startswith("id:"):
+        click.echo(_shown(f"{who} is {platform}/id:{found.id}"), err=True)
+    return found
 
 
 def _shown(text: str) -> str:

@@ -103,6 +103,9 @@ COMMON: Mapping[str, Shape] = {
             "cache": values.PATH,
             "cache_size": size("1MB", "1000TB"),
             "compact": values.YES_OR_NO,
+            "public": values.YES_OR_NO,
+            "public_search": values.YES_OR_NO,
+            "optout_by_chat": values.YES_OR_NO,
         },
     ),
     "uploader": Section(

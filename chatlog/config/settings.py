@@ -119,7 +119,9 @@ class ArchiveSettings:
     room, a platform or ``default``, and the seconds for which its records are kept: see ``Keeping``.
     ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``. ``cache`` is the
     directory of the cache of files, of at most ``cache_size`` bytes; None: that of the user. ``compact``: the
-    archive server makes Parquet daily."""
+    archive server makes Parquet daily. ``public``: everybody
+    may read it; with ``public_search`` also search all rooms, and look for a person in all of them.
+    ``optout_by_chat``: people opt out by a code that they write in a recorded chat; None: if ``public``."""
 
     url: str | None = None
     directory: str = "archive"
@@ -132,6 +134,14 @@ class ArchiveSettings:
     cache: str | None = None
     cache_size: int = 2_000_000_000
     compact: bool = False
+    public: bool = False
+    public_search: bool = False
+    optout_by_chat: bool | None = None
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether people opt out by a code that they write in a recorded chat."""
+        return self.public if self.optout_by_chat is None else self.optout_by_chat
 
 
 @dataclass(frozen=True, slots=True)

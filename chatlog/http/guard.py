@@ -12,13 +12,14 @@ from chatlog.config.settings import HttpSettings
 POLICY = "Content-Security-Policy"
 
 
-def policy(origin: str = "") -> str:
+def policy(origin: str = "", form: str = "'none'") -> str:
     """A page loads, runs and frames nothing from elsewhere, whatever a text contains. Its scripts may ask for
-    what is at ``origin``, besides where they come from themselves."""
+    what is at ``origin``, besides where they come from themselves; its forms may be sent to ``form``."""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
         f"connect-src 'self'{origin and ' '}{origin}; img-src 'self' data:; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        "frame-ancestors 'none'; base-uri 'none'; "
+        f"form-action {form}"
     )
 
 

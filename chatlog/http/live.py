@@ -118,11 +118,19 @@ def _fitting(lines: list[bytes]) -> int:
 
 
 class Live:
-    """All viewers."""
+    """All viewers. ``shown(platform, channel, lines)`` returns what may be shown of lines that were written
+    before."""
 
     _log = Logger()
 
-    def __init__(self, files: Files, directory: str, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        files: Files,
+        directory: str,
+        clock: IReactorTime,
+        shown: Callable[[str, str, list[bytes]], list[bytes]] = lambda platform, channel, lines: lines,
+    ) -> None:
+        self._shown = shown
         self._files = files
         self._directory = directory
         self._clock = clock
@@ -146,7 +154,7 @@ class Live:
         request.channel.setTimeout(None)
         request.write(b"retry: 3000\n\n")
         viewer = Viewer(request, self._clock)
-        before = tail(self._files, self._directory, room)
+        before = self._shown(room.platform, room.channel, tail(self._files, self._directory, room))
         viewer.show(before, _events(before))
         self._viewers[viewer] = room
         room.watch = self._shower(room)

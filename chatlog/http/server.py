@@ -37,14 +37,22 @@ PAGE = Words(
 
 class HttpServer(Service):
     """Listens where the settings say. A taken port is reported once and tried again; recording goes on
-    without the page. ``words`` are the log messages."""
+    without the page. ``words`` are the log messages; ``for_everybody``: that everybody may read is meant."""
 
     _log = Logger()
     name = "http"
     stop_limit = 0.1
 
-    def __init__(self, settings: HttpSettings, reactor: Any, root: Resource, words: Words = PAGE) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        reactor: Any,
+        root: Resource,
+        words: Words = PAGE,
+        for_everybody: bool = False,
+    ) -> None:
         self._words = words
+        self._for_everybody = for_everybody
         #: Where to listen; looked at when the service starts.
         self.settings = settings
         self._reactor = reactor
@@ -58,7 +66,7 @@ class HttpServer(Service):
     def startService(self) -> None:
         super().startService()
         listen = self.settings.listen
-        if listen and not is_loopback(listen) and self.settings.token is None:
+        if listen and not is_loopback(listen) and self.settings.token is None and not self._for_everybody:
             self._log.warn(self._words.open, listen=listen)
         self._listen()
 

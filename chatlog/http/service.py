@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from chatlog.config.settings import Settings
@@ -15,9 +16,15 @@ from chatlog.status.status import Status
 
 
 def http_service(
-    settings: Settings, reactor: Any, status: Status, recorder: Recorder, rooms: Rooms, files: Files
+    settings: Settings,
+    reactor: Any,
+    status: Status,
+    recorder: Recorder,
+    rooms: Rooms,
+    files: Files,
+    shown: Callable[[str, str, list[bytes]], list[bytes]] = lambda platform, channel, lines: lines,
 ) -> HttpServer:
-    """The server of the page, the API, the health checks and the metrics."""
+    """The server of the page, the API, the health checks and the metrics. ``shown`` as in ``Live``."""
     api = Api(status, rooms, recorder.rotate_now, reactor.seconds)
-    live = Live(files, settings.recorder.directory, reactor)
+    live = Live(files, settings.recorder.directory, reactor, shown)
     return HttpServer(settings.http, reactor, Root(status, recorder, api, live, reactor.seconds))

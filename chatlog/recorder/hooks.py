@@ -21,6 +21,7 @@ class Hooks:
       appends come before newer ones.
     * ``left_out(platform, channel, lines)``: called before lines are written; returns them in their places,
       changed or None where they must not be kept. It returns the same list if there is nothing to do.
+    * ``heard(data)``: called with the lines of a room that were written; None: with none.
     * ``after_flush``: called in order at the end of every flush, with the time of day at which the flush
       began, and with the recorder's ``complete``, ``durable_lag`` and ``recovered_durable``.
     """
@@ -32,4 +33,5 @@ class Hooks:
     left_out: Callable[[str, str, list[bytes]], Sequence[bytes | None]] = lambda platform, channel, lines: (
         lines
     )
+    heard: Callable[[bytes], object] | None = None
     after_flush: Sequence[Callable[[float, bool, float, bool], object]] = ()

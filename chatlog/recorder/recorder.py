@@ -64,7 +64,9 @@ class Recorder(Service):
             spool, environment.counters, clock, environment.disk, hooks.on_sealed, hooks.on_fatal
         )
         limit = default_limit() if descriptors is None else descriptors
-        self._writer = Writer(settings, spool, environment.counters, self._commits, limit, hooks.left_out)
+        self._writer = Writer(
+            settings, spool, environment.counters, self._commits, limit, hooks.left_out, hooks.heard
+        )
         self._rooms = RoomBuffers() if buffers is None else buffers
         self._to_write = self._rooms.waiting
         self.shortage = Shortage(self._rooms, environment.counters, clock, spool.directory)

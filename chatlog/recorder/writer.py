@@ -33,6 +33,7 @@ class Writer:
         commits: Commits,
         descriptors: int,
         left_out: Callable[[str, str, list[bytes]], Sequence[bytes | None]],
+        heard: Callable[[bytes], object] | None = None,
     ) -> None:
         self.reconfigure(settings)
         self._spool = spool
@@ -41,6 +42,7 @@ class Writer:
         self._counters = counters
         self._commits = commits
         self._left_out = left_out
+        self._heard = heard
         self._descriptors = Descriptors(spool, descriptors, self._not_kept)
         #: The latest record written, and the time of day of its write.
         self.newest = b"", 0.0
@@ -98,6 +100,8 @@ class Writer:
             raise
         self.newest = lines[-1], now
         self._wrote(room, file, len(lines), taken, now)
+        if self._heard is not None:
+            self._heard(data)
         if file.size >= self._rotate_size:
             self.retire(room)
 

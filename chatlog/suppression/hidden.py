@@ -85,7 +85,7 @@ class Hidden:
 
 
 def hidden_in(settings: Settings, store: Store) -> Hidden:
-    """The list of an archive."""
+    """The list of an archive. It is strict where the archive is public."""
 
     def read() -> tuple[Suppressions, str]:
         try:
@@ -95,4 +95,4 @@ def hidden_in(settings: Settings, store: Store) -> Hidden:
         found = read_list(store, key)
         return found, trouble if found.people else ""
 
-    return Hidden(read)
+    return Hidden(read, settings.archive.public)

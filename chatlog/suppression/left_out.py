@@ -44,6 +44,13 @@ class LeftOut:
         suppressions = self.suppressions
         return suppressions.who(platform, channel) if suppressions.entries else None
 
+    def shown(self, platform: str, channel: str, lines: list[bytes]) -> list[bytes]:
+        """What may be shown of lines of a room that were written before."""
+        who = self.of_room(platform, channel)
+        if who is None:
+            return lines
+        return [rest for line in lines if (rest := line_without(line, who)) is not None]
+
     def lines(self, platform: str, channel: str, lines: list[bytes]) -> Sequence[bytes | None]:
         """The same for many lines of a room, in their places, and counted; the same list if nobody opted out
         of it."""

@@ -74,6 +74,10 @@ class Key:
         """What stands for a request to be erased."""
         return self._digest(f"@@request {text}")[:16]
 
+    def of_code(self, slot: int, number: int) -> str:
+        """What a code with which somebody opts out is made of."""
+        return self._digest(f"@@code {slot} {number}")
+
     @property
     def check(self) -> str:
         """Tells this key from others, and nothing about it."""

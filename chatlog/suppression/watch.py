@@ -46,7 +46,7 @@ class SuppressionWatch(Service):
         self._key = key
         self._read = read
         self._poller = Poller(environment.reactor, EVERY, self.look)
-        self._looking = False
+        self._looking = self._once_more = False
         self._answered_at = environment.reactor.seconds()
         self._trouble = ""
         #: Why the key cannot be used; "" if it can, or if there is no need for one.
@@ -108,8 +108,16 @@ class SuppressionWatch(Service):
         )
         return asked.addBoth(self._looked)
 
+    def look_anew(self) -> None:
+        """The list was changed: ask the store for it, also if it is being asked."""
+        self._once_more = self._looking
+        self.look()
+
     def _looked(self, _: object) -> None:
         self._looking = False
+        if self._once_more and self.running:
+            self._once_more = False
+            self.look()
 
     def _ask(self) -> tuple[Suppressions, str]:
         try:

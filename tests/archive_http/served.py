@@ -9,13 +9,16 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.archive_http.access import Access
 from chatlog.archive_http.firehose import Firehose
 from chatlog.archive_http.logs import MOST_BYTES
+from chatlog.archive_http.optouts import OptOuts
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
 from chatlog.archive_http.streaming import AT_ONCE, Desk, Threads
-from chatlog.config.settings import HttpSettings
+from chatlog.config.settings import ArchiveSettings, HttpSettings, RecorderSettings, Secret, Settings
 from chatlog.http.requests import BoundedSite
+from chatlog.platforms import PLATFORMS
 from chatlog.record import encode_full
 from chatlog.twitch import irc
 from chatlog.twitch.events import chat_record, event_record
@@ -55,6 +58,8 @@ class ArchiveCase(SynchronousTestCase):
     threads: Threads | None = None
     most = AT_ONCE
     most_bytes = MOST_BYTES
+    token: Secret | None = None
+    archive_settings = ArchiveSettings(optout_key=Secret("ab" * 32))
 
     def setUp(self) -> None:
         capturing = capturedLogs()
@@ -65,12 +70,25 @@ class ArchiveCase(SynchronousTestCase):
         threads = self.threads or ImmediateThreads()
         self.desk = Desk(threads, threads, self.scene.clock, self.most)
         archive = self.world.opened()
-        routes = Routes(archive, lambda: self.world.now, self.most_bytes, lambda: self.firehose.is_there)
-        settings = HttpSettings(listen="127.0.0.1:8081", hosts=("logs.example",))
+        now = lambda: self.world.now  # noqa: E731
+        settings = Settings(
+            http=HttpSettings(listen="127.0.0.1:8081", hosts=("logs.example",), token=self.token),
+            archive=self.archive_settings,
+            recorder=RecorderSettings(directory=self.world.spool),
+        )
+        access = Access(settings.http, settings.archive)
+        routes = Routes(
+            archive,
+            now,
+            self.most_bytes,
+            lambda: self.firehose.is_there,
+            OptOuts(archive, settings, PLATFORMS, now),
+            access.all_rooms,
+        )
         self.firehose = Firehose(archive.tail, threads, self.scene.clock)
         describe = lambda: "the archive of the test"  # noqa: E731
         page = "127.0.0.1:8080"
-        root = Root(routes, archive.reader, self.desk, settings, describe, self.firehose, page)
+        root = Root(routes, archive.reader, self.desk, access, describe, self.firehose, page)
         self.site = BoundedSite(root, self.scene.clock)
         self.site.doStart()
         self.addCleanup(self.site.doStop)
@@ -80,10 +98,13 @@ class ArchiveCase(SynchronousTestCase):
     def connect(self, full: int = 1 << 30) -> Connection:
         return Connection(self, full)
 
-    def ask(self, path: str, *headers: str, method: str = "GET", host: str = "127.0.0.1:8081") -> Reply:
+    def ask(
+        self, path: str, *headers: str, method: str = "GET", host: str = "127.0.0.1:8081", body: str = ""
+    ) -> Reply:
         """Send a request and read its only answer."""
-        head = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]
-        connection = self.connect().send("\r\n".join(head))
+        size = [f"Content-Length: {len(body.encode())}"] if body else []
+        head = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, *size, "", ""]
+        connection = self.connect().send("\r\n".join(head) + body)
         [reply] = connection.replies(head=method == "HEAD")
         connection.leave()
         return reply

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatlog.archive_http.tap import ArchiveServer
-from chatlog.config.settings import HttpSettings
+from chatlog.config.settings import HttpSettings, Settings
 from chatlog.record import encode_full, rfc3339
 from chatlog.rooms.gap import gap_line
 from chatlog.timeline.timeline import Gap
@@ -78,7 +78,7 @@ class ArchiveStage:
             self._hostile()
             self._busy()
             self._manifests()
-        settings = HttpSettings(listen="127.0.0.1:0")
+        settings = Settings(http=HttpSettings(listen="127.0.0.1:0"))
         self.server = ArchiveServer(self.world.opened(time.time), settings, reactor, page=page)
 
     def start(self) -> ArchiveStage:

@@ -1,0 +1,60 @@
+"""Says in the log if the opt-out list cannot be applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatlog.archive_http.streaming import Threads
+from chatlog.printable import printable
+from chatlog.services import Poller
+from chatlog.store.store import StoreError
+from chatlog.suppression.hidden import Hidden
+
+#: Seconds between two looks.
+EVERY = 60.0
+
+
+class ListWatch(Service):
+    """Looks at the list, in ``threads``, and says each trouble once."""
+
+    _log = Logger()
+    name = "optouts"
+
+    def __init__(self, hidden: Hidden, threads: Threads, reactor: Any) -> None:
+        self._hidden = hidden
+        self._threads = threads
+        self._poller = Poller(reactor, EVERY, self._look)
+        self._said = ""
+
+    def startService(self) -> None:
+        super().startService()
+        self._poller.start()
+        self._look()
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._poller.stop()
+
+    def _look(self) -> Deferred[None]:
+        return self._threads.run(self._hidden.now).addCallbacks(self._looked, self._failed)
+
+    def _looked(self, _: object) -> None:
+        trouble = self._hidden.trouble
+        if trouble:
+            self._say(f"people opted out of this archive, and are shown all the same: {trouble}")
+        else:
+            self._said = ""
+
+    def _failed(self, failure: Failure) -> None:
+        failure.trap(StoreError)
+        self._say(f"nothing is shown: {failure.getErrorMessage()}")
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            self._log.error("{text}", text=printable(text, 500))

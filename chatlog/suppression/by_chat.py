@@ -1,0 +1,154 @@
+"""Opting out by writing a code in a recorded chat: ``!chatlog optout abc123``.
+
+The recorder shows ``heard`` what it has written. That is one search for a few bytes in what a room wrote in a
+tick; everything else happens only for those who write a code that was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatlog.environment import Environment, Threads
+from chatlog.record import from_json, rfc3339
+from chatlog.services import Poller
+from chatlog.store.store import StoreError
+from chatlog.suppression.book import ForeignKey
+from chatlog.suppression.codes import TakenCodes
+from chatlog.suppression.key_file import KeyFileError
+from chatlog.suppression.names import Key
+
+#: Seconds until the list is tried again if the store does not answer.
+AGAIN = 45.0
+#: The most people who wait for the store; more codes are never good at a time.
+MOST = 3000
+#: What every command has in it. justlog's and rustlog's pages show theirs.
+_IN_ALL = b"log optout "
+_COMMAND = re.compile(rb'"message":"!(?:chat|just|rust)log optout ([0-9a-z]{6})(?![0-9a-z])', re.IGNORECASE)
+_KINDS = ("message", "action")
+
+
+class Asking(NamedTuple):
+    """Somebody who opts out."""
+
+    platform: str
+    id: str
+    name: str
+    at: str
+
+
+class OptOutsByChat(Service):
+    """Puts those who write a code on the list. ``key()`` reads the key, or makes it, and says where;
+    ``add(key, asking)`` changes the list. Both are called in ``threads``; ``changed()`` is called then."""
+
+    _log = Logger()
+    name = "suppression"
+
+    def __init__(
+        self,
+        environment: Environment,
+        threads: Threads,
+        key: Callable[[], tuple[Key, str]],
+        add: Callable[[Key, Asking], object],
+        changed: Callable[[], object],
+    ) -> None:
+        self._wall = environment.wall
+        self._threads = threads
+        self._read_key = key
+        self._add = add
+        self._changed = changed
+        self._key: Key | None = None
+        self._codes: TakenCodes | None = None
+        self._waiting: deque[Asking] = deque()
+        self._busy = False
+        self._poller = Poller(environment.reactor, AGAIN, self._go_on)
+
+    def startService(self) -> None:
+        super().startService()
+        self._poller.start()
+        self._threads.run(self._read_key).addCallbacks(self._has_key, self._has_no_key)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._poller.stop()
+
+    def _has_key(self, found: tuple[Key, str]) -> None:
+        self._key, made = found
+        self._codes = TakenCodes(self._key)
+        if made:
+            self._log.info(
+                "the key of the opt-out list was made: {path}; keep a copy, every recorder and server of "
+                "this archive needs it",
+                path=made,
+            )
+
+    def _has_no_key(self, failure: Failure) -> None:
+        failure.trap(KeyFileError)
+        self._log.error("nobody can opt out by chat: {why}", why=str(failure.value))
+
+    # -- what was written ----------------------------------------------------------------------------
+
+    def heard(self, data: bytes) -> None:
+        """The recorder wrote these lines of a room."""
+        if _IN_ALL in data and self._codes is not None:
+            self._waiting.extend(islice(self._asking(data, self._codes), MOST - len(self._waiting)))
+            self._go_on()
+
+    def _asking(self, data: bytes, codes: TakenCodes) -> Iterator[Asking]:
+        now = self._wall()
+        for match in _COMMAND.finditer(data):
+            code = match[1].decode("ascii").lower()
+            if not codes.is_good(code, now):
+                continue
+            start = data.rfind(b"\n", 0, match.start()) + 1
+            try:
+                record = from_json(data[start : data.find(b"\n", start)])
+            except ValueError:
+                continue
+            id, said = record.get("user_id"), str(record.get("message", ""))
+            is_theirs = said.encode("utf-8", "replace").startswith(match[0].partition(b':"')[2])
+            if record.get("type", "message") in _KINDS and id and is_theirs:
+                codes.use(code)
+                at = rfc3339(round(now * 1000))
+                yield Asking(str(record.get("platform", "twitch")), str(id), str(record["username"]), at)
+
+    # -- the list ------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        if self._busy or not self._waiting or self._key is None:
+            return
+        self._busy = True
+        asked: Deferred[object] = self._threads.run(self._add, self._key, self._waiting[0])
+        asked.addCallbacks(self._added, self._not_added)
+        asked.addErrback(lambda failure: self._log.failure("while somebody opted out", failure=failure))
+
+    def _added(self, _: object) -> None:
+        self._busy = False
+        asking = self._waiting.popleft()
+        self._log.info("somebody opted out by chat on {where}", where=asking.platform)
+        self._changed()
+        self._go_on()
+
+    def _not_added(self, failure: Failure) -> None:
+        self._busy = False
+        error: Any = failure.value
+        if isinstance(error, ForeignKey):
+            self._waiting.popleft()
+            self._log.error("somebody wrote a code, and cannot opt out: {why}", why=str(error))
+        elif isinstance(error, (StoreError, OSError)):
+            self._log.warn(
+                "cannot write the opt-out list; it is tried again, and who waits is recorded until then: "
+                "{why}",
+                why=str(error),
+            )
+        else:
+            self._waiting.popleft()
+            self._log.failure("while somebody opted out", failure=failure)

@@ -1,0 +1,74 @@
+"""Codes with which people opt out in a chat.
+
+A code is made of the secret of the opt-out list and of the time. So the server that gives it and the
+recorders that read it in a chat need to tell each other nothing; all they share is the secret. A code proves
+nothing about who writes it: the platform says that. It is there so that nobody opts out by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import randbelow
+
+from chatlog.suppression.names import Key
+
+#: Seconds of a slot. A code is good in the slot in which it is given and in the next one.
+SLOT = 120.0
+#: The most codes that are given in a slot, and the characters of a code.
+MOST = 1000
+LENGTH = 6
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def code_of(key: Key, slot: int, number: int) -> str:
+    """One of the codes of a slot."""
+    value, code = int(key.of_code(slot, number)[:15], 16), ""
+    for _ in range(LENGTH):
+        value, digit = divmod(value, len(_ALPHABET))
+        code += _ALPHABET[digit]
+    return code
+
+
+class GivenCodes:
+    """Gives codes. ``choose(n)`` returns a number below n."""
+
+    def __init__(self, choose: Callable[[int], int] = randbelow) -> None:
+        self._choose = choose
+        self._slot = -1
+        self._first = self._given = 0
+
+    def next(self, key: Key, now: float) -> str | None:
+        """A code that was not given yet; None if too many were given lately. ``now``: the time of day."""
+        slot = int(now // SLOT)
+        if slot != self._slot:
+            # Not from 0: a server that was started again would give the same codes again.
+            self._slot, self._first, self._given = slot, self._choose(MOST), 0
+        if self._given >= MOST:
+            return None
+        self._given += 1
+        return code_of(key, slot, (self._first + self._given) % MOST)
+
+
+class TakenCodes:
+    """Knows which codes are good, and by whom they were used: each is good for one person."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._slot = -1
+        self._good: frozenset[str] = frozenset()
+        self._used: set[str] = set()
+
+    def is_good(self, code: str, now: float) -> bool:
+        """Whether a code can be used. ``now``: the time of day."""
+        slot = int(now // SLOT)
+        if slot != self._slot:
+            # The server's clock may be a little ahead.
+            slots = range(slot - 1, slot + 2)
+            self._slot = slot
+            self._good = frozenset(code_of(self._key, each, n) for each in slots for n in range(MOST))
+            self._used &= self._good
+        return code in self._good and code not in self._used
+
+    def use(self, code: str) -> None:
+        """The code was used."""
+        self._used.add(code)
