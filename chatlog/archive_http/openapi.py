@@ -100,7 +100,9 @@ def _query(name: str, description: str, schema: dict[str, Any] = _TEXT) -> dict[
 
 
 def _get(summary: str, schema: dict[str, Any], *parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
-    errors = {str(status): _answer("see error.message", _ERROR) for status in (400, 403, 404, 421, 429, 503)}
+    errors = {
+        str(status): _answer("see error.message", _ERROR) for status in (400, 401, 403, 404, 421, 429, 503)
+    }
     responses = {"200": _answer(summary, schema), **errors, **more}
     return {"get": {"summary": summary, "parameters": list(parameters), "responses": responses}}
 
@@ -226,6 +228,54 @@ _PATHS: dict[str, Any] = {
     ),
     f"{_OWN}/openapi.json": _get("this description", {"type": "object"}),
     "/healthz": _get("whether the server runs", _object(ok={"type": "boolean"})),
+}
+
+
+_OPTOUT = _object(platform=_PLATFORMS, room={"type": ["string", "null"]}, person=_TEXT)
+_WHO_IS_ON_IT = _get(
+    "how many people opted out, and of what; not who they are (needs the token)",
+    _object(people=_COUNT, matching=_COUNT, trouble=_TEXT, optouts=_list(_OPTOUT)),
+    _query("offset", "0 without it", _COUNT),
+    _query("limit", "1000 without it", {"type": "integer", "minimum": 1, "maximum": 1000}),
+)["get"]
+
+
+def _change(summary: str, schema: dict[str, Any], statuses: tuple[int, ...], **more: Any) -> dict[str, Any]:
+    refused = (400, 401, 403, 404, 409, 413, 421, 429, 503, 507)
+    answers = {str(status): _answer("see error.message", _ERROR) for status in refused}
+    answers |= {str(status): _answer(summary, schema) for status in statuses}
+    return {"summary": f"{summary} (needs the token)", "responses": answers, **more}
+
+
+_ADDING = _change(
+    "nothing of a person is recorded or shown any more",
+    _object(who=_TEXT, names=_list(_TEXT), room={"type": ["string", "null"]}, added={"type": "boolean"}),
+    (200, 201),
+    requestBody={
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["who"],
+                    "properties": {
+                        "who": {"type": "string", "description": "twitch/NAME or twitch/id:1234"},
+                        "room": {"type": ["string", "null"], "description": "twitch/x; all without it"},
+                    },
+                }
+            }
+        },
+    },
+)
+_REMOVING = _change(
+    "a person is recorded and shown again",
+    _object(who=_TEXT, room={"type": ["string", "null"]}, removed=_COUNT),
+    (200,),
+    parameters=[_IN_PATH[0], _WHO, _query("room", "only of this room's list: twitch/x")],
+)
+_PATHS |= {
+    f"{_OWN}/optouts": {"get": _WHO_IS_ON_IT, "post": _ADDING},
+    f"{_OWN}/optouts/{{platform}}/{{who}}": {"delete": _REMOVING},
 }
 
 

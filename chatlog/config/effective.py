@@ -90,6 +90,11 @@ def sentences(settings: Settings, platforms: Registry) -> Iterator[str]:
         yield f"The status page is at http://{settings.http.listen}/."
     if settings.archive.listen is not None:
         yield f"A second process serves what was recorded at http://{settings.archive.listen}/."
+    if settings.archive.public:
+        search = " and search all rooms" if settings.archive.public_search else ""
+        yield f"The archive is for everybody: whoever reaches its server may read it{search}."
+    if settings.archive.has_codes:
+        yield "People opt out by a code from the archive server that they write in a recorded chat."
 
 
 def _about_archive(settings: Settings, room: Key) -> Iterator[str]:

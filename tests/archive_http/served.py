@@ -66,6 +66,7 @@ class ArchiveCase(SynchronousTestCase):
         self.logged = capturing.__enter__()
         self.addCleanup(capturing.__exit__, None, None, None)
         self.world = World(self.mktemp(), MARCH + 36 * 3600.0)
+        self.world.strict = self.archive_settings.public
         self.scene: Any = SimpleNamespace(clock=Clock())
         threads = self.threads or ImmediateThreads()
         self.desk = Desk(threads, threads, self.scene.clock, self.most)

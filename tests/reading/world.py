@@ -63,6 +63,8 @@ class World:
         self.now = now
         self._elapsed = self._pace = 0.0
         self.keeping = Keeping()
+        #: Whether nothing is shown while the opt-out list cannot be applied.
+        self.strict = False
         for area in ("open", "sealed", "packed"):
             os.makedirs(os.path.join(self.spool, area))
         os.makedirs(self.archive)
@@ -105,7 +107,7 @@ class World:
         now = clock or (lambda: self.now)
         catalog = Catalog(self.store, now)
         parts = Parts(catalog, self.files, self.spool)
-        hidden = Hidden(lambda: (read_list(self.store, KEY), ""), clock=now)
+        hidden = Hidden(lambda: (read_list(self.store, KEY), ""), self.strict, now)
         tail = Tail(self.files, self.spool, parts, hidden)
         reader = Reader(parts, now, self._clock, hidden)
         return Archive(self.store, catalog, parts, reader, tail, self.keeping, hidden)
