@@ -14,6 +14,7 @@ from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
 from chatlog.spool.spool import Spool
+from chatlog.suppression.left_out import LeftOut
 from tests.fakes import ImmediateThreads, MemoryFiles, environment
 
 #: 2025-12-29T10:30:00Z, as seconds since the epoch.
@@ -52,6 +53,8 @@ class Recording:
         self.told: Callable[[list[Loss]], object] = lambda losses: None
         #: What else is done about sealed files.
         self.take: Callable[[list[str]], object] = lambda names: None
+        #: Who opted out.
+        self.left_out = LeftOut()
         self.sealed: list[str] = []
         self.fatal: list[str] = []
         self.losses: list[Loss] = []
@@ -61,7 +64,7 @@ class Recording:
             self.settings,
             self.spool,
             self.environment,
-            Hooks(self.before_flush, self.on_sealed, self.fatal.append, self.lost),
+            Hooks(self.before_flush, self.on_sealed, self.fatal.append, self.lost, self.left_out.lines),
             self.buffers,
             descriptors,
         )

@@ -50,7 +50,7 @@ class OptOutsByChat(Service):
     ``add(key, asking)`` changes the list. Both are called in ``threads``; ``changed()`` is called then."""
 
     _log = Logger()
-    name = "suppression"
+    name = "optouts"
 
     def __init__(
         self,

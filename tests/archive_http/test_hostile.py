@@ -7,12 +7,14 @@ from urllib.parse import quote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatlog.config.settings import ArchiveSettings, Secret
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
 from tests.reading.world import gap
 
 PIECES = st.sampled_from(
     (
         *("channel", "channelid", "user", "userid", "list", "channels", "random", "search", "stats", "kick"),
+        *("optout", "optouts"),
         *("api", "v1", "v2", "archive", "rooms", "messages", "days", "users", "recent-messages", "twitch"),
         *(
             "testchan",
@@ -98,6 +100,8 @@ ODD = (
 
 
 class HostileTests(ArchiveCase):
+    archive_settings = ArchiveSettings(optout_key=Secret("ab" * 32), optout_by_chat=True)
+
     def setUp(self) -> None:
         super().setUp()
         hole = gap(MARCH + 3600.0, MARCH + 7200.0)

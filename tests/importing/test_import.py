@@ -31,6 +31,8 @@ from chatlog.importing.source import ImportReport
 from chatlog.record import rfc3339
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import Head, StoreError
+from chatlog.suppression.book import Book
+from chatlog.suppression.names import Key
 from tests.archive import HOUR, MIDNIGHT
 from tests.archive import Archive as Recorded
 from tests.processes import wait_for
@@ -75,6 +77,53 @@ class ImportTestCase(SynchronousTestCase):
 
     def verify(self) -> Result:
         return CliRunner().invoke(commands, ["verify", self.archive])
+
+
+class OptedOutTests(ImportTestCase):
+    """People who opted out of the archive."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = DirectoryStore(self.archive)
+        os.makedirs(self.archive)
+        self.key = Key("ab" * 32)
+        Book(self.store, self.key).add("twitch", "7", ["gone"])
+        self.configuration = os.path.join(self.root, "chatlog.yaml")
+        self.configure("ab" * 32)
+
+    def configure(self, key: str) -> None:
+        Path(self.configuration).write_text(
+            f"twitch: {{channels: [a]}}\nrecorder: {{directory: {self.root}/spool}}\n"
+            f"archive: {{directory: {self.archive}, optout_key: {key}}}\n"
+        )
+
+    def run_configured(self, *arguments: str) -> Result:
+        return CliRunner().invoke(commands, ["import", *arguments, "-c", self.configuration])
+
+    def test_left_out(self) -> None:
+        """They are not imported, under whatever name; nor are they in what others answered them."""
+        theirs = irc_line(1, MIDNIGHT, "renamed", "a secret").replace("user-id=1", "user-id=7")
+        reply = irc_line(2, MIDNIGHT + 5, "bob", "yes").replace(
+            "@display",
+            "@reply-parent-user-id=7;reply-parent-user-login=gone;reply-parent-msg-body=secret;display",
+        )
+        gone = f"@login=gone;tmi-sent-ts={round(MIDNIGHT * 1000)} :tmi.twitch.tv CLEARMSG #a :secret"
+        self.put(f"{DAY}/channel.txt", [theirs, reply, gone, irc_line(3, MIDNIGHT + 9, "carl", "hello")])
+        result = self.run_configured("justlog", str(self.logs))
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertEqual(self.texts(), ["yes", "hello"])
+        for word in ("secret", "gone", "renamed"):
+            self.assertNotIn(word, str(self.records()))
+
+    def test_without_the_key(self) -> None:
+        """Nothing is imported where nobody on the list would be recognised; the sentence says what to do."""
+        self.configure("ef" * 32)
+        self.put(f"{DAY}/channel.txt", [irc_line(3, MIDNIGHT + 9)])
+        result = self.run_configured("justlog", str(self.logs))
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("nothing was imported", result.stderr)
+        self.assertIn("archive.optout_key", result.stderr)
+        self.assertEqual(self.texts(), [])
 
 
 class JustlogTests(ImportTestCase):

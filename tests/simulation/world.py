@@ -13,6 +13,7 @@ from typing import Any
 
 from chatlog import tap
 from chatlog.config.settings import (
+    ArchiveSettings,
     HttpSettings,
     KickChannel,
     KickSettings,
@@ -57,6 +58,7 @@ class Plan:
     compression: str = "none"
     rotate_interval: float = 3600.0
     buffer_limit: int = 30_000
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
 
 
 @dataclass
@@ -159,6 +161,7 @@ class World:
             ),
             uploader=UploaderSettings(plan.compression),
             http=HttpSettings(None),
+            archive=plan.archive,
         )
 
     # -- time ------------------------------------------------------------------------------------------

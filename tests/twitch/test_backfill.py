@@ -24,6 +24,8 @@ from chatlog.rooms.gap import gap_line
 from chatlog.rooms.subscriptions import Room
 from chatlog.state.journal import Journal
 from chatlog.state.state_file import StateFile
+from chatlog.suppression.names import Entry, Key
+from chatlog.suppression.suppressions import Suppressions
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import HOLD_FOR, Backfill
@@ -256,6 +258,24 @@ class TakenTests(BackfillCase):
         )
         self.assertEqual(len(records), 41)
         self.assertEqual(life.counters.backfilled, 10)
+
+    def test_opted_out(self) -> None:
+        """What comes back leaves out who opted out meanwhile, and them in what others answer."""
+        life = self.life()
+        self.hole(life)
+        key = Key("ab" * 32)
+        person = key.of_id("7")
+        entries = Entry("twitch", person), Entry("twitch", person, name=key.of_name("gone"))
+        life.recording.left_out.suppressions = Suppressions(key, [entry.key for entry in entries])
+        reply = {"reply-parent-user-id": "7", "reply-parent-msg-body": "secret"}
+        life.answer(
+            remembered(chat(life.ms(22), "theirs", text="secret", **{"user-id": "7"})),
+            remembered(chat(life.ms(23), "answer", text="yes", **reply)),
+            remembered(f"@login=gone;tmi-sent-ts={life.ms(24):.0f} :tmi.twitch.tv CLEARMSG #ann :secret"),
+            remembered(chat(life.ms(25), "other")),
+        )
+        self.assertEqual(self.ids(life), ["answer", "other"])
+        self.assertNotIn("secret", str(life.records()))
 
     def test_message_that_was_under_way(self) -> None:
         """What was said just before the last byte came, and was never delivered, comes back too; so does
