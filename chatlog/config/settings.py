@@ -119,9 +119,9 @@ class ArchiveSettings:
     room, a platform or ``default``, and the seconds for which its records are kept: see ``Keeping``.
     ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``. ``cache`` is the
     directory of the cache of files, of at most ``cache_size`` bytes; None: that of the user. ``compact``: the
-    archive server makes Parquet daily. ``public``: everybody
-    may read it; with ``public_search`` also search all rooms, and look for a person in all of them.
-    ``optout_by_chat``: people opt out by a code that they write in a recorded chat; None: if ``public``."""
+    archive server makes Parquet daily. ``public``: everybody may read it; with ``public_search`` also search
+    all rooms, and look for a person in all of them. ``optout_by_chat``: people opt out by a code that they
+    write in a recorded chat; None: if ``public``."""
 
     url: str | None = None
     directory: str = "archive"
