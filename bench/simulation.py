@@ -49,7 +49,7 @@ def plan(number: int) -> Plan:
     return Plan(lanes=1 + number % 2, compression=compression, rotate_interval=rotate)
 
 
-def simulate(number: int, seconds: float, mean: float) -> tuple[World, Outcome]:
+def simulate(number: int, seconds: float, mean: float, rest: float) -> tuple[World, Outcome]:
     """One seed, from its beginning to its end."""
     with tempfile.TemporaryDirectory() as directory:
         world = World(str(Path(directory, "oracle")), str(number), plan(number))
@@ -57,7 +57,7 @@ def simulate(number: int, seconds: float, mean: float) -> tuple[World, Outcome]:
         faults = Faults(world, mean)
         world.run(seconds)
         faults.stop()
-        return world, world.end()
+        return world, world.end(rest)
 
 
 def hole(missing: Range) -> str:
@@ -74,6 +74,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=4, help="how many")
     parser.add_argument("--mean", type=float, default=90.0, help="virtual seconds between two faults")
+    parser.add_argument("--rest", type=float, default=7200.0, help="virtual seconds of calm at the end")
     options = parser.parse_args(argv)
     surprises = Surprises()
     globalLogBeginner.beginLoggingTo([surprises], discardBuffer=True, redirectStandardIO=False)
@@ -82,7 +83,7 @@ def main(argv: list[str]) -> int:
     bad = 0
     began = time.process_time()
     for number in range(options.seed, options.seed + options.seeds):
-        world, outcome = simulate(number, options.weeks * WEEK, options.mean)
+        world, outcome = simulate(number, options.weeks * WEEK, options.mean, options.rest)
         found = outcome.judgement
         happened += world.happened
         total += Counter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,12 +105,18 @@ def imports(source: str, for_types: bool = True) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
+@functools.cache
+def imports_of(path: Path, for_types: bool = True) -> frozenset[str]:
+    """What the file imports; read once for all tests."""
+    return frozenset(imports(path.read_text("utf-8"), for_types))
+
+
 class LayeringTests(SynchronousTestCase):
     """Imports point one way."""
 
     def setUp(self) -> None:
         self.modules = modules()
-        self.imports = {name: set(imports(path.read_text("utf-8"))) for name, path in self.modules.items()}
+        self.imports = {name: imports_of(path) for name, path in self.modules.items()}
         self.packages = {name for name, path in self.modules.items() if path.name == "__init__.py"}
 
     def own(self, name: str) -> set[str]:
@@ -189,13 +196,13 @@ class LayeringTests(SynchronousTestCase):
     def test_packages_import_nothing(self) -> None:
         """To import a module is to import that module, and not what lies beside it."""
         for name in self.packages:
-            self.assertEqual(self.imports[name], set(), name)
+            self.assertEqual(self.imports[name], frozenset(), name)
 
     def test_no_circles(self) -> None:
         """No module needs itself."""
 
         for name, path in self.modules.items():
-            self.imports[name] = set(imports(path.read_text("utf-8"), for_types=False))
+            self.imports[name] = imports_of(path, for_types=False)
 
         def reached(name: str, path: tuple[str, ...]) -> None:
             self.assertNotIn(name, path, " -> ".join((*path, name)))

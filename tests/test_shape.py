@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,11 +22,12 @@ PARAMETERS = 8
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def sources(directory: str) -> Iterator[tuple[str, str, ast.Module]]:
-    """Every module below the directory: its path, its text, its tree."""
-    for path in sorted((ROOT / directory).rglob("*.py")):
-        text = path.read_text("utf-8")
-        yield path.relative_to(ROOT).as_posix(), text, ast.parse(text)
+@functools.cache
+def sources(directory: str) -> tuple[tuple[str, str, ast.Module], ...]:
+    """Every module below the directory: its path, its text, its tree; read once for all tests."""
+    paths = sorted((ROOT / directory).rglob("*.py"))
+    texts = [(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in paths]
+    return tuple((path, text, ast.parse(text)) for path, text in texts)
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:

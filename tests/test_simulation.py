@@ -11,7 +11,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.world import Outcome, Plan, World
 
 #: Seconds between two faults, on average.
-MEAN = 60.0
+MEAN = 40.0
 
 
 class SimulationTests(SynchronousTestCase):
@@ -37,14 +37,14 @@ class SimulationTests(SynchronousTestCase):
             ("13", Plan(lanes=2, compression="gzip")),
             ("20", Plan(compression="zstd", rotate_interval=600.0)),
         ):
-            world, outcome = self.simulate(seed, 1.5, plan)
+            world, outcome = self.simulate(seed, 0.6, plan)
             found = outcome.judgement
             what = f"seed {seed}: {found}, {outcome.outside}, {outcome.hidden}"
             self.assertEqual(outcome.left, [], what)
             self.assertEqual(outcome.outside, [], what)
             self.assertEqual(outcome.hidden, [], what)
             self.assertTrue(outcome.good, what)
-            self.assertGreater(found.recorded, 8_000, what)
+            self.assertGreater(found.recorded, 3_000, what)
             self.assertLess(outcome.within + outcome.dropped, 0.1 * found.sent, what)
             # What belongs to no room counts as dropped, and is none of the oracle's.
             self.assertGreaterEqual(outcome.said_dropped, outcome.dropped, what)
@@ -56,6 +56,6 @@ class SimulationTests(SynchronousTestCase):
 
     def test_replay(self) -> None:
         """The same seed leaves the same objects, byte for byte, and another one leaves others."""
-        digests = [self.simulate(seed, 0.5, Plan(lanes=2))[1].digest for seed in ("7", "7", "8")]
+        digests = [self.simulate(seed, 0.1, Plan(lanes=2))[1].digest for seed in ("7", "7", "8")]
         self.assertEqual(digests[0], digests[1])
         self.assertNotEqual(digests[0], digests[2])

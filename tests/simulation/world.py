@@ -292,8 +292,9 @@ class World:
         areas = ("open", "sealed", "packed")
         return [f"{area}/{name}" for area in areas for name in self.disk.names(f"/data/{area}")]
 
-    def end(self) -> Outcome:
-        """Say nothing more, let everything arrive, stop, start once more, and judge what is in the store."""
+    def end(self, rest: float = 900.0) -> Outcome:
+        """Say nothing more, let everything arrive, stop, start once more, and judge what is in the store.
+        The last process runs for ``rest`` seconds after nothing waits any more."""
         self.run(400.0)
         self.traffic.stop()
         self.run(70.0)
@@ -303,7 +304,7 @@ class World:
             self.run(300.0)
             if not self.waiting:
                 break
-        self.run(2 * 3600.0)
+        self.run(rest)
         left = [name for name in self.waiting if not name.startswith("open/")]
         self._ended = True
         self.terminate()

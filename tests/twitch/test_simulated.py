@@ -52,7 +52,7 @@ class TwoLanesTests(SynchronousTestCase):
                 else:
                     connection.slow(3.0, 3000)
 
-        world.run(500, perhaps)
+        world.run(200, perhaps)
         return happened
 
     def test_any_single_connection(self) -> None:
@@ -70,9 +70,9 @@ class TwoLanesTests(SynchronousTestCase):
             self.assertTrue(found.good(gaps=True, any_order=True), (seed, found))
             # What belongs to no room goes to one connection only.
             self.assertEqual([missing for missing in found.missing if missing.channel], [], seed)
-            self.assertGreater(found.recorded, 15_000)
-            self.assertGreater(world.counters.duplicates, 10_000)
-        self.assertGreater(min(total.values()), 3, total)
+            self.assertGreater(found.recorded, 6_000)
+            self.assertGreater(world.counters.duplicates, 4_000)
+        self.assertGreater(min(total.values()), 1, total)
 
 
 class BackfillTests(SynchronousTestCase):
@@ -110,17 +110,15 @@ class BackfillTests(SynchronousTestCase):
                 world.run(0.125)
             truth.append((at, world.now()))
 
-        for seed in SEEDS[:2]:
-            truth.clear()
-            world, found = self.run_with(seed, reset)
-            self.check(world, found)
-            for name in world.pool.rooms:
-                gaps = [hole for room, hole, _ in world.holes if room == name]
-                self.assertEqual(len(gaps), len(truth))
-                for hole, (start, end) in zip(gaps, truth, strict=True):
-                    self.assertLess(abs(hole.start - start), 1.0)
-                    self.assertLess(abs(hole.end - end), 1.0)
-                    self.assertEqual(hole.reason, "connection lost")
+        world, found = self.run_with(SEEDS[0], reset)
+        self.check(world, found)
+        for name in world.pool.rooms:
+            gaps = [hole for room, hole, _ in world.holes if room == name]
+            self.assertEqual(len(gaps), len(truth))
+            for hole, (start, end) in zip(gaps, truth, strict=True):
+                self.assertLess(abs(hole.start - start), 1.0)
+                self.assertLess(abs(hole.end - end), 1.0)
+                self.assertEqual(hole.reason, "connection lost")
 
     def test_half_open(self) -> None:
         """A connection that dies without a word: the gap begins within a second of its death, not when it
