@@ -72,7 +72,7 @@ class PageTests(ArchiveCase):
         self.assertEqual(reply.status, 200, reply.body)
         return reply.json
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(st.lists(st.integers(0, 4), min_size=1, max_size=25), st.integers(1, 6))
     def test_every_record_once(self, steps: list[int], limit: int) -> None:
         """Whoever follows the cursors in either direction sees every record once, also where many came in one

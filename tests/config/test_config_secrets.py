@@ -114,7 +114,7 @@ class HostileTests(ConfigTestCase):
         self.assertLess(len(self.problem(f"twitch: {{channels: [a], {long}: 1}}")), 250)
 
     @given(st.binary(max_size=200))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     def test_any_bytes(self, data: bytes) -> None:
         """Any bytes are settings or a ConfigError, and nothing else."""
         self.assert_orderly(data)
@@ -151,7 +151,7 @@ class HostileTests(ConfigTestCase):
             max_leaves=25,
         )
     )
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=250, deadline=None)
     def test_any_shape(self, text: str) -> None:
         """The right keys in the wrong places, with values of every kind, are settings or a ConfigError."""
         self.assert_orderly(text.encode())

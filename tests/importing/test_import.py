@@ -413,7 +413,7 @@ class InterruptedTests(ImportTestCase):
                 steps += 1
         self.assertGreater(steps, 10)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(st.data())
     def test_any_parts(self, data: st.DataObject) -> None:
         """However lines are spread over files and imports, and wherever these are killed, each is there

@@ -115,7 +115,7 @@ def same(record: Any) -> str:
 
 class RowTests(SynchronousTestCase):
     @given(RECORDS | VALUES)
-    @settings(max_examples=400)
+    @settings(max_examples=200)
     def test_back(self, record: Any) -> None:
         """A row gives back its record, whatever that is: also one of another program, or with half a
         surrogate."""

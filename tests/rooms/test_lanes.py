@@ -127,7 +127,7 @@ class HalfOpenTests(LaneCase):
 
 
 class TruthTests(LaneCase):
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(
         st.lists(
             st.lists(

@@ -547,7 +547,7 @@ class BelievedTests(BackfillCase):
         life.answer(*[remembered(chat(life.ms(25), f"id-{n}")) for n in range(20_000)])
         self.assertEqual(life.gaps[0][2], recent.MOST_LINES)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(
         st.one_of(
             st.binary(max_size=200),

@@ -286,7 +286,7 @@ def chat_lines(draw: st.DrawFn) -> bytes:
 class AnyLineTests(SynchronousTestCase):
     """Lines that nobody thought of."""
 
-    @settings(deadline=None, max_examples=1000)
+    @settings(deadline=None, max_examples=500)
     @given(chat_lines())
     def test_short_way(self, line: bytes) -> None:
         """The short way gives exactly what the general one gives, or leaves the line to it."""
