@@ -22,14 +22,16 @@ TOUCH = 100
 
 @dataclass
 class Made:
-    """When rooms had nobody who listened; times in milliseconds since the epoch. A hole ends with the
-    acknowledgement of the next JOIN; on Kick, where the oracle does not tell it, with the next event."""
+    """When rooms had nobody who listened; times in milliseconds since the epoch. A hole ends when the next
+    connection joins. ``doubles``: for how many milliseconds in all two or more connections listened."""
 
     holes: dict[Room, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    doubles: dict[Room, int] = field(default_factory=lambda: defaultdict(int))
     _listening: dict[Room, set[int]] = field(default_factory=lambda: defaultdict(set))
     _rooms: dict[int, set[Room]] = field(default_factory=lambda: defaultdict(set))
     _since: dict[Room, int] = field(default_factory=dict)
     _gone: set[int] = field(default_factory=set)
+    _changed: dict[Room, int] = field(default_factory=dict)
 
     def read(self, oracle: Path) -> None:
         """Take one oracle file."""
@@ -40,30 +42,47 @@ class Made:
 
     def _take(self, entry: dict[str, object]) -> None:
         at, connection = int(str(entry["at"])), int(str(entry["connection"]))
-        if "note" in entry:
-            if entry["note"] in ("closed", "cut"):
-                self._left(connection, at)
+        note = entry.get("note", "")
+        if note in ("closed", "cut"):
+            self._left(connection, at)
+        if note not in ("", "joined", "parted"):
             return
         room = str(entry["platform"]), str(entry["channel"])
+        if note == "parted":
+            self._parted(room, connection, at)
+            return
         if entry.get("dead"):
             for heard in (connection, *entry.get("also", ())):  # type: ignore[misc]
                 self._left(heard, at)
-        elif room[1] and connection not in self._gone and (entry.get("greeting") or room[0] == "kick"):
+        elif note == "joined" and connection not in self._gone:
             self._joined(room, connection, at)
 
     def _joined(self, room: Room, connection: int, at: int) -> None:
         listening = self._listening[room]
         if not listening and room in self._since:
             self.holes[room].append((self._since.pop(room), at))
+        self._count(room, at)
         listening.add(connection)
         self._rooms[connection].add(room)
 
     def _left(self, connection: int, at: int) -> None:
         self._gone.add(connection)
-        for room in self._rooms.pop(connection, set()):
-            self._listening[room].discard(connection)
-            if not self._listening[room]:
+        for room in list(self._rooms.pop(connection, ())):
+            self._parted(room, connection, at)
+
+    def _parted(self, room: Room, connection: int, at: int) -> None:
+        listening = self._listening[room]
+        if connection in listening:
+            self._count(room, at)
+            listening.discard(connection)
+            self._rooms[connection].discard(room)
+            if not listening:
                 self._since[room] = at
+
+    def _count(self, room: Room, at: int) -> None:
+        if len(self._listening[room]) > 1:
+            self.doubles[room] += at - self._changed.get(room, at)
+        self._changed[room] = at
 
 
 def recorded(archive: Path) -> tuple[dict[Room, list[tuple[int, int, str]]], int]:

@@ -34,28 +34,40 @@ class HolesTests(SynchronousTestCase):
         made.read(path)
         return made
 
-    def joined(self, at: int, connection: int) -> dict[str, Any]:
-        room = {"platform": "twitch", "channel": "ann"}
-        return {"n": 1, "at": at, **room, "id": "", "connection": connection, "greeting": True}
+    def joined(self, at: int, connection: int, note: str = "joined") -> dict[str, Any]:
+        return {"note": note, "connection": connection, "at": at, "platform": "twitch", "channel": "ann"}
+
+    def parted(self, at: int, connection: int) -> dict[str, Any]:
+        return self.joined(at, connection, "parted")
 
     def dead(self, at: int, connection: int) -> dict[str, Any]:
-        return {**self.joined(at, connection), "greeting": False, "dead": True}
+        room = {"platform": "twitch", "channel": "ann"}
+        return {"n": 1, "at": at, **room, "id": "", "connection": connection, "dead": True}
 
     def note(self, what: str, at: int, connection: int) -> dict[str, Any]:
         return {"note": what, "at": at, "connection": connection}
 
     def test_holes(self) -> None:
-        """A room is missing from when its last living connection goes to the next acknowledged JOIN; a
-        half-open connection is gone when it is heard for the last time."""
+        """A room is missing from when its last living connection goes, or leaves it, to the next acknowledged
+        JOIN; a half-open connection is gone when it is heard for the last time."""
         cases = [
             ([self.joined(1000, 1), self.note("closed", 2000, 1), self.joined(5000, 2)], [(2000, 5000)]),
             ([self.joined(1000, 1), self.joined(1900, 2), self.note("closed", 2000, 1)], []),
             ([self.joined(1000, 1), self.dead(3000, 1), self.joined(9000, 2)], [(3000, 9000)]),
             ([self.joined(1000, 1), self.dead(3000, 1), self.note("cut", 60000, 1)], []),
             ([self.joined(1000, 1)], []),
+            ([self.joined(1000, 1), self.parted(2000, 1), self.joined(2500, 2)], [(2000, 2500)]),
+            ([self.joined(1000, 1), self.joined(1500, 2), self.parted(2000, 1), self.parted(2000, 3)], []),
         ]
         for entries, holes in cases:
             self.assertEqual(self.made(*entries).holes.get(ROOM, []), holes)
+
+    def test_doubles(self) -> None:
+        """For how long a room was listened to by several is counted."""
+        both = [self.joined(1000, 1), self.joined(1500, 2), self.parted(2000, 1)]
+        self.assertEqual(self.made(*both, self.joined(5000, 3)).doubles[ROOM], 500)
+        self.assertEqual(self.made(*both[:2], self.joined(1600, 3), self.parted(2000, 2)).doubles[ROOM], 500)
+        self.assertEqual(self.made(both[0]).doubles[ROOM], 0)
 
     def test_comparison(self) -> None:
         """A gap without a gap record is reported, and for an inexact record the difference."""

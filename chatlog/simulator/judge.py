@@ -23,7 +23,7 @@ def report(found: Judgement) -> str:
     """The judgement as text."""
     lines = [
         f"sent {found.sent}, recorded {found.recorded}, {found.backfilled} of them backfilled, "
-        f"in {found.files} files",
+        f"in {found.files} files; {found.copies} copies",
         f"lost {found.lost}, excused {found.excused}, undelivered {found.undelivered}, "
         f"of these in no gap record {found.hidden}; still on the way {found.pending}",
         f"doubled {found.doubled}, altered {found.altered}, out of order {found.out_of_order}, "
@@ -92,6 +92,11 @@ def arguments() -> argparse.ArgumentParser:
     add("--until", metavar="T", help="the files were copied then: later events are ignored")
     add("--instance", default=None, help="only the files of this recorder")
     add("--gaps", action="store_true", help="missing events without a gap record are a fault too")
+    add(
+        "--copies",
+        action="store_true",
+        help="several recorders may have the same event: each is judged alone",
+    )
     add("--any-order", action="store_true", help="order is no fault")
     add("--json", action="store_true")
     return parser
@@ -114,7 +119,7 @@ def main(argv: list[str]) -> int:
         print(f"cannot judge: {error}", file=sys.stderr)
         return 2
     excuses = Excuses(windows, round(options.excuse_closes * 1000), round(options.settle * 1000), until)
-    found = judge(ledger, recordings, excuses)
+    found = judge(ledger, recordings, excuses, options.copies)
     good = found.good(options.gaps, options.any_order)
     print(as_json(found, good) if options.json else report(found))
     return 0 if good else 1

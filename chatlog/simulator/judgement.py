@@ -29,6 +29,7 @@ KEYS = [
 #: Milliseconds by which a gap may begin later or end earlier than its missing events: a tick.
 GAP_TOLERANCE = 1500
 _MOST_EXAMPLES = 10
+_Gaps = dict[tuple[str, str], list[tuple[int, int]]]
 
 
 @dataclass(slots=True)
@@ -48,11 +49,13 @@ class Range:
 @dataclass
 class Judgement:
     """The result. ``lost`` events were delivered and are in no file; ``excused`` ones are lost as expected;
-    ``undelivered`` ones could not be delivered. ``hidden`` are events of these three without a gap record."""
+    ``undelivered`` ones could not be delivered. ``hidden`` are events of these three without a gap record.
+    ``copies``: records that another instance has as well."""
 
     sent: int = 0
     recorded: int = 0
     backfilled: int = 0
+    copies: int = 0
     lost: int = 0
     excused: int = 0
     undelivered: int = 0
@@ -99,12 +102,32 @@ class Excuses:
         return (last if self.until is None else min(last, self.until)) - self.settle
 
 
-def judge(ledger: Ledger, recordings: list[Recording], excuses: Excuses = Excuses()) -> Judgement:
-    """Compare ``recordings`` with the events in ``ledger``. This changes the ledger."""
+def judge(
+    ledger: Ledger, recordings: list[Recording], excuses: Excuses = Excuses(), copies: bool = False
+) -> Judgement:
+    """Compare ``recordings`` with the events in ``ledger``. This changes the ledger. With ``copies``, several
+    recorders may have the same event: each is compared by itself, and an event is lost that nobody has."""
     found = Judgement(sent=len(ledger))
-    gaps: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    gaps: _Gaps = defaultdict(list)
     names: Counter[str] = Counter(str(recording.name) for recording in recordings)
     found.duplicate_names = sorted(name for name, count in names.items() if count > 1)
+    whole = ledger.forget()
+    for instance in sorted(
+        {recording.name.instance for recording in recordings} if copies else {None}, key=str
+    ):
+        chosen = [each for each in recordings if not copies or each.name.instance == instance]
+        _judge_files(ledger, found, gaps, chosen)
+        seen = ledger.forget()
+        both = sum(map(int.__and__, whole, seen))
+        found.copies += both
+        found.recorded -= both
+        whole = bytearray(map(int.__or__, whole, seen))
+    ledger.seen = whole
+    _judge_missing(ledger, found, gaps, excuses)
+    return found
+
+
+def _judge_files(ledger: Ledger, found: Judgement, gaps: _Gaps, recordings: list[Recording]) -> None:
     last: dict[tuple[str, str], int] = {}
     for recording in in_order(recordings):
         found.files += 1
@@ -114,14 +137,12 @@ def judge(ledger: Ledger, recordings: list[Recording], excuses: Excuses = Excuse
         except (OSError, EOFError, zstandard.ZstdError) as error:
             found.invalid += 1
             found.example(f"{recording.where}: {error}")
-    _judge_missing(ledger, found, gaps, excuses)
-    return found
 
 
 def _judge_line(
     ledger: Ledger,
     found: Judgement,
-    gaps: dict[tuple[str, str], list[tuple[int, int]]],
+    gaps: _Gaps,
     last: dict[tuple[str, str], int],
     line: bytes,
     where: str,
@@ -183,7 +204,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
 def _judge_missing(
     ledger: Ledger,
     found: Judgement,
-    gaps: dict[tuple[str, str], list[tuple[int, int]]],
+    gaps: _Gaps,
     excuses: Excuses,
 ) -> None:
     open_ranges: dict[int, Range] = {}

@@ -123,6 +123,11 @@ class Ledger:
             if connection not in self.services:
                 yield connection
 
+    def forget(self) -> bytearray:
+        """Nothing was found yet. Returns what was found before."""
+        before, self.seen = self.seen, bytearray(len(self.seen))
+        return before
+
     def take(self, record: dict[str, Any], last: int) -> tuple[int | None, str]:
         """(the event of ``record``, "") and mark it as seen; (None, why) where there is none, or none
         left: ``doubled`` or ``unknown``. ``last`` is the event before in the same room: of several

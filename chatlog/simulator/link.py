@@ -72,6 +72,7 @@ class Link:
     def join(self, room: Room, topic: int = 0, after: float = 0.0) -> None:
         """Listen to a topic of a room, ``after`` so many seconds."""
         self.joined[room, topic] = None
+        self._noted(room, topic, True)
         if after:
             self.later(after, self._listen, room, topic)
         else:
@@ -83,8 +84,14 @@ class Link:
 
     def part(self, room: Room, topic: int = 0) -> None:
         """Stop listening to a topic of a room."""
-        self.joined.pop((room, topic), None)
+        if self.joined.pop((room, topic), self) is None:
+            self._noted(room, topic, False)
         self._traffic.leave(room, topic, self)
+
+    def _noted(self, room: Room, topic: int, begins: bool) -> None:
+        # The other topics of a room bring no chat.
+        if topic == 0:
+            self._traffic.oracle.listening(room, self.number, self._traffic.milliseconds(), begins)
 
     def lost(self) -> None:
         """The connection has ended."""

@@ -9,7 +9,8 @@ One JSON object a line. An event:
 record must say. Where it applies: ``key`` for events without an id (chat.record_key gives the same key
 for its record), ``also`` with further connections that got the same event, ``dead`` when no connection
 that got it could still be heard, ``greeting`` for the settings that follow a JOIN. ``channel`` is "" for
-what belongs to no room. A note about a connection has ``note`` and ``connection`` instead of ``n``.
+what belongs to no room. A note about a connection has ``note`` and ``connection`` instead of ``n``; one about
+a room on a connection has ``platform`` and ``channel`` too.
 """
 
 from __future__ import annotations
@@ -74,6 +75,14 @@ class Oracle:
         if since is not None:
             line["since"] = since
         self._lines.append(orjson.dumps(line) + b"\n")
+
+    def listening(self, room: Room, connection: int, ms: int, begins: bool) -> None:
+        """From now on a connection gets what is said in a room (``begins``), or does not any more: the notes
+        ``joined`` and ``parted``."""
+        note = b"joined" if begins else b"parted"
+        self._lines.append(
+            b'{"note":"%b","connection":%d,"at":%d,%b}\n' % (note, connection, ms, room.oracle)
+        )
 
     def flush(self) -> None:
         """Write the waiting lines."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.naming import FileName
 from chatlog.record import rfc3339
 from chatlog.simulator.judge import main
 from tests.simulator.damaged_archive import MS, Case, line, record
@@ -92,6 +93,22 @@ class JudgeTests(SynchronousTestCase):
             case.records["alpha"].append(case.records["alpha"][index])
             status, found = self.judge(case.write())
             self.assertEqual((status, self.faults(found)), (1, {"doubled": 1}))
+
+    def test_copies(self) -> None:
+        """Of several recorders each is compared by itself: an event is lost that nobody has, what two have is
+        counted, and what one has twice is doubled."""
+        case = self.case("alpha")
+        records = case.records.pop("alpha")
+        arguments = case.write()
+        parts = {"one": records[:12], "two": [*records[8:10], *records[9:16]], "three": records[17:]}
+        for instance, part in parts.items():
+            name = FileName("twitch", "alpha", "20251009_0853", instance=instance)
+            case.put(str(name), b"".join(map(line, part)))
+        _, found = self.judge(arguments, "--copies")
+        self.assertEqual(self.faults(found), {"lost": 1, "hidden": 1, "doubled": 1})
+        self.assertEqual((found["copies"], found["recorded"]), (4, 21))
+        _, found = self.judge(arguments)
+        self.assertEqual((found["copies"], found["doubled"]), (0, 5))
 
     def test_altered(self) -> None:
         """A record that says something else than was sent is found: text, type or time."""
