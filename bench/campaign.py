@@ -37,6 +37,7 @@ def arguments() -> argparse.Namespace:
     add("--seed", type=int, default=1, help="of the order and moments of the faults, and of the chat (1)")
     add("--rate", type=float, default=300, help="messages a second over all rooms (300)")
     add("--only", action="append", choices=["kill", *TURNS], help="only this class; may be given again")
+    add("--bundle", default="", metavar="T", help="uploader.bundle, such as 2s: objects go in bundles")
     add("--keep", default="", metavar="DIR", help="a directory to work in, and to keep")
     return parser.parse_args()
 
@@ -116,7 +117,8 @@ def main() -> int:
     began = time.monotonic()
 
     def play(stage: Stage) -> int:
-        field = Field(stage, options.seed, options.rate, options.minutes * 60 + options.kills * 15 + 3600)
+        longest = options.minutes * 60 + options.kills * 15 + 3600
+        field = Field(stage, options.seed, options.rate, longest, options.bundle)
         try:
             fight(options, field)
             return report(field, bool(options.only), time.monotonic() - began)

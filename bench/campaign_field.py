@@ -29,8 +29,10 @@ class Field:
     """Everything that runs. ``windows`` are the times (seconds since the epoch) in which a loss is within
     the promises."""
 
-    def __init__(self, stage: Stage, seed: int, rate: float, longest: float) -> None:
+    def __init__(self, stage: Stage, seed: int, rate: float, longest: float, bundle: str = "") -> None:
         self.stage = stage
+        #: ``uploader.bundle``, ``""`` for objects of their own.
+        self.bundle = bundle
         self.rng = random.Random(seed)
         self.rate = rate
         self.windows: list[tuple[float, float]] = []
@@ -108,7 +110,7 @@ class Field:
                     "buffer_limit": "1MB",
                 },
                 "s3": {**self.stage.s3_settings(bucket), "endpoint": self.relay.endpoint},
-                "uploader": {"compression": "zstd"},
+                "uploader": {"compression": "zstd", **({"bundle": self.bundle} if self.bundle else {})},
             }
         )
 

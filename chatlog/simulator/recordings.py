@@ -1,9 +1,10 @@
-"""Reads a recorder's files: objects in an archive, files in a spool, by room, the oldest first."""
+"""Reads a recorder's files: objects in an archive, also those in bundles, and files in a spool."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from obstore.store import from_url
 
 from chatlog.naming import FileName, parse_name
 
+#: The end of a bundle that is compressed with zstd: the bytes of its table, and this.
+_TABLE_ENDS = b"chatlog1"
 #: The directories of a spool with files that are not uploaded yet. Of a file in two of them the first counts.
 SPOOL_PARTS = ("sealed", "open", "packed")
 
@@ -68,6 +71,25 @@ def in_directory(path: str, unfinished: bool = False) -> Iterator[Recording]:
             found = _named(where)
             if found is not None:
                 yield Recording(found, where, partial(_open, where), unfinished)
+            elif f"{os.sep}bundle{os.sep}" in where and name.endswith(".zst"):
+                with open(where, "rb") as file:
+                    content = file.read()
+                yield from _in_bundle(where, content)
+
+
+def _in_bundle(where: str, content: bytes) -> Iterator[Recording]:
+    """The recordings in a bundle. Raises ValueError if there is no table of them."""
+    size = int.from_bytes(content[-12:-8], "little")
+    if not content.endswith(_TABLE_ENDS) or not 20 < size <= len(content):
+        raise ValueError(f"{where}: it does not end with a table")
+    table = zstandard.ZstdDecompressor().decompress(content[-size + 8 : -12], max_output_size=1 << 26)
+    for line in table.splitlines()[1:]:
+        row = json.loads(line)
+        found = _named(row["key"])
+        if found is None:
+            raise ValueError(f"{where}: {row['key']} is in it")
+        piece = content[row["offset"] : row["offset"] + row["bytes"]]
+        yield Recording(found, f"{where}/{row['key']}", partial(io.BytesIO, piece))
 
 
 def _open(path: str) -> BinaryIO:
@@ -84,6 +106,8 @@ def in_store(url: str, **config: Any) -> Iterator[Recording]:
             found = _named(key)
             if found is not None:
                 yield Recording(found, key, partial(_fetch, store, key))
+            elif (key.startswith("bundle/") or "/bundle/" in key) and key.endswith(".zst"):
+                yield from _in_bundle(key, _fetch(store, key).read())
 
 
 def _fetch(store: Any, key: str) -> BinaryIO:
