@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bench.campaign_field import FLUSH, KICK_ROOMS, MARGIN, ROOMS, Field, fill
-from chatlog.naming import FileName, utc_minute
+from chatlog.naming import BundleName, FileName, utc_minute
 
 #: Kills in a turn.
 KILLS = 10
@@ -107,12 +107,18 @@ def foreign(field: Field) -> None:
     while 2 < time.time() % 60 < 40:
         time.sleep(0.2)
     minute = utc_minute(time.time() + 60)
-    for platform, rooms in (("twitch", ROOMS), ("kick", KICK_ROOMS)):
-        for room in range(1, rooms + 1, 4):
-            key = FileName(platform, f"room{room}", minute).key(suffix=".zst")
-            body = f"not of this recorder: {key}".encode()
-            field.bucket.put_object(Key=key, Body=body)
-            field.foreign[key] = body
+    names: list[FileName | BundleName] = [
+        FileName(platform, f"room{room}", minute)
+        for platform, rooms in (("twitch", ROOMS), ("kick", KICK_ROOMS))
+        for room in range(1, rooms + 1, 4)
+    ]
+    if field.bundle:
+        names = [BundleName(minute)]
+    for name in names:
+        key = name.key(suffix=".zst")
+        body = f"not of this recorder: {key}".encode()
+        field.bucket.put_object(Key=key, Body=body)
+        field.foreign[key] = body
     field.played["store: foreign objects"] += 1
     time.sleep(60 - time.time() % 60 + 15)
     field.drain()

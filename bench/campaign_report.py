@@ -13,7 +13,7 @@ from typing import Any
 from bench.campaign_field import MARGIN, Field
 from bench.campaign_holes import Comparison, Made, compare, recorded
 from bench.campaign_store import fetch
-from chatlog.naming import parse_name
+from chatlog.naming import parse_bundle_name, parse_name
 
 #: Seconds by which a gap record may differ from the truth at either end.
 EXACT = 1.0
@@ -116,7 +116,8 @@ def report(field: Field, partial: bool, seconds: float) -> int:
 
 def _second(field: Field, key: str) -> bool:
     """Whether the file whose key somebody else had is there under a further number."""
-    name = parse_name(key.rpartition("/")[2].removesuffix(".zst"))
+    text = key.rpartition("/")[2].removesuffix(".zst")
+    name = parse_bundle_name(text) if key.startswith("bundle/") else parse_name(text)
     return (field.stage.home / "objects" / name.numbered(2).key(suffix=".zst")).exists()
 
 

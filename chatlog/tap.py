@@ -225,7 +225,7 @@ def compose(
     parts += [lock, watchdog, uploader, *optouts.services, recorder, coverage, manifest]
     parts += [] if backfill is None else [backfill]
     parts += [webhook, status, alarms]
-    parts += _http(settings, environment, status, recorder, rooms, optouts.left_out)
+    parts += _http(settings, environment, status, recorder, rooms, optouts.left_out, uploader.hurry)
     parts += [*_archive_server(settings, environment, options), sources]
     for part in parts:
         part.setServiceParent(daemon)
@@ -265,6 +265,7 @@ def _http(
     recorder: Recorder,
     rooms: RoomChanges,
     left_out: LeftOut,
+    hurry: Callable[[], object],
 ) -> list[Service]:
     if settings.http.listen is None:
         return []
@@ -272,7 +273,7 @@ def _http(
     from chatlog.http.service import http_service
 
     files, reactor = environment.files, environment.reactor
-    return [http_service(settings, reactor, status, recorder, rooms, files, left_out.shown)]
+    return [http_service(settings, reactor, status, recorder, rooms, files, left_out.shown, hurry)]
 
 
 def _archive_server(

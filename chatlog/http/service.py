@@ -23,8 +23,15 @@ def http_service(
     rooms: Rooms,
     files: Files,
     shown: Callable[[str, str, list[bytes]], list[bytes]] = lambda platform, channel, lines: lines,
+    hurry: Callable[[], object] = lambda: None,
 ) -> HttpServer:
-    """The server of the page, the API, the health checks and the metrics. ``shown`` as in ``Live``."""
-    api = Api(status, rooms, recorder.rotate_now, reactor.seconds)
+    """The server of the page, the API, the health checks and the metrics. ``shown`` as in ``Live``;
+    ``hurry()`` lets finished files go to the store at once."""
+
+    def rotate() -> None:
+        recorder.rotate_now()
+        hurry()
+
+    api = Api(status, rooms, rotate, reactor.seconds)
     live = Live(files, settings.recorder.directory, reactor, shown)
     return HttpServer(settings.http, reactor, Root(status, recorder, api, live, reactor.seconds))

@@ -14,6 +14,9 @@ from chatlog.uploader.holding import Holding
 from chatlog.uploader.shipment import Item, Shipped, item_of
 from chatlog.uploader.turns import Turns
 
+#: After files were asked for, those that come in so many seconds wait for so many.
+HURRY, HURRIED = 10.0, 1.0
+
 #: Waiting files with their sizes.
 Sized: TypeAlias = list[tuple[Item, int]]
 
@@ -42,6 +45,8 @@ class Gathering:
         self._timer: IDelayedCall | None = None
         self._planning = False
         self._running = False
+        # Until when nothing waits for long.
+        self._hurry_until = float("-inf")
 
     def start(self) -> None:
         """Bundles may be made."""
@@ -53,6 +58,13 @@ class Gathering:
         self._running = False
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+
+    def hurry(self) -> None:
+        """Somebody asks for the files: what is held goes now, and what is finished next at once."""
+        self._hurry_until = self._clock.seconds() + HURRY
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._put_together(at_once=True)
 
     @property
     def waiting_files(self) -> int:
@@ -119,7 +131,9 @@ class Gathering:
             return
         if not (at_once or self._holding.is_full):
             if self._timer is None or not self._timer.active():
-                self._timer = self._clock.callLater(self._holding.interval, self._put_together, at_once=True)
+                hurried = self._clock.seconds() < self._hurry_until
+                delay = min(HURRIED, self._holding.interval) if hurried else self._holding.interval
+                self._timer = self._clock.callLater(delay, self._put_together, at_once=True)
             return
         self._planning = True
         planned = self._threads.run(self._bundles.plan, held)

@@ -1,5 +1,4 @@
-"""Uploads finished files, oldest first, and tries again until each is in the store. With ``uploader.bundle``
-files wait for each other, and go as one object.
+"""Uploads finished files, oldest first, and tries again until each is in the store.
 
 While the store is in trouble, one file at a time is tried: with growing delays if the trouble may pass,
 once a minute if a person has to end it. A file that is itself the cause waits, and all others go on (see
@@ -184,6 +183,10 @@ class Uploader(Service):
     def sealed(self, names: list[str]) -> None:
         """These files in ``sealed/`` are finished."""
         self._add(item_of(name, "data") for name in names)
+
+    def hurry(self) -> None:
+        """Files that wait for others, and those that are finished next, go at once."""
+        self._gathering.hurry()
 
     def manifest_ready(self, names: list[str]) -> None:
         """These files in ``manifest/`` are finished."""

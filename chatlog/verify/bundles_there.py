@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chatlog.counted import many
-from chatlog.naming import parse_bundle_key
-from chatlog.store.store import Head
+from chatlog.naming import BundleName, FileName, parse_bundle_key
+from chatlog.store.store import Head, Store
+from chatlog.uploader.bundle_table import read_table
+from chatlog.uploader.manifest_rows import BundledRow
 from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.gone_check import STILL_THERE
+from chatlog.verify.keys import name_of_object
+from chatlog.verify.object_check import Named
 
 #: Seconds in which what was stored may be in no manifest yet.
 _PENDING = 7200.0
@@ -17,17 +21,25 @@ _PENDING = 7200.0
 
 class BundlesThere:
     """The bundles of one archive. ``report`` takes a problem: its kind, the key, and what is wrong.
-    ``whole``: the index has all objects, so that a bundle which it does not know is foreign."""
+    ``whole``: the index has all objects, so that a bundle which it does not know is foreign, unless it
+    ``is_unattested``: the manifest about it may have been lost."""
 
     def __init__(
-        self, index: ArchiveIndex, whole: bool, now: float, report: Callable[[str, str, str], object]
+        self,
+        index: ArchiveIndex,
+        whole: bool,
+        now: float,
+        report: Callable[[str, str, str], object],
+        is_unattested: Callable[[Head, BundleName], bool] = lambda head, name: False,
     ) -> None:
         self._index = index
         self._whole = whole
         self._now = now
         self._report = report
-        #: Bundles that are in no manifest yet.
-        self.pending = 0
+        self._is_unattested = is_unattested
+        #: Bundles that are in no manifest yet, and those whose manifest may be lost.
+        self.pending: list[Head] = []
+        self.unattested: list[Head] = []
         #: Those that are there and can be read.
         self.there: set[str] = set()
 
@@ -35,15 +47,14 @@ class BundlesThere:
         """Check which there are, and how large they are."""
         for head in listed:
             with suppress(ValueError):
-                parse_bundle_key(head.key)
-                self._check(head)
+                self._check(head, parse_bundle_key(head.key)[0])
         for bundle in self._index.in_bundles.bundles():
             if bundle not in self.there:
                 count = sum(1 for _ in self._index.in_bundles.slices(bundle))
                 what = f"the manifests say that {many(count, 'object is', 'objects are')} in it"
                 self._report("missing-object", bundle, what)
 
-    def _check(self, head: Head) -> None:
+    def _check(self, head: Head, name: BundleName) -> None:
         index = self._index.in_bundles
         end = index.end_of(head.key)
         gone = index.why_gone(head.key)
@@ -54,8 +65,23 @@ class BundlesThere:
             if head.size < end:
                 what = f"{many(head.size, 'byte')}, and the manifests say that it has {end} or more"
                 self._report("altered-object", head.key, what)
+        elif head.stored is not None and head.stored > self._now - _PENDING:
+            self.pending.append(head)
+        elif self._whole and not name.platform and self._is_unattested(head, name):
+            self.unattested.append(head)
         elif self._whole:
-            if head.stored is not None and head.stored > self._now - _PENDING:
-                self.pending += 1
-            else:
-                self._report("unnamed-object", head.key, "no manifest says what is in this bundle")
+            self._report("unnamed-object", head.key, "no manifest says what is in this bundle")
+
+
+def named_by_table(
+    store: Store, index: ArchiveIndex, head: Head, wanted: Callable[[FileName], bool]
+) -> list[tuple[BundledRow, Named]]:
+    """The objects in a bundle of which no manifest says what is in it, as far as no manifest names them
+    either. Raises StoreError, and ValueError if the bundle's table is damaged."""
+    found = []
+    for each in read_table(store, head).slices():
+        name = name_of_object(each.key)
+        if name is not None and wanted(name) and index.object(each.key) is None:
+            row = BundledRow(each.key, head.key, each.offset, each.bytes, "")
+            found.append((row, Named(each.key, name, each.bytes, None)))
+    return found

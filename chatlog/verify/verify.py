@@ -17,10 +17,11 @@ from functools import partial
 from operator import attrgetter
 
 from chatlog.counted import many
-from chatlog.naming import FileName
+from chatlog.naming import BundleName, FileName
 from chatlog.store.store import TRANSIENT, Head, Store, StoreError
+from chatlog.uploader.manifest_rows import BundledRow
 from chatlog.verify.archive_index import ArchiveIndex
-from chatlog.verify.bundles_there import BundlesThere
+from chatlog.verify.bundles_there import BundlesThere, named_by_table
 from chatlog.verify.chain_check import Chain
 from chatlog.verify.findings import Problem, Totals
 from chatlog.verify.gone_check import STILL_THERE, BundleCheck, named_in
@@ -221,7 +222,7 @@ class Verification:
         finished = (created // self._scope.rotate + 1) * self._scope.rotate
         return finished + 2 * HOUR > self._now and (named_until is None or finished > named_until - HOUR)
 
-    def _is_unattested(self, head: Head, name: FileName) -> bool:
+    def _is_unattested(self, head: Head, name: FileName | BundleName) -> bool:
         """Whether the manifest that names the object may have been lost with a spool, or be unreadable."""
         if self._manifests.unread:
             return True
@@ -264,16 +265,41 @@ class Verification:
         self._add(group[0].name, found)
 
     def _read_bundles(self) -> None:
-        whole = self._scope.all_days and not self._scope.rooms
-        there = BundlesThere(self._index, whole and not self._manifests.unread, self._now, self._problem)
+        whole = self._scope.all_days and not self._scope.rooms and not self._manifests.unread
+        there = BundlesThere(self._index, whole, self._now, self._problem, self._is_unattested)
         # What there is was listed already, perhaps.
         there.check(self._patience.ask(lambda: list(self._store.list("bundle/"))))
-        self.totals.pending += there.pending
+        for head in there.pending:
+            self.totals.pending += self._read_unnamed(head)
+        for head in there.unattested:
+            self.totals.unattested += self._read_unnamed(head)
         for bundle in self._index.in_bundles.bundles() if self._scope.read else ():
             if bundle in there.there:
-                named = named_in(self._index, bundle)
-                for each in BundleCheck(self._store, named, self._reading, self._patience).run():
-                    self._add(each.named.name, each.found)
+                self._read_bundle(named_in(self._index, bundle))
+
+    def _read_bundle(self, named: list[tuple[BundledRow, Named]]) -> None:
+        for each in BundleCheck(self._store, named, self._reading, self._patience).run():
+            self._add(each.named.name, each.found)
+
+    def _read_unnamed(self, head: Head) -> int:
+        """Check a bundle of which no manifest says what is in it; the number of objects in it."""
+        try:
+            named = self._patience.ask(
+                partial(named_by_table, self._store, self._index, head, self._scope.has)
+            )
+        except StoreAway:
+            raise
+        except StoreError as error:
+            self._problem("unread-object", head.key, why_unread(error))
+            return 1
+        except ValueError as error:
+            self._problem("unreadable-object", head.key, str(error))
+            return 1
+        if self._scope.read:
+            self._read_bundle(named)
+        else:
+            self.totals.objects += len(named)
+        return len(named)
 
     def _check(self, group: list[Named]) -> RoomDay:
         return RoomDayCheck(self._store, group, self._reading, self._scope.read, self._patience).run()
@@ -316,7 +342,7 @@ class Verification:
                 self._add(name, self._check([Named(key, name, head.size, self._index.object(key))]))
 
 
-def _created(name: FileName) -> float | None:
+def _created(name: FileName | BundleName) -> float | None:
     """When a file was created, in seconds since the epoch; None if its name has no valid time."""
     try:
         return datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()

@@ -101,6 +101,21 @@ class GatheringTests(UploaderCase):
         uploader.sealed([name(1)])
         self.assertEqual(list(self.bundles().values()), [[name(1)]])
 
+    def test_asked_for(self) -> None:
+        """Whoever has the files finished by hand gets them stored within seconds; later ones wait again."""
+        uploader = self.start(self.bundling())
+        uploader.sealed(self.finish(1))
+        uploader.hurry()
+        self.assertEqual(list(self.bundles().values()), [[name(1)]])
+        self.clock.advance(2)
+        uploader.sealed(self.finish(2, 3))
+        self.clock.advance(2)
+        self.assertEqual(len(self.bundles()), 2)
+        self.clock.advance(20)
+        uploader.sealed(self.finish(4))
+        self.clock.advance(FIVE - 1)
+        self.assertEqual(len(self.bundles()), 2)
+
     def test_store_away(self) -> None:
         """While the store refuses, files wait in bundles; all go once it is well."""
         uploader = self.start(self.bundling())
