@@ -34,7 +34,7 @@ _TODAY = """(() => {
   if (box.right > link.right || box.bottom > link.bottom) return 'cut off';
   return box.left >= number.right + 2 || box.top >= number.bottom - 1 ? 'apart' : 'run together';
 })()"""
-_AXE = """axe.run(document).then(({ violations }) => violations.map((each) =>
+AXE = """axe.run(document).then(({ violations }) => violations.map((each) =>
   [each.id, each.impact, ...each.nodes.slice(0, 2).map((node) => node.html.slice(0, 90))].join(" ")))"""
 
 
@@ -57,7 +57,7 @@ class ArchiveChecks(Visitor):
         if kind not in self._stages:
             root = tempfile.mkdtemp(prefix="chatlog-archive-")
             self._roots.append(root)
-            made = self.on_stage(lambda: ArchiveStage(self._reactor, root, page, kind == "empty").start())
+            made = self.on_stage(lambda: ArchiveStage(self._reactor, root, page, kind).start())
             self._stages[kind] = made
         return self._stages[kind]
 
@@ -69,9 +69,11 @@ class ArchiveChecks(Visitor):
         self.page.open(f"http://127.0.0.1:{stage.port}{path}")
         return self.page
 
-    def day(self, room: str = "twitch/amberfox", number: int = -2, hash: str = "", **looks: Any) -> Page:
+    def day(
+        self, room: str = "twitch/amberfox", number: int = -2, hash: str = "", kind: str = "", **looks: Any
+    ) -> Page:
         """A day of a room, as soon as there is something to see."""
-        page = self.go(f"/rooms/{room}/{self.stage().days.name(number)}{hash}", **looks)
+        page = self.go(f"/rooms/{room}/{self.stage(kind).days.name(number)}{hash}", kind, **looks)
         page.until(f"{_ROWS} > 0 || !document.getElementById('statement').hidden", 20)
         return page
 
@@ -416,7 +418,7 @@ class ArchiveChecks(Visitor):
             page = self.go(path, **looks)
             page.idle(1.5)
             page.run(f"{self.axe}; 0")
-            found = page.run(_AXE)
+            found = page.run(AXE)
             if found:
                 raise PageTrouble(f"{path} {looks}: {found}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatlog.archive_http.tap import ArchiveServer
-from chatlog.config.settings import HttpSettings, Settings
+from chatlog.config.settings import ArchiveSettings, HttpSettings, Secret, Settings
 from chatlog.record import encode_full, rfc3339
 from chatlog.rooms.gap import gap_line
 from chatlog.timeline.timeline import Gap
@@ -25,6 +25,8 @@ ROOM, BIG, BAD, KICK = (
     ("kick", "birch-live"),
 )
 NEW = ("twitch", "uncounted")
+#: What opens more of a public archive.
+TOKEN = "the token of the stage"
 #: Messages of the busiest day.
 MANY = 200_000
 _WORDS = ("hello", "there", "this", "was", "good", "game", "that", "clip", "again", "never", "easy", "go")
@@ -67,18 +69,25 @@ def record(room: tuple[str, str], at: float, **more: Any) -> bytes:
 
 class ArchiveStage:
     """``port`` is where the archive is served once ``start`` was called; ``page`` is where a recorder's page
-    is that may read it."""
+    is that may read it. ``kind``: ``empty``, or ``public``: a small one for everybody, of which somebody
+    opted out."""
 
-    def __init__(self, reactor: Any, root: str, page: str | None = None, empty: bool = False) -> None:
+    def __init__(self, reactor: Any, root: str, page: str | None = None, kind: str = "") -> None:
         self.days = Days()
         self.world = World(root, time.time())
         self._objects: dict[int, list[Row]] = {}
-        if not empty:
+        archive = ArchiveSettings()
+        if kind != "empty":
             self._lively()
+        if kind == "public":
+            self.world.opt_out("15", "user5")
+            archive = ArchiveSettings(optout_key=Secret("ab" * 32), public=True)
+        elif kind != "empty":
             self._hostile()
             self._busy()
+        if kind != "empty":
             self._manifests()
-        settings = Settings(http=HttpSettings(listen="127.0.0.1:0"))
+        settings = Settings(http=HttpSettings(listen="127.0.0.1:0", token=Secret(TOKEN)), archive=archive)
         self.server = ArchiveServer(self.world.opened(time.time), settings, reactor, page=page)
 
     def start(self) -> ArchiveStage:

@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.internet.threads import deferToThread
 
-from tests.archive_http.page_checks import ArchiveChecks
+from tests.archive_http.optout_checks import OptOutChecks
 from tests.http.change_checks import ChangeChecks
 from tests.http.chromium import PageTrouble, installed
 from tests.http.hostile_checks import HostileChecks
@@ -25,7 +25,7 @@ from tests.http.overview_checks import OverviewChecks
 from tests.http.room_checks import RoomChecks
 
 
-class Checks(OverviewChecks, LookChecks, ChangeChecks, RoomChecks, HostileChecks, ArchiveChecks):
+class Checks(OverviewChecks, LookChecks, ChangeChecks, RoomChecks, HostileChecks, OptOutChecks):
     """Every method whose name begins with ``check_`` is one check; its docstring says what it holds."""
 
 

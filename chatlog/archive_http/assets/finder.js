@@ -6,6 +6,7 @@ import { count, duration, many, size } from "./format.js";
 import { API, permalink, personPage, query } from "./places.js";
 import { line } from "./records.js";
 import { cut } from "./text.js";
+import { isNeeded, offer } from "./token_needed.js";
 
 const LIMIT = 100;
 
@@ -18,9 +19,10 @@ export class Finder {
     whenClockTurns(() => this.tellTimes());
   }
 
-  // Look for something new.
-  begin(wanted) {
+  // Look for something new. `offers`: ask for the token where it is needed; else somebody else does.
+  begin(wanted, offers = true) {
     this.wanted = wanted;
+    this.offers = offers;
     this.found = 0;
     $("hits").replaceChildren();
     return this.go({});
@@ -43,7 +45,10 @@ export class Finder {
       this.ended(end);
     } catch (error) {
       if (stop !== this.stop) return;
-      this.told(error.name === "AbortError" ? `Stopped. ${this.words()}` : `${error.message}.`, error.name === "AbortError" ? "" : "bad");
+      if (isNeeded(error)) {
+        this.told("");
+        if (this.offers) offer($("progress"), error, () => this.begin(this.wanted));
+      } else this.told(error.name === "AbortError" ? `Stopped. ${this.words()}` : `${error.message}.`, error.name === "AbortError" ? "" : "bad");
     }
     $("stop").hidden = true;
   }

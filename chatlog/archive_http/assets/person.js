@@ -3,6 +3,7 @@
 import { $, say, switches, whenClockTurns } from "./base.js";
 import { Finder } from "./finder.js";
 import { path } from "./places.js";
+import { isNeeded, offer } from "./token_needed.js";
 import { askPerson, deeds, notLookedUp, personNodes } from "./whom.js";
 
 const [platform, user] = path();
@@ -17,7 +18,7 @@ async function look() {
   say($("state"), room ? `Looking through ${room}` : "Looking through all rooms; that may take a while");
   $("state").hidden = false;
   $("everywhere").hidden = true;
-  finder.begin({ user, room, platform });
+  finder.begin({ user, room, platform }, false);
   try {
     facts = await askPerson(platform, user, { room });
     const latest = [...facts.names].sort((one, other) => (one.last < other.last ? 1 : -1))[0];
@@ -30,7 +31,8 @@ async function look() {
     const done = room ? await deeds(room, user) : null;
     if (done) $("known").append(done);
   } catch (error) {
-    say($("state"), notLookedUp(error));
+    if (isNeeded(error)) offer($("state"), error, look);
+    else say($("state"), notLookedUp(error));
   }
   $("everywhere").hidden = !room;
 }

@@ -1,5 +1,11 @@
 // Asking the archive's API for what is too much to be kept, and for lines that come one after another.
 
+import { bearer } from "./base.js";
+import { theToken } from "./token.js";
+
+// The token goes to the server of this page alone.
+const headers = (address) => (address.startsWith("/") && theToken() ? bearer(theToken()) : {});
+
 async function trouble(answer) {
   const found = await answer.json().catch(() => null);
   const error = new Error(String(found?.error?.message ?? `HTTP ${answer.status}`));
@@ -12,7 +18,7 @@ async function trouble(answer) {
 export async function get(address, signal) {
   let answer;
   try {
-    answer = await fetch(address, { signal, cache: "no-store" });
+    answer = await fetch(address, { signal, headers: headers(address), cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error("The archive server does not answer");
@@ -23,7 +29,7 @@ export async function get(address, signal) {
 
 // Each line of an answer as it comes, parsed. Throws as `get` does, and where the answer breaks off.
 export async function* rows(address, signal) {
-  const answer = await fetch(address, { signal, cache: "no-store" });
+  const answer = await fetch(address, { signal, headers: headers(address), cache: "no-store" });
   if (!answer.ok) throw await trouble(answer);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

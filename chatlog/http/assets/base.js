@@ -72,11 +72,12 @@ export async function ask(address) {
   return found;
 }
 
+// The header that shows a token. A header is made of bytes.
+export const bearer = (token) => ({ Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}` });
+
 // Change something. Throws as `ask` does.
 export async function send(method, address, token, value) {
-  // A header is made of bytes.
-  const bytes = String.fromCharCode(...new TextEncoder().encode(token));
-  const options = { method, headers: { Authorization: `Bearer ${bytes}` }, cache: "no-store" };
+  const options = { method, headers: bearer(token), cache: "no-store" };
   if (value !== undefined) options.body = JSON.stringify(value);
   let answer;
   try {

@@ -51,7 +51,7 @@ function dialog() {
   const box = element("dialog", "ask");
   box.setAttribute("aria-labelledby", "ask-title");
   const form = element("form");
-  const title = element("h2", "", "The recorder's token");
+  const title = element("h2", "", "The token");
   title.id = "ask-title";
   const why = element("p", "quiet", "It is http.token in the configuration. It is kept until this tab is closed.");
   const label = element("label", "field", "Token");
@@ -70,7 +70,8 @@ function dialog() {
 }
 
 // The token, which is asked for if it is not known yet; "" if nobody wants to give it.
-export function askForToken(words = "") {
+// `refused(token)` tells why it is none; "" if it is one.
+export function askForToken(words = "", refused = refusal) {
   if (theToken()) return Promise.resolve(theToken());
   return new Promise((resolve) => {
     const { box, form, input, trouble, enter, cancel } = dialog();
@@ -81,7 +82,7 @@ export function askForToken(words = "") {
       if (!given) return;
       enter.disabled = true;
       trouble.textContent = "";
-      const why = await refusal(given);
+      const why = await refused(given);
       enter.disabled = false;
       trouble.textContent = why;
       if (why) {
