@@ -30,9 +30,10 @@ from chatlog.suppression.names import Key
 AGAIN = 45.0
 #: The most people who wait for the store; more codes are never good at a time.
 MOST = 3000
-#: What every command has in it. justlog's and rustlog's pages show theirs.
-_IN_ALL = b"log optout "
-_COMMAND = re.compile(rb'"message":"!(?:chat|just|rust)log optout ([0-9a-z]{6})(?![0-9a-z])', re.IGNORECASE)
+#: What every command has in it; a single byte is found ten times faster. justlog's and rustlog's pages show
+#: theirs.
+_IN_ALL, _MARK = b"log optout ", b"!"
+_COMMAND = re.compile(rb'"message":"!(?:[Cc]hat|[Jj]ust|[Rr]ust)log optout ([0-9A-Za-z]{6})(?![0-9A-Za-z])')
 _KINDS = ("message", "action")
 
 
@@ -98,7 +99,7 @@ class OptOutsByChat(Service):
 
     def heard(self, data: bytes) -> None:
         """The recorder wrote these lines of a room."""
-        if _IN_ALL in data and self._codes is not None:
+        if _MARK in data and _IN_ALL in data and self._codes is not None:
             self._waiting.extend(islice(self._asking(data, self._codes), MOST - len(self._waiting)))
             self._go_on()
 
@@ -116,7 +117,7 @@ class OptOutsByChat(Service):
             id, said = record.get("user_id"), str(record.get("message", ""))
             is_theirs = said.encode("utf-8", "replace").startswith(match[0].partition(b':"')[2])
             if record.get("type", "message") in _KINDS and id and is_theirs:
-                codes.use(code)
+                codes.use(code, now)
                 at = rfc3339(round(now * 1000))
                 yield Asking(str(record.get("platform", "twitch")), str(id), str(record["username"]), at)
 

@@ -18,15 +18,22 @@ SLOT = 120.0
 MOST = 1000
 LENGTH = 6
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+#: The characters of a code that are its number.
+_NUMBER = 2
 
 
 def code_of(key: Key, slot: int, number: int) -> str:
-    """One of the codes of a slot."""
-    value, code = int(key.of_code(slot, number)[:15], 16), ""
-    for _ in range(LENGTH):
+    """One of the codes of a slot. It begins with its number, so that one look says whether it is good."""
+    proof = int(key.of_code(slot, number)[:15], 16)
+    return _written(number, _NUMBER) + _written(proof, LENGTH - _NUMBER)
+
+
+def _written(value: int, length: int) -> str:
+    text = ""
+    for _ in range(length):
         value, digit = divmod(value, len(_ALPHABET))
-        code += _ALPHABET[digit]
-    return code
+        text = _ALPHABET[digit] + text
+    return text
 
 
 class GivenCodes:
@@ -50,25 +57,25 @@ class GivenCodes:
 
 
 class TakenCodes:
-    """Knows which codes are good, and by whom they were used: each is good for one person."""
+    """Knows which codes are good, and which were used: each is good for one person."""
 
     def __init__(self, key: Key) -> None:
         self._key = key
-        self._slot = -1
-        self._good: frozenset[str] = frozenset()
-        self._used: set[str] = set()
+        #: The slot after which each used code is good no more.
+        self._used: dict[str, int] = {}
 
     def is_good(self, code: str, now: float) -> bool:
         """Whether a code can be used. ``now``: the time of day."""
-        slot = int(now // SLOT)
-        if slot != self._slot:
-            # The server's clock may be a little ahead.
-            slots = range(slot - 1, slot + 2)
-            self._slot = slot
-            self._good = frozenset(code_of(self._key, each, n) for each in slots for n in range(MOST))
-            self._used &= self._good
-        return code in self._good and code not in self._used
+        if len(code) != LENGTH or not code.isascii() or not code.isalnum() or code in self._used:
+            return False
+        number, slot = int(code[:_NUMBER], len(_ALPHABET)), int(now // SLOT)
+        # The server's clock may be a little ahead.
+        return number < MOST and any(
+            code_of(self._key, each, number) == code for each in range(slot - 1, slot + 2)
+        )
 
-    def use(self, code: str) -> None:
+    def use(self, code: str, now: float) -> None:
         """The code was used."""
-        self._used.add(code)
+        slot = int(now // SLOT)
+        self._used = {used: last for used, last in self._used.items() if last >= slot}
+        self._used[code] = slot + 2

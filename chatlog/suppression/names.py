@@ -60,7 +60,8 @@ class Key:
     def __init__(self, text: str) -> None:
         if not _HEX.match(text):
             raise ValueError("is no key: 64 hexadecimal digits, as openssl rand -hex 32 prints them")
-        self._secret = bytes.fromhex(text)
+        # A copy takes half the time of beginning anew.
+        self._begun = hmac.new(bytes.fromhex(text), digestmod="sha256")
 
     def of_id(self, id: str) -> str:
         """What stands for a person with this id."""
@@ -89,7 +90,9 @@ class Key:
         return f"{FOLDER}key.{self.check}"
 
     def _digest(self, text: str) -> str:
-        return hmac.digest(self._secret, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+        digest = self._begun.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
 
 
 def new_key() -> str:

@@ -51,10 +51,26 @@ class Codes(SynchronousTestCase):
         assert first is not None and second is not None
         taken = TakenCodes(KEY)
         self.assertTrue(taken.is_good(first, NOW))
-        taken.use(first)
+        taken.use(first, NOW)
         for later in (0.0, SLOT):
             self.assertFalse(taken.is_good(first, NOW + later))
             self.assertTrue(taken.is_good(second, NOW + later))
+
+    def test_odd_ones(self) -> None:
+        """What is no code is not good, and raises nothing."""
+        for odd in (
+            "",
+            "zz",
+            "zzzzzz",
+            "12345",
+            "1234567",
+            "\u0661\u0662aaaa",
+            "-1aaaa",
+            "+1aaaa",
+            " 1aaaa",
+            "1_aaaa",
+        ):
+            self.assertFalse(TakenCodes(KEY).is_good(odd, NOW), odd)
 
     def test_bounded(self) -> None:
         """So many codes are given in a slot and no more, each another; then again."""
