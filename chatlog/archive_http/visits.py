@@ -84,7 +84,8 @@ def _linked(page: Answer, has_optout: bool) -> Answer:
     """A page with the link to the one for opting out, if that is there."""
     if not has_optout:
         return page
-    body = page.body.replace(b"</header>", b'  <a href="/optout">Opt out</a>\n</header>', 1)
+    switch = b'  <label class="switch">'
+    body = page.body.replace(switch, b'  <a href="/optout">Opt out</a>\n' + switch, 1)
     return tagged(Answer(200, body, page.type))
 
 

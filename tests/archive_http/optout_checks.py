@@ -56,6 +56,19 @@ class OptOutChecks(ArchiveChecks):
                 page.run(f"{self.axe}; 0")
                 self.same(page.run(AXE), [])
 
+    def check_optout_link(self) -> None:
+        """The link to it has room in the head of every page, on a telephone too."""
+        day = self.stage("public").days.name(-2)
+        room = "/rooms/twitch/amberfox"
+        for path in ("/", "/search", room, f"{room}/{day}", f"/people/twitch/user3?room={room[7:]}"):
+            for looks in (PHONE, NARROW):
+                page = self.go(path, "public", **looks)
+                page.until("document.querySelector('header a[href=\"/optout\"]') !== null")
+                page.idle(0.3)
+                self.is_well()
+                self.same((path, page.run(CONTRAST)), (path, []))
+                self.picture(f"optout-link{path.partition('?')[0].replace('/', '-')}-{looks['width']}")
+
     def check_optout_by_keyboard(self) -> None:
         """The button is reached and pressed with the keyboard."""
         page = self.go("/optout", "public")
@@ -84,9 +97,12 @@ class OptOutChecks(ArchiveChecks):
         self.is_well()
         page = self.go("/people/twitch/id:15?room=twitch/amberfox", "public")
         page.until(f"document.getElementById('state').textContent.includes('{_OPTED_OUT}')", 20)
-        page.until(f"document.getElementById('progress').textContent.includes('{_OPTED_OUT}')", 20)
+        page.until("document.getElementById('written').hidden", 20)
         self.picture("opted-out-person")
         self.refused("403 (Forbidden)")
+        page = self.go("/search?user=user5&room=twitch/amberfox", "public")
+        page.until(f"document.getElementById('progress').textContent.includes('{_OPTED_OUT}')", 20)
+        self.is_well()
 
     def check_public_token(self) -> None:
         """All rooms at once are for whoever has the token: a search and a person ask for it, a wrong one is

@@ -160,6 +160,7 @@ async function show(of, place) {
   $("statement").hidden = !empty;
   $("log").hidden = empty;
   $("strip").hidden = !timeline.total && !timeline.gaps.length;
+  if (empty) mark($("now"), "shown", "");
   if (empty) sayWhyEmpty($("statement"), of, { day, room, isFiltered: isFiltered() });
   else await list.show(whole(of), place);
 }

@@ -18,6 +18,7 @@ async function look() {
   say($("state"), room ? `Looking through ${room}` : "Looking through all rooms; that may take a while");
   $("state").hidden = false;
   $("everywhere").hidden = true;
+  $("written").hidden = false;
   finder.begin({ user, room, platform }, false);
   try {
     facts = await askPerson(platform, user, { room });
@@ -31,6 +32,8 @@ async function look() {
     const done = room ? await deeds(room, user) : null;
     if (done) $("known").append(done);
   } catch (error) {
+    // Of these there is nothing to be found either.
+    $("written").hidden = isNeeded(error) || error.code === "opted_out";
     if (isNeeded(error)) offer($("state"), error, look);
     else say($("state"), notLookedUp(error));
   }
