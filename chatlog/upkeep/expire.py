@@ -18,16 +18,15 @@ from chatlog.record import rfc3339
 from chatlog.store.store import REFUSED, Store, StoreError
 from chatlog.upkeep.attested import Attested
 from chatlog.upkeep.derived import derived_of_day
+from chatlog.upkeep.expire_bundles import BundleExpiry, OldBundle
 from chatlog.upkeep.ledger import Ledger
 from chatlog.upkeep.lock import ArchiveLock
-from chatlog.upkeep.old_days import OldDays, OldObject, RoomDay
+from chatlog.upkeep.old_days import OldDays, OldObject, RoomDay, begins
 from chatlog.uploader.manifest_rows import ExpiredRow, ObjectRow, Row, seconds_of
 
 #: The most objects of one manifest, and the most that are deleted at the same time.
 _AT_A_TIME = 5000
 _AT_ONCE = 8
-#: Why a bundle stays.
-_BUNDLED = "it is a bundle, of which this version deletes nothing; part of it is older than it is kept"
 
 
 @dataclass(slots=True)
@@ -108,6 +107,7 @@ class Expiry:
         self._step = step
         self._attested = Attested(store)
         self._days = OldDays(store, keeping, self._began)
+        self._bundles = BundleExpiry(store, keeping, self._began, self._attested, _end, by_itself)
 
     def plan(self) -> Outcome:
         """What would go, without deleting anything."""
@@ -116,7 +116,23 @@ class Expiry:
             found = doomed.found
             outcome.add(found.room, found.day, [each for each, _, _ in doomed.rows])
             self._step("/".join(found.room), outcome.objects)
+        for bundle in self._bundles.find():
+            self._count(bundle, outcome)
+        self._take_over(outcome)
         return outcome
+
+    def _count(self, bundle: OldBundle, outcome: Outcome) -> None:
+        """What goes of a bundle."""
+        by_day: dict[tuple[Room, str], list[OldObject]] = {}
+        for each in bundle.old:
+            by_day.setdefault((each.room, each.day), []).append(each.object)
+        for (room, day), objects in sorted(by_day.items()):
+            outcome.add(room, day, objects)
+            self._step("/".join(room), outcome.objects)
+
+    def _take_over(self, outcome: Outcome) -> None:
+        outcome.left += self._bundles.left
+        outcome.refused = sorted({*outcome.refused, *self._bundles.refused})
 
     def run(self, ledger: Ledger, lock: ArchiveLock) -> Outcome:
         """Delete it. Raises Lost."""
@@ -136,12 +152,21 @@ class Expiry:
                 self._look_again(doomed)
                 outcome.add(found.room, found.day, [each for each, _, _ in doomed.rows])
                 self._step("/".join(found.room), outcome.objects)
+        self._bundles.complete(ledger, lock)
+        self._bundles.refused.update(outcome.refused)
+        for bundle in self._bundles.find():
+            if manifest := self._bundles.expire(bundle, ledger, lock):
+                outcome.manifests.append(manifest)
+                self._count(bundle, outcome)
+                for room, day in {(each.room, each.day) for each in bundle.old}:
+                    if begins(day) + DAY <= self._keeping.since(room, self._began):
+                        self._delete(derived_of_day(self._store, room, day))
+        self._take_over(outcome)
         return outcome
 
     # -- what goes -----------------------------------------------------------------------------------
 
     def _doomed(self, outcome: Outcome) -> Iterator[_Doomed]:
-        outcome.left += [(key, _BUNDLED) for key in self._days.bundles()]
         if self._by_itself:
             outcome.refused = self._days.much_older()
         for found in self._days.room_days(self._by_itself):

@@ -58,21 +58,6 @@ class OldDays:
                 if objects:
                     yield RoomDay(room, day, objects, begins(day) + DAY <= self._until(room))
 
-    def bundles(self) -> Iterator[str]:
-        """The keys of the bundles of rooms that hold something that is older than it is kept."""
-        times = self._keeping.times()
-        for year in self._numbers("bundle/", 4) if times else ():
-            for month in self._numbers(f"bundle/{year}/", 2):
-                if not is_day(f"{year}-{month}-01") or begins(f"{year}-{month}-01") > self._now - min(times):
-                    continue
-                above = f"bundle/{year}/{month}/"
-                for platform in sorted(self._store.folders(above)):
-                    for channel in sorted(self._store.folders(f"{above}{platform}/")):
-                        if begins(f"{year}-{month}-01") < self._until((platform, channel)):
-                            yield from (
-                                head.key for head in self._store.list(f"{above}{platform}/{channel}/")
-                            )
-
     def much_older(self) -> list[Room]:
         """The rooms that have chat from before the days that upkeep goes back by itself: perhaps somebody
         mistyped how long they are kept."""

@@ -167,17 +167,6 @@ class ExpireTests(ExpiryCase):
             self.assertEqual(self.look(keeping=keeping), [])
             self.assertEqual(self.notes, notes)
 
-    def test_bundles(self) -> None:
-        """A bundle that holds something older is left as it is, and named: nobody is to believe that it is
-        gone. Those of other rooms, and of later months, are none of it."""
-        old = "bundle/2025/12/twitch/a/twitch_a_202512.jsonl.zst"
-        for key in (old, old.replace("/a/", "/b/"), "bundle/2026/02/twitch/a/twitch_a_202602.jsonl.zst"):
-            self.archive.put(key, b"")
-        found = self.expire()
-        self.assertEqual([key for key, _ in found.left], [old])
-        self.assertIn("deletes nothing", found.left[0][1])
-        self.assertEqual(found.objects, 15)
-
     def test_plan(self) -> None:
         """What would go is what goes, and nothing is touched."""
         before = self.keys()
