@@ -133,7 +133,7 @@ def _asked(
         person = Person(messages=frozenset(messages))
     else:
         person = Person(id) if id else Person(names=frozenset({name}))
-    search = PersonSearch(person, time_bytes(start), time_bytes(end), by_name=not (id or messages))
+    search = PersonSearch(person, time_bytes(start), time_bytes(end), person.names)
     first = None if times[0] is None else day_of(start)
     scope = Scope(platform, channels, first, None if times[1] is None else day_of(end))
     return Asked(who, search, scope, opt_out)

@@ -23,7 +23,7 @@ from chatlog.upkeep.erasure_scan import Hit
 from chatlog.upkeep.person_search import PersonSearch, rewritten
 from chatlog.uploader.deposit import Deposit
 from chatlog.uploader.manifest_rows import ObjectRow, ReplacedRow, Row
-from chatlog.uploader.packing import ContentsReader, Packed, pack_data, unpacked
+from chatlog.uploader.packing import QUICK_LEVEL, ContentsReader, Packed, pack_data, unpacked
 
 #: Objects and bytes of bundles that are replaced together, and requests at the same time.
 _TOGETHER = 64
@@ -166,7 +166,9 @@ class Rewriter:
             return _Rewritten(object, old, Packed(data, object.suffix, digest, md5, was), 0)
         rest, redacted = rewritten([text], search)
         del text
-        return _Rewritten(object, old, pack_data(rest, object.suffix) if rest else None, redacted)
+        return _Rewritten(
+            object, old, pack_data(rest, object.suffix, QUICK_LEVEL) if rest else None, redacted
+        )
 
     def _bytes_of(self, object: Stored, bundles: dict[str, OldBundle]) -> bytes:
         """The object's bytes. Raises Differs if there are others in another place."""

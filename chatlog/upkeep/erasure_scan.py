@@ -56,8 +56,11 @@ class Scan:
         return self.listing.objects
 
 
-#: What is read at once, an object or a bundle: its version, and the objects in it.
-_Whole = tuple[str, list[Stored]]
+class _Whole(NamedTuple):
+    """What is read at once, an object or a bundle: its version, and the objects in it."""
+
+    version: str
+    objects: list[Stored]
 
 
 class Scanner:
@@ -75,65 +78,86 @@ class Scanner:
         self._clean: set[str] = set()
 
     def settled(self, search: PersonSearch) -> tuple[PersonSearch, Scan]:
-        """Look at everything until nothing new comes out about the person. Raises StoreError and
-        SeveralPeople."""
-        while True:
-            scan = self.scan(search)
-            if not search.person.id and len(scan.facts.ids) > 1:
-                raise SeveralPeople(scan.facts.ids)
-            known = search.knowing(scan.facts)
-            if known.person == search.person and not search.by_name:
-                return search, scan
-            search = known
-
-    def scan(self, search: PersonSearch) -> Scan:
-        """Look at every object. Raises StoreError if they cannot be listed, or if the store is away."""
+        """Look at every object until nothing new comes out about the person. What was looked at before
+        something came out is looked at again. Raises SeveralPeople, and StoreError if the objects cannot be
+        listed, or if the store is away."""
         result = Scan(listing(self._store, self.scope, self._today))
         result.unread += result.listing.unread
+        waiting = list(self._wholes(result.listing))
+        while waiting:
+            search = self._of(search)
+            waiting = [whole for whole in waiting if whole.version not in self._clean]
+            search, waiting = self._round(waiting, search, result)
+        if len(result.facts.ids) > 1 and search.asked:
+            raise SeveralPeople(result.facts.ids)
+        return self._of(search), result
+
+    def _of(self, search: PersonSearch) -> PersonSearch:
+        """The search. What was clean for somebody else may not be clean."""
         if search.person != self._asked:
             self._asked, self._clean = search.person, set()
-        waiting = [each for each in self._wholes(result.listing) if each[0] not in self._clean]
-        skipped = len(result.listed) - sum(len(objects) for _, objects in waiting)
-        flying: deque[tuple[_Whole, Future[list[_Looked]]]] = deque()
+        return search
+
+    def _round(
+        self, wholes: list[_Whole], search: PersonSearch, result: Scan
+    ) -> tuple[PersonSearch, list[_Whole]]:
+        """Look at these; returns those that are to be looked at again, and how."""
+        done = len(result.listed) - sum(len(whole.objects) for whole in wholes)
+        again: list[_Whole] = []
+        looked: list[tuple[_Whole, PersonSearch, list[_Looked]]] = []
+        flying: deque[tuple[_Whole, PersonSearch, Future[list[_Looked]]]] = deque()
+
+        def land() -> None:
+            nonlocal search, done
+            whole, by, future = flying.popleft()
+            found = future.result()
+            for each in found:
+                result.facts.add(each.facts)
+            search = search.knowing(result.facts)
+            looked.append((whole, by, found))
+            done += len(whole.objects)
+            self._step(done, len(result.listed))
+
         with ThreadPoolExecutor(AT_ONCE) as pool:
             try:
-                for each in waiting:
-                    flying.append((each, pool.submit(self._look, each[1], search)))
+                for whole in wholes:
+                    flying.append((whole, search, pool.submit(self._look, whole.objects, search)))
                     if len(flying) >= 2 * AT_ONCE:
-                        skipped += self._land(*flying.popleft(), result)
-                        self._step(skipped, len(result.listed))
+                        land()
                 while flying:
-                    self._land(*flying.popleft(), result)
+                    land()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return result
-
-    def _wholes(self, found: Listing) -> Iterator[_Whole]:
-        bundled: dict[str, list[Stored]] = {}
-        for each in found.objects:
-            if each.own:
-                yield f"{each.key} {each.version}", [each]
+        self._of(search)
+        for whole, by, found in looked:
+            if by.person != search.person:
+                again.append(whole)
             else:
-                bundled.setdefault(each.places[0].bundle, []).append(each)
-        for bundle, objects in bundled.items():
-            objects.sort(key=lambda each: each.places[0].offset)
-            yield f"{bundle} {found.bundles[bundle]}", objects
+                self._take(whole, found, result)
+        return search, again
 
-    def _land(self, whole: _Whole, future: Future[list[_Looked]], result: Scan) -> int:
-        version, objects = whole
-        clean = True
-        for each, (why, removed, redacted, facts) in zip(objects, future.result(), strict=True):
-            result.facts.add(facts)
+    def _take(self, whole: _Whole, found: list[_Looked], result: Scan) -> None:
+        """What was found with all that is known of the person."""
+        for each, (why, removed, redacted, _) in zip(whole.objects, found, strict=True):
             if why:
                 result.unread.append((each.key, why))
             elif removed or redacted:
                 result.hits.append(Hit(each, removed, redacted))
-            clean = clean and not (why or removed or redacted)
-        # What told something about the person is read once more, with that.
-        if clean:
-            self._clean.add(version)
-        return len(objects)
+        if not any(each.why or each.removed or each.redacted for each in found):
+            self._clean.add(whole.version)
+
+    @staticmethod
+    def _wholes(found: Listing) -> Iterator[_Whole]:
+        bundled: dict[str, list[Stored]] = {}
+        for each in found.objects:
+            if each.own:
+                yield _Whole(f"{each.key} {each.version}", [each])
+            else:
+                bundled.setdefault(each.places[0].bundle, []).append(each)
+        for bundle, objects in bundled.items():
+            objects.sort(key=lambda each: each.places[0].offset)
+            yield _Whole(f"{bundle} {found.bundles[bundle]}", objects)
 
     def _look(self, objects: list[Stored], search: PersonSearch) -> list[_Looked]:
         found = []

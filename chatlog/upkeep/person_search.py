@@ -16,7 +16,7 @@ from chatlog.record import from_json
 from chatlog.redaction import Person, redacted_line
 
 #: What every line has in it that repeats a whole line or frame.
-_WHOLE = b"base64"
+_WHOLE = b"raw_base64"
 #: What the notices of deleted and pinned messages have in them.
 _ABOUT_MESSAGES = (b'"type":"delete"', b"deleted", b"pinned")
 #: Up to so many messages are looked for by their ids.
@@ -49,23 +49,28 @@ class Facts:
 
 
 class PersonSearch:
-    """Finds the lines of ``person`` from ``since`` to before ``until``, both as in lines. With ``by_name``
-    only the ids of who has one of the names are found, and no changes. May be used by several threads."""
+    """Finds the lines of ``person`` from ``since`` to before ``until``, both as in lines. ``asked`` are names
+    of which it is to be found out whose they are. May be used by several threads."""
 
     def __init__(
-        self, person: Person, since: bytes = b"", until: bytes = b"~", by_name: bool = False
+        self,
+        person: Person,
+        since: bytes = b"",
+        until: bytes = b"~",
+        asked: frozenset[str] = frozenset(),
     ) -> None:
         self.person = person
         self.since = since
         self.until = until
-        #: Whether only the id is looked for, and nothing is changed yet.
-        self.by_name = by_name
-        found = _names(person) if by_name else _needles(person)
-        self._needles = tuple(sorted(set(found)))
+        self.asked = asked
+        #: What every line of the person has one of in it: as it is, and in lower case.
+        self._exact = (_WHOLE, *_ids(person))
+        self._folded = tuple(sorted(set(_names(person))))
         self._quoted = [f'"{one}"'.encode() for one in (person.id, *person.names) if one]
 
     def knowing(self, facts: Facts) -> PersonSearch:
-        """The same with what was found: of names and messages; the id if there is one."""
+        """The same with what was found: of names and messages; the id if there is one. The same object if
+        nothing is new."""
         person = self.person
         known = replace(
             person,
@@ -73,7 +78,7 @@ class PersonSearch:
             names=person.names | facts.names,
             messages=person.messages | facts.messages,
         )
-        return PersonSearch(known, self.since, self.until)
+        return self if known == person else PersonSearch(known, self.since, self.until, self.asked)
 
     def changes(self, block: bytes, facts: Facts | None = None) -> Iterator[Change]:
         """The lines of a block of whole lines that are the person's, in order. ``facts`` is told of them."""
@@ -87,8 +92,6 @@ class PersonSearch:
                 continue
             if facts is not None:
                 self._learn(line, facts)
-            if self.by_name:
-                continue
             rest = self._rest(line)
             if rest is not line:
                 yield Change(start, end, rest)
@@ -101,17 +104,13 @@ class PersonSearch:
         return rest
 
     def _starts(self, block: bytes) -> list[int]:
-        """Where the lines begin that have a needle in them."""
-        if b"" in self._needles:
+        """Where the lines begin that may be the person's."""
+        if b"" in self._folded:
             return [0, *(match.end() for match in re.finditer(rb"\n(?=.)", block))]
-        folded = block.lower()
         starts: set[int] = set()
-        for needle in self._needles:
-            at = folded.find(needle)
-            while at >= 0:
-                starts.add(folded.rfind(b"\n", 0, at) + 1)
-                end = folded.find(b"\n", at)
-                at = folded.find(needle, end) if end >= 0 else -1
+        _find(block, self._exact, starts)
+        if self._folded:
+            _find(block.lower(), self._folded, starts)
         return sorted(starts)
 
     def _learn(self, line: bytes, facts: Facts) -> None:
@@ -124,7 +123,7 @@ class PersonSearch:
         id, name = record.get("user_id"), record.get("username")
         if not isinstance(id, str) or not isinstance(name, str) or not id:
             return
-        if self.by_name and name.lower() in self.person.names:
+        if name.lower() in self.asked:
             facts.ids.add(id)
         if id == self.person.id:
             if name:
@@ -134,22 +133,31 @@ class PersonSearch:
                 facts.messages.add(message)
 
 
-def _names(person: Person) -> Iterator[bytes]:
-    for name in person.names:
-        # Whatever is not plain may be written in another way.
-        yield max(_PLAIN.findall(name.lower()), key=len, default="").encode()
+def _find(block: bytes, needles: Iterable[bytes], starts: set[int]) -> None:
+    """Add where the lines begin that have one of the needles in them."""
+    for needle in needles:
+        at = block.find(needle)
+        while at >= 0:
+            starts.add(block.rfind(b"\n", 0, at) + 1)
+            end = block.find(b"\n", at)
+            at = block.find(needle, end) if end >= 0 else -1
 
 
-def _needles(person: Person) -> Iterator[bytes]:
-    """What every line of the person has one of in it, in lower case; ``b""`` if nothing is known."""
-    yield _WHOLE
+def _ids(person: Person) -> Iterator[bytes]:
+    """What is written in one way only."""
     if person.id:
-        yield person.id.lower().encode()
-    yield from _names(person)
+        yield person.id.encode()
     if len(person.messages) > _FEW:
         yield from _ABOUT_MESSAGES
     else:
-        yield from (message.lower().encode() for message in person.messages)
+        yield from (message.encode() for message in person.messages)
+
+
+def _names(person: Person) -> Iterator[bytes]:
+    """What is written in capital or small letters; ``b""`` if it may be anything."""
+    for name in person.names:
+        # Whatever is not plain may be written in another way.
+        yield max(_PLAIN.findall(name.lower()), key=len, default="").encode()
 
 
 def _is_record(line: bytes) -> bool:

@@ -66,7 +66,7 @@ class ErasureTests(Erasing, SynchronousTestCase):
 
     def test_by_name(self) -> None:
         """A name leads to the id, and that to the names before."""
-        search = PersonSearch(Person(names=frozenset({NAME})), by_name=True)
+        search = PersonSearch(Person(names=frozenset({NAME})), asked=frozenset({NAME}))
         outcome = self.erase(search=search)
         self.assertEqual(outcome.names, {NAME, OLD_NAME})
         self.erase("kick")
@@ -77,7 +77,7 @@ class ErasureTests(Erasing, SynchronousTestCase):
         row = self.people.put(FileName("twitch", "b", utc_minute(TEN)), [said(NAME, "77", "me too", TEN)])
         self.people.manifest(TEN + 6 * HOUR, TEN + 7 * HOUR, "", [row])
         before = self.people.digest()
-        search = PersonSearch(Person(names=frozenset({NAME})), by_name=True)
+        search = PersonSearch(Person(names=frozenset({NAME})), asked=frozenset({NAME}))
         error = self.assertRaises(SeveralPeople, self.erase, search=search)
         self.assertEqual(error.ids, [ID, "77"])
         self.assertEqual(self.people.digest(), before)
