@@ -7,6 +7,11 @@ fail. Faults are played in an order made from the seed. In the end everything th
 with everything that is in the bucket, and the holes that were made with the gap records. The exit status
 is 0 only if nothing is lost outside the promises, nothing is doubled, every hole is written down, and
 everything that a campaign has to meet was met.
+
+    python -m bench.campaign --instances 3 --minutes 5 --engine etcd --replicas 2
+
+Several recorders share the rooms, with faults of their engine, of their ways to it and to the platforms, and
+with rooms that come and go. The union of what they recorded is judged.
 """
 
 from __future__ import annotations
@@ -19,8 +24,11 @@ import sys
 import time
 from collections.abc import Callable
 
+from bench import campaign_together
 from bench.campaign_faults import KILLS, TURNS, TWICE, kills
 from bench.campaign_field import Field
+from bench.campaign_fleet import ENGINES
+from bench.campaign_fleet_faults import TURNS as TOGETHER
 from bench.campaign_report import judge, report, verified
 from tests.processes import Failed, Stage, on_stage, wait_for
 
@@ -36,10 +44,19 @@ def arguments() -> argparse.Namespace:
     add("--minutes", type=float, default=0, help="go on for at least so long")
     add("--seed", type=int, default=1, help="of the order and moments of the faults, and of the chat (1)")
     add("--rate", type=float, default=300, help="messages a second over all rooms (300)")
-    add("--only", action="append", choices=["kill", *TURNS], help="only this class; may be given again")
+    add("--only", action="append", help="only this class of faults; may be given again")
     add("--bundle", default="", metavar="T", help="uploader.bundle, such as 2s: objects go in bundles")
+    add("--instances", type=int, default=1, help="recorders that share the rooms (1: no cluster)")
+    add("--replicas", type=int, default=1, help="how many of them record each room (1)")
+    add("--engine", choices=sorted(ENGINES), default="redis", help="where they meet (redis)")
     add("--keep", default="", metavar="DIR", help="a directory to work in, and to keep")
-    return parser.parse_args()
+    options = parser.parse_args()
+    known = ["kill", *TURNS] if options.instances == 1 else list(TOGETHER)
+    if not set(options.only or []) <= set(known):
+        parser.error(f"--only knows {', '.join(known)}")
+    if options.instances > 1 and ENGINES[options.engine].missing():
+        parser.error(ENGINES[options.engine].missing())
+    return options
 
 
 def order(options: argparse.Namespace) -> list[str]:
@@ -114,6 +131,8 @@ def main() -> int:
     options = arguments()
     if options.keep:
         shutil.rmtree(options.keep, ignore_errors=True)
+    if options.instances > 1:
+        return on_stage(lambda stage: campaign_together.play(stage, options), options.keep)
     began = time.monotonic()
 
     def play(stage: Stage) -> int:
