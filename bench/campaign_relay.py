@@ -37,6 +37,8 @@ class Relays:
         """Cut everything, and end the thread."""
         for relay in self._relays:
             relay.go("cut")
+        # Whoever serves a connection notices its end.
+        self.call(asyncio.sleep(0.05))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 

@@ -56,6 +56,7 @@ def fight(fleet: Fleet, options: argparse.Namespace) -> None:
 
 def _mend(fleet: Fleet) -> None:
     """Go on after a turn that did not end as it should."""
+    fleet.engine.proceed()
     for member in fleet.members:
         for way in member.ways.values():
             way.go("pass")

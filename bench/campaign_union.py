@@ -28,10 +28,9 @@ def uncovered(hole: Span, gaps: list[tuple[int, int, str]]) -> int:
     at, end = hole
     missing = 0
     for start, until, _ in sorted(gaps):
-        if start - TOLERANCE > at:
-            missing += max(0, min(start, end) - at)
-        at = max(at, until)
-    return missing + max(0, end - TOLERANCE - at)
+        missing += max(0, min(start - TOLERANCE, end) - at)
+        at = max(at, until + TOLERANCE)
+    return missing + max(0, end - at)
 
 
 def report(fleet: Fleet, seconds: float) -> int:

@@ -1,0 +1,100 @@
+"""The instruments of the campaign of several recorders."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.campaign_fleet_faults import BOUNDS, TURNS
+from bench.campaign_relay import Relays
+from bench.campaign_union import uncovered
+
+
+class UncoveredTests(SynchronousTestCase):
+    """Holes that gap records explain, and those they do not."""
+
+    def test_cases(self) -> None:
+        """A hole is explained if gap records, of whomever, reach over all of it but for a second at each end.
+        What is missing is said."""
+        for gaps, missing in (
+            ([], 10_000),
+            ([(10_000, 20_000)], 0),
+            ([(10_900, 19_100)], 0),
+            ([(5_000, 14_000), (13_000, 30_000)], 0),
+            ([(10_000, 14_000), (14_900, 20_000)], 0),
+            ([(10_000, 14_000), (17_000, 20_000)], 1000),
+            ([(10_000, 12_000)], 7000),
+            ([(13_000, 20_000)], 2000),
+            ([(0, 8_000), (30_000, 40_000)], 10_000),
+        ):
+            said = [(start, end, "restart") for start, end in gaps]
+            self.assertEqual(uncovered((10_000, 20_000), said), missing, gaps)
+
+    def test_bounds(self) -> None:
+        """Only turns that exist have bounds."""
+        self.assertEqual(set(BOUNDS) - set(TURNS), set())
+
+
+class Echo:
+    """A server on loopback that says everything again, in threads."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                threading.Thread(target=self._echo, args=(connection,), daemon=True).start()
+
+    def _echo(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while data := connection.recv(1000):
+                connection.sendall(data)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.close()
+
+
+class WireRelayTests(SynchronousTestCase):
+    """The relay in front of an engine or a platform."""
+
+    def test_ways(self) -> None:
+        """It hands on; while it is paused nothing comes and nothing is lost; cut, it resets what there is and
+        refuses more, until it passes again."""
+        echo, relays = Echo(), Relays()
+        self.addCleanup(echo.close)
+        self.addCleanup(relays.close)
+        relay = relays.to(echo.port)
+        with self.connected(relay.port) as sock:
+            sock.sendall(b"one")
+            self.assertEqual(sock.recv(100), b"one")
+            relay.go("pause")
+            sock.sendall(b"two")
+            sock.settimeout(0.1)
+            self.assertRaises(TimeoutError, sock.recv, 100)
+            sock.settimeout(5)
+            relay.go("pass")
+            self.assertEqual(sock.recv(100), b"two")
+            relay.go("cut")
+            self.assertRaises(ConnectionError, self.all_of, sock)
+        self.assertRaises(ConnectionRefusedError, self.connected, relay.port)
+        relay.go("pass")
+        with self.connected(relay.port) as sock:
+            sock.sendall(b"three")
+            self.assertEqual(sock.recv(100), b"three")
+
+    def connected(self, port: int) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", port), 5)
+
+    def all_of(self, sock: socket.socket) -> None:
+        while True:
+            sock.sendall(b"more")
+            if not sock.recv(100):
+                raise ConnectionResetError
