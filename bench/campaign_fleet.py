@@ -92,7 +92,7 @@ class Fleet:
         self.added: list[str] = []
         self.removed: list[str] = []
         self.played: Counter[str] = Counter()
-        self._count = 0
+        self._bundle = {"bundle": options.bundle} if options.bundle else {}
         self.relays = Relays()
         self.engine = ENGINES[options.engine](stage.home / "engine")
         self.simulator = stage.simulator(
@@ -136,7 +136,7 @@ class Fleet:
             },
             "http": {"listen": f"127.0.0.1:{member.page}", "token": _TOKEN},
             "s3": self.stage.s3_settings(),
-            "uploader": {"compression": "zstd"},
+            "uploader": {"compression": "zstd", **self._bundle},
         }
         written = yaml.safe_load(self.stage.config(settings).read_text())
         member.config.write_text(yaml.safe_dump(written))
@@ -182,7 +182,6 @@ class Fleet:
 
     def start(self, member: Member) -> None:
         """Start a member."""
-        self._count += 1
         arguments = ["--config", str(member.config)]
         member.process = self.stage.daemon(arguments)
         member.started = time.time()
