@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from chatlog.naming import FileName, utc_minute
+from chatlog.naming import BundleName, FileName, utc_minute
 from chatlog.record import encode_full, rfc3339
 from chatlog.rooms.gap import gap_line
 from chatlog.signing import Signer
 from chatlog.timeline.timeline import Gap
+from chatlog.uploader.bundle_table import Slice, table_bytes
 from chatlog.uploader.manifest_chain import Sealed
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
+from chatlog.uploader.manifest_rows import BundledRow, HeadRow, ObjectRow, RoomRow, Row, encoded, name_of
 from chatlog.uploader.packing import packer
 
 #: 2025-12-29T00:00:00Z, as seconds since the epoch.
@@ -110,6 +111,17 @@ class Archive:
         self.put(key, self.packed(b"".join(sealed)))
         self.previous = sealed.digest
         return key
+
+    def bundle(self, at: float, objects: list[ObjectRow]) -> list[BundledRow]:
+        """Move these objects into a bundle, as a recorder stores them that bundles; its rows."""
+        name = BundleName(utc_minute(at), instance=self.instance).key(".zst")
+        data, rows = b"", []
+        for each in objects:
+            rows.append(BundledRow(each.key, name, len(data), each.bytes, each.sha256))
+            data += self.read(each.key)
+            os.unlink(self.path(each.key))
+        self.put(name, data + table_bytes([Slice(row.key, name, row.offset, row.bytes) for row in rows]))
+        return rows
 
     def messages(self, channel: str, at: float, count: int = 20) -> list[bytes]:
         """Messages, a second apart."""

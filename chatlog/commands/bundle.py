@@ -106,10 +106,12 @@ def _print(outcome: Outcome) -> None:
     if outcome.limited:
         rooms = many(len(outcome.limited), "room is", "rooms are")
         click.echo(f"{rooms} not kept for ever (archive.keep), and not bundled: nothing expires in a bundle")
-    if not outcome.objects:
+    if not outcome.objects and not outcome.emptied:
         click.echo("nothing was bundled")
         return
     click.echo(
         f"{many(outcome.objects, 'object')} ({rough_size(outcome.bytes)}) "
         f"went into {many(outcome.bundles, 'new bundle')}"
     )
+    if outcome.emptied:
+        click.echo(f"{many(outcome.emptied, 'bundle')} of several rooms had nothing else, and went")

@@ -9,6 +9,9 @@ In steps, each of which may be the last before the process is killed:
 
 Until then every object is there twice, which readers know. The next run finds the bundle, proves it again,
 and goes on with step 3. A bundle that is damaged, while all its objects are still there, is put again.
+
+Objects that a recorder stored in a bundle of several rooms go the same way. Such a bundle is deleted once
+everything in it is in bundles of rooms.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ from chatlog.upkeep.attested import Attested
 from chatlog.upkeep.bundle_put import Piece, bundles_below, delete_bundle, put_bundle, wrong_in
 from chatlog.upkeep.ledger import Ledger
 from chatlog.upkeep.lock import ArchiveLock
+from chatlog.upkeep.month_index import MonthIndex
+from chatlog.upkeep.old_days import numbers
+from chatlog.upkeep.recorder_bundles import days_with_bundles
 from chatlog.uploader.bundle_table import Slice, Table, read_table
 from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
 
@@ -47,7 +53,7 @@ MOST = 64 << 20
 @dataclass(slots=True)
 class Outcome:
     """The result of a run. ``left``: objects and bundles that stay as they are, with why;
-    ``limited``: rooms that are not kept for ever."""
+    ``limited``: rooms that are not kept for ever; ``emptied``: how many bundles of recorders are gone."""
 
     bundles: int = 0
     objects: int = 0
@@ -55,10 +61,13 @@ class Outcome:
     left: list[tuple[str, str]] = field(default_factory=list)
     manifests: list[str] = field(default_factory=list)
     limited: set[Room] = field(default_factory=set)
+    emptied: int = 0
 
 
 class Bundler:
     """Makes the bundles of an archive. ``step(room, objects)`` is told the progress."""
+
+    _index: MonthIndex
 
     def __init__(
         self,
@@ -77,30 +86,53 @@ class Bundler:
         self._step = step
         self._attested = Attested(store)
         self._keeping = keeping or Keeping(())
+        # What was proven and is not written down yet, and which of it are objects of their own.
         self._proven: list[BundledRow] = []
+        self._to_delete: list[str] = []
+        # The objects of the present room: those of their own, and those in bundles of recorders.
+        self._own_keys: set[str] = set()
+        self._places: dict[str, Slice] = {}
         self.outcome = Outcome()
 
     def run(self, month: str, wanted: Sequence[Room] = ()) -> None:
         """Bundle a month (``2025-12``) of all rooms, or of those that are ``wanted``. Raises StoreError and
         Lost."""
-        for room in rooms_of(self._store, month):
-            if self._keeping.of(room) != inf:
-                self.outcome.limited.add(room)
-            elif not wanted or room in wanted:
-                try:
-                    self._room(month, room)
-                except StoreError as error:
-                    if error.of_all or error.kind not in (CORRUPT, MISSING):
-                        raise
-                    self.outcome.left.append(("/".join(room), error.advice))
-                self._step("/".join(room), self.outcome.objects + len(self._proven))
-        self._write_down()
+        with MonthIndex(self._store, month) as index:
+            self._index = index
+            self.outcome.left += index.damaged
+            for room in sorted({*rooms_of(self._store, month), *index.rooms()}):
+                if self._keeping.of(room) != inf:
+                    self.outcome.limited.add(room)
+                elif not wanted or room in wanted:
+                    try:
+                        self._room(month, room)
+                    except StoreError as error:
+                        if error.of_all or error.kind not in (CORRUPT, MISSING):
+                            raise
+                        self.outcome.left.append(("/".join(room), error.advice))
+                    self._step("/".join(room), self.outcome.objects + len(self._proven))
+            self._write_down()
+            for bundle in index.emptied():
+                self._lock.check()
+                delete_bundle(self._store, bundle)
+                self.outcome.emptied += 1
 
     def _room(self, month: str, room: Room) -> None:
         own = dict(self._own(month, room))
+        self._own_keys = set(own)
+        self._places = self._index.places(room)
+        for key, place in self._places.items():
+            own.setdefault(key, (*parse_key(key), place.bytes))
         if not own:
             return
         for bundle, slices in self._begun(month, room):
+            moved = [
+                each.key for each in slices if each.key in self._places and self._index.was_moved(each.key)
+            ]
+            self._index.settle(room, moved)
+            for key in moved:
+                if key not in self._own_keys:
+                    del own[key]
             self._finish(bundle, slices, own)
         named = self._named(own)
         for suffix in ("", ".gz", ".zst"):
@@ -147,8 +179,10 @@ class Bundler:
         days: dict[str, list[str]] = {}
         for key in own:
             days.setdefault(key[:10].replace("/", "-"), []).append(key)
+        named |= self._index.named(own)
         for day, keys in sorted(days.items()):
-            named |= self._attested.rows(keys, day)
+            if missing := [key for key in keys if key not in named]:
+                named |= self._attested.rows(missing, day)
         for key in sorted(own.keys() - named.keys()):
             self.outcome.left.append((key, "no manifest names it"))
         return named
@@ -164,7 +198,7 @@ class Bundler:
             if pieces and size + row.bytes > self._most:
                 yield pieces
                 pieces, size = [], 0
-            data = b"".join(self._store.read(key))
+            data = b"".join(self._read(key))
             if len(data) != row.bytes or hashlib.sha256(data).hexdigest() != row.sha256:
                 self.outcome.left.append((key, "its bytes are not those that were stored"))
                 continue
@@ -172,6 +206,12 @@ class Bundler:
             size += len(data)
         if pieces:
             yield pieces
+
+    def _read(self, key: str) -> Iterator[bytes]:
+        place = self._places.get(key)
+        if place is None or key in self._own_keys:
+            return self._store.read(key)
+        return self._store.read_range(place.bundle, place.offset, place.bytes)
 
     def _finish(self, bundle: str, slices: list[Slice], own: dict[str, tuple[FileName, str, int]]) -> None:
         """Go on with a bundle whose objects, or some of them, are still there."""
@@ -199,6 +239,7 @@ class Bundler:
     def _settle(self, rows: Sequence[BundledRow]) -> None:
         """The bundle of these rows was proven. Several are written down together."""
         self._proven += rows
+        self._to_delete += [row.key for row in rows if row.key in self._own_keys]
         if len(self._proven) >= _AT_A_TIME:
             self._write_down()
 
@@ -211,14 +252,17 @@ class Bundler:
         self._lock.check()
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             try:
-                for _ in threads.map(self._store.delete, [row.key for row in self._proven]):
+                for _ in threads.map(self._store.delete, self._to_delete):
                     pass
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 raise
+        for row in self._proven:
+            name, _ = parse_key(row.key)
+            self._index.settle((name.platform, name.channel), [row.key])
         self.outcome.objects += len(self._proven)
         self.outcome.bytes += sum(row.bytes for row in self._proven)
-        self._proven = []
+        self._proven, self._to_delete = [], []
 
 
 def is_over(month: str, now: float) -> bool:
@@ -229,18 +273,17 @@ def is_over(month: str, now: float) -> bool:
 
 
 def months_with_objects(store: Store, now: float) -> list[str]:
-    """The months that are over and have objects of their own, the oldest first. Raises StoreError."""
-    found = []
-    for year in _numbers(store, "", 4):
-        for month in _numbers(store, f"{year}/", 2):
-            if "01" <= month <= "12" and is_over(f"{year}-{month}", now):
-                found.append(f"{year}-{month}")
-    return found
+    """The months that are over and have objects of their own or in bundles of recorders, the oldest first.
+    Raises StoreError."""
+    found = {day[:7] for day in days_with_bundles(store)}
+    for year in numbers(store, "", 4):
+        found.update(f"{year}-{month}" for month in numbers(store, f"{year}/", 2))
+    return sorted(month for month in found if "01" <= month[5:] <= "12" and is_over(month, now))
 
 
 def days_of(store: Store, month: str) -> list[str]:
     """The days (``29``) of a month with objects. Raises StoreError."""
-    return _numbers(store, f"{month.replace('-', '/')}/", 2)
+    return numbers(store, f"{month.replace('-', '/')}/", 2)
 
 
 def rooms_of(store: Store, month: str) -> list[Room]:
@@ -254,8 +297,3 @@ def rooms_of(store: Store, month: str) -> list[Room]:
             for channel in store.folders(f"{above}/{day}/{platform}/")
         }
     )
-
-
-def _numbers(store: Store, prefix: str, length: int) -> list[str]:
-    names = store.folders(prefix)
-    return sorted(name for name in names if len(name) == length and name.isdecimal() and name.isascii())

@@ -11,6 +11,7 @@ _TABLES = """
     create table slices (key text, bundle text, offset, bytes, sha256, at, primary key (key, bundle))
         without rowid;
     create index bundles on slices (bundle, offset);
+    create table known_bundles (bundle text primary key) without rowid;
     create table gone_bundles (key text primary key, what, manifest, request) without rowid;
 """
 
@@ -24,6 +25,7 @@ class BundleIndex:
 
     def add(self, row: BundledRow, at: float) -> None:
         """Add an object in a bundle. ``at`` is the end of the period of the manifest that says so."""
+        self._base.execute("insert or ignore into known_bundles values (?)", tuple(texts(row.bundle)))
         self._base.execute(
             "insert into slices values (?, ?, ?, ?, ?, ?) on conflict do update set offset = "
             "excluded.offset, bytes = excluded.bytes, sha256 = excluded.sha256, at = excluded.at "
@@ -79,6 +81,11 @@ class BundleIndex:
         found = self._base.execute("select max(offset + bytes) from slices where bundle = ?", (bundle,))
         end: int | None = found.fetchone()[0]
         return end
+
+    def is_known(self, bundle: str) -> bool:
+        """Whether a manifest says what is, or was, in it."""
+        found = self._base.execute("select 1 from known_bundles where bundle = ?", (bundle,))
+        return found.fetchone() is not None
 
     def has_live(self, bundle: str) -> bool:
         """Whether an object is in this bundle and in nothing else."""

@@ -39,9 +39,22 @@ class BundlesThere:
         self._is_unattested = is_unattested
         #: Bundles that are in no manifest yet, and those whose manifest may be lost.
         self.pending: list[Head] = []
+        # How many are there that have nothing which is in no other.
+        self._left_over = 0
         self.unattested: list[Head] = []
         #: Those that are there and can be read.
         self.there: set[str] = set()
+
+    @property
+    def note(self) -> str:
+        """A sentence about bundles that should be gone and do no harm; ``""`` if there are none."""
+        if not self._left_over:
+            return ""
+        bundles = many(self._left_over, "bundle is", "bundles are")
+        return (
+            f"{bundles} still there, and all that is in {'it' if self._left_over == 1 else 'them'} is in "
+            "others: chatlog bundle was interrupted; run it again"
+        )
 
     def check(self, listed: Iterable[Head]) -> None:
         """Check which there are, and how large they are."""
@@ -65,6 +78,9 @@ class BundlesThere:
             if head.size < end:
                 what = f"{many(head.size, 'byte')}, and the manifests say that it has {end} or more"
                 self._report("altered-object", head.key, what)
+        elif index.is_known(head.key):
+            # All that is in it is in other bundles as well.
+            self._left_over += 1
         elif head.stored is not None and head.stored > self._now - _PENDING:
             self.pending.append(head)
         elif self._whole and not name.platform and self._is_unattested(head, name):

@@ -39,8 +39,6 @@ _KEY = attrgetter("key")
 _AT_ONCE = 2000
 #: Seconds by which a store's clock may differ from a recorder's.
 _CLOCKS = 600.0
-
-
 #: Seconds by which manifests and gap records of a day may differ.
 _DIFFERENT = 60.0
 #: What an erasure is about to store, until it is written down.
@@ -269,6 +267,8 @@ class Verification:
         there = BundlesThere(self._index, whole, self._now, self._problem, self._is_unattested)
         # What there is was listed already, perhaps.
         there.check(self._patience.ask(lambda: list(self._store.list("bundle/"))))
+        if there.note:
+            self._watcher.note(there.note)
         for head in there.pending:
             self.totals.pending += self._read_unnamed(head)
         for head in there.unattested:

@@ -75,7 +75,7 @@ class Said(Watcher):
         self.problems.append(f"{problem.kind} {problem.key}: {problem.what}")
 
 
-class BundlingTests(SynchronousTestCase):
+class BundlingCase(SynchronousTestCase):
     """An archive with some hours of two rooms."""
 
     def setUp(self) -> None:
@@ -125,6 +125,10 @@ class BundlingTests(SynchronousTestCase):
 
     def keys(self, store: CutStore, begin: str = "") -> list[str]:
         return [key for key in sorted(store.objects) if key.startswith(begin)]
+
+
+class BundlingTests(BundlingCase):
+    """Objects of their own."""
 
     def test_whole(self) -> None:
         """A month of a room becomes one object, byte for byte; readers and verify see what they saw."""

@@ -7,7 +7,6 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.store.directory_store import DirectoryStore
-from chatlog.uploader.bundle_table import Slice, table_bytes
 from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
 from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.findings import Problem, Totals
@@ -38,19 +37,9 @@ class RecordersBundlesTests(SynchronousTestCase):
     def hour(self, number: int) -> tuple[list[ObjectRow], list[BundledRow]]:
         """Store an hour of both rooms as a bundle; its rows."""
         at = MIDNIGHT + number * HOUR
-        rows, bundled = [], []
-        data, slices = b"", []
-        bundle = f"bundle/2025/12/29/{number:02}/main_20251229_{number:02}00.jsonl.zst"
-        for channel in ("a", "b"):
-            row = self.archive.store(at, channel, self.archive.messages(channel, at))
-            piece = self.archive.read(row.key)
-            os.unlink(self.archive.path(row.key))
-            rows.append(row)
-            bundled.append(BundledRow(row.key, bundle, len(data), row.bytes, row.sha256))
-            slices.append(Slice(row.key, bundle, len(data), row.bytes))
-            data += piece
-        self.archive.put(bundle, data + table_bytes(slices))
-        self.bundle = bundle
+        rows = [self.archive.store(at, name, self.archive.messages(name, at)) for name in "ab"]
+        bundled = self.archive.bundle(at, rows)
+        self.bundle = bundled[0].bundle
         return rows, bundled
 
     def manifest(self, number: int, rows: tuple[list[ObjectRow], list[BundledRow]]) -> None:

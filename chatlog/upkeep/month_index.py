@@ -1,0 +1,152 @@
+"""What is in the bundles of recorders in one month, by room, and what the manifests of the month say of
+objects: in a temporary database, because there may be a million. Each table and manifest is read once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from datetime import date, timedelta
+from types import TracebackType
+
+from chatlog.naming import parse_bundle_key
+from chatlog.store.store import Store
+from chatlog.upkeep.attested import rows_of
+from chatlog.upkeep.recorder_bundles import bundles_of_day
+from chatlog.uploader.bundle_table import Slice
+from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
+
+#: Platform and channel.
+Room = tuple[str, str]
+
+#: Manifests of so many days after a month are read too: most of its last objects are named there.
+_LATER = 2
+_TABLES = """
+    pragma journal_mode = off;
+    pragma synchronous = off;
+    pragma cache_size = -8000;
+    create table named (key text primary key, bytes, sha256, lines, first, last) without rowid;
+    create table slices (platform, channel, key, bundle, offset, bytes, settled default 0,
+        primary key (platform, channel, key, bundle)) without rowid;
+    create index bundles on slices (bundle, settled);
+    create table moved (key text primary key) without rowid;
+"""
+
+
+class MonthIndex:
+    """The index of a month (``2025-12``). ``damaged`` are the bundles of which nobody knows what is in them,
+    with why. Raises StoreError."""
+
+    def __init__(self, store: Store, month: str) -> None:
+        self._store = store
+        self._month = month
+        self.damaged: list[tuple[str, str]] = []
+        # Without a name it is a file that vanishes with the connection.
+        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._base.executescript(_TABLES)
+        self._base.execute("begin")
+        try:
+            self._read_bundles()
+            self._read_manifests()
+        except BaseException:
+            self._base.close()
+            raise
+
+    def __enter__(self) -> MonthIndex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._base.close()
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    def _days(self, later: int = 0) -> Iterator[str]:
+        first = date.fromisoformat(f"{self._month}-01")
+        day = first
+        while day.month == first.month or later:
+            later -= day.month != first.month
+            yield day.isoformat()
+            day += timedelta(days=1)
+
+    def _read_bundles(self) -> None:
+        above = f"bundle/{self._month.replace('-', '/')}/"
+        there = set(self._store.folders(above))
+        for day in self._days():
+            for bundle in bundles_of_day(self._store, day) if day[8:] in there else ():
+                if bundle.damage:
+                    self.damaged.append((bundle.head.key, bundle.damage))
+                if not bundle.by:
+                    self._base.executemany(
+                        "insert or ignore into slices values (?, ?, ?, ?, ?, ?, 0)",
+                        ((*each.room, each.place.key, *each.place[1:]) for each in bundle.inside),
+                    )
+        if self.rooms() and any(not name.isdecimal() for name in there):
+            self._read_moved()
+
+    def _read_moved(self) -> None:
+        """What earlier runs put into bundles of rooms."""
+        above, least = "manifest/bundle/", self._month.replace("-", "/")
+        for head in self._store.list(above):
+            if head.key[len(above) :][: len(least)] < least:
+                continue
+            for row in rows_of(self._store, head.key):
+                if isinstance(row, BundledRow) and _is_of_room(row.bundle):
+                    self._base.execute("insert or ignore into moved values (?)", (row.key,))
+
+    def _read_manifests(self) -> None:
+        for day in self._days(_LATER):
+            for head in list(self._store.list(f"manifest/{day.replace('-', '/')}/")):
+                for row in rows_of(self._store, head.key):
+                    if isinstance(row, ObjectRow):
+                        self._base.execute("insert or ignore into named values (?, ?, ?, ?, ?, ?)", row)
+
+    # -- asking --------------------------------------------------------------------------------------
+
+    def named(self, keys: Collection[str]) -> dict[str, ObjectRow]:
+        """What the manifests say of these objects, of those that they name."""
+        found = {}
+        for key in keys:
+            row = self._base.execute("select * from named where key = ?", (key,)).fetchone()
+            if row is not None:
+                found[key] = ObjectRow(*row)
+        return found
+
+    def rooms(self) -> set[Room]:
+        """The rooms that are in bundles of recorders."""
+        return set(self._base.execute("select distinct platform, channel from slices where not settled"))
+
+    def places(self, room: Room) -> dict[str, Slice]:
+        """Where a room's objects are that are in bundles of recorders, and not settled."""
+        rows = self._base.execute(
+            "select key, bundle, offset, bytes from slices "
+            "where platform = ? and channel = ? and not settled order by bundle",
+            room,
+        )
+        return {key: Slice(key, bundle, offset, size) for key, bundle, offset, size in rows}
+
+    def was_moved(self, key: str) -> bool:
+        """Whether it is written down that the object is in a bundle of its room."""
+        return self._base.execute("select 1 from moved where key = ?", (key,)).fetchone() is not None
+
+    def settle(self, room: Room, keys: Collection[str]) -> None:
+        """These objects are in bundles of their rooms, proven and written down."""
+        self._base.executemany(
+            "update slices set settled = 1 where platform = ? and channel = ? and key = ?",
+            ((*room, key) for key in keys),
+        )
+
+    def emptied(self) -> list[str]:
+        """The bundles of recorders of which every object is settled."""
+        rows = self._base.execute(
+            "select bundle from slices group by bundle having min(settled) = 1 order by bundle"
+        )
+        return [bundle for (bundle,) in rows]
+
+
+def _is_of_room(key: str) -> bool:
+    with suppress(ValueError):
+        return bool(parse_bundle_key(key)[0].platform)
+    return False
