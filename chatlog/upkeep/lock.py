@@ -1,11 +1,12 @@
 """One upkeep process at a time for an archive, by an object in its store.
 
-    upkeep/lock/{n}.json     {"what", "host", "pid", "since", "at"}
+    upkeep/lock/{n}.json     {"what", "host", "pid", "machine", "since", "at"}
 
 The store creates an object only where there is none. So of two processes that create the same ``n`` one
 succeeds. Whoever holds the lock creates the next one every minute, and deletes the one before. A lock that
 was not renewed for ten minutes is stale: its process has died, and another creates the next one. The old
-process, if it lives after all, cannot renew any more, and stops.
+process, if it lives after all, cannot renew any more, and stops. A process of the same machine (the same boot
+and the same numbers of processes) is looked for: where there is none, its lock is stale at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -131,6 +133,7 @@ class ArchiveLock:
             "what": self._what,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "machine": _machine(),
             "since": rfc3339(round(self._since * 1000)),
             "at": self._now(),
         }
@@ -157,6 +160,8 @@ class ArchiveLock:
         return latest, found if isinstance(found, dict) else {"at": self._now()}
 
     def _is_stale(self, holder: dict[str, Any]) -> bool:
+        if _has_died(holder):
+            return True
         at = holder.get("at")
         return isinstance(at, (int, float)) and self._now() - at > STALE_AFTER
 
@@ -180,3 +185,26 @@ def _key(n: int) -> str:
 def _number(key: str) -> int:
     digits = key.removeprefix(PREFIX).removesuffix(".json")
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) == 12 else 0
+
+
+def _machine() -> str:
+    """What this process shares with those among which its number is unique; ``""`` if unknown."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except (OSError, ValueError):
+        return ""
+
+
+def _has_died(holder: dict[str, Any]) -> bool:
+    """Whether the process is one of this machine, and there is none."""
+    here, pid = _machine(), holder.get("pid")
+    if not here or holder.get("machine") != here or not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.store.store import TRANSIENT, StoreError
@@ -44,6 +48,21 @@ class LockTests(SynchronousTestCase):
         self.store.before = before
         self.assertRaises(Busy, self.lock().take)
         other.check()
+
+    def test_died_here(self) -> None:
+        """The lock of a process of this machine that has died is taken over at once; one of another machine,
+        where that number may be somebody's, is waited for."""
+        process = subprocess.Popen([sys.executable, "-c", ""])
+        process.wait()
+        self.lock("erase").take()
+        [key] = self.locks()
+        before = self.store.objects[key]
+        fields = {**json.loads(before), "pid": process.pid}
+        self.store.objects[key] = json.dumps({**fields, "machine": "elsewhere"}).encode()
+        self.assertRaises(Busy, self.lock().take)
+        self.store.objects[key] = json.dumps(fields).encode()
+        with self.lock() as lock:
+            lock.check()
 
     def test_dead(self) -> None:
         """The lock of a process that died is taken over after a while, and not before; one that lives keeps
