@@ -210,3 +210,21 @@ class People:
         for key in sorted(self.store.objects):
             whole.update(key.encode() + self.store.objects[key])
         return whole.hexdigest()
+
+
+def pinned(at: float) -> list[bytes]:
+    """On Kick, a pinned message of the person, and one of somebody else that the person pinned."""
+    records = EventRecords(encode_full, Counters())
+    person = {"id": int(ID), "username": NAME.title(), "slug": NAME}
+    ann = {"id": 1, "username": "Ann", "slug": "ann"}
+    found = []
+    for number, (wrote, by) in enumerate(((person, ann), (ann, person))):
+        message = {
+            "id": f"p-{number}",
+            "content": "farewell" if wrote is person else "hello",
+            "sender": wrote,
+        }
+        data = {"message": message, "duration": "20", "pinnedBy": by}
+        event = Event("App\\Events\\PinnedMessageCreatedEvent", "chatrooms.9.v2", data)
+        found.append(records.line(event, b"{}", "k", "9", rfc3339(round((at + number) * 1000))))
+    return found
