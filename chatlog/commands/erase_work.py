@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import click
 
+from chatlog.archive.file_cache import cache_of
 from chatlog.archive.opened import Archive, open_archive
 from chatlog.commands import reading
 from chatlog.commands.api_client import ApiClient, ApiError
@@ -94,6 +95,10 @@ class EraseWork:
             self._settings, time.time, spool=bool(self._spool), may_be_new=True, everybody=True
         )
 
+    def _drop_cache(self) -> None:
+        """Parquet and indexes of before may be in it."""
+        cache_of(self._settings, self._store).clear()
+
     def _making(self, words: str) -> None:
         self._progress.step(words, 0, 0)
 
@@ -121,7 +126,7 @@ class EraseWork:
         with ArchiveLock(self._store, "erase", time.time) as lock:
             ledger = ledger_of(self._settings, self._store, ERASURE)
             side = self._side(asked) if asked is not None else None
-            remaking = Remaking(self._anew, lock, time.time, self._making)
+            remaking = Remaking(self._anew, lock, time.time, self._making, self._drop_cache)
             eraser = Eraser(self._store, ledger, lock, time.time, side, remaking)
             if asked is None:
                 eraser.complete(outcome)

@@ -17,18 +17,21 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from chatlog.archive.catalog import Catalog
 from chatlog.naming import FileName
 from chatlog.record import rfc3339
 from chatlog.redaction import Person
 from chatlog.store.store import CORRUPT, MISSING, REFUSED, Store, StoreError, Versioned
+from chatlog.upkeep.beside import Beside, NoRecorder
 from chatlog.upkeep.bundle_put import delete_bundle
 from chatlog.upkeep.derived import RoomDay, derived_of_day, index_keys
 from chatlog.upkeep.erasure_book import (
     Written,
+    begun,
+    forget_begun,
     name_in_key,
+    note_begun,
     note_intent,
     remove_orphans,
     sha256_of,
@@ -73,35 +76,6 @@ class Outcome:
     not_remade: list[tuple[str, str]] = field(default_factory=list)
 
 
-class Beside(Protocol):
-    """The files of a recorder on this machine that are not in the store yet."""
-
-    def busy(self) -> set[FileName]:
-        """Those that are there: their objects are left alone, for the recorder may store them again."""
-
-    def before(self, search: PersonSearch) -> None:
-        """The person is known: erase them from the files, if no recorder is at work on them."""
-
-    def after(self, search: PersonSearch) -> bool:
-        """Nothing is left in the store. Whether files were stored since, so that it is to be looked at
-        again."""
-
-
-class NoRecorder:
-    """There is no recorder on this machine."""
-
-    def busy(self) -> set[FileName]:
-        """See ``Beside``."""
-        return set()
-
-    def before(self, search: PersonSearch) -> None:
-        """See ``Beside``."""
-
-    def after(self, search: PersonSearch) -> bool:
-        """See ``Beside``."""
-        return False
-
-
 class Eraser:
     """Erases in one archive. ``ledger`` writes down what is done, ``lock`` is held meanwhile; ``now()`` is
     the time of day. ``remake(outcome)`` makes again what was made of the changed ``room_days``, without
@@ -123,11 +97,13 @@ class Eraser:
         self._beside: Beside = beside or NoRecorder()
         self._remake = remake or self._forget_indexes
         self._rewriter = Rewriter(store)
+        # The requests of which something may have to be made again.
+        self._begun: set[str] = set()
 
     def complete(self, outcome: Outcome) -> None:
         """Complete what earlier runs wrote down and did not do."""
         self._complete(outcome)
-        self._remake(outcome)
+        self._made_again(outcome)
 
     def _complete(self, outcome: Outcome) -> Written:
         known = written(self._store)
@@ -138,7 +114,15 @@ class Eraser:
             outcome.orphans += remove_orphans(self._store, known)
         mine = [row for row in known.replaced.values() if row.request in known.open]
         self._finish(mine, outcome)
+        self._begun = begun(self._store)
+        self._forget_derived([row for row in mine if row.request in self._begun], outcome)
         return known
+
+    def _made_again(self, outcome: Outcome) -> None:
+        """Make again what was made of the objects, of this request and of those that were interrupted."""
+        self._remake(outcome)
+        forget_begun(self._store, self._begun)
+        self._begun = set()
 
     def _finish(self, rows: list[ReplacedRow], outcome: Outcome) -> None:
         """Delete the objects that were replaced and are there, and what was made of them."""
@@ -154,7 +138,7 @@ class Eraser:
                 ready.append(row)
         self._delete([row.key for row in ready], outcome)
         outcome.completed += len(ready)
-        self._forget_derived(rows, outcome)
+        self._forget_derived(ready, outcome)
 
     def _is_there(self, row: ReplacedRow) -> bool:
         """Whether the object that was replaced is there, and no other one of its name."""
@@ -191,6 +175,9 @@ class Eraser:
                 self._lock.check()
                 self._ledger.write([RequestRow(request, self._time())])
                 asked = True
+            if hits or back:
+                self._begun.add(request)
+                note_begun(self._store, request)
             # A recorder that died before it knew that its object is stored has stored it again.
             self._finish(back, outcome)
             for batch in batches(hits):
@@ -204,7 +191,7 @@ class Eraser:
 
     def _end(self, search: PersonSearch, scan: Scan, asked: bool, known: Written, outcome: Outcome) -> None:
         """Make again what was made of it, and say what is left, or that nothing is."""
-        self._remake(outcome)
+        self._made_again(outcome)
         outcome.left += scan.unread
         busy = self._beside.busy()
         named = {key for key, _ in outcome.left}

@@ -2,6 +2,7 @@
 
     manifest/erasure/...                     rows ``request``, ``object``, ``replaced``, ``done``: see Ledger
     upkeep/erasure/{request}-{n}.json        what is about to be stored, until it is written down above
+    upkeep/erasure/{request}-begun.json      what was made of its objects may still be as it was
 
 An object that was stored and never written down, because the process died in between, is found by the second
 and deleted: the object that it was to replace is still there.
@@ -36,6 +37,8 @@ from chatlog.uploader.packing import unpacked
 
 INTENTS = "upkeep/erasure/"
 _MANIFESTS = "manifest/erasure/"
+#: The end of the key of the note that a request was begun, and that what was made of its objects may be left.
+_BEGUN = "-begun.json"
 
 
 class Planned(NamedTuple):
@@ -109,11 +112,31 @@ def written(store: Store) -> Written:
 def note_intent(store: Store, request: str, planned: Iterable[Planned]) -> str:
     """Write down what is about to be stored; the key of that. Raises StoreError."""
     prefix = f"{INTENTS}{request}-"
-    numbers = [int(head.key.removeprefix(prefix).split(".")[0]) for head in store.list(prefix)]
+    ends = [head.key.removeprefix(prefix).split(".")[0] for head in store.list(prefix)]
+    numbers = [int(end) for end in ends if end.isdecimal()]
     key = f"{prefix}{max(numbers, default=0) + 1:06d}.json"
     body = {"request": request, "objects": [each._asdict() for each in planned]}
     store.put_new(key, json.dumps(body, separators=(",", ":")).encode(), {"Content-Type": "application/json"})
     return key
+
+
+def note_begun(store: Store, request: str) -> None:
+    """Write down that objects are about to be replaced for a request. Raises StoreError."""
+    key = f"{INTENTS}{request}{_BEGUN}"
+    if store.head(key) is None:
+        store.put_new(key, b"{}", {"Content-Type": "application/json"})
+
+
+def begun(store: Store) -> set[str]:
+    """The requests that were begun, and of which not everything was made again. Raises StoreError."""
+    keys = [head.key for head in store.list(INTENTS)]
+    return {key.removeprefix(INTENTS).removesuffix(_BEGUN) for key in keys if key.endswith(_BEGUN)}
+
+
+def forget_begun(store: Store, requests: Iterable[str]) -> None:
+    """Everything was made again for these. Raises StoreError."""
+    for request in requests:
+        store.delete(f"{INTENTS}{request}{_BEGUN}")
 
 
 def remove_orphans(store: Store, known: Written) -> int:
@@ -122,6 +145,8 @@ def remove_orphans(store: Store, known: Written) -> int:
     kept = {row.by for row in known.replaced.values()}
     count = 0
     for head in list(store.list(INTENTS)):
+        if head.key.endswith(_BEGUN):
+            continue
         for planned in _intended(b"".join(store.read(head.key))):
             if not planned.sha256_new:
                 count += _remove_bundles(store, planned.key, kept)

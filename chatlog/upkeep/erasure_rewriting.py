@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import NamedTuple
 
 from chatlog.naming import FileName
@@ -135,6 +136,8 @@ class Rewriter:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._deposit = Deposit(store)
+        # Several threads fetch, and one works on it: taking turns in between would cost as much again.
+        self._working = Lock()
 
     def read(self, batch: Batch, search: PersonSearch) -> Work:
         """What is to be stored. Raises Differs."""
@@ -147,28 +150,9 @@ class Rewriter:
         return Work(groups, bundles)
 
     def _rewrite(self, hit: Hit, bundles: dict[str, OldBundle], search: PersonSearch) -> _Rewritten:
-        object = hit.object
-        data = self._bytes_of(object, bundles)
-        reader = ContentsReader()
-        rest, redacted = b"", 0
-        try:
-            # As one block: lines of any length stay whole.
-            text = b"".join(unpacked([data], object.suffix))
-        except ValueError as error:
-            raise StoreError(f"{object.key} is damaged: {error}", CORRUPT) from None
-        reader.feed(text)
-        was = reader.contents()
-        digest = hashlib.sha256(data).hexdigest()
-        old = ObjectRow(object.key, len(data), digest, was.lines, was.first, was.last)
-        if not (hit.removed or hit.redacted):
-            # It only gets another number.
-            md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-            return _Rewritten(object, old, Packed(data, object.suffix, digest, md5, was), 0)
-        rest, redacted = rewritten([text], search)
-        del text
-        return _Rewritten(
-            object, old, pack_data(rest, object.suffix, QUICK_LEVEL) if rest else None, redacted
-        )
+        data = self._bytes_of(hit.object, bundles)
+        with self._working:
+            return _rewrite(hit, data, search)
 
     def _bytes_of(self, object: Stored, bundles: dict[str, OldBundle]) -> bytes:
         """The object's bytes. Raises Differs if there are others in another place."""
@@ -237,3 +221,25 @@ class Rewriter:
         while self._store.head(name.key(suffix=suffix)) is not None:
             name = name.numbered(name.n + 1)
         return name
+
+
+def _rewrite(hit: Hit, data: bytes, search: PersonSearch) -> _Rewritten:
+    object = hit.object
+    reader = ContentsReader()
+    rest, redacted = b"", 0
+    try:
+        # As one block: lines of any length stay whole.
+        text = b"".join(unpacked([data], object.suffix))
+    except ValueError as error:
+        raise StoreError(f"{object.key} is damaged: {error}", CORRUPT) from None
+    reader.feed(text)
+    was = reader.contents()
+    digest = hashlib.sha256(data).hexdigest()
+    old = ObjectRow(object.key, len(data), digest, was.lines, was.first, was.last)
+    if not (hit.removed or hit.redacted):
+        # It only gets another number.
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return _Rewritten(object, old, Packed(data, object.suffix, digest, md5, was), 0)
+    rest, redacted = rewritten([text], search)
+    del text
+    return _Rewritten(object, old, pack_data(rest, object.suffix, QUICK_LEVEL) if rest else None, redacted)

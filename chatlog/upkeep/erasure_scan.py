@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+from threading import Lock
 from typing import NamedTuple
 
 from chatlog.archive.parts import whole_lines
@@ -76,6 +79,8 @@ class Scanner:
         # For whom was looked, and the versions in which nothing of them was found.
         self._asked: Person | None = None
         self._clean: set[str] = set()
+        # Several threads fetch, and one searches: taking turns in between would cost as much again.
+        self._searching = Lock()
 
     def settled(self, search: PersonSearch) -> tuple[PersonSearch, Scan]:
         """Look at every object until nothing new comes out about the person. What was looked at before
@@ -160,23 +165,27 @@ class Scanner:
             yield _Whole(f"{bundle} {found.bundles[bundle]}", objects)
 
     def _look(self, objects: list[Stored], search: PersonSearch) -> list[_Looked]:
-        found = []
-        pieces = None if objects[0].own else Pieces(self._store, [each.places[0] for each in objects])
-        for each in objects:
-            facts = Facts()
-            why, removed, redacted = "", 0, 0
-            chunks = self._store.read(each.key) if pieces is None else pieces.read(each.places[0])
-            try:
+        if objects[0].own:
+            return [self._looked(objects[0], search, partial(self._fetched, objects[0].key))]
+        pieces = Pieces(self._store, [each.places[0] for each in objects])
+        return [self._looked(each, search, partial(pieces.read, each.places[0])) for each in objects]
+
+    def _fetched(self, key: str) -> Iterator[bytes]:
+        return iter(list(self._store.read(key)))
+
+    def _looked(self, each: Stored, search: PersonSearch, read: Callable[[], Iterator[bytes]]) -> _Looked:
+        facts = Facts()
+        try:
+            chunks = read()
+            with self._searching if each.own else nullcontext():
                 blocks = whole_lines(unpacked(chunks, each.suffix), False)
-                removed, redacted = looked_at(blocks, search, facts)
-            except ValueError as error:
-                why = f"it is damaged: {error}"
-            except StoreError as error:
-                if error.of_all:
-                    raise
-                why = error.advice
-            found.append(_Looked(why, removed, redacted, facts))
-        return found
+                return _Looked("", *looked_at(blocks, search, facts), facts)
+        except ValueError as error:
+            return _Looked(f"it is damaged: {error}", 0, 0, facts)
+        except StoreError as error:
+            if error.of_all:
+                raise
+            return _Looked(error.advice, 0, 0, facts)
 
 
 class _Looked(NamedTuple):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 class Remaking:
     """Makes them again in the archive that ``opened()`` opens anew, so that no listing is of before. ``lock``
-    is held; ``step(words)`` is told what is made."""
+    is held; ``step(words)`` is told what is made, ``forget()`` drops what this machine has of the old
+    ones."""
 
     def __init__(
         self,
@@ -25,17 +26,20 @@ class Remaking:
         lock: ArchiveLock,
         now: Callable[[], float],
         step: Callable[[str], None] = lambda words: None,
+        forget: Callable[[], object] = lambda: None,
     ) -> None:
         self._opened = opened
         self._lock = lock
         self._now = now
         self._step = step
+        self._forget = forget
 
     def __call__(self, outcome: Outcome) -> None:
         """Make again what was made of the days that changed, of rooms and days that had been compacted. What
         cannot be made stays deleted. Raises StoreError, OSError and Lost."""
         if not outcome.room_days:
             return
+        self._forget()
         archive = self._opened()
         self._forget_indexes(archive, outcome)
         for day in sorted({place.day for place in outcome.room_days}):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from chatlog.naming import FileName
 from chatlog.redaction import Person
-from chatlog.upkeep.erasure import Eraser, NoRecorder, Outcome
+from chatlog.upkeep.beside import NoRecorder
+from chatlog.upkeep.erasure import Eraser, Outcome
 from chatlog.upkeep.erasure_objects import Scope
 from chatlog.upkeep.erasure_scan import Scanner
 from chatlog.upkeep.ledger import ERASURE, Ledger
