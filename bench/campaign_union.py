@@ -16,7 +16,9 @@ from bench.campaign_fleet_faults import BOUNDS
 from bench.campaign_holes import Made, Room, Span, recorded
 from bench.campaign_store import fetch
 from chatlog.naming import FileName, utc_minute
+from chatlog.simulator.ledger import loads
 from chatlog.simulator.recordings import in_directory
+from tests.processes import Failed
 
 #: Milliseconds by which a gap record may begin later or end earlier than a hole.
 TOLERANCE = 1000
@@ -42,7 +44,7 @@ def report(fleet: Fleet, seconds: float) -> int:
     for start, end in fleet.windows:
         options += ["--lost-after", f"{start:.3f}", "--lost-before", f"{end:.3f}"]
     found = fleet.stage.judge(objects, *options, "--copies", "--spool", str(spool))
-    merged = fleet.stage.judge(_merged(fleet), *options)
+    merged = fleet.stage.judge(_merged(fleet), *options, "--copies")
     made = Made()
     made.read(fleet.simulator.oracle)
     gaps, _ = recorded(objects)
@@ -110,20 +112,20 @@ def _merged(fleet: Fleet) -> Path:
     target = fleet.stage.home / "merged"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    began = min(turn.began for turn in fleet.turns) - 600
-    for room in sorted(_rooms(fleet.stage.home / "objects")):
-        name = FileName(*room, utc_minute(began))
-        command = [sys.executable, "-c", "from chatlog.cli import main; main()", "export", "/".join(room)]
-        command += ["--config", str(fleet.members[0].config), "--utc", "--since", "2 hours ago"]
-        done = subprocess.run(
-            [*command, "-o", str(target / str(name))],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        if done.returncode == 2:
-            fleet.problem(f"export of {'/'.join(room)}: {done.stderr[-500:]}")
+    rooms = ["/".join(room) for room in sorted(_rooms(fleet.stage.home / "objects"))]
+    whole = target / "all.jsonl"
+    command = [sys.executable, "-c", "from chatlog.cli import main; main()", "export", *rooms, "--utc"]
+    command += ["--config", str(fleet.members[0].config), "--since", "1d", "-o", str(whole)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    if not whole.exists():
+        raise Failed(f"chatlog export: {done.stderr[-2000:]}")
+    minute = utc_minute(min(turn.began for turn in fleet.turns))
+    lines: dict[Room, list[bytes]] = defaultdict(list)
+    for line in whole.read_bytes().splitlines(keepends=True):
+        record = loads(line)
+        lines[record["platform"], record["channel"]].append(line)
+    for room, found in lines.items():
+        (target / str(FileName(*room, minute))).write_bytes(b"".join(found))
     return target
 
 

@@ -116,7 +116,7 @@ def judge(
         {recording.name.instance for recording in recordings} if copies else {None}, key=str
     ):
         chosen = [each for each in recordings if not copies or each.name.instance == instance]
-        _judge_files(ledger, found, gaps, chosen)
+        _judge_files(ledger, found, gaps, chosen, copies)
         seen = ledger.forget()
         both = sum(map(int.__and__, whole, seen))
         found.copies += both
@@ -127,13 +127,15 @@ def judge(
     return found
 
 
-def _judge_files(ledger: Ledger, found: Judgement, gaps: _Gaps, recordings: list[Recording]) -> None:
+def _judge_files(
+    ledger: Ledger, found: Judgement, gaps: _Gaps, recordings: list[Recording], copies: bool
+) -> None:
     last: dict[tuple[str, str], int] = {}
     for recording in in_order(recordings):
         found.files += 1
         try:
             for number, line in enumerate(recording.lines(), 1):
-                _judge_line(ledger, found, gaps, last, line, f"{recording.where}:{number}")
+                _judge_line(ledger, found, gaps, last, line, f"{recording.where}:{number}", copies)
         except (OSError, EOFError, zstandard.ZstdError) as error:
             found.invalid += 1
             found.example(f"{recording.where}: {error}")
@@ -146,6 +148,7 @@ def _judge_line(
     last: dict[tuple[str, str], int],
     line: bytes,
     where: str,
+    copies: bool,
 ) -> None:
     record = _record(line)
     if record is None:
@@ -163,6 +166,10 @@ def _judge_line(
     if number is None:
         if why == "doubled":
             found.doubled += 1
+        elif copies and record["channel"].startswith("_") and ledger.knows(record["platform"], record["id"]):
+            # It came in a room that was left already, and is kept with what belongs to none.
+            found.copies += 1
+            return
         elif record["type"] != "unparsed":
             found.unknown += 1
         else:

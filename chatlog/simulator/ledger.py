@@ -157,6 +157,10 @@ class Ledger:
         self.seen[number] = 1
         return number, ""
 
+    def knows(self, platform: str, id: str) -> bool:
+        """Whether an event with this id was sent in some room of a platform."""
+        return any(hash((*room, id)) in self._by_id for room in self.room_names if room[0] == platform)
+
     def difference(self, number: int, record: dict[str, Any]) -> str:
         """The first key in which a record differs from its event: ``message``, ``type``, ``timestamp`` or
         ``""``."""

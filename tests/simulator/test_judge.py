@@ -109,6 +109,12 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual((found["copies"], found["recorded"]), (4, 21))
         _, found = self.judge(arguments)
         self.assertEqual((found["copies"], found["doubled"]), (0, 5))
+        # Of a room that was left already.
+        name = FileName("twitch", "_server", "20251009_0853", instance="one")
+        strays = [{**records[0], "channel": "_server"}, {**records[0], "channel": "_server", "id": "other"}]
+        case.put(str(name), b"".join(map(line, strays)))
+        _, found = self.judge(arguments, "--copies")
+        self.assertEqual((found["copies"], found["unknown"]), (5, 1))
 
     def test_altered(self) -> None:
         """A record that says something else than was sent is found: text, type or time."""
