@@ -77,6 +77,13 @@ class Export:
         }
         return makers[self._wanted.form]()
 
+    def lines(self) -> Iterator[bytes]:
+        """The records' lines as they are, in order, without those that moderators removed if these are to be
+        left out. Raises StoreError."""
+        for _, line, _ in self._items():
+            self.written += 1
+            yield line
+
     def _found(self) -> Iterator[Found]:
         streams = (iter(answer) for _, answer in self.answers)
         yield from heapq.merge(*streams, key=lambda found: found.time)

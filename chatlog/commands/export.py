@@ -14,9 +14,14 @@ from chatlog.commands.archive_names import rooms_there
 from chatlog.counted import many
 
 if TYPE_CHECKING:
+    from chatlog.archive.exporting import Export
     from chatlog.archive.opened import Archive
+    from chatlog.archive.parts import Room
 
-FORMATS = ("jsonl", "irc", "text", "csv", "chatjson")
+FORMATS = ("jsonl", "irc", "text", "csv", "chatjson", "parquet")
+
+#: Bytes that making Parquet may take.
+_MEMORY = 256_000_000
 
 
 @click.command()
@@ -49,7 +54,8 @@ def export(
     utc: bool,
 ) -> None:
     """Write a room's chat for other programs: jsonl (the records as they are), irc (lines as Twitch sends
-    them), text, csv, or chatjson (for TwitchDownloader, which renders it beside a video).
+    them), text, csv, chatjson (for TwitchDownloader, which renders it beside a video), or parquet (for DuckDB
+    and pandas; needs DuckDB: pip install 'chatlog[archive]').
 
     Exit status 0: there was chat, 1: there was none or a file cannot be read, 2: the archive cannot be read.
     """
@@ -68,8 +74,15 @@ def export(
     if form == "chatjson" and len(named) > 1:
         reading.refuse("chatjson is the chat of one room: export each room by itself")
     zero = reading.moment(clock, start, first, "--start") - _seconds(offset or "0s")
+    if form == "parquet" and deleted == "mark":
+        reading.refuse("parquet has no column for marks: choose --deleted keep or drop")
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        reading.refuse("parquet is nothing to read on a terminal: name a file with -o")
     task = Export(opened.reader.ask, named, Span(first, last), Wanted(form, deleted, zero))
-    _write(task.pieces(), output, opened)
+    if form == "parquet":
+        _write(_parquet(task, named, (first, last)), output, opened)
+    else:
+        _write(task.pieces(), output, opened)
     click.echo(
         f"{many(task.written, 'record')} of {clock.shown(first)} to {clock.shown(last)} {clock.zone_name}",
         err=True,
@@ -86,6 +99,45 @@ def _seconds(text: str) -> float:
         return float(text.strip().removesuffix("s"))
     except ValueError:
         reading.refuse(f"--offset: {text!r} is not a number of seconds; write 3s or -1.5s")
+
+
+def _parquet(task: Export, rooms: list[Room], span: tuple[float, float]) -> Iterator[bytes]:
+    """The records as a file with the columns of those that ``chatlog compact`` makes."""
+    from chatlog import __version__
+    from chatlog.parquet import duck
+    from chatlog.record import rfc3339
+    from chatlog.upkeep.workplace import workplace
+
+    def known() -> dict[str, object]:
+        return {
+            "chatlog.version": __version__,
+            "chatlog.rooms": ["/".join(room) for room in rooms],
+            "chatlog.since": rfc3339(round(span[0] * 1000)),
+            "chatlog.until": rfc3339(round(span[1] * 1000)),
+            "chatlog.records": task.written,
+            "chatlog.gaps": {
+                "/".join(room): [
+                    [rfc3339(round(gap.since * 1000)), rfc3339(round(gap.until * 1000)), gap.reason]
+                    for gap in answer.report.gaps
+                ]
+                for room, answer in task.answers
+            },
+        }
+
+    try:
+        with workplace() as directory:
+            connection = duck.connect(_MEMORY, directory)
+            try:
+                duck.write(task.lines(), directory / "export.parquet", known, connection)
+            finally:
+                connection.close()
+            with (directory / "export.parquet").open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    yield chunk
+    except (duck.NoDuckDB, duck.TooLittleMemory) as error:
+        reading.refuse(str(error))
+    except ValueError as error:
+        reading.refuse(f"a line of the archive is no record: {error}")
 
 
 def _write(pieces: Iterator[bytes], output: str | None, opened: Archive) -> None:

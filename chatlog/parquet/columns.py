@@ -11,7 +11,7 @@ docs/records.md describes the columns for users.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -85,17 +85,17 @@ COLUMNS = {
     "tie": INTEGER,
 }
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z\Z", re.ASCII)
-_WHOLE = re.compile(r"(?:0|[1-9]\d{0,8})\Z", re.ASCII)
+WHOLE_NUMBER = re.compile(r"(?:0|[1-9]\d{0,8})\Z", re.ASCII)
 _FLAGS = {"0": False, "1": True}
-_KEYS = frozenset(KEYS)
+KNOWN = frozenset(KEYS)
 _PLAIN = tuple(key for key in KEYS if key not in ("timestamp", "received", "id", "details"))
 
 # The bits of ``same``. On Twitch the first four are tags, on Kick values of the payload.
-_ID, _ROOM, _USER, _SENT, _LOGIN, _CONTENT, _KIND = 1, 2, 4, 8, 16, 32, 64
+_ID, _ROOM, _USER, SENT, LOGIN, _CONTENT, _KIND = 1, 2, 4, 8, 16, 32, 64
 #: Twitch's tags that repeat another value of the record.
-_REPEATED = (("id", _ID, "id"), ("room-id", _ROOM, "channel_id"), ("user-id", _USER, "user_id"))
+REPEATED = (("id", _ID, "id"), ("room-id", _ROOM, "channel_id"), ("user-id", _USER, "user_id"))
 
 
 class _Odd(Exception):
@@ -114,7 +114,7 @@ def row_of(line: bytes, tie: int) -> Row:
 
 
 def _row(record: Any) -> Row:
-    if not isinstance(record, dict) or not _KEYS.issuperset(record):
+    if not isinstance(record, dict) or not KNOWN.issuperset(record):
         raise _Odd
     row: Row = {}
     for key in _PLAIN:
@@ -125,7 +125,7 @@ def _row(record: Any) -> Row:
             row[key] = _time(record[key])
     if "id" in record:
         id = _text(record["id"])
-        row["id" if _UUID.match(id) else "id_text"] = id
+        row["id" if UUID_TEXT.match(id) else "id_text"] = id
     if "details" in record:
         details = record["details"]
         if type(details) is not dict:
@@ -157,22 +157,22 @@ def _of_twitch(details: dict[str, Any], record: dict[str, Any], row: Row) -> tup
             row[column] = value
         elif kind is BOOLEAN and value in _FLAGS:
             row[column] = _FLAGS[value]
-        elif kind is INTEGER and _WHOLE.match(value):
+        elif kind is INTEGER and WHOLE_NUMBER.match(value):
             row[column] = int(value)
-        elif kind is IDENTIFIER and _UUID.match(value):
+        elif kind is IDENTIFIER and UUID_TEXT.match(value):
             row[column] = value
         else:
             rest[key] = value
-    for tag, bit, key in _REPEATED:
+    for tag, bit, key in REPEATED:
         if tag in rest and _is_same(rest[tag], record.get(key)):
             del rest[tag]
             same |= bit
-    if "tmi-sent-ts" in rest and _is_same(rest["tmi-sent-ts"], _milliseconds(row.get("timestamp"))):
+    if "tmi-sent-ts" in rest and _is_same(rest["tmi-sent-ts"], milliseconds(row.get("timestamp"))):
         del rest["tmi-sent-ts"]
-        same |= _SENT
+        same |= SENT
     if "login" in rest and _is_same(rest["login"], record.get("username")):
         del rest["login"]
-        same |= _LOGIN
+        same |= LOGIN
     return rest, same
 
 
@@ -186,7 +186,7 @@ def _of_kick(details: dict[str, Any], record: dict[str, Any], row: Row) -> tuple
         ("chatroom_id", _ROOM, _number(record.get("channel_id"))),
         ("content", _CONTENT, record.get("message")),
         ("type", _KIND, record.get("type")),
-        ("created_at", _SENT, _second(row.get("timestamp"))),
+        ("created_at", SENT, _second(row.get("timestamp"))),
     ):
         if key in rest and _is_same(rest[key], value):
             del rest[key]
@@ -197,7 +197,7 @@ def _of_kick(details: dict[str, Any], record: dict[str, Any], row: Row) -> tuple
     sender = rest["sender"] = dict(sender)
     for key, bit, value in (
         ("id", _USER, _number(record.get("user_id"))),
-        ("slug", _LOGIN, record.get("username")),
+        ("slug", LOGIN, record.get("username")),
     ):
         if key in sender and _is_same(sender[key], value):
             del sender[key]
@@ -214,7 +214,7 @@ def _of_kick(details: dict[str, Any], record: dict[str, Any], row: Row) -> tuple
 def _of_gap(details: dict[str, Any], row: Row) -> dict[str, Any]:
     rest = dict(details)
     for key, column in (("from", "gap_from"), ("to", "gap_to")):
-        if _is_time(rest.get(key)):
+        if is_time(rest.get(key)):
             row[column] = rest.pop(key)
     if type(rest.get("reason")) is str:
         row["gap_reason"] = _text(rest.pop("reason"))
@@ -234,7 +234,7 @@ def _whole(line: bytes) -> Row:
             if isinstance(value, str):
                 row[key] = value.encode("utf-8", "replace").decode("utf-8").replace("\0", "�")
         for key in ("timestamp", "received"):
-            if _is_time(record.get(key)):
+            if is_time(record.get(key)):
                 row[key] = record[key]
     return row
 
@@ -265,12 +265,12 @@ def _details(record: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
             value = row[column]
             if value is not None:
                 details[tag] = value if kind in (TEXT, IDENTIFIER) else str(int(value))
-        for tag, bit, key in _REPEATED:
+        for tag, bit, key in REPEATED:
             if same & bit:
                 details[tag] = record[key]
-        if same & _SENT:
-            details["tmi-sent-ts"] = _milliseconds(record["timestamp"])
-        if same & _LOGIN:
+        if same & SENT:
+            details["tmi-sent-ts"] = milliseconds(record["timestamp"])
+        if same & LOGIN:
             details["login"] = record["username"]
     return details
 
@@ -283,7 +283,7 @@ def _add_to_kick(details: dict[str, Any], record: dict[str, Any], row: Mapping[s
         (_ROOM, "chatroom_id", _number(record.get("channel_id"))),
         (_CONTENT, "content", record.get("message")),
         (_KIND, "type", record.get("type")),
-        (_SENT, "created_at", _second(record.get("timestamp"))),
+        (SENT, "created_at", _second(record.get("timestamp"))),
     ):
         if same & bit:
             details[key] = value
@@ -292,28 +292,12 @@ def _add_to_kick(details: dict[str, Any], record: dict[str, Any], row: Mapping[s
         return
     if same & _USER:
         sender["id"] = _number(record["user_id"])
-    if same & _LOGIN:
+    if same & LOGIN:
         sender["slug"] = record["username"]
     if row["display_name"] is not None:
         sender["username"] = row["display_name"]
     if row["color"] is not None:
         sender["identity"]["color"] = row["color"]
-
-
-def numbered(lines: Iterable[bytes]) -> Iterable[Row]:
-    """The rows of lines in the order of their times."""
-    time, ties, without = "", 0, 0
-    for line in lines:
-        row = row_of(line, 0)
-        at = row.get("timestamp")
-        if at is None:
-            without += 1
-            row["tie"] = without
-        else:
-            ties = ties + 1 if at == time else 0
-            time = at
-            row["tie"] = ties
-        yield row
 
 
 def _is_same(value: Any, other: Any) -> bool:
@@ -328,12 +312,12 @@ def _text(value: Any) -> str:
 
 
 def _time(value: Any) -> str:
-    if not _is_time(value):
+    if not is_time(value):
         raise _Odd
     return value  # type: ignore[no-any-return]
 
 
-def _is_time(value: Any) -> bool:
+def is_time(value: Any) -> bool:
     match = _TIME.match(value) if type(value) is str else None
     return match is not None and _is_day(match[1])
 
@@ -354,7 +338,7 @@ def _number(text: Any) -> int | None:
     return None
 
 
-def _milliseconds(time: str | None) -> str | None:
+def milliseconds(time: str | None) -> str | None:
     """A record's time in Twitch's form."""
     return None if time is None else str(_minutes(time[:16]) + int(time[17:19]) * 1000 + int(time[20:23]))
 

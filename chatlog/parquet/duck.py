@@ -12,15 +12,17 @@ from typing import Any
 
 import orjson
 
-from chatlog.parquet.columns import COLUMNS, TIME, Row
+from chatlog.config.units import rough_size
+from chatlog.parquet.columns import COLUMNS, TIME
 from chatlog.parquet.sorting import sort
+from chatlog.parquet.staging import END, selected_columns, source_columns, staged
 
 #: Rows of a row group: one hit costs the reading of one row group.
 ROW_GROUP = 20_480
-#: The least memory that DuckDB is given, in bytes, and what Python and DuckDB need beside it.
-_LEAST = 64_000_000
+#: What Python and DuckDB need beside the memory that DuckDB is given, in bytes, and the least in all.
 BESIDE = 110_000_000
-_FETCHED = 10_000
+LEAST = BESIDE + 50_000_000
+_FETCHED = 1_000
 #: Bytes of JSON for which DuckDB is prepared in each row; more only where a row is longer.
 _LONGEST = 1 << 20
 
@@ -39,18 +41,23 @@ class TooLittleMemory(Exception):
 
 def connect(memory: int, directory: Path) -> Any:
     """A connection that uses about ``memory`` bytes in all, and ``directory`` for what does not fit. Raises
-    NoDuckDB."""
+    NoDuckDB, and TooLittleMemory if it cannot do with so little."""
     try:
         import duckdb
     except ImportError:
         raise NoDuckDB(
             "this needs DuckDB, which is not installed; install it with: pip install 'chatlog[archive]'"
         ) from None
+    if memory < LEAST:
+        raise TooLittleMemory(
+            f"{rough_size(memory)} of memory are not enough: Python and DuckDB need {rough_size(LEAST)} or "
+            "more (--memory)"
+        )
     return duckdb.connect(
         ":memory:",
         config={
             "threads": 1,
-            "memory_limit": f"{max(memory - BESIDE, _LEAST) // 1_000_000}MB",
+            "memory_limit": f"{(memory - BESIDE) // 1_000_000}MB",
             "temp_directory": str(directory),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -74,40 +81,41 @@ def _clear_errors() -> Iterator[None]:
 
 
 def write(
-    rows: Iterable[Row], target: Path, metadata: Callable[[], Mapping[str, Any]], connection: Any
+    lines: Iterable[bytes], target: Path, metadata: Callable[[], Mapping[str, Any]], connection: Any
 ) -> int:
-    """Write the rows to the new file ``target``, sorted by person and time; returns how many.
+    """Write records' lines, which are in the order of their times, to the new file ``target``, sorted by
+    person and time; returns how many.
 
-    ``metadata()`` is called once all rows were taken; its values become the file's own metadata, as JSON. The
-    same rows and metadata give the same bytes with the same DuckDB. Raises OSError and TooLittleMemory.
+    ``metadata()`` is called once all were taken; its values become the file's own metadata, as JSON. The
+    same lines and metadata give the same bytes with the same DuckDB. Raises OSError and TooLittleMemory.
     """
-    staged = target.with_suffix(".jsonl")
+    lying = target.with_suffix(".jsonl")
     count = longest = 0
     try:
-        with staged.open("wb") as file:
-            for line in sort(rows, target.parent):
-                longest = max(longest, file.write(line))
+        with lying.open("wb") as file:
+            for line in sort(staged(lines), target.parent):
+                longest = max(longest, file.write(line[line.index(END) + 1 :]))
                 count += 1
-        columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
+        columns = ", ".join(f"{name}: '{kind}'" for name, kind in source_columns().items())
         known = ", ".join(
             f"{_quoted(key)}: {_quoted(orjson.dumps(value).decode())}" for key, value in metadata().items()
         )
         source = (
-            f"read_json({_quoted(str(staged))}, format='newline_delimited', columns={{{columns}}}, "
+            f"read_json({_quoted(str(lying))}, format='newline_delimited', columns={{{columns}}}, "
             f"maximum_object_size={max(_LONGEST, longest + 1)})"
         )
         if not count:
-            nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in COLUMNS.items())
+            nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in source_columns().items())
             source = f"(SELECT {nulls} WHERE false)"
         with _clear_errors():
             connection.execute(
-                f"COPY (SELECT * FROM {source}) TO {_quoted(str(target))} "
+                f"COPY (SELECT {', '.join(selected_columns())} FROM {source}) TO {_quoted(str(target))} "
                 f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
                 f"ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{known}}})"
             )
     finally:
         with contextlib.suppress(FileNotFoundError):
-            staged.unlink()
+            lying.unlink()
     return count
 
 

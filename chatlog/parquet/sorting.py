@@ -1,4 +1,4 @@
-"""Sorts rows by person and time in little memory: sorted runs on the disk, which are merged.
+"""Sorts lines in little memory: sorted runs on the disk, which are merged.
 
 DuckDB sorts as well, but it needs twice the memory for it, and fails where that is not enough.
 """
@@ -9,65 +9,48 @@ import contextlib
 import heapq
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
 
-import orjson
-
-from chatlog.parquet.columns import Row
-
-#: Bytes of the rows that are sorted in memory.
-RUN = 8 << 20
+#: Bytes of the lines that are sorted in memory, with what Python needs for each besides.
+RUN = 16 << 20
+_BESIDE = 45
 #: So many runs are merged at a time.
 _AT_ONCE = 200
 
-#: The person, the time, the number within the time, and the row as JSON.
-_Item = tuple[str, str, int, bytes]
 
-
-def sort(rows: Iterable[Row], directory: Path, run: int = RUN) -> Iterator[bytes]:
-    """The rows as lines of JSON, sorted by ``user_id``, ``timestamp`` and ``tie``; a row without one of them
-    comes before those with it. ``directory`` is for files that are gone at the end. Raises OSError."""
+def sort(lines: Iterable[bytes], directory: Path, run: int = RUN) -> Iterator[bytes]:
+    """The lines, sorted; each ends with its only line end. ``directory`` is for files that are gone at the
+    end. Raises OSError."""
     with contextlib.ExitStack() as stack:
         runs: list[Path] = []
-        held: list[_Item] = []
+        held: list[bytes] = []
         size = 0
-        for row in rows:
-            line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-            # No id and no time sort before the empty ones.
-            held.append((_key(row.get("user_id")), _key(row.get("timestamp")), row["tie"], line))
-            size += len(line) + 250
+        for line in lines:
+            held.append(line)
+            size += len(line) + _BESIDE
             if size > run:
+                held.sort()
                 runs.append(_write(held, directory / f"run-{len(runs)}", stack))
                 held, size = [], 0
         held.sort()
         if not runs:
-            yield from (item[3] for item in held)
+            yield from held
             return
         runs.append(_write(held, directory / f"run-{len(runs)}", stack))
         held = []
         made = len(runs)
         while len(runs) > _AT_ONCE:
             merged = heapq.merge(*(_read(path, stack) for path in runs[:_AT_ONCE]))
-            runs = [*runs[_AT_ONCE:], _write(merged, directory / f"run-{made}", stack, True)]
+            runs = [*runs[_AT_ONCE:], _write(merged, directory / f"run-{made}", stack)]
             made += 1
-        for item in heapq.merge(*(_read(path, stack) for path in runs)):
-            yield item[3]
+        yield from heapq.merge(*(_read(path, stack) for path in runs))
 
 
-def _key(value: str | None) -> str:
-    return "" if value is None else f"={value}"
-
-
-def _write(items: Iterable[_Item], path: Path, stack: contextlib.ExitStack, is_sorted: bool = False) -> Path:
+def _write(lines: Iterable[bytes], path: Path, stack: contextlib.ExitStack) -> Path:
     stack.callback(path.unlink, missing_ok=True)
     with path.open("wb") as file:
-        for user, time, tie, line in items if is_sorted else sorted(items):
-            file.write(b"%b\t%b\t%d\t%b" % (orjson.dumps(user), time.encode(), tie, line))
+        file.writelines(lines)
     return path
 
 
-def _read(path: Path, stack: contextlib.ExitStack) -> Iterator[_Item]:
-    file: IO[bytes] = stack.enter_context(path.open("rb", buffering=1 << 16))
-    for row in file:
-        user, time, tie, line = row.split(b"\t", 3)
-        yield orjson.loads(user), time.decode(), int(tie), line
+def _read(path: Path, stack: contextlib.ExitStack) -> Iterator[bytes]:
+    return iter(stack.enter_context(path.open("rb", buffering=1 << 16)))

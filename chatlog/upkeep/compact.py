@@ -24,7 +24,6 @@ from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room
 from chatlog.archive.reader import Question
 from chatlog.parquet import duck
-from chatlog.parquet.columns import numbered
 from chatlog.parquet.made import LAYOUT, Made, Notes, digest_of, key_of, names_of
 from chatlog.record import rfc3339
 from chatlog.store.store import Head, Store, StoreError
@@ -207,7 +206,7 @@ class Compactor:
         connection = duck.connect(self._memory, target.parent)
         self._archive.catalog.tell(lambda name, sha256: read.__setitem__(name, sha256))
         try:
-            return duck.write(numbered(lines()), target, known, connection)
+            return duck.write(lines(), target, known, connection)
         except ValueError as error:
             raise Unfinished(f"a line is no record: {error}") from None
         finally:

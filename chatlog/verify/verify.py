@@ -29,6 +29,7 @@ from chatlog.verify.index_rows import RoomDayRow
 from chatlog.verify.keys import name_of_object
 from chatlog.verify.manifest_check import ManifestCheck
 from chatlog.verify.object_check import Named, RoomDay, RoomDayCheck, why_unread
+from chatlog.verify.parquet_there import ParquetThere
 from chatlog.verify.patience import PAUSES, Patience, StoreAway
 from chatlog.verify.resuming import Resuming
 from chatlog.verify.rooms_there import RoomsThere
@@ -106,6 +107,7 @@ class Verification:
         self._manifests.run(self._listed("manifest/"))
         self._read_objects()
         self._read_bundles()
+        self._read_parquet()
         if self._left_over:
             self._watcher.note(
                 f"{many(self._left_over, 'object is', 'objects are')} still there and in a bundle as well: "
@@ -300,6 +302,17 @@ class Verification:
         else:
             self.totals.objects += len(named)
         return len(named)
+
+    def _read_parquet(self) -> None:
+        there = ParquetThere(
+            self._store, self._scope, self._index, self._now, self._problem, self._reading, self._patience
+        )
+        there.check(self._patience.ask(lambda: list(self._store.list("parquet/"))))
+        if there.stale:
+            self._watcher.note(
+                f"{many(there.stale, 'file')} of Parquet {'does' if there.stale == 1 else 'do'} not have "
+                "what the objects have by now: the next chatlog compact makes them again"
+            )
 
     def _check(self, group: list[Named]) -> RoomDay:
         return RoomDayCheck(self._store, group, self._reading, self._scope.read, self._patience).run()

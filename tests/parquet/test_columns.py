@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.parquet import duck
-from chatlog.parquet.columns import COLUMNS, TAGS, numbered, record_of, row_of
+from chatlog.parquet.columns import COLUMNS, TAGS, record_of, row_of
 from chatlog.record import KEYS, from_json
 
 #: Texts with what JSON allows: zero bytes, halves of surrogates, quotation marks.
@@ -99,6 +100,39 @@ RECORDS = st.fixed_dictionaries(
     },
 )
 
+_ID = "585d6217-0b36-4488-8b3e-a64413e7b312"
+_MOSTLY = {
+    "VARCHAR": ("", "x", "subscriber/12", "\u00e9\\:s", '"', "null", "\u007f"),
+    "BOOLEAN": ("0", "1", "0", "1", "0", "1", "2"),
+    "INTEGER": ("0", "100", "999999999", "0100"),
+    "UUID": (_ID, _ID, _ID, _ID.upper()),
+}
+
+
+def mostly_plain(chance: Random) -> Any:
+    """A message of Twitch that is mostly as it sends them."""
+    user = chance.choice(["7", "10", "2"])
+    details = {"id": _ID, "room-id": "9", "user-id": user, "tmi-sent-ts": "1767004245123"}
+    for tag, kind in TAGS.items():
+        if chance.random() < 0.3:
+            details[tag] = chance.choice(_MOSTLY[kind])
+    for tag in ("params", "login", "x"):
+        if chance.random() < 0.1:
+            details[tag] = chance.choice(["ann", "1"])
+    return {
+        "timestamp": "2025-12-29T10:30:45.123Z",
+        "channel": "a",
+        "username": "ann",
+        "user_id": user,
+        "message": chance.choice(["hello", "", "\u00e9 '\"\\", "\U0001f600"]),
+        "type": "message",
+        "id": _ID,
+        "platform": "twitch",
+        "channel_id": "9",
+        "received": "2025-12-29T10:30:45.557Z",
+        "details": details,
+    }
+
 
 def line_of(record: Any) -> bytes:
     """A record as one of our lines, or as another program might write it."""
@@ -174,9 +208,7 @@ class FileTests(SynchronousTestCase):
 
     def through(self, lines: list[bytes], name: str = "day.parquet") -> list[Any]:
         path = self.directory / name
-        duck.write(
-            numbered(lines), path, lambda: {"chatlog.records": len(lines), "it's": ["'"]}, self.connection
-        )
+        duck.write(lines, path, lambda: {"chatlog.records": len(lines), "it's": ["'"]}, self.connection)
         self.assertEqual(duck.metadata(path, self.connection), {"chatlog.records": len(lines), "it's": ["'"]})
         return [record_of(row) for row in duck.rows(path, self.connection)]
 
@@ -189,6 +221,22 @@ class FileTests(SynchronousTestCase):
         found = self.through(lines)
         self.assertEqual(sorted(map(same, found)), sorted(same(from_json(line)) for line in lines))
         self.assertEqual(os.listdir(self.directory), ["day.parquet"])
+
+    def test_plain(self) -> None:
+        """Records as Twitch mostly sends them, whose columns DuckDB takes out, come back as well, and their
+        columns are those of their rows."""
+        chance = Random(7)
+        lines = [orjson.dumps(mostly_plain(chance)) for _ in range(600)]
+        found = self.through(lines)
+        self.assertEqual(sorted(map(same, found)), sorted(same(from_json(line)) for line in lines))
+        names = [name for name in COLUMNS if name != "tie"]
+        expected = []
+        for line in lines:
+            row = row_of(line, 0)
+            expected.append(str([row.get(name) for name in names]))
+        path = self.directory / "day.parquet"
+        rows = duck.rows(path, self.connection)
+        self.assertEqual(sorted(str([row[name] for name in names]) for row in rows), sorted(expected))
 
     def test_order(self) -> None:
         """Records of one millisecond come back in the order in which they were given."""

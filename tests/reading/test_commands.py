@@ -8,11 +8,14 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
+from chatlog.parquet import duck
+from chatlog.parquet.columns import record_of
 from tests.reading.world import MIDNIGHT, World, gap, said
 
 HOUR = 3600.0
@@ -241,6 +244,23 @@ class ExportTests(CommandTestCase):
         lines = [said(MIDNIGHT + 12 * HOUR + n, f"line {n} \u00e9", id=f"l{n}") for n in range(3)]
         self.world.put(MIDNIGHT + 12 * HOUR, lines)
         self.assertEqual(self.export("jsonl").encode().split(b"\n")[4:7], [line.strip() for line in lines])
+
+    def test_parquet(self) -> None:
+        """The records are those of the archive, as rows; without those that moderators removed where these
+        are not wanted. A terminal gets none."""
+        path = os.path.join(self.root, "out.parquet")
+        for deleted, count in (("keep", 4), ("drop", 4)):
+            self.export("parquet", "--deleted", deleted, "-o", path)
+            connection = duck.connect(256_000_000, Path(self.root))
+            records = [record_of(row) for row in duck.rows(Path(path), connection)]
+            known = duck.metadata(Path(path), connection)
+            connection.close()
+            self.assertEqual(len(records), count)
+            self.assertEqual([records[0]["username"], records[0]["message"]], ["ann", "good morning"])
+            self.assertEqual((known["chatlog.records"], known["chatlog.rooms"]), (count, ["twitch/a"]))
+        marked = self.run_it(*["export", "a", "--format", "parquet", "--deleted", "mark", "-o", "x"])
+        self.assertEqual(marked.exit_code, 2)
+        self.assertIn("--deleted keep or drop", marked.output)
 
     def test_a_file(self) -> None:
         """-o writes a file as a whole."""
