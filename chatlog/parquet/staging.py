@@ -107,7 +107,7 @@ def _plain(line: bytes) -> dict[str, Any] | None:
     record["details"] = details
     if rest:
         record["rest"] = rest
-    return record  # type: ignore[no-any-return]
+    return record
 
 
 class _Plan:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 
-from chatlog.naming import FileName, parse_bundle_key, parse_name
+from chatlog.naming import BundleName, FileName, parse_bundle_key, parse_name
 
 _SUFFIXES = (".gz", ".zst")
 
@@ -31,3 +32,11 @@ def is_bundle(key: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def created(name: FileName | BundleName) -> float | None:
+    """When a file was created, in seconds since the epoch; None if its name has no valid time."""
+    try:
+        return datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

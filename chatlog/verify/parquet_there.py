@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 
@@ -22,7 +22,7 @@ from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.gone_check import STILL_THERE
 from chatlog.verify.object_check import why_unread
 from chatlog.verify.patience import Patience, StoreAway
-from chatlog.verify.scope import Scope
+from chatlog.verify.scope import Scope, Watcher
 
 DAY = 86400.0
 _KEY = re.compile(r"parquet/date=(\d{4}-\d\d-\d\d)/platform=([^/]+)/channel=([^/]+)/[^/]+\.parquet\Z")
@@ -31,8 +31,7 @@ _SUFFIX = re.compile(r"(.+?)(\.zst|\.gz|)\Z")
 
 
 class ParquetThere:
-    """The Parquet of one archive. ``report`` takes a problem: its kind, the key, and what is wrong.
-    ``reading`` is told how many bytes were read."""
+    """The Parquet of one archive. ``report`` takes a problem: its kind, the key, and what is wrong."""
 
     def __init__(
         self,
@@ -41,21 +40,20 @@ class ParquetThere:
         index: ArchiveIndex,
         now: float,
         report: Callable[[str, str, str], object],
-        reading: Callable[[int], object],
-        patience: Patience,
+        watcher: Watcher,
     ) -> None:
         self._store = store
         self._scope = scope
         self._index = index
         self._report = report
-        self._reading = reading
-        self._patience = patience
+        self._watcher = watcher
         self._parts = Parts(Catalog(store, lambda: now), OsFiles())
-        #: Files whose objects have changed since they were made.
-        self.stale = 0
+        # Files whose objects have changed since they were made.
+        self._stale = 0
 
-    def check(self, listed: Iterable[Head]) -> None:
-        """Check what is listed below ``parquet/``. Raises StoreAway."""
+    def check(self, patience: Patience, reading: Callable[[int], object]) -> None:
+        """Check what there is. ``reading`` is told how many bytes were read. Raises StoreAway."""
+        listed = patience.ask(lambda: list(self._store.list("parquet/")))
         by_day: dict[str, list[tuple[Head, tuple[str, str]]]] = {}
         for head in listed:
             match = _KEY.match(head.key)
@@ -70,11 +68,19 @@ class ParquetThere:
                 continue
             made = Notes(self._store, day).files
             for head, room in files:
-                self._check(head, day, room, made.get(head.key))
+                damage = partial(self._damage, head, made.get(head.key), reading)
+                self._check(head, day, room, made.get(head.key), partial(patience.ask, damage))
+        if self._stale:
+            self._watcher.note(
+                f"{many(self._stale, 'file')} of Parquet {'does' if self._stale == 1 else 'do'} not have "
+                "what the objects have by now: the next chatlog compact makes them again"
+            )
 
-    def _check(self, head: Head, day: date, room: tuple[str, str], made: Made | None) -> None:
+    def _check(
+        self, head: Head, day: date, room: tuple[str, str], made: Made | None, damage: Callable[[], str]
+    ) -> None:
         try:
-            what = self._patience.ask(partial(self._damage, head, made))
+            what = damage()
         except StoreAway:
             raise
         except StoreError as error:
@@ -86,11 +92,11 @@ class ParquetThere:
             return
         if made is None:
             # It was not written down, because compact was killed, or the note cannot be read.
-            self.stale += 1
+            self._stale += 1
         elif made.names != names_of(self._parts.of_room(room, _midnight(day), _midnight(day) + DAY)):
-            self.stale += 1
+            self._stale += 1
 
-    def _damage(self, head: Head, made: Made | None) -> str:
+    def _damage(self, head: Head, made: Made | None, reading: Callable[[int], object]) -> str:
         """What is wrong with the bytes; ``""`` if nothing is. Looks for erased objects as well."""
         if made is not None and head.size != made.size:
             return f"{many(head.size, 'byte')}, and {made.size:,} were stored"
@@ -98,7 +104,7 @@ class ParquetThere:
         if self._scope.read:
             for chunk in self._store.read(head.key):
                 digest.update(chunk)
-                self._reading(len(chunk))
+                reading(len(chunk))
                 tail = (tail + chunk)[-max(TAIL, 1 << 22) :]
             if made is not None and digest.hexdigest() != made.sha256:
                 return "its bytes are not those that were stored"

@@ -26,7 +26,7 @@ from chatlog.verify.chain_check import Chain
 from chatlog.verify.findings import Problem, Totals
 from chatlog.verify.gone_check import STILL_THERE, BundleCheck, named_in
 from chatlog.verify.index_rows import RoomDayRow
-from chatlog.verify.keys import name_of_object
+from chatlog.verify.keys import created, name_of_object
 from chatlog.verify.manifest_check import ManifestCheck
 from chatlog.verify.object_check import Named, RoomDay, RoomDayCheck, why_unread
 from chatlog.verify.parquet_there import ParquetThere
@@ -216,24 +216,24 @@ class Verification:
         ):
             # Perhaps the store was away for long, or the recorder's rotate_interval is longer than ours.
             return True
-        created = _created(name)
-        if created is None:
+        began = created(name)
+        if began is None:
             return False
-        finished = (created // self._scope.rotate + 1) * self._scope.rotate
+        finished = (began // self._scope.rotate + 1) * self._scope.rotate
         return finished + 2 * HOUR > self._now and (named_until is None or finished > named_until - HOUR)
 
     def _is_unattested(self, head: Head, name: FileName | BundleName) -> bool:
         """Whether the manifest that names the object may have been lost with a spool, or be unreadable."""
         if self._manifests.unread:
             return True
-        created = _created(name)
+        began = created(name)
         for gap in self._manifests.lost:
             if gap.instance != (name.instance or "main"):
                 continue
             if head.stored is not None and gap.since - _CLOCKS <= head.stored <= gap.until + _CLOCKS:
                 return True
             # An object is usually stored within an hour after its recording.
-            if created is not None and gap.since - self._scope.rotate - _CLOCKS <= created <= gap.until:
+            if began is not None and gap.since - self._scope.rotate - _CLOCKS <= began <= gap.until:
                 return True
         return False
 
@@ -304,15 +304,9 @@ class Verification:
         return len(named)
 
     def _read_parquet(self) -> None:
-        there = ParquetThere(
-            self._store, self._scope, self._index, self._now, self._problem, self._reading, self._patience
-        )
-        there.check(self._patience.ask(lambda: list(self._store.list("parquet/"))))
-        if there.stale:
-            self._watcher.note(
-                f"{many(there.stale, 'file')} of Parquet {'does' if there.stale == 1 else 'do'} not have "
-                "what the objects have by now: the next chatlog compact makes them again"
-            )
+        index, watcher = self._index, self._watcher
+        there = ParquetThere(self._store, self._scope, index, self._now, self._problem, watcher)
+        there.check(self._patience, self._reading)
 
     def _check(self, group: list[Named]) -> RoomDay:
         return RoomDayCheck(self._store, group, self._reading, self._scope.read, self._patience).run()
@@ -353,11 +347,3 @@ class Verification:
                 self._problem("missing-object", key, "a manifest names it, and it is not there")
             else:
                 self._add(name, self._check([Named(key, name, head.size, self._index.object(key))]))
-
-
-def _created(name: FileName | BundleName) -> float | None:
-    """When a file was created, in seconds since the epoch; None if its name has no valid time."""
-    try:
-        return datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
