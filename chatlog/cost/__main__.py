@@ -53,9 +53,10 @@ def _dollars(amount: float) -> str:
 def about(load: Load) -> str:
     """The load as one sentence."""
     every = f"a file every {show_duration(load.rotate_interval)} or {show_size(load.rotate_size)}"
+    bundle = f", bundle {show_duration(load.bundle)}" if load.bundle else ""
     hours = "" if load.hours == 24 else f" in {load.hours:g} hours"
     return (
-        f"{load.platform}, {load.detail} detail, compression {load.compression}, {every}, "
+        f"{load.platform}, {load.detail} detail, compression {load.compression}, {every}{bundle}, "
         f"{load.messages:,.0f} messages a day and room{hours}"
     )
 
@@ -220,6 +221,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     add("--compression", choices=("none", "gzip", "zstd"), default=load.compression)
     add("--rotate-interval", type=_unit(parse_duration, "1s", "1d"), default=load.rotate_interval)
     add("--rotate-size", type=_unit(parse_size, "1KB", "4GB"), default=load.rotate_size)
+    add("--bundle", type=_unit(parse_duration, "0s", "1h"), default=load.bundle, help="uploader.bundle")
     add("--months", type=_whole(1, 1200), default=12, help="after how many it is shown again (12)")
     add("--bundles", action="store_true", help="bundles that are moved to a cheaper class, for the first N")
     add(
@@ -247,6 +249,7 @@ def report(arguments: Sequence[str]) -> str:
             options.compression,
             options.rotate_interval,
             options.rotate_size,
+            options.bundle,
         )
         for rooms in options.rooms
     ]

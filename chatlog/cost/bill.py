@@ -1,7 +1,7 @@
 """The arithmetic of ``python -m chatlog.cost``: what an archive gains in a month, and what that costs.
 
-Every object costs one PUT and one HEAD, which verifies it. Every hour has one manifest, which is one more
-object. A month has 30 days.
+Every object costs one PUT and one HEAD, which verifies it, and a bundle one LIST more, which is billed as a
+PUT. Every hour has one manifest, which is one more object. A month has 30 days.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from math import ceil
 from chatlog.config.settings import RecorderSettings, UploaderSettings
 from chatlog.cost.prices import FLY, Prices, StorageClass
 from chatlog.cost.sizes import record_bytes
+from chatlog.uploader.bundle_plan import MOST_BYTES, MOST_FILES
 
 DAYS = 30
 MANIFESTS_A_DAY = 24
-#: Bytes of a manifest's row of an object and of a room, uncompressed. A compressed manifest costs less than
-#: is counted here.
-OBJECT_ROW, ROOM_ROW = 270, 104
+#: Bytes of a manifest's row of an object, of a room, and of an object in a bundle, uncompressed. A compressed
+#: manifest costs less than is counted here.
+OBJECT_ROW, ROOM_ROW, BUNDLED_ROW = 270, 104, 300
 #: GB of the volume in fly.toml.
 VOLUME = 3
 
@@ -29,7 +30,7 @@ _RECORDER = RecorderSettings()
 class Load:
     """What is recorded. ``messages`` is the number of messages in a room in a day, spread over ``hours`` of
     the day. ``size`` is the bytes of a record before compression; with None, the measured size is used.
-    ``rotate_interval`` is in seconds, ``rotate_size`` in bytes."""
+    ``rotate_interval`` is in seconds, ``rotate_size`` in bytes; ``bundle``: ``uploader.bundle``, 0 if off."""
 
     rooms: int = 100
     messages: float = 10_000.0
@@ -40,18 +41,20 @@ class Load:
     compression: str = UploaderSettings().compression
     rotate_interval: float = _RECORDER.rotate_interval
     rotate_size: int = _RECORDER.rotate_size
+    bundle: float = UploaderSettings().bundle
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
     """What a month adds to the archive: objects with chat, manifests, and the stored bytes of both. ``raw``
-    is the bytes of a record before compression, ``packed`` after it."""
+    is the bytes of a record before compression, ``packed`` after it. ``lists``: how many LISTs it takes."""
 
     objects: float
     manifests: float
     stored: float
     raw: float
     packed: float
+    lists: float = 0.0
 
     @property
     def requests(self) -> float:
@@ -73,10 +76,23 @@ def month_of(load: Load) -> Month:
         records = load.messages / files
         measured = record_bytes(load.platform, load.detail, load.compression, records)
         packed = size * measured / record_bytes(load.platform, load.detail, "none", records)
-    objects = files * load.rooms * DAYS
-    rows = objects * OBJECT_ROW + load.rooms * MANIFESTS_A_DAY * DAYS * ROOM_ROW
+    inside = files * load.rooms * DAYS
+    rows = inside * OBJECT_ROW + load.rooms * MANIFESTS_A_DAY * DAYS * ROOM_ROW
+    objects, lists = inside, 0.0
+    if load.bundle:
+        objects = lists = _bundles(load, files * load.rooms, load.messages * size * load.rooms) * DAYS
+        rows += inside * BUNDLED_ROW
     stored = load.messages * packed * load.rooms * DAYS + rows
-    return Month(objects, MANIFESTS_A_DAY * DAYS, stored, size, packed)
+    return Month(objects, MANIFESTS_A_DAY * DAYS, stored, size, packed, lists)
+
+
+def _bundles(load: Load, files: float, raw: float) -> float:
+    """How many bundles a recorder stores in a day, of so many files with so many bytes before compression."""
+    # All rooms finish their files at the same time.
+    times = min(float(ceil(load.hours * 3600 / max(load.bundle, load.rotate_interval))), files)
+    if not times:
+        return 0.0
+    return times * max(1, ceil(files / times / MOST_FILES), ceil(raw / times / MOST_BYTES))
 
 
 def billed(amount: float, free: float, unit: float) -> float:
@@ -86,8 +102,8 @@ def billed(amount: float, free: float, unit: float) -> float:
 
 
 def requests_cost(prices: Prices, month: Month) -> tuple[float, float]:
-    """Dollars for the PUTs and for the HEADs of a month."""
-    return put_dollars(prices, month.requests), head_dollars(prices, month.requests)
+    """Dollars for the PUTs (and LISTs) and for the HEADs of a month."""
+    return put_dollars(prices, month.requests + month.lists), head_dollars(prices, month.requests)
 
 
 def put_dollars(prices: Prices, puts: float) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import floor
 
 from chatlog.cost.bill import (
+    BUNDLED_ROW,
     DAYS,
     Load,
     Month,
@@ -24,8 +25,6 @@ from chatlog.cost.bill import (
 )
 from chatlog.cost.prices import Prices, StorageClass
 
-#: Bytes of a manifest's row of an object in a bundle.
-BUNDLED_ROW = 300
 #: Months within which it has to pay.
 HORIZON = 120
 

@@ -80,6 +80,24 @@ class MonthTests(SynchronousTestCase):
         for load, files in loads.items():
             self.assertEqual(bill.month_of(load).objects, files * 30, load)
 
+    def test_bundles(self) -> None:
+        """With uploader.bundle a recorder makes one object an hour of all rooms, or several where there is
+        much: 2000 files, or 64 MiB before compression, in one. Each takes a LIST more, each file a row."""
+        few = bill.month_of(Load(rooms=100, messages=2400, size=1000, bundle=300))
+        self.assertEqual((few.objects, few.lists, few.requests), (720, 720, 1440))
+        alone = bill.month_of(Load(rooms=100, messages=2400, size=1000))
+        self.assertAlmostEqual(few.stored - alone.stored, 72_000 * 300)
+        for load, count in {
+            Load(rooms=100, messages=24 * 10_000, size=1000, bundle=300): 24 * 15,
+            Load(rooms=5000, messages=24, size=1000, bundle=300): 24 * 3,
+            Load(rooms=1, messages=24_000, rotate_interval=30, bundle=300): 288,
+            Load(rooms=1, messages=3, bundle=300): 3,
+            Load(rooms=1, messages=0, bundle=300): 0,
+        }.items():
+            self.assertEqual(bill.month_of(load).objects, count * 30, load)
+        put, _ = bill.requests_cost(S3, few)
+        self.assertAlmostEqual(put, (720 + 720 + 720) / 1000 * S3.put)
+
     def test_compression(self) -> None:
         """A message takes what was measured in files of that length: 100 a file, 116.4 bytes of 719.1. A
         size that is given is packed at the same ratio."""
@@ -166,7 +184,7 @@ class BundlesTests(SynchronousTestCase):
         key = "2026/11/23/twitch/pixelharbor/twitch_pixelharbor_20261123_1100.jsonl.zst"
         bundle = "bundle/2026/11/twitch/pixelharbor/twitch_pixelharbor_202611.jsonl.zst"
         row = BundledRow(key, bundle, 12_345_678, 45512, "a" * 64)
-        self.assertLess(abs(len(encoded(row)) - bundles.BUNDLED_ROW), 20)
+        self.assertLess(abs(len(encoded(row)) - bill.BUNDLED_ROW), 20)
 
     def test_bundling(self) -> None:
         """7200 objects are read, 10 bundles written, looked at and read back."""
