@@ -25,6 +25,8 @@ from tests.processes import Failed, Process, Stage, wait_for
 
 ENGINES: dict[str, type[Server]] = {"redis": RedisServer, "etcd": EtcdServer}
 ROOMS, KICK_ROOMS = 60, 12
+#: The most rooms that are added.
+_MORE = 1000
 #: Seconds that the members get to hand over before they end.
 DRAIN = 30
 _TOKEN = "campaign-token"
@@ -98,7 +100,7 @@ class Fleet:
         self.simulator = stage.simulator(
             rate=options.rate,
             kick_share=KICK_ROOMS / (ROOMS + KICK_ROOMS),
-            channels=ROOMS,
+            channels=ROOMS + _MORE,
             spread="even",
             seed=options.seed,
             duration=round(longest),
@@ -269,7 +271,7 @@ class Fleet:
 
     def change_rooms(self) -> None:
         """Add a room with one member, and now and then remove one with another."""
-        name = f"extra{len(self.added) + 1}"
+        name = f"room{ROOMS + len(self.added) + 1}"
         if self.anybody().ask("rooms", "POST", {"platform": "twitch", "name": name}) is None:
             # The engine may be away: then nothing is changed.
             self.played["a change of rooms was refused"] += 1

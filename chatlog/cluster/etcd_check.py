@@ -6,29 +6,29 @@ import re
 from typing import Any
 
 from chatlog.cluster.engine import WITHIN, EngineAway, EngineError
-from chatlog.cluster.etcd_link import EtcdLink, EtcdRefusal, encode, put_of
+from chatlog.cluster.etcd_link import EtcdLink, EtcdRefusal, encode
 from chatlog.cluster.redis_check import sentence
 from chatlog.printable import printable
 
 #: The oldest version that is supported: the first with these paths.
 OLDEST = (3, 4)
 #: Changes after which etcd should have compacted its history: some days of a cluster.
-_LONG_HISTORY = 1_000_000
+LONG_HISTORY = 1_000_000
 _SPACE = (
     "compact it, defragment it and disarm its alarm (etcdctl), and give it --auto-compaction-retention=1h"
 )
 
 
-async def check(link: EtcdLink, prefix: bytes, place: str) -> list[str]:
+async def check(link: EtcdLink, prefix: bytes, place: str, long_history: int = LONG_HISTORY) -> list[str]:
     """The sentences. ``prefix``: that of the cluster's keys. Never raises."""
     try:
-        found = await _troubles(link, prefix)
+        found = await _troubles(link, prefix, long_history)
     except EngineError as error:
         found = [(str(error), error.remedy)]
     return [sentence(place, why, remedy) for why, remedy in found]
 
 
-async def _troubles(link: EtcdLink, prefix: bytes) -> list[tuple[str, str]]:
+async def _troubles(link: EtcdLink, prefix: bytes, long_history: int) -> list[tuple[str, str]]:
     version = await link.version(link.until(WITHIN))
     numbers = tuple(map(int, re.findall(r"[0-9]{1,6}", version)[:2]))
     if numbers < OLDEST:
@@ -44,11 +44,9 @@ async def _troubles(link: EtcdLink, prefix: bytes) -> list[tuple[str, str]]:
     if "CORRUPT" in alarms:
         return [("it says that its data is damaged", "look at its log, and replace the damaged server")]
     key = prefix + b"check"
-    write = {"success": [put_of(key, b"1"), {"requestDeleteRange": {"key": encode(key)}}]}
-    # etcd refuses two changes of one key in a transaction.
-    await link.ask("/v3/kv/txn", {"success": write["success"][:1]}, link.until(WITHIN))
-    answer = await link.ask("/v3/kv/txn", {"success": write["success"][1:]}, link.until(WITHIN))
-    if await _keeps_everything(link, answer, prefix):
+    await link.ask("/v3/kv/put", {"key": encode(key), "value": encode(b"1")}, link.until(WITHIN))
+    answer = await link.ask("/v3/kv/deleterange", {"key": encode(key)}, link.until(WITHIN))
+    if await _keeps_everything(link, answer, prefix, long_history):
         return [
             (
                 "it has never compacted its history, which fills its space in the end",
@@ -68,13 +66,13 @@ async def _status(link: EtcdLink) -> dict[str, Any] | None:
         raise
 
 
-async def _keeps_everything(link: EtcdLink, answer: dict[str, Any], prefix: bytes) -> bool:
+async def _keeps_everything(link: EtcdLink, answer: dict[str, Any], prefix: bytes, long_history: int) -> bool:
     """Whether a state of long ago can still be read."""
     header = answer.get("header")
     revision = header.get("revision", "0") if isinstance(header, dict) else "0"
-    if not str(revision).isdigit() or int(revision) < _LONG_HISTORY:
+    if not str(revision).isdigit() or int(revision) < long_history:
         return False
-    old = {"key": encode(prefix + b"epoch"), "revision": str(int(revision) - _LONG_HISTORY + 1)}
+    old = {"key": encode(prefix + b"epoch"), "revision": str(int(revision) - long_history + 1)}
     try:
         await link.ask("/v3/kv/range", old, link.until(WITHIN))
     except EtcdRefusal as refusal:

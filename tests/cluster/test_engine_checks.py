@@ -19,6 +19,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from chatlog.cluster.engine import Engine, EngineAway
 from chatlog.cluster.engines import open_engine
+from chatlog.cluster.etcd_check import check
+from chatlog.cluster.etcd_link import EtcdLink
 from chatlog.cluster.redis_check import troubles
 from chatlog.cluster.redis_scripts import netstrings
 from chatlog.cluster.redis_words import refusal
@@ -271,6 +273,18 @@ class EtcdCheckTests(Servers):
         server.start()
         await engine.put("a", "id1", 4, "more", 60.0)
         self.assertEqual((await engine.read()).lines, {"a": "more"})
+
+    async def test_history(self) -> None:
+        """A server that never forgets what was is full in the end, and that is said in time."""
+        server = self.started(EtcdServer)
+        link = EtcdLink(read_engine(server.address), Network(reactor), None)
+        self.addCleanup(lambda: Deferred.fromCoroutine(link.close()))
+        for _ in range(10):
+            self.assertEqual(await check(link, b"chatlog/main/", "etcd", 25), [])
+        [said] = await check(link, b"chatlog/main/", "etcd", 20)
+        self.assertIn("--auto-compaction-retention=1h", said)
+        self.ask(server, "kv/compaction", revision="15")
+        self.assertEqual(await check(link, b"chatlog/main/", "etcd", 20), [])
 
     async def test_no_quorum(self) -> None:
         """Of two servers one is gone: the other says so."""
