@@ -273,7 +273,7 @@ def _http(
     from chatlog.http.service import http_service
 
     files, reactor = environment.files, environment.reactor
-    return [http_service(settings, reactor, status, recorder, rooms, files, left_out.shown, hurry)]
+    return [http_service(settings, reactor, status, recorder, rooms, files, left_out, hurry)]
 
 
 def _archive_server(

@@ -21,6 +21,7 @@ from chatlog.http.answers import Answer, error
 from chatlog.http.guard import HEADERS
 from chatlog.http.tail import tail
 from chatlog.recorder.room import RoomBuffer
+from chatlog.suppression.left_out import LeftOut
 
 #: The most viewers, and the most bytes that wait for one.
 VIEWERS = 32
@@ -32,6 +33,7 @@ AT_ONCE = 512 * 1024
 STALLED = 30.0
 #: Seconds between two signs of life, so that a proxy does not close the connection of a quiet room.
 ALIVE_EVERY = 15.0
+_ANEW = b"event: anew\ndata:\n\n"
 
 
 @implementer(IPushProducer)
@@ -70,6 +72,16 @@ class Viewer:
         if self._skipped and self._paused_at is None:
             skipped, self._skipped = self._skipped, 0
             self._request.write(b"event: skipped\ndata: %d\n\n" % skipped)
+
+    def begin_anew(self) -> None:
+        """Have the page begin anew: it may show what it should not show any more."""
+        self._waiting.clear()
+        self._size = 0
+        if self._paused_at is None:
+            self._request.write(_ANEW)
+        else:
+            self._waiting.append(_ANEW)
+            self._size += len(_ANEW)
 
     def sign_of_life(self) -> bool:
         """Send a sign of life. Returns False if the browser has read nothing for too long."""
@@ -118,8 +130,8 @@ def _fitting(lines: list[bytes]) -> int:
 
 
 class Live:
-    """All viewers. ``shown(platform, channel, lines)`` returns what may be shown of lines that were written
-    before."""
+    """All viewers. ``left_out`` says what may be shown of lines that were written before. When somebody opts
+    out, every page begins anew, without what it shows of them."""
 
     _log = Logger()
 
@@ -128,9 +140,11 @@ class Live:
         files: Files,
         directory: str,
         clock: IReactorTime,
-        shown: Callable[[str, str, list[bytes]], list[bytes]] = lambda platform, channel, lines: lines,
+        left_out: LeftOut | None = None,
     ) -> None:
-        self._shown = shown
+        self._left_out = left_out or LeftOut()
+        # Who had opted out when the first of the present viewers came, or since.
+        self._listed: frozenset[str] = frozenset()
         self._files = files
         self._directory = directory
         self._clock = clock
@@ -154,7 +168,10 @@ class Live:
         request.channel.setTimeout(None)
         request.write(b"retry: 3000\n\n")
         viewer = Viewer(request, self._clock)
-        before = self._shown(room.platform, room.channel, tail(self._files, self._directory, room))
+        if not self._viewers:
+            self._listed = self._left_out.suppressions.objects
+        before = tail(self._files, self._directory, room)
+        before = self._left_out.shown(room.platform, room.channel, before)
         viewer.show(before, _events(before))
         self._viewers[viewer] = room
         room.watch = self._shower(room)
@@ -191,6 +208,10 @@ class Live:
             self._signs.stop()
 
     def _send_signs(self) -> None:
+        listed = self._left_out.suppressions.objects
+        somebody, self._listed = listed - self._listed, listed
         for viewer in list(self._viewers):
+            if somebody:
+                viewer.begin_anew()
             if not viewer.sign_of_life():
                 viewer.end()

@@ -13,6 +13,7 @@ from chatlog.http.server import HttpServer
 from chatlog.http.site import Root
 from chatlog.recorder.recorder import Recorder
 from chatlog.status.status import Status
+from chatlog.suppression.left_out import LeftOut
 
 
 def http_service(
@@ -22,10 +23,10 @@ def http_service(
     recorder: Recorder,
     rooms: Rooms,
     files: Files,
-    shown: Callable[[str, str, list[bytes]], list[bytes]] = lambda platform, channel, lines: lines,
+    left_out: LeftOut | None = None,
     hurry: Callable[[], object] = lambda: None,
 ) -> HttpServer:
-    """The server of the page, the API, the health checks and the metrics. ``shown`` as in ``Live``;
+    """The server of the page, the API, the health checks and the metrics. ``left_out`` as in ``Live``;
     ``hurry()`` lets finished files go to the store at once."""
 
     def rotate() -> None:
@@ -33,5 +34,5 @@ def http_service(
         hurry()
 
     api = Api(status, rooms, rotate, reactor.seconds)
-    live = Live(files, settings.recorder.directory, reactor, shown)
+    live = Live(files, settings.recorder.directory, reactor, left_out)
     return HttpServer(settings.http, reactor, Root(status, recorder, api, live, reactor.seconds))

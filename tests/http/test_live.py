@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatlog.http.live import ALIVE_EVERY, AT_ONCE, BACKLOG, STALLED, VIEWERS
+from chatlog.http.live import ALIVE_EVERY, AT_ONCE, BACKLOG, STALLED, VIEWERS, Live
 from chatlog.recorder.room import RoomBuffer
+from chatlog.suppression.left_out import LeftOut
+from chatlog.suppression.names import Entry, Key
+from chatlog.suppression.suppressions import Suppressions
 from tests.http.wire import Connection, SiteCase
 
 HEAD = "GET /api/v1/rooms/twitch/{} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Asking:
+    """The request of a browser."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.gone: Deferred[None] = Deferred()
+        self.channel: Any = self
+        self.producer: Any = None
+
+    def setHeader(self, name: str, value: str) -> None:
+        """See ``twisted.web.http.Request``."""
+
+    def setTimeout(self, seconds: None) -> None:
+        """See ``twisted.web.http.HTTPChannel``."""
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self.producer = producer
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def notifyFinish(self) -> Deferred[None]:
+        return self.gone
 
 
 class LiveCase(SiteCase):
@@ -61,6 +91,28 @@ class ChatTests(LiveCase):
         self.say("three")
         expected = [f'data: {{"message":"{text}"}}' for text in ("one", "two", "three")]
         self.assertEqual(events(browser), expected)
+
+    def test_somebody_opts_out(self) -> None:
+        """When somebody opts out, every page that is open begins anew, also one that reads nothing at the
+        moment; whoever comes later, and pages before, are not disturbed."""
+        left_out = LeftOut()
+        live = Live(self.files, "/data", self.scene.clock, left_out)
+        requests = [Asking(), Asking()]
+        for request in requests:
+            live.watch(request, self.room())
+        requests[1].producer.pauseProducing()
+        self.scene.clock.advance(ALIVE_EVERY)
+        self.assertNotIn(b"event: anew", b"".join(requests[0].written))
+        key = Key("0" * 64)
+        left_out.suppressions = Suppressions(key, [Entry("twitch", key.of_id("1")).key])
+        self.scene.clock.advance(ALIVE_EVERY)
+        requests[1].producer.resumeProducing()
+        for request in requests:
+            self.assertEqual(b"".join(request.written).count(b"event: anew"), 1)
+        self.scene.clock.advance(ALIVE_EVERY)
+        self.assertEqual(b"".join(requests[0].written).count(b"event: anew"), 1)
+        for request in requests:
+            request.gone.callback(None)
 
     def test_headers(self) -> None:
         """It is an event stream that is not cached and that no proxy buffers."""

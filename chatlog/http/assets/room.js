@@ -251,6 +251,8 @@ function open() {
     draw();
     note(`${many(Number(data), "message")} skipped: this browser was too slow. They are recorded all the same.`);
   });
+  // Somebody opted out: what is shown of them goes.
+  stream.addEventListener("anew", () => location.reload());
   stream.onerror = () => {
     mark($("chat"), "state", "lost");
     if (stream.readyState !== EventSource.CLOSED) return;
