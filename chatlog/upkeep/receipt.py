@@ -15,6 +15,7 @@ DONE, OPEN, VERSIONS = 0, 1, 3
 #: What no erasure reaches.
 OUT_OF_REACH = (
     "what recorders on other machines have not stored yet",
+    "for a week at most, files in the caches of archive servers on other machines",
     "what was exported or copied before, backups and replicas of the store",
     "the name where other people write it in their own words",
 )
