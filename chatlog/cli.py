@@ -11,6 +11,7 @@ import click
 
 from chatlog import __version__
 from chatlog.commands.bundle import bundle
+from chatlog.commands.cluster import cluster, drain
 from chatlog.commands.compact import compact
 from chatlog.commands.demo import demo
 from chatlog.commands.erase import erase
@@ -70,8 +71,10 @@ def commands() -> None:
 
 for command in (
     bundle,
+    cluster,
     compact,
     demo,
+    drain,
     erase,
     expire,
     export,

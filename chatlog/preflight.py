@@ -50,6 +50,7 @@ def examine(
     """Check the settings that were read for ``path``."""
     proxies, problems, mind = proxies_in(environ)
     problems = [*problems, *config.check_directories(settings), *later_state(settings), *_refusals(settings)]
+    problems += without_engine(settings)
     mind = [
         *warnings(settings, environ, read_mounts(), read_mounts(FSTAB)),
         *mind,
@@ -64,6 +65,16 @@ def later_state(settings: Settings) -> list[str]:
     """The problem of a spool with state of a later version, if it has any."""
     refusal = newer_state(OsFiles(), settings.recorder.directory)
     return [refusal] if refusal else []
+
+
+def without_engine(settings: Settings) -> list[str]:
+    """The problem of a cluster whose engine cannot be spoken to with what is installed, if it has any."""
+    if settings.cluster is None:
+        return []
+    from chatlog.cluster.engines import missing_extra
+
+    missing = missing_extra(settings.cluster.engine)
+    return [f"cluster.engine: {missing}"] if missing else []
 
 
 def _refusals(settings: Settings) -> Iterator[str]:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
+from chatlog.alarms.webhook import Webhook
 from chatlog.config.settings import Settings
 from chatlog.configuration import ConfigError
+from chatlog.daemon import Daemon
+from chatlog.logs import Levels
 from chatlog.network.tls import CertificateAuthorityError
+from chatlog.recorder.recorder import Recorder
+from chatlog.sources import Platforms
+from chatlog.status.status import Status
 
 #: The keys that can change without a restart, with all keys below them.
 CHANGEABLE = (
@@ -147,3 +153,47 @@ class Reload:
 
 def _backfill(settings: Settings) -> object:
     return getattr(settings.platforms.get("twitch"), "backfill", None)
+
+
+class Rooms(Protocol):
+    """The list of wanted rooms."""
+
+    def reload(self, settings: Settings) -> None:
+        """Use the rooms of another configuration."""
+
+
+class InForce:
+    """Puts a new configuration in force, as far as a running process can."""
+
+    def __init__(
+        self,
+        started: Settings,
+        daemon: Daemon,
+        platforms: Platforms,
+        rooms: Rooms,
+        recorder: Recorder,
+        status: Status,
+        webhook: Webhook,
+    ) -> None:
+        self._started = started
+        self._daemon = daemon
+        self._platforms = platforms
+        self._rooms = rooms
+        self._recorder = recorder
+        self._status = status
+        self._webhook = webhook
+
+    def made(self) -> Mapping[str, Any]:
+        """The sections with which the existing platforms were created."""
+        return self._platforms.made
+
+    def apply(self, new: Settings) -> None:
+        """Platforms and rooms first, then intervals, limits and thresholds."""
+        self._platforms.reconfigure(new)
+        self._rooms.reload(new)
+        new = in_force(self._started, new)
+        self._recorder.reconfigure(new.recorder)
+        self._status.settings = new
+        self._webhook.settings = new.alarms
+        if self._daemon.console is not None:
+            self._daemon.console.levels = Levels(new.log.level, new.log.levels)

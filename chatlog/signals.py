@@ -2,7 +2,8 @@
 
 Before the reactor runs, INT, TERM and QUIT end the process at once: nothing has begun that a new start would
 have to repair. HUP waits until the reactor runs. While it runs, the first INT, TERM or QUIT stops the
-services, which has its own time limit. Further ones change nothing.
+services, which has its own time limit. Further ones change nothing. A member of a cluster hands its rooms
+over first, and the second such signal stops the services.
 """
 
 from __future__ import annotations
@@ -67,11 +68,19 @@ def begin() -> None:
 
 
 class Running:
-    """Handles signals while the reactor runs and while it stops. ``hangup()`` is called for every HUP."""
+    """Handles signals while the reactor runs and while it stops. ``hangup()`` is called for every HUP.
+    ``drain(end)``, if there is one, is called for the first INT, TERM or QUIT: it hands everything over and
+    then calls ``end()``. A second one ends the process at once."""
 
-    def __init__(self, reactor: Any, hangup: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        hangup: Callable[[], None],
+        drain: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
         self._reactor = reactor
         self._hangup = hangup
+        self._drain = drain
         self._ending = False
 
     def take(self) -> None:
@@ -101,11 +110,18 @@ class Running:
         self._ending = True
 
     def _end(self, number: int, frame: FrameType | None) -> None:
+        drain, self._drain = self._drain, None
+        if drain is not None and not self._ending:
+            self._reactor.callFromThread(drain, lambda: self._end_now(number))
+        else:
+            self._end_now(number)
+
+    def _end_now(self, number: int) -> None:
         # A second call would make the reactor raise an error, which would be logged.
         if not self._ending:
             self._ending = True
             end = self._reactor.sigInt if number == signal.SIGINT else self._reactor.sigTerm
-            end(number if number == signal.SIGINT else signal.SIGTERM, frame)
+            end(number if number == signal.SIGINT else signal.SIGTERM, None)
 
     def _read_again(self, number: int, frame: FrameType | None) -> None:
         if not self._ending:

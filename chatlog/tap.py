@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from twisted.application.service import Service
 from twisted.python import usage
 
 from chatlog import configuration as config
-from chatlog import logs, signals
+from chatlog import signals
 from chatlog.alarms.alarms import Alarms
 from chatlog.alarms.webhook import Webhook
 from chatlog.config.ephemeral import warnings
@@ -31,12 +31,12 @@ from chatlog.network.http import HttpClient, http_client
 from chatlog.network.proxies import DIRECT, Proxies, proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.platforms import PLATFORMS
-from chatlog.preflight import examine, later_state
+from chatlog.preflight import examine, later_state, without_engine
 from chatlog.record import encode_basic, encode_full
 from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
-from chatlog.reload import Reload, in_force
+from chatlog.reload import InForce, Reload
 from chatlog.rooms.acknowledged import Acknowledged
 from chatlog.rooms.gap import GapRecords, Gaps
 from chatlog.rooms.pool import RoomEvents
@@ -62,6 +62,9 @@ from chatlog.uploader.stored_journal import StoredJournal
 from chatlog.uploader.uploader import Uploader, threads_for
 from chatlog.watchdog import Watchdog
 
+if TYPE_CHECKING:
+    from chatlog.cluster.wiring import Cluster, Joined
+
 
 class Options(usage.Options):
     """The command line. If the configuration has problems, the command prints all of them and ends here."""
@@ -85,7 +88,8 @@ class Options(usage.Options):
             sys.stdout.write(meaning)
         else:
             problems = [*proxies_in(os.environ)[1], *config.check_directories(self.settings)]
-            problems += [*later_state(self.settings), *unwritable(self.parent)]
+            problems += [*later_state(self.settings), *without_engine(self.settings)]
+            problems += unwritable(self.parent)
         if problems:
             _complain(problems)
         if self["check"]:
@@ -135,6 +139,10 @@ class Uploads:
     threads: Callable[[int], Threads]
 
 
+#: Hands everything over, and then calls what it is given.
+Drain = Callable[[Callable[[], None]], object]
+
+
 class Signalling(Protocol):
     """Handles the signals of a process."""
 
@@ -144,11 +152,11 @@ class Signalling(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What belongs to the process. ``signalling(hangup)`` handles its signals and calls ``hangup()`` for
-    every SIGHUP; None: they are not ours."""
+    """What belongs to the process. ``signalling(hangup, drain)`` handles its signals, see
+    ``signals.Running``; None: they are not ours."""
 
     remarks: Remarks = field(default_factory=Remarks)
-    signalling: Callable[[Callable[[], None]], Signalling] | None = None
+    signalling: Callable[[Callable[[], None], Drain | None], Signalling] | None = None
 
 
 def compose(
@@ -162,33 +170,31 @@ def compose(
 ) -> Daemon:
     """Put the parts together. Raises CertificateAuthorityError and StoreError."""
     check_authorities(settings)
-    encode = encode_full if settings.recorder.detail == "full" else encode_basic
-    environment = replace(environment, encode=encode)
+    full = settings.recorder.detail == "full"
+    environment = replace(environment, encode=encode_full if full else encode_basic)
     reactor, files, directory = environment.reactor, environment.files, settings.recorder.directory
-    found = warnings(settings, os.environ, read_mounts(), read_mounts(FSTAB))
-    remarks = process.remarks
-    daemon = Daemon(reactor, options, remarks._replace(warnings=(*found, *remarks.warnings)))
-    pacer = pacing.Pacer(reactor)
-    network = Network(reactor, proxies)
+    found = *warnings(settings, os.environ, read_mounts(), read_mounts(FSTAB)), *process.remarks.warnings
+    daemon = Daemon(reactor, options, process.remarks._replace(warnings=found))
+    pacer, network = pacing.Pacer(reactor), Network(reactor, proxies)
     requests = http_client(network)
 
     # From a finished file to the store.
     spool = Spool(directory, files, settings.instance)
     stored = StoredJournal(files, directory, signer_of(settings.archive.signing_key))
     store, upload_threads = uploads.open_store(settings), uploads.threads(threads_for(settings.uploader))
-    uploader = Uploader(
-        settings.uploader, store, directory, environment, upload_threads, spool.usage, stored.stored
-    )
+    usage, on_stored = spool.usage, stored.stored
+    uploader = Uploader(settings.uploader, store, directory, environment, upload_threads, usage, on_stored)
 
     # What is missing.
     buffers = RoomBuffers()
-    records = GapRecords(environment, buffers)
+    records = GapRecords(environment, buffers, "" if settings.cluster is None else settings.instance)
     backfill = _backfill(settings, environment, requests, records, buffers)
     gaps = Gaps(records, backfill)
     wanted = RoomList(files, directory, settings, registry)
+    cluster = _cluster(settings, environment, registry, network)
     journal = Journal(environment, directory, "coverage", settings.recorder.sync_interval)
     optouts = OptOuts(settings, store, environment, upload_threads)
-    timelines = Timelines(environment.wall, wanted.rooms, optouts.left_out.counts)
+    timelines = Timelines(environment.wall, (cluster or wanted).rooms, optouts.left_out.counts)
     coverage = CoverageJournal(journal, environment, gaps, timelines, settings.recorder.flush_interval)
     ask = partial(upload_threads.run, latest_in, store)
     manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready, ask)
@@ -208,12 +214,14 @@ def compose(
     shared = Shared(environment, network, directory, pacer, buffers, events)
     sources = Sources(pacer)
     platforms = Platforms(registry, settings, shared, sources, (coverage.watch, gaps.watch))
-    rooms = RoomChanges(wanted, platforms.add, platforms.remove)
+    written = recorder, uploader, manifest
+    joined = cluster and cluster.join(wanted, platforms, timelines, coverage, buffers, written)
+    rooms: Any = joined.rooms if joined else RoomChanges(wanted, platforms.add, platforms.remove)
 
     # What is seen of it.
     acknowledged = Acknowledged(files, directory)
     status = Status(settings, environment, recorder, uploader, platforms, timelines, acknowledged)
-    status.optouts = optouts.watch.facts
+    status.optouts, status.cluster = optouts.watch.facts, joined and joined.facts.snapshot
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
     alarms = Alarms(status, reactor, environment.wall, webhook.send)
     force = InForce(settings, daemon, platforms, rooms, recorder, status, webhook)
@@ -221,21 +229,42 @@ def compose(
 
     watchdog = Watchdog(reactor, daemon.end_at_once)
     lock = Lock(spool, (rooms.load, acknowledged.load, optouts.watch.load))
-    parts: list[Service] = _signals(process, reload, reactor)
+    parts: list[Service] = _signals(process, reload, reactor, joined)
     parts += [lock, watchdog, uploader, *optouts.services, recorder, coverage, manifest]
     parts += [] if backfill is None else [backfill]
     parts += [webhook, status, alarms]
-    parts += _http(settings, environment, status, recorder, rooms, optouts.left_out, uploader.hurry)
-    parts += [*_archive_server(settings, environment, options), sources]
+    parts += _http(settings, environment, status, recorder, rooms, optouts.left_out, uploader.hurry, joined)
+    parts += [*_archive_server(settings, environment, options), sources, *_member(joined)]
     for part in parts:
         part.setServiceParent(daemon)
     return daemon
 
 
-def _signals(process: Process, reload: Callable[[], None], reactor: Any) -> list[Service]:
+def _cluster(
+    settings: Settings, environment: Environment, registry: Registry, network: Network
+) -> Cluster | None:
+    if settings.cluster is None:
+        return None
+    # Imported only if needed, to save memory.
+    from chatlog.cluster.engines import open_engine
+    from chatlog.cluster.wiring import Cluster
+
+    section = settings.cluster
+    engine = open_engine(section.engine, section.name, network, section.ca_file)
+    return Cluster(settings, section, environment, registry, engine)
+
+
+def _member(joined: Joined | None) -> list[Service]:
+    return [] if joined is None else [joined.service]
+
+
+def _signals(
+    process: Process, reload: Callable[[], None], reactor: Any, joined: Joined | None
+) -> list[Service]:
     if process.signalling is None:
         return []
-    return [Signals(reactor, process.signalling(reload).take)]
+    drain = None if joined is None or not joined.draining.limit else joined.draining.end
+    return [Signals(reactor, process.signalling(reload, drain).take)]
 
 
 def _backfill(
@@ -263,9 +292,10 @@ def _http(
     environment: Environment,
     status: Status,
     recorder: Recorder,
-    rooms: RoomChanges,
+    rooms: Any,
     left_out: LeftOut,
     hurry: Callable[[], object],
+    joined: Joined | None,
 ) -> list[Service]:
     if settings.http.listen is None:
         return []
@@ -273,7 +303,7 @@ def _http(
     from chatlog.http.service import http_service
 
     files, reactor = environment.files, environment.reactor
-    return [http_service(settings, reactor, status, recorder, rooms, files, left_out, hurry)]
+    return [http_service(settings, reactor, status, recorder, rooms, files, left_out, hurry, joined)]
 
 
 def _archive_server(
@@ -290,40 +320,3 @@ def _load(options: Mapping[str, Any]) -> Settings:
     new = config.load(options["config"], os.environ)
     check_authorities(new)
     return new
-
-
-class InForce:
-    """Puts a new configuration in force, as far as a running process can."""
-
-    def __init__(
-        self,
-        started: Settings,
-        daemon: Daemon,
-        platforms: Platforms,
-        rooms: RoomChanges,
-        recorder: Recorder,
-        status: Status,
-        webhook: Webhook,
-    ) -> None:
-        self._started = started
-        self._daemon = daemon
-        self._platforms = platforms
-        self._rooms = rooms
-        self._recorder = recorder
-        self._status = status
-        self._webhook = webhook
-
-    def made(self) -> Mapping[str, Any]:
-        """The sections with which the existing platforms were created."""
-        return self._platforms.made
-
-    def apply(self, new: Settings) -> None:
-        """Platforms and rooms first, then intervals, limits and thresholds."""
-        self._platforms.reconfigure(new)
-        self._rooms.reload(new)
-        new = in_force(self._started, new)
-        self._recorder.reconfigure(new.recorder)
-        self._status.settings = new
-        self._webhook.settings = new.alarms
-        if self._daemon.console is not None:
-            self._daemon.console.levels = logs.Levels(new.log.level, new.log.levels)

@@ -30,6 +30,7 @@ PURE = frozenset(
         "chatlog.config.engine_address",
         "chatlog.config.masking",
         "chatlog.verify.findings",
+        "chatlog.status.cluster_rules",
         "chatlog.status.condition",
         "chatlog.status.conditions",
         "chatlog.status.drift",

@@ -120,5 +120,11 @@ _ENDINGS: Mapping[str, Callable[[Facts, str], str]] = {
     "REACTOR_BLOCKED": lambda facts, subject: "the recorder works in time again",
     "OPTOUT_STALE": lambda facts, subject: "the opt-out list is read again",
     "OPTOUT_KEY": lambda facts, subject: "the opt-out list is applied, or nobody is on it",
+    "ENGINE_AWAY": lambda facts, subject: "the engine of the cluster answers again",
+    "INSTANCE_LOST": lambda facts, subject: "all recorders of the cluster are there, or are long gone",
+    "COPIES_SHORT": lambda facts, subject: "every room has as many recorders as it should",
+    "CAPACITY_SHORT": lambda facts, subject: "every room of the cluster is given to a recorder",
+    "NAME_TAKEN": lambda facts, subject: "no other recorder has this one's name",
+    "CLUSTER_MISMATCH": lambda facts, subject: "all recorders of the cluster follow the same rules",
     "CLOCK_OFF": lambda facts, subject: "the clock of this machine is right again",
 }

@@ -1,18 +1,23 @@
 """What is missing in a range: gaps with their causes, records that are not stored yet, and files that could
 not be read.
 
-A gap record speaks for one recorder. If several record a room, it is missing only where all of them have a
-gap.
+A gap record speaks for one recorder. If several record a room, it is missing only where none of them had it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, NamedTuple
 
 from chatlog.archive import lines
 from chatlog.naming import is_import
+
+#: From when to when, in seconds since the epoch.
+Span = tuple[float, float]
+#: Seconds between the records of a recorder for which it is taken to have had the room, though it was quiet.
+QUIET = 7200.0
 
 
 class Gap(NamedTuple):
@@ -113,20 +118,68 @@ def clipped(gaps: Iterable[Gap], since: float, until: float) -> list[Gap]:
     return found
 
 
-def everywhere(by_instance: Mapping[str, list[Gap]]) -> list[Gap]:
-    """The times at which none of several recorders had the room: the intersection of their gaps. An import
-    does not know its own gaps, so it fills no gap of a recorder. If there is only an import, its gaps are
-    those that were imported with it."""
-    recorders = [gaps for instance, gaps in by_instance.items() if not is_import(instance)]
-    claims = recorders or [gaps for gaps in by_instance.values() if gaps]
-    if not claims:
-        return []
-    common = sorted(claims[0])
-    for others in claims[1:]:
-        common = [
-            gap._replace(since=max(gap.since, other.since), until=min(gap.until, other.until))
-            for gap in common
-            for other in others
-            if max(gap.since, other.since) < min(gap.until, other.until)
-        ]
-    return common
+def everywhere(
+    by_instance: Mapping[str, list[Gap]], files: Mapping[str, Iterable[Span]] | None = None
+) -> list[Gap]:
+    """The times at which none of several recorders had the room, as far as one of them says so. ``files``:
+    from when to when each recorder's files reach; beyond them it fills no gap of another, for the room may
+    have come to it later, or have left it. An import does not know its own gaps, so it fills no gap of a
+    recorder. If there is only an import, its gaps are those that were imported with it."""
+    recorders = {name: gaps for name, gaps in by_instance.items() if not is_import(name)}
+    if not recorders:
+        return [gap for gaps in by_instance.values() for gap in gaps]
+    if len(recorders) == 1:
+        return sorted(next(iter(recorders.values())))
+    heard = {name: list(_heard(gaps, (files or {}).get(name))) for name, gaps in recorders.items()}
+    found: list[Gap] = []
+    for name, gaps in recorders.items():
+        for gap in gaps:
+            pieces = [gap]
+            for other, spans in heard.items():
+                if other != name:
+                    pieces = [part for piece in pieces for part in _outside(piece, spans)]
+            found += pieces
+    return sorted(set(found))
+
+
+def _heard(gaps: Iterable[Gap], files: Iterable[Span] | None) -> Iterator[Span]:
+    """When a recorder had the room: while it had files that are not long apart, but not in its gaps."""
+    spans = [(-inf, inf)] if files is None else list(_joined(files))
+    for start, end in spans:
+        for gap in sorted(gaps):
+            if gap.until > start and gap.since < end:
+                if gap.since > start:
+                    yield start, gap.since
+                start = max(start, gap.until)
+        if start < end:
+            yield start, end
+
+
+def _joined(files: Iterable[Span]) -> Iterator[Span]:
+    before: Span | None = None
+    for start, end in sorted(files):
+        if before is not None and start - before[1] <= QUIET:
+            before = before[0], max(before[1], end)
+            continue
+        if before is not None:
+            yield before
+        before = start, end
+    if before is not None:
+        yield before
+
+
+def _outside(gap: Gap, spans: Iterable[Span]) -> Iterator[Gap]:
+    """The parts of a gap that are in none of the spans, which are in order."""
+    since = gap.since
+    for start, end in spans:
+        if end <= since or start >= gap.until:
+            continue
+        if start > since:
+            yield gap._replace(since=since, until=start)
+        since = end
+    if since < gap.until or (since == gap.since == gap.until and not _within(since, spans)):
+        yield gap._replace(since=since)
+
+
+def _within(time: float, spans: Iterable[Span]) -> bool:
+    return any(start < time < end for start, end in spans)

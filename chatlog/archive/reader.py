@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, Report, clipped, everywhere, gaps_in
+from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
@@ -77,6 +77,8 @@ class Answer:
         self._since = lines.time_bytes(question.since)
         self._until = lines.time_bytes(question.until)
         self._gaps: dict[str, list[Gap]] = {}
+        #: From when to when each recorder's files reach.
+        self._files: dict[str, list[Span]] = {}
         #: The time that each recorder's records have reached.
         self._come_to: dict[str, bytes] = {}
         self._cancelled = False
@@ -100,6 +102,7 @@ class Answer:
         by_instance = self._parts.by_recorder(question.room, question.since, question.until)
         self._come_to = dict.fromkeys(by_instance, b"")
         self._gaps = {instance: [] for instance in by_instance or {"": []}}
+        self._files = {instance: [] for instance in self._gaps}
         for instance, gaps in self._gaps.items():
             if not is_import(instance):
                 gaps += self._beyond(instance, by_instance.get(instance, []))
@@ -112,7 +115,7 @@ class Answer:
                 self.report.records += 1
                 yield found
         finally:
-            gaps = everywhere(self._gaps)
+            gaps = everywhere(self._gaps, self._files)
             self.report.gaps = clipped(gaps, question.since, question.until)
 
     def _is_cut_off(self, time: bytes) -> bool:
@@ -142,6 +145,8 @@ class Answer:
         """The gaps that began before the end of the range and ended after the files that were read."""
         until = self._question.until
         following = file_after(self._parts, self._question.room, until, instance, parts)
+        if following is not None:
+            self._files[instance].append((begun(following), begun(following)))
         try:
             for block in self._parts.blocks(following) if following is not None else ():
                 yield from (gap for gap in gaps_in(block) if gap.since < until)
@@ -179,6 +184,9 @@ class Answer:
             return
         # Only the time of reading counts, not the time that the caller needs.
         began = self._clock()
+        reached = self._files[instance]
+        reached.append((begun(part), begun(part)))
+        at, latest = len(reached) - 1, b""
         try:
             for block in blocks:
                 if self._cancelled:
@@ -188,7 +196,10 @@ class Answer:
                 found = [Found(*pair) for pair in self._matcher.find(block, self._since, self._until)]
                 if self._who is not None:
                     found = list(self._shown(found, self._who))
-                self._come_to[instance] = max(self._come_to[instance], _come_to(block))
+                latest = max(latest, come_to(block))
+                self._come_to[instance] = max(self._come_to[instance], latest)
+                if latest:
+                    reached[at] = begun(part), _seconds(latest)
                 report.seconds += self._clock() - began
                 yield found, self._come_to[instance]
                 began = self._clock()
@@ -211,7 +222,16 @@ class Answer:
                 yield from (Found(*pair) for pair in self._matcher.find(rest, self._since, self._until))
 
 
-def _come_to(block: bytes) -> bytes:
+def begun(part: Part) -> float:
+    """The minute in which a file was begun, in seconds since the epoch."""
+    minute = part.name.minute
+    try:
+        return lines.seconds(f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:00Z")
+    except ValueError:
+        return LAST
+
+
+def come_to(block: bytes) -> bytes:
     """The time that a block has reached: later records are older by at most HELD_BACK. It is the time at
     which the block's last record arrived. If the records arrived all at once later on, it is the latest time
     of one."""

@@ -10,15 +10,16 @@ import re
 from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, Unread, clipped, everywhere, gaps_in
+from chatlog.archive.gaps import Gap, Span, Unread, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.archive.reader import file_after
+from chatlog.archive.reader import begun, come_to, file_after
 from chatlog.naming import is_import
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
@@ -39,12 +40,14 @@ _Key = tuple[str, Filter, str]
 @dataclass(slots=True)
 class Tally:
     """``minutes`` has the records of each second of a minute (``2025-12-29T10:30``) with records;
-    ``moderation`` are lines. ``unread``: why the file could not be read to its end; None if it could."""
+    ``moderation`` are lines. ``unread``: why the file could not be read to its end; None if it could.
+    ``file``: from when to when the file reaches; None if it has no records."""
 
     minutes: dict[bytes, array[int]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     moderation: list[bytes] = field(default_factory=list)
     unread: Unread | None = None
+    file: Span | None = None
 
     def add(self, seconds: Mapping[bytes, int]) -> None:
         """Add the numbers of records of each second."""
@@ -96,13 +99,14 @@ class Tallies:
     def gaps(self, room: Room, since: float, until: float, reading: Callable[[int], None]) -> list[Gap]:
         """The gaps of a room between two times, as far as its files can be read. Raises StoreError."""
         found: dict[str, list[Gap]] = {}
+        files: dict[str, list[Span]] = {}
         by_recorder = self._parts.by_recorder(room, since, until) or {"": []}
         for instance, parts in by_recorder.items():
-            found[instance] = []
-            for part in parts:
-                found[instance] += self.of(part, _GAPS, reading).gaps
-            found[instance] += self.beyond(room, until, instance, parts, reading).gaps
-        return clipped(everywhere(found), since, until)
+            tallies = [self.of(part, _GAPS, reading) for part in parts]
+            tallies.append(self.beyond(room, until, instance, parts, reading))
+            found[instance] = [gap for tally in tallies for gap in tally.gaps]
+            files[instance] = [tally.file for tally in tallies if tally.file is not None]
+        return clipped(everywhere(found, files), since, until)
 
     def beyond(
         self, room: Room, until: float, instance: str, read: list[Part], reading: Callable[[int], None]
@@ -113,7 +117,9 @@ class Tallies:
         if following is None or is_import(instance):
             return Tally()
         counted = self.of(following, _GAPS, reading)
-        return Tally(gaps=[gap for gap in counted.gaps if gap.since < until], unread=counted.unread)
+        start = begun(following)
+        gaps = [gap for gap in counted.gaps if gap.since < until]
+        return Tally(gaps=gaps, unread=counted.unread, file=(start, start))
 
     def _keep(self, key: _Key, version: str, made: Tally) -> None:
         with self._lock:
@@ -128,9 +134,11 @@ class Tallies:
         self, part: Part, wanted: Filter, reading: Callable[[int], None], who: Somebody | None
     ) -> Tally:
         tally, moderation, matcher = Tally(), Matcher(FILTER), Matcher(wanted)
+        latest = b""
         try:
             for block in self._parts.blocks(part, None, wanted.everything):
                 reading(len(block))
+                latest = max(latest, come_to(block))
                 tally.gaps += gaps_in(block)
                 if wanted.everything:
                     tally.moderation += _shown(moderation, moderation.find(block, _FIRST, _LAST), who)
@@ -143,6 +151,8 @@ class Tallies:
                     tally.add(Counter(time[:19] for time, _ in found if time))
         except PartError as error:
             tally.unread = error.unread
+        with suppress(ValueError):
+            tally.file = (begun(part), lines.seconds(latest)) if latest else None
         return tally
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from chatlog.archive import lines
-from chatlog.archive.gaps import Gap, Report, clipped, everywhere
+from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Part, Room
+from chatlog.archive.parts import Room
+from chatlog.archive.reader import begun
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
@@ -91,29 +92,27 @@ class Timelines:
         counts: list[dict[bytes, list[int]]] = []
         imported: dict[bytes, list[int]] = {}
         gaps: dict[str, list[Gap]] = {}
+        files: dict[str, list[Span]] = {}
         for instance, parts in (by_recorder or {"": []}).items():
             counts.append(imported if is_import(instance) else {})
             beyond = self._tallies.beyond(room, span.until, instance, parts, asked.work.reading)
-            gaps[instance] = beyond.gaps
+            gaps[instance] = list(beyond.gaps)
+            files[instance] = [] if beyond.file is None else [beyond.file]
             report.unread += [beyond.unread] if beyond.unread is not None else []
             for part in parts:
                 if asked.work.bytes > self._most:
                     report.stopped = "the limit of what is read for one request was reached"
-                    report.reached = min(report.reached or span.until, _begun(part))
+                    report.reached = min(report.reached or span.until, begun(part))
                     break
                 tally = self._tallies.of(part, wanted, asked.work.reading)
                 report.unread += [tally.unread] if tally.unread is not None else []
                 gaps[instance] += tally.gaps
+                files[instance] += [] if tally.file is None else [tally.file]
                 _add(counts[-1], tally.minutes)
-        report.gaps = clipped(everywhere(gaps), *span)
+        report.gaps = clipped(everywhere(gaps, files), *span)
         found = _within([each for each in counts if each is not imported], span)
         _add(found, _within([imported], span))
         return found, report
-
-
-def _begun(part: Part) -> float:
-    minute = part.name.minute
-    return lines.seconds(f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:00Z")
 
 
 def _add(counts: dict[K, list[int]], more: Mapping[K, Sequence[int]]) -> None:

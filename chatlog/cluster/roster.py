@@ -8,6 +8,7 @@ leaves rooms to them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from chatlog.cluster.line import Line, OtherProtocol, decoded
@@ -75,3 +76,33 @@ class Roster:
     def everybody(self) -> dict[str, Line]:
         """All that slots can be given to, besides this member."""
         return {**self.ghosts, **self.present}
+
+
+class Ages:
+    """Since when each other member has said nothing new. Times are seconds of the member's clock."""
+
+    def __init__(self) -> None:
+        self._spoke: dict[str, tuple[float, float]] = {}
+
+    def see(self, present: Mapping[str, Line], now: float) -> None:
+        """What a look shows."""
+        before = self._spoke
+        self._spoke = {
+            name: before[name] if name in before and before[name][0] == line.at else (line.at, now)
+            for name, line in present.items()
+        }
+
+    def of(self, name: str, now: float) -> float:
+        """Seconds since the member's latest line was seen first; 0.0 if there is none."""
+        return now - self._spoke[name][1] if name in self._spoke else 0.0
+
+
+def published(lines: Mapping[str, str], me: str) -> dict[str, int]:
+    """The slots that others than ``me`` publish, by platform."""
+    found: dict[str, int] = {}
+    for name, text in lines.items():
+        if name != me:
+            with suppress(OtherProtocol, ValueError):
+                for platform, some in decoded(name, text).recording.items():
+                    found[platform] = found.get(platform, 0) | some
+    return found

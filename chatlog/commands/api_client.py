@@ -124,6 +124,27 @@ class ApiClient:
         """Ask it to finish all files that it writes. Raises ApiError."""
         self._ask("POST", "/api/v1/rotate")
 
+    def cluster(self) -> dict[str, Any]:
+        """The cluster, as ``ClusterFacts`` has it. Raises ApiError."""
+        answer = self._ask("GET", "/api/v1/cluster")
+        if not isinstance(answer, dict) or not isinstance(answer.get("members"), list):
+            raise ApiError(f"{self._listen}: what answers there is not Chatlog")
+        return answer
+
+    def where(self, platform: str, name: str) -> dict[str, Any] | None:
+        """Who records a room; None if it is not on the list. Raises ApiError."""
+        try:
+            answer = self._ask("GET", _path(platform, name).replace("/rooms/", "/cluster/rooms/", 1))
+        except ApiError as error:
+            if error.status == 404 and "no cluster" not in str(error):
+                return None
+            raise
+        return answer if isinstance(answer, dict) else None
+
+    def drain(self, away: bool) -> None:
+        """Let all rooms be handed over, or take rooms again. Raises ApiError."""
+        self._ask("POST" if away else "DELETE", "/api/v1/drain")
+
     def acknowledge(self, platform: str, name: str, known: bool = True) -> None:
         """Acknowledge that a room is not recorded, or undo that. Raises ApiError."""
         self._ask("POST" if known else "DELETE", f"{_path(platform, name)}/acknowledge")
@@ -174,7 +195,7 @@ class ApiClient:
                 "the configuration that the recorder was started with, or start the recorder again",
                 status,
             )
-        if status in (400, 404, 409) and words:
+        if status in (400, 404, 409, 503) and words:
             raise ApiError(words, status)
         raise ApiError(f"{self._listen}: HTTP {status}{f': {words}' if words else ''}", status)
 

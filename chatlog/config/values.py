@@ -284,7 +284,18 @@ def _part_level(text: str) -> tuple[str, str]:
 
 #: The parts that speak in the log: those of Chatlog, and the libraries below it.
 PARTS = (
-    *("alarms", "archive_http", "companion", "daemon", "http", "journal", "kick", "recorder", "reload"),
+    *(
+        "alarms",
+        "archive_http",
+        "cluster",
+        "companion",
+        "daemon",
+        "http",
+        "journal",
+        "kick",
+        "recorder",
+        "reload",
+    ),
     *("rooms", "services", "state", "suppression", "takeover", "twitch", "uploader"),
     *("autobahn", "stderr", "stdout", "twisted"),
 )

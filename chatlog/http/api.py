@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from chatlog.config.platform import Channel, Key
 from chatlog.http.answers import Answer, error, json_answer, tagged
-from chatlog.rooms.room_list import RoomListError
+from chatlog.http.cluster_api import ClusterApi
+from chatlog.rooms.room_list import ListAway, RoomListError
 from chatlog.status.natural import natural
 from chatlog.status.room_problems import KINDS, UNWRITTEN
 from chatlog.status.status import Status
@@ -47,17 +51,24 @@ class Rooms(Protocol):
 
     def named(self, text: str, platform: str = "", **ids: Any) -> tuple[Key, Channel]: ...
 
-    def add(self, platform: str, channel: Channel) -> bool: ...
+    def add(self, platform: str, channel: Channel) -> bool | Deferred[bool]: ...
 
-    def remove(self, platform: str, name: str) -> bool: ...
+    def remove(self, platform: str, name: str) -> bool | Deferred[bool]: ...
 
 
 class Api:
-    """The answers of the API. ``rotate()`` finishes all files at once; ``seconds`` is the clock."""
+    """The answers of the API. ``rotate()`` finishes all files at once; ``seconds`` is the clock. ``cluster``
+    has those about other recorders."""
 
     def __init__(
-        self, status: Status, rooms: Rooms, rotate: Callable[[], object], seconds: Callable[[], float]
+        self,
+        status: Status,
+        rooms: Rooms,
+        rotate: Callable[[], object],
+        seconds: Callable[[], float],
+        cluster: ClusterApi | None = None,
     ) -> None:
+        self.cluster = cluster or ClusterApi()
         self._status = status
         self._rooms = rooms
         self._rotate = rotate
@@ -137,12 +148,12 @@ class Api:
 
     def room(self, platform: str, name: str) -> Answer:
         """GET rooms/{platform}/{name}."""
-        facts = self._status.room(platform, name)
+        facts = self._status.room(platform, name) or self.cluster.elsewhere(platform, name)
         if facts is None:
             return error(404, "no_such_room", "this room is not recorded")
         return json_answer(200, facts)
 
-    def add_room(self, body: bytes) -> Answer:
+    def add_room(self, body: bytes) -> Answer | Deferred[Answer]:
         """POST rooms."""
         try:
             given = orjson.loads(body)
@@ -165,13 +176,29 @@ class Api:
             return error(400, "bad_room", str(problem))
         except OSError as problem:
             return self._not_kept(problem)
+        return self._then(new, partial(self._added, platform, name))
+
+    def _added(self, platform: str, name: str, new: bool) -> Answer:
         self._changed()
         return json_answer(201 if new else 200, {"platform": platform, "name": name, "added": new})
 
-    def remove_room(self, platform: str, name: str) -> Answer:
+    @staticmethod
+    def _then(found: bool | Deferred[bool], answer: Callable[[bool], Answer]) -> Answer | Deferred[Answer]:
+        """The answer once it is known what a change has changed."""
+        if not isinstance(found, Deferred):
+            return answer(found)
+        return found.addCallbacks(answer, _list_away)
+
+    def remove_room(self, platform: str, name: str) -> Answer | Deferred[Answer]:
         """DELETE rooms/{platform}/{name}."""
         try:
             gone = self._rooms.remove(platform, name)
+        except OSError as problem:
+            return self._not_kept(problem)
+        return self._then(gone, partial(self._removed, platform, name))
+
+    def _removed(self, platform: str, name: str, gone: bool) -> Answer:
+        try:
             if gone and self._status.acknowledged is not None:
                 self._status.acknowledged.over([(platform, name)])
         except OSError as problem:
@@ -207,6 +234,11 @@ class Api:
     def _not_kept(problem: OSError) -> Answer:
         why = problem.strerror or "the disk takes nothing"
         return error(507, "not_kept", f"the change cannot be kept, so it was not made: {why}")
+
+
+def _list_away(failure: Failure) -> Answer:
+    failure.trap(ListAway)
+    return error(503, "list_away", failure.getErrorMessage())
 
 
 def _id(given: Facts, name: str) -> Any:

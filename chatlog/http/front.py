@@ -7,7 +7,9 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import unquote
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -36,7 +38,7 @@ class Front(Resource, ABC):
         """The settings in force."""
 
     @abstractmethod
-    def answer(self, request: Any, path: str, method: str) -> Answer | None:
+    def answer(self, request: Any, path: str, method: str) -> Answer | Deferred[Answer] | None:
         """The answer to a request from an allowed host; None if it is sent by other means."""
 
     def render(self, request: Any) -> int:
@@ -46,11 +48,20 @@ class Front(Resource, ABC):
         except Exception:
             self._log.failure("while answering a request")
             answer = error(500, "internal", f"something went wrong; the log of {self._whose} has more")
-        if answer is not None:
+        if isinstance(answer, Deferred):
+            gone: list[object] = []
+            request.notifyFinish().addBoth(gone.append)
+            answer.addErrback(self._failed)
+            answer.addCallback(lambda found: None if gone else send(request, found))
+        elif answer is not None:
             send(request, answer)
         return NOT_DONE_YET
 
-    def _answer(self, request: Any) -> Answer | None:
+    def _failed(self, failure: Failure) -> Answer:
+        self._log.failure("while answering a request", failure=failure)
+        return error(500, "internal", f"something went wrong; the log of {self._whose} has more")
+
+    def _answer(self, request: Any) -> Answer | Deferred[Answer] | None:
         try:
             path = unquote(request.path.decode("ascii"), errors="strict")
         except UnicodeDecodeError:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chatlog.http.cluster_metrics import cluster_metrics
 from chatlog.status.condition import CODES, SEVERITIES
 from chatlog.status.room_stats import STATES, Facts
 from chatlog.status.status import Status
@@ -135,6 +136,8 @@ class Metrics(Collector):
         )
         yield _store(facts)
         yield from _platforms(facts)
+        if facts["cluster"] is not None:
+            yield from cluster_metrics(facts["cluster"])
         yield GaugeMetricFamily(
             "chatlog_severity",
             "How bad the worst is: 0 nothing, 1 a note, 2 a warning, 3 critical.",

@@ -88,6 +88,11 @@ _ROOM = {
         "gaps_today": {"type": "integer"},
         "coverage_today": _NUMBER,
         "coverage_hour": _NUMBER,
+        "elsewhere": {
+            "type": "array",
+            "items": _TEXT,
+            "description": "recorders that have it",
+        },
         "sparkline": {"type": "array", "items": _NUMBER},
         "first": {"type": ["number", "null"]},
         "gaps_hour": {
@@ -166,6 +171,52 @@ _CHANGED: dict[str, Any] = {
     "properties": {"platform": _TEXT, "name": _TEXT},
 }
 
+_NAMES: dict[str, Any] = {"type": "array", "items": _TEXT}
+_WHERE: dict[str, Any] = {
+    "type": "object",
+    "required": ["platform", "name", "slot", "recorded_by", "meant_for"],
+    "properties": {
+        "platform": _TEXT,
+        "name": _TEXT,
+        "slot": {"type": "integer"},
+        "recorded_by": _NAMES,
+        "meant_for": _NAMES,
+    },
+}
+_CLUSTER: dict[str, Any] = {
+    "type": "object",
+    "required": ["name", "member", "engine", "members", "slots", "short", "unassigned"],
+    "properties": {
+        "name": _TEXT,
+        "member": _TEXT,
+        "engine": {"type": "object", "required": ["place", "up", "age"]},
+        "members": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "state", "zone", "rooms", "capacity", "age", "url"],
+                "properties": {
+                    "name": _TEXT,
+                    "state": {"enum": ["active", "draining", "unwell", "unknown"]},
+                    "zone": _TEXT,
+                    "rooms": {"type": "integer"},
+                    "capacity": {"type": "integer"},
+                    "age": _NUMBER,
+                    "url": _TEXT,
+                },
+            },
+        },
+        "slots": {"type": "object"},
+        "short": {"type": "integer"},
+        "unassigned": {"type": "integer"},
+    },
+}
+_DRAINING: dict[str, Any] = {
+    "type": "object",
+    "required": ["draining"],
+    "properties": {"draining": {"type": "boolean"}},
+}
+
 _PATHS: dict[str, Any] = {
     "/api/v1/status": {"get": _get("everything but the rooms", _STATUS, 304)},
     "/api/v1/headline": {"get": _get("the state in one sentence", _HEADLINE)},
@@ -194,7 +245,7 @@ _PATHS: dict[str, Any] = {
             "responses": {
                 "200": _json("it was recorded already", _CHANGED),
                 "201": _json("it is recorded from now on", _CHANGED),
-                **_errors(400, 401, 403, 413, 421, 507),
+                **_errors(400, 401, 403, 413, 421, 503, 507),
             },
         },
     },
@@ -206,9 +257,24 @@ _PATHS: dict[str, Any] = {
             "parameters": [_PLATFORM, _NAME],
             "responses": {
                 "200": _json("it is no longer recorded", _CHANGED),
-                **_errors(400, 401, 403, 404, 413, 421, 507),
+                **_errors(400, 401, 403, 404, 413, 421, 503, 507),
             },
         },
+    },
+    "/api/v1/cluster": {"get": _get("the recorders that share their rooms", _CLUSTER, 404)},
+    "/api/v1/cluster/rooms/{platform}/{name}": {
+        "get": _get("who records a room", _WHERE, 404, parameters=[_PLATFORM, _NAME])
+    },
+    "/api/v1/drain": {
+        method: {
+            "summary": what,
+            "security": _TOKEN,
+            "responses": {"202": _json("it has begun", _DRAINING), **_errors(*_REFUSED, 404)},
+        }
+        for method, what in (
+            ("post", "hand all rooms over to the other recorders of the cluster"),
+            ("delete", "take rooms again"),
+        )
     },
     "/api/v1/rooms/{platform}/{name}/acknowledge": {
         method: {

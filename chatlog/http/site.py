@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from chatlog.config.settings import HttpSettings
 from chatlog.http import openapi
 from chatlog.http.answers import Answer, error, json_answer, tagged
@@ -27,6 +29,7 @@ from chatlog.status.status import Status
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 _ROOM = re.compile(r"/api/v1/rooms/([a-z]+)/([^/]+)\Z")
 _ACKNOWLEDGE = re.compile(r"/api/v1/rooms/([a-z]+)/([^/]+)/acknowledge\Z")
+_WHERE = re.compile(r"/api/v1/cluster/rooms/([a-z]+)/([^/]+)\Z")
 _LIVE = re.compile(r"/api/v1/rooms/([a-z]+)/([^/]+)/live\Z")
 _PAGE = re.compile(r"/rooms/([a-z]+)/([^/]+)\Z")
 _PARTS = (
@@ -41,6 +44,8 @@ _PARTS = (
     "uploads",
 )
 _READ = ("GET", "HEAD")
+#: Answers a request; None if that is done by other means.
+Handler = Callable[[Any], Answer | Deferred[Answer] | None]
 
 
 class Root(Front):
@@ -63,7 +68,7 @@ class Root(Front):
         """The settings in force."""
         return self._status.settings.http
 
-    def answer(self, request: Any, path: str, method: str) -> Answer | None:
+    def answer(self, request: Any, path: str, method: str) -> Answer | Deferred[Answer] | None:
         """Answer a request from an allowed host."""
         methods = self._methods(path)
         if not methods:
@@ -95,7 +100,7 @@ class Root(Front):
             )
         return None
 
-    def _methods(self, path: str) -> dict[str, Callable[[Any], Answer | None]]:
+    def _methods(self, path: str) -> dict[str, Handler]:
         """The methods of a path with their handlers; empty if the path does not exist."""
         api = self._api
         if found := _LIVE.match(path):
@@ -110,25 +115,34 @@ class Root(Front):
             }
         if found := _ROOM.match(path):
             platform, name = found[1], found[2]
-            removing: Callable[[Any], Answer] = lambda request: api.remove_room(platform, name)  # noqa: E731
+            removing: Handler = lambda request: api.remove_room(platform, name)  # noqa: E731
             return {**_reading(lambda request: api.room(platform, name)), "DELETE": removing}
-        if (found := _PAGE.match(path)) and found[1] in self._api.platforms:
-            return _reading(lambda request: self._room_page(request, *found.groups()))
+        if (page := _PAGE.match(path)) and page[1] in self._api.platforms:
+            return _reading(lambda request: self._room_page(request, *page.groups()))
         if path == "/api/v1/rooms":
-            adding: Callable[[Any], Answer] = lambda request: api.add_room(request.content.read())  # noqa: E731
+            adding: Handler = lambda request: api.add_room(request.content.read())  # noqa: E731
             return {**_reading(lambda request: api.rooms(_query(request))), "POST": adding}
+        if found := _WHERE.match(path):
+            where = found[1], found[2]
+            return _reading(lambda request: api.cluster.where(*where))
+        if path == "/api/v1/drain":
+            return {
+                "POST": lambda request: api.cluster.drain(True),
+                "DELETE": lambda request: api.cluster.drain(False),
+            }
         if path == "/api/v1/rotate":
             return {"POST": lambda request: api.rotate()}
         if asset := self._documents.asset(path):
             return _reading(lambda request: asset)
         if path.startswith("/api/v1/") and (part := path.removeprefix("/api/v1/")) in _PARTS:
             return _reading(lambda request: api.part(part))
-        single: dict[str, Callable[[Any], Answer | None]] = {
+        single: dict[str, Handler] = {
             "/": lambda request: self._documents.page("index.html"),
             "/healthz": lambda request: self._verdict(health.alive),
             "/readyz": lambda request: self._verdict(health.ready),
             "/metrics": lambda request: Answer(200, self._metrics.exposition(), CONTENT_TYPE),
             "/api/v1/status": lambda request: api.status(),
+            "/api/v1/cluster": lambda request: api.cluster.cluster(),
             "/api/v1/openapi.json": lambda request: tagged(json_answer(200, openapi.document())),
         }
         return _reading(single[path]) if path in single else {}
@@ -151,7 +165,7 @@ class Root(Front):
         return self._live.watch(request, self._recorder.room(platform, name))
 
 
-def _reading(answer: Callable[[Any], Answer | None]) -> dict[str, Callable[[Any], Answer | None]]:
+def _reading(answer: Handler) -> dict[str, Handler]:
     return dict.fromkeys(_READ, answer)
 
 

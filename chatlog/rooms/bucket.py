@@ -25,7 +25,8 @@ class Bucket(Generic[T]):
         self, clock: IReactorTime, limit: int, period: float, send: Callable[[list[T]], int]
     ) -> None:
         self._clock = clock
-        self._limit = limit
+        #: The most items in a period; it may be changed at any time.
+        self.limit = limit
         self._period = period + self.MARGIN
         self._send = send
         self._queue: deque[T] = deque()
@@ -56,10 +57,10 @@ class Bucket(Generic[T]):
         now = self._clock.seconds()
         while self._sent and self._sent[0] <= now - self._period:
             self._sent.popleft()
-        while (queue := self._queue or self._patient) and (room := self._limit - len(self._sent)) > 0:
+        while (queue := self._queue or self._patient) and (room := self.limit - len(self._sent)) > 0:
             batch = [queue.popleft() for _ in range(min(room, len(queue)))]
             self._sent.extend([now] * self._send(batch))
         if len(self):
-            self._timer = self._clock.callLater(
-                max(0.0, self._sent[0] + self._period - now) + 0.01, self._pump
-            )
+            # When so many have become old that there is place for one more.
+            free = self._sent[max(0, len(self._sent) - self.limit)] + self._period
+            self._timer = self._clock.callLater(max(0.0, free - now) + 0.01, self._pump)

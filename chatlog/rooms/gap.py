@@ -35,18 +35,20 @@ def gap_line(
     )
 
 
-def loss_line(encode: Encode, loss: Loss, channel_id: str) -> bytes:
+def loss_line(encode: Encode, loss: Loss, channel_id: str, **details: object) -> bytes:
     """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many. Gaps
     whose own records are among them are within it."""
     start = loss.first if loss.since is None else min(loss.since, loss.first)
     gap = Gap(start, max(start, loss.last), loss.reason)
-    return gap_line(encode, loss.platform, loss.channel, channel_id, gap, dropped=loss.count)
+    return gap_line(encode, loss.platform, loss.channel, channel_id, gap, dropped=loss.count, **details)
 
 
 class GapRecords:
-    """Writes gap records to the rooms, and counts them."""
+    """Writes gap records to the rooms, and counts them. ``instance``: who says so, where others record the
+    same rooms at other times; ``""`` is left out."""
 
-    def __init__(self, environment: Environment, buffers: RoomBuffers) -> None:
+    def __init__(self, environment: Environment, buffers: RoomBuffers, instance: str = "") -> None:
+        self._who = {"instance": instance} if instance else {}
         self._encode = environment.encode
         self._counters = environment.counters
         self._buffers = buffers
@@ -54,14 +56,15 @@ class GapRecords:
     def write(self, platform: str, room: Room, gap: Gap, backfilled: int = 0) -> None:
         """Write the record of a gap of the room; ``backfilled`` messages of it were fetched."""
         self._counters.gaps += 1
-        line = gap_line(self._encode, platform, room.name, room.identifier, gap, backfilled=backfilled)
+        more = {"backfilled": backfilled, **self._who}
+        line = gap_line(self._encode, platform, room.name, room.identifier, gap, **more)
         if line:
             room.records.append(line)
 
     def write_loss(self, loss: Loss, identifier: str) -> None:
         """Write the record of a loss of a room with this id."""
         self._counters.gaps += 1
-        if line := loss_line(self._encode, loss, identifier):
+        if line := loss_line(self._encode, loss, identifier, **self._who):
             self._buffers.room(loss.platform, loss.channel).append(line)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from twisted.application.service import Service
@@ -36,8 +36,7 @@ ACKNOWLEDGE_WITHIN = 30.0
 #: First and longest wait, in seconds, before asking again.
 SILENT_AGAIN = (30.0, 600.0)
 REFUSED_AGAIN = (300.0, 21600.0)
-#: Seconds that a retiring connection stays open after its last subscription: events that are under way
-#: arrive.
+#: Seconds that a retiring connection stays open after its last subscription, for events under way.
 RETIRE_LINGER = 3.0
 
 
@@ -84,11 +83,14 @@ class Pool(Service):
         self._dial = dial
         self._events = events
         self._absent = absent
+        self._limits = limits
         self._connections = Connections(clock, self._make, limits.rooms_per_connection)
         self.connections = self._connections.all
         self._bucket: Bucket[Subscription] = Bucket(clock, limits.requests, limits.period, self._request)
         self._timers: list[tuple[float, int, Subscription, int]] = []
         self._timer_count = 0
+        #: Whether somebody else has the room of that name as well, so that it can wait.
+        self.is_elsewhere: Callable[[str], bool] = lambda name: False
         self._overlaps = Overlaps(limits.lanes > 1)
         self._suspends = SuspendDetector()
         self._ticks = LoopingCall(self._tick)
@@ -117,8 +119,17 @@ class Pool(Service):
         return room
 
     def expect_copies(self, room: Room, seconds: float) -> None:
-        """Look for copies in the room for so many seconds, because earlier events may come again."""
+        """Look for copies in the room for so many seconds: earlier events may come again."""
         self._overlaps.begin(room, self._clock.seconds() + seconds)
+
+    def hurry(self, names: Iterable[str]) -> None:
+        """These rooms are asked for before those that can wait."""
+        for room in (self.rooms[name] for name in names if name in self.rooms):
+            self._ask_first(room)
+
+    def share_requests(self, among: int) -> None:
+        """So many recorders have one budget of requests."""
+        self._bucket.limit = max(1, self._limits.requests // among)
 
     def states(self) -> Counter[State]:
         """How many rooms are in which state."""
@@ -226,7 +237,8 @@ class Pool(Service):
     def _queue(self, subscription: Subscription) -> None:
         if not subscription.queued:
             subscription.queued = True
-            self._bucket.add(subscription, patient=subscription.room.timeline.recorded)
+            room = subscription.room
+            self._bucket.add(subscription, room.timeline.recorded or self.is_elsewhere(room.name))
 
     def _request(self, subscriptions: list[Subscription]) -> int:
         asked: dict[Connection, list[str]] = {}
@@ -240,12 +252,7 @@ class Pool(Service):
         return sum(map(len, asked.values()))
 
     def _fail(
-        self,
-        subscription: Subscription,
-        state: State,
-        reason: str,
-        gap_reason: str,
-        again: tuple[float, float],
+        self, subscription: Subscription, state: State, reason: str, gap: str, again: tuple[float, float]
     ) -> None:
         room = subscription.room
         if subscription.tries == 0 or subscription.state is State.RECORDED:
@@ -257,11 +264,11 @@ class Pool(Service):
             )
         wait = min(again[0] * 2.0 ** min(subscription.tries, 20), again[1])
         now = self._wall()
-        self._uncover(subscription, now, gap_reason)
+        self._uncover(subscription, now, gap)
         subscription.failed(state, reason)
         self._set_timer(wait, subscription)
         if not room.timeline.recorded:
-            self._closed(room, room.timeline.reason_changed(now, gap_reason))
+            self._closed(room, room.timeline.reason_changed(now, gap))
 
     def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
         """The subscription has recorded nothing since ``at``. The time that no other one has recorded is a
@@ -279,10 +286,13 @@ class Pool(Service):
         if since is not None:
             room.timeline.ended(since + epoch, reason)
             self._events.uncovered(self.platform, room)
-            for other in room.subscriptions:
-                # Its request may be queued behind the second subscriptions of other rooms; now it goes first.
-                if other.queued:
-                    self._bucket.add(other)
+            self._ask_first(room)
+
+    def _ask_first(self, room: Room) -> None:
+        # Its request may be queued behind those that can wait.
+        for subscription in room.subscriptions:
+            if subscription.queued:
+                self._bucket.add(subscription)
 
     def _closed(self, room: Room, gap: Gap | None) -> None:
         if gap is not None:

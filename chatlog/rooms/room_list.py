@@ -31,6 +31,10 @@ class RoomListError(ValueError):
     """A room cannot be added; the message says why."""
 
 
+class ListAway(Exception):
+    """The list of rooms cannot be changed now; the message says why."""
+
+
 def checked(registry: Registry, platform: str, name: str, **ids: Any) -> Channel:
     """The room that a user named; an id of None is left out. Raises RoomListError."""
     if platform not in registry:

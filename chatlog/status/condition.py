@@ -40,6 +40,12 @@ CODES = {
     "REACTOR_BLOCKED": "the process did nothing for a while",
     "OPTOUT_STALE": "the list of the people who opted out cannot be read",
     "OPTOUT_KEY": "the list of the people who opted out was written with another key",
+    "ENGINE_AWAY": "the engine of the cluster does not answer",
+    "INSTANCE_LOST": "a recorder of the cluster is gone without having handed over",
+    "COPIES_SHORT": "rooms have fewer recorders than they should",
+    "CAPACITY_SHORT": "rooms can be given to no recorder of the cluster",
+    "NAME_TAKEN": "another recorder of the cluster has this one's name",
+    "CLUSTER_MISMATCH": "recorders of the cluster follow different rules",
     "CLOCK_OFF": "this machine's clock and that of the servers differ",
 }
 

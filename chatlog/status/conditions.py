@@ -1,5 +1,5 @@
-"""What is wrong, collected from the rules (``room_rules``, ``machine_rules``). Health checks, alarms,
-metrics, the terminal and the page only show it.
+"""What is wrong, collected from the rules (``room_rules``, ``machine_rules``, ``cluster_rules``). Health
+checks, alarms, metrics, the terminal and the page only show it.
 
     found = conditions(facts, observed, settings)
     headline(facts, found)              # {"severity": "note", "text": "Recording 297 of 300 rooms; ..."}
@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from chatlog.config.settings import Settings
+from chatlog.status.cluster_rules import cluster_rules
 from chatlog.status.condition import CAUSES, CRITICAL, NOTE, OK, SEVERITIES, Condition, Facts, Observed
 from chatlog.status.machine_rules import machine_rules
 from chatlog.status.room_rules import room_rules
@@ -22,6 +23,7 @@ from chatlog.status.room_rules import room_rules
 def conditions(facts: Facts, observed: Observed, settings: Settings) -> list[Condition]:
     """All present conditions, effects included, the worst first."""
     found = [*machine_rules(facts, observed, settings), *room_rules(facts, observed, settings)]
+    found += cluster_rules(facts)
     return sorted(explain(found), key=lambda each: -SEVERITIES.index(each.severity))
 
 

@@ -108,6 +108,8 @@ class Status(Service):
         self.alarms: Callable[[], list[Facts]] = list
         #: How the opt-out list is: see ``optouts`` of the snapshot.
         self.optouts: Callable[[], Facts] = lambda: {"people": 0, "stale": 0.0, "key": ""}
+        #: How the cluster is: see ``cluster`` of the snapshot; None if there is none.
+        self.cluster: Callable[[], Facts] | None = None
         self._timelines = timelines
         self._recorder = recorder
         self._uploader = uploader
@@ -207,6 +209,7 @@ were written for the last time), ``dropped`` (records lost since the trouble beg
         | ``clock`` | ``offset``: by how much this machine's clock is ahead of the platforms' |
         | ``optouts`` | ``people`` on the opt-out list, ``stale`` (seconds since it could not be read any \
 more), ``key`` (why its key cannot be used, ``""`` if it can) |
+        | ``cluster`` | the recorders that share their rooms, see ``ClusterFacts``; null for one alone |
         | ``counters`` | every total of ``Counters`` by its name; objects where there are several kinds |
         | ``alarms`` | list of the active ones, see ``Alarms.active`` |
         | ``rooms`` | only on demand: list, see ``RoomStats.room`` |
@@ -282,6 +285,7 @@ more), ``key`` (why its key cannot be used, ``""`` if it can) |
             },
             "clock": {"offset": self._offset.seconds},
             "optouts": self.optouts(),
+            "cluster": None if self.cluster is None else self.cluster(),
             "counters": {field.name: _plain(getattr(self.counters, field.name)) for field in _TOTALS},
         }
 

@@ -224,6 +224,21 @@ class RoomTimeline:
             found.append([round(max(opened, since), 1), None])
         return found
 
+    def spans(self, since: float, until: float) -> Iterator[tuple[float, float]]:
+        """When the room was recorded between the two times, in order. A stretch that several gaps were folded
+        into counts as not recorded."""
+        if self.since is None:
+            return
+        start = since if self.first is None else max(since, self.first)
+        if self.missing_since is not None:
+            until = min(until, self.missing_since)
+        for stretch in self._stretches:
+            if start < min(stretch.start, until):
+                yield start, min(stretch.start, until)
+            start = max(start, stretch.end)
+        if start < until:
+            yield start, until
+
     def stretches(self, since: float) -> Iterator[Stretch]:
         """The stretches with closed gaps that reach beyond ``since``, in order."""
         return (stretch for stretch in self._stretches if stretch.end > since)

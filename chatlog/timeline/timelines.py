@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
+from chatlog.timeline.intervals import Span
 from chatlog.timeline.timeline import RoomTimeline
 
 #: Platform and name of a room.
@@ -15,7 +16,8 @@ Key = tuple[str, str]
 class CoverageTotals(NamedTuple):
     """The seconds of a period in which a room was recorded, and those in which it was not. ``reason``: why
     the room is missing at the end of the period; ``""`` if it is recorded then. ``suppressed``: how many
-    records were left out in it because somebody opted out."""
+    records were left out in it because somebody opted out. ``spans``: when the room was recorded, in seconds
+    since the epoch; None if that is not told."""
 
     platform: str
     channel: str
@@ -23,6 +25,7 @@ class CoverageTotals(NamedTuple):
     missing: float
     reason: str
     suppressed: int = 0
+    spans: tuple[Span, ...] | None = None
 
 
 class Timelines:
@@ -48,6 +51,10 @@ class Timelines:
         # The seconds of the rooms that were removed within the period.
         self._removed: dict[Key, CoverageTotals] = {}
         self.known_since = self.period = wall()
+        #: Whether a room that is no longer recorded here is recorded by somebody else now.
+        self.is_elsewhere: Callable[[Key], bool] = lambda key: False
+        #: Whether the rows say when exactly a room was recorded.
+        self.with_spans = False
 
     def start(self, known_since: float | None) -> None:
         """The process starts. ``known_since``: when the last period of an earlier process began."""
@@ -76,7 +83,7 @@ class Timelines:
         timeline = self._rooms.pop(key, None)
         if timeline is not None and timeline.since is not None:
             totals = self._totals(key, timeline, self.period, self._wall())
-            self._removed[key] = totals._replace(reason="removed")
+            self._removed[key] = totals._replace(reason=self._gone(key))
 
     # -- the manifest's periods ----------------------------------------------------------------------
 
@@ -102,13 +109,18 @@ class Timelines:
                 yield removed._replace(suppressed=self._told[key])
             elif key in wanted or (timeline is not None and timeline.since is not None):
                 totals = self._totals(key, self.of(key), since, until)._replace(suppressed=self._told[key])
-                yield totals if key in wanted else totals._replace(reason="removed")
+                yield totals if key in wanted else totals._replace(reason=self._gone(key))
+
+    def _gone(self, key: Key) -> str:
+        return "handed over" if self.is_elsewhere(key) else "removed"
 
     def _totals(self, key: Key, timeline: RoomTimeline, since: float, until: float) -> CoverageTotals:
         recorded, missing = timeline.seconds(since, until)
         reason = "not acknowledged" if timeline.since is None else timeline.reason
+        spans = tuple(timeline.spans(since, until)) if self.with_spans else None
         before = self._removed.get(key)
         if before is not None:
             # Removed, and added again.
             recorded, missing = recorded + before.recorded, missing + before.missing
-        return CoverageTotals(*key, recorded, missing, reason)
+            spans = None if spans is None else (*(before.spans or ()), *spans)
+        return CoverageTotals(*key, recorded, missing, reason, spans=spans)

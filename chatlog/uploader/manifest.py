@@ -81,6 +81,8 @@ class Manifest(Service):
         self._ending: tuple[HeadRow, list[RoomRow]] | None = None
         self._at_work: Deferred[None] | None = None
         self._trouble = ""
+        #: The name of the cluster that the instance is a member of.
+        self.cluster = ""
 
     # -- service -------------------------------------------------------------------------------------
 
@@ -100,6 +102,28 @@ class Manifest(Service):
         waiting: Deferred[None] = Deferred()
         self._at_work.chainDeferred(waiting)
         return waiting
+
+    def close(self) -> Deferred[None]:
+        """End the period now, with the last manifest for a while: everything was handed over. Fails with
+        OSError."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        before: Deferred[None] = Deferred()
+        if self._at_work is None:
+            before.callback(None)
+        else:
+            self._at_work.chainDeferred(before)
+        return before.addCallback(lambda _: Deferred.fromCoroutine(self._close()))
+
+    async def _close(self) -> None:
+        run = self._threads.run
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if not self._taken_up:
+            await self._take_up(run)
+        if self._ending is not None:
+            await self._end(self._ending[0].until, run)
+        await self._end(round(self._wall(), 3), run, closed=True)
 
     def _begin(self, run: Run) -> None:
         work = Deferred.fromCoroutine(self._work(run))
@@ -168,12 +192,14 @@ class Manifest(Service):
             await self._end(until, run)
         self._taken_up = True
 
-    async def _end(self, until: float, run: Run) -> None:
-        """End the present period, or the one whose end failed before."""
+    async def _end(self, until: float, run: Run, closed: bool = False) -> None:
+        """End the present period, or the one whose end failed before. ``closed``: it is the last."""
         if self._ending is None:
             since = self._timelines.period
-            head = HeadRow(min(since, until), until, __version__, self._instance)
-            rooms = [RoomRow(*row) for row in self._timelines.rows(since, until)]
+            head = HeadRow(
+                min(since, until), until, __version__, self._instance, cluster=self.cluster, closed=closed
+            )
+            rooms = [_row(row, head) for row in self._timelines.rows(since, until)]
             self._ending = head, rooms
         await run(self._journal.finish, *self._ending)
         self._timelines.start_period(self._ending[0].until)
@@ -186,6 +212,17 @@ class Manifest(Service):
         self._unpublished = False
         if name is not None:
             self._on_ready([name])
+
+
+def _row(totals: CoverageTotals, head: HeadRow) -> RoomRow:
+    """A room's row. Its spans count from the beginning of the period, and are left out if they are all of
+    it."""
+    spans = totals.spans
+    if spans is not None:
+        spans = tuple((start - head.since, end - head.since) for start, end in spans)
+        if len(spans) == 1 and spans[0][0] <= 0.0 and spans[0][1] >= head.until - head.since:
+            spans = None
+    return RoomRow(*totals[:6], spans=spans)
 
 
 def is_over(since: float, now: float) -> bool:

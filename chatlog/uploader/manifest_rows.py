@@ -1,8 +1,10 @@
 """The rows of a manifest: the objects that an instance stored in an hour, and the seconds of each room.
 
-    {"kind": "manifest", "from", "to", "version", "instance", "format", "previous"[, "new_spool"]}   the first
+    {"kind": "manifest", "from", "to", "version", "instance", "format", "previous"[, "new_spool"][, "cluster"]
+                         [, "closed"]}                                       the first
     {"kind": "object", "key", "bytes", "sha256", "lines", "first", "last"}       one for every object
-    {"kind": "room", "platform", "channel", "recorded", "missing", "reason"[, "suppressed"]}   of every room
+    {"kind": "room", "platform", "channel", "recorded", "missing", "reason"[, "suppressed"]
+                     [, "spans"]}                                                of every room
     {"kind": "request", "request", "at"}                                         somebody is to be erased
     {"kind": "replaced", "key", "sha256", "lines", "by", "bytes", "sha256_new", "lines_new", "removed",
                          "redacted", "request", "at"}                            an object, by another
@@ -29,6 +31,8 @@ FORMAT = 2
 #: Bytes of a row that are read; the rest of a longer line is skipped.
 LONGEST_ROW = 1 << 16
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z\Z", re.ASCII)
+#: From when to when, in seconds since the beginning of the period.
+Span = tuple[float, float]
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -36,7 +40,9 @@ class HeadRow(NamedTuple):
     """The period of a manifest in seconds since the epoch, and the writer. ``new_spool``: this is the first
     manifest of a spool; the last hour of an earlier spool of the instance may be in no manifest.
     ``previous`` is the digest of the rows of the instance's manifest before this one, ``""`` where this one
-    begins a chain. ``format`` 1 has no chains."""
+    begins a chain. ``format`` 1 has no chains. ``cluster``: the name of the recorders among which the
+    rooms are shared, ``""`` if there is one alone. ``closed``: the writer has handed everything over, and no
+    manifest need follow."""
 
     since: float
     until: float
@@ -45,6 +51,8 @@ class HeadRow(NamedTuple):
     new_spool: bool = False
     previous: str = ""
     format: int = FORMAT
+    cluster: str = ""
+    closed: bool = False
 
 
 class ObjectRow(NamedTuple):
@@ -62,7 +70,8 @@ class ObjectRow(NamedTuple):
 class RoomRow(NamedTuple):
     """The seconds in which a room was recorded and in which it was not. ``reason`` says why it was not
     recorded at the end of the period, ``""`` if it was. ``suppressed``: how many records were left out in it
-    because somebody opted out; the key is only there where some were."""
+    because somebody opted out; the key is only there where some were. ``spans``: when the room was recorded,
+    in seconds since the beginning of the period; None if that was always, or is not told."""
 
     platform: str
     channel: str
@@ -70,6 +79,7 @@ class RoomRow(NamedTuple):
     missing: float
     reason: str
     suppressed: int = 0
+    spans: tuple[Span, ...] | None = None
 
 
 class RequestRow(NamedTuple):
@@ -154,6 +164,8 @@ def fields(row: Row) -> dict[str, Any]:
             "instance": row.instance,
             **({"format": row.format, "previous": row.previous} if row.format > 1 else {}),
             **({"new_spool": True} if row.new_spool else {}),
+            **({"cluster": row.cluster} if row.cluster else {}),
+            **({"closed": True} if row.closed else {}),
         }
     kind = next(kind for kind, (form, _) in _FORMS.items() if isinstance(row, form))
     found = {_KEYS.get(key, key): value for key, value in row._asdict().items()}
@@ -161,6 +173,10 @@ def fields(row: Row) -> dict[str, Any]:
         found |= {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
         if not row.suppressed:
             del found["suppressed"]
+        if row.spans is None:
+            del found["spans"]
+        else:
+            found["spans"] = [[round(start, 3), round(end, 3)] for start, end in row.spans]
     return {"kind": kind, **found}
 
 
@@ -191,13 +207,17 @@ def _row(row: dict[str, Any]) -> Row | None:
         form = _count(row, "format") if "format" in row else 1
         previous = _digest_or_none(row, "previous") if form > 1 else ""
         new = row.get("new_spool") is True
-        return HeadRow(since, until, _text(row, "version"), _text(row, "instance"), new, previous, form)
+        cluster = _text(row, "cluster") if "cluster" in row else ""
+        head = HeadRow(since, until, _text(row, "version"), _text(row, "instance"), new, previous, form)
+        return head._replace(cluster=cluster, closed=row.get("closed") is True)
     if kind not in _FORMS:
         return None
     form_of, readers = _FORMS[kind]
     found = form_of(*(read(row, _KEYS.get(key, key)) for key, read in readers.items()))
     if isinstance(found, RoomRow) and "suppressed" in row:
         found = found._replace(suppressed=_count(row, "suppressed"))
+    if isinstance(found, RoomRow) and "spans" in row:
+        found = found._replace(spans=_spans(row["spans"]))
     if isinstance(found, ReplacedRow) and found.lines_new + found.removed != found.lines:
         raise TypeError("lines_new, removed and lines, which do not add up")
     return found  # type: ignore[no-any-return]
@@ -222,6 +242,20 @@ def _seconds(row: dict[str, Any], key: str) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e12:
         raise TypeError(key)
     return float(value)
+
+
+def _spans(value: Any) -> tuple[Span, ...]:
+    if not isinstance(value, list):
+        raise TypeError("spans")
+    found: list[Span] = []
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise TypeError("spans")
+        start, end = (_seconds({"spans": each}, "spans") for each in pair)
+        if end < start:
+            raise TypeError("spans")
+        found.append((start, end))
+    return tuple(found)
 
 
 def _digest(row: dict[str, Any], key: str) -> str:

@@ -20,6 +20,7 @@ from chatlog.counters import Counters
 from chatlog.http.metrics import CONTENT_TYPE, Metrics
 from chatlog.status.condition import CODES
 from chatlog.status.room_stats import STATES
+from tests.cluster.known import known
 from tests.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -215,6 +216,7 @@ class DeployTests(MetricsCase):
         super().setUp()
         # Those that are there only when something is known.
         self.scene.uploads.last_success = 1.0
+        self.scene.status.cluster = known
         for n in range(60):
             stamp = b'{"timestamp":"2025-12-29T10:31:%02d.000Z","type":"message"}\n' % n
             self.scene.recorder.room("twitch", "room0").append(stamp)

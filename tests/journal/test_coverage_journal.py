@@ -1083,7 +1083,10 @@ class RemovedTests(SynchronousTestCase):
         run.remove("b")
         run.advance(50)
         rows = list(run.timelines.rows(START, run.now()))
-        expected = [("twitch", "a", 150.0, 0.0, "", 0), ("twitch", "b", 100.0, 0.0, "removed", 0)]
+        expected = [
+            CoverageTotals("twitch", "a", 150.0, 0.0, ""),
+            CoverageTotals("twitch", "b", 100.0, 0.0, "removed"),
+        ]
         self.assertEqual(rows, expected)
         run.timelines.start_period(run.now())
         run.advance(10)
@@ -1103,7 +1106,7 @@ class RemovedTests(SynchronousTestCase):
         run.acknowledge("b")
         run.advance(20)
         *_, row = run.timelines.rows(START, run.now())
-        self.assertEqual(row, ("twitch", "b", 120.0, 0.0, "", 0))
+        self.assertEqual(row, CoverageTotals("twitch", "b", 120.0, 0.0, ""))
 
 
 class SetBackTests(SynchronousTestCase):

@@ -212,8 +212,9 @@ class MissingTests(WorldTestCase):
 
     def test_a_gap_of_one_of_two_recorders(self) -> None:
         """What one of two recorders has missed is missing only where the other missed it too."""
-        self.world.put(MIDNIGHT, [said(MIDNIGHT, "a"), gap(MIDNIGHT + 10, MIDNIGHT + 70)])
-        other = [said(MIDNIGHT, "a"), gap(MIDNIGHT + 60, MIDNIGHT + 90, "closed by the server")]
+        late = said(MIDNIGHT + 95, "b")
+        self.world.put(MIDNIGHT, [said(MIDNIGHT, "a"), gap(MIDNIGHT + 10, MIDNIGHT + 70), late])
+        other = [said(MIDNIGHT, "a"), gap(MIDNIGHT + 60, MIDNIGHT + 90, "closed by the server"), late]
         self.world.put(MIDNIGHT, other, instance="b")
         answer = self.world.reader().ask(Question(ROOM, MIDNIGHT, MIDNIGHT + 100))
         list(answer)

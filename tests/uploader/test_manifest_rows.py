@@ -29,6 +29,7 @@ from chatlog.uploader.manifest_rows import (
 
 A, B = "a" * 64, "b" * 64
 TIME = "2025-12-29T10:00:00.000Z"
+_SPANS = st.none() | st.lists(st.sampled_from([(0.0, 0.0), (0.5, 12.125), (20.0, 3600.0)])).map(tuple)
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _COUNT = st.integers(0, (1 << 63) - 1)
 _DIGEST = st.sampled_from([A, B])
@@ -49,7 +50,7 @@ ROWS: st.SearchStrategy[Row] = st.one_of(
         HeadRow, st.just(3600.0), st.just(7200.25), _TEXT, _TEXT, st.booleans(), st.just(""), st.just(1)
     ),
     st.builds(ObjectRow, _TEXT, _COUNT, _DIGEST, _COUNT, _TEXT, _TEXT),
-    st.builds(RoomRow, _TEXT, _TEXT, _SECONDS, _SECONDS, _TEXT, _COUNT),
+    st.builds(RoomRow, _TEXT, _TEXT, _SECONDS, _SECONDS, _TEXT, _COUNT, _SPANS),
     st.builds(RequestRow, _TEXT, _TEXT),
     st.builds(
         lambda lines, gone, new, text: ReplacedRow(

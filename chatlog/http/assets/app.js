@@ -2,6 +2,7 @@
 
 import { $, archiveOrigin, ask, describe, element, say, switches, whenClockTurns } from "./base.js";
 import { Changes } from "./changes.js";
+import { showCluster } from "./cluster.js";
 import { Conditions } from "./conditions.js";
 import { count, duration, many, rate } from "./format.js";
 import { Headline } from "./headline.js";
@@ -67,6 +68,7 @@ function showFacts() {
   const up = facts.connections.filter((link) => link.up).length;
   say($("connection-count"), `${count(up)} of ${many(facts.connections.length, "connection")} up`);
   if ($("connections-box").open) showConnections();
+  showCluster(facts.cluster);
 }
 
 // Where most rooms were missing at once: [from, to], to a minute.
@@ -158,6 +160,7 @@ switches();
 $("machine").open = matchMedia("(min-width: 641px)").matches;
 $("listing").append(legend());
 $("connections-box").addEventListener("toggle", () => facts && showConnections());
+$("cluster-box").addEventListener("toggle", () => facts && showCluster(facts.cluster));
 whenClockTurns(() => {
   rooms.draw();
   conditions.draw();

@@ -1,0 +1,126 @@
+"""Hands everything over before the process ends: the rooms first, then what is in the spool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatlog.cluster.service import MemberService
+
+#: Seconds between two looks at how far it has come.
+EVERY = 0.5
+#: Looks in a row after which nothing is expected to come any more.
+_QUIET = 3
+
+
+class Spool(Protocol):
+    """What is still on the disk of this machine alone."""
+
+    def rotate(self) -> object:
+        """Finish every file."""
+
+    def is_empty(self) -> bool:
+        """Whether everything is stored."""
+
+    def close(self) -> Deferred[None]:
+        """Write the last manifest."""
+
+
+class Draining:
+    """Drains ``service`` within ``limit`` seconds. The line is taken away once no room is left."""
+
+    _log = Logger()
+
+    def __init__(self, service: MemberService, spool: Spool, clock: IReactorTime, limit: float) -> None:
+        self._service = service
+        self._spool = spool
+        self._clock = clock
+        #: Seconds until the process ends all the same; 0.0: nothing is handed over.
+        self.limit = limit
+        self._end: Callable[[], object] | None = None
+        self._until = 0.0
+        self._timer: IDelayedCall | None = None
+        self._quiet = 0
+        self._stage: Callable[[], bool] = self._rooms_left
+        self._closing = False
+
+    def hand_over(self) -> None:
+        """Hand all rooms over, and stay without any until ``take_back``."""
+        if not self._service.member.draining:
+            self._log.info("all rooms are handed over to the other recorders")
+            self._service.set_draining(True)
+
+    def take_back(self) -> None:
+        """Take part again."""
+        self._service.set_draining(False)
+
+    def end(self, end: Callable[[], object]) -> None:
+        """Hand all rooms over, then ship what is in the spool, write the last manifest, and call ``end()``:
+        at the latest after ``limit`` seconds."""
+        self._end, self._until = end, self._clock.seconds() + self.limit
+        self.hand_over()
+        self._next()
+
+    def _next(self) -> None:
+        self._timer = None
+        if self._clock.seconds() >= self._until:
+            self._log.warn(
+                "not everything was handed over in time; what is left is missing, or shipped later"
+            )
+            self._finish()
+            return
+        if not self._stage():
+            self._timer = self._clock.callLater(EVERY, self._next)
+
+    def _rooms_left(self) -> bool:
+        service = self._service
+        if not service.member.left:
+            alone = service.looked and not any(
+                not line.draining for line in service.member.roster.everybody.values()
+            )
+            if not alone:
+                return False
+            self._log.warn("there is no other recorder to hand the rooms over to")
+            self._finish()
+            return True
+        self._log.info("all rooms are handed over; now what is in the spool is shipped")
+        service.leave()
+        self._spool.rotate()
+        self._stage = self._shipped
+        return False
+
+    def _shipped(self) -> bool:
+        self._quiet = self._quiet + 1 if self._spool.is_empty() else 0
+        if self._quiet >= _QUIET and not self._closing:
+            self._closing = True
+            self._spool.close().addCallbacks(self._closed, self._not_closed)
+        return False
+
+    def _closed(self, _: object) -> None:
+        self._quiet = 0
+        self._stage = self._manifest_shipped
+
+    def _not_closed(self, failure: Failure) -> None:
+        self._log.warn("the last manifest cannot be written: {error}", error=failure.getErrorMessage())
+        self._finish()
+
+    def _manifest_shipped(self) -> bool:
+        self._quiet = self._quiet + 1 if self._spool.is_empty() else 0
+        if self._quiet < _QUIET:
+            return False
+        self._log.info("everything is handed over and shipped")
+        self._finish()
+        return True
+
+    def _finish(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        end, self._end = self._end, None
+        if end is not None:
+            end()

@@ -1,0 +1,61 @@
+"""Writes a member's line, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IReactorTime
+
+from chatlog.cluster.engine import Engine, EngineError, LatePut, NameTaken
+from chatlog.cluster.line import Line
+from chatlog.cluster.member import Myself
+
+
+class Speaker:
+    """The line of one member. ``identity()`` is what its spool knows itself by."""
+
+    def __init__(
+        self, engine: Engine, myself: Myself, identity: Callable[[], str], clock: IReactorTime
+    ) -> None:
+        self._engine = engine
+        self._myself = myself
+        self._identity = identity
+        self._clock = clock
+        self._beat = 0
+        self._lock = DeferredLock()
+        #: When the latest line was begun, in seconds of the clock.
+        self.put_at = float("-inf")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a line is being written."""
+        return self._lock.locked
+
+    async def say(self, line: Callable[[], Line]) -> Line:
+        """Write what ``line()`` returns when it is its turn. Returns it once it is confirmed. Raises
+        EngineError; NameTaken also where another process of the same spool writes lines."""
+        return await self._lock.run(lambda: Deferred.fromCoroutine(self._say(line())))
+
+    async def _say(self, line: Line) -> Line:
+        me = self._myself
+        self.put_at = self._clock.seconds()
+        for _ in range(2):
+            self._beat += 1
+            try:
+                await self._engine.put(me.name, self._identity(), self._beat, line.encoded(), me.lease)
+            except LatePut as error:
+                # An earlier run of this spool has said more.
+                self._beat = max(self._beat, error.beat)
+            else:
+                return line
+        raise NameTaken
+
+    def leave(self) -> Deferred[None]:
+        """Take the line away, so that others need not wait for the lease. Never fails."""
+        return self._lock.run(self._leave).addErrback(lambda failure: failure.trap(EngineError) and None)
+
+    def _leave(self) -> Deferred[None]:
+        me = self._myself
+        self._beat += 1
+        return self._engine.leave(me.name, self._identity(), self._beat, me.lease)
