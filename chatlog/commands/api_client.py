@@ -136,7 +136,7 @@ class ApiClient:
         try:
             answer = self._ask("GET", _path(platform, name).replace("/rooms/", "/cluster/rooms/", 1))
         except ApiError as error:
-            if error.status == 404 and "no cluster" not in str(error):
+            if error.status == 404:
                 return None
             raise
         return answer if isinstance(answer, dict) else None

@@ -88,4 +88,4 @@ class ClusterApi:
 
 
 def _alone() -> Answer:
-    return error(404, "no_cluster", "this recorder is alone: its configuration has no cluster")
+    return error(409, "no_cluster", "this recorder is alone: its configuration has no cluster")

@@ -261,15 +261,15 @@ _PATHS: dict[str, Any] = {
             },
         },
     },
-    "/api/v1/cluster": {"get": _get("the recorders that share their rooms", _CLUSTER, 404)},
+    "/api/v1/cluster": {"get": _get("the recorders that share their rooms", _CLUSTER, 409)},
     "/api/v1/cluster/rooms/{platform}/{name}": {
-        "get": _get("who records a room", _WHERE, 404, parameters=[_PLATFORM, _NAME])
+        "get": _get("who records a room", _WHERE, 404, 409, parameters=[_PLATFORM, _NAME])
     },
     "/api/v1/drain": {
         method: {
             "summary": what,
             "security": _TOKEN,
-            "responses": {"202": _json("it has begun", _DRAINING), **_errors(*_REFUSED, 404)},
+            "responses": {"202": _json("it has begun", _DRAINING), **_errors(*_REFUSED, 409)},
         }
         for method, what in (
             ("post", "hand all rooms over to the other recorders of the cluster"),
