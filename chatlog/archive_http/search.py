@@ -54,7 +54,8 @@ class Search:
         self._at = range.until if newest else range.since
         self._edge: str | None = None
         self._found = 0
-        self._unread: list[Unread] = []
+        #: By their names: a file may be read for two windows.
+        self._unread: dict[str, Unread] = {}
         self._gaps: list[tuple[Room, Gap]] = []
 
     def progress(self) -> bytes:
@@ -124,7 +125,7 @@ class Search:
                 stream.close()  # type: ignore[attr-defined]
             for room, answer in answers:
                 self._asked.work.done(answer)
-                self._unread += answer.report.unread
+                self._unread |= {unread.name: unread for unread in answer.report.unread}
                 self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
 
     def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
@@ -143,7 +144,20 @@ class Search:
             "next": {name: stopped} if stopped else None,
             "opted_out": self._opted_out and not self._found,
             "unread": len(self._unread),
-            "files": unread_facts(self._unread),
-            "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in self._gaps],
+            "files": unread_facts(list(self._unread.values())),
+            "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in _joined(self._gaps)],
         }
         return orjson.dumps({"end": facts}) + b"\n"
+
+
+def _joined(gaps: list[tuple[Room, Gap]]) -> list[tuple[Room, Gap]]:
+    """The gaps in order, and in one piece where a gap lies in two windows."""
+    found: list[tuple[Room, Gap]] = []
+    for room, gap in sorted(gaps):
+        if found:
+            before, last = found[-1]
+            if before == room and last.reason == gap.reason and last.until == gap.since:
+                found[-1] = room, last._replace(until=gap.until)
+                continue
+        found.append((room, gap))
+    return sorted(found, key=lambda each: each[1].since)

@@ -21,7 +21,7 @@ class OptOutChecks(ArchiveChecks):
         """The browser complains about refusals with these statuses and of nothing else."""
         odd = [each for each in self.page.complaints() if not any(status in each for status in statuses)]
         self.same(odd, [])
-        self.same(self.page.run("document.documentElement.scrollWidth <= innerWidth"), True)
+        self.same(self.page.run("document.documentElement.scrollWidth") <= self.page.width, True)
 
     def check_optout_page(self) -> None:
         """Every page leads to the one for opting out. It gives a code, each time another, without a script of

@@ -189,6 +189,18 @@ class SearchTests(ArchiveCase):
             self.assertEqual(texts, ["hit 1 5", "hit 1 3", "hit 1 1", "hit 2 5", "hit 2 3", "hit 2 1"])
             self.assertIsNone(rest[-1]["end"]["next"])
 
+    def test_what_lies_in_two_steps(self) -> None:
+        """A search goes back in steps. A gap and a damaged file that lie in two of them are told once."""
+        now = self.world.now
+        self.world.put(now - 100.0, [gap(now - 2 * 86400.0, now - 100.0)], room=ROOM)
+        path = self.world.put(now - 86460.0, [privmsg(0, "lost")], room=ROOM)
+        with open(path, "wb") as file:
+            file.write(b"this is no zstd")
+        end = self.rows("q=hit")[-1]["end"]
+        self.assertEqual(len(end["gaps"]), 1)
+        self.assertEqual(end["gaps"][0]["seconds"], 2 * 86400.0 - 100.0)
+        self.assertEqual((end["unread"], len(end["files"])), (1, 1))
+
     def test_ways(self) -> None:
         """By pattern, person and kind, oldest first, in rooms that are named."""
         count = lambda query: self.rows(query)[-1]["end"]["found"]  # noqa: E731

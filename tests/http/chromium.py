@@ -48,6 +48,8 @@ class Page:
     """One tab of a browser of its own. Everything blocks; not to be used on the reactor's thread."""
 
     def __init__(self, program: str) -> None:
+        #: How wide the window is, in CSS pixels.
+        self.width = 1280
         self._profile = tempfile.mkdtemp(prefix="chatlog-browser-")
         ours, theirs = os.pipe(), os.pipe()
 
@@ -123,6 +125,7 @@ class Page:
     def look(self, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> None:
         """Be a window of that size, or a phone."""
         scale = 2 if phone else 1
+        self.width = width
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
