@@ -138,6 +138,21 @@ class ChatTests(LiveCase):
         self.assertEqual(found[1], 'data: {"message":"old 10"}')
         self.assertEqual(found[-2:], ['data: {"message":"old 59"}', 'data: {"message":"new"}'])
 
+    def test_opted_out(self) -> None:
+        """What somebody said who opted out since is not shown, and neither are they in an answer."""
+        key = Key("ab" * 32)
+        said = '{"timestamp":"2025-12-29T10:30:00.000Z","channel":"room0","username":"%s","user_id":"%s",'
+        said += '"message":"%s","type":"message","id":"m","platform":"twitch","details":{%s}}\n'
+        reply = '"reply-parent-user-id":"1","reply-parent-msg-body":"secret"'
+        for facts in (("ann", "1", "secret", ""), ("bob", "2", "yes", reply), ("carl", "3", "hello", "")):
+            self.room().append((said % facts).encode())
+        self.scene.advance(0.5)
+        self.left_out.suppressions = Suppressions(key, [Entry("twitch", key.of_id("1")).key])
+        shown = "".join(events(self.look()))
+        self.assertNotIn("secret", shown)
+        for text in ("yes", "hello"):
+            self.assertIn(text, shown)
+
     def test_after_a_rotation(self) -> None:
         """A browser that comes just after a file was finished begins with what that ends with."""
         self.say(*(f"old {n}" for n in range(60)))

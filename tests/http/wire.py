@@ -24,6 +24,7 @@ from chatlog.http.site import Root
 from chatlog.platforms import PLATFORMS
 from chatlog.rooms.room_changes import RoomChanges
 from chatlog.rooms.room_list import RoomList
+from chatlog.suppression.left_out import LeftOut
 from tests.scene import Scene
 
 TOKEN = "a-token-of-the-tests"
@@ -159,7 +160,9 @@ class SiteCase(SynchronousTestCase):
         )
         self.rotations = 0
         self.api = Api(self.scene.status, self.rooms, self._rotate, self.scene.clock.seconds)
-        self.live = Live(self.files, "/data", self.scene.clock)
+        #: Who opted out.
+        self.left_out = LeftOut()
+        self.live = Live(self.files, "/data", self.scene.clock, self.left_out)
         root = Root(self.scene.status, self.scene.recorder, self.api, self.live, self.scene.clock.seconds)
         self.site = BoundedSite(root, self.scene.clock)
         self.site.doStart()
