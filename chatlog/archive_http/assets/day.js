@@ -69,8 +69,9 @@ function moved() {
   const at = list.timeAtTop();
   line.mark(at);
   if (at === null) return;
-  say($("now"), clock(new Date(at)));
-  mark($("now"), "shown", "1");
+  // The first row may be about the day before.
+  say($("now"), clock(new Date(Math.max(at, begin))));
+  mark($("now"), "shown", list.box.scrollTop > 0 ? "1" : "");
   clearTimeout(fading);
   fading = setTimeout(() => mark($("now"), "shown", ""), 900);
 }
