@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatlog.archive.parts import AREAS, SUFFIXES, whole_lines
+from chatlog.archive.catalog import Catalog
+from chatlog.archive.parts import AREAS, whole_lines
 from chatlog.files import Files, replace_file
 from chatlog.naming import FileName, parse_name
 from chatlog.store.store import Store
@@ -132,12 +133,13 @@ class SpoolSide:
         self.redacted += redacted
 
     def _is_stored(self, name: FileName, text: bytes) -> bool:
-        """Whether the store has the file with this content."""
-        for suffix in SUFFIXES:
-            key = name.key(suffix=suffix)
-            if self._store.head(key) is not None:
-                with suppress(ValueError):
-                    return b"".join(unpacked(self._store.read(key), suffix)) == text
+        """Whether the archive has the file with this content, as an object of its own or in a bundle."""
+        catalog = Catalog(self._store, self._now)
+        named = catalog.find(name)
+        if named is None:
+            return False
+        with suppress(ValueError):
+            return b"".join(unpacked(catalog.chunks(named), named.suffix)) == text
         return False
 
     def _remove(self, path: str) -> None:

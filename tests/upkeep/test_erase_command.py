@@ -11,7 +11,9 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
-from chatlog.naming import FileName, utc_minute
+from chatlog.naming import BundleName, FileName, utc_minute
+from chatlog.store.directory_store import DirectoryStore
+from chatlog.upkeep.bundle_put import Piece, put_bundle
 from chatlog.uploader.packing import pack_data
 from tests.upkeep.people import HOUR, ID, NAME, OLD_NAME, TEN, People, of_others, own
 
@@ -119,6 +121,13 @@ class CommandTests(SynchronousTestCase):
         name = FileName("twitch", "a", utc_minute(TEN + 3 * HOUR))
         data = (self.root / "archive" / name.key(suffix=".zst")).read_bytes()
         (self.root / "spool" / "packed" / f"{name}.zst").write_bytes(data)
+        other = FileName("twitch", "a", utc_minute(TEN))
+        piece = Piece(
+            other.key(suffix=".zst"), (self.root / "archive" / other.key(suffix=".zst")).read_bytes()
+        )
+        put_bundle(DirectoryStore(f"{self.root}/archive"), BundleName(utc_minute(TEN)), ".zst", [piece])
+        (self.root / "archive" / piece.key).unlink()
+        (self.root / "spool" / "packed" / f"{other}.zst").write_bytes(piece.data)
         result = self.run_it(f"twitch/id:{ID}")
         self.assertEqual(result.exit_code, 0, result.output)
         self.assertEqual(list((self.root / "spool" / "packed").iterdir()), [])
