@@ -215,13 +215,13 @@ def compose(
     sources = Sources(pacer)
     platforms = Platforms(registry, settings, shared, sources, (coverage.watch, gaps.watch))
     written = recorder, uploader, manifest
-    joined = cluster and cluster.join(wanted, platforms, timelines, coverage, buffers, written)
+    joined = cluster.join(wanted, platforms, timelines, coverage, buffers, written) if cluster else None
     rooms: Any = joined.rooms if joined else RoomChanges(wanted, platforms.add, platforms.remove)
 
     # What is seen of it.
     acknowledged = Acknowledged(files, directory)
     status = Status(settings, environment, recorder, uploader, platforms, timelines, acknowledged)
-    status.optouts, status.cluster = optouts.watch.facts, joined and joined.facts.snapshot
+    status.optouts, status.cluster = optouts.watch.facts, joined.facts.snapshot if joined else None
     webhook = Webhook(settings.alarms, settings.instance, requests, reactor)
     alarms = Alarms(status, reactor, environment.wall, webhook.send)
     force = InForce(settings, daemon, platforms, rooms, recorder, status, webhook)

@@ -35,6 +35,14 @@ KINDS = {
     "foreign-signature": ("manifest was signed by somebody else", "manifests were signed by somebody else"),
     "missing-signature": ("manifest is not signed", "manifests are not signed"),
     "invalid-manifest": ("manifest is damaged", "manifests are damaged"),
+    "lost-instance": (
+        "recorder of a cluster is gone without having handed over",
+        "recorders of a cluster are gone without having handed over",
+    ),
+    "unexplained-hole": (
+        "hole that no recorder explains: nobody recorded the room",
+        "holes that no recorder explains: nobody recorded the rooms",
+    ),
     "invalid-line": ("line is not a record", "lines are not records"),
     "duplicate": ("record is there more than once", "records are there more than once"),
 }

@@ -36,6 +36,7 @@ from chatlog.verify.object_check import why_unread
 from chatlog.verify.patience import Patience, StoreAway
 from chatlog.verify.rooms_there import RoomsThere
 from chatlog.verify.scope import FIRST_DAY, HOUR, Scope, Watcher
+from chatlog.verify.spans_check import SpansCheck
 
 #: A manifest that begins at most so many seconds before a gap may cover it.
 _BEFORE = HOUR
@@ -65,6 +66,7 @@ class ManifestCheck:
         self._rooms = rooms
         self.unread: list[ManifestName] = []
         self.lost: list[ManifestGap] = []
+        self.spans = SpansCheck()
         self.days: tuple[str, str] | None = None
         self.chains: list[Chain] = []
         self._damaged: list[ManifestName] = []
@@ -98,6 +100,8 @@ class ManifestCheck:
             self._watcher.note,
         )
         self.chains = chain.run()
+        for problem in self.spans.problems():
+            self._problem(problem.kind, problem.key, problem.what)
         check_gone(self._index, self._problem)
         self._totals.gone = self._index.count_gone()
         for text in kept_otherwise(self._expired, self._scope.keeping):
@@ -174,6 +178,7 @@ class ManifestCheck:
             signer = reading.signature.signer if reading.signature is not None else ""
             digest = "" if damaged else reading.digest
             self._index.add_period(period, key, digest, signer, not damaged and reading.is_genuine)
+            self.spans.period(period, key)
 
     def _named(self, manifest: str, row: ObjectRow) -> None:
         name = name_of_object(row.key)
@@ -204,6 +209,7 @@ class ManifestCheck:
         self._rooms.met(row.platform, row.channel)
         if scope.has_room(row.platform, row.channel):
             self._index.add_room(period, row, scope.since.isoformat(), scope.until.isoformat())
+            self.spans.room(period, row)
 
     def _may_follow_unread(self, before: Link | None, link: Link) -> bool:
         """Whether one that was not read may lie between a manifest and the next one that was."""

@@ -1,0 +1,148 @@
+"""What the manifests of recorders that share their rooms say together: a room's hole is where none of them
+recorded it.
+
+A hole is explained if a recorder counts so much of that time as missing: then it has a gap record. Only the
+manifests of a cluster are looked at; a recorder that is alone says by itself what it missed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow
+from chatlog.verify.findings import Problem
+
+#: Seconds by which the times of recorders may differ.
+SLACK = 3.0
+#: A recorder without a manifest for so many seconds, while others write theirs, is lost.
+LOST = 2.5 * 3600.0
+#: The most rooms, and stretches of one, that are remembered.
+_MOST_ROOMS, _MOST = 200_000, 500
+
+Span = tuple[float, float]
+
+
+@dataclass(slots=True)
+class _Room:
+    """Of a room: when it was recorded, in order and apart; the seconds that an instance counts as missing in a
+    period; and when it was taken off the list."""
+
+    spans: list[Span] = field(default_factory=list)
+    missing: dict[tuple[str, float, float], float] = field(default_factory=dict)
+    removed: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """An instance's last period, the manifest that has it, and whether it was the last on purpose."""
+
+    until: float
+    manifest: str
+    closed: bool
+
+
+class SpansCheck:
+    """The manifests of clusters, in whatever order they are read."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[tuple[str, str, str], _Room] = {}
+        self._recorders: dict[tuple[str, str], _Recorder] = {}
+
+    def period(self, head: HeadRow, manifest: str) -> None:
+        """A manifest was read."""
+        if not head.cluster:
+            return
+        known = self._recorders.get((head.cluster, head.instance))
+        if known is None or head.until > known.until:
+            self._recorders[head.cluster, head.instance] = _Recorder(head.until, manifest, head.closed)
+
+    def room(self, head: HeadRow, row: RoomRow) -> None:
+        """A row of a room in it."""
+        if not head.cluster:
+            return
+        key = head.cluster, row.platform, row.channel
+        room = self._rooms.get(key)
+        if room is None:
+            if len(self._rooms) >= _MOST_ROOMS:
+                return
+            room = self._rooms[key] = _Room()
+        whole = ((0.0, head.until - head.since),) if row.spans is None else row.spans
+        for start, end in whole:
+            _add(room.spans, (head.since + start, head.since + end))
+        if row.missing and len(room.missing) < _MOST:
+            room.missing[head.instance, head.since, head.until] = row.missing
+        if row.reason == "removed":
+            room.removed.append(head.since + whole[-1][1] if whole else head.since)
+
+    def lost(self) -> Iterator[tuple[str, str, _Recorder]]:
+        """The recorders that have ended without having handed over, and have not come back."""
+        latest: dict[str, float] = {}
+        for (cluster, _), each in self._recorders.items():
+            latest[cluster] = max(latest.get(cluster, 0.0), each.until)
+        for (cluster, instance), each in sorted(self._recorders.items()):
+            if not each.closed and latest[cluster] - each.until > LOST:
+                yield cluster, instance, each
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong, once all manifests were read."""
+        tails: dict[str, list[float]] = {}
+        for cluster, instance, each in self.lost():
+            tails.setdefault(cluster, []).append(each.until)
+            yield Problem(
+                "lost-instance",
+                each.manifest,
+                0,
+                f"this is the last manifest of {instance}, which did not hand over: what it recorded later "
+                "and had not stored is on its disk alone",
+            )
+        for (cluster, platform, channel), room in sorted(self._rooms.items()):
+            known = self._known_until(cluster)
+            for start, end in _holes(room, known, tails.get(cluster, [])):
+                yield Problem(
+                    "unexplained-hole",
+                    f"{platform}/{channel}",
+                    0,
+                    f"nobody recorded it for {end - start:.1f} s from {_time(start)}, and nobody says why",
+                )
+
+    def _known_until(self, cluster: str) -> float:
+        """Until when all recorders that are at work have written manifests."""
+        found = [each for (name, _), each in self._recorders.items() if name == cluster]
+        latest = max(each.until for each in found)
+        at_work = (each.until for each in found if not each.closed and latest - each.until <= LOST)
+        return min(at_work, default=latest)
+
+
+def _add(spans: list[Span], new: Span) -> None:
+    """Add a span to those that are in order and apart."""
+    start, end = new
+    at = bisect_left(spans, (start - SLACK,))
+    if at and spans[at - 1][1] >= start - SLACK:
+        at -= 1
+    last = at
+    while last < len(spans) and spans[last][0] <= end + SLACK:
+        start, end = min(start, spans[last][0]), max(end, spans[last][1])
+        last += 1
+    if last > at or len(spans) < _MOST:
+        spans[at:last] = [(start, end)]
+
+
+def _holes(room: _Room, known: float, tails: list[float]) -> Iterator[Span]:
+    for (_, start), (end, _) in zip(room.spans, room.spans[1:], strict=False):
+        if start >= known or any(abs(start - at) <= SLACK for at in room.removed):
+            continue
+        if any(until - SLACK <= start <= until + LOST or start <= until < end for until in tails):
+            # The manifest that would tell is lost with its recorder, which is told already.
+            continue
+        told = sum(
+            seconds for (_, since, until), seconds in room.missing.items() if until > start and since < end
+        )
+        if told + SLACK < end - start:
+            yield start, end
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
