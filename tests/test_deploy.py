@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
@@ -371,3 +371,63 @@ class PageTests(SynchronousTestCase):
         """What is checked by programs of others can be called, and CI calls it."""
         self.assertTrue(os.access(ROOT / "deploy/units-check", os.X_OK))
         self.assertIn("deploy/units-check", read(".ci/run"))
+
+
+class ClusterTests(SynchronousTestCase):
+    """deploy/cluster.yaml, deploy/kubernetes.yaml and the configuration that they share."""
+
+    ENVIRONMENT: ClassVar[dict[str, str]] = {
+        "BUCKET_NAME": "chatlog",
+        "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "REDIS_PASSWORD": "c",
+        "CHATLOG_TOKEN": "d",
+    }
+
+    def setUp(self) -> None:
+        self.compose: dict[str, Any] = yaml.safe_load(read("deploy/cluster.yaml"))
+        self.kubernetes = {
+            (each["kind"], each["metadata"]["name"]): each
+            for each in yaml.safe_load_all(read("deploy/kubernetes.yaml"))
+        }
+
+    def test_compose(self) -> None:
+        """Each recorder has a name, a spool and a port of its own, the engine is the one beside them, and
+        there is time to hand over."""
+        recorders = {name: each for name, each in self.compose["services"].items() if name != "valkey"}
+        for key in ("ports", "volumes"):
+            self.assertEqual(len({str(each[key][0]) for each in recorders.values()}), 3, key)
+        for name, each in recorders.items():
+            environment = {**self.ENVIRONMENT, "CHATLOG_INSTANCE": each["environment"]["CHATLOG_INSTANCE"]}
+            settings = config.parse(read("deploy/config/cluster.yaml").encode(), environment)
+            assert settings.cluster is not None
+            self.assertEqual(settings.instance, name)
+            self.assertEqual(settings.cluster.engine.servers, (("valkey", 6379),))
+            self.assertGreater(int(each["stop_grace_period"].removesuffix("s")), settings.cluster.drain)
+            self.assertEqual(os.path.basename(each["command"][-1]), "cluster.yaml")
+
+    def test_secrets(self) -> None:
+        """No secret is in the file, and deploy/cluster.env.example lists what it takes."""
+        example = set(re.findall(r"(?m)^#?([A-Z_]+[A-Z0-9_]*)=", read("deploy/cluster.env.example")))
+        uses = {name for name, _ in VARIABLE.findall(uncommented("deploy/cluster.yaml"))}
+        self.assertEqual(uses, example)
+
+    def test_kubernetes(self) -> None:
+        """A pod's name becomes the instance, one pod may be away at a time, and there is time to hand
+        over."""
+        text = self.kubernetes["ConfigMap", "chatlog"]["data"]["chatlog.yaml"]
+        settings = config.parse(text.encode(), {**self.ENVIRONMENT, "HOSTNAME": "chatlog-0"})
+        assert settings.cluster is not None
+        self.assertEqual(settings.instance, "chatlog0")
+        self.assertIn(("Service", settings.cluster.engine.servers[0][0]), self.kubernetes)
+        stateful = self.kubernetes["StatefulSet", "chatlog"]["spec"]
+        pod = stateful["template"]["spec"]
+        self.assertGreater(pod["terminationGracePeriodSeconds"], settings.cluster.drain)
+        self.assertEqual(pod["containers"][0]["command"][:-1], worker())
+        budget = self.kubernetes["PodDisruptionBudget", "chatlog"]["spec"]
+        self.assertEqual(budget["maxUnavailable"], 1)
+        for spec in (budget, stateful):
+            self.assertEqual(spec["selector"]["matchLabels"], stateful["template"]["metadata"]["labels"])
+        mounts = {each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
+        self.assertIn("/" + settings.recorder.directory.split("/")[1], mounts)

@@ -27,7 +27,7 @@ Span = tuple[float, float]
 
 @dataclass(slots=True)
 class _Room:
-    """Of a room: when it was recorded, in order and apart; the seconds that an instance counts as missing in a
+    """Of a room: when it was recorded, in order and apart; the seconds that an instance counts missing in a
     period; and when it was taken off the list."""
 
     spans: list[Span] = field(default_factory=list)
