@@ -31,6 +31,7 @@ setup(
         "chatlog.cost",
         "chatlog.http",
         "chatlog.importing",
+        "chatlog.index",
         "chatlog.journal",
         "chatlog.kick",
         "chatlog.network",

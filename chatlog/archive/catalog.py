@@ -130,10 +130,7 @@ class Catalog:
     def objects(self, room: Room, since: float, until: float) -> Iterator[Named]:
         """The objects of a room that began between a day before ``since`` and shortly after ``until``.
         Raises StoreError."""
-        days = list(days_between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE)))
-        if len(days) > 4:
-            there = set(self.days())
-            days = [day for day in days if day in there]
+        days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
         if len(days) <= 1:
             for day in days:
                 yield from self._of_day(room, day, FEW)
@@ -192,17 +189,22 @@ class Catalog:
         """The objects of the first day on which this instance began one after the given time, up to AHEAD
         seconds later. Raises StoreError."""
         minute = utc_minute(after)
-        days = list(days_between(after, min(after + AHEAD, self._now())))
-        there = set(self.days()) if len(days) > 2 else set(days)
-        for day in days:
+        for day in self._between(after, min(after + AHEAD, self._now())):
             found = [
                 named
-                for named in (self._of_day(room, day) if day in there else ())
+                for named in self._of_day(room, day)
                 if named[0].minute > minute and named[0].instance == instance
             ]
             if found:
                 yield from found
                 return
+
+    def _between(self, since: float, until: float) -> list[str]:
+        """The days of a time; only those with objects if it is long."""
+        if until - since <= 3 * DAY:
+            return list(days_between(since, until))
+        first, last = (next(iter(days_between(at, at))) for at in (since, until))
+        return [day for day in self.days() if first <= day <= last]
 
     def within(self, names: Collection[FileName], since: float, until: float) -> Iterator[FileName]:
         """The objects that may hold records from ``since`` to before ``until``: those that began in that time

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.file_cache import cache_of
+from chatlog.archive.index_lookup import Index
 from chatlog.archive.keeping import Keeping
 from chatlog.archive.parts import Parts, Room
 from chatlog.archive.read_ahead import ReadAhead
@@ -59,7 +61,8 @@ def open_archive(
     parts = Parts(catalog, OsFiles(), directory, ahead)
     hidden = Hidden() if everybody else hidden_in(settings, store)
     tail = Tail(OsFiles(), directory, parts, hidden)
-    reader = Reader(parts, now, hidden=hidden)
+    index = Index(store, cache_of(settings, store), now)
+    reader = Reader(parts, now, hidden=hidden, index=index)
     return Archive(store, catalog, parts, reader, tail, Keeping(settings.archive.keep), hidden)
 
 

@@ -7,7 +7,7 @@ file that has moved on before it is opened is looked for in the next places.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chatlog.archive.catalog import Catalog
@@ -62,6 +62,11 @@ class Part:
     def order(self) -> tuple[str, int]:
         """A sort key: the parts of one instance sort as they were written."""
         return self.name.minute, self.name.n
+
+    @property
+    def size(self) -> int:
+        """The bytes of a stored file, as they are listed."""
+        return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,7 @@ class Parts:
 
     def in_turn(
         self, parts: Sequence[Part], every_line: bool = False
-    ) -> Iterator[tuple[Part, Iterator[bytes]]]:
+    ) -> Generator[tuple[Part, Iterator[bytes]], None, None]:
         """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
         all fetching."""
         turns = _Turns(frozenset(part.name for part in parts), set())

@@ -10,12 +10,17 @@ Everything here blocks and belongs in a thread. Memory does not grow with the by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from time import monotonic
 
 from chatlog.archive import lines
+from chatlog.archive.covered import Covered
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere, gaps_in
+from chatlog.archive.index_lookup import Index
 from chatlog.archive.matching import Filter, Matcher
+from chatlog.archive.narrowing import Narrowing, terms_of
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.naming import is_import, utc_minute
@@ -66,12 +71,14 @@ class Answer:
         matcher: Matcher,
         clock: Callable[[], float] = monotonic,
         hidden: Hidden | None = None,
+        narrowing: Narrowing | None = None,
     ) -> None:
         """Nothing of those who are ``hidden`` is among the records."""
         self._parts = parts
         self._hidden = hidden
         self._who: Somebody | None = None
         self._clock = clock
+        self._narrowing = narrowing
         self._question = question
         self._matcher = matcher
         self._since = lines.time_bytes(question.since)
@@ -145,10 +152,15 @@ class Answer:
         """The gaps that began before the end of the range and ended after the files that were read."""
         until = self._question.until
         following = file_after(self._parts, self._question.room, until, instance, parts)
-        if following is not None:
-            self._files[instance].append((begun(following), begun(following)))
+        if following is None:
+            return
+        self._files[instance].append((begun(following), begun(following)))
+        covered = self._narrowing.covered(following) if self._narrowing is not None else None
+        if covered is not None:
+            yield from (gap for gap in covered.gaps if gap.since < until)
+            return
         try:
-            for block in self._parts.blocks(following) if following is not None else ():
+            for block in self._parts.blocks(following):
                 yield from (gap for gap in gaps_in(block) if gap.since < until)
         except PartError as error:
             self.report.unread.append(error.unread)
@@ -157,16 +169,31 @@ class Answer:
 
     def _forwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
         return forwards(
-            batch
-            for part, blocks in self._parts.in_turn(parts, self._question.filter.everything)
-            for batch in self._batches(instance, part, blocks)
+            batch for part, blocks in self._in_turn(parts) for batch in self._batches(instance, part, blocks)
         )
 
     def _backwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
-        turns = self._parts.in_turn(parts[::-1], self._question.filter.everything)
+        turns = self._in_turn(parts[::-1])
         return backwards(self._whole(instance, part, blocks) for part, blocks in turns)
 
-    def _whole(self, instance: str, part: Part, blocks: Iterator[bytes]) -> tuple[list[Found], bytes]:
+    def _in_turn(self, parts: list[Part]) -> Iterator[tuple[Part, Iterator[bytes] | Covered]]:
+        """The parts, each with its blocks, or with what is known of it if nothing in it matches. An index is
+        asked once the answer comes to its month."""
+        narrowing, every_line = self._narrowing, self._question.filter.everything
+        if narrowing is None:
+            yield from self._parts.in_turn(parts, every_line)
+            return
+        for _, month in groupby(parts, lambda part: part.name.minute[:6]):
+            known = [(part, narrowing.needless(part)) for part in month]
+            with closing(
+                self._parts.in_turn([part for part, of in known if of is None], every_line)
+            ) as turns:
+                for part, of in known:
+                    yield next(turns) if of is None else (part, of)
+
+    def _whole(
+        self, instance: str, part: Part, blocks: Iterator[bytes] | Covered
+    ) -> tuple[list[Found], bytes]:
         found: list[Found] = []
         looked_at = not self.report.stopped
         for batch, _ in self._batches(instance, part, blocks):
@@ -177,10 +204,19 @@ class Answer:
             self._may_end_at(lines.seconds(begun) + HELD_BACK)
         return found, begun.encode("ascii")
 
-    def _batches(self, instance: str, part: Part, blocks: Iterator[bytes]) -> Iterator[Batch]:
+    def _batches(self, instance: str, part: Part, blocks: Iterator[bytes] | Covered) -> Iterator[Batch]:
         """The results for the blocks of a part. A part that cannot be read is noted and skipped."""
         report = self.report
         if report.stopped:
+            return
+        if isinstance(blocks, Covered):
+            if self._cancelled:
+                raise Cancelled
+            latest = blocks.reached or b""
+            self._gaps[instance] += blocks.gaps
+            self._come_to[instance] = max(self._come_to[instance], latest)
+            self._files[instance].append((begun(part), _seconds(latest) if latest else begun(part)))
+            yield [], self._come_to[instance]
             return
         # Only the time of reading counts, not the time that the caller needs.
         began = self._clock()
@@ -258,13 +294,18 @@ class Reader:
         now: Callable[[], float],
         clock: Callable[[], float] = monotonic,
         hidden: Hidden | None = None,
+        index: Index | None = None,
     ) -> None:
-        """``clock()`` measures the time of reading."""
+        """``clock()`` measures the time of reading. With an ``index``, less is read."""
         self._parts = parts
         self._hidden = hidden
         self._now = now
         self._clock = clock
+        self._index = index
 
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""
-        return Answer(self._parts, question, Matcher(question.filter), self._clock, self._hidden)
+        matcher = Matcher(question.filter)
+        terms = terms_of(question.filter) if self._index is not None and self._index.is_there else ()
+        narrowing = Narrowing(self._index, question.room, terms) if self._index and terms else None
+        return Answer(self._parts, question, matcher, self._clock, self._hidden, narrowing)

@@ -1,4 +1,4 @@
-"""``chatlog compact``: makes Parquet of the days that are over."""
+"""``chatlog compact``: makes Parquet of the days that are over, and the index of people and words."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chatlog.store.store import StoreError
     from chatlog.upkeep.compact import Compactor, Outcome
     from chatlog.upkeep.compact_check import Checker
+    from chatlog.upkeep.indexing import Indexed, Indexer
     from chatlog.verify.progress import Progress
 
 #: The most rooms' days that are named.
@@ -51,7 +52,7 @@ def compact(
     archive: str | None,
     utc: bool,
 ) -> None:
-    """Make a file of Parquet of each room and day, for DuckDB, Spark and others.
+    """Make a file of Parquet of each room and day, for DuckDB, Spark and others, and an index for searches.
 
     A day is made once it has been over for a day, and again where its objects have changed. It may be
     interrupted; the next run goes on. docs/records.md has the columns. Needs DuckDB: pip install
@@ -62,6 +63,7 @@ def compact(
     from chatlog.config.units import parse_size
     from chatlog.upkeep.compact import Compactor
     from chatlog.upkeep.compact_check import Checker
+    from chatlog.upkeep.indexing import Indexer
     from chatlog.verify.progress import Progress
 
     try:
@@ -76,10 +78,11 @@ def compact(
     progress = Progress(sys.stderr, os.environ)
     steps = _Steps(progress)
     compactor = Compactor(opened, time.time, size, steps)
+    indexer = Indexer(opened, time.time, size, steps)
     checker = Checker(opened, size, steps) if check else None
     with ending_in_order(), refusing(progress, _sentence):
-        outcome = _run(opened, compactor, (first, last), rooms, checker)
-    for line in _result(outcome, check):
+        outcome, indexed = _run(opened, compactor, indexer, (first, last), rooms, checker)
+    for line in [*_result(outcome, check), *_indexed(indexed)]:
         click.echo(line)
     raise click.exceptions.Exit(1 if outcome.left or outcome.wrong else 0)
 
@@ -91,10 +94,11 @@ def _sentence(error: StoreError) -> str:
 def _run(
     opened: Archive,
     compactor: Compactor,
+    indexer: Indexer,
     days: tuple[date | None, date | None],
     rooms: frozenset[Room] | None,
     checker: Checker | None,
-) -> Outcome:
+) -> tuple[Outcome, Indexed | None]:
     from chatlog.parquet.duck import NoDuckDB, TooLittleMemory
     from chatlog.upkeep.lock import ArchiveLock
     from chatlog.upkeep.workplace import clear_up
@@ -103,10 +107,11 @@ def _run(
         chosen = list(compactor.days(*days))
         clear_up()
         if checker is not None:
-            return checker.run(chosen, rooms)
+            return checker.run(chosen, rooms), None
         opened.store.prepare()
         with ArchiveLock(opened.store, "chatlog compact", time.time) as lock:
-            return compactor.run(chosen, rooms, lock)
+            outcome = compactor.run(chosen, rooms, lock)
+            return outcome, indexer.run(chosen, rooms, lock)
     except OSError as error:
         reading.refuse(f"cannot write to the directory for temporary files: {error}")
     except (NoDuckDB, TooLittleMemory) as error:
@@ -131,6 +136,13 @@ def _result(outcome: Outcome, check: bool) -> list[str]:
         if len(found) > _NAMED:
             lines.append(f"{label}: and {len(found) - _NAMED:,} more")
     return lines
+
+
+def _indexed(indexed: Indexed | None) -> list[str]:
+    if indexed is None or not (indexed.stored or indexed.removed):
+        return []
+    days = many(indexed.days, "room's day", "rooms' days")
+    return [f"the index of people and words: {days} read, {many(indexed.bytes, 'byte')} stored"]
 
 
 class _Steps:

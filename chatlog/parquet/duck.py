@@ -24,7 +24,7 @@ BESIDE = 110_000_000
 LEAST = BESIDE + 50_000_000
 _FETCHED = 1_000
 #: Bytes of JSON for which DuckDB is prepared in each row; more only where a row is longer.
-_LONGEST = 1 << 20
+LONGEST = 1 << 20
 
 
 class NoDuckDB(Exception):
@@ -66,7 +66,8 @@ def connect(memory: int, directory: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
+def clear_errors() -> Iterator[None]:
+    """What DuckDB raises inside becomes TooLittleMemory, OSError or Unreadable."""
     import duckdb
 
     try:
@@ -98,18 +99,18 @@ def write(
                 count += 1
         columns = ", ".join(f"{name}: '{kind}'" for name, kind in source_columns().items())
         known = ", ".join(
-            f"{_quoted(key)}: {_quoted(orjson.dumps(value).decode())}" for key, value in metadata().items()
+            f"{quoted(key)}: {quoted(orjson.dumps(value).decode())}" for key, value in metadata().items()
         )
         source = (
-            f"read_json({_quoted(str(lying))}, format='newline_delimited', columns={{{columns}}}, "
-            f"maximum_object_size={max(_LONGEST, longest + 1)})"
+            f"read_json({quoted(str(lying))}, format='newline_delimited', columns={{{columns}}}, "
+            f"maximum_object_size={max(LONGEST, longest + 1)})"
         )
         if not count:
             nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in source_columns().items())
             source = f"(SELECT {nulls} WHERE false)"
-        with _clear_errors():
+        with clear_errors():
             connection.execute(
-                f"COPY (SELECT {', '.join(selected_columns())} FROM {source}) TO {_quoted(str(target))} "
+                f"COPY (SELECT {', '.join(selected_columns())} FROM {source}) TO {quoted(str(target))} "
                 f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
                 f"ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{known}}})"
             )
@@ -128,9 +129,9 @@ def rows(path: Path, connection: Any) -> Iterator[dict[str, Any]]:
         else (f"{name}::VARCHAR" if kind == "UUID" else name)
         for name, kind in COLUMNS.items()
     )  # fmt: skip
-    with _clear_errors():
+    with clear_errors():
         cursor = connection.cursor().execute(
-            f"SELECT {chosen} FROM read_parquet({_quoted(str(path))}) "
+            f"SELECT {chosen} FROM read_parquet({quoted(str(path))}) "
             "ORDER BY read_parquet.timestamp NULLS FIRST, tie"
         )
         while found := cursor.fetchmany(_FETCHED):
@@ -140,7 +141,7 @@ def rows(path: Path, connection: Any) -> Iterator[dict[str, Any]]:
 
 def metadata(path: Path, connection: Any) -> dict[str, Any]:
     """The metadata that ``write`` put into a file. Raises Unreadable, and OSError."""
-    with _clear_errors():
+    with clear_errors():
         found = _metadata(path, connection)
     result = {}
     for key, value in found:
@@ -151,10 +152,11 @@ def metadata(path: Path, connection: Any) -> dict[str, Any]:
 
 def _metadata(path: Path, connection: Any) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = connection.execute(
-        f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({_quoted(str(path))})"
+        f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({quoted(str(path))})"
     ).fetchall()
     return found
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """The text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

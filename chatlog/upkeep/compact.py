@@ -20,11 +20,11 @@ from typing import Any
 
 from chatlog import __version__
 from chatlog.archive.gaps import Gap
+from chatlog.archive.made import LAYOUT, Made, Notes, digest_of, key_of, names_of
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room
 from chatlog.archive.reader import Question
 from chatlog.parquet import duck
-from chatlog.parquet.made import LAYOUT, Made, Notes, digest_of, key_of, names_of
 from chatlog.record import rfc3339
 from chatlog.store.store import Head, Store, StoreError
 from chatlog.upkeep.lock import ArchiveLock, Lost

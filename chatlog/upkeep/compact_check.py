@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
+from chatlog.archive.made import key_of
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import Question
 from chatlog.parquet import duck
 from chatlog.parquet.columns import record_of
-from chatlog.parquet.made import key_of
 from chatlog.record import from_json, to_line
 from chatlog.store.store import MISSING, StoreError
 from chatlog.upkeep.compact import Outcome

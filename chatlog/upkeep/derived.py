@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from chatlog.archive.keeping import Room
+from chatlog.index.sets import ABOVE, span_of
 from chatlog.naming import FileName
 from chatlog.store.store import Store
 
@@ -33,7 +34,7 @@ def derived_of_day(store: Store, room: Room, day: str) -> Iterator[str]:
 def index_keys(store: Store, days: Collection[str]) -> list[str]:
     """The keys of the indexes of these days (``2025-12-29``), and of their months: each holds several rooms.
     Raises StoreError."""
-    months = {day[:7] for day in days}
-    if not months:
+    spans = {span for day in days for span in (day, day[:7])}
+    if not spans:
         return []
-    return sorted(head.key for head in store.list("index/") if any(month in head.key for month in months))
+    return sorted(head.key for head in store.list(ABOVE) if span_of(head.key) in spans)

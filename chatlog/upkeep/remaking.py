@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from chatlog.store.store import StoreError
-from chatlog.upkeep.derived import index_keys
 from chatlog.upkeep.erasure import Outcome
 from chatlog.upkeep.lock import ArchiveLock
 
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
+    from chatlog.archive.parts import Room
 
 
 class Remaking:
@@ -41,7 +40,7 @@ class Remaking:
             return
         self._forget()
         archive = self._opened()
-        self._forget_indexes(archive, outcome)
+        self._renew_indexes(archive, outcome)
         for day in sorted({place.day for place in outcome.room_days}):
             if next(iter(archive.store.list(f"parquet/date={day}/")), None) is None:
                 continue
@@ -64,13 +63,13 @@ class Remaking:
         outcome.remade += done.made
         outcome.not_remade += done.left
 
-    def _forget_indexes(self, archive: Archive, outcome: Outcome) -> None:
-        for key in index_keys(archive.store, {place.day for place in outcome.room_days}):
-            self._lock.check()
-            archive.store.delete(key)
-            outcome.derived += 1
-            if archive.store.head(key) is not None:
-                raise StoreError(f"{key} was deleted, and is still there")
+    def _renew_indexes(self, archive: Archive, outcome: Outcome) -> None:
+        from chatlog.upkeep.indexing import renew
+
+        def step(day: date, room: Room) -> None:
+            self._step(f"the index of {'/'.join(room)} {day}")
+
+        outcome.derived += len(renew(archive, outcome.room_days, self._lock, self._now, step))
 
 
 def _not_there() -> tuple[type[Exception], ...]:

@@ -11,12 +11,12 @@ from datetime import date
 from functools import partial
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.made import Made, Notes, names_of
 from chatlog.archive.parts import Parts
 from chatlog.counted import many
 from chatlog.files import OsFiles
 from chatlog.naming import parse_name
 from chatlog.parquet.footer import TAIL, footer_size, value_of
-from chatlog.parquet.made import Made, Notes, names_of
 from chatlog.store.store import MISSING, Head, Store, StoreError
 from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.gone_check import STILL_THERE

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.file_cache import FileCache
+from chatlog.archive.index_lookup import Index
 from chatlog.archive.keeping import Keeping
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Parts
@@ -65,6 +67,8 @@ class World:
         self.keeping = Keeping()
         #: Whether nothing is shown while the opt-out list cannot be applied.
         self.strict = False
+        #: Whether an index is used.
+        self.with_index = False
         for area in ("open", "sealed", "packed"):
             os.makedirs(os.path.join(self.spool, area))
         os.makedirs(self.archive)
@@ -109,7 +113,9 @@ class World:
         parts = Parts(catalog, self.files, self.spool)
         hidden = Hidden(lambda: (read_list(self.store, KEY), ""), self.strict, now)
         tail = Tail(self.files, self.spool, parts, hidden)
-        reader = Reader(parts, now, self._clock, hidden)
+        cache = FileCache(self.store, os.path.join(os.path.dirname(self.archive), "cache"), 64 << 20)
+        index = Index(self.store, cache, now) if self.with_index else None
+        reader = Reader(parts, now, self._clock, hidden, index)
         return Archive(self.store, catalog, parts, reader, tail, self.keeping, hidden)
 
     def slowly(self, seconds: float) -> None:

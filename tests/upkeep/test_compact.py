@@ -13,9 +13,9 @@ from typing import Any
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.archive.made import key_of
 from chatlog.cli import commands
 from chatlog.parquet import duck
-from chatlog.parquet.made import key_of
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.bundle import Bundler
 from chatlog.upkeep.compact import Compactor, Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from chatlog.parquet.made import key_of, notes_key
+from chatlog.archive.made import key_of, notes_key
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.compact import Compactor
 from chatlog.upkeep.lock import ArchiveLock

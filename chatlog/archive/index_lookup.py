@@ -1,0 +1,143 @@
+"""Looks up in which rooms and on which days people wrote and words were said.
+
+Answers are kept for a while. Where DuckDB is not installed, or an index cannot be read, there is no answer,
+and whoever asks looks at everything.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Generic, TypeVar
+
+from chatlog.archive.cached_blocks import Changed
+from chatlog.archive.file_cache import CacheError, FileCache
+from chatlog.archive.index_reading import Duck, Files, SetReader, Term
+from chatlog.index.sets import ABOVE, DAYS, Days, IndexSet, Room, sets_of
+from chatlog.parquet import duck
+from chatlog.store.store import Store, StoreError
+
+V = TypeVar("V")
+
+#: Seconds for which a listing is used.
+LISTED = 60.0
+#: The most answers, and the most bytes of lists of files, that are kept.
+_ANSWERS, _FILES = 512, 64 << 20
+#: The most sets that are looked into at the same time.
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one set says. ``files`` are the files that it covers, as JSON, by room and day of the month; on
+    ``days`` is what was looked for."""
+
+    files: dict[Room, dict[int, str]]
+    days: Days
+
+
+class Index:
+    """The index of an archive, read through the cache. ``now()`` is the time of day. May be used by several
+    threads."""
+
+    def __init__(self, store: Store, cache: FileCache, now: Callable[[], float]) -> None:
+        self._store = store
+        self._cache = cache
+        self._now = now
+        self._duck = Duck()
+        self._lock = Lock()
+        self._listing = _Listing()
+        self._broken: set[IndexSet] = set()
+        self._files: _Kept[Files] = _Kept(_FILES, lambda files: files.size)
+        self._answers: _Kept[Days] = _Kept(_ANSWERS, lambda days: 1)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is anything to look into."""
+        return self._duck.is_there and bool(self._sets())
+
+    def of_month(self, month: str, terms: tuple[Term, ...]) -> list[Looked]:
+        """What the sets of a month (``2025-12``) say of records to which all the terms apply."""
+        sets = [found for span, found in self._sets().items() if span[:7] == month]
+        if len(sets) <= 1:
+            found = [self._looked(each, terms) for each in sets]
+        else:
+            with ThreadPoolExecutor(min(_AT_ONCE, len(sets))) as threads:
+                found = list(threads.map(lambda each: self._looked(each, terms), sets))
+        return [looked for looked in found if looked is not None]
+
+    def _sets(self) -> dict[str, IndexSet]:
+        with self._lock:
+            if not 0 <= self._now() - self._listing.at < LISTED:
+                sets: dict[str, IndexSet] = {}
+                with suppress(StoreError):
+                    sets, _ = sets_of(self._store.list(ABOVE))
+                self._listing = _Listing(self._now(), sets)
+                self._broken &= set(sets.values())
+            return {span: found for span, found in self._listing.sets.items() if found not in self._broken}
+
+    def _looked(self, found: IndexSet, terms: tuple[Term, ...]) -> Looked | None:
+        """What a set says; None if it cannot be read."""
+        reader = SetReader(self._cache, found, self._duck)
+        try:
+            files = self._files.of(found.head(DAYS), reader.files)
+            answers = [
+                self._answers.of((found, term), lambda term=term: reader.days(term, files.sources))  # type: ignore[misc]
+                for term in terms
+            ]
+        except duck.Unreadable:
+            with self._lock:
+                self._broken.add(found)
+            return None
+        except Changed:
+            with self._lock:
+                self._listing.at = float("-inf")
+            return None
+        except (StoreError, CacheError, OSError, duck.NoDuckDB, duck.TooLittleMemory):
+            return None
+        rooms = set.intersection(*(set(answer) for answer in answers))
+        return Looked(files.by_room, {room: _common(answer[room] for answer in answers) for room in rooms})
+
+
+def _common(bits: Iterable[int]) -> int:
+    found = -1
+    for each in bits:
+        found &= each
+    return found
+
+
+@dataclass(slots=True)
+class _Listing:
+    at: float = float("-inf")
+    sets: dict[str, IndexSet] = field(default_factory=dict)
+
+
+class _Kept(Generic[V]):
+    """Values by key, up to a sum of their sizes, those that were used last. May be used by several
+    threads."""
+
+    def __init__(self, most: int, size: Callable[[V], int]) -> None:
+        self._most = most
+        self._size_of = size
+        self._size = 0
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, key: Hashable, make: Callable[[], V]) -> V:
+        """The value of a key, which is made if it is not there."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = value
+                self._size += self._size_of(value)
+            while self._size > self._most and len(self._values) > 1:
+                self._size -= self._size_of(self._values.popitem(last=False)[1])
+        return value

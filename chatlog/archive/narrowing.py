@@ -1,0 +1,80 @@
+"""Which files a search need not read, because an index says that nothing in them matches.
+
+An index covers a file if it knows one of the same name and size. What no index covers is read, so an index
+that is old, or of half of the archive, hides nothing.
+"""
+
+from __future__ import annotations
+
+from chatlog.archive.covered import Covered, from_json, is_same, short_name
+from chatlog.archive.index_lookup import Index, Looked
+from chatlog.archive.index_reading import People, Said, Term
+from chatlog.archive.matching import Filter
+from chatlog.archive.parts import Part
+from chatlog.index.patterns import texts_of
+from chatlog.index.sets import Room
+from chatlog.index.words import pieces_of
+
+
+def terms_of(wanted: Filter) -> tuple[Term, ...]:
+    """What an index can say of records that match a filter; all of it applies to each of them."""
+    terms: list[Term] = []
+    if wanted.users and all(map(_is_plain, wanted.users)):
+        terms.append(People(frozenset(wanted.users)))
+    texts = [wanted.text, *(texts_of(wanted.regex) if wanted.regex else ())]
+    if pieces := frozenset(piece for text in texts for piece in pieces_of(text)):
+        terms.append(Said(pieces))
+    return tuple(terms)
+
+
+def _is_plain(user: str) -> bool:
+    """Whether an index has such a name or id."""
+    return (
+        user not in ("", "id:")
+        and "\0" not in user
+        and not any("\ud800" <= sign <= "\udfff" for sign in user)
+    )
+
+
+class Narrowing:
+    """What an index says of the files of one room in one search."""
+
+    def __init__(self, index: Index, room: Room, terms: tuple[Term, ...]) -> None:
+        self._index = index
+        self._room = room
+        self._terms = terms
+        self._months: dict[str, list[Looked]] = {}
+        self._files: dict[tuple[int, str], dict[str, Covered]] = {}
+
+    def needless(self, part: Part) -> Covered | None:
+        """What is known of a part in which nothing matches; None if it has to be read."""
+        return self._of(part, even_if_it_matches=False)
+
+    def covered(self, part: Part) -> Covered | None:
+        """What is known of a part, whatever matches; None if nothing is."""
+        return self._of(part, even_if_it_matches=True)
+
+    def _of(self, part: Part, even_if_it_matches: bool) -> Covered | None:
+        minute = part.name.minute
+        month, day = f"{minute[:4]}-{minute[4:6]}", int(minute[6:8])
+        if part.area:
+            return None
+        if month not in self._months:
+            self._months[month] = self._index.of_month(month, self._terms)
+        for number, looked in enumerate(self._months[month]):
+            text = looked.files.get(self._room, {}).get(day)
+            if text is None or not (even_if_it_matches or not looked.days.get(self._room, 0) >> day & 1):
+                continue
+            covered = self._known(number, minute[:8], text).get(short_name(part))
+            if covered is not None and covered.reached is not None and is_same(part, covered):
+                return covered
+        return None
+
+    def _known(self, number: int, day: str, text: str) -> dict[str, Covered]:
+        """The files of a day in a set."""
+        if (number, day) not in self._files:
+            try:
+                self._files[number, day] = from_json(text)
+            except ValueError:
+                self._files[number, day] = {}
+        return self._files[number, day]

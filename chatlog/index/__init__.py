@@ -1,0 +1,1 @@
+"""Where people wrote and words were said, as Parquet, so that a search reads little. Needs DuckDB."""

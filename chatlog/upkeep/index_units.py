@@ -1,0 +1,150 @@
+"""Reads a room's day for the index: who wrote, which words were said, and what each file has besides.
+
+Most lines are taken apart by a pattern; a line of another form is parsed. What the search would find (see
+``chatlog.archive.matching``) is never left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from chatlog.archive import lines
+from chatlog.archive.catalog import Catalog
+from chatlog.archive.covered import Covered, as_json, short_name
+from chatlog.archive.damage import contents, records_alone
+from chatlog.archive.gaps import Gap, gaps_in
+from chatlog.archive.listings import Named
+from chatlog.archive.parts import Part, whole_lines
+from chatlog.archive.reader import come_to
+from chatlog.index.sets import Room
+from chatlog.index.words import words_of
+from chatlog.index.writing import Stage
+from chatlog.store.store import CORRUPT, MISSING, StoreError
+
+#: People and words that are held in memory at a time.
+MOST = 150_000
+#: The form of most lines, up to the message.
+_LINE = re.compile(
+    rb'\{"timestamp":"[^"\\]*",(?:"channel":"[^"\\]*",)?(?:"username":"([^"\\]*)",)?'
+    rb'(?:"user_id":"([^"\\]*)",)?(?:"message":"([^"\\]*)",)?"type":"[a-z]+"'
+)
+
+
+class _Odd(Exception):
+    """The file has a name that Parquet cannot have."""
+
+
+def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Iterable[Part]) -> int:
+    """Read the parts of a room's day; returns their bytes, unpacked. A file that is damaged is noted as such,
+    and always read by whoever searches. Raises StoreError if one cannot be had."""
+    unit = _Unit(stage, room, int(day[8:]))
+    files: dict[str, Covered] = {}
+    digests = {}
+    size = 0
+    for part in parts:
+        digest = hashlib.sha256()
+        reached, gaps, read = _read(unit, _blocks(catalog, part, digest))
+        size += read
+        files[short_name(part)] = Covered(part.suffix, part.size, reached, gaps)
+        digests[f"{short_name(part)}{part.suffix}"] = digest.hexdigest()
+    unit.flush()
+    sources = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(digests.items()))
+    stage.add_day(room, day, as_json(files), hashlib.sha256(sources.encode()).hexdigest())
+    return size
+
+
+def _read(unit: _Unit, blocks: Iterator[bytes]) -> tuple[bytes | None, tuple[Gap, ...], int]:
+    gaps: list[Gap] = []
+    reached, size = b"", 0
+    try:
+        for block in blocks:
+            size += len(block)
+            unit.take(block)
+            gaps += gaps_in(block)
+            reached = max(reached, come_to(block))
+    except (ValueError, _Odd):
+        return None, (), size
+    except StoreError as error:
+        if error.kind not in (CORRUPT, MISSING):
+            raise
+        return None, (), size
+    return reached, tuple(gaps), size
+
+
+def _blocks(catalog: Catalog, part: Part, digest: Any) -> Iterator[bytes]:
+    def chunks() -> Iterator[bytes]:
+        for chunk in catalog.chunks(Named(part.name, part.suffix, part.version, part.place)):
+            digest.update(chunk)
+            yield chunk
+
+    blocks = whole_lines(contents(chunks(), part.suffix), False)
+    return blocks if part.suffix else records_alone(blocks)
+
+
+class _Unit:
+    """The people and words of a room's day."""
+
+    def __init__(self, stage: Stage, room: Room, day: int) -> None:
+        self._stage = stage
+        self._room = room
+        self._day = day
+        self._people: set[tuple[bytes, bytes]] = set()
+        self._words: set[str] = set()
+
+    def take(self, block: bytes) -> None:
+        """Take a block of whole lines. Raises _Odd."""
+        people, form = self._people, _LINE.match
+        said: list[bytes] = []
+        for line in block.split(b"\n"):
+            match = form(line)
+            if match is None:
+                if line:
+                    self._parsed(line, said)
+                continue
+            name, id, message = match.groups(b"")
+            people.add((id, name))
+            if message:
+                said.append(message)
+        self._words |= words_of(said)
+        if len(self._people) > MOST or len(self._words) > MOST:
+            self.flush()
+
+    def _parsed(self, line: bytes, said: list[bytes]) -> None:
+        record = lines.record_of(line)
+        if record is None:
+            return
+        id, name = (record.get(key) for key in ("user_id", "username"))
+        self._people.add((_bytes(id), _bytes(name)))
+        plain, message = lines.plain_message(line), record.get("message")
+        if plain is not None:
+            # By this the search decides first.
+            said.append(plain)
+        elif isinstance(message, str):
+            said.append(message.encode("utf-8", "replace"))
+
+    def flush(self) -> None:
+        """Stage what was found so far."""
+        people = {(_text(id), _text(name)) for id, name in self._people if id or name}
+        self._stage.add_people(self._room, self._day, people)
+        self._stage.add_words(self._room, self._day, self._words)
+        self._people.clear()
+        self._words = set()
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, str):
+        return b""
+    if "\0" in value:
+        raise _Odd
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise _Odd from None
+
+
+def _text(value: bytes) -> str:
+    # A line that is no JSON in UTF-8 is never found.
+    return value.decode("utf-8", "replace").replace("\0", "\ufffd")

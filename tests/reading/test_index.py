@@ -1,0 +1,161 @@
+"""With an index and without, the same is found, and the same is said to be missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.archive.index_lookup import LISTED
+from chatlog.archive.matching import Filter
+from chatlog.archive.reader import Question, Reader
+from chatlog.naming import parse_key
+from chatlog.record import encode_full, rfc3339
+from chatlog.store.directory_store import DirectoryStore
+from chatlog.upkeep.bundle import Bundler
+from chatlog.upkeep.indexing import Indexer
+from chatlog.upkeep.ledger import BUNDLE, Ledger
+from chatlog.upkeep.lock import ArchiveLock
+from tests.reading.world import MIDNIGHT, World, gap
+
+DAY, HOUR = 86400.0, 3600.0
+ROOMS = [("twitch", "a"), ("kick", "a")]
+NAMES = ["ann", "bob", "Zoë", "漢字", "straße", 'q"t', "", "o'hara"]
+WORDS = [
+    "hello",
+    "Hello,",
+    "ello",
+    "STRASSE",
+    "straße",
+    "漢字",
+    "im漢",
+    "a_b",
+    "9",
+    "x" * 80,
+    "\\",
+    '"',
+    "\ud83d",
+    "o'hara",
+    "İ",
+    "\u212a",
+]
+#: A message: seconds into the file's two hours, who, whether with an id, and words.
+MESSAGES = st.tuples(
+    st.integers(0, 7200), st.sampled_from(NAMES), st.booleans(), st.lists(st.sampled_from(WORDS), max_size=4)
+)
+#: A file: room, day, hour, instance, messages, and whether there is a gap record.
+FILES = st.tuples(
+    st.sampled_from(ROOMS),
+    st.integers(0, 4),
+    st.sampled_from([0, 11, 23]),
+    st.sampled_from(["", "one", "import20260101000000"]),
+    st.lists(MESSAGES, max_size=4),
+    st.booleans(),
+)
+#: What happens to some of the files after the index was made.
+CHANGES = st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["gone", "again", "damaged"])), max_size=2)
+TEXTS = st.lists(st.sampled_from([*WORDS[:-1], " ", "he", "lo", "o"]), min_size=1, max_size=3).map("".join)
+FILTERS = st.one_of(
+    st.builds(lambda text: Filter(text=text), TEXTS),
+    st.builds(
+        lambda word: Filter(regex=word),
+        st.sampled_from(["h?ello", "he.*o", "(ann|ello)", r"\bhello\b", "a_b 9", "K"]),
+    ),
+    st.builds(
+        lambda names: Filter(users=tuple(names)),
+        st.lists(st.sampled_from([*NAMES, "id:1", "id:3", "id:"]), min_size=1, max_size=2),
+    ),
+    st.builds(lambda text, name: Filter(text=text, users=(name,)), TEXTS, st.sampled_from(NAMES)),
+)
+
+
+def record(room: tuple[str, str], at: float, number: int, message: Any) -> bytes:
+    _, name, has_id, words = message
+    time = rfc3339(round(at * 1000))
+    id = str(NAMES.index(name)) if has_id else ""
+    text = " ".join(words)
+    return encode_full(time, room[1], name, id, text, "message", f"m{number}", room[0], "7", time, {})
+
+
+class BothWaysTests(SynchronousTestCase):
+    def answer(self, reader: Reader, question: Question) -> tuple[Any, ...]:
+        answer = reader.ask(question)
+        found = list(answer)
+        return found, answer.report.gaps, answer.report.unread
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        st.lists(FILES, min_size=1, max_size=6),
+        st.lists(FILTERS, min_size=3, max_size=4),
+        CHANGES,
+        st.sampled_from(["", "bundled"]),
+        st.sampled_from([MIDNIGHT + 4.5 * DAY, MIDNIGHT + 40 * DAY]),
+    )
+    def test_the_same(self, files: Any, filters: list[Filter], changes: Any, how: str, now: float) -> None:
+        """Whatever the archive and the question: two instances, imports, two platforms, names beyond ASCII,
+        bundled months, files that are gone, replaced or damaged since, and late ones."""
+        home = self.mktemp()
+        world = World(home, now)
+        paths = [self.put(world, n, file) for n, file in enumerate(files)]
+        # The last file comes late.
+        late = Path(paths[-1]).read_bytes() if len(set(paths)) > 1 else None
+        if late is not None:
+            os.unlink(paths[-1])
+        self.index(world)
+        if late is not None:
+            Path(paths[-1]).write_bytes(late)
+        for number, change in changes:
+            self.change(Path(paths[number % len(paths)]), change)
+        if how:
+            self.bundle(world)
+        world.now += LISTED
+        world.with_index = True
+        ours, plain = world.opened().reader, self.plain(world)
+        for wanted in filters:
+            for room in ROOMS:
+                for since, newest in ((0.0, True), (MIDNIGHT + DAY, False)):
+                    question = Question(room, since, MIDNIGHT + 3.9 * DAY, wanted, newest)
+                    self.assertEqual(self.answer(ours, question), self.answer(plain, question), wanted)
+        shutil.rmtree(home)
+
+    def plain(self, world: World) -> Reader:
+        world.with_index = False
+        return world.opened().reader
+
+    def put(self, world: World, number: int, file: Any) -> str:
+        room, day, hour, instance, messages, has_gap = file
+        at = MIDNIGHT + day * DAY + hour * HOUR
+        said = [record(room, at + message[0], 10 * number + n, message) for n, message in enumerate(messages)]
+        if has_gap or not said:
+            said.append(gap(at + 10, at + 700 + number))
+        return world.put(at, said, ".zst" if number % 2 else ".gz", instance, room=room)
+
+    def index(self, world: World) -> None:
+        archive = world.opened()
+        days = [date.fromisoformat(day) for day in archive.catalog.days()]
+        with ArchiveLock(archive.store, "index", lambda: world.now, renewing=False) as lock:
+            Indexer(archive, lambda: world.now).run(
+                [day for day in days if day < date(2026, 1, 2)], None, lock
+            )
+
+    def change(self, path: Path, change: str) -> None:
+        if not path.exists():
+            return
+        if change == "damaged":
+            path.write_bytes(path.read_bytes()[:-9])
+        elif change == "gone":
+            path.unlink()
+        else:
+            name, suffix = parse_key("/".join(path.parts[-6:]))
+            path.rename(path.with_name(f"{name.numbered(2)}{suffix}"))
+
+    def bundle(self, world: World) -> None:
+        store = DirectoryStore(world.archive)
+        with ArchiveLock(store, "bundle", lambda: world.now, renewing=False) as lock:
+            Bundler(store, Ledger(store, BUNDLE, ".zst", None, lambda: world.now), lock).run("2025-12", [])
