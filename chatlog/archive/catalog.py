@@ -27,6 +27,7 @@ from chatlog.archive.listings import (
     told,
 )
 from chatlog.naming import FileName, is_import, parse_bundle_key, parse_key, utc_minute
+from chatlog.store import dated_folders
 from chatlog.store.store import CORRUPT, Store, StoreError
 from chatlog.uploader.bundle_table import Slice
 
@@ -67,14 +68,7 @@ class Catalog:
         return self._cached("days", self._list_days)
 
     def _list_days(self) -> list[str]:
-        found = {
-            f"{year}-{month}-{day}"
-            for year in self._store.folders()
-            if len(year) == 4 and year.isdecimal()
-            for month in self._store.folders(f"{year}/")
-            for day in self._store.folders(f"{year}/{month}/")
-            if day.isdecimal()
-        }
+        found = {day.replace("/", "-") for day in dated_folders.days(self._store)}
         since = self._bundles.moment()
         for month in self._bundles.months(since):
             days = self._bundles.days(month, since)

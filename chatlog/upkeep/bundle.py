@@ -26,13 +26,13 @@ from math import inf
 
 from chatlog.archive.keeping import Keeping
 from chatlog.naming import BundleName, FileName, parse_key
+from chatlog.store.dated_folders import months, numbers
 from chatlog.store.store import CORRUPT, MISSING, Store, StoreError
 from chatlog.upkeep.attested import Attested
 from chatlog.upkeep.bundle_put import Piece, bundles_below, delete_bundle, put_bundle, wrong_in
 from chatlog.upkeep.ledger import Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.month_index import MonthIndex
-from chatlog.upkeep.old_days import numbers
 from chatlog.upkeep.recorder_bundles import days_with_bundles
 from chatlog.uploader.bundle_table import Slice, Table, read_table
 from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
@@ -46,7 +46,8 @@ SETTLED = 2 * DAY
 #: So many objects are written down at once, and so many are deleted at the same time.
 _AT_A_TIME = 5000
 _AT_ONCE = 8
-#: The most bytes of a bundle: it is in memory when it is put.
+#: The most bytes of a bundle: it is in memory when it is put. Stores take larger objects in parts, but then the
+#: library cannot ask them to refuse a key that is taken.
 MOST = 64 << 20
 
 
@@ -276,8 +277,7 @@ def months_with_objects(store: Store, now: float) -> list[str]:
     """The months that are over and have objects of their own or in bundles of recorders, the oldest first.
     Raises StoreError."""
     found = {day[:7] for day in days_with_bundles(store)}
-    for year in numbers(store, "", 4):
-        found.update(f"{year}-{month}" for month in numbers(store, f"{year}/", 2))
+    found.update(month.replace("/", "-") for month in months(store))
     return sorted(month for month in found if "01" <= month[5:] <= "12" and is_over(month, now))
 
 

@@ -15,6 +15,7 @@ from chatlog import __version__
 from chatlog.chunks import lines_of
 from chatlog.naming import ManifestName, upkeep_instance, utc_minute
 from chatlog.signing import Signer
+from chatlog.store.dated_folders import months
 from chatlog.store.store import Store
 from chatlog.uploader.deposit import Deposit
 from chatlog.uploader.manifest_chain import Reading, Sealed, latest_of, name_in, suffix_of
@@ -88,9 +89,8 @@ class Ledger:
 
     def _latest_key(self) -> str:
         above = f"manifest/{self._kind}/"
-        for year in sorted(self._store.folders(above), reverse=True):
-            for month in sorted(self._store.folders(f"{above}{year}/"), reverse=True):
-                keys = (head.key for head in self._store.list(f"{above}{year}/{month}/"))
-                if found := latest_of(keys, upkeep_instance(self._kind)):
-                    return found
+        for month in months(self._store, above, newest_first=True):
+            keys = (head.key for head in self._store.list(f"{above}{month}/"))
+            if found := latest_of(keys, upkeep_instance(self._kind)):
+                return found
         return ""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from chatlog.archive.keeping import DAY, Keeping, Room
 from chatlog.naming import FileName
+from chatlog.store.dated_folders import days
 from chatlog.store.store import Head, Store
 from chatlog.verify.keys import name_of_object
 
@@ -81,12 +82,10 @@ class OldDays:
 
     def _days(self) -> Iterator[str]:
         """The days with objects, the oldest first."""
-        for year in numbers(self._store, "", 4):
-            for month in numbers(self._store, f"{year}/", 2):
-                for day in numbers(self._store, f"{year}/{month}/", 2):
-                    found = f"{year}-{month}-{day}"
-                    if is_day(found) and begins(found) < self._now - DAY:
-                        yield found
+        for day in days(self._store):
+            found = day.replace("/", "-")
+            if is_day(found) and begins(found) < self._now - DAY:
+                yield found
 
     def _rooms(self, day: str) -> list[Room]:
         above = f"{day.replace('-', '/')}/"
@@ -110,12 +109,6 @@ class OldDays:
             if len(parts) == 6 and (parts[3], parts[4]) in found:
                 found[parts[3], parts[4]].append(head)
         yield from ((room, heads) for room, heads in found.items() if heads)
-
-
-def numbers(store: Store, prefix: str, length: int) -> list[str]:
-    """The folders below a prefix whose names are numbers of so many digits, sorted. Raises StoreError."""
-    names = store.folders(prefix)
-    return sorted(name for name in names if len(name) == length and name.isdecimal() and name.isascii())
 
 
 def is_day(text: str) -> bool:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from chatlog.archive.keeping import Room
 from chatlog.naming import FileName, parse_key
+from chatlog.store.dated_folders import days
 from chatlog.store.store import MISSING, Head, Store, StoreError
 from chatlog.upkeep.bundle_put import bundles_below
-from chatlog.upkeep.old_days import is_day, numbers
+from chatlog.upkeep.old_days import is_day
 from chatlog.uploader.bundle_table import Slice, Table, read_table
 
 _AT_ONCE = 8
@@ -46,11 +47,10 @@ class RecorderBundle(NamedTuple):
 
 def days_with_bundles(store: Store) -> Iterator[str]:
     """The days (``2025-12-29``) with bundles of recorders, oldest first. Raises StoreError."""
-    for year in numbers(store, "bundle/", 4):
-        for month in numbers(store, f"bundle/{year}/", 2):
-            for day in numbers(store, f"bundle/{year}/{month}/", 2):
-                if is_day(f"{year}-{month}-{day}"):
-                    yield f"{year}-{month}-{day}"
+    for day in days(store, "bundle/"):
+        found = day.replace("/", "-")
+        if is_day(found):
+            yield found
 
 
 def bundles_of_day(store: Store, day: str) -> list[RecorderBundle]:

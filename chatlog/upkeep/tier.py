@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from chatlog.config.storage_classes import StorageClass
+from chatlog.store.dated_folders import months
 from chatlog.store.store import UNSUPPORTED, Movable, Store, StoreError
 
 #: Stores bill smaller objects in colder classes as objects of this size.
@@ -68,14 +69,13 @@ class Tiering:
     def due(self, recently: bool = False) -> Iterator[Bundle]:
         """The bundles that are old enough; ``recently``: since RECENT seconds."""
         since = self._now - self._after - RECENT if recently else float("-inf")
-        for year in sorted(self._store.folders("bundle/")):
-            for month in sorted(self._store.folders(f"bundle/{year}/")):
-                prefix = f"bundle/{year}/{month}/"
-                end = month_end(prefix)
-                if end is None or not since < end <= self._now - self._after:
-                    continue
-                for head in self._store.list(prefix):
-                    yield Bundle(head.key, head.size)
+        for month in months(self._store, "bundle/"):
+            prefix = f"bundle/{month}/"
+            end = month_end(prefix)
+            if end is None or not since < end <= self._now - self._after:
+                continue
+            for head in self._store.list(prefix):
+                yield Bundle(head.key, head.size)
 
     def run(self, bundles: list[Bundle], dry: bool = False) -> Moved:
         """Move them; ``dry``: only find out what would be moved."""

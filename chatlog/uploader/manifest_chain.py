@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 
 from chatlog.chunks import lines_of
 from chatlog.naming import ManifestName, parse_manifest_name
 from chatlog.signing import Signer, is_signed
+from chatlog.store.dated_folders import days
 from chatlog.store.store import Store
 from chatlog.uploader.manifest_rows import LONGEST_ROW, SignatureRow, encoded, parsed
 from chatlog.uploader.packing import unpacked
@@ -110,27 +112,10 @@ def suffix_of(key: str) -> str:
 def latest_in(store: Store, instance: str) -> str:
     """The digest of the instance's latest manifest in the store; ``""`` if it has none there, or none that
     can be read. Looks at the newest days only. Raises StoreError."""
-    for day in _days(store):
-        key = latest_of((head.key for head in store.list(day)), instance)
+    for day in islice(days(store, "manifest/", newest_first=True), _DAYS):
+        key = latest_of((head.key for head in store.list(f"manifest/{day}/")), instance)
         if key:
             with suppress(ValueError):
                 return digest_of(unpacked(store.read(key), suffix_of(key)))
             return ""
     return ""
-
-
-def _days(store: Store) -> Iterator[str]:
-    """The prefixes of days with manifests, the newest first."""
-    left = _DAYS
-    for year in _numbers(store, "manifest/"):
-        for month in _numbers(store, year):
-            for day in _numbers(store, month):
-                if not left:
-                    return
-                left -= 1
-                yield day
-
-
-def _numbers(store: Store, prefix: str) -> Iterator[str]:
-    names = sorted((name for name in store.folders(prefix) if name.isdigit()), reverse=True)
-    yield from (f"{prefix}{name}/" for name in names)
