@@ -46,8 +46,8 @@ SETTLED = 2 * DAY
 #: So many objects are written down at once, and so many are deleted at the same time.
 _AT_A_TIME = 5000
 _AT_ONCE = 8
-#: The most bytes of a bundle: it is in memory when it is put. Stores take larger objects in parts, but then the
-#: library cannot ask them to refuse a key that is taken.
+#: The most bytes of a bundle: it is in memory when it is put. Stores take more in parts, but then the library
+#: cannot ask them to refuse a key that is taken.
 MOST = 64 << 20
 
 
