@@ -48,8 +48,6 @@ def fight(fleet: Fleet, options: argparse.Namespace) -> None:
                 except Failed as error:
                     fleet.problem(f"in {name}: {error}")
                     _mend(fleet)
-            if time.monotonic() >= end and options.only:
-                return
         if time.monotonic() >= end:
             return
 

@@ -255,7 +255,7 @@ def _cluster(
 
 
 def _member(joined: Joined | None) -> list[Service]:
-    return [] if joined is None else [joined.service]
+    return [] if joined is None else [joined.service, joined.report]
 
 
 def _signals(

@@ -30,6 +30,8 @@ class ClusterFacts:
         member = service.member
         now, wall = service.now(), service.wall()
         short, unassigned = self._missing("short"), self._missing("unassigned")
+        unwritten = "" if member.away else service.speaker.trouble
+        heard_at = service.speaker.confirmed_at if unwritten else service.heard_at
         return {
             "name": self._name,
             "member": member.myself.name,
@@ -37,9 +39,9 @@ class ClusterFacts:
             "list": {"version": service.shared.version, "rooms": len(service.shared.rooms)},
             "engine": {
                 "place": service.engine.place,
-                "up": not member.away,
-                "age": round(max(0.0, now - service.heard_at), 1),
-                "trouble": service.trouble if member.away else "",
+                "up": not (member.away or unwritten),
+                "age": round(max(0.0, now - heard_at), 1),
+                "trouble": service.trouble if member.away else unwritten,
             },
             "taken_since": service.taken_since,
             "draining": member.draining,

@@ -26,11 +26,22 @@ class Speaker:
         self._lock = DeferredLock()
         #: When the latest line was begun, in seconds of the clock.
         self.put_at = float("-inf")
+        #: When a line was confirmed last, in seconds of the clock.
+        self.confirmed_at = clock.seconds()
+        # Why that is so long ago.
+        self._unwritten = ""
 
     @property
     def is_busy(self) -> bool:
         """Whether a line is being written."""
         return self._lock.locked
+
+    @property
+    def trouble(self) -> str:
+        """Why no line was written for as long as a lease, though the engine may answer, as it does when its
+        memory is full: the others take this member for dead. "" if all is well."""
+        late = self._clock.seconds() - self.confirmed_at > self._myself.lease
+        return self._unwritten if late else ""
 
     async def say(self, line: Callable[[], Line]) -> Line:
         """Write what ``line()`` returns when it is its turn. Returns it once it is confirmed. Raises
@@ -47,7 +58,13 @@ class Speaker:
             except LatePut as error:
                 # An earlier run of this spool has said more.
                 self._beat = max(self._beat, error.beat)
+            except NameTaken:
+                raise
+            except EngineError as error:
+                self._unwritten = str(error)
+                raise
             else:
+                self.confirmed_at, self._unwritten = self._clock.seconds(), ""
                 return line
         raise NameTaken
 

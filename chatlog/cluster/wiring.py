@@ -12,6 +12,7 @@ from chatlog.cluster.assignment import Draws
 from chatlog.cluster.cluster_rooms import ClusterRooms
 from chatlog.cluster.draining import Draining
 from chatlog.cluster.engine import Engine
+from chatlog.cluster.engine_report import EngineReport
 from chatlog.cluster.facts import ClusterFacts
 from chatlog.cluster.list_keeper import ListKeeper
 from chatlog.cluster.member import Member, Myself
@@ -84,13 +85,14 @@ class Closing(Protocol):
 
 
 class Joined(NamedTuple):
-    """What the recorder gets for it: the list of rooms, the service, what is known of the cluster, and what
-    hands rooms over."""
+    """What the recorder gets for it: the list of rooms, the service, what is known of the cluster, what hands
+    rooms over, and what says what is wrong with the engine."""
 
     rooms: ClusterRooms
     service: MemberService
     facts: ClusterFacts
     draining: Draining
+    report: EngineReport
 
 
 class Cluster:
@@ -149,7 +151,8 @@ class Cluster:
         timelines.with_spans = True
         manifest.cluster = cluster.name
         draining = Draining(service, _SpoolLeft(recorder, uploader, manifest), clock, cluster.drain)
-        return Joined(rooms, service, ClusterFacts(cluster.name, service), draining)
+        facts, report = ClusterFacts(cluster.name, service), EngineReport(self._engine, clock)
+        return Joined(rooms, service, facts, draining, report)
 
 
 def _myself(settings: Settings, cluster: ClusterSettings) -> Myself:

@@ -166,7 +166,7 @@ def _judge_line(
     if number is None:
         if why == "doubled":
             found.doubled += 1
-        elif copies and record["channel"].startswith("_") and ledger.knows(record["platform"], record["id"]):
+        elif copies and record["channel"].startswith("_") and _is_stray(ledger, record):
             # It came in a room that was left already, and is kept with what belongs to none.
             found.copies += 1
             return
@@ -193,6 +193,11 @@ def _judge_line(
             found.example(f"out of order {where}: {record['type']} {record['id']}")
         else:
             last[room] = number
+
+
+def _is_stray(ledger: Ledger, record: dict[str, Any]) -> bool:
+    """Whether what is in no room was sent in one. Of an event without an id nobody can tell in which."""
+    return not record["id"] or ledger.knows(record["platform"], record["id"])
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -50,12 +50,14 @@ class MemoryServer:
 
 
 class MemoryEngine:
-    """One member's way to the server. ``away`` is the reason why no call succeeds, "" if they do. A call
-    made while it is ``paused`` is answered by ``proceed``, in order."""
+    """One member's way to the server. ``away`` is the reason why no call succeeds, "" if they do, and
+    ``full`` the reason why none does that writes. A call made while it is ``paused`` is answered by
+    ``proceed``, in order."""
 
     def __init__(self, server: MemoryServer, place: str = "memory://test") -> None:
         self.place = place
         self.away = ""
+        self.full = ""
         self.paused = False
         self.closed = False
         self._server = server
@@ -124,6 +126,8 @@ class MemoryEngine:
         return call()
 
     def _put(self, name: str, identity: str, beat: int, text: str, lease: float) -> None:
+        if self.full:
+            raise EngineAway(self.full)
         server, now = self._server, self._server.clock.seconds()
         if name in server.lines:
             owner, known, until, said = server.lines[name]

@@ -115,6 +115,25 @@ class TakeoverTests(ClusterCase):
         self.assertGreater(facts["moves"]["takeover"], 0)
         self.assertLessEqual(facts["takeover_seconds"], 12.5)
 
+    def test_an_engine_that_takes_no_lines(self) -> None:
+        """An engine that shows the lines of others and takes none, as one does whose memory is full: the
+        others take over, nothing is left here, and after a lease the engine counts as away, with its
+        reason."""
+        one, two = self.pair()
+        had = two.rooms()
+        two.engine.full = "its memory is full"
+        passes(self.clock, 5)
+        self.assertTrue(two.facts()["engine"]["up"])
+        passes(self.clock, 12)
+        engine = two.facts()["engine"]
+        self.assertEqual((engine["up"], engine["trouble"]), (False, "its memory is full"))
+        self.assertGreater(engine["age"], 10)
+        self.assertEqual((one.rooms(), two.rooms() & had), (set(ROOMS), had))
+        two.engine.full = ""
+        passes(self.clock, 20)
+        self.assertTrue(two.facts()["engine"]["up"])
+        self.assertEqual((one.rooms() | two.rooms(), one.rooms() & two.rooms()), (set(ROOMS), set()))
+
     def test_a_quick_restart_moves_nothing(self) -> None:
         """Whoever is back before its lease ends records the same rooms at once, and nobody else moves."""
         one, two = self.pair()
