@@ -15,8 +15,8 @@ from chatlog.services import Poller
 from chatlog.store.store import StoreError
 from chatlog.suppression.hidden import Hidden
 
-#: Seconds between two looks.
-EVERY = 60.0
+#: Seconds between two looks, each a request to the store. Whoever reads looks more often.
+EVERY = 600.0
 
 
 class ListWatch(Service):

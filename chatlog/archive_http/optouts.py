@@ -63,7 +63,7 @@ class OptOuts:
 
     def find(self, path: str) -> Route | None:
         """The route of a path; None if it is none of these."""
-        if path.rstrip("/") == "/optout" and self.has_page:
+        if path.rstrip("/") in ("/optout", "/kick/optout") and self.has_page:
             has_codes = self._settings.archive.has_codes
             methods = ("GET", "HEAD", "POST") if has_codes else ("GET", "HEAD")
             return Route(self._optout, for_clients=True, methods=methods)
