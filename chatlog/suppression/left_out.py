@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,7 +13,8 @@ _USER_ID, _USERNAME = b'"user_id":"', b'"username":"'
 _TYPE = b'","type":"'
 #: Of a message, only these lines name somebody else than its author.
 _CHAT = (b'","type":"message","id":"', b'","type":"action","id":"')
-_OTHERS = (b'"reply-parent-', b'"reply-thread-', b'"original_sender"', b'"raw')
+_RAW, _SENDER, _REPLY, _THREAD = b'"raw', b'"original_sender"', b'"reply-', b'"reply-thread-'
+_ANSWERED = re.compile(rb'"reply-(thread-)?parent-user-id":"([^"\\]+)"')
 
 
 def line_without(line: bytes, who: Somebody) -> bytes | None:
@@ -25,11 +27,25 @@ def line_without(line: bytes, who: Somebody) -> bytes | None:
             name = line[start : line.find(b'"', start)]
             who.learn(name.decode("utf-8", "replace").lower())
             return None
-        if _TYPE not in line or (
-            any(kind in line for kind in _CHAT) and not any(key in line for key in _OTHERS)
-        ):
+        # What comes behind is details: the text before it is not searched.
+        at = line.find(_TYPE, at)
+        if at < 0 or (line.startswith(_CHAT, at) and not _may_name(line, at, who)):
             return line
     return redacted_line(line, who)
+
+
+def _may_name(line: bytes, start: int, who: Somebody) -> bool:
+    """Whether the details of a chat message, which begin behind ``start``, may name somebody of them."""
+    if line.find(_RAW, start) >= 0 or line.find(_SENDER, start) >= 0:
+        return True
+    if line.find(_REPLY, start) < 0:
+        return False
+    # Twitch names everybody who is answered by an id as well.
+    named = _ANSWERED.findall(line, start)
+    parts = {part for part, _ in named}
+    if b"" not in parts or (b"thread-" not in parts and line.find(_THREAD, start) >= 0):
+        return True
+    return any(who.has_id(id.decode("utf-8", "replace")) for _, id in named)
 
 
 class LeftOut:

@@ -14,14 +14,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.config.settings import ArchiveSettings, RecorderSettings, Secret, Settings
 from chatlog.environment import Environment
 from chatlog.files import OsFiles
+from chatlog.record import encode_full
+from chatlog.redaction import redacted_line
+from chatlog.simulator.rooms import Room
+from chatlog.simulator.twitch_chat import TwitchChat
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import StoreError
 from chatlog.suppression.book import Book, ForeignKey, read_list
 from chatlog.suppression.key_file import KeyFileError, key_for, key_in
-from chatlog.suppression.left_out import LeftOut
+from chatlog.suppression.left_out import LeftOut, line_without
 from chatlog.suppression.names import Entry, Key, check_of, entry_of
 from chatlog.suppression.suppressions import Suppressions
 from chatlog.suppression.watch import EVERY, SuppressionWatch
+from chatlog.twitch.events import chat_record
 
 KEY, OTHER = Key("ab" * 32), Key("cd" * 32)
 ANN = KEY.of_id("1234")
@@ -115,6 +120,24 @@ class Lines(SynchronousTestCase):
             [each is None for each in many.lines("twitch", "a", lines)], [True, True] + [False] * 3
         )
         self.assertEqual(many.suppressions.people, 10_000)
+
+    def test_without_parsing(self) -> None:
+        """Of chat as it comes, what is found without parsing is what parsing finds."""
+        chat = TwitchChat("7")
+        room = Room("twitch", "room", 7, 8, 0, 1)
+        lines = []
+        for n in range(600):
+            maker = chat.reply if n % 5 == 0 else chat.next
+            said = maker(room, 1_767_004_200_000 + n)[0].rstrip(b"\r\n")
+            found = chat_record(said, "2025-12-29T10:30:45.123Z", encode_full)
+            lines += [found[1]] if found is not None else []
+        listed_people = [KEY.of_id(str(person.user_id)) for person in chat.people[::7]]
+        who = listed(*(Entry("twitch", person) for person in listed_people)).of_room("twitch", "room")
+        assert who is not None
+        shown = [line_without(each, who) for each in lines]
+        self.assertEqual(shown, [redacted_line(each, who) for each in lines])
+        changed = sum(left is not None and left is not each for left, each in zip(shown, lines, strict=True))
+        self.assertGreater(min(len(lines) - 450, changed, shown.count(None)), 3)
 
     def test_hostile_lines(self) -> None:
         """Texts that look like keys do not hide or name anybody, and no line raises."""
