@@ -103,7 +103,7 @@ class Root(Front):
             request,
             asked,
             route.handle,
-            lambda failure: self._failed(failure, route.for_clients),
+            lambda failure: self._refused(failure, route.for_clients),
             headers,
             route.slow,
         )
@@ -119,7 +119,7 @@ class Root(Front):
             return {}
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
-    def _failed(self, failure: Failure, for_clients: bool) -> Answer:
+    def _refused(self, failure: Failure, for_clients: bool) -> Answer:
         """The answer for a handler's exception."""
         problem = failure.value
         if isinstance(problem, Refused):
