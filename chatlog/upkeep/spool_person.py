@@ -71,7 +71,8 @@ class SpoolSide:
         self._store = store
         self._running = running
         self._now = now
-        self._until = now() + patience
+        # From the first look at the recorder on: the archive may have taken long.
+        self._until: float | None = None
         self._patience = patience
         #: When the person was put on the opt-out list; None if that was not now.
         self.listed_at: float | None = None
@@ -153,14 +154,15 @@ class SpoolSide:
         longer than ``patience``."""
         if not self._runs() or self._patience <= 0:
             return False
+        until = self._until = self._until or self._now() + self._patience
         if self.listed_at is not None:
             # Until then it goes on writing the person down.
             obeyed, self.listed_at = self.listed_at + OBEYED, None
-            self._wait_until(min(obeyed, self._until))
+            self._wait_until(min(obeyed, until))
         names = {each.name for each in self.waiting(search)}
         if not names or not self._running.finish():
             return False
-        while names & self.busy() and self._now() < self._until:
+        while names & self.busy() and self._now() < until:
             self._running.wait(_LOOK_EVERY)
         return not names & self.busy()
 
