@@ -127,28 +127,38 @@ class DirectoryStore:
     def put_new(self, key: str, data: bytes, attributes: Mapping[str, str]) -> None:
         # The attributes are not kept: a file has none, and the manifest has them all.
         path = self._path(key)
-        directory, name = os.path.split(path)
-        unfinished = os.path.join(directory, f"{_UNFINISHED}{os.getpid()}-{name}")
         try:
-            self._stay()
-            if os.path.lexists(path):
-                raise StoreError(f"{key} is there already", EXISTS)
-            self._make(directory)
-            with suppress(FileNotFoundError):
-                os.unlink(unfinished)
             try:
-                self._write(unfinished, data)
-                self._files.rename_new(unfinished, path)
-            except FileExistsError:
-                raise StoreError(f"{key} is there already", EXISTS) from None
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(unfinished)
-            self._files.sync_directory(directory)
-            self._used = True
+                self._put(key, path, data)
+            except FileNotFoundError:
+                if not os.path.isdir(self._root):
+                    raise
+                # Another process has removed a directory that was empty.
+                self._made.clear()
+                self._put(key, path, data)
         except OSError as error:
             self._made.clear()
             raise _error(error) from error
+
+    def _put(self, key: str, path: str, data: bytes) -> None:
+        directory, name = os.path.split(path)
+        unfinished = os.path.join(directory, f"{_UNFINISHED}{os.getpid()}-{name}")
+        self._stay()
+        if os.path.lexists(path):
+            raise StoreError(f"{key} is there already", EXISTS)
+        self._make(directory)
+        with suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        try:
+            self._write(unfinished, data)
+            self._files.rename_new(unfinished, path)
+        except FileExistsError:
+            raise StoreError(f"{key} is there already", EXISTS) from None
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(unfinished)
+        self._files.sync_directory(directory)
+        self._used = True
 
     def _write(self, path: str, data: bytes) -> None:
         fd = self._files.create(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +151,16 @@ class DirectoryStoreTests(SynchronousTestCase):
         self.assertEqual((caught.exception.kind, caught.exception.of_all), (REFUSED, True))
         error: StoreError = caught.exception
         return error
+
+    def test_directories_that_another_process_removed(self) -> None:
+        """Other commands remove directories that are empty, months too: the next object makes them again at
+        once."""
+        self.store.put_new(KEY, b"x", {})
+        self.store.put_new("manifest/x", b"x", {})
+        shutil.rmtree(self.home / "archive" / "2025")
+        self.store.put_new(KEY.replace("12/29", "11/01"), b"y", {})
+        self.store.put_new(KEY, b"z", {})
+        self.assertEqual(b"".join(self.store.read(KEY)), b"z")
 
     def test_a_disk_that_goes_away(self) -> None:
         """When the archive's file system is gone, nothing is written on the disk below it: it is said what to

@@ -256,3 +256,19 @@ class InstanceBundleTests(Erasing, SynchronousTestCase):
         self.assertTrue(self.erase("kick", search=PersonSearch(Person("999"))).done)
         self.assertIn(again[0].bundle, self.store.objects)
         self.assertEqual(self.verified()[1], [])
+
+    def test_on_to_the_bundles_of_rooms(self) -> None:
+        """What was erased from a bundle of all rooms goes on into those of the rooms, and is erased from there
+        for the next one who asks; verify has nothing to say at any time."""
+        self.named()
+        self.assertTrue(self.erase("twitch").done)
+        self.time = LATER
+        with ArchiveLock(self.store, "bundle", lambda: self.time, renewing=False) as lock:
+            ledger = Ledger(self.store, BUNDLE, ".zst", None, lambda: self.time)
+            Bundler(self.store, ledger, lock).run("2025-12")
+        self.assertEqual(self.verified()[1], [])
+        self.assertTrue(self.erase("twitch", search=PersonSearch(Person("1"))).done)
+        self.assertTrue(self.erase("kick").done)
+        self.assertEqual(self.people.traces((ID,)), [])
+        self.assertEqual(self.verified()[1], [])
+        self.assertEqual([key for key in self.store.objects if key.startswith("2025/")], [])
