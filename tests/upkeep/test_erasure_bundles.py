@@ -258,7 +258,7 @@ class InstanceBundleTests(Erasing, SynchronousTestCase):
         self.assertEqual(self.verified()[1], [])
 
     def test_on_to_the_bundles_of_rooms(self) -> None:
-        """What was erased from a bundle of all rooms goes on into those of the rooms, and is erased from there
+        """What was erased from a bundle of all rooms goes on into those of rooms, and is erased from there
         for the next one who asks; verify has nothing to say at any time."""
         self.named()
         self.assertTrue(self.erase("twitch").done)
