@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from chatlog.archive.keeping import Room
@@ -19,10 +20,16 @@ class RoomDay(NamedTuple):
     day: str
 
     @staticmethod
-    def of(name: FileName) -> RoomDay:
-        """The room and day of a file."""
-        minute = name.minute
-        return RoomDay(name.platform, name.channel, f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}")
+    def around(name: FileName) -> list[RoomDay]:
+        """The days of which a file may have records: it may have been written past midnight, and hold what
+        was filled in of an hour before it began."""
+        try:
+            begun = datetime.strptime(name.minute[:8], "%Y%m%d").replace(tzinfo=UTC).date()
+        except ValueError:
+            # Nobody's clock: nothing is made of it.
+            return []
+        days = (begun + timedelta(days=later) for later in (-1, 0, 1))
+        return [RoomDay(name.platform, name.channel, day.isoformat()) for day in days]
 
 
 def derived_of_day(store: Store, room: Room, day: str) -> Iterator[str]:

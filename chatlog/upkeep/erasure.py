@@ -305,7 +305,8 @@ class Eraser:
 
     def _forget_derived(self, rows: Iterable[ReplacedRow], outcome: Outcome) -> None:
         """Delete the Parquet that was made of the objects."""
-        places = {RoomDay.of(name) for row in rows if (name := name_in_key(row.key)) is not None}
+        names = filter(None, (name_in_key(row.key) for row in rows))
+        places = {place for name in names for place in RoomDay.around(name)}
         for platform, channel, day in sorted(places):
             keys = list(derived_of_day(self._store, (platform, channel), day))
             outcome.derived += len(keys)

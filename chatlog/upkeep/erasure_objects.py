@@ -42,12 +42,15 @@ class Scope:
 
     def has(self, name: FileName) -> bool:
         """Whether a file of this name may have records of the scope."""
-        day = datetime.strptime(name.minute[:8], "%Y%m%d").replace(tzinfo=UTC).date()
-        return (
-            name.platform == self.platform
-            and (not self.channels or name.channel in self.channels)
-            and (self.first is None or day >= self.first - _EARLIER)
-            and (self.last is None or day <= self.last + _LATER)
+        if name.platform != self.platform or (self.channels and name.channel not in self.channels):
+            return False
+        try:
+            day = datetime.strptime(name.minute[:8], "%Y%m%d").replace(tzinfo=UTC).date()
+        except ValueError:
+            # There is no such day; whoever is erased altogether is erased there too.
+            return self.first is None and self.last is None
+        return (self.first is None or day >= self.first - _EARLIER) and (
+            self.last is None or day <= self.last + _LATER
         )
 
     def may_be_in(self, bundle: BundleName) -> bool:

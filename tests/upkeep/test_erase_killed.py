@@ -79,8 +79,8 @@ class KilledTests(SynchronousTestCase):
         bundled = put_bundle(people.store, BundleName(utc_minute(TEN + HOUR)), ".zst", pieces)
         people.manifest(TEN, TEN + 6 * HOUR, "", [*rows, *bundled])
         people.store.objects |= {
-            "parquet/date=2025-12-29/platform=twitch/channel=a/twitch_a_20251229.parquet": b"PAR1",
-            "index/users/2025-12.parquet": b"PAR1",
+            "parquet/date=2025-12-29/platform=twitch/channel=a/twitch_a_20251229.parquet": b"PAR1....PAR1",
+            "index/users/2025-12.parquet": b"PAR1....PAR1",
         }
         self.people = people
         self.whole = self.root / "whole"

@@ -100,6 +100,8 @@ class ErasureTests(Erasing, SynchronousTestCase):
         """What was made of the objects goes too, also if the objects were erased before a crash."""
         derived = (
             "parquet/date=2025-12-29/platform=twitch/channel=a/twitch_a_20251229.parquet",
+            # A file may have been written past midnight.
+            "parquet/date=2025-12-30/platform=twitch/channel=a/twitch_a_20251230.parquet",
             "index/users/2025-12.parquet",
         )
         other = "parquet/date=2025-12-29/platform=twitch/channel=b/twitch_b_20251229.parquet"
@@ -188,6 +190,12 @@ class ErasureTests(Erasing, SynchronousTestCase):
                 self.people.put(name, own(TEN + 6 * HOUR) + of_others(TEN + 6 * HOUR))
 
         self.store.before = store_more
+        self.assertTrue(self.erase().done)
+        self.assertEqual([each for each in self.people.traces() if "/kick/" not in each], [])
+
+    def test_no_such_day(self) -> None:
+        """An object whose name has a time that never was is erased from as well."""
+        self.people.put(FileName("twitch", "a", "20259999_9999"), own(TEN) + of_others(TEN))
         self.assertTrue(self.erase().done)
         self.assertEqual([each for each in self.people.traces() if "/kick/" not in each], [])
 
