@@ -105,3 +105,30 @@ class TimelinesTests(SynchronousTestCase):
         for since, known in ((400.0, 400.0), (5000.0, 1000.0), (None, 1000.0)):
             self.timelines.start(since)
             self.assertEqual((self.timelines.known_since, self.timelines.period), (known, known))
+
+    def test_spans(self) -> None:
+        """Of recorders that share rooms, each row says when the room was recorded here: with its gaps, what
+        was left to somebody else, and what came back."""
+        self.timelines.with_spans = True
+        self.timelines.is_elsewhere = lambda key: key == A
+        timeline = self.timelines.of(A)
+        timeline.began(1010.0)
+        timeline.missed(1020.0, 1025.0, "connection lost")
+        self.now = 1040.0
+        self.wanted.remove(A)
+        self.timelines.remove(A)
+        [_, row] = self.timelines.rows(1000.0, self.now)
+        self.assertEqual((row.spans, row.reason), (((1010.0, 1020.0), (1025.0, 1040.0)), "handed over"))
+        self.now = 1060.0
+        self.wanted.append(A)
+        self.timelines.of(A).began(1060.0)
+        self.now = 1100.0
+        rows = {row.channel: row.spans for row in self.timelines.rows(1000.0, self.now)}
+        self.assertEqual(rows["a"], ((1010.0, 1020.0), (1025.0, 1040.0), (1060.0, 1100.0)))
+        self.assertEqual(rows["b"], ())
+
+    def test_no_spans(self) -> None:
+        """One that is alone does not say so."""
+        self.timelines.of(A).began(1010.0)
+        self.now = 1020.0
+        self.assertEqual({row.spans for row in self.timelines.rows(1000.0, self.now)}, {None})

@@ -232,6 +232,39 @@ class HourTests(SynchronousTestCase):
         self.assertEqual(run.clock.getDelayedCalls(), [])
 
 
+class ClosingTests(SynchronousTestCase):
+    """The last manifest of a recorder that has handed everything over."""
+
+    def test_closed(self) -> None:
+        """It comes at once, says that it is the last, and whose rooms are shared; the next start goes on from
+        there."""
+        run = Run(MemoryFiles(), instance="left")
+        run.manifest.cluster = "main"
+        run.rows.stored(stored(1))
+        run.advance(60)
+        self.successResultOf(run.manifest.close())
+        self.assertEqual(run.ready, ["left_20251229_1000.jsonl"])
+        [rows] = manifests(run.files).values()
+        self.assertEqual((rows[0]["closed"], rows[0]["cluster"]), (True, "main"))
+        self.assertEqual([row["kind"] for row in rows], ["manifest", "object", "room", "room"])
+        later = Run(run.files, HALF_PAST_TEN + 120, run.timelines, instance="left")
+        later.advance(HOUR / 2)
+        second = manifests(run.files)["left_20251229_1000n0002.jsonl"]
+        self.assertEqual(second[0]["from"], rows[0]["to"])
+        self.assertNotIn("closed", second[0])
+
+    def test_the_disk_refuses(self) -> None:
+        """If it cannot be written, whoever closes hears of it."""
+        run = Run(MemoryFiles())
+
+        def broken(called: str, path: str) -> None:
+            if called == "write" and path == "/data/state/stored":
+                raise OSError(errno.EIO, "Input/output error")
+
+        run.files.rule = broken
+        self.failureResultOf(run.manifest.close(), OSError)
+
+
 class RestartTests(SynchronousTestCase):
     """An hour outlives the process."""
 
