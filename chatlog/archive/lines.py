@@ -74,6 +74,11 @@ def without_arrival(line: bytes) -> bytes:
     return line if at < 0 else line[:at] + line[at + len(_RECEIVED) + _END - _START :]
 
 
+def without_times(line: bytes) -> bytes:
+    """The line without its own time and that of its arrival."""
+    return without_arrival(line)[_END:]
+
+
 def time_bytes(seconds: float) -> bytes:
     """``seconds`` since the epoch in the form of the lines; times out of range become the first or the last
     one."""

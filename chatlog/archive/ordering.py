@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chatlog.archive import lines
 
@@ -22,6 +22,10 @@ HELD_BACK = 180.0
 MOST = 200_000
 #: Seconds for which a record's identity is kept, to recognise copies.
 REMEMBERED = 120.0
+#: Seconds by which an event may arrive later at one recorder than at another.
+APART = 3.0
+#: The most events that look the same and are remembered with the times of their arrival.
+_ALIKE = 8
 
 
 class Found(NamedTuple):
@@ -101,12 +105,14 @@ def _numbered(stream: Iterator[Found], number: int) -> Iterator[tuple[Found, int
 
 class _Once:
     """Recognises copies. An event without an id is a copy only if another stream has the same one: a recorder
-    never writes an event twice, but the same thing can happen twice."""
+    never writes an event twice, but the same thing can happen twice. If the platform gave it no time either,
+    its time is that of its arrival, which differs between two recorders: then it is a copy of the first that
+    looks the same, arrived at about that time, and has no copy in this stream yet."""
 
     def __init__(self, several: bool) -> None:
         self._several = several
-        self._young: dict[object, int] = {}
-        self._old: dict[object, int] = {}
+        self._young: dict[object, Any] = {}
+        self._old: dict[object, Any] = {}
         #: The time at which ``_young`` began, and the minute (``2025-12-29T10:30``) of the latest record.
         self._turned = self._minute = b""
 
@@ -116,21 +122,40 @@ class _Once:
         if kind == b"gap" or (not id and not self._several):
             return True
         key: object = (kind, id) if id else (found.time, hash(lines.without_arrival(found.line)))
-        known = self._young.get(key)
-        if known is None:
-            known = self._old.get(key)
+        known = self._known(key)
         if known is not None and (id or known != stream):
+            return False
+        if not id and lines.received(found.line) == found.time and self._is_late_copy(found, stream):
             return False
         self._remember(key, stream, found.time)
         return True
 
-    def _remember(self, key: object, stream: int, time: bytes) -> None:
+    def _is_late_copy(self, found: Found, stream: int) -> bool:
+        """Whether an event whose time is that of its arrival arrived elsewhere at another time."""
+        key = hash(lines.without_times(found.line))
+        alike: list[tuple[float, set[int]]] = self._known(key) or []
+        try:
+            at = lines.seconds(found.time)
+        except ValueError:
+            return False
+        for other, streams in alike:
+            if abs(at - other) <= APART and stream not in streams:
+                streams.add(stream)
+                return True
+        self._remember(key, [*alike[1 - _ALIKE :], (at, {stream})], found.time)
+        return False
+
+    def _known(self, key: object) -> Any:
+        known = self._young.get(key)
+        return self._old.get(key) if known is None else known
+
+    def _remember(self, key: object, what: object, time: bytes) -> None:
         if time[:16] != self._minute or len(self._young) >= MOST:
             self._minute = time[:16]
             if len(self._young) >= MOST or self._is_later(time):
                 self._old, self._young = self._young, {}
                 self._turned = time
-        self._young[key] = stream
+        self._young[key] = what
 
     def _is_later(self, time: bytes) -> bool:
         try:

@@ -125,6 +125,17 @@ class CopiesTests(WorldTestCase):
             self.world.put(MIDNIGHT, lines, instance=instance)
         self.assertEqual(sorted(self.world.texts(Question(ROOM))), ["hello", "no id", "twice", "twice"])
 
+    def test_at_other_times(self) -> None:
+        """An event without an id and without a time of its own has that of its arrival, which differs between
+        recorders. It is there once all the same; if it happened twice, twice, and what only one of them has
+        heard is there."""
+        for instance, late, heard in (("", 0.0, (1, 2, 20)), ("b", 0.4, (1, 2, 60)), ("c", 0.9, (1, 20))):
+            times = [MIDNIGHT + second + late for second in heard]
+            lines = [said(time, "mode changed", received=time) for time in times]
+            self.world.put(MIDNIGHT, lines, instance=instance)
+        for newest in (False, True):
+            self.assertEqual(len(self.world.texts(Question(ROOM, newest=newest))), 4, newest)
+
     def test_a_file_that_was_stored_twice(self) -> None:
         """What a crash has left in two files is there once."""
         lines = [said(MIDNIGHT + n, str(n), id=f"id{n}") for n in range(3)]
