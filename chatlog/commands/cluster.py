@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from chatlog.commands.options import config_option, end, registry
 from chatlog.commands.running import ask, client
 from chatlog.config.room_names import parse_room
 from chatlog.printable import printable
+
+if TYPE_CHECKING:
+    from chatlog.commands.api_client import ApiClient
 
 #: Seconds between two looks while rooms are handed over.
 _EVERY = 1.0
@@ -28,20 +31,25 @@ def cluster(path: str, name: str | None, as_json: bool) -> None:
     """
     api = client(path)
     if name is not None:
-        try:
-            room = parse_room(name, registry(), "")
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-        found = ask(lambda: api.where(room.platform, room.name))
-        if found is None:
-            click.echo(f"{room.platform}/{room.name} is not on the list of the cluster", err=True)
-            end(False)
-        assert found is not None
-        click.echo(json.dumps(found) if as_json else _shown(where_lines(found)), nl=as_json)
-        end(bool(found["recorded_by"]))
+        end(_where(api, name, as_json))
+        return
     facts = ask(api.cluster)
     click.echo(json.dumps(facts) if as_json else _shown(cluster_lines(facts)), nl=as_json)
     end(is_whole(facts))
+
+
+def _where(api: ApiClient, name: str, as_json: bool) -> bool:
+    """Show who records a room. Returns whether somebody does."""
+    try:
+        room = parse_room(name, registry(), "")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    found: dict[str, Any] | None = ask(lambda: api.where(room.platform, room.name))
+    if found is None:
+        click.echo(f"{room.platform}/{room.name} is not on the list of the cluster", err=True)
+        return False
+    click.echo(json.dumps(found) if as_json else _shown(where_lines(found)), nl=as_json)
+    return bool(found["recorded_by"])
 
 
 @click.command()
@@ -58,17 +66,15 @@ def drain(path: str, undo: bool, wait: int) -> None:
     ask(lambda: api.drain(not undo))
     if undo:
         click.echo("it takes rooms again")
-        end(True)
+        return
     until = time.monotonic() + wait
-    while True:
-        left = slots_left(ask(api.cluster))
-        if not left:
-            click.echo("all rooms are handed over; it can be stopped")
-            end(True)
+    while left := slots_left(ask(api.cluster)):
         if time.monotonic() >= until:
             click.echo(f"{left} slots are not handed over yet", err=True)
             end(False)
+            return
         time.sleep(_EVERY)
+    click.echo("all rooms are handed over; it can be stopped")
 
 
 def is_whole(facts: dict[str, Any]) -> bool:

@@ -66,7 +66,7 @@ def headline(facts: Facts, found: Iterable[Condition]) -> dict[str, str]:
     recorded = sum(platform["recorded"] for platform in facts["platforms"])
     acknowledged = sum(platform["acknowledged"] for platform in facts["platforms"])
     severity = worst(shown) if rooms else max(worst(shown), NOTE, key=SEVERITIES.index)
-    text = _recording(rooms, recorded)
+    text = _recording(rooms, recorded, facts.get("cluster") is not None)
     briefs = [each.brief for each in shown if each.brief and each.severity == severity][:_NAMED]
     more = _more(len(shown) - len(briefs))
     if acknowledged and recorded < rooms and severity in (OK, NOTE):
@@ -80,9 +80,9 @@ _NAMED = 2
 _STOPPED = ("DISK_TROUBLE", "RECORDER_STALLED")
 
 
-def _recording(rooms: int, recorded: int) -> str:
+def _recording(rooms: int, recorded: int, shared: bool) -> str:
     if not rooms:
-        return "No room is on the list"
+        return "No room of the cluster is recorded here" if shared else "No room is on the list"
     if recorded == rooms:
         return "Recording the one room" if rooms == 1 else f"Recording all {rooms} rooms"
     if not recorded:

@@ -48,3 +48,11 @@ class ClusterRulesTests(SynchronousTestCase):
         scene.advance(10)
         self.assertIn("NAME_TAKEN", [each["code"] for each in scene.facts()["conditions"]])
         self.assertEqual(scene.facts()["cluster"]["member"], "a")
+
+    def test_no_room_here(self) -> None:
+        """A recorder that the others leave without rooms says so, and not that there are none."""
+        scene = Scene(0).start()
+        self.addCleanup(scene.stop)
+        scene.status.cluster = known
+        scene.advance(10)
+        self.assertEqual(scene.facts()["headline"]["text"], "No room of the cluster is recorded here")
