@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.archive.formats.csv_rows import row
+from chatlog.archive.formats.text import gap_text
 from chatlog.archive.gaps import QUIET, Gap, everywhere
 
 
@@ -47,3 +49,16 @@ class EverywhereTests(SynchronousTestCase):
         """The gaps of one recorder are those of the room, and an import fills none."""
         claims = {"a": [gap(100, 200), gap(300, 300)], "import20250101000000": []}
         self.assertEqual(everywhere(claims, {"a": [(0.0, 50.0)]}), claims["a"])
+
+
+class TextTests(SynchronousTestCase):
+    """A gap record in words."""
+
+    def test_whose(self) -> None:
+        """Of recorders that share a room it says which one did not have it; one alone needs no name."""
+        details = {"from": "2025-12-29T10:00:02.000Z", "to": "2025-12-29T10:01:02.000Z", "reason": "restart"}
+        record = {"type": "gap", "channel": "ann", "platform": "twitch"}
+        for more, by in (({}, ""), ({"instance": "b"}, " by b")):
+            found = {**record, "details": {**details, **more}}
+            self.assertEqual(gap_text(found), f"not recorded{by} from 10:00:02 to 10:01:02 UTC: restart")
+            self.assertIn(f"not recorded{by} from 2025-12-29T10:00:02.000Z", row(found))

@@ -41,7 +41,9 @@ def row(record: Mapping[str, Any], hit: str = "") -> str:
     name = details.get("display-name") or (sender.get("username") if isinstance(sender, dict) else "")
     message = record.get("message", "")
     if record.get("type") == "gap":
-        message = f"not recorded from {details.get('from')} to {details.get('to')}: {details.get('reason')}"
+        by = f" by {details['instance']}" if details.get("instance") else ""
+        span = f"from {details.get('from')} to {details.get('to')}"
+        message = f"not recorded{by} {span}: {details.get('reason')}"
     cells = {
         **{key: record.get(key, "") for key in HEADER},
         "platform": record.get("platform", ""),

@@ -82,7 +82,9 @@ def gap_text(record: Mapping[str, Any]) -> str:
     """The text of a gap record."""
     details = record.get("details") or {}
     start, end = (str(details.get(key, ""))[11:19] for key in ("from", "to"))
-    text = f"not recorded from {start} to {end} UTC: {details.get('reason', '')}"
+    # Where several recorders share a room, others may have had it meanwhile.
+    by = f" by {details['instance']}" if details.get("instance") else ""
+    text = f"not recorded{by} from {start} to {end} UTC: {details.get('reason', '')}"
     back = details.get("backfilled")
     return printable(
         f"{text}; {many(back, 'message')} of it came back" if isinstance(back, int) and back else text

@@ -41,7 +41,7 @@ function happening(record, details, author) {
       const [from, to] = [new Date(details.from), new Date(details.to)];
       const lasted = to - from >= 0 ? ` (${duration((to - from) / 1000)})` : "";
       const ends = [timeElement(from, cut(details.from, 40)), " to ", timeElement(to, cut(details.to, 40))];
-      return ["hole", "gap", ["Not recorded from ", ...ends, `${lasted}: ${cut(details.reason, 200)}`]];
+      return ["hole", "gap", [`Not recorded${details.instance ? ` by ${cut(details.instance, 40)}` : ""} from `, ...ends, `${lasted}: ${cut(details.reason, 200)}`]];
     }
     case "delete": return ["moderation", "deleted", deleted(record, author)];
     case "timeout": return ["moderation", "timeout", `${who}${lasting(details)}`];
