@@ -69,16 +69,21 @@ class OptOutChecks(ArchiveChecks):
                 self.same((path, page.run(CONTRAST)), (path, []))
                 self.picture(f"optout-link{path.partition('?')[0].replace('/', '-')}-{looks['width']}")
 
-    def check_optout_by_keyboard(self) -> None:
-        """The button is reached and pressed with the keyboard."""
-        page = self.go("/optout", "public")
-        page.until("document.querySelector('form button') !== null")
-        for _ in range(8):
-            page.press("Tab", 9)
-            if page.run("document.activeElement?.localName") == "button":
-                break
-        page.press("Enter", 13)
-        page.until(f"({_CODE}) !== ''")
+    def check_optout_without_script(self) -> None:
+        """The button is reached and pressed with the keyboard, and gives a code where no script runs."""
+        self.page.call("Emulation.setScriptExecutionDisabled", value=True)
+        try:
+            page = self.go("/optout", "public")
+            page.until("document.querySelector('form button') !== null")
+            for _ in range(8):
+                page.press("Tab", 9)
+                if page.run("document.activeElement?.localName") == "button":
+                    break
+            page.press("Enter", 13)
+            page.until(f"({_CODE}) !== ''")
+            self.is_well()
+        finally:
+            self.page.call("Emulation.setScriptExecutionDisabled", value=False)
 
     def check_opted_out_person(self) -> None:
         """Who opted out is in no day, no answer and no count; a search, a filter and the page of the person
