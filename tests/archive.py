@@ -105,8 +105,12 @@ class Archive:
             RoomRow("twitch", "a", until - since, 0.0, ""),
             RoomRow("twitch", "b", until - since - missing, missing, reason),
         ]
+        return self.manifest_of(head, [*objects, *more, *rooms])
+
+    def manifest_of(self, head: HeadRow, below: Iterable[Row]) -> str:
+        """A manifest of these rows; its key."""
         key = name_of(head).key(self.suffix)
-        rows: list[Row] = [head, *objects, *more, *rooms]
+        rows: list[Row] = [head, *below]
         sealed = Sealed(map(encoded, rows), self.signer)
         self.put(key, self.packed(b"".join(sealed)))
         self.previous = sealed.digest

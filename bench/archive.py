@@ -1,0 +1,182 @@
+"""What the upkeep of an archive costs: Parquet and indexes, bundles, and looking at them again.
+
+    python -m bench.archive [--messages 400000] [--days 2] [--rooms 3]
+    python -m bench.archive --archive DIRECTORY [--only 7]
+
+Writes an archive of made-up chat, or takes the first days (``--only``) of the one at ``--archive``, whose
+objects are linked and not changed. Each command runs as a process of its own; its CPU time and its peak of
+memory are printed beside the budget. At the end the objects and Parquet are asked the same, and have to give
+the same answers. Small archives look dear: each command needs about a second to begin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from chatlog.archive.opened import open_archive
+from chatlog.archive.reader import Question
+from chatlog.config.settings import ArchiveSettings, Settings
+from chatlog.record import from_json
+
+CHATLOG = [sys.executable, "-m", "chatlog"]
+
+
+class Cost(NamedTuple):
+    """What a command took: CPU seconds, the peak of memory in bytes, seconds, and what it said."""
+
+    cpu: float
+    peak: int
+    seconds: float
+    said: str
+
+
+def run(*arguments: str) -> Cost:
+    """Run a command of chatlog. Ends the program if it fails."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        child = subprocess.Popen([*CHATLOG, *arguments], stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read().decode("utf-8", "replace").strip()
+    if child.returncode:
+        sys.exit(f"chatlog {' '.join(arguments)} ends with {child.returncode}: {said[-2000:]}")
+    return Cost(
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * 1024,
+        time.monotonic() - began,
+        said.splitlines()[-1],
+    )
+
+
+def size_of(directory: Path) -> int:
+    """The bytes of the files below a directory."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def link_days(source: Path, target: Path, only: int) -> None:
+    """Link the first days of an archive, with their manifests."""
+    days = sorted(path.relative_to(source) for path in source.glob("[0-9]*/[0-9]*/[0-9]*"))[:only]
+    for day in days:
+        for part in (day, Path("manifest") / day):
+            if (source / part).is_dir():
+                shutil.copytree(source / part, target / part, copy_function=os.link)
+
+
+def write_archive(target: Path, options: argparse.Namespace) -> None:
+    """Write an archive of a month that is over."""
+    until = datetime.now(UTC).date().replace(day=1) - timedelta(days=5)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "chatlog.simulator.write_archive", str(target)),
+            *("--messages", str(options.messages), "--days", str(options.days), "--until", until.isoformat()),
+            *("--rooms", str(options.rooms), "--kick-rooms", "1"),
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def figure(what: str, value: str, budget: str, cost: Cost | None = None) -> None:
+    """Print one line."""
+    took = f"({cost.seconds:.1f} s, {cost.said})" if cost is not None else ""
+    print(f"{what:<52}{value:>14}   {budget:<10}{took}", flush=True)
+
+
+def costs(title: str, cost: Cost, messages: int, budget: str) -> None:
+    """Print what a command took."""
+    figure(title, f"{cost.cpu / messages * 1e6:.1f} us", budget, cost)
+    figure("    peak of memory", f"{cost.peak / 1e6:.0f} MB", "256 MB" if "compact" in title else "")
+
+
+def messages_in(archive: Path) -> int:
+    """The records in the Parquet of an archive."""
+    found = duckdb.execute(
+        f"SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata('{archive}/parquet/*/*/*/*.parquet')"
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def asked_both_ways(archive: Path) -> Iterator[str]:
+    """Ask the objects and Parquet of the busiest room how often its people spoke, by kind of record; what
+    differs."""
+    files = f"read_parquet('{archive}/parquet/*/*/*/*.parquet', hive_partitioning = true)"
+    ((platform, channel),) = duckdb.execute(
+        f"SELECT platform, channel FROM {files} GROUP BY ALL ORDER BY count(*) DESC LIMIT 1"
+    ).fetchall()
+    rows = duckdb.execute(
+        f"SELECT user_id, type, count(*) FROM {files} WHERE platform = ? AND channel = ? GROUP BY ALL",
+        [platform, channel],
+    ).fetchall()
+    by_parquet = {(user or "", kind): count for user, kind, count in rows}
+    opened = open_archive(Settings(archive=ArchiveSettings(directory=str(archive))), time.time, spool=False)
+    by_objects: Counter[tuple[str, str]] = Counter()
+    for found in opened.reader.ask(Question((platform, channel))):
+        record = from_json(found.line)
+        by_objects[record.get("user_id", ""), record["type"]] += 1
+    for key in by_objects.keys() | by_parquet.keys():
+        if by_objects[key] != by_parquet.get(key, 0):
+            yield f"{platform}/{channel} {key}: {by_objects[key]} in the objects, {by_parquet.get(key, 0)}"
+    figure(
+        f"records of {len(by_objects)} people and kinds of {channel}",
+        f"{sum(by_objects.values()):,}",
+        "both ways",
+    )
+
+
+def main() -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m bench.archive", description=__doc__.split("\n")[0])
+    parser.add_argument("--messages", type=int, default=400_000)
+    parser.add_argument("--days", type=int, default=2)
+    parser.add_argument("--rooms", type=int, default=3, help="of Twitch; there is one of Kick besides")
+    parser.add_argument("--archive", default="", help="what write_archive made")
+    parser.add_argument("--only", type=int, default=31, help="so many days of it")
+    parser.add_argument("--directory", default=None, help="where the copy lies")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chatlog-bench-", dir=options.directory) as home:
+        archive, config = Path(home, "archive"), Path(home, "chatlog.yaml")
+        if options.archive:
+            link_days(Path(options.archive), archive, options.only)
+        else:
+            write_archive(archive, options)
+        config.write_text(
+            f"twitch: {{channels: [room1]}}\nhttp: {{listen: null}}\narchive: {{directory: {archive}}}\n"
+            f"recorder: {{directory: {home}/spool}}\n"
+        )
+        stored = size_of(archive) - size_of(archive / "manifest")
+        named = ("--config", str(config))
+        made = run("compact", *named)
+        messages = messages_in(archive)
+        print(f"{messages:,} records, {stored / messages:.1f} bytes each in {stored / 1e6:.0f} MB of objects")
+        costs("compact, with indexes", made, messages, "20 us")
+        figure("    Parquet, bytes a record", f"{size_of(archive / 'parquet') / messages:.1f}", "60")
+        figure("    indexes, bytes a record", f"{size_of(archive / 'index') / messages:.2f}", "2")
+        costs("compact, when nothing has changed", run("compact", *named), messages, "")
+        costs("compact --check", run("compact", "--check", *named), messages, "")
+        bundled = run("bundle", *named)
+        costs("bundle", bundled, messages, "")
+        costs("compact of the bundled archive", run("compact", *named), messages, "")
+        costs("verify", run("verify", *named), messages, "")
+        wrong = list(asked_both_ways(archive))
+    for line in wrong[:20]:
+        print(f"DIFFERENT: {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
