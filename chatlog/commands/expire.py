@@ -70,12 +70,17 @@ def expire(path: str, dry_run: bool, yes: bool, by_itself: bool) -> None:
 
 
 def _run(settings: Settings, store: Store, expiry: Expiry) -> Outcome:
+    from chatlog.archive.opened import open_archive
+    from chatlog.upkeep.indexing import renew
     from chatlog.upkeep.ledger import EXPIRY
     from chatlog.upkeep.lock import ArchiveLock
 
     store.prepare()
     with ArchiveLock(store, "chatlog expire", time.time) as lock:
-        return expiry.run(ledger_of(settings, store, EXPIRY), lock)
+        outcome = expiry.run(ledger_of(settings, store, EXPIRY), lock)
+        # What was said then is in the index as well.
+        renew(open_archive(settings, time.time, spool=False), outcome.room_days, lock, time.time)
+    return outcome
 
 
 def _sentence(error: StoreError) -> str:

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from chatlog.archive.keeping import DAY, Keeping, Room
 from chatlog.record import rfc3339
 from chatlog.store.store import REFUSED, Store, StoreError
+from chatlog.upkeep import derived
 from chatlog.upkeep.attested import Attested
-from chatlog.upkeep.derived import derived_of_day
 from chatlog.upkeep.expire_bundles import BundleExpiry, OldBundle
 from chatlog.upkeep.ledger import Ledger
 from chatlog.upkeep.lock import ArchiveLock
@@ -54,12 +54,13 @@ class RoomTotals:
 class Outcome:
     """The result of a run. ``left`` are objects that are older and are still there, with why; ``manifests``
     the keys of those in which it is written down; ``refused`` are rooms that upkeep does not touch by
-    itself."""
+    itself. ``room_days`` are those of which something is gone."""
 
     rooms: dict[Room, RoomTotals] = field(default_factory=dict)
     left: list[tuple[str, str]] = field(default_factory=list)
     manifests: list[str] = field(default_factory=list)
     refused: list[Room] = field(default_factory=list)
+    room_days: set[derived.RoomDay] = field(default_factory=set)
 
     @property
     def objects(self) -> int:
@@ -68,6 +69,7 @@ class Outcome:
 
     def add(self, room: Room, day: str, objects: Iterable[OldObject]) -> None:
         """Add objects that are gone."""
+        self.room_days.add(derived.RoomDay(*room, day))
         totals = self.rooms.setdefault(room, RoomTotals())
         totals.add(day, objects)
         if not totals.objects:
@@ -148,7 +150,7 @@ class Expiry:
             for doomed in chunk:
                 found = doomed.found
                 if found.whole:
-                    self._delete(derived_of_day(self._store, found.room, found.day))
+                    self._delete(derived.derived_of_day(self._store, found.room, found.day))
                 self._look_again(doomed)
                 outcome.add(found.room, found.day, [each for each, _, _ in doomed.rows])
                 self._step("/".join(found.room), outcome.objects)
@@ -160,7 +162,7 @@ class Expiry:
                 self._count(bundle, outcome)
                 for room, day in {(each.room, each.day) for each in bundle.old}:
                     if begins(day) + DAY <= self._keeping.since(room, self._began):
-                        self._delete(derived_of_day(self._store, room, day))
+                        self._delete(derived.derived_of_day(self._store, room, day))
         self._take_over(outcome)
         return outcome
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
+from chatlog.parquet import duck
 from tests.archive import HOUR, Archive
 
 DAY = 86400.0
@@ -69,6 +71,25 @@ class ExpireCommandTests(SynchronousTestCase):
         verify = CliRunner().invoke(commands, ["verify", self.archive.root])
         self.assertIn("gone, as they were kept long enough", verify.output)
         self.assertIn("nothing is wrong", verify.output)
+
+    def test_index(self) -> None:
+        """What goes is in no index any more, and what stays is."""
+        indexed = CliRunner().invoke(commands, ["compact", "-c", self.config("null")])
+        self.assertIn("the index of people and words: ", indexed.output)
+        before = self.indexed_days()
+        self.assertIn(self.keys[0][:10].replace("/", "-"), before)
+        self.call("--yes")
+        gone = {key[:10].replace("/", "-") for key in self.keys if not os.path.exists(self.archive.path(key))}
+        self.assertEqual(self.indexed_days(), before - gone)
+
+    def indexed_days(self) -> set[str]:
+        paths = Path(self.archive.root).glob("index/days/*.parquet")
+        connection = duck.connect(256_000_000, Path(self.home))
+        try:
+            asked = (connection.execute(f"SELECT day::VARCHAR FROM '{path}'").fetchall() for path in paths)
+            return {day for rows in asked for (day,) in rows}
+        finally:
+            connection.close()
 
     def test_forever(self) -> None:
         """Where nothing is said of a time, nothing goes."""
