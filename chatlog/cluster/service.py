@@ -115,6 +115,7 @@ class MemberService(Service):
         if self.keeper is not None:
             self.keeper.begin()
         Deferred.fromCoroutine(self._join()).addErrback(self._failed)
+        self.speaker.look_at_the_engine()
         for loop, interval in zip(self._loops, (BEAT, LOOK), strict=True):
             loop.start(interval, now=False)
 

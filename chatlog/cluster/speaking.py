@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from chatlog.cluster.engine import Engine, EngineError, LatePut, NameTaken
 from chatlog.cluster.line import Line
@@ -14,6 +15,8 @@ from chatlog.cluster.member import Myself
 
 class Speaker:
     """The line of one member. ``identity()`` is what its spool knows itself by."""
+
+    _log = Logger()
 
     def __init__(
         self, engine: Engine, myself: Myself, identity: Callable[[], str], clock: IReactorTime
@@ -30,6 +33,15 @@ class Speaker:
         self.confirmed_at = clock.seconds()
         # Why that is so long ago.
         self._unwritten = ""
+
+    def look_at_the_engine(self) -> None:
+        """Log what is wrong with the engine, such as that it is too old."""
+
+        def told(sentences: list[str]) -> None:
+            for sentence in sentences:
+                self._log.warn("{sentence}", sentence=sentence)
+
+        self._engine.check().addCallback(told)
 
     @property
     def is_busy(self) -> bool:

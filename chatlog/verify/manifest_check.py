@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 
 from chatlog.chunks import lines_of
+from chatlog.counted import many
 from chatlog.naming import ManifestName, parse_manifest_name
 from chatlog.store.store import MISSING, Head, Store, StoreError
 from chatlog.uploader.manifest_chain import Reading
@@ -100,6 +101,11 @@ class ManifestCheck:
             self._watcher.note,
         )
         self.chains = chain.run()
+        for cluster, rooms, seconds in self.spans.united():
+            self._watcher.note(
+                f"cluster {cluster}: {many(rooms, 'room')} of several recorders; for {seconds:.1f} s in all "
+                "nobody recorded one of them (the table adds up what each recorder counts)"
+            )
         for problem in self.spans.problems():
             self._problem(problem.kind, problem.key, problem.what)
         check_gone(self._index, self._problem)

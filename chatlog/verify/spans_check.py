@@ -108,6 +108,15 @@ class SpansCheck:
                     f"nobody recorded it for {end - start:.1f} s from {_time(start)}, and nobody says why",
                 )
 
+    def united(self) -> Iterator[tuple[str, int, float]]:
+        """Of each cluster its name, how many rooms its recorders had, and for how many seconds in all nobody
+        recorded one of them, explained or not."""
+        for cluster in sorted({name for name, _, _ in self._rooms}):
+            known = self._known_until(cluster)
+            rooms = [room for key, room in self._rooms.items() if key[0] == cluster]
+            gaps = (gap for room in rooms for gap in _between(room) if gap[0] < known)
+            yield cluster, len(rooms), sum(end - start for start, end in gaps)
+
     def _known_until(self, cluster: str) -> float:
         """Until when all recorders that are at work have written manifests."""
         found = [each for (name, _), each in self._recorders.items() if name == cluster]
@@ -130,9 +139,16 @@ def _add(spans: list[Span], new: Span) -> None:
         spans[at:last] = [(start, end)]
 
 
-def _holes(room: _Room, known: float, tails: list[float]) -> Iterator[Span]:
+def _between(room: _Room) -> Iterator[Span]:
+    """When nobody recorded a room, though it was on the list."""
     for (_, start), (end, _) in zip(room.spans, room.spans[1:], strict=False):
-        if start >= known or any(abs(start - at) <= SLACK for at in room.removed):
+        if not any(abs(start - at) <= SLACK for at in room.removed):
+            yield start, end
+
+
+def _holes(room: _Room, known: float, tails: list[float]) -> Iterator[Span]:
+    for start, end in _between(room):
+        if start >= known:
             continue
         if any(until - SLACK <= start <= until + LOST or start <= until < end for until in tails):
             # The manifest that would tell is lost with its recorder, which is told already.

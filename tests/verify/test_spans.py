@@ -57,6 +57,7 @@ class SpansTests(SynchronousTestCase):
             self.hour("b", 1, ((1812.0, HOUR),), missing)
             self.hour("b", 2)
             self.assertEqual(self.kinds(), expected)
+            self.assertEqual(list(self.check.united()), [("main", 1, 12.0)])
 
     def test_removed_and_added_again(self) -> None:
         """Nobody records a room that is not on the list."""
