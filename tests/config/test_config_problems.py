@@ -209,6 +209,15 @@ s3:
         self.read(SHORT + "recorder: {rotate_size: 1GB, max_size: 1GB}")
         self.assert_problem(SHORT + "recorder: {rotate_size: 2GB, max_size: 1GB}", "recorder.rotate_size")
 
+    def test_bundles(self) -> None:
+        """Bundles need zstd, and their files wait no longer than an hour."""
+        self.assertEqual(self.read(SHORT + "uploader: {bundle: 5m}").uploader.bundle, 300.0)
+        self.read(SHORT + "uploader: {bundle: 0s, compression: gzip}")
+        self.assert_problem(
+            SHORT + "uploader: {bundle: 5m, compression: gzip}", "uploader.bundle", "set that to zstd"
+        )
+        self.assert_problem(SHORT + "uploader: {bundle: 2h}", "uploader.bundle", "between 0s and 1h")
+
     def test_items(self) -> None:
         """An empty item of a list and a mapping without its required key are reported with their place."""
         self.assert_problem(

@@ -107,6 +107,14 @@ class DescribeTests(SynchronousTestCase):
             "go to the bucket bbb at AWS, eu-north-1, compressed", said(s3=S3Settings("bbb", "eu-north-1"))
         )
 
+    def test_bundles(self) -> None:
+        """With bundles it says what goes together, and under which names."""
+        s3 = S3Settings("bbb", "eu-north-1", prefix="/pre/")
+        bundled = UploaderSettings(bundle=300.0)
+        text = describe(Settings(platforms={"twitch": TWITCH}, s3=s3, uploader=bundled, instance="a1"))
+        self.assertIn("closed within 5m go as one object (bundle).\n", text)
+        self.assertIn("like pre/bundle/2026/12/31/23/a1_20261231_2300.jsonl.zst\n", text)
+
     def test_time_to_ask_kick(self) -> None:
         """Rooms that must be looked up take the time of the lookups, many connections theirs."""
 
