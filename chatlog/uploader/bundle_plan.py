@@ -21,7 +21,7 @@ from chatlog.record import from_json, to_line
 PLANNED, DONE = ".bundle", ".bundled"
 #: The most files of one bundle, and the most bytes of them before they are compressed. The bundle is in
 #: memory when it is put.
-MOST_FILES = 2000
+MOST_FILES = 1000
 MOST_BYTES = 64 << 20
 
 

@@ -35,6 +35,8 @@ from chatlog.uploader.taken import Taken
 
 #: The compression of bundles: frames that follow each other are one stream, which a table can end.
 SUFFIX = ".zst"
+#: Files that are packed at a time, and held in memory twice.
+_TOGETHER = 128
 #: How much smaller a packed file is than it was, about.
 _PACKED = 8
 
@@ -220,9 +222,11 @@ class BundleShipment:
     def _gathered(self, plan: Plan) -> tuple[Packed, tuple[Inside, ...]]:
         """The bundle, and what is where in it. Raises OSError, and _Unfit if some files cannot go into it."""
         apart, gone, inside = [], [], []
-        just_packed = self._single.pack_together(plan.files)
         data = BytesIO()
-        for name in plan.files:
+        just_packed: dict[str, Packed] = {}
+        for number, name in enumerate(plan.files):
+            if number % _TOGETHER == 0:
+                just_packed = self._single.pack_together(plan.files[number : number + _TOGETHER])
             try:
                 packed = just_packed.pop(name, None) or self._loaded(name)
             except FileNotFoundError:
@@ -236,19 +240,10 @@ class BundleShipment:
             if packed.suffix != SUFFIX:
                 apart.append(name)
                 continue
-            key = parse_name(name).key(suffix=SUFFIX)
             told = packed.contents
-            inside.append(
-                Inside(
-                    key,
-                    data.tell(),
-                    len(packed.data),
-                    packed.sha256,
-                    told.lines,
-                    told.first,
-                    told.last,
-                )
-            )
+            place = data.tell(), len(packed.data), packed.sha256
+            key = parse_name(name).key(suffix=SUFFIX)
+            inside.append(Inside(key, *place, told.lines, told.first, told.last))
             data.write(packed.data)
         if apart or gone:
             raise _Unfit(apart, gone)

@@ -82,14 +82,14 @@ class MonthTests(SynchronousTestCase):
 
     def test_bundles(self) -> None:
         """With uploader.bundle a recorder makes one object an hour of all rooms, or several where there is
-        much: 2000 files, or 64 MiB before compression, in one. Each takes a LIST more, each file a row."""
+        much: 1000 files, or 64 MiB before compression, in one. Each takes a LIST more, each file a row."""
         few = bill.month_of(Load(rooms=100, messages=2400, size=1000, bundle=300))
         self.assertEqual((few.objects, few.lists, few.requests), (720, 720, 1440))
         alone = bill.month_of(Load(rooms=100, messages=2400, size=1000))
         self.assertAlmostEqual(few.stored - alone.stored, 72_000 * 300)
         for load, count in {
             Load(rooms=100, messages=24 * 10_000, size=1000, bundle=300): 24 * 15,
-            Load(rooms=5000, messages=24, size=1000, bundle=300): 24 * 3,
+            Load(rooms=5000, messages=24, size=1000, bundle=300): 24 * 5,
             Load(rooms=1, messages=24_000, rotate_interval=30, bundle=300): 288,
             Load(rooms=1, messages=3, bundle=300): 3,
             Load(rooms=1, messages=0, bundle=300): 0,
