@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 from collections.abc import Callable
@@ -435,6 +436,33 @@ class CrashTests(BundleCase):
                 spool.run().everything()
                 self.check(spool, NAMES, (n, lost))
 
+    def test_power_cut_afterwards(self) -> None:
+        """The same when the power is cut after all was done: what comes back of the files is not stored
+        again."""
+        for seed in range(40):
+            spool = Spool()
+            spool.run().everything()
+            spool.files.crash(random.Random(seed))
+            spool.run().everything()
+            self.check(spool, NAMES, seed)
+
+    def test_power_cut_after_an_error(self) -> None:
+        """The same where the disk had refused one call before, and the power is cut while the store has
+        just taken the bundle."""
+        count = len(_log_of(Spool()))
+        for n in range(1, count + 1):
+            spool = Spool()
+            spool.files.fail(n, errno.EIO)
+            with contextlib.suppress(OSError, LocalError):
+                spool.run().everything()
+            with contextlib.suppress(Crashed, OSError, LocalError):
+                spool.store.after_put = _die
+                spool.run().everything()
+            spool.store.after_put = lambda key: None
+            spool.files.crash(random.Random(n))
+            spool.run().everything()
+            self.check(spool, NAMES, n)
+
     def test_every_request(self) -> None:
         """The same for a process that is killed before any request to the store, or after it was carried
         out."""
@@ -521,6 +549,10 @@ def _log_of(spool: Spool) -> list[tuple[str, str]]:
 
 def _fail(_: Stored) -> None:
     raise OSError(errno.EIO, "Input/output error")
+
+
+def _die(_: str) -> None:
+    raise Crashed
 
 
 def _refuse_puts(kind: str, operation: str, _: str) -> None:
