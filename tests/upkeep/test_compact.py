@@ -238,6 +238,7 @@ class CompactCommandTests(CompactCase):
         """A memory that is no size, a day that is none, and a room that is not there: a sentence says so."""
         for arguments, told in (
             (("--memory", "much"), "--memory"),
+            (("--memory", "64MB"), "Python and DuckDB need 160 MB or more (--memory)"),
             (("--since", "someday"), "--since"),
             (("--room", "nobody"), "there is no room twitch/nobody"),
         ):
