@@ -14,6 +14,7 @@ from twisted.python import usage
 
 from chatlog import configuration as config
 from chatlog import logs, signals
+from chatlog.archive.file_cache import cache_of
 from chatlog.archive.opened import Archive, open_archive
 from chatlog.archive_http.access import Access
 from chatlog.archive_http.chores import chores_in
@@ -24,6 +25,7 @@ from chatlog.archive_http.optouts import OptOuts
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.site import Root
 from chatlog.archive_http.streaming import THREADS, Desk
+from chatlog.archive_http.tidying import Tidying
 from chatlog.config import values
 from chatlog.config.settings import Settings
 from chatlog.http.server import HttpServer, Words
@@ -138,4 +140,5 @@ def makeService(options: Options, reactor: Any = None) -> ArchiveServer:
     here = replace(settings, http=replace(settings.http, listen=listen))
     server = ArchiveServer(archive, here, reactor, options, settings.http.listen)
     chores_in(reactor, options["config"], settings).setServiceParent(server)
+    Tidying(reactor, cache_of(settings, archive.store).tidy).setServiceParent(server)
     return server
