@@ -32,6 +32,8 @@ from chatlog.parquet import duck
 _ROW_GROUP = 61_440
 #: All days.
 _EVERY = (1 << 32) - 1
+#: Sets that are read at the same time: each needs about 5 MB.
+_MERGED = 8
 #: Values in one row of what is staged.
 _TOGETHER = 2_000
 _FETCHED = 20_000
@@ -123,6 +125,11 @@ def _pieces(values: list[Any]) -> Iterator[list[Any]]:
 def write(target: Path, kept: list[Kept], stage: Stage | None, connection: Any) -> Days:
     """Write the four objects of a set into the directory ``target``; returns the rooms' days in it. The same
     days give the same bytes with the same DuckDB. Raises TooLittleMemory, Unreadable, OSError."""
+    while len(kept) > _MERGED:
+        part = target / f"part-{len(kept)}"
+        part.mkdir()
+        some = write(part, kept[:_MERGED], None, connection)
+        kept = [*kept[_MERGED:], Kept(part, some, sorted(some))]
     days: Days = {} if stage is None else dict(stage.days)
     for each in kept:
         for room, bits in each.days.items():
