@@ -66,6 +66,8 @@ def serve(stage: Stage, program: list[str], stack: ExitStack, seconds: float) ->
     command = ["timeout", "--kill-after=5", f"{seconds:.0f}", *program, *_SERVER.command(place)]
     server = Process("versitygw", command, stage.home / "server.log", {})
     stage.running.append(server)
+    # The last first: asked to end, ``timeout`` ends the server too.
+    stack.callback(server.popen.wait, 10)
     stack.callback(server.popen.terminate)
     bucket = open_bucket(_SERVER, place)
 
