@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from pathlib import Path
 
+import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.campaign_fleet_faults import BOUNDS, TURNS
 from bench.campaign_relay import Relays
-from bench.campaign_union import uncovered
+from bench.campaign_union import same_ids, uncovered
+from chatlog.naming import FileName
 
 
 class UncoveredTests(SynchronousTestCase):
@@ -32,6 +35,16 @@ class UncoveredTests(SynchronousTestCase):
         ):
             said = [(start, end, "restart") for start, end in gaps]
             self.assertEqual(uncovered((10_000, 20_000), said), missing, gaps)
+
+    def test_same_ids(self) -> None:
+        """Records that are there twice are found by their ids, room by room; those without one are not."""
+        home = Path(self.mktemp())
+        home.mkdir()
+        keys = [("ann", "1"), ("ann", "1"), ("bob", "1"), ("ann", "2"), ("ann", ""), ("ann", "")]
+        records = [{"platform": "twitch", "channel": room, "type": "message", "id": id} for room, id in keys]
+        lines = b"".join(orjson.dumps(record) + b"\n" for record in records)
+        (home / str(FileName("twitch", "ann", "20251009_0853"))).write_bytes(lines)
+        self.assertEqual(same_ids(home), 1)
 
     def test_bounds(self) -> None:
         """Only turns that exist have bounds."""
