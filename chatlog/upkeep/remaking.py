@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
+from chatlog.upkeep.derived import index_keys
 from chatlog.upkeep.erasure import Outcome
 from chatlog.upkeep.lock import ArchiveLock
 
@@ -64,6 +65,8 @@ class Remaking:
         outcome.not_remade += done.left
 
     def _renew_indexes(self, archive: Archive, outcome: Outcome) -> None:
+        if not index_keys(archive.store, {place.day for place in outcome.room_days}):
+            return
         from chatlog.upkeep.indexing import renew
 
         def step(day: date, room: Room) -> None:
