@@ -112,7 +112,9 @@ def run(home: Path, every: int) -> int:
             check(child.returncode == 0, child.stdout + child.stderr)
             return step - 1
         verify = proof.run("verify")
-        kinds = set(re.findall(r"^([a-z]+-[a-z]+|duplicate) ", verify.stdout, re.MULTILINE))
+        # Parquet of which its note does not know yet is named as such, and made again.
+        told = re.sub(r"^altered-object +parquet/.*makes it again$", "", verify.stdout, flags=re.MULTILINE)
+        kinds = set(re.findall(r"^([a-z]+-[a-z]+|duplicate) ", told, re.MULTILINE))
         check(kinds <= EXPLAINED, verify.stdout)
         check(verify.returncode == 0 or "`chatlog erase`" in verify.stdout + verify.stderr, verify.stdout)
         # The person's own room may have lost nothing of others.
