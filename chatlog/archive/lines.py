@@ -12,13 +12,15 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-from chatlog.record import from_json, rfc3339
+from chatlog.record import KEYS, from_json, rfc3339
 
 _HEAD = b'{"timestamp":"'
 _START, _END = len(_HEAD), len(_HEAD) + len("2025-12-29T10:30:45.123Z")
 _CLOCK = re.compile(rb'\{"timestamp":"(.{10})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z",')
 _MESSAGE, _TYPE = b'"message":"', b'","type":"'
 _RECEIVED = b'"received":"'
+_TEXTS = tuple(key for key in KEYS if key != "details")
+_NONE: dict[str, Any] = {}
 _IDENTITY = re.compile(rb'"type":"([a-z]+)","id":"([^"\\]*)","platform":"')
 
 
@@ -94,9 +96,17 @@ def seconds(time: bytes | str) -> float:
 
 
 def record_of(line: bytes) -> dict[str, Any] | None:
-    """The record in a line; None if there is none."""
+    """The record in a line; None if there is none. Its texts are text and its details are an object: what is
+    neither, as only others write it, is left out."""
     try:
         record = from_json(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    if not isinstance(record, dict):
+        return None
+    for key in _TEXTS:
+        if type(record.get(key, "")) is not str:
+            del record[key]
+    if type(record.get("details", _NONE)) is not dict:
+        record["details"] = {}
+    return record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -123,11 +123,11 @@ class Matcher:
         if record is None:
             return False
         wanted = self._filter
-        if wanted.ids and record.get("id") not in wanted.ids:
+        if wanted.ids and not _one_of(record.get("id"), wanted.ids):
             return False
         if wanted.users and not self._is_by(record):
             return False
-        if wanted.types and record.get("type", "message") not in wanted.types:
+        if wanted.types and not _one_of(record.get("type", "message"), wanted.types):
             return False
         said = record.get("message")
         text = said if isinstance(said, str) else ""
@@ -141,7 +141,12 @@ class Matcher:
         )
 
     def _is_by(self, record: dict[str, Any]) -> bool:
-        return record.get("username") in self._names or record.get("user_id") in self._ids
+        return _one_of(record.get("username"), self._names) or _one_of(record.get("user_id"), self._ids)
+
+
+def _one_of(value: object, wanted: Collection[str]) -> bool:
+    """Whether a record's value is wanted; what is no text, as only others write it, never is."""
+    return isinstance(value, str) and value in wanted
 
 
 def _starts(block: bytes, needle: bytes) -> Iterator[int]:

@@ -8,7 +8,6 @@ would have sent, with the tags that clients look for.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -52,7 +51,7 @@ def _whole(details: Mapping[str, Any]) -> str:
     if isinstance(raw := details.get("raw_base64"), str):
         try:
             line = base64.b64decode(raw, validate=True).decode("utf-8", "replace")
-        except binascii.Error:
+        except ValueError:
             return ""
         # Of a record that did not come as a line of IRC it is the record in JSON.
         return "" if line.startswith("{") else line
