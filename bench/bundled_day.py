@@ -117,6 +117,10 @@ def asked(store: Counting, reader: Reader, room: str) -> str:
     return f"{found['LIST']} + {found['GET']} | {found['bytes'] / 1000:,.0f} kB | {took * 1000:.0f} ms"
 
 
+def _now() -> float:
+    return _MIDNIGHT + 5 * _DAY
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="What it takes to read a room's day.")
@@ -128,8 +132,7 @@ def main() -> None:
     for every in (3600, 300):
         for bundled in (False, True):
             store = archive(options.rooms, every, bundled)
-            now = _MIDNIGHT + 5 * _DAY
-            reader = Reader(Parts(Catalog(store, lambda now=now: now), OsFiles()), lambda now=now: now)
+            reader = Reader(Parts(Catalog(store, _now), OsFiles()), _now)
             how = f"{every // 60} min | {'bundles' if bundled else 'single objects'}"
             for question, room in (("first", "room0"), ("other room", "room1"), ("again", "room0")):
                 print(f"| {how} | {question} | {asked(store, reader, room)} |", flush=True)
