@@ -1,0 +1,1 @@
+"""The recorder beside libraries that read Twitch chat, on the same load: ``python -m bench.peers``."""
