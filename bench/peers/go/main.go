@@ -35,6 +35,18 @@ func check(err error) {
 	}
 }
 
+// connect reads until the connection ends. Some lines make the library panic: like any bot that has to stay,
+// it begins anew then, and what was sent meanwhile is lost.
+func connect(client *twitch.Client) (err error) {
+	defer func() {
+		if found := recover(); found != nil {
+			err = fmt.Errorf("panic: %v", found)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}()
+	return client.Connect()
+}
+
 func main() {
 	rooms, err := strconv.Atoi(os.Args[3])
 	check(err)
@@ -60,7 +72,11 @@ func main() {
 	for n := 1; n <= rooms; n++ {
 		client.Join("room" + strconv.Itoa(n))
 	}
-	go func() { check(client.Connect()) }()
+	go func() {
+		for {
+			fmt.Fprintln(os.Stderr, connect(client))
+		}
+	}()
 
 	ended := make(chan struct{})
 	go func() {
