@@ -100,8 +100,8 @@ class LifeTests(DaemonCase):
         time.sleep(2)
         self.ended(second, signal.SIGTERM)
         simulator.end()
-        # What was sent some ticks before that had been read, on a busy machine too.
-        window = ("--lost-after", str(written - 1.5), "--lost-before", str(back))
+        # What was sent some ticks before that had been read; on a busy machine it may be seconds.
+        window = ("--lost-after", str(written - 3), "--lost-before", str(back))
         found = self.stage.judge(None, "--gaps", *window)
         self.assertWhole(found, 1000)
         self.assertEqual(found["hidden"], 0, found["missing"])

@@ -516,7 +516,7 @@ class CrashTests(SynchronousTestCase):
         calls = self._live(MemoryFiles(), set())[0].files.calls
         broken: Counter[str] = Counter()
         for n in range(1, calls + 1):
-            for seed in range(6):
+            for seed in range(3):
                 files = MemoryFiles()
                 files.make_directories("/data")
                 files.crash_at(n)
