@@ -19,18 +19,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
 
 from twisted.logger import Logger
 
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files
-from chatlog.naming import parse_name
+from chatlog.naming import BundleName, parse_name
 from chatlog.store.store import OBJECT, Store, StoreError
 from chatlog.uploader.bundle_plan import DONE, MOST_BYTES, Plan, Plans
 from chatlog.uploader.bundle_table import Slice, table_bytes
-from chatlog.uploader.deposit import Deposit, Inside, Stored
+from chatlog.uploader.deposit import Deposit, Inside, Name, Stored, following
 from chatlog.uploader.packing import Contents, Packed
-from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, item_of
+from chatlog.uploader.shipment import Item, LocalError, Renamed, Shipment, Shipped, item_of
 from chatlog.uploader.taken import Taken
 
 #: The compression of bundles: frames that follow each other are one stream, which a table can end.
@@ -186,9 +187,19 @@ class BundleShipment:
         names = [parse_name(each) for each in plan.files]
         taken = self._taken.among(plan.name, names, SUFFIX)
         for name in taken:
-            self._single.renamed[str(name)] = self._taken.free(plan.name, name)
+            after = partial(self._following, plan.name)
+            # An object of its own may be this very file, put before the process was killed.
+            first = after(name) if self._taken.is_inside(plan.name, name) else name
+            self._single.renamed[str(name)] = Renamed(first, after)
         apart = tuple(map(str, taken))
         return self._rewritten(plan._replace(checked=True), apart), apart
+
+    def _following(self, bundle: BundleName, name: Name) -> Name:
+        """The next name that no bundle has, and no other file that waits."""
+        name = following(name)
+        while self._single.waits(str(name)) or self._taken.is_inside(bundle, name):
+            name = following(name)
+        return name
 
     def _rewritten(self, plan: Plan, without: Sequence[str]) -> Plan:
         """Write the plan down anew, or drop it if no file is left."""

@@ -6,12 +6,16 @@ A put can be repeated: an object that is in the store already is recognised by i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
 from chatlog.naming import BundleName, FileName, ManifestName
 from chatlog.store.store import CORRUPT, EXISTS, OBJECT, REFUSED, TRANSIENT, Store, StoreError
 from chatlog.uploader.packing import CONTENT_TYPES, Packed
+
+#: The name of an object, whatever is in it.
+Name = FileName | ManifestName | BundleName
 
 #: Names that are tried when an object with other bytes has the name.
 _MOST_NAMES = 1000
@@ -46,6 +50,11 @@ class Stored(NamedTuple):
     inside: tuple[Inside, ...] = ()
 
 
+def following(name: Name) -> Name:
+    """The name with the next number."""
+    return name.numbered(name.n + 1)
+
+
 class Deposit:
     """Puts objects into one store. Everything here blocks."""
 
@@ -53,10 +62,15 @@ class Deposit:
         self._store = store
 
     def put(
-        self, parts: FileName | ManifestName | BundleName, packed: Packed, content: str = "data"
+        self,
+        parts: Name,
+        packed: Packed,
+        content: str = "data",
+        following: Callable[[Name], Name] = following,
     ) -> tuple[Stored, bool]:
-        """Put the object under its key, or under the next free one, and verify it. Returns the object, and
-        whether it was in the store before. Raises StoreError."""
+        """Put the object under its key, or under the next free one, and verify it; ``following`` gives the
+        name that is tried after one that is not free. Returns the object, and whether it was in the store
+        before. Raises StoreError."""
         contents = packed.contents
         attributes = {
             "Content-Type": CONTENT_TYPES[packed.suffix],
@@ -76,7 +90,7 @@ class Deposit:
                     if not self._is_there(key, packed, error):
                         raise
                 elif not self._is_same(key, packed):
-                    parts = parts.numbered(parts.n + 1)
+                    parts = following(parts)
                     continue
                 again = True
             else:

@@ -14,15 +14,12 @@ from typing import NamedTuple
 
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files
 from chatlog.naming import (
-    BundleName,
-    FileName,
-    ManifestName,
     parse_bundle_name,
     parse_manifest_name,
     parse_name,
 )
 from chatlog.store.store import Store, StoreError
-from chatlog.uploader.deposit import Deposit, Stored
+from chatlog.uploader.deposit import Deposit, Name, Stored, following
 from chatlog.uploader.packing import SUFFIXES, UNFINISHED, Packed, load, pack, pack_together
 
 
@@ -58,6 +55,14 @@ class Shipped:
     stays: bool = False
 
 
+class Renamed(NamedTuple):
+    """The names under which an object is put: the first that is tried, and how the one after another is
+    found."""
+
+    first: Name
+    after: Callable[[Name], Name] = following
+
+
 class LocalError(Exception):
     """A local file cannot be read, written or understood. The text says which file and why. ``passes``: the
     file is not the cause; the disk is full or no descriptor is left."""
@@ -74,7 +79,7 @@ def item_of(name: str, content: str) -> Item:
     return Item((parts.minute, parts.n), content, name)
 
 
-_PARSERS: Mapping[str, Callable[[str], FileName | ManifestName | BundleName]] = MappingProxyType(
+_PARSERS: Mapping[str, Callable[[str], Name]] = MappingProxyType(
     {"data": parse_name, "manifest": parse_manifest_name, "bundle": parse_bundle_name}
 )
 
@@ -103,8 +108,8 @@ class Shipment:
         self._deposit = Deposit(store)
         #: The suffix of the compression.
         self.suffix = SUFFIXES[compression]
-        #: The names of objects that differ from those of their files.
-        self.renamed: dict[str, FileName] = {}
+        #: The files whose names are taken.
+        self.renamed: dict[str, Renamed] = {}
         self._on_packed = on_packed
         self._on_stored = on_stored
         self._on_tidied = on_tidied
@@ -130,6 +135,11 @@ class Shipment:
     def is_raw(self, name: str) -> bool:
         """Whether a file is not packed yet."""
         return self._files.exists(self.path("sealed", name))
+
+    def waits(self, name: str) -> bool:
+        """Whether a file of this name waits, packed or not."""
+        paths = self.path("sealed", name), *(self.path("packed", name + end) for end in (".zst", ".gz"))
+        return any(map(self._files.exists, paths))
 
     def waiting(self) -> list[tuple[Item, int]]:
         """The waiting files with their sizes. Removes what an interrupted packing left. Raises OSError."""
@@ -173,8 +183,8 @@ class Shipment:
         except (OSError, ValueError) as error:
             raise LocalError(item.name, error) from error
         try:
-            parts = self.renamed.get(item.name) or _PARSERS[item.content](item.name)
-            stored, again = self._deposit.put(parts, packed, item.content)
+            name = self.renamed.get(item.name) or Renamed(_PARSERS[item.content](item.name))
+            stored, again = self._deposit.put(name.first, packed, item.content, name.after)
         except StoreError as error:
             error.size = len(packed.data)
             raise

@@ -1,8 +1,9 @@
 """Finds out which names of files are taken in the store already.
 
 A store refuses a second object of a name by itself. It does not know the names in bundles: so before a
-bundle is put, the tables of the instance's other bundles of the same hour are looked at. Names can only be
-taken if a spool was lost, or if two recorders have the same name.
+bundle is put, the tables of the instance's other bundles of the same hour are looked at. Names are taken if a
+spool was lost, if two recorders have the same name, and if an erasure wrote earlier files of the minute again
+under the next numbers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from twisted.logger import Logger
 from chatlog.naming import BundleName, FileName, parse_bundle_key, parse_key
 from chatlog.store.store import CLOCK, MISSING, TRANSIENT, Head, Store, StoreError
 from chatlog.uploader.bundle_table import read_table
+from chatlog.uploader.deposit import Name
 
 #: The hours of which it is remembered what the bundles hold.
 _HOURS = 4
@@ -22,7 +24,7 @@ _HOURS = 4
 
 class Taken:
     """The names that are taken in one store. ``since`` is the minute (``20251229_1030``) in which this
-    process began to record: files that were begun later can be in no object of their own. Everything here
+    process began to record: the first file of a later minute can be in no object of its own. Everything here
     blocks."""
 
     _log = Logger()
@@ -45,12 +47,9 @@ class Taken:
         inside = self._in_bundles(bundle)
         return [name for name in names if str(name) in inside or self._is_own(name, suffix)]
 
-    def free(self, bundle: BundleName, name: FileName) -> FileName:
-        """The name with the next number that is taken in no bundle. Raises StoreError."""
-        inside = self._in_bundles(bundle)
-        while str(name) in inside:
-            name = name.numbered(name.n + 1)
-        return name
+    def is_inside(self, bundle: BundleName, name: Name) -> bool:
+        """Whether a bundle of that hour has a file of this name. Raises StoreError."""
+        return str(name) in self._in_bundles(bundle)
 
     def _hour(self, folder: str) -> tuple[set[str], set[str]]:
         found = self._hours.setdefault(folder, (set(), set()))
@@ -95,7 +94,7 @@ class Taken:
                 raise
 
     def _is_own(self, name: FileName, suffix: str) -> bool:
-        if name.minute > self._since:
+        if name.minute > self._since and name.n == 1:
             return False
         key = name.key(suffix=suffix)
         day = key[:11]

@@ -32,6 +32,9 @@ NAMES = [
     f"twitch_{room}_20251229_10{minute}.jsonl" for room, minute in (("ann", 30), ("bob", 31), ("cy", 30))
 ]
 BEFORE = "kick_ann_20251229_0959.jsonl"
+NUMBERED = "twitch_ann_20251229_1030{}.jsonl"
+#: What another spool had stored.
+OTHER = zstandard.compress(b'{"timestamp":"t"}\n')
 BUNDLE = "bundle/2025/12/29/10/main_20251229_1030.jsonl.zst"
 
 
@@ -258,10 +261,9 @@ class OddTests(BundleCase):
     def test_name_taken_by_an_object(self) -> None:
         """A file whose name an object has that a spool which was lost had stored gets the next number."""
         spool = Spool()
-        other = zstandard.compress(b'{"timestamp":"t"}\n')
-        spool.store.objects[key(NAMES[0])] = other
+        spool.store.objects[key(NAMES[0])] = OTHER
         spool.run().everything()
-        self.assertEqual(spool.store.objects.pop(key(NAMES[0])), other)
+        self.assertEqual(spool.store.objects.pop(key(NAMES[0])), OTHER)
         renamed = key(NAMES[0]).replace("1030", "1030n0002")
         self.assertEqual(zstandard.decompress(spool.store.objects.pop(renamed), 1 << 20), content(NAMES[0]))
         self.assertEqual(sorted(spool.stored()), sorted(map(key, NAMES[1:])))
@@ -270,15 +272,35 @@ class OddTests(BundleCase):
     def test_name_taken_in_a_bundle(self) -> None:
         """The same where the earlier one is in a bundle: also there nothing hides anything."""
         spool = Spool()
-        other = zstandard.compress(b'{"timestamp":"t"}\n')
-        inside = [TableSlice(key(NAMES[0]), "", 0, len(other))]
+        inside = [TableSlice(key(NAMES[0]), "", 0, len(OTHER))]
         taken = BUNDLE.replace("1030", "1005")
-        spool.store.objects[taken] = other + table_bytes(inside)
+        spool.store.objects[taken] = OTHER + table_bytes(inside)
         spool.run().everything()
         del spool.store.objects[taken]
         stored = {str(parse_key(each)[0]) for each in spool.stored()}
         self.assertEqual(stored, {NAMES[0].replace("1030", "1030n0002"), *NAMES[1:]})
         self.assertEqual({row.key for row in spool.rows()}, set(spool.stored()))
+
+    def taken(self, since: str) -> Spool:
+        """Files of a minute of which the second and third are taken, one in a bundle and one by itself."""
+        spool = Spool([NUMBERED.format(n) for n in ("", "n0002", "n0003", "n0004", "n0005")])
+        inside = [TableSlice(key(NUMBERED.format("n0002")), "", 0, len(OTHER))]
+        spool.store.objects[BUNDLE.replace("1030", "1005")] = OTHER + table_bytes(inside)
+        spool.store.objects[key(NUMBERED.format("n0003"))] = OTHER
+        spool.run(since=since).everything()
+        return spool
+
+    def test_no_name_twice(self) -> None:
+        """Files whose names are taken get numbers that no other file has, also not one that waits in the
+        same bundle; in any minute."""
+        for since in ("20251229_1000", "20251229_1030", "20251229_1100"):
+            spool = self.taken(since)
+            stored = spool.stored()
+            self.assertEqual([name for name, found in stored.items() if len(found) > 1], [])
+            texts = [zstandard.decompress(found[0], 1 << 20) for found in stored.values()]
+            mine = [content(NUMBERED.format(n)) for n in ("", "n0002", "n0003", "n0004", "n0005")]
+            self.assertEqual(sorted(texts), sorted([*mine, *[zstandard.decompress(OTHER, 1 << 20)] * 2]))
+            self.assertEqual(spool.left(), [])
 
     def test_stored_alone_before(self) -> None:
         """A file that was stored by itself just before the process died, when there were no bundles, is
