@@ -10,8 +10,8 @@ from chatlog.naming import parse_bundle_key
 from chatlog.store.store import CORRUPT, Head, Store, StoreError
 from chatlog.upkeep.bundle_put import Piece, put_bundle
 from chatlog.uploader.bundle_table import Slice, has_table_inside, parsed_table, read_packed, table_bytes
-from chatlog.uploader.manifest_rows import BundledRow, ReplacedRow
-from chatlog.uploader.packing import unpacked
+from chatlog.uploader.manifest_rows import BundledRow, ObjectRow, ReplacedRow, Row
+from chatlog.uploader.packing import ContentsReader, unpacked
 
 
 class OldBundle(NamedTuple):
@@ -32,13 +32,19 @@ class OldBundle(NamedTuple):
 
 
 class NewBundle(NamedTuple):
-    """What is in the place of a bundle: its rows, and its key, size and digest; ``""`` and 0 if nothing is
-    left."""
+    """What is in the place of a bundle: its rows, those of the objects in it that are as they were, which may
+    be in no manifest yet, and its key, size and digest; ``""`` and 0 if nothing is left."""
 
-    rows: list[BundledRow]
+    bundled: list[BundledRow]
+    kept: list[ObjectRow]
     key: str = ""
     bytes: int = 0
     sha256: str = ""
+
+    @property
+    def rows(self) -> list[Row]:
+        """All of its rows."""
+        return [*self.kept, *self.bundled]
 
     def replaces(self, old: OldBundle, request: str, at: str) -> ReplacedRow:
         """The row about the bundle itself. The lines are counted in the rows of the objects."""
@@ -63,7 +69,7 @@ def rewrite_bundle(
     places of some, and all further ones byte for byte, and read it back. Its number is above ``taken``, and
     above that of the old one. The old one is still there afterwards. Raises StoreError; its kind is CORRUPT,
     and nothing is done, if an object in it is damaged: nothing may be copied that hides a damage."""
-    pieces = []
+    pieces, kept = [], []
     for place in old.slices:
         if place.key in gone:
             continue
@@ -71,10 +77,10 @@ def rewrite_bundle(
             pieces.append(others[place.key])
             continue
         piece = Piece(place.key, old.piece(place))
-        _must_be_whole(old, piece)
+        kept.append(_row_of(old, piece))
         pieces.append(piece)
     if not pieces:
-        return NewBundle([])
+        return NewBundle([], [])
     name, suffix = parse_bundle_key(old.key)
     rows = put_bundle(store, name.numbered(max(name.n, taken) + 1), suffix, pieces, [old.key])
     key = rows[0].bundle
@@ -85,15 +91,19 @@ def rewrite_bundle(
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    return NewBundle(rows, key, sum(map(len, parts)), digest.hexdigest())
+    return NewBundle(rows, kept, key, sum(map(len, parts)), digest.hexdigest())
 
 
-def _must_be_whole(old: OldBundle, piece: Piece) -> None:
+def _row_of(old: OldBundle, piece: Piece) -> ObjectRow:
+    reader = ContentsReader()
     suffix = next((end for end in (".gz", ".zst") if piece.key.endswith(end)), "")
     try:
         if not piece.data:
             raise ValueError("it is empty")
-        for _ in unpacked([piece.data], suffix):
-            pass
+        for chunk in unpacked([piece.data], suffix):
+            reader.feed(chunk)
     except ValueError as error:
         raise StoreError(f"{piece.key} in {old.key} is damaged: {error}", CORRUPT) from None
+    told = reader.contents()
+    digest = hashlib.sha256(piece.data).hexdigest()
+    return ObjectRow(piece.key, len(piece.data), digest, told.lines, told.first, told.last)

@@ -227,8 +227,10 @@ class InstanceBundleTests(Erasing, SynchronousTestCase):
         self.assertEqual(self.verified()[1], [])
 
     def test_before_its_manifest(self) -> None:
-        """The recorder names the bundle in its manifest an hour later, when it is gone: verify knows."""
+        """The recorder names the bundle in its manifest an hour later, when it is gone: verify knows, and
+        knows before what else was in it."""
         self.assertTrue(self.erase("twitch").done)
+        self.assertEqual(self.verified()[1], [])
         self.time += HOUR
         self.named(12 * HOUR)
         self.assertEqual(self.verified()[1], [])
