@@ -14,11 +14,9 @@ from math import ceil
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred
-
+from chatlog.cluster.coroutine_engine import CoroutineEngine
 from chatlog.cluster.engine import (
     CHUNKS,
-    MOST_BYTES,
     WITHIN,
     WITHIN_LONG,
     Chunk,
@@ -47,7 +45,7 @@ class _Index(NamedTuple):
     revision: int = 0
 
 
-class EtcdEngine:
+class EtcdEngine(CoroutineEngine):
     """See Engine."""
 
     def __init__(self, address: EngineAddress, cluster: str, network: Network, ca_file: str | None) -> None:
@@ -61,39 +59,11 @@ class EtcdEngine:
         #: The last put: whose it was, its beat, and the revision that it made.
         self._last = ("", "", 0, 0)
 
-    def put(self, name: str, identity: str, beat: int, text: str, lease: float) -> Deferred[None]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._put(name, identity, beat, text, lease))
+    async def _check(self) -> list[str]:
+        return await check(self._link, self._prefix, self.place)
 
-    def leave(self, name: str, identity: str, beat: int, lease: float) -> Deferred[None]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._put(name, identity, beat, "", lease))
-
-    def read(self) -> Deferred[Reading]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._read())
-
-    def rooms(self, after: int = 0) -> Deferred[RoomChunks]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._rooms(after))
-
-    def change(self, chunk: int, data: bytes, version: int, known: int) -> Deferred[int]:
-        """See Engine."""
-        if len(data) > MOST_BYTES:
-            raise ValueError(f"a chunk of {len(data)} bytes; {MOST_BYTES} is the most")
-        return Deferred.fromCoroutine(self._change(chunk, data, version, known))
-
-    def give_back(self, chunks: Mapping[int, Chunk]) -> Deferred[int]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._give_back(chunks))
-
-    def check(self) -> Deferred[list[str]]:
-        """See Engine."""
-        return Deferred.fromCoroutine(check(self._link, self._prefix, self.place))
-
-    def close(self) -> Deferred[None]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._link.close())
+    async def _close(self) -> None:
+        await self._link.close()
 
     # -- lines -------------------------------------------------------------------------------------
 

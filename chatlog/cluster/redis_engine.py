@@ -7,11 +7,9 @@ from collections.abc import Iterator, Mapping
 from secrets import token_hex
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-
 from chatlog.cluster import redis_scripts as scripts
+from chatlog.cluster.coroutine_engine import CoroutineEngine
 from chatlog.cluster.engine import (
-    MOST_BYTES,
     WITHIN,
     WITHIN_LONG,
     Chunk,
@@ -31,7 +29,7 @@ from chatlog.network.dialing import Network
 _BATCH = 512 * 1024
 
 
-class RedisEngine:
+class RedisEngine(CoroutineEngine):
     """See Engine."""
 
     def __init__(self, address: EngineAddress, cluster: str, network: Network, ca_file: str | None) -> None:
@@ -41,41 +39,12 @@ class RedisEngine:
         self._slow_link = RedisLink(address, network, ca_file, keep=False)
         self._keys = [f"chatlog:{{{cluster}}}:{key}".encode("ascii") for key in scripts.KEYS]
 
-    def put(self, name: str, identity: str, beat: int, text: str, lease: float) -> Deferred[None]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._put(name, identity, beat, text, lease))
+    async def _check(self) -> list[str]:
+        return await check(self._slow_link, self._keys, self.place)
 
-    def leave(self, name: str, identity: str, beat: int, lease: float) -> Deferred[None]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._put(name, identity, beat, "", lease))
-
-    def read(self) -> Deferred[Reading]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._read())
-
-    def rooms(self, after: int = 0) -> Deferred[RoomChunks]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._rooms(after))
-
-    def change(self, chunk: int, data: bytes, version: int, known: int) -> Deferred[int]:
-        """See Engine."""
-        if len(data) > MOST_BYTES:
-            raise ValueError(f"a chunk of {len(data)} bytes; {MOST_BYTES} is the most")
-        return Deferred.fromCoroutine(self._change(chunk, data, version, known))
-
-    def give_back(self, chunks: Mapping[int, Chunk]) -> Deferred[int]:
-        """See Engine."""
-        return Deferred.fromCoroutine(self._give_back(chunks))
-
-    def check(self) -> Deferred[list[str]]:
-        """See Engine."""
-        return Deferred.fromCoroutine(check(self._slow_link, self._keys, self.place))
-
-    def close(self) -> Deferred[None]:
-        """See Engine."""
+    async def _close(self) -> None:
         self._link.close()
         self._slow_link.close()
-        return succeed(None)
 
     async def _run(self, script: scripts.Script, *arguments: object, within: float = WITHIN) -> Any:
         encoded = (each if isinstance(each, bytes) else str(each).encode("utf-8") for each in arguments)
