@@ -18,8 +18,8 @@ class Beside(Protocol):
         """The person is known: erase them from the files, if no recorder is at work on them."""
 
     def after(self, search: PersonSearch) -> bool:
-        """Nothing is left in the store. Whether files were stored since, so that it is to be looked at
-        again."""
+        """Nothing is left in the store. Whether files may have been stored since it was looked at, so that it
+        is to be looked at again."""
 
 
 class NoRecorder:

@@ -73,6 +73,7 @@ class SpoolSide:
         self._now = now
         # From the first look at the recorder on: the archive may have taken long.
         self._until: float | None = None
+        self._was_waited_for = False
         self._patience = patience
         #: When the person was put on the opt-out list; None if that was not now.
         self.listed_at: float | None = None
@@ -151,9 +152,11 @@ class SpoolSide:
 
     def after(self, search: PersonSearch) -> bool:
         """Have the recorder finish its files, and wait until none has anything of the person, but not
-        longer than ``patience``."""
+        longer than ``patience``. Whether the archive is to be looked at again: what the recorder stored since
+        the last look may be of them, and the first time nobody knows what it was."""
         if not self._runs() or self._patience <= 0:
             return False
+        again, self._was_waited_for = not self._was_waited_for, True
         until = self._until = self._until or self._now() + self._patience
         if self.listed_at is not None:
             # Until then it goes on writing the person down.
@@ -161,10 +164,10 @@ class SpoolSide:
             self._wait_until(min(obeyed, until))
         names = {each.name for each in self.waiting(search)}
         if not names or not self._running.finish():
-            return False
+            return again
         while names & self.busy() and self._now() < until:
             self._running.wait(_LOOK_EVERY)
-        return not names & self.busy()
+        return again or not names & self.busy()
 
     def _wait_until(self, moment: float) -> None:
         while (left := moment - self._now()) > 0:

@@ -96,6 +96,7 @@ class RunningTests(SynchronousTestCase):
             (Recorder(self.path), 0.0),
         ):
             side = self.side(recorder, patience)
+            self.assertEqual(side.after(self.search), patience > 0)
             self.assertFalse(side.after(self.search))
             [waiting] = side.waiting(self.search)
             self.assertEqual((waiting.path, waiting.lines), (str(self.path), 6))
@@ -105,5 +106,21 @@ class RunningTests(SynchronousTestCase):
         """A file without anything of them is not waited for."""
         self.path.write_bytes(b"".join(of_others(TEN)))
         recorder = Recorder(self.path)
-        self.assertFalse(self.side(recorder).after(self.search))
-        self.assertIsNone(recorder.asked_at)
+        side = self.side(recorder)
+        self.assertTrue(side.after(self.search))
+        self.assertFalse(side.after(self.search))
+        self.assertEqual((recorder.asked_at, recorder.now), (None, TEN))
+
+    def test_stored_meanwhile(self) -> None:
+        """What the recorder stores by itself while it is waited for, or just before, was not in the archive
+        when that was looked at: it is looked at once more."""
+        for listed_at in (TEN, None):
+            recorder = Recorder(self.path, takes=10.0)
+            recorder.asked_at = TEN
+            side = self.side(recorder)
+            side.listed_at = listed_at
+            if listed_at is None:
+                self.path.unlink(missing_ok=True)
+            self.assertTrue(side.after(self.search))
+            self.assertFalse(side.after(self.search))
+            self.assertEqual(self.path.exists(), False)
