@@ -245,7 +245,7 @@ def print_far(home: Path, program: str) -> None:
     store = Process("versitygw", command, home / "versitygw.log", {})
     delay = Delay("127.0.0.1", port, FAR)
     try:
-        wait_for("versitygw listens", lambda: _listens(port))
+        wait_for("versitygw listens", lambda: listens(port))
         endpoint = f"http://127.0.0.1:{delay.port}"
         path = configuration(home, {"s3": {"bucket": "chatlog", "endpoint": endpoint, **KEYS}})
         total, wrote = alone(people, str(configuration(home, {"archive": {"directory": str(archive)}})))
@@ -272,7 +272,8 @@ def _days(archive: Path) -> list[str]:
     return ["-".join(match.groups()) for match in found if match]
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether a server answers at a port of this machine."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/")

@@ -1,8 +1,10 @@
 """Readers beside a recorder at work: whether their answers are right, and what they cost the recorder.
 
-    python -m bench.readers [--rooms 300] [--rate 2000] [--readers 20] [--minutes 5]
+    python -m bench.readers [--rooms 300] [--rate 2000] [--readers 20] [--minutes 5] [--store PROGRAM]
 
 A recorder, an S3 server that takes its files every 20 seconds, and the archive server beside the recorder.
+The S3 server is one in Python that keeps objects in memory, or with ``--store`` versitygw, of which this is
+the path: with the one in Python, most of the time of an answer is that server's.
 Readers ask in a loop for a room's minute that is over, and compare what they get with what the simulator
 sent. Windows with readers and without take turns; the recorder's CPU a message is printed for
 both. Exit status 1: an answer was wrong, or something was lost. What it starts ends with it.
@@ -24,8 +26,9 @@ from typing import Any
 import orjson
 
 from bench.daemon import count
-from bench.read import TWISTD
-from tests.processes import Process, Stage, on_stage, wait_for
+from bench.read import TWISTD, listens
+from bench.stores_trial import free_ports
+from tests.processes import KEYS, Process, Stage, on_stage, wait_for
 
 #: Seconds after the end of a minute at which all of it is recorded: a tick, and what a busy machine adds.
 CLOSED = 5.0
@@ -42,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--readers", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=5, help="with and without readers together")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two questions of a reader")
+    parser.add_argument("--store", default="", help="the path of versitygw")
     return parser.parse_args()
 
 
@@ -109,7 +113,10 @@ class Readers:
         chance = random.Random(n)
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         while not self._gone.wait(self._pause):
-            self.asking.wait()
+            if not self.asking.is_set():
+                # The server closes a connection that is idle for half a minute, while this one waits longer.
+                connection.close()
+                self.asking.wait()
             chosen = self._sent.choose(chance)
             if chosen is None:
                 self._gone.wait(1.0)
@@ -162,7 +169,10 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
         seed=7,
         duration=round(starting + 60 * options.minutes + 240),
     )
-    stage.s3()
+    if options.store:
+        versitygw(stage, options.store)
+    else:
+        stage.s3()
     rooms = [f"room{n}" for n in range(1, options.rooms + 1)]
     path = stage.config(
         {
@@ -186,6 +196,7 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
     try:
         wait_for("a minute that is over", sent.has_minute, 150, 1.0)
         end = time.monotonic() + 60 * options.minutes
+        begun = server.cpu()
         reading = True
         while time.monotonic() < end:
             if reading:
@@ -206,7 +217,8 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
         ordered = sorted(readers.seconds)
         middle, late = statistics.median(ordered), ordered[int(len(ordered) * 0.99)]
         print(f"an answer takes    {middle:.2f} s in the middle, {late:.2f} s of 99 %")
-    print(f"archive server     {server.peak():.0f} MB at most")
+    each = 1e3 * (server.cpu() - begun) / max(1, readers.answers)
+    print(f"archive server     {each:.1f} ms of CPU an answer, {server.peak():.0f} MB at most")
     without, with_ = (statistics.median(costs[reading] or [0.0]) for reading in (False, True))
     change = f"{with_ / without - 1:+.1%}" if without else "-"
     print(f"recorder's CPU     {without:.1f} us a message without readers, {with_:.1f} with, {change}")
@@ -217,6 +229,18 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
     found = stage.judge(stage.fetch())
     print(f"sent               {found['sent']}, recorded {found['recorded']}, lost {found['lost']}")
     return 1 if readers.wrong or found["lost"] or not readers.answers else 0
+
+
+def versitygw(stage: Stage, program: str) -> None:
+    """An S3 server on the stage, with the bucket."""
+    (port,) = free_ports(1)
+    (stage.home / "buckets" / "chatlog").mkdir(parents=True)
+    keys = ["--access", KEYS["access_key_id"], "--secret", KEYS["secret_access_key"]]
+    command = [program, *keys, "--port", f"127.0.0.1:{port}", "posix", str(stage.home / "buckets")]
+    process = Process("versitygw", command, stage.home / "versitygw.log", {})
+    stage.running.append(process)
+    wait_for("versitygw listens", lambda: listens(port))
+    stage.endpoint = f"http://127.0.0.1:{port}"
 
 
 def _window(daemon: Process, simulator: Any, sent: Sent) -> float:

@@ -165,12 +165,14 @@ class Parts:
         return sorted(spooled | set(self._catalog.days_of(room, by_recorders)))
 
     def _in_spool(self, room: Room) -> Iterator[Part]:
+        # Of thousands of names, few are taken apart.
+        beginning = f"{room[0]}_{room[1]}_"
         for area in AREAS:
-            for part in self._listed(area):
+            for part in self._listed(area, beginning):
                 if (part.name.platform, part.name.channel) == room:
                     yield part
 
-    def _listed(self, area: str) -> Iterator[Part]:
+    def _listed(self, area: str, beginning: str = "") -> Iterator[Part]:
         if not self._directory:
             return
         try:
@@ -178,6 +180,8 @@ class Parts:
         except OSError:
             return
         for name in names:
+            if not name.startswith(beginning):
+                continue
             for suffix in SUFFIXES:
                 try:
                     yield Part(parse_name(name.removesuffix(suffix) if suffix else name), area, suffix)

@@ -66,6 +66,7 @@ class BoundedRequest(Request):
         elif self.path == b"*":
             send(self, error(400, "bad_path", "this server is not a proxy"))
         else:
+            self.channel.answering = True
             # The framework's method looks for a resource and prepares headers.
             self.channel.site.resource.render(self)
 
@@ -84,6 +85,8 @@ class Channel(HTTPChannel):
     site: BoundedSite
     #: Whether the answer is an endless stream.
     streaming = False
+    #: Whether a whole request came that is not answered yet.
+    answering = False
     _next: IDelayedCall | None = None
     _ended = False
 
@@ -126,6 +129,7 @@ class Channel(HTTPChannel):
         return found
 
     def requestDone(self, request: Any) -> None:
+        self.answering = False
         if self._waitingForTransport:
             self._networkProducer.pauseProducing()
         self.paused = True
@@ -161,8 +165,8 @@ class Channel(HTTPChannel):
 
 
 class BoundedSite(Site):
-    """A site with at most CONNECTIONS connections. Beyond that, the oldest one that does not stream is
-    dropped."""
+    """A site with at most CONNECTIONS connections. Beyond that, the oldest one is dropped that waits for no
+    answer; if all others do, the oldest one that does not stream."""
 
     protocol: Any = Channel
     displayTracebacks = False
@@ -191,7 +195,8 @@ class BoundedSite(Site):
         """A client has connected."""
         self._channels[channel] = None
         if len(self._channels) > CONNECTIONS:
-            oldest = next((c for c in self._channels if not c.streaming), channel)
+            others = [c for c in self._channels if c is not channel and not c.streaming]
+            oldest = next((c for c in others if not c.answering), others[0] if others else channel)
             # Removed now and not when connectionLost is called: more connections may come in this turn of the
             # reactor.
             del self._channels[oldest]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import orjson
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 
 from chatlog.config.settings import ArchiveSettings
-from chatlog.http.requests import BODY_LIMIT, CONNECTIONS, DISCARDED, IDLE_LIMIT
+from chatlog.http.answers import json_answer
+from chatlog.http.requests import BODY_LIMIT, CONNECTIONS, DISCARDED, IDLE_LIMIT, BoundedSite, send
 from tests.http.wire import BEARER, SiteCase
 
 LIVE = "GET /api/v1/rooms/twitch/room0/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -35,6 +39,27 @@ PATHS = {
     "/api/v1/alarms": "application/json",
     "/api/v1/openapi.json": "application/json",
 }
+
+
+class Slow(Resource):
+    """Answers nothing before it is told to."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: list[Any] = []
+
+    def render(self, request: Any) -> int:
+        """Keep the request."""
+        request.notifyFinish().addErrback(lambda _: self._asked.remove(request))
+        self._asked.append(request)
+        return NOT_DONE_YET
+
+    def answer(self) -> None:
+        """Answer everything that is asked."""
+        while self._asked:
+            send(self._asked.pop(), json_answer(200, {}))
 
 
 class PathTests(SiteCase):
@@ -435,6 +460,36 @@ class ConnectionTests(SiteCase):
         connections = [self.connect() for _ in range(CONNECTIONS)]
         self.scene.clock.advance(0)
         self.assertEqual([viewer.lost, connections[0].lost, connections[1].lost], [False, True, False])
+
+    def test_waiting_for_an_answer(self) -> None:
+        """Who waits for an answer is not dropped while others wait for nothing. Once all wait, the oldest
+        goes, and not who has just come."""
+        answers = Slow()
+        self.site = BoundedSite(answers, self.scene.clock)
+        waiting = [self.connect().send(GET) for _ in range(3)]
+        idle = [self.connect() for _ in range(CONNECTIONS - 3)]
+        new = self.connect()
+        self.scene.clock.advance(0)
+        self.assertEqual(
+            [c.lost for c in (*waiting, idle[0], idle[1], new)], [False] * 3 + [True, False, False]
+        )
+        waiting += [self.connect().send(GET) for _ in range(CONNECTIONS)]
+        self.scene.clock.advance(0)
+        self.assertEqual([c for c in waiting if not c.lost], waiting[3:])
+        answers.answer()
+        self.assertEqual([len(each.replies()) for each in waiting[3:]], [1] * CONNECTIONS)
+
+    def test_answered(self) -> None:
+        """Who was answered waits no more."""
+        answers = Slow()
+        self.site = BoundedSite(answers, self.scene.clock)
+        first, second = self.connect().send(GET), self.connect()
+        answers.answer()
+        second.send(GET)
+        for _ in range(CONNECTIONS - 1):
+            self.connect()
+        self.scene.clock.advance(0)
+        self.assertEqual((first.lost, second.lost), (True, False))
 
     def test_end(self) -> None:
         """When the server stops, all connections end at once."""

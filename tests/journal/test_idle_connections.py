@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.journal.evidence import IDLE, IdleConnections
 from chatlog.timeline.timeline import Gap
 from tests.journal.test_coverage_journal import START, JournalCase, Run
 
@@ -192,3 +195,68 @@ class IdleTests(JournalCase):
             second.advance(0.5)
         second.kill()
         self.assertEqual(self.gap_after(second), START + 50.0)
+
+
+class Link:
+    """A connection that was heard so many seconds ago."""
+
+    number = 1
+
+    def __init__(self, ago: float) -> None:
+        self.ago = ago
+
+    def heard_ago(self) -> float:
+        return self.ago
+
+
+class Links:
+    """A pool of one connection."""
+
+    def __init__(self, link: Link) -> None:
+        self.connections = [link]
+
+
+class ChangeTests(SynchronousTestCase):
+    """What is written of a connection that is idle."""
+
+    def setUp(self) -> None:
+        self.link = Link(0.0)
+        self.idle = IdleConnections({"twitch": Links(self.link)})  # type: ignore[dict-item]
+
+    def changes(self, at: float, ago: float) -> list[float | None]:
+        self.link.ago = ago
+        return list(self.idle.changes(at).values())
+
+    def test_begins(self) -> None:
+        """A connection is idle once nothing came for longer than IDLE seconds, since its last byte."""
+        self.assertEqual(self.changes(START, IDLE), [])
+        self.assertEqual(self.changes(START, IDLE + 0.5), [START - IDLE - 0.5])
+
+    def test_goes_on(self) -> None:
+        """While it stays idle, nothing more is written of it: it makes no difference that its time of the
+        last byte is told a little differently."""
+        self.changes(START, 10.0)
+        self.idle.note()
+        for later in (0.0, 0.5, 0.9):
+            self.assertEqual(self.changes(START + 60.0 + later, 70.0), [])
+            self.idle.note()
+        self.assertEqual(self.idle.noted, {("twitch", 1): START - 10.0})
+
+    def test_heard_in_between(self) -> None:
+        """A byte that came a second or more after the one that is noted counts."""
+        for later in (1.0, 1.5, 3.0):
+            self.changes(START, 10.0)
+            self.idle.note()
+            self.assertEqual(self.changes(START + 60.0, 70.0 - later), [START - 10.0 + later])
+            self.idle.note()
+            self.assertEqual(self.changes(START + 70.0, 0.0), [None])
+            self.idle.note()
+
+    def test_unsure(self) -> None:
+        """Once nobody knows what is written, everything is written anew."""
+        self.changes(START, 10.0)
+        self.idle.note()
+        self.idle.unsure()
+        self.assertEqual(self.changes(START + 1.0, 11.0), [START - 10.0])
+        self.idle.unsure()
+        self.assertEqual(self.changes(START + 2.0, 0.0), [None])
