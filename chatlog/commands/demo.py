@@ -23,6 +23,8 @@ TOKEN = "demo"
 WITHIN = 30.0
 #: Seconds between two checks that all programs run.
 EVERY = 0.1
+#: What the simulator says if it cannot have a port.
+_TAKEN = "Couldn't listen on"
 #: The simulator stops by itself; this is longer than any demo.
 _A_YEAR = 31_536_000
 
@@ -104,15 +106,9 @@ def _run(troupe: Troupe, home: Path, duration: float | None) -> bool:
 
 def _start(troupe: Troupe, home: Path) -> bool:
     """Start the simulator and, when it listens, the recorder. Returns whether both run."""
-    ports = {name: troupe.port(port) for name, port in PORTS.items()}
-    ports_file, authority = home / "ports.json", home / "ca.pem"
-    ports_file.unlink(missing_ok=True)
-    servers = ["--twitch-port", str(ports["twitch"]), "--kick-port", str(ports["kick"])]
-    files = ["--ca", str(authority), "--ports", str(ports_file), "--duration", str(_A_YEAR)]
-    troupe.start("simulator", "chatlog.simulator", [*servers, *files], home / "simulator.log")
-    if not troupe.wait_for(ports_file.exists, "the look-alike servers do not listen", WITHIN):
+    ports = simulated(troupe, home, {name: troupe.port(port) for name, port in PORTS.items()})
+    if ports is None:
         return False
-    ports |= json.loads(ports_file.read_text("utf-8"))
     taken = [f"{PORTS[name]} ({ports[name]} in its place)" for name in PORTS if ports[name] != PORTS[name]]
     if taken:
         click.echo(f"Ports that are taken already: {', '.join(taken)}.")
@@ -128,6 +124,32 @@ def _start(troupe: Troupe, home: Path) -> bool:
     arguments = ["-n", "--pidfile=", "chatlog", "--config", str(path)]
     troupe.start("recorder", "twisted.scripts.twistd:run", arguments, program="twistd")
     return True
+
+
+def simulated(troupe: Troupe, home: Path, ports: dict[str, int]) -> dict[str, int] | None:
+    """Start the simulator at its ports, or at others if somebody has taken one of them meanwhile. Returns the
+    ports with those that it has, None if it does not listen."""
+    ports_file = home / "ports.json"
+    ports_file.unlink(missing_ok=True)
+    files = ["--ca", str(home / "ca.pem"), "--ports", str(ports_file), "--duration", str(_A_YEAR)]
+
+    def start(twitch: int, kick: int) -> None:
+        servers = ["--twitch-port", str(twitch), "--kick-port", str(kick)]
+        # With 0 the system chooses, and nobody can come before it.
+        instead = again if twitch or kick else None
+        log = home / "simulator.log"
+        troupe.start("simulator", "chatlog.simulator", [*servers, *files], log, instead=instead)
+
+    def again(words: str) -> bool:
+        if _TAKEN not in words:
+            return False
+        start(0, 0)
+        return True
+
+    start(ports["twitch"], ports["kick"])
+    if not troupe.wait_for(ports_file.exists, "the look-alike servers do not listen", WITHIN):
+        return None
+    return ports | dict(json.loads(ports_file.read_text("utf-8")))
 
 
 def configuration(home: Path, ports: dict[str, int]) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -21,12 +22,21 @@ from chatlog.commands.lifeline import command
 END_WITHIN = 10.0
 #: The last lines of a program's output that are shown.
 _LAST_WORDS = 10
+#: How often another free port is looked for.
+_TRIES = 20
 
 
 class _Member(NamedTuple):
     name: str
     process: subprocess.Popen[bytes]
     log: Path | None
+    instead: Callable[[str], bool] | None
+
+    def last_words(self) -> str:
+        """The end of its output, if that goes to a file."""
+        if self.log is None:
+            return ""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_LAST_WORDS:])
 
 
 class Troupe:
@@ -38,6 +48,7 @@ class Troupe:
         #: Whether a signal has come.
         self.asked_to_end = False
         self._members: list[_Member] = []
+        self._claims: list[socket.socket] = []
         self._before: dict[int, Any] = {}
         self._lock = os.open(home / "demo.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -57,6 +68,8 @@ class Troupe:
     def __exit__(self, *_: object) -> None:
         while self._members:
             self._end(self._members.pop())
+        for claim in self._claims:
+            claim.close()
         for number, handler in self._before.items():
             signal.signal(number, handler)
         os.close(self._lock)
@@ -77,22 +90,45 @@ class Troupe:
         assert process.stdin is not None
         process.stdin.close()
 
-    @staticmethod
-    def port(usual: int) -> int:
-        """The port of 127.0.0.1 if it is free, else another free one."""
-        for number in (usual, 0):
+    def port(self, usual: int) -> int:
+        """The port of 127.0.0.1 if it is free, else another free one. Until this troupe ends, it is not free
+        for others, also while nothing listens there yet."""
+        for number in (usual, *[0] * _TRIES):
             with socket.socket() as tried:
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 with suppress(OSError):
                     tried.bind(("127.0.0.1", number))
-                    return int(tried.getsockname()[1])
+                    found = int(tried.getsockname()[1])
+                    if self._claim(found):
+                        return found
         return 0
 
+    def _claim(self, port: int) -> bool:
+        """Whether the port is this troupe's from now on. Who has it is the one that has a name in Linux's
+        abstract namespace, which is as wide as that of the ports, and ends with the process."""
+        if not sys.platform.startswith("linux"):
+            return True
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0chatlog-demo-{port}")
+        except OSError:
+            claim.close()
+            return False
+        self._claims.append(claim)
+        return True
+
     def start(
-        self, name: str, what: str, arguments: list[str], log: Path | None = None, program: str = ""
+        self,
+        name: str,
+        what: str,
+        arguments: list[str],
+        log: Path | None = None,
+        program: str = "",
+        instead: Callable[[str], bool] | None = None,
     ) -> None:
         """Start a module, or a function given as ``module:function``. Its output goes to the file ``log``, or
-        to our own output."""
+        to our own output. If it ends by itself, ``instead`` is called with its last output; true if that has
+        put another in its place, and all is well."""
         with nullcontext() if log is None else open(log, "wb") as output:
             process = subprocess.Popen(
                 command(what, program or name, *arguments),
@@ -102,20 +138,22 @@ class Troupe:
                 # Only this process answers Ctrl-C.
                 process_group=0,
             )
-        self._members.append(_Member(name, process, log))
+        self._members.append(_Member(name, process, log, instead))
 
     def all_alive(self) -> bool:
         """Whether every program runs. Reports a program that has ended, with its last output."""
-        for name, process, log in self._members:
-            if process.poll() is not None and not self.asked_to_end:
-                words = (
-                    ""
-                    if log is None
-                    else "\n".join(log.read_text("utf-8", "replace").splitlines()[-_LAST_WORDS:])
-                )
-                what = f"the {name} has ended by itself, with status {process.returncode}"
-                click.echo(f"{what}{': ' if words else ''}{words}", err=True)
-                return False
+        for member in list(self._members):
+            status = member.process.poll()
+            if status is None or self.asked_to_end:
+                continue
+            words = member.last_words()
+            if member.instead is not None and member.instead(words):
+                self._members.remove(member)
+                self._end(member)
+                continue
+            what = f"the {member.name} has ended by itself, with status {status}"
+            click.echo(f"{what}{': ' if words else ''}{words}", err=True)
+            return False
         return True
 
     def wait_for(self, check: Callable[[], bool], otherwise: str, within: float) -> bool:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import configuration as config
-from chatlog.commands.demo import PORTS, configuration, demo
+from chatlog.commands.demo import PORTS, configuration, demo, simulated
 from chatlog.commands.lifeline import command
 from chatlog.commands.troupe import Troupe
 from tests.processes import ROOT, Process, wait_for
@@ -144,14 +144,37 @@ class TroupeTests(SynchronousTestCase):
         self.home.mkdir()
 
     def test_port(self) -> None:
-        """The usual port where it is free, else another."""
+        """The usual port where it is free, else another. What one has chosen is not free for others until it
+        ends, though nothing listens there yet."""
+        other = self.home / "other"
+        other.mkdir()
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             usual = taken.getsockname()[1]
-            other = Troupe.port(usual)
-            self.assertNotIn(other, (0, usual))
-        self.assertEqual(Troupe.port(usual), usual)
+            with Troupe(self.home) as troupe:
+                self.assertNotIn(troupe.port(usual), (0, usual))
+        with Troupe(self.home) as troupe:
+            self.assertEqual(troupe.port(usual), usual)
+            with Troupe(other) as second:
+                self.assertNotIn(second.port(usual), (0, usual))
+        with Troupe(other) as second:
+            self.assertEqual(second.port(usual), usual)
+
+    def test_port_taken_meanwhile(self) -> None:
+        """If somebody takes a port after it was chosen, the look-alike servers get others."""
+        with Troupe(self.home) as troupe, socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            chosen = {"twitch": port, "kick": troupe.port(0), "page": 1, "served": 2}
+            found = simulated(troupe, self.home, chosen)
+            assert found is not None
+            self.assertNotIn(port, found.values())
+            self.assertEqual((found["page"], found["served"]), (1, 2))
+            for name in ("twitch", "kick"):
+                socket.create_connection(("127.0.0.1", found[name]), 10).close()
+            self.assertTrue(troupe.all_alive())
 
     def test_one_that_ends(self) -> None:
         """A program that ends by itself is named, with its last words; the others are ended."""
@@ -163,6 +186,30 @@ class TroupeTests(SynchronousTestCase):
             troupe.start("broken", "tests.commands.test_demo:fail", [], self.home / "broken.log")
             self.assertFalse(troupe.wait_for(lambda: False, "never", 30.0))
         self.assertEqual(said.getvalue(), "the broken has ended by itself, with status 3: what is wrong\n")
+        self.assertFalse(Path(f"/proc/{log.read_text().strip()}").exists())
+
+    def test_one_in_its_place(self) -> None:
+        """A program whose end is dealt with may have another in its place, which is ended with the others; an
+        end that is not dealt with is reported."""
+        said, words, log = io.StringIO(), [], self.home / "patient.log"
+
+        def instead(last: str) -> bool:
+            words.append(last)
+            troupe.start("patient", "tests.commands.test_demo:wait", [], log)
+            return True
+
+        with contextlib.redirect_stderr(said), Troupe(self.home) as troupe:
+            troupe.start(
+                "broken", "tests.commands.test_demo:fail", [], self.home / "broken.log", instead=instead
+            )
+            begun = lambda: log.exists() and log.read_text().endswith("\n")  # noqa: E731
+            self.assertTrue(troupe.wait_for(begun, "no number", 30.0))
+            troupe.start(
+                "other", "tests.commands.test_demo:fail", [], self.home / "other.log", instead=lambda _: False
+            )
+            self.assertFalse(troupe.wait_for(lambda: False, "never", 30.0))
+        self.assertEqual(words, ["what is wrong"])
+        self.assertEqual(said.getvalue(), "the other has ended by itself, with status 3: what is wrong\n")
         self.assertFalse(Path(f"/proc/{log.read_text().strip()}").exists())
 
     def test_too_late(self) -> None:
