@@ -22,8 +22,10 @@ _EMOTES = (
     ("otterWave", "emotesv2_0c1f5a8e7b3d4f2a9e6d1b7c8a5f4e3d", 391402),
     ("lanternHype", "301876543", 391407),
     ("lanternHype_TK", "301876543_TK", 391408),
-    ("noodleStare/3", "80977/3", 391411),
+    ("noodleStare/3", "80977_/3", 391411),
 )
+#: How often they are used, in proportion: an id with a slash is rare.
+_WEIGHTS = (20, 20, 20, 20, 10, 1)
 _PHRASES = (
     "안녕하세요 여러분",
     "방송 재밌어요 ㅋㅋㅋㅋㅋ",
@@ -103,7 +105,7 @@ def _sentence(rng: random.Random, length: int) -> str:
     for _ in range(length):
         chance = rng.random()
         if chance < 0.1:
-            words.append(rng.choice(_EMOTES)[0])
+            words.append(rng.choices(_EMOTES, _WEIGHTS)[0][0])
         elif chance < 0.13:
             words.append(rng.choice(("😂", "💀", "❤️", "👏", "🥺")))
         else:
