@@ -77,6 +77,8 @@ class Platforms:
         self._shared = shared
         self._parent = parent
         self._on_new = on_new
+        #: Called with platform and name of a room that was removed, and in no pool.
+        self.dismissed: Callable[[str, str], object] = lambda platform, name: None
         self._sources: dict[str, Source] = {}
         #: For each platform, its pool and the rooms that are not in it yet.
         self.pools: dict[str, Pool] = {}
@@ -110,5 +112,9 @@ class Platforms:
 
     def remove(self, platform: str, name: str) -> None:
         """Stop recording a room, if it is recorded."""
-        if platform in self._sources:
-            self._sources[platform].remove(name)
+        source = self._sources.get(platform)
+        there = source is not None and name in source.pool.rooms
+        if source is not None:
+            source.remove(name)
+        if not there:
+            self.dismissed(platform, name)

@@ -32,7 +32,7 @@ from chatlog.network.proxies import DIRECT, Proxies, proxies_in
 from chatlog.network.tls import CertificateAuthorityError
 from chatlog.platforms import PLATFORMS
 from chatlog.preflight import examine, later_state, without_engine
-from chatlog.record import encode_basic, encode_full
+from chatlog.record import Encode, encode_basic, encode_full
 from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
@@ -170,8 +170,7 @@ def compose(
 ) -> Daemon:
     """Put the parts together. Raises CertificateAuthorityError and StoreError."""
     check_authorities(settings)
-    full = settings.recorder.detail == "full"
-    environment = replace(environment, encode=encode_full if full else encode_basic)
+    environment = replace(environment, encode=_encode(settings))
     reactor, files, directory = environment.reactor, environment.files, settings.recorder.directory
     found = *warnings(settings, os.environ, read_mounts(), read_mounts(FSTAB)), *process.remarks.warnings
     daemon = Daemon(reactor, options, process.remarks._replace(warnings=found))
@@ -195,7 +194,8 @@ def compose(
     journal = Journal(environment, directory, "coverage", settings.recorder.sync_interval)
     optouts = OptOuts(settings, store, environment, upload_threads)
     timelines = Timelines(environment.wall, (cluster or wanted).rooms, optouts.left_out.counts)
-    coverage = CoverageJournal(journal, environment, gaps, timelines, settings.recorder.flush_interval)
+    every = settings.recorder.flush_interval
+    coverage = CoverageJournal(journal, environment, gaps, timelines, every, buffers.room)
     ask = partial(upload_threads.run, latest_in, store)
     manifest = Manifest(stored, settings.instance, timelines, environment, uploader.manifest_ready, ask)
 
@@ -211,11 +211,11 @@ def compose(
     )
     recorder = Recorder(settings.recorder, spool, environment, hooks, buffers)
     events = RoomEvents(coverage.added, coverage.closed, gaps.uncovered, coverage.removed)
-    shared = Shared(environment, network, directory, pacer, buffers, events)
-    sources = Sources(pacer)
+    shared, sources = Shared(environment, network, directory, pacer, buffers, events), Sources(pacer)
     platforms = Platforms(registry, settings, shared, sources, (coverage.watch, gaps.watch))
+    platforms.dismissed = coverage.dismissed
     written = recorder, uploader, manifest
-    joined = cluster.join(wanted, platforms, timelines, coverage, buffers, written) if cluster else None
+    joined = cluster.join(wanted, platforms, timelines, coverage, written) if cluster else None
     rooms: Any = joined.rooms if joined else RoomChanges(wanted, platforms.add, platforms.remove)
 
     # What is seen of it.
@@ -238,6 +238,10 @@ def compose(
     for part in parts:
         part.setServiceParent(daemon)
     return daemon
+
+
+def _encode(settings: Settings) -> Encode:
+    return encode_full if settings.recorder.detail == "full" else encode_basic
 
 
 def _cluster(

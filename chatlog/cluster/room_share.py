@@ -62,12 +62,10 @@ class RoomShare:
             for key, channel in self._rooms(platform, some):
                 self.wanted[key] = channel
 
-    def settle(self) -> list[Key]:
-        """Only what is recorded is wanted from now on. Returns the rooms that are not."""
-        others = [key for key in self.wanted if not self._is_here(key)]
-        for key in others:
+    def settle(self) -> None:
+        """Only what is recorded is wanted from now on."""
+        for key in [key for key in self.wanted if not self._is_here(key)]:
             del self.wanted[key]
-        return others
 
     def start(self, platform: str, slots: int, elsewhere: bool) -> None:
         """Record these slots. ``elsewhere``: others record them as well."""

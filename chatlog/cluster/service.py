@@ -39,8 +39,8 @@ JUDGED = 5
 
 class MemberService(Service):
     """Drives ``member``. Before it starts, it gets what it needs of the recorder: ``keeper`` of the list,
-    ``disk()`` (whether the disk takes what is written), and ``not_ours(keys)``, which is called once with the
-    rooms that were recorded here last and are somebody else's now."""
+    ``disk()`` (whether the disk takes what is written), and ``settled()``, which is called as soon and as
+    often as it is known which of the rooms that were recorded here last still are to be."""
 
     _log = Logger()
     name = "cluster"
@@ -65,7 +65,7 @@ class MemberService(Service):
         self.disk: Callable[[], bool] = lambda: True
         #: Called every second.
         self.poll: Callable[[], object] = lambda: None
-        self.not_ours: Callable[[list[tuple[str, str]]], object] = lambda keys: None
+        self.settled: Callable[[], object] = lambda: None
         self._clock: IReactorTime = environment.reactor
         self.now = self._clock.seconds
         self.wall = environment.wall
@@ -131,8 +131,7 @@ class MemberService(Service):
 
     async def _join(self) -> None:
         """The first look: what was recorded here last goes on at once, unless others have it by now."""
-        # Nobody must take the slots while they are asked for again: an old line of ours protects them until
-        # its lease ends, and so does a new one without any.
+        # Nobody must take the slots while they are asked for again: our line, old or new, protects them.
         reading = await self.engine.read()
         await self._write()
         if not self._resumed:
@@ -278,10 +277,12 @@ class MemberService(Service):
             self._obey(platform, order, wall)
         if orders and not self._settled:
             self._settled = True
-            self.not_ours(self.share.settle())
+            self.share.settle()
         self._after(held)
         if self.keeper is not None and self.keeper.is_behind(reading.rooms):
             self.keeper.compare(reading.rooms).addErrback(self._failed)
+        elif self._settled:
+            self.settled()
 
     def _obey(self, platform: str, order: Orders, wall: float) -> None:
         taken = 0

@@ -24,10 +24,8 @@ from chatlog.cluster.takeovers import Takeovers
 from chatlog.config.platform import Channel, Key, Registry
 from chatlog.config.settings import ClusterSettings, Settings
 from chatlog.environment import Environment
-from chatlog.recorder.buffers import RoomBuffers
 from chatlog.rooms.pool import Pool
 from chatlog.rooms.room_list import RoomList
-from chatlog.rooms.subscriptions import Room
 from chatlog.state.journal import Journal
 from chatlog.timeline.timelines import Timelines
 
@@ -45,9 +43,9 @@ class Platforms(Protocol):
 class Coverage(Protocol):
     """What keeps the coverage of rooms: see ``CoverageJournal``."""
 
-    def added(self, platform: str, room: Room) -> None: ...
+    waits: bool
 
-    def removed(self, platform: str, room: Room) -> None: ...
+    def settle(self) -> None: ...
 
 
 class Recording(Protocol):
@@ -126,7 +124,6 @@ class Cluster:
         platforms: Platforms,
         timelines: Timelines,
         coverage: Coverage,
-        buffers: RoomBuffers,
         written: tuple[Recording, Shipping, Closing],
     ) -> Joined:
         """The member, made with the parts of the recorder. ``written``: the recorder, the uploader, the
@@ -136,7 +133,7 @@ class Cluster:
         clock, directory = environment.reactor, settings.recorder.directory
         shared, takeovers = SharedRooms(self._registry), Takeovers()
         own = OwnState(environment, directory, cluster.name, self._registry)
-        claims = _Claims(takeovers, timelines, coverage, buffers, environment.wall)
+        claims = _Claims(takeovers, timelines, environment.wall)
         calls = Calls(platforms.add, platforms.remove, platforms.pools)
         share = RoomShare(shared, self.wanted, calls, clock, claims.taken_over)
         member = Member(_myself(settings, cluster), list(self._registry), self._draws, clock.seconds())
@@ -146,7 +143,8 @@ class Cluster:
         rooms = ClusterRooms(configured, own, shared, share, keeper, service.why_no_change)
         service.keeper, service.poll = keeper, rooms.poll
         service.disk = lambda: not (recorder.trouble or recorder.fatal)
-        service.not_ours = claims.not_ours
+        # What the rooms of an earlier run are waits for the others, and for the list.
+        coverage.waits, service.settled = True, coverage.settle
         timelines.is_elsewhere = lambda key: key in shared.rooms
         timelines.with_spans = True
         manifest.cluster = cluster.name
@@ -187,14 +185,10 @@ class _Claims:
         self,
         takeovers: Takeovers,
         timelines: Timelines,
-        coverage: Coverage,
-        buffers: RoomBuffers,
         wall: Callable[[], float],
     ) -> None:
         self._takeovers = takeovers
         self._timelines = timelines
-        self._coverage = coverage
-        self._buffers = buffers
         self._wall = wall
 
     def taken_over(self, key: Key, slot: int) -> None:
@@ -205,18 +199,6 @@ class _Claims:
         if line is not None and timeline.since is None:
             at = min(line.at, self._wall())
             timeline.resume(at, f"taken over from {line.name}", at)
-
-    def not_ours(self, keys: list[Key]) -> None:
-        """These rooms were recorded here until this process began, and others have them by now: what is
-        missing here ends."""
-        for platform, name in keys:
-            timeline = self._timelines.get((platform, name))
-            if timeline is not None and timeline.since is not None:
-                room = Room(name, self._buffers.room(platform, name))
-                self._coverage.added(platform, room)
-                self._coverage.removed(platform, room)
-            else:
-                self._timelines.remove((platform, name))
 
 
 class _SpoolLeft:

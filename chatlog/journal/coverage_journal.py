@@ -7,7 +7,8 @@ each room is missing, and the first acknowledgement of a room closes that gap wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -17,10 +18,10 @@ from twisted.logger import Logger
 from chatlog.environment import Environment
 from chatlog.journal.durability import Durability
 from chatlog.journal.evidence import NONE, IdleConnections, evidence_of
-from chatlog.journal.snapshots import EarlierRun, RoomSnapshot, flush_entry, head, replay
+from chatlog.journal.snapshots import DRIFT, EarlierRun, RoomSnapshot, flush_entry, head, replay
 from chatlog.recorder.room import Loss
 from chatlog.rooms.pool import Pool
-from chatlog.rooms.subscriptions import Room
+from chatlog.rooms.subscriptions import RecordSink, Room
 from chatlog.state.journal import Journal
 from chatlog.timeline.intervals import Span
 from chatlog.timeline.timeline import RESTART, Gap, RoomTimeline
@@ -28,8 +29,6 @@ from chatlog.timeline.timelines import Key, Timelines
 
 #: Seconds after which a change of coverage is on the disk in every case.
 _SETTLED = 5.0
-#: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
-DRIFT = 2.0
 
 
 class GapSink(Protocol):
@@ -45,8 +44,11 @@ class GapSink(Protocol):
 class CoverageJournal(Service):
     """Keeps the journal of ``timelines`` and of the pools that it watches. Start it after the spool is locked
     and before the pools; stop it after the pools and before the recorder. ``gaps`` receives every gap and
-    every loss. Rooms of the journal that are not wanted are dropped. ``interval`` is that of the flushes, in
-    seconds.
+    every loss. ``interval`` is that of the flushes, in seconds. ``records(platform, name)`` is where the gap
+    records go of rooms that are in no pool.
+
+    Rooms of the journal that are not wanted any more are missing until ``settle``. That happens at the first
+    flush, unless ``waits`` says that only later it is known what is wanted.
     """
 
     _log = Logger()
@@ -58,7 +60,8 @@ class CoverageJournal(Service):
         environment: Environment,
         gaps: GapSink,
         timelines: Timelines,
-        interval: float = 0.5,
+        interval: float,
+        records: Callable[[str, str], RecordSink],
     ) -> None:
         self._journal = journal
         self._clock: IReactorTime = environment.reactor
@@ -75,6 +78,8 @@ class CoverageJournal(Service):
         # all of them are.
         self._before_floor: dict[Key, RoomSnapshot] = {}
         self._began = False
+        self._records = records
+        self.waits = False
         # The rooms whose changes the journal lacks, the period in the journal, and whether the journal lacks
         # everything.
         self._due: set[Key] = set()
@@ -108,10 +113,31 @@ class CoverageJournal(Service):
             self.closed(platform, room, gap)
         self._timelines.remove(key)
         self._durability.forget(key)
+        self._before_floor.pop(key, None)
+
+    def dismissed(self, platform: str, name: str) -> None:
+        """The room is no longer wanted, and is in no pool; what is missing since an earlier run ends."""
+        timeline = self._timelines.get((platform, name))
+        # A name that is none stands only in a journal that somebody else has written.
+        with suppress(ValueError):
+            if timeline is not None and timeline.since is not None:
+                room = Room(name, self._records(platform, name))
+                self.added(platform, room)
+                self.removed(platform, room)
+                self._due.add((platform, name))
+        self._timelines.remove((platform, name))
+
+    def settle(self) -> None:
+        """It is known what is wanted: rooms of the earlier run that are not, and are in no pool, are
+        dismissed."""
+        if not self._timelines.settled:
+            self._timelines.settled, wanted = True, frozenset(self._timelines.wanted())
+            for key in [key for key, _ in self._timelines if key not in wanted]:
+                if self._room(key) is None:
+                    self.dismissed(*key)
 
     def closed(self, platform: str, room: Room, gap: Gap) -> None:
-        """A gap of the room has closed. Its record is written next, and may be lost until it is on the
-        disk."""
+        """A gap of the room has closed; its record is written next, and may be lost until it is durable."""
         key = platform, room.name
         self._durability.gap(key, gap.start)
         self._due.add(key)
@@ -149,7 +175,9 @@ class CoverageJournal(Service):
         evidence = NONE if room is None else evidence_of(room, now, self._clock.seconds())
         heard = self._durability.gap_since(key) if recorded else None
         gaps = self._unreported.get(key, ())
-        return RoomSnapshot(since, recorded, timeline.reason, lost, first, evidence, heard, gaps)
+        told = self._timelines.with_spans and lost > 0.0
+        closed = tuple(each[:3] for each in timeline.stretches(period)) if told else ()
+        return RoomSnapshot(since, recorded, timeline.reason, lost, first, evidence, heard, gaps, closed)
 
     # -- start and end -----------------------------------------------------------------------------
 
@@ -167,9 +195,7 @@ class CoverageJournal(Service):
         floor = None
         if earlier.durable is not None and earlier.end is not None and earlier.durable < earlier.end:
             floor = earlier.durable
-            wanted = frozenset(self._timelines.wanted())
-            safe = replay(entries, "").rooms
-            self._before_floor = {key: snapshot for key, snapshot in safe.items() if key in wanted}
+            self._before_floor = replay(entries, "").rooms
         self._began = True
         for platform, room in self._rooms():
             self._report_earlier(platform, room)
@@ -192,19 +218,14 @@ class CoverageJournal(Service):
             return []
 
     def _resume(self, earlier: EarlierRun, now: float) -> None:
-        """Continue the timelines of the earlier run: every room is missing at least since the end of that
-        run."""
-        wanted, period = frozenset(self._timelines.wanted()), self._timelines.period
+        """Continue the timelines of the earlier run, also of rooms that are wanted no longer: nobody else
+        knows when they were recorded."""
+        period = self._timelines.period
+        self._timelines.settled = not earlier.rooms
+        for key, past in earlier.removed.items():
+            self._timelines.removed_earlier(key, past)
         for key, snapshot in earlier.rooms.items():
-            if key not in wanted:
-                continue
-            since, reason = snapshot.missing_since(earlier.end)
-            if since > now + DRIFT:
-                # That is in the future: the clock is wrong, or was.
-                reason = "clock"
-            timeline = self._timelines.of(key)
-            timeline.resume(since, reason, snapshot.first)
-            timeline.lost_earlier(max(period, snapshot.first or period), min(since, now), snapshot.lost)
+            snapshot.resume(self._timelines.of(key), earlier.end, period, now)
             if snapshot.gaps:
                 self._unreported[key] = snapshot.gaps
 
@@ -230,6 +251,8 @@ class CoverageJournal(Service):
         earlier run are on the disk."""
         if not self._began:
             return
+        if not self.waits:
+            self.settle()
         jumped = self._clock_jumped()
         if jumped:
             complete = False
@@ -267,7 +290,8 @@ class CoverageJournal(Service):
             # A new head resets the seconds lost; write them again.
             self._due.update(key for key, timeline in self._timelines if timeline.closed(period, at) > 0.0)
         rooms = ((key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due))
-        return flush_entry(*self._durability.until, rooms, self._idle.changes(at), **more)
+        removed = self._timelines.removed
+        return flush_entry(*self._durability.until, rooms, self._idle.changes(at), removed, **more)
 
     def _promise(self) -> None:
         """Note the rooms that were acknowledged for the first time since the last complete flush. If this
@@ -314,10 +338,13 @@ class CoverageJournal(Service):
         now = ((key, self._snapshot(key, timeline)) for key, timeline in self._timelines)
         snapshots = (*self._before_floor.items(), *now)
         rooms = [(key, snapshot) for key, snapshot in snapshots if snapshot is not None]
+        removed, known = self._timelines.removed, {key for key, _ in rooms}
+        past = ((key, None) for key in removed if key not in known)
         period = head(self._boot, self._timelines.period)
-        return [flush_entry(*self._durability.until, rooms, self._idle.noted, all=True, **period)]
+        until = self._durability.until
+        return [flush_entry(*until, (*rooms, *past), self._idle.noted, removed, all=True, **period)]
 
     def _write_all_again(self) -> None:
         self._all_due = True
-        self._due.update(key for key, _ in self._timelines)
+        self._due.update(self._timelines.removed, (key for key, _ in self._timelines))
         self._idle.unsure()

@@ -8,14 +8,16 @@ identifies the start of the machine. ``rooms`` and ``links`` hold what has chang
 
     {"platform": P, "room": R, "recorded": T, "links": [..]}    acknowledged since T, on connections (below)
     {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
-    {"platform": P, "room": R}                                  no longer wanted
+    {"platform": P, "room": R, "removed": T}                    removed at T, no longer wanted
     {"platform": P, "link": N, "heard": T}                      a connection that has been idle since T
     {"platform": P, "link": N}                                  it is idle no more
 
 A room may also have ``lost``, ``begun`` and ``heard``, see ``RoomSnapshot``. ``links`` are the connections
 that have the room: ``[[N, T], ..]`` with since when, or ``[N]`` where that does not matter. ``spans`` are the
 intervals of connections that were lost a short while ago. ``holes`` are gaps without a gap record, which the
-earlier run could not write. Times are seconds since the epoch.
+earlier run could not write. ``closed`` are the gaps that ``lost`` counts, where rows tell when they were:
+``[from, to, seconds]``. ``past`` is the row of the present period for the time before the room was removed;
+it may be back. Times are seconds since the epoch.
 
 Each entry builds on those before it. So the entries behind a missing one are ignored, up to one with ``all``.
 """
@@ -28,13 +30,19 @@ from typing import Any
 
 from chatlog.journal.evidence import NONE, ConnectionKey, Evidence
 from chatlog.timeline.intervals import Span
-from chatlog.timeline.timeline import RESTART
-from chatlog.timeline.timelines import Key
+from chatlog.timeline.timeline import RESTART, RoomTimeline
+from chatlog.timeline.timelines import CoverageTotals, Key, Past
 
 #: The last second of the year 9999; nothing later can be written into a record.
 _LAST = 253402300799.0
 #: Characters of a reason that are kept; it is often in a server's words.
 _REASON = 200
+#: Wall clock and monotonic clock may drift apart by so many seconds between two flushes.
+DRIFT = 2.0
+
+
+#: From when to when a room lost so many seconds.
+Lost = tuple[float, float, float]
 
 
 @dataclass(slots=True)
@@ -42,7 +50,8 @@ class RoomSnapshot:
     """How the timeline of a room ended: since ``since`` the room was recorded, or missing because of
     ``reason``. ``lost``: the seconds of the period's closed gaps. ``first``: when the room was recorded for
     the first time, if that was in the period. ``heard``: until when it was certainly recorded; None means
-    until the end. ``gaps``: earlier gaps without a gap record."""
+    until the end. ``gaps``: earlier gaps without a gap record. ``closed``: those that ``lost`` counts, each
+    with its seconds, if that is to be known."""
 
     since: float
     recorded: bool
@@ -52,6 +61,7 @@ class RoomSnapshot:
     evidence: Evidence = NONE
     heard: float | None = None
     gaps: tuple[Span, ...] = ()
+    closed: tuple[Lost, ...] = ()
 
     def missing_since(self, end: float | None) -> tuple[float, str]:
         """Since when the room is missing, and why, if the process ended at ``end``."""
@@ -61,6 +71,18 @@ class RoomSnapshot:
             # The connection may have been dead after that.
             end = min(end or 0.0, self.heard)
         return max(self.since, end or 0.0), RESTART
+
+    def resume(self, timeline: RoomTimeline, end: float | None, period: float, now: float) -> None:
+        """Continue the timeline of the room, which is missing at least since the process ended at ``end``.
+        ``period``: when the present one began; ``now``: the present time."""
+        since, reason = self.missing_since(end)
+        if since > now + DRIFT:
+            # That is in the future: the clock is wrong, or was.
+            reason = "clock"
+        timeline.resume(since, reason, self.first)
+        lost = (max(period, self.first or period), min(since, now), self.lost)
+        for stretch in self.closed or (lost,):
+            timeline.lost_earlier(*stretch)
 
     def judge(self, heard: Mapping[int, float | None], end: float) -> None:
         """Count the times until ``end`` as missing in which only idle connections had the room, see
@@ -77,12 +99,13 @@ class RoomSnapshot:
 class EarlierRun:
     """What an earlier run left behind. ``end``: what came later was not recorded, or did not outlive the run;
     None if the run never wrote anything. ``durable``: until when everything was on the disk. ``since``: when
-    its last period began."""
+    its last period began. ``removed``: the rooms that it removed in that period; some may have come back."""
 
     end: float | None = None
     durable: float | None = None
     since: float | None = None
     rooms: dict[Key, RoomSnapshot] = field(default_factory=dict)
+    removed: dict[Key, Past] = field(default_factory=dict)
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -93,13 +116,15 @@ def flush_entry(
     durable: float,
     rooms: Iterable[tuple[Key, RoomSnapshot | None]],
     idle: Mapping[ConnectionKey, float | None],
+    removed: Mapping[Key, Past] = {},
     **more: object,
 ) -> dict[str, Any]:
     """The entry of a flush. ``rooms``: the snapshots of rooms, None for a room that is no longer wanted.
+    ``removed``: the rooms that were removed within the period.
     ``idle``: since when connections are idle, None for one that no longer is. ``more`` is a head, or
     ``all=True`` for an entry with every room."""
     changed = {
-        "rooms": [_room_entry(key, snapshot) for key, snapshot in rooms],
+        "rooms": [_room_entry(key, snapshot, removed.get(key)) for key, snapshot in rooms],
         "links": [
             {"platform": platform, "link": number, **({} if heard is None else {"heard": round(heard, 3)})}
             for (platform, number), heard in idle.items()
@@ -114,8 +139,14 @@ def head(boot: str, since: float) -> dict[str, Any]:
     return {"boot": boot, "since": round(since, 3)}
 
 
-def _room_entry(key: Key, snapshot: RoomSnapshot | None) -> dict[str, Any]:
+def _room_entry(key: Key, snapshot: RoomSnapshot | None, past: Past | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"platform": key[0], "room": key[1]}
+    if past is not None:
+        entry["removed"], row = round(past.until, 3), past.totals
+        entry["past"] = {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
+        entry["past"]["reason"] = row.reason
+        if row.spans is not None:
+            entry["past"] |= {"spans": _rounded(row.spans), "gaps": _rounded(row.gaps)}
     if snapshot is None:
         return entry
     entry["recorded" if snapshot.recorded else "missing"] = round(snapshot.since, 3)
@@ -126,13 +157,17 @@ def _room_entry(key: Key, snapshot: RoomSnapshot | None) -> dict[str, Any]:
     for name, time in (("begun", snapshot.first), ("heard", snapshot.heard)):
         if time is not None:
             entry[name] = round(time, 3)
-    present, past = snapshot.evidence
+    present, connections = snapshot.evidence
     if present:
         entry["links"] = [(number, round(since, 3)) if since else number for number, since in present]
-    for name, spans in (("spans", past), ("holes", snapshot.gaps)):
+    for name, spans in (("spans", connections), ("holes", snapshot.gaps), ("closed", snapshot.closed)):
         if spans:
-            entry[name] = [(round(start, 3), round(end, 3)) for start, end in spans]
+            entry[name] = _rounded(spans)
     return entry
+
+
+def _rounded(times: Iterable[tuple[float, ...]]) -> list[list[float]]:
+    return [[round(time, 3) for time in some] for some in times]
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -179,10 +214,17 @@ def _believed(entries: Iterable[tuple[int, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _replay(earlier: EarlierRun, flush: dict[str, Any], idle: dict[tuple[str, str], float | None]) -> None:
+    if flush.get("all"):
+        # What became of the others may stand in entries that are missing.
+        listed = {_key(entry) for entry in _objects(flush, "rooms")}
+        for known in (earlier.rooms, earlier.removed):
+            for key in known.keys() - listed:
+                del known[key]
     if "since" in flush:
         earlier.since = _time(flush, "since")
+        earlier.removed.clear()
         for snapshot in earlier.rooms.values():
-            snapshot.lost = 0.0
+            snapshot.lost, snapshot.closed = 0.0, ()
             if snapshot.first is not None and snapshot.first <= (earlier.since or 0.0):
                 snapshot.first = None
     for entry in _objects(flush, "rooms"):
@@ -192,14 +234,17 @@ def _replay(earlier: EarlierRun, flush: dict[str, Any], idle: dict[tuple[str, st
 
 
 def _apply(earlier: EarlierRun, entry: dict[str, Any]) -> None:
-    key = (str(entry.get("platform")), str(entry.get("room")))
+    key, past = _key(entry), _past(entry)
     recorded, missing = _time(entry, "recorded"), _time(entry, "missing")
     since = missing if recorded is None else recorded
+    at = since if since is not None else None if past is None else past.until
+    if at is not None and earlier.end is not None and at > earlier.end and key in earlier.rooms:
+        # This happened after the last moment that was kept; perhaps the gap record was lost too.
+        return
+    if past is not None:
+        earlier.removed[key] = past
     if since is None:
         earlier.rooms.pop(key, None)
-        return
-    if earlier.end is not None and since > earlier.end and key in earlier.rooms:
-        # This happened after the last moment that was kept; perhaps the gap record was lost too.
         return
     found = entry.get("links")
     links = found if isinstance(found, list) else []
@@ -213,7 +258,24 @@ def _apply(earlier: EarlierRun, entry: dict[str, Any]) -> None:
         Evidence(tuple((int(number), at) for number, at in _spans(pairs)), _spans(entry.get("spans"))),
         _time(entry, "heard"),
         _spans(entry.get("holes")),
+        tuple((start, end, lost) for start, end, lost in _times(entry.get("closed"), 3)),
     )
+
+
+def _key(entry: dict[str, Any]) -> Key:
+    return str(entry.get("platform")), str(entry.get("room"))
+
+
+def _past(entry: dict[str, Any]) -> Past | None:
+    until, row = _time(entry, "removed"), entry.get("past")
+    if until is None or not isinstance(row, dict):
+        return None
+    recorded, missing = _time(row, "recorded") or 0.0, _time(row, "missing") or 0.0
+    spans = _spans(row["spans"]) if "spans" in row else None
+    reason = str(row.get("reason", ""))[:_REASON]
+    gaps = _spans(row.get("gaps"))
+    totals = CoverageTotals(*_key(entry), recorded, missing, reason, spans=spans, gaps=gaps)
+    return Past(totals, until)
 
 
 def _objects(flush: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
@@ -222,9 +284,13 @@ def _objects(flush: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
 
 
 def _spans(value: object) -> tuple[Span, ...]:
-    pairs = value if isinstance(value, list) else []
-    whole = (pair for pair in pairs if isinstance(pair, list) and len(pair) == 2 and all(map(_is_time, pair)))
-    return tuple((float(first), float(second)) for first, second in whole)
+    return tuple((first, second) for first, second in _times(value, 2))
+
+
+def _times(value: object, count: int) -> Iterator[list[float]]:
+    for some in value if isinstance(value, list) else []:
+        if isinstance(some, list) and len(some) == count and all(map(_is_time, some)):
+            yield [float(time) for time in some]
 
 
 def _is_time(value: object) -> bool:

@@ -239,6 +239,17 @@ class RoomTimeline:
         if start < until:
             yield start, until
 
+    def absences(self, since: float, until: float) -> Iterator[tuple[float, float]]:
+        """When the room counts as missing between the two times, in order: what ``spans`` leaves of the time
+        in which it was to be recorded."""
+        start = max(since, self.wanted if self.since is None else self.first or since)
+        for recorded_from, recorded_until in self.spans(since, until):
+            if start < recorded_from:
+                yield start, recorded_from
+            start = recorded_until
+        if start < until:
+            yield start, until
+
     def stretches(self, since: float) -> Iterator[Stretch]:
         """The stretches with closed gaps that reach beyond ``since``, in order."""
         return (stretch for stretch in self._stretches if stretch.end > since)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from chatlog.timeline.intervals import Span
@@ -17,7 +17,7 @@ class CoverageTotals(NamedTuple):
     """The seconds of a period in which a room was recorded, and those in which it was not. ``reason``: why
     the room is missing at the end of the period; ``""`` if it is recorded then. ``suppressed``: how many
     records were left out in it because somebody opted out. ``spans``: when the room was recorded, in seconds
-    since the epoch; None if that is not told."""
+    since the epoch; None if that is not told. ``gaps``: when it was missing, if ``spans`` are told."""
 
     platform: str
     channel: str
@@ -26,6 +26,14 @@ class CoverageTotals(NamedTuple):
     reason: str
     suppressed: int = 0
     spans: tuple[Span, ...] | None = None
+    gaps: tuple[Span, ...] = ()
+
+
+class Past(NamedTuple):
+    """The seconds of a room in the present period before it was removed, which was at ``until``."""
+
+    totals: CoverageTotals
+    until: float
 
 
 class Timelines:
@@ -49,12 +57,14 @@ class Timelines:
         # How many of these the rows of the present period have told.
         self._told: Counter[Key] = Counter()
         # The seconds of the rooms that were removed within the period.
-        self._removed: dict[Key, CoverageTotals] = {}
+        self._removed: dict[Key, Past] = {}
         self.known_since = self.period = wall()
         #: Whether a room that is no longer recorded here is recorded by somebody else now.
         self.is_elsewhere: Callable[[Key], bool] = lambda key: False
         #: Whether the rows say when exactly a room was recorded.
         self.with_spans = False
+        #: Whether every timeline is of a room that is wanted. Until then none is given up.
+        self.settled = True
 
     def start(self, known_since: float | None) -> None:
         """The process starts. ``known_since``: when the last period of an earlier process began."""
@@ -82,8 +92,18 @@ class Timelines:
         """The room is no longer wanted. Its seconds in the present period still count."""
         timeline = self._rooms.pop(key, None)
         if timeline is not None and timeline.since is not None:
-            totals = self._totals(key, timeline, self.period, self._wall())
-            self._removed[key] = totals._replace(reason=self._gone(key))
+            now = self._wall()
+            totals = self._totals(key, timeline, self.period, now)
+            self._removed[key] = Past(totals._replace(reason=self._gone(key)), now)
+
+    @property
+    def removed(self) -> Mapping[Key, Past]:
+        """The rooms that were removed within the present period; some may be back."""
+        return self._removed
+
+    def removed_earlier(self, key: Key, past: Past) -> None:
+        """An earlier process removed the room within the present period."""
+        self._removed[key] = past
 
     # -- the manifest's periods ----------------------------------------------------------------------
 
@@ -96,8 +116,9 @@ class Timelines:
             del self._suppressed[key]
         self._told.clear()
         # A room may be taken off the list before it comes into a pool.
-        for key in self._rooms.keys() - self.wanted():
-            del self._rooms[key]
+        if self.settled:
+            for key in self._rooms.keys() - self.wanted():
+                del self._rooms[key]
 
     def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
         """The seconds of every room from ``since``, when the period began, to ``until``."""
@@ -106,7 +127,7 @@ class Timelines:
         for key in sorted({*wanted, *self._rooms, *self._removed}):
             removed, timeline = self._removed.get(key), self._rooms.get(key)
             if removed is not None and (timeline is None or timeline.since is None):
-                yield removed._replace(suppressed=self._told[key])
+                yield removed.totals._replace(suppressed=self._told[key])
             elif key in wanted or (timeline is not None and timeline.since is not None):
                 totals = self._totals(key, self.of(key), since, until)._replace(suppressed=self._told[key])
                 yield totals if key in wanted else totals._replace(reason=self._gone(key))
@@ -118,9 +139,11 @@ class Timelines:
         recorded, missing = timeline.seconds(since, until)
         reason = "not acknowledged" if timeline.since is None else timeline.reason
         spans = tuple(timeline.spans(since, until)) if self.with_spans else None
-        before = self._removed.get(key)
-        if before is not None:
+        gaps = tuple(timeline.absences(since, until)) if self.with_spans else ()
+        if key in self._removed:
             # Removed, and added again.
+            before, _ = self._removed[key]
             recorded, missing = recorded + before.recorded, missing + before.missing
             spans = None if spans is None else (*(before.spans or ()), *spans)
-        return CoverageTotals(*key, recorded, missing, reason, spans=spans)
+            gaps = *before.gaps, *gaps
+        return CoverageTotals(*key, recorded, missing, reason, spans=spans, gaps=gaps)

@@ -14,7 +14,7 @@ from chatlog import __version__
 from chatlog.environment import Environment
 from chatlog.store.store import StoreError
 from chatlog.timeline.timelines import CoverageTotals
-from chatlog.uploader.manifest_rows import HeadRow, RoomRow
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow, Span
 from chatlog.uploader.stored_journal import StoredJournal
 
 #: Seconds of a period. Periods end with the hours of UTC.
@@ -217,12 +217,15 @@ class Manifest(Service):
 def _row(totals: CoverageTotals, head: HeadRow) -> RoomRow:
     """A room's row. Its spans count from the beginning of the period, and are left out if they are all of
     it."""
-    spans = totals.spans
-    if spans is not None:
-        spans = tuple((start - head.since, end - head.since) for start, end in spans)
-        if len(spans) == 1 and spans[0][0] <= 0.0 and spans[0][1] >= head.until - head.since:
-            spans = None
-    return RoomRow(*totals[:6], spans=spans)
+    spans, gaps = _since(head.since, totals.spans or ()), _since(head.since, totals.gaps)
+    if totals.spans is None or (spans and spans[0][0] <= 0.0 and spans[0][1] >= head.until - head.since):
+        return RoomRow(*totals[:6], gaps=gaps)
+    return RoomRow(*totals[:6], spans=spans, gaps=gaps)
+
+
+def _since(at: float, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    # A clock that was set back may have them begin before the period.
+    return tuple((max(start - at, 0.0), max(end - at, 0.0)) for start, end in spans)
 
 
 def is_over(since: float, now: float) -> bool:

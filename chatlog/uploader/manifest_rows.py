@@ -4,7 +4,7 @@
                          [, "closed"]}                                       the first
     {"kind": "object", "key", "bytes", "sha256", "lines", "first", "last"}       one for every object
     {"kind": "room", "platform", "channel", "recorded", "missing", "reason"[, "suppressed"]
-                     [, "spans"]}                                                of every room
+                     [, "spans"][, "gaps"]}                                      of every room
     {"kind": "request", "request", "at"}                                         somebody is to be erased
     {"kind": "replaced", "key", "sha256", "lines", "by", "bytes", "sha256_new", "lines_new", "removed",
                          "redacted", "request", "at"}                            an object, by another
@@ -71,7 +71,8 @@ class RoomRow(NamedTuple):
     """The seconds in which a room was recorded and in which it was not. ``reason`` says why it was not
     recorded at the end of the period, ``""`` if it was. ``suppressed``: how many records were left out in it
     because somebody opted out; the key is only there where some were. ``spans``: when the room was recorded,
-    in seconds since the beginning of the period; None if that was always, or is not told."""
+    in seconds since the beginning of the period; None if that was always, or is not told. ``gaps``: when it
+    was missing; only told with ``spans``."""
 
     platform: str
     channel: str
@@ -80,6 +81,7 @@ class RoomRow(NamedTuple):
     reason: str
     suppressed: int = 0
     spans: tuple[Span, ...] | None = None
+    gaps: tuple[Span, ...] = ()
 
 
 class RequestRow(NamedTuple):
@@ -173,10 +175,11 @@ def fields(row: Row) -> dict[str, Any]:
         found |= {"recorded": round(row.recorded, 3), "missing": round(row.missing, 3)}
         if not row.suppressed:
             del found["suppressed"]
-        if row.spans is None:
-            del found["spans"]
-        else:
-            found["spans"] = [[round(start, 3), round(end, 3)] for start, end in row.spans]
+        for name, spans in (("spans", row.spans), ("gaps", row.gaps or None)):
+            if spans is None:
+                del found[name]
+            else:
+                found[name] = [[round(start, 3), round(end, 3)] for start, end in spans]
     return {"kind": kind, **found}
 
 
@@ -217,7 +220,9 @@ def _row(row: dict[str, Any]) -> Row | None:
     if isinstance(found, RoomRow) and "suppressed" in row:
         found = found._replace(suppressed=_count(row, "suppressed"))
     if isinstance(found, RoomRow) and "spans" in row:
-        found = found._replace(spans=_spans(row["spans"]))
+        found = found._replace(spans=_spans(row, "spans"))
+    if isinstance(found, RoomRow) and "gaps" in row:
+        found = found._replace(gaps=_spans(row, "gaps"))
     if isinstance(found, ReplacedRow) and found.lines_new + found.removed != found.lines:
         raise TypeError("lines_new, removed and lines, which do not add up")
     return found  # type: ignore[no-any-return]
@@ -244,16 +249,16 @@ def _seconds(row: dict[str, Any], key: str) -> float:
     return float(value)
 
 
-def _spans(value: Any) -> tuple[Span, ...]:
-    if not isinstance(value, list):
-        raise TypeError("spans")
+def _spans(row: dict[str, Any], key: str) -> tuple[Span, ...]:
+    if not isinstance(row[key], list):
+        raise TypeError(key)
     found: list[Span] = []
-    for pair in value:
+    for pair in row[key]:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise TypeError("spans")
-        start, end = (_seconds({"spans": each}, "spans") for each in pair)
+            raise TypeError(key)
+        start, end = (_seconds({key: each}, key) for each in pair)
         if end < start:
-            raise TypeError("spans")
+            raise TypeError(key)
         found.append((start, end))
     return tuple(found)
 

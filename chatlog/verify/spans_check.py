@@ -1,8 +1,8 @@
 """What the manifests of recorders that share their rooms say together: a room's hole is where none of them
 recorded it.
 
-A hole is explained if a recorder counts so much of that time as missing: then it has a gap record. Only the
-manifests of a cluster are looked at; a recorder that is alone says by itself what it missed.
+A hole is explained where a recorder says that the room was its own then, and missing: then it has a gap
+record. Only the manifests of a cluster are looked at; a recorder that is alone says by itself what it missed.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ SLACK = 3.0
 #: A recorder without a manifest for so many seconds, while others write theirs, is lost.
 LOST = 2.5 * 3600.0
 #: The most rooms, and stretches of one, that are remembered.
-_MOST_ROOMS, _MOST = 200_000, 500
+_MOST_ROOMS, _MOST = 200_000, 1000
 
 Span = tuple[float, float]
 
 
 @dataclass(slots=True)
 class _Room:
-    """Of a room: when it was recorded, in order and apart; the seconds that an instance counts missing in a
-    period; and when it was taken off the list."""
+    """Of a room: when it was recorded, and when somebody says that it was missing, both in order and apart;
+    and when it was taken off the list."""
 
     spans: list[Span] = field(default_factory=list)
-    missing: dict[tuple[str, float, float], float] = field(default_factory=dict)
+    told: list[Span] = field(default_factory=list)
     removed: list[float] = field(default_factory=list)
 
 
@@ -70,12 +70,11 @@ class SpansCheck:
                 return
             room = self._rooms[key] = _Room()
         whole = ((0.0, head.until - head.since),) if row.spans is None else row.spans
-        for start, end in whole:
-            _add(room.spans, (head.since + start, head.since + end))
-        if row.missing and len(room.missing) < _MOST:
-            room.missing[head.instance, head.since, head.until] = row.missing
+        for known, some in ((room.spans, whole), (room.told, row.gaps)):
+            for start, end in some:
+                _add(known, (head.since + start, head.since + end))
         if row.reason == "removed":
-            room.removed.append(head.since + whole[-1][1] if whole else head.since)
+            room.removed.append(head.since + max((end for _, end in (*whole, *row.gaps)), default=0.0))
 
     def lost(self) -> Iterator[tuple[str, str, _Recorder]]:
         """The recorders that have ended without having handed over, and have not come back."""
@@ -100,6 +99,10 @@ class SpansCheck:
             )
         for (cluster, platform, channel), room in sorted(self._rooms.items()):
             known = self._known_until(cluster)
+            if max(len(room.spans), len(room.told)) >= _MOST:
+                words = f"it was lost and found again {_MOST} times or more: too often to look at all holes"
+                yield Problem("unexplained-hole", f"{platform}/{channel}", 0, words)
+                continue
             for start, end in _holes(room, known, tails.get(cluster, [])):
                 yield Problem(
                     "unexplained-hole",
@@ -114,8 +117,8 @@ class SpansCheck:
         for cluster in sorted({name for name, _, _ in self._rooms}):
             known = self._known_until(cluster)
             rooms = [room for key, room in self._rooms.items() if key[0] == cluster]
-            gaps = (gap for room in rooms for gap in _between(room) if gap[0] < known)
-            yield cluster, len(rooms), sum(end - start for start, end in gaps)
+            holes = (hole for room in rooms for hole in _between(room) if hole[0] < known)
+            yield cluster, len(rooms), sum(end - start for start, end, _ in holes)
 
     def _known_until(self, cluster: str) -> float:
         """Until when all recorders that are at work have written manifests."""
@@ -139,25 +142,34 @@ def _add(spans: list[Span], new: Span) -> None:
         spans[at:last] = [(start, end)]
 
 
-def _between(room: _Room) -> Iterator[Span]:
-    """When nobody recorded a room, though it was on the list."""
+def _between(room: _Room) -> Iterator[tuple[float, float, bool]]:
+    """When nobody recorded a room, though it was on the list, and whether somebody says so."""
     for (_, start), (end, _) in zip(room.spans, room.spans[1:], strict=False):
-        if not any(abs(start - at) <= SLACK for at in room.removed):
-            yield start, end
+        for told_from, told_until in room.told:
+            if told_until <= start or told_from >= end:
+                continue
+            if told_from > start:
+                yield from _unless_removed(room, start, told_from)
+            yield max(start, told_from), min(end, told_until), True
+            start = told_until
+        if start < end:
+            yield from _unless_removed(room, start, end)
+
+
+def _unless_removed(room: _Room, start: float, end: float) -> Iterator[tuple[float, float, bool]]:
+    if not any(abs(start - at) <= SLACK for at in room.removed):
+        yield start, end, False
 
 
 def _holes(room: _Room, known: float, tails: list[float]) -> Iterator[Span]:
-    for start, end in _between(room):
-        if start >= known:
+    """When nobody recorded a room, and nobody says so."""
+    for start, end, told in _between(room):
+        if told or end - start <= SLACK or start >= known:
             continue
         if any(until - SLACK <= start <= until + LOST or start <= until < end for until in tails):
             # The manifest that would tell is lost with its recorder, which is told already.
             continue
-        told = sum(
-            seconds for (_, since, until), seconds in room.missing.items() if until > start and since < end
-        )
-        if told + SLACK < end - start:
-            yield start, end
+        yield start, end
 
 
 def _time(moment: float) -> str:

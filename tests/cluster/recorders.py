@@ -15,9 +15,8 @@ from chatlog.config.engine_address import read_engine
 from chatlog.config.platform import Channel
 from chatlog.config.settings import ClusterSettings, RecorderSettings, Settings, TwitchSettings
 from chatlog.platforms import registered
-from chatlog.recorder.buffers import RoomBuffers
 from chatlog.rooms.room_list import RoomList
-from chatlog.rooms.subscriptions import Room, State
+from chatlog.rooms.subscriptions import State
 from chatlog.timeline.timelines import Timelines
 from chatlog.twitch.platform import TWITCH
 from tests.cluster.memory_engine import MemoryEngine, MemoryServer
@@ -83,18 +82,15 @@ class FakePlatforms:
 
 
 class FakeCoverage:
-    """Takes what is said of rooms that are recorded elsewhere by now."""
+    """Notes what is wanted once that is known."""
 
     def __init__(self, timelines: Timelines) -> None:
-        self.closed: list[str] = []
+        self.waits = False
+        self.settled: list[set[str]] = []
         self._timelines = timelines
 
-    def added(self, platform: str, room: Room) -> None:
-        room.timeline = self._timelines.of((platform, room.name))
-
-    def removed(self, platform: str, room: Room) -> None:
-        self.closed.append(room.name)
-        self._timelines.remove((platform, room.name))
+    def settle(self) -> None:
+        self.settled.append({name for _, name in self._timelines.wanted()})
 
 
 class FakeWriting:
@@ -150,7 +146,6 @@ class Recorder:
             self.platforms,
             self.timelines,
             self.coverage,
-            RoomBuffers(),
             (self.writing, self.writing, self.writing),
         )
 

@@ -162,10 +162,27 @@ class TakeoverTests(ClusterCase):
         again.joined.service.startService()
         passes(self.clock, 3)
         self.assertEqual(again.rooms(), set())
+        self.assertEqual((again.coverage.waits, again.coverage.settled), (True, []))
         passes(self.clock, 10)
         self.assertEqual(again.rooms(), had)
         self.assertEqual(one.rooms(), set(ROOMS) - had)
         self.assertTrue(all(gap.reason == "restart" for _, gap in again.platforms.gaps))
+        self.assertLessEqual(again.coverage.settled[0], had)
+
+    def test_a_list_that_has_changed(self) -> None:
+        """Whoever comes back waits for the present list before it says which rooms are no longer its own: one
+        that it has not heard of is wanted all the same."""
+        one = self.recorder("a", ROOMS)
+        passes(self.clock, 8)
+        one.die()
+        other = self.recorder("b", (*ROOMS, "late"))
+        passes(self.clock, 20)
+        self.assertIn("late", other.rooms())
+        other.die()
+        passes(self.clock, 15)
+        again = self.recorder("a", ROOMS, files=one.files)
+        passes(self.clock, 20)
+        self.assertEqual([set(ROOMS) | {"late"}], again.coverage.settled[:1])
 
     def test_the_name_is_taken(self) -> None:
         """Another process of a name records nothing, until the first one is gone."""

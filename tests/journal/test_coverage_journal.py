@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.journal.coverage_journal import CoverageJournal
 from chatlog.journal.evidence import Evidence
 from chatlog.journal.snapshots import RoomSnapshot, flush_entry, head, replay
+from chatlog.recorder.buffers import RoomBuffers
 from chatlog.recorder.room import Loss
 from chatlog.rooms.connection import Connection
 from chatlog.rooms.connections import Limits
@@ -45,7 +46,9 @@ class Run:
         threads: ImmediateThreads | QueuedThreads | None = None,
         lanes: int = 1,
         quiet: bool = False,
+        shared: bool = False,
     ) -> None:
+        """``shared``: the rooms are shared with others."""
         self.files = files
         self.clock = Clock()
         self.offset = at
@@ -57,7 +60,10 @@ class Run:
         around = environment(self.clock, self.now, files, threads, boot=boot)
         self.journal = journal = Journal(around, "/data", "coverage")
         self.timelines = Timelines(self.now, lambda: self.wanted)
-        self.coverage = coverage = CoverageJournal(journal, around, self, self.timelines)
+        self.timelines.with_spans = shared
+        coverage = CoverageJournal(journal, around, self, self.timelines, 0.5, RoomBuffers().room)
+        self.coverage = coverage
+        coverage.waits = shared
         limits = Limits(90, 1000, 10.0, lanes)
         self.pool = self.played.pool(
             around, coverage.closed, limits, added=coverage.added, removed=coverage.removed

@@ -109,6 +109,19 @@ class IdleTests(JournalCase):
         run.acknowledge("a")
         self.assertEqual(run.gaps, [("a", Gap(START + 60.0, START + 110.0, "restart"))])
 
+    def test_hole_of_a_room_that_nobody_wants(self) -> None:
+        """It has its gap record as well if the room was taken off the list while the recorder was dead."""
+        self.gone_and_back()
+        run = self.run_from(START + 80.0, wanted=("b",), rooms=("b",))
+        run.flush()
+        between = Gap(START + 30.0, START + 40.0, "connection lost")
+        self.assertEqual(run.gaps, [("a", between), ("a", Gap(START + 60.0, START + 80.0, "restart"))])
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 90.0, wanted=("b",), rooms=("b",))
+        run.flush()
+        self.assertEqual(run.gaps, [])
+
     def test_heard_again(self) -> None:
         """What was quiet and is no more has lost nothing; what is quiet again is so since then."""
         run = self.run_from(START)

@@ -50,7 +50,17 @@ ROWS: st.SearchStrategy[Row] = st.one_of(
         HeadRow, st.just(3600.0), st.just(7200.25), _TEXT, _TEXT, st.booleans(), st.just(""), st.just(1)
     ),
     st.builds(ObjectRow, _TEXT, _COUNT, _DIGEST, _COUNT, _TEXT, _TEXT),
-    st.builds(RoomRow, _TEXT, _TEXT, _SECONDS, _SECONDS, _TEXT, _COUNT, _SPANS),
+    st.builds(
+        RoomRow,
+        _TEXT,
+        _TEXT,
+        _SECONDS,
+        _SECONDS,
+        _TEXT,
+        _COUNT,
+        _SPANS,
+        _SPANS.map(lambda spans: spans or ()),
+    ),
     st.builds(RequestRow, _TEXT, _TEXT),
     st.builds(
         lambda lines, gone, new, text: ReplacedRow(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.uploader.manifest_rows import HeadRow, RoomRow
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow, seconds_of
 from chatlog.verify.spans_check import SpansCheck
 
 HOUR = 3600.0
@@ -22,21 +24,27 @@ class SpansTests(SynchronousTestCase):
         instance: str,
         hour: int,
         spans: Spans = None,
-        missing: float = 0.0,
+        gaps: tuple[tuple[float, float], ...] = (),
         reason: str = "",
         closed: bool = False,
         cluster: str = "main",
     ) -> None:
-        """A manifest of an hour; ``spans`` in seconds of it."""
+        """A manifest of an hour; ``spans`` and ``gaps`` in seconds of it."""
         since = hour * HOUR
         head = HeadRow(since, since + HOUR, "1", instance, cluster=cluster, closed=closed)
         self.check.period(head, f"{instance}{hour}")
         recorded = HOUR if spans is None else sum(end - start for start, end in spans)
-        self.check.room(head, RoomRow("twitch", "ann", recorded, missing, reason, spans=spans))
+        missing = sum(end - start for start, end in gaps)
+        self.check.room(head, RoomRow("twitch", "ann", recorded, missing, reason, spans=spans, gaps=gaps))
 
     def kinds(self) -> list[str]:
         """The kinds of the problems."""
         return [problem.kind for problem in self.check.problems()]
+
+    def holes(self) -> list[tuple[float, float]]:
+        """When each hole begins that nobody explains, and how long it is."""
+        found = [re.search(r"for ([0-9.]+) s from (.+Z),", each.what) for each in self.check.problems()]
+        return [(seconds_of(each[2]), float(each[1])) for each in found if each is not None]
 
     def test_handed_over(self) -> None:
         """One after the other without a second between them: nothing is missing."""
@@ -49,19 +57,43 @@ class SpansTests(SynchronousTestCase):
         self.assertEqual(self.kinds(), [])
 
     def test_taken_over(self) -> None:
-        """A hole that somebody counts as missing is explained; one that nobody counts is not."""
-        for missing, expected in ((12.0, []), (0.0, ["unexplained-hole"])):
+        """A hole in which the room was somebody's is explained; one in which it was nobody's is not."""
+        for gaps, expected in ((((1799.0, 1812.0),), []), ((), ["unexplained-hole"])):
             self.check = SpansCheck()
             self.hour("a", 1, ((0.0, 1800.0),))
             self.hour("a", 2, ())
-            self.hour("b", 1, ((1812.0, HOUR),), missing)
+            self.hour("b", 1, ((1812.0, HOUR),), gaps)
             self.hour("b", 2)
             self.assertEqual(self.kinds(), expected)
             self.assertEqual(list(self.check.united()), [("main", 1, 12.0)])
 
+    def test_gap_of_another_time(self) -> None:
+        """What is said of one hole explains no other one, also not one in the same hour, nor one that it
+        touches."""
+        self.hour("a", 1, ((0.0, 600.0), (700.0, 1800.0)), ((600.0, 700.0),))
+        self.hour("b", 1, ((1850.0, HOUR),), ())
+        self.assertEqual(self.holes(), [(HOUR + 1800.0, 50.0)])
+        self.check = SpansCheck()
+        self.hour("a", 1, ((0.0, 600.0), (700.0, HOUR)), ((620.0, 660.0),))
+        self.assertEqual(self.holes(), [(HOUR + 600.0, 20.0), (HOUR + 660.0, 40.0)])
+
+    def test_gaps_of_several(self) -> None:
+        """Each may tell of a part of a hole, over the end of an hour too."""
+        self.hour("a", 1, ((0.0, 3000.0),), ((3000.0, 3300.0),), reason="handed over")
+        self.hour("b", 1, (), ((3290.0, HOUR),))
+        self.hour("b", 2, ((40.0, HOUR),), ((0.0, 40.0),))
+        self.assertEqual(self.kinds(), [])
+
+    def test_too_many(self) -> None:
+        """A room with more holes than can be kept apart is said to be one; nothing is guessed of it."""
+        for hour in range(600):
+            self.hour("a", hour, ((0.0, 10.0), (50.0, 60.0), (100.0, 110.0), (200.0, HOUR)))
+        [problem] = self.check.problems()
+        self.assertEqual((problem.kind, "holes" in problem.what), ("unexplained-hole", True))
+
     def test_removed_and_added_again(self) -> None:
         """Nobody records a room that is not on the list."""
-        self.hour("a", 1, ((0.0, 600.0),), reason="removed")
+        self.hour("a", 1, ((0.0, 600.0),), ((600.0, 630.0),), reason="removed")
         self.hour("a", 3)
         self.hour("a", 4)
         self.assertEqual(self.kinds(), [])
@@ -70,7 +102,7 @@ class SpansTests(SynchronousTestCase):
         """Whoever has no manifest for hours while others have, and has not handed over, is lost; the time of
         which it would have told is not a hole besides."""
         self.hour("a", 1)
-        self.hour("b", 2, ((1812.0, HOUR),), 12.0)
+        self.hour("b", 2, ((1812.0, HOUR),), ((1800.0, 1812.0),))
         for hour in (3, 4, 5, 6):
             self.hour("b", hour)
         self.assertEqual(self.kinds(), ["lost-instance"])
