@@ -7,8 +7,9 @@ Writes an archive of made-up chat (or reads the one at ``--archive``) and prints
 - CPU a message of a search by user, by text and by pattern, and the memory that it took;
 - messages a second of the server's CPU for a day as text, JSON and basic JSON; the first byte; memory;
 - the server's memory when idle, and with eight searches at once;
-- with ``--store``, the path of versitygw: a person's month in a room of 300,000 messages, from an S3 server
-  that takes 30 ms longer for every request, cold and warm.
+- with ``--store``, the path of versitygw: a person's month in a room of 300,000 messages (or in room1 of the
+  archive that is given), a day, a word and a person in all rooms, from an S3 server that takes 30 ms longer
+  for every request, cold and warm. ``--far`` measures nothing else.
 
 Everything is on loopback. What it starts ends with it.
 """
@@ -58,6 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=1_000_000, help="in the archive, a day of one room")
     parser.add_argument("--archive", default="", help="what write_archive made; room1 is read")
     parser.add_argument("--store", default="", help="the path of versitygw, for the store far away")
+    parser.add_argument("--far", action="store_true", help="only the store far away")
     parser.add_argument("--keep", default="", help="where the archives are made, and kept")
     return parser.parse_args()
 
@@ -232,35 +234,62 @@ def get_json(server: Server, path: str) -> Any:
 # -- a store far away --------------------------------------------------------------------------------
 
 
-def print_far(home: Path, program: str) -> None:
-    """Measure a person's month, from an S3 server behind a delay."""
-    archive = written(home, "month", MONTH, DAYS)
+def print_far(home: Path, program: str, given: Path | None = None) -> None:
+    """Measure what people ask most, from an S3 server behind a delay, of the archive that is ``given`` or of
+    one of 300,000 messages."""
+    archive = given or written(home, "month", MONTH, DAYS)
     bucket = home / "buckets" / "chatlog"
-    bucket.parent.mkdir(exist_ok=True)
     if not bucket.exists():
-        shutil.copytree(archive, bucket)
+        # It is only read.
+        shutil.copytree(archive, bucket, copy_function=os.link if given else shutil.copy2)
+    total, wrote = alone(people, str(configuration(home, {"archive": {"directory": str(archive.resolve())}})))
+    who = wrote[len(wrote) // 4][0]
+    months = Counter(name[:7] for name in _days(archive))
+    year, number = months.most_common(1)[0][0].split("-")
+    day = sorted(name for name in _days(archive) if name.startswith(f"{year}-{number}-"))[0]
+    routes = {
+        f"the month of {who}": f"/channel/room1/user/{who}/{year}/{int(number)}",
+        "a day as text": f"/channel/room1/{year}/{int(number)}/{int(day[8:])}",
+        "a word that nobody wrote, all rooms": f"/api/v1/archive/search?q=zyxwvutsrq&{_all(archive)}",
+        f"where {wrote[-1][0]} wrote": f"/api/v1/archive/users/twitch/{wrote[-1][0]}?{_all(archive)}",
+    }
+    print(f"\n{total} records of room1, {1e3 * FAR:.0f} ms more for every request:\n")
+    print(f"{'':40} {'cold':>7} {'first byte':>11} {'warm':>7} {'CPU, warm':>10}")
+    with far_away(home, program) as path:
+        for name, route in routes.items():
+            cold, first, warm, cpu = [], [], [], []
+            for _ in range(3):
+                shutil.rmtree(home / "no-spool", ignore_errors=True)
+                with serving(home, path) as server:
+                    begun, took, *_ = server.get(route)
+                    cold.append(took)
+                    first.append(begun)
+                    for _ in range(3):
+                        before = server.cpu()
+                        warm.append(server.get(route)[1])
+                        cpu.append(server.cpu() - before)
+            middle = [statistics.median(each) for each in (cold, first, warm, cpu)]
+            print("{:40} {:5.2f} s {:9.2f} s {:5.2f} s {:8.2f} s".format(name, *middle), flush=True)
+
+
+def _all(archive: Path) -> str:
+    """The whole time of an archive, as parameters."""
+    days = sorted(_days(archive))
+    return f"from={days[0]}T00:00:00Z&to={days[-1]}T23:59:59Z"
+
+
+@contextmanager
+def far_away(home: Path, program: str) -> Iterator[Path]:
+    """A configuration for the bucket in ``home``, served by versitygw behind the delay."""
     (port,) = free_ports(1)
     keys = ["--access", KEYS["access_key_id"], "--secret", KEYS["secret_access_key"]]
-    command = [program, *keys, "--port", f"127.0.0.1:{port}", "posix", str(bucket.parent)]
+    command = [program, *keys, "--port", f"127.0.0.1:{port}", "posix", str(home / "buckets")]
     store = Process("versitygw", command, home / "versitygw.log", {})
     delay = Delay("127.0.0.1", port, FAR)
     try:
         wait_for("versitygw listens", lambda: listens(port))
         endpoint = f"http://127.0.0.1:{delay.port}"
-        path = configuration(home, {"s3": {"bucket": "chatlog", "endpoint": endpoint, **KEYS}})
-        total, wrote = alone(people, str(configuration(home, {"archive": {"directory": str(archive)}})))
-        who = wrote[len(wrote) // 4][0]
-        months = Counter(name[:7] for name in _days(archive))
-        year, number = months.most_common(1)[0][0].split("-")
-        route = f"/channel/room1/user/{who}/{year}/{int(number)}"
-        cold, warm = [], []
-        for _ in range(3):
-            with serving(home, path) as server:
-                cold.append(server.get(route)[1])
-                warm += [server.get(route)[1] for _ in range(3)]
-                reads = server.get(route)[2]
-        print(f"\na month of {who}, {reads} of {total} lines, {1e3 * FAR:.0f} ms more for every request:")
-        print(f"cold {statistics.median(cold):.2f} s, warm {statistics.median(warm):.2f} s")
+        yield configuration(home, {"s3": {"bucket": "chatlog", "endpoint": endpoint, **KEYS}})
     finally:
         delay.close()
         store.end()
@@ -291,12 +320,14 @@ def main() -> int:
     home = Path(options.keep or tempfile.mkdtemp(prefix="chatlog-read-"))
     home.mkdir(parents=True, exist_ok=True)
     try:
-        archive = Path(options.archive) if options.archive else written(home, "day", options.messages, 1)
-        path = configuration(home, {"archive": {"directory": str(archive.resolve())}})
-        print_searches(path)
-        print_server(home, path)
+        given = Path(options.archive) if options.archive else None
+        if not options.far:
+            archive = given or written(home, "day", options.messages, 1)
+            path = configuration(home, {"archive": {"directory": str(archive.resolve())}})
+            print_searches(path)
+            print_server(home, path)
         if options.store:
-            print_far(home, options.store)
+            print_far(home, options.store, given)
         return 0
     except Failed as error:
         print(error, file=sys.stderr)

@@ -125,11 +125,11 @@ class Catalog:
         """The objects of a room that began between a day before ``since`` and shortly after ``until``.
         Raises StoreError."""
         days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
-        if len(days) <= 1:
-            for day in days:
-                yield from self._of_day(room, day, FEW)
-            return
         lasts = FEW if len(days) <= 4 else OLD
+        if sum(self._listed(room, day, lasts) is None for day in days) <= 1:
+            for day in days:
+                yield from self._of_day(room, day, lasts)
+            return
         with ThreadPoolExecutor(min(AT_ONCE, len(days))) as threads:
             for named in threads.map(lambda day: self._of_day(room, day, lasts), days):
                 yield from named
@@ -241,15 +241,20 @@ class Catalog:
 
     def _of_day(self, room: Room, day: str, lasts: float = OLD) -> list[Named]:
         """The objects of a day, as they are listed or were at most ``lasts`` seconds ago."""
-        prefix = folder_of(room, day)
-        with self._lock:
-            listed = self._kept.get(prefix)
-        if listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day)):
-            return listed[1]
+        known = self._listed(room, day, lasts)
+        if known is not None:
+            return known
         changes = self._changes
-        found = self._list_day(room, day, prefix)
+        found = self._list_day(room, day, folder_of(room, day))
         self._remember(room, day, found, (self._now(), changes))
         return found
+
+    def _listed(self, room: Room, day: str, lasts: float) -> list[Named] | None:
+        """The objects of a day, if they were listed at most ``lasts`` seconds ago."""
+        with self._lock:
+            listed = self._kept.get(folder_of(room, day))
+        fresh = listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day))
+        return listed[1] if fresh and listed is not None else None
 
     def _list_day(self, room: Room, day: str, prefix: str) -> list[Named]:
         found = named_in(self._store.list(prefix))
