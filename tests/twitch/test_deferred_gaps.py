@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.state.journal import Journal
+from chatlog.state.journal import LARGEST, Journal
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch.deferred_gaps import DeferredGaps
 from tests.fakes import MemoryFiles, environment
@@ -47,6 +47,18 @@ class DeferredGapsTests(SynchronousTestCase):
         self.assertEqual(len(gaps), 2)
         self.assertEqual([room for room, _ in self.opened().earlier()], ["ann", "eve"])
         self.assertEqual(entries(self.files, "deferred")[-1], {"done": [2]})
+
+    def test_long(self) -> None:
+        """What was noted of gaps that are done is forgotten as soon as it is longer than LARGEST."""
+        gaps = self.opened()
+        gaps.begin()
+        gone = Gap(1.0, 2.0, "x" * 200)
+        numbers = [gaps.put("ann", gone) for _ in range(LARGEST // 250)]
+        last = gaps.put("bob", gone)
+        for number in numbers:
+            gaps.done(number)
+        gaps.flushed(complete=True, last=False)
+        self.assertEqual([entry["deferred"] for entry in entries(self.files, "deferred")], [last])
 
     def test_nothing_to_note(self) -> None:
         """Flushes without a record that waited note nothing."""
