@@ -53,8 +53,8 @@ def arguments() -> argparse.Namespace:
 
 
 class Sent:
-    """What was sent by room and minute: the ids of chat messages, from the oracle as it grows. A message without
-    an id has no time of its own either, and may be in the minute after."""
+    """What was sent by room and minute: the ids of chat messages, from the oracle as it grows. A message that
+    has no id has no time of its own either, and may be in the minute after."""
 
     def __init__(self, path: Any, since: float) -> None:
         self._file = open(path, "rb")  # noqa: SIM115
