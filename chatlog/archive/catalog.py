@@ -15,6 +15,7 @@ from operator import itemgetter
 from threading import Lock
 
 from chatlog.archive.bundles import Bundles
+from chatlog.archive.copies import Copies
 from chatlog.archive.listings import (
     Named,
     Room,
@@ -57,6 +58,7 @@ class Catalog:
         self._kept: OrderedDict[str, tuple[float, list[Named]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
         self._bundles = Bundles(store)
+        self._copies = Copies(self._stored)
         self._changes = 0
         self._lock = Lock()
         self._tell: Callable[[str, str], None] | None = None
@@ -122,17 +124,17 @@ class Catalog:
             return [day for day, is_there in zip(days, has, strict=True) if is_there]
 
     def objects(self, room: Room, since: float, until: float) -> Iterator[Named]:
-        """The objects of a room that began between a day before ``since`` and shortly after ``until``.
-        Raises StoreError."""
+        """The objects of a room that began between a day before ``since`` and shortly after ``until``. Those
+        with one name and different bytes all come. Raises StoreError."""
         days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
         lasts = FEW if len(days) <= 4 else OLD
         if sum(self._listed(room, day, lasts) is None for day in days) <= 1:
             for day in days:
-                yield from self._of_day(room, day, lasts)
+                yield from self._copies.apart(self._of_day(room, day, lasts))
             return
         with ThreadPoolExecutor(min(AT_ONCE, len(days))) as threads:
-            for named in threads.map(lambda day: self._of_day(room, day, lasts), days):
-                yield from named
+            for listed in threads.map(lambda day: self._of_day(room, day, lasts), days):
+                yield from self._copies.apart(listed)
 
     def moment(self) -> int:
         """This moment, for ``walk``."""
@@ -151,7 +153,7 @@ class Catalog:
             bundled |= self._bundles.rooms_of_day(day, since)
         begun = self._now(), self._changes
         streams = [self._grouped(each) for each in days]
-        streams.append((name, "", {}) for name in sorted(f"{platform}/{name}/" for platform, name in bundled))
+        streams.append((name, "", []) for name in sorted(f"{platform}/{name}/" for platform, name in bundled))
         last = ""
         for name, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
             if name <= last:
@@ -160,9 +162,9 @@ class Catalog:
             platform, channel, _ = name.split("/")
             found = {each: listed for _, each, listed in group}
             for each in days:
-                own = found.get(each, {})
-                self._add_bundled(own, (platform, channel), each, since)
-                self._remember((platform, channel), each, list(own.values()), begun)
+                own = found.get(each, [])
+                own += self._bundled((platform, channel), each, since)
+                self._remember((platform, channel), each, own, begun)
             if day in found or "" in found:
                 yield platform, channel
 
@@ -172,7 +174,7 @@ class Catalog:
             if self._changes == begun[1]:
                 keep(self._kept, folder_of(room, day), (begun[0], listed), KEPT)
 
-    def _grouped(self, day: str) -> Iterator[tuple[str, str, dict[FileName, Named]]]:
+    def _grouped(self, day: str) -> Iterator[tuple[str, str, list[Named]]]:
         """Rooms in the order of keys, with what is listed of a day."""
         prefix = f"{day.replace('-', '/')}/"
         for name, heads in groupby(self._store.list(prefix), key=lambda head: room_in(head.key)):
@@ -190,7 +192,7 @@ class Catalog:
                 if named[0].minute > minute and named[0].instance == instance
             ]
             if found:
-                yield from found
+                yield from self._copies.apart(found)
                 return
 
     def _between(self, since: float, until: float) -> list[str]:
@@ -235,12 +237,14 @@ class Catalog:
         self.forget(room, name.minute)
         listed = self._of_day(room, f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}")
         same = name.minute, name.instance
-        return [each for each in listed if (each[0].minute, each[0].instance) == same and each[0].n > name.n]
+        later = [each for each in listed if (each[0].minute, each[0].instance) == same and each[0].n > name.n]
+        return list(self._copies.apart(later))
 
     # -- listing -------------------------------------------------------------------------------------
 
     def _of_day(self, room: Room, day: str, lasts: float = OLD) -> list[Named]:
-        """The objects of a day, as they are listed or were at most ``lasts`` seconds ago."""
+        """The objects of a day, as they are listed or were at most ``lasts`` seconds ago; some may have one
+        name."""
         known = self._listed(room, day, lasts)
         if known is not None:
             return known
@@ -259,14 +263,13 @@ class Catalog:
     def _list_day(self, room: Room, day: str, prefix: str) -> list[Named]:
         found = named_in(self._store.list(prefix))
         # What goes into a bundle meanwhile is seen twice, and never missed.
-        self._add_bundled(found, room, day, self._bundles.moment())
-        return list(found.values())
+        return found + list(self._bundled(room, day, self._bundles.moment()))
 
-    def _add_bundled(self, found: dict[FileName, Named], room: Room, day: str, since: int) -> None:
+    def _bundled(self, room: Room, day: str, since: int) -> Iterator[Named]:
         for place in self._bundles.of_day(room, day, since):
             with suppress(ValueError):
                 name, suffix = self._name_in(room, day, place)
-                found[name] = Named(name, suffix, f"{place.bundle} {place.offset}", place)
+                yield Named(name, suffix, f"{place.bundle} {place.offset}", place)
 
     @staticmethod
     def _name_in(room: Room, day: str, place: Slice) -> tuple[FileName, str]:
@@ -277,12 +280,14 @@ class Catalog:
         minute = bundle.minute if bundle.platform == "" else f"{day.replace('-', '')}_0000"
         return FileName(*room, minute, bundle.instance), suffix
 
-    def find(self, name: FileName) -> Named | None:
-        """Where a stored file is by now; None if it is nowhere. Raises StoreError."""
+    def find(self, name: FileName) -> list[Named]:
+        """Where a stored file is by now: nowhere, or in one place, or in several with different bytes. Raises
+        StoreError."""
         room = name.platform, name.channel
         self.forget(room, name.minute)
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
-        return next((named for named in self._of_day(room, day, 0.0) if named.name == name), None)
+        same = [named for named in self._of_day(room, day, 0.0) if named.name == name]
+        return list(self._copies.apart(same))
 
     def tell(self, whole: Callable[[str, str], None] | None) -> None:
         """From now on call ``whole(name, sha256)`` for every stored file that was read to its end, from any
@@ -292,14 +297,16 @@ class Catalog:
     def chunks(self, named: Named) -> Iterator[bytes]:
         """The bytes of a stored file. Raises StoreError; its kind is MISSING if it is not there any more, and
         CORRUPT if it is in a bundle of which nobody knows what is in it."""
-        if named.place is None:
-            chunks = self._store.read(named.name.key(suffix=named.suffix))
-        elif named.place.key:
-            chunks = self._bundles.read(named.place)
-        else:
-            why = "the table of what is in it is damaged"
-            raise StoreError(f"{named.place.bundle}: {why}; chatlog verify says what was in it", CORRUPT)
+        chunks = self._stored(named)
         return chunks if self._tell is None else told(f"{named.name}{named.suffix}", chunks, self._tell)
+
+    def _stored(self, named: Named) -> Iterator[bytes]:
+        if named.place is None:
+            return self._store.read(named.name.key(suffix=named.suffix))
+        if named.place.key:
+            return self._bundles.read(named.place)
+        why = "the table of what is in it is damaged"
+        raise StoreError(f"{named.place.bundle}: {why}; chatlog verify says what was in it", CORRUPT)
 
     def _cached(self, what: str, ask: Callable[[], list[str]]) -> list[str]:
         with self._lock:

@@ -48,9 +48,11 @@ def from_json(text: str) -> dict[str, Covered]:
 
 
 def short_name(part: Part) -> str:
-    """The name of a part without what all files of its room have in common."""
+    """The name of a part without what all files of its room have in common; with a number if several have
+    it."""
     begin = len(part.name.platform) + len(part.name.channel) + 2
-    return str(part.name)[begin : -len(".jsonl")]
+    number = f" {part.copy}" if part.copy else ""
+    return f"{str(part.name)[begin : -len('.jsonl')]}{number}"
 
 
 def is_same(part: Part, covered: Covered) -> bool:

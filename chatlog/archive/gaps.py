@@ -12,7 +12,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from chatlog.archive import lines
-from chatlog.naming import is_import
+from chatlog.archive.copies import is_imported
 
 #: From when to when, in seconds since the epoch.
 Span = tuple[float, float]
@@ -125,7 +125,7 @@ def everywhere(
     from when to when each recorder's files reach; beyond them it fills no gap of another, for the room may
     have come to it later, or have left it. An import does not know its own gaps, so it fills no gap of a
     recorder. If there is only an import, its gaps are those that were imported with it."""
-    recorders = {name: gaps for name, gaps in by_instance.items() if not is_import(name)}
+    recorders = {name: gaps for name, gaps in by_instance.items() if not is_imported(name)}
     if not recorders:
         return [gap for gaps in by_instance.values() for gap in gaps]
     if len(recorders) == 1:

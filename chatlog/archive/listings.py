@@ -22,12 +22,19 @@ Room = tuple[str, str]
 
 class Named(NamedTuple):
     """A stored file: its name, the suffix of its compression, and what the listing says of its bytes.
-    ``place``: where they are in a bundle, None if it is an object of its own."""
+    ``place``: where they are in a bundle, None if it is an object of its own. ``copy``: 0 if it has the name
+    alone; files with one name and different bytes are counted from 1."""
 
     name: FileName
     suffix: str
     version: str
     place: Slice | None = None
+    copy: int = 0
+
+    @property
+    def size(self) -> int:
+        """Its bytes, as they are listed."""
+        return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
 
 
 def told(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:
@@ -52,13 +59,13 @@ def folder_of(room: Room, day: str) -> str:
     return f"{day.replace('-', '/')}/{room[0]}/{room[1]}/"
 
 
-def named_in(heads: Iterable[Head]) -> dict[FileName, Named]:
-    """The objects of a listing by their names; other keys are left out."""
-    found: dict[FileName, Named] = {}
+def named_in(heads: Iterable[Head]) -> list[Named]:
+    """The objects of a listing; other keys are left out."""
+    found = []
     for head in heads:
         with suppress(ValueError):
             name, suffix = parse_key(head.key)
-            found[name] = Named(name, suffix, f"{head.size} {head.etag} {head.stored}")
+            found.append(Named(name, suffix, f"{head.size} {head.etag} {head.stored}"))
     return found
 
 

@@ -57,7 +57,8 @@ class Narrowing:
     def _of(self, part: Part, even_if_it_matches: bool) -> Covered | None:
         minute = part.name.minute
         month, day = f"{minute[:4]}-{minute[4:6]}", int(minute[6:8])
-        if part.area:
+        if part.area or part.copy:
+            # Of several files with one name the index may know another one.
             return None
         if month not in self._months:
             self._months[month] = self._index.of_month(month, self._terms)

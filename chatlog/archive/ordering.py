@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -83,12 +83,13 @@ def _before(time: bytes, seconds: float) -> bytes:
         return b""
 
 
-def merged(streams: list[Iterator[Found]], newest: bool) -> Iterator[Found]:
+def merged(streams: list[Iterator[Found]], newest: bool, writers: Sequence[str] = ()) -> Iterator[Found]:
     """All streams in one order, each event once: several recorders may have recorded a room, and a crash may
-    leave records in two files. Gap records belong to one recorder each, and all stay."""
+    leave records in two files. Gap records belong to one recorder each, and all stay; several streams may
+    have the same of the ``writers``, and then a gap record may be in two of them."""
     if not streams:
         return
-    once = _Once(len(streams) > 1)
+    once = _Once(len(streams) > 1, writers)
     if len(streams) == 1:
         yield from (found for found in streams[0] if once.is_new(found, 0))
         return
@@ -109,8 +110,10 @@ class _Once:
     its time is that of its arrival, which differs between two recorders: then it is a copy of the first that
     looks the same, arrived at about that time, and has no copy in this stream yet."""
 
-    def __init__(self, several: bool) -> None:
+    def __init__(self, several: bool, writers: Sequence[str] = ()) -> None:
         self._several = several
+        #: By the number of the stream, if one writer has several.
+        self._writers = writers if len(set(writers)) < len(writers) else ()
         self._young: dict[object, Any] = {}
         self._old: dict[object, Any] = {}
         #: The time at which ``_young`` began, and the minute (``2025-12-29T10:30``) of the latest record.
@@ -119,7 +122,9 @@ class _Once:
     def is_new(self, found: Found, stream: int) -> bool:
         """Whether no copy of it came before."""
         kind, id = lines.identity(found.line)
-        if kind == b"gap" or (not id and not self._several):
+        if kind == b"gap":
+            return not self._writers or self._is_new_gap(found, stream)
+        if not id and not self._several:
             return True
         key: object = (kind, id) if id else (found.time, hash(lines.without_arrival(found.line)))
         known = self._known(key)
@@ -129,6 +134,13 @@ class _Once:
             return False
         self._remember(key, stream, found.time)
         return True
+
+    def _is_new_gap(self, found: Found, stream: int) -> bool:
+        key = self._writers[stream], found.line
+        known = self._known(key)
+        if known is None:
+            self._remember(key, stream, found.time)
+        return known is None or known == stream
 
     def _is_late_copy(self, found: Found, stream: int) -> bool:
         """Whether an event whose time is that of its arrival arrived elsewhere at another time."""

@@ -8,9 +8,10 @@ file that has moved on before it is opened is looked for in the next places.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.copies import stream_of
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Unread
 from chatlog.archive.listings import Named
@@ -50,13 +51,25 @@ class Gone(Exception):
 class Part:
     """One file. ``area``: the spool's directory in which it was seen, ``""`` for the store. ``suffix``: that
     of its compression. ``version``: what the store's listing says of its bytes; another one if they
-    changed. ``place``: where they are in a bundle."""
+    changed. ``place``: where they are in a bundle. ``copy``: 0 if it has the name alone; parts with one name
+    and different bytes are counted from 1."""
 
     name: FileName
     area: str = ""
     suffix: str = ""
     version: str = ""
     place: Slice | None = None
+    copy: int = 0
+
+    @property
+    def named(self) -> Named:
+        """The same, of a stored file."""
+        return Named(self.name, self.suffix, self.version, self.place, self.copy)
+
+    @property
+    def stream(self) -> str:
+        """The parts of one stream were written one after the other: see ``copies``."""
+        return stream_of(self.name.instance, self.copy)
 
     @property
     def order(self) -> tuple[str, int]:
@@ -66,15 +79,24 @@ class Part:
     @property
     def size(self) -> int:
         """The bytes of a stored file, as they are listed."""
-        return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
+        return self.named.size
 
 
 @dataclass(frozen=True, slots=True)
 class _Turns:
     """The files that one answer reads: those that it was given, and those that took the place of one."""
 
-    given: frozenset[FileName]
-    followed: set[FileName]
+    given: Sequence[Part]
+    followed: set[FileName] = field(default_factory=set)
+
+    def has_name(self, name: FileName) -> bool:
+        """Whether a file of this name is among those that were given."""
+        return any(part.name == name for part in self.given)
+
+    def has(self, named: Named) -> bool:
+        """Whether this very file is among those that were given."""
+        where = named.name, named.suffix, named.place
+        return any(not part.area and (part.name, part.suffix, part.place) == where for part in self.given)
 
 
 def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
@@ -127,23 +149,32 @@ class Parts:
         """The parts that may hold records of that time, in the order in which they were written. Raises
         StoreError."""
         # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
-        found = {part.name: part for part in self._in_spool(room)}
+        spooled = {part.name: part for part in self._in_spool(room)}
         # What has left the spool since the last look is in the store, and perhaps in no listing that is kept.
-        for name in self._seen.get(room, frozenset()) - found.keys():
+        for name in self._seen.get(room, frozenset()) - spooled.keys():
             self._catalog.forget(room, name.minute)
-        if found or room in self._seen:
-            self._seen[room] = frozenset(found)
+        if spooled or room in self._seen:
+            self._seen[room] = frozenset(spooled)
+        found: dict[FileName, list[Part]] = {}
         for named in self._catalog.objects(room, since, until):
-            found[named.name] = _stored(named)
-        kept = [found[name] for name in self._catalog.within(found, since, until)]
+            found.setdefault(named.name, []).append(_stored(named))
+        for name, part in spooled.items():
+            stored = found.setdefault(name, [])
+            if not stored or self._is_there(part):
+                # Unless the recorder is about to remove it, the stored one is another file of that name.
+                stored.append(replace(part, copy=len(stored) + 1 if stored else 0))
+        kept = [part for name in self._catalog.within(found, since, until) for part in found[name]]
         return sorted(kept, key=lambda part: part.order)
 
     def by_recorder(self, room: Room, since: float, until: float) -> dict[str, list[Part]]:
-        """The same by the instance that wrote them. Raises StoreError."""
+        """The same by the instance that wrote them: by its streams, if it has several. Raises StoreError."""
         found: dict[str, list[Part]] = {}
         for part in self.of_room(room, since, until):
-            found.setdefault(part.name.instance, []).append(part)
+            found.setdefault(part.stream, []).append(part)
         return found
+
+    def _is_there(self, part: Part) -> bool:
+        return self._files.exists(f"{self._directory}/{part.area}/{part.name}{part.suffix}")
 
     def after(self, room: Room, until: float, instance: str) -> Part | None:
         """The first part that an instance began after ``until``: it has the gap record if nothing was
@@ -196,7 +227,7 @@ class Parts:
     ) -> Generator[tuple[Part, Iterator[bytes]], None, None]:
         """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
         all fetching."""
-        turns = _Turns(frozenset(part.name for part in parts), set())
+        turns = _Turns(parts)
         if self._ahead is None:
             yield from ((part, self.blocks(part, None, every_line, turns)) for part in parts)
             return
@@ -219,7 +250,10 @@ class Parts:
         with ``every_line`` in all: that takes half as long as to search the lines. A part that was replaced
         since it was listed, because somebody was erased from it, gives the lines of its successor, unless
         that is among the ``turns``."""
-        for place in self._places(part):
+        turns = turns or _Turns([part])
+        for place in self._places(part, turns):
+            if place is None:
+                return
             try:
                 chunks = self._chunks(place, fetching)
                 first = next(chunks, b"")
@@ -232,7 +266,7 @@ class Parts:
                 blocks = records_alone(blocks)
             yield from self._guarded(place, blocks)
             return
-        yield from self._instead(part, every_line, turns or _Turns(frozenset({part.name}), set()))
+        yield from self._instead(part, every_line, turns)
 
     def _instead(self, part: Part, every_line: bool, turns: _Turns) -> Iterator[bytes]:
         """The lines of the objects that took the place of a part. Raises PartError if there are none."""
@@ -240,7 +274,7 @@ class Parts:
             found = self._catalog.successors(part.name)
         except StoreError as error:
             raise self._error(part, error) from None
-        new = [_stored(named) for named in found if named.name not in turns.given]
+        new = [_stored(named) for named in found if not turns.has_name(named.name)]
         if not new:
             raise PartError(Unread(self._shown(part), "it is not there any more"))
         for each in sorted(new, key=lambda each: each.order):
@@ -261,8 +295,9 @@ class Parts:
             return PartError(Unread(self._shown(part), error.strerror or str(error)))
         return PartError(Unread(self._shown(part), str(error), is_damaged=True))
 
-    def _places(self, part: Part) -> Iterator[Part]:
-        """The places where the part may be by now, beginning with the one in which it was seen."""
+    def _places(self, part: Part, turns: _Turns) -> Iterator[Part | None]:
+        """The places where the part may be by now, beginning with the one in which it was seen; None if it is
+        in one of those whose turn comes anyhow."""
         later = AREAS[AREAS.index(part.area) :] if part.area else ()
         for area in later:
             suffixes = SUFFIXES[1:] if area == "packed" else ("",)
@@ -272,13 +307,19 @@ class Parts:
             yield part
         # It has been stored since, or gone into a bundle. While it is looked for it may move again.
         for _ in range(_MOVES):
-            named = self._catalog.find(part.name)
-            if named is None:
+            found = self._catalog.find(part.name)
+            others = [_stored(named) for named in found if not turns.has(named)]
+            if found and not others and part.area:
+                yield None
+            if not part.area:
+                # Wherever it went, its bytes are the same.
+                others = [each for each in others if (each.suffix, each.size) == (part.suffix, part.size)]
+            if not others:
                 return
-            yield _stored(named)
+            yield min(others, key=lambda each: each.copy != part.copy)
 
     def _stored(self, part: Part) -> Iterator[bytes]:
-        return self._catalog.chunks(Named(part.name, part.suffix, part.version, part.place))
+        return self._catalog.chunks(part.named)
 
     def _chunks(self, part: Part, fetching: Fetching[Part] | None) -> Iterator[bytes]:
         """Unpacked chunks. Raises Gone before the first if the part is not here."""
@@ -314,7 +355,7 @@ def day_of(minute: str) -> str:
 
 
 def _stored(named: Named) -> Part:
-    return Part(named.name, "", named.suffix, named.version, named.place)
+    return Part(named.name, "", named.suffix, named.version, named.place, named.copy)
 
 
 def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from itertools import groupby
 from time import monotonic
 
 from chatlog.archive import lines
+from chatlog.archive.copies import instance_in, is_imported
 from chatlog.archive.covered import Covered
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere, gaps_in
 from chatlog.archive.index_lookup import Index
@@ -23,7 +24,7 @@ from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.narrowing import Narrowing, terms_of
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.naming import is_import, utc_minute
+from chatlog.naming import utc_minute
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody
@@ -57,6 +58,9 @@ def file_after(parts: Parts, room: Room, until: float, instance: str, read: list
     """The next file of a recorder after those that are ``read``, if none of these is later than ``until``: it
     has the record of a gap that began before ``until`` and ended after it. Raises StoreError."""
     if until >= LAST or any(part.name.minute > utc_minute(until) for part in read):
+        return None
+    if instance != instance_in(instance):
+        # It has the files of a name that others have too, and none follows.
         return None
     return parts.after(room, until, instance)
 
@@ -111,12 +115,12 @@ class Answer:
         self._gaps = {instance: [] for instance in by_instance or {"": []}}
         self._files = {instance: [] for instance in self._gaps}
         for instance, gaps in self._gaps.items():
-            if not is_import(instance):
+            if not is_imported(instance):
                 gaps += self._beyond(instance, by_instance.get(instance, []))
         stream = self._backwards if question.newest else self._forwards
         streams = [stream(instance, parts) for instance, parts in sorted(by_instance.items())]
         try:
-            for found in merged(streams, question.newest):
+            for found in merged(streams, question.newest, list(map(instance_in, sorted(by_instance)))):
                 if self._is_cut_off(found.time):
                     break
                 self.report.records += 1

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from chatlog.archive import lines
+from chatlog.archive.copies import is_imported
 from chatlog.archive.gaps import Gap, Span, Unread, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.archive.reader import begun, come_to, file_after
-from chatlog.naming import is_import
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody
@@ -85,7 +85,7 @@ class Tallies:
         if self._hidden is not None and wanted != _GAPS:
             who = self._hidden.of_room(part.name.platform, part.name.channel)
             version = self._hidden.now().version if who is not None else ""
-        key = part.name.key(suffix=part.suffix), wanted, version
+        key = f"{part.name}{part.suffix} {part.copy}", wanted, version
         with self._lock:
             version, known = self._kept.get(key, ("", None))
             if known is not None and (part.area or version == part.version):
@@ -114,7 +114,7 @@ class Tallies:
         """The gaps that began before ``until`` and whose record is only in the next file of the recorder
         after those that are ``read``. Raises StoreError."""
         following = file_after(self._parts, room, until, instance, read)
-        if following is None or is_import(instance):
+        if following is None or is_imported(instance):
             return Tally()
         counted = self.of(following, _GAPS, reading)
         start = begun(following)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from chatlog.archive import lines
+from chatlog.archive.copies import is_imported
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
@@ -25,7 +26,6 @@ from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 from chatlog.archive_http.states import state_of
 from chatlog.http.answers import Answer, json_answer
-from chatlog.naming import is_import
 
 K = TypeVar("K")
 
@@ -94,7 +94,7 @@ class Timelines:
         gaps: dict[str, list[Gap]] = {}
         files: dict[str, list[Span]] = {}
         for instance, parts in (by_recorder or {"": []}).items():
-            counts.append(imported if is_import(instance) else {})
+            counts.append(imported if is_imported(instance) else {})
             beyond = self._tallies.beyond(room, span.until, instance, parts, asked.work.reading)
             gaps[instance] = list(beyond.gaps)
             files[instance] = [] if beyond.file is None else [beyond.file]

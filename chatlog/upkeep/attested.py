@@ -46,15 +46,15 @@ class Attested:
             self._take(found, wanted, self._of_day(later.isoformat()))
         return found
 
-    def read(self, key: str) -> ObjectRow:
-        """The row of an object that no manifest names, from the object itself. Raises ValueError if it is
-        damaged."""
+    def read(self, key: str, chunks: Iterable[bytes] | None = None) -> ObjectRow:
+        """The row of an object that no manifest names, from the object itself, or from its bytes. Raises
+        ValueError if it is damaged."""
         digest, size, count = hashlib.sha256(), 0, 0
         first = last = b""
 
         def taken() -> Iterator[bytes]:
             nonlocal size
-            for chunk in self._store.read(key):
+            for chunk in self._store.read(key) if chunks is None else chunks:
                 digest.update(chunk)
                 size += len(chunk)
                 yield chunk

@@ -34,6 +34,7 @@ from chatlog.upkeep.ledger import Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.month_index import MonthIndex
 from chatlog.upkeep.recorder_bundles import days_with_bundles
+from chatlog.upkeep.same_key import has_others, sha256_of
 from chatlog.uploader.bundle_table import Slice, Table, read_table
 from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
 
@@ -121,14 +122,12 @@ class Bundler:
     def _room(self, month: str, room: Room) -> None:
         own = dict(self._own(month, room))
         self._own_keys = set(own)
-        self._places = self._index.places(room)
-        for key, place in self._places.items():
-            own.setdefault(key, (*parse_key(key), place.bytes))
+        self._take_places(room, own)
         if not own:
             return
         for bundle, slices in self._begun(month, room):
             moved = [
-                each.key for each in slices if each.key in self._places and self._index.was_moved(each.key)
+                each.key for each in slices if each.key in self._places and self._was_moved(each.key, own)
             ]
             self._index.settle(room, moved)
             for key in moved:
@@ -208,11 +207,46 @@ class Bundler:
         if pieces:
             yield pieces
 
+    def _take_places(self, room: Room, own: dict[str, tuple[FileName, str, int]]) -> None:
+        """Add the objects in bundles of recorders. Of those that have different bytes in several places
+        nothing is moved."""
+        self._places = {}
+        for key, places in self._index.places(room).items():
+            if len(places) + (key in own) > 1:
+                found = {sha256_of(self._slice(place)) for place in places}
+                if key in own:
+                    found.add(sha256_of(self._store.read(key)))
+                if len(found) > 1:
+                    self._leave(key, own)
+                    continue
+            self._places[key] = places[-1]
+            own.setdefault(key, (*parse_key(key), places[-1].bytes))
+
+    def _leave(self, key: str, own: dict[str, tuple[FileName, str, int]]) -> None:
+        self.outcome.left.append((key, "its name is there twice, with different bytes: see chatlog verify"))
+        own.pop(key, None)
+        self._places.pop(key, None)
+        self._own_keys.discard(key)
+
+    def _was_moved(self, key: str, own: dict[str, tuple[FileName, str, int]]) -> bool:
+        """Whether it is written down that what is in a bundle of a recorder is in one of its room."""
+        moved, place = self._index.moved(key), self._places[key]
+        if moved is None:
+            return False
+        size, sha256, only = moved
+        if place.bytes == size and (only or sha256_of(self._slice(place)) == sha256):
+            return True
+        self._leave(key, own)
+        return False
+
+    def _slice(self, place: Slice) -> Iterator[bytes]:
+        return self._store.read_range(place.bundle, place.offset, place.bytes)
+
     def _read(self, key: str) -> Iterator[bytes]:
         place = self._places.get(key)
         if place is None or key in self._own_keys:
             return self._store.read(key)
-        return self._store.read_range(place.bundle, place.offset, place.bytes)
+        return self._slice(place)
 
     def _finish(self, bundle: str, slices: list[Slice], own: dict[str, tuple[FileName, str, int]]) -> None:
         """Go on with a bundle whose objects, or some of them, are still there."""
@@ -220,6 +254,12 @@ class Bundler:
         if not still:
             return
         named = self._named({each.key: own[each.key] for each in still})
+        for each in list(still):
+            row = named.get(each.key)
+            # What is deleted is what the manifests say, and so is what is in the bundle.
+            if row is not None and sha256_of(self._read(each.key)) != row.sha256:
+                self._leave(each.key, own)
+                still.remove(each)
         rows = [
             BundledRow(each.key, bundle, each.offset, each.bytes, named[each.key].sha256)
             for each in still
@@ -227,7 +267,9 @@ class Bundler:
         ]
         if not wrong_in(self._store, rows):
             self._settle(rows)
-        elif len(still) == len(slices):
+        elif len(still) == len(slices) and not any(
+            has_others(self._slice(each), each.key, named.get(each.key)) for each in still
+        ):
             # Nothing is in it that is not elsewhere.
             self._lock.check()
             delete_bundle(self._store, bundle)

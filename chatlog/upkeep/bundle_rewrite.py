@@ -63,7 +63,7 @@ def load_bundle(store: Store, key: str) -> OldBundle:
 
 
 def rewrite_bundle(
-    store: Store, old: OldBundle, gone: Collection[str], others: Mapping[str, Piece], taken: int = 0
+    store: Store, old: OldBundle, gone: Collection[Slice], others: Mapping[Slice, Piece], taken: int = 0
 ) -> NewBundle:
     """Put a bundle with the objects of the old one, without those that are ``gone``, with ``others`` in the
     places of some, and all further ones byte for byte, and read it back. Its number is above ``taken``, and
@@ -71,10 +71,10 @@ def rewrite_bundle(
     and nothing is done, if an object in it is damaged: nothing may be copied that hides a damage."""
     pieces, kept = [], []
     for place in old.slices:
-        if place.key in gone:
+        if place in gone:
             continue
-        if place.key in others:
-            pieces.append(others[place.key])
+        if place in others:
+            pieces.append(others[place])
             continue
         piece = Piece(place.key, old.piece(place))
         kept.append(_row_of(old, piece))

@@ -172,7 +172,7 @@ class Compactor:
 
     def _make(self, day: date, room: Room, sources: list[Source], target: Path) -> int:
         since = midnight(day)
-        read: dict[str, str] = {}
+        read: dict[str, set[str]] = {}
         answer = self._archive.reader.ask(Question(room, since, since + DAY))
         digest = hashlib.sha256()
 
@@ -185,7 +185,7 @@ class Compactor:
                 unread = answer.report.unread[0]
                 raise Unfinished(f"{unread.name} cannot be read: {unread.why}")
             for source in sources:
-                if read.get(source.name, source.sha256) != source.sha256:
+                if source.sha256 not in read.get(source.name, {source.sha256}):
                     raise Unfinished(f"{source.name} is not what was recorded; chatlog verify says more")
 
         def known() -> dict[str, Any]:
@@ -204,7 +204,7 @@ class Compactor:
             }
 
         connection = duck.connect(self._memory, target.parent)
-        self._archive.catalog.tell(lambda name, sha256: read.__setitem__(name, sha256))
+        self._archive.catalog.tell(lambda name, sha256: read.setdefault(name, set()).add(sha256))
         try:
             return duck.write(lines(), target, known, connection)
         except ValueError as error:

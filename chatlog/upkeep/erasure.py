@@ -132,7 +132,7 @@ class Eraser:
         ready = []
         for row in there:
             name = name_in_key(row.by)
-            if row.by and self._store.head(row.by) is None and (name is None or catalog.find(name) is None):
+            if row.by and self._store.head(row.by) is None and (name is None or not catalog.find(name)):
                 outcome.left.append((row.key, f"{row.by}, which was to take its place, is not there"))
             else:
                 ready.append(row)
@@ -208,12 +208,8 @@ class Eraser:
 
     def _back(self, scan: Scan, known: Written) -> list[ReplacedRow]:
         """What was replaced and is there all the same."""
-        keys = [each.key for each in scan.listed if each.own] + list(scan.listing.bundles)
-        return [
-            known.replaced[key]
-            for key in keys
-            if key in known.replaced and self._is_there(known.replaced[key])
-        ]
+        keys = {each.key for each in scan.listed if each.own} | scan.listing.bundles.keys()
+        return [row for (key, _), row in known.replaced.items() if key in keys and self._is_there(row)]
 
     def _named(self, tag: str, known: Written) -> str:
         """The name of the request: that of an open one with this tag, or a new one."""
@@ -231,12 +227,12 @@ class Eraser:
         that all stay in the order of time."""
         busy = self._beside.busy()
         groups = []
-        hit = {each.object.key: each for each in scan.hits}
+        hit = {each.object: each for each in scan.hits}
         for same in files_of(scan.listed):
-            files = [each for each in same if each.key not in skipped]
-            first = next((n for n, each in enumerate(files) if each.key in hit), None)
+            files = [each for each in same if not (each.own and each.key in skipped)]
+            first = next((n for n, each in enumerate(files) if each in hit), None)
             if first is not None and not any(each.name in busy for each in files):
-                groups.append([hit.get(each.key, Hit(each, 0, 0)) for each in files[first:]])
+                groups.append([hit.get(each, Hit(each, 0, 0)) for each in files[first:]])
         return groups
 
     def _replace(self, batch: Batch, search: PersonSearch, known: Written, outcome: Outcome) -> None:

@@ -52,11 +52,12 @@ class Planned(NamedTuple):
 @dataclass(slots=True)
 class Written:
     """What the manifests say: the requests in their order, those that are done, and the latest row of each
-    object that was replaced. ``damaged`` are manifests that cannot be read."""
+    object that was replaced, by its key and the SHA-256 of its bytes. ``damaged`` are manifests that cannot
+    be read."""
 
     requests: list[str] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
-    replaced: dict[str, ReplacedRow] = field(default_factory=dict)
+    replaced: dict[tuple[str, str], ReplacedRow] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
     _numbers: dict[object, int] = field(default_factory=dict)
 
@@ -90,7 +91,7 @@ class Written:
         elif isinstance(row, DoneRow):
             self.done.add(row.request)
         elif isinstance(row, ReplacedRow):
-            self.replaced[row.key] = row
+            self.replaced[row.key, row.sha256] = row
             self._number(row.key)
             self._number(row.by)
 

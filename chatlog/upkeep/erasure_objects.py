@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ _EARLIER, _LATER = timedelta(days=1), timedelta(days=1)
 class Stored(NamedTuple):
     """An object of a recorder: its key, its name, the suffix of its compression, and what the store says of
     its bytes. ``own``: it is an object of its own. ``places``: where it is in bundles. Both are there, or
-    several places, if a bundling was interrupted."""
+    several places, if a bundling was interrupted. Where the bytes differ, each is an object for itself."""
 
     key: str
     name: FileName
@@ -116,8 +117,36 @@ def listing(store: Store, scope: Scope, today: date) -> Listing:
                 if scope.has(name):
                     before = found.get(place.key) or Stored(place.key, name, suffix, own=False)
                     found[place.key] = before._replace(places=(*before.places, place))
-    result.objects = sorted(found.values(), key=lambda each: (each.key.rpartition("/")[0], *_order(each)))
+    objects = [one for each in found.values() for one in _apart(store, each)]
+    result.objects = sorted(objects, key=lambda each: (each.key.rpartition("/")[0], *_order(each)))
     return result
+
+
+def _apart(store: Store, each: Stored) -> Iterable[Stored]:
+    """What is there of one key, an object for each of its contents."""
+    if each.own + len(each.places) == 1:
+        return [each]
+    found: dict[str, Stored] = {}
+    if each.own:
+        found[_digest(store.read(each.key))] = each._replace(places=())
+    for place in each.places:
+        digest = _digest(store.read_range(place.bundle, place.offset, place.bytes))
+        before = found.get(digest) or each._replace(own=False, version="", places=())
+        found[digest] = before._replace(places=(*before.places, place))
+    # What is gone by now has no bytes.
+    return [found[digest] for digest in sorted(found) if digest]
+
+
+def _digest(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    try:
+        for chunk in chunks:
+            digest.update(chunk)
+    except StoreError as error:
+        if error.kind != MISSING:
+            raise
+        return ""
+    return digest.hexdigest()
 
 
 def files_of(objects: Iterable[Stored]) -> Iterator[list[Stored]]:

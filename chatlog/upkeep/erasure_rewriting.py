@@ -22,6 +22,7 @@ from chatlog.upkeep.erasure_book import Planned, Written, name_in_key
 from chatlog.upkeep.erasure_objects import Stored
 from chatlog.upkeep.erasure_scan import Hit
 from chatlog.upkeep.person_search import PersonSearch, rewritten
+from chatlog.uploader.bundle_table import Slice
 from chatlog.uploader.deposit import Deposit
 from chatlog.uploader.manifest_rows import ObjectRow, ReplacedRow, Row
 from chatlog.uploader.packing import QUICK_LEVEL, ContentsReader, Packed, pack_data, unpacked
@@ -166,17 +167,18 @@ class Rewriter:
     def put(self, work: Work, known: Written, request: str, at: str) -> Replaced:
         """Store what is left of them, and read it back."""
         result = Replaced()
-        gone: set[str] = set()
-        others: dict[str, Piece] = {}
+        gone: set[Slice] = set()
+        others: dict[Slice, Piece] = {}
         with ThreadPoolExecutor(AT_ONCE) as threads:
             stored = threads.map(lambda group: self._put_group(group, known), work.groups)
             for group, keys in zip(work.groups, stored, strict=True):
                 for each, key in zip(group, keys, strict=True):
                     self._note(each, key, request, at, result)
-                    if each.object.places and each.packed is not None:
-                        others[each.object.key] = Piece(key, each.packed.data)
-                    elif each.object.places:
-                        gone.add(each.object.key)
+                    for place in each.object.places:
+                        if each.packed is not None:
+                            others[place] = Piece(key, each.packed.data)
+                        else:
+                            gone.add(place)
         for bundle in work.bundles:
             new = rewrite_bundle(self._store, bundle, gone, others, known.top_bundle(bundle.key))
             result.rows += [*new.rows, new.replaces(bundle, request, at)]

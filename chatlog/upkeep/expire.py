@@ -182,6 +182,9 @@ class Expiry:
         old = []
         for each in found.objects:
             row = named.get(each.key)
+            if row is not None and row.bytes != each.size:
+                # It is the row of another object, which had the same name.
+                row = None
             if row is None and _latest_end(each) > until:
                 # It may be younger, and nobody says when it ends.
                 continue

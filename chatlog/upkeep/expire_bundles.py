@@ -39,6 +39,7 @@ class OldSlice(NamedTuple):
     day: str
     object: OldObject
     row: ObjectRow
+    place: Slice
 
 
 class OldBundle(NamedTuple):
@@ -117,22 +118,31 @@ class BundleExpiry:
         return [table for table in tables if table.bundle not in replaced]
 
     def _old(self, slices: list[Slice]) -> Iterator[OldSlice]:
-        days: dict[str, list[OldObject]] = {}
+        days: dict[str, list[tuple[OldObject, Slice]]] = {}
         for place in slices:
             with suppress(ValueError):
                 name, _ = parse_key(place.key)
                 day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
                 if is_day(day) and begins(day) < self._until((name.platform, name.channel)):
-                    days.setdefault(day, []).append(OldObject(place.key, name, place.bytes))
+                    days.setdefault(day, []).append((OldObject(place.key, name, place.bytes), place))
         for day, objects in sorted(days.items()):
-            rows = self._attested.rows([each.key for each in objects], day)
-            for each in objects:
+            rows = self._attested.rows([each.key for each, _ in objects], day)
+            for each, place in objects:
                 room = each.name.platform, each.name.channel
-                row, until = rows.get(each.key), self._until(room)
+                row, until = self._row_of(rows.get(each.key), place), self._until(room)
                 if self._by_itself and begins(day) < until - (BY_ITSELF + 1) * DAY:
                     self.refused.add(room)
                 if row is not None and self._end(each, row) < until and room not in self.refused:
-                    yield OldSlice(room, day, each, row)
+                    yield OldSlice(room, day, each, row, place)
+
+    def _row_of(self, row: ObjectRow | None, place: Slice) -> ObjectRow | None:
+        """The row of a slice. The manifests may name another object with its name."""
+        if row is None or row.bytes == place.bytes:
+            return row
+        with suppress(ValueError):
+            chunks = self._store.read_range(place.bundle, place.offset, place.bytes)
+            return self._attested.read(place.key, chunks)
+        return None
 
     # -- deleting --------------------------------------------------------------------------------------
 
@@ -143,7 +153,7 @@ class BundleExpiry:
             old = load_bundle(self._store, found.key)
             lock.check()
             intent = self._note(found.key)
-            new = rewrite_bundle(self._store, old, {each.object.key for each in found.old}, {})
+            new = rewrite_bundle(self._store, old, {each.place for each in found.old}, {})
         except StoreError as error:
             if error.of_all or error.kind != CORRUPT:
                 raise

@@ -16,7 +16,6 @@ from chatlog.archive.catalog import Catalog
 from chatlog.archive.covered import Covered, as_json, short_name
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Gap, gaps_in
-from chatlog.archive.listings import Named
 from chatlog.archive.parts import Part, whole_lines
 from chatlog.archive.reader import come_to
 from chatlog.index.sets import Room
@@ -48,7 +47,8 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Iterab
         digest = hashlib.sha256()
         reached, gaps, read = _read(unit, _blocks(catalog, part, digest))
         size += read
-        files[short_name(part)] = Covered(part.suffix, part.size, reached, gaps)
+        # Of several files with one name each is always read.
+        files[short_name(part)] = Covered(part.suffix, part.size, None if part.copy else reached, gaps)
         digests[f"{short_name(part)}{part.suffix}"] = digest.hexdigest()
     unit.flush()
     sources = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(digests.items()))
@@ -76,7 +76,7 @@ def _read(unit: _Unit, blocks: Iterator[bytes]) -> tuple[bytes | None, tuple[Gap
 
 def _blocks(catalog: Catalog, part: Part, digest: Any) -> Iterator[bytes]:
     def chunks() -> Iterator[bytes]:
-        for chunk in catalog.chunks(Named(part.name, part.suffix, part.version, part.place)):
+        for chunk in catalog.chunks(part.named):
             digest.update(chunk)
             yield chunk
 

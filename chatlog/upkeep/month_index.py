@@ -26,11 +26,12 @@ _TABLES = """
     pragma journal_mode = off;
     pragma synchronous = off;
     pragma cache_size = -8000;
-    create table named (key text primary key, bytes, sha256, lines, first, last) without rowid;
+    create table named (key text primary key, bytes, sha256, lines, first, last, twice default 0)
+        without rowid;
     create table slices (platform, channel, key, bundle, offset, bytes, settled default 0,
-        primary key (platform, channel, key, bundle)) without rowid;
+        primary key (platform, channel, key, bundle, offset)) without rowid;
     create index bundles on slices (bundle, settled);
-    create table moved (key text primary key) without rowid;
+    create table moved (key text primary key, bytes, sha256) without rowid;
 """
 
 
@@ -94,14 +95,20 @@ class MonthIndex:
                 continue
             for row in rows_of(self._store, head.key):
                 if isinstance(row, BundledRow) and _is_of_room(row.bundle):
-                    self._base.execute("insert or ignore into moved values (?)", (row.key,))
+                    self._base.execute(
+                        "insert or ignore into moved values (?, ?, ?)", (row.key, row.bytes, row.sha256)
+                    )
 
     def _read_manifests(self) -> None:
         for day in self._days(_LATER):
             for head in list(self._store.list(f"manifest/{day.replace('-', '/')}/")):
                 for row in rows_of(self._store, head.key):
                     if isinstance(row, ObjectRow):
-                        self._base.execute("insert or ignore into named values (?, ?, ?, ?, ?, ?)", row)
+                        self._base.execute(
+                            "insert into named values (?, ?, ?, ?, ?, ?, 0) on conflict do update "
+                            "set twice = 1 where sha256 != excluded.sha256",
+                            row,
+                        )
 
     # -- asking --------------------------------------------------------------------------------------
 
@@ -111,25 +118,34 @@ class MonthIndex:
         for key in keys:
             row = self._base.execute("select * from named where key = ?", (key,)).fetchone()
             if row is not None:
-                found[key] = ObjectRow(*row)
+                found[key] = ObjectRow(*row[:6])
         return found
 
     def rooms(self) -> set[Room]:
         """The rooms that are in bundles of recorders."""
         return set(self._base.execute("select distinct platform, channel from slices where not settled"))
 
-    def places(self, room: Room) -> dict[str, Slice]:
+    def places(self, room: Room) -> dict[str, list[Slice]]:
         """Where a room's objects are that are in bundles of recorders, and not settled."""
         rows = self._base.execute(
             "select key, bundle, offset, bytes from slices "
             "where platform = ? and channel = ? and not settled order by bundle",
             room,
         )
-        return {key: Slice(key, bundle, offset, size) for key, bundle, offset, size in rows}
+        found: dict[str, list[Slice]] = {}
+        for row in rows:
+            found.setdefault(row[0], []).append(Slice(*row))
+        return found
 
-    def was_moved(self, key: str) -> bool:
-        """Whether it is written down that the object is in a bundle of its room."""
-        return self._base.execute("select 1 from moved where key = ?", (key,)).fetchone() is not None
+    def moved(self, key: str) -> tuple[int, str, bool] | None:
+        """Bytes and digest of the object of this key that is in a bundle of its room, as is written down, and
+        whether no manifest names others of this key; None if there is none."""
+        found = self._base.execute(
+            "select moved.bytes, moved.sha256, named.sha256 = moved.sha256 and not twice from moved "
+            "left join named on named.key = moved.key where moved.key = ?",
+            (key,),
+        ).fetchone()
+        return None if found is None else (int(found[0]), str(found[1]), bool(found[2]))
 
     def settle(self, room: Room, keys: Collection[str]) -> None:
         """These objects are in bundles of their rooms, proven and written down."""

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from chatlog.archive.listings import Named
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room, day_of
 from chatlog.store.store import MISSING, StoreError
@@ -92,11 +91,13 @@ class Sources:
 
     def _digest(self, part: Part) -> str:
         key = part.name.key(suffix=part.suffix)
+        if part.copy:
+            # The manifests name one of several, and do not say which.
+            key = f"{key} {part.version}"
         if key not in self._known:
-            named = Named(part.name, part.suffix, part.version, part.place)
             digest = hashlib.sha256()
             try:
-                for chunk in self._archive.catalog.chunks(named):
+                for chunk in self._archive.catalog.chunks(part.named):
                     digest.update(chunk)
             except StoreError as error:
                 if error.kind == MISSING:

@@ -137,11 +137,10 @@ class SpoolSide:
     def _is_stored(self, name: FileName, text: bytes) -> bool:
         """Whether the archive has the file with this content, as an object of its own or in a bundle."""
         catalog = Catalog(self._store, self._now)
-        named = catalog.find(name)
-        if named is None:
-            return False
-        with suppress(ValueError):
-            return b"".join(unpacked(catalog.chunks(named), named.suffix)) == text
+        for named in catalog.find(name):
+            with suppress(ValueError):
+                if b"".join(unpacked(catalog.chunks(named), named.suffix)) == text:
+                    return True
         return False
 
     def _remove(self, path: str) -> None:

@@ -21,6 +21,7 @@ from chatlog.uploader.manifest_rows import (
 from chatlog.verify.bundle_index import BundleIndex, texts
 from chatlog.verify.findings import DaySums
 from chatlog.verify.index_rows import Gone, Link, ManifestGap, RoomDayRow
+from chatlog.verify.namesakes import Namesakes
 from chatlog.verify.object_check import by_day
 
 _TABLES = """
@@ -53,6 +54,8 @@ class ArchiveIndex:
         self._base.executescript(_TABLES)
         #: What the manifests say of bundles.
         self.in_bundles = BundleIndex(self._base)
+        #: Further objects of keys that are known.
+        self.namesakes = Namesakes(self._base)
         self._base.execute("begin")
 
     def close(self) -> None:
@@ -115,13 +118,13 @@ class ArchiveIndex:
             (*texts(row.key), what, *texts(manifest), row.sha256, lines, size, *texts(request, by)),
         )
 
-    def add_object(self, row: ObjectRow) -> bool:
-        """Add an object that a manifest names. Returns False if another manifest names it with other
-        bytes."""
+    def add_object(self, row: ObjectRow, manifest: str = "") -> None:
+        """Add an object that a manifest names."""
         known = self.object(row.key)
         if known is None:
             self._base.execute("insert into objects values (?, ?, ?, ?, ?, ?, 0, '')", row)
-        return known is None or (known.bytes, known.sha256) == (row.bytes, row.sha256)
+        elif (known.bytes, known.sha256) != (row.bytes, row.sha256):
+            self.namesakes.add(row, manifest)
 
     def add_room(self, head: HeadRow, row: RoomRow, first_day: str, last_day: str) -> None:
         """Add a manifest's row of a room. A period across midnight is divided between its days."""
@@ -155,8 +158,11 @@ class ArchiveIndex:
 
     # -- queries -----------------------------------------------------------------------------------
 
-    def object(self, key: str) -> ObjectRow | None:
-        """The row of an object; None if no manifest names it."""
+    def object(self, key: str, sha256: str = "") -> ObjectRow | None:
+        """The row of an object, of several that have its key the one with these bytes; None if no manifest
+        names it."""
+        if sha256 and (other := self.namesakes.object(key, sha256)):
+            return other
         found = self._base.execute(
             "select key, bytes, sha256, lines, first, last from objects where key = ?", (key,)
         ).fetchone()
@@ -177,17 +183,21 @@ class ArchiveIndex:
     def settle_gone(self) -> Iterator[Gone]:
         """Take over which objects are gone, and give all rows that say so. Once all manifests were added."""
         self.in_bundles.settle()
+        self.namesakes.settle()
         self._base.execute(
             "update objects set gone = coalesce((select what from gone where gone.key = objects.key "
             "and gone.sha256 = objects.sha256 order by what = 'bundled' limit 1), '') "
             "where key in (select key from gone)"
         )
         for row in self._base.execute(
-            "select gone.*, objects.sha256, objects.lines, objects.bytes, "
+            "select gone.*, coalesce(others.sha256, objects.sha256), coalesce(others.lines, objects.lines), "
+            "coalesce(others.bytes, objects.bytes), "
             "exists (select 1 from requests where requests.request = gone.request), "
             "(select count(distinct other.by) from gone as other "
-            "where other.key = gone.key and other.what = 'replaced') "
-            "from gone left join objects on objects.key = gone.key order by gone.manifest, gone.key"
+            "where other.key = gone.key and other.what = 'replaced' and other.sha256 = gone.sha256) "
+            "from gone left join objects on objects.key = gone.key "
+            "left join others on others.key = gone.key and others.sha256 = gone.sha256 "
+            "order by gone.manifest, gone.key"
         ):
             yield Gone(*row)
 

@@ -55,17 +55,18 @@ class BundleIndex:
         return "" if found is None else str(found[0])
 
     def settle(self) -> None:
-        """Leave each object in one bundle. Once all manifests were added."""
+        """Leave each object in one bundle; those with different bytes are different ones. Once all manifests
+        were added."""
         # Not in one that is gone, and of the others in the latest. A manifest
         # that is written later may still name a bundle that was replaced before.
         self._base.execute(
             "delete from slices where bundle in (select key from gone_bundles) and exists ("
-            "select 1 from slices as other where other.key = slices.key "
+            "select 1 from slices as other where other.key = slices.key and other.sha256 = slices.sha256 "
             "and other.bundle not in (select key from gone_bundles))"
         )
         self._base.execute(
             "delete from slices where exists (select 1 from slices as other where other.key = slices.key "
-            "and (other.at, other.bundle) > (slices.at, slices.bundle))"
+            "and other.sha256 = slices.sha256 and (other.at, other.bundle) > (slices.at, slices.bundle))"
         )
 
     def bundles(self) -> Iterator[str]:

@@ -22,6 +22,10 @@ KINDS = {
         "object is in no manifest (what a recorder stores last before it stops is in its next one)",
         "objects are in no manifest (what a recorder stores last before it stops is in its next one)",
     ),
+    "two-objects": (
+        "key stands for two different objects: both are read",
+        "keys stand for two different objects each: all are read",
+    ),
     "not-erased": ("object is there that should be gone", "objects are there that should be gone"),
     "missing-manifest": ("manifest is missing", "manifests are missing"),
     "broken-chain": (

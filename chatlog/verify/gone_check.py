@@ -18,6 +18,8 @@ from chatlog.verify.keys import name_of_object
 from chatlog.verify.object_check import Named, RoomDay, RoomDayCheck
 from chatlog.verify.patience import Patience
 
+#: The kind of problem of a key that stands for two objects.
+TWO = "two-objects"
 #: The most rooms that are named.
 _NAMED = 20
 #: Why an object that is there should be gone.
@@ -34,6 +36,13 @@ def check_gone(index: ArchiveIndex, report: Callable[[str, str, str], object]) -
         wrong = _wrong(row)
         if wrong:
             report("invalid-manifest", row.manifest, f"{row.key[:200]} is {row.what} there, {wrong}")
+    for each in index.namesakes:
+        if not each.first_bundle:
+            what = f"{each.row.key[:200]} has other bytes in another manifest"
+            report("invalid-manifest", each.manifest, what)
+        elif each.bundle:
+            what = f"one is in {each.first_bundle}, the other in {each.bundle}; both are read"
+            report(TWO, each.row.key, what)
     for key, manifest, request in index.in_bundles.unasked():
         report("invalid-manifest", manifest, f"{key[:200]} is replaced there, {_unasked(request)}")
 
@@ -133,5 +142,5 @@ def named_in(index: ArchiveIndex, bundle: str) -> list[tuple[BundledRow, Named]]
     for row in index.in_bundles.slices(bundle):
         name = name_of_object(row.key)
         if name is not None:
-            found.append((row, Named(row.key, name, row.bytes, index.object(row.key))))
+            found.append((row, Named(row.key, name, row.bytes, index.object(row.key, row.sha256))))
     return found

@@ -190,8 +190,8 @@ class ManifestCheck:
         name = name_of_object(row.key)
         if name is None:
             self._problem("invalid-manifest", manifest, f"it names {row.key[:200]!r}, which is no object")
-        elif self._scope.has(name) and not self._index.add_object(row):
-            self._problem("invalid-manifest", manifest, f"{row.key} has other bytes in another manifest")
+        elif self._scope.has(name):
+            self._index.add_object(row, manifest)
 
     def _gone(self, manifest: str, row: ReplacedRow | ExpiredRow | BundledRow, period: HeadRow) -> None:
         name = name_of_object(row.key)

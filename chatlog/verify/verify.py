@@ -16,7 +16,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from operator import attrgetter
 
-from chatlog.counted import many
 from chatlog.naming import BundleName, FileName
 from chatlog.store.store import TRANSIENT, Head, Store, StoreError
 from chatlog.uploader.manifest_rows import BundledRow
@@ -28,6 +27,7 @@ from chatlog.verify.gone_check import STILL_THERE, BundleCheck, named_in
 from chatlog.verify.index_rows import RoomDayRow
 from chatlog.verify.keys import created, name_of_object
 from chatlog.verify.manifest_check import ManifestCheck
+from chatlog.verify.namesake_check import NamesakeCheck
 from chatlog.verify.object_check import Named, RoomDay, RoomDayCheck, why_unread
 from chatlog.verify.parquet_there import ParquetThere
 from chatlog.verify.patience import PAUSES, Patience, StoreAway
@@ -73,11 +73,11 @@ class Verification:
         self._sleep = sleep
         self._resuming = resuming
         self._stopped = False
-        self._left_over = 0
         self.totals = Totals()
         #: Every room that was found, in the scope or not.
         self.rooms = RoomsThere()
         self._patience = Patience(sleep, self._can_list)
+        self._namesakes = NamesakeCheck(store, index, scope.read, self._patience, self._problem)
         self._manifests = ManifestCheck(store, scope, index, self.totals, watcher, self._patience, self.rooms)
 
     @property
@@ -108,11 +108,8 @@ class Verification:
         self._read_objects()
         self._read_bundles()
         self._read_parquet()
-        if self._left_over:
-            self._watcher.note(
-                f"{many(self._left_over, 'object is', 'objects are')} still there and in a bundle as well: "
-                "chatlog bundle was interrupted; run it again"
-            )
+        if self._namesakes.note:
+            self._watcher.note(self._namesakes.note)
         self._find_missing()
         if next(iter(self._patience.ask(lambda: list(self._store.list(_ERASURES)))), None) is not None:
             self._watcher.note(
@@ -179,13 +176,12 @@ class Verification:
                 if not self._scope.has(name):
                     continue
                 gone = self._index.why_gone(head.key)
-                if gone:
-                    # What was bundled is checked in its bundle.
-                    self._left_over += gone == "bundled"
-                    if gone in STILL_THERE:
-                        self._problem("not-erased", head.key, STILL_THERE[gone])
+                if gone in STILL_THERE:
+                    self._problem("not-erased", head.key, STILL_THERE[gone])
                     continue
-                named = self._look_up(head, name)
+                named = self._namesakes.other(head, name) if gone else self._look_up(head, name)
+                if named is None:
+                    continue
                 here = head.key.rpartition("/")[0]
                 if group and (here != place or len(group) >= _AT_ONCE):
                     yield sorted(group, key=_KEY)
@@ -333,6 +329,7 @@ class Verification:
     # -- missing objects -----------------------------------------------------------------------------
 
     def _find_missing(self) -> None:
+        self._namesakes.report_missing()
         for key in self._index.unseen():
             try:
                 # The object may have been stored after its day was listed, or the list was incomplete.

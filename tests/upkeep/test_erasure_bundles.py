@@ -14,7 +14,7 @@ from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.person_search import PersonSearch
 from chatlog.uploader.bundle_table import read_table
 from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
-from chatlog.uploader.packing import unpacked
+from chatlog.uploader.packing import pack_data, unpacked
 from tests.upkeep.erasing import Erasing
 from tests.upkeep.people import HOUR, ID, TEN, TRACES, People, of_others, on_kick, own, said
 
@@ -121,13 +121,22 @@ class RoomBundleTests(Erasing, SynchronousTestCase):
         self.assertEqual(self.verified()[1], [])
 
     def test_two_that_differ(self) -> None:
-        """If these two are not the same, nothing is done with them, and both are named."""
+        """If these two are not the same, the person is erased from both, and what is of others stays in
+        both; so it is with two bundles."""
         name = FileName("twitch", "a", utc_minute(TEN + 3 * HOUR))
+        lines = own(TEN + 3 * HOUR)[:2]
         self.bundle()
-        self.people.put(name, own(TEN + 3 * HOUR)[:2])
+        others = [said("ann", "1", words, TEN + 3 * HOUR + 40) for words in ("one", "two")]
+        self.people.put(name, [*lines, others[0]])
+        again = pack_data(b"".join([*lines, others[1]]), ".zst").data
+        piece = Piece(name.key(suffix=".zst"), again)
+        put_bundle(self.store, BundleName(utc_minute(TEN + 3 * HOUR)), ".zst", [piece])
         outcome = self.erase("twitch")
-        self.assertFalse(outcome.done)
-        self.assertIn((name.key(suffix=".zst"), True), [(key, "twice" in why) for key, why in outcome.left])
+        self.assertEqual((outcome.left, outcome.done), ([], True))
+        self.erase("kick")
+        self.assertEqual(self.people.traces(), [])
+        kept = self.people.lines() + [line for key in self.bundles() for line in self.lines_of(key)]
+        self.assertEqual({*self.kept, *others} - set(kept), set())
 
     def test_damage_is_not_copied(self) -> None:
         """A bundle with a damaged object stays, with the person, and is named: a copy would hide the damage
