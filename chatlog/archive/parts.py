@@ -7,9 +7,10 @@ file that has moved on before it is opened is looked for in the next places.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from chatlog.archive.blocks import BLOCK, whole_lines
 from chatlog.archive.catalog import Catalog
 from chatlog.archive.copies import stream_of
 from chatlog.archive.damage import contents, records_alone
@@ -27,12 +28,8 @@ Room = tuple[str, str]
 #: The spool's directories, in the order in which a file moves through them.
 AREAS = ("open", "sealed", "packed")
 SUFFIXES = ("", ".gz", ".zst")
-#: The fewest bytes of a block.
-BLOCK = 1 << 20
 #: How often a stored file is looked for that moves while it is read.
 _MOVES = 3
-#: A longer line is skipped: no record is that long.
-LONGEST_LINE = 16 << 20
 
 
 class PartError(Exception):
@@ -97,35 +94,6 @@ class _Turns:
         """Whether this very file is among those that were given."""
         where = named.name, named.suffix, named.place
         return any(not part.area and (part.name, part.suffix, part.place) == where for part in self.given)
-
-
-def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
-    """Blocks of whole lines. The rest behind the last whole line is left out if the line ``may_be`` still
-    being written; else it is yielded too. If the chunks end with an error, the lines before it are yielded
-    first."""
-    pieces: list[bytes] = []
-    size = 0
-    broken: Exception | None = None
-    try:
-        for chunk in chunks:
-            end = chunk.rfind(b"\n") + 1
-            if not end or size + end < BLOCK:
-                pieces.append(chunk)
-                size += len(chunk)
-                if size > LONGEST_LINE and not any(b"\n" in piece for piece in pieces):
-                    pieces, size = [b""], 0
-                continue
-            yield b"".join([*pieces, chunk[:end]])
-            pieces, size = [chunk[end:]], len(chunk) - end
-    except (StoreError, OSError, ValueError) as error:
-        broken = error
-    rest = b"".join(pieces)
-    if may_be_torn or broken is not None:
-        rest = rest[: rest.rfind(b"\n") + 1]
-    if rest:
-        yield rest
-    if broken is not None:
-        raise broken
 
 
 class Parts:

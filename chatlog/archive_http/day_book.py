@@ -12,7 +12,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from chatlog.archive import lines
-from chatlog.archive.parts import Room, whole_lines
+from chatlog.archive.blocks import whole_lines
+from chatlog.archive.parts import Room
 from chatlog.naming import is_import, parse_manifest_name
 from chatlog.store.store import Store, StoreError
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, parsed

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 
 from chatlog.archive import lines
-from chatlog.archive.parts import LONGEST_LINE
+from chatlog.archive.blocks import LONGEST_LINE
 from chatlog.chunks import lines_of
 from chatlog.store.store import Store
 from chatlog.uploader.manifest_chain import suffix_of

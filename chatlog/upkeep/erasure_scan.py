@@ -16,7 +16,7 @@ from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
-from chatlog.archive.parts import whole_lines
+from chatlog.archive.blocks import whole_lines
 from chatlog.redaction import Person
 from chatlog.store.store import Store, StoreError
 from chatlog.upkeep.erasure_objects import Listing, Scope, Stored, listing

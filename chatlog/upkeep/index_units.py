@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chatlog.archive import lines
+from chatlog.archive.blocks import whole_lines
 from chatlog.archive.catalog import Catalog
 from chatlog.archive.covered import Covered, as_json, short_name
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Gap, gaps_in
-from chatlog.archive.parts import Part, whole_lines
+from chatlog.archive.parts import Part
 from chatlog.archive.reader import come_to
 from chatlog.index.sets import Room
 from chatlog.index.words import words_of

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from chatlog.archive.blocks import whole_lines
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.parts import AREAS, whole_lines
+from chatlog.archive.parts import AREAS
 from chatlog.files import Files, replace_file
 from chatlog.naming import FileName, parse_name
 from chatlog.store.store import Store
