@@ -14,14 +14,18 @@ from typing import Any
 
 #: Seconds until a server has to answer.
 _STARTS_WITHIN = 20.0
+#: The highest port at which Redis can be a cluster: it takes the one 10,000 above as well.
+_HIGHEST = 55_535
 
 
 def free_port() -> int:
     """A port on which nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    while True:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port: int = sock.getsockname()[1]
+            if port <= _HIGHEST:
+                return port
 
 
 class Server:
