@@ -99,13 +99,16 @@ class MonthTests(SynchronousTestCase):
         self.assertAlmostEqual(put, (720 + 720 + 720) / 1000 * S3.put)
 
     def test_compression(self) -> None:
-        """A message takes what was measured in files of that length: 100 a file, 116.4 bytes of 719.1. A
-        size that is given is packed at the same ratio."""
+        """A message takes what was measured in files of that length: 100 a file. A size that is given is
+        packed at the same ratio."""
+        hundred = sizes.LENGTHS.index(100)
+        whole, packed = (sizes.MEASURED["twitch", "full", name][hundred] for name in ("none", "zstd"))
         found = bill.month_of(Load(rooms=1, messages=2400, compression="zstd"))
-        self.assertAlmostEqual(found.packed, 116.4)
-        given = bill.month_of(Load(rooms=1, messages=2400, compression="zstd", size=1438.2))
-        self.assertAlmostEqual(given.packed, 232.8)
-        self.assertEqual(given.raw, 1438.2)
+        self.assertAlmostEqual(found.raw, whole)
+        self.assertAlmostEqual(found.packed, packed)
+        given = bill.month_of(Load(rooms=1, messages=2400, compression="zstd", size=2 * whole))
+        self.assertAlmostEqual(given.packed, 2 * packed)
+        self.assertEqual(given.raw, 2 * whole)
 
 
 class BillTests(SynchronousTestCase):
@@ -261,11 +264,12 @@ class SizeTests(SynchronousTestCase):
     def test_between_lengths(self) -> None:
         """As measured at the lengths measured, in between in between, and beyond them no further."""
         key = ("twitch", "full", "zstd")
-        for length, expected in ((1, 429.9), (10, 163.6), (100, 116.4), (10_000, 98.7), (10**7, 98.7)):
+        one, ten, hundred, thousand, most = sizes.MEASURED[key]
+        for length, expected in ((1, one), (10, ten), (100, hundred), (10_000, most), (10**7, most)):
             self.assertAlmostEqual(sizes.record_bytes(*key, length), expected)
         # Half way from 100 to 1000 on a logarithmic scale.
-        self.assertAlmostEqual(sizes.record_bytes(*key, 10**2.5), (116.4 + 103.2) / 2)
-        self.assertAlmostEqual(sizes.record_bytes(*key, 0.5), 429.9)
+        self.assertAlmostEqual(sizes.record_bytes(*key, 10**2.5), (hundred + thousand) / 2)
+        self.assertAlmostEqual(sizes.record_bytes(*key, 0.5), one)
 
     def test_every_choice(self) -> None:
         """Every platform, detail and compression was measured, at every length."""
