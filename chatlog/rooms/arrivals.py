@@ -22,16 +22,21 @@ class Arrivals:
     """The arrivals on one connection. ``heard`` is when the last byte arrived, in seconds of the clock.
 
     ``mark`` occurs in all data with a sending time. ``sent(data)`` returns the latest sending time in the
-    data, in seconds since the epoch; None if there is none.
+    data, in seconds since the epoch; None if there is none. ``wall()`` is the time of day.
     """
 
-    __slots__ = ("_dated", "_dated_at", "_mark", "_sent", "heard")
+    __slots__ = ("_dated", "_dated_at", "_dated_by_day", "_mark", "_sent", "_wall", "heard")
 
-    def __init__(self, mark: bytes, sent: Callable[[bytes], float | None], now: float) -> None:
+    def __init__(
+        self, mark: bytes, sent: Callable[[bytes], float | None], now: float, wall: Callable[[], float]
+    ) -> None:
         self._mark = mark
         self._sent = sent
+        self._wall = wall
         self._dated = b""
+        # When that arrived, by the clock and by the time of day: the two drift apart while a machine sleeps.
         self._dated_at = now
+        self._dated_by_day = 0.0
         self.heard = now
 
     def came(self, data: bytes, now: float) -> None:
@@ -46,15 +51,14 @@ class Arrivals:
             end = data[max(0, at - KEPT // 2) : at + KEPT // 2]
         self._dated = end
         self._dated_at = now
+        self._dated_by_day = self._wall()
 
-    def heard_ago(self, now: float, wall: float) -> float:
-        """The seconds since the latest time of which everything sent had arrived. ``wall`` is the time of
-        day."""
+    def heard_ago(self, now: float) -> float:
+        """The seconds of the clock since the latest time of which everything sent had arrived."""
         if self._dated and self.heard - self._dated_at < SETTLED:
             sent = self._sent(self._dated)
             if sent is not None:
-                ago = wall - sent
-                behind = ago - (now - self._dated_at)
+                behind = self._dated_by_day - sent
                 if BEHIND < behind < LONGEST:
-                    return ago
+                    return now - self._dated_at + behind
         return now - self.heard

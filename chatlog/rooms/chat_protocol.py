@@ -81,7 +81,7 @@ class ChatProtocol(ABC):
         self._clock = clock
         self._wall = wall
         self._began = clock.seconds()
-        self.arrivals = Arrivals(mark, sent, self._began)
+        self.arrivals = Arrivals(mark, sent, self._began, wall)
         self.welcomed_at: float | None = None
         self.reason = ""
         self._pinged_at: float | None = None
@@ -115,7 +115,7 @@ class ChatProtocol(ABC):
 
     def heard_ago(self) -> float:
         """The age in seconds of the latest moment until which everything sent by the server has arrived."""
-        return self.arrivals.heard_ago(self._clock.seconds(), self._wall())
+        return self.arrivals.heard_ago(self._clock.seconds())
 
     @property
     def answers(self) -> bool:

@@ -18,12 +18,17 @@ def twitch(sent: float) -> bytes:
 
 
 class ArrivalsTests(SynchronousTestCase):
-    def ago(self, came: list[tuple[float, bytes]], now: float) -> float:
-        """How long ago everything had come at ``now``, after data at those times of the clock."""
-        arrivals = Arrivals(b"tmi-sent-ts=", irc.latest_time, 0.0)
+    def ago(self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0) -> float:
+        """How long ago everything had come at ``now``, after data at those times of the clock. The machine
+        slept for ``slept`` seconds before the first of them."""
+        day = [0.0]
+        arrivals = Arrivals(b"tmi-sent-ts=", irc.latest_time, 0.0, lambda: day[0])
         for at, data in came:
+            day[0] = START + at + slept
             arrivals.came(data, at)
-        return round(arrivals.heard_ago(now, START + now), 3)
+        # The machine sleeps after the last of them as well.
+        day[0] += 1000.0
+        return round(arrivals.heard_ago(now), 3)
 
     def test_in_time(self) -> None:
         """Usually everything has come until the last byte did."""
@@ -36,6 +41,11 @@ class ArrivalsTests(SynchronousTestCase):
         self.assertEqual(self.ago([(65.0, twitch(START + 20.0))], 66.0), 46.0)
         late = [(65.0, twitch(START + 20.0) + twitch(START + 30.0)), (65.5, b":tmi.twitch.tv PONG\r\n")]
         self.assertEqual(self.ago(late, 66.0), 36.0)
+
+    def test_slept(self) -> None:
+        """What came before the machine slept was not held up; what came after it was."""
+        self.assertEqual(self.ago([(5.0, twitch(START + 4.5))], 33.0), 28.0)
+        self.assertEqual(self.ago([(5.0, twitch(START + 4.5))], 6.0, slept=40.0), 41.5)
 
     def test_caught_up(self) -> None:
         """Once it has brought what is new, or has gone on for a while, nothing is held up any more."""
