@@ -23,14 +23,16 @@ def nothing(*arguments: object) -> None:
 
 
 class Wire:
-    """The far end of a connection. ``heard`` is when it was heard last, by the wall clock; None: just now.
-    ``answers``: whether it takes part in a goodbye. ``endless``: it never ends by itself."""
+    """The far end of a connection. ``last`` is when it was heard last, by the wall clock; None: just now.
+    ``late``: by how many seconds that was late. ``answers``: whether it takes part in a goodbye. ``endless``:
+    it never ends by itself."""
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self.calls: list[tuple[object, ...]] = [("open",)]
         self.welcomed_at: float | None = None
-        self.heard: float | None = None
+        self.last: float | None = None
+        self.late = 0.0
         self.answers = True
         self.endless = False
 
@@ -59,7 +61,10 @@ class Wire:
         self.calls.append(("check",))
 
     def heard_ago(self) -> float:
-        return 0.0 if self.heard is None else self._wall() - self.heard
+        return self.heard()[0]
+
+    def heard(self) -> tuple[float, float]:
+        return 0.0 if self.last is None else self._wall() - self.last, self.late
 
 
 class Played:
@@ -99,7 +104,7 @@ class Played:
     def _dial(self, connection: Connection) -> Any:
         wire = self._wires[connection] = Wire(self._wall)
         if self._quiet:
-            wire.heard = self._wall()
+            wire.last = self._wall()
         return wire
 
     def wire(self, connection: Connection) -> Wire:
@@ -133,7 +138,7 @@ class Played:
         """The connection is lost; ``heard`` is when it was heard last."""
         wire = self.wire(connection)
         gone = Wire(self._wall)
-        gone.welcomed_at, gone.heard, gone.answers = wire.welcomed_at, heard, wire.answers
+        gone.welcomed_at, gone.last, gone.answers = wire.welcomed_at, heard, wire.answers
         wire.welcomed_at = None
         refused = reason.startswith("login refused")
         chat: Any = gone

@@ -87,7 +87,7 @@ class CoverageJournal(Service):
         self._all_due = False
         # The rooms that came while not everything could be written, and that the journal has all the same.
         self._promised: set[Key] = set()
-        # Wall clock and monotonic clock at the latest flush.
+        # Both clocks at the latest flush.
         self._before = (0.0, 0.0)
         self._changed_at = float("-inf")
 
@@ -225,7 +225,7 @@ class CoverageJournal(Service):
         for key, past in earlier.removed.items():
             self._timelines.removed_earlier(key, past)
         for key, snapshot in earlier.rooms.items():
-            snapshot.resume(self._timelines.of(key), earlier.end, period, now)
+            snapshot.resume(self._timelines.of(key), earlier.heard_until(key[0]), period, now)
             if snapshot.gaps:
                 self._unreported[key] = snapshot.gaps
 
@@ -290,8 +290,8 @@ class CoverageJournal(Service):
             # A new head resets the seconds lost; write them again.
             self._due.update(key for key, timeline in self._timelines if timeline.closed(period, at) > 0.0)
         rooms = ((key, self._snapshot(key, self._timelines.get(key))) for key in sorted(self._due))
-        removed = self._timelines.removed
-        return flush_entry(*self._durability.until, rooms, self._idle.changes(at), removed, **more)
+        removed, idle = self._timelines.removed, self._idle.changes(at)
+        return flush_entry(*self._durability.until, rooms, idle, removed, self._idle.late, **more)
 
     def _promise(self) -> None:
         """Note the rooms that were acknowledged for the first time since the last complete flush. If this

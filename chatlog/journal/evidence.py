@@ -71,15 +71,20 @@ class IdleConnections:
         #: Since when they are idle, in seconds since the epoch.
         self.noted: dict[ConnectionKey, float] = {}
         self._found: dict[ConnectionKey, float] = {}
+        #: By platform, how many seconds late the latest arrivals were when ``changes`` was asked last. What
+        #: was sent in these seconds may wait unread.
+        self.late: dict[str, float] = {}
 
     def changes(self, at: float) -> dict[ConnectionKey, float | None]:
         """The changes that the journal lacks at the time ``at``: since when a connection is idle, None if it
         no longer is. They are returned again and again until ``note`` is called."""
-        self._found = {}
+        self._found, self.late = {}, {}
         changes: dict[ConnectionKey, float | None] = {}
         for platform, pool in self._pools.items():
             for connection in pool.connections:
-                ago, key = connection.heard_ago(), (platform, connection.number)
+                (ago, late), key = connection.heard(), (platform, connection.number)
+                if late > self.late.get(platform, 0.0):
+                    self.late[platform] = late
                 known = self.noted.get(key)
                 if ago <= IDLE:
                     if known is not None:

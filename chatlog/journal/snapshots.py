@@ -1,8 +1,9 @@
 """The file of the state in which the coverage of rooms outlives the process: one entry for every flush.
 
-    {"alive": T, "durable": T, "boot": B, "since": T, "rooms": [..], "links": [..], "all": true}
+    {"alive": T, "durable": T, "boot": B, "since": T, "late": {..}, "rooms": [..], "links": [..], "all": true}
 
 ``alive``: what arrived until then had been written. ``durable``: what arrived until then was on the disk.
+``late``: by platform, how many seconds late it arrived.
 ``since``: when the period began; it stands in the first entry and in the first one of every period. ``boot``
 identifies the start of the machine. ``rooms`` and ``links`` hold what has changed, or, with ``all``, all:
 
@@ -29,6 +30,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatlog.journal.evidence import NONE, ConnectionKey, Evidence
+from chatlog.rooms.arrivals import BEHIND
 from chatlog.timeline.intervals import Span
 from chatlog.timeline.timeline import RESTART, RoomTimeline
 from chatlog.timeline.timelines import CoverageTotals, Key, Past
@@ -99,13 +101,19 @@ class RoomSnapshot:
 class EarlierRun:
     """What an earlier run left behind. ``end``: what came later was not recorded, or did not outlive the run;
     None if the run never wrote anything. ``durable``: until when everything was on the disk. ``since``: when
-    its last period began. ``removed``: the rooms that it removed in that period; some may have come back."""
+    its last period began. ``removed``: the rooms that it removed in that period; some may have come back.
+    ``late``: by how many seconds what arrived last on each platform was late."""
 
     end: float | None = None
     durable: float | None = None
     since: float | None = None
     rooms: dict[Key, RoomSnapshot] = field(default_factory=dict)
     removed: dict[Key, Past] = field(default_factory=dict)
+    late: dict[str, float] = field(default_factory=dict)
+
+    def heard_until(self, platform: str) -> float | None:
+        """What the platform sent after this was not recorded."""
+        return None if self.end is None else self.end - self.late.get(platform, 0.0)
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -117,13 +125,15 @@ def flush_entry(
     rooms: Iterable[tuple[Key, RoomSnapshot | None]],
     idle: Mapping[ConnectionKey, float | None],
     removed: Mapping[Key, Past] = {},
+    late: Mapping[str, float] = {},
     **more: object,
 ) -> dict[str, Any]:
     """The entry of a flush. ``rooms``: the snapshots of rooms, None for a room that is no longer wanted.
-    ``removed``: the rooms that were removed within the period.
+    ``removed``: the rooms that were removed within the period. ``late``: by how many seconds arrivals were.
     ``idle``: since when connections are idle, None for one that no longer is. ``more`` is a head, or
     ``all=True`` for an entry with every room."""
-    changed = {
+    changed: dict[str, Any] = {
+        "late": {name: round(by, 3) for name, by in late.items()},
         "rooms": [_room_entry(key, snapshot, removed.get(key)) for key, snapshot in rooms],
         "links": [
             {"platform": platform, "link": number, **({} if heard is None else {"heard": round(heard, 3)})}
@@ -183,6 +193,9 @@ def replay(entries: Iterable[tuple[int, Any]], boot: str) -> EarlierRun:
     for flush in flushes:
         if "alive" in flush:
             alive, earlier.durable = _time(flush, "alive"), _time(flush, "durable")
+            late = flush.get("late")
+            found = late.items() if isinstance(late, dict) else ()
+            earlier.late = {name: min(float(by), BEHIND) for name, by in found if _is_time(by)}
         if "since" in flush:
             last_boot = str(flush.get("boot"))
     earlier.end = alive if boot and boot == last_boot else earlier.durable

@@ -53,12 +53,16 @@ class Arrivals:
         self._dated_at = now
         self._dated_by_day = self._wall()
 
-    def heard_ago(self, now: float) -> float:
-        """The seconds of the clock since the latest time of which everything sent had arrived."""
+    def heard_ago(self, now: float) -> tuple[float, float]:
+        """The seconds of the clock since the latest time of which everything sent had arrived, and by how many
+        seconds what arrived last was late, as far as the first ones do not say so."""
+        late = 0.0
         if self._dated and self.heard - self._dated_at < SETTLED:
             sent = self._sent(self._dated)
             if sent is not None:
                 behind = self._dated_by_day - sent
                 if BEHIND < behind < LONGEST:
-                    return now - self._dated_at + behind
-        return now - self.heard
+                    return now - self._dated_at + behind, 0.0
+                if 0.0 < behind <= BEHIND:
+                    late = behind
+        return now - self.heard, late

@@ -115,6 +115,10 @@ class ChatProtocol(ABC):
 
     def heard_ago(self) -> float:
         """The age in seconds of the latest moment until which everything sent by the server has arrived."""
+        return self.heard()[0]
+
+    def heard(self) -> tuple[float, float]:
+        """That age, and by how many seconds what arrived last was late: see ``Arrivals``."""
         return self.arrivals.heard_ago(self._clock.seconds())
 
     @property

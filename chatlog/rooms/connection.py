@@ -181,6 +181,11 @@ class Connection:
         chat = self._chat
         return 0.0 if chat is None else chat.heard_ago()
 
+    def heard(self) -> tuple[float, float]:
+        """These seconds, and by how many seconds what came last was late: see ``Arrivals``."""
+        chat = self._chat
+        return (0.0, 0.0) if chat is None else chat.heard()
+
     def check(self) -> None:
         """Called every second: ping, and give up a server that is silent for too long."""
         if self._chat is not None:

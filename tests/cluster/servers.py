@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def free_port() -> int:
                 return port
 
 
-class Server:
+class Server(ABC):
     """One server that can be paused, killed and started again with what it has on its disk."""
 
     #: Its program, as it is called on the PATH, and the address of the engine without its servers.
@@ -58,9 +59,9 @@ class Server:
         assert self._popen is not None
         return self._popen.pid
 
+    @abstractmethod
     def command(self) -> list[str]:
         """How it is started."""
-        raise NotImplementedError
 
     def launch(self, environ: Mapping[str, str] | None = None) -> None:
         """Start it, without waiting."""
@@ -89,9 +90,9 @@ class Server:
                 raise AssertionError(f"{self.PROGRAM} does not start: {log[-2000:]}")
             time.sleep(0.02)
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether it can be asked."""
-        raise NotImplementedError
 
     def pause(self) -> None:
         """Nothing is answered from now on, and no connection ends."""

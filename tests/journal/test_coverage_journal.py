@@ -91,7 +91,7 @@ class Run:
     def heard(self, link: Connection, at: float) -> None:
         """The connection is heard, unless it was later than that."""
         wire = self.played.wire(link)
-        wire.heard = max(at, wire.heard or at)
+        wire.last = max(at, wire.last or at)
 
     def add(self, name: str) -> None:
         self.pool.add(Room(name, records=None))  # type: ignore[arg-type]
@@ -290,6 +290,30 @@ class RestartTests(JournalCase):
         run = self.run_from(START + 60.0)
         run.acknowledge("a")
         self.assertEqual(run.gaps, [])
+
+    def test_what_was_late(self) -> None:
+        """What a busy machine had not read yet was sent before the last flush: the gap begins earlier by as
+        much as the latest arrivals of the platform were late, and not before the room was recorded."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.played.wire(run.links[0]).late = 2.5
+        run.advance(1)
+        run.acknowledge("b")
+        run.flush()
+        run.kill()
+        run = self.run_from(START + 60.0)
+        run.acknowledge("a", "b")
+        expected = [
+            ("a", Gap(START + 8.5, START + 60.0, "restart")),
+            ("b", Gap(START + 11.0, START + 60.0, "restart")),
+        ]
+        self.assertEqual(run.gaps, expected)
+        run.advance(5)
+        run.kill()
+        run = self.run_from(START + 90.0)
+        run.acknowledge("a")
+        self.assertEqual(run.gaps, [("a", Gap(START + 65.0, START + 90.0, "restart"))])
 
     def test_killed_between_acknowledgement_and_flush(self) -> None:
         """Until a gap record is in a file, the gap counts as open."""

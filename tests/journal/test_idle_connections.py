@@ -218,8 +218,8 @@ class Link:
     def __init__(self, ago: float) -> None:
         self.ago = ago
 
-    def heard_ago(self) -> float:
-        return self.ago
+    def heard(self) -> tuple[float, float]:
+        return self.ago, 0.0
 
 
 class Links:

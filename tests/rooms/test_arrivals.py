@@ -21,6 +21,12 @@ class ArrivalsTests(SynchronousTestCase):
     def ago(self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0) -> float:
         """How long ago everything had come at ``now``, after data at those times of the clock. The machine
         slept for ``slept`` seconds before the first of them."""
+        return self.heard(came, now, slept)[0]
+
+    def heard(
+        self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0
+    ) -> tuple[float, float]:
+        """That, and how late the latest data was."""
         day = [0.0]
         arrivals = Arrivals(b"tmi-sent-ts=", irc.latest_time, 0.0, lambda: day[0])
         for at, data in came:
@@ -28,7 +34,8 @@ class ArrivalsTests(SynchronousTestCase):
             arrivals.came(data, at)
         # The machine sleeps after the last of them as well.
         day[0] += 1000.0
-        return round(arrivals.heard_ago(now), 3)
+        ago, late = arrivals.heard_ago(now)
+        return round(ago, 3), round(late, 3)
 
     def test_in_time(self) -> None:
         """Usually everything has come until the last byte did."""
@@ -57,6 +64,16 @@ class ArrivalsTests(SynchronousTestCase):
         """A time of day that differs a little, or beyond all reason, dates nothing."""
         for sent in (START + 5.0 - BEHIND, START + 100.0, START - LONGEST, 0.0):
             self.assertEqual(self.ago([(5.0, twitch(sent))], 7.0), 2.0, sent)
+
+    def test_late(self) -> None:
+        """What is a little late still came until the last byte did; the seconds are told apart. A clock that
+        is behind that of the server is not late, nor is what was long ago."""
+        self.assertEqual(self.heard([(5.0, twitch(START + 4.5))], 7.0), (2.0, 0.5))
+        self.assertEqual(self.heard([(5.0, twitch(START + 5.0 - BEHIND))], 7.0), (2.0, BEHIND))
+        self.assertEqual(self.heard([(5.0, twitch(START + 5.5))], 7.0), (2.0, 0.0))
+        self.assertEqual(self.heard([(65.0, twitch(START + 20.0))], 66.0), (46.0, 0.0))
+        later = [(5.0, twitch(START + 4.5)), (5.0 + SETTLED, b"PING :x\r\n")]
+        self.assertEqual(self.heard(later, 11.0), (1.0, 0.0))
 
     def test_no_time_after_all(self) -> None:
         """What only looks like a time is none."""

@@ -74,7 +74,7 @@ class ConnectionCase(SynchronousTestCase):
             connection.welcomed()
         elif step is Step.LOSE:
             gone: Any = Wire(self.clock.seconds)
-            gone.welcomed_at, gone.heard, gone.answers = self.wire.welcomed_at, 990.0, self.wire.answers
+            gone.welcomed_at, gone.last, gone.answers = self.wire.welcomed_at, 990.0, self.wire.answers
             self.wire.welcomed_at = None
             connection.ended(gone, "gone", Closing.BACK_OFF)
         elif step is Step.RETIRE:

@@ -346,7 +346,7 @@ class StopTests(LaneCase):
         self.until(60)
         link = self.links[0]
         wire = self.played.wire(link)
-        wire.endless, wire.heard = True, self.at(53)
+        wire.endless, wire.last = True, self.at(53)
         stopped = pool.stopService()
         stopped.cancel()
         self.successResultOf(stopped)
