@@ -2,14 +2,16 @@
 order of events of two members, also with rooms that are added and an engine that is silent.
 
 Members are killed, paused, cut off, added and drained; the engine is paused and emptied. A seed replays
-exactly."""
+exactly. ``--mutants`` leaves out one rule after the other and says how many worlds notice."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from chatlog.cluster.slot_life import SlotLife
+from tests.cluster.mutants import BreakBeforeMake
 from tests.cluster.walk import Walk
 from tests.cluster.worlds import World
 
@@ -31,6 +33,21 @@ def worlds(first: int, count: int, faults: int) -> int:
     return bad
 
 
+def mutants(first: int, count: int, faults: int) -> int:
+    """Try members that leave out a rule each. Returns how many of these no world notices."""
+    unnoticed = 0
+    rules: dict[str, dict[str, Any]] = {
+        "leaves without looking whether others record": {"life": BreakBeforeMake},
+        "does not notice that the engine forgot": {"forgets": False},
+    }
+    for words, rule in rules.items():
+        seeds = range(first, first + count)
+        bad = sum(bool(World(seed, replicas=1 + seed % 2, **rule).live(faults)) for seed in seeds)
+        print(f"{words}: noticed in {bad} of {count} worlds")
+        unnoticed += not bad
+    return unnoticed
+
+
 def walks() -> int:
     """Walk through all orders. Returns how many have a hole."""
     bad = 0
@@ -49,7 +66,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first")
     parser.add_argument("--faults", type=int, default=8, help="of each world")
     parser.add_argument("--walk", action="store_true", help="walk instead")
+    parser.add_argument("--mutants", action="store_true", help="leave out rules instead")
     options = parser.parse_args(argv)
+    if options.mutants:
+        return bool(mutants(options.seed, options.worlds, options.faults))
     return bool(walks() if options.walk else worlds(options.seed, options.worlds, options.faults))
 
 

@@ -12,6 +12,9 @@ All of this is a pure function of its arguments, so members that see the same co
 from __future__ import annotations
 
 import math
+import struct
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -47,31 +50,33 @@ class Assignment:
 
 
 class Draws:
-    """What each member draws for each slot, before it is divided by its capacity. It is computed once."""
+    """What each member bids for each slot: its draws, divided by its capacity. They are computed once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], list[float]] = {}
+        self._known: dict[tuple[str, str], tuple[int, array[float]]] = {}
 
-    def of(self, platform: str, name: str) -> list[float]:
-        """A member's draws for the slots of a platform."""
-        found = self._known.get((platform, name))
-        if found is None:
-            found = self._known[platform, name] = list(_draws(platform, name))
+    def of(self, platform: str, name: str, capacity: int) -> Sequence[float]:
+        """A member's bids for the slots of a platform."""
+        before, found = self._known.get((platform, name), (0, array("d")))
+        if before != capacity:
+            found = array("d", _bids(platform, name, capacity))
+            self._known[platform, name] = capacity, found
         return found
 
     def forget_others(self, names: Iterable[str]) -> None:
-        """Keep only the draws of these members."""
+        """Keep only those of these members."""
         kept = set(names)
         for key in [key for key in self._known if key[1] not in kept]:
             del self._known[key]
 
 
-def _draws(platform: str, name: str) -> Iterable[float]:
+def _bids(platform: str, name: str, capacity: int) -> Iterable[float]:
+    log, words = math.log, struct.Struct(f">{_DRAWS}Q").unpack
     for block in range(SLOTS // _DRAWS):
         digest = blake2b(f"{platform}/{name}/{block}".encode(), digest_size=_DRAWS * _WORD).digest()
-        for at in range(0, len(digest), _WORD):
+        for word in words(digest):
             # Above 0 and not above 1, so that the logarithm exists.
-            yield -math.log((int.from_bytes(digest[at : at + _WORD], "big") + 1) / 2**64)
+            yield -log((word + 1) / 2**64) / capacity
 
 
 def assign(
@@ -89,23 +94,81 @@ def assign(
     short: dict[str, int] = {}
     for platform in sorted(sizes):
         here = [each for each in members if platform in each.platforms]
-        tables = [(draws.of(platform, each.name), each) for each in here]
-        given: dict[str, list[int]] = {each.name: [] for each in here}
-        none, few = [], []
-        for slot, size in enumerate(sizes[platform]):
-            order = sorted((table[slot] / each.capacity, each.name, each.zone) for table, each in tables)
-            chosen = _chosen(order, size, replicas, free)
-            for name in chosen:
-                given[name].append(slot)
-                free[name] -= size
-            if not chosen:
-                none.append(slot)
-            elif len(chosen) < replicas:
-                few.append(slot)
-        targets[platform] = {name: slot_set(slots) for name, slots in given.items()}
-        unassigned[platform], short[platform] = slot_set(none), slot_set(few)
+        rooms = sizes[platform]
+        bids = [draws.of(platform, each.name, each.capacity)[: len(rooms)] for each in here]
+        given = _at_once(here, bids, rooms, replicas, free)
+        if given is None:
+            given = _one_by_one(here, bids, rooms, replicas, free)
+            counts = Counter(slot for slots in given for slot in slots)
+            unassigned[platform] = slot_set(slot for slot in range(len(rooms)) if not counts[slot])
+            short[platform] = slot_set(slot for slot, count in counts.items() if count < replicas)
+        else:
+            unassigned[platform] = short[platform] = 0
+        for each, slots in zip(here, given, strict=True):
+            free[each.name] -= sum([rooms[slot] for slot in slots])
+        targets[platform] = {each.name: slot_set(slots) for each, slots in zip(here, given, strict=True)}
     loads = {each.name: each.capacity - free[each.name] for each in members}
     return Assignment(targets, unassigned, short, loads)
+
+
+def _at_once(
+    members: Sequence[Bidder],
+    bids: Sequence[Sequence[float]],
+    sizes: Sequence[int],
+    replicas: int,
+    free: Mapping[str, int],
+) -> list[list[int]] | None:
+    """The slots of each member if nobody is full. This is done between two messages, so it does as little as
+    it can for each slot. None where somebody would be full, or members are too few."""
+    zones = sorted({each.zone for each in members})
+    if replicas == 1 or len(zones) == 1:
+        # The best have it, whatever their zones.
+        groups = [[at] for at in range(len(members))]
+    else:
+        groups = [[at for at, each in enumerate(members) if each.zone == zone] for zone in zones]
+    if len(groups) < replicas or not groups:
+        return None
+    tops, owners = zip(*(_best(group, bids) for group in groups), strict=True)
+    given: list[list[int]] = [[] for _ in members]
+    for slot, column in enumerate(zip(*tops, strict=True)):
+        lowest = (min(column),) if replicas == 1 else sorted(column)[:replicas]
+        if len({*lowest}) < replicas:
+            # Two drew the same, which their names decide.
+            return None
+        for low in lowest:
+            given[owners[column.index(low)][slot]].append(slot)
+    for each, slots in zip(members, given, strict=True):
+        if sum([sizes[slot] for slot in slots]) > free[each.name]:
+            return None
+    return given
+
+
+def _best(group: Sequence[int], bids: Sequence[Sequence[float]]) -> tuple[Sequence[float], Sequence[int]]:
+    """The lowest bid for each slot among some members, and whose it is."""
+    if len(group) == 1:
+        return bids[group[0]], [group[0]] * len(bids[group[0]])
+    columns = list(zip(*(bids[at] for at in group), strict=True))
+    lowest = list(map(min, columns))
+    return lowest, [group[column.index(low)] for column, low in zip(columns, lowest, strict=True)]
+
+
+def _one_by_one(
+    members: Sequence[Bidder],
+    bids: Sequence[Sequence[float]],
+    sizes: Sequence[int],
+    replicas: int,
+    free: Mapping[str, int],
+) -> list[list[int]]:
+    """The slots of each member, where some may be full."""
+    left = dict(free)
+    given: dict[str, list[int]] = {each.name: [] for each in members}
+    names, zones = [each.name for each in members], [each.zone for each in members]
+    columns = zip(*bids, strict=True) if bids else iter([()] * len(sizes))
+    for slot, (size, column) in enumerate(zip(sizes, columns, strict=True)):
+        for name in _chosen(sorted(zip(column, names, zones, strict=True)), size, replicas, left):
+            given[name].append(slot)
+            left[name] -= size
+    return list(given.values())
 
 
 def _chosen(

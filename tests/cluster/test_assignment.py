@@ -55,6 +55,19 @@ class AssignmentTests(SynchronousTestCase):
         self.assertEqual(short, [] if len(members) >= replicas else list(range(len(SIZES))))
 
     @settings(max_examples=40, deadline=None)
+    @given(bidders(zones=3), st.integers(1, 3))
+    def test_the_lowest_bids_win(self, members: list[Bidder], replicas: int) -> None:
+        """A slot goes to the lowest bids, those of different zones first."""
+        found = assigned(members, replicas)
+        zones = {each.zone: each.zone for each in members}
+        for slot in range(len(SIZES)):
+            order = sorted(members, key=lambda each: DRAWS.of("twitch", each.name, each.capacity)[slot])
+            firsts = [next(each for each in order if each.zone == zone) for zone in zones]
+            apart = [each for each in order if each in firsts]
+            expected = (apart + [each for each in order if each not in firsts])[:replicas]
+            self.assertEqual(given_to(found, slot), {each.name for each in expected})
+
+    @settings(max_examples=40, deadline=None)
     @given(bidders(zones=3), st.integers(1, 3), st.randoms(use_true_random=False))
     def test_order_does_not_matter(self, members: list[Bidder], replicas: int, random: object) -> None:
         """Whoever sees the same members computes the same."""

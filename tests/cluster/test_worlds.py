@@ -18,6 +18,13 @@ class WorldTests(SynchronousTestCase):
             world = World(seed, replicas=1 + seed % 2)
             self.assertEqual(world.live(4), [], f"seed {seed}: {world.faults}")
 
+    def test_the_engine_forgets(self) -> None:
+        """Nothing moves when the engine forgets, because its epoch is another one then; without that, members
+        take each other for dead now and then."""
+        for forgets in (True, False):
+            bad = [reason for seed in range(6) for reason in World(seed, forgets=forgets).empties(6)]
+            self.assertEqual(bad == [], forgets, bad)
+
     def test_the_judge_sees_holes(self) -> None:
         """Members that leave before another records are found out."""
         bad = [reason for seed in (0, 3, 4) for reason in World(seed, life=BreakBeforeMake).live(8)]

@@ -129,6 +129,7 @@ class Node:
         assert isinstance(reading, Reading)
         orders = self.member.look(reading, self.world.now, {"twitch": [1] * SLOTS}, lambda version: 0)
         for order in orders.values():
+            self.world.moves += (order.first | order.then).bit_count()
             self.set(self.heard & ~order.stop, "left")
             for slots in (order.first, order.then):
                 for slot in each(slots):
@@ -172,6 +173,8 @@ class World:
         self.now = 0.0
         self.engine = Engine()
         self.holes: list[Hole] = []
+        #: How often a member was told to record a slot.
+        self.moves = 0
         #: Faults by the time at which they began.
         self.faults: list[tuple[float, str]] = []
         self.nodes: list[Node] = []
@@ -244,12 +247,30 @@ class World:
             self.engine.paused = True
             self.after(length, lambda: setattr(self.engine, "paused", False))
         elif kind == "empty":
-            self.engine.lines.clear()
-            self.engine.epoch += 1
+            self.empty()
         elif kind == "join" and len(self.alive) < 7:
             self.join()
         elif kind == "drain":
             node.member.draining = True
+
+    def empty(self) -> None:
+        """The engine forgets everything."""
+        self.engine.lines.clear()
+        self.engine.epoch += 1
+
+    def empties(self, times: int) -> list[str]:
+        """The engine forgets so often, sooner or later after it did before. Returns what was bad about it:
+        the members say everything again, so nothing may move."""
+        bad = []
+        for _ in range(times):
+            before = self.moves
+            self.empty()
+            self.run(self.random.choice((0.5, 3.0, 30.0)) * self.random.random() * 2)
+            if self.moves != before:
+                bad.append(f"{self.moves - before} slots moved after the engine forgot")
+        before = self.moves
+        self.run(60.0)
+        return bad + [f"{self.moves - before} slots moved later"] * (self.moves != before)
 
     def live(self, faults: int) -> list[str]:
         """So many faults, then calm. Returns what was bad about it."""
@@ -268,7 +289,7 @@ class World:
             count = sum(node.heard >> slot & 1 for node in self.nodes)
             if count != min(self.replicas, len(self.alive)):
                 bad.append(f"slot {slot} has {count} recorders at the end")
-        return bad
+        return bad + self.empties(3)
 
     def _died(self, hole: Hole) -> bool:
         """Whether a member died within its lease before: it may still have been believed."""
