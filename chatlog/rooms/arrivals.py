@@ -54,8 +54,8 @@ class Arrivals:
         self._dated_by_day = self._wall()
 
     def heard_ago(self, now: float) -> tuple[float, float]:
-        """The seconds of the clock since the latest time of which everything sent had arrived, and by how many
-        seconds what arrived last was late, as far as the first ones do not say so."""
+        """The seconds of the clock since the latest time of which everything sent had arrived, and by how
+        many seconds what arrived last was late, as far as the first ones do not say so."""
         late = 0.0
         if self._dated and self.heard - self._dated_at < SETTLED:
             sent = self._sent(self._dated)

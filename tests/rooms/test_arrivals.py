@@ -23,9 +23,7 @@ class ArrivalsTests(SynchronousTestCase):
         slept for ``slept`` seconds before the first of them."""
         return self.heard(came, now, slept)[0]
 
-    def heard(
-        self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0
-    ) -> tuple[float, float]:
+    def heard(self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0) -> tuple[float, float]:
         """That, and how late the latest data was."""
         day = [0.0]
         arrivals = Arrivals(b"tmi-sent-ts=", irc.latest_time, 0.0, lambda: day[0])
