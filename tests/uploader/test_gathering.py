@@ -46,6 +46,37 @@ class GatheringTests(UploaderCase):
         self.assertEqual(self.files.names("/data/sealed"), [])
         self.assertEqual(self.files.names("/data/packed"), [])
 
+    def test_told_again(self) -> None:
+        """A file that is named again while its bundle waits is stored once."""
+        uploader = self.start(self.bundling())
+
+        def before(operation: str, key: str) -> None:
+            if operation in ("put", "prepare"):
+                raise StoreError("no", REFUSED, "no")
+
+        self.store.before = before
+        uploader.sealed(self.finish(1))
+        self.clock.advance(FIVE)
+        uploader.sealed([name(1)])
+        self.assertEqual((uploader.waiting_files, uploader.waiting_bytes), (1, 18))
+        self.store.before = lambda operation, key: None
+        self.clock.advance(2 * FIVE)
+        self.assertEqual(list(self.bundles().values()), [[name(1)]])
+
+    def test_minute_of_the_start(self) -> None:
+        """Names of the minute in which the uploader was made, and of the next one, may be taken by an earlier
+        process: such a file gets another number, and goes by itself."""
+        uploader = self.start(self.bundling())
+        names = [f"twitch_ann_20251229_{minute}.jsonl" for minute in ("1200", "1201")]
+        for each in names:
+            self.store.objects[f"2025/12/29/twitch/ann/{each}.zst"] = b"of an earlier process"
+            self.files.put(f"/data/sealed/{each}", b"{}\n")
+        uploader.sealed(names)
+        self.clock.advance(FIVE)
+        stored = [key.rpartition("/")[2] for key in self.store.objects]
+        renamed = [each.replace(".jsonl", "n0002.jsonl") for each in names]
+        self.assertEqual(stored, [f"{each}.zst" for each in (*names, *renamed)])
+
     def test_what_is_said(self) -> None:
         """Files that wait for others count as waiting, with their bytes and their age; in the end each counts
         as uploaded."""
@@ -82,8 +113,9 @@ class GatheringTests(UploaderCase):
         uploader = self.start(self.bundling())
         uploader.sealed(self.finish(1))
         uploader.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(FIVE)
-        self.assertEqual((self.store.objects, self.clock.getDelayedCalls()), ({}, []))
+        self.assertEqual(self.store.objects, {})
         self.start(uploader)
         self.assertEqual(list(self.bundles().values()), [[name(1)]])
 

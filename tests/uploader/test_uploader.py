@@ -30,7 +30,7 @@ from chatlog.store.store import (
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, REPORT_AGAIN
 from chatlog.uploader.turns import OWN_MOST, SLOW, SPARE
-from chatlog.uploader.uploader import Uploader, threads_for
+from chatlog.uploader.uploader import RETRY, SCAN_AGAIN, Uploader, threads_for
 from chatlog.uploader.whose_trouble import DOUBTS, LATER
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.stores import MemoryStore
@@ -73,6 +73,7 @@ class UploaderCase(SynchronousTestCase):
         compression: str = "none",
         on_stored: Callable[[Stored], object] | None = None,
         bundle: float = 0.0,
+        usual_delays: bool = False,
     ) -> Uploader:
         self.files = MemoryFiles()
         for area in ("sealed", "packed", "manifest"):
@@ -90,7 +91,7 @@ class UploaderCase(SynchronousTestCase):
             threads or ImmediateThreads(),
             self.usage,
             on_stored=on_stored or self.stored.append,
-            backoff=Backoff(1.0, 60.0, lambda low, high: high),
+            backoff=None if usual_delays else Backoff(1.0, 60.0, lambda low, high: high),
         )
 
     def finish(self, *numbers: int) -> list[str]:
@@ -183,8 +184,9 @@ class ShippingTests(UploaderCase):
         threads.pump(1)  # what earlier runs left
         threads.pump(1)  # the store is asked
         self.assertEqual((uploader.in_flight, uploader.waiting_files), (3, 8))
+        self.assertEqual(uploader.waiting_bytes, 18 * sum(range(1, 9)))
         threads.pump()
-        self.assertEqual((uploader.in_flight, uploader.waiting_files), (0, 0))
+        self.assertEqual((uploader.in_flight, uploader.waiting_files, uploader.waiting_bytes), (0, 0, 0))
 
     def test_told_twice(self) -> None:
         """A file that the recorder names while it is found in the directory is shipped once."""
@@ -196,6 +198,48 @@ class ShippingTests(UploaderCase):
         uploader.sealed(names)
         self.clock.advance(0)
         threads.pump()
+        self.assertEqual(self.puts(), [key(1)])
+
+    def test_told_again(self) -> None:
+        """A file that is named again while it waits counts once."""
+        uploader = self.start(self.make())
+        self.fail_with(REFUSED)
+        for _ in range(3):
+            uploader.sealed(self.finish(4))
+        self.assertEqual((uploader.waiting_files, uploader.waiting_bytes), (1, 18 * 4))
+
+    def test_what_earlier_runs_left_is_said(self) -> None:
+        """How much waits at the start is in the log, and nothing is where nothing waits."""
+        for numbers, expected in (
+            ((4, 6), ["2 files of an earlier run wait for their upload, 180 B"]),
+            ((), []),
+        ):
+            uploader = self.make()
+            self.finish(*numbers)
+            with capturedLogs() as events:
+                self.start(uploader)
+            said = [formatEvent(event) or "" for event in events]
+            self.assertEqual([text for text in said if "earlier run" in text], expected)
+
+    def test_directory_that_cannot_be_listed(self) -> None:
+        """What earlier runs left is looked for again if that fails; it is said once a time."""
+        uploader = self.make()
+        self.finish(1)
+
+        def broken(operation: str, path: str) -> None:
+            if operation == "names":
+                raise OSError(errno.EIO, "Input/output error")
+
+        self.files.rule = broken
+        with capturedLogs() as events:
+            self.start(uploader)
+        errors = [formatEvent(event) for event in events if event["log_level"] is LogLevel.error]
+        self.assertEqual(len(errors), 1)
+        self.assertIn("Input/output error", errors[0] or "")
+        self.files.rule = lambda operation, path: None
+        self.clock.advance(SCAN_AGAIN - 1)
+        self.assertEqual(self.puts(), [])
+        self.clock.advance(1)
         self.assertEqual(self.puts(), [key(1)])
 
     def test_the_oldest_is_known(self) -> None:
@@ -253,6 +297,19 @@ class TroubleTests(UploaderCase):
         self.assertEqual((uploader.waiting_files, uploader.state, uploader.quarantined), (0, "ok", 0))
         self.assertEqual(self.files.names("/data/sealed"), [])
 
+    def test_usual_delays(self) -> None:
+        """By itself it waits from a second to a minute, and not always the same time."""
+        uploader = self.start(self.make(usual_delays=True))
+        self.fail_with("transient")
+        uploader.sealed(self.finish(1))
+        tries = len(self.store.calls)
+        self.lines(600)
+        self.assertGreaterEqual(len(self.store.calls) - tries, 600 // round(RETRY[1]))
+        self.assertLess(len(self.store.calls) - tries, 600 // round(RETRY[0]))
+        self.kinds.clear()
+        self.lines(RETRY[1] + 1.0)
+        self.assertEqual((uploader.waiting_files, uploader.state), (0, "ok"))
+
     def test_refusal(self) -> None:
         """While the store refuses us it is asked once a minute, as at the start; its words are in the log
         when it begins and every ten minutes, with what to do; no file goes."""
@@ -271,6 +328,30 @@ class TroubleTests(UploaderCase):
         self.kinds.clear()
         self.clock.advance(REFUSED_AGAIN)
         self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 0))
+
+    def test_one_at_a_time(self) -> None:
+        """In trouble that is certainly not that of a file, one file is tried at a time, however many may be
+        under way; then as many as may."""
+        threads = QueuedThreads()
+        uploader = self.start(self.make(threads, concurrency=4))
+        threads.pump()
+
+        def before(operation: str, called: str) -> None:
+            if operation == "put":
+                raise StoreError("the clock", CLOCK, "the clock", of_all=True)
+
+        self.store.before = before
+        uploader.sealed(self.finish(*range(1, 9)))
+        threads.pump()
+        for _ in range(3):
+            self.assertEqual((uploader.state, uploader.in_flight), ("clock wrong", 0))
+            self.clock.advance(61)
+            self.assertEqual(uploader.in_flight, 1)
+            threads.pump()
+        self.store.before = lambda operation, called: None
+        self.clock.advance(61)
+        threads.pump(1)
+        self.assertEqual((uploader.state, uploader.in_flight), ("ok", 4))
 
     def test_what_to_do(self) -> None:
         """What is to be done about a refusal is in the log and can be asked for."""
@@ -542,9 +623,9 @@ class RefusedObjectTests(UploaderCase):
 
     def test_the_store_is_asked_while_all_hang(self) -> None:
         """There are threads for the uploads that may hang together, and one for the question whose trouble
-        it is."""
+        it is; more are of no use."""
         for concurrency in (1, 2, 16):
-            self.assertGreater(threads_for(UploaderSettings("none", concurrency)), concurrency + SPARE)
+            self.assertEqual(threads_for(UploaderSettings("none", concurrency)), concurrency + SPARE + 1)
 
     def test_slow_everywhere(self) -> None:
         """Where all uploads take their time, a few more are under way, and all arrive, each once."""
