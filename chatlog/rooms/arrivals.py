@@ -12,6 +12,8 @@ from collections.abc import Callable
 KEPT = 4096
 #: Data that arrives more than so many seconds after its sending was held up.
 BEHIND = 3.0
+#: Fewer seconds may be the network's, or come from a time in whole seconds, as Kick's are.
+USUAL = 1.0
 #: If a connection goes on for so many seconds after delayed data, it has delivered the rest as well.
 SETTLED = 5.0
 #: A longer delay (seconds) is not believed: the connection would have ended, so a clock is wrong.
@@ -63,6 +65,6 @@ class Arrivals:
                 behind = self._dated_by_day - sent
                 if BEHIND < behind < LONGEST:
                     return now - self._dated_at + behind, 0.0
-                if 0.0 < behind <= BEHIND:
+                if USUAL < behind <= BEHIND:
                     late = behind
         return now - self.heard, late

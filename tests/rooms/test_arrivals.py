@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.kick import pusher
-from chatlog.rooms.arrivals import BEHIND, LONGEST, SETTLED, Arrivals
+from chatlog.rooms.arrivals import BEHIND, LONGEST, SETTLED, USUAL, Arrivals
 from chatlog.twitch import irc
 
 #: The time of day at clock 0.
@@ -64,13 +64,15 @@ class ArrivalsTests(SynchronousTestCase):
             self.assertEqual(self.ago([(5.0, twitch(sent))], 7.0), 2.0, sent)
 
     def test_late(self) -> None:
-        """What is a little late still came until the last byte did; the seconds are told apart. A clock that
-        is behind that of the server is not late, nor is what was long ago."""
-        self.assertEqual(self.heard([(5.0, twitch(START + 4.5))], 7.0), (2.0, 0.5))
+        """What is a little late still came until the last byte did; the seconds are told apart, unless they
+        are the network's or a rounding's. A clock that is behind that of the server is not late, nor is what
+        was long ago."""
+        self.assertEqual(self.heard([(5.0, twitch(START + 3.5))], 7.0), (2.0, 1.5))
+        self.assertEqual(self.heard([(5.0, twitch(START + 5.0 - USUAL))], 7.0), (2.0, 0.0))
         self.assertEqual(self.heard([(5.0, twitch(START + 5.0 - BEHIND))], 7.0), (2.0, BEHIND))
         self.assertEqual(self.heard([(5.0, twitch(START + 5.5))], 7.0), (2.0, 0.0))
         self.assertEqual(self.heard([(65.0, twitch(START + 20.0))], 66.0), (46.0, 0.0))
-        later = [(5.0, twitch(START + 4.5)), (5.0 + SETTLED, b"PING :x\r\n")]
+        later = [(5.0, twitch(START + 3.5)), (5.0 + SETTLED, b"PING :x\r\n")]
         self.assertEqual(self.heard(later, 11.0), (1.0, 0.0))
 
     def test_no_time_after_all(self) -> None:
