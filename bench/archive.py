@@ -2,16 +2,21 @@
 
     python -m bench.archive [--messages 400000] [--days 2] [--rooms 3]
     python -m bench.archive --archive DIRECTORY [--only 7]
+    python -m bench.archive --home DIRECTORY --messages 5000000 --days 30 --rooms 22 --kick-rooms 2
 
 Writes an archive of made-up chat, or takes the first days (``--only``) of the one at ``--archive``, whose
 objects are linked and not changed. Each command runs as a process of its own; its CPU time and its peak of
 memory are printed beside the budget. At the end the objects and Parquet are asked the same, and have to give
 the same answers. Small archives look dear: each command needs about a second to begin.
+
+With ``--home`` the archive stays there, and so does what each step cost: whoever ends the program, or is
+ended, goes on with the step that was not done yet. Long steps are done day by day.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +25,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +74,46 @@ def size_of(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
+def together(first: Cost, second: Cost) -> Cost:
+    """What two commands took."""
+    cpu, seconds = first.cpu + second.cpu, first.seconds + second.seconds
+    return Cost(cpu, max(first.peak, second.peak), seconds, second.said)
+
+
+class Steps:
+    """The steps of one run, and what each cost, in a file if there is a home to come back to."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._done: dict[str, Cost] = {}
+        if file is not None and file.exists():
+            rows = map(json.loads, file.read_text().splitlines())
+            self._done = {row["step"]: Cost(*row["cost"]) for row in rows}
+
+    def run(self, step: str, *arguments: str) -> Cost:
+        """Run a command of chatlog, unless that was done."""
+        if step not in self._done:
+            self._done[step] = cost = run(*arguments)
+            if self._file is not None:
+                with self._file.open("a") as file:
+                    file.write(json.dumps({"step": step, "cost": cost}) + "\n")
+        return self._done[step]
+
+    def by_day(self, step: str, days: list[date], *arguments: str) -> Cost:
+        """Run a command day by day, and once more for all; each command needs time to begin, which is left
+        out of the sum as often as it was not needed."""
+        costs = [
+            self.run(
+                f"{step} {day}", *arguments, "--since", f"{day}", "--until", f"{day + timedelta(days=1)}"
+            )
+            for day in days
+        ]
+        costs.append(self.run(step, *arguments))
+        begin = self.run("version", "--version")
+        whole = reduce(together, costs)
+        return whole._replace(cpu=whole.cpu - len(days) * begin.cpu)
+
+
 def link_days(source: Path, target: Path, only: int) -> None:
     """Link the first days of an archive, with their manifests."""
     days = sorted(path.relative_to(source) for path in source.glob("[0-9]*/[0-9]*/[0-9]*"))[:only]
@@ -83,7 +130,7 @@ def write_archive(target: Path, options: argparse.Namespace) -> None:
         [
             *(sys.executable, "-m", "chatlog.simulator.write_archive", str(target)),
             *("--messages", str(options.messages), "--days", str(options.days), "--until", until.isoformat()),
-            *("--rooms", str(options.rooms), "--kick-rooms", "1"),
+            *("--rooms", str(options.rooms), "--kick-rooms", str(options.kick_rooms)),
         ],
         check=True,
         stdout=subprocess.DEVNULL,
@@ -138,6 +185,39 @@ def asked_both_ways(archive: Path) -> Iterator[str]:
     )
 
 
+def measured(home: Path, options: argparse.Namespace) -> list[str]:
+    """Print the figures of the archive at ``home``; where the answers differ."""
+    archive, config, begun = home / "archive", home / "chatlog.yaml", home / "begun"
+    if not begun.exists():
+        if options.archive:
+            link_days(Path(options.archive), archive, options.only)
+        elif not archive.exists():
+            write_archive(archive, options)
+        config.write_text(
+            f"twitch: {{channels: [room1]}}\nhttp: {{listen: null}}\narchive: {{directory: {archive}}}\n"
+            f"recorder: {{directory: {home}/spool}}\n"
+        )
+        begun.write_text(f"{size_of(archive) - size_of(archive / 'manifest')}")
+    stored = int(begun.read_text())
+    steps, named = Steps(home / "steps.jsonl" if options.home else None), ("--config", str(config))
+    catalog = open_archive(Settings(archive=ArchiveSettings(directory=str(archive))), time.time, spool=False)
+    days = [date.fromisoformat(day) for day in catalog.catalog.days()] if options.home else []
+    made = steps.by_day("compact", days, "compact", *named)
+    messages = messages_in(archive)
+    print(f"{messages:,} records, {stored / messages:.1f} bytes each in {stored / 1e6:.0f} MB of objects")
+    costs("compact, with indexes", made, messages, "20 us")
+    figure("    Parquet, bytes a record", f"{size_of(archive / 'parquet') / messages:.1f}", "60")
+    figure("    indexes, bytes a record", f"{size_of(archive / 'index') / messages:.2f}", "2")
+    costs("compact, when nothing has changed", steps.run("again", "compact", *named), messages, "")
+    checked = steps.by_day("check", days, "compact", "--check", *named)
+    costs("compact --check", checked, messages, "")
+    bundled = steps.run("bundle", "bundle", *named)
+    costs("bundle", bundled, messages, "")
+    costs("compact of the bundled archive", steps.run("bundled", "compact", *named), messages, "")
+    costs("verify", steps.run("verify", "verify", *named), messages, "")
+    return list(asked_both_ways(archive))
+
+
 def main() -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.archive", description=__doc__.split("\n")[0])
@@ -146,33 +226,15 @@ def main() -> int:
     parser.add_argument("--rooms", type=int, default=3, help="of Twitch; there is one of Kick besides")
     parser.add_argument("--archive", default="", help="what write_archive made")
     parser.add_argument("--only", type=int, default=31, help="so many days of it")
+    parser.add_argument("--kick-rooms", type=int, default=1)
     parser.add_argument("--directory", default=None, help="where the copy lies")
+    parser.add_argument("--home", default="", help="where it stays, so that another run goes on")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="chatlog-bench-", dir=options.directory) as home:
-        archive, config = Path(home, "archive"), Path(home, "chatlog.yaml")
-        if options.archive:
-            link_days(Path(options.archive), archive, options.only)
-        else:
-            write_archive(archive, options)
-        config.write_text(
-            f"twitch: {{channels: [room1]}}\nhttp: {{listen: null}}\narchive: {{directory: {archive}}}\n"
-            f"recorder: {{directory: {home}/spool}}\n"
+    with ExitStack() as stack:
+        home = options.home or stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="chatlog-bench-", dir=options.directory)
         )
-        stored = size_of(archive) - size_of(archive / "manifest")
-        named = ("--config", str(config))
-        made = run("compact", *named)
-        messages = messages_in(archive)
-        print(f"{messages:,} records, {stored / messages:.1f} bytes each in {stored / 1e6:.0f} MB of objects")
-        costs("compact, with indexes", made, messages, "20 us")
-        figure("    Parquet, bytes a record", f"{size_of(archive / 'parquet') / messages:.1f}", "60")
-        figure("    indexes, bytes a record", f"{size_of(archive / 'index') / messages:.2f}", "2")
-        costs("compact, when nothing has changed", run("compact", *named), messages, "")
-        costs("compact --check", run("compact", "--check", *named), messages, "")
-        bundled = run("bundle", *named)
-        costs("bundle", bundled, messages, "")
-        costs("compact of the bundled archive", run("compact", *named), messages, "")
-        costs("verify", run("verify", *named), messages, "")
-        wrong = list(asked_both_ways(archive))
+        wrong = measured(Path(home), options)
     for line in wrong[:20]:
         print(f"DIFFERENT: {line}")
     return 1 if wrong else 0
