@@ -100,18 +100,17 @@ class Steps:
         return self._done[step]
 
     def by_day(self, step: str, days: list[date], *arguments: str) -> Cost:
-        """Run a command day by day, and once more for all; each command needs time to begin, which is left
-        out of the sum as often as it was not needed."""
-        costs = [
-            self.run(
-                f"{step} {day}", *arguments, "--since", f"{day}", "--until", f"{day + timedelta(days=1)}"
-            )
-            for day in days
-        ]
-        costs.append(self.run(step, *arguments))
+        """Run a command day by day, or for all days if none are named. Each command needs time to begin,
+        which is left out of the sum as often as it was not needed."""
+        if not days:
+            return self.run(step, *arguments)
+        costs = []
+        for day in days:
+            since, until = f"{day}", f"{day + timedelta(days=1)}"
+            costs.append(self.run(f"{step} {day}", *arguments, "--since", since, "--until", until))
         begin = self.run("version", "--version")
         whole = reduce(together, costs)
-        return whole._replace(cpu=whole.cpu - len(days) * begin.cpu)
+        return whole._replace(cpu=whole.cpu - (len(days) - 1) * begin.cpu)
 
 
 def link_days(source: Path, target: Path, only: int) -> None:
@@ -203,6 +202,7 @@ def measured(home: Path, options: argparse.Namespace) -> list[str]:
     catalog = open_archive(Settings(archive=ArchiveSettings(directory=str(archive))), time.time, spool=False)
     days = [date.fromisoformat(day) for day in catalog.catalog.days()] if options.home else []
     made = steps.by_day("compact", days, "compact", *named)
+    made = together(made, steps.run("compact", "compact", *named)) if days else made
     messages = messages_in(archive)
     print(f"{messages:,} records, {stored / messages:.1f} bytes each in {stored / 1e6:.0f} MB of objects")
     costs("compact, with indexes", made, messages, "20 us")
