@@ -29,7 +29,7 @@ from chatlog.archive.listings import (
 )
 from chatlog.naming import FileName, is_import, parse_bundle_key, parse_key, utc_minute
 from chatlog.store import dated_folders
-from chatlog.store.store import CORRUPT, Store, StoreError
+from chatlog.store.store import CORRUPT, Local, Store, StoreError
 from chatlog.uploader.bundle_table import Slice
 
 DAY = 86400.0
@@ -57,6 +57,8 @@ class Catalog:
         self._longest = longest
         self._kept: OrderedDict[str, tuple[float, list[Named]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
+        # A directory of this machine is not listed faster by several threads.
+        self._is_here = isinstance(store, Local)
         self._bundles = Bundles(store)
         self._copies = Copies(self._stored)
         self._changes = 0
@@ -128,7 +130,7 @@ class Catalog:
         with one name and different bytes all come. Raises StoreError."""
         days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
         lasts = FEW if len(days) <= 4 else OLD
-        if sum(self._listed(room, day, lasts) is None for day in days) <= 1:
+        if self._is_here or sum(self._listed(room, day, lasts) is None for day in days) <= 1:
             for day in days:
                 yield from self._copies.apart(self._of_day(room, day, lasts))
             return

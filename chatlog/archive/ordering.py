@@ -44,12 +44,13 @@ def forwards(batches: Iterable[Batch]) -> Iterator[Found]:
     """The records of a stream, oldest first; ties in the order of arrival."""
     time = itemgetter(0)
     held: list[Found] = []
-    safe = b""
+    latest = b""
     for found, arrived in batches:
         held += found
-        safe = max(safe, _before(arrived, HELD_BACK))
+        latest = max(latest, arrived)
         if not held:
             continue
+        safe = _before(latest, HELD_BACK)
         held.sort(key=time)
         ready = max(bisect_left(held, safe, key=time), len(held) - MOST)
         yield from held[:ready]
@@ -65,7 +66,7 @@ def backwards(parts: Iterable[tuple[list[Found], bytes]]) -> Iterator[Found]:
     for found, begun in parts:
         # The sort is stable, so that equal times keep their order. Records are popped from the end.
         held = sorted(chain(found, held), key=time)
-        if not begun:
+        if not begun or not held:
             continue
         ready = max(0, min(bisect_left(held, _before(begun, -HELD_BACK), key=time), MOST))
         yield from reversed(held[ready:])

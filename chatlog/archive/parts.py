@@ -76,7 +76,7 @@ class Part:
     @property
     def size(self) -> int:
         """The bytes of a stored file, as they are listed."""
-        return self.named.size
+        return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
 
 
 @dataclass(frozen=True, slots=True)

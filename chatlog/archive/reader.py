@@ -135,13 +135,14 @@ class Answer:
         cut = lines.time_bytes(self._cut)
         return time < cut if self._question.newest else time >= cut
 
-    def _may_end_at(self, time: float) -> bool:
-        """Whether the answer ends early at this time: the limit is reached, everything on this side of the
-        time was read, and an answer that continues there gets further."""
+    def _may_end(self, at: Callable[[], float]) -> bool:
+        """Whether the answer ends early at a time, which ``at`` works out: the limit is reached, all on
+        this side of the time was read, and an answer that continues there gets further."""
         question, report = self._question, self.report
         enough = question.most_bytes is not None and report.bytes > question.most_bytes
         if not enough and (question.is_over is None or not question.is_over()):
             return False
+        time = at()
         if time >= question.until if question.newest else time <= question.since:
             return False
         report.stopped = "the limit of what is read for one request was reached"
@@ -205,7 +206,7 @@ class Answer:
         minute = part.name.minute
         begun = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:59.999Z"
         if looked_at:
-            self._may_end_at(lines.seconds(begun) + HELD_BACK)
+            self._may_end(lambda: lines.seconds(begun) + HELD_BACK)
         return found, begun.encode("ascii")
 
     def _batches(self, instance: str, part: Part, blocks: Iterator[bytes] | Covered) -> Iterator[Batch]:
@@ -219,7 +220,9 @@ class Answer:
             latest = blocks.reached or b""
             self._gaps[instance] += blocks.gaps
             self._come_to[instance] = max(self._come_to[instance], latest)
-            self._files[instance].append((begun(part), _seconds(latest) if latest else begun(part)))
+            if len(self._files) > 1:
+                # Of one recorder alone it does not matter how far its files reach.
+                self._files[instance].append((begun(part), _seconds(latest) if latest else begun(part)))
             yield [], self._come_to[instance]
             return
         # Only the time of reading counts, not the time that the caller needs.
@@ -245,7 +248,7 @@ class Answer:
                 began = self._clock()
                 if self._question.newest or not self._come_to[instance]:
                     continue
-                if self._may_end_at(_seconds(self._come_to[instance]) - HELD_BACK):
+                if self._may_end(lambda: _seconds(self._come_to[instance]) - HELD_BACK):
                     return
         except PartError as error:
             report.unread.append(error.unread)

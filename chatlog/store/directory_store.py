@@ -7,12 +7,16 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from math import inf
+from time import monotonic
 
 from chatlog.files import DIRECTORY_SYNC, NO_SUCH_CALL, SYNC, write_whole
 from chatlog.store.archive_files import LINKS, ArchiveFiles
 from chatlog.store.store import EXISTS, MISSING, OBJECT, REFUSED, TRANSIENT, Head, StoreError
 
 _CHUNK = 1 << 20
+#: Seconds for which a file system that is mounted is taken to stay so while the archive is listed.
+_LATELY = 1.0
 #: The prefix of the name of a file that is being written. No object's name begins so.
 _UNFINISHED = ".unfinished-"
 #: Errors that a person has to mend; calls that the file system lacks; errors of a single object (its name,
@@ -39,6 +43,7 @@ class DirectoryStore:
         # A name for the file system of ``root``, and whether anything was stored there.
         self._place = ""
         self._used = False
+        self._looked = -inf
 
     def describe(self) -> str:
         return f"the directory {self._root}"
@@ -83,6 +88,13 @@ class DirectoryStore:
         if away:
             text = f"{away}, to which {self._root} belongs, is in /etc/fstab and is not mounted"
             raise self._elsewhere(text, f"mount it (mount {away})")
+
+    def _be_mounted_lately(self) -> None:
+        """The same once a second: whoever lists an archive does it thousands of times."""
+        now = monotonic()
+        if now - self._looked > _LATELY:
+            self._be_mounted()
+            self._looked = now
 
     @staticmethod
     def _elsewhere(text: str, remedy: str) -> StoreError:
@@ -234,31 +246,34 @@ class DirectoryStore:
             raise _error(error) from error
 
     def list(self, prefix: str = "") -> Iterator[Head]:
-        self._be_mounted()
+        self._be_mounted_lately()
         # Only directories that can contain such keys are listed.
-        top = os.path.join(self._root, os.path.dirname(prefix))
+        above = os.path.dirname(prefix)
         try:
-            yield from (head for head in self._below(top) if head.key.startswith(prefix))
+            for head in self._below(os.path.join(self._root, above), f"{above}/" if above else ""):
+                if head.key.startswith(prefix):
+                    yield head
         except OSError as error:
             raise _error(error) from error
 
-    def _below(self, directory: str) -> Iterator[Head]:
+    def _below(self, directory: str, above: str) -> Iterator[Head]:
+        """The objects in a directory, the keys of which begin with ``above``."""
         try:
             entries = sorted(os.scandir(directory), key=_key_order)
         except FileNotFoundError:
             return
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from self._below(entry.path)
+                yield from self._below(entry.path, f"{above}{entry.name}/")
             elif not entry.name.startswith(_UNFINISHED) and entry.is_file():
-                key = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
+                key = above + entry.name
                 with suppress(FileNotFoundError):
                     status = entry.stat()
                     # Some file systems keep no times of files.
                     yield Head(key, status.st_size, "", status.st_mtime if status.st_mtime > 0 else None)
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        self._be_mounted()
+        self._be_mounted_lately()
         try:
             with os.scandir(os.path.join(self._root, prefix)) as entries:
                 yield from [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
