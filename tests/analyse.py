@@ -7,12 +7,14 @@ many messages there were.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,9 +29,12 @@ from chatlog.upkeep.compact import Compactor
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow
 from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.processes import KEYS, Stage
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "analyse.md"
 DAY = 86400.0
+#: The bucket of the page.
+BUCKET = "chatlog-archive"
 #: Messages of twitch/pixelharbor on the two days of the archive.
 FIRST, SECOND = 1117, 1013
 ROOMS = (("twitch", "pixelharbor"), ("twitch", "lagoonlive"), ("kick", "pixelharbor"))
@@ -120,11 +125,45 @@ def _manifest(archive: Archive, day: float, hour: int, rows: list[ObjectRow]) ->
     archive.manifest_of(HeadRow(since, since + HOUR, "1.2.3", "main", False, "", 1), [*rows, *rooms])
 
 
+@contextmanager
+def _in_s3(home: Path) -> Iterator[dict[str, str]]:
+    """The archive in the bucket of an S3 server on this machine; the environment with which it is found."""
+    stage = Stage(str(home / "s3"))
+    try:
+        stage.s3(BUCKET)
+        bucket = stage.store(BUCKET, make=False)
+        for path in (home / "archive").rglob("*"):
+            if path.is_file():
+                bucket.upload_file(str(path), path.relative_to(home / "archive").as_posix())
+        yield {
+            "AWS_ACCESS_KEY_ID": KEYS["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": KEYS["secret_access_key"],
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": stage.endpoint,
+            # There is no TLS on this machine.
+            "AWS_ALLOW_HTTP": "true",
+        }
+    finally:
+        stage.close()
+
+
 def _run(recipe: Recipe, home: Path) -> str:
     """Run a recipe; why it fails, ``""`` if it does not."""
+    with _in_s3(home) if recipe.heading == "From S3" else nullcontext({}) as environ:
+        return _ran(recipe, home, environ)
+
+
+def _ran(recipe: Recipe, home: Path, environ: dict[str, str]) -> str:
     command = [sys.executable, "-"] if recipe.language == "python" else ["sh", "-e", "-s"]
     done = subprocess.run(
-        command, input=recipe.text, cwd=home, capture_output=True, text=True, timeout=300, check=False
+        command,
+        input=recipe.text,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **environ},
     )
     if done.returncode:
         return f"it ends with {done.returncode}:\n{done.stderr[-2000:]}"
@@ -141,7 +180,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chatlog-analyse-") as name:
         make_archive(Path(name))
         for recipe in recipes():
-            if recipe.language == "sql" or recipe.heading == "From S3":
+            if recipe.language == "sql":
                 continue
             if sys.argv[1:] and recipe.heading not in sys.argv[1:]:
                 continue
