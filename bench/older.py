@@ -4,10 +4,11 @@
 
 Takes the older version out of this repository and starts its recorder, with its own modules, against the
 simulator. After the minutes it is ended, and the recorder of this version goes on with its spool; then the
-hour is over, for the clock of the last start is two hours ahead, and the manifests are written. Everything
-that the simulator sent has to be there once, except what was sent while no recorder ran. Then the month is
-over, by the clock of each command: compact, a check of that, bundle, verify. What is exported has to be the
-same before and after. The hour is shortened to minutes, with files of 20 seconds.
+hour is over, for the clock of the last starts is some hours ahead, and the manifests are written. Everything
+that the simulator sent has to be there once, except what was sent while no recorder ran, or was on its way to
+one that ended. (On a busy machine that is some seconds, and its gap begins that much later: ``hidden``.)
+Then the month is over, by the clock of each command: compact, a check of that, bundle, verify. What is
+exported has to be the same before and after. The hour is shortened to minutes, with files of 20 seconds.
 
 Without ``--python`` the older version runs with the packages of this one; pass the interpreter of an
 environment with its own (``pip install -r OLDER/requirements/run.txt``) where those do not fit.
@@ -37,7 +38,7 @@ _AHEAD = (
     "from chatlog.cli import main; main()"
 )
 #: What the judge may not find.
-_WRONG = ("lost", "hidden", "doubled", "altered", "invalid", "unknown", "out_of_order")
+_WRONG = ("lost", "doubled", "altered", "invalid", "unknown", "out_of_order")
 
 
 def taken_out(commit: str, target: Path) -> None:
@@ -82,9 +83,13 @@ class Play:
         self._recorded(newer, 40.0, started=True)
         end = time.time()
         found = self._judged([(stopped - EDGE, running + EDGE), (end - EDGE, end + 60)])
-        counts = ", ".join(f"{name} {found[name]}" for name in ("sent", "recorded", "excused", *_WRONG))
+        counts = ", ".join(
+            f"{name} {found[name]}" for name in ("sent", "recorded", "excused", "hidden", *_WRONG)
+        )
         self.say(f"{self.options.commit} recorded for {stopped - begun:.0f} s, this for {end - again:.0f} s")
         self.say(counts)
+        if found["hidden"] > found["excused"]:
+            self.problems.append(f"hidden {found['hidden']}: {found['examples'][:3]}")
         self.problems += [f"{name} {found[name]}: {found['examples'][:3]}" for name in _WRONG if found[name]]
         self._hour_is_over()
         self._kept()

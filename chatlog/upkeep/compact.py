@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -53,6 +53,27 @@ class Outcome:
     wrong: list[tuple[str, str]] = field(default_factory=list)
 
 
+class _Opened:
+    """A connection of DuckDB for many files: to open one takes as long as to write a small file."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._stack = ExitStack()
+        self._connection: Any = None
+
+    def connection(self) -> Any:
+        """The connection. Raises NoDuckDB, TooLittleMemory and OSError."""
+        if self._connection is None:
+            directory = self._stack.enter_context(workplace())
+            self._connection = self._stack.enter_context(closing(duck.connect(self._memory, directory)))
+        return self._connection
+
+    def close(self) -> None:
+        """Close it, if it is open; the next use opens another one."""
+        self._connection = None
+        self._stack.close()
+
+
 class Compactor:
     """Compacts rooms' days of an archive. ``memory`` is in bytes; ``now()`` is the time of day; ``step(day,
     room)`` is called before each. Everything blocks, and may raise StoreError and OSError."""
@@ -68,7 +89,7 @@ class Compactor:
         self._store: Store = archive.store
         self._sources = Sources(archive)
         self._now = now
-        self._memory = memory
+        self._opened = _Opened(memory)
         self._step = step
 
     def days(self, since: date | None, until: date | None) -> Iterator[date]:
@@ -89,6 +110,15 @@ class Compactor:
         """Make what is not there or not fresh; ``rooms`` None means all. Raises NoDuckDB, TooLittleMemory,
         Lost."""
         outcome = Outcome()
+        try:
+            self._run(days, rooms, lock, outcome)
+        finally:
+            self._opened.close()
+        return outcome
+
+    def _run(
+        self, days: Iterable[date], rooms: frozenset[Room] | None, lock: ArchiveLock, outcome: Outcome
+    ) -> None:
         for day in days:
             files = {head.key: head for head in self._store.list(f"parquet/date={day.isoformat()}/platform=")}
             notes = Notes(self._store, day)
@@ -105,8 +135,8 @@ class Compactor:
                     outcome.left.append((f"{'/'.join(room)} {day}", str(error)))
                 if count % _NOTED_EVERY == 0:
                     notes.write()
+                    self._opened.close()
             notes.write()
-        return outcome
 
     def _changed(
         self,
@@ -203,7 +233,7 @@ class Compactor:
                 "chatlog.gaps": [_gap(gap) for gap in answer.report.gaps],
             }
 
-        connection = duck.connect(self._memory, target.parent)
+        connection = self._opened.connection()
         self._archive.catalog.tell(lambda name, sha256: read.setdefault(name, set()).add(sha256))
         try:
             return duck.write(lines(), target, known, connection)
@@ -211,7 +241,6 @@ class Compactor:
             raise Unfinished(f"a line is no record: {error}") from None
         finally:
             self._archive.catalog.tell(None)
-            connection.close()
 
     def _put(self, key: str, data: bytes, lock: ArchiveLock) -> tuple[Head, Head]:
         """What the store says of the file, and what its listing says."""
