@@ -71,7 +71,7 @@ def rest(fleet: Fleet) -> None:
     fleet.simulator.end()
     waiting = [member for member in fleet.members if member.alive]
     try:
-        wait_for("empty spools", lambda: not any(member.waiting() for member in waiting), 60, 0.5)
+        wait_for("empty spools", lambda: not any(member.waiting() for member in waiting), 240, 0.5)
     except Failed as error:
         fleet.problem(f"{error}: {[(member.name, member.waiting()[:3]) for member in waiting]}")
     # The manifests.

@@ -137,7 +137,8 @@ class RoomShare:
         """How many rooms are to be recorded here, and how many are."""
         pool = self._calls.pools.get(platform)
         rooms = {} if pool is None else pool.rooms
-        wanted = sum(1 for key in self.wanted if key[0] == platform and self._is_here(key))
+        sizes = self._shared.sizes.get(platform, ())
+        wanted = sum(sizes[slot] for slot in each(self.slots.get(platform, 0)))
         return wanted, sum(1 for room in rooms.values() if room.timeline.recorded)
 
     def is_elsewhere(self, platform: str, name: str) -> bool:

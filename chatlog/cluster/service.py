@@ -183,9 +183,11 @@ class MemberService(Service):
         if self.taken_since is not None:
             self.taken_since = None
             self._log.info("the name {name} is free again", name=self.member.myself.name)
-        if self._confirmed_since is None:
-            self._confirmed_since = now
+        self._confirmed_since = now if self._confirmed_since is None else self._confirmed_since
         self.member.line_confirmed(line, now)
+        if any(life.withdrawn for life in self.member.lives.values()):
+            # The sooner it is seen that all is well, the shorter is the time in which two record.
+            self.look()
 
     def leave(self) -> Deferred[None]:
         """Say nothing more, and take the line away. Never fails."""
@@ -211,9 +213,7 @@ class MemberService(Service):
             self._log.failure("while speaking to the engine", failure=failure)
 
     def _heard(self, now: float) -> None:
-        self.heard_at = now
-        if self.trouble:
-            self.trouble = ""
+        self.heard_at, self.trouble = now, ""
 
     # -- the lines of all ----------------------------------------------------------------------------
 
