@@ -29,7 +29,7 @@ from chatlog.store.store import (
 )
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, REPORT_AGAIN
-from chatlog.uploader.turns import OWN_MOST, SLOW, SPARE
+from chatlog.uploader.turns import OWN_FIRST, OWN_MOST, SLOW, SPARE
 from chatlog.uploader.uploader import RETRY, SCAN_AGAIN, Uploader, threads_for
 from chatlog.uploader.whose_trouble import DOUBTS, LATER
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
@@ -118,6 +118,11 @@ class UploaderCase(SynchronousTestCase):
                 raise StoreError(f"words about {self.kinds[0]}", self.kinds[0], self.kinds[0])
 
         self.store.before = before
+
+
+def _refuse(operation: str) -> None:
+    if operation == "put":
+        raise StoreError("no", REFUSED, "no", of_all=True)
 
 
 class SlowThreads:
@@ -341,7 +346,10 @@ class TroubleTests(UploaderCase):
                 raise StoreError("the clock", CLOCK, "the clock", of_all=True)
 
         self.store.before = before
-        uploader.sealed(self.finish(*range(1, 9)))
+        names = [f"twitch_bob{n}_20251229_11{n:02d}.jsonl" for n in range(1, 20)]
+        for each in names:
+            self.files.put(f"/data/sealed/{each}", b"{}\n")
+        uploader.sealed(names)
         threads.pump()
         for _ in range(3):
             self.assertEqual((uploader.state, uploader.in_flight), ("clock wrong", 0))
@@ -389,6 +397,38 @@ class TroubleTests(UploaderCase):
         self.kinds.clear()
         self.clock.advance(REFUSED_AGAIN)
         self.assertEqual(uploader.state, "ok")
+
+    def test_where_it_stores(self) -> None:
+        """Where files are stored, and how the store is asked to keep what is there, is in the log once, and
+        again when that changes."""
+        uploader = self.make()
+        how = ["a"]
+        self.store.prepare = lambda: how[0]  # type: ignore[method-assign]
+        with capturedLogs() as events:
+            self.start(uploader)
+            for now in ("a", "a", "b"):
+                how[0] = now
+                self.store.before = lambda operation, called: _refuse(operation)
+                uploader.sealed(self.finish(1))
+                self.store.before = lambda operation, called: None
+                self.clock.advance(61)
+        said = [formatEvent(event) or "" for event in events]
+        expected = ["storing in memory: a", "storing in memory: b"]
+        self.assertEqual([text for text in said if text.startswith("storing in")], expected)
+
+    def test_asked_once_at_a_time(self) -> None:
+        """While the store is asked, it is not asked a second time."""
+        threads = QueuedThreads()
+        uploader = self.make(threads)
+        uploader.startService()
+        self.addCleanup(uploader.stopService)
+        self.clock.advance(0)
+        threads.pump(1)
+        for n in (1, 2, 3):
+            uploader.sealed(self.finish(n))
+        threads.pump()
+        self.assertEqual([call for call in self.store.calls if call[0] == "prepare"], [("prepare", "")])
+        self.assertEqual(uploader.waiting_files, 0)
 
     def test_a_file_that_is_always_other_in_the_store(self) -> None:
         """When a store keeps other bytes again and again, the file waits turns of its own, the others go on,
@@ -503,6 +543,19 @@ class RefusedObjectTests(UploaderCase):
     def settle(self, seconds: int = 120) -> None:
         for _ in range(seconds):
             self.clock.advance(1.0)
+
+    def test_when_it_is_tried_again(self) -> None:
+        """A file that is itself the cause is tried again when its time has come, however long the recorder
+        has been running."""
+        uploader = self.start(self.make())
+        self.clock.advance(100_000)
+        self.refuse(OBJECT, 1)
+        uploader.sealed(self.finish(1, 2))
+        tries = self.puts().count(key(1))
+        self.clock.advance(OWN_FIRST - 1.0)
+        self.assertEqual(self.puts().count(key(1)), tries)
+        self.clock.advance(1.0)
+        self.assertEqual(self.puts().count(key(1)), tries + 1)
 
     def test_others_go_on(self) -> None:
         """Whichever way one file is refused, and whichever it is, all others are in the store within a
