@@ -416,6 +416,20 @@ class TroubleTests(UploaderCase):
         expected = ["storing in memory: a", "storing in memory: b"]
         self.assertEqual([text for text in said if text.startswith("storing in")], expected)
 
+    def test_mistake_while_the_store_is_asked(self) -> None:
+        """An error that should not be is in the log with its place, and the store is asked again."""
+        uploader = self.make()
+
+        def before(operation: str, called: str) -> None:
+            raise ValueError("a mistake")
+
+        self.store.before = before
+        self.start(uploader)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.store.before = lambda operation, called: None
+        self.clock.advance(61)
+        self.assertEqual(uploader.state, "ok")
+
     def test_asked_once_at_a_time(self) -> None:
         """While the store is asked, it is not asked a second time."""
         threads = QueuedThreads()
@@ -543,6 +557,24 @@ class RefusedObjectTests(UploaderCase):
     def settle(self, seconds: int = 120) -> None:
         for _ in range(seconds):
             self.clock.advance(1.0)
+
+    def test_one_that_goes_at_last(self) -> None:
+        """When a file that failed several times is taken, it is said after how many tries, and all others
+        that wait for their turn are tried at once."""
+        uploader = self.start(self.make())
+        self.refuse(OBJECT, 1, 2)
+        uploader.sealed(self.finish(2, 3))
+        self.settle(20)
+        uploader.sealed(self.finish(1, 4))
+        self.settle(6)
+        self.assertEqual(uploader.quarantined, 2)
+        self.store.before = lambda operation, called: None
+        with capturedLogs() as events:
+            self.settle(20)
+        said = [formatEvent(event) or "" for event in events]
+        tries = [text for text in said if "tries" in text]
+        self.assertEqual(tries[0], f"{name(1)} is in the store after 3 tries")
+        self.assertEqual((uploader.waiting_files, uploader.quarantined), (0, 0))
 
     def test_when_it_is_tried_again(self) -> None:
         """A file that is itself the cause is tried again when its time has come, however long the recorder
