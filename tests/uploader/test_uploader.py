@@ -180,6 +180,23 @@ class ShippingTests(UploaderCase):
         self.assertEqual(len(self.usage.all_changed), 2)
         self.assertEqual(sum(self.usage.all_freed), 18 * (30 + 40) + sum(self.usage.all_changed))
 
+    def test_packed_and_refused(self) -> None:
+        """A file that was compressed counts as that, also if the store does not take it."""
+        uploader = self.start(self.make(compression="zstd"))
+        self.fail_with(OBJECT)
+        uploader.sealed(self.finish(30))
+        self.assertEqual((self.counters.packed, len(self.usage.all_changed)), (1, 1))
+
+    def test_none_waits(self) -> None:
+        """It is said once that none waits any more, with how many files that were."""
+        uploader = self.start(self.make(concurrency=1))
+        with capturedLogs() as events:
+            uploader.sealed(self.finish(*range(1, 9)))
+        said = [formatEvent(event) or "" for event in events]
+        self.assertEqual(
+            [text for text in said if "none waits" in text], ["8 files are in the store, 648 B; none waits"]
+        )
+
     def test_several_at_a_time(self) -> None:
         """As many as configured are under way at once, and never more."""
         threads = QueuedThreads()
