@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.archive.index_lookup import LISTED
 from chatlog.archive.matching import Filter
 from chatlog.archive.reader import Question, Reader
-from chatlog.naming import parse_key
+from chatlog.naming import BundleName, FileName, parse_key
 from chatlog.record import encode_full, rfc3339
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.bundle import Bundler
 from chatlog.upkeep.indexing import Indexer
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
+from chatlog.uploader.bundle_table import Slice, table_bytes
+from chatlog.uploader.packing import packer, unpacked
 from tests.reading.world import MIDNIGHT, World, gap
 
 DAY, HOUR = 86400.0, 3600.0
@@ -59,7 +61,13 @@ FILES = st.tuples(
     st.booleans(),
 )
 #: What happens to some of the files after the index was made.
-CHANGES = st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["gone", "again", "damaged"])), max_size=2)
+CHANGES = st.lists(
+    st.tuples(
+        st.integers(0, 20),
+        st.sampled_from(["gone", "again", "damaged", "replaced", "erased", "elsewhere", "beside"]),
+    ),
+    max_size=3,
+)
 TEXTS = st.lists(st.sampled_from([*WORDS[:-1], " ", "he", "lo", "o"]), min_size=1, max_size=3).map("".join)
 FILTERS = st.one_of(
     st.builds(lambda text: Filter(text=text), TEXTS),
@@ -99,7 +107,8 @@ class BothWaysTests(SynchronousTestCase):
     )
     def test_the_same(self, files: Any, filters: list[Filter], changes: Any, how: str, now: float) -> None:
         """Whatever the archive and the question: two instances, imports, two platforms, names beyond ASCII,
-        bundled months, files that are gone, replaced or damaged since, and late ones."""
+        bundled months, files that are gone, replaced, erased from or damaged since, late ones, also
+        of another instance, and a bundle with a file of a name that is taken."""
         home = self.mktemp()
         world = World(home, now)
         paths = [self.put(world, n, file) for n, file in enumerate(files)]
@@ -151,9 +160,37 @@ class BothWaysTests(SynchronousTestCase):
             path.write_bytes(path.read_bytes()[:-9])
         elif change == "gone":
             path.unlink()
-        else:
+        elif change == "again":
             name, suffix = parse_key("/".join(path.parts[-6:]))
             path.rename(path.with_name(f"{name.numbered(2)}{suffix}"))
+        else:
+            self.rewrite(path, change)
+
+    def rewrite(self, path: Path, change: str) -> None:
+        key = "/".join(path.parts[-6:])
+        name, suffix = parse_key(key)
+        at = datetime.strptime(name.minute, "%Y%m%d_%H%M").replace(tzinfo=UTC).timestamp()
+        try:
+            lines = b"".join(unpacked([path.read_bytes()], suffix)).splitlines(keepends=True)
+        except ValueError:
+            return
+        said = record((name.platform, name.channel), at + 3, 9000, (3, "bob", True, ["hello", "漢字"]))
+        packing = packer(suffix)
+        data = packing.compress(b"".join([*lines[change == "erased" :], said])) + packing.flush()
+        if change == "replaced":
+            path.unlink()
+            path.write_bytes(data)
+        elif change == "erased":
+            path.with_name(f"{name.numbered(3)}{suffix}").write_bytes(data)
+            path.unlink()
+        elif change == "elsewhere":
+            other = FileName(name.platform, name.channel, name.minute, "two")
+            path.with_name(f"{other}{suffix}").write_bytes(data)
+        elif suffix == ".zst":
+            bundle = BundleName(name.minute, instance="two").key(".zst")
+            whole = path.parents[5].joinpath(*bundle.split("/"))
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            whole.write_bytes(data + table_bytes([Slice(key, bundle, 0, len(data))]))
 
     def bundle(self, world: World) -> None:
         store = DirectoryStore(world.archive)
