@@ -378,6 +378,25 @@ class TroubleTests(UploaderCase):
         threads.pump(1)
         self.assertEqual((uploader.state, uploader.in_flight), ("ok", 4))
 
+    def test_one_under_way_succeeds(self) -> None:
+        """As soon as an upload succeeds, the trouble is over, and all others go on without a delay."""
+        threads = QueuedThreads()
+        uploader = self.start(self.make(threads))
+        threads.pump()
+        names = [f"twitch_bob{n}_20251229_110{n}.jsonl" for n in range(1, 7)]
+
+        def before(operation: str, called: str) -> None:
+            if operation == "put" and names[0] in called and not self.counters.upload_retries:
+                raise StoreError("the clock", CLOCK, "the clock", of_all=True)
+
+        self.store.before = before
+        for each in names:
+            self.files.put(f"/data/sealed/{each}", b"{}\n")
+        uploader.sealed(names)
+        threads.pump()
+        self.assertEqual(self.counters.upload_retries[CLOCK], 1)
+        self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 0))
+
     def test_what_to_do(self) -> None:
         """What is to be done about a refusal is in the log and can be asked for."""
         uploader = self.start(self.make())
@@ -544,7 +563,7 @@ class TroubleTests(UploaderCase):
         self.assertEqual((uploader.state, self.files.names("/data/sealed")), ("ok", []))
 
     def test_surprise(self) -> None:
-        """An unexpected error quarantines one file and stops nothing."""
+        """An unexpected error quarantines one file and stops nothing; the file is tried again."""
         uploader = self.start(self.make())
 
         def before(operation: str, called: str) -> None:
@@ -555,7 +574,24 @@ class TroubleTests(UploaderCase):
         uploader.sealed(self.finish(1, 2))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(self.files.names("/data/sealed"), [name(1)])
-        self.assertEqual(uploader.state, "ok")
+        self.assertEqual((uploader.state, uploader.quarantined, uploader.in_flight), ("ok", 1, 0))
+        self.store.before = lambda operation, called: None
+        self.clock.advance(OWN_MOST)
+        self.assertEqual((self.files.names("/data/sealed"), uploader.quarantined), ([], 0))
+
+    def test_counted(self) -> None:
+        """Every time at which the store failed is counted, by the kind of its trouble."""
+        uploader = self.start(self.make())
+        for kind in (REFUSED, CLOCK):
+            self.fail_with(kind)
+            uploader.sealed(self.finish(1))
+            self.clock.advance(REFUSED_AGAIN)
+            counted = self.counters.upload_retries[kind]
+            self.assertGreater(counted, 0)
+            asked = len(self.store.calls)
+            self.clock.advance(REFUSED_AGAIN)
+            self.assertEqual(self.counters.upload_retries[kind] - counted, len(self.store.calls) - asked)
+        self.assertEqual(set(self.counters.upload_retries), {REFUSED, CLOCK})
 
 
 class RefusedObjectTests(UploaderCase):
