@@ -34,6 +34,7 @@ from chatlog.platforms import PLATFORMS
 from chatlog.preflight import examine, later_state, without_engine
 from chatlog.record import Encode, encode_basic, encode_full
 from chatlog.recorder.buffers import RoomBuffers
+from chatlog.recorder.descriptors import raise_limit
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
 from chatlog.reload import InForce, Reload
@@ -110,6 +111,7 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
         reactor = installed
         # Timers must not stop when the wall clock is set back.
         reactor.seconds = time.monotonic
+        raise_limit()
     proxies, _, mind = proxies_in(os.environ)
 
     def threads(name: str, size: int) -> OwnedThreads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from chatlog.files import NO_DESCRIPTORS
@@ -14,9 +15,29 @@ T = TypeVar("T")
 
 #: Descriptors left for sockets, uploads and Python itself.
 RESERVE = 256
-#: More descriptors gain nothing: reopening a file costs little.
-MOST = 4096
+#: Each takes about 2 KB of the kernel's memory. Fewer than there are rooms cost twice the processor time:
+#: files are then closed and opened again in turn, several of them at each flush.
+MOST = 16_384
 _FEWEST = 16
+
+
+def raise_limit() -> None:
+    """Let the process have as many descriptors as it may have and can use. Many systems give it 1024 at
+    first, and let it take more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raised = raised_limit(soft, hard)
+    if raised != soft:
+        # A system may refuse it all the same; then fewer have to do.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+
+
+def raised_limit(soft: int, hard: int) -> int:
+    """The limit to take instead of ``soft`` if ``hard`` is the highest that may be taken."""
+    if soft == resource.RLIM_INFINITY:
+        return soft
+    most = MOST + RESERVE
+    return max(soft, most if hard == resource.RLIM_INFINITY else min(most, hard))
 
 
 def default_limit(allowed: int | None = None) -> int:

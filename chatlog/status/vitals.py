@@ -89,6 +89,9 @@ class Vitals:
 
     def _descriptors(self) -> int:
         try:
+            # Linux says it as the directory's size since 6.2; to list thousands takes milliseconds.
+            if count := os.stat(f"{self._proc}/fd").st_size:
+                return count
             # One descriptor belongs to the listing itself.
             return max(0, len(os.listdir(f"{self._proc}/fd")) - 1)
         except OSError:

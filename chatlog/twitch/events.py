@@ -90,6 +90,8 @@ OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 #: What nearly every line is, behind its tags: a person as Twitch writes it, PRIVMSG, a channel, a text that
 #: is no CTCP message.
 _CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)")
+#: A backslash in tags that is no usual escape.
+_UNUSUAL = re.compile(rb"\\(?![s:rn])")
 
 
 def is_control(command: str) -> bool:
@@ -119,20 +121,24 @@ def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str,
         match = _CHAT.fullmatch(rest.decode())
         if match is None or head[:1] != b"@":
             return None
-        if b"\\" in head or b'"' in head:
-            details = irc.parse_tags(head[1:].decode())
-        else:
+        if b"\\" not in head and b'"' not in head:
             # Two replacements make a JSON object of the tags, and orjson reads it in half the time that
             # splitting takes. There being no quote and no backslash, it is JSON only where every item
             # has exactly one "=" and all is UTF-8: whatever else comes is refused, never misread.
-            details = orjson.loads(b'{"%b"}' % head[1:].replace(b"=", b'":"').replace(b";", b'","'))
+            json = head.replace(b"=", b'":"').replace(b";", b'","')
+            # Each replacement made it longer by two, and there is one ";" fewer than there are items.
+            items = (len(json) - len(head) + 2) // 4
+            details = orjson.loads(b'{"%b"}' % json[1:])
+        else:
+            items = head.count(b";") + 1
+            details = _escaped_tags(head)
         room_id = details["room-id"]
         sent = details["tmi-sent-ts"]
     except (ValueError, KeyError):
         return None
     if not room_id or len(sent) != 13 or not (sent.isascii() and sent.isdigit()):
         return None
-    if len(details) != head.count(b";") + 1 or not OWN_DETAILS.isdisjoint(details):
+    if len(details) != items or not details.keys().isdisjoint(OWN_DETAILS):
         return None
     time = _second(sent[:10]) + sent[10:] + "Z"
     if time[:4] != received[:4] and not record.believed(time, received, FIRST):
@@ -152,6 +158,18 @@ def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str,
         received,
         details,
     )
+
+
+def _escaped_tags(head: bytes) -> dict[str, str]:
+    """The tags of a line with a quote or a backslash in them. Raises ValueError."""
+    if _UNUSUAL.search(head) is not None:
+        return irc.parse_tags(head[1:].decode())
+    # The same as without them. A quote gets the backslash that it has in JSON. Of the other escapes, two mean
+    # the same in JSON, and two stand for a single character; before ";" means itself, it has to mean the end
+    # of an item.
+    json = head.replace(b'"', b'\\"').replace(b"=", b'":"').replace(b";", b'","')
+    details: dict[str, str] = orjson.loads(b'{"%b"}' % json[1:].replace(b"\\s", b" ").replace(b"\\:", b";"))
+    return details
 
 
 def event_record(

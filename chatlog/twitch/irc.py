@@ -167,14 +167,22 @@ def format_line(command: str, *params: str, source: str = "", tags: Mapping[str,
     return " ".join(words).encode("utf-8", "surrogateescape") + b"\r\n"
 
 
-#: Matches only in the tags at the beginning of a line: a chat text may contain the same.
-_SENT = re.compile(rb"^@(?:[^ \r\n]*;)?tmi-sent-ts=(\d{13})[; ]", re.MULTILINE)
+_MARK = b"tmi-sent-ts="
+_SENT = re.compile(rb"@(?:[^ \r\n]*;)?tmi-sent-ts=(\d{13})[; ]")
 
 
 def latest_time(data: bytes) -> float | None:
     """The sending time of the last line in ``data`` that has one, in seconds since the epoch."""
-    found = _SENT.findall(data)
-    return int(found[-1]) / 1000 if found else None
+    # Asked for every connection at every flush, so the search begins at the end. A chat text may contain the
+    # same; only the tags at the beginning of a line count.
+    at = data.rfind(_MARK)
+    while at >= 0:
+        start = data.rfind(b"\n", 0, at) + 1
+        found = _SENT.match(data, start)
+        if found is not None:
+            return int(found[1]) / 1000
+        at = data.rfind(_MARK, 0, start)
+    return None
 
 
 def format_channels(command: str, channels: Iterable[str]) -> list[bytes]:

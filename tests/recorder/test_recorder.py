@@ -21,7 +21,7 @@ from chatlog.counters import Counters
 from chatlog.files import OsFiles
 from chatlog.naming import parse_name
 from chatlog.record import encode_full
-from chatlog.recorder.descriptors import default_limit
+from chatlog.recorder.descriptors import MOST, RESERVE, default_limit, raised_limit
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
 from chatlog.recorder.room import Loss
@@ -161,9 +161,23 @@ class FlushTests(SynchronousTestCase):
         """Unless told otherwise the recorder leaves descriptors to the sockets, and never takes more
         than are of use."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for limit, expected in ((300, 44), (1024, 768), (100, 16), (resource.RLIM_INFINITY, 4096)):
+        for limit, expected in ((300, 44), (1024, 768), (100, 16), (resource.RLIM_INFINITY, MOST)):
             self.assertEqual(default_limit(limit), expected)
         self.assertEqual(default_limit(), default_limit(soft))
+
+    def test_raised_limit(self) -> None:
+        """A system that gives 1024 descriptors at first does not make thousands of rooms expensive: the
+        recorder takes as many as it may have and can use, and never gives any back."""
+        most, infinity = MOST + RESERVE, resource.RLIM_INFINITY
+        for soft, hard, expected in (
+            (1024, 524_288, most),
+            (1024, 4096, 4096),
+            (1024, 1024, 1024),
+            (1024, infinity, most),
+            (65_536, 524_288, 65_536),
+            (infinity, infinity, infinity),
+        ):
+            self.assertEqual(raised_limit(soft, hard), expected)
 
     def test_descriptors_run_out(self) -> None:
         """When the system gives fewer descriptors than hoped for, the recorder lives with fewer."""

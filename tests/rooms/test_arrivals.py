@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.kick import pusher
@@ -15,6 +19,17 @@ START = 1_767_000_000.0
 def twitch(sent: float) -> bytes:
     """A line of Twitch that was sent then."""
     return b"@id=1;tmi-sent-ts=%d;user-id=2 :a!a@a PRIVMSG #b :tmi-sent-ts=1;\r\n" % (sent * 1000)
+
+
+#: What may stand before, in and behind a time.
+_PIECES: tuple[bytes, ...] = (
+    b"@",
+    b";tmi-sent-ts=1767000000250",
+    b"\n",
+    b"tmi-sent-ts=1767000000251",
+    b"tmi-sent-ts=",
+)
+_PIECES += (b" ", b";", b"\r", b"a=b", b"1")
 
 
 class ArrivalsTests(SynchronousTestCase):
@@ -93,6 +108,15 @@ class TimesTests(SynchronousTestCase):
         )
         self.assertEqual(irc.latest_time(b"@tmi-sent-ts=1767000000250 :a PRIVMSG #b :c\r\n"), START + 0.25)
         self.assertIsNone(irc.latest_time(b"@a=b :a PRIVMSG #b :@tmi-sent-ts=1767000000250 \r\n"))
+        untimed = b"@a=b :a PRIVMSG #b :tmi-sent-ts=1;tmi-sent-ts=\r\n@tmi-sent-ts=x :a PING\r\n"
+        self.assertEqual(irc.latest_time(twitch(START) + untimed * 3 + b"@tmi-sent-ts=17670"), START)
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.lists(st.sampled_from([*_PIECES, *_PIECES[:3]]), max_size=14).map(b"".join))
+    def test_any_twitch(self, data: bytes) -> None:
+        """It is the time of the last line that has one, whatever else there is."""
+        found = re.findall(rb"^@(?:[^ \r\n]*;)?tmi-sent-ts=(\d{13})[; ]", data, re.MULTILINE)
+        self.assertEqual(irc.latest_time(data), int(found[-1]) / 1000 if found else None)
 
     def test_kick(self) -> None:
         """The time that a chat message of Kick's carries, in either form; never one in a text, nor that of an

@@ -306,6 +306,7 @@ class AnyLineTests(SynchronousTestCase):
             chat('"quoted"'),
             chat(display_name='Two "Words"'),
             chat(reply_parent_msg_body="a b\\;c"),
+            chat(reply_parent_msg_body='"one" two; three\r\n"four"'),
             chat(new="x"),
         ):
             found = events.chat_record(line, RECEIVED, record.encode_full)
