@@ -7,7 +7,8 @@
 Each argument is a recorder: a name and, after ``=``, a checkout (``here`` by default), a variable of the
 environment, or several of both with commas. ``PYTHON=path`` is another interpreter; with ``FREEZE=1`` the
 garbage collector leaves alone what was there at the start. One that is called ``compiled`` runs a copy whose
-hot modules were compiled with Cython or mypyc, which have to be installed.
+hot modules were compiled with Cython or mypyc, which have to be installed, or whose ``chat_record`` is in
+Rust (bench/rust, built with cargo).
 
 All of them read the same messages in the same seconds, so the ratios hold on a busy machine too. Prints the
 median CPU a message, and the median and range of the ratio to the first one.
@@ -80,6 +81,21 @@ setup(ext_modules=cythonize(modules, language_level=3, compiler_directives=optio
 """
 
 
+_RUST = """
+
+import chatline
+
+_in_python = chat_record
+
+
+def chat_record(line, received, encode):
+    found = None
+    if encode is record.encode_full and type(line) is bytes:
+        found = chatline.chat_record(line, received)
+    return _in_python(line, received, encode) if found is None else found
+"""
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.beside", description=__doc__.split("\n")[0])
@@ -89,7 +105,7 @@ def arguments() -> argparse.Namespace:
     add("--windows", type=int, default=8, help="how often the CPU is measured")
     add("--seconds", type=float, default=5, help="length of each of these windows")
     add("--sending", type=float, default=0.001, help="seconds between two sendings of the simulator")
-    add("--compile", choices=("cython", "mypyc"), help="what makes the one that is called `compiled`")
+    add("--compile", choices=("cython", "mypyc", "rust"), help="what makes the one that is called `compiled`")
     add("--gc", action="store_true", help="say how much of the CPU the garbage collector takes")
     add("recorders", nargs="+", metavar="NAME[=CHECKOUT|VARIABLE=VALUE,...]")
     return parser.parse_args()
@@ -100,7 +116,10 @@ def compiled(by: str, home: Path) -> Path:
     home.mkdir()
     for name in ("chatlog", "twisted"):
         shutil.copytree(ROOT / name, home / name)
-    if by == "cython":
+    if by == "rust":
+        command = ["cargo", "build", "--release", "--manifest-path", str(ROOT / "bench/rust/Cargo.toml")]
+        command += ["--target-dir", str(home / "target")]
+    elif by == "cython":
         command = [sys.executable, "-c", _CYTHON, *HOT]
     else:
         # What is called from a test's fakes or holds slots in a way that mypyc refuses is left as it is.
@@ -109,6 +128,10 @@ def compiled(by: str, home: Path) -> Path:
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode != 0 or not list(home.rglob("*.so")):
         raise Failed(f"{by} could not compile: {done.stderr[-2000:]}")
+    if by == "rust":
+        shutil.copy(home / "target/release/libchatline.so", home / "chatline.so")
+        with open(home / "chatlog/twitch/events.py", "a") as events:
+            events.write(_RUST)
     return home
 
 
