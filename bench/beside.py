@@ -194,7 +194,7 @@ def sent_so_far(oracle: Path) -> Iterator[int]:
 
 def run(options: argparse.Namespace, stage: Stage) -> int:
     """Measure and print; the exit status."""
-    joins = options.rooms * (10 / 2000 + 4 / 90) + 60
+    joins = options.rooms * (10 / 2000 + 4 / 90) + 180
     simulator = stage.simulator(
         rate=options.rate,
         spread="even",
