@@ -190,7 +190,7 @@ class Process(LineReceiver):
         if line == b"say":
             self.sendLine(json.dumps(self._state()).encode())
         elif line == b"watch":
-            self._at = time.monotonic()
+            self._at = time.thread_time()
             self._watch.start(_WATCH)
         elif line == b"drain":
             self._joined.draining.end(reactor.stop)
@@ -201,8 +201,9 @@ class Process(LineReceiver):
             reactor.stop()
 
     def _look(self) -> None:
-        now = time.monotonic()
-        self._longest, self._at = max(self._longest, now - self._at - _WATCH), now
+        # Time of the processor: others may have it meanwhile.
+        now = time.thread_time()
+        self._longest, self._at = max(self._longest, now - self._at), now
 
     def _state(self) -> dict[str, Any]:
         service = self._joined.service
