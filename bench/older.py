@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,12 @@ class Play:
         for hours in (2, 4):
             shift.write_text(f"{hours * 3600}")
             daemon = self.stage.daemon(module="bench.shifted", environ={"CHATLOG_SHIFT": str(shift)})
-            manifests = len(self._manifests())
-            wait_for("a manifest is stored", lambda n=manifests: len(self._manifests()) > n, 60.0)
+            wait_for("a manifest is stored", partial(self._has_more_than, len(self._manifests())), 60.0)
             wait_for("nothing waits for its upload", lambda: not self._waiting(), 60.0)
             daemon.end(signal.SIGTERM)
+
+    def _has_more_than(self, manifests: int) -> bool:
+        return len(self._manifests()) > manifests
 
     def _manifests(self) -> list[Path]:
         return list((self.stage.home / "archive" / "manifest").rglob("*.zst"))

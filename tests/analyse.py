@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -149,7 +149,10 @@ def _in_s3(home: Path) -> Iterator[dict[str, str]]:
 
 def _run(recipe: Recipe, home: Path) -> str:
     """Run a recipe; why it fails, ``""`` if it does not."""
-    with _in_s3(home) if recipe.heading == "From S3" else nullcontext({}) as environ:
+    place: AbstractContextManager[dict[str, str]] = (
+        _in_s3(home) if recipe.heading == "From S3" else nullcontext({})
+    )
+    with place as environ:
         return _ran(recipe, home, environ)
 
 
