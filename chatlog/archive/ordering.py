@@ -44,13 +44,15 @@ def forwards(batches: Iterable[Batch]) -> Iterator[Found]:
     """The records of a stream, oldest first; ties in the order of arrival."""
     time = itemgetter(0)
     held: list[Found] = []
-    latest = b""
+    safe = skipped = b""
     for found, arrived in batches:
         held += found
-        latest = max(latest, arrived)
         if not held:
+            # Most batches have nothing, and working out times takes longer than all else.
+            skipped = max(skipped, arrived)
             continue
-        safe = _before(latest, HELD_BACK)
+        safe = max(safe, _before(skipped, HELD_BACK), _before(arrived, HELD_BACK))
+        skipped = b""
         held.sort(key=time)
         ready = max(bisect_left(held, safe, key=time), len(held) - MOST)
         yield from held[:ready]
