@@ -123,7 +123,7 @@ def _merged(fleet: Fleet) -> Path:
     whole = target / "all.jsonl"
     command = [sys.executable, "-c", "from chatlog.cli import main; main()", "export", *rooms, "--utc"]
     command += ["--config", str(fleet.members[0].config), "--since", "1d", "-o", str(whole)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
     if not whole.exists():
         raise Failed(f"chatlog export: {done.stderr[-2000:]}")
     minute = utc_minute(min(turn.began for turn in fleet.turns))
@@ -156,7 +156,7 @@ def _verified(fleet: Fleet) -> str:
     """What ``chatlog verify`` says of the bucket, "" if all is well."""
     program = [sys.executable, "-c", "from chatlog.cli import main; main()"]
     command = [*program, "verify", "--config", str(fleet.members[0].config)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
     (fleet.stage.home / "verify.txt").write_text(done.stdout + done.stderr)
     return "" if done.returncode == 0 else (done.stdout + done.stderr)[-3000:]
 
