@@ -160,6 +160,8 @@ class BackgroundTests(SignalCase):
         self.assertEqual(process.popen.wait(30), 1, process.output())
         self.assertIn(f"chatlog: {spool} is in use by another chatlog", process.output())
         self.assertIn("in use by another chatlog", self.log.read_text())
+        # The caller may be told first.
+        wait_for("the pidfile's end", lambda: not self.pidfile.exists())
         self.assertClean()
 
     def test_problems_of_the_configuration(self) -> None:

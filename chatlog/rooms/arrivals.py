@@ -27,7 +27,7 @@ class Arrivals:
     data, in seconds since the epoch; None if there is none. ``wall()`` is the time of day.
     """
 
-    __slots__ = ("_dated", "_dated_at", "_dated_by_day", "_mark", "_sent", "_wall", "heard")
+    __slots__ = ("_dated", "_dated_at", "_dated_by_day", "_heard_by_day", "_mark", "_sent", "_wall", "heard")
 
     def __init__(
         self, mark: bytes, sent: Callable[[bytes], float | None], now: float, wall: Callable[[], float]
@@ -39,11 +39,13 @@ class Arrivals:
         # When that arrived, by the clock and by the time of day: the two drift apart while a machine sleeps.
         self._dated_at = now
         self._dated_by_day = 0.0
+        self._heard_by_day = wall()
         self.heard = now
 
     def came(self, data: bytes, now: float) -> None:
         """``data`` has arrived."""
         self.heard = now
+        self._heard_by_day = day = self._wall()
         end = data[-KEPT:]
         if self._mark not in end:
             # A long line without a time may follow the latest mark.
@@ -53,18 +55,21 @@ class Arrivals:
             end = data[max(0, at - KEPT // 2) : at + KEPT // 2]
         self._dated = end
         self._dated_at = now
-        self._dated_by_day = self._wall()
+        self._dated_by_day = day
 
     def heard_ago(self, now: float) -> tuple[float, float]:
-        """The seconds of the clock since the latest time of which everything sent had arrived, and by how
-        many seconds what arrived last was late, as far as the first ones do not say so."""
+        """The seconds since the latest time of which everything sent had arrived, and by how many seconds
+        what arrived last was late, if it was unusually late and the first ones do not say so. Where the clock
+        and the time of day do not agree how long that is, it is the longer time: a clock stands still while
+        the machine sleeps."""
         late = 0.0
+        day = self._wall()
         if self._dated and self.heard - self._dated_at < SETTLED:
             sent = self._sent(self._dated)
             if sent is not None:
                 behind = self._dated_by_day - sent
                 if BEHIND < behind < LONGEST:
-                    return now - self._dated_at + behind, 0.0
+                    return max(now - self._dated_at, day - self._dated_by_day) + behind, 0.0
                 if USUAL < behind <= BEHIND:
                     late = behind
-        return now - self.heard, late
+        return max(now - self.heard, day - self._heard_by_day), late

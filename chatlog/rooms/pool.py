@@ -271,8 +271,7 @@ class Pool(Service):
             self._closed(room, room.timeline.reason_changed(now, gap))
 
     def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
-        """The subscription has recorded nothing since ``at``. The time that no other one has recorded is a
-        gap."""
+        """The subscription has recorded nothing since ``at``; what no other one recorded is a gap."""
         if subscription.state is not State.RECORDED:
             return
         room = subscription.room
@@ -284,6 +283,8 @@ class Pool(Service):
             # Another connection has recorded since then, so the gap was over before it was found.
             self._closed(room, room.timeline.missed(start + epoch, end + epoch, reason))
         if since is not None:
+            # Since it was acknowledged, the machine may have slept while the clock stood still.
+            since = min(since, at - epoch) if since == subscription.since else since
             room.timeline.ended(since + epoch, reason)
             self._events.uncovered(self.platform, room)
             self._ask_first(room)

@@ -550,6 +550,25 @@ class ClockTests(JournalCase):
         self.assertAlmostEqual(gap.start, START + 10.1, 3)
         self.assertAlmostEqual(gap.end, START + 615.2, 3)
 
+    def test_silent_before_the_machine_slept(self) -> None:
+        """A connection that was dead before the machine slept, and is found dead long after it, or that died
+        soon after a room was acknowledged: the gap begins with its last byte."""
+        for acknowledged in (10.0, 0.5):
+            run = self.run_from(START)
+            run.advance(10.0 - acknowledged)
+            run.acknowledge("a", "b")
+            run.advance(acknowledged)
+            heard = run.now()
+            run.advance(5)
+            run.offset += 30.0
+            run.advance(20)
+            run.played.down(run.links[0], heard, "connection lost")
+            run.advance(5)
+            run.played.up(run.links[0])
+            run.acknowledge("a")
+            gaps = [gap for name, gap in run.gaps if name == "a" and gap.reason == "connection lost"]
+            self.assertEqual(gaps, [Gap(heard, run.now(), "connection lost")])
+
     def test_killed_before_the_jump_was_written_down(self) -> None:
         """The gap record of a jump has to be in a file before the next run may rely on it."""
         run = self.run_from(START)

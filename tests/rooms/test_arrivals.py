@@ -33,20 +33,23 @@ _PIECES += (b" ", b";", b"\r", b"a=b", b"1")
 
 
 class ArrivalsTests(SynchronousTestCase):
-    def ago(self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0) -> float:
+    def ago(
+        self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0, asleep: float = 0.0
+    ) -> float:
         """How long ago everything had come at ``now``, after data at those times of the clock. The machine
-        slept for ``slept`` seconds before the first of them."""
-        return self.heard(came, now, slept)[0]
+        slept for ``slept`` seconds before the first of them, and for ``asleep`` after the last."""
+        return self.heard(came, now, slept, asleep)[0]
 
-    def heard(self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0) -> tuple[float, float]:
+    def heard(
+        self, came: list[tuple[float, bytes]], now: float, slept: float = 0.0, asleep: float = 0.0
+    ) -> tuple[float, float]:
         """That, and how late the latest data was."""
-        day = [0.0]
+        day = [START]
         arrivals = Arrivals(b"tmi-sent-ts=", irc.latest_time, 0.0, lambda: day[0])
         for at, data in came:
             day[0] = START + at + slept
             arrivals.came(data, at)
-        # The machine sleeps after the last of them as well.
-        day[0] += 1000.0
+        day[0] = START + now + slept + asleep
         ago, late = arrivals.heard_ago(now)
         return round(ago, 3), round(late, 3)
 
@@ -63,9 +66,13 @@ class ArrivalsTests(SynchronousTestCase):
         self.assertEqual(self.ago(late, 66.0), 36.0)
 
     def test_slept(self) -> None:
-        """What came before the machine slept was not held up; what came after it was."""
-        self.assertEqual(self.ago([(5.0, twitch(START + 4.5))], 33.0), 28.0)
-        self.assertEqual(self.ago([(5.0, twitch(START + 4.5))], 6.0, slept=40.0), 41.5)
+        """What came before the machine slept was not held up, but is older than the clock says; what came
+        after it was held up. A time of day that is set back makes nothing younger."""
+        early = [(5.0, twitch(START + 4.5))]
+        self.assertEqual(self.ago(early, 33.0, asleep=40.0), 68.0)
+        self.assertEqual(self.ago(early, 6.0, slept=40.0), 41.5)
+        self.assertEqual(self.ago(early, 6.0, slept=40.0, asleep=50.0), 91.5)
+        self.assertEqual(self.ago(early, 33.0, asleep=-60.0), 28.0)
 
     def test_caught_up(self) -> None:
         """Once it has brought what is new, or has gone on for a while, nothing is held up any more."""
