@@ -92,7 +92,7 @@ class Fleet:
         self.stops: list[float] = []
         self.calms: list[float] = []
         self.added: list[str] = []
-        self.removed: list[str] = []
+        self.removed: dict[str, float] = {}
         self.played: Counter[str] = Counter()
         self._bundle = {"bundle": options.bundle} if options.bundle else {}
         self.relays = Relays()
@@ -282,8 +282,9 @@ class Fleet:
             known = [each for each in self.added[:-1] if each not in self.removed]
             if known:
                 chosen = self.rng.choice(known)
+                at = time.time()
                 if self.anybody().ask(f"rooms/twitch/{chosen}", "DELETE") is not None:
-                    self.removed.append(chosen)
+                    self.removed[chosen] = at
                     self.played["room removed"] += 1
 
     def logs(self, pattern: str) -> int:

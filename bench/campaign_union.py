@@ -35,6 +35,20 @@ def uncovered(hole: Span, gaps: list[tuple[int, int, str]]) -> int:
     return missing + max(0, end - at)
 
 
+def no_longer_wanted(judged: dict[str, Any], removed: dict[str, float]) -> int:
+    """Take out of what was judged as lost what was sent after its room had been taken off the list (by name,
+    in seconds since the epoch). How many messages that were."""
+    count = 0
+    for hole in list(judged["missing"]):
+        since = removed.get(hole["channel"]) if hole["platform"] == "twitch" else None
+        if hole["why"] == "lost" and since is not None and hole["start"] >= since * 1000:
+            judged["missing"].remove(hole)
+            judged["lost"] -= hole["count"]
+            judged["hidden"] -= hole["hidden"]
+            count += int(hole["count"])
+    return count
+
+
 def report(fleet: Fleet, seconds: float) -> int:
     """Judge, print the table, and give the exit status."""
     objects = fleet.stage.home / "objects"
@@ -46,6 +60,8 @@ def report(fleet: Fleet, seconds: float) -> int:
     found = fleet.stage.judge(objects, *options, "--copies", "--spool", str(spool))
     whole = _merged(fleet)
     merged = fleet.stage.judge(whole, *options, "--copies")
+    unwanted = no_longer_wanted(found, fleet.removed)
+    no_longer_wanted(merged, fleet.removed)
     made = Made()
     made.read(fleet.simulator.oracle)
     gaps, _ = recorded(objects)
@@ -57,7 +73,7 @@ def report(fleet: Fleet, seconds: float) -> int:
         if (missing := uncovered(hole, gaps.get(room, [])))
     ]
     turns = _by_turn(fleet, made.holes)
-    _table(fleet, found, merged, made, turns, checked, seconds)
+    _table(fleet, found, merged, made, turns, checked, seconds, unwanted)
     failed = [name for name in _WRONG if found[name]]
     # Events without a time of their own have that of their arrival, which differs from recorder to recorder.
     # One that has no id either is there twice if a recorder stood still and heard it much later.
@@ -169,6 +185,7 @@ def _table(
     turns: dict[str, list[_Hole]],
     checked: str,
     seconds: float,
+    unwanted: int,
 ) -> None:
     rows: list[tuple[str, object]] = [(f"played: {name}", n) for name, n in sorted(fleet.played.items())]
     rows += [
@@ -179,6 +196,7 @@ def _table(
         ("records that a second recorder has too", found["copies"]),
         ("not delivered by the server (cut, half-open)", found["undelivered"]),
         (f"lost inside the bounds (a flush and {MARGIN} s at a kill)", found["excused"]),
+        ("sent after its room was taken off the list, and before the recorder had left it", unwanted),
         ("lost outside the bounds", found["lost"]),
         ("missing, and in no gap record", found["hidden"]),
         ("doubled by one recorder", found["doubled"]),

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench.campaign_fleet_faults import BOUNDS, TURNS
 from bench.campaign_relay import Relays
-from bench.campaign_union import same_ids, uncovered
+from bench.campaign_union import no_longer_wanted, same_ids, uncovered
 from chatlog.naming import FileName
 
 
@@ -35,6 +35,23 @@ class UncoveredTests(SynchronousTestCase):
         ):
             said = [(start, end, "restart") for start, end in gaps]
             self.assertEqual(uncovered((10_000, 20_000), said), missing, gaps)
+
+    def test_no_longer_wanted(self) -> None:
+        """What was sent after its room was taken off the list is not lost; what was before is."""
+        names = ("platform", "channel", "start", "count", "hidden", "why")
+        holes = [
+            dict(zip(names, hole, strict=True))
+            for hole in (
+                ("twitch", "gone", 5_000, 2, 1, "lost"),
+                ("twitch", "gone", 4_999, 3, 3, "lost"),
+                ("kick", "gone", 6_000, 4, 0, "lost"),
+                ("twitch", "there", 6_000, 5, 0, "lost"),
+                ("twitch", "gone", 6_000, 6, 0, "excused"),
+            )
+        ]
+        judged = {"missing": list(holes), "lost": 14, "hidden": 4}
+        self.assertEqual(no_longer_wanted(judged, {"gone": 5.0}), 2)
+        self.assertEqual(judged, {"missing": holes[1:], "lost": 12, "hidden": 3})
 
     def test_same_ids(self) -> None:
         """Records that are there twice are found by their ids, room by room; those without one are not."""
