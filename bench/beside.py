@@ -212,7 +212,7 @@ def run(options: argparse.Namespace, stage: Stage) -> int:
     }
     recorders = [Recorder(given, stage, options, server) for given in options.recorders]
     for each in recorders:
-        each.process.says(rf"twitch: recording {options.rooms} of {options.rooms}|recording all", joins)
+        each.process.says(rf"twitch  recording {options.rooms} of {options.rooms}", joins)
     # The time of a first collection, and of a freeze.
     time.sleep(25 if options.gc or any("FREEZE" in given for given in options.recorders) else 3)
     sent = sent_so_far(simulator.oracle)
