@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from bench.campaign_field import MARGIN
 from bench.campaign_fleet import Fleet
-from tests.cluster.servers import RedisServer
 
 #: What is sent behind a relay and may be lost with its connections, in seconds.
 _ON_THE_WAY = 1.0
@@ -52,12 +51,7 @@ def engine_empty(fleet: Fleet) -> None:
 def engine_flush(fleet: Fleet) -> None:
     """The engine loses everything, three times, and no connection breaks where that can be done."""
     for _ in range(3):
-        if isinstance(fleet.engine, RedisServer):
-            fleet.engine.say("FLUSHALL")
-        else:
-            fleet.engine.kill()
-            fleet.engine.forget()
-            fleet.engine.start()
+        fleet.engine.empty()
         time.sleep(fleet.between(1.0, 12.0))
 
 

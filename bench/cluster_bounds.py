@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from bench.campaign_fleet import ENGINES
 from bench.campaign_relay import Relays
-from tests.cluster.servers import RedisServer, Server
+from tests.cluster.servers import Server
 from tests.processes import ROOT, Failed, wait_for
 
 #: Seconds of the table: until rooms are owned again; of doubles; of a pause or a partition; of the engine's
@@ -399,12 +399,7 @@ class Bounds:
         self.engine.start()
         self._nothing(f"the engine is dead for {SILENT:.0f} s")
         for pause in (0.5, 4.0, 12.0):
-            if isinstance(self.engine, RedisServer):
-                self.engine.say("FLUSHALL")
-            else:
-                self.engine.kill()
-                self.engine.forget()
-                self.engine.start()
+            self.engine.empty()
             time.sleep(pause)
         self._nothing("the engine is emptied three times")
 

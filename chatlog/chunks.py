@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Iterable, Iterator
 
 from chatlog.files import Files
@@ -18,6 +19,14 @@ def chunks_of(files: Files, path: str) -> Generator[bytes, None, None]:
             yield chunk
     finally:
         files.close(fd)
+
+
+def sha256_of(chunks: Iterable[bytes]) -> str:
+    """The SHA-256 of a file, in hex digits."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def lines_of(chunks: Iterable[bytes], longest: int) -> Generator[tuple[bytes, bool], None, None]:

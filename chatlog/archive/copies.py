@@ -7,12 +7,12 @@ each is a file for itself, and whoever reads the archive reads them all, so that
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 
 from chatlog.archive.listings import Named, keep
+from chatlog.chunks import sha256_of
 from chatlog.naming import FileName, is_import
 from chatlog.store.store import MISSING, StoreError
 
@@ -59,16 +59,14 @@ class Copies:
             known = self._digests.get(which)
         if known is not None:
             return known
-        digest = hashlib.sha256()
         try:
-            for chunk in self._read(named):
-                digest.update(chunk)
+            digest = sha256_of(self._read(named))
         except StoreError as error:
             # Whoever reads it looks for it again, or says why it cannot be read.
             return None if error.kind == MISSING and named.place is None else f"? {which}"
         with self._lock:
-            keep(self._digests, which, digest.hexdigest(), _KEPT)
-        return digest.hexdigest()
+            keep(self._digests, which, digest, _KEPT)
+        return digest
 
 
 def stream_of(instance: str, copy: int) -> str:

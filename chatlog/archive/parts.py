@@ -8,7 +8,8 @@ file that has moved on before it is opened is looked for in the next places.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from chatlog.archive.blocks import BLOCK, whole_lines
 from chatlog.archive.catalog import Catalog
@@ -79,21 +80,31 @@ class Part:
         return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
 
 
-@dataclass(frozen=True, slots=True)
 class _Turns:
-    """The files that one answer reads: those that it was given, and those that took the place of one."""
+    """The files that one answer reads: those that it was given, and those that took the place of one
+    (``followed``)."""
 
-    given: Sequence[Part]
-    followed: set[FileName] = field(default_factory=set)
+    def __init__(self, given: Sequence[Part]) -> None:
+        self._given = given
+        self.followed: set[FileName] = set()
+
+    # Seldom asked: only of files that moved while they were read, but then perhaps of thousands.
+
+    @cached_property
+    def _names(self) -> frozenset[FileName]:
+        return frozenset(part.name for part in self._given)
+
+    @cached_property
+    def _stored(self) -> frozenset[tuple[FileName, str, Slice | None]]:
+        return frozenset((part.name, part.suffix, part.place) for part in self._given if not part.area)
 
     def has_name(self, name: FileName) -> bool:
         """Whether a file of this name is among those that were given."""
-        return any(part.name == name for part in self.given)
+        return name in self._names
 
     def has(self, named: Named) -> bool:
         """Whether this very file is among those that were given."""
-        where = named.name, named.suffix, named.place
-        return any(not part.area and (part.name, part.suffix, part.place) == where for part in self.given)
+        return (named.name, named.suffix, named.place) in self._stored
 
 
 class Parts:

@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 #: Descriptors left for sockets, uploads and Python itself.
 RESERVE = 256
-#: Each takes about 2 KB of the kernel's memory. Fewer than there are rooms cost twice the processor time:
-#: files are then closed and opened again in turn, several of them at each flush.
+#: Each takes some memory of the kernel. Fewer than there are rooms cost processor time: files are then closed
+#: and opened again in turn, several of them at each flush.
 MOST = 16_384
 _FEWEST = 16
 

@@ -177,7 +177,7 @@ class Pool(Service):
             return
         if subscription.state is State.RECORDED:
             return
-        subscription.acknowledged(self._clock.seconds())
+        subscription.acknowledged(self._clock.seconds(), self._wall())
         self.changed.add(name)
         self._closed(subscription.room, subscription.room.timeline.began(self._wall()))
         replaced, subscription.replaces = subscription.replaces, None
@@ -283,9 +283,7 @@ class Pool(Service):
             # Another connection has recorded since then, so the gap was over before it was found.
             self._closed(room, room.timeline.missed(start + epoch, end + epoch, reason))
         if since is not None:
-            # Since it was acknowledged, the machine may have slept while the clock stood still.
-            since = min(since, at - epoch) if since == subscription.since else since
-            room.timeline.ended(since + epoch, reason)
+            room.timeline.ended(subscription.missing_from(since, at, epoch), reason)
             self._events.uncovered(self.platform, room)
             self._ask_first(room)
 

@@ -123,6 +123,7 @@ class Subscription:
         "replaces",
         "room",
         "since",
+        "since_by_day",
         "state",
         "tries",
         "turn",
@@ -141,6 +142,8 @@ class Subscription:
         self.turn = 0
         #: When the room was acknowledged, in seconds of the clock; valid only while it is recorded.
         self.since = 0.0
+        #: The same by the time of day.
+        self.since_by_day = 0.0
         #: The subscription that is given up when this one is acknowledged.
         self.replaces = replaces
 
@@ -151,11 +154,19 @@ class Subscription:
         self.queued = False
         self.turn += 1
 
-    def acknowledged(self, now: float) -> None:
-        """The server delivers the room."""
+    def acknowledged(self, now: float, day: float) -> None:
+        """The server delivers the room. ``now`` is in seconds of the clock, ``day`` the time of day."""
         self.enter(State.RECORDED)
-        self.since = now
+        self.since, self.since_by_day = now, day
         self.tries = 0
+
+    def missing_from(self, since: float, at: float, epoch: float) -> float:
+        """The time of day at which the room was missing first: ``since`` by the clock, which began at
+        ``epoch`` as it looks now. ``at`` is the time of day of the last byte. A clock stands still while the
+        machine sleeps, so it may have begun at another time when the room was acknowledged."""
+        if since != self.since:
+            return since + epoch
+        return min(since + epoch, max(at, self.since_by_day))
 
     def failed(self, state: State, reason: str) -> None:
         """The server refuses the room, or is silent."""

@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from math import inf
 
 from chatlog.archive.keeping import Keeping
+from chatlog.chunks import sha256_of
 from chatlog.naming import BundleName, FileName, parse_key
 from chatlog.store.dated_folders import months, numbers
 from chatlog.store.store import CORRUPT, MISSING, Store, StoreError
@@ -34,7 +35,7 @@ from chatlog.upkeep.ledger import Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.month_index import MonthIndex
 from chatlog.upkeep.recorder_bundles import days_with_bundles
-from chatlog.upkeep.same_key import has_others, sha256_of
+from chatlog.upkeep.same_key import has_others
 from chatlog.uploader.bundle_table import Slice, Table, read_table
 from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chatlog.archive.catalog import Catalog
+from chatlog.chunks import sha256_of
 from chatlog.naming import FileName
 from chatlog.record import rfc3339
 from chatlog.redaction import Person
@@ -34,7 +35,6 @@ from chatlog.upkeep.erasure_book import (
     note_begun,
     note_intent,
     remove_orphans,
-    sha256_of,
     written,
 )
 from chatlog.upkeep.erasure_objects import Stored, files_of
@@ -145,7 +145,7 @@ class Eraser:
         if is_bundle(row.key) and not has_table_inside(row.key) and self._store.head(row.key) is None:
             with suppress(StoreError):
                 self._store.delete(row.key + BESIDE)
-        return self._store.head(row.key) is not None and sha256_of(self._store, row.key) == row.sha256
+        return self._store.head(row.key) is not None and sha256_of(self._store.read(row.key)) == row.sha256
 
     def erase(
         self,

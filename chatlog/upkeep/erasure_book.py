@@ -10,14 +10,13 @@ and deleted: the object that it was to replace is still there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chatlog.chunks import lines_of
+from chatlog.chunks import lines_of, sha256_of
 from chatlog.naming import BundleName, FileName, parse_bundle_key
 from chatlog.record import from_json
 from chatlog.store.store import Head, Store
@@ -153,7 +152,7 @@ def remove_orphans(store: Store, known: Written) -> int:
                 count += _remove_bundles(store, planned.key, kept)
                 continue
             for key in _later_keys(store, planned.key):
-                if key not in kept and sha256_of(store, key) == planned.sha256_new:
+                if key not in kept and sha256_of(store.read(key)) == planned.sha256_new:
                     store.delete(key)
                     count += 1
         store.delete(head.key)
@@ -203,11 +202,3 @@ def is_later(name: FileName, other: FileName) -> bool:
         (name.platform, name.channel, name.minute, name.instance)
         == (other.platform, other.channel, other.minute, other.instance)
     ) and other.n > name.n
-
-
-def sha256_of(store: Store, key: str) -> str:
-    """The SHA-256 of an object. Raises StoreError."""
-    digest = hashlib.sha256()
-    for chunk in store.read(key):
-        digest.update(chunk)
-    return digest.hexdigest()

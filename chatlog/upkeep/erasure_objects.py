@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
+from chatlog.chunks import sha256_of
 from chatlog.naming import BundleName, FileName, parse_bundle_key, parse_key
 from chatlog.store.store import MISSING, Head, Store, StoreError
 from chatlog.uploader.bundle_table import Slice, Table, read_table
@@ -138,15 +138,12 @@ def _apart(store: Store, each: Stored) -> Iterable[Stored]:
 
 
 def _digest(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
     try:
-        for chunk in chunks:
-            digest.update(chunk)
+        return sha256_of(chunks)
     except StoreError as error:
         if error.kind != MISSING:
             raise
         return ""
-    return digest.hexdigest()
 
 
 def files_of(objects: Iterable[Stored]) -> Iterator[list[Stored]]:

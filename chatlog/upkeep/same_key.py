@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 
+from chatlog.chunks import sha256_of
 from chatlog.naming import parse_key
 from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.uploader.packing import unpacked
-
-
-def sha256_of(chunks: Iterable[bytes]) -> str:
-    """The digest of an object."""
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def has_others(chunks: Iterable[bytes], key: str, row: ObjectRow | None) -> bool:

@@ -6,13 +6,13 @@ of an object that no manifest names are read.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room, day_of
+from chatlog.chunks import sha256_of
 from chatlog.store.store import MISSING, StoreError
 from chatlog.upkeep.attested import Attested
 
@@ -95,15 +95,12 @@ class Sources:
             # The manifests name one of several, and do not say which.
             key = f"{key} {part.version}"
         if key not in self._known:
-            digest = hashlib.sha256()
             try:
-                for chunk in self._archive.catalog.chunks(part.named):
-                    digest.update(chunk)
+                self._known[key] = sha256_of(self._archive.catalog.chunks(part.named))
             except StoreError as error:
                 if error.kind == MISSING:
                     raise Unfinished(MOVED) from None
                 raise
-            self._known[key] = digest.hexdigest()
         return self._known[key]
 
 

@@ -3,10 +3,10 @@ interrupted, or others that have the same key."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 
+from chatlog.chunks import sha256_of
 from chatlog.counted import many
 from chatlog.naming import FileName
 from chatlog.store.store import Head, Store, StoreError
@@ -68,14 +68,8 @@ class NamesakeCheck:
 
     def _digest(self, key: str) -> str:
         with suppress(StoreError):
-            return self._patience.ask(lambda: self._read(key))
+            return self._patience.ask(lambda: sha256_of(self._store.read(key)))
         return ""
-
-    def _read(self, key: str) -> str:
-        digest = hashlib.sha256()
-        for chunk in self._store.read(key):
-            digest.update(chunk)
-        return digest.hexdigest()
 
     def report_missing(self) -> None:
         """Report those that a manifest names and that are not there, once all objects were listed."""

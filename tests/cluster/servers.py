@@ -115,6 +115,12 @@ class Server(ABC):
         shutil.rmtree(self.home)
         self.home.mkdir()
 
+    def empty(self) -> None:
+        """Lose everything, and answer afterwards."""
+        self.kill()
+        self.forget()
+        self.start()
+
 
 class RedisServer(Server):
     """redis-server. ``options``: lines of its configuration, with _ for -. It saves nothing by itself."""
@@ -141,6 +147,10 @@ class RedisServer(Server):
                 return sock.recv(100)[:1] != b"-" or "requirepass" in self.options
         except OSError:
             return False
+
+    def empty(self) -> None:
+        """See Server; no connection breaks."""
+        self.say("FLUSHALL")
 
     def say(self, *command: str) -> bytes:
         """Send a command, and return the beginning of the answer."""

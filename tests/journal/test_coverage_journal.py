@@ -569,6 +569,22 @@ class ClockTests(JournalCase):
             gaps = [gap for name, gap in run.gaps if name == "a" and gap.reason == "connection lost"]
             self.assertEqual(gaps, [Gap(heard, run.now(), "connection lost")])
 
+    def test_held_up_since_before_the_room_came(self) -> None:
+        """What a connection held up before it had the room was not promised on it: the gap begins with the
+        acknowledgement, also if the clock was set back since."""
+        for set_back in (0.0, 3600.0):
+            run = self.run_from(START)
+            run.advance(10)
+            run.acknowledge("a", "b")
+            acknowledged = run.now() - set_back
+            run.offset -= set_back
+            run.played.down(run.links[0], run.now() - 60.0, "connection lost")
+            run.advance(5)
+            run.played.up(run.links[0])
+            run.acknowledge("a")
+            gaps = [gap for name, gap in run.gaps if name == "a" and gap.reason == "connection lost"]
+            self.assertEqual(gaps, [Gap(acknowledged, run.now(), "connection lost")])
+
     def test_killed_before_the_jump_was_written_down(self) -> None:
         """The gap record of a jump has to be in a file before the next run may rely on it."""
         run = self.run_from(START)
