@@ -25,7 +25,7 @@ def nothing(*arguments: object) -> None:
 class Wire:
     """The far end of a connection. ``last`` is when it was heard last, by the wall clock; None: just now.
     ``late``: by how many seconds that was late. ``answers``: whether it takes part in a goodbye. ``endless``:
-    it never ends by itself."""
+    it never ends by itself. ``on_read``: called when what has arrived is asked for."""
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
@@ -35,6 +35,7 @@ class Wire:
         self.late = 0.0
         self.answers = True
         self.endless = False
+        self.on_read: Callable[[], object] = nothing
 
     # -- what a connection asks of what makes it ---------------------------------------------------------
 
@@ -56,6 +57,10 @@ class Wire:
 
     def unsubscribe(self, name: str) -> None:
         self.calls.append(("leave", name))
+
+    def read_now(self) -> None:
+        self.calls.append(("read",))
+        self.on_read()
 
     def check(self) -> None:
         self.calls.append(("check",))

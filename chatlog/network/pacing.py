@@ -30,6 +30,8 @@ FULL_READ = 65536
 PORTION = 40_000
 #: ... but never more often than this, in seconds.
 SOONEST = 0.005
+#: Most reads of one connection when it does not wait for the tick.
+_MOST_READS = 16
 
 
 class PacedProtocol(ProtocolWrapper):
@@ -73,6 +75,17 @@ class PacedProtocol(ProtocolWrapper):
         """Let the transport read until it is empty."""
         if self.connected:
             self.transport.resumeProducing()
+
+    def read_now(self) -> None:
+        """Hand on what the kernel holds, without waiting for the tick."""
+        # A read that fails fails again in the reactor, which then ends the connection.
+        for _ in range(_MOST_READS):
+            full = self.factory.pacer.full_reads
+            if not (self._pacing and self.connected):
+                return
+            self.transport.doRead()
+            if self.factory.pacer.full_reads == full:
+                return
 
     def dataReceived(self, data: bytes) -> None:
         # Paused first: the protocol may end pacing or close while it takes the data.
@@ -186,3 +199,10 @@ def end(transport: Any) -> None:
     stop = getattr(transport, "end_pacing", None)
     if stop is not None:
         stop()
+
+
+def read_now(transport: Any) -> None:
+    """Hand on what the kernel holds for the connection under ``transport``, if it is paced."""
+    read = getattr(transport, "read_now", None)
+    if read is not None:
+        read()

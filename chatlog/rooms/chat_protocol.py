@@ -113,6 +113,10 @@ class ChatProtocol(ABC):
 
     # -- for the owner -------------------------------------------------------------------------------
 
+    def read_now(self) -> None:
+        """Take what has arrived and waits for the next tick."""
+        pacing.read_now(self.transport)
+
     def heard_ago(self) -> float:
         """The age in seconds of the latest moment until which everything sent by the server has arrived."""
         return self.heard()[0]

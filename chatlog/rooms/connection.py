@@ -176,6 +176,11 @@ class Connection:
         if self._chat is not None:
             self._chat.unsubscribe(name)
 
+    def read_now(self) -> None:
+        """Take what has arrived and waits for the next tick."""
+        if self._chat is not None:
+            self._chat.read_now()
+
     def heard_ago(self) -> float:
         """Seconds since everything had come that the server had sent until then; 0 while it is not there."""
         chat = self._chat

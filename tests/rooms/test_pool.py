@@ -407,6 +407,21 @@ class ChangeTests(PoolCase):
         self.assertEqual(pool.states(), {State.RECORDED: 90})
         self.assertIsNone(pool.remove("late"))
 
+    def test_what_has_arrived_is_taken_first(self) -> None:
+        """What was sent before a room was taken off the list, and waits to be read, is recorded: on every
+        connection that delivers the room."""
+        pool = self.make(1, lanes=2)
+        self.run_for(3)
+        self.all_recorded(pool)
+        read: list[tuple[int, bool, bool]] = []
+        for number, link in enumerate(self.links):
+            wire = self.played.wire(link)
+            wire.on_read = lambda number=number, link=link: read.append(  # type: ignore[misc]
+                (number, "room0" in pool.rooms, ("leave", "room0") in self.played.calls(link))
+            )
+        pool.remove("room0")
+        self.assertEqual(read, [(0, True, False), (1, True, False)])
+
 
 class CountTests(PoolCase):
     """What the log says of how many rooms are recorded."""
