@@ -7,8 +7,8 @@
 Each argument is a recorder: a name and, after ``=``, a checkout (``here`` by default), a variable of the
 environment, or several of both with commas. ``PYTHON=path`` is another interpreter; with ``FREEZE=1`` the
 garbage collector leaves alone what was there at the start. One that is called ``compiled`` runs a copy whose
-hot modules were compiled with Cython or mypyc, which have to be installed, or whose ``chat_record`` is in
-Rust (bench/rust, built with cargo).
+hot modules were compiled with Cython or mypyc, which have to be installed, or, with ``--compile rust``, runs
+with the parser of native/, which is built for it; all others then parse in Python.
 
 All of them read the same messages in the same seconds, so the ratios hold on a busy machine too. Prints the
 median CPU a message, and the median and range of the ratio to the first one.
@@ -81,21 +81,6 @@ setup(ext_modules=cythonize(modules, language_level=3, compiler_directives=optio
 """
 
 
-_RUST = """
-
-import chatline
-
-_in_python = chat_record
-
-
-def chat_record(line, received, encode):
-    found = None
-    if encode is record.encode_full and type(line) is bytes:
-        found = chatline.chat_record(line, received)
-    return _in_python(line, received, encode) if found is None else found
-"""
-
-
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.beside", description=__doc__.split("\n")[0])
@@ -112,13 +97,13 @@ def arguments() -> argparse.Namespace:
 
 
 def compiled(by: str, home: Path) -> Path:
-    """A copy of the checkout with compiled modules. Raises Failed."""
+    """A copy of the checkout with compiled modules, or beside those of native/. Raises Failed."""
     home.mkdir()
     for name in ("chatlog", "twisted"):
         shutil.copytree(ROOT / name, home / name)
     if by == "rust":
-        command = ["cargo", "build", "--release", "--manifest-path", str(ROOT / "bench/rust/Cargo.toml")]
-        command += ["--target-dir", str(home / "target")]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        command += ["--target", str(home), str(ROOT / "native")]
     elif by == "cython":
         command = [sys.executable, "-c", _CYTHON, *HOT]
     else:
@@ -128,10 +113,6 @@ def compiled(by: str, home: Path) -> Path:
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode != 0 or not list(home.rglob("*.so")):
         raise Failed(f"{by} could not compile: {done.stderr[-2000:]}")
-    if by == "rust":
-        shutil.copy(home / "target/release/libchatline.so", home / "chatline.so")
-        with open(home / "chatlog/twitch/events.py", "a") as events:
-            events.write(_RUST)
     return home
 
 
@@ -143,6 +124,8 @@ class Recorder:
         self.home = stage.home / f"recorder-{len(stage.running)}"
         self.home.mkdir()
         tree, python, environ = ROOT, sys.executable, {}
+        if options.compile == "rust" and self.name != "compiled":
+            environ["CHATLOG_NATIVE"] = "off"
         for part in filter(None, rest.split(",")):
             key, equals, value = part.partition("=")
             if not equals:

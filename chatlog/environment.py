@@ -15,6 +15,10 @@ from chatlog.record import Encode, encode_full
 
 T = TypeVar("T")
 
+#: Turns a line of Twitch's chat, the time of its read and whether all keys are wanted into the channel and
+#: the encoded record; None for whatever is no ordinary chat message.
+ReadChat = Callable[[bytes, str, bool], tuple[str, bytes] | None]
+
 
 class Threads(Protocol):
     """Runs blocking calls."""
@@ -29,7 +33,7 @@ class Environment:
 
     ``reactor`` is also the monotonic clock. ``wall()`` returns the seconds since the epoch. ``disk`` runs
     calls that may wait for the disk. ``encode`` turns a record into a line. ``boot`` identifies the present
-    boot of the machine, "" if that is unknown.
+    boot of the machine, "" if that is unknown. ``read_chat`` is the parser in Rust; None: Python does it.
     """
 
     reactor: Any
@@ -39,6 +43,7 @@ class Environment:
     counters: Counters = field(default_factory=Counters)
     encode: Encode = encode_full
     boot: str = ""
+    read_chat: ReadChat | None = None
 
 
 def boot_id() -> str:

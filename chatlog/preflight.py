@@ -29,6 +29,7 @@ from chatlog.spool.holder import running_in
 from chatlog.state.state_file import newer_state
 from chatlog.store.archive import family_in, open_store
 from chatlog.store.store import StoreError
+from chatlog.twitch.native import find
 
 #: The names that stores accept for new buckets:
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and the same for Google Cloud
@@ -56,7 +57,11 @@ def examine(
         *mind,
         *_doubts(settings, registry),
     ]
-    comments = [*proxies.describe(), *(f"Mind: {warning}" for warning in mind)]
+    comments = [*proxies.describe()]
+    if "twitch" in settings.platforms:
+        parser = find(environ)
+        (mind if parser.is_refused else comments).append(f"twitch: {parser.words}")
+    comments += [f"Mind: {warning}" for warning in mind]
     remarks = "".join(f"# {comment}\n" for comment in comments)
     return Findings(f"# {config.read_for(path)}\n{config.describe(settings, registry)}{remarks}", problems)
 

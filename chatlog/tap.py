@@ -57,6 +57,7 @@ from chatlog.suppression.suppression import OptOuts
 from chatlog.timeline.timelines import Timelines
 from chatlog.twitch import recent
 from chatlog.twitch.backfill import Backfill, backfill_over
+from chatlog.twitch.native import find
 from chatlog.uploader.manifest import Manifest
 from chatlog.uploader.manifest_chain import latest_in
 from chatlog.uploader.stored_journal import StoredJournal
@@ -117,12 +118,18 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
     def threads(name: str, size: int) -> OwnedThreads:
         return OwnedThreads(name, size, reactor.callFromThread)
 
-    environment = Environment(reactor, time.time, OsFiles(), threads("disk", 2), boot=boot_id())
+    parser = find(os.environ)
+    environment = Environment(
+        reactor, time.time, OsFiles(), threads("disk", 2), boot=boot_id(), read_chat=parser.read_chat
+    )
     uploads = Uploads(open_store, partial(threads, "upload"))
     try:
         notes: tuple[str, ...] = ()
         if config.local(options["config"]) != options["config"]:
             notes = (f"configuration: {config.read_for(options['config'])}",)
+        if "twitch" in options.settings.platforms:
+            words = f"twitch: {parser.words}"
+            notes, mind = (notes, [*mind, words]) if parser.is_refused else ((*notes, words), mind)
         process = Process(Remarks(notes, tuple(mind)), partial(signals.Running, reactor))
         daemon = compose(options.settings, options, environment, uploads, proxies, process=process)
     except (CertificateAuthorityError, StoreError) as error:

@@ -17,8 +17,12 @@ from twisted.python.failure import Failure
 from chatlog.counters import Counters
 from chatlog.environment import Environment
 from chatlog.record import Encode, encode_full
+from chatlog.twitch.native import find
 
 T = TypeVar("T")
+
+#: The parser in Rust, which the parts that parse chat are tested with if it is installed.
+NATIVE = find(os.environ)
 
 
 class Crashed(Exception):
@@ -407,7 +411,7 @@ def environment(
     boot: str = "",
 ) -> Environment:
     """What a part is made with: a clock that is the time of day too, files in memory, threads that do
-    everything at once, unless something else is given."""
+    everything at once, unless something else is given. Chat is parsed in Rust where that is installed."""
     return Environment(
         clock,
         wall or clock.seconds,
@@ -416,4 +420,5 @@ def environment(
         Counters() if counters is None else counters,
         encode,
         boot,
+        NATIVE.read_chat,
     )

@@ -42,6 +42,8 @@ DISTRIBUTIONS = {
     "re2": "google-re2",
     "zstandard": "zstandard",
 }
+#: The module that native/ makes of Rust. No distribution is required for it: it is used where it is there.
+NATIVE = "chatlog_native"
 
 
 def read(name: str) -> str:
@@ -91,7 +93,7 @@ class SetupTests(SynchronousTestCase):
         for path in modules().values():
             for name in imports(path.read_text("utf-8")):
                 found.add(name.partition(".")[0])
-        outside = found - sys.stdlib_module_names - {"chatlog"}
+        outside = found - sys.stdlib_module_names - {"chatlog", NATIVE}
         self.assertEqual(outside - set(DISTRIBUTIONS), set())
         extras = self.arguments["extras_require"]
         extra = {line.partition(">")[0] for name in ("archive", "cluster") for line in extras[name]}
@@ -118,6 +120,23 @@ class SetupTests(SynchronousTestCase):
         self.assertRegex(chatlog.__version__, r"^\d+\.\d+\.\d+$")
         newest = re.search(r"(?m)^## (\S+)", read("CHANGELOG.md"))
         self.assertEqual(newest and newest[1], chatlog.__version__)
+
+    def test_native(self) -> None:
+        """The parser in Rust has the version of Chatlog, for it is used with no other; its crates are pinned,
+        and no line of it may be unsafe. Nothing that installs Chatlog asks for it."""
+        cargo = tomllib.loads(read("native/Cargo.toml"))
+        self.assertEqual(cargo["package"]["version"], chatlog.__version__)
+        self.assertEqual(cargo["package"]["license"], "MIT")
+        self.assertEqual(cargo["lib"]["name"], NATIVE)
+        self.assertEqual(cargo["lints"]["rust"]["unsafe_code"], "forbid")
+        lock = tomllib.loads(read("native/Cargo.lock"))["package"]
+        pinned = {package["name"]: package for package in lock}
+        self.assertEqual(pinned["chatlog-native"]["version"], chatlog.__version__)
+        unpinned = {name for name, package in pinned.items() if "checksum" not in package}
+        self.assertEqual(unpinned, {"chatlog-native"})
+        self.assertIs(tomllib.loads(read("native/pyproject.toml"))["tool"]["maturin"]["locked"], True)
+        for name in ("setup.py", "requirements.txt", "requirements/run.txt", "requirements/test.txt"):
+            self.assertNotIn("native", read(name).replace("platform_python_implementation", ""))
 
     def test_license(self) -> None:
         """MIT, in words and in the package."""
@@ -206,7 +225,7 @@ class ProcessTests(SynchronousTestCase):
 
     def test_scripts(self) -> None:
         """The scripts can be called."""
-        scripts = (".ci/run", ".ci/newest", ".ci/oldest", ".ci/pythons", "requirements/renew")
+        scripts = (".ci/run", ".ci/native", ".ci/newest", ".ci/oldest", ".ci/pythons", "requirements/renew")
         for name in (*scripts, "deploy/procfile-check"):
             self.assertTrue(os.access(ROOT / name, os.X_OK), name)
             self.assertTrue(read(name).startswith("#!/usr/bin/env "), name)

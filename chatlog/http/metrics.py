@@ -106,8 +106,8 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics with their present values."""
         facts = self._status.snapshot()
-        build = GaugeMetricFamily("chatlog_build_info", "Always 1.", labels=["version", "name"])
-        build.add_metric([facts["version"], facts["instance"]], 1)
+        build = GaugeMetricFamily("chatlog_build_info", "Always 1.", labels=["version", "name", "parser"])
+        build.add_metric([facts["version"], facts["instance"], facts["parser"]], 1)
         yield build
         yield GaugeMetricFamily(
             "chatlog_start_time_seconds", "When the process started (Unix time).", value=facts["started"]

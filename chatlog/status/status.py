@@ -115,6 +115,7 @@ class Status(Service):
         self._uploader = uploader
         self._clock = clock
         self._wall = environment.wall
+        self._parser = "python" if environment.read_chat is None else "rust"
         self._vitals = vitals or Vitals(clock)
         self._disk = (0, 0)
         # Since when the store has been in trouble, and since when the disk cannot be trusted.
@@ -267,6 +268,7 @@ more), ``key`` (why its key cannot be used, ``""`` if it can) |
         return {
             "version": __version__,
             "instance": self.settings.instance,
+            "parser": self._parser,
             "started": self._started,
             "now": wall,
             "uptime": now - self._began,

@@ -6,13 +6,13 @@ The hot path of the daemon: everything here runs for every line, so it uses plai
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
 from chatlog.environment import Environment
-from chatlog.record import SERVER_CHANNEL, rfc3339
+from chatlog.record import SERVER_CHANNEL, encode_basic, encode_full, rfc3339
 from chatlog.rooms.duplicates import REMEMBERED, WITHOUT_ID_WINDOW, Repeats
 from chatlog.rooms.subscriptions import RecordSink, Room
 from chatlog.twitch import irc
@@ -56,6 +56,7 @@ class Intake:
         self._rooms = rooms
         self._server_records = server_records
         self._encode = environment.encode
+        self._chat_record, self._detail = _chat_reader(environment)
         self._counters = environment.counters
         self._seconds = environment.reactor.seconds
         self._wall = environment.wall
@@ -67,7 +68,7 @@ class Intake:
         self._counters.received += len(lines)
         received = rfc3339(int(self._wall() * 1000))
         rooms = self._rooms
-        encode = self._encode
+        chat_record, detail = self._chat_record, self._detail
         self._repeats.forget_old()
         younger, older = self._repeats.younger, self._repeats.older
         for line in lines:
@@ -77,7 +78,7 @@ class Intake:
                     younger.add(number)
                 elif self._is_repeated(line):
                     continue
-                found = chat_record(line, received, encode)
+                found = chat_record(line, received, detail)
                 if found is None:
                     self._other(line, received, source)
                     continue
@@ -186,6 +187,17 @@ class Intake:
                 failures=self._failures,
             )
         self._unparsed(line, received)
+
+
+def _chat_reader(
+    environment: Environment,
+) -> tuple[Callable[[bytes, str, Any], tuple[str, bytes] | None], Any]:
+    """What turns a line of chat into its record, and its last argument. What it leaves alone goes the long
+    way, which comes to the same record."""
+    encode = environment.encode
+    if environment.read_chat is not None and encode in (encode_full, encode_basic):
+        return environment.read_chat, encode is encode_full
+    return chat_record, encode
 
 
 def _id_of(line: bytes) -> bytes:

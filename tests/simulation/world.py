@@ -34,6 +34,7 @@ from chatlog.simulator.traffic import Flow, Traffic
 from chatlog.simulator.twitch import SimulatedTwitch
 from chatlog.simulator.twitch_chat import TwitchChat
 from chatlog.store.store import Store
+from tests.fakes import NATIVE
 from tests.simulation.machine import Disk, ProcessReactor, RemoteStore, VirtualThreads
 from tests.simulation.network import Network
 from tests.simulation.timeline import Timeline, VirtualReactor
@@ -195,7 +196,14 @@ class World:
         self.daemon = tap.compose(
             self.settings,
             {},
-            Environment(reactor, self.wall, self.disk, self._threads("disk", 2), boot=f"boot {self.boots}"),
+            Environment(
+                reactor,
+                self.wall,
+                self.disk,
+                self._threads("disk", 2),
+                boot=f"boot {self.boots}",
+                read_chat=NATIVE.read_chat,
+            ),
             tap.Uploads(self._open_store, partial(self._threads, "upload")),
         )
         self.daemon.show_stacks = lambda reason: None
