@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -17,20 +17,19 @@ from threading import Lock
 from chatlog.archive.bundles import Bundles
 from chatlog.archive.copies import Copies
 from chatlog.archive.listings import (
+    Listed,
     Named,
     Room,
     all_days,
     days_between,
     folder_of,
     keep,
-    named_in,
     room_in,
     told,
 )
-from chatlog.naming import FileName, is_import, parse_bundle_key, parse_key, utc_minute
+from chatlog.naming import FileName, is_import, utc_minute
 from chatlog.store import dated_folders
-from chatlog.store.store import CORRUPT, Local, Store, StoreError
-from chatlog.uploader.bundle_table import Slice
+from chatlog.store.store import CORRUPT, Head, Local, Store, StoreError
 
 DAY = 86400.0
 #: Seconds for which a listing is reused: of days that ended long ago, of these if only a few are read, and of
@@ -55,7 +54,7 @@ class Catalog:
         self._store = store
         self._now = now
         self._longest = longest
-        self._kept: OrderedDict[str, tuple[float, list[Named]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, Listed]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
         # A directory of this machine is not listed faster by several threads.
         self._is_here = isinstance(store, Local)
@@ -118,25 +117,34 @@ class Catalog:
         days = self.days()
 
         def look(day: str) -> bool:
-            found = self._of_day(room, day)
+            found = self._of_day(room, day).named
             return any(not (by_recorders and is_import(name.instance)) for name, *_ in found)
 
         with ThreadPoolExecutor(AT_ONCE) as threads:
             has = threads.map(look, days)
             return [day for day, is_there in zip(days, has, strict=True) if is_there]
 
-    def objects(self, room: Room, since: float, until: float) -> Iterator[Named]:
+    def objects(
+        self,
+        room: Room,
+        since: float,
+        until: float,
+        is_known: Callable[[str, str], bool] = lambda day, digest: False,
+    ) -> Iterator[Named]:
         """The objects of a room that began between a day before ``since`` and shortly after ``until``. Those
-        with one name and different bytes all come. Raises StoreError."""
+        with one name and different bytes all come. The objects of a day are left out if all of them are in
+        that time and ``is_known`` says so, of the day and ``Listed.digest``. Raises StoreError."""
         days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
         lasts = FEW if len(days) <= 4 else OLD
-        if self._is_here or sum(self._listed(room, day, lasts) is None for day in days) <= 1:
-            for day in days:
-                yield from self._copies.apart(self._of_day(room, day, lasts))
-            return
-        with ThreadPoolExecutor(min(AT_ONCE, len(days))) as threads:
-            for listed in threads.map(lambda day: self._of_day(room, day, lasts), days):
-                yield from self._copies.apart(listed)
+        threads: ThreadPoolExecutor | None = None
+        listings = (self._of_day(room, day, lasts) for day in days)
+        if not self._is_here and sum(self._listed(room, day, lasts) is None for day in days) > 1:
+            threads = ThreadPoolExecutor(min(AT_ONCE, len(days)))
+            listings = threads.map(lambda day: self._of_day(room, day, lasts), days)  # type: ignore[assignment]
+        with threads or nullcontext():
+            for day, listed in zip(days, listings, strict=True):
+                if not (_is_within(day, since, until) and is_known(day, listed.digest)):
+                    yield from self._copies.apart(listed.named)
 
     def moment(self) -> int:
         """This moment, for ``walk``."""
@@ -155,7 +163,7 @@ class Catalog:
             bundled |= self._bundles.rooms_of_day(day, since)
         begun = self._now(), self._changes
         streams = [self._grouped(each) for each in days]
-        streams.append((name, "", []) for name in sorted(f"{platform}/{name}/" for platform, name in bundled))
+        streams.append((name, "", ()) for name in sorted(f"{platform}/{name}/" for platform, name in bundled))
         last = ""
         for name, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
             if name <= last:
@@ -164,24 +172,24 @@ class Catalog:
             platform, channel, _ = name.split("/")
             found = {each: listed for _, each, listed in group}
             for each in days:
-                own = found.get(each, [])
-                own += self._bundled((platform, channel), each, since)
-                self._remember((platform, channel), each, own, begun)
+                room = platform, channel
+                places = self._bundles.of_day(room, each, since)
+                self._remember(room, each, Listed(room, each, found.get(each, ()), places), begun)
             if day in found or "" in found:
                 yield platform, channel
 
-    def _remember(self, room: Room, day: str, listed: list[Named], begun: tuple[float, int]) -> None:
+    def _remember(self, room: Room, day: str, listed: Listed, begun: tuple[float, int]) -> None:
         """Keep a listing that began at a time, and after so many changes."""
         with self._lock:
             if self._changes == begun[1]:
                 keep(self._kept, folder_of(room, day), (begun[0], listed), KEPT)
 
-    def _grouped(self, day: str) -> Iterator[tuple[str, str, list[Named]]]:
+    def _grouped(self, day: str) -> Iterator[tuple[str, str, Sequence[Head]]]:
         """Rooms in the order of keys, with what is listed of a day."""
         prefix = f"{day.replace('-', '/')}/"
         for name, heads in groupby(self._store.list(prefix), key=lambda head: room_in(head.key)):
             if name:
-                yield name, day, named_in(heads)
+                yield name, day, list(heads)
 
     def next_objects(self, room: Room, after: float, instance: str) -> Iterator[Named]:
         """The objects of the first day on which this instance began one after the given time, up to AHEAD
@@ -190,7 +198,7 @@ class Catalog:
         for day in self._between(after, min(after + AHEAD, self._now())):
             found = [
                 named
-                for named in self._of_day(room, day)
+                for named in self._of_day(room, day).named
                 if named[0].minute > minute and named[0].instance == instance
             ]
             if found:
@@ -237,50 +245,31 @@ class Catalog:
         number. Raises StoreError."""
         room = name.platform, name.channel
         self.forget(room, name.minute)
-        listed = self._of_day(room, f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}")
+        listed = self._of_day(room, f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}").named
         same = name.minute, name.instance
         later = [each for each in listed if (each[0].minute, each[0].instance) == same and each[0].n > name.n]
         return list(self._copies.apart(later))
 
     # -- listing -------------------------------------------------------------------------------------
 
-    def _of_day(self, room: Room, day: str, lasts: float = OLD) -> list[Named]:
-        """The objects of a day, as they are listed or were at most ``lasts`` seconds ago; some may have one
-        name."""
+    def _of_day(self, room: Room, day: str, lasts: float = OLD) -> Listed:
+        """The objects of a day, as they are listed or were at most ``lasts`` seconds ago."""
         known = self._listed(room, day, lasts)
         if known is not None:
             return known
-        changes = self._changes
-        found = self._list_day(room, day, folder_of(room, day))
-        self._remember(room, day, found, (self._now(), changes))
+        begun = self._now(), self._changes
+        heads = list(self._store.list(folder_of(room, day)))
+        # What goes into a bundle meanwhile is seen twice, and never missed.
+        found = Listed(room, day, heads, self._bundles.of_day(room, day, self._bundles.moment()))
+        self._remember(room, day, found, begun)
         return found
 
-    def _listed(self, room: Room, day: str, lasts: float) -> list[Named] | None:
+    def _listed(self, room: Room, day: str, lasts: float) -> Listed | None:
         """The objects of a day, if they were listed at most ``lasts`` seconds ago."""
         with self._lock:
             listed = self._kept.get(folder_of(room, day))
         fresh = listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day))
         return listed[1] if fresh and listed is not None else None
-
-    def _list_day(self, room: Room, day: str, prefix: str) -> list[Named]:
-        found = named_in(self._store.list(prefix))
-        # What goes into a bundle meanwhile is seen twice, and never missed.
-        return found + list(self._bundled(room, day, self._bundles.moment()))
-
-    def _bundled(self, room: Room, day: str, since: int) -> Iterator[Named]:
-        for place in self._bundles.of_day(room, day, since):
-            with suppress(ValueError):
-                name, suffix = self._name_in(room, day, place)
-                yield Named(name, suffix, f"{place.bundle} {place.offset}", place)
-
-    @staticmethod
-    def _name_in(room: Room, day: str, place: Slice) -> tuple[FileName, str]:
-        """The name of a slice. A bundle whose table is damaged stands for itself. Raises ValueError."""
-        if place.key:
-            return parse_key(place.key)
-        bundle, suffix = parse_bundle_key(place.bundle)
-        minute = bundle.minute if bundle.platform == "" else f"{day.replace('-', '')}_0000"
-        return FileName(*room, minute, bundle.instance), suffix
 
     def find(self, name: FileName) -> list[Named]:
         """Where a stored file is by now: nowhere, or in one place, or in several with different bytes. Raises
@@ -288,7 +277,7 @@ class Catalog:
         room = name.platform, name.channel
         self.forget(room, name.minute)
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
-        same = [named for named in self._of_day(room, day, 0.0) if named.name == name]
+        same = [named for named in self._of_day(room, day, 0.0).named if named.name == name]
         return list(self._copies.apart(same))
 
     def tell(self, whole: Callable[[str, str], None] | None) -> None:
@@ -325,3 +314,9 @@ class Catalog:
     def _lasts(self, day: str) -> float:
         end = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() + DAY
         return OLD if self._now() - end > SETTLED else NEW
+
+
+def _is_within(day: str, since: float, until: float) -> bool:
+    """Whether all files that were begun on a day may hold records of a time: see ``within``."""
+    start = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
+    return since <= start and start + DAY <= until + LATE

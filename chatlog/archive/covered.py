@@ -1,7 +1,8 @@
-"""What an index says of a file besides its people and words: all that a reader needs to leave it out.
+"""What an index says of files besides their people and words: all that a reader needs to leave them out.
 
 A file is known again by its name, the suffix of its compression, and its size: no name is ever used for other
-records, and what is erased or cut makes a new file.
+records, and what is erased or cut makes a new file. All files of a room's day are known again by a digest of
+these (``listings.Listed``), so that most days cost no work for each of their files.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from chatlog.archive.gaps import Gap
+from chatlog.archive import lines
+from chatlog.archive.gaps import Gap, Span, joined
+from chatlog.archive.listings import digest_of_files
 from chatlog.archive.parts import Part
 
 
@@ -23,6 +26,104 @@ class Covered(NamedTuple):
     size: int
     reached: bytes | None
     gaps: tuple[Gap, ...] = ()
+
+
+class Passed(NamedTuple):
+    """Files of one recorder in which nothing matches, one behind the other: the minutes in which the first
+    and the last one were begun, the time that their records had reached (``b""`` if there are none), their
+    gaps, and from when to when they reach."""
+
+    minute: str
+    last: str
+    reached: bytes
+    gaps: tuple[Gap, ...]
+    spans: tuple[Span, ...]
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """A sort key, among these and parts."""
+        return self.minute, 0
+
+
+#: The files of a room's day, by their recorders.
+Day = dict[str, Passed]
+
+
+def passed(part: Part, covered: Covered) -> Passed:
+    """One file, whose ``reached`` is known."""
+    reached, start = covered.reached or b"", begun(part.minute)
+    span = start, seconds_of(reached) if reached else start
+    return Passed(part.minute, part.minute, reached, covered.gaps, (span,))
+
+
+def whole_day(files: Iterable[tuple[Part, Covered]]) -> Day | None:
+    """A room's day as a whole; None if one of its files has to be looked at by itself."""
+    by_recorder: dict[str, list[Passed]] = {}
+    for part, covered in files:
+        if covered.reached is None or part.copy or part.area:
+            return None
+        by_recorder.setdefault(part.name.instance, []).append(passed(part, covered))
+    found = {}
+    for instance, own in by_recorder.items():
+        spans = [span for each in own for span in each.spans]
+        if any(start > end for start, end in spans):
+            return None
+        found[instance] = Passed(
+            min(each.minute for each in own),
+            max(each.last for each in own),
+            max(each.reached for each in own),
+            tuple(sorted(gap for each in own for gap in each.gaps)),
+            tuple(joined(spans)),
+        )
+    return found
+
+
+def day_as_json(day: Day | None) -> str:
+    """A room's day as the index has it; ``""`` for None."""
+    if day is None:
+        return ""
+    rows = [
+        [instance, own.minute, own.last, own.reached.decode("ascii"), list(map(list, own.gaps)), own.spans]
+        for instance, own in sorted(day.items())
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def day_from_json(text: str) -> Day | None:
+    """The same back. Raises ValueError."""
+    if not text:
+        return None
+    try:
+        return {
+            instance: Passed(
+                minute,
+                last,
+                reached.encode("ascii"),
+                tuple(Gap(*gap) for gap in gaps),
+                tuple((start, end) for start, end in spans),
+            )
+            for instance, minute, last, reached, gaps, spans in orjson.loads(text)
+        }
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def digest_of(parts: Iterable[Part]) -> str:
+    """The digest by which these files of a room's day are known again: that of their listing."""
+    return digest_of_files((f"{part.name}{part.suffix}", part.size) for part in parts)
+
+
+def begun(minute: str) -> float:
+    """The minute in which a file was begun, in seconds since the epoch; lines.LAST if it is none."""
+    return seconds_of(f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:00Z")
+
+
+def seconds_of(time: bytes | str) -> float:
+    """A time in a line, in seconds since the epoch; lines.LAST if it is none."""
+    try:
+        return lines.seconds(time)
+    except ValueError:
+        return lines.LAST
 
 
 def as_json(files: dict[str, Covered]) -> str:

@@ -144,7 +144,7 @@ def everywhere(
 
 def _heard(gaps: Iterable[Gap], files: Iterable[Span] | None) -> Iterator[Span]:
     """When a recorder had the room: while it had files that are not long apart, but not in its gaps."""
-    spans = [(-inf, inf)] if files is None else list(_joined(files))
+    spans = [(-inf, inf)] if files is None else list(joined(files))
     for start, end in spans:
         for gap in sorted(gaps):
             if gap.until > start and gap.since < end:
@@ -155,7 +155,8 @@ def _heard(gaps: Iterable[Gap], files: Iterable[Span] | None) -> Iterator[Span]:
             yield start, end
 
 
-def _joined(files: Iterable[Span]) -> Iterator[Span]:
+def joined(files: Iterable[Span]) -> Iterator[Span]:
+    """In one piece those that are not long apart. Pieces may be joined again."""
     before: Span | None = None
     for start, end in sorted(files):
         if before is not None and start - before[1] <= QUIET:

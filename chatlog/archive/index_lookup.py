@@ -7,16 +7,16 @@ and whoever asks looks at everything.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, TypeVar
 
 from chatlog.archive.cached_blocks import Changed
 from chatlog.archive.file_cache import CacheError, FileCache
-from chatlog.archive.index_reading import Duck, Files, SetReader, Term
+from chatlog.archive.index_reading import Duck, Known, SetReader, Term, Texts
 from chatlog.index.sets import ABOVE, DAYS, Days, IndexSet, Room, sets_of
 from chatlog.parquet import duck
 from chatlog.store.store import Store, StoreError
@@ -33,10 +33,11 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one set says. ``files`` are the files that it covers, as JSON, by room and day of the month; on
-    ``days`` is what was looked for."""
+    """What one set says. ``known`` are the days that it covers, by room and day of the month; on ``days`` is
+    what was looked for. ``found`` is the set: see ``Index.files``."""
 
-    files: dict[Room, dict[int, str]]
+    found: IndexSet
+    known: dict[Room, dict[int, Known]]
     days: Days
 
 
@@ -52,7 +53,8 @@ class Index:
         self._lock = Lock()
         self._listing = _Listing()
         self._broken: set[IndexSet] = set()
-        self._files: _Kept[Files] = _Kept(_FILES, lambda files: files.size)
+        self._known: _Kept[Texts[Known]] = _Kept(_FILES // 2, lambda texts: texts.size)
+        self._files: _Kept[Texts[str]] = _Kept(_FILES // 2, lambda texts: texts.size)
         self._answers: _Kept[Days] = _Kept(_ANSWERS, lambda days: 1)
 
     @property
@@ -80,27 +82,39 @@ class Index:
                 self._broken &= set(sets.values())
             return {span: found for span, found in self._listing.sets.items() if found not in self._broken}
 
+    def files(self, looked: Looked) -> dict[Room, dict[int, str]]:
+        """The files of the days that a set covers, as JSON: for days whose listing is not the one that it
+        knows. Empty if they cannot be read."""
+        with self._reading(looked.found) as reader:
+            return self._files.of(looked.found.head(DAYS), reader.files).by_room
+        return {}
+
     def _looked(self, found: IndexSet, terms: tuple[Term, ...]) -> Looked | None:
         """What a set says; None if it cannot be read."""
-        reader = SetReader(self._cache, found, self._duck)
-        try:
-            files = self._files.of(found.head(DAYS), reader.files)
+        with self._reading(found) as reader:
+            known = self._known.of(found.head(DAYS), reader.known)
             answers = [
-                self._answers.of((found, term), lambda term=term: reader.days(term, files.sources))  # type: ignore[misc]
+                self._answers.of((found, term), lambda term=term: reader.days(term, known.sources))  # type: ignore[misc]
                 for term in terms
             ]
+            rooms = set.intersection(*(set(answer) for answer in answers))
+            days = {room: _common(answer[room] for answer in answers) for room in rooms}
+            return Looked(found, known.by_room, days)
+        return None
+
+    @contextmanager
+    def _reading(self, found: IndexSet) -> Iterator[SetReader]:
+        """For reading a set; it is left where that cannot be read."""
+        try:
+            yield SetReader(self._cache, found, self._duck)
         except duck.Unreadable:
             with self._lock:
                 self._broken.add(found)
-            return None
         except Changed:
             with self._lock:
                 self._listing.at = float("-inf")
-            return None
         except (StoreError, CacheError, OSError, duck.NoDuckDB, duck.TooLittleMemory):
-            return None
-        rooms = set.intersection(*(set(answer) for answer in answers))
-        return Looked(files.by_room, {room: _common(answer[room] for answer in answers) for room in rooms})
+            pass
 
 
 def _common(bits: Iterable[int]) -> int:

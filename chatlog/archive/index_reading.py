@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
@@ -34,6 +34,8 @@ from chatlog.index.sets import (
 )
 from chatlog.index.words import LONGEST, Piece
 from chatlog.parquet import duck
+
+T = TypeVar("T")
 
 #: Bytes of memory for DuckDB.
 _MEMORY = duck.BESIDE + (64 << 20)
@@ -63,13 +65,21 @@ class Said:
 Term = People | Said
 
 
+class Known(NamedTuple):
+    """What a set has of a room's day: the digest of the listing of its files, and what is known of them
+    together, as JSON."""
+
+    listing: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
-class Files:
-    """The files that a set covers, as JSON, by room and day of the month. ``sources`` is the digest by which
-    its objects belong together; ``size`` is about the memory that it takes."""
+class Texts(Generic[T]):
+    """What a set has by room and day of the month. ``sources`` is the digest by which its objects belong
+    together; ``size`` is about the memory that it takes."""
 
     sources: str
-    by_room: dict[Room, dict[int, str]]
+    by_room: dict[Room, dict[int, T]]
     size: int
 
 
@@ -122,11 +132,11 @@ class _Partial:
         """Fetch everything."""
         self._held.fetch([(0, self._held.size)])
 
-    def fetch(self, bounds: Bounds) -> None:
-        """Fetch all rows that may have such values."""
+    def fetch(self, bounds: Bounds, columns: Collection[str] = ()) -> None:
+        """Fetch all rows that may have such values, or these columns of them."""
         if self._held.size <= END:
             return
-        groups: dict[int, tuple[int, int]] = {}
+        chunks: dict[int, list[tuple[int, int]]] = {}
         out: set[int] = set()
         for group, column, least, most, begin, size in self._duck.query(
             "SELECT row_group_id, path_in_schema, stats_min_value, stats_max_value, "
@@ -138,9 +148,9 @@ class _Partial:
                 most is not None and most.encode() < low.encode()
             ):
                 out.add(group)
-            first, last = groups.get(group, (begin, begin + size))
-            groups[group] = min(first, begin), max(last, begin + size)
-        self._held.fetch([(begin, end - begin) for group, (begin, end) in groups.items() if group not in out])
+            if not columns or column in columns:
+                chunks.setdefault(group, []).append((begin, size))
+        self._held.fetch([each for group, own in chunks.items() if group not in out for each in own])
 
 
 class SetReader:
@@ -152,17 +162,31 @@ class SetReader:
         self._set = found
         self._duck = query
 
-    def files(self) -> Files:
-        """The files of the set."""
-        with self._opened(DAYS) as (part, known):
-            part.fetch_all()
-            rows = self._duck.query(
-                f"SELECT platform, channel, day(day)::INTEGER, files FROM {_source(part)}"
-            )
+    def known(self) -> Texts[Known]:
+        """What is known of each day."""
+        rows, sources = self._rows("listing, known")
+        by_room: dict[Room, dict[int, Known]] = {}
+        for platform, channel, day, listing, text in rows:
+            by_room.setdefault((platform, channel), {})[day] = Known(listing, text)
+        return Texts(sources, by_room, sum(len(row[4]) + 300 for row in rows))
+
+    def files(self) -> Texts[str]:
+        """The files of each day, as JSON."""
+        rows, sources = self._rows("files")
         by_room: dict[Room, dict[int, str]] = {}
         for platform, channel, day, text in rows:
             by_room.setdefault((platform, channel), {})[day] = text
-        return Files(str(known[SOURCES_KEY]), by_room, sum(len(row[3]) + 200 for row in rows))
+        return Texts(sources, by_room, sum(len(row[3]) + 200 for row in rows))
+
+    def _rows(self, columns: str) -> tuple[list[tuple[Any, ...]], str]:
+        """These columns of all days, and the digest by which the set belongs together."""
+        wanted = f"platform, channel, day, {columns}"
+        with self._opened(DAYS) as (part, metadata):
+            part.fetch({}, frozenset(wanted.split(", ")))
+            rows = self._duck.query(
+                f"SELECT {wanted.replace('day', 'day(day)::INTEGER')} FROM {_source(part)}"
+            )
+        return rows, str(metadata[SOURCES_KEY])
 
     def days(self, term: Term, sources: str) -> Days:
         """The rooms' days with what is looked for."""

@@ -14,6 +14,9 @@ from typing import Any
 
 from chatlog.record import KEYS, from_json, rfc3339
 
+#: The last time, in the year 9999, in seconds since the epoch.
+LAST = 253402300799.0
+
 _HEAD = b'{"timestamp":"'
 _START, _END = len(_HEAD), len(_HEAD) + len("2025-12-29T10:30:45.123Z")
 _CLOCK = re.compile(rb'\{"timestamp":"(.{10})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z",')
@@ -84,7 +87,7 @@ def without_times(line: bytes) -> bytes:
 def time_bytes(seconds: float) -> bytes:
     """``seconds`` since the epoch in the form of the lines; times out of range become the first or the last
     one."""
-    milliseconds = round(max(-62135596800.0, min(seconds, 253402300799.0)) * 1000)
+    milliseconds = round(max(-62135596800.0, min(seconds, LAST)) * 1000)
     return rfc3339(milliseconds).encode("ascii")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from calendar import monthrange
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from chatlog.naming import FileName, parse_key
+from chatlog.naming import FileName, parse_bundle_key, parse_key
 from chatlog.store.store import Head
 from chatlog.uploader.bundle_table import Slice
 
@@ -35,6 +36,56 @@ class Named(NamedTuple):
     def size(self) -> int:
         """Its bytes, as they are listed."""
         return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
+
+
+class Listed:
+    """The objects of a room and a day as they are listed, those of their own and those in bundles. Most
+    listings are only compared with an index, so names are taken apart when somebody asks for them."""
+
+    def __init__(
+        self, room: Room, day: str, heads: Sequence[Head] = (), places: Sequence[Slice] = ()
+    ) -> None:
+        self._room = room
+        self._day = day
+        self._heads = heads
+        self._places = places
+
+    @cached_property
+    def digest(self) -> str:
+        """What an index has to say of the room's day to know all of its files: see ``digest_of_files``."""
+        begin = len(folder_of(self._room, self._day))
+        files = [(head.key[begin:], head.size) for head in self._heads]
+        files += [(place.key[begin:], place.bytes) for place in self._places]
+        return digest_of_files(files)
+
+    @cached_property
+    def named(self) -> list[Named]:
+        """The files. Those in bundles come last; some may have one name."""
+        found = named_in(self._heads)
+        for place in self._places:
+            with suppress(ValueError):
+                name, suffix = self._name_in(place)
+                found.append(Named(name, suffix, f"{place.bundle} {place.offset}", place))
+        return found
+
+    def _name_in(self, place: Slice) -> tuple[FileName, str]:
+        """The name of a slice. A bundle whose table is damaged stands for itself. Raises ValueError."""
+        if place.key:
+            return parse_key(place.key)
+        bundle, suffix = parse_bundle_key(place.bundle)
+        minute = bundle.minute if bundle.platform == "" else f"{self._day.replace('-', '')}_0000"
+        return FileName(*self._room, minute, bundle.instance), suffix
+
+
+def digest_of_files(files: Iterable[tuple[str, int]]) -> str:
+    """A digest of the names (with suffixes) and sizes of the files of a room's day, in any order; ``""`` if
+    two have one name, or if one has none."""
+    rows = sorted(files)
+    names = {name.partition(".")[0] for name, _ in rows}
+    if len(names) < len(rows) or "" in names:
+        return ""
+    text = "".join(f"{name} {size}\n" for name, size in rows)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def told(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:

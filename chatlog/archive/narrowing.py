@@ -1,12 +1,15 @@
 """Which files a search need not read, because an index says that nothing in them matches.
 
-An index covers a file if it knows one of the same name and size. What no index covers is read, so an index
-that is old, or of half of the archive, hides nothing.
+An index covers a file if it knows one of the same name and size, and all files of a room's day if they are
+the ones that it knows. What no index covers is read, so an index that is old, or of half of the archive,
+hides nothing.
 """
 
 from __future__ import annotations
 
-from chatlog.archive.covered import Covered, from_json, is_same, short_name
+from contextlib import suppress
+
+from chatlog.archive.covered import Covered, Day, day_from_json, from_json, is_same, short_name
 from chatlog.archive.index_lookup import Index, Looked
 from chatlog.archive.index_reading import People, Said, Term
 from chatlog.archive.matching import Filter
@@ -46,6 +49,18 @@ class Narrowing:
         self._months: dict[str, list[Looked]] = {}
         self._files: dict[tuple[int, str], dict[str, Covered]] = {}
 
+    def needless_day(self, day: str, digest: str) -> Day | None:
+        """What is known of all files of a day (``2025-12-29``) in which nothing matches, if ``digest`` is
+        that of their listing; None if they have to be looked at one by one."""
+        for looked in self._of_month(day[:7]) if digest else ():
+            known = looked.known.get(self._room, {}).get(int(day[8:]))
+            if known is None or known.listing != digest or looked.days.get(self._room, 0) >> int(day[8:]) & 1:
+                continue
+            with suppress(ValueError):
+                if (found := day_from_json(known.text)) is not None:
+                    return found
+        return None
+
     def needless(self, part: Part) -> Covered | None:
         """What is known of a part in which nothing matches; None if it has to be read."""
         return self._of(part, even_if_it_matches=False)
@@ -60,22 +75,26 @@ class Narrowing:
         if part.area or part.copy:
             # Of several files with one name the index may know another one.
             return None
-        if month not in self._months:
-            self._months[month] = self._index.of_month(month, self._terms)
-        for number, looked in enumerate(self._months[month]):
-            text = looked.files.get(self._room, {}).get(day)
-            if text is None or not (even_if_it_matches or not looked.days.get(self._room, 0) >> day & 1):
+        for number, looked in enumerate(self._of_month(month)):
+            if looked.days.get(self._room, 0) >> day & 1 and not even_if_it_matches:
                 continue
-            covered = self._known(number, minute[:8], text).get(short_name(part))
+            if day not in looked.known.get(self._room, {}):
+                continue
+            covered = self._known(number, minute[:8], looked).get(short_name(part))
             if covered is not None and covered.reached is not None and is_same(part, covered):
                 return covered
         return None
 
-    def _known(self, number: int, day: str, text: str) -> dict[str, Covered]:
+    def _of_month(self, month: str) -> list[Looked]:
+        if month not in self._months:
+            self._months[month] = self._index.of_month(month, self._terms)
+        return self._months[month]
+
+    def _known(self, number: int, day: str, looked: Looked) -> dict[str, Covered]:
         """The files of a day in a set."""
         if (number, day) not in self._files:
-            try:
+            self._files[number, day] = {}
+            with suppress(ValueError, KeyError):
+                text = self._index.files(looked)[self._room][int(day[6:])]
                 self._files[number, day] = from_json(text)
-            except ValueError:
-                self._files[number, day] = {}
         return self._files[number, day]

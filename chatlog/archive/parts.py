@@ -7,9 +7,10 @@ file that has moved on before it is opened is looked for in the next places.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 from chatlog.archive.blocks import BLOCK, whole_lines
 from chatlog.archive.catalog import Catalog
@@ -70,6 +71,11 @@ class Part:
         return stream_of(self.name.instance, self.copy)
 
     @property
+    def minute(self) -> str:
+        """When it was begun, as in its name."""
+        return self.name.minute
+
+    @property
     def order(self) -> tuple[str, int]:
         """A sort key: the parts of one instance sort as they were written."""
         return self.name.minute, self.name.n
@@ -81,8 +87,7 @@ class Part:
 
 
 class _Turns:
-    """The files that one answer reads: those that it was given, and those that took the place of one
-    (``followed``)."""
+    """The files that one answer reads: those given, and those that took the place of one (``followed``)."""
 
     def __init__(self, given: Sequence[Part]) -> None:
         self._given = given
@@ -112,11 +117,7 @@ class Parts:
     ``ahead``, objects are fetched ahead."""
 
     def __init__(
-        self,
-        catalog: Catalog,
-        files: Files,
-        directory: str = "",
-        ahead: ReadAhead | None = None,
+        self, catalog: Catalog, files: Files, directory: str = "", ahead: ReadAhead | None = None
     ) -> None:
         self._catalog = catalog
         self._files = files
@@ -124,9 +125,16 @@ class Parts:
         self._ahead = ahead
         self._seen: dict[Room, frozenset[FileName]] = {}
 
-    def of_room(self, room: Room, since: float, until: float) -> list[Part]:
-        """The parts that may hold records of that time, in the order in which they were written. Raises
-        StoreError."""
+    def of_room(
+        self,
+        room: Room,
+        since: float,
+        until: float,
+        is_known: Callable[[str, str], bool] = lambda day, digest: False,
+    ) -> list[Part]:
+        """The parts that may hold records of that time, in the order in which they were written. Stored files
+        of a day are left out if ``is_known`` says so (see ``Catalog.objects``), and none is in the spool.
+        Raises StoreError."""
         # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
         spooled = {part.name: part for part in self._in_spool(room)}
         # What has left the spool since the last look is in the store, and perhaps in no listing that is kept.
@@ -135,7 +143,12 @@ class Parts:
         if spooled or room in self._seen:
             self._seen[room] = frozenset(spooled)
         found: dict[FileName, list[Part]] = {}
-        for named in self._catalog.objects(room, since, until):
+        here = {day_of(name.minute) for name in spooled}
+
+        def alone(day: str, digest: str) -> bool:
+            return day not in here and is_known(day, digest)
+
+        for named in self._catalog.objects(room, since, until, alone):
             found.setdefault(named.name, []).append(_stored(named))
         for name, part in spooled.items():
             stored = found.setdefault(name, [])
@@ -240,7 +253,7 @@ class Parts:
                 continue
             except (StoreError, OSError, ValueError) as error:
                 raise self._error(place, error) from None
-            blocks = whole_lines(_with(first, chunks), place.area == "open")
+            blocks = whole_lines(chain((first,), chunks), place.area == "open")
             if place.area != "open" and (every_line or not place.suffix):
                 blocks = records_alone(blocks)
             yield from self._guarded(place, blocks)
@@ -335,8 +348,3 @@ def day_of(minute: str) -> str:
 
 def _stored(named: Named) -> Part:
     return Part(named.name, "", named.suffix, named.version, named.place, named.copy)
-
-
-def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest

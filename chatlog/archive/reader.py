@@ -9,7 +9,7 @@ Everything here blocks and belongs in a thread. Memory does not grow with the by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -17,9 +17,10 @@ from time import monotonic
 
 from chatlog.archive import lines
 from chatlog.archive.copies import instance_in, is_imported
-from chatlog.archive.covered import Covered
+from chatlog.archive.covered import Day, Passed, begun, passed, seconds_of
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere, gaps_in
 from chatlog.archive.index_lookup import Index
+from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.narrowing import Narrowing, terms_of
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
@@ -29,8 +30,6 @@ from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody
 
-#: The last time, in the year 9999.
-LAST = 253402300799.0
 #: Bytes at the end of a block in which the time that it has reached is looked for.
 _LAST_BYTES = 64 << 10
 
@@ -50,14 +49,21 @@ class Question:
     is_over: Callable[[], bool] | None = None
 
 
+#: Parts with their blocks, and what is known of parts that are not read.
+_Turn = tuple[Part, Iterator[bytes]] | tuple[Passed, None]
+
+
 class Cancelled(Exception):
     """The answer was cancelled."""
 
 
-def file_after(parts: Parts, room: Room, until: float, instance: str, read: list[Part]) -> Part | None:
+def file_after(
+    parts: Parts, room: Room, until: float, instance: str, read: Iterable[Part | Passed]
+) -> Part | None:
     """The next file of a recorder after those that are ``read``, if none of these is later than ``until``: it
     has the record of a gap that began before ``until`` and ended after it. Raises StoreError."""
-    if until >= LAST or any(part.name.minute > utc_minute(until) for part in read):
+    last = utc_minute(until)
+    if until >= LAST or any((each.last if isinstance(each, Passed) else each.minute) > last for each in read):
         return None
     if instance != instance_in(instance):
         # It has the files of a name that others have too, and none follows.
@@ -110,7 +116,7 @@ class Answer:
         """Raises StoreError if the archive or its opt-out list cannot be listed, and Cancelled."""
         question = self._question
         self._who = None if self._hidden is None else self._hidden.of_room(*question.room)
-        by_instance = self._parts.by_recorder(question.room, question.since, question.until)
+        by_instance = self._by_recorder()
         self._come_to = dict.fromkeys(by_instance, b"")
         self._gaps = {instance: [] for instance in by_instance or {"": []}}
         self._files = {instance: [] for instance in self._gaps}
@@ -128,6 +134,28 @@ class Answer:
         finally:
             gaps = everywhere(self._gaps, self._files)
             self.report.gaps = clipped(gaps, question.since, question.until)
+
+    def _by_recorder(self) -> dict[str, list[Part | Passed]]:
+        """What there is of each recorder, in order."""
+        narrowing, days = self._narrowing, list[Day]()
+
+        def is_known(day: str, digest: str) -> bool:
+            found = narrowing.needless_day(day, digest) if narrowing is not None else None
+            if found is not None:
+                days.append(found)
+            return found is not None
+
+        room, since, until = self._question.room, self._question.since, self._question.until
+        found: dict[str, list[Part | Passed]] = {}
+        for part in self._parts.of_room(room, since, until, is_known):
+            found.setdefault(part.stream, []).append(part)
+        for day in days:
+            for instance, own in day.items():
+                found.setdefault(instance, []).append(own)
+        if days:
+            for each in found.values():
+                each.sort(key=lambda part: part.order)
+        return found
 
     def _is_cut_off(self, time: bytes) -> bool:
         if self._cut is None:
@@ -153,13 +181,14 @@ class Answer:
         report.reached = self._cut = max(question.since, min(time, question.until))
         return True
 
-    def _beyond(self, instance: str, parts: list[Part]) -> Iterator[Gap]:
+    def _beyond(self, instance: str, parts: list[Part | Passed]) -> Iterator[Gap]:
         """The gaps that began before the end of the range and ended after the files that were read."""
         until = self._question.until
         following = file_after(self._parts, self._question.room, until, instance, parts)
         if following is None:
             return
-        self._files[instance].append((begun(following), begun(following)))
+        start = begun(following.minute)
+        self._files[instance].append((start, start))
         covered = self._narrowing.covered(following) if self._narrowing is not None else None
         if covered is not None:
             yield from (gap for gap in covered.gaps if gap.since < until)
@@ -172,63 +201,69 @@ class Answer:
 
     # -- one recorder's files ------------------------------------------------------------------------
 
-    def _forwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
+    def _forwards(self, instance: str, parts: list[Part | Passed]) -> Iterator[Found]:
         return forwards(
             batch for part, blocks in self._in_turn(parts) for batch in self._batches(instance, part, blocks)
         )
 
-    def _backwards(self, instance: str, parts: list[Part]) -> Iterator[Found]:
+    def _backwards(self, instance: str, parts: list[Part | Passed]) -> Iterator[Found]:
         turns = self._in_turn(parts[::-1])
         return backwards(self._whole(instance, part, blocks) for part, blocks in turns)
 
-    def _in_turn(self, parts: list[Part]) -> Iterator[tuple[Part, Iterator[bytes] | Covered]]:
-        """The parts, each with its blocks, or with what is known of it if nothing in it matches. An index is
+    def _in_turn(self, parts: list[Part | Passed]) -> Iterator[_Turn]:
+        """The parts, each with its blocks, or what is known of those in which nothing matches. An index is
         asked once the answer comes to its month."""
         narrowing, every_line = self._narrowing, self._question.filter.everything
         if narrowing is None:
-            yield from self._parts.in_turn(parts, every_line)
+            yield from self._parts.in_turn([part for part in parts if isinstance(part, Part)], every_line)
             return
-        for _, month in groupby(parts, lambda part: part.name.minute[:6]):
-            known = [(part, narrowing.needless(part)) for part in month]
+        for _, month in groupby(parts, lambda part: part.minute[:6]):
+            known = [self._needless(narrowing, part) for part in month]
             with closing(
-                self._parts.in_turn([part for part, of in known if of is None], every_line)
+                self._parts.in_turn([part for part in known if isinstance(part, Part)], every_line)
             ) as turns:
-                for part, of in known:
-                    yield next(turns) if of is None else (part, of)
+                for part in known:
+                    yield next(turns) if isinstance(part, Part) else (part, None)
+
+    @staticmethod
+    def _needless(narrowing: Narrowing, part: Part | Passed) -> Part | Passed:
+        covered = narrowing.needless(part) if isinstance(part, Part) else None
+        return passed(part, covered) if covered is not None and isinstance(part, Part) else part
 
     def _whole(
-        self, instance: str, part: Part, blocks: Iterator[bytes] | Covered
+        self, instance: str, part: Part | Passed, blocks: Iterator[bytes] | None
     ) -> tuple[list[Found], bytes]:
         found: list[Found] = []
         looked_at = not self.report.stopped
         for batch, _ in self._batches(instance, part, blocks):
             found += batch
-        minute = part.name.minute
+        minute = part.minute
         begun = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:59.999Z"
         if looked_at:
             self._may_end(lambda: lines.seconds(begun) + HELD_BACK)
         return found, begun.encode("ascii")
 
-    def _batches(self, instance: str, part: Part, blocks: Iterator[bytes] | Covered) -> Iterator[Batch]:
+    def _batches(self, instance: str, part: Part | Passed, blocks: Iterator[bytes] | None) -> Iterator[Batch]:
         """The results for the blocks of a part. A part that cannot be read is noted and skipped."""
         report = self.report
         if report.stopped:
             return
-        if isinstance(blocks, Covered):
+        if isinstance(part, Passed) or blocks is None:
+            assert isinstance(part, Passed)
             if self._cancelled:
                 raise Cancelled
-            latest = blocks.reached or b""
-            self._gaps[instance] += blocks.gaps
-            self._come_to[instance] = max(self._come_to[instance], latest)
+            self._gaps[instance] += part.gaps
+            self._come_to[instance] = max(self._come_to[instance], part.reached)
             if len(self._files) > 1:
                 # Of one recorder alone it does not matter how far its files reach.
-                self._files[instance].append((begun(part), _seconds(latest) if latest else begun(part)))
+                self._files[instance] += part.spans
             yield [], self._come_to[instance]
             return
         # Only the time of reading counts, not the time that the caller needs.
         began = self._clock()
         reached = self._files[instance]
-        reached.append((begun(part), begun(part)))
+        start = begun(part.minute)
+        reached.append((start, start))
         at, latest = len(reached) - 1, b""
         try:
             for block in blocks:
@@ -242,13 +277,13 @@ class Answer:
                 latest = max(latest, come_to(block))
                 self._come_to[instance] = max(self._come_to[instance], latest)
                 if latest:
-                    reached[at] = begun(part), _seconds(latest)
+                    reached[at] = start, seconds_of(latest)
                 report.seconds += self._clock() - began
                 yield found, self._come_to[instance]
                 began = self._clock()
                 if self._question.newest or not self._come_to[instance]:
                     continue
-                if self._may_end(lambda: _seconds(self._come_to[instance]) - HELD_BACK):
+                if self._may_end(lambda: seconds_of(self._come_to[instance]) - HELD_BACK):
                     return
         except PartError as error:
             report.unread.append(error.unread)
@@ -265,15 +300,6 @@ class Answer:
                 yield from (Found(*pair) for pair in self._matcher.find(rest, self._since, self._until))
 
 
-def begun(part: Part) -> float:
-    """The minute in which a file was begun, in seconds since the epoch."""
-    minute = part.name.minute
-    try:
-        return lines.seconds(f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:00Z")
-    except ValueError:
-        return LAST
-
-
 def come_to(block: bytes) -> bytes:
     """The time that a block has reached: later records are older by at most HELD_BACK. It is the time at
     which the block's last record arrived. If the records arrived all at once later on, it is the latest time
@@ -282,13 +308,6 @@ def come_to(block: bytes) -> bytes:
     # The first line may be cut off.
     latest = max(map(lines.timestamp, rows[1:] or rows), default=b"")
     return min(latest, lines.received(rows[-1])) if rows else b""
-
-
-def _seconds(time: bytes) -> float:
-    try:
-        return lines.seconds(time)
-    except ValueError:
-        return LAST
 
 
 class Reader:

@@ -16,11 +16,12 @@ from threading import Lock
 
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
+from chatlog.archive.covered import begun
 from chatlog.archive.gaps import Gap, Span, Unread, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.archive.reader import begun, come_to, file_after
+from chatlog.archive.reader import come_to, file_after
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody
@@ -117,7 +118,7 @@ class Tallies:
         if following is None or is_imported(instance):
             return Tally()
         counted = self.of(following, _GAPS, reading)
-        start = begun(following)
+        start = begun(following.minute)
         gaps = [gap for gap in counted.gaps if gap.since < until]
         return Tally(gaps=gaps, unread=counted.unread, file=(start, start))
 
@@ -152,7 +153,7 @@ class Tallies:
         except PartError as error:
             tally.unread = error.unread
         with suppress(ValueError):
-            tally.file = (begun(part), lines.seconds(latest)) if latest else None
+            tally.file = (begun(part.minute), lines.seconds(latest)) if latest else None
         return tally
 
 

@@ -19,11 +19,12 @@ from urllib.parse import quote
 from chatlog import __version__
 from chatlog.archive import lines, notices
 from chatlog.archive.gaps import Gap, Report
+from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
-from chatlog.archive.reader import LAST, Question
+from chatlog.archive.reader import Question
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
 from chatlog.archive_http.day_book import DayBook

@@ -9,12 +9,13 @@ import orjson
 
 from chatlog.archive import lines
 from chatlog.archive.gaps import Gap
+from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
 from chatlog.archive.moderation import LOOK_AHEAD, Moderation
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Parts, Room
 from chatlog.archive.people import facts_of, person_of
-from chatlog.archive.reader import LAST, Question
+from chatlog.archive.reader import Question
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.archive_http.facts import Budget

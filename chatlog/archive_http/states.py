@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chatlog.archive import lines
 from chatlog.archive.gaps import Report
-from chatlog.archive.reader import LAST
+from chatlog.archive.lines import LAST
 from chatlog.archive_http.ranges import Range
 
 

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
+from chatlog.archive.covered import begun
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
-from chatlog.archive.reader import begun
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
@@ -102,7 +102,7 @@ class Timelines:
             for part in parts:
                 if asked.work.bytes > self._most:
                     report.stopped = "the limit of what is read for one request was reached"
-                    report.reached = min(report.reached or span.until, begun(part))
+                    report.reached = min(report.reached or span.until, begun(part.minute))
                     break
                 tally = self._tallies.of(part, wanted, asked.work.reading)
                 report.unread += [tally.unread] if tally.unread is not None else []

@@ -107,8 +107,7 @@ def _asked(
     messages: tuple[str, ...],
     opt_out: bool,
 ) -> Asked:
-    from chatlog.archive.lines import time_bytes
-    from chatlog.archive.reader import LAST
+    from chatlog.archive.lines import LAST, time_bytes
     from chatlog.commands.erase_work import Asked
     from chatlog.redaction import Person
     from chatlog.upkeep.erasure_objects import Scope

@@ -1,11 +1,13 @@
 """The objects of an index. Four of them are a set, which belongs to a day or, once that is over, to a month.
 
-    index/days/2025-12.parquet     platform, channel, day, files, digest        by room and day
-    index/users/2025-12.parquet    user_id, username, platform, channel, days   by person
-    index/names/2025-12.parquet    username, user_id                            by name
-    index/words/2025-12.parquet    word, units                                  by word
+    index/days/2025-12.parquet     platform, channel, day, listing, known, files, digest   by room and day
+    index/users/2025-12.parquet    user_id, username, platform, channel, days              by person
+    index/names/2025-12.parquet    username, user_id                                       by name
+    index/words/2025-12.parquet    word, units                                             by word
 
-A room's day is what is in the files that were begun on it. ``days`` are bits: ``1 << 29`` is the 29th. A unit
+A room's day is what is in the files that were begun on it. ``listing`` is a digest of their names and sizes,
+and ``known`` what is known of them together: so a search leaves out most days without a look at each of their
+files. ``days`` are bits: ``1 << 29`` is the 29th. A unit
 is a room's day as a number: 32 times the place of the room in the list of rooms, which is in the metadata of
 the words, plus the day. The four say by the same digest that they belong together.
 """
@@ -20,7 +22,7 @@ from chatlog.store.store import Head
 
 DAYS, NAMES, USERS, WORDS = KINDS = ("days", "names", "users", "words")
 #: The number of the layout: a set of another one is not used, and made again.
-LAYOUT = 1
+LAYOUT = 2
 #: Where the objects are.
 ABOVE = "index/"
 #: The keys of the metadata: the layout, the digest of the sources, and the rooms of the units.

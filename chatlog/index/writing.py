@@ -39,7 +39,8 @@ _TOGETHER = 2_000
 _FETCHED = 20_000
 
 _STAGED = {
-    DAYS: "platform: 'VARCHAR', channel: 'VARCHAR', day: 'DATE', files: 'VARCHAR', digest: 'VARCHAR'",
+    DAYS: "platform: 'VARCHAR', channel: 'VARCHAR', day: 'DATE', "
+    "listing: 'VARCHAR', known: 'VARCHAR', files: 'VARCHAR', digest: 'VARCHAR'",
     USERS: "platform: 'VARCHAR', channel: 'VARCHAR', days: 'UINTEGER', ids: 'VARCHAR[]', names: 'VARCHAR[]'",
     WORDS: "platform: 'VARCHAR', channel: 'VARCHAR', day: 'INTEGER', words: 'VARCHAR[]'",
 }
@@ -100,10 +101,10 @@ class Stage:
         for some in _pieces(sorted(words)):
             self._add(WORDS, room, day=day, words=some)
 
-    def add_day(self, room: Room, day: str, files: str, digest: str) -> None:
-        """A room's day, all of whose people and words are here. ``files`` is JSON; ``digest``
+    def add_day(self, room: Room, day: str, listing: str, known: str, files: str, digest: str) -> None:
+        """A room's day, all of whose people and words are here. ``known`` and ``files`` are JSON; ``digest``
         is the SHA-256 of what they are made of."""
-        self._add(DAYS, room, day=day, files=files, digest=digest)
+        self._add(DAYS, room, day=day, listing=listing, known=known, files=files, digest=digest)
         self.days[room] = self.days.get(room, 0) | 1 << int(day[8:])
 
     def _add(self, kind: str, room: Room, **values: Any) -> None:
@@ -196,7 +197,7 @@ class _Writing:
         return " UNION ALL ".join(parts)
 
     def _days(self) -> str:
-        columns = "platform, channel, day, files, digest"
+        columns = "platform, channel, day, listing, known, files, digest"
         both = self._each(
             DAYS,
             f"SELECT {columns} FROM {{rows}} JOIN kept USING (platform, channel) "

@@ -14,7 +14,7 @@ from typing import Any
 from chatlog.archive import lines
 from chatlog.archive.blocks import whole_lines
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.covered import Covered, as_json, short_name
+from chatlog.archive.covered import Covered, as_json, day_as_json, digest_of, short_name, whole_day
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Gap, gaps_in
 from chatlog.archive.parts import Part
@@ -41,7 +41,7 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Iterab
     """Read the parts of a room's day; returns their bytes, unpacked. A file that is damaged is noted as such,
     and always read by whoever searches. Raises StoreError if one cannot be had."""
     unit = _Unit(stage, room, int(day[8:]))
-    files: dict[str, Covered] = {}
+    files: list[tuple[Part, Covered]] = []
     digests = {}
     size = 0
     for part in parts:
@@ -49,11 +49,18 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Iterab
         reached, gaps, read = _read(unit, _blocks(catalog, part, digest))
         size += read
         # Of several files with one name each is always read.
-        files[short_name(part)] = Covered(part.suffix, part.size, None if part.copy else reached, gaps)
+        files.append((part, Covered(part.suffix, part.size, None if part.copy else reached, gaps)))
         digests[f"{short_name(part)}{part.suffix}"] = digest.hexdigest()
     unit.flush()
     sources = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(digests.items()))
-    stage.add_day(room, day, as_json(files), hashlib.sha256(sources.encode()).hexdigest())
+    stage.add_day(
+        room,
+        day,
+        listing=digest_of(part for part, _ in files),
+        known=day_as_json(whole_day(files)),
+        files=as_json({short_name(part): covered for part, covered in files}),
+        digest=hashlib.sha256(sources.encode()).hexdigest(),
+    )
     return size
 
 

@@ -28,7 +28,7 @@ class WritingTests(SynchronousTestCase):
                 for room in (ROOM, OTHER):
                     stage.add_people(room, day, [("1", "ann"), (str(day), f"on{day}")])
                     stage.add_words(room, day, ["the", f"word{day}"])
-                    stage.add_day(room, f"2025-12-{day:02}", "[]", "digest")
+                    stage.add_day(room, f"2025-12-{day:02}", "listing", "[]", "[]", "digest")
         found = write(target, kept, stage, self.connection)
         return Kept(target, found, sorted(found))
 
