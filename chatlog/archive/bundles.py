@@ -76,6 +76,10 @@ class Bundles:
         with self._lock:
             self._months = kept
 
+    def of_month(self, month: str, since: int) -> list[Head]:
+        """All bundles of a month (``2025/12``), best after ``look_at``. Raises StoreError."""
+        return self._heads(f"bundle/{month}/", since)
+
     def days(self, month: str, since: int) -> list[str]:
         """The days (``29``) of a month with bundles of instances."""
         return [name for name in self._names(f"bundle/{month}/", since) if name.isdecimal()]
@@ -101,13 +105,13 @@ class Bundles:
             if name in names:
                 heads += self._heads(above + folder, since)
         within = f"{year}/{month}/{number}/{room[0]}/{room[1]}/"
-        return [each for table in self._current(heads) for each in _slices(table, within)]
+        return [each for table in self.current(heads) for each in _slices(table, within)]
 
     def rooms_of_day(self, day: str, since: int) -> set[Room]:
         """The rooms in the bundles of instances of a day. Raises StoreError."""
         year, month, number = day.split("-")
         found = set()
-        for table in self._current(self._heads(f"bundle/{year}/{month}/{number}/", since)):
+        for table in self.current(self._heads(f"bundle/{year}/{month}/{number}/", since)):
             for each in _slices(table, "/"):
                 if each.key:
                     platform, channel = each.key.split("/")[3:5]
@@ -120,7 +124,7 @@ class Bundles:
 
     # -- tables --------------------------------------------------------------------------------------
 
-    def _current(self, heads: list[Head]) -> list[Table]:
+    def current(self, heads: list[Head]) -> list[Table]:
         """The tables of the bundles, without those in whose place there is another one."""
         if len(heads) > 1:
             with ThreadPoolExecutor(min(AT_ONCE, len(heads))) as threads:

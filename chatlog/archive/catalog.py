@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime, timedelta
@@ -17,28 +17,29 @@ from threading import Lock
 from chatlog.archive.bundles import Bundles
 from chatlog.archive.copies import Copies
 from chatlog.archive.listings import (
+    DAY,
+    LATE,
     Listed,
     Named,
     Room,
     all_days,
     days_between,
     folder_of,
+    is_within,
     keep,
     room_in,
     told,
 )
+from chatlog.archive.overview import Digests, Overview
 from chatlog.naming import FileName, is_import, utc_minute
 from chatlog.store import dated_folders
 from chatlog.store.store import CORRUPT, Head, Local, Store, StoreError
 
-DAY = 86400.0
 #: Seconds for which a listing is reused: of days that ended long ago, of these if only a few are read, and of
 #: others. Days long ago only change by erasure or damage.
 OLD, FEW, NEW = 3600.0, 60.0, 5.0
 #: So many seconds after the end of a day all its records are stored.
 SETTLED = 2 * DAY
-#: Records may be in a file that began so many seconds later: if a gap was filled, or if clocks differ.
-LATE = 3600.0
 #: Seconds after a range within which the end of an open gap is looked for.
 AHEAD = 40 * DAY
 #: The most listings that are cached, and the most requests at the same time.
@@ -59,6 +60,7 @@ class Catalog:
         # A directory of this machine is not listed faster by several threads.
         self._is_here = isinstance(store, Local)
         self._bundles = Bundles(store)
+        self._overview = Overview(store, self._bundles, now)
         self._copies = Copies(self._stored)
         self._changes = 0
         self._lock = Lock()
@@ -134,8 +136,10 @@ class Catalog:
         """The objects of a room that began between a day before ``since`` and shortly after ``until``. Those
         with one name and different bytes all come. The objects of a day are left out if all of them are in
         that time and ``is_known`` says so, of the day and ``Listed.digest``. Raises StoreError."""
-        days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
-        lasts = FEW if len(days) <= 4 else OLD
+        days, lasts = self._days_of(since, until)
+        within = {day for day in days if is_within(day, since, until)}
+        seen = {day: seen for day in within if (seen := self._seen_whole(day, lasts)) is not None}
+        days = [day for day in days if day not in seen or not is_known(day, seen[day].get(room, ""))]
         threads: ThreadPoolExecutor | None = None
         listings = (self._of_day(room, day, lasts) for day in days)
         if not self._is_here and sum(self._listed(room, day, lasts) is None for day in days) > 1:
@@ -143,8 +147,23 @@ class Catalog:
             listings = threads.map(lambda day: self._of_day(room, day, lasts), days)  # type: ignore[assignment]
         with threads or nullcontext():
             for day, listed in zip(days, listings, strict=True):
-                if not (_is_within(day, since, until) and is_known(day, listed.digest)):
+                if not (day in within and is_known(day, listed.digest)):
                     yield from self._copies.apart(listed.named)
+
+    def _days_of(self, since: float, until: float) -> tuple[list[str], float]:
+        """The days on which files of a time may have been begun, and for how long their listings last."""
+        days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
+        return days, FEW if len(days) <= 4 else OLD
+
+    def look_over(self, since: float, until: float) -> None:
+        """Look at a time as a whole, before several rooms are asked for: that takes fewer requests. Raises
+        StoreError."""
+        if not self._is_here:
+            days, lasts = self._days_of(since, until)
+            self._overview.look_at(day for day in days if self._seen_whole(day, lasts) is None)
+
+    def _seen_whole(self, day: str, lasts: float) -> Digests | None:
+        return self._overview.of_day(day, min(lasts, self._lasts(day)))
 
     def moment(self) -> int:
         """This moment, for ``walk``."""
@@ -212,30 +231,13 @@ class Catalog:
         first, last = (next(iter(days_between(at, at))) for at in (since, until))
         return [day for day in self.days() if first <= day <= last]
 
-    def within(self, names: Collection[FileName], since: float, until: float) -> Iterator[FileName]:
-        """The objects that may hold records from ``since`` to before ``until``: those that began in that time
-        or shortly after, and the last earlier one of each instance."""
-        first, last = (
-            utc_minute(max(since, 0.0)),
-            utc_minute(max(min(until, 253402300000.0 - LATE) + LATE, 0.0)),
-        )
-        before: dict[str, FileName] = {}
-        for name in sorted(names, key=lambda name: (name.minute, name.n)):
-            if name.minute > last:
-                continue
-            if name.minute >= first:
-                yield name
-            else:
-                # The last one of these may still have been open in the range.
-                before[name.instance] = name
-        yield from before.values()
-
     def forget(self, room: Room, minute: str) -> None:
         """A listing is not true any more, of the objects or of the days: list that day again."""
         day = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"
         with self._lock:
             # Also what is being listed now: it may be from before.
             self._changes += 1
+            self._overview.forget(day)
             self._kept.pop(folder_of(room, day), None)
             if "days" in self._folders and day not in self._folders["days"][1]:
                 del self._folders["days"]
@@ -257,6 +259,9 @@ class Catalog:
         known = self._listed(room, day, lasts)
         if known is not None:
             return known
+        seen = self._seen_whole(day, lasts)
+        if seen is not None and room not in seen:
+            return Listed(room, day)
         begun = self._now(), self._changes
         heads = list(self._store.list(folder_of(room, day)))
         # What goes into a bundle meanwhile is seen twice, and never missed.
@@ -314,9 +319,3 @@ class Catalog:
     def _lasts(self, day: str) -> float:
         end = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() + DAY
         return OLD if self._now() - end > SETTLED else NEW
-
-
-def _is_within(day: str, since: float, until: float) -> bool:
-    """Whether all files that were begun on a day may hold records of a time: see ``within``."""
-    start = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
-    return since <= start and start + DAY <= until + LATE

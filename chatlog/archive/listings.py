@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 from calendar import monthrange
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from chatlog.naming import FileName, parse_bundle_key, parse_key
+from chatlog.naming import FileName, parse_bundle_key, parse_key, utc_minute
 from chatlog.store.store import Head
 from chatlog.uploader.bundle_table import Slice
 
 T = TypeVar("T")
+
+DAY = 86400.0
+#: Records may be in a file that began so many seconds later: if a gap was filled, or if clocks differ.
+LATE = 3600.0
 
 #: Platform and channel.
 Room = tuple[str, str]
@@ -77,15 +81,38 @@ class Listed:
         return FileName(*self._room, minute, bundle.instance), suffix
 
 
+class FileSum:
+    """Makes a digest of the names (with suffixes) and sizes of files, in whatever order they come. A file
+    that comes twice makes another one."""
+
+    __slots__ = ("_count", "_sum")
+
+    def __init__(self) -> None:
+        self._count = self._sum = 0
+
+    def add(self, name: str, size: int) -> None:
+        """Add a file."""
+        digest = hashlib.blake2b(f"{name} {size}".encode(), digest_size=16).digest()
+        self._count += 1
+        self._sum += int.from_bytes(digest, "big")
+
+    def join(self, other: FileSum) -> None:
+        """Add the files of another one."""
+        self._count += other._count
+        self._sum += other._sum
+
+    @property
+    def digest(self) -> str:
+        """The digest."""
+        return f"{self._count} {self._sum % (1 << 128):032x}"
+
+
 def digest_of_files(files: Iterable[tuple[str, int]]) -> str:
-    """A digest of the names (with suffixes) and sizes of the files of a room's day, in any order; ``""`` if
-    two have one name, or if one has none."""
-    rows = sorted(files)
-    names = {name.partition(".")[0] for name, _ in rows}
-    if len(names) < len(rows) or "" in names:
-        return ""
-    text = "".join(f"{name} {size}\n" for name, size in rows)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    """A digest of the names (with suffixes) and sizes of the files of a room's day, in any order."""
+    found = FileSum()
+    for name, size in files:
+        found.add(name, size)
+    return found.digest
 
 
 def told(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:
@@ -141,3 +168,33 @@ def days_between(since: float, until: float) -> Iterator[str]:
     while day <= last:
         yield day.isoformat()
         day += timedelta(days=1)
+
+
+def within(names: Collection[FileName], since: float, until: float) -> Iterator[FileName]:
+    """The objects that may hold records from ``since`` to before ``until``: those that began in that time
+    or shortly after, and the last earlier one of each instance."""
+    first, last = (
+        utc_minute(max(since, 0.0)),
+        utc_minute(max(min(until, 253402300000.0 - LATE) + LATE, 0.0)),
+    )
+    before: dict[str, FileName] = {}
+    for name in sorted(names, key=lambda name: (name.minute, name.n)):
+        if name.minute > last:
+            continue
+        if name.minute >= first:
+            yield name
+        else:
+            # The last one of these may still have been open in the range.
+            before[name.instance] = name
+    yield from before.values()
+
+
+def is_within(day: str, since: float, until: float) -> bool:
+    """Whether all files that were begun on a day may hold records of a time: see ``within``."""
+    start = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
+    return since <= start and start + DAY <= until + LATE
+
+
+def day_of(minute: str) -> str:
+    """The day of a minute in a name."""
+    return f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"

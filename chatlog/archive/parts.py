@@ -17,7 +17,7 @@ from chatlog.archive.catalog import Catalog
 from chatlog.archive.copies import stream_of
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Unread
-from chatlog.archive.listings import Named
+from chatlog.archive.listings import Named, day_of, within
 from chatlog.archive.read_ahead import Fetching, ReadAhead
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name, utc_minute
@@ -155,7 +155,7 @@ class Parts:
             if not stored or self._is_there(part):
                 # Unless the recorder is about to remove it, the stored one is another file of that name.
                 stored.append(replace(part, copy=len(stored) + 1 if stored else 0))
-        kept = [part for name in self._catalog.within(found, since, until) for part in found[name]]
+        kept = [part for name in within(found, since, until) for part in found[name]]
         return sorted(kept, key=lambda part: part.order)
 
     def by_recorder(self, room: Room, since: float, until: float) -> dict[str, list[Part]]:
@@ -164,6 +164,10 @@ class Parts:
         for part in self.of_room(room, since, until):
             found.setdefault(part.stream, []).append(part)
         return found
+
+    def look_over(self, since: float, until: float) -> None:
+        """See ``Catalog.look_over``."""
+        self._catalog.look_over(since, until)
 
     def _is_there(self, part: Part) -> bool:
         return self._files.exists(f"{self._directory}/{part.area}/{part.name}{part.suffix}")
@@ -339,11 +343,6 @@ class Parts:
         if part.area:
             return f"{self._directory}/{part.area}/{part.name}{part.suffix}"
         return part.name.key(suffix=part.suffix)
-
-
-def day_of(minute: str) -> str:
-    """The day of a minute in a name."""
-    return f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"
 
 
 def _stored(named: Named) -> Part:

@@ -9,7 +9,7 @@ Everything here blocks and belongs in a thread. Memory does not grow with the by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -32,6 +32,8 @@ from chatlog.suppression.suppressions import Somebody
 
 #: Bytes at the end of a block in which the time that it has reached is looked for.
 _LAST_BYTES = 64 << 10
+#: So many rooms are listed one by one.
+_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +330,12 @@ class Reader:
         self._now = now
         self._clock = clock
         self._index = index
+
+    def look_over(self, rooms: Collection[Room], since: float, until: float) -> None:
+        """Prepare for questions about the same time of these rooms: many rooms are listed at once. Raises
+        StoreError."""
+        if len(rooms) > _FEW and self._index is not None and self._index.is_there:
+            self._parts.look_over(since, until)
 
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""
