@@ -49,6 +49,7 @@ def meant(
     """The person with a name, or an id (``id:1234``), and every name that the records of the rooms have for
     the id. Raises NotClear for a name of nobody or of several people, and StoreError."""
     there = sorted(room for room in rooms if room[0] == platform)
+    reader.look_over(there, since, until)
 
     def look(wanted: str) -> Person:
         return person_of(_records(reader, there, Question(("", ""), since, until, Filter(users=(wanted,)))))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import NamedTuple
 
+from chatlog.archive.parts import Room
 from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Cancelled, Question, Reader
 from chatlog.http.answers import Answer
@@ -49,6 +50,10 @@ class Work:
                 raise Cancelled
             self._current.append(answer)
         return answer
+
+    def look_over(self, rooms: Collection[Room], since: float, until: float) -> None:
+        """See ``Reader.look_over``."""
+        self._reader.look_over(rooms, since, until)
 
     def done(self, answer: Records) -> None:
         """The reading of an answer has ended."""

@@ -132,6 +132,7 @@ class OwnApi:
         user = who.lower()
         rooms = self._chosen_rooms(asked, platform)
         budget = Budget(asked, self._most)
+        asked.work.look_over(rooms, *range)
 
         def records(users: tuple[str, ...]) -> Iterator[dict[str, Any]]:
             for room in rooms:

@@ -109,6 +109,7 @@ class Search:
     def _of(self, window: Range) -> Generator[Found, None, None]:
         answers: list[tuple[Room, Records]] = []
         share = max(_LEAST_SHARE, (self._most - self._asked.work.bytes) // max(1, len(self._rooms)))
+        self._asked.work.look_over(self._rooms, *window)
         for room in self._rooms:
             wanted = Question(room, *window, self._filter, self._newest, share)
             answers.append((room, self._asked.work.ask(wanted)))

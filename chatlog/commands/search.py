@@ -143,6 +143,10 @@ class _Search:
             reading.refuse("--until is not later than --since")
         progress = Progress(sys.stderr, os.environ)
         named = reading.rooms_named(self._archive, rooms)
+        try:
+            self._archive.reader.look_over(named, start, end)
+        except StoreError as error:
+            reading.refuse(f"cannot read {self._archive.store.describe()}: {error}")
         for number, room in enumerate(named):
             progress.step("rooms", number, len(named))
             answer = self._archive.reader.ask(Question(room, start, end, wanted, newest=not self._oldest))

@@ -67,6 +67,7 @@ def user(
     wanted = Filter(users=reading.user_filter((name,)))
     answers = [opened.reader.ask(Question(room, start, end, wanted)) for room in there]
     try:
+        opened.reader.look_over(there, start, end)
         person = person_of(records(answers))
         if name.startswith("id:"):
             pass

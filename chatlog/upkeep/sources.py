@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from chatlog.archive.opened import Archive
 from chatlog.archive.listings import day_of
+from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room
 from chatlog.chunks import sha256_of
 from chatlog.store.store import MISSING, StoreError

@@ -25,6 +25,7 @@ from chatlog.upkeep.lock import ArchiveLock
 from chatlog.uploader.bundle_table import Slice, table_bytes
 from chatlog.uploader.packing import packer, unpacked
 from tests.reading.world import MIDNIGHT, World, gap
+from tests.upkeep.test_expire import Cutting
 
 DAY, HOUR = 86400.0, 3600.0
 ROOMS = [("twitch", "a"), ("kick", "a")]
@@ -103,12 +104,16 @@ class BothWaysTests(SynchronousTestCase):
         st.lists(FILTERS, min_size=3, max_size=4),
         CHANGES,
         st.sampled_from(["", "bundled"]),
+        st.booleans(),
         st.sampled_from([MIDNIGHT + 4.5 * DAY, MIDNIGHT + 40 * DAY]),
     )
-    def test_the_same(self, files: Any, filters: list[Filter], changes: Any, how: str, now: float) -> None:
+    def test_the_same(
+        self, files: Any, filters: list[Filter], changes: Any, how: str, far: bool, now: float
+    ) -> None:
         """Whatever the archive and the question: two instances, imports, two platforms, names beyond ASCII,
         bundled months, files that are gone, replaced, erased from or damaged since, late ones, also
-        of another instance, and a bundle with a file of a name that is taken."""
+        of another instance, and a bundle with a file of a name that is taken; in a directory, or in a store
+        that is asked for days as a whole."""
         home = self.mktemp()
         world = World(home, now)
         paths = [self.put(world, n, file) for n, file in enumerate(files)]
@@ -124,18 +129,20 @@ class BothWaysTests(SynchronousTestCase):
         if how:
             self.bundle(world)
         world.now += LISTED
+        plain = world.opened().reader
         world.with_index = True
-        ours, plain = world.opened().reader, self.plain(world)
+        if far:
+            world.store = Cutting(DirectoryStore(world.archive))  # type: ignore[assignment]
+        archive = world.opened()
+        ours = archive.reader
+        if far:
+            archive.parts.look_over(0.0, MIDNIGHT + 3.9 * DAY)
         for wanted in filters:
             for room in ROOMS:
                 for since, newest in ((0.0, True), (MIDNIGHT + DAY, False)):
                     question = Question(room, since, MIDNIGHT + 3.9 * DAY, wanted, newest)
                     self.assertEqual(self.answer(ours, question), self.answer(plain, question), wanted)
         shutil.rmtree(home)
-
-    def plain(self, world: World) -> Reader:
-        world.with_index = False
-        return world.opened().reader
 
     def put(self, world: World, number: int, file: Any) -> str:
         room, day, hour, instance, messages, has_gap = file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -21,7 +22,7 @@ DAY = 86400.0
 CHANNELS = ("a", "a-b", "a_b", "ab", "b")
 
 
-class WalkTests(SynchronousTestCase):
+class WalkCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.archive = Archive(self.mktemp())
         for day in (-1, 0, 1):
@@ -48,6 +49,8 @@ class WalkTests(SynchronousTestCase):
     def look(self, catalog: Catalog, room: Room) -> list[Any]:
         return sorted(catalog.objects(room, MIDNIGHT, MIDNIGHT + DAY), key=str)
 
+
+class WalkTests(WalkCase):
     def requests(self, catalog: Catalog, counted: Cutting) -> int:
         before = len(counted.calls)
         for room in catalog.walk("2025-12-29", catalog.moment()):
@@ -86,3 +89,82 @@ class WalkTests(SynchronousTestCase):
         counted.list = shuffled  # type: ignore[method-assign]
         catalog = self.catalog(counted)
         self.assertRaises(StoreError, list, catalog.walk("2025-12-29", catalog.moment()))
+
+
+class LookOverTests(WalkCase):
+    """Days that are looked at as a whole, with all their rooms."""
+
+    def rooms(self) -> list[Room]:
+        return [("twitch", name) for name in (*CHANNELS, "nobody")] + [("kick", "a-b")]
+
+    def digests(self, catalog: Catalog, room: Room) -> dict[str, str]:
+        """The digests by which days are known, without the empty ones."""
+        found: dict[str, str] = {}
+
+        def is_known(day: str, digest: str) -> bool:
+            found[day] = digest
+            return False
+
+        objects = list(catalog.objects(room, MIDNIGHT - DAY, MIDNIGHT + 2 * DAY, is_known))
+        days = {f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}" for name, *_ in objects}
+        return {day: found[day] for day in days}
+
+    def test_digests(self) -> None:
+        """A day has one digest, whether rooms are asked for one by one or all at once, before bundling and
+        afterwards, and another one once there is another file."""
+        seen = []
+        for step in ("own objects", "bundles", "late"):
+            if step == "bundles":
+                self.bundle()
+            elif step == "late":
+                self.archive.store(MIDNIGHT + HOUR, "b", self.archive.messages("b", MIDNIGHT + HOUR, 1))
+            catalog = self.catalog(Cutting(self.store))
+            catalog.look_over(MIDNIGHT - DAY, MIDNIGHT + 2 * DAY)
+            found = {room: self.digests(catalog, room) for room in self.rooms()}
+            self.assertEqual(found, {room: self.digests(self.catalog(), room) for room in self.rooms()})
+            seen.append(found)
+        self.assertEqual(seen[0], seen[1])
+        changed = [
+            (room, day) for room in self.rooms() for day in seen[1][room] if seen[1][room] != seen[2][room]
+        ]
+        self.assertEqual({room for room, _ in changed}, {("twitch", "b")})
+        self.assertEqual(
+            [
+                day
+                for day in seen[1][changed[0][0]]
+                if seen[1][changed[0][0]][day] != seen[2][changed[0][0]][day]
+            ],
+            ["2025-12-29"],
+        )
+
+    def test_known(self) -> None:
+        """What is known costs no request for a room, and neither does a room that is not there."""
+        self.bundle()
+        counted = Cutting(self.store)
+        catalog = self.catalog(counted)
+        catalog.look_over(MIDNIGHT - DAY, MIDNIGHT + 2 * DAY)
+        before = len(counted.calls)
+        for room in self.rooms():
+            known = list(catalog.objects(room, MIDNIGHT - DAY, MIDNIGHT + 2 * DAY, lambda *_: True))
+            self.assertEqual(known, [])
+        self.assertEqual(self.look(catalog, ("twitch", "nobody")), [])
+        self.assertEqual(len(counted.calls), before)
+
+    def test_forgotten(self) -> None:
+        """A day that is said to have changed is listed again, and one with a bundle of which nobody knows
+        what is in it is never taken for known."""
+        catalog = self.catalog(Cutting(self.store))
+        catalog.look_over(MIDNIGHT, MIDNIGHT + DAY)
+        self.archive.store(MIDNIGHT + HOUR, "nobody", self.archive.messages("nobody", MIDNIGHT + HOUR, 1))
+        self.assertEqual(self.look(catalog, ("twitch", "nobody")), [])
+        catalog.forget(("twitch", "nobody"), "20251229_0100")
+        self.assertEqual(len(self.look(catalog, ("twitch", "nobody"))), 1)
+        self.bundle()
+        (bundle,) = Path(self.archive.root).glob("bundle/2025/12/twitch/b/*.zst")
+        bundle.write_bytes(bundle.read_bytes()[:-20])
+        catalog = self.catalog(Cutting(self.store))
+        catalog.look_over(MIDNIGHT, MIDNIGHT + DAY)
+        self.assertEqual(
+            len(self.look(catalog, ("twitch", "a"))), len(self.look(self.catalog(), ("twitch", "a")))
+        )
+        self.assertEqual(self.look(catalog, ("twitch", "b")), self.look(self.catalog(), ("twitch", "b")))
