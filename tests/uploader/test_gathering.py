@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from collections.abc import Mapping
 
 from twisted.logger import capturedLogs
@@ -106,6 +108,26 @@ class GatheringTests(UploaderCase):
         self.finish(1, 2)
         self.start(uploader)
         self.assertEqual(list(self.bundles().values()), [[name(1), name(2)]])
+
+    def test_left_over(self) -> None:
+        """Files of a bundle that is stored, and could not be removed then, are removed at the next start, and
+        the disk that they free is counted."""
+        uploader = self.start(self.bundling())
+
+        def stuck(operation: str, path: str) -> None:
+            if operation == "remove" and path.endswith(".zst"):
+                raise OSError(errno.EIO, "Input/output error")
+
+        self.files.rule = stuck
+        uploader.sealed(self.finish(1))
+        self.clock.advance(FIVE)
+        uploader.stopService()
+        [left] = [each for each in self.files.names("/data/packed") if each.endswith(".zst")]
+        size = self.files.size(f"/data/packed/{left}")
+        self.files.rule = lambda operation, path: None
+        self.start(self.make(compression="zstd", bundle=FIVE, files=self.files))
+        self.assertEqual(self.files.names("/data/packed"), [])
+        self.assertEqual((self.usage.all_changed, self.puts()), ([-size], []))
 
     def test_stop(self) -> None:
         """What waits at the end is stored by the next run; a bundle that was planned stays as it is, also

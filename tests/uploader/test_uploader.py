@@ -74,8 +74,10 @@ class UploaderCase(SynchronousTestCase):
         on_stored: Callable[[Stored], object] | None = None,
         bundle: float = 0.0,
         usual_delays: bool = False,
+        files: MemoryFiles | None = None,
     ) -> Uploader:
-        self.files = MemoryFiles()
+        """An uploader with a new spool, or with ``files``."""
+        self.files = files or MemoryFiles()
         for area in ("sealed", "packed", "manifest"):
             self.files.make_directories(f"/data/{area}")
         self.store = MemoryStore()
@@ -196,6 +198,17 @@ class ShippingTests(UploaderCase):
         self.assertEqual(
             [text for text in said if "none waits" in text], ["8 files are in the store, 648 B; none waits"]
         )
+
+    def test_some_wait(self) -> None:
+        """While others are on their way, it is not said that none waits."""
+        threads = QueuedThreads()
+        uploader = self.start(self.make(threads, concurrency=1))
+        threads.pump()
+        with capturedLogs() as events:
+            uploader.sealed(self.finish(1, 2))
+            threads.pump(1)
+        said = [formatEvent(event) or "" for event in events]
+        self.assertEqual((uploader.waiting_files, [text for text in said if "none waits" in text]), (1, []))
 
     def test_several_at_a_time(self) -> None:
         """As many as configured are under way at once, and never more."""
@@ -357,12 +370,7 @@ class TroubleTests(UploaderCase):
         threads = QueuedThreads()
         uploader = self.start(self.make(threads, concurrency=4))
         threads.pump()
-
-        def before(operation: str, called: str) -> None:
-            if operation == "put":
-                raise StoreError("the clock", CLOCK, "the clock", of_all=True)
-
-        self.store.before = before
+        self.store.before = self.clock_wrong
         names = [f"twitch_bob{n}_20251229_11{n:02d}.jsonl" for n in range(1, 20)]
         for each in names:
             self.files.put(f"/data/sealed/{each}", b"{}\n")
@@ -523,6 +531,68 @@ class TroubleTests(UploaderCase):
             self.assertEqual(self.files.names("/data/sealed"), [])
             self.assertEqual((uploader.waiting_files, uploader.oldest_waiting), (0, None))
 
+    def test_no_space_again(self) -> None:
+        """A disk that is full again, after a file went, is reported again."""
+        full: list[int] = []
+
+        def write_down(stored: Stored) -> None:
+            if full:
+                raise OSError(full[0], "not now")
+
+        uploader = self.start(self.make(on_stored=write_down))
+        with capturedLogs() as events:
+            for n in (1, 2):
+                full.append(errno.ENOSPC)
+                uploader.sealed(self.finish(n))
+                full.clear()
+                self.clock.advance(LATER)
+        self.assertEqual(len([event for event in events if event["log_level"] >= LogLevel.warn]), 2)
+        self.assertEqual(uploader.waiting_files, 0)
+
+    def clock_wrong(self, operation: str, called: str) -> None:
+        if operation == "put":
+            raise StoreError("the clock", CLOCK, "the clock", of_all=True)
+
+    def away(self, operation: str, called: str) -> None:
+        raise StoreError("no answer", TRANSIENT, "timeout", of_all=True)
+
+    def test_several_fail_at_once(self) -> None:
+        """Uploads that fail together are one failure: the store is tried again after the first delay."""
+        threads = QueuedThreads()
+        uploader = self.start(self.make(threads, concurrency=4))
+        threads.pump()
+        self.store.before = self.away
+        uploader.sealed(self.finish(*range(1, 9)))
+        threads.pump()
+        self.assertEqual((uploader.state, len(self.puts())), ("retrying", 4))
+        self.clock.advance(1.0)
+        self.assertEqual(uploader.in_flight, 1)
+
+    def test_refused_while_in_trouble(self) -> None:
+        """A store in passing trouble that then refuses is asked, and no file is tried, until it is well."""
+        uploader = self.start(self.make())
+        self.store.before = self.away
+        uploader.sealed(self.finish(1))
+
+        def refuse(operation: str, called: str) -> None:
+            raise StoreError("denied", REFUSED, "403", of_all=True)
+
+        self.store.before = refuse
+        self.clock.advance(1.0)
+        self.assertEqual((uploader.state, len(self.puts())), ("refused", 2))
+        self.clock.pump([REFUSED_AGAIN] * 5)
+        self.assertEqual(len(self.puts()), 2)
+
+    def test_the_only_file(self) -> None:
+        """Where one file alone waits for a store in trouble, it is the one that is tried."""
+        uploader = self.start(self.make())
+        self.store.before = self.clock_wrong
+        uploader.sealed(self.finish(1))
+        self.assertEqual((uploader.state, uploader.waiting_files), ("clock wrong", 1))
+        self.store.before = lambda operation, called: None
+        self.clock.advance(61)
+        self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 0))
+
     def test_a_key_that_is_there_and_is_not(self) -> None:
         """A store that contradicts itself about one key costs that file its turn, not the others theirs."""
         uploader = self.start(self.make(concurrency=1))
@@ -681,6 +751,46 @@ class RefusedObjectTests(UploaderCase):
             self.assertEqual((uploader.state, uploader.quarantined), ("ok", 30), kind)
             self.assertLess(len([e for e in events if e["log_level"] >= LogLevel.warn]), 16)
 
+    def test_one_timer(self) -> None:
+        """However many files come while others wait for their turn, one timer waits with them."""
+        uploader = self.start(self.make())
+        self.refuse(OBJECT, 1)
+        uploader.sealed(self.finish(1))
+        for n in range(2, 30):
+            uploader.sealed(self.finish(n))
+            self.clock.advance(0.01)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_named_when_the_store_is_well(self) -> None:
+        """A file whose refusals might be of all files is named as soon as the store has twice been found
+        well."""
+        uploader = self.start(self.make())
+
+        def before(operation: str, called: str) -> None:
+            if operation == "put":
+                raise StoreError("denied", REFUSED, "403", of_all=True)
+
+        self.store.before = before
+        uploader.sealed(self.finish(1))
+        self.assertEqual((uploader.state, uploader.quarantined), ("ok", 0))
+        self.clock.advance(OWN_FIRST)
+        self.assertEqual((uploader.state, uploader.quarantined, len(self.puts())), ("ok", 1, 2))
+
+    def test_the_store_is_asked_before_the_next(self) -> None:
+        """When a refusal may be of all files, the store is asked before another one is tried."""
+        uploader = self.start(self.make())
+
+        def before(operation: str, called: str) -> None:
+            if operation == "put" and len(self.puts()) == 1:
+                raise StoreError("denied", REFUSED, "403", of_all=True)
+
+        self.store.before = before
+        uploader.sealed(self.finish(1, 2))
+        asked = [call for call in self.store.calls if call[0] in ("put", "prepare")]
+        self.assertEqual(asked[1:4], [("put", key(1)), ("prepare", ""), ("put", key(2))])
+        self.settle(round(OWN_FIRST))
+        self.assertEqual((uploader.state, uploader.waiting_files), ("ok", 0))
+
     def test_alone(self) -> None:
         """Where there is no other file, the store itself is asked whose trouble it is."""
         for kind in (REFUSED, TRANSIENT):
@@ -814,3 +924,16 @@ class StopTests(UploaderCase):
         self.assertEqual(self.puts(), [key(1)])
         self.assertEqual(self.files.names("/data/sealed"), [name(2)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_in_the_middle(self) -> None:
+        """A stop while files go one after the other leaves the next ones where they are."""
+
+        def stop(stored: Stored) -> None:
+            uploader.stopService()
+
+        uploader = self.make(on_stored=stop)
+        self.finish(1, 2, 3)
+        uploader.startService()
+        self.clock.advance(0)
+        self.assertEqual(self.puts(), [key(1)])
+        self.assertEqual(self.files.names("/data/sealed"), [name(2), name(3)])
