@@ -57,6 +57,7 @@ class ManifestCheck:
         watcher: Watcher,
         patience: Patience,
         rooms: RoomsThere,
+        now: float,
     ) -> None:
         self._store = store
         self._scope = scope
@@ -67,7 +68,7 @@ class ManifestCheck:
         self._rooms = rooms
         self.unread: list[ManifestName] = []
         self.lost: list[ManifestGap] = []
-        self.spans = SpansCheck()
+        self.spans = SpansCheck(now)
         self.days: tuple[str, str] | None = None
         self.chains: list[Chain] = []
         self._damaged: list[ManifestName] = []

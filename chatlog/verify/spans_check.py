@@ -17,7 +17,8 @@ from chatlog.verify.findings import Problem
 
 #: Seconds by which the times of recorders may differ.
 SLACK = 3.0
-#: A recorder without a manifest for so many seconds, while others write theirs, is lost.
+#: A recorder without a manifest for so many seconds, while others write theirs, is lost; one that has handed
+#: everything over has not come back.
 LOST = 2.5 * 3600.0
 #: The most rooms, and stretches of one, that are remembered.
 _MOST_ROOMS, _MOST = 200_000, 1000
@@ -45,9 +46,10 @@ class _Recorder:
 
 
 class SpansCheck:
-    """The manifests of clusters, in whatever order they are read."""
+    """The manifests of clusters, in whatever order they are read. ``now`` is the time of day."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self._now = now
         self._rooms: dict[tuple[str, str, str], _Room] = {}
         self._recorders: dict[tuple[str, str], _Recorder] = {}
 
@@ -121,11 +123,12 @@ class SpansCheck:
             yield cluster, len(rooms), sum(end - start for start, end, _ in holes)
 
     def _known_until(self, cluster: str) -> float:
-        """Until when all recorders that are at work have written manifests."""
+        """Until when all recorders that may be at work have written manifests. One that has handed everything
+        over, as for an upgrade, may be back, and writes its next manifest when an hour has passed."""
         found = [each for (name, _), each in self._recorders.items() if name == cluster]
         latest = max(each.until for each in found)
-        at_work = (each.until for each in found if not each.closed and latest - each.until <= LOST)
-        return min(at_work, default=latest)
+        at = self._now if all(each.closed for each in found) else latest
+        return min((each.until for each in found if at - each.until <= LOST), default=latest)
 
 
 def _add(spans: list[Span], new: Span) -> None:

@@ -78,7 +78,9 @@ class Verification:
         self.rooms = RoomsThere()
         self._patience = Patience(sleep, self._can_list)
         self._namesakes = NamesakeCheck(store, index, scope.read, self._patience, self._problem)
-        self._manifests = ManifestCheck(store, scope, index, self.totals, watcher, self._patience, self.rooms)
+        self._manifests = ManifestCheck(
+            store, scope, index, self.totals, watcher, self._patience, self.rooms, now
+        )
 
     @property
     def chains(self) -> list[Chain]:

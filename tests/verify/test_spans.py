@@ -10,6 +10,8 @@ from chatlog.uploader.manifest_rows import HeadRow, RoomRow, seconds_of
 from chatlog.verify.spans_check import SpansCheck
 
 HOUR = 3600.0
+#: The present time; nothing is so late.
+NOW = 1000 * HOUR
 Spans = tuple[tuple[float, float], ...] | None
 
 
@@ -17,7 +19,7 @@ class SpansTests(SynchronousTestCase):
     """Recorders ``a`` and ``b`` share the room ``ann``."""
 
     def setUp(self) -> None:
-        self.check = SpansCheck()
+        self.check = SpansCheck(NOW)
 
     def hour(
         self,
@@ -59,7 +61,7 @@ class SpansTests(SynchronousTestCase):
     def test_taken_over(self) -> None:
         """A hole in which the room was somebody's is explained; one in which it was nobody's is not."""
         for gaps, expected in ((((1799.0, 1812.0),), []), ((), ["unexplained-hole"])):
-            self.check = SpansCheck()
+            self.check = SpansCheck(NOW)
             self.hour("a", 1, ((0.0, 1800.0),))
             self.hour("a", 2, ())
             self.hour("b", 1, ((1812.0, HOUR),), gaps)
@@ -73,7 +75,7 @@ class SpansTests(SynchronousTestCase):
         self.hour("a", 1, ((0.0, 600.0), (700.0, 1800.0)), ((600.0, 700.0),))
         self.hour("b", 1, ((1850.0, HOUR),), ())
         self.assertEqual(self.holes(), [(HOUR + 1800.0, 50.0)])
-        self.check = SpansCheck()
+        self.check = SpansCheck(NOW)
         self.hour("a", 1, ((0.0, 600.0), (700.0, HOUR)), ((620.0, 660.0),))
         self.assertEqual(self.holes(), [(HOUR + 600.0, 20.0), (HOUR + 660.0, 40.0)])
 
@@ -113,6 +115,25 @@ class SpansTests(SynchronousTestCase):
         for hour in range(2, 8):
             self.hour("b", hour)
         self.assertEqual(self.kinds(), [])
+
+    def test_back_soon(self) -> None:
+        """Whoever has handed everything over may be back, and has told nothing of that yet: no hole after it
+        is called unexplained before the others' manifests are of hours later."""
+        self.hour("a", 1, closed=True)
+        self.hour("b", 2, ((0.0, 600.0), (1200.0, HOUR)))
+        self.hour("b", 3)
+        self.assertEqual(self.kinds(), [])
+        self.hour("b", 4)
+        self.assertEqual(self.kinds(), ["unexplained-hole"])
+
+    def test_all_are_upgraded(self) -> None:
+        """Where all have handed over, one after the other, what the first ones record since then is not known
+        for some hours; if none of them comes back, all is known."""
+        for now, expected in ((3.1 * HOUR, []), (9 * HOUR, ["unexplained-hole"])):
+            self.check = SpansCheck(now)
+            self.hour("a", 1, closed=True)
+            self.hour("b", 2, ((0.0, 600.0), (1200.0, HOUR)), closed=True)
+            self.assertEqual(self.kinds(), expected)
 
     def test_alone(self) -> None:
         """A recorder without a cluster is not looked at."""
