@@ -52,7 +52,7 @@ class Narrowing:
     def needless_day(self, day: str, digest: str) -> Day | None:
         """What is known of all files of a day (``2025-12-29``) in which nothing matches, if ``digest`` is
         that of their listing; None if they have to be looked at one by one."""
-        for looked in self._of_month(day[:7]) if digest else ():
+        for looked in self._of_day(day):
             known = looked.known.get(self._room, {}).get(int(day[8:]))
             if known is None or known.listing != digest or looked.days.get(self._room, 0) >> int(day[8:]) & 1:
                 continue
@@ -75,7 +75,7 @@ class Narrowing:
         if part.area or part.copy:
             # Of several files with one name the index may know another one.
             return None
-        for number, looked in enumerate(self._of_month(month)):
+        for number, looked in enumerate(self._of_day(f"{month}-{minute[6:8]}")):
             if looked.days.get(self._room, 0) >> day & 1 and not even_if_it_matches:
                 continue
             if day not in looked.known.get(self._room, {}):
@@ -85,10 +85,12 @@ class Narrowing:
                 return covered
         return None
 
-    def _of_month(self, month: str) -> list[Looked]:
+    def _of_day(self, day: str) -> list[Looked]:
+        """What the sets say that may have a day."""
+        month = day[:7]
         if month not in self._months:
             self._months[month] = self._index.of_month(month, self._terms)
-        return self._months[month]
+        return [looked for looked in self._months[month] if looked.found.span in (month, day)]
 
     def _known(self, number: int, day: str, looked: Looked) -> dict[str, Covered]:
         """The files of a day in a set."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from math import inf
+from operator import itemgetter
 from time import monotonic
 
 from chatlog.files import DIRECTORY_SYNC, NO_SUCH_CALL, SYNC, write_whole
@@ -249,28 +250,33 @@ class DirectoryStore:
         self._be_mounted_lately()
         # Only directories that can contain such keys are listed.
         above = os.path.dirname(prefix)
+        below = self._below(os.path.join(self._root, above), f"{above}/" if above else "")
         try:
-            for head in self._below(os.path.join(self._root, above), f"{above}/" if above else ""):
-                if head.key.startswith(prefix):
-                    yield head
+            if prefix[-1:] in ("", "/"):
+                yield from below
+            else:
+                yield from (head for head in below if head.key.startswith(prefix))
         except OSError as error:
             raise _error(error) from error
 
     def _below(self, directory: str, above: str) -> Iterator[Head]:
         """The objects in a directory, the keys of which begin with ``above``."""
         try:
-            entries = sorted(os.scandir(directory), key=_key_order)
+            with os.scandir(directory) as entries:
+                found = sorted(map(_in_key_order, entries), key=itemgetter(0))
         except FileNotFoundError:
             return
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._below(entry.path, f"{above}{entry.name}/")
-            elif not entry.name.startswith(_UNFINISHED) and entry.is_file():
-                key = above + entry.name
-                with suppress(FileNotFoundError):
+        for name, entry in found:
+            if name[-1] == "/":
+                yield from self._below(entry.path, above + name)
+            elif not name.startswith(_UNFINISHED) and entry.is_file():
+                try:
                     status = entry.stat()
-                    # Some file systems keep no times of files.
-                    yield Head(key, status.st_size, "", status.st_mtime if status.st_mtime > 0 else None)
+                except FileNotFoundError:
+                    continue
+                # Some file systems keep no times of files.
+                stored = status.st_mtime if status.st_mtime > 0 else None
+                yield Head(above + name, status.st_size, "", stored)
 
     def folders(self, prefix: str = "") -> Iterator[str]:
         self._be_mounted_lately()
@@ -303,9 +309,10 @@ class DirectoryStore:
         return os.path.join(self._root, *parts)
 
 
-def _key_order(entry: os.DirEntry[str]) -> str:
-    """A sort key: keys are compared as a whole, and in a key a directory's name is followed by a slash."""
-    return entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
+def _in_key_order(entry: os.DirEntry[str]) -> tuple[str, os.DirEntry[str]]:
+    """An entry behind what it sorts by: keys are compared as a whole, and in a key a directory's name is
+    followed by a slash."""
+    return (f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name), entry
 
 
 def _error(error: OSError) -> StoreError:

@@ -1,9 +1,9 @@
 """Makes the index of people and words, for searches. The objects stay the truth.
 
-A day that has been over for a day becomes a set of its own; once its month is over, the sets of its days
-become that of the month. A room's day whose files have changed since is read again: late ones, imported ones,
-those from which a person was erased. What is killed in between is made again by the next run, from the first
-day that was not done.
+A day that has been over for a day becomes a set of its own. The sets of days become part of that of their
+month once there are eight of them, and once the month is over. A room's day whose files have changed since is
+read again: late ones, imported ones, those from which a person was erased. What is killed in between is made
+again by the next run, from the first day that was not done.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.workplace import workplace
 
 DAY = 86400.0
+#: So many sets of days become part of that of their month: whoever looks something up asks each of them.
+_TOGETHER = 8
 
 
 @dataclass(slots=True)
@@ -158,7 +160,8 @@ class _Month:
             else:
                 daily.discard(day)
         is_damaged = month in sets and merged is None
-        if gone or is_damaged or (daily and self._indexer.is_over(month)):
+        enough = len(daily) >= _TOGETHER or self._indexer.is_over(month)
+        if gone or is_damaged or (daily and enough):
             self._merge(month, sets.get(month), daily, gone)
 
     def _units(self, found: IndexSet | None) -> Units | None:

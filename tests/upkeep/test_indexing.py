@@ -119,6 +119,22 @@ class IndexingTests(IndexCase):
         self.index()
         self.assertEqual(self.objects(), merged)
 
+    def test_many_days(self) -> None:
+        """A month that is not over has no more than a few sets of days: they become one, and that grows."""
+        for day in range(2, 10):
+            self.world.put(MIDNIGHT - day * DAY, [said(MIDNIGHT - day * DAY, f"day{day}", "eve")])
+        self.world.now = EARLY - DAY
+        self.index()
+        self.assertEqual({name.split("/")[1] for name in self.objects()}, {"2025-12.parquet"})
+        self.world.now = EARLY
+        self.assertEqual(self.index().days, 2)
+        self.assertEqual(
+            {name.split("/")[1] for name in self.objects()}, {"2025-12.parquet", "2025-12-29.parquet"}
+        )
+        # The two files of the last day are in no index yet.
+        self.assertEqual(self.read(Filter(text="day9")), (1, 3))
+        self.assertEqual(self.read(Filter(text="word1"))[0], 2)
+
     def test_fresh(self) -> None:
         """A second run reads nothing and writes nothing, and neither does one after bundling or copying."""
         self.index()
