@@ -8,7 +8,6 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -42,9 +41,10 @@ OLD, FEW, NEW = 3600.0, 60.0, 5.0
 SETTLED = 2 * DAY
 #: Seconds after a range within which the end of an open gap is looked for.
 AHEAD = 40 * DAY
-#: The most listings that are cached, and the most requests at the same time.
+#: The most listings and walked days that are cached, and the most requests at the same time.
 KEPT = 4096
-AT_ONCE = 8
+_WALKED = 20
+AT_ONCE = 16
 
 
 class Catalog:
@@ -62,6 +62,8 @@ class Catalog:
         self._bundles = Bundles(store)
         self._overview = Overview(store, self._bundles, now)
         self._copies = Copies(self._stored)
+        #: When the days were walked that were looked at for a time.
+        self._walked: dict[str, float] = {}
         self._changes = 0
         self._lock = Lock()
         self._tell: Callable[[str, str], None] | None = None
@@ -140,15 +142,9 @@ class Catalog:
         within = {day for day in days if is_within(day, since, until)}
         seen = {day: seen for day in within if (seen := self._seen_whole(day, lasts)) is not None}
         days = [day for day in days if day not in seen or not is_known(day, seen[day].get(room, ""))]
-        threads: ThreadPoolExecutor | None = None
-        listings = (self._of_day(room, day, lasts) for day in days)
-        if not self._is_here and sum(self._listed(room, day, lasts) is None for day in days) > 1:
-            threads = ThreadPoolExecutor(min(AT_ONCE, len(days)))
-            listings = threads.map(lambda day: self._of_day(room, day, lasts), days)  # type: ignore[assignment]
-        with threads or nullcontext():
-            for day, listed in zip(days, listings, strict=True):
-                if not (day in within and is_known(day, listed.digest)):
-                    yield from self._copies.apart(listed.named)
+        for day, listed in zip(days, self._of_days(room, days, lasts), strict=True):
+            if not (day in within and is_known(day, listed.digest)):
+                yield from self._copies.apart(listed.named)
 
     def _days_of(self, since: float, until: float) -> tuple[list[str], float]:
         """The days on which files of a time may have been begun, and for how long their listings last."""
@@ -161,6 +157,13 @@ class Catalog:
         if not self._is_here:
             days, lasts = self._days_of(since, until)
             self._overview.look_at(day for day in days if self._seen_whole(day, lasts) is None)
+            # Of days that are only partly in that time each file is looked at.
+            ends = [day for day in days if not is_within(day, since, until)]
+            for day in {*ends[1:2], *ends[-1:]}:
+                if not 0 <= self._now() - self._walked.get(day, -OLD) < min(lasts, self._lasts(day)):
+                    self._walked = {**dict(list(self._walked.items())[-_WALKED:]), day: self._now()}
+                    for _ in self.walk(day, self.moment()):
+                        pass
 
     def _seen_whole(self, day: str, lasts: float) -> Digests | None:
         return self._overview.of_day(day, min(lasts, self._lasts(day)))
@@ -259,9 +262,6 @@ class Catalog:
         known = self._listed(room, day, lasts)
         if known is not None:
             return known
-        seen = self._seen_whole(day, lasts)
-        if seen is not None and room not in seen:
-            return Listed(room, day)
         begun = self._now(), self._changes
         heads = list(self._store.list(folder_of(room, day)))
         # What goes into a bundle meanwhile is seen twice, and never missed.
@@ -269,8 +269,31 @@ class Catalog:
         self._remember(room, day, found, begun)
         return found
 
+    def _of_days(self, room: Room, days: list[str], lasts: float) -> Iterator[Listed]:
+        """The objects of several days, with few requests one after the other."""
+        missing = [day for day in days if self._listed(room, day, lasts) is None]
+        if self._is_here or len(missing) <= 1:
+            yield from (self._of_day(room, day, lasts) for day in days)
+            return
+        begun = self._now(), self._changes
+        with ThreadPoolExecutor(min(AT_ONCE, len(missing))) as threads:
+            heads = list(threads.map(lambda day: list(self._store.list(folder_of(room, day))), missing))
+            # The bundles of all days are asked for once.
+            since = self._bundles.moment()
+            places = threads.map(lambda day: self._bundles.of_day(room, day, since), missing)
+            found = {
+                day: Listed(room, day, own, inside)
+                for day, own, inside in zip(missing, heads, places, strict=True)
+            }
+        for day, listed in found.items():
+            self._remember(room, day, listed, begun)
+        yield from (found[day] if day in found else self._of_day(room, day, lasts) for day in days)
+
     def _listed(self, room: Room, day: str, lasts: float) -> Listed | None:
         """The objects of a day, if they were listed at most ``lasts`` seconds ago."""
+        seen = self._seen_whole(day, lasts)
+        if seen is not None and room not in seen:
+            return Listed(room, day)
         with self._lock:
             listed = self._kept.get(folder_of(room, day))
         fresh = listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day))
