@@ -108,10 +108,12 @@ def write(
         if not count:
             nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in source_columns().items())
             source = f"(SELECT {nulls} WHERE false)"
+        # Bloom filters tell row groups apart. To a file with a single one they only add bytes and work.
+        filters = "true" if count > ROW_GROUP else "false"
         with clear_errors():
             connection.execute(
                 f"COPY (SELECT {', '.join(selected_columns())} FROM {source}) TO {quoted(str(target))} "
-                f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, "
+                f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, WRITE_BLOOM_FILTER {filters}, "
                 f"ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{known}}})"
             )
     finally:
