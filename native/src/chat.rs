@@ -104,12 +104,14 @@ struct Tags {
 impl Tags {
     fn read(text: &str) -> Option<Self> {
         let mut tags = Self { json: Vec::with_capacity(text.len() + 256), ..Self::default() };
+        let plain = json::is_plain(text.as_bytes());
         let mut sent = None;
         let mut keys: Vec<&str> = Vec::with_capacity(32);
         let mut greatest = "";
         for item in text.split(';') {
-            let (key, value) = item.split_once('=')?;
-            if !is_key(key) || keys.len() == MOST_TAGS {
+            let (key, value) = item.split_at_checked(item.bytes().position(|byte| !is_in_key(byte))?)?;
+            let value = value.strip_prefix('=')?;
+            if key.is_empty() || OWN_DETAILS.contains(&key) || keys.len() == MOST_TAGS {
                 return None;
             }
             // Twitch sorts them, so nearly none has to be looked for among the earlier ones.
@@ -123,7 +125,11 @@ impl Tags {
             tags.json.extend_from_slice(key.as_bytes());
             tags.json.extend_from_slice(b"\":\"");
             let start = tags.json.len();
-            push_value(&mut tags.json, value);
+            if plain {
+                tags.json.extend_from_slice(value.as_bytes());
+            } else {
+                push_value(&mut tags.json, value);
+            }
             let place = start..tags.json.len();
             tags.json.extend_from_slice(b"\",");
             match key {
@@ -156,10 +162,9 @@ impl Tags {
     }
 }
 
-/// Whether this is a usual name of a tag, which is the same in JSON.
-fn is_key(key: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/.+".contains(&byte);
-    !key.is_empty() && key.bytes().all(allowed) && !OWN_DETAILS.contains(&key)
+/// Whether usual names of tags have this byte, which stands for itself in JSON.
+fn is_in_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.' | b'+')
 }
 
 /// Append a tag's value as JSON. In a tag, `\:` is `;`, `\s` a space, `\r` CR and `\n` LF. Any other

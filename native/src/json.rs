@@ -2,6 +2,10 @@
 
 /// Append `text` as the inside of a string.
 pub fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    if is_plain(text) {
+        out.extend_from_slice(text);
+        return;
+    }
     let mut rest = text;
     while let Some(at) = rest.iter().position(|&byte| is_escaped(byte)) {
         let (plain, behind) = rest.split_at(at);
@@ -13,6 +17,11 @@ pub fn push_text(out: &mut Vec<u8>, text: &[u8]) {
         rest = behind;
     }
     out.extend_from_slice(rest);
+}
+
+/// Whether the text stands for itself. It is looked at as a whole, which takes 16 bytes at a time.
+pub fn is_plain(text: &[u8]) -> bool {
+    text.iter().fold(true, |plain, &byte| plain & !is_escaped(byte))
 }
 
 /// Whether a byte of UTF-8 does not stand for itself in a string.

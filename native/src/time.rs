@@ -1,7 +1,5 @@
 //! Twitch's times as RFC 3339 writes them.
 
-use std::io::Write;
-
 /// The length of a time such as `2025-12-29T10:30:45.123Z`.
 pub const LENGTH: usize = 24;
 
@@ -33,8 +31,19 @@ pub fn push(out: &mut Vec<u8>, milliseconds: u64) {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    // Writing to memory does not fail.
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{thousandths:03}Z");
+    for (value, width, behind) in [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (hour, 2, b':'),
+        (minute, 2, b':'),
+        (second, 2, b'.'),
+        (thousandths, 3, b'Z'),
+    ] {
+        let digits = [value / 1000 % 10, value / 100 % 10, value / 10 % 10, value % 10];
+        out.extend(digits.iter().skip(4 - width).map(|&digit| b'0' + digit as u8));
+        out.push(behind);
+    }
 }
 
 #[cfg(test)]
