@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
+import chatlog
 from chatlog.alarms.alarms import Alarms
 from chatlog.config.settings import HttpSettings
 from chatlog.counters import Counters
@@ -21,6 +22,7 @@ from chatlog.http.metrics import CONTENT_TYPE, Metrics
 from chatlog.status.condition import CODES
 from chatlog.status.room_stats import STATES
 from tests.cluster.known import known
+from tests.fakes import NATIVE
 from tests.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +125,12 @@ class ExpositionTests(MetricsCase):
         self.scene.advance(10)
         self.assertEqual(self.value("store_state", state="confused"), 1)
         self.assertEqual(self.value("store_state", state="refused"), 0)
+
+    def test_build(self) -> None:
+        """Which version runs, under which name, and which parser is at work."""
+        [labels] = [dict(labels) for name, labels in self.samples() if name == "chatlog_build_info"]
+        parser = "python" if NATIVE.read_chat is None else "rust"
+        self.assertEqual(labels, {"version": chatlog.__version__, "name": "", "parser": parser})
 
     def test_unknown_values(self) -> None:
         """What is not known is not there, rather than 0."""
