@@ -87,6 +87,24 @@ class GapTests(SynchronousTestCase):
         timeline.set_forward(10.0, 200.0)
         self.assertEqual((timeline.since, timeline.missing_since), (200.0, 200.0))
 
+    def test_around_another(self) -> None:
+        """A loss around a gap that is known is one more gap, and no second counts twice."""
+        timeline = RoomTimeline()
+        timeline.began(0.0)
+        timeline.missed(100.0, 200.0, "connection lost")
+        timeline.missed(50.0, 300.0, "disk full")
+        self.assertEqual((timeline.count(0.0), timeline.closed(0.0, 1000.0)), (2, 250.0))
+
+    def test_within_what_is_known_in_part(self) -> None:
+        """Of a time of which an earlier process lost a part, a new loss counts as far as it may be new: the
+        part is taken as spread evenly."""
+        timeline = RoomTimeline()
+        timeline.lost_earlier(0.0, 100.0, 50.0)
+        timeline.missed(20.0, 60.0, "disk full")
+        self.assertEqual(timeline.closed(0.0, 100.0), 70.0)
+        timeline.missed(90.0, 130.0, "disk full")
+        self.assertEqual(timeline.closed(0.0, 200.0), 103.0)
+
     def test_wanted_always(self) -> None:
         """A room of which nobody says since when it is wanted is wanted since ever."""
         self.assertEqual(RoomTimeline().problem_since, 0.0)
