@@ -105,6 +105,12 @@ class GapTests(SynchronousTestCase):
         timeline.missed(90.0, 130.0, "disk full")
         self.assertEqual(timeline.closed(0.0, 200.0), 103.0)
 
+    def test_before_the_first_time(self) -> None:
+        """Of the time before a room was recorded first, nothing is recorded and nothing missing."""
+        timeline = RoomTimeline()
+        timeline.began(100.0)
+        self.assertEqual(timeline.seconds(0.0, 50.0), (0.0, 0.0))
+
     def test_wanted_always(self) -> None:
         """A room of which nobody says since when it is wanted is wanted since ever."""
         self.assertEqual(RoomTimeline().problem_since, 0.0)
