@@ -111,6 +111,18 @@ class GapTests(SynchronousTestCase):
         timeline.began(100.0)
         self.assertEqual(timeline.seconds(0.0, 50.0), (0.0, 0.0))
 
+    def test_which_gaps_are_shown(self) -> None:
+        """A gap that ended at the beginning of what is asked for is not shown; gaps half a minute apart are
+        two, and closer ones are shown as one."""
+        timeline = RoomTimeline()
+        timeline.began(0.0)
+        timeline.missed(10.0, 20.0, "connection lost")
+        timeline.missed(50.0, 60.0, "connection lost")
+        timeline.missed(80.0, 90.0, "connection lost")
+        self.assertEqual(timeline.gaps(0.0), [[10.0, 20.0], [50.0, 90.0]])
+        self.assertEqual(timeline.gaps(20.0), [[50.0, 90.0]])
+        self.assertEqual((timeline.count(20.0), timeline.count(19.0)), (2, 3))
+
     def test_wanted_always(self) -> None:
         """A room of which nobody says since when it is wanted is wanted since ever."""
         self.assertEqual(RoomTimeline().problem_since, 0.0)
