@@ -38,7 +38,7 @@ class BundlesThere:
         self._report = report
         self._is_unattested = is_unattested
         #: Bundles that are in no manifest yet, and those whose manifest may be lost.
-        self.pending: list[Head] = []
+        self.pending: list[tuple[Head, BundleName]] = []
         # How many are there that have nothing which is in no other.
         self._left_over = 0
         self.unattested: list[Head] = []
@@ -82,7 +82,7 @@ class BundlesThere:
             # All that is in it is in other bundles as well.
             self._left_over += 1
         elif head.stored is not None and head.stored > self._now - _PENDING:
-            self.pending.append(head)
+            self.pending.append((head, name))
         elif self._whole and not name.platform and self._is_unattested(head, name):
             self.unattested.append(head)
         elif self._whole:

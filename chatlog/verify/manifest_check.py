@@ -102,13 +102,6 @@ class ManifestCheck:
             self._watcher.note,
         )
         self.chains = chain.run()
-        for cluster, rooms, seconds in self.spans.united():
-            self._watcher.note(
-                f"cluster {cluster}: {many(rooms, 'room')} of several recorders; for {seconds:.1f} s in all "
-                "nobody recorded one of them (the table adds up what each recorder counts)"
-            )
-        for problem in self.spans.problems():
-            self._problem(problem.kind, problem.key, problem.what)
         check_gone(self._index, self._problem)
         self._totals.gone = self._index.count_gone()
         for text in kept_otherwise(self._expired, self._scope.keeping):
@@ -118,6 +111,17 @@ class ManifestCheck:
             self._watcher.note(
                 f"request {request[:80]} to be forgotten is not done: run the same `chatlog erase` again"
             )
+
+    def unite(self) -> None:
+        """Report what the manifests of recorders that share their rooms say together, once it is known which
+        objects are in no manifest yet."""
+        for cluster, rooms, seconds in self.spans.united():
+            self._watcher.note(
+                f"cluster {cluster}: {many(rooms, 'room')} of several recorders; for {seconds:.1f} s in all "
+                "nobody recorded one of them (the table adds up what each recorder counts)"
+            )
+        for problem in self.spans.problems():
+            self._problem(problem.kind, problem.key, problem.what)
 
     def _date(self, name: ManifestName) -> None:
         day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"

@@ -52,6 +52,8 @@ class SpansCheck:
         self._now = now
         self._rooms: dict[tuple[str, str, str], _Room] = {}
         self._recorders: dict[tuple[str, str], _Recorder] = {}
+        # Since when instances have objects of which no manifest tells yet.
+        self._untold: dict[str, float] = {}
 
     def period(self, head: HeadRow, manifest: str) -> None:
         """A manifest was read."""
@@ -77,6 +79,13 @@ class SpansCheck:
                 _add(known, (head.since + start, head.since + end))
         if row.reason == "removed":
             room.removed.append(head.since + max((end for _, end in (*whole, *row.gaps)), default=0.0))
+
+    def untold(self, instance: str, since: float | None) -> None:
+        """An object of the instance that was begun then is in no manifest yet. Call this before anything is
+        asked."""
+        if since is not None:
+            instance = instance or "main"
+            self._untold[instance] = min(since, self._untold.get(instance, since))
 
     def lost(self) -> Iterator[tuple[str, str, _Recorder]]:
         """The recorders that have ended without having handed over, and have not come back."""
@@ -124,11 +133,16 @@ class SpansCheck:
 
     def _known_until(self, cluster: str) -> float:
         """Until when all recorders that may be at work have written manifests. One that has handed everything
-        over, as for an upgrade, may be back, and writes its next manifest when an hour has passed."""
-        found = [each for (name, _), each in self._recorders.items() if name == cluster]
-        latest = max(each.until for each in found)
-        at = self._now if all(each.closed for each in found) else latest
-        return min((each.until for each in found if at - each.until <= LOST), default=latest)
+        over, as for an upgrade, may be back, and writes its next manifest when an hour has passed; so does
+        one that is new."""
+        found = {instance: each for (name, instance), each in self._recorders.items() if name == cluster}
+        latest = max(each.until for each in found.values())
+        at = self._now if all(each.closed for each in found.values()) else latest
+        at_work = [each.until for each in found.values() if at - each.until <= LOST]
+        untold = [
+            found[instance].until if instance in found else since for instance, since in self._untold.items()
+        ]
+        return min([*at_work, *untold], default=latest)
 
 
 def _add(spans: list[Span], new: Span) -> None:

@@ -109,6 +109,7 @@ class Verification:
         self._manifests.run(self._listed("manifest/"))
         self._read_objects()
         self._read_bundles()
+        self._manifests.unite()
         self._read_parquet()
         if self._namesakes.note:
             self._watcher.note(self._namesakes.note)
@@ -198,6 +199,7 @@ class Verification:
         if row is None:
             if self._is_pending(head, name):
                 self.totals.pending += 1
+                self._manifests.spans.untold(name.instance, created(name))
             elif self._is_unattested(head, name):
                 self.totals.unattested += 1
             else:
@@ -269,7 +271,8 @@ class Verification:
         there.check(self._patience.ask(lambda: list(self._store.list("bundle/"))))
         if there.note:
             self._watcher.note(there.note)
-        for head in there.pending:
+        for head, name in there.pending:
+            self._manifests.spans.untold(name.instance, created(name))
             self.totals.pending += self._read_unnamed(head)
         for head in there.unattested:
             self.totals.unattested += self._read_unnamed(head)
@@ -302,8 +305,7 @@ class Verification:
         return len(named)
 
     def _read_parquet(self) -> None:
-        index, watcher = self._index, self._watcher
-        there = ParquetThere(self._store, self._scope, index, self._now, self._problem, watcher)
+        there = ParquetThere(self._store, self._scope, self._index, self._now, self._problem, self._watcher)
         there.check(self._patience, self._reading)
 
     def _check(self, group: list[Named]) -> RoomDay:

@@ -135,6 +135,21 @@ class SpansTests(SynchronousTestCase):
             self.hour("b", 2, ((0.0, 600.0), (1200.0, HOUR)), closed=True)
             self.assertEqual(self.kinds(), expected)
 
+    def test_first_hour(self) -> None:
+        """Objects of a recorder that has no manifest yet show that it was at work: what it will tell is not
+        guessed. Neither is what one tells that came back."""
+        for instance, expected in (("b", []), ("a", []), ("c", ["unexplained-hole"])):
+            self.check = SpansCheck(NOW)
+            self.hour("a", 1, ((0.0, 600.0), (1200.0, HOUR)) if instance != "a" else None, closed=True)
+            self.hour("c", 1, ())
+            if instance == "a":
+                for hour in (2, 3, 4, 5):
+                    self.hour("c", hour, ((600.0, HOUR),))
+            self.check.untold(instance, HOUR + 300.0)
+            self.check.untold(instance, HOUR + 900.0)
+            self.check.untold(instance, None)
+            self.assertEqual(self.kinds(), expected)
+
     def test_alone(self) -> None:
         """A recorder without a cluster is not looked at."""
         self.hour("a", 1, ((0.0, 10.0), (50.0, HOUR)), cluster="")
