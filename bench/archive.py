@@ -160,8 +160,8 @@ def messages_in(archive: Path, day: date | None = None) -> int:
 
 
 def asked_both_ways(archive: Path) -> Iterator[str]:
-    """Ask the objects and Parquet of the busiest room how often its people spoke, by kind of record; what
-    differs."""
+    """Ask the objects and Parquet of the busiest room how often its people spoke, by kind of record, on the
+    days that are compacted: the last one may not be over for a day. What differs."""
     files = f"read_parquet('{archive}/parquet/*/*/*/*.parquet', hive_partitioning = true)"
     ((platform, channel),) = duckdb.execute(
         f"SELECT platform, channel FROM {files} GROUP BY ALL ORDER BY count(*) DESC LIMIT 1"
@@ -171,9 +171,16 @@ def asked_both_ways(archive: Path) -> Iterator[str]:
         [platform, channel],
     ).fetchall()
     by_parquet = {(user or "", kind): count for user, kind, count in rows}
+    days = sorted(
+        date.fromisoformat(path.name.removeprefix("date=")) for path in archive.glob("parquet/date=*")
+    )
+    since, until = (
+        datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+        for day in (days[0], days[-1] + timedelta(days=1))
+    )
     opened = open_archive(Settings(archive=ArchiveSettings(directory=str(archive))), time.time, spool=False)
     by_objects: Counter[tuple[str, str]] = Counter()
-    for found in opened.reader.ask(Question((platform, channel))):
+    for found in opened.reader.ask(Question((platform, channel), since, until)):
         record = from_json(found.line)
         by_objects[record.get("user_id", ""), record["type"]] += 1
     for key in by_objects.keys() | by_parquet.keys():
