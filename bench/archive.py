@@ -116,11 +116,15 @@ class Steps:
 
 def link_days(source: Path, target: Path, only: int) -> None:
     """Link the first days of an archive, with their manifests."""
-    days = sorted(path.relative_to(source) for path in source.glob("[0-9]*/[0-9]*/[0-9]*"))[:only]
-    for day in days:
-        for part in (day, Path("manifest") / day):
-            if (source / part).is_dir():
-                shutil.copytree(source / part, target / part, copy_function=os.link)
+    days = sorted(path.relative_to(source) for path in source.glob("[0-9]*/[0-9]*/[0-9]*"))
+    chosen = {part for day in days[:only] for part in (day, Path("manifest") / day)}
+    if only >= len(days):
+        # The last objects are named by a manifest of the day after.
+        manifests = source.glob("manifest/[0-9]*/[0-9]*/[0-9]*")
+        chosen.update(path.relative_to(source) for path in manifests)
+    for part in sorted(chosen):
+        if (source / part).is_dir():
+            shutil.copytree(source / part, target / part, copy_function=os.link)
 
 
 def write_archive(target: Path, options: argparse.Namespace) -> None:
