@@ -187,8 +187,7 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
         except StoreError as error:
             progress.clear()
             reading.refuse(f"cannot import into {opened.store.describe()}: {error}")
-    wrong = report.unread_files or report.unread_lines or report.incomplete
-    wrong = wrong or not (report.lines or report.skipped)
+    wrong = report.missed or not (report.lines or report.lines_before)
     raise click.exceptions.Exit(reading.NOTHING if wrong else 0)
 
 
@@ -215,13 +214,13 @@ def _report_at_end(progress: Any, report: ImportReport, dry: bool) -> Iterator[N
         yield
     finally:
         progress.clear()
-        if report.lines or report.skipped or not sys.exc_info()[0]:
+        if report.lines or report.lines_before or not sys.exc_info()[0]:
             click.echo(summary(report, dry))
 
 
 def summary(report: ImportReport, dry: bool) -> str:
     """The result of an import in a line."""
-    if not (report.lines or report.skipped):
+    if not (report.lines or report.lines_before or report.missed):
         return "Nothing to import was found."
     parts = [
         f"{many(report.lines, 'line')} read, {report.imported:,} {'to be imported' if dry else 'imported'}, "

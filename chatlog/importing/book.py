@@ -101,7 +101,12 @@ class Book:
         if row.get("kind") == "object":
             self._staging.name(str(row.get("key", "")))
         elif row.get("kind") == "imported":
-            self._staging.finish(str(row.get("source", "")), str(row.get("signature", "")))
+            lines = row.get("lines")
+            self._staging.finish(
+                str(row.get("source", "")),
+                str(row.get("signature", "")),
+                lines if isinstance(lines, int) else 1,
+            )
 
     def stored(self, row: ObjectRow) -> None:
         """Note an object that is in the store."""

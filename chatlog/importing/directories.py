@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from chatlog.importing.files import signature, without_packing
 from chatlog.importing.irc_lines import IrcLines
 from chatlog.importing.items import Item, Maker
 from chatlog.importing.json_lines import JsonLines
-from chatlog.importing.source import ImportReport, SourceError, Unit, items_of_file
+from chatlog.importing.source import ImportReport, ReadLine, SourceError, Unit, items_of_file
 from chatlog.importing.text_lines import text_item
 from chatlog.naming import CHANNEL, parse_name
 
@@ -34,11 +34,11 @@ def justlog(directory: str, maker: Maker) -> Iterator[Unit]:
             full = str(path.absolute())
             if match := _CHANNEL_FILE.match(full):
                 first = f"{match[2]}-{int(match[3]):02d}-{int(match[4]):02d}T00:00:00.000Z"
-                yield _unit(root, [(path, first)], "justlog", lines.item)
+                yield _unit(root, [(path, first)], "justlog", "", lines.item)
             elif match := _USER_FILE.match(full):
                 people.append((path, f"{match[2]}-{int(match[3]):02d}-01T00:00:00.000Z"))
         if people:
-            yield _unit(root, people, "justlog", lines.item)
+            yield _unit(root, people, "justlog", "", lines.item)
 
 
 def overrustle(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> Iterator[Unit]:
@@ -53,9 +53,9 @@ def overrustle(given: tuple[str, ...], maker: Maker, platform: str, channel: str
         # A day by itself; what else there is may be of any.
         for path in paths:
             if _DAY_FILE.match(path.name):
-                yield _unit(root, [(path, "")], "overrustle", read)
+                yield _unit(root, [(path, "")], "overrustle", f"{platform}/{room}", read)
         if others := [(path, "") for path in paths if not _DAY_FILE.match(path.name)]:
-            yield _unit(root, others, "overrustle", read)
+            yield _unit(root, others, "overrustle", f"{platform}/{room}", read)
 
 
 def jsonl(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> Iterator[Unit]:
@@ -73,16 +73,17 @@ def jsonl(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> 
             def read(line: bytes, where: str, before: str, lines: JsonLines = lines) -> Item | None:
                 return lines.item(line, where)
 
-            yield _unit(root, [(path, "") for path in of_room], "jsonl", read)
+            yield _unit(root, [(path, "") for path in of_room], "jsonl", "/".join(room), read)
 
 
-def _unit(
-    root: Path, files: list[tuple[Path, str]], name: str, read: Callable[[bytes, str, str], Item | None]
-) -> Unit:
-    """A unit of files of one directory, each with the time at which it begins."""
+def _unit(root: Path, files: list[tuple[Path, str]], name: str, room: str, read: ReadLine) -> Unit:
+    """A unit of files of one directory, each with the time at which it begins. ``room``: that of lines
+    that do not name one; in another room they are imported again."""
     label = _label(root, files[0][0] if len(files) == 1 else files[0][0].parent)
     return Unit(
-        f"{name} {label}", signature(path for path, _ in files), partial(_items, root, files, name, read)
+        f"{name} {label}",
+        signature((path for path, _ in files), room),
+        partial(_items, root, files, name, read),
     )
 
 
@@ -90,7 +91,7 @@ def _items(
     root: Path,
     files: list[tuple[Path, str]],
     name: str,
-    read: Callable[[bytes, str, str], Item | None],
+    read: ReadLine,
     report: ImportReport,
 ) -> Iterator[Item]:
     for path, first in files:

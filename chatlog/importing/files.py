@@ -59,9 +59,10 @@ def without_packing(name: str) -> str:
     return next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), name)
 
 
-def signature(paths: Iterable[Path]) -> str:
-    """A signature that changes if one of the files changes; ``""`` if one cannot be examined."""
-    digest = sha256()
+def signature(paths: Iterable[Path], meaning: str) -> str:
+    """A signature that changes if one of the files changes, or the ``meaning``: what besides the files
+    decides what is made of them. ``""`` if a file cannot be examined."""
+    digest = sha256(f"{meaning}\n".encode())
     try:
         for path in paths:
             status = path.stat()

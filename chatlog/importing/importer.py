@@ -63,8 +63,10 @@ class Importer:
             self._book.read()
             try:
                 for unit in units:
-                    if unit.signature and self._staging.is_finished(unit.label, unit.signature):
+                    done = self._staging.finished(unit.label, unit.signature) if unit.signature else None
+                    if done is not None:
                         report.skipped += 1
+                        report.lines_before += done
                     else:
                         self._import(unit, report)
                     self._step(report)
@@ -75,7 +77,7 @@ class Importer:
             self._staging.close()
 
     def _import(self, unit: Unit, report: ImportReport) -> None:
-        lines_before, unread_before = report.lines, report.unread_files + report.incomplete
+        lines_before, missed_before = report.lines, report.missed
         new = 0
         self._refused = False
         self._staging.clear()
@@ -85,9 +87,8 @@ class Importer:
             new += self._import_day(room, day, report)
             self._step(report)
         if not self._dry and not self._refused:
-            # The next import reads this unit again.
-            unread = report.unread_files + report.incomplete
-            signature = unit.signature if unread == unread_before else ""
+            # Where something was missed, the next import reads the unit again, and says so again.
+            signature = unit.signature if report.missed == missed_before else ""
             self._book.finished(unit.label, signature, report.lines - lines_before, new)
 
     # -- a room and a day ----------------------------------------------------------------------------

@@ -214,7 +214,9 @@ def rustlog(
         try:
             days = server.days(room)
         except OptedOut:
-            days = []
+            label = f"rustlog {server.host} {room.name}"
+            yield Unit(label, "", partial(_refused, label))
+            continue
         for day in days:
             if first <= day <= last:
                 label = f"rustlog {server.host} {room.name} {day}"
@@ -236,11 +238,17 @@ def _items(
             report.problem(f"{label}: the server's answer is not complete: {notice}")
         return
     except OptedOut:
-        report.unread_files += 1
-        report.problem(f"{label}: the server does not return it, because a user has opted out")
+        yield from _refused(label, report)
         return
     with file:
         chunks = iter(partial(file.read, _CHUNK), b"")
         where = f"rustlog {server.host}"
         first = f"{day}T00:00:00.000Z"
         yield from counted(items_of_lines(lines_of_chunks(chunks), label, where, first, lines.item, report))
+
+
+def _refused(label: str, report: ImportReport) -> Iterator[Item]:
+    """Nothing but the report of it: the server does not return this."""
+    report.unread_files += 1
+    report.problem(f"{label}: the server does not return it, because a user has opted out")
+    yield from ()

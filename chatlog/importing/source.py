@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatlog.counted import many
 from chatlog.importing.files import DamagedFile, lines_in
 from chatlog.importing.items import Item, LineError, counted
 from chatlog.importing.server_notices import Incomplete
@@ -25,7 +26,8 @@ class SourceError(Exception):
 @dataclass(slots=True)
 class ImportReport:
     """Counts what was read. ``problem(text)`` is called for what could not be read. ``incomplete``: how
-    often a server said that its answer is not complete."""
+    often a server said that its answer is not complete. ``skipped``: the units that earlier imports finished,
+    with ``lines_before`` lines."""
 
     problem: Callable[[str], object]
     lines: int = 0
@@ -35,13 +37,20 @@ class ImportReport:
     imported: int = 0
     there: int = 0
     skipped: int = 0
+    lines_before: int = 0
     rooms: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def missed(self) -> int:
+        """How many lines, files and answers could not be imported."""
+        return self.unread_lines + self.unread_files + self.incomplete
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A piece of a source. ``label``: its name. ``signature``: changes if the unit changes (``""``: it may
-    change at any time). ``items`` reads it, and may be called again."""
+    """A piece of a source. ``label``: its name. ``signature``: changes if the unit changes, or what is made
+    of it, such as the room of its lines (``""``: it may change at any time). ``items`` reads it, and may be
+    called again."""
 
     label: str
     signature: str
@@ -90,4 +99,5 @@ def items_of_lines(
             before = item.time
             yield item
     if wrong > _NAMED:
-        report.problem(f"{label}: and {wrong - _NAMED} more lines that are no records")
+        more = many(wrong - _NAMED, "more line that is no record", "more lines that are no records")
+        report.problem(f"{label}: and {more}")

@@ -20,7 +20,7 @@ _TABLES = """
     create index in_time on staged (platform, channel, time, seq);
     create table known (identity primary key, n) without rowid;
     create table named (key primary key) without rowid;
-    create table finished (label, signature, primary key (label, signature)) without rowid;
+    create table finished (label, signature, lines, primary key (label, signature)) without rowid;
     create table layers (platform, channel, day, n, primary key (platform, channel, day)) without rowid;
 """
 _AT_ONCE = 500
@@ -101,13 +101,14 @@ class Staging:
         """Whether a manifest names this object."""
         return bool(self._ask("select 1 from named where key = ?", key))
 
-    def finish(self, label: str, signature: str) -> None:
-        """Note that the unit with this signature is finished."""
-        self._base.execute("insert or ignore into finished values (?, ?)", (label, signature))
+    def finish(self, label: str, signature: str, lines: int) -> None:
+        """Note that the unit with this signature is finished, and how many lines it had."""
+        self._base.execute("insert or ignore into finished values (?, ?, ?)", (label, signature, lines))
 
-    def is_finished(self, label: str, signature: str) -> bool:
-        """Whether the unit with this signature is finished."""
-        return bool(self._ask("select 1 from finished where label = ? and signature = ?", label, signature))
+    def finished(self, label: str, signature: str) -> int | None:
+        """How many lines the unit with this signature had; None if it is not finished."""
+        rows = self._ask("select lines from finished where label = ? and signature = ?", label, signature)
+        return int(rows[0][0]) if rows else None
 
     def layer(self, room: Room, day: str) -> int:
         """How many times this was called before for the room and day."""

@@ -233,6 +233,27 @@ class JustlogTests(ImportTestCase):
         result = self.justlog()
         self.assertIn(f"{DAY}/channel.txt:3: not a line of a room's chat", result.stderr)
 
+    def test_lines_that_were_refused(self) -> None:
+        """A tree with lines that are no records says so every time, in words and status; the files without
+        such lines are not read again."""
+        self.put(f"{DAY}/channel.txt", [irc_line(1, MIDNIGHT), *["what is this"] * 4])
+        self.put("11/2025/12/30/channel.txt", [irc_line(2, MIDNIGHT + 86400)])
+        for imported, skipped in ((2, ""), (0, "1 file or day done before")):
+            result = self.justlog()
+            self.assertEqual(result.exit_code, 1, result.output)
+            self.assertIn(f"{imported} imported", result.stdout)
+            self.assertIn("4 lines are no records", result.stdout)
+            self.assertIn(skipped, result.stdout)
+            self.assertIn(f"{DAY}/channel.txt:2: not a line of a room's chat", result.stderr)
+            self.assertIn(f"{DAY}/channel.txt: and 1 more line that is no record\n", result.stderr)
+
+    def test_nothing_in_a_file(self) -> None:
+        """A file without a line is nothing to import, also the next time."""
+        self.put(f"{DAY}/channel.txt", [""])
+        for _ in range(2):
+            result = self.justlog()
+            self.assertEqual((result.exit_code, result.stdout), (1, "Nothing to import was found.\n"))
+
     def test_an_object_that_cannot_be_read(self) -> None:
         """Of a day of which the archive cannot be read nothing is imported, for it could be there twice."""
         recorded = Recorded(self.archive)
@@ -302,6 +323,34 @@ class OtherTests(ImportTestCase):
         result = self.run_it("jsonl", *files, "--room", "kick/copper-fox")
         self.assertEqual(result.exit_code, 0, result.output)
         self.assertEqual(self.texts(("kick", "copper-fox")), ["4", "3", "2", "1", "0"])
+
+    def test_another_room(self) -> None:
+        """Lines that were refused because their room was not named, or that went into another room, are
+        imported once the right one is named; what is done is done for that room alone."""
+        rooms = (
+            ("", 1, None),
+            ("kick/b", 0, ("kick", "b")),
+            ("b", 0, ("twitch", "b")),
+            ("a", 0, ("twitch", "a")),
+        )
+        self.put("plain.jsonl", [json.dumps({"ts": MIDNIGHT, "user": "ann", "text": "hi"})])
+        self.put("2025-12-29.txt", ["[2025-12-29 00:00:05 UTC] ann: hi"])
+        self.put("more.txt", ["[2025-12-29 00:00:05 UTC] ann: hi"])
+        for source, name in (
+            ("jsonl", "plain.jsonl"), ("overrustle", "2025-12-29.txt"), ("overrustle", "more.txt")
+        ):  # fmt: skip
+            self.archive = os.path.join(self.root, f"archive-{name}")
+            for room, status, lands in rooms:
+                more = ("--room", room) if room else ()
+                result = self.run_it(source, str(self.logs / name), *more)
+                self.assertEqual(result.exit_code, status, result.output)
+                if lands is None:
+                    self.assertIn("it names no room", result.stderr)
+                    continue
+                self.assertEqual(self.texts(lands), ["hi"])
+                again = self.run_it(source, str(self.logs / name), *more)
+                self.assertIn("0 lines read, 0 imported, 0 there already; 1 file or day done", again.stdout)
+                self.assertEqual(again.exit_code, 0)
 
     def test_notices_of_a_server(self) -> None:
         """The notices that a Chatlog server adds to an answer are not imported as chat: a gap is a gap

@@ -198,6 +198,25 @@ class RustlogTests(SynchronousTestCase):
             "2025-12-29: the server does not return it, because a user has opted out", self.problems[0]
         )
 
+    def test_a_room_that_opted_out(self) -> None:
+        """A room whose days the server does not list is named, also beside others."""
+        original = self.logs.answer
+        refusal = (403, {}, b"User or channel has opted out")
+        self.logs.answer = (  # type: ignore[method-assign]
+            lambda path: refusal if path.startswith("/list?channelid=12") else original(path)
+        )
+        report = self.run_it(("a", "b"))
+        self.assertEqual((report.imported, report.missed), (12, 1))
+        self.assertIn(" b: the server does not return it, because a user has opted out", self.problems[0])
+
+    def test_lines_that_were_refused(self) -> None:
+        """A day with a line that is no record is named, and asked for again the next time."""
+        self.logs.days["2025/12/29"].append("what is this")
+        for imported in (12, 0):
+            report = self.run_it()
+            self.assertEqual((report.imported, report.unread_lines), (imported, 1))
+        self.assertEqual(report.skipped, 1)
+
     def test_which_rooms(self) -> None:
         """A room is named, or is in the address; one that is not there, and too many, are refused."""
         server = rustlog.Server(f"{self.logs.address}/channel/B", self.slept.append)
