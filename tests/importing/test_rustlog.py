@@ -201,7 +201,7 @@ class RustlogTests(SynchronousTestCase):
     def test_a_room_that_opted_out(self) -> None:
         """A room whose days the server does not list is named, also beside others."""
         original = self.logs.answer
-        refusal = (403, {}, b"User or channel has opted out")
+        refusal: tuple[int, dict[str, str], bytes] = (403, {}, b"User or channel has opted out")
         self.logs.answer = (  # type: ignore[method-assign]
             lambda path: refusal if path.startswith("/list?channelid=12") else original(path)
         )
