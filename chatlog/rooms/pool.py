@@ -107,9 +107,8 @@ class Pool(Service):
 
     def remove(self, name: str) -> Room | None:
         """Stop recording the room; None if it was not there. What has arrived of it is recorded."""
-        if name in self.rooms:
-            for subscription in list(self.rooms[name].subscriptions):
-                subscription.connection.read_now()
+        for subscription in list(self.rooms[name].subscriptions) if name in self.rooms else ():
+            subscription.connection.read_now()
         room = self.rooms.pop(name, None)
         if room is not None:
             for subscription in list(room.subscriptions):
