@@ -22,7 +22,8 @@ from chatlog.uploader.packing import unpacked
 #: The most days that are cached, and the seconds for which they are: days that ended long ago, and others.
 KEPT = 64
 OLD, NEW = 3600.0, 60.0
-_SETTLED = 3 * 86400.0
+_DAY = 86400.0
+_SETTLED = 3 * _DAY
 AT_ONCE = 8
 _SUFFIXES = (".gz", ".zst")
 
@@ -30,18 +31,22 @@ _SUFFIXES = (".gz", ".zst")
 class DayOfRoom(NamedTuple):
     """``records``: how many records of the day are stored. ``recorded`` and ``missing``: the seconds of the
     day that were recorded, and those that were not. ``reasons``: why the room was missing at the end of a
-    manifest's period."""
+    manifest's period. ``since``: the first moment of the day of which they say whether the room was recorded;
+    None if there is none. ``before``: the seconds of the day before that."""
 
     records: int = 0
     recorded: float = 0.0
     missing: float = 0.0
     reasons: tuple[str, ...] = ()
+    since: float | None = None
+    before: float = 0.0
 
     @property
     def coverage(self) -> float | None:
-        """The share that was recorded; None if no manifest covers the day."""
-        whole = self.recorded + self.missing
-        return self.recorded / whole if whole > 0 else None
+        """The share that was recorded of the day as far as it is told of, from its first moment on; None if
+        no manifest tells of the day."""
+        told = self.recorded + self.missing
+        return self.recorded / (told + self.before) if told > 0 else None
 
 
 class DayBook:
@@ -57,6 +62,11 @@ class DayBook:
         """Every room of a day (``2025-12-29``). A period counts for the day in which it begins. Of several
         recorders, the one counts that recorded most. Raises StoreError."""
         return self.of_days([day])[day]
+
+    def since(self, room: Room, day: str) -> float | None:
+        """The first moment of a day of which the manifests say whether the room was recorded; None if there
+        is none. Raises StoreError."""
+        return self.of_day(day).get(room, DayOfRoom()).since
 
     def of_days(self, days: list[str]) -> dict[str, dict[Room, DayOfRoom]]:
         """The same for several days; consecutive days are cheaper together than one by one. Raises
@@ -93,11 +103,17 @@ class DayBook:
                 sheet = sheets[folder != day]
                 by_recorder.setdefault(sheet.instance, _Sums()).add(sheet)
         found: dict[Room, DayOfRoom] = {}
+        since: dict[Room, float] = {}
         for sums in (sums for instance, sums in by_recorder.items() if not is_import(instance)):
             for room, facts in sums.facts():
                 found[room] = max(
                     found.get(room, facts), facts, key=lambda each: (each.recorded, each.records)
                 )
+                if facts.since is not None:
+                    since[room] = min(since.get(room, facts.since), facts.since)
+        midnight = lines.seconds(f"{day}T00:00:00Z")
+        for room, first in since.items():
+            found[room] = found[room]._replace(since=first, before=max(0.0, first - midnight))
         for sums in (sums for instance, sums in by_recorder.items() if is_import(instance)):
             # Nobody had these before.
             for room, facts in sums.facts():
@@ -154,19 +170,36 @@ class _Sheet:
         self.objects: dict[str, tuple[Room, int]] = {}
         self._day = day
         self._below = f"{day.replace('-', '/')}/"
+        self._midnight = lines.seconds(f"{day}T00:00:00Z")
+        self._head: HeadRow | None = None
         self._of_day = False
+        #: The first moment of the day of which the manifest tells, by room.
+        self.since: dict[Room, float] = {}
 
     def take(self, row: Row) -> None:
         """Add the next row."""
         if isinstance(row, HeadRow):
             self.instance = row.instance
             self._of_day = lines.time_bytes(row.since).decode().startswith(self._day)
+            self._head = row
         elif isinstance(row, RoomRow):
             if self._of_day:
                 self.rooms.append(row)
+            if self._head is not None and self._head.since < self._midnight + _DAY:
+                since = max(self._midnight, _first_moment(self._head, row))
+                if since < self._head.until and row.recorded + row.missing > 0:
+                    self.since[row.platform, row.channel] = since
         elif isinstance(row, ObjectRow) and row.key.startswith(self._below) and row.key.count("/") == 5:
             _, _, _, platform, channel, _ = row.key.split("/")
             self.objects[row.key] = (platform, channel), row.lines
+
+
+def _first_moment(head: HeadRow, row: RoomRow) -> float:
+    """The first moment of a period of which a row tells. Without spans that is the whole period, or its end
+    from when the room came to it."""
+    if row.spans is not None and (told := [*row.spans, *row.gaps]):
+        return head.since + min(first for first, _ in told)
+    return max(head.since, head.until - row.recorded - row.missing)
 
 
 #: The folders of manifests that were read, while days are computed one after another.
@@ -179,9 +212,12 @@ class _Sums:
     def __init__(self) -> None:
         self._rooms: dict[Room, DayOfRoom] = {}
         self._objects: dict[str, tuple[Room, int]] = {}
+        self._since: dict[Room, float] = {}
 
     def add(self, sheet: _Sheet) -> None:
         self._objects |= sheet.objects
+        for room, since in sheet.since.items():
+            self._since[room] = min(self._since.get(room, since), since)
         for row in sheet.rooms:
             room = row.platform, row.channel
             known = self._rooms.get(room, DayOfRoom())
@@ -197,4 +233,5 @@ class _Sums:
         for room, count in self._objects.values():
             records[room] = records.get(room, 0) + count
         for room in self._rooms.keys() | records.keys():
-            yield room, self._rooms.get(room, DayOfRoom())._replace(records=records.get(room, 0))
+            facts = self._rooms.get(room, DayOfRoom())
+            yield room, facts._replace(records=records.get(room, 0), since=self._since.get(room))

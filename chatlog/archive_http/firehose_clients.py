@@ -20,9 +20,19 @@ class Hub(Protocol):
     def left(self, client: Any) -> None: ...
 
 
+class Silent:
+    """Drops autobahn's log: anybody could fill it, with one bad request after the other."""
+
+    def debug(self, *args: object, **fields: object) -> None:
+        """Say nothing."""
+
+    trace = info = warn = error = failure = critical = debug
+
+
 class Client(WebSocketServerProtocol):
     """One client. ``kind``: what it listens to."""
 
+    log = Silent()
     hub: Hub
     transport: Any
     kind: tuple[str, bool]

@@ -18,7 +18,9 @@ from urllib.parse import quote
 
 from chatlog import __version__
 from chatlog.archive import lines, notices
-from chatlog.archive.gaps import Gap, Report
+from chatlog.archive.beginnings import Beginnings
+from chatlog.archive.covered import begun
+from chatlog.archive.gaps import Gap, Report, clipped
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
@@ -68,12 +70,14 @@ class Logs:
         archive: Archive,
         days: DayBook,
         tallies: Tallies,
+        beginnings: Beginnings,
         now: Callable[[], float],
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self._archive = archive
         self._days = days
         self._tallies = tallies
+        self._beginnings = beginnings
         self._now = now
         self.most_bytes = most_bytes
         self._lock = Lock()
@@ -86,7 +90,7 @@ class Logs:
         tag = self._tag(asked, wanted, form)
         if tag and tag in asked.tags:
             return Answer(200, b"", form.type, etag=tag)
-        gaps = self._gaps(asked.work, wanted) if asked.has("gaps") else None
+        gaps = self._with_before(wanted, self._gaps(asked.work, wanted)) if asked.has("gaps") else None
         log = _Log(self._archive, asked, wanted, form, self.most_bytes, gaps)
         chunks = log.chunks()
         first = next(chunks, b"")
@@ -95,13 +99,14 @@ class Logs:
                 raise Refused(404, "no_logs", self._nothing(log.report))
             if gaps is None:
                 gaps = log.report.gaps if log.read_all else self._gaps_of_day(asked.work, wanted)
+                gaps = self._with_before(wanted, gaps)
             headers = self._headers(wanted, gaps, log.report)
             if log.report.unread:
                 tag = ""
             # Read to its end, so that everything opened is closed.
             return Answer(200, first + b"".join(chunks), form.type, headers, tag)
         if gaps is None:
-            gaps = self._gaps_of_day(asked.work, wanted)
+            gaps = self._with_before(wanted, self._gaps_of_day(asked.work, wanted))
         headers = self._headers(wanted, gaps, None)
         return Stream(form.type, self._noting(tag, log, chain([first], chunks)), headers, tag)
 
@@ -148,6 +153,11 @@ class Logs:
         except _TooMuch:
             return None
 
+    def _with_before(self, wanted: Wanted, gaps: list[Gap] | None) -> list[Gap] | None:
+        """The gaps, and the time before the first recording."""
+        before = self._beginnings.before(wanted.room, *wanted.range) if gaps is not None else None
+        return gaps if gaps is None or before is None else clipped([before, *gaps], *wanted.range)
+
     def _headers(self, wanted: Wanted, gaps: list[Gap] | None, report: Report | None) -> Headers:
         headers = {"x-chatlog-gaps": "unknown", "x-chatlog-coverage": "unknown"}
         if report is not None and report.stopped:
@@ -168,20 +178,16 @@ class Logs:
         return headers
 
     def _recorded_from(self, wanted: Wanted, until: float) -> float | None:
-        """Since when in the range the room was on the list of a recorder; None if never: what was imported
-        says nothing of what it lacks."""
+        """Since when in the range it is known what was recorded; None if never: what was imported says
+        nothing of what it lacks."""
         since = wanted.range.since
         there = self._archive.parts.of_room(wanted.room, since, until)
         parts = [part for part in there if not is_import(part.name.instance)]
-        if any(part.name.minute <= utc_minute(since) for part in parts):
-            return since
-        days = self._archive.parts.days_of(wanted.room, by_recorders=True)
-        begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else until
-        if parts and (begun >= since or len(parts) < len(there)):
-            minute = min(part.name.minute for part in parts)
-            day, clock = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}", f"{minute[9:11]}:{minute[11:]}"
-            since = max(since, lines.seconds(f"{day}T{clock}:00Z"))
-        return max(since, begun) if max(since, begun) < until else None
+        if len(parts) == len(there) or any(part.name.minute <= utc_minute(since) for part in parts):
+            return since if since < until else None
+        first = min((begun(part.name.minute) for part in parts), default=since)
+        since = max(since, first, self._beginnings.after(wanted.room, since) or since)
+        return since if since < until else None
 
     # -- answers that do not change ------------------------------------------------------------------
 

@@ -37,12 +37,14 @@ _GAP = {
         "room": _TEXT,
     },
 }
+_MAYBE_NUMBER = {"type": ["number", "null"]}
+#: The figures of a day; null if they are not known.
 _DAY = _object(
     day=_TEXT,
-    records=_COUNT,
-    recorded=_NUMBER,
-    missing=_NUMBER,
-    coverage={"type": ["number", "null"]},
+    records={"type": ["integer", "null"], "minimum": 0},
+    recorded=_MAYBE_NUMBER,
+    missing=_MAYBE_NUMBER,
+    coverage=_MAYBE_NUMBER,
     reasons=_list(_TEXT),
     finished={"type": "boolean"},
 )

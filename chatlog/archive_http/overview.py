@@ -13,20 +13,31 @@ from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.day_book import DayBook, DayOfRoom
 from chatlog.archive_http.ranges import of_month
 from chatlog.archive_http.rooms import Rooms
+from chatlog.archive_http.uncounted import Uncounted
 from chatlog.http.answers import Answer, json_answer
 from chatlog.status.natural import natural
 
 #: The most rooms in one answer, and the most days of each.
 MOST, DAYS = 1000, 7
+#: The rooms whose files are counted where no manifest does yet.
+COUNTED = 20
 
 
 class Overview:
     """``now()`` is the time of day."""
 
-    def __init__(self, archive: Archive, rooms: Rooms, days: DayBook, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        rooms: Rooms,
+        days: DayBook,
+        uncounted: Uncounted,
+        now: Callable[[], float],
+    ) -> None:
         self._archive = archive
         self._rooms = rooms
         self._days = days
+        self._uncounted = uncounted
         self._now = now
 
     def rooms(self, asked: Asked) -> Answer:
@@ -42,15 +53,30 @@ class Overview:
         last = self._last_day()
         days = [(last - timedelta(days=back)).isoformat() for back in range(count)][::-1] if last else []
         books = self._days.of_days(days)
+        page = rooms[offset : offset + limit]
+        fresh = self._fresh(asked, page[:COUNTED], days, books)
         shown = [
             {
                 "platform": room[0],
                 "name": room[1],
-                "days": [_figures(books[day].get(room)) for day in days],
+                "days": [_figures(books[day].get(room) or fresh.get((room, day))) for day in days],
             }
-            for room in rooms[offset : offset + limit]
+            for room in page
         ]
         return json_answer(200, {"matching": len(rooms), "days": days, "rooms": shown})
+
+    def _fresh(
+        self, asked: Asked, rooms: list[Room], days: list[str], books: dict[str, dict[Room, DayOfRoom]]
+    ) -> dict[tuple[Room, str], DayOfRoom]:
+        """The figures of days that no manifest tells of yet, of a few rooms."""
+        found = {}
+        for day in days[-2:]:
+            for room in rooms:
+                if room not in books[day]:
+                    facts = self._uncounted.of(room, day, asked.work.reading)
+                    if facts is not None:
+                        found[room, day] = facts
+        return found
 
     def _last_day(self) -> date | None:
         """Today; if nothing is recorded any more, the last day with objects."""
@@ -70,7 +96,7 @@ class Overview:
         days = self._rooms.days(room)
         months = sorted({day[:7] for day in days})
         month = asked.query.get("month", months[-1] if months else "")
-        rows = self._rows_of(room, set(days), month) if month else []
+        rows = self._rows_of(asked, room, set(days), month) if month else []
         return json_answer(
             200,
             {
@@ -86,7 +112,7 @@ class Overview:
             },
         )
 
-    def _rows_of(self, room: Room, with_files: set[str], month: str) -> list[dict[str, Any]]:
+    def _rows_of(self, asked: Asked, room: Room, with_files: set[str], month: str) -> list[dict[str, Any]]:
         """The days of a month with records, or with a reason in the manifests why there are none."""
         year, _, number = month.partition("-")
         if len(year) != 4 or not (year + number).isdecimal() or not month.isascii():
@@ -95,13 +121,14 @@ class Overview:
         today = self._today()
         all_days = [lines.time_bytes(at).decode()[:10] for at in range(int(first), int(end), 86400)]
         stored = set(self._archive.catalog.days())
-        asked = [day for day in all_days if day in with_files or (day in stored and day <= today)]
-        books = self._days.of_days(asked)
+        chosen = [day for day in all_days if day in with_files or (day in stored and day <= today)]
+        books = self._days.of_days(chosen)
         found = []
-        for day in asked:
+        for day in chosen:
             facts = books[day].get(room)
             if facts is not None or day in with_files:
-                found.append(_day_row(day, facts or DayOfRoom(), day < today))
+                facts = facts or self._uncounted.of(room, day, asked.work.reading)
+                found.append(_day_row(day, facts, day < today))
         return found
 
 
@@ -112,7 +139,11 @@ def _figures(facts: DayOfRoom | None) -> list[Any] | None:
     return [facts.records, None if facts.coverage is None else round(facts.coverage, 6)]
 
 
-def _day_row(day: str, facts: DayOfRoom, finished: bool) -> dict[str, Any]:
+def _day_row(day: str, facts: DayOfRoom | None, finished: bool) -> dict[str, Any]:
+    """The figures of a day; None for those that are not known."""
+    if facts is None:
+        unknown = dict.fromkeys(("records", "recorded", "missing", "coverage"))
+        return {"day": day, **unknown, "reasons": [], "finished": finished}
     coverage = facts.coverage
     return {
         "day": day,

@@ -34,6 +34,8 @@ from chatlog.status.natural import natural
 MOST, PAGE = 1000, 100
 #: The most rooms of one search, and the most bytes that one request reads.
 ROOMS = 200
+#: The rooms of a search of which it is said since when they are recorded.
+_LOOKED_AT = 20
 MOST_BYTES = 4 << 30
 DAY = 86400.0
 NDJSON = "application/x-ndjson"
@@ -83,16 +85,19 @@ class OwnApi:
         filter = asked_filter(asked)
         wanted = Question(room, *range, filter, newest, self._most)
         found = page(asked.work, wanted, place, limit)
-        report, days = found.answer.report, self._days_if(room, found)
+        report, begun = found.answer.report, self._begun_if(room, found, range)
         opted_out = not found.records and self._have_opted_out([room], filter)
-        state = state_of(report, range, self._now(), days, self._rooms.is_expired(room))
+        state = state_of(report, range, self._now(), begun, self._rooms.is_expired(room))
+        # Of the beginning of a time that was named, on the page with its beginning.
+        is_first = found.older is None or (place is None and not newest)
+        before = self._before([room], range) if is_first and "from" in asked.query else []
         facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
             "state": "opted_out" if opted_out else state,
             "older": str(found.older) if found.older else None,
             "newer": str(found.newer) if found.newer else None,
-            "gaps": [gap_facts(gap) for gap in _of_page(found, report.gaps)],
+            "gaps": [gap_facts(gap) for gap in [*(gap for _, gap in before), *_of_page(found, report.gaps)]],
             "unread": len(report.unread),
             "partial": time_text(report.reached),
         }
@@ -104,10 +109,14 @@ class OwnApi:
     def _have_opted_out(self, rooms: list[Room], filter: Filter) -> bool:
         return everybody_opted_out(self._rooms.hidden, rooms, filter.users)
 
-    def _days_if(self, room: Room, found: Page) -> list[str] | None:
-        """The days on which the room was recorded, where nothing was found; looking for them may take a
-        while."""
-        return None if found.records else self._rooms.days(room, by_recorders=True)
+    def _begun_if(self, room: Room, found: Page, range: Range) -> float | None:
+        """When the room was first recorded, where nothing was found; looking for that may take a while."""
+        return None if found.records else self._rooms.beginnings.after(room, range.since)
+
+    def _before(self, rooms: list[Room], range: Range) -> list[tuple[Room, Gap]]:
+        """What of a time was before the first recording of the first few rooms."""
+        found = ((room, self._rooms.beginnings.before(room, *range)) for room in rooms[:_LOOKED_AT])
+        return [(room, gap) for room, gap in found if gap is not None]
 
     def _marks(self, asked: Asked, room: Room, found: Page) -> dict[str, str]:
         """What moderators did to the records of a page, by position in the page."""
@@ -164,6 +173,7 @@ class OwnApi:
         range = open_range(asked.query, Range(now - 30 * DAY, now + 60.0))
         opted_out = self._have_opted_out(rooms, wanted)
         search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most, opted_out)
+        search.gaps += self._before(rooms, range) if "from" in asked.query else []
         # An invalid pattern is reported before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)

@@ -15,6 +15,7 @@ from chatlog.archive_http.overview import Overview
 from chatlog.archive_http.own_api import OwnApi
 from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.timeline import Timelines
+from chatlog.archive_http.uncounted import Uncounted
 from chatlog.http.answers import Answer, json_answer, tagged
 
 OWN = "/api/v1/archive"
@@ -35,7 +36,8 @@ class OwnRoutes:
         most_bytes: int,
     ) -> None:
         own = OwnApi(archive.parts, rooms, tallies, now, most_bytes)
-        overview = Overview(archive, rooms, days, now)
+        uncounted = Uncounted(archive.parts, tallies, rooms.beginnings, now)
+        overview = Overview(archive, rooms, days, uncounted, now)
         timelines = Timelines(archive, rooms, tallies, now, most_bytes)
         downloads = Downloads(rooms, now)
         self._routes: list[tuple[re.Pattern[str], Callable[..., Answer | Stream]]] = [

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from chatlog.archive import lines
+from chatlog.archive.beginnings import Beginnings
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import PartError, Room
 from chatlog.archive_http.asked import Refused
+from chatlog.archive_http.day_book import DayBook
 from chatlog.config.values import FOREVER
 from chatlog.naming import CHANNEL
 from chatlog.near_names import near
@@ -25,8 +27,12 @@ AT_ONCE = 8
 class Rooms:
     """``now()`` is the time of day. May be used by several threads; every method may raise StoreError."""
 
-    def __init__(self, archive: Archive, now: Callable[[], float]) -> None:
+    def __init__(self, archive: Archive, now: Callable[[], float], days: DayBook | None = None) -> None:
+        """``days`` reads the manifests."""
         self._archive = archive
+        #: Since when each room is recorded.
+        days = days or DayBook(archive.store, now)
+        self.beginnings = Beginnings(archive.parts, days, archive.keeping, now)
         #: Those who opted out.
         self.hidden = archive.hidden
         self._now = now
@@ -89,9 +95,9 @@ class Rooms:
         """For how long the room is kept, in words; None for ever."""
         return None if self._archive.keeping.of(room) == FOREVER else self._archive.keeping.words(room)
 
-    def days(self, room: Room, by_recorders: bool = False) -> list[str]:
-        """The days of a room with files, or of those that recorders wrote, oldest first."""
-        return self._archive.parts.days_of(room, by_recorders)
+    def days(self, room: Room) -> list[str]:
+        """The days of a room with files, oldest first."""
+        return self._archive.parts.days_of(room)
 
     def named(self, platform: str, name: str) -> Room:
         """The room of a name. Raises Refused: 404 with similar names."""

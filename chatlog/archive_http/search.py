@@ -56,7 +56,8 @@ class Search:
         self._found = 0
         #: By their names: a file may be read for two windows.
         self._unread: dict[str, Unread] = {}
-        self._gaps: list[tuple[Room, Gap]] = []
+        #: What is missing in the rooms.
+        self.gaps: list[tuple[Room, Gap]] = []
 
     def progress(self) -> bytes:
         """The line with the progress."""
@@ -127,7 +128,7 @@ class Search:
             for room, answer in answers:
                 self._asked.work.done(answer)
                 self._unread |= {unread.name: unread for unread in answer.report.unread}
-                self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
+                self.gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self.gaps)]]
 
     def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
         """The time up to which every room was read, if one of them was not read to its end."""
@@ -146,7 +147,7 @@ class Search:
             "opted_out": self._opted_out and not self._found,
             "unread": len(self._unread),
             "files": unread_facts(list(self._unread.values())),
-            "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in _joined(self._gaps)],
+            "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in _joined(self.gaps)],
         }
         return orjson.dumps({"end": facts}) + b"\n"
 

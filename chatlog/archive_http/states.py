@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatlog.archive import lines
 from chatlog.archive.gaps import Report
 from chatlog.archive.lines import LAST
 from chatlog.archive_http.ranges import Range
@@ -14,12 +13,13 @@ def state_of(
     report: Report,
     span: Range,
     now: float,
-    days: list[str] | None,
+    begun: float | None,
     is_expired: Callable[[float, float], bool] = lambda until, begun: False,
 ) -> str:
     """``before`` anything was recorded in the room, ``expired`` (not kept so long), ``partial`` (not
-    everything could be read), ``gap`` throughout, ``unfinished`` or ``complete``. ``days``: the days on which
-    the room was recorded; None if they were not listed, because there are records. ``is_expired(until,
+    everything could be read), ``gap`` throughout, ``unfinished`` or ``complete``. ``begun``: when the
+    room was first recorded; None if the time begins later, or if that was not looked for, because there are
+    records. ``is_expired(until,
     begun)``: whether nothing is there until then because it is not kept longer."""
     if report.stopped:
         return "partial"
@@ -27,9 +27,7 @@ def state_of(
         return "gap"
     if report.unread:
         return "partial"
-    if days is not None:
-        # What was imported may lie before that.
-        begun = lines.seconds(f"{days[0]}T00:00:00Z") if days else LAST
-        if span.until <= min(now, begun):
-            return "expired" if is_expired(span.until, begun) else "before"
+    # What was imported may lie before that.
+    if begun is not None and span.until <= min(now, begun):
+        return "expired" if is_expired(span.until, begun) else "before"
     return "unfinished" if span.until > now else "complete"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
-from chatlog.archive.covered import begun
+from chatlog.archive.covered import begun as begun_in
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
@@ -63,7 +63,11 @@ class Timelines:
         wanted = asked_filter(asked)
         minutes, report = self._look(asked, room, span, wanted)
         opted_out = not minutes and everybody_opted_out(self._rooms.hidden, [room], wanted.users)
-        days, recorded = self._rooms.days(room), self._rooms.days(room, by_recorders=True)
+        days = self._rooms.days(room)
+        begun = self._rooms.beginnings.after(room, span.since)
+        state = state_of(report, span, now, begun, self._rooms.is_expired(room))
+        before = self._rooms.beginnings.before(room, *span)
+        gaps = report.gaps if before is None else clipped([before, *report.gaps], *span)
         facts = {
             "platform": room[0],
             "name": room[1],
@@ -71,12 +75,10 @@ class Timelines:
             "to": time_text(span.until),
             "step": step,
             **_counted(minutes, span, step),
-            "state": "opted_out"
-            if opted_out
-            else state_of(report, span, now, recorded, self._rooms.is_expired(room)),
+            "state": "opted_out" if opted_out else state,
             "kept": self._rooms.kept(room),
             "days": {"first": days[0] if days else None, "last": days[-1] if days else None},
-            "gaps": [gap_facts(gap) for gap in report.gaps[:_MOST_GAPS]],
+            "gaps": [gap_facts(gap) for gap in gaps[:_MOST_GAPS]],
             "unread": unread_facts(report.unread),
             "partial": time_text(report.reached),
         }
@@ -102,7 +104,7 @@ class Timelines:
             for part in parts:
                 if asked.work.bytes > self._most:
                     report.stopped = "the limit of what is read for one request was reached"
-                    report.reached = min(report.reached or span.until, begun(part.minute))
+                    report.reached = min(report.reached or span.until, begun_in(part.minute))
                     break
                 tally = self._tallies.of(part, wanted, asked.work.reading)
                 report.unread += [tally.unread] if tally.unread is not None else []

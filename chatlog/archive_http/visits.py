@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from urllib.parse import quote, urlencode
 
 from chatlog.archive.parts import Room
@@ -40,6 +41,8 @@ class Visits:
         if match := _ROOM.match(path):
             platform, name, day = match.groups()
             page = "day.html" if day else "calendar.html"
+            if day and not _is_day(day[1:]):
+                return lambda asked: self._documents.missing("is no day", printable(day[1:]), "")
             return lambda asked: self._room(platform, name, page)
         return None
 
@@ -78,6 +81,14 @@ class Visits:
         alike: list[Room] = [(p, n) for n in names for p in (platform, *others) if (p, n) in rooms]
         shown = printable(f"{platform}/{name[:_LONGEST]}")
         return self._documents.missing("is not in this archive", shown, links_to_rooms(alike))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _linked(page: Answer, has_optout: bool) -> Answer:

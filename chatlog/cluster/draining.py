@@ -52,7 +52,10 @@ class Draining:
     def hand_over(self) -> None:
         """Hand all rooms over, and stay without any until ``take_back``."""
         if not self._service.member.draining:
-            self._log.info("all rooms are handed over to the other recorders")
+            if self._is_alone():
+                self._log.info("this recorder takes no more rooms")
+            else:
+                self._log.info("the other recorders are asked to take over all rooms of this one")
             self._service.set_draining(True)
 
     def take_back(self) -> None:
@@ -80,10 +83,7 @@ class Draining:
     def _rooms_left(self) -> bool:
         service = self._service
         if not service.member.left:
-            alone = service.looked and not any(
-                not line.draining for line in service.member.roster.everybody.values()
-            )
-            if not alone:
+            if not self._is_alone():
                 return False
             self._log.warn("there is no other recorder to hand the rooms over to")
             self._finish()
@@ -93,6 +93,13 @@ class Draining:
         self._spool.rotate()
         self._stage = self._shipped
         return False
+
+    def _is_alone(self) -> bool:
+        """Whether no other recorder is there that takes rooms."""
+        service = self._service
+        own = service.member.myself.name
+        everybody = service.member.roster.everybody
+        return service.looked and all(line.draining for name, line in everybody.items() if name != own)
 
     def _shipped(self) -> bool:
         self._quiet = self._quiet + 1 if self._spool.is_empty() else 0

@@ -172,7 +172,7 @@ class EraseWork:
         if not asked.opt_out:
             return
         if not person.id:
-            self._result.opted_out = "no id"
+            self._result.opted_out = "name" if self._is_listed(asked.scope, person) else "no id"
             return
         book = Book(self._store, self._key())
         at = rfc3339(round(time.time() * 1000))
@@ -184,6 +184,20 @@ class EraseWork:
         self._result.opted_out = "now" if any(new) else "before"
         if side is not None and any(new):
             side.listed_at = time.time()
+
+    def _is_listed(self, scope: Scope, person: Person) -> bool:
+        """Whether somebody with a name of the person is on the opt-out list of all that is asked for."""
+        key = key_in(self._settings)
+        if key is None:
+            return False
+        book = Book(self._store, key)
+        called = {one for name in person.names for one in book.people_called(scope.platform, name)}
+        listed = {
+            entry.channel
+            for entry in book.read().entries
+            if entry.platform == scope.platform and entry.person in called and not entry.name
+        }
+        return "" in listed or (bool(scope.channels) and set(scope.channels) <= listed)
 
     # -- the recorder beside it ----------------------------------------------------------------------
 

@@ -218,18 +218,24 @@ def say_what_is_not_recorded(
 ) -> None:
     """Print on the standard error if the time is still to come, or since when a room is recorded if that is
     later than the beginning of the time."""
+    from chatlog.archive.beginnings import Beginnings
+    from chatlog.archive.lines import LAST
+    from chatlog.archive_http.day_book import DayBook
     from chatlog.store.store import StoreError
 
     if since >= reading.now:
         click.secho("that time is still to come", fg="yellow", err=True)
         return
+    now = lambda: reading.now  # noqa: E731
+    beginnings = Beginnings(archive.parts, DayBook(archive.store, now), archive.keeping, now)
     for room in rooms[:_NAMED]:
         try:
-            begun = _begun(archive, room, max(since, 0.0))
+            before = beginnings.before(room, max(since, 0.0), LAST)
         except StoreError as error:
             refuse(f"cannot read {archive.store.describe()}: {error}")
-        if begun is not None:
-            click.secho(_since_when(archive, room, reading, max(since, 0.0), begun), fg="yellow", err=True)
+        if before is not None:
+            text = _since_when(archive, room, reading, before.since, before.until)
+            click.secho(text, fg="yellow", err=True)
 
 
 def _since_when(archive: Archive, room: Room, reading: Reading, since: float, begun: float) -> str:
@@ -241,26 +247,6 @@ def _since_when(archive: Archive, room: Room, reading: Reading, since: float, be
             f"{reading.shown(begun)} is gone"
         )
     return f"{name} is recorded since {reading.shown(begun)}"
-
-
-def _begun(archive: Archive, room: Room, since: float) -> float | None:
-    """When the first file of a room began; None if that is not later than ``since``. Raises StoreError."""
-    from chatlog.archive import lines
-    from chatlog.naming import utc_minute
-
-    parts = archive.parts
-    # A file that began before is mostly near, and listing all days takes long.
-    if any(part.name.minute <= utc_minute(since) for part in parts.of_room(room, since, since + 1.0)):
-        return None
-    days = parts.days_of(room)
-    if not days:
-        return None
-    day = lines.seconds(f"{days[0]}T00:00:00Z")
-    minutes = [part.name.minute for part in parts.of_room(room, day, day + 86400.0)]
-    first = min((minute for minute in minutes if minute >= utc_minute(day)), default=utc_minute(day))
-    if first <= utc_minute(since):
-        return None
-    return lines.seconds(f"{days[0]}T{first[9:11]}:{first[11:13]}:00Z")
 
 
 def days_back(now: float, days: int) -> float:

@@ -57,6 +57,21 @@ def as_json(found: Judgement, good: bool) -> str:
     return json.dumps({"good": good, **values, "missing": [asdict(missing) for missing in found.missing]})
 
 
+class _Once(argparse.Action):
+    """An option with one value: a second one is refused, and does not take the place of the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not self.default:
+            parser.error(f"{option_string} is given twice, and takes one value")
+        setattr(namespace, self.dest, values)
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -71,10 +86,16 @@ def arguments() -> argparse.ArgumentParser:
         metavar="FILE",
         help="again for further runs, oldest first",
     )
-    add("--archive", metavar="DIR|URL", help="a directory, or s3://bucket/prefix and the like")
-    add("--endpoint", help="of the store; its credentials come from the environment")
-    add("--region", default="us-east-1")
-    add("--spool", metavar="DIR", help="the recorder's directory: files that are not uploaded yet count too")
+    add("--archive", action=_Once, metavar="DIR|URL", help="a directory, or s3://bucket/prefix and the like")
+    add("--endpoint", action=_Once, help="of the store; its credentials come from the environment")
+    add("--region", action=_Once, default="us-east-1")
+    add(
+        "--spool",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a recorder's directory: files that are not uploaded yet count too; again for further recorders",
+    )
     add("--lost-after", action="append", default=[], metavar="T", help="excuse losses from this time on ...")
     add(
         "--lost-before",
@@ -84,13 +105,23 @@ def arguments() -> argparse.ArgumentParser:
         help="... to this one (RFC 3339 or seconds)",
     )
     add(
-        "--excuse-closes", type=float, default=0.0, metavar="S", help="excuse losses this long before a close"
+        "--excuse-closes",
+        action=_Once,
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="excuse losses this long before a close",
     )
     add(
-        "--settle", type=float, default=0.0, metavar="S", help="the events of the last seconds may be missing"
+        "--settle",
+        action=_Once,
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="the events of the last seconds may be missing",
     )
-    add("--until", metavar="T", help="the files were copied then: later events are ignored")
-    add("--instance", default=None, help="only the files of this recorder")
+    add("--until", action=_Once, metavar="T", help="the files were copied then: later events are ignored")
+    add("--instance", action=_Once, default=None, help="only the files of this recorder")
     add("--gaps", action="store_true", help="missing events without a gap record are a fault too")
     add(
         "--copies",
@@ -137,7 +168,8 @@ def _recordings(options: argparse.Namespace) -> list[Recording]:
         archived += in_directory(options.archive)
     known = {recording.name for recording in archived}
     # A file is removed only after its object was verified, so for a moment it is in both.
-    local = [r for r in in_spool(options.spool) if r.name not in known] if options.spool else []
+    spooled = (recording for spool in dict.fromkeys(options.spool) for recording in in_spool(spool))
+    local = [recording for recording in spooled if recording.name not in known]
     found = archived + local
     return [r for r in found if options.instance is None or r.name.instance == options.instance]
 

@@ -64,7 +64,9 @@ def _named(where: str) -> FileName | None:
 
 
 def in_directory(path: str, unfinished: bool = False) -> Iterator[Recording]:
-    """All recordings below the directory ``path``."""
+    """All recordings below the directory ``path``. Raises ValueError if it is none."""
+    if not os.path.isdir(path):
+        raise ValueError(f"{path} is no directory")
     for directory, _, names in os.walk(path):
         for name in names:
             where = os.path.join(directory, name)
@@ -115,9 +117,12 @@ def _fetch(store: Any, key: str) -> BinaryIO:
 
 
 def in_spool(path: str) -> Iterator[Recording]:
-    """All recordings of the spool in the directory ``path``, each name once."""
+    """All recordings of the spool in the directory ``path``, each name once. Raises ValueError if it is no
+    spool."""
+    if not any(os.path.isdir(os.path.join(path, part)) for part in SPOOL_PARTS):
+        raise ValueError(f"{path} is no spool: none of {', '.join(SPOOL_PARTS)} is in it")
     seen: set[FileName] = set()
-    for part in SPOOL_PARTS:
+    for part in filter(lambda part: os.path.isdir(os.path.join(path, part)), SPOOL_PARTS):
         for recording in in_directory(os.path.join(path, part), unfinished=part == "open"):
             if recording.name not in seen:
                 seen.add(recording.name)

@@ -28,15 +28,18 @@ _NAMED = 25
 _LISTED = {
     "now": "They are on the opt-out list now; recorders write down no more of them within a minute.",
     "before": "They were on the opt-out list before.",
-    "no id": "No id of them is known, so they are not on the opt-out list: chatlog optout add needs one.",
+    "name": "Somebody of that name was on the opt-out list before; no record tells an id of theirs any more.",
+    "no id": "No record tells an id of them, so this run put nobody on the opt-out list: chatlog optout add "
+    "takes the id.",
 }
 
 
 @dataclass(slots=True)
 class Result:
     """What was done. ``waiting`` are files of the recorder here that still have something. ``opted_out``:
-    what became of the opt-out list: ``now``, ``before`` (they were on it), ``no id``; ``""`` if it was not
-    touched. ``files``: the lines left out of files that were not stored yet, and those changed."""
+    what became of the opt-out list: ``now``, ``before`` (they were on it), ``name`` (whoever is called so was
+    on it, and no id is known), ``no id``; ``""`` if it was not touched. ``files``: the lines left out of
+    files that were not stored yet, and those changed."""
 
     outcome: Outcome = field(default_factory=Outcome)
     waiting: list[Waiting] = field(default_factory=list)

@@ -244,6 +244,7 @@ class MissingTests(ArchiveCase):
     def setUp(self) -> None:
         super().setUp()
         hole = gap(MARCH + 3600.0, MARCH + 2 * 3600.0)
+        self.world.put(MARCH - 3600.0, [privmsg(-3600_000, "zero")], room=ROOM)
         self.world.put(MARCH, [privmsg(1000, "one"), hole, privmsg(7200_000, "two")], room=ROOM)
 
     def test_headers(self) -> None:

@@ -56,7 +56,7 @@ class RoomTests(ArchiveCase):
             },
         )
         [before] = self.ask(f"{OWN}/rooms/twitch/testchan/days?month=2026-02").json["days"]
-        self.assertEqual((before["day"], before["coverage"]), ("2026-02-28", None))
+        self.assertEqual((before["day"], before["records"], before["coverage"]), ("2026-02-28", None, None))
 
     def test_unknown_room(self) -> None:
         """Names that are near are named."""
@@ -122,13 +122,13 @@ class PageTests(ArchiveCase):
     def test_not_kept(self) -> None:
         """A time that is not kept any longer is told from one that was never recorded."""
         report, span = Report(), Range(1000.0, 2000.0)
-        for days, is_expired, state in (
-            (["2025-12-29"], lambda until, begun: until == 2000.0 and begun > 1e9, "expired"),
-            (["2025-12-29"], lambda until, begun: False, "before"),
-            (["1970-01-01"], lambda until, begun: True, "complete"),
+        for begun, is_expired, state in (
+            (2e9, lambda until, begun: until == 2000.0 and begun > 1e9, "expired"),
+            (2e9, lambda until, begun: False, "before"),
+            (1500.0, lambda until, begun: True, "complete"),
             (None, lambda until, begun: True, "complete"),
         ):
-            self.assertEqual(state_of(report, span, 1e10, days, is_expired), state)
+            self.assertEqual(state_of(report, span, 1e10, begun, is_expired), state)
 
     def test_one_end(self) -> None:
         """A range may be open at either end."""

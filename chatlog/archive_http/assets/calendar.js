@@ -13,7 +13,7 @@ const cover = (coverage) => (coverage === null ? "unknown" : coverage >= 0.9999 
 
 // A day in words, for those who do not see the shade.
 function words(row) {
-  const said = row.records ? many(row.records, "record") : "no records counted";
+  const said = row.records === null ? "not counted yet" : row.records ? many(row.records, "record") : "no records counted";
   const covered = row.coverage === null ? "coverage not known" : `${share(row.coverage)} recorded`;
   const missing = row.missing >= 1 ? `, ${duration(row.missing)} missing${row.reasons.length ? ` (${row.reasons.join(", ")})` : ""}` : "";
   return `${dayName(row.day)}: ${said}, ${covered}${missing}${row.finished ? "" : ", not over yet"}`;
@@ -103,7 +103,7 @@ function draw(facts) {
   }));
   const records = facts.days.reduce((sum, row) => sum + row.records, 0);
   // Manifests count, once an hour.
-  const counted = records || !facts.days.length || facts.days.some((row) => row.coverage !== null);
+  const counted = records || !facts.days.length || facts.days.some((row) => row.records !== null && row.coverage !== null);
   const said = counted ? `${many(records, "record")} in ${monthName(facts.month)}` : `${monthName(facts.month)}: not counted yet`;
   const since = facts.first ? `recorded since ${facts.first}` : "";
   $("facts").replaceChildren(...[since, facts.kept ? `kept for ${facts.kept}` : "", said, "days are those of UTC", facts.id ? `id ${facts.id}` : ""].filter(Boolean).map((text) => element("span", "", text)));

@@ -178,7 +178,7 @@ function facts() {
   const parts = [
     [dayName(day)],
     [many(timeline.total, "record")],
-    timeline.gaps.length ? [`${many(timeline.gaps.length, "gap")}, ${duration(missing)}: ${share(covered)} recorded`, covered < 0.9 ? "bad" : "warn"] : [timeline.state === "before" ? "" : "no gaps"],
+    timeline.state === "before" || timeline.state === "expired" ? [""] : timeline.gaps.length ? [`${many(timeline.gaps.length, "gap")}, ${duration(missing)}: ${share(covered)} recorded`, covered < 0.9 ? "bad" : "warn"] : ["no gaps"],
     [isOver ? "" : "not over yet"],
     [clockZone() === "UTC" || new Date(begin).getTimezoneOffset() === 0 ? "" : `${namedMoment(new Date(begin))} to ${namedMoment(new Date(end))} by your clock`],
     timeline.partial ? ["only a part of it could be looked at", "warn"] : [""],

@@ -1,0 +1,83 @@
+"""Counts what no manifest tells of yet: a recorder writes one an hour, and the first hour has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatlog.archive import lines
+from chatlog.archive.beginnings import Beginnings
+from chatlog.archive.copies import is_imported
+from chatlog.archive.listings import day_of
+from chatlog.archive.matching import Filter
+from chatlog.archive.parts import Parts, Room
+from chatlog.archive.tallies import Tallies
+from chatlog.archive_http.day_book import DayOfRoom
+
+#: The most bytes of a room's day that are read to count it.
+MOST_BYTES = 256 << 20
+#: Seconds after a day within which its manifests may still come.
+LATE = 2 * 3600.0
+_DAY = 86400.0
+_EVERYTHING = Filter()
+
+
+class _TooMuch(Exception):
+    """Counting would read too much."""
+
+
+class Uncounted:
+    """``now()`` is the time of day. May be used by several threads."""
+
+    def __init__(
+        self, parts: Parts, tallies: Tallies, beginnings: Beginnings, now: Callable[[], float]
+    ) -> None:
+        self._parts = parts
+        self._tallies = tallies
+        self._beginnings = beginnings
+        self._now = now
+
+    def of(self, room: Room, day: str, reading: Callable[[int], None]) -> DayOfRoom | None:
+        """The figures of a day that is not over for long, up to the last record that is there, from the files
+        themselves; None if they are not known. ``reading`` is called with the bytes of each block. Raises
+        StoreError."""
+        midnight = lines.seconds(f"{day}T00:00:00Z")
+        if not midnight <= self._now() < midnight + _DAY + LATE:
+            return None
+        size = 0
+
+        def limited(more: int) -> None:
+            nonlocal size
+            size += more
+            reading(more)
+            if size > MOST_BYTES:
+                raise _TooMuch
+
+        try:
+            return self._counted(room, day, midnight, limited)
+        except _TooMuch:
+            return None
+
+    def _counted(
+        self, room: Room, day: str, midnight: float, reading: Callable[[int], None]
+    ) -> DayOfRoom | None:
+        counts, imported, reached = [0], 0, midnight
+        for instance, parts in self._parts.by_recorder(room, midnight, midnight + _DAY).items():
+            own = 0
+            for part in parts:
+                if day_of(part.minute) == day:
+                    tally = self._tallies.of(part, _EVERYTHING, reading)
+                    own += sum(map(sum, tally.minutes.values()))
+                    if tally.file is not None and not is_imported(instance):
+                        reached = max(reached, tally.file[1])
+            if is_imported(instance):
+                imported += own
+            else:
+                counts.append(own)
+        reached = min(reached, midnight + _DAY)
+        since = max(midnight, self._beginnings.after(room, midnight) or midnight)
+        records = max(counts) + imported
+        if reached <= since:
+            return DayOfRoom(records) if records else None
+        missing = sum(gap.seconds for gap in self._tallies.gaps(room, since, reached, reading))
+        recorded = max(0.0, reached - since - missing)
+        return DayOfRoom(records, recorded, missing, since=since, before=since - midnight)
