@@ -91,6 +91,7 @@ def factory(hub: Hub, clock: Any) -> WebSocketServerFactory:
     """A factory for the clients of a hub."""
     made = WebSocketServerFactory(reactor=clock)
     made.noisy = False
+    made.log = Silent()
     # Autobahn's own timers would run on the global reactor.
     made.setProtocolOptions(
         openHandshakeTimeout=0,

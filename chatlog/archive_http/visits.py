@@ -42,7 +42,7 @@ class Visits:
             platform, name, day = match.groups()
             page = "day.html" if day else "calendar.html"
             if day and not _is_day(day[1:]):
-                return lambda asked: self._documents.missing("is no day", printable(day[1:]), "")
+                return lambda asked: self._documents.missing("is no day", day[1:])
             return lambda asked: self._room(platform, name, page)
         return None
 

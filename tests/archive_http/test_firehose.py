@@ -106,6 +106,24 @@ class FirehoseTests(ArchiveCase):
         self.assertTrue(message.startswith(b"@badge-info=;"))
         self.assertTrue(message.endswith(b":alice!alice@alice.tmi.twitch.tv PRIVMSG #testchan :three"))
 
+    def test_bad_requests(self) -> None:
+        """A request that is no good WebSocket one is refused, and leaves no line in the log: anybody may send
+        any number of them. Nor does a client that breaks the protocol later."""
+        head = "GET /firehose HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nUpgrade: websocket\r\n"
+        for rest in (
+            "",
+            "Connection: Upgrade\r\n",
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n",
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 99\r\n",
+            "Connection: Upgrade\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n",
+            "Connection: Upgrade\r\nSec-WebSocket-Version: x\r\nSec-WebSocket-Key: x\r\n",
+        ):
+            connection = self.connect().send(f"{head}{rest}\r\n")
+            self.assertRegex(connection.take(), rb"\AHTTP/1.1 4\d\d ", rest)
+        for frame in (b"\x81\x05hello", b"\xff\xff" + bytes(14), b"\x81\xfe\xff\xff" + bytes(4)):
+            Listener(self).client.dataReceived(frame)
+        self.assertEqual([event for event in self.logged if event["log_level"].name != "debug"], [])
+
     def test_json(self) -> None:
         """With jsonBasic a message has the five keys and its channel; a deletion names what it deletes."""
         listener = Listener(self, "/firehose?jsonBasic=true")

@@ -51,6 +51,13 @@ class PageTests(ArchiveCase):
         names = [path.name for place in PLACES for path in place.iterdir()]
         self.assertEqual(len(names), len(set(names)))
 
+    def test_no_day(self) -> None:
+        """A day that no calendar has is a page that says so, as the API refuses it."""
+        for day in ("2026-13-45", "2026-02-30", "0000-01-01", "2026-00-10"):
+            reply = self.ask(f"/rooms/twitch/testchan/{day}")
+            self.assertEqual((reply.status, reply.headers["content-type"]), (404, "text/html; charset=utf-8"))
+            self.assertIn(f"<bdi>{day}</bdi> is no day".encode(), reply.body)
+
     def test_unknown_room(self) -> None:
         """The page says that it is not there, names those that are like it, and what it was asked for stays a
         text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.rooms.room_list import ListAway
@@ -261,6 +262,19 @@ class DrainTests(ClusterCase):
         passes(self.clock, 5)
         self.assertEqual((two.writing.said.count("close"), ended), (1, [True]))
         self.assertEqual(one.facts()["lost"], [])
+
+    def test_both(self) -> None:
+        """Two that end together: neither says that the other has its rooms."""
+        one, two = self.pair()
+        ended: list[bool] = []
+        with capturedLogs() as events:
+            for each in (one, two):
+                each.joined.draining.end(lambda: ended.append(True))
+            passes(self.clock, 10)
+        told = [str(formatEvent(event)) for event in events]
+        self.assertEqual(ended, [True, True])
+        self.assertEqual([line for line in told if "handed over" in line], [])
+        self.assertEqual(len([line for line in told if "there is no other recorder" in line]), 2)
 
     def test_nobody_else(self) -> None:
         """Alone, there is nobody to hand over to: it ends at once."""

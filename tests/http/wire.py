@@ -109,6 +109,11 @@ class Connection:
 class Transport(StringTransport):
     """Tells its protocol to pause when there is more in it than fits, as a socket does."""
 
+    def unregisterProducer(self) -> None:
+        """As a socket does, also without a producer."""
+        if self.producer is not None:
+            super().unregisterProducer()
+
     def __init__(self, connection: Connection, full: int) -> None:
         super().__init__()
         self._connection = connection

@@ -340,6 +340,22 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual(self.judge(arguments)[1]["doubled"], 22)
         self.assertEqual(self.judge(arguments, "--instance", "two")[0], 0)
 
+    def test_several_spools(self) -> None:
+        """The spools of several recorders count together; one that is given twice counts once."""
+        case = self.case("alpha", "beta")
+        arguments = case.write()
+        files = {}
+        for room in ("alpha", "beta"):
+            spool = self.mktemp()
+            os.makedirs(os.path.join(spool, "sealed"))
+            name = f"twitch_{room}_20251009_0853.jsonl"
+            os.rename(os.path.join(case.directory, "archive", name), os.path.join(spool, "sealed", name))
+            files[room] = spool
+        alpha, beta = (("--spool", files[room]) for room in ("alpha", "beta"))
+        self.assertEqual(self.judge(arguments, *alpha, *beta, *alpha)[1]["files"], 2)
+        self.assertEqual(self.judge(arguments, *alpha, *beta)[0], 0)
+        self.assertEqual(self.judge(arguments, *beta)[1]["lost"], 22)
+
     def test_lone_surrogates(self) -> None:
         """Half of a surrogate pair that was sent is recorded as U+FFFD, which is right."""
         case = self.case()
@@ -381,4 +397,18 @@ class JudgeTests(SynchronousTestCase):
         with contextlib.redirect_stderr(errors):
             self.assertEqual(main(["--oracle", "/nonexistent", "--archive", "."]), 2)
             self.assertEqual(main([*arguments, "--lost-after", "1"]), 2)
-        self.assertEqual(errors.getvalue().count("cannot judge: "), 2)
+            for option in ("--spool", "--archive"):
+                self.assertEqual(main([*arguments[:2], option, "/nonexistent"]), 2)
+            os.makedirs(empty := self.mktemp())
+            self.assertEqual(main([*arguments, "--spool", empty]), 2)
+        self.assertEqual(errors.getvalue().count("cannot judge: "), 5)
+        self.assertIn("is no spool: none of sealed, open, packed is in it", errors.getvalue())
+
+    def test_twice(self) -> None:
+        """A second value of an option that takes one is refused: the first is not dropped silently."""
+        for option in ("--archive", "--until", "--instance", "--settle", "--endpoint", "--region"):
+            errors = io.StringIO()
+            with contextlib.redirect_stderr(errors), self.assertRaises(SystemExit) as raised:
+                main(["--oracle", "x", option, "1", option, "2"])
+            self.assertEqual(raised.exception.code, 2)
+            self.assertIn(f"{option} is given twice", errors.getvalue())

@@ -152,6 +152,28 @@ class CommandTests(SynchronousTestCase):
         first = json.loads(self.run_it(f"kick/id:{ID}", "--json").stdout)["request"]
         self.assertEqual(json.loads(self.run_it(f"kick/id:{ID}", "--json").stdout)["request"], f"{first}-2")
 
+    def test_opted_out_before(self) -> None:
+        """Once nothing is left that tells the id, the name says whether they are on the list: also after a
+        run that was killed behind the list, and in one for a room."""
+        first = json.loads(self.run_it(f"twitch/{NAME}", "--json").stdout)
+        self.assertEqual(first["opted_out"], "now")
+        for more in ((), ("--room", "a")):
+            again = self.run_it(f"twitch/{NAME}", *more)
+            self.assertIn("Somebody of that name was on the opt-out list before", again.stdout)
+            self.assertNotIn("optout add", again.stdout)
+        self.assertIn("put nobody on the opt-out list", self.run_it("twitch/nobodyofthatname").stdout)
+
+    def test_not_opted_out(self) -> None:
+        """Who was erased without the list is not said to be on it; nor is somebody on a room's list said to
+        be on that of all."""
+        arguments = ["optout", "add", f"twitch/id:{ID}", "--room", "a", "--since", "2025-01-01", "--config"]
+        added = CliRunner().invoke(commands, [*arguments, str(self.config)])
+        self.assertIn(NAME, added.stdout)
+        self.run_it(f"twitch/{NAME}", "--keep-recording")
+        self.assertIn("put nobody on the opt-out list", self.run_it(f"twitch/{NAME}").stdout)
+        inside = self.run_it(f"twitch/{NAME}", "--room", "a").stdout
+        self.assertIn("Somebody of that name was on the opt-out list before", inside)
+
     def test_foreign_key(self) -> None:
         """A list of another key is refused, and nothing is changed; --keep-recording goes on."""
         path = self.root / "archive" / "optout" / ("key." + "0" * 16)
