@@ -20,6 +20,7 @@ from chatlog import __version__
 from chatlog.archive import lines, notices
 from chatlog.archive.beginnings import Beginnings
 from chatlog.archive.covered import begun
+from chatlog.archive.day_book import DayBook
 from chatlog.archive.gaps import Gap, Report, clipped
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
@@ -29,7 +30,6 @@ from chatlog.archive.parts import Room
 from chatlog.archive.reader import Question
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
-from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.log_formats import LogFormat, notice, wanted_format
 from chatlog.archive_http.ranges import Range
 from chatlog.counted import many

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from chatlog.archive import lines
+from chatlog.archive.day_book import DayBook, DayOfRoom
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
 from chatlog.archive_http.asked import Asked, Refused
-from chatlog.archive_http.day_book import DayBook, DayOfRoom
 from chatlog.archive_http.ranges import of_month
 from chatlog.archive_http.rooms import Rooms
 from chatlog.archive_http.uncounted import Uncounted

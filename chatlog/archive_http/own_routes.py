@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from chatlog.archive.day_book import DayBook
 from chatlog.archive.opened import Archive
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http import openapi
 from chatlog.archive_http.asked import Asked, Handler, Stream
-from chatlog.archive_http.day_book import DayBook
 from chatlog.archive_http.downloads import Downloads
 from chatlog.archive_http.overview import Overview
 from chatlog.archive_http.own_api import OwnApi

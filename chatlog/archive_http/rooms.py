@@ -8,10 +8,10 @@ from threading import Lock
 
 from chatlog.archive import lines
 from chatlog.archive.beginnings import Beginnings
+from chatlog.archive.day_book import DayBook
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import PartError, Room
 from chatlog.archive_http.asked import Refused
-from chatlog.archive_http.day_book import DayBook
 from chatlog.config.values import FOREVER
 from chatlog.naming import CHANNEL
 from chatlog.near_names import near

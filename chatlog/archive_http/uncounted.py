@@ -7,11 +7,11 @@ from collections.abc import Callable
 from chatlog.archive import lines
 from chatlog.archive.beginnings import Beginnings
 from chatlog.archive.copies import is_imported
+from chatlog.archive.day_book import DayOfRoom
 from chatlog.archive.listings import day_of
 from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Parts, Room
 from chatlog.archive.tallies import Tallies
-from chatlog.archive_http.day_book import DayOfRoom
 
 #: The most bytes of a room's day that are read to count it.
 MOST_BYTES = 256 << 20

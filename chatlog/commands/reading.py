@@ -219,8 +219,8 @@ def say_what_is_not_recorded(
     """Print on the standard error if the time is still to come, or since when a room is recorded if that is
     later than the beginning of the time."""
     from chatlog.archive.beginnings import Beginnings
+    from chatlog.archive.day_book import DayBook
     from chatlog.archive.lines import LAST
-    from chatlog.archive_http.day_book import DayBook
     from chatlog.store.store import StoreError
 
     if since >= reading.now:
