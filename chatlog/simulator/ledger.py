@@ -63,6 +63,8 @@ class Ledger:
         self._by_id: dict[int, int] = {}
         self._by_key: dict[int, list[int]] = {}
         self._also: dict[int, list[int]] = {}
+        # How many milliseconds the latest record with an id was on the way, by room.
+        self._late: dict[tuple[str, str], int] = {}
 
     def __len__(self) -> int:
         return len(self.at)
@@ -126,13 +128,14 @@ class Ledger:
     def forget(self) -> bytearray:
         """Nothing was found yet. Returns what was found before."""
         before, self.seen = self.seen, bytearray(len(self.seen))
+        self._late.clear()
         return before
 
     def take(self, record: dict[str, Any], last: int) -> tuple[int | None, str]:
         """(the event of ``record``, "") and mark it as seen; (None, why) where there is none, or none
         left: ``doubled`` or ``unknown``. ``last`` is the event before in the same room: of several
         that look the same, the first behind it is meant that was sent shortly before the record was
-        made."""
+        made, or as long before as the record with an id before it."""
         room = (record["platform"], "" if record["type"] == "unparsed" else record["channel"])
         id = record["id"]
         if id:
@@ -141,6 +144,7 @@ class Ledger:
                 return None, "unknown"
             if self.seen[number]:
                 return None, "doubled"
+            self._late[room] = _milliseconds(record["received"]) - self.at[number]
         else:
             found = self._by_key.get(hash((*room, record_key(record).decode())))
             if found is None:
@@ -148,10 +152,12 @@ class Ledger:
             left = [n for n in found if not self.seen[n]]
             if not left:
                 return None, "doubled"
-            # An event that looks the same may have been lost long before.
+            # An event that looks the same may have been lost long before. This one may have been on the way
+            # for longer, if the machine is busy or stood still.
             received = _milliseconds(record["received"])
-            near = [n for n in left if abs(self.at[n] - received) <= ON_THE_WAY]
-            # It may have been on the way for longer, if the machine stood still.
+            sent = received - self._late.get(room, 0)
+            near = [n for n in left if abs(self.at[n] - sent) <= ON_THE_WAY]
+            near = near or [n for n in left if abs(self.at[n] - received) <= ON_THE_WAY]
             near = near or [min(left, key=lambda n: abs(self.at[n] - received))]
             number = next((n for n in near if n > last and not self.flags[n] & DEAD), near[0])
         self.seen[number] = 1

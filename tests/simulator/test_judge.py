@@ -70,6 +70,18 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual((missing["count"], found["lost"], found["out_of_order"]), (30, 30, 0))
         self.assertEqual(missing["start"], MS + 2100)
 
+    def test_recorder_that_is_behind(self) -> None:
+        """Of two events that look the same, a recorder that is behind has recorded the earlier one first,
+        though the later one was sent at about the time of that record."""
+        case = self.case("alpha")
+        for n in range(20, 40):
+            case.send("alpha", f"text {n}", id=f"alpha-{n}")
+        case.send("alpha", "", type="room", details={"slow": "5"})
+        for n, entry in enumerate(case.records["alpha"], 1):
+            entry["received"] = rfc3339(MS + n * 100 + 1800)
+        status, found = self.judge(case.write())
+        self.assertEqual((status, self.faults(found)), (0, {}))
+
     def test_backfilled(self) -> None:
         """What was recorded later than it was said, and says so, is not out of order, and is counted."""
         case = self.case()
