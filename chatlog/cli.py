@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,34 +25,32 @@ from chatlog.commands.running import rooms, status
 from chatlog.commands.search import search
 from chatlog.commands.tier import tier
 from chatlog.commands.user import user
+from chatlog.output import INTERRUPTED, guarded
 from chatlog.verify.command import verify
 
 # Commands import what they need when they run, because completing a command line has to be quick.
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
 
-#: The exit status of an interrupted command, as shells expect it.
-INTERRUPTED = 130
-
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The console script."""
+    guarded(lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
     # https://no-color.org: anything but an empty value.
     color = False if os.environ.get("NO_COLOR") else None
     try:
         status = commands.main(arguments, prog_name="chatlog", standalone_mode=False, color=color)
     except click.exceptions.Abort:
-        raise SystemExit(INTERRUPTED) from None
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        raise SystemExit(error.exit_code) from None
-    except BrokenPipeError:
-        # The reader of our output has ended. Without this, Python would complain at its own end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(INTERRUPTED) from None
-    raise SystemExit(status if isinstance(status, int) else 0)
+        return error.exit_code
+    return status if isinstance(status, int) else 0
 
 
 @click.group(context_settings=_CONTEXT, no_args_is_help=True)

@@ -56,7 +56,8 @@ class Output:
             return
         if self._lost and not self._waiting:
             end = "\n" if self._inside_a_line else ""
-            self._put(f"{end}({self._lost} lines of the log could not be written)\n".encode(), self._lost)
+            what = "line" if self._lost == 1 else "lines"
+            self._put(f"{end}({self._lost} {what} of the log could not be written)\n".encode(), self._lost)
             self._lost = 0
         self._put(line, 1)
         self._drain()

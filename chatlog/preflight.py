@@ -147,7 +147,9 @@ def _doubts_of_keeping(settings: Settings, registry: Registry) -> Iterator[str]:
     recorded = {f"{platform}/{name}" for platform, name in rooms_of(registry, settings.platforms)}
     for room in sorted(map("/".join, keeping.rooms())):
         if room not in recorded:
-            alike = near(room, recorded)
+            # The names alone: what all rooms of a platform begin with would make any two of them near.
+            names = near(room.rpartition("/")[2], {other.rpartition("/")[2] for other in recorded})
+            alike = sorted(other for other in recorded if other.rpartition("/")[2] in names)
             hint = f" (there is {', '.join(alike)})" if alike else ""
             yield f"archive.keep.{room}: this room is not recorded; look whether it is spelt like that{hint}"
     if not keeping.is_forever and settings.archive.listen is None:

@@ -87,7 +87,7 @@ class Options(usage.Options):
             _complain(error.problems)
         if self["check"]:
             meaning, problems = examine(self["config"], self.settings, os.environ)
-            sys.stdout.write(meaning)
+            _print(meaning)
         else:
             problems = [*proxies_in(os.environ)[1], *config.check_directories(self.settings)]
             problems += [*later_state(self.settings), *without_engine(self.settings)]
@@ -96,6 +96,16 @@ class Options(usage.Options):
             _complain(problems)
         if self["check"]:
             raise SystemExit(0)
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # Else Python would try it again at its own end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _complain([f"cannot write the output: {error.strerror}"])
 
 
 def _complain(problems: list[str]) -> NoReturn:

@@ -19,6 +19,7 @@ from chatlog.archive_http.rates import CODE, SLOW, Rates, address_of
 from chatlog.archive_http.routes import Routes
 from chatlog.archive_http.streaming import AT_ONCE, Desk
 from chatlog.config.settings import HttpSettings
+from chatlog.counted import many
 from chatlog.http.answers import Answer, error, json_answer
 from chatlog.http.front import Front
 from chatlog.http.guard import beside
@@ -89,7 +90,7 @@ class Root(Front):
             return json_answer(200, {"ok": True})
         cost = CODE if method == "POST" and route.for_clients else SLOW if route.slow else 1
         if wait := self._rates.wait(address_of(request), cost):
-            text = f"too many requests from your address; ask again in {wait} seconds"
+            text = f"too many requests from your address; ask again in {many(wait, 'second')}"
             return _busy(text, wait, route.for_clients, headers)
         if self._desk.full:
             text = f"{AT_ONCE} requests are being answered already; ask again in a moment"

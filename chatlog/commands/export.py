@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
@@ -141,7 +140,8 @@ def _parquet(task: Export, rooms: list[Room], span: tuple[float, float]) -> Iter
 
 
 def _write(pieces: Iterator[bytes], output: str | None, opened: Archive) -> None:
-    """A file is there as a whole, or not at all."""
+    from chatlog.commands.upkeep import ending_in_order
+    from chatlog.commands.whole_file import whole_file
     from chatlog.store.store import StoreError
 
     try:
@@ -150,18 +150,12 @@ def _write(pieces: Iterator[bytes], output: str | None, opened: Archive) -> None
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
             return
-        unfinished = f"{output}.part"
-        with open(unfinished, "wb") as file:
-            _copy(pieces, file)
-        os.replace(unfinished, output)
+        with ending_in_order(), whole_file(output) as file:
+            for piece in pieces:
+                file.write(piece)
     except BrokenPipeError:
         raise
     except OSError as error:
         reading.refuse(f"cannot write {output or 'the output'}: {error.strerror}")
     except StoreError as error:
         reading.refuse(f"cannot read {opened.store.describe()}: {error}")
-
-
-def _copy(pieces: Iterator[bytes], file: IO[bytes]) -> None:
-    for piece in pieces:
-        file.write(piece)

@@ -57,7 +57,7 @@ def justlog(directory: str, dry_run: bool, path: str, archive: str | None, utc: 
     """The directory of justlog's logs: files of channels and of people, .txt and .txt.gz."""
     from chatlog.importing import directories
 
-    _run(lambda maker: directories.justlog(directory, maker), dry_run, path, archive)
+    _run(lambda maker, tell: directories.justlog(directory, maker), dry_run, path, archive)
 
 
 @import_.command()
@@ -92,8 +92,8 @@ def rustlog(
     if last < first:
         reading.refuse("--until is not later than --since")
 
-    def units(maker: Maker) -> Iterator[Unit]:
-        server = rustlog.Server(address, time.sleep)
+    def units(maker: Maker, tell: Callable[[str], object]) -> Iterator[Unit]:
+        server = rustlog.Server(address, time.sleep, tell=tell)
         channels = rustlog.chosen(server, rooms, all_rooms)
         return rustlog.rustlog(server, channels, maker, clock.now, first, last)
 
@@ -113,7 +113,7 @@ def overrustle(
     from chatlog.importing import directories
 
     platform, channel = _parsed(room)
-    _run(lambda maker: directories.overrustle(files, maker, platform, channel), dry_run, path, archive)
+    _run(lambda maker, tell: directories.overrustle(files, maker, platform, channel), dry_run, path, archive)
 
 
 @import_.command()
@@ -129,7 +129,7 @@ def jsonl(
     from chatlog.importing import directories
 
     platform, channel = _parsed(room)
-    _run(lambda maker: directories.jsonl(files, maker, platform, channel), dry_run, path, archive)
+    _run(lambda maker, tell: directories.jsonl(files, maker, platform, channel), dry_run, path, archive)
 
 
 def _parsed(room: str | None) -> tuple[str, str]:
@@ -144,13 +144,19 @@ def _parsed(room: str | None) -> tuple[str, str]:
     return platform, channel
 
 
-def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive: str | None) -> None:
+def _run(
+    units: Callable[[Maker, Callable[[str], object]], Iterator[Unit]],
+    dry: bool,
+    path: str,
+    archive: str | None,
+) -> None:
     import sqlite3
 
     from chatlog.importing.importer import Importer
     from chatlog.importing.items import Maker
     from chatlog.importing.opted_out import without
     from chatlog.importing.source import ImportReport, SourceError
+    from chatlog.printable import printable
     from chatlog.record import rfc3339
     from chatlog.signing import signer_of
     from chatlog.store.store import StoreError
@@ -171,9 +177,14 @@ def _run(units: Callable[[Maker], Iterator[Unit]], dry: bool, path: str, archive
         dry,
         signer_of(settings.archive.signing_key),
     )
+
+    def tell(text: str) -> None:
+        progress.clear()
+        click.secho(printable(text), fg="yellow", err=True)
+
     with _report_at_end(progress, report, dry):
         try:
-            found = units(Maker(rfc3339(round(began * 1000))))
+            found = units(Maker(rfc3339(round(began * 1000))), tell)
             importer.run(without(found, _opted_out(settings, opened)), report)
         except SourceError as error:
             progress.clear()

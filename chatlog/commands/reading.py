@@ -176,7 +176,9 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
         except ValueError as error:
             refuse(str(error))
         if room not in there:
-            alike = near("/".join(room), map("/".join, there))
+            # The names alone: what all rooms of a platform begin with would make any two of them near.
+            close = near(room[1], {other for _, other in there})
+            alike = ["/".join(other) for each in close for other in sorted(there) if other[1] == each]
             hint = f"; there is {', '.join(alike)}" if alike else ""
             if archive.keeping.times() and archive.keeping.of(room) in archive.keeping.times():
                 hint += f"; what is said there is not kept longer than {archive.keeping.words(room)}"

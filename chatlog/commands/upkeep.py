@@ -49,13 +49,17 @@ def refusing(progress: Progress, sentence: Callable[[StoreError], str]) -> Itera
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Meanwhile SIGTERM ends the command as an error would: its temporary files go, and its lock."""
+    """Meanwhile SIGTERM, and SIGHUP of a terminal that is closed, end the command as an error would: its
+    temporary files go, and its lock."""
 
     def end(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
+    # A shell's nohup ignores SIGHUP, and this stays so.
+    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL]
     try:
-        before = signal.signal(signal.SIGTERM, end)
+        for number in numbers:
+            signal.signal(number, end)
     except ValueError:
         # Not in the main thread, where signals do not arrive.
         yield
@@ -63,7 +67,8 @@ def ending_in_order() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def day_of(moment: float) -> date:

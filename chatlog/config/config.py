@@ -7,12 +7,12 @@ may be called ``123``, ``no`` or ``null``. What a key may hold is in ``schema``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chatlog.config import remedies, yaml_positions
 from chatlog.config.contradictions import contradictions
-from chatlog.config.masking import masked, secrets_in
+from chatlog.config.masking import masked_behind_path, secrets_in
 from chatlog.config.platform import Registry
 from chatlog.config.room_names import name_alone
 from chatlog.config.schema import Items, Section, Shape, Table, root_of
@@ -97,12 +97,25 @@ def parse(
         _check_together(reader, tree, platforms)
     if tree is None or reader.problems:
         reader.problems.sort(key=lambda problem: problem[0])
-        secrets = secrets_in(text)
+        keys = frozenset(_keys(root))
+        secrets = secrets_in(text, keys)
         raise ConfigError(
-            [f"{name}{f':{line}' if line else ''}: {masked(said, secrets)}" for line, said in reader.problems]
+            [
+                f"{name}{f':{line}' if line else ''}: {masked_behind_path(said, secrets, keys)}"
+                for line, said in reader.problems
+            ]
         )
     settings: Settings = _build(root, _completed(tree, platforms))
     return settings
+
+
+def _keys(section: Section) -> Iterator[str]:
+    """The names of all keys in a section."""
+    for key, shape in section.keys.items():
+        yield key
+        inner = shape.item if isinstance(shape, Items) else shape
+        if isinstance(inner, Section):
+            yield from _keys(inner)
 
 
 class _Reader:

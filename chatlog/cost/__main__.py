@@ -37,6 +37,7 @@ from chatlog.cost.bundles import (
 )
 from chatlog.cost.bundles import cost as bundled_cost
 from chatlog.cost.prices import CLASSES, FLY, STORES, Prices
+from chatlog.output import guarded
 
 #: Seconds after which bundles are moved.
 AFTER = 90 * 86400.0
@@ -264,5 +265,11 @@ def report(arguments: Sequence[str]) -> str:
     return "\n".join([*lines, "", *sources(), ""])
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Print the output. Returns the exit status."""
+    sys.stdout.write(report(arguments))
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write(report(sys.argv[1:]))
+    guarded(lambda: main(sys.argv[1:]))

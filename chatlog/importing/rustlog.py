@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from chatlog import __version__
+from chatlog.counted import many
 from chatlog.importing import server_notices
 from chatlog.importing.files import lines_of_chunks
 from chatlog.importing.irc_lines import IrcLines
@@ -33,6 +34,8 @@ WITHIN = 60.0
 TRIES = 6
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
+#: Waits of so many seconds are told each.
+LONG_PAUSE = 10.0
 #: The most bytes of a list of rooms or days.
 _LONGEST_LIST = 64 << 20
 _LONGEST_REFUSAL = 1000
@@ -58,9 +61,15 @@ class Channel(NamedTuple):
 
 class Server:
     """The server at ``address``: the root of the API, or the page of a channel there. Raises SourceError if
-    that is no address. ``sleep`` waits."""
+    that is no address. ``sleep`` waits; before that, ``tell(text)`` is called."""
 
-    def __init__(self, address: str, sleep: Callable[[float], object], within: float = WITHIN) -> None:
+    def __init__(
+        self,
+        address: str,
+        sleep: Callable[[float], object],
+        within: float = WITHIN,
+        tell: Callable[[str], object] = lambda text: None,
+    ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SourceError(f"{address!r} is not the address of a server; write https://logs.example.com")
@@ -73,6 +82,9 @@ class Server:
         self.channel = unquote(room.partition("/")[0]).lower()
         self._sleep = sleep
         self._within = within
+        self._tell = tell
+        # Why it was waited for the last time.
+        self._told = ""
 
     def channels(self) -> list[Channel]:
         """The rooms on the server. Raises SourceError."""
@@ -118,7 +130,7 @@ class Server:
         why = ""
         for number in range(TRIES):
             if number:
-                self._sleep(min(pause, LONGEST_PAUSE))
+                self._wait(why, min(pause, LONGEST_PAUSE), number)
                 pause *= 2
             try:
                 return self._once(path)
@@ -130,7 +142,7 @@ class Server:
                 if error.code == 403:
                     raise OptedOut from None
                 why = f"HTTP {error.code}"
-                pause = max(pause, _wait(error.headers.get("Retry-After"), datetime.now(UTC)))
+                pause = max(pause, _asked(error.headers.get("Retry-After"), datetime.now(UTC)))
                 if error.code < 500 and error.code not in (408, 425, 429):
                     break
             except (OSError, http.client.HTTPException, zlib.error, EOFError) as error:
@@ -140,6 +152,16 @@ class Server:
             f"{self.root}{path}: {printable(why)}; what was imported until then is there, and the same "
             "command goes on"
         )
+
+    def _wait(self, why: str, seconds: float, tries: int) -> None:
+        """Wait, and say so; of short waits for the same cause, only of the first."""
+        if why != self._told or seconds >= LONG_PAUSE:
+            self._told = why
+            self._tell(
+                f"{self.root}: {printable(why)}; it is tried again in {seconds:.0f} s "
+                f"({many(TRIES - tries, 'more try', 'more tries')})"
+            )
+        self._sleep(seconds)
 
     def _once(self, path: str) -> IO[bytes]:
         request = urllib.request.Request(self.root + path)
@@ -164,7 +186,7 @@ class Server:
         return file
 
 
-def _wait(asked: str | None, now: datetime) -> float:
+def _asked(asked: str | None, now: datetime) -> float:
     """The seconds of a Retry-After."""
     if not asked:
         return 0.0

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatlog.counted import many
 from chatlog.counters import Counters
 from chatlog.environment import Threads
 from chatlog.recorder.room import OpenFile
@@ -240,7 +241,8 @@ class Commits:
         if total.files:
             torn = "; {torn} broken bytes of {torn_files} files are kept in torn/" if total.torn_files else ""
             self._log.info(
-                "recovered {files} files of an earlier run, {lines} lines" + torn,
+                "recovered {words}" + torn,
+                words=f"{many(total.files, 'file')} of an earlier run, {many(total.lines, 'line')}",
                 files=total.files,
                 lines=total.lines,
                 torn=total.torn_bytes,

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
+from chatlog.output import guarded
 from chatlog.simulator.certificates import loopback_certificate
 from chatlog.simulator.faults import Fault, Faults, FaultsError, read_faults
 from chatlog.simulator.kick import KickRules, SimulatedKick
@@ -215,4 +216,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    guarded(lambda: main(sys.argv[1:]))

@@ -11,6 +11,7 @@ import json
 import sys
 from dataclasses import asdict, fields
 
+from chatlog.output import guarded
 from chatlog.record import rfc3339
 from chatlog.simulator.judgement import Excuses, Judgement, Range, judge, milliseconds
 from chatlog.simulator.ledger import read_oracles
@@ -175,4 +176,4 @@ def _recordings(options: argparse.Namespace) -> list[Recording]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    guarded(lambda: main(sys.argv[1:]))

@@ -21,6 +21,7 @@ from chatlog.counters import Counters
 from chatlog.kick import pusher
 from chatlog.kick.events import EventRecords
 from chatlog.naming import FileName, utc_minute
+from chatlog.output import guarded
 from chatlog.record import encode_full, rfc3339
 from chatlog.rooms.gap import gap_line
 from chatlog.simulator.chat import Chat
@@ -223,4 +224,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    guarded(lambda: main(sys.argv[1:]))

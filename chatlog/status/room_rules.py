@@ -165,7 +165,7 @@ def _drift(observed: Observed, settings: Settings) -> Iterator[Condition]:
     threshold = settings.alarms.unknown_per_hour
     for platform, unknown in observed.drift.items():
         if unknown.is_drift(threshold):
-            where = f"{unknown.count} events in {many(unknown.rooms, 'room')}"
+            where = f"{many(unknown.count, 'event')} in {many(unknown.rooms, 'room')}"
             yield _new(
                 f"{where} within an hour are of kinds that Chatlog does not know: {unknown.kinds()}",
                 platform,
@@ -173,7 +173,7 @@ def _drift(observed: Observed, settings: Settings) -> Iterator[Condition]:
             )
     if observed.unreadable > threshold:
         lines = observed.unreadable
-        yield _new(f"{lines} lines that could not be read came within an hour", "", lines)
+        yield _new(f"{many(lines, 'line')} that could not be read came within an hour", "", lines)
 
 
 def _new(text: str, platform: str, count: int) -> Condition:

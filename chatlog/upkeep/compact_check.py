@@ -13,6 +13,7 @@ from chatlog.archive.made import key_of
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import Question
+from chatlog.counted import many
 from chatlog.parquet import duck
 from chatlog.parquet.columns import record_of
 from chatlog.record import from_json, to_line
@@ -98,13 +99,13 @@ class Checker:
             found = next(lines, None)
             count += 1
             if found is None:
-                return f"it has more than the {count - 1} records of the objects"
+                return f"it has more than the {many(count - 1, 'record')} of the objects"
             if _canonical(record_of(row)) != _canonical(from_json(found.line)):
                 return (
                     f"its record {count} is not that of the objects ({found.time.decode('ascii', 'replace')})"
                 )
         if next(lines, None) is not None:
-            return f"it has only {count} records, and the objects have more"
+            return f"it has only {many(count, 'record')}, and the objects have more"
         if answer.report.unread:
             unread = answer.report.unread[0]
             return f"{unread.name} cannot be read: {unread.why}"

@@ -95,16 +95,12 @@ def summary(result: Result, dry: bool) -> Iterator[str]:
             f"{many(result.files[0], 'record')} erased and {many(result.files[1], 'record')} of others "
             "redacted in files that were not stored yet."
         )
-    looked = f"{many(outcome.looked_at, 'object')} looked at"
-    if not (outcome.removed or outcome.redacted):
-        yield f"{looked}; there is nothing of them{'' if dry or outcome.left else ' left'}."
-    else:
-        would = "would be " if dry else ""
-        bundles = f" and {many(outcome.bundles, 'bundle')}" if outcome.bundles else ""
+    if outcome.request or dry:
+        yield _looked(outcome, dry)
+    elif not (outcome.orphans or outcome.completed or outcome.left):
         yield (
-            f"{looked}; {many(outcome.removed, 'record')} {would}erased and "
-            f"{many(outcome.redacted, 'record')} of others {would}redacted, in "
-            f"{many(outcome.objects, 'object')}{bundles}."
+            "No interrupted run left anything to complete. To erase somebody, write who: "
+            "chatlog erase twitch/NAME."
         )
     if outcome.derived:
         yield (
@@ -113,6 +109,19 @@ def summary(result: Result, dry: bool) -> Iterator[str]:
         )
     for what, why in outcome.not_remade[:_NAMED]:
         yield f"{what} is not made again: {why}; `chatlog compact` makes it"
+
+
+def _looked(outcome: Outcome, dry: bool) -> str:
+    looked = f"{many(outcome.looked_at, 'object')} looked at"
+    if not (outcome.removed or outcome.redacted):
+        return f"{looked}; there is nothing of them{'' if dry or outcome.left else ' left'}."
+    would = "would be " if dry else ""
+    bundles = f" and {many(outcome.bundles, 'bundle')}" if outcome.bundles else ""
+    return (
+        f"{looked}; {many(outcome.removed, 'record')} {would}erased and "
+        f"{many(outcome.redacted, 'record')} of others {would}redacted, in "
+        f"{many(outcome.objects, 'object')}{bundles}."
+    )
 
 
 def warnings(result: Result) -> Iterator[str]:
@@ -131,7 +140,7 @@ def warnings(result: Result) -> Iterator[str]:
     for what, why in outcome.left[:_NAMED]:
         yield f"left: {what}: {why}"
     if len(outcome.left) > _NAMED:
-        yield f"and {len(outcome.left) - _NAMED} more are left"
+        yield f"and {many(len(outcome.left) - _NAMED, 'more is', 'more are')} left"
     for each in result.waiting[:_NAMED]:
         yield f"left: {each.path}: {many(each.lines, 'record')} that the recorder has not stored yet"
     if result.waiting:

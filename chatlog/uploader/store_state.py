@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from twisted.logger import Logger
 
+from chatlog.counted import many
 from chatlog.services import Backoff
 from chatlog.store.store import CLOCK, MISCONFIGURED, OBJECT, REFUSED, UNSUPPORTED, Store, StoreError
 
@@ -59,16 +60,18 @@ class StoreState:
         words = f"{self.words}; {self.remedy}" if self.remedy else self.words
         if self.name == RETRYING:
             self._log.warn(
-                "{store}: {error}; {count} files wait, and it is tried again",
+                "{store}: {error}; {files}, and it is tried again",
                 store=store,
                 error=words,
+                files=many(waiting, "file waits", "files wait"),
                 count=waiting,
             )
         else:
             self._log.error(
-                "{store} refuses: {error}; {count} files wait and stay on the disk, one try a minute",
+                "{store} refuses: {error}; {files} on the disk, one try a minute",
                 store=store,
                 error=words,
+                files=many(waiting, "file waits and stays", "files wait and stay"),
                 count=waiting,
             )
 

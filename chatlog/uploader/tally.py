@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
+from chatlog.counted import many
 from chatlog.counters import Counters
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.whose_trouble import rounded
@@ -36,11 +37,23 @@ class Tally:
         self._since_empty = files + count, size + stored.bytes
         self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
 
+    def found(self, files: int, size: int) -> None:
+        """So many files, of so many bytes, wait from an earlier run."""
+        self._log.info(
+            "{files} for upload, {size}",
+            files=many(files, "file of an earlier run waits", "files of an earlier run wait"),
+            count=files,
+            size=rounded(size),
+        )
+
     def none_waits(self) -> None:
         """No file waits any more."""
         files, size = self._since_empty
         if files:
             self._since_empty = 0, 0
             self._log.info(
-                "{count} files are in the store, {size}; none waits", count=files, size=rounded(size)
+                "{files} in the store, {size}; none waits",
+                files=many(files, "file is", "files are"),
+                count=files,
+                size=rounded(size),
             )

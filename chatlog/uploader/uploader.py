@@ -29,7 +29,7 @@ from chatlog.uploader.shipment import Item, LocalError, Shipment, Shipped, item_
 from chatlog.uploader.store_state import OK, StoreState
 from chatlog.uploader.tally import Tally
 from chatlog.uploader.turns import SPARE, OwnTrouble, Turns
-from chatlog.uploader.whose_trouble import Judge, Whose, rounded
+from chatlog.uploader.whose_trouble import Judge, Whose
 
 #: The first and the longest delay, in seconds, while the store is in trouble that may pass.
 RETRY = (1.0, 60.0)
@@ -215,11 +215,7 @@ class Uploader(Service):
         self._count_packed()
         waiting, bundles = found
         if waiting:
-            self._log.info(
-                "{count} files of an earlier run wait for their upload, {size}",
-                count=len(waiting),
-                size=rounded(sum(size for _, size in waiting)),
-            )
+            self._tally.found(len(waiting), sum(size for _, size in waiting))
         self._gathering.found(waiting, bundles)
         # Also without files: a store that cannot be written should be reported at once.
         self._fill()

@@ -134,7 +134,7 @@ def _chains(chains: list[Chain]) -> Iterator[str]:
         since = f" since {time_text(chain.since)}" if chain.linked else ""
         yield f"instance {chain.instance}: {many(chain.linked, 'manifest')} in a chain{since}{by}"
     if len(chains) > DIFFERING:
-        yield f"... and {len(chains) - DIFFERING} more chains; --json shows all"
+        yield f"... and {many(len(chains) - DIFFERING, 'more chain')}; --json shows all"
 
 
 def _gone(totals: Totals) -> Iterator[str]:

@@ -105,6 +105,35 @@ class FileTests(SynchronousTestCase):
         ):
             self.assertIn(shown, self.said_of(text))
 
+    def test_names_of_keys(self) -> None:
+        """The names of keys are shown, also behind a secret in the same line, misspelt, or where a secret
+        begins like one; the secret is not."""
+        for text, shown in (
+            (
+                "alarms: {webhook: 'ftp://x/" + HOOK + "', coverage: 500}",
+                'alarms.coverage: "500" is not between',
+            ),
+            (
+                "alarms: {webhook: ftp://x/" + HOOK + ", 'coverage': 500}",
+                'alarms.coverage: "500" is not between',
+            ),
+            ('{"alarms": {"webhook":"ftp://x/' + HOOK + '","coverage":500}}', "alarms.coverage: "),
+            (
+                "alarms: {webhook: ftp://x/" + HOOK + ", coverrage: 5}",
+                "coverrage: unknown key; did you mean coverage?",
+            ),
+            (f"http: {{token: {PASSWORD}, room_metrics: maybe}}", "http.room_metrics: "),
+            (f"twitch: {{oauth: {OAUTH}, username: 'a b', channels: [a]}}", "twitch.username: "),
+            (f"s3: {{secret_access_key: {SECRET_KEY}, endpoint: x y, bucket: b}}", "s3.endpoint: "),
+            (
+                "http: {token: coverage-" + PASSWORD + "}\nalarms: {coverage: 500}",
+                'alarms.coverage: "500" is not',
+            ),
+            (f"archive: {{optout_key: {OAUTH}, cache_size: much}}", "archive.cache_size: "),
+            ("alarms: {webhook_format: telegram, coverage: 500}", 'alarms.webhook_format: "telegram" is'),
+        ):
+            self.assertIn(shown, self.assert_silent(text), text)
+
 
 class MaskTests(SynchronousTestCase):
     """What is taken out of a text."""

@@ -134,6 +134,18 @@ class RustlogTests(SynchronousTestCase):
         self.assertEqual(self.run_it().imported, 12)
         self.assertEqual(self.slept, [17.0, 34.0, 68.0])
 
+    def test_waits_are_told(self) -> None:
+        """Before a wait its cause and its length are told: of short ones for one cause the first, and every
+        long one."""
+        told: list[str] = []
+        server = rustlog.Server("http://127.0.0.1:9", self.slept.append, tell=told.append)
+        self.assertRaises(SourceError, rustlog.chosen, server, ("a",), False)
+        self.assertEqual(self.slept, [2.0, 4.0, 8.0, 16.0, 32.0])
+        self.assertEqual(told, [
+            f"http://127.0.0.1:9: Connection refused; it is tried again in {wait} s ({tries})"
+            for wait, tries in ((2, "5 more tries"), (16, "2 more tries"), (32, "1 more try"))
+        ])  # fmt: skip
+
     def test_half_an_answer(self) -> None:
         """An answer that breaks off is none: it is asked for again."""
         half = "".join(f"{line}\r\n" for line in self.logs.days["2025/12/29"])[:200].encode()

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -125,7 +128,8 @@ class SearchTests(CommandTestCase):
                 ("search", "hello", "--type", "bann"),
                 "--type: 'bann' is not a kind of record; there are action,",
             ),
-            (("search", "x", "--room", "twitch/b"), "there is twitch/a"),
+            (("search", "x", "--room", "twitch/aa"), "there is twitch/a"),
+            (("search", "x", "--room", "twitch/b"), "there is no room twitch/b in the directory"),
             (("search", "x", "--room", "https://example.com/a"), "not an address"),
             (("log", "a", "2025-13-01"), "is not a time"),
             (("user", "ann"), "twitch/NAME"),
@@ -139,6 +143,8 @@ class SearchTests(CommandTestCase):
             self.assertEqual(result.exit_code, 2, arguments)
             self.assertIn(words, result.stderr)
             self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        # A room of the same platform is not near for that alone.
+        self.assertNotIn("there is twitch/a", self.run_it("search", "x", "--room", "twitch/nosuch").stderr)
 
     def test_addresses_of_no_store(self) -> None:
         """They are refused before anything is connected to, and it is said what would be one."""
@@ -271,6 +277,36 @@ class ExportTests(CommandTestCase):
         self.assertEqual(
             [one["content_offset_seconds"] for one in chat["comments"]], [36000.0, 36001.0, 36070.0]
         )
+        self.assertFalse(os.path.exists(f"{path}.part"))
+
+    def test_a_file_that_cannot_be_written(self) -> None:
+        """A disk that is full, or a directory of that name, is one sentence; nothing remains of the file, and
+        what was there before is still there."""
+        path = Path(self.root, "out.jsonl")
+        path.write_text("before")
+        for output, why in ((path, "File too large"), (Path(self.root), "Is a directory")):
+            command = [
+                sys.executable,
+                "-m",
+                "chatlog",
+                "export",
+                "a",
+                "--since",
+                DAY,
+                "-o",
+                str(output.absolute()),
+            ]
+            done = subprocess.run(
+                [*command, "--archive", self.world.archive],
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+                capture_output=True,
+                check=False,
+                text=True,
+            )
+            self.assertEqual(
+                (done.returncode, done.stderr), (2, f"cannot write {output.absolute()}: {why}\n")
+            )
+        self.assertEqual(path.read_text(), "before")
         self.assertFalse(os.path.exists(f"{path}.part"))
 
     def test_deleted_messages(self) -> None:

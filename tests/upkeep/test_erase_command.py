@@ -205,4 +205,9 @@ class CommandTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """Without a person, what is open is completed, which is nothing here."""
-        self.assertEqual(self.run_it().exit_code, 0)
+        result = self.run_it()
+        self.assertEqual(result.exit_code, 0)
+        self.assertIn(
+            "No interrupted run left anything to complete. To erase somebody, write who", result.stdout
+        )
+        self.assertNotIn("looked at", result.stdout)

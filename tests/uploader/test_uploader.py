@@ -198,6 +198,9 @@ class ShippingTests(UploaderCase):
         self.assertEqual(
             [text for text in said if "none waits" in text], ["8 files are in the store, 648 B; none waits"]
         )
+        with capturedLogs() as events:
+            uploader.sealed(self.finish(9))
+        self.assertIn("1 file is in the store, 162 B; none waits", [formatEvent(event) for event in events])
 
     def test_some_wait(self) -> None:
         """While others are on their way, it is not said that none waits."""
@@ -246,7 +249,8 @@ class ShippingTests(UploaderCase):
     def test_what_earlier_runs_left_is_said(self) -> None:
         """How much waits at the start is in the log, and nothing is where nothing waits."""
         for numbers, expected in (
-            ((4, 6), ["2 files of an earlier run wait for their upload, 180 B"]),
+            ((4, 6), ["2 files of an earlier run wait for upload, 180 B"]),
+            ((7,), ["1 file of an earlier run waits for upload, 126 B"]),
             ((), []),
         ):
             uploader = self.make()
