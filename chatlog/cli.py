@@ -25,6 +25,7 @@ from chatlog.commands.running import rooms, status
 from chatlog.commands.search import search
 from chatlog.commands.tier import tier
 from chatlog.commands.user import user
+from chatlog.one_value import Group
 from chatlog.output import INTERRUPTED, guarded
 from chatlog.verify.command import verify
 
@@ -53,7 +54,7 @@ def _run(arguments: list[str] | None) -> int:
     return status if isinstance(status, int) else 0
 
 
-@click.group(context_settings=_CONTEXT, no_args_is_help=True)
+@click.group(cls=Group, context_settings=_CONTEXT, no_args_is_help=True)
 @click.version_option(__version__, "-V", "--version", prog_name="chatlog", message="%(prog)s %(version)s")
 def commands() -> None:
     """Record Twitch and Kick chat, and read and check what was recorded.

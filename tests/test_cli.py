@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import click
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -155,6 +157,25 @@ class CheckTests(CommandCase):
         """Only problems are shown."""
         result = self.call("check", "-q", "-c", self.config())
         self.assertEqual((result.exit_code, result.output), (0, ""))
+
+
+class OptionTests(CommandCase):
+    def test_twice(self) -> None:
+        """No command drops the first of two values of an option silently: it takes both, or refuses them."""
+        for path, command in _every(commands, ()):
+            for option in command.params:
+                if isinstance(option, click.Option) and not (option.is_flag or option.multiple):
+                    result = self.call(*path, option.opts[0], "1", option.opts[-1], "2")
+                    self.assertEqual(result.exit_code, 2, path)
+                    self.assertIn(f"{option.opts[-1]} is given twice", result.stderr)
+
+
+def _every(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            yield from _every(each, (*path, name))
+    else:
+        yield path, command
 
 
 class OnlineTests(CommandCase):

@@ -15,6 +15,7 @@ from chatlog.commands.archive_names import rooms_there
 from chatlog.commands.options import PROBLEM, UNKNOWN, config_option, load
 from chatlog.commands.upkeep import Steps, ledger_of, refusing
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _NAMED = 20
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--month", metavar="2025-12", help="Only this month. [default: all that are over]")
 @click.option(

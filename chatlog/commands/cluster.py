@@ -11,6 +11,7 @@ import click
 from chatlog.commands.options import config_option, end, registry
 from chatlog.commands.running import ask, client
 from chatlog.config.room_names import parse_room
+from chatlog.one_value import Command
 from chatlog.printable import printable
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _EVERY = 1.0
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--room", "name", help="Show who records this room.")
 @click.option("--json", "as_json", is_flag=True, help="The facts as JSON.")
@@ -52,7 +53,7 @@ def _where(api: ApiClient, name: str, as_json: bool) -> bool:
     return bool(found["recorded_by"])
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--undo", is_flag=True, help="Take rooms again.")
 @click.option("--wait", default=300, show_default=True, help="Seconds to wait until all are handed over.")

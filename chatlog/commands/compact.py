@@ -14,6 +14,7 @@ from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
 from chatlog.commands.upkeep import day_of, ending_in_order, refusing
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _NAMED = 20
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--room",
     "names",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.commands.troupe import Troupe
@@ -52,7 +53,7 @@ http:
 """
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "-d",
     "--directory",

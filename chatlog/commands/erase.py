@@ -12,6 +12,7 @@ from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there, users_there
 from chatlog.commands.options import registry
 from chatlog.commands.upkeep import day_of
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from chatlog.upkeep.receipt import Result
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("who", metavar="PLATFORM/NAME|PLATFORM/id:1234", required=False, shell_complete=users_there)
 @click.option(
     "--room",

@@ -14,6 +14,7 @@ from chatlog.commands import reading
 from chatlog.commands.options import PROBLEM, UNKNOWN, config_option, load
 from chatlog.commands.upkeep import Steps, ledger_of, refusing
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.keeping import Keeping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _NAMED = 20
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--dry-run", is_flag=True, help="Show what would go, and delete nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask. Without a terminal this is needed.")

@@ -11,6 +11,7 @@ import click
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.exporting import Export
@@ -23,7 +24,7 @@ FORMATS = ("jsonl", "irc", "text", "csv", "chatjson", "parquet")
 _MEMORY = 256_000_000
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("rooms", nargs=-1, required=True, metavar="ROOM...", shell_complete=rooms_there)
 @click.option("--since", metavar="TIME", help="From then on. [default: the beginning of today]")
 @click.option("--until", metavar="TIME", help="Before then. [default: now]")

@@ -14,6 +14,7 @@ import click
 from chatlog.commands import reading
 from chatlog.commands.options import registry
 from chatlog.counted import many
+from chatlog.one_value import Group
 
 if TYPE_CHECKING:
     from chatlog.archive.opened import Archive
@@ -38,7 +39,7 @@ _room = click.option(
 )
 
 
-@click.group("import", no_args_is_help=True)
+@click.group("import", cls=Group, no_args_is_help=True)
 def import_() -> None:
     """Take chat that others recorded into the archive.
 

@@ -12,6 +12,7 @@ import click
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.times import Reading
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 AROUND = 300.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("room", shell_complete=rooms_there)
 @click.argument("when", default="today", metavar="[DAY or FROM..TO]")
 @click.option("--around", metavar="TIME", help="Five minutes before and after this time.")

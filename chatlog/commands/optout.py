@@ -10,6 +10,7 @@ import click
 from chatlog.commands import reading
 from chatlog.commands.options import registry
 from chatlog.counted import many
+from chatlog.one_value import Group
 
 if TYPE_CHECKING:
     from chatlog.archive.meant import Meant
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _WHO = "PLATFORM/NAME|PLATFORM/id:1234"
 
 
-@click.group()
+@click.group(cls=Group)
 def optout() -> None:
     """People who opted out: they are no longer recorded, and no longer shown.
 

@@ -8,9 +8,10 @@ import sys
 import click
 
 from chatlog.commands.options import config_option
+from chatlog.one_value import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option(
     "--check", is_flag=True, help="Say what the configuration means and what is wrong with it, then exit."

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from chatlog.commands.options import UNKNOWN, config_option, end, load, registry
 from chatlog.config.room_names import RoomName, parse_room
+from chatlog.one_value import Command, Group
 
 # Commands import what they need when they run, because completing a command line has to be quick.
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def ask(call: Callable[[], Any]) -> Any:
 # -- status ------------------------------------------------------------------------------------------
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("-w", "--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="The facts as JSON, one object a line.")
@@ -134,7 +135,7 @@ def _styled(line: Line) -> str:
 # -- rooms -------------------------------------------------------------------------------------------
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=Group, no_args_is_help=True)
 def rooms() -> None:
     """Show and change the rooms of the running recorder.
 

@@ -14,6 +14,7 @@ import click
 
 from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there, users_there
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.matching import Filter
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 LIMIT = 100
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("text", required=False, default="")
 @click.option(
     "--room",

@@ -14,6 +14,7 @@ from chatlog.commands import reading
 from chatlog.commands.options import PROBLEM, UNKNOWN, config_option, load
 from chatlog.commands.upkeep import refusing
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _NAMED = 20
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--print", "only_print", is_flag=True, help="Print the rule of the bucket that does the same.")
 @click.option("--dry-run", is_flag=True, help="Show what would be moved, and move nothing.")

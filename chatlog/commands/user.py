@@ -14,13 +14,14 @@ from chatlog.commands import reading
 from chatlog.commands.archive_names import rooms_there, users_there
 from chatlog.commands.options import registry
 from chatlog.counted import many
+from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.people import Person
     from chatlog.archive.reader import Answer
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("who", metavar="PLATFORM/NAME|PLATFORM/id:1234", shell_complete=users_there)
 @click.option(
     "--room",

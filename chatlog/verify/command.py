@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
+from chatlog.one_value import Command
+
 if TYPE_CHECKING:
     from chatlog.config.settings import Settings
     from chatlog.store.store import Store
@@ -72,7 +74,7 @@ def _keys(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return frozenset(found)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("archive", required=False, metavar="[DIRECTORY|URL]")
 @click.option(
     "-c",
