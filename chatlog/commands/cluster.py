@@ -11,6 +11,7 @@ import click
 from chatlog.commands.options import config_option, end, registry
 from chatlog.commands.running import ask, client
 from chatlog.config.room_names import parse_room
+from chatlog.counted import many
 from chatlog.one_value import Command
 from chatlog.printable import printable
 
@@ -94,7 +95,7 @@ def cluster_lines(facts: dict[str, Any]) -> list[str]:
     state = "answers" if engine["up"] else f"has not answered for {engine['age']:.0f} s ({engine['trouble']})"
     listed = facts["list"]
     lines = [
-        f"cluster {facts['name']}: {listed['rooms']} rooms, each recorded by {facts['replicas']}",
+        f"cluster {facts['name']}: {many(listed['rooms'], 'room')}, each recorded by {facts['replicas']}",
         f"{engine['place']} {state}",
         "",
     ]

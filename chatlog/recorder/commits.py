@@ -239,19 +239,21 @@ class Commits:
         # With leftovers, the next commit makes them durable.
         self.recovered_durable = not leftovers
         if total.files:
-            torn = "; {torn} broken bytes of {torn_files} files are kept in torn/" if total.torn_files else ""
+            torn = "; {broken} kept in torn/" if total.torn_files else ""
             self._log.info(
                 "recovered {words}" + torn,
                 words=f"{many(total.files, 'file')} of an earlier run, {many(total.lines, 'line')}",
                 files=total.files,
                 lines=total.lines,
+                broken=f"{many(total.torn_bytes, 'broken byte')} of {many(total.torn_files, 'file')}",
                 torn=total.torn_bytes,
                 torn_files=total.torn_files,
             )
         self._note_failed(total)
         if total.unknown_files:
             self._log.warn(
-                "{count} entries of open/ are not from a recorder and are left alone: {names}",
+                "{entries} in open/, not from a recorder, left alone: {names}",
+                entries=many(len(total.unknown_files), "entry", "entries"),
                 count=len(total.unknown_files),
                 names=sorted(total.unknown_files)[:10],
             )
@@ -271,7 +273,12 @@ class Commits:
         if report.failed:
             self._failed += [name for name, _ in report.failed]
             self._log.error(
-                "{count} files cannot be repaired for now and stay in open/, {name} for one: {error}",
+                "{files} in open/, {name} for one: {error}",
+                files=many(
+                    len(report.failed),
+                    "file cannot be repaired now, and stays",
+                    "files cannot be repaired now, and stay",
+                ),
                 count=len(report.failed),
                 name=report.failed[0][0],
                 error=report.failed[0][1],

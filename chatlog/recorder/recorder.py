@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatlog.config.settings import RecorderSettings
+from chatlog.counted import many
 from chatlog.environment import Environment
 from chatlog.files import NO_SPACE
 from chatlog.recorder.buffers import RoomBuffers
@@ -217,7 +218,8 @@ class Recorder(Service):
         if unwritten:
             self._counters.dropped["unwritten"] += unwritten
             self._log.critical(
-                "{count} records could not be written before the end: {trouble}",
+                "{records} could not be written before the end: {trouble}",
+                records=many(unwritten, "record"),
                 count=unwritten,
                 trouble=self.trouble,
             )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatlog.counted import many
 from chatlog.counters import Counters
 from chatlog.files import NO_SPACE
 from chatlog.recorder.buffers import RoomBuffers
@@ -103,6 +104,8 @@ class Shortage:
         dropped = self.dropped
         if dropped:
             self._reported_dropped += dropped
-            self._log.error("{count} records found no room and are lost", count=dropped)
+            self._log.error(
+                "{records} found no room and got lost", records=many(dropped, "record"), count=dropped
+            )
         for room in self._rooms:
             self.report_loss(room)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from twisted.logger import Logger
 
 from chatlog.chunks import chunks_of, gathered, lines_of
+from chatlog.counted import many
 from chatlog.files import Files, NotCertain, replace_file, write_whole
 from chatlog.reserved_space import ReservedSpace
 from chatlog.state.lines import LONGEST, VERSION, decode, encode, first_line, version_of
@@ -70,7 +71,8 @@ class StateFile:
         self._number = self._number or max(latest, 0)
         if damaged:
             self.damaged = damaged
-            self._log.warn("{path} is damaged: {count} lines are left out", path=self.path, count=damaged)
+            lines = many(damaged, "line is", "lines are")
+            self._log.warn("{path} is damaged: {lines} left out", path=self.path, lines=lines, count=damaged)
 
     def keep_damaged(self) -> str:
         """Rename the damaged file, so that a person can look at it. Returns the new path."""

@@ -211,3 +211,4 @@ class CommandTests(SynchronousTestCase):
             "No interrupted run left anything to complete. To erase somebody, write who", result.stdout
         )
         self.assertNotIn("looked at", result.stdout)
+        self.assertNotIn("Not reached", result.stderr)

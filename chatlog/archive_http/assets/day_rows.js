@@ -2,7 +2,7 @@
 
 import { answeredId, line } from "./records.js";
 import { clock, element, timeElement } from "./base.js";
-import { duration } from "./format.js";
+import { duration, many } from "./format.js";
 import { get } from "./asking.js";
 import { dayName, dayPage, permalink, personPage, placeOf, query, roomApi } from "./places.js";
 import { cut } from "./text.js";
@@ -44,7 +44,7 @@ export function withGaps(rows, stretch, gaps, first) {
 function gapBar({ gap }) {
   const item = element("li", "hole gapbar");
   const [from, to] = [new Date(gap.from), new Date(gap.to)];
-  const back = gap.backfilled ? `; ${gap.backfilled} messages of it came back` : "";
+  const back = gap.backfilled ? `; ${many(gap.backfilled, "message")} of it came back` : "";
   const words = element("bdi");
   const lasted = element("b", "", `Not recorded for ${duration(gap.seconds)}`);
   words.append(lasted, ", from ", timeElement(from, gap.from), " to ", timeElement(to, gap.to), `: ${cut(gap.reason, 200)}${back}`);
