@@ -52,6 +52,10 @@ class Downloads:
         first = lines.time_bytes(range.since).decode("ascii")[:16].replace("-", "").replace(":", "")
         file = f"{platform}_{room[1]}_{first.replace('T', '_')}.{end}"
         headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+        beginnings = self._rooms.beginnings
+        begun = beginnings.after(room, range.since)
+        if begun is not None and beginnings.before(room, *range) is not None:
+            headers["x-chatlog-recorded-since"] = lines.time_bytes(begun).decode("ascii")
         return Stream(type, _chunks(export.pieces()), headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from chatlog.archive import lines
@@ -60,22 +61,24 @@ class Uncounted:
     def _counted(
         self, room: Room, day: str, midnight: float, reading: Callable[[int], None]
     ) -> DayOfRoom | None:
-        counts, imported, reached = [0], 0, midnight
+        counts: list[Counter[bytes]] = []
+        imported, reached = 0, midnight
         for instance, parts in self._parts.by_recorder(room, midnight, midnight + _DAY).items():
-            own = 0
+            own: Counter[bytes] = Counter()
             for part in parts:
                 if day_of(part.minute) == day:
                     tally = self._tallies.of(part, _EVERYTHING, reading)
-                    own += sum(map(sum, tally.minutes.values()))
+                    own.update({minute: sum(seconds) for minute, seconds in tally.minutes.items()})
                     if tally.file is not None and not is_imported(instance):
                         reached = max(reached, tally.file[1])
             if is_imported(instance):
-                imported += own
+                imported += own.total()
             else:
                 counts.append(own)
         reached = min(reached, midnight + _DAY)
         since = max(midnight, self._beginnings.after(room, midnight) or midnight)
-        records = max(counts) + imported
+        # Of several recorders, the one counts that has most of a minute.
+        records = sum(max(own[minute] for own in counts) for minute in set().union(*counts)) + imported
         if reached <= since:
             return DayOfRoom(records) if records else None
         missing = sum(gap.seconds for gap in self._tallies.gaps(room, since, reached, reading))

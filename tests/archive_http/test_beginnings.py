@@ -103,6 +103,23 @@ class FirstHourTests(BeginningCase):
             *_, last = self.text(f"{OWN}/search?{query}").splitlines()
             self.assertEqual(last.count("before the first recording"), count, last)
 
+    def test_export(self) -> None:
+        """An export says since when there is something, if its time begins earlier."""
+        self.record_first()
+        since = "x-chatlog-recorded-since"
+        for time in (WHOLE, BEFORE):
+            self.assertEqual(self.ask(f"{PATH}/export?{time}").headers[since], "2026-03-01T17:10:22.000Z")
+        self.assertNotIn(since, self.ask(f"{PATH}/export?from=2026-03-01T17:10:30Z").headers)
+
+    def test_two_recorders(self) -> None:
+        """What two recorders have is counted once, and what one alone has as well."""
+        self.record_first()
+        said = [message(self.first + n * 1000) for n in (28, 29, 90)]
+        self.world.put(BEGUN, said, room=ROOM, instance="b")
+        self.world.now += 120.0
+        [day] = self.room("days")["days"]
+        self.assertEqual(day["records"], 31)
+
     def test_days(self) -> None:
         """The calendar and the overview count what is there: a day that is recorded is not empty."""
         self.record_first()
