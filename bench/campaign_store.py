@@ -137,6 +137,7 @@ def fetch(bucket: Any, target: Path, without: set[str]) -> int:
     """Bring the objects that are not in the directory ``target`` yet, but for the keys ``without``; how
     many there are. An object is never replaced, so what was fetched once stays as it is."""
     count = 0
+    target.mkdir(parents=True, exist_ok=True)
     for found in bucket.objects.all():
         if found.key in without:
             continue

@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from chatlog.simulator.recordings import SPOOL_PARTS
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Credentials that the S3 server takes; any would do.
 KEYS = {"access_key_id": "testing", "secret_access_key": "testing-secret"}
@@ -286,14 +288,16 @@ class Stage:
         return process
 
     def judge(self, archive: Path | None = None, *options: str) -> dict[str, Any]:
-        """What the judge says of the archive, and of what is still in the spool."""
+        """What the judge says of the archive, and of what is still in the spool, or in those that the options
+        name."""
         arguments = [sys.executable, "-m", "chatlog.simulator.judge", "--json"]
         for simulator in self.simulators:
             arguments += ["--oracle", str(simulator.oracle)]
         where = archive or self.home / "archive"
         if where.exists():
             arguments += ["--archive", str(where)]
-        if (self.home / "data").exists():
+        spool = self.home / "data"
+        if "--spool" not in options and any((spool / part).is_dir() for part in SPOOL_PARTS):
             arguments += ["--spool", str(self.home / "data")]
         done = subprocess.run(
             [*arguments, *options],
