@@ -33,12 +33,29 @@ class _Output(io.FileIO):
             raise OutputError(error.strerror or str(error)) from None
 
 
+class _Complaints(io.FileIO):
+    """A standard error that drops what cannot be written: there is no place left to say so, and the exit
+    status tells the rest."""
+
+    def write(self, data: Any, /) -> int:
+        """See FileIO. Raises BrokenPipeError."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return len(data)
+
+
 def guarded(program: Callable[[], int]) -> NoReturn:
     """Run a program and end the process with its status, when all of its output is written. Meanwhile
-    ``sys.stdout`` raises OutputError where it cannot be written, and nobody but this function takes it."""
-    before = sys.stdout
-    output = _guard(before)
+    ``sys.stdout`` raises OutputError where it cannot be written, and nobody but this function takes it; what
+    cannot be written to ``sys.stderr`` is dropped."""
+    before = sys.stdout, sys.stderr
+    output = _output()
     sys.stdout = output
+    if sys.stderr is not None:
+        sys.stderr = _guard(sys.stderr, _Complaints)
     try:
         try:
             status = program()
@@ -53,22 +70,26 @@ def guarded(program: Callable[[], int]) -> NoReturn:
             print(f"cannot write the output: {error}", file=sys.stderr)
         status = UNWRITTEN
     finally:
-        sys.stdout = before
+        sys.stdout, sys.stderr = before
     raise SystemExit(status)
 
 
-def _guard(stream: Any) -> Any:
-    if stream is None:
+def _output() -> Any:
+    if sys.stdout is None:
         # It was closed when the program began. Writing to what cannot be written fails as it should.
         closed = _Output(os.open(os.devnull, os.O_RDONLY), "w")
         return io.TextIOWrapper(io.BufferedWriter(closed), "utf-8")
+    return _guard(sys.stdout, _Output)
+
+
+def _guard(stream: Any, kind: type[io.FileIO]) -> Any:
     try:
         number = stream.fileno()
     except (AttributeError, OSError):
         # It is no file, but something in this process.
         return stream
     return io.TextIOWrapper(
-        io.BufferedWriter(_Output(number, "w", closefd=False)),
+        io.BufferedWriter(kind(number, "w", closefd=False)),
         stream.encoding,
         stream.errors,
         line_buffering=stream.line_buffering,

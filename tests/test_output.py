@@ -82,6 +82,12 @@ class OutputTests(SynchronousTestCase):
             (closed.returncode, closed.stderr), (2, "cannot write the output: Bad file descriptor\n")
         )
 
+    def test_complaints(self) -> None:
+        """Where the standard error cannot be written, the status still tells what there is to tell."""
+        command = [sys.executable, "-m", "chatlog", "search", "x", "--archive", "nowhere"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=self.full, check=False, cwd=ROOT)
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+
     def test_programs(self) -> None:
         """So it is with chatlog, and with the programs beside it."""
         for command in (("chatlog", "verify", "--help"), ("chatlog.cost",), ("chatlog", "--version")):
