@@ -55,7 +55,11 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "timeline/timelines": ("tests.timeline.test_timelines", "tests.timeline.test_timeline"),
     "state/lines": ("tests.state.test_lines",),
     "state/state_file": ("tests.state.test_state_file",),
-    "state/journal": ("tests.state.test_power_cuts", "tests.journal.test_coverage_journal"),
+    "state/journal": (
+        "tests.state.test_journal",
+        "tests.state.test_power_cuts",
+        "tests.journal.test_coverage_journal",
+    ),
     "takeover": ("tests.state.test_old_coverage", "tests.state.test_takeover"),
     "twitch/deferred_gaps": (
         "tests.twitch.test_deferred_gaps",
