@@ -256,7 +256,7 @@ class ReadmeTests(SynchronousTestCase):
 
     def test_test_it(self) -> None:
         """It sets up and runs the tests; .ci/run takes it from there."""
-        self.assertEqual(self.installed("Test it", "test"), ["trial tests"])
+        self.assertEqual(self.installed("Test it", "test"), ["trial -j2 tests"])
         self.assertIn('block "Test it"', read(".ci/run"))
 
 

@@ -142,6 +142,7 @@ class JournalTests(SynchronousTestCase):
     def test_a_new_file_that_may_have_its_name(self) -> None:
         """Where a new file cannot be looked at, entries go to what has the name now."""
         self.begin()
+        self.journal.append("before")
         self.whole = ["anew"]
         self.journal.write_anew()
         self.journal.look_after(True)
