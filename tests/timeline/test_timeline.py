@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.timeline.intervals import ConnectionIntervals
-from chatlog.timeline.timeline import Gap, RoomTimeline
+from chatlog.timeline.timeline import MOST, Gap, RoomTimeline
 
 #: 2025-12-29T00:00:00Z
 MIDNIGHT = 1766966400
@@ -329,6 +331,69 @@ class AnswerTests(SynchronousTestCase):
         for since in range(day // HOUR * HOUR + HOUR, now, HOUR):
             found = timeline.missing(MIDNIGHT + since, MIDNIGHT + since + HOUR)
             self.assertAlmostEqual(found, missing(since, since + HOUR), 3)
+
+
+class SpanTests(SynchronousTestCase):
+    """When a room was recorded, and when it was missing, as manifests tell it."""
+
+    def both(self, timeline: RoomTimeline, since: float, until: float) -> tuple[list[Any], list[Any]]:
+        return list(timeline.spans(since, until)), list(timeline.absences(since, until))
+
+    def test_never_recorded(self) -> None:
+        """It is missing since it is wanted."""
+        self.assertEqual(self.both(RoomTimeline(100.0), 50.0, 200.0), ([], [(100.0, 200.0)]))
+
+    def test_before_it_came(self) -> None:
+        """The time before a room was recorded first is neither."""
+        timeline = RoomTimeline(90.0)
+        timeline.began(100.0)
+        self.assertEqual(self.both(timeline, 0.0, 200.0), ([(100.0, 200.0)], []))
+
+    def test_between_gaps(self) -> None:
+        """What is recorded and what is missing are all of the time, without what has no length."""
+        timeline = RoomTimeline()
+        timeline.began(100.0)
+        timeline.missed(120.0, 130.0, "disk full")
+        timeline.ended(150.0, "connection lost")
+        for since, until, recorded, missing in (
+            (110.0, 200.0, [(110.0, 120.0), (130.0, 150.0)], [(120.0, 130.0), (150.0, 200.0)]),
+            (120.0, 130.0, [], [(120.0, 130.0)]),
+            (130.0, 140.0, [(130.0, 140.0)], []),
+            (100.0, 110.0, [(100.0, 110.0)], []),
+            (150.0, 160.0, [], [(150.0, 160.0)]),
+        ):
+            self.assertEqual(self.both(timeline, since, until), (recorded, missing), (since, until))
+
+    def test_earlier_process(self) -> None:
+        """An earlier process recorded it until then: from the beginning, or since it came."""
+        for first, recorded in ((None, [(0.0, 50.0)]), (20.0, [(20.0, 50.0)])):
+            timeline = RoomTimeline()
+            timeline.resume(50.0, "restart", first)
+            self.assertEqual(self.both(timeline, 0.0, 80.0), (recorded, [(50.0, 80.0)]))
+
+    def test_stretches(self) -> None:
+        """They are in order, however they were found, and only those that reach beyond the time."""
+        timeline = RoomTimeline()
+        timeline.began(0.0)
+        timeline.missed(50.0, 60.0, "clock")
+        timeline.missed(10.0, 20.0, "clock")
+        self.assertEqual([stretch.start for stretch in timeline.stretches(0.0)], [10.0, 50.0])
+        self.assertEqual([stretch.start for stretch in timeline.stretches(20.0)], [50.0])
+
+    def test_no_more_is_folded_than_must_be(self) -> None:
+        """Of many young gaps as many are kept apart as there is room for."""
+        timeline = RoomTimeline()
+        timeline.began(0.0)
+        for n in range(120):
+            timeline.missed(n * 10.0, n * 10.0 + 1.0, "connection lost")
+        self.assertEqual((len(list(timeline.stretches(0.0))), timeline.count(0.0)), (MOST, 120))
+
+    def test_less_than_a_second(self) -> None:
+        """The share of a moment is right too."""
+        timeline = RoomTimeline()
+        timeline.began(100.0)
+        timeline.missed(100.0, 100.25, "clock")
+        self.assertEqual(timeline.share(100.0, 100.5), 0.5)
 
 
 class IntervalTests(SynchronousTestCase):
