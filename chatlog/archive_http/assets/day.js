@@ -157,7 +157,7 @@ const filtered = async (signal) => {
 };
 
 async function show(of, place) {
-  const empty = !of.total && (isFiltered() || of.state === "gap" || !of.gaps.length);
+  const empty = !of.total && (isFiltered() || ["gap", "before", "expired"].includes(of.state) || !of.gaps.length);
   $("statement").hidden = !empty;
   $("log").hidden = empty;
   $("strip").hidden = !timeline.total && !timeline.gaps.length;
