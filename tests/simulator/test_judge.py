@@ -82,6 +82,21 @@ class JudgeTests(SynchronousTestCase):
         status, found = self.judge(case.write())
         self.assertEqual((status, self.faults(found)), (0, {}))
 
+    def test_halves_of_pairs(self) -> None:
+        """A record of an earlier version, which kept half of a surrogate pair, is as it was sent; a record
+        with another text is not."""
+        for text, faults in (("cut \ud83d", {}), ("cut \ufffd", {}), ("cut ?", {"altered": 1})):
+            case = self.case("alpha")
+            case.send("alpha", "cut \ud83d", id="cut")
+            case.records["alpha"][-1]["message"] = "cut HERE"
+            arguments = case.write()
+            [path] = [each.path for each in os.scandir(os.path.join(case.directory, "archive"))]
+            with open(path, encoding="utf-8") as file:
+                lines = file.read()
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(lines.replace('"cut HERE"', json.dumps(text)))
+            self.assertEqual(self.faults(self.judge(arguments)[1]), faults, repr(text))
+
     def test_backfilled(self) -> None:
         """What was recorded later than it was said, and says so, is not out of order, and is counted."""
         case = self.case()
