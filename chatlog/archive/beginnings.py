@@ -53,44 +53,48 @@ class Beginnings:
         self._lock = Lock()
         self._firsts: OrderedDict[str, float] = OrderedDict()
 
-    def after(self, room: Room, since: float) -> float | None:
+    def after(self, room: Room, since: float, moment: int | None = None) -> float | None:
         """When the room was first recorded, in seconds since the epoch; None if that is not later than
-        ``since``, and LAST if no recorder ever did. What was imported does not count."""
+        ``since``, and LAST if no recorder ever did. What was imported does not count. What was listed after
+        the ``moment`` counts."""
         # A file that began before is mostly near, and listing all days takes long.
         minute = utc_minute(max(since, 0.0))
-        if any(part.minute < minute for part in self._recorded(room, since, since + 1.0)):
+        if any(part.minute < minute for part in self._recorded(room, since, since + 1.0, moment)):
             return None
-        days = self._parts.days_of(room, by_recorders=True)
-        if not days:
+        day = self._parts.first_day(room, moment)
+        if day is None:
             return LAST
-        found = self._first(room, days[0])
+        found = self._first(room, day, moment)
         if found > since:
-            found = self._told(room, days[0], found)
+            found = self._told(room, day, found)
         return found if found > since else None
 
-    def before(self, room: Room, since: float, until: float) -> Gap | None:
+    def before(self, room: Room, since: float, until: float, moment: int | None = None) -> Gap | None:
         """The part of a time that was before the first recording; None if there is none, and if something was
-        imported there: nobody knows what that lacks."""
+        imported there: nobody knows what that lacks. For ``moment`` see ``after``."""
         until = min(until, self._now())
-        found = self.after(room, since) if since < until else None
+        found = self.after(room, since, moment) if since < until else None
         if found is None:
             return None
         end = min(found, until)
-        if any(is_import(part.name.instance) for part in self._parts.of_room(room, since, end)):
+        there = self._parts.of_room(room, since, end, moment=moment)
+        if any(is_import(part.name.instance) for part in there):
             return None
         reason = NOT_YET
         if self._keeping.explains(room, since, found, self._now()):
             reason = f"not kept longer than {self._keeping.words(room)}"
         return Gap(since, end, reason)
 
-    def _recorded(self, room: Room, since: float, until: float) -> list[Part]:
-        there = self._parts.of_room(room, since, until)
+    def _recorded(self, room: Room, since: float, until: float, moment: int | None) -> list[Part]:
+        there = self._parts.of_room(room, since, until, moment=moment)
         return [part for part in there if not is_import(part.name.instance)]
 
-    def _first(self, room: Room, day: str) -> float:
+    def _first(self, room: Room, day: str, moment: int | None) -> float:
         """The first moment in the first files of a day."""
         since = lines.seconds(f"{day}T00:00:00Z")
-        parts = [part for part in self._recorded(room, since, since + DAY) if day_of(part.minute) == day]
+        parts = [
+            part for part in self._recorded(room, since, since + DAY, moment) if day_of(part.minute) == day
+        ]
         first = min((part.minute for part in parts), default="")
         return min((self._first_of(part) for part in parts if part.minute == first), default=since)
 

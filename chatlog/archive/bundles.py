@@ -38,9 +38,9 @@ class Bundles:
         self._moments = count(1)
         self._listed: OrderedDict[str, tuple[int, list[Head]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[int, list[str]]] = OrderedDict()
+        # All bundles of the months that were looked at, by their folders, and when.
+        self._months: dict[str, tuple[int, dict[str, list[Head]]]] = {}
         # Tables as they are stored: in memory they are several times as large.
-        # All bundles of the months that were looked at, and when.
-        self._months: dict[str, tuple[int, list[Head]]] = {}
         self._packed: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
         self._weight = 0
         self._lock = Lock()
@@ -69,15 +69,26 @@ class Bundles:
         Raises StoreError."""
         with self._lock:
             kept = {month: own for month, own in self._months.items() if month in months and own[0] > since}
-        for month in months - kept.keys():
-            begun = self.moment()
-            there = month[5:] in self._names(f"bundle/{month[:5]}", since)
-            kept[month] = begun, self._bundles_below(f"bundle/{month}/") if there else []
+        missing = sorted(months - kept.keys())
+        if missing:
+            with ThreadPoolExecutor(min(AT_ONCE, len(missing))) as threads:
+                kept.update(zip(missing, threads.map(self._look_at, missing), strict=True))
         with self._lock:
             self._months = kept
 
+    def _look_at(self, month: str) -> tuple[int, dict[str, list[Head]]]:
+        begun = self.moment()
+        folders: dict[str, list[Head]] = {}
+        for head in self._bundles_below(f"bundle/{month}/"):
+            folders.setdefault(f"{head.key.rpartition('/')[0]}/", []).append(head)
+        return begun, folders
+
     def of_month(self, month: str, since: int) -> list[Head]:
         """All bundles of a month (``2025/12``), best after ``look_at``. Raises StoreError."""
+        with self._lock:
+            begun, folders = self._months.get(month, (0, {}))
+        if begun > since:
+            return [head for heads in folders.values() for head in heads]
         return self._heads(f"bundle/{month}/", since)
 
     def days(self, month: str, since: int) -> list[str]:
@@ -98,11 +109,13 @@ class Bundles:
         is damaged gives one slice without a key. Raises StoreError."""
         year, month, number = day.split("-")
         above = f"bundle/{year}/{month}/"
-        names = self._names(above, since)
+        with self._lock:
+            is_seen = self._months.get(above[7:14], (0, {}))[0] > since
+        names = () if is_seen else self._names(above, since)
         heads: list[Head] = []
         # First those of instances, from where objects go into those of rooms.
         for name, folder in ((number, f"{number}/"), (room[0], f"{room[0]}/{room[1]}/")):
-            if name in names:
+            if is_seen or name in names:
                 heads += self._heads(above + folder, since)
         within = f"{year}/{month}/{number}/{room[0]}/{room[1]}/"
         return [each for table in self.current(heads) for each in _slices(table, within)]
@@ -170,9 +183,9 @@ class Bundles:
 
     def _heads(self, prefix: str, since: int) -> list[Head]:
         with self._lock:
-            begun, of_month = self._months.get(prefix[7:14], (0, []))
+            begun, folders = self._months.get(prefix[7:14], (0, {}))
         if begun > since:
-            return [head for head in of_month if head.key.startswith(prefix)]
+            return folders.get(prefix, [])
         return self._shared(self._listed, prefix, since, lambda: self._bundles_below(prefix))
 
     def _bundles_below(self, prefix: str) -> list[Head]:

@@ -15,23 +15,24 @@ from threading import Lock
 
 from chatlog.archive.bundles import Bundles
 from chatlog.archive.copies import Copies
+from chatlog.archive.folders import Folders
 from chatlog.archive.listings import (
     DAY,
     LATE,
+    Begun,
+    Fresh,
     Listed,
     Named,
     Room,
-    all_days,
+    day_of,
     days_between,
     folder_of,
-    is_within,
     keep,
     room_in,
     told,
 )
-from chatlog.archive.overview import Digests, Overview
-from chatlog.naming import FileName, is_import, utc_minute
-from chatlog.store import dated_folders
+from chatlog.archive.overview import Overview, Seen
+from chatlog.naming import FileName, utc_minute
 from chatlog.store.store import CORRUPT, Head, Local, Store, StoreError
 
 #: Seconds for which a listing is reused: of days that ended long ago, of these if only a few are read, and of
@@ -39,12 +40,17 @@ from chatlog.store.store import CORRUPT, Head, Local, Store, StoreError
 OLD, FEW, NEW = 3600.0, 60.0, 5.0
 #: So many seconds after the end of a day all its records are stored.
 SETTLED = 2 * DAY
+#: Of longer times than so many seconds it is asked first which days there are.
+LONG = 40 * DAY
 #: Seconds after a range within which the end of an open gap is looked for.
 AHEAD = 40 * DAY
-#: The most listings and walked days that are cached, and the most requests at the same time.
+#: The most listings that are cached, and the most requests at the same time.
 KEPT = 4096
-_WALKED = 20
 AT_ONCE = 16
+
+
+#: None that was made before.
+_NOW = Fresh(0.0)
 
 
 class Catalog:
@@ -55,15 +61,13 @@ class Catalog:
         self._store = store
         self._now = now
         self._longest = longest
-        self._kept: OrderedDict[str, tuple[float, Listed]] = OrderedDict()
-        self._folders: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Begun, Listed]] = OrderedDict()
         # A directory of this machine is not listed faster by several threads.
         self._is_here = isinstance(store, Local)
         self._bundles = Bundles(store)
+        self._folders = Folders(store, self._bundles, now)
         self._overview = Overview(store, self._bundles, now)
         self._copies = Copies(self._stored)
-        #: When the days were walked that were looked at for a time.
-        self._walked: dict[str, float] = {}
         self._changes = 0
         self._lock = Lock()
         self._tell: Callable[[str, str], None] | None = None
@@ -72,61 +76,25 @@ class Catalog:
 
     def days(self) -> list[str]:
         """The days (``2025-12-29``) with objects, oldest first. Raises StoreError."""
-        return self._cached("days", self._list_days)
-
-    def _list_days(self) -> list[str]:
-        found = {day.replace("/", "-") for day in dated_folders.days(self._store)}
-        since = self._bundles.moment()
-        for month in self._bundles.months(since):
-            days = self._bundles.days(month, since)
-            if self._bundles.rooms(month, since):
-                # Which days are in the bundles of rooms only these tell. Each day has a manifest.
-                named = [day for day in self._store.folders(f"manifest/{month}/") if day.isdecimal()]
-                days += named or all_days(month)
-            found.update(f"{month.replace('/', '-')}-{day}" for day in days)
-        return sorted(found)
+        return self._folders.days()
 
     def rooms(self, day: str) -> list[Room]:
         """The rooms with objects of a day, and those with a bundle of its month. Raises StoreError."""
-        return [
-            (platform, channel)
-            for platform, _, channel in (
-                room.partition("/") for room in self._cached(f"rooms {day}", lambda: self._list_rooms(day))
-            )
-        ]
-
-    def _list_rooms(self, day: str) -> list[str]:
-        above = f"{day.replace('-', '/')}/"
-        found = {
-            f"{platform}/{channel}"
-            for platform in self._store.folders(above)
-            for channel in self._store.folders(f"{above}{platform}/")
-        }
-        since = self._bundles.moment()
-        month = day[:7].replace("-", "/")
-        rooms = set(self._bundles.rooms(month, since))
-        if day[8:] in self._bundles.days(month, since):
-            rooms |= self._bundles.rooms_of_day(day, since)
-        return sorted(found | {f"{platform}/{channel}" for platform, channel in rooms})
+        return self._folders.rooms(day)
 
     def all_rooms(self, latest: int = 31) -> set[Room]:
         """The rooms of the latest days with objects. Raises StoreError."""
-        days = self.days()[-latest:]
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            return {room for rooms in threads.map(self.rooms, days) for room in rooms}
+        return self._folders.all_rooms(latest)
 
-    def days_of(self, room: Room, by_recorders: bool = False) -> list[str]:
-        """The days on which a room has objects, or those that were recorded and not only imported, oldest
-        first. Raises StoreError."""
-        days = self.days()
+    def of_day(self, room: Room, day: str, moment: int | None = None) -> Sequence[Named]:
+        """The objects of a room that were begun on a day. For ``moment`` see ``objects``. Raises
+        StoreError."""
+        return self._of_day(room, day, Fresh(OLD, moment)).named
 
-        def look(day: str) -> bool:
-            found = self._of_day(room, day).named
-            return any(not (by_recorders and is_import(name.instance)) for name, *_ in found)
-
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            has = threads.map(look, days)
-            return [day for day, is_there in zip(days, has, strict=True) if is_there]
+    def is_empty(self, room: Room, day: str, moment: int | None = None) -> bool | None:
+        """Whether a room has nothing on a day; None if that takes a request."""
+        digest = self._digest(room, day, Fresh(OLD, moment))
+        return None if digest is None else digest == ""
 
     def objects(
         self,
@@ -134,16 +102,20 @@ class Catalog:
         since: float,
         until: float,
         is_known: Callable[[str, str], bool] = lambda day, digest: False,
+        moment: int | None = None,
     ) -> Iterator[Named]:
         """The objects of a room that began between a day before ``since`` and shortly after ``until``. Those
-        with one name and different bytes all come. The objects of a day are left out if all of them are in
-        that time and ``is_known`` says so, of the day and ``Listed.digest``. Raises StoreError."""
+        with one name and different bytes all come. The objects of a day are left out if ``is_known`` says so,
+        of the day and ``Listed.digest``. What was listed after the ``moment`` counts, however long ago that
+        was. Raises StoreError."""
         days, lasts = self._days_of(since, until)
-        within = {day for day in days if is_within(day, since, until)}
-        seen = {day: seen for day in within if (seen := self._seen_whole(day, lasts)) is not None}
-        days = [day for day in days if day not in seen or not is_known(day, seen[day].get(room, ""))]
-        for day, listed in zip(days, self._of_days(room, days, lasts), strict=True):
-            if not (day in within and is_known(day, listed.digest)):
+        fresh = Fresh(lasts, moment)
+        asked = {day: self._digest(room, day, fresh) for day in days}
+        days = [
+            day for day, digest in asked.items() if digest is None or (digest and not is_known(day, digest))
+        ]
+        for day, listed in zip(days, self._of_days(room, days, fresh), strict=True):
+            if asked[day] is not None or not is_known(day, listed.digest):
                 yield from self._copies.apart(listed.named)
 
     def _days_of(self, since: float, until: float) -> tuple[list[str], float]:
@@ -151,22 +123,35 @@ class Catalog:
         days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
         return days, FEW if len(days) <= 4 else OLD
 
-    def look_over(self, since: float, until: float) -> None:
-        """Look at a time as a whole, before several rooms are asked for: that takes fewer requests. Raises
-        StoreError."""
-        if not self._is_here:
-            days, lasts = self._days_of(since, until)
-            self._overview.look_at(day for day in days if self._seen_whole(day, lasts) is None)
-            # Of days that are only partly in that time each file is looked at.
-            ends = [day for day in days if not is_within(day, since, until)]
-            for day in {*ends[1:2], *ends[-1:]}:
-                if not 0 <= self._now() - self._walked.get(day, -OLD) < min(lasts, self._lasts(day)):
-                    self._walked = {**dict(list(self._walked.items())[-_WALKED:]), day: self._now()}
-                    for _ in self.walk(day, self.moment()):
-                        pass
+    def look_over(
+        self, since: float, until: float, moment: int, is_indexed: Callable[[str], bool] = lambda day: True
+    ) -> None:
+        """Look at a time as a whole, before several rooms are asked for: that takes fewer requests. What was
+        seen after the ``moment`` counts. ``is_indexed`` says of a day whether an index may know its files;
+        else they are kept. Raises StoreError."""
+        if self._is_here:
+            return
+        days, lasts = self._days_of(since, until)
+        fresh = Fresh(lasts, moment)
+        unseen = [day for day in days if self._seen(day, fresh) is None]
+        self._overview.look_at(
+            unseen, [day for day in unseen if self._lasts(day) == NEW or not is_indexed(day)]
+        )
 
-    def _seen_whole(self, day: str, lasts: float) -> Digests | None:
-        return self._overview.of_day(day, min(lasts, self._lasts(day)))
+    def _seen(self, day: str, fresh: Fresh) -> Seen | None:
+        """A day as a whole, if it was looked at lately."""
+        seen = self._overview.of_day(day)
+        return seen if seen is not None and self._is_fresh(day, seen.at, seen.moment, fresh) else None
+
+    def _digest(self, room: Room, day: str, fresh: Fresh) -> str | None:
+        """See ``Seen.digest``; None also of a day that was not looked at as a whole."""
+        seen = self._seen(day, fresh)
+        return None if seen is None else seen.digest(room)
+
+    def _is_fresh(self, day: str, at: float, moment: int, fresh: Fresh) -> bool:
+        if fresh.moment is not None and moment > fresh.moment:
+            return True
+        return 0 <= self._now() - at < min(fresh.lasts, self._lasts(day))
 
     def moment(self) -> int:
         """This moment, for ``walk``."""
@@ -183,7 +168,7 @@ class Catalog:
         bundled = set(self._bundles.rooms(month, since))
         if day[8:] in self._bundles.days(month, since):
             bundled |= self._bundles.rooms_of_day(day, since)
-        begun = self._now(), self._changes
+        begun = self._begun()
         streams = [self._grouped(each) for each in days]
         streams.append((name, "", ()) for name in sorted(f"{platform}/{name}/" for platform, name in bundled))
         last = ""
@@ -200,11 +185,14 @@ class Catalog:
             if day in found or "" in found:
                 yield platform, channel
 
-    def _remember(self, room: Room, day: str, listed: Listed, begun: tuple[float, int]) -> None:
-        """Keep a listing that began at a time, and after so many changes."""
+    def _begun(self) -> Begun:
+        return Begun(self._now(), self._bundles.moment(), self._changes)
+
+    def _remember(self, room: Room, day: str, listed: Listed, begun: Begun) -> None:
+        """Keep a listing that was begun then."""
         with self._lock:
-            if self._changes == begun[1]:
-                keep(self._kept, folder_of(room, day), (begun[0], listed), KEPT)
+            if self._changes == begun.changes:
+                keep(self._kept, folder_of(room, day), (begun, listed), KEPT)
 
     def _grouped(self, day: str) -> Iterator[tuple[str, str, Sequence[Head]]]:
         """Rooms in the order of keys, with what is listed of a day."""
@@ -213,69 +201,75 @@ class Catalog:
             if name:
                 yield name, day, list(heads)
 
-    def next_objects(self, room: Room, after: float, instance: str) -> Iterator[Named]:
+    def next_objects(
+        self, room: Room, after: float, instance: str, moment: int | None = None
+    ) -> Iterator[Named]:
         """The objects of the first day on which this instance began one after the given time, up to AHEAD
-        seconds later. Raises StoreError."""
+        seconds later. For ``moment`` see ``objects``. Raises StoreError."""
         minute = utc_minute(after)
-        for day in self._between(after, min(after + AHEAD, self._now())):
-            found = [
-                named
-                for named in self._of_day(room, day).named
-                if named[0].minute > minute and named[0].instance == instance
-            ]
-            if found:
-                yield from self._copies.apart(found)
-                return
+        days = self._between(after, min(after + AHEAD, self._now()))
+        # Mostly it is one of the first two.
+        for first, last in [(0, 2), *((at, at + AT_ONCE) for at in range(2, len(days), AT_ONCE))]:
+            for listed in self._of_days(room, days[first:last], Fresh(OLD, moment)):
+                found = [
+                    named
+                    for named in listed.named
+                    if named[0].minute > minute and named[0].instance == instance
+                ]
+                if found:
+                    yield from self._copies.apart(found)
+                    return
 
     def _between(self, since: float, until: float) -> list[str]:
-        """The days of a time; only those with objects if it is long."""
-        if until - since <= 3 * DAY:
+        """The days of a time; only those with objects if it is long: listing these takes several requests,
+        one after the other."""
+        if until - since <= LONG:
             return list(days_between(since, until))
         first, last = (next(iter(days_between(at, at))) for at in (since, until))
         return [day for day in self.days() if first <= day <= last]
 
     def forget(self, room: Room, minute: str) -> None:
         """A listing is not true any more, of the objects or of the days: list that day again."""
-        day = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}"
+        day = day_of(minute)
         with self._lock:
             # Also what is being listed now: it may be from before.
             self._changes += 1
-            self._overview.forget(day)
             self._kept.pop(folder_of(room, day), None)
-            if "days" in self._folders and day not in self._folders["days"][1]:
-                del self._folders["days"]
+        self._overview.forget(day, room)
+        self._folders.forget(day)
 
     def successors(self, name: FileName) -> list[Named]:
         """The objects that may have taken the place of one that is gone: those of the same file with a later
         number. Raises StoreError."""
         room = name.platform, name.channel
         self.forget(room, name.minute)
-        listed = self._of_day(room, f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}").named
+        listed = self._of_day(room, day_of(name.minute), _NOW).named
         same = name.minute, name.instance
         later = [each for each in listed if (each[0].minute, each[0].instance) == same and each[0].n > name.n]
         return list(self._copies.apart(later))
 
     # -- listing -------------------------------------------------------------------------------------
 
-    def _of_day(self, room: Room, day: str, lasts: float = OLD) -> Listed:
-        """The objects of a day, as they are listed or were at most ``lasts`` seconds ago."""
-        known = self._listed(room, day, lasts)
+    def _of_day(self, room: Room, day: str, fresh: Fresh) -> Listed:
+        """The objects of a day, as they are listed or were."""
+        known = self._listed(room, day, fresh)
         if known is not None:
             return known
-        begun = self._now(), self._changes
+        begun = self._begun()
         heads = list(self._store.list(folder_of(room, day)))
         # What goes into a bundle meanwhile is seen twice, and never missed.
         found = Listed(room, day, heads, self._bundles.of_day(room, day, self._bundles.moment()))
         self._remember(room, day, found, begun)
         return found
 
-    def _of_days(self, room: Room, days: list[str], lasts: float) -> Iterator[Listed]:
+    def _of_days(self, room: Room, days: list[str], fresh: Fresh) -> Iterator[Listed]:
         """The objects of several days, with few requests one after the other."""
-        missing = [day for day in days if self._listed(room, day, lasts) is None]
+        there = {day: self._listed(room, day, fresh) for day in days}
+        missing = [day for day, listed in there.items() if listed is None]
         if self._is_here or len(missing) <= 1:
-            yield from (self._of_day(room, day, lasts) for day in days)
+            yield from (listed or self._of_day(room, day, fresh) for day, listed in there.items())
             return
-        begun = self._now(), self._changes
+        begun = self._begun()
         with ThreadPoolExecutor(min(AT_ONCE, len(missing))) as threads:
             heads = list(threads.map(lambda day: list(self._store.list(folder_of(room, day))), missing))
             # The bundles of all days are asked for once.
@@ -287,25 +281,31 @@ class Catalog:
             }
         for day, listed in found.items():
             self._remember(room, day, listed, begun)
-        yield from (found[day] if day in found else self._of_day(room, day, lasts) for day in days)
+        yield from (there[day] or found[day] for day in days)
 
-    def _listed(self, room: Room, day: str, lasts: float) -> Listed | None:
-        """The objects of a day, if they were listed at most ``lasts`` seconds ago."""
-        seen = self._seen_whole(day, lasts)
-        if seen is not None and room not in seen:
-            return Listed(room, day)
+    def _listed(self, room: Room, day: str, fresh: Fresh) -> Listed | None:
+        """The objects of a day, if they were listed lately."""
         with self._lock:
-            listed = self._kept.get(folder_of(room, day))
-        fresh = listed is not None and self._now() - listed[0] < min(lasts, self._lasts(day))
-        return listed[1] if fresh and listed is not None else None
+            known = self._kept.get(folder_of(room, day))
+        if known is not None and self._is_fresh(day, known[0].at, known[0].moment, fresh):
+            return known[1]
+        seen = self._seen(day, fresh)
+        if seen is None:
+            return None
+        if seen.digest(room) == "":
+            return Listed(room, day)
+        own = seen.objects(room)
+        if own is None:
+            return None
+        return Listed(room, day, own, self._bundles.of_day(room, day, seen.listed))
 
     def find(self, name: FileName) -> list[Named]:
         """Where a stored file is by now: nowhere, or in one place, or in several with different bytes. Raises
         StoreError."""
         room = name.platform, name.channel
         self.forget(room, name.minute)
-        day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8]}"
-        same = [named for named in self._of_day(room, day, 0.0).named if named.name == name]
+        day = day_of(name.minute)
+        same = [named for named in self._of_day(room, day, _NOW).named if named.name == name]
         return list(self._copies.apart(same))
 
     def tell(self, whole: Callable[[str, str], None] | None) -> None:
@@ -326,18 +326,6 @@ class Catalog:
             return self._bundles.read(named.place)
         why = "the table of what is in it is damaged"
         raise StoreError(f"{named.place.bundle}: {why}; chatlog verify says what was in it", CORRUPT)
-
-    def _cached(self, what: str, ask: Callable[[], list[str]]) -> list[str]:
-        with self._lock:
-            listed = self._folders.get(what)
-        if listed is not None and self._now() - listed[0] < 12 * NEW:
-            return listed[1]
-        changes = self._changes
-        found = ask()
-        with self._lock:
-            if self._changes == changes:
-                keep(self._folders, what, (self._now(), found), KEPT)
-        return found
 
     def _lasts(self, day: str) -> float:
         end = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() + DAY

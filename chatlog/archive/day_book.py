@@ -24,7 +24,8 @@ KEPT = 64
 OLD, NEW = 3600.0, 60.0
 _DAY = 86400.0
 _SETTLED = 3 * _DAY
-AT_ONCE = 8
+AT_ONCE = 16
+_LOCKS = 16
 _SUFFIXES = (".gz", ".zst")
 
 
@@ -56,6 +57,7 @@ class DayBook:
         self._store = store
         self._now = now
         self._lock = Lock()
+        self._reading = [Lock() for _ in range(_LOCKS)]
         self._days: OrderedDict[str, tuple[float, dict[Room, DayOfRoom]]] = OrderedDict()
 
     def of_day(self, day: str) -> dict[Room, DayOfRoom]:
@@ -75,14 +77,21 @@ class DayBook:
         for day in days:
             known = self._known(day)
             if known is None:
-                known = self._read(day, read)
-                with self._lock:
-                    self._days[day] = self._now(), known
-                    self._days.move_to_end(day)
-                    while len(self._days) > KEPT:
-                        self._days.popitem(last=False)
+                # Several threads that ask for the same day share one answer.
+                with self._reading[hash(day) % _LOCKS]:
+                    known = self._known(day)
+                    if known is None:
+                        known = self._keep(day, self._read(day, read))
             found[day] = known
         return found
+
+    def _keep(self, day: str, known: dict[Room, DayOfRoom]) -> dict[Room, DayOfRoom]:
+        with self._lock:
+            self._days[day] = self._now(), known
+            self._days.move_to_end(day)
+            while len(self._days) > KEPT:
+                self._days.popitem(last=False)
+        return known
 
     def _known(self, day: str) -> dict[Room, DayOfRoom] | None:
         with self._lock:

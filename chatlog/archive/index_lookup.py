@@ -25,8 +25,9 @@ V = TypeVar("V")
 
 #: Seconds for which a listing is used.
 LISTED = 60.0
-#: The most answers, and the most bytes of lists of files, that are kept.
-_ANSWERS, _FILES = 512, 64 << 20
+#: The most answers, of one set and of months, and the most bytes of lists of files, that are kept.
+_ANSWERS, _MONTHS, _FILES = 512, 64, 64 << 20
+_LOCKS = 16
 #: The most sets that are looked into at the same time.
 _AT_ONCE = 8
 
@@ -56,21 +57,46 @@ class Index:
         self._known: _Kept[Texts[Known]] = _Kept(_FILES // 2, lambda texts: texts.size)
         self._files: _Kept[Texts[str]] = _Kept(_FILES // 2, lambda texts: texts.size)
         self._answers: _Kept[Days] = _Kept(_ANSWERS, lambda days: 1)
+        self._months: _Kept[list[Looked]] = _Kept(_MONTHS, lambda found: 1)
+        self._looking = [Lock() for _ in range(_LOCKS)]
 
     @property
     def is_there(self) -> bool:
         """Whether there is anything to look into."""
         return self._duck.is_there and bool(self._sets())
 
+    def may_have(self, day: str) -> bool:
+        """Whether a set may cover files of a day (``2025-12-29``)."""
+        sets = self._sets()
+        return day in sets or day[:7] in sets
+
     def of_month(self, month: str, terms: tuple[Term, ...]) -> list[Looked]:
         """What the sets of a month (``2025-12``) say of records to which all the terms apply."""
-        sets = [found for span, found in self._sets().items() if span[:7] == month]
-        if len(sets) <= 1:
-            found = [self._looked(each, terms) for each in sets]
-        else:
-            with ThreadPoolExecutor(min(_AT_ONCE, len(sets))) as threads:
-                found = list(threads.map(lambda each: self._looked(each, terms), sets))
-        return [looked for looked in found if looked is not None]
+        found = self._of_month(month, terms)
+        if found is None:
+            # A set was replaced: there is a new listing.
+            found = self._of_month(month, terms)
+        return found or []
+
+    def _of_month(self, month: str, terms: tuple[Term, ...]) -> list[Looked] | None:
+        """The same; None if a set is not the one that was listed any more."""
+        sets = tuple(found for span, found in self._sets().items() if span[:7] == month)
+        # All rooms of a search ask for the same, perhaps at the same time.
+        with self._looking[hash((sets, terms)) % _LOCKS]:
+            known = self._months.get((sets, terms))
+            if known is not None:
+                return known
+            if len(sets) <= 1:
+                looked = [self._looked(each, terms) for each in sets]
+            else:
+                with ThreadPoolExecutor(min(_AT_ONCE, len(sets))) as threads:
+                    looked = list(threads.map(lambda each: self._looked(each, terms), sets))
+            found = [each for each in looked if each is not None]
+            if len(found) == len(sets):
+                self._months.of((sets, terms), lambda: found)
+                return found
+        with self._lock:
+            return None if self._listing.at == float("-inf") else found
 
     def _sets(self) -> dict[str, IndexSet]:
         with self._lock:
@@ -141,12 +167,19 @@ class _Kept(Generic[V]):
         self._values: OrderedDict[Hashable, V] = OrderedDict()
         self._lock = Lock()
 
+    def get(self, key: Hashable) -> V | None:
+        """The value of a key, if it is there."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key]
+
     def of(self, key: Hashable, make: Callable[[], V]) -> V:
         """The value of a key, which is made if it is not there."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
+        known = self.get(key)
+        if known is not None:
+            return known
         value = make()
         with self._lock:
             if key not in self._values:

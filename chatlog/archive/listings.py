@@ -25,6 +25,22 @@ LATE = 3600.0
 Room = tuple[str, str]
 
 
+class Fresh(NamedTuple):
+    """Which listings are good enough: those that are not older than ``lasts``, and those that were begun
+    after a moment."""
+
+    lasts: float
+    moment: int | None = None
+
+
+class Begun(NamedTuple):
+    """When a listing was begun: the time of day, the moment, and how often something had changed."""
+
+    at: float
+    moment: int
+    changes: int
+
+
 class Named(NamedTuple):
     """A stored file: its name, the suffix of its compression, and what the listing says of its bytes.
     ``place``: where they are in a bundle, None if it is an object of its own. ``copy``: 0 if it has the name
@@ -187,12 +203,6 @@ def within(names: Collection[FileName], since: float, until: float) -> Iterator[
             # The last one of these may still have been open in the range.
             before[name.instance] = name
     yield from before.values()
-
-
-def is_within(day: str, since: float, until: float) -> bool:
-    """Whether all files that were begun on a day may hold records of a time: see ``within``."""
-    start = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
-    return since <= start and start + DAY <= until + LATE
 
 
 def day_of(minute: str) -> str:

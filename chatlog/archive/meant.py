@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from chatlog.archive.lines import record_of
@@ -49,10 +50,12 @@ def meant(
     """The person with a name, or an id (``id:1234``), and every name that the records of the rooms have for
     the id. Raises NotClear for a name of nobody or of several people, and StoreError."""
     there = sorted(room for room in rooms if room[0] == platform)
-    reader.look_over(there, since, until)
+    moment = reader.moment()
+    reader.look_over(there, since, until, moment)
 
     def look(wanted: str) -> Person:
-        return person_of(_records(reader, there, Question(("", ""), since, until, Filter(users=(wanted,)))))
+        question = Question(("", ""), since, until, Filter(users=(wanted,)), moment=moment)
+        return person_of(_records(reader, there, question))
 
     found, id = look(user), user.removeprefix("id:")
     if user.startswith("id:"):
@@ -70,6 +73,6 @@ def _lower(names: Iterable[str]) -> tuple[str, ...]:
 
 def _records(reader: Reader, rooms: list[Room], question: Question) -> Iterator[dict[str, Any]]:
     for room in rooms:
-        for found in reader.ask(Question(room, question.since, question.until, question.filter)):
+        for found in reader.ask(replace(question, room=room)):
             if (record := record_of(found.line)) is not None:
                 yield record

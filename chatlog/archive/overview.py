@@ -2,13 +2,13 @@
 
 Whoever searches many rooms asks a store for a day of all of them at once, instead of for each room: a
 thousand files take one request. What an index knows by its digest need not be listed again, and what is not
-there at all needs no request either.
+there at all needs no request either. Of days that no index may know yet, the files themselves are kept too.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
@@ -19,81 +19,166 @@ from chatlog.store.store import Head, Store
 
 #: The most requests at the same time.
 AT_ONCE = 16
-#: The most rooms' days that are kept.
+#: The most rooms' days that are kept, and the most files of such days (30 MB).
 KEPT = 200_000
+FILES = 100_000
 
-#: The digests of the files of a day, by room.
-Digests = Mapping[Room, str]
 _Sums = defaultdict[tuple[str, str], FileSum]
+#: Objects by room, as ``twitch/a/``.
+_Files = dict[str, list[Head]]
+
+
+class Seen:
+    """A day as it was seen: ``at`` is the time of day and ``moment`` the moment (see ``Bundles.moment``) at
+    which that began, ``listed`` the moment at which all objects of their own had been listed."""
+
+    def __init__(
+        self, at: float, moment: int, listed: int, digests: Mapping[Room, str], files: _Files | None
+    ) -> None:
+        self.at = at
+        self.moment = moment
+        self.listed = listed
+        self._digests = digests
+        self._files = files
+        #: Rooms of which it is not true any more.
+        self.changed: set[Room] = set()
+
+    @property
+    def size(self) -> int:
+        """The rooms of which something is kept."""
+        return len(self._digests) + 1
+
+    @property
+    def has(self) -> int:
+        """How many files are kept."""
+        return sum(map(len, self._files.values())) if self._files is not None else 0
+
+    def digest(self, room: Room) -> str | None:
+        """The digest of a room's files; ``""`` if there are none, None if it is not known any more."""
+        return None if room in self.changed else self._digests.get(room, "")
+
+    def objects(self, room: Room) -> list[Head] | None:
+        """A room's objects of their own, without those in bundles; None if they are not kept."""
+        if room in self.changed or self._files is None:
+            return None
+        return self._files.get(f"{room[0]}/{room[1]}/", [])
+
+    def drop_files(self) -> None:
+        """Keep the digests only."""
+        self._files = None
+
+
+class _Gathered:
+    """The objects of some days, up to ``most``. May be used by several threads."""
+
+    def __init__(self, most: int, days: Collection[str]) -> None:
+        self._most = most
+        self._files: dict[str, _Files] = {day: {} for day in days}
+        self._count = 0
+
+    def add(self, day: str, room: str, head: Head) -> None:
+        """Add an object, if it is of one of the days."""
+        files = self._files.get(day)
+        if files is None:
+            return
+        # That threads miscount by a few does no harm.
+        self._count += 1
+        if self._count > self._most:
+            self._files.pop(day, None)
+        else:
+            files.setdefault(room, []).append(head)
+
+    def of(self, day: str) -> _Files | None:
+        """All objects of a day; None if it is none of the days, or if there were too many."""
+        return self._files.get(day)
 
 
 class Overview:
     """The days of one store that were looked at as a whole. ``now()`` is the time of day. May be used by
     several threads."""
 
-    def __init__(self, store: Store, bundles: Bundles, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, bundles: Bundles, now: Callable[[], float], files: int = FILES) -> None:
+        """``files``: the most that are kept."""
         self._store = store
         self._bundles = bundles
         self._now = now
+        self._most = files
         self._lock = Lock()
-        self._kept: OrderedDict[str, tuple[float, Digests]] = OrderedDict()
-        self._size = 0
-        self._changes = 0
+        self._kept: OrderedDict[str, Seen] = OrderedDict()
+        self._size = self._files = 0
+        # What changed while days were looked at, for each such look.
+        self._under_way: list[set[tuple[str, Room]]] = []
 
-    def of_day(self, day: str, lasts: float) -> Digests | None:
-        """The digests of a day (``2025-12-29``), of all rooms with files, if it was looked at in the last
-        ``lasts`` seconds."""
+    def of_day(self, day: str) -> Seen | None:
+        """A day (``2025-12-29``) as it was seen last, if that is kept."""
         with self._lock:
-            at, digests = self._kept.get(day, (float("-inf"), {}))
-            return digests if 0 <= self._now() - at < lasts else None
+            return self._kept.get(day)
 
-    def forget(self, day: str) -> None:
-        """What is known of a day is not true any more."""
+    def forget(self, day: str, room: Room) -> None:
+        """What is known of a room's day is not true any more."""
         with self._lock:
-            self._changes += 1
-            self._drop(day)
+            for changed in self._under_way:
+                changed.add((day, room))
+            if day in self._kept:
+                self._kept[day].changed.add(room)
 
-    def look_at(self, days: Iterable[str]) -> None:
-        """Look at these days now. Raises StoreError."""
+    def look_at(self, days: Iterable[str], with_files: Collection[str] = ()) -> None:
+        """Look at these days now, and keep the files of some of them, as far as there is room. Raises
+        StoreError."""
         wanted = sorted(set(days))
         if not wanted:
             return
-        begun, changes = self._now(), self._changes
+        changed: set[tuple[str, Room]] = set()
+        with self._lock:
+            self._under_way.append(changed)
+        try:
+            self._look_at(wanted, with_files, changed)
+        finally:
+            with self._lock:
+                # Others may be equal to it.
+                self._under_way = [each for each in self._under_way if each is not changed]
+
+    def _look_at(
+        self, wanted: list[str], with_files: Collection[str], changed: set[tuple[str, Room]]
+    ) -> None:
+        at, moment = self._now(), self._bundles.moment()
+        files = _Gathered(self._most, with_files)
+        sums: _Sums = defaultdict(FileSum)
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            sums: _Sums = defaultdict(FileSum)
-            for found in threads.map(self._objects, wanted):
+            for found in threads.map(lambda day: self._objects(day, files), reversed(wanted)):
                 _add(sums, found)
             # What goes into a bundle meanwhile is seen twice, and never missed.
+            listed = self._bundles.moment()
             unknown = set()
-            for group, inside in threads.map(self._bundled, self._bundles_of(wanted)):
+            for group, inside in threads.map(self._bundled, self._bundles_of(wanted, listed)):
                 if inside is None:
                     unknown.add(group)
                 else:
                     _add(sums, inside)
         of_days: dict[str, dict[Room, str]] = {day: {} for day in wanted}
-        for (day, name), files in sums.items():
+        for (day, name), own in sums.items():
             if day in of_days:
                 platform, channel, _ = name.split("/")
-                of_days[day][platform, channel] = files.digest
+                of_days[day][platform, channel] = own.digest
         with self._lock:
-            if self._changes != changes:
-                return
             for day, digests in of_days.items():
+                seen = Seen(at, moment, listed, digests, files.of(day))
+                seen.changed = {room for other, room in changed if other == day}
                 # Nobody knows what is in a bundle whose table is damaged.
                 if not any(day.replace("-", "/").startswith(group) for group in unknown):
-                    self._keep(day, begun, digests)
+                    self._keep(day, seen)
 
-    def _objects(self, day: str) -> _Sums:
-        """The objects of a day that are objects of their own."""
+    def _objects(self, day: str, files: _Gathered) -> _Sums:
+        """The objects of a day that are objects of their own; also added to ``files``."""
         sums: _Sums = defaultdict(FileSum)
         for head in self._store.list(f"{day.replace('-', '/')}/"):
             if room := room_in(head.key):
                 sums[day, room].add(head.key[len("2025/12/29/") + len(room) :], head.size)
+                files.add(day, room, head)
         return sums
 
-    def _bundles_of(self, days: list[str]) -> Iterator[list[Head]]:
+    def _bundles_of(self, days: list[str], since: int) -> Iterator[list[Head]]:
         """The bundles of these days and of their months, those of one folder together."""
-        since = self._bundles.moment()
         months = {day[:7].replace("-", "/") for day in days}
         self._bundles.look_at(months, since)
         for month in sorted(months):
@@ -124,16 +209,24 @@ class Overview:
                     sums[day, own].add(each.key[len("2025/12/29/") + len(own) :], each.bytes)
         return begin, sums
 
-    def _keep(self, day: str, at: float, digests: Digests) -> None:
+    def _keep(self, day: str, seen: Seen) -> None:
         self._drop(day)
-        self._kept[day] = at, digests
-        self._size += len(digests) + 1
+        self._kept[day] = seen
+        self._size += seen.size
+        self._files += seen.has
+        for other in sorted(self._kept):
+            # The oldest days are the likeliest to be in an index.
+            if self._files > self._most:
+                self._files -= self._kept[other].has
+                self._kept[other].drop_files()
         while self._size > KEPT:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, day: str) -> None:
         if day in self._kept:
-            self._size -= len(self._kept.pop(day)[1]) + 1
+            gone = self._kept.pop(day)
+            self._size -= gone.size
+            self._files -= gone.has
 
 
 def _add(sums: _Sums, more: _Sums) -> None:

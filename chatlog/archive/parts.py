@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import chain
 
 from chatlog.archive.blocks import BLOCK, whole_lines
@@ -19,8 +18,10 @@ from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Unread
 from chatlog.archive.listings import Named, day_of, within
 from chatlog.archive.read_ahead import Fetching, ReadAhead
+from chatlog.archive.room_days import days_of, first_day
+from chatlog.archive.turns import Turns
 from chatlog.files import Files
-from chatlog.naming import FileName, parse_name, utc_minute
+from chatlog.naming import FileName, is_import, parse_name, utc_minute
 from chatlog.store.store import MISSING, StoreError
 from chatlog.uploader.bundle_table import Slice
 
@@ -86,32 +87,6 @@ class Part:
         return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
 
 
-class _Turns:
-    """The files that one answer reads: those given, and those that took the place of one (``followed``)."""
-
-    def __init__(self, given: Sequence[Part]) -> None:
-        self._given = given
-        self.followed: set[FileName] = set()
-
-    # Seldom asked: only of files that moved while they were read, but then perhaps of thousands.
-
-    @cached_property
-    def _names(self) -> frozenset[FileName]:
-        return frozenset(part.name for part in self._given)
-
-    @cached_property
-    def _stored(self) -> frozenset[tuple[FileName, str, Slice | None]]:
-        return frozenset((part.name, part.suffix, part.place) for part in self._given if not part.area)
-
-    def has_name(self, name: FileName) -> bool:
-        """Whether a file of this name is among those that were given."""
-        return name in self._names
-
-    def has(self, named: Named) -> bool:
-        """Whether this very file is among those that were given."""
-        return (named.name, named.suffix, named.place) in self._stored
-
-
 class Parts:
     """Finds and opens the parts of a store, and of the spool at ``directory`` if there is one. With
     ``ahead``, objects are fetched ahead."""
@@ -131,24 +106,20 @@ class Parts:
         since: float,
         until: float,
         is_known: Callable[[str, str], bool] = lambda day, digest: False,
+        moment: int | None = None,
     ) -> list[Part]:
         """The parts that may hold records of that time, in the order in which they were written. Stored files
-        of a day are left out if ``is_known`` says so (see ``Catalog.objects``), and none is in the spool.
-        Raises StoreError."""
+        of a day are left out if ``is_known`` says so (see ``Catalog.objects``, also for ``moment``), and none
+        is in the spool. Raises StoreError."""
         # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
-        spooled = {part.name: part for part in self._in_spool(room)}
-        # What has left the spool since the last look is in the store, and perhaps in no listing that is kept.
-        for name in self._seen.get(room, frozenset()) - spooled.keys():
-            self._catalog.forget(room, name.minute)
-        if spooled or room in self._seen:
-            self._seen[room] = frozenset(spooled)
+        spooled = self._spooled(room)
         found: dict[FileName, list[Part]] = {}
         here = {day_of(name.minute) for name in spooled}
 
         def alone(day: str, digest: str) -> bool:
             return day not in here and is_known(day, digest)
 
-        for named in self._catalog.objects(room, since, until, alone):
+        for named in self._catalog.objects(room, since, until, alone, moment):
             found.setdefault(named.name, []).append(_stored(named))
         for name, part in spooled.items():
             stored = found.setdefault(name, [])
@@ -165,19 +136,30 @@ class Parts:
             found.setdefault(part.stream, []).append(part)
         return found
 
-    def look_over(self, since: float, until: float) -> None:
+    def moment(self) -> int:
+        """This moment, for ``of_room``: what is listed from now on counts for a question, and is not listed
+        again for each of its rooms."""
+        return self._catalog.moment()
+
+    def look_over(self, since: float, until: float, moment: int, is_indexed: Callable[[str], bool]) -> None:
         """See ``Catalog.look_over``."""
-        self._catalog.look_over(since, until)
+        # First the spool, as for a single room: what has left it when a room is asked for is listed again.
+        for area in AREAS:
+            for part in self._listed(area):
+                room = part.name.platform, part.name.channel
+                self._seen[room] = self._seen.get(room, frozenset()) | {part.name}
+        self._catalog.look_over(since, until, moment, is_indexed)
 
     def _is_there(self, part: Part) -> bool:
         return self._files.exists(f"{self._directory}/{part.area}/{part.name}{part.suffix}")
 
-    def after(self, room: Room, until: float, instance: str) -> Part | None:
+    def after(self, room: Room, until: float, instance: str, moment: int | None = None) -> Part | None:
         """The first part that an instance began after ``until``: it has the gap record if nothing was
-        recorded before it. None if there is none, or only weeks later. Raises StoreError."""
+        recorded before it. None if there is none, or only weeks later. For ``moment`` see
+        ``Catalog.objects``. Raises StoreError."""
         minute = utc_minute(until)
-        later = [part for part in self._in_spool(room) if part.name.minute > minute]
-        later += map(_stored, self._catalog.next_objects(room, until, instance))
+        later = [part for part in self._spooled(room).values() if part.name.minute > minute]
+        later += map(_stored, self._catalog.next_objects(room, until, instance, moment))
         later = [part for part in later if part.name.instance == instance]
         return min(later, key=lambda part: part.order, default=None)
 
@@ -185,11 +167,27 @@ class Parts:
         """The rooms that have a file in the spool."""
         return {(part.name.platform, part.name.channel) for area in AREAS for part in self._listed(area)}
 
-    def days_of(self, room: Room, by_recorders: bool = False) -> list[str]:
-        """The days on which files of a room began (or only the files of recorders), oldest first. Raises
-        StoreError."""
-        spooled = {day_of(part.name.minute) for part in self._in_spool(room)}
-        return sorted(spooled | set(self._catalog.days_of(room, by_recorders)))
+    def days_of(self, room: Room) -> list[str]:
+        """The days on which files of a room began, oldest first. Raises StoreError."""
+        spooled = {day_of(name.minute) for name in self._spooled(room)}
+        return sorted(spooled | set(days_of(self._catalog, room)))
+
+    def first_day(self, room: Room, moment: int | None = None) -> str | None:
+        """The first day on which a recorder began a file of a room; None if none did. For ``moment`` see
+        ``of_room``. Raises StoreError."""
+        spooled = {day_of(name.minute) for name in self._spooled(room) if not is_import(name.instance)}
+        stored = first_day(self._catalog, room, moment)
+        return min(spooled | ({stored} if stored else set()), default=None)
+
+    def _spooled(self, room: Room) -> dict[FileName, Part]:
+        """The room's files in the spool. What has left it since the last look is in the store, and perhaps in
+        no listing that is kept."""
+        spooled = {part.name: part for part in self._in_spool(room)}
+        for name in self._seen.get(room, frozenset()) - spooled.keys():
+            self._catalog.forget(room, name.minute)
+        if spooled or room in self._seen:
+            self._seen[room] = frozenset(spooled)
+        return spooled
 
     def _in_spool(self, room: Room) -> Iterator[Part]:
         # Of thousands of names, few are taken apart.
@@ -223,7 +221,7 @@ class Parts:
     ) -> Generator[tuple[Part, Iterator[bytes]], None, None]:
         """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
         all fetching."""
-        turns = _Turns(parts)
+        turns = Turns(parts)
         if self._ahead is None:
             yield from ((part, self.blocks(part, None, every_line, turns)) for part in parts)
             return
@@ -239,14 +237,14 @@ class Parts:
         part: Part,
         fetching: Fetching[Part] | None = None,
         every_line: bool = False,
-        turns: _Turns | None = None,
+        turns: Turns | None = None,
     ) -> Iterator[bytes]:
         """The part's whole lines, in blocks. Raises PartError, also in the middle of the file. Lines that are
         no records raise it behind the last block. They are looked for in files that have no checksum, and
         with ``every_line`` in all: that takes half as long as to search the lines. A part that was replaced
         since it was listed, because somebody was erased from it, gives the lines of its successor, unless
         that is among the ``turns``."""
-        turns = turns or _Turns([part])
+        turns = turns or Turns([part])
         for place in self._places(part, turns):
             if place is None:
                 return
@@ -264,7 +262,7 @@ class Parts:
             return
         yield from self._instead(part, every_line, turns)
 
-    def _instead(self, part: Part, every_line: bool, turns: _Turns) -> Iterator[bytes]:
+    def _instead(self, part: Part, every_line: bool, turns: Turns) -> Iterator[bytes]:
         """The lines of the objects that took the place of a part. Raises PartError if there are none."""
         try:
             found = self._catalog.successors(part.name)
@@ -291,7 +289,7 @@ class Parts:
             return PartError(Unread(self._shown(part), error.strerror or str(error)))
         return PartError(Unread(self._shown(part), str(error), is_damaged=True))
 
-    def _places(self, part: Part, turns: _Turns) -> Iterator[Part | None]:
+    def _places(self, part: Part, turns: Turns) -> Iterator[Part | None]:
         """The places where the part may be by now, beginning with the one in which it was seen; None if it is
         in one of those whose turn comes anyhow."""
         later = AREAS[AREAS.index(part.area) :] if part.area else ()

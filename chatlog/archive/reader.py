@@ -9,7 +9,7 @@ Everything here blocks and belongs in a thread. Memory does not grow with the by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,6 +18,7 @@ from time import monotonic
 from chatlog.archive import lines
 from chatlog.archive.copies import instance_in, is_imported
 from chatlog.archive.covered import Day, Passed, begun, passed, seconds_of
+from chatlog.archive.following import file_after
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere, gaps_in
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.lines import LAST
@@ -25,7 +26,6 @@ from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.narrowing import Narrowing, terms_of
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
 from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.naming import utc_minute
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody
@@ -40,7 +40,8 @@ _FEW = 3
 class Question:
     """The records of one room from ``since`` to before ``until`` (seconds since the epoch) that match a
     filter; ``newest`` first, or the oldest first. Once ``most_bytes`` were read, or ``is_over()`` is true,
-    the answer ends early, and its report says so."""
+    the answer ends early, and its report says so. What was listed after the ``moment`` counts: see
+    ``Reader.look_over``."""
 
     room: Room
     since: float = 0.0
@@ -49,6 +50,7 @@ class Question:
     newest: bool = False
     most_bytes: int | None = None
     is_over: Callable[[], bool] | None = None
+    moment: int | None = None
 
 
 #: Parts with their blocks, and what is known of parts that are not read.
@@ -57,20 +59,6 @@ _Turn = tuple[Part, Iterator[bytes]] | tuple[Passed, None]
 
 class Cancelled(Exception):
     """The answer was cancelled."""
-
-
-def file_after(
-    parts: Parts, room: Room, until: float, instance: str, read: Iterable[Part | Passed]
-) -> Part | None:
-    """The next file of a recorder after those that are ``read``, if none of these is later than ``until``: it
-    has the record of a gap that began before ``until`` and ended after it. Raises StoreError."""
-    last = utc_minute(until)
-    if until >= LAST or any((each.last if isinstance(each, Passed) else each.minute) > last for each in read):
-        return None
-    if instance != instance_in(instance):
-        # It has the files of a name that others have too, and none follows.
-        return None
-    return parts.after(room, until, instance)
 
 
 class Answer:
@@ -149,7 +137,7 @@ class Answer:
 
         room, since, until = self._question.room, self._question.since, self._question.until
         found: dict[str, list[Part | Passed]] = {}
-        for part in self._parts.of_room(room, since, until, is_known):
+        for part in self._parts.of_room(room, since, until, is_known, self._question.moment):
             found.setdefault(part.stream, []).append(part)
         for day in days:
             for instance, own in day.items():
@@ -186,7 +174,8 @@ class Answer:
     def _beyond(self, instance: str, parts: list[Part | Passed]) -> Iterator[Gap]:
         """The gaps that began before the end of the range and ended after the files that were read."""
         until = self._question.until
-        following = file_after(self._parts, self._question.room, until, instance, parts)
+        question = self._question
+        following = file_after(self._parts, question.room, until, instance, parts, question.moment)
         if following is None:
             return
         start = begun(following.minute)
@@ -331,11 +320,16 @@ class Reader:
         self._clock = clock
         self._index = index
 
-    def look_over(self, rooms: Collection[Room], since: float, until: float) -> None:
-        """Prepare for questions about the same time of these rooms: many rooms are listed at once. Raises
-        StoreError."""
+    def moment(self) -> int:
+        """This moment, for ``look_over`` and questions."""
+        return self._parts.moment()
+
+    def look_over(self, rooms: Collection[Room], since: float, until: float, moment: int) -> None:
+        """Prepare for questions about the same time of these rooms: many rooms are listed at once. What was
+        listed after the ``moment`` counts, also for questions that have it. So one look is enough, however
+        long the answers take. Raises StoreError."""
         if len(rooms) > _FEW and self._index is not None and self._index.is_there:
-            self._parts.look_over(since, until)
+            self._parts.look_over(since, until, moment, self._index.may_have)
 
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""

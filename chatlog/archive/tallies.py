@@ -17,11 +17,12 @@ from threading import Lock
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
 from chatlog.archive.covered import begun
+from chatlog.archive.following import file_after
 from chatlog.archive.gaps import Gap, Span, Unread, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.archive.reader import come_to, file_after
+from chatlog.archive.reader import come_to
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from time import monotonic
 from typing import NamedTuple
 
+from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Cancelled, Question, Reader
+from chatlog.archive.together import together
 from chatlog.http.answers import Answer
 
 #: Headers for browsers and clients, each name once.
@@ -34,34 +37,68 @@ MOST_SECONDS = 120.0
 class Work:
     """The reading for one request. It may be cancelled from any thread, once for all."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, clock: Callable[[], float] = monotonic) -> None:
         self._reader = reader
+        self._clock = clock
         self._lock = Lock()
-        self._current: list[Records] = []
+        #: The answers that are being read, by their identities.
+        self._current: dict[int, Records] = {}
+        #: Since when several are read together.
+        self._together: float | None = None
         self._cancelled = False
+        #: What is listed from now on counts until the request has been answered.
+        self.moment = reader.moment()
         self._read = 0
         self._seconds = 0.0
 
     def ask(self, question: Question) -> Records:
         """The answer to a question about the archive. Raises FilterError and Cancelled."""
-        answer = self._reader.ask(replace(question, is_over=self.is_over))
+        answer = self._reader.ask(replace(question, is_over=self.is_over, moment=self.moment))
         with self._lock:
             if self._cancelled:
                 raise Cancelled
-            self._current.append(answer)
+            self._current[id(answer)] = answer
         return answer
 
     def look_over(self, rooms: Collection[Room], since: float, until: float) -> None:
-        """See ``Reader.look_over``."""
-        self._reader.look_over(rooms, since, until)
+        """See ``Reader.look_over``. What is listed for a request counts to its end."""
+        self._reader.look_over(rooms, since, until, self.moment)
+
+    def together(self, answers: Sequence[Records], newest: bool) -> Generator[Found, None, None]:
+        """The records of these answers in one order: see ``together``. Only the time that all of them take
+        together counts, not that of each."""
+        records = together(answers, newest)
+        try:
+            while True:
+                with self._lock:
+                    self._together = self._clock()
+                found = next(records, None)
+                with self._lock:
+                    self._count_together()
+                if found is None:
+                    return
+                yield found
+        finally:
+            records.close()
+            with self._lock:
+                self._count_together()
+                for answer in answers:
+                    self._end(answer, 0.0)
+
+    def _count_together(self) -> None:
+        if self._together is not None:
+            self._seconds += self._clock() - self._together
+            self._together = None
 
     def done(self, answer: Records) -> None:
         """The reading of an answer has ended."""
         with self._lock:
-            if answer in self._current:
-                self._current.remove(answer)
-                self._read += answer.report.bytes
-                self._seconds += answer.report.seconds
+            self._end(answer, answer.report.seconds)
+
+    def _end(self, answer: Records, seconds: float) -> None:
+        if self._current.pop(id(answer), None) is not None:
+            self._read += answer.report.bytes
+            self._seconds += seconds
 
     def reading(self, size: int) -> None:
         """Count bytes that are read without the reader. Raises Cancelled."""
@@ -74,19 +111,22 @@ class Work:
     def bytes(self) -> int:
         """How many bytes were read so far."""
         with self._lock:
-            return self._read + sum(answer.report.bytes for answer in self._current)
+            return self._read + sum(answer.report.bytes for answer in self._current.values())
 
     def is_over(self) -> bool:
         """Whether the time for reading is used up."""
         with self._lock:
-            spent = self._seconds + sum(answer.report.seconds for answer in self._current)
+            if self._together is not None:
+                spent = self._seconds + self._clock() - self._together
+            else:
+                spent = self._seconds + sum(answer.report.seconds for answer in self._current.values())
         return spent > MOST_SECONDS
 
     def cancel(self) -> None:
         """The client has gone."""
         with self._lock:
             self._cancelled = True
-            for answer in self._current:
+            for answer in self._current.values():
                 answer.cancel()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -36,6 +37,7 @@ MOST, PAGE = 1000, 100
 ROOMS = 200
 #: The rooms of a search of which it is said since when they are recorded.
 _LOOKED_AT = 20
+_AT_ONCE = 8
 MOST_BYTES = 4 << 30
 DAY = 86400.0
 NDJSON = "application/x-ndjson"
@@ -90,7 +92,8 @@ class OwnApi:
         state = state_of(report, range, self._now(), begun, self._rooms.is_expired(room))
         # Of the beginning of a time that was named, on the page with its beginning.
         is_first = found.older is None or (place is None and not newest)
-        before = self._before([room], range) if is_first and "from" in asked.query else []
+        is_asked = is_first and "from" in asked.query
+        before = self._before([room], range, asked.work.moment) if is_asked else []
         facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
@@ -113,10 +116,14 @@ class OwnApi:
         """When the room was first recorded, where nothing was found; looking for that may take a while."""
         return None if found.records else self._rooms.beginnings.after(room, range.since)
 
-    def _before(self, rooms: list[Room], range: Range) -> list[tuple[Room, Gap]]:
+    def _before(self, rooms: list[Room], range: Range, moment: int) -> list[tuple[Room, Gap]]:
         """What of a time was before the first recording of the first few rooms."""
-        found = ((room, self._rooms.beginnings.before(room, *range)) for room in rooms[:_LOOKED_AT])
-        return [(room, gap) for room, gap in found if gap is not None]
+        rooms = rooms[:_LOOKED_AT]
+        if not rooms:
+            return []
+        with ThreadPoolExecutor(min(_AT_ONCE, len(rooms))) as threads:
+            found = threads.map(lambda room: self._rooms.beginnings.before(room, *range, moment), rooms)
+            return [(room, gap) for room, gap in zip(rooms, found, strict=True) if gap is not None]
 
     def _marks(self, asked: Asked, room: Room, found: Page) -> dict[str, str]:
         """What moderators did to the records of a page, by position in the page."""
@@ -173,7 +180,8 @@ class OwnApi:
         range = open_range(asked.query, Range(now - 30 * DAY, now + 60.0))
         opted_out = self._have_opted_out(rooms, wanted)
         search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most, opted_out)
-        search.gaps += self._before(rooms, range) if "from" in asked.query else []
+        if "from" in asked.query:
+            search.before = lambda: self._before(rooms, range, asked.work.moment)
         # An invalid pattern is reported before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)

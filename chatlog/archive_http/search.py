@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain, pairwise
 
 import orjson
 
@@ -56,8 +57,11 @@ class Search:
         self._found = 0
         #: By their names: a file may be read for two windows.
         self._unread: dict[str, Unread] = {}
-        #: What is missing in the rooms.
-        self.gaps: list[tuple[Room, Gap]] = []
+        #: The look at the next window, which is under way.
+        self._looked: Future[None] | None = None
+        self._gaps: list[tuple[Room, Gap]] = []
+        #: Finds out what of the time was before the first recording.
+        self.before: Callable[[], list[tuple[Room, Gap]]] = list
 
     def progress(self) -> bytes:
         """The line with the progress."""
@@ -67,9 +71,24 @@ class Search:
     def lines(self) -> Iterator[bytes]:
         """The lines: records, progress, and the end."""
         yield self.progress()
+        # What is asked for ahead ends by itself soon, and is waited for if the client leaves.
+        with ThreadPoolExecutor(2, "search-ahead") as ahead:
+            yield from self._lines(ahead)
+
+    def _lines(self, ahead: ThreadPoolExecutor) -> Iterator[bytes]:
         stopped: str | None = None
         last: Found | None = None
-        for window in self._windows():
+        before: Future[list[tuple[Room, Gap]]] | None = None
+        for window, following in _pairs(self._windows()):
+            if self._looked is None:
+                self._look_over(window)
+            else:
+                self._looked.result()
+            if following is not None:
+                # While this one is read.
+                self._looked = ahead.submit(self._look_over, following)
+            if window.since == self._range.since:
+                before = ahead.submit(self.before)
             with closing(self._of(window)) as records:
                 for found in records:
                     if last is not None and self._found == self._limit:
@@ -88,7 +107,11 @@ class Search:
                 stopped = time_text(self._at)
             if stopped is not None:
                 break
+        self._gaps += before.result() if before is not None else self.before()
         yield self._end(stopped)
+
+    def _look_over(self, window: Range) -> None:
+        self._asked.work.look_over(self._rooms, *window)
 
     def _is_before_the_end(self) -> bool:
         return self._at > self._range.since if self._newest else self._at < self._range.until
@@ -110,25 +133,22 @@ class Search:
     def _of(self, window: Range) -> Generator[Found, None, None]:
         answers: list[tuple[Room, Records]] = []
         share = max(_LEAST_SHARE, (self._most - self._asked.work.bytes) // max(1, len(self._rooms)))
-        self._asked.work.look_over(self._rooms, *window)
         for room in self._rooms:
             wanted = Question(room, *window, self._filter, self._newest, share)
             answers.append((room, self._asked.work.ask(wanted)))
-        streams = [iter(answer) for _, answer in answers]
+        records = self._asked.work.together([answer for _, answer in answers], self._newest)
         try:
-            for found in heapq.merge(*streams, key=lambda found: found.time, reverse=self._newest):
+            for found in records:
                 self._edge = self._edge_of(answers)
                 if self._edge is not None and self._is_beyond(found.time, self._edge):
                     break
                 yield found
             self._edge = self._edge_of(answers)
         finally:
-            for stream in streams:
-                stream.close()  # type: ignore[attr-defined]
+            records.close()
             for room, answer in answers:
-                self._asked.work.done(answer)
                 self._unread |= {unread.name: unread for unread in answer.report.unread}
-                self.gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self.gaps)]]
+                self._gaps += [(room, gap) for gap in answer.report.gaps[: MOST - len(self._gaps)]]
 
     def _edge_of(self, answers: list[tuple[Room, Records]]) -> str | None:
         """The time up to which every room was read, if one of them was not read to its end."""
@@ -147,9 +167,14 @@ class Search:
             "opted_out": self._opted_out and not self._found,
             "unread": len(self._unread),
             "files": unread_facts(list(self._unread.values())),
-            "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in _joined(self.gaps)],
+            "gaps": [{"room": "/".join(room), **gap_facts(gap)} for room, gap in _joined(self._gaps)],
         }
         return orjson.dumps({"end": facts}) + b"\n"
+
+
+def _pairs(windows: Iterator[Range]) -> Iterator[tuple[Range, Range | None]]:
+    """Each window with the one after it."""
+    return pairwise(chain(windows, (None,)))  # type: ignore[arg-type]
 
 
 def _joined(gaps: list[tuple[Room, Gap]]) -> list[tuple[Room, Gap]]:

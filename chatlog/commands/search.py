@@ -145,12 +145,14 @@ class _Search:
         progress = Progress(sys.stderr, os.environ)
         named = reading.rooms_named(self._archive, rooms)
         try:
-            self._archive.reader.look_over(named, start, end)
+            moment = self._archive.reader.moment()
+            self._archive.reader.look_over(named, start, end, moment)
         except StoreError as error:
             reading.refuse(f"cannot read {self._archive.store.describe()}: {error}")
         for number, room in enumerate(named):
             progress.step("rooms", number, len(named))
-            answer = self._archive.reader.ask(Question(room, start, end, wanted, newest=not self._oldest))
+            question = Question(room, start, end, wanted, newest=not self._oldest, moment=moment)
+            answer = self._archive.reader.ask(question)
             self._answers.append((f"{room[0]}/{room[1]}", answer))
         try:
             for line in self._shown(islice(self._merged(), limit), wanted, len(named) > 1, context, as_json):

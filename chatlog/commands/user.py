@@ -66,16 +66,17 @@ def user(
         reading.refuse("--until is not later than --since")
     there = [room for room in reading.rooms_named(opened, rooms) if room[0] == platform]
     wanted = Filter(users=reading.user_filter((name,)))
-    answers = [opened.reader.ask(Question(room, start, end, wanted)) for room in there]
+    moment = opened.reader.moment()
+    answers = [opened.reader.ask(Question(room, start, end, wanted, moment=moment)) for room in there]
     try:
-        opened.reader.look_over(there, start, end)
+        opened.reader.look_over(there, start, end, moment)
         person = person_of(records(answers))
         if name.startswith("id:"):
             pass
         elif person.ids:
             # The same person may have had other names.
             known = Filter(users=tuple(f"id:{id}" for id in person.ids))
-            answers = [opened.reader.ask(Question(room, start, end, known)) for room in there]
+            answers = [opened.reader.ask(Question(room, start, end, known, moment=moment)) for room in there]
             person = person_of(records(answers))
     except StoreError as error:
         reading.refuse(f"cannot read {opened.store.describe()}: {error}")

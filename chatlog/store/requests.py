@@ -29,6 +29,8 @@ from chatlog.store.proof import MD5, PROBE, Way
 from chatlog.store.store import EXISTS, MISCONFIGURED, MISSING, TRANSIENT, Head, StoreError
 
 _CHUNK = 4 << 20
+#: Objects of a list that are taken over at a time: a page of most stores.
+_PAGE = 1000
 _ERRORS = (BaseError, OSError, ValueError)
 _BUCKET = "create the bucket, or correct its name, the endpoint or s3.addressing"
 _SIGNED_FOR = timedelta(minutes=10)
@@ -259,7 +261,8 @@ class Requests:
         after = prefix[:-1] if way.bucket and not folder else ""
         anything = False
         try:
-            for batch in obstore.list(self._clients(way, {}), folder or None, offset=after or None):
+            client = self._clients(way, {})
+            for batch in obstore.list(client, folder or None, offset=after or None, chunk_size=_PAGE):
                 for meta in batch:
                     anything = True
                     key = str(meta["path"])

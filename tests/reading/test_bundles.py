@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.reader import Question
+from chatlog.archive.room_days import days_of
 from chatlog.naming import BundleName, parse_bundle_key, parse_key
 from chatlog.record import from_json
 from chatlog.store.store import Head
@@ -132,7 +133,7 @@ class ReadingTests(SynchronousTestCase):
             self.world.store.put_new(f"manifest/2025/12/{day}/main_202512{day}_0000.jsonl", b"", {})
         catalog = self.world.opened().catalog
         self.assertEqual(catalog.days(), ["2025-12-28", "2025-12-29"])
-        self.assertEqual(catalog.days_of(ROOM), ["2025-12-29"])
+        self.assertEqual(days_of(catalog, ROOM), ["2025-12-29"])
 
     def test_it_moves_while_it_is_read(self) -> None:
         """An answer that listed objects finds them in the bundle into which they went meanwhile, and in the

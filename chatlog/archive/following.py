@@ -1,0 +1,30 @@
+"""The file behind a time that was read: the record of a gap is only in the next file of its recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chatlog.archive.copies import instance_in
+from chatlog.archive.covered import Passed
+from chatlog.archive.lines import LAST
+from chatlog.archive.parts import Part, Parts, Room
+from chatlog.naming import utc_minute
+
+
+def file_after(
+    parts: Parts,
+    room: Room,
+    until: float,
+    instance: str,
+    read: Iterable[Part | Passed],
+    moment: int | None = None,
+) -> Part | None:
+    """The next file of a recorder after those that are ``read``, if none of these is later than ``until``: it
+    has the record of a gap that began before ``until`` and ended after it. Raises StoreError."""
+    last = utc_minute(until)
+    if until >= LAST or any((each.last if isinstance(each, Passed) else each.minute) > last for each in read):
+        return None
+    if instance != instance_in(instance):
+        # It has the files of a name that others have too, and none follows.
+        return None
+    return parts.after(room, until, instance, moment)

@@ -1,0 +1,56 @@
+"""Reads many answers at the same time, as one: while one of them waits for the store, others are read."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+from chatlog.archive.ordering import Found
+from chatlog.archive.reader import Answer
+
+#: The most answers that are read at the same time, each up to its first record.
+AT_ONCE = 8
+
+
+def together(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) -> Generator[Found, None, None]:
+    """The records of all answers in one order, those of the same time in the order of the answers. They have
+    to be in the same order themselves. Each answer is read up to its first record before the first one
+    comes, and later only as far as needed. When this ends, all of them have ended, and when it is left early,
+    they are cancelled. Raises what they raise."""
+    streams = [iter(answer) for answer in answers]
+    if len(streams) <= 1 or at_once <= 1:
+        try:
+            yield from heapq.merge(*streams, key=lambda found: found.time, reverse=newest)
+        finally:
+            _close(streams)
+        return
+    with ThreadPoolExecutor(min(at_once, len(streams)), "together") as threads:
+        firsts = [threads.submit(next, stream, None) for stream in streams]
+        is_whole = False
+        try:
+            ready = [_after(first, stream) for first, stream in zip(firsts, streams, strict=True)]
+            yield from heapq.merge(*ready, key=lambda found: found.time, reverse=newest)
+            is_whole = True
+        finally:
+            if not is_whole:
+                for first, answer in zip(firsts, answers, strict=True):
+                    first.cancel()
+                    answer.cancel()
+            # A stream can only be closed while no thread reads it.
+            threads.shutdown()
+            _close(streams)
+
+
+def _after(first: Future[Found | None], stream: Iterator[Found]) -> Iterator[Found]:
+    found = first.result()
+    if found is not None:
+        yield found
+        yield from stream
+
+
+def _close(streams: list[Iterator[Found]]) -> None:
+    for stream in streams:
+        with suppress(Exception):
+            stream.close()  # type: ignore[attr-defined]
