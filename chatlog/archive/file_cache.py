@@ -199,6 +199,9 @@ class FileCache:
             return True
         try:
             _lock(data, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(data).st_nlink == 0:
+                # Somebody else has removed it, and what has the name now may be in use.
+                return True
             _unlink(f"{path}.blocks")
             _unlink(f"{path}.data")
         except OSError:
