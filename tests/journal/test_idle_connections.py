@@ -211,22 +211,22 @@ class IdleTests(JournalCase):
 
 
 class Link:
-    """A connection that was heard so many seconds ago."""
+    """A connection that was heard so many seconds ago, of what was sent so many seconds earlier."""
 
-    number = 1
-
-    def __init__(self, ago: float) -> None:
+    def __init__(self, ago: float, late: float = 0.0, number: int = 1) -> None:
         self.ago = ago
+        self.late = late
+        self.number = number
 
     def heard(self) -> tuple[float, float]:
-        return self.ago, 0.0
+        return self.ago, self.late
 
 
 class Links:
-    """A pool of one connection."""
+    """A pool of these connections."""
 
-    def __init__(self, link: Link) -> None:
-        self.connections = [link]
+    def __init__(self, *links: Link) -> None:
+        self.connections = links
 
 
 class ChangeTests(SynchronousTestCase):
@@ -273,3 +273,12 @@ class ChangeTests(SynchronousTestCase):
         self.assertEqual(self.changes(START + 1.0, 11.0), [START - 10.0])
         self.idle.unsure()
         self.assertEqual(self.changes(START + 2.0, 0.0), [None])
+
+    def test_late(self) -> None:
+        """Of a platform's connections the latest one counts, however little it is late; a platform that is
+        not late at all is not named."""
+        late = Link(0.0, 0.25, 1), Link(0.0, 0.5, 2), Link(0.0, 0.125, 3)
+        pools = {"twitch": Links(*late), "kick": Links(Link(0.0))}
+        idle = IdleConnections(pools)  # type: ignore[arg-type]
+        idle.changes(START)
+        self.assertEqual(idle.late, {"twitch": 0.5})
