@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
     add("--rate", type=float, default=1000, help="messages a second over all rooms")
     add("--seconds", type=float, default=30, help="length of the window that is measured")
     add("--compression", default="none")
+    add("--level", type=int, default=6, help="compression_level")
     add("--s3", action="store_true", help="upload to an S3 server (moto) instead of a directory")
     add("--rotate", default="1h", help="rotate_interval; files are compressed and uploaded when they rotate")
     add("--rotate-size", default="32MB", help="rotate_size")
@@ -106,7 +107,7 @@ def settings(options: argparse.Namespace, stage: Stage) -> dict[str, Any]:
             "lanes": options.lanes,
         },
         "kick": {"channels": [f"room{n}" for n in range(1, options.kick + 1)]},
-        "uploader": {"compression": options.compression},
+        "uploader": {"compression": options.compression, "compression_level": options.level},
         "recorder": {
             "directory": str(stage.home / "data"),
             "rotate_interval": options.rotate,

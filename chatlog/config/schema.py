@@ -112,6 +112,7 @@ COMMON: Mapping[str, Shape] = {
         settings.UploaderSettings,
         {
             "compression": choice("none", "gzip", "zstd"),
+            "compression_level": number(1, 9, "more costs much processor time for little space"),
             "concurrency": number(1, MOST_UPLOADS, "each upload is a thread and holds a part of its file"),
             "storage_class": values.CLASS,
             "bundle": duration("0s", "1h", "so much longer is chat on this machine alone; 0s: off"),

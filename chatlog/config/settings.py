@@ -146,7 +146,8 @@ class ArchiveSettings:
 
 @dataclass(frozen=True, slots=True)
 class UploaderSettings:
-    """``compression`` is ``none``, ``gzip`` or ``zstd``. ``storage_class`` is that of what is written; None:
+    """``compression`` is ``none``, ``gzip`` or ``zstd``, and ``compression_level`` how hard it tries, from 1
+    to 9. ``storage_class`` is that of what is written; None:
     that of the bucket. ``bundle``: the files that were finished in so many seconds go as one object; 0: each
     by itself."""
 
@@ -154,6 +155,7 @@ class UploaderSettings:
     concurrency: int = 2
     storage_class: str | None = None
     bundle: float = 0.0
+    compression_level: int = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from chatlog.config.settings import UploaderSettings
 from chatlog.files import NO_DESCRIPTORS, NO_SPACE, Files
 from chatlog.naming import (
     parse_bundle_name,
@@ -97,7 +98,7 @@ class Shipment:
         files: Files,
         directory: str,
         store: Store,
-        compression: str,
+        settings: UploaderSettings,
         on_packed: Callable[[int], object],
         on_stored: Callable[[Stored], object],
         on_tidied: Callable[[int], object] = lambda delta: None,
@@ -107,7 +108,8 @@ class Shipment:
         self._store = store
         self._deposit = Deposit(store)
         #: The suffix of the compression.
-        self.suffix = SUFFIXES[compression]
+        self.suffix = SUFFIXES[settings.compression]
+        self._level = settings.compression_level
         #: The files whose names are taken.
         self.renamed: dict[str, Renamed] = {}
         self._on_packed = on_packed
@@ -218,7 +220,7 @@ class Shipment:
             before = [self._files.size(raw) for raw, _ in pairs.values()]
             self._files.make_directories(self.path("packed"))
             self._packing.update(targets)
-            packed = pack_together(self._files, list(pairs.values()), self.suffix)
+            packed = pack_together(self._files, list(pairs.values()), self.suffix, self._level)
             for (raw, _), size, made in zip(pairs.values(), before, packed, strict=True):
                 self._files.remove(raw)
                 self._on_packed(len(made.data) - size)
@@ -234,7 +236,7 @@ class Shipment:
         OSError, and ValueError for a file that is damaged."""
         if item.content == "manifest":
             path = self.path("manifest", item.name)
-            return path, load(self._files, path, self.suffix, compress=bool(self.suffix))
+            return path, load(self._files, path, self.suffix, bool(self.suffix), self._level)
         raw = self.path("sealed", item.name)
         for suffix in (self.suffix, ".gz", ".zst"):
             path = self.path("packed", item.name + suffix)
@@ -248,14 +250,14 @@ class Shipment:
         try:
             self._files.make_directories(self.path("packed"))
             self._packing.add(path)
-            packed = pack(self._files, raw, path, self.suffix)
+            packed = pack(self._files, raw, path, self.suffix, self._level)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
             # No space for a second file: it is uploaded from memory, which makes space.
             with suppress(OSError):
                 self._files.remove(path)
-            return raw, load(self._files, raw, self.suffix, compress=True)
+            return raw, load(self._files, raw, self.suffix, True, self._level)
         finally:
             self._packing.discard(path)
         self._files.remove(raw)

@@ -79,7 +79,7 @@ class Uploader(Service):
             environment.files,
             directory,
             store,
-            settings.compression,
+            settings,
             self._packed.append,
             on_stored,
             self._tidied.append,

@@ -69,6 +69,9 @@ class ValuesTests(ConfigTestCase):
             SHORT + "recorder: {detail: '%s'}", ["all", "Full", "yes"], "is not one of full, basic"
         )
         self.assert_refused(
+            SHORT + "uploader: {compression_level: '%s'}", ["0", "10", "-3"], "is not between 1 and 9"
+        )
+        self.assert_refused(
             SHORT + "uploader: {compression: '%s'}", ["zip", "gz"], "is not one of none, gzip, zstd"
         )
         prefixes = ["../x", "a/../b", ".", "a//b", "a b", "a\\b", "é", "a/./b", "x" * 600, "a?b", "a*"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.config.settings import S3Settings, Secret
+from chatlog.config.settings import S3Settings, Secret, UploaderSettings
 from chatlog.files import OsFiles
 from chatlog.store.object_store import ObjectStore, open_s3
 from chatlog.store.store import CLOCK, CORRUPT, MISCONFIGURED, REFUSED, TRANSIENT, StoreError
@@ -89,7 +89,14 @@ class FaultsTests(SynchronousTestCase):
         (self.home / "sealed" / NAME).write_bytes(RAW)
         self.store = store or self.open()
         self.store.prepare()
-        return Shipment(OsFiles(), str(self.home), self.store, "none", lambda delta: None, self.stored.append)
+        return Shipment(
+            OsFiles(),
+            str(self.home),
+            self.store,
+            UploaderSettings("none"),
+            lambda delta: None,
+            self.stored.append,
+        )
 
     def is_local(self) -> bool:
         return (self.home / "sealed" / NAME).exists()

@@ -13,6 +13,7 @@ import zstandard
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.settings import UploaderSettings
 from chatlog.naming import parse_key
 from chatlog.state.state_file import StateFile
 from chatlog.store.store import MISSING, OBJECT, REFUSED, TRANSIENT, Head, StoreError
@@ -98,7 +99,7 @@ class Run:
             spool.files,
             "/data",
             spool.store,
-            compression,
+            UploaderSettings(compression),
             self.packed.append,
             lambda stored: self.on_stored(stored),
             self.packed.append,

@@ -15,6 +15,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import __version__
+from chatlog.config.settings import UploaderSettings
 from chatlog.record import to_line
 from chatlog.state.lines import decode
 from chatlog.timeline.timelines import CoverageTotals
@@ -213,7 +214,7 @@ class HourTests(SynchronousTestCase):
         run.rows.stored(stored(1))
         run.advance(HOUR / 2)
         run.rows.stored(stored(2))
-        shipment = Shipment(files, "/data", cast(Any, None), "none", print, print)
+        shipment = Shipment(files, "/data", cast(Any, None), UploaderSettings("none"), print, print)
         self.assertEqual([item.name for item, _ in shipment.waiting()], ["main_20251229_1000.jsonl"])
         run.advance(HOUR)
         self.assertEqual(keys(manifests(files)["main_20251229_1100.jsonl"]), [stored(2).key])

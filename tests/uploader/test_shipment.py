@@ -10,9 +10,11 @@ from typing import Any
 import zstandard
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.config.settings import UploaderSettings
 from chatlog.store.store import CORRUPT, REFUSED, TRANSIENT, StoreError
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.manifest_rows import ObjectRow
+from chatlog.uploader.packing import LEVEL, pack_data
 from chatlog.uploader.shipment import LocalError, Shipment, item_of
 from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import Crashed, MemoryFiles
@@ -26,7 +28,9 @@ RAW = b'{"timestamp":"2025-12-29T10:30:01.000Z"}\n{"timestamp":"2025-12-29T10:30
 class ShipmentCase(SynchronousTestCase):
     """A spool with one finished file, and a store."""
 
-    def make(self, compression: str = "none", files: MemoryFiles | None = None) -> Shipment:
+    def make(
+        self, compression: str = "none", files: MemoryFiles | None = None, level: int = LEVEL
+    ) -> Shipment:
         self.files = files or self.spool()
         self.store = getattr(self, "store", None) or MemoryStore()
         self.packed: list[int] = []
@@ -37,7 +41,7 @@ class ShipmentCase(SynchronousTestCase):
             self.files,
             "/data",
             self.store,
-            compression,
+            UploaderSettings(compression, compression_level=level),
             self.packed.append,
             lambda stored: self.write_down(stored),
             self.tidied.append,
@@ -82,6 +86,23 @@ class ShipTests(ShipmentCase):
         self.assertEqual(self.store.attributes[key]["Content-Type"], "application/zstd")
         self.assertEqual(self.packed, [len(data) - len(RAW)])
         self.assertEqual((shipped.freed, self.left()), (len(data), []))
+
+    def test_compression_level(self) -> None:
+        """Files and manifests are compressed as hard as the configuration says, also where the disk has no
+        space for a packed file; the contents are the same."""
+        manifest = "main_20251229_1000.jsonl"
+        lines = b"".join(random.Random(1).choice((RAW[:90], RAW[90:200], RAW[200:])) for _ in range(50))
+        for compression, suffix in (("zstd", ".zst"), ("gzip", ".gz")):
+            for level in (1, 3, 9):
+                self.store = MemoryStore()
+                shipment = self.make(compression, level=level)
+                self.files.put(f"/data/sealed/{NAME}", lines)
+                self.files.put(f"/data/manifest/{manifest}", lines)
+                shipment.ship(item_of(NAME, "data"))
+                shipment.ship(item_of(manifest, "manifest"))
+                wanted = pack_data(lines, suffix, level).data
+                self.assertEqual(list(self.store.objects.values()), [wanted, wanted])
+            self.assertLess(len(pack_data(lines, suffix, 9).data), len(pack_data(lines, suffix, 1).data))
 
     def test_tidied_up_meanwhile(self) -> None:
         """Listing the waiting files leaves the unfinished file of a running packing alone, and no file is
