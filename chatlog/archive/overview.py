@@ -69,24 +69,23 @@ class Seen:
 
 
 class _Gathered:
-    """The objects of some days, up to ``most``. May be used by several threads."""
+    """The objects of some days, up to ``most``: of the latest days. May be used by several threads."""
 
     def __init__(self, most: int, days: Collection[str]) -> None:
-        self._most = most
+        self._left = most
         self._files: dict[str, _Files] = {day: {} for day in days}
-        self._count = 0
+        self._lock = Lock()
 
     def add(self, day: str, room: str, head: Head) -> None:
         """Add an object, if it is of one of the days."""
-        files = self._files.get(day)
-        if files is None:
+        if day not in self._files:
             return
-        # That threads miscount by a few does no harm.
-        self._count += 1
-        if self._count > self._most:
-            self._files.pop(day, None)
-        else:
-            files.setdefault(room, []).append(head)
+        with self._lock:
+            if self._left <= 0:
+                self._left += sum(map(len, self._files.pop(min(self._files)).values()))
+            if day in self._files:
+                self._files[day].setdefault(room, []).append(head)
+                self._left -= 1
 
     def of(self, day: str) -> _Files | None:
         """All objects of a day; None if it is none of the days, or if there were too many."""

@@ -1,11 +1,13 @@
 """Daily upkeep of the archive, from the archive server: commands, each in a process of its own, one after the
-other. A command that fails is logged, and tried again a day later.
+other, soon after the start, and then at half past two by UTC. A command that fails is logged, and tried again
+the next time.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -23,10 +25,13 @@ from chatlog.companion import yield_to_the_recorder
 from chatlog.config.settings import Settings
 from chatlog.printable import printable
 
-#: Seconds from the start until the first round, and from one to the next.
-FIRST, EVERY = 600.0, 86400.0
+#: Seconds from the start until the first round, and the fewest until the next.
+FIRST, LEAST = 600.0, 1800.0
+#: The seconds of a day, by UTC, after which the rounds begin: then yesterday can be indexed.
+DAILY = 2.5 * 3600.0
 #: The most characters of what a command says that are logged.
 _SAID = 4000
+DAY = 86400.0
 
 
 def chores_of(settings: Settings) -> Iterator[tuple[str, ...]]:
@@ -41,7 +46,7 @@ def chores_of(settings: Settings) -> Iterator[tuple[str, ...]]:
 
 class Chores(Service):
     """Runs ``chatlog`` with each of ``chores`` daily, with the configuration at ``config``. ``yielding(pid)``
-    makes a process yield to the recorder."""
+    makes a process yield to the recorder, and ``now()`` is the time of day."""
 
     _log = Logger()
     name = "chores"
@@ -53,8 +58,10 @@ class Chores(Service):
         environ: Mapping[str, str],
         chores: Sequence[tuple[str, ...]],
         yielding: Callable[[int], None] = yield_to_the_recorder,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._yielding = yielding
+        self._now = now
         self._reactor = reactor
         self._config = config
         self._environ = environ
@@ -77,7 +84,8 @@ class Chores(Service):
             self._child.end()
 
     def _begin(self) -> None:
-        self._timer = self._reactor.callLater(EVERY, self._begin)
+        wait = (DAILY - self._now()) % DAY
+        self._timer = self._reactor.callLater(wait if wait >= LEAST else wait + DAY, self._begin)
         if self._child is None:
             self._left = list(self._chores)
             self._next()

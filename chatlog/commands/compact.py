@@ -55,9 +55,9 @@ def compact(
 ) -> None:
     """Make a file of Parquet of each room and day, for DuckDB, Spark and others, and an index for searches.
 
-    A day is made once it has been over for a day, and again where its objects have changed. It may be
-    interrupted; the next run goes on. docs/records.md has the columns. Needs DuckDB: pip install
-    'chatlog[archive]'
+    A day is made once it has been over for a day, its index two hours after its end, and both again where its
+    objects have changed. It may be interrupted; the next run goes on. docs/records.md has the columns. Needs
+    DuckDB: pip install 'chatlog[archive]'
 
     Exit status 0: done, 1: a room's day was left out, or is wrong (--check), 2: it cannot be done.
     """
@@ -101,6 +101,7 @@ def _run(
     checker: Checker | None,
 ) -> tuple[Outcome, Indexed | None]:
     from chatlog.parquet.duck import NoDuckDB, TooLittleMemory
+    from chatlog.upkeep.indexing import SETTLED
     from chatlog.upkeep.lock import ArchiveLock
     from chatlog.upkeep.workplace import clear_up
 
@@ -112,7 +113,7 @@ def _run(
         opened.store.prepare()
         with ArchiveLock(opened.store, "chatlog compact", time.time) as lock:
             outcome = compactor.run(chosen, rooms, lock)
-            return outcome, indexer.run(chosen, rooms, lock)
+            return outcome, indexer.run(compactor.days(*days, SETTLED), rooms, lock)
     except OSError as error:
         reading.refuse(f"cannot write to the directory for temporary files: {error}")
     except (NoDuckDB, TooLittleMemory) as error:

@@ -92,9 +92,10 @@ class Compactor:
         self._opened = _Opened(memory)
         self._step = step
 
-    def days(self, since: date | None, until: date | None) -> Iterator[date]:
-        """The days that are over with objects or Parquet, from ``since`` to before ``until``, sorted."""
-        last = datetime.fromtimestamp(max(0.0, self._now() - SETTLED), UTC).date()
+    def days(self, since: date | None, until: date | None, settled: float = SETTLED) -> Iterator[date]:
+        """The days with objects or Parquet that have been over for so many seconds, from ``since`` to before
+        ``until``, sorted."""
+        last = datetime.fromtimestamp(max(0.0, self._now() - settled), UTC).date()
         for text in sorted({*self._archive.catalog.days(), *self._compacted()}):
             with suppress(ValueError):
                 day = date.fromisoformat(text)

@@ -1,6 +1,6 @@
 """Makes the index of people and words, for searches. The objects stay the truth.
 
-A day that has been over for a day becomes a set of its own. The sets of days become part of that of their
+A day that has been over for two hours becomes a set of its own. The sets of days become part of that of their
 month once there are eight of them, and once the month is over. A room's day whose files have changed since is
 read again: late ones, imported ones, those from which a person was erased. What is killed in between is made
 again by the next run, from the first day that was not done.
@@ -31,6 +31,8 @@ from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.workplace import workplace
 
 DAY = 86400.0
+#: A day is read so many seconds after its end. Most files are stored then; a search reads the late ones.
+SETTLED = 2 * 3600.0
 #: So many sets of days become part of that of their month: whoever looks something up asks each of them.
 _TOGETHER = 8
 
@@ -62,11 +64,14 @@ class Indexer:
         self._now = now
         self._memory = memory
         self._step = step
+        #: When the run began: what was listed since then counts.
+        self._moment = archive.parts.moment()
 
     def run(self, days: Iterable[date], rooms: Collection[Room] | None, lock: ArchiveLock) -> Indexed:
         """Make what is not there or not fresh of these days, which are over; ``rooms`` None means all. Raises
         NoDuckDB, TooLittleMemory, Lost."""
         outcome = Indexed()
+        self._moment = self._archive.parts.moment()
         store = IndexStore(self._archive.store, lock)
         sets = store.sets()
         there = set(self._archive.catalog.days())
@@ -99,9 +104,12 @@ class Indexer:
         since = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
         begun = day.replace("-", "")
         found = {}
+        if rooms is None:
+            # With few requests; the day after it is used again for that day.
+            self._archive.parts.look_over(since, since + DAY, self._moment, lambda day: False)
         for room in self._archive.catalog.rooms(day):
             if rooms is None or room in rooms:
-                parts = self._archive.parts.of_room(room, since, since + DAY)
+                parts = self._archive.parts.of_room(room, since, since + DAY, moment=self._moment)
                 if own := [part for part in parts if part.name.minute.startswith(begun) and not part.area]:
                     found[room] = own
         return found

@@ -7,7 +7,7 @@ from math import inf
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive_http.chores import EVERY, FIRST, Chores, chores_of
+from chatlog.archive_http.chores import DAY, FIRST, Chores, chores_of
 from chatlog.config.settings import ArchiveSettings, Settings
 from tests.test_companion import Processes
 
@@ -21,9 +21,13 @@ class ChoresTests(SynchronousTestCase):
         self.addCleanup(capturing.__exit__, None, None, None)
         self.reactor = Processes()
         self.yielded: list[int] = []
+        self.since = 0.0
+
+    def now(self) -> float:
+        return self.since + self.reactor.seconds()
 
     def start(self, *chores: tuple[str, ...]) -> Chores:
-        service = Chores(self.reactor, "here.yaml", {"A": "1"}, chores, self.yielded.append)
+        service = Chores(self.reactor, "here.yaml", {"A": "1"}, chores, self.yielded.append, self.now)
         service.startService()
         self.addCleanup(service.stopService)
         return service
@@ -60,8 +64,25 @@ class ChoresTests(SynchronousTestCase):
         second.end()
         self.assertEqual(self.yielded, [100, 101])
         self.assertEqual(self.lines(), ["chatlog expire --by-itself: 2 objects are gone / written down"])
-        self.reactor.advance(EVERY)
+        self.reactor.advance(DAY)
         self.assertEqual(len(self.reactor.spawned), 3)
+
+    def test_when(self) -> None:
+        """The first round begins ten minutes after the start, and the next ones at half past two by UTC, when
+        yesterday can be indexed; no two within half an hour."""
+        for started, second in ((0.0, 2.5), (1.0, 2.5), (2.0, 26.5), (3.0, 26.5), (23.5, 26.5)):
+            self.reactor = Processes()
+            self.since = started * 3600.0
+            self.start(("compact",))
+            self.reactor.advance(FIRST)
+            self.reactor.spawned[0].end()
+            wait = (second - started) * 3600.0 - FIRST
+            self.reactor.advance(wait - 1.0)
+            self.assertEqual(len(self.reactor.spawned), 1, started)
+            for rounds in (2, 3):
+                self.reactor.advance(1.0 if rounds == 2 else DAY)
+                self.assertEqual(len(self.reactor.spawned), rounds, started)
+                self.reactor.spawned[-1].end()
 
     def test_failures(self) -> None:
         """One that fails is told, and holds up no other; one that takes more than a day is not begun
@@ -70,11 +91,11 @@ class ChoresTests(SynchronousTestCase):
         self.reactor.advance(FIRST)
         self.reactor.spawned[0].protocol.errReceived(b"cannot delete\n")
         self.reactor.spawned[0].end(status=2)
-        self.reactor.advance(EVERY)
+        self.reactor.advance(DAY)
         self.assertEqual(len(self.reactor.spawned), 2)
         self.reactor.refuses = True
         self.reactor.spawned[1].end(number=9)
-        self.reactor.advance(EVERY)
+        self.reactor.advance(DAY)
         first, second, *others = self.lines()
         self.assertEqual(
             first, "chatlog expire: it ended with status 2; it is tried again tomorrow: cannot delete"

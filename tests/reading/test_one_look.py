@@ -56,8 +56,8 @@ class OneLookCase(SynchronousTestCase):
                     at = MIDNIGHT + day * DAY + hour * HOUR
                     path = self.world.put(at, [said(at, f"{room[1]} {day} {hour}")], room=room)
                     self.paths.setdefault(room, []).append(path)
-        self.counted: Any = Cutting(DirectoryStore(self.world.archive))
-        self.world.store = self.counted
+        self.counted = Cutting(DirectoryStore(self.world.archive))
+        self.world.store = self.counted  # type: ignore[assignment]
         self.archive = self.world.opened()
 
     def expected(self, room: Room) -> list[str]:
@@ -224,9 +224,8 @@ class TogetherTests(SynchronousTestCase):
         for newest in (False, True):
             for at_once in (1, 2, 8):
                 answers: list[Any] = [Answer(sorted(times, reverse=newest)) for times in self.TIMES]
-                found = [
-                    (each.time, answers.index(each.answer)) for each in together(answers, newest, at_once)
-                ]
+                records: Any = together(answers, newest, at_once)
+                found = [(each.time, answers.index(each.answer)) for each in records]
                 every = [(time, n) for n, times in enumerate(self.TIMES) for time in times]
                 self.assertEqual(found, sorted(every, key=lambda pair: pair[0], reverse=newest))
                 self.assertTrue(all(answer.has_ended for answer in answers))

@@ -18,7 +18,7 @@ from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.bundle import Bundler
 from chatlog.upkeep.compact import Compactor
 from chatlog.upkeep.derived import RoomDay
-from chatlog.upkeep.indexing import Indexed, Indexer, renew
+from chatlog.upkeep.indexing import SETTLED, Indexed, Indexer, renew
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from tests.archive import HOUR, MIDNIGHT, Archive
@@ -44,12 +44,12 @@ class IndexCase(SynchronousTestCase):
             self.world.put(at + HOUR, chat[3:], instance="two")
             self.world.put(at, [said(at + 1, f"only day {day}", f"ann{day}")], room=OTHER)
 
-    def index(self, store: Any = None, rooms: Any = None) -> Indexed:
+    def index(self, store: Any = None, rooms: Any = None, settled: float = DAY) -> Indexed:
         if store is not None:
             self.world.store = store
         archive = self.world.opened()
         self.world.store = DirectoryStore(self.world.archive)
-        days = list(Compactor(archive, lambda: self.world.now).days(None, None))
+        days = list(Compactor(archive, lambda: self.world.now).days(None, None, settled))
         with ArchiveLock(archive.store, "index", lambda: self.world.now, renewing=False) as lock:
             return Indexer(archive, lambda: self.world.now).run(days, rooms, lock)
 
@@ -134,6 +134,34 @@ class IndexingTests(IndexCase):
         # The two files of the last day are in no index yet.
         self.assertEqual(self.read(Filter(text="day9")), (1, 3))
         self.assertEqual(self.read(Filter(text="word1"))[0], 2)
+
+    def test_yesterday(self) -> None:
+        """A day is indexed two hours after its end. A file that comes later is found, and the only one that
+        is read, until the next run."""
+        self.world.now = MIDNIGHT + DAY + 2 * HOUR - 1
+        self.assertEqual(self.index(settled=SETTLED).days, 0)
+        self.world.now += 1
+        self.assertEqual(self.index(settled=SETTLED).days, 2)
+        self.world.with_index = True
+        late = MIDNIGHT + 5 * HOUR
+        self.world.put(late, [said(late, "late word9", "eve")], instance="one")
+        question = Question(ROOM, MIDNIGHT, MIDNIGHT + 20 * HOUR, Filter(text="word9"))
+        answer = self.world.reader().ask(question)
+        self.assertEqual((len(list(answer)), answer.report.files), (1, 1))
+        self.assertEqual(self.index(settled=SETTLED).days, 1)
+        self.assertEqual(len(list(self.world.reader().ask(question))), 1)
+
+    def test_requests(self) -> None:
+        """The requests of a run that has nothing to do do not grow with the rooms."""
+        counts = []
+        for more in (0, 10):
+            for n in range(more):
+                self.world.put(MIDNIGHT, [said(MIDNIGHT, f"hello {n}")], room=("twitch", f"r{n}"))
+            self.index()
+            counted = Cutting(DirectoryStore(self.world.archive))
+            self.assertEqual(self.index(counted).days, 0)
+            counts.append(len(counted.calls))
+        self.assertEqual(counts[0], counts[1])
 
     def test_fresh(self) -> None:
         """A second run reads nothing and writes nothing, and neither does one after bundling or copying."""
