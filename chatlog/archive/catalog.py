@@ -133,9 +133,16 @@ class Catalog:
             return
         days, lasts = self._days_of(since, until)
         fresh = Fresh(lasts, moment)
-        unseen = [day for day in days if self._seen(day, fresh) is None]
+        there = {day: self._seen(day, fresh) for day in days}
+        for seen in there.values():
+            if seen is not None:
+                # What is good enough now is so until all rooms were asked for.
+                seen.moment = max(seen.moment, self.moment())
+        unseen = [day for day, seen in there.items() if seen is None]
+        # Of the days at the ends some files are read whatever the index says.
+        ends = {*days[:2], *days[-1:]}
         self._overview.look_at(
-            unseen, [day for day in unseen if self._lasts(day) == NEW or not is_indexed(day)]
+            unseen, [day for day in unseen if day in ends or self._lasts(day) == NEW or not is_indexed(day)]
         )
 
     def _seen(self, day: str, fresh: Fresh) -> Seen | None:

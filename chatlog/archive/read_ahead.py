@@ -1,7 +1,7 @@
 """Fetches objects ahead, so that an answer does not wait for the store at each of them.
 
-An answer reads its objects in order. While one is read, the next ones are fetched: one at first, and more as
-the answer gets longer, since many answers end early.
+An answer reads its objects in order. While one is read, the next ones are fetched: one at first, or none if
+the first object is likely to be enough, and more as the answer gets longer, since many answers end early.
 """
 
 from __future__ import annotations
@@ -29,22 +29,30 @@ class ReadAhead:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._pool = ThreadPoolExecutor(at_once, "read-ahead")
 
-    def of(self, objects: Iterable[T], read: Callable[[T], Iterator[bytes]]) -> Fetching[T]:
-        """The objects of one answer. ``read(object)`` yields the chunks of an object."""
-        return Fetching(self._pool, objects, read)
+    def of(
+        self, objects: Iterable[T], read: Callable[[T], Iterator[bytes]], eager: bool = True
+    ) -> Fetching[T]:
+        """The objects of one answer. ``read(object)`` yields the chunks of an object. Unless ``eager``,
+        nothing is fetched while the first one is read."""
+        return Fetching(self._pool, objects, read, 1 if eager else 0)
 
 
 class Fetching(Generic[T]):
     """The objects of one answer, read in their order; objects may be skipped."""
 
     def __init__(
-        self, pool: ThreadPoolExecutor, objects: Iterable[T], read: Callable[[T], Iterator[bytes]]
+        self,
+        pool: ThreadPoolExecutor,
+        objects: Iterable[T],
+        read: Callable[[T], Iterator[bytes]],
+        depth: int = 1,
     ) -> None:
+        """``depth``: how many are fetched while the first one is read."""
         self._pool = pool
         self._waiting = deque(objects)
         self._read = read
         self._coming: dict[T, Future[tuple[list[bytes], Iterator[bytes]]]] = {}
-        self._depth = 1
+        self._depth = depth
 
     def chunks(self, wanted: T) -> Iterator[bytes]:
         """The chunks of an object. Raises what reading it raises."""
@@ -62,7 +70,7 @@ class Fetching(Generic[T]):
         while self._waiting and len(self._coming) < self._depth:
             ahead = self._waiting.popleft()
             self._coming[ahead] = self._pool.submit(self._head, ahead)
-        self._depth = min(2 * self._depth, DEEPEST)
+        self._depth = min(max(1, 2 * self._depth), DEEPEST)
 
     def _head(self, ahead: T) -> tuple[list[bytes], Iterator[bytes]]:
         chunks = self._read(ahead)

@@ -205,14 +205,16 @@ class Answer:
         """The parts, each with its blocks, or what is known of those in which nothing matches. An index is
         asked once the answer comes to its month."""
         narrowing, every_line = self._narrowing, self._question.filter.everything
+        # Whoever asks for the newest records mostly wants a few.
+        eager = not self._question.newest
         if narrowing is None:
-            yield from self._parts.in_turn([part for part in parts if isinstance(part, Part)], every_line)
+            whole = [part for part in parts if isinstance(part, Part)]
+            yield from self._parts.in_turn(whole, every_line, eager)
             return
         for _, month in groupby(parts, lambda part: part.minute[:6]):
             known = [self._needless(narrowing, part) for part in month]
-            with closing(
-                self._parts.in_turn([part for part in known if isinstance(part, Part)], every_line)
-            ) as turns:
+            read = [part for part in known if isinstance(part, Part)]
+            with closing(self._parts.in_turn(read, every_line, eager)) as turns:
                 for part in known:
                     yield next(turns) if isinstance(part, Part) else (part, None)
 

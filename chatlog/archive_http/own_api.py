@@ -181,7 +181,7 @@ class OwnApi:
         opted_out = self._have_opted_out(rooms, wanted)
         search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most, opted_out)
         if "from" in asked.query:
-            search.before = lambda: self._before(rooms, range, asked.work.moment)
+            search.before = lambda range: self._before(rooms, range, asked.work.moment)
         # An invalid pattern is reported before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)

@@ -102,8 +102,10 @@ class Rooms:
     def named(self, platform: str, name: str) -> Room:
         """The room of a name. Raises Refused: 404 with similar names."""
         room = platform, name.lower()
-        rooms = self.all()
-        if room not in rooms:
+        with self._lock:
+            # What was there is there: only another name is worth a new list.
+            is_there = room in self._listed[1]
+        if not is_there and room not in (rooms := self.all()):
             alike = near(name[:64], [other for place, other in rooms if place == platform])
             hint = f"; there is {', '.join(alike)}" if alike else ""
             shown = name if CHANNEL.match(name) else "of that name"

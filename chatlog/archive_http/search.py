@@ -23,6 +23,8 @@ from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 DAY = 86400.0
 #: The seconds of a search's first step; each step is twice as long as the one before, up to the longest.
 _WINDOW, _LONGEST_WINDOW = DAY, 32 * DAY
+#: The seconds of the time that is looked at while a window is read.
+_AHEAD = 62 * DAY
 #: The fewest bytes that are read of a room, however many rooms there are.
 _LEAST_SHARE = 20_000
 #: The most gaps that the end of a search names.
@@ -57,11 +59,9 @@ class Search:
         self._found = 0
         #: By their names: a file may be read for two windows.
         self._unread: dict[str, Unread] = {}
-        #: The look at the next window, which is under way.
-        self._looked: Future[None] | None = None
         self._gaps: list[tuple[Room, Gap]] = []
-        #: Finds out what of the time was before the first recording.
-        self.before: Callable[[], list[tuple[Room, Gap]]] = list
+        #: Finds out what of a time was before the first recording.
+        self.before: Callable[[Range], list[tuple[Room, Gap]]] = lambda range: []
 
     def progress(self) -> bytes:
         """The line with the progress."""
@@ -78,17 +78,18 @@ class Search:
     def _lines(self, ahead: ThreadPoolExecutor) -> Iterator[bytes]:
         stopped: str | None = None
         last: Found | None = None
+        looked: Future[None] | None = None
         before: Future[list[tuple[Room, Gap]]] | None = None
-        for window, following in _pairs(self._windows()):
-            if self._looked is None:
-                self._look_over(window)
-            else:
-                self._looked.result()
+        for number, (window, following) in enumerate(_pairs(self._windows())):
+            if looked is not None:
+                looked.result()
+            # Costs nothing if it has been looked at.
+            self._look_over(window)
             if following is not None:
-                # While this one is read.
-                self._looked = ahead.submit(self._look_over, following)
+                # While this one is read. What is not on the first day is rare: then the rest comes at once.
+                looked = ahead.submit(self._look_over, self._rest(window) if number else following)
             if window.since == self._range.since:
-                before = ahead.submit(self.before)
+                before = ahead.submit(self.before, self._range)
             with closing(self._of(window)) as records:
                 for found in records:
                     if last is not None and self._found == self._limit:
@@ -107,11 +108,20 @@ class Search:
                 stopped = time_text(self._at)
             if stopped is not None:
                 break
-        self._gaps += before.result() if before is not None else self.before()
+        if before is not None:
+            self._gaps += before.result()
+        elif stopped is not None:
+            self._gaps += self.before(Range(lines.seconds(stopped), self._range.until))
         yield self._end(stopped)
 
     def _look_over(self, window: Range) -> None:
         self._asked.work.look_over(self._rooms, *window)
+
+    def _rest(self, window: Range) -> Range:
+        """What is left to search after a window, as far as that is looked at ahead."""
+        if self._newest:
+            return Range(max(self._range.since, window.since - _AHEAD), window.since)
+        return Range(window.until, min(self._range.until, window.until + _AHEAD))
 
     def _is_before_the_end(self) -> bool:
         return self._at > self._range.since if self._newest else self._at < self._range.until

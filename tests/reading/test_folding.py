@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -31,6 +33,11 @@ def lines_found(text: str, messages: list[str]) -> list[str]:
 
 
 class FoldedTextTests(SynchronousTestCase):
+    def test_planes(self) -> None:
+        """No character beyond the first plane folds to several: the search does not look for such."""
+        several = [code for code in range(0x10000, sys.maxunicode + 1) if len(chr(code).casefold()) > 1]
+        self.assertEqual(several, [])
+
     def test_known_pairs(self) -> None:
         """Texts that a reader takes for the same are found."""
         for text, message in (

@@ -99,6 +99,17 @@ class RequestTests(OneLookCase):
         self.world.now += 60.0
         self.assertEqual(Look(self.archive).of(ROOMS[0]), [*self.expected(ROOMS[0]), "late"])
 
+    def test_a_moment_later(self) -> None:
+        """What was seen a moment before a question is good enough for it, as long as that takes."""
+        Look(self.archive)
+        self.world.now += 3.0
+        self.lists()
+        look = Look(self.archive)
+        for room in ROOMS:
+            self.world.now += 100.0
+            self.assertEqual(look.of(room), self.expected(room))
+        self.assertEqual(self.lists(), Counter())
+
     def test_a_single_room(self) -> None:
         """What was listed for a question is not listed again for a part of it, but for the next one."""
         for times in (1, 2):

@@ -51,6 +51,15 @@ class ReadAheadTests(SynchronousTestCase):
         self.assertTrue(objects.begun[1].wait(10))
         self.assertFalse(objects.begun[2].is_set())
 
+    def test_patience(self) -> None:
+        """Whoever may have enough with the first object has nothing fetched ahead until the second one."""
+        objects = Objects(3)
+        fetching = ReadAhead().of(objects.names, objects.read, eager=False)
+        b"".join(fetching.chunks(0))
+        self.assertEqual(objects.count(), 1)
+        b"".join(fetching.chunks(1))
+        self.assertTrue(objects.begun[2].wait(10))
+
     def test_what_is_fetched_is_bounded(self) -> None:
         """However many objects there are, a few are on their way, and of each only its beginning: memory
         stays flat, and the store is not flooded."""
