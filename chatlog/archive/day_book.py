@@ -11,12 +11,14 @@ from datetime import date, timedelta
 from threading import Lock
 from typing import NamedTuple
 
-from chatlog.archive import lines
+from chatlog.archive import lines, told
 from chatlog.archive.blocks import whole_lines
+from chatlog.archive.gaps import Gap, Span
 from chatlog.archive.parts import Room
+from chatlog.archive.told import SLACK
 from chatlog.naming import is_import, parse_manifest_name
 from chatlog.store.store import Store, StoreError
-from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, parsed
+from chatlog.uploader.manifest_rows import LOST, HeadRow, ObjectRow, RoomRow, Row, parsed
 from chatlog.uploader.packing import unpacked
 
 #: The most days that are cached, and the seconds for which they are: days that ended long ago, and others.
@@ -33,21 +35,24 @@ class DayOfRoom(NamedTuple):
     """``records``: how many records of the day are stored. ``recorded`` and ``missing``: the seconds of the
     day that were recorded, and those that were not. ``reasons``: why the room was missing at the end of a
     manifest's period. ``since``: the first moment of the day of which they say whether the room was recorded;
-    None if there is none. ``before``: the seconds of the day before that."""
+    None if there is none. ``untold``: the seconds of the day of which they do not tell, though they could by
+    now. ``spans`` and ``absent``: when it was recorded, and when not, beyond the end of the day too."""
 
     records: int = 0
     recorded: float = 0.0
     missing: float = 0.0
     reasons: tuple[str, ...] = ()
     since: float | None = None
-    before: float = 0.0
+    untold: float = 0.0
+    spans: tuple[Span, ...] = ()
+    absent: tuple[Gap, ...] = ()
 
     @property
     def coverage(self) -> float | None:
-        """The share that was recorded of the day as far as it is told of, from its first moment on; None if
-        no manifest tells of the day."""
+        """The share that was recorded of the day as far as it could be told of by now; None if no manifest
+        tells of it."""
         told = self.recorded + self.missing
-        return self.recorded / (told + self.before) if told > 0 else None
+        return self.recorded / (told + self.untold) if told > 0 else None
 
 
 class DayBook:
@@ -64,11 +69,6 @@ class DayBook:
         """Every room of a day (``2025-12-29``). A period counts for the day in which it begins. Of several
         recorders, the one counts that recorded most. Raises StoreError."""
         return self.of_days([day])[day]
-
-    def since(self, room: Room, day: str) -> float | None:
-        """The first moment of a day of which the manifests say whether the room was recorded; None if there
-        is none. Raises StoreError."""
-        return self.of_day(day).get(room, DayOfRoom()).since
 
     def of_days(self, days: list[str]) -> dict[str, dict[Room, DayOfRoom]]:
         """The same for several days; consecutive days are cheaper together than one by one. Raises
@@ -106,23 +106,19 @@ class DayBook:
         # At most two folders at a time; each has a day of all rooms.
         for other in [other for other in read if other not in (day, after)]:
             del read[other]
+        midnight = lines.seconds(f"{day}T00:00:00Z")
         by_recorder: dict[str, _Sums] = {}
         for folder in (day, after):
             for sheets in self._sheets(folder, read):
                 sheet = sheets[folder != day]
-                by_recorder.setdefault(sheet.instance, _Sums()).add(sheet)
+                by_recorder.setdefault(sheet.instance, _Sums(midnight)).add(sheet)
         found: dict[Room, DayOfRoom] = {}
-        since: dict[Room, float] = {}
-        for sums in (sums for instance, sums in by_recorder.items() if not is_import(instance)):
-            for room, facts in sums.facts():
-                found[room] = max(
-                    found.get(room, facts), facts, key=lambda each: (each.recorded, each.records)
-                )
-                if facts.since is not None:
-                    since[room] = min(since.get(room, facts.since), facts.since)
-        midnight = lines.seconds(f"{day}T00:00:00Z")
-        for room, first in since.items():
-            found[room] = found[room]._replace(since=first, before=max(0.0, first - midnight))
+        recorders = [sums for instance, sums in by_recorder.items() if not is_import(instance)]
+        for room, facts in (each for sums in recorders for each in sums.facts()):
+            known = found.get(room)
+            found[room] = facts if known is None else _of_two(known, facts)
+        for room, facts in found.items():
+            found[room] = _as_told(facts, midnight, min(midnight + _DAY, self._now() - LOST))
         for sums in (sums for instance, sums in by_recorder.items() if is_import(instance)):
             # Nobody had these before.
             for room, facts in sums.facts():
@@ -175,40 +171,24 @@ class _Sheet:
 
     def __init__(self, day: str) -> None:
         self.instance = ""
-        self.rooms: list[RoomRow] = []
+        self.rooms: list[tuple[HeadRow, RoomRow]] = []
         self.objects: dict[str, tuple[Room, int]] = {}
         self._day = day
         self._below = f"{day.replace('-', '/')}/"
         self._midnight = lines.seconds(f"{day}T00:00:00Z")
         self._head: HeadRow | None = None
-        self._of_day = False
-        #: The first moment of the day of which the manifest tells, by room.
-        self.since: dict[Room, float] = {}
 
     def take(self, row: Row) -> None:
         """Add the next row."""
         if isinstance(row, HeadRow):
             self.instance = row.instance
-            self._of_day = lines.time_bytes(row.since).decode().startswith(self._day)
-            self._head = row
+            self._head = row if lines.time_bytes(row.since).decode().startswith(self._day) else None
         elif isinstance(row, RoomRow):
-            if self._of_day:
-                self.rooms.append(row)
-            if self._head is not None and self._head.since < self._midnight + _DAY:
-                since = max(self._midnight, _first_moment(self._head, row))
-                if since < self._head.until and row.recorded + row.missing > 0:
-                    self.since[row.platform, row.channel] = since
+            if self._head is not None:
+                self.rooms.append((self._head, row))
         elif isinstance(row, ObjectRow) and row.key.startswith(self._below) and row.key.count("/") == 5:
             _, _, _, platform, channel, _ = row.key.split("/")
             self.objects[row.key] = (platform, channel), row.lines
-
-
-def _first_moment(head: HeadRow, row: RoomRow) -> float:
-    """The first moment of a period of which a row tells. Without spans that is the whole period, or its end
-    from when the room came to it."""
-    if row.spans is not None and (told := [*row.spans, *row.gaps]):
-        return head.since + min(first for first, _ in told)
-    return max(head.since, head.until - row.recorded - row.missing)
 
 
 #: The folders of manifests that were read, while days are computed one after another.
@@ -218,23 +198,28 @@ _Read = dict[str, list[tuple[_Sheet, _Sheet]]]
 class _Sums:
     """The figures of one recorder's manifests for a day."""
 
-    def __init__(self) -> None:
+    def __init__(self, midnight: float) -> None:
+        self._end = midnight + _DAY
         self._rooms: dict[Room, DayOfRoom] = {}
         self._objects: dict[str, tuple[Room, int]] = {}
-        self._since: dict[Room, float] = {}
 
     def add(self, sheet: _Sheet) -> None:
         self._objects |= sheet.objects
-        for room, since in sheet.since.items():
-            self._since[room] = min(self._since.get(room, since), since)
-        for row in sheet.rooms:
+        for head, row in sheet.rooms:
             room = row.platform, row.channel
             known = self._rooms.get(room, DayOfRoom())
             reasons = known.reasons + (
                 (row.reason,) if row.reason and row.reason not in known.reasons else ()
             )
+            # A recorder that comes back after days tells of all of them at once.
+            late = max(0.0, head.until - self._end) if head.until - self._end > SLACK else 0.0
             self._rooms[room] = DayOfRoom(
-                0, known.recorded + row.recorded, known.missing + row.missing, reasons
+                0,
+                known.recorded + row.recorded,
+                known.missing + max(0.0, row.missing - late),
+                reasons,
+                spans=(*known.spans, *told.recorded_in(head, row)),
+                absent=(*known.absent, *told.missing_in(head, row)),
             )
 
     def facts(self) -> Iterator[tuple[Room, DayOfRoom]]:
@@ -243,4 +228,41 @@ class _Sums:
             records[room] = records.get(room, 0) + count
         for room in self._rooms.keys() | records.keys():
             facts = self._rooms.get(room, DayOfRoom())
-            yield room, facts._replace(records=records.get(room, 0), since=self._since.get(room))
+            yield room, facts._replace(records=records.get(room, 0))
+
+
+def _of_two(one: DayOfRoom, other: DayOfRoom) -> DayOfRoom:
+    """The figures of two recorders: those of the one that recorded most."""
+    most = max(one, other, key=lambda each: (each.recorded, each.records))
+    return most._replace(spans=(*one.spans, *other.spans), absent=(*one.absent, *other.absent))
+
+
+def _as_told(facts: DayOfRoom, midnight: float, until: float) -> DayOfRoom:
+    """The figures of a room, with what is told of its day until a time, and how much of it is not."""
+    spans = told.united(facts.spans)
+    all = told.united([*spans, *((gap.since, gap.until) for gap in facts.absent)])
+    if not all:
+        return facts
+    since, last = max(midnight, all[0][0]), min(midnight + _DAY, all[-1][1])
+    untold = max(until, last) - midnight - told.length(all, midnight, midnight + _DAY)
+    return facts._replace(
+        since=since,
+        # Some seconds are those between two manifests.
+        untold=untold if untold > SLACK else 0.0,
+        spans=tuple(spans),
+        absent=tuple(_in_a_row(sorted(facts.absent))),
+    )
+
+
+def _in_a_row(gaps: list[Gap]) -> Iterator[Gap]:
+    """The gaps in order, and in one piece those with one reason that are not apart."""
+    last: Gap | None = None
+    for gap in gaps:
+        if last is not None and gap.reason == last.reason and gap.since <= last.until + SLACK:
+            last = last._replace(until=max(last.until, gap.until))
+            continue
+        if last is not None:
+            yield last
+        last = gap
+    if last is not None:
+        yield last

@@ -137,7 +137,7 @@ def everywhere(
             pieces = [gap]
             for other, spans in heard.items():
                 if other != name:
-                    pieces = [part for piece in pieces for part in _outside(piece, spans)]
+                    pieces = [part for piece in pieces for part in outside(piece, spans)]
             found += pieces
     return sorted(set(found))
 
@@ -169,7 +169,7 @@ def joined(files: Iterable[Span]) -> Iterator[Span]:
         yield before
 
 
-def _outside(gap: Gap, spans: Iterable[Span]) -> Iterator[Gap]:
+def outside(gap: Gap, spans: Iterable[Span]) -> Iterator[Gap]:
     """The parts of a gap that are in none of the spans, which are in order."""
     since = gap.since
     for start, end in spans:

@@ -18,10 +18,10 @@ from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Unread
 from chatlog.archive.listings import Named, day_of, within
 from chatlog.archive.read_ahead import Fetching, ReadAhead
-from chatlog.archive.room_days import days_of, first_day
+from chatlog.archive.room_days import days_of, first_day, last_day
 from chatlog.archive.turns import Turns
 from chatlog.files import Files
-from chatlog.naming import FileName, is_import, parse_name, utc_minute
+from chatlog.naming import FileName, parse_name, utc_minute
 from chatlog.store.store import MISSING, StoreError
 from chatlog.uploader.bundle_table import Slice
 
@@ -169,15 +169,16 @@ class Parts:
 
     def days_of(self, room: Room) -> list[str]:
         """The days on which files of a room began, oldest first. Raises StoreError."""
-        spooled = {day_of(name.minute) for name in self._spooled(room)}
-        return sorted(spooled | set(days_of(self._catalog, room)))
+        return days_of(self._catalog, room, self._spooled(room))
 
-    def first_day(self, room: Room, moment: int | None = None) -> str | None:
-        """The first day on which a recorder began a file of a room; None if none did. For ``moment`` see
-        ``of_room``. Raises StoreError."""
-        spooled = {day_of(name.minute) for name in self._spooled(room) if not is_import(name.instance)}
-        stored = first_day(self._catalog, room, moment)
-        return min(spooled | ({stored} if stored else set()), default=None)
+    def first_day(self, room: Room, moment: int | None = None, since: str = "") -> str | None:
+        """The first day, from a day on, on which a recorder began a file of a room; None if none did. For
+        ``moment`` see ``of_room``. Raises StoreError."""
+        return first_day(self._catalog, room, self._spooled(room), moment, since)
+
+    def last_day(self, room: Room, moment: int | None = None, until: str = "9") -> str | None:
+        """The last such day, until a day."""
+        return last_day(self._catalog, room, self._spooled(room), moment, until)
 
     def _spooled(self, room: Room) -> dict[FileName, Part]:
         """The room's files in the spool. What has left it since the last look is in the store, and perhaps in

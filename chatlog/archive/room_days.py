@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from chatlog.archive.catalog import AT_ONCE, Catalog
-from chatlog.archive.listings import Room
-from chatlog.naming import is_import
+from chatlog.archive.listings import Room, day_of
+from chatlog.naming import FileName, is_import
 
 #: So many days are looked at, one step after the other, for the first one.
 _STEPS = (1, 4, AT_ONCE)
 
 
-def days_of(catalog: Catalog, room: Room) -> list[str]:
-    """The days on which a room has objects, oldest first. Raises StoreError."""
+def days_of(catalog: Catalog, room: Room, spooled: Iterable[FileName] = ()) -> list[str]:
+    """The days on which files of a room began, in the store or among those that are ``spooled``, oldest
+    first. Raises StoreError."""
     days = catalog.days()
 
     def look(day: str) -> bool:
@@ -23,13 +24,43 @@ def days_of(catalog: Catalog, room: Room) -> list[str]:
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
         has = threads.map(look, days)
-        return [day for day, is_there in zip(days, has, strict=True) if is_there]
+        stored = {day for day, is_there in zip(days, has, strict=True) if is_there}
+    return sorted(stored.union(day_of(name.minute) for name in spooled))
 
 
-def first_day(catalog: Catalog, room: Room, moment: int | None = None) -> str | None:
-    """The first day on which a recorder, and not only an import, stored something of a room; None if none
-    did. What was listed after the ``moment`` counts. Raises StoreError."""
-    days = [day for day in catalog.days() if catalog.is_empty(room, day, moment) is not True]
+def first_day(
+    catalog: Catalog,
+    room: Room,
+    spooled: Iterable[FileName],
+    moment: int | None = None,
+    since: str = "",
+) -> str | None:
+    """The first day, from a day on, on which a recorder, and not only an import, began a file of a room; None
+    if none did. What was listed after the ``moment`` counts. Raises StoreError."""
+    days = [day for day in catalog.days() if day >= since]
+    found = [_first_of(catalog, room, days, moment), *(day for day in _recorded(spooled) if day >= since)]
+    return min((day for day in found if day is not None), default=None)
+
+
+def last_day(
+    catalog: Catalog,
+    room: Room,
+    spooled: Iterable[FileName],
+    moment: int | None = None,
+    until: str = "9",
+) -> str | None:
+    """The last such day, until a day."""
+    days = [day for day in catalog.days()[::-1] if day <= until]
+    found = [_first_of(catalog, room, days, moment), *(day for day in _recorded(spooled) if day <= until)]
+    return max((day for day in found if day is not None), default=None)
+
+
+def _recorded(spooled: Iterable[FileName]) -> Iterator[str]:
+    return (day_of(name.minute) for name in spooled if not is_import(name.instance))
+
+
+def _first_of(catalog: Catalog, room: Room, days: list[str], moment: int | None) -> str | None:
+    days = [day for day in days if catalog.is_empty(room, day, moment) is not True]
 
     def look(day: str) -> bool:
         return any(not is_import(named.name.instance) for named in catalog.of_day(room, day, moment))

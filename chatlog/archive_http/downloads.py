@@ -10,7 +10,7 @@ from chatlog.archive.exporting import DELETED, FORMS, Export, Wanted
 from chatlog.archive.notices import UNREAD, public_name, unread_text
 from chatlog.archive.parts import Room
 from chatlog.archive.times import Span
-from chatlog.archive_http.asked import Asked, Refused, Stream
+from chatlog.archive_http.asked import Asked, Headers, Refused, Stream
 from chatlog.archive_http.filters import asked_filter
 from chatlog.archive_http.log_formats import notice
 from chatlog.archive_http.ranges import Range, moment, open_range
@@ -52,11 +52,18 @@ class Downloads:
         first = lines.time_bytes(range.since).decode("ascii")[:16].replace("-", "").replace(":", "")
         file = f"{platform}_{room[1]}_{first.replace('T', '_')}.{end}"
         headers = {"Content-Disposition": f'attachment; filename="{file}"'}
-        beginnings = self._rooms.beginnings
-        begun = beginnings.after(room, range.since)
-        if begun is not None and beginnings.before(room, *range) is not None:
+        return Stream(type, _chunks(export.pieces()), headers | self._recorded(room, range))
+
+    def _recorded(self, room: Room, range: Range) -> Headers:
+        """Since when the room is recorded if that was later than the beginning of the time, and until when if
+        that was before its end."""
+        recordings, headers = self._rooms.recordings, {}
+        begun, ended = recordings.after(room, range.since), recordings.ended(room, *range)
+        if begun is not None and recordings.before(room, *range):
             headers["x-chatlog-recorded-since"] = lines.time_bytes(begun).decode("ascii")
-        return Stream(type, _chunks(export.pieces()), headers)
+        if ended is not None:
+            headers["x-chatlog-recorded-until"] = lines.time_bytes(ended.since).decode("ascii")
+        return headers
 
 
 def _missing(room: Room, export: Export, time: str) -> Iterator[dict[str, Any]]:

@@ -18,16 +18,16 @@ from urllib.parse import quote
 
 from chatlog import __version__
 from chatlog.archive import lines, notices
-from chatlog.archive.beginnings import Beginnings
 from chatlog.archive.covered import begun
 from chatlog.archive.day_book import DayBook
-from chatlog.archive.gaps import Gap, Report, clipped
+from chatlog.archive.gaps import Gap, Report
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import Question
+from chatlog.archive.recordings import BETWEEN, NO_LONGER, Recordings
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
 from chatlog.archive_http.log_formats import LogFormat, notice, wanted_format
@@ -36,6 +36,7 @@ from chatlog.counted import many
 from chatlog.http.answers import Answer
 from chatlog.naming import is_import, utc_minute
 from chatlog.store.store import StoreError
+from chatlog.uploader.manifest_rows import LOST
 
 #: The most bytes of records that are read for one request, and for the gaps of a day.
 MOST_BYTES = 4 << 30
@@ -46,7 +47,7 @@ NAMED = 20
 DAY = 86400.0
 EVERYTHING = Filter()
 #: So many seconds after its end a range only changes by erasure: everything is stored.
-SETTLED = 2 * 3600.0
+SETTLED = LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,14 @@ class Logs:
         archive: Archive,
         days: DayBook,
         tallies: Tallies,
-        beginnings: Beginnings,
+        recordings: Recordings,
         now: Callable[[], float],
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self._archive = archive
         self._days = days
         self._tallies = tallies
-        self._beginnings = beginnings
+        self._recordings = recordings
         self._now = now
         self.most_bytes = most_bytes
         self._lock = Lock()
@@ -90,23 +91,23 @@ class Logs:
         tag = self._tag(asked, wanted, form)
         if tag and tag in asked.tags:
             return Answer(200, b"", form.type, etag=tag)
-        gaps = self._with_before(wanted, self._gaps(asked.work, wanted)) if asked.has("gaps") else None
+        gaps = self._with_unrecorded(wanted, self._gaps(asked.work, wanted)) if asked.has("gaps") else None
         log = _Log(self._archive, asked, wanted, form, self.most_bytes, gaps)
         chunks = log.chunks()
         first = next(chunks, b"")
         if log.ended:
-            if not (log.given or log.missing):
-                raise Refused(404, "no_logs", self._nothing(log.report))
             if gaps is None:
                 gaps = log.report.gaps if log.read_all else self._gaps_of_day(asked.work, wanted)
-                gaps = self._with_before(wanted, gaps)
+                gaps = self._with_unrecorded(wanted, gaps)
             headers = self._headers(wanted, gaps, log.report)
+            if not (log.given or log.missing):
+                raise Refused(404, "no_logs", self._nothing(log.report), headers)
             if log.report.unread:
                 tag = ""
             # Read to its end, so that everything opened is closed.
             return Answer(200, first + b"".join(chunks), form.type, headers, tag)
         if gaps is None:
-            gaps = self._with_before(wanted, self._gaps_of_day(asked.work, wanted))
+            gaps = self._with_unrecorded(wanted, self._gaps_of_day(asked.work, wanted))
         headers = self._headers(wanted, gaps, None)
         return Stream(form.type, self._noting(tag, log, chain([first], chunks)), headers, tag)
 
@@ -153,10 +154,9 @@ class Logs:
         except _TooMuch:
             return None
 
-    def _with_before(self, wanted: Wanted, gaps: list[Gap] | None) -> list[Gap] | None:
-        """The gaps, and the time before the first recording."""
-        before = self._beginnings.before(wanted.room, *wanted.range) if gaps is not None else None
-        return gaps if gaps is None or before is None else clipped([before, *gaps], *wanted.range)
+    def _with_unrecorded(self, wanted: Wanted, gaps: list[Gap] | None) -> list[Gap] | None:
+        """The gaps, and the times in which nobody recorded the room."""
+        return None if gaps is None else self._recordings.gaps(wanted.room, *wanted.range, gaps)
 
     def _headers(self, wanted: Wanted, gaps: list[Gap] | None, report: Report | None) -> Headers:
         headers = {"x-chatlog-gaps": "unknown", "x-chatlog-coverage": "unknown"}
@@ -166,6 +166,9 @@ class Logs:
         if report is not None and report.unread:
             headers["x-chatlog-unread"] = str(len(report.unread))
         until = min(wanted.range.until, self._now())
+        if gaps and gaps[-1].reason == NO_LONGER and self._now() - LOST - gaps[-1].until < 1.0:
+            # It is not known yet whether somebody records it again.
+            until = gaps[-1].until
         since = self._recorded_from(wanted, until) if gaps is not None else None
         if gaps is not None and since is not None:
             named = [
@@ -186,7 +189,7 @@ class Logs:
         if len(parts) == len(there) or any(part.name.minute <= utc_minute(since) for part in parts):
             return since if since < until else None
         first = min((begun(part.name.minute) for part in parts), default=since)
-        since = max(since, first, self._beginnings.after(wanted.room, since) or since)
+        since = max(since, first, self._recordings.after(wanted.room, since) or since)
         return since if since < until else None
 
     # -- answers that do not change ------------------------------------------------------------------
@@ -198,9 +201,14 @@ class Logs:
         parts = self._archive.parts.of_room(wanted.room, *wanted.range)
         if any(part.area == "open" for part in parts):
             return ""
+        holes = self._recordings.gaps(wanted.room, *wanted.range, ())
+        if holes and holes[-1].until >= wanted.range.until - 1.0 and holes[-1].reason != BETWEEN:
+            # The recorder that comes back says more of it.
+            return ""
         identity = [__version__, str(self._run), form.name, repr(wanted)]
         identity += [f"{name}={value}" for name, value in sorted(asked.query.items())]
         identity += [f"{part.name} {part.version}" for part in parts]
+        identity += [repr(hole) for hole in holes]
         identity.append(self._archive.hidden.now().version)
         return f'W/"{hashlib.sha256("|".join(identity).encode("utf-8", "replace")).hexdigest()[:32]}"'
 

@@ -61,6 +61,7 @@ _TIMELINE = _object(
     state=_STATE,
     kept=_MAYBE_TIME,
     days=_object(first=_MAYBE_TIME, last=_MAYBE_TIME),
+    ended=_MAYBE_TIME,
     gaps=_list(_GAP),
     unread=_FILES,
     partial=_MAYBE_TIME,

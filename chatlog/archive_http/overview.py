@@ -8,14 +8,18 @@ from typing import Any
 
 from chatlog.archive import lines
 from chatlog.archive.day_book import DayBook, DayOfRoom
+from chatlog.archive.gaps import clipped
+from chatlog.archive.keeping import DAY
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.ranges import of_month
 from chatlog.archive_http.rooms import Rooms
+from chatlog.archive_http.shapes import time_text
 from chatlog.archive_http.uncounted import Uncounted
 from chatlog.http.answers import Answer, json_answer
 from chatlog.status.natural import natural
+from chatlog.uploader.manifest_rows import LOST
 
 #: The most rooms in one answer, and the most days of each.
 MOST, DAYS = 1000, 7
@@ -55,11 +59,17 @@ class Overview:
         books = self._days.of_days(days)
         page = rooms[offset : offset + limit]
         fresh = self._fresh(asked, page[:COUNTED], days, books)
+        over = [day for day in days if self._is_told_by_now(day)]
+        recent = self._archive.parts.rooms().union(*map(self._archive.catalog.rooms, days))
         shown = [
             {
                 "platform": room[0],
                 "name": room[1],
-                "days": [_figures(books[day].get(room) or fresh.get((room, day))) for day in days],
+                "days": [
+                    _figures(books[day].get(room) or fresh.get((room, day)) or nobody.get(day))
+                    for nobody in (_unrecorded(room, over, books, room in recent),)
+                    for day in days
+                ],
             }
             for room in page
         ]
@@ -105,6 +115,7 @@ class Overview:
                 "id": self._rooms.id(room),
                 "first": days[0] if days else None,
                 "last": days[-1] if days else None,
+                "ended": time_text(self._rooms.recordings.end_of(room)),
                 "months": months,
                 "kept": self._rooms.kept(room),
                 "month": month,
@@ -121,15 +132,58 @@ class Overview:
         today = self._today()
         all_days = [lines.time_bytes(at).decode()[:10] for at in range(int(first), int(end), 86400)]
         stored = set(self._archive.catalog.days())
-        chosen = [day for day in all_days if day in with_files or (day in stored and day <= today)]
-        books = self._days.of_days(chosen)
+        begun = self._archive.parts.first_day(room) or today
+        chosen = [day for day in all_days if day in with_files or begun < day <= today or day in stored]
+        books = self._days.of_days([day for day in chosen if day <= today])
+        untold = [
+            day
+            for day in chosen
+            if day > begun and day not in with_files and room not in books[day] and self._is_told_by_now(day)
+        ]
+        holes = self._unrecorded_days(asked, room, untold)
         found = []
         for day in chosen:
-            facts = books[day].get(room)
+            facts = books.get(day, {}).get(room) or holes.get(day)
             if facts is not None or day in with_files:
                 facts = facts or self._uncounted.of(room, day, asked.work.reading)
                 found.append(_day_row(day, facts, day < today))
         return found
+
+    def _is_told_by_now(self, day: str) -> bool:
+        """Whether all manifests of a day should be there."""
+        return lines.seconds(f"{day}T00:00:00Z") + DAY + LOST <= self._now()
+
+    def _unrecorded_days(self, asked: Asked, room: Room, days: list[str]) -> dict[str, DayOfRoom]:
+        """The figures of days without files of which no manifest tells, as far as nobody recorded them."""
+        if not days:
+            return {}
+        since, until = lines.seconds(f"{days[0]}T00:00:00Z"), lines.seconds(f"{days[-1]}T00:00:00Z") + DAY
+        known = self._uncounted.gaps(room, since, until, asked.work.reading)
+        gaps = self._rooms.recordings.gaps(room, since, until, known)
+        found = {}
+        for day in days:
+            midnight = lines.seconds(f"{day}T00:00:00Z")
+            of_day = clipped(gaps, midnight, midnight + DAY)
+            missing = sum(gap.seconds for gap in of_day)
+            if missing >= 0.999 * DAY:
+                reasons = tuple(dict.fromkeys(gap.reason for gap in of_day))
+                found[day] = DayOfRoom(0, 0.0, missing, reasons, since=midnight)
+        return found
+
+
+def _unrecorded(
+    room: Room, days: list[str], books: dict[str, dict[Room, DayOfRoom]], is_recent: bool
+) -> dict[str, DayOfRoom]:
+    """The figures of days of which manifests tell, but not of this room: nobody recorded it after it was
+    recorded before, or if it has no files of the latest days."""
+    found = {}
+    was_recorded = not is_recent
+    for day in days:
+        if room in books[day]:
+            was_recorded = True
+        elif was_recorded and books[day]:
+            found[day] = DayOfRoom(0, 0.0, DAY)
+    return found
 
 
 def _figures(facts: DayOfRoom | None) -> list[Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import orjson
@@ -35,7 +36,7 @@ from chatlog.status.natural import natural
 MOST, PAGE = 1000, 100
 #: The most rooms of one search, and the most bytes that one request reads.
 ROOMS = 200
-#: The rooms of a search of which it is said since when they are recorded.
+#: The rooms of a search of which it is said since when they are recorded, and until when.
 _LOOKED_AT = 20
 _AT_ONCE = 8
 MOST_BYTES = 4 << 30
@@ -89,18 +90,20 @@ class OwnApi:
         found = page(asked.work, wanted, place, limit)
         report, begun = found.answer.report, self._begun_if(room, found, range)
         opted_out = not found.records and self._have_opted_out([room], filter)
-        state = state_of(report, range, self._now(), begun, self._rooms.is_expired(room))
         # Of the beginning of a time that was named, on the page with its beginning.
-        is_first = found.older is None or (place is None and not newest)
-        is_asked = is_first and "from" in asked.query
-        before = self._before([room], range, asked.work.moment) if is_asked else []
+        is_first = (found.older is None or (place is None and not newest)) and "from" in asked.query
+        is_last = (place is None and newest) or (not newest and len(found.records) < limit)
+        gaps = self._gaps_of_page(room, found, range, is_first, is_last)
+        is_told = partial(self._rooms.recordings.is_told, room)
+        expired = self._rooms.is_expired(room)
+        state = state_of(report, gaps, range, self._now(), begun, is_told, expired)
         facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
             "state": "opted_out" if opted_out else state,
             "older": str(found.older) if found.older else None,
             "newer": str(found.newer) if found.newer else None,
-            "gaps": [gap_facts(gap) for gap in [*(gap for _, gap in before), *_of_page(found, report.gaps)]],
+            "gaps": [gap_facts(gap) for gap in gaps[:MOST]],
             "unread": len(report.unread),
             "partial": time_text(report.reached),
         }
@@ -114,16 +117,41 @@ class OwnApi:
 
     def _begun_if(self, room: Room, found: Page, range: Range) -> float | None:
         """When the room was first recorded, where nothing was found; looking for that may take a while."""
-        return None if found.records else self._rooms.beginnings.after(room, range.since)
+        return None if found.records else self._rooms.recordings.after(room, range.since)
 
-    def _before(self, rooms: list[Room], range: Range, moment: int) -> list[tuple[Room, Gap]]:
-        """What of a time was before the first recording of the first few rooms."""
+    def _gaps_of_page(
+        self, room: Room, found: Page, range: Range, is_first: bool, is_last: bool
+    ) -> list[Gap]:
+        """The gaps among the records of a page, beside them, and at the ends of the time if these are on
+        it."""
+        known = _of_page(found, found.answer.report.gaps, is_last)
+        times = [lines.seconds(found.records[at].time) for at in (0, -1)] if found.records else []
+        since = range.since if is_first else times[0] if times else None
+        until = range.until if is_last else times[1] if times else None
+        if since is None or until is None or since >= until:
+            return known
+        other = [gap for gap in known if gap.until < since or gap.since >= until]
+        return sorted([*other, *self._rooms.recordings.gaps(room, since, until, known)])
+
+    def _not_recorded(self, asked: Asked, rooms: list[Room], range: Range) -> list[tuple[Room, Gap]]:
+        """What of a time was after the last recording of the first few rooms, and, if its beginning is named,
+        before the first one."""
+        recordings, moment, has_begin = self._rooms.recordings, asked.work.moment, "from" in asked.query
         rooms = rooms[:_LOOKED_AT]
+
+        def look(room: Room) -> list[Gap]:
+            before = recordings.before(room, *range, moment) if has_begin else []
+            ended = recordings.ended(room, *range, moment)
+            return before if ended is None else [*before, ended]
+
         if not rooms:
             return []
         with ThreadPoolExecutor(min(_AT_ONCE, len(rooms))) as threads:
-            found = threads.map(lambda room: self._rooms.beginnings.before(room, *range, moment), rooms)
-            return [(room, gap) for room, gap in zip(rooms, found, strict=True) if gap is not None]
+            return [
+                (room, gap)
+                for room, gaps in zip(rooms, threads.map(look, rooms), strict=True)
+                for gap in gaps
+            ]
 
     def _marks(self, asked: Asked, room: Room, found: Page) -> dict[str, str]:
         """What moderators did to the records of a page, by position in the page."""
@@ -180,8 +208,8 @@ class OwnApi:
         range = open_range(asked.query, Range(now - 30 * DAY, now + 60.0))
         opted_out = self._have_opted_out(rooms, wanted)
         search = Search(asked, rooms, range, wanted, is_newest(asked), limit, self._most, opted_out)
-        if "from" in asked.query:
-            search.before = lambda range: self._before(rooms, range, asked.work.moment)
+        if "from" in asked.query or "room" in asked.query:
+            search.beside = lambda range: self._not_recorded(asked, rooms, range)
         # An invalid pattern is reported before anything is sent.
         asked.work.done(asked.work.ask(Question(("", ""), filter=wanted)))
         return Stream(NDJSON, search.lines(), alive=search.progress)
@@ -207,10 +235,11 @@ def _whole(records: list[Found]) -> Iterator[bytes]:
             yield found.line
 
 
-def _of_page(found: Page, gaps: list[Gap]) -> list[Gap]:
-    """The gaps between the first and the last record of a page, and beside them."""
+def _of_page(found: Page, gaps: list[Gap], is_last: bool) -> list[Gap]:
+    """The gaps between the first and the last record of a page, and beside them; to the end of the time if
+    the page is the last one."""
     if not found.records:
         return gaps[:MOST]
     first, last = (lines.seconds(found.records[at].time) for at in (0, -1))
     start = first if found.older is not None else 0.0
-    return [gap for gap in gaps if gap.until >= start and (gap.since <= last or found.newer is None)][:MOST]
+    return [gap for gap in gaps if gap.until >= start and (gap.since <= last or is_last)][:MOST]

@@ -36,7 +36,7 @@ class OwnRoutes:
         most_bytes: int,
     ) -> None:
         own = OwnApi(archive.parts, rooms, tallies, now, most_bytes)
-        uncounted = Uncounted(archive.parts, tallies, rooms.beginnings, now)
+        uncounted = Uncounted(archive.parts, tallies, rooms.recordings, now)
         overview = Overview(archive, rooms, days, uncounted, now)
         timelines = Timelines(archive, rooms, tallies, now, most_bytes)
         downloads = Downloads(rooms, now)

@@ -58,6 +58,8 @@ class RecentMessages:
         until = self._now() + 60.0 if before is None else min(before / 1000.0, LAST)
         since = until - BACK if after is None else (after + 1) / 1000.0
         found, moderation = self._found(asked, room, since, until, min(limit, MOST_LINES))
+        if not found and self._rooms.recordings.end_of(room) is not None:
+            return _error(200, "channel_not_joined", "this channel is not recorded here any more")
         if before is not None:
             moderation = self._later(asked, room, until) + moderation
         return _answered(list(self._lines(asked, found, moderation)))

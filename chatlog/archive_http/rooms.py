@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from chatlog.archive import lines
-from chatlog.archive.beginnings import Beginnings
 from chatlog.archive.day_book import DayBook
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import PartError, Room
+from chatlog.archive.recordings import Recordings
 from chatlog.archive_http.asked import Refused
 from chatlog.config.values import FOREVER
 from chatlog.naming import CHANNEL
@@ -30,9 +30,9 @@ class Rooms:
     def __init__(self, archive: Archive, now: Callable[[], float], days: DayBook | None = None) -> None:
         """``days`` reads the manifests."""
         self._archive = archive
-        #: Since when each room is recorded.
+        #: When each room was recorded.
         days = days or DayBook(archive.store, now)
-        self.beginnings = Beginnings(archive.parts, days, archive.keeping, now)
+        self.recordings = Recordings(archive.parts, days, archive.keeping, now)
         #: Those who opted out.
         self.hidden = archive.hidden
         self._now = now

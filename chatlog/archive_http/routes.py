@@ -65,7 +65,7 @@ class Routes:
         days = DayBook(archive.store, now)
         self._rooms = Rooms(archive, now, days)
         tallies = Tallies(archive.parts, hidden=archive.hidden)
-        self._logs = Logs(archive, days, tallies, self._rooms.beginnings, now, most_bytes)
+        self._logs = Logs(archive, days, tallies, self._rooms.recordings, now, most_bytes)
         self._facts = Facts(self._rooms, now, most_bytes=most_bytes // 2)
         self._recent = RecentMessages(self._rooms, now)
         self._own = OwnRoutes(archive, self._rooms, days, tallies, now, most_bytes)

@@ -60,8 +60,8 @@ class Search:
         #: By their names: a file may be read for two windows.
         self._unread: dict[str, Unread] = {}
         self._gaps: list[tuple[Room, Gap]] = []
-        #: Finds out what of a time was before the first recording.
-        self.before: Callable[[Range], list[tuple[Room, Gap]]] = lambda range: []
+        #: Finds out what of a time was before the first recording, and after the last one.
+        self.beside: Callable[[Range], list[tuple[Room, Gap]]] = lambda range: []
 
     def progress(self) -> bytes:
         """The line with the progress."""
@@ -79,7 +79,7 @@ class Search:
         stopped: str | None = None
         last: Found | None = None
         looked: Future[None] | None = None
-        before: Future[list[tuple[Room, Gap]]] | None = None
+        beside: Future[list[tuple[Room, Gap]]] | None = None
         for number, (window, following) in enumerate(_pairs(self._windows())):
             if looked is not None:
                 looked.result()
@@ -89,7 +89,7 @@ class Search:
                 # While this one is read. What is not on the first day is rare: then the rest comes at once.
                 looked = ahead.submit(self._look_over, self._rest(window) if number else following)
             if window.since == self._range.since:
-                before = ahead.submit(self.before, self._range)
+                beside = ahead.submit(self.beside, self._range)
             with closing(self._of(window)) as records:
                 for found in records:
                     if last is not None and self._found == self._limit:
@@ -108,10 +108,10 @@ class Search:
                 stopped = time_text(self._at)
             if stopped is not None:
                 break
-        if before is not None:
-            self._gaps += before.result()
+        if beside is not None:
+            self._gaps += beside.result()
         elif stopped is not None:
-            self._gaps += self.before(Range(lines.seconds(stopped), self._range.until))
+            self._gaps += self.beside(Range(lines.seconds(stopped), self._range.until))
         yield self._end(stopped)
 
     def _look_over(self, window: Range) -> None:

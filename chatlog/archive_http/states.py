@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from chatlog.archive.gaps import Report
+from chatlog.archive.gaps import Gap, Report, clipped
 from chatlog.archive.lines import LAST
 from chatlog.archive_http.ranges import Range
 
 
 def state_of(
     report: Report,
+    gaps: Sequence[Gap],
     span: Range,
     now: float,
     begun: float | None,
+    is_told: Callable[[float], bool],
     is_expired: Callable[[float, float], bool] = lambda until, begun: False,
 ) -> str:
     """``before`` anything was recorded in the room, ``expired`` (not kept so long), ``partial`` (not
-    everything could be read), ``gap`` throughout, ``unfinished`` or ``complete``. ``begun``: when the
-    room was first recorded; None if the time begins later, or if that was not looked for, because there are
-    records. ``is_expired(until,
-    begun)``: whether nothing is there until then because it is not kept longer."""
+    everything could be read), ``gap`` throughout, ``unfinished`` (not over, or not told of yet) or
+    ``complete``. ``gaps``: all of the time. ``begun``: when the room was first recorded; None if the time
+    begins later, or if that was not looked for, because there are records. ``is_told(until)``: whether it is
+    known by now if the room was recorded until then. ``is_expired(until, begun)``: whether nothing is there
+    until then because it is not kept longer."""
     if report.stopped:
         return "partial"
-    if span.until < LAST and report.gaps and report.missing(*span) >= 0.999 * span.seconds:
+    # What was imported may lie before that.
+    is_before = begun is not None and span.until <= min(now, begun)
+    missing = sum(gap.seconds for gap in clipped(gaps, *span))
+    if not is_before and span.until < LAST and gaps and missing >= 0.999 * span.seconds:
         return "gap"
     if report.unread:
         return "partial"
-    # What was imported may lie before that.
-    if begun is not None and span.until <= min(now, begun):
+    if begun is not None and is_before:
         return "expired" if is_expired(span.until, begun) else "before"
-    return "unfinished" if span.until > now else "complete"
+    return "complete" if span.until <= now and is_told(span.until) else "unfinished"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from chatlog.archive import lines
@@ -17,6 +18,7 @@ from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
+from chatlog.archive.recordings import NO_LONGER
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter
@@ -64,10 +66,12 @@ class Timelines:
         minutes, report = self._look(asked, room, span, wanted)
         opted_out = not minutes and everybody_opted_out(self._rooms.hidden, [room], wanted.users)
         days = self._rooms.days(room)
-        begun = self._rooms.beginnings.after(room, span.since)
-        state = state_of(report, span, now, begun, self._rooms.is_expired(room))
-        before = self._rooms.beginnings.before(room, *span)
-        gaps = report.gaps if before is None else clipped([before, *report.gaps], *span)
+        recordings = self._rooms.recordings
+        begun = recordings.after(room, span.since)
+        gaps = recordings.gaps(room, *span, report.gaps)
+        is_told = partial(recordings.is_told, room)
+        state = state_of(report, gaps, span, now, begun, is_told, self._rooms.is_expired(room))
+        has_ended = bool(gaps) and gaps[-1].reason == NO_LONGER
         facts = {
             "platform": room[0],
             "name": room[1],
@@ -78,6 +82,7 @@ class Timelines:
             "state": "opted_out" if opted_out else state,
             "kept": self._rooms.kept(room),
             "days": {"first": days[0] if days else None, "last": days[-1] if days else None},
+            "ended": time_text(recordings.end_of(room)) if has_ended else None,
             "gaps": [gap_facts(gap) for gap in gaps[:_MOST_GAPS]],
             "unread": unread_facts(report.unread),
             "partial": time_text(report.reached),

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 
 from chatlog.archive import lines
-from chatlog.archive.beginnings import Beginnings
 from chatlog.archive.copies import is_imported
 from chatlog.archive.day_book import DayOfRoom
+from chatlog.archive.gaps import Gap
 from chatlog.archive.listings import day_of
 from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Parts, Room
+from chatlog.archive.recordings import Recordings
 from chatlog.archive.tallies import Tallies
 
 #: The most bytes of a room's day that are read to count it.
@@ -30,11 +31,11 @@ class Uncounted:
     """``now()`` is the time of day. May be used by several threads."""
 
     def __init__(
-        self, parts: Parts, tallies: Tallies, beginnings: Beginnings, now: Callable[[], float]
+        self, parts: Parts, tallies: Tallies, recordings: Recordings, now: Callable[[], float]
     ) -> None:
         self._parts = parts
         self._tallies = tallies
-        self._beginnings = beginnings
+        self._recordings = recordings
         self._now = now
 
     def of(self, room: Room, day: str, reading: Callable[[int], None]) -> DayOfRoom | None:
@@ -58,6 +59,10 @@ class Uncounted:
         except _TooMuch:
             return None
 
+    def gaps(self, room: Room, since: float, until: float, reading: Callable[[int], None]) -> list[Gap]:
+        """Those of gap records. ``reading`` is called with the bytes of each block. Raises StoreError."""
+        return self._tallies.gaps(room, since, until, reading)
+
     def _counted(
         self, room: Room, day: str, midnight: float, reading: Callable[[int], None]
     ) -> DayOfRoom | None:
@@ -76,11 +81,11 @@ class Uncounted:
             else:
                 counts.append(own)
         reached = min(reached, midnight + _DAY)
-        since = max(midnight, self._beginnings.after(room, midnight) or midnight)
+        since = max(midnight, self._recordings.after(room, midnight) or midnight)
         # Of several recorders, the one counts that has most of a minute.
         records = sum(max(own[minute] for own in counts) for minute in set().union(*counts)) + imported
         if reached <= since:
             return DayOfRoom(records) if records else None
         missing = sum(gap.seconds for gap in self._tallies.gaps(room, since, reached, reading))
         recorded = max(0.0, reached - since - missing)
-        return DayOfRoom(records, recorded, missing, since=since, before=since - midnight)
+        return DayOfRoom(records, recorded, missing, since=since, untold=since - midnight)

@@ -89,7 +89,8 @@ def export(
     )
     for room, answer in task.answers:
         reading.report_missing(answer.report, clock, first, last, "/".join(room))
-    reading.say_what_is_not_recorded(opened, named, clock, first, last)
+    known = {room: answer.report.gaps for room, answer in task.answers}
+    reading.say_what_is_not_recorded(opened, named, clock, first, last, known)
     damaged = any(answer.report.unread for _, answer in task.answers)
     raise click.exceptions.Exit(reading.NOTHING if not task.written or damaged else 0)
 

@@ -84,7 +84,8 @@ def log(
     about = f"{named[0]}/{named[1]}, {clock.shown(span.since)} to {clock.shown(span.until)}"
     click.echo(f"{about}: {many(found, 'record')}; times are {zone}", err=True)
     reading.report_missing(answer.report, clock, *span)
-    reading.say_what_is_not_recorded(opened, [named], clock, *span)
+    known = {named: answer.report.gaps}
+    reading.say_what_is_not_recorded(opened, [named], clock, *span, known)
     raise click.exceptions.Exit(reading.NOTHING if not found or answer.report.unread else 0)
 
 

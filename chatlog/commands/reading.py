@@ -14,9 +14,10 @@ from chatlog.commands.options import UNKNOWN, load, registry
 from chatlog.counted import many
 
 if TYPE_CHECKING:
-    from chatlog.archive.gaps import Report
+    from chatlog.archive.gaps import Gap, Report
     from chatlog.archive.opened import Archive
     from chatlog.archive.parts import Room
+    from chatlog.archive.recordings import Recordings
     from chatlog.archive.times import Reading
     from chatlog.config.settings import Settings
 
@@ -216,28 +217,67 @@ def report_missing(report: Report, reading: Reading, since: float, until: float,
 
 
 def say_what_is_not_recorded(
-    archive: Archive, rooms: list[Room], reading: Reading, since: float, until: float
+    archive: Archive,
+    rooms: list[Room],
+    reading: Reading,
+    since: float,
+    until: float,
+    known: dict[Room, list[Gap]] | None = None,
 ) -> None:
-    """Print on the standard error if the time is still to come, or since when a room is recorded if that is
-    later than the beginning of the time."""
-    from chatlog.archive.beginnings import Beginnings
+    """Print on the standard error if the time is still to come, since when a room is recorded if that is
+    later than the beginning of the time, and until when if that was before its end. With the ``known`` gaps
+    of rooms, also when nobody recorded them in between."""
     from chatlog.archive.day_book import DayBook
     from chatlog.archive.lines import LAST
+    from chatlog.archive.recordings import Recordings
     from chatlog.store.store import StoreError
 
     if since >= reading.now:
         click.secho("that time is still to come", fg="yellow", err=True)
         return
     now = lambda: reading.now  # noqa: E731
-    beginnings = Beginnings(archive.parts, DayBook(archive.store, now), archive.keeping, now)
+    recordings = Recordings(archive.parts, DayBook(archive.store, now), archive.keeping, now)
     for room in rooms[:_NAMED]:
         try:
-            before = beginnings.before(room, max(since, 0.0), LAST)
+            before = recordings.before(room, max(since, 0.0), LAST)
+            behind = _not_recorded(recordings, room, max(since, 0.0), until, known)
         except StoreError as error:
             refuse(f"cannot read {archive.store.describe()}: {error}")
-        if before is not None:
-            text = _since_when(archive, room, reading, before.since, before.until)
+        if before:
+            text = _since_when(archive, room, reading, before[0].since, before[-1].until)
             click.secho(text, fg="yellow", err=True)
+        for gap in behind[:_NAMED]:
+            click.secho(_not_then(room, gap, reading), fg="yellow", err=True)
+
+
+def _not_recorded(
+    recordings: Recordings,
+    room: Room,
+    since: float,
+    until: float,
+    known: dict[Room, list[Gap]] | None,
+) -> list[Gap]:
+    """The times after the first recording of which no gap record tells, in which nobody recorded a room."""
+    if known is None:
+        ended = recordings.ended(room, since, until)
+        return [] if ended is None else [ended]
+    before = recordings.before(room, since, until)
+    gaps = recordings.gaps(room, since, until, known.get(room, []))
+    return [gap for gap in gaps if gap not in known.get(room, []) and gap not in before]
+
+
+def _not_then(room: Room, gap: Gap, reading: Reading) -> str:
+    """That nobody recorded a room in a gap of which no record tells."""
+    from chatlog.archive.formats.text import missing_text
+    from chatlog.archive.recordings import NO_LONGER
+
+    name = f"{room[0]}/{room[1]}"
+    if gap.reason == NO_LONGER:
+        return (
+            f"{name} was recorded until {reading.shown(gap.since)}: since then no recorder has stored "
+            "anything of it, and none says that it was there"
+        )
+    return f"{name}: {missing_text(gap, reading.shown)}"
 
 
 def _since_when(archive: Archive, room: Room, reading: Reading, since: float, begun: float) -> str:

@@ -90,6 +90,7 @@ def user(
     click.echo(f"looked at {clock.shown(start)} to {clock.shown(end)} {clock.zone_name}", err=True)
     for room, answer in zip(there, answers, strict=True):
         reading.report_missing(answer.report, clock, start, end, "/".join(room))
+    reading.say_what_is_not_recorded(opened, there if rooms else [], clock, start, end)
     damaged = any(answer.report.unread for answer in answers)
     raise click.exceptions.Exit(reading.NOTHING if not person.rooms or damaged else 0)
 

@@ -28,6 +28,9 @@ from chatlog.record import from_json, rfc3339, to_line
 
 #: The form in which manifests are written.
 FORMAT = 2
+#: A recorder that has written no manifest for so many seconds is lost, or does not record any more: one comes
+#: every hour, and has to be stored.
+LOST = 2.5 * 3600.0
 #: Bytes of a row that are read; the rest of a longer line is skipped.
 LONGEST_ROW = 1 << 16
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z\Z", re.ASCII)

@@ -12,14 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chatlog.uploader.manifest_rows import HeadRow, RoomRow
+from chatlog.uploader.manifest_rows import LOST, HeadRow, RoomRow
 from chatlog.verify.findings import Problem
 
 #: Seconds by which the times of recorders may differ.
 SLACK = 3.0
-#: A recorder without a manifest for so many seconds, while others write theirs, is lost; one that has handed
-#: everything over has not come back.
-LOST = 2.5 * 3600.0
 #: The most rooms, and stretches of one, that are remembered.
 _MOST_ROOMS, _MOST = 200_000, 1000
 
@@ -88,7 +85,8 @@ class SpansCheck:
             self._untold[instance] = min(since, self._untold.get(instance, since))
 
     def lost(self) -> Iterator[tuple[str, str, _Recorder]]:
-        """The recorders that have ended without having handed over, and have not come back."""
+        """The recorders without a manifest for LOST seconds, while others wrote theirs, that did not hand
+        over."""
         latest: dict[str, float] = {}
         for (cluster, _), each in self._recorders.items():
             latest[cluster] = max(latest.get(cluster, 0.0), each.until)

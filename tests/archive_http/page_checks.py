@@ -98,7 +98,7 @@ class ArchiveChecks(Visitor):
         """Rooms of all platforms with what was said and recorded lately; they are found by a part of the
         name, and lead to their calendars."""
         page = self.go("/")
-        page.until("document.querySelectorAll('#list a').length === 5")
+        page.until("document.querySelectorAll('#list a').length === 6")
         find = "[...document.querySelectorAll('#list li')].find((each) => each.textContent.includes('{}'))"
         row, unknown = find.format("busy"), find.format("uncounted")
         self.same(page.run(f"{row}.querySelectorAll('.number')[0].textContent"), f"{MANY // 24 * 24:,}")
@@ -139,14 +139,28 @@ class ArchiveChecks(Visitor):
         self.same("0 records" in self.text("facts"), False)
 
     def check_archive_states(self) -> None:
-        """Before the archive began, a day that is all gap, one that is not over, one to come, and nothing
-        like the filter: each is said in other words. A damaged file is named."""
+        """Before the archive began, a day that is all gap, one on which nobody recorded the room any more,
+        one that is not over, one to come, and nothing like the filter: each is said in other words. A damaged
+        file is named."""
         page = self.day(number=-40)
         self.same(self.statement(), "Before twitch/amberfox was recorded")
         page = self.day(number=-1)
         self.same(self.statement(), "Nothing was recorded on this day")
         if "restart" not in page.run("document.getElementById('statement').textContent"):
             raise PageTrouble("the cause is not said")
+        page = self.day("twitch/gone", number=-5)
+        self.same(self.statement(), "Nobody recorded this room on this day")
+        if "until " not in page.run("document.getElementById('statement').textContent"):
+            raise PageTrouble("the end of the recording is not said")
+        page = self.day("twitch/gone", number=-6)
+        page.until("document.querySelector('#log .gapbar') !== null")
+        bar = page.run("document.querySelector('#log .gapbar').textContent")
+        if not bar.startswith("Nobody recorded this room any more after 10:00:00 on"):
+            raise PageTrouble(f"the end of the recording is not in {bar!r}")
+        page = self.go("/rooms/twitch/gone")
+        page.until("document.getElementById('facts').textContent.includes('and not since')")
+        page = self.day("twitch/busy", number=-1)
+        self.same(self.statement(), "Nobody recorded this room on this day")
         page = self.day(number=2)
         self.same(self.statement(), "This day has not begun")
         page = self.day("twitch/busy", number=0)

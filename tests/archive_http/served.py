@@ -19,9 +19,10 @@ from chatlog.archive_http.streaming import AT_ONCE, Desk, Threads
 from chatlog.config.settings import ArchiveSettings, HttpSettings, RecorderSettings, Secret, Settings
 from chatlog.http.requests import BoundedSite
 from chatlog.platforms import PLATFORMS
-from chatlog.record import encode_full
+from chatlog.record import encode_full, rfc3339
 from chatlog.twitch import irc
 from chatlog.twitch.events import chat_record, event_record
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow, encoded
 from tests.fakes import ImmediateThreads
 from tests.http.wire import Connection, Reply
 from tests.reading.world import World
@@ -109,6 +110,23 @@ class ArchiveCase(SynchronousTestCase):
         [reply] = connection.replies(head=method == "HEAD")
         connection.leave()
         return reply
+
+    def tell(
+        self,
+        since: float = MARCH,
+        until: float = MARCH + 86400.0,
+        room: tuple[str, str] = ROOM,
+        missing: float = 0.0,
+        reason: str = "",
+        instance: str = "main",
+    ) -> None:
+        """A manifest says that the room was recorded in that time, but for so many seconds."""
+        day = rfc3339(round(since * 1000))[:10]
+        row = RoomRow(*room, until - since - missing, missing, reason)
+        rows = HeadRow(since, until, "1", instance), row
+        name = f"{instance}_{day.replace('-', '')}_{int(since % 86400 // 3600):02}00"
+        key = f"manifest/{day.replace('-', '/')}/{name}"
+        self.world.store.put_new(f"{key}.jsonl", b"".join(encoded(row) for row in rows), {})
 
     def text(self, path: str) -> str:
         """The body of an answer that has to be there."""

@@ -25,6 +25,8 @@ ROOM, BIG, BAD, KICK = (
     ("kick", "birch-live"),
 )
 NEW = ("twitch", "uncounted")
+#: A room that nobody has recorded for days.
+GONE = ("twitch", "gone")
 #: What opens more of a public archive.
 TOKEN = "the token of the stage"
 #: Messages of the busiest day.
@@ -85,6 +87,7 @@ class ArchiveStage:
         elif kind != "empty":
             self._hostile()
             self._busy()
+            self._gone()
         if kind != "empty":
             self._manifests()
         settings = Settings(http=HttpSettings(listen="127.0.0.1:0", token=Secret(TOKEN)), archive=archive)
@@ -194,6 +197,11 @@ class ArchiveStage:
         # Of this one no manifest tells yet.
         self.world.put(self.days.at(-2), [record(NEW, self.days.at(-2), text="hi")], room=NEW)
 
+    def _gone(self) -> None:
+        lines = [record(GONE, self.days.at(-6, hour), text=f"at {hour}", id=f"g{hour}") for hour in range(10)]
+        self.world.put(self.days.at(-6), lines, room=GONE)
+        self._manifest(-6, 10 * HOUR, [RoomRow(*GONE, 10 * HOUR, 0.0, "")])
+
     def _busy(self) -> None:
         for hour, lines in self._hours():
             self._put(BIG, -2, hour, lines)
@@ -221,13 +229,20 @@ class ArchiveStage:
 
     def _manifests(self) -> None:
         for day, objects in self._objects.items():
-            at, name = self.days.at(day), self.days.name(day)
+            passed = min(DAY, max(60.0, time.time() - self.days.at(day)))
+            is_over = passed == DAY
             rows: list[Row] = [
-                HeadRow(at, at + HOUR, "1", "main"),
-                RoomRow(*ROOM, 82800.0, 3600.0, "connection lost"),
-                RoomRow(*BIG, 86400.0, 0.0, ""),
-                RoomRow(*KICK, 3600.0, 82800.0, "refused"),
+                RoomRow(*ROOM, passed - 3600.0, 3600.0, "connection lost")
+                if is_over
+                else RoomRow(*ROOM, passed, 0.0, ""),
+                RoomRow(*BIG, passed, 0.0, ""),
+                RoomRow(*KICK, 3600.0 if is_over else 0.0, passed - 3600.0 if is_over else passed, "refused"),
                 *objects,
             ]
-            key = f"manifest/{name.replace('-', '/')}/main_{name.replace('-', '')}_0000.jsonl"
-            self.world.store.put_new(key, b"".join(encoded(row) for row in rows), {})
+            self._manifest(day, passed, rows)
+
+    def _manifest(self, day: int, seconds: float, rows: list[Row]) -> None:
+        at, name = self.days.at(day), self.days.name(day)
+        key = f"manifest/{name.replace('-', '/')}/main_{name.replace('-', '')}_0000.jsonl"
+        head = HeadRow(at, at + seconds, "1", "main")
+        self.world.store.put_new(key, b"".join(encoded(row) for row in (head, *rows)), {})

@@ -88,7 +88,8 @@ class FirstHourTests(BeginningCase):
         for rest, state in (
             (f"messages?{BEFORE}", "before"),
             (f"timeline?{BEFORE}", "before"),
-            ("messages?from=2026-03-01T17:10:55Z&to=2026-03-01T17:10:59Z", "complete"),
+            ("messages?from=2026-03-01T17:10:45Z&to=2026-03-01T17:10:50Z", "complete"),
+            ("messages?from=2026-03-01T17:10:55Z&to=2026-03-01T17:10:59Z", "unfinished"),
         ):
             self.assertEqual(self.room(rest)["state"], state, rest)
         for rest in (f"messages?{WHOLE}&order=oldest", f"messages?{WHOLE}", f"timeline?{WHOLE}"):
@@ -168,12 +169,12 @@ class ManifestTests(BeginningCase):
     def test_quiet(self) -> None:
         """What they say was recorded before the first record was silence, over midnight too."""
         self.manifest(MARCH - HOUR, MARCH, RoomRow(*ROOM, 1800.0, 0.0, ""))
-        self.manifest(MARCH, MARCH + HOUR, RoomRow(*ROOM, HOUR, 0.0, ""))
+        self.manifest(MARCH, MARCH + 17 * HOUR, RoomRow(*ROOM, 17 * HOUR, 0.0, ""))
         self.record_first()
         self.assertEqual(self.room(f"messages?{BEFORE}")["state"], "complete")
         early = "messages?from=2026-02-28T00:00:00Z&to=2026-02-28T23:29:00Z"
         self.assertEqual(self.room(early)["state"], "before")
-        self.assertEqual(self.room(early.replace("23:29", "23:31"))["state"], "complete")
+        self.assertEqual(self.room(early.replace("23:29", "23:35"))["state"], "complete")
 
     def test_first_day(self) -> None:
         """Of its first day a room was recorded only from when it came; of the next one, all of it."""
@@ -182,6 +183,7 @@ class ManifestTests(BeginningCase):
         self.manifest(MARCH, MARCH + HOUR, RoomRow(*ROOM, HOUR, 0.0, ""))
         self.world.put(day + 23.5 * HOUR, [privmsg(-1800_000, "hi")], room=ROOM)
         self.world.put(MARCH, [privmsg(0, "hi")], room=ROOM)
+        self.world.now = MARCH + 2 * HOUR
         [first] = self.room("days?month=2026-02")["days"]
         self.assertEqual((first["recorded"], first["coverage"]), (1800.0, round(1800 / 86400, 6)))
         [second] = self.room("days?month=2026-03")["days"]

@@ -22,6 +22,7 @@ function words(row) {
 // A day of which nothing is stored.
 function emptyDay(day, facts, today) {
   if (day > today) return ["", "Not yet"];
+  if (facts.ended && day > dayOf(new Date(facts.ended))) return ["", "Nobody records this room any more"];
   if (day === today) return ["nothing yet", "Nothing is stored of today yet"];
   return day < (facts.first ?? "9") ? ["", "Before this room was recorded"] : ["nothing", "Nothing is stored of this day"];
 }
@@ -103,9 +104,10 @@ function draw(facts) {
   }));
   const records = facts.days.reduce((sum, row) => sum + row.records, 0);
   // Manifests count, once an hour.
-  const counted = records || !facts.days.length || facts.days.some((row) => row.records !== null && row.coverage !== null);
+  const counted = records || facts.days.every((row) => row.records !== null);
   const said = counted ? `${many(records, "record")} in ${monthName(facts.month)}` : `${monthName(facts.month)}: not counted yet`;
-  const since = facts.first ? `recorded since ${facts.first}` : "";
+  const until = facts.ended ? `recorded from ${facts.first} to ${facts.ended.slice(0, 10)}, and not since` : `recorded since ${facts.first}`;
+  const since = facts.first ? until : "";
   $("facts").replaceChildren(...[since, facts.kept ? `kept for ${facts.kept}` : "", said, "days are those of UTC", facts.id ? `id ${facts.id}` : ""].filter(Boolean).map((text) => element("span", "", text)));
   $("box").hidden = false;
   $("others").hidden = facts.months.length < 2;

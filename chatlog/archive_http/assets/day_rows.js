@@ -4,7 +4,8 @@ import { answeredId, line } from "./records.js";
 import { clock, element, timeElement } from "./base.js";
 import { duration, many } from "./format.js";
 import { get } from "./asking.js";
-import { dayName, dayPage, permalink, personPage, placeOf, query, roomApi } from "./places.js";
+import { dayName, dayOf, dayPage, permalink, personPage, placeOf, query, roomApi } from "./places.js";
+import { BETWEEN, NO_LONGER } from "./statements.js";
 import { cut } from "./text.js";
 
 // Of a stretch, so many at a time; and so many of it at most, should a second hold more than anybody reads.
@@ -46,8 +47,13 @@ function gapBar({ gap }) {
   const [from, to] = [new Date(gap.from), new Date(gap.to)];
   const back = gap.backfilled ? `; ${many(gap.backfilled, "message")} of it came back` : "";
   const words = element("bdi");
-  const lasted = element("b", "", `Not recorded for ${duration(gap.seconds)}`);
-  words.append(lasted, ", from ", timeElement(from, gap.from), " to ", timeElement(to, gap.to), `: ${cut(gap.reason, 200)}${back}`);
+  if (gap.reason === NO_LONGER) {
+    words.append(element("b", "", "Nobody recorded this room any more"), " after ", timeElement(from, gap.from), ` on ${dayName(dayOf(from))}`);
+  } else {
+    const nobody = gap.reason === BETWEEN;
+    const lasted = element("b", "", `${nobody ? "Nobody recorded this room" : "Not recorded"} for ${duration(gap.seconds)}`);
+    words.append(lasted, ", from ", timeElement(from, gap.from), " to ", timeElement(to, gap.to), nobody ? "" : `: ${cut(gap.reason, 200)}${back}`);
+  }
   item.append(words);
   return item;
 }

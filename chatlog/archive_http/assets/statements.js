@@ -2,6 +2,9 @@
 
 import { element } from "./base.js";
 
+// The reasons of the gaps in which nobody recorded a room, beside that of the time before all.
+export const [NO_LONGER, BETWEEN] = ["after the last recording", "between two recordings"];
+
 export function statement(box, level, text, words, code = "") {
   box.hidden = false;
   box.dataset.level = level;

@@ -1,0 +1,69 @@
+"""When a room was recorded and when it was missing, by its row in a manifest.
+
+A room came to a recorder's period, or left it, if the seconds of its row are fewer than those of the period.
+Most rows tell only how many seconds there were, so what is said here may be more than was recorded, by what
+is in gap records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from chatlog.archive.gaps import Gap, Span
+from chatlog.uploader.manifest_rows import HeadRow, RoomRow
+
+#: Seconds by which the times of two recorders, and of two manifests, may differ.
+SLACK = 3.0
+#: The reasons of rooms that left a period before its end.
+_LEFT = ("removed", "handed over")
+
+
+def extent(head: HeadRow, row: RoomRow) -> Span | None:
+    """From when to when a row tells of its room, in seconds since the epoch; None if it does not."""
+    seconds = row.recorded + row.missing
+    if head.until <= head.since or seconds <= 0.0:
+        return None
+    if row.spans is not None and (told := [*row.spans, *row.gaps]):
+        return head.since + min(first for first, _ in told), head.since + max(last for _, last in told)
+    if row.reason in _LEFT:
+        return head.since, min(head.until, head.since + seconds)
+    return max(head.since, head.until - seconds), head.until
+
+
+def recorded_in(head: HeadRow, row: RoomRow) -> Iterator[Span]:
+    """When the room was recorded, in seconds since the epoch."""
+    told = extent(head, row)
+    if told is None or row.recorded <= 0.0:
+        return
+    if row.spans is None:
+        yield told
+    else:
+        yield from ((head.since + first, head.since + last) for first, last in row.spans)
+
+
+def missing_in(head: HeadRow, row: RoomRow) -> Iterator[Gap]:
+    """When the room was missing, as far as the row tells: all the time, or in times that it names."""
+    told = extent(head, row)
+    if told is None or row.missing <= 0.0:
+        return
+    if row.spans is not None:
+        for first, last in row.gaps:
+            yield Gap(head.since + first, head.since + last, row.reason or "not recorded")
+    elif row.recorded <= 0.0:
+        yield Gap(*told, row.reason or "not recorded")
+
+
+def united(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, and in one piece where they are not apart."""
+    found: list[Span] = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1] + SLACK:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return found
+
+
+def length(spans: Iterable[Span], since: float, until: float) -> float:
+    """The seconds of a time in which there is one of these spans, which are in order and apart."""
+    return sum(max(0.0, min(last, until) - max(first, since)) for first, last in spans)
