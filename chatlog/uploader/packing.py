@@ -29,7 +29,7 @@ _CHUNK = 1 << 20
 _PIECE = 1 << 16
 #: Higher levels make chat a little smaller, at several times the cost.
 LEVEL = 6
-#: With zstd a third of the cost, and about a tenth larger.
+#: With zstd a third of the cost, and a little larger.
 QUICK_LEVEL = 3
 #: A line longer than this (bytes) is not held, so its timestamp is not found.
 _LONGEST_LINE = 4 << 20
