@@ -218,15 +218,15 @@ class Parts:
     # -- reading -------------------------------------------------------------------------------------
 
     def in_turn(
-        self, parts: Sequence[Part], every_line: bool = False, eager: bool = True
+        self, parts: Sequence[Part], every_line: bool = False, depth: int = 1
     ) -> Generator[tuple[Part, Iterator[bytes]], None, None]:
         """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
-        all fetching. For ``eager`` see ``ReadAhead.of``."""
+        all fetching. For ``depth`` see ``ReadAhead.of``."""
         turns = Turns(parts)
         if self._ahead is None:
             yield from ((part, self.blocks(part, None, every_line, turns)) for part in parts)
             return
-        fetching = self._ahead.of((part for part in parts if not part.area), self._stored, eager)
+        fetching = self._ahead.of((part for part in parts if not part.area), self._stored, depth)
         try:
             for part in parts:
                 yield part, self.blocks(part, fetching, every_line, turns)

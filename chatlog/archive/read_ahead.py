@@ -1,7 +1,7 @@
 """Fetches objects ahead, so that an answer does not wait for the store at each of them.
 
-An answer reads its objects in order. While one is read, the next ones are fetched: one at first, or none if
-the first object is likely to be enough, and more as the answer gets longer, since many answers end early.
+An answer reads its objects in order. While one is read, the next ones are fetched: one at first, and more as
+the answer gets longer, since many answers end early.
 """
 
 from __future__ import annotations
@@ -29,12 +29,10 @@ class ReadAhead:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._pool = ThreadPoolExecutor(at_once, "read-ahead")
 
-    def of(
-        self, objects: Iterable[T], read: Callable[[T], Iterator[bytes]], eager: bool = True
-    ) -> Fetching[T]:
-        """The objects of one answer. ``read(object)`` yields the chunks of an object. Unless ``eager``,
-        nothing is fetched while the first one is read."""
-        return Fetching(self._pool, objects, read, 1 if eager else 0)
+    def of(self, objects: Iterable[T], read: Callable[[T], Iterator[bytes]], depth: int = 1) -> Fetching[T]:
+        """The objects of one answer. ``read(object)`` yields the chunks of an object. ``depth`` are fetched
+        while the first one is read: none if that is likely to be enough, DEEPEST if all will be read."""
+        return Fetching(self._pool, objects, read, depth)
 
 
 class Fetching(Generic[T]):
@@ -47,7 +45,6 @@ class Fetching(Generic[T]):
         read: Callable[[T], Iterator[bytes]],
         depth: int = 1,
     ) -> None:
-        """``depth``: how many are fetched while the first one is read."""
         self._pool = pool
         self._waiting = deque(objects)
         self._read = read

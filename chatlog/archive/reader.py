@@ -205,16 +205,16 @@ class Answer:
         """The parts, each with its blocks, or what is known of those in which nothing matches. An index is
         asked once the answer comes to its month."""
         narrowing, every_line = self._narrowing, self._question.filter.everything
-        # Whoever asks for the newest records mostly wants a few.
-        eager = not self._question.newest
+        # Whoever asks for the newest records mostly wants a few, and for everything mostly all.
+        depth = 0 if self._question.newest else 4 if every_line else 1
         if narrowing is None:
             whole = [part for part in parts if isinstance(part, Part)]
-            yield from self._parts.in_turn(whole, every_line, eager)
+            yield from self._parts.in_turn(whole, every_line, depth)
             return
         for _, month in groupby(parts, lambda part: part.minute[:6]):
             known = [self._needless(narrowing, part) for part in month]
             read = [part for part in known if isinstance(part, Part)]
-            with closing(self._parts.in_turn(read, every_line, eager)) as turns:
+            with closing(self._parts.in_turn(read, every_line, depth)) as turns:
                 for part in known:
                     yield next(turns) if isinstance(part, Part) else (part, None)
 
@@ -336,6 +336,7 @@ class Reader:
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""
         matcher = Matcher(question.filter)
-        terms = terms_of(question.filter) if self._index is not None and self._index.is_there else ()
+        terms = terms_of(question.filter) if self._index is not None else ()
+        terms = terms if terms and self._index is not None and self._index.is_there else ()
         narrowing = Narrowing(self._index, question.room, terms) if self._index and terms else None
         return Answer(self._parts, question, matcher, self._clock, self._hidden, narrowing)

@@ -10,7 +10,7 @@ import re
 from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -22,6 +22,7 @@ from chatlog.archive.gaps import Gap, Span, Unread, clipped, everywhere, gaps_in
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
+from chatlog.archive.read_ahead import DEEPEST
 from chatlog.archive.reader import come_to
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
@@ -88,15 +89,38 @@ class Tallies:
             who = self._hidden.of_room(part.name.platform, part.name.channel)
             version = self._hidden.now().version if who is not None else ""
         key = f"{part.name}{part.suffix} {part.copy}", wanted, version
+        known = self._known(part, key)
+        if known is None:
+            blocks = self._parts.blocks(part, None, wanted.everything)
+            known = self._kept_if_it_can(part, key, self._made(part, blocks, wanted, reading, who))
+        return known
+
+    def _known(self, part: Part, key: _Key) -> Tally | None:
         with self._lock:
             version, known = self._kept.get(key, ("", None))
-            if known is not None and (part.area or version == part.version):
-                self._kept.move_to_end(key)
-                return known
-        made = self._made(part, wanted, reading, who)
+            if known is None or not (part.area or version == part.version):
+                return None
+            self._kept.move_to_end(key)
+            return known
+
+    def _kept_if_it_can(self, part: Part, key: _Key, made: Tally) -> Tally:
         if not part.area and (made.unread is None or made.unread.is_damaged):
             self._keep(key, part.version, made)
         return made
+
+    def _gaps_of(self, parts: list[Part], reading: Callable[[int], None]) -> Iterator[Tally]:
+        """The gaps of these parts, which are fetched ahead. May raise what ``reading`` raises."""
+        keys = {part: (f"{part.name}{part.suffix} {part.copy}", _GAPS, "") for part in parts}
+        known = {part: self._known(part, key) for part, key in keys.items()}
+        missing = [part for part, tally in known.items() if tally is None]
+        with closing(self._parts.in_turn(missing, depth=DEEPEST)) as turns:
+            for part in parts:
+                tally = known[part]
+                if tally is None:
+                    _, blocks = next(turns)
+                    made = self._made(part, blocks, _GAPS, reading, None)
+                    tally = self._kept_if_it_can(part, keys[part], made)
+                yield tally
 
     def gaps(self, room: Room, since: float, until: float, reading: Callable[[int], None]) -> list[Gap]:
         """The gaps of a room between two times, as far as its files can be read. Raises StoreError."""
@@ -104,7 +128,7 @@ class Tallies:
         files: dict[str, list[Span]] = {}
         by_recorder = self._parts.by_recorder(room, since, until) or {"": []}
         for instance, parts in by_recorder.items():
-            tallies = [self.of(part, _GAPS, reading) for part in parts]
+            tallies = list(self._gaps_of(parts, reading))
             tallies.append(self.beyond(room, until, instance, parts, reading))
             found[instance] = [gap for tally in tallies for gap in tally.gaps]
             files[instance] = [tally.file for tally in tallies if tally.file is not None]
@@ -133,12 +157,17 @@ class Tallies:
                 self._weight -= self._kept.popitem(last=False)[1][1].weight
 
     def _made(
-        self, part: Part, wanted: Filter, reading: Callable[[int], None], who: Somebody | None
+        self,
+        part: Part,
+        blocks: Iterator[bytes],
+        wanted: Filter,
+        reading: Callable[[int], None],
+        who: Somebody | None,
     ) -> Tally:
         tally, moderation, matcher = Tally(), Matcher(FILTER), Matcher(wanted)
         latest = b""
         try:
-            for block in self._parts.blocks(part, None, wanted.everything):
+            for block in blocks:
                 reading(len(block))
                 latest = max(latest, come_to(block))
                 tally.gaps += gaps_in(block)

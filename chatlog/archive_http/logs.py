@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -25,7 +26,7 @@ from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Room
+from chatlog.archive.parts import Part, Room
 from chatlog.archive.reader import Question
 from chatlog.archive.recordings import BETWEEN, NO_LONGER, Recordings
 from chatlog.archive.tallies import Tallies
@@ -44,6 +45,8 @@ MOST_FOR_GAPS = 512 << 20
 #: The bytes that are sent at a time, and the most gaps that a header names, and files that notices do.
 CHUNK = 64 << 10
 NAMED = 20
+#: A room's day of at most so many stored bytes is read for its gaps, rather than the manifests of all rooms.
+FEW_BYTES = 4 << 20
 DAY = 86400.0
 EVERYTHING = Filter()
 #: So many seconds after its end a range only changes by erasure: everything is stored.
@@ -88,28 +91,59 @@ class Logs:
     def answer(self, asked: Asked, wanted: Wanted) -> Answer | Stream:
         """The log in the format that the request asks for; 404 if it has no records."""
         form = wanted_format(asked.query, asked.as_json)
-        tag = self._tag(asked, wanted, form)
-        if tag and tag in asked.tags:
-            return Answer(200, b"", form.type, etag=tag)
-        gaps = self._with_unrecorded(wanted, self._gaps(asked.work, wanted)) if asked.has("gaps") else None
-        log = _Log(self._archive, asked, wanted, form, self.most_bytes, gaps)
-        chunks = log.chunks()
-        first = next(chunks, b"")
-        if log.ended:
+        # What does not need each other is asked for at the same time.
+        with ThreadPoolExecutor(3, "log-ahead") as ahead:
+            hidden = ahead.submit(self._archive.hidden.now)
+            parts = self._archive.parts.of_room(wanted.room, *wanted.range, moment=asked.work.moment)
+            # While one thread reads the list anew, others go on with the one before it.
+            hidden.result()
+            tagging = ahead.submit(self._tag, asked, wanted, form, parts)
+            if asked.tags and tagging.result() in asked.tags:
+                return Answer(200, b"", form.type, etag=tagging.result())
+
+            def find() -> list[Gap] | None:
+                return self._with_unrecorded(asked, wanted, self._gaps_of_day(asked.work, wanted, parts))
+
+            finding = ahead.submit(find) if self._is_long(asked, wanted, parts) else None
+            gaps = None
+            if asked.has("gaps"):
+                gaps = self._with_unrecorded(asked, wanted, self._gaps(asked.work, wanted))
+            log = _Log(self._archive, asked, wanted, form, self.most_bytes, gaps)
+            chunks = log.chunks()
+            chunks = chain([next(chunks, b"")], chunks)
+            if log.ended:
+                if gaps is None:
+                    gaps = self._with_unrecorded(asked, wanted, log.report.gaps) if log.read_all else find()
+                return self._short(wanted, form, log, gaps, chunks, tagging.result())
             if gaps is None:
-                gaps = log.report.gaps if log.read_all else self._gaps_of_day(asked.work, wanted)
-                gaps = self._with_unrecorded(wanted, gaps)
-            headers = self._headers(wanted, gaps, log.report)
-            if not (log.given or log.missing):
-                raise Refused(404, "no_logs", self._nothing(log.report), headers)
-            if log.report.unread:
-                tag = ""
-            # Read to its end, so that everything opened is closed.
-            return Answer(200, first + b"".join(chunks), form.type, headers, tag)
-        if gaps is None:
-            gaps = self._with_unrecorded(wanted, self._gaps_of_day(asked.work, wanted))
-        headers = self._headers(wanted, gaps, None)
-        return Stream(form.type, self._noting(tag, log, chain([first], chunks)), headers, tag)
+                gaps = find() if finding is None else finding.result()
+            tag, headers = tagging.result(), self._headers(wanted, gaps, None)
+            return Stream(form.type, self._noting(tag, log, chunks), headers, tag)
+
+    def _short(
+        self,
+        wanted: Wanted,
+        form: LogFormat,
+        log: _Log,
+        gaps: list[Gap] | None,
+        chunks: Iterator[bytes],
+        tag: str,
+    ) -> Answer:
+        """The answer with a log that was read to its end."""
+        headers = self._headers(wanted, gaps, log.report)
+        if not (log.given or log.missing):
+            raise Refused(404, "no_logs", self._nothing(log.report), headers)
+        # Read to its end, so that everything opened is closed.
+        return Answer(200, b"".join(chunks), form.type, headers, "" if log.report.unread else tag)
+
+    @staticmethod
+    def _is_long(asked: Asked, wanted: Wanted, parts: list[Part]) -> bool:
+        """Whether it is clear that the log is sent before it was read to its end, and its gaps are looked for
+        before that."""
+        since, until = wanted.range
+        packed = sum(part.size for part in parts if not part.area)
+        of_all = wanted.filter == EVERYTHING and not asked.has("limit", "gaps")
+        return of_all and until - since <= DAY and packed > CHUNK
 
     def _noting(self, tag: str, log: _Log, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from chunks
@@ -127,13 +161,15 @@ class Logs:
 
     # -- what is missing -----------------------------------------------------------------------------
 
-    def _gaps_of_day(self, work: Work, wanted: Wanted) -> list[Gap] | None:
+    def _gaps_of_day(self, work: Work, wanted: Wanted, parts: list[Part]) -> list[Gap] | None:
         since, until = wanted.range
         if until - since > DAY:
             return None
         day = _time(since)[:10]
-        if _time(until - 0.001)[:10] == day and until < self._now() - SETTLED:
-            # Mostly the manifests show that nothing is missing, so the day need not be read twice.
+        is_large = sum(part.size for part in parts if not part.area) > FEW_BYTES
+        if is_large and _time(until - 0.001)[:10] == day and until < self._now() - SETTLED:
+            # Mostly the manifests show that nothing is missing, so the day need not be read twice. To read a
+            # small day takes less time than to read the manifests, which are those of all rooms.
             with suppress(StoreError):
                 facts = self._days.of_day(day).get(wanted.room)
                 if facts is not None and not facts.missing and facts.recorded >= DAY - 1.0:
@@ -142,11 +178,13 @@ class Logs:
 
     def _gaps(self, work: Work, wanted: Wanted) -> list[Gap] | None:
         """The gaps of a range; None if there is too much to read."""
-        before = work.bytes
+        left = MOST_FOR_GAPS
 
         def reading(size: int) -> None:
+            nonlocal left
             work.reading(size)
-            if work.bytes - before > MOST_FOR_GAPS or work.is_over():
+            left -= size
+            if left < 0 or work.is_over():
                 raise _TooMuch
 
         try:
@@ -154,9 +192,11 @@ class Logs:
         except _TooMuch:
             return None
 
-    def _with_unrecorded(self, wanted: Wanted, gaps: list[Gap] | None) -> list[Gap] | None:
+    def _with_unrecorded(self, asked: Asked, wanted: Wanted, gaps: list[Gap] | None) -> list[Gap] | None:
         """The gaps, and the times in which nobody recorded the room."""
-        return None if gaps is None else self._recordings.gaps(wanted.room, *wanted.range, gaps)
+        if gaps is None:
+            return None
+        return self._recordings.gaps(wanted.room, *wanted.range, gaps, asked.work.moment)
 
     def _headers(self, wanted: Wanted, gaps: list[Gap] | None, report: Report | None) -> Headers:
         headers = {"x-chatlog-gaps": "unknown", "x-chatlog-coverage": "unknown"}
@@ -194,14 +234,13 @@ class Logs:
 
     # -- answers that do not change ------------------------------------------------------------------
 
-    def _tag(self, asked: Asked, wanted: Wanted, form: LogFormat) -> str:
+    def _tag(self, asked: Asked, wanted: Wanted, form: LogFormat, parts: list[Part]) -> str:
         """The entity tag of an answer about a past range; ``""`` if the answer may still change."""
         if wanted.range.until > self._now() - SETTLED:
             return ""
-        parts = self._archive.parts.of_room(wanted.room, *wanted.range)
         if any(part.area == "open" for part in parts):
             return ""
-        holes = self._recordings.gaps(wanted.room, *wanted.range, ())
+        holes = self._recordings.gaps(wanted.room, *wanted.range, (), asked.work.moment)
         if holes and holes[-1].until >= wanted.range.until - 1.0 and holes[-1].reason != BETWEEN:
             # The recorder that comes back says more of it.
             return ""

@@ -15,6 +15,7 @@ from chatlog.archive_http.asked import Refused
 from chatlog.config.values import FOREVER
 from chatlog.naming import CHANNEL
 from chatlog.near_names import near
+from chatlog.record import SERVER_CHANNEL
 from chatlog.status.natural import natural
 
 #: Seconds for which the list of rooms, and a room's id, are cached.
@@ -46,7 +47,7 @@ class Rooms:
             at, rooms = self._listed
         now = self._now()
         if not 0 <= now - at < FRESH:
-            rooms = frozenset(room for room in self._archive.rooms() if room[1] != "_server")
+            rooms = frozenset(room for room in self._archive.rooms() if room[1] != SERVER_CHANNEL)
             with self._lock:
                 self._listed = now, rooms
                 self._ids = {room: known for room, known in self._ids.items() if room in rooms}
@@ -102,10 +103,7 @@ class Rooms:
     def named(self, platform: str, name: str) -> Room:
         """The room of a name. Raises Refused: 404 with similar names."""
         room = platform, name.lower()
-        with self._lock:
-            # What was there is there: only another name is worth a new list.
-            is_there = room in self._listed[1]
-        if not is_there and room not in (rooms := self.all()):
+        if not self._was_there(room) and room not in (rooms := self.all()):
             alike = near(name[:64], [other for place, other in rooms if place == platform])
             hint = f"; there is {', '.join(alike)}" if alike else ""
             shown = name if CHANNEL.match(name) else "of that name"
@@ -113,6 +111,19 @@ class Rooms:
                 404, "no_such_room", f"Not found: there is no channel {shown} in this archive{hint}"
             )
         return room
+
+    def likely(self, platform: str, name: str) -> tuple[Room, bool]:
+        """The room of a name, and whether it is certain that there is one. To list all rooms takes longer
+        than most answers: if there is a record of it, it is there."""
+        room = platform, name.lower()
+        if self._was_there(room) or not CHANNEL.match(room[1]) or room[1] == SERVER_CHANNEL:
+            return self.named(platform, name), True
+        return room, False
+
+    def _was_there(self, room: Room) -> bool:
+        # What was there is there: only another name is worth a new list.
+        with self._lock:
+            return room in self._listed[1]
 
     def of_id(self, platform: str, id: str) -> Room:
         """The room with an id; if it has changed its name, the one with the latest records. Raises

@@ -196,9 +196,18 @@ class Routes:
     def _log(self, asked: Asked, platform: str, groups: Groups, range: Range) -> Answer | Stream:
         # justlog accepts from and to on paths with a date as well, and they take precedence.
         range = asked_range(asked.query, self._now()) or range
-        room, user = self._room(platform, groups), _user(groups)
+        user = _user(groups)
+        if groups["c"] or asked.has("gaps"):
+            room, is_certain = self._room(platform, groups), True
+        else:
+            room, is_certain = self._rooms.likely(platform, groups["channel"] or "")
         wanted = Wanted(room, range, Filter(users=(user,)) if user else Filter())
-        return self._unless_opted_out(asked, room, user, lambda asked: self._logs.answer(asked, wanted))
+        try:
+            return self._unless_opted_out(asked, room, user, lambda asked: self._logs.answer(asked, wanted))
+        except Refused:
+            if not is_certain:
+                self._room(platform, groups)
+            raise
 
     def _search(self, asked: Asked, platform: str, groups: Groups) -> Answer | Stream:
         text = asked.query.get("q", "")

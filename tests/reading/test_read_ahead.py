@@ -54,7 +54,7 @@ class ReadAheadTests(SynchronousTestCase):
     def test_patience(self) -> None:
         """Whoever may have enough with the first object has nothing fetched ahead until the second one."""
         objects = Objects(3)
-        fetching = ReadAhead().of(objects.names, objects.read, eager=False)
+        fetching = ReadAhead().of(objects.names, objects.read, 0)
         b"".join(fetching.chunks(0))
         self.assertEqual(objects.count(), 1)
         b"".join(fetching.chunks(1))
