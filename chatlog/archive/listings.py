@@ -189,10 +189,7 @@ def days_between(since: float, until: float) -> Iterator[str]:
 def within(names: Collection[FileName], since: float, until: float) -> Iterator[FileName]:
     """The objects that may hold records from ``since`` to before ``until``: those that began in that time
     or shortly after, and the last earlier one of each instance."""
-    first, last = (
-        utc_minute(max(since, 0.0)),
-        utc_minute(max(min(until, 253402300000.0 - LATE) + LATE, 0.0)),
-    )
+    first, last = utc_minute(max(since, 0.0)), last_minute(until)
     before: dict[str, FileName] = {}
     for name in sorted(names, key=lambda name: (name.minute, name.n)):
         if name.minute > last:
@@ -203,6 +200,11 @@ def within(names: Collection[FileName], since: float, until: float) -> Iterator[
             # The last one of these may still have been open in the range.
             before[name.instance] = name
     yield from before.values()
+
+
+def last_minute(until: float) -> str:
+    """The last minute in which a file may be begun with records from before a time."""
+    return utc_minute(max(min(until, 253402300000.0 - LATE) + LATE, 0.0))
 
 
 def day_of(minute: str) -> str:

@@ -22,6 +22,7 @@ from chatlog.archive.following import file_after
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere, gaps_in
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.lines import LAST
+from chatlog.archive.listings import last_minute
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.narrowing import Narrowing, terms_of
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
@@ -139,9 +140,12 @@ class Answer:
         found: dict[str, list[Part | Passed]] = {}
         for part in self._parts.of_room(room, since, until, is_known, self._question.moment):
             found.setdefault(part.stream, []).append(part)
+        last = last_minute(until)
         for day in days:
             for instance, own in day.items():
-                found.setdefault(instance, []).append(own)
+                # Who came to the room only after that time has nothing to say of it.
+                if own.minute <= last:
+                    found.setdefault(instance, []).append(own)
         if days:
             for each in found.values():
                 each.sort(key=lambda part: part.order)
