@@ -12,28 +12,22 @@ import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
 from urllib.parse import quote
 
 from chatlog import __version__
-from chatlog.archive import lines, notices
+from chatlog.archive import notices
 from chatlog.archive.covered import begun
 from chatlog.archive.day_book import DayBook
 from chatlog.archive.gaps import Gap, Report
-from chatlog.archive.lines import LAST
-from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
-from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Part, Room
-from chatlog.archive.reader import Question
+from chatlog.archive.parts import Part
 from chatlog.archive.recordings import BETWEEN, NO_LONGER, Recordings
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
-from chatlog.archive_http.log_formats import LogFormat, notice, wanted_format
-from chatlog.archive_http.ranges import Range
-from chatlog.counted import many
+from chatlog.archive_http.log_formats import LogFormat, wanted_format
+from chatlog.archive_http.one_log import CHUNK, EVERYTHING, NAMED, Log, Wanted, rest_of, time_of
 from chatlog.http.answers import Answer
 from chatlog.naming import is_import, utc_minute
 from chatlog.store.store import StoreError
@@ -42,24 +36,11 @@ from chatlog.uploader.manifest_rows import LOST
 #: The most bytes of records that are read for one request, and for the gaps of a day.
 MOST_BYTES = 4 << 30
 MOST_FOR_GAPS = 512 << 20
-#: The bytes that are sent at a time, and the most gaps that a header names, and files that notices do.
-CHUNK = 64 << 10
-NAMED = 20
 #: A room's day of at most so many stored bytes is read for its gaps, rather than the manifests of all rooms.
 FEW_BYTES = 4 << 20
 DAY = 86400.0
-EVERYTHING = Filter()
 #: So many seconds after its end a range only changes by erasure: everything is stored.
 SETTLED = LOST
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The records of a room in a range that match a filter."""
-
-    room: Room
-    range: Range
-    filter: Filter = EVERYTHING
 
 
 class _TooMuch(Exception):
@@ -98,8 +79,8 @@ class Logs:
             # While one thread reads the list anew, others go on with the one before it.
             hidden.result()
             tagging = ahead.submit(self._tag, asked, wanted, form, parts)
-            if asked.tags and tagging.result() in asked.tags:
-                return Answer(200, b"", form.type, etag=tagging.result())
+            if any(asked.tags) and (tag := tagging.result()) and tag in asked.tags:
+                return Answer(200, b"", form.type, etag=tag)
 
             def find() -> list[Gap] | None:
                 return self._with_unrecorded(asked, wanted, self._gaps_of_day(asked.work, wanted, parts))
@@ -108,7 +89,7 @@ class Logs:
             gaps = None
             if asked.has("gaps"):
                 gaps = self._with_unrecorded(asked, wanted, self._gaps(asked.work, wanted))
-            log = _Log(self._archive, asked, wanted, form, self.most_bytes, gaps)
+            log = Log(self._archive, asked, wanted, form, self.most_bytes, gaps)
             chunks = log.chunks()
             chunks = chain([next(chunks, b"")], chunks)
             if log.ended:
@@ -124,7 +105,7 @@ class Logs:
         self,
         wanted: Wanted,
         form: LogFormat,
-        log: _Log,
+        log: Log,
         gaps: list[Gap] | None,
         chunks: Iterator[bytes],
         tag: str,
@@ -145,7 +126,7 @@ class Logs:
         of_all = wanted.filter == EVERYTHING and not asked.has("limit", "gaps")
         return of_all and until - since <= DAY and packed > CHUNK
 
-    def _noting(self, tag: str, log: _Log, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _noting(self, tag: str, log: Log, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from chunks
         if tag and log.report.unread:
             with self._lock:
@@ -154,7 +135,7 @@ class Logs:
 
     def _nothing(self, report: Report) -> str:
         if report.stopped:
-            return f"Not found {notices.NOT_ALL_SEARCHED}: {report.stopped}; go on with {_rest(report)}"
+            return f"Not found {notices.NOT_ALL_SEARCHED}: {report.stopped}; go on with {rest_of(report)}"
         if report.unread:
             return f"Not found, but {notices.NOT_ALL_READ}"
         return "Not found"
@@ -165,9 +146,9 @@ class Logs:
         since, until = wanted.range
         if until - since > DAY:
             return None
-        day = _time(since)[:10]
+        day = time_of(since)[:10]
         is_large = sum(part.size for part in parts if not part.area) > FEW_BYTES
-        if is_large and _time(until - 0.001)[:10] == day and until < self._now() - SETTLED:
+        if is_large and time_of(until - 0.001)[:10] == day and until < self._now() - SETTLED:
             # Mostly the manifests show that nothing is missing, so the day need not be read twice. To read a
             # small day takes less time than to read the manifests, which are those of all rooms.
             with suppress(StoreError):
@@ -201,7 +182,7 @@ class Logs:
     def _headers(self, wanted: Wanted, gaps: list[Gap] | None, report: Report | None) -> Headers:
         headers = {"x-chatlog-gaps": "unknown", "x-chatlog-coverage": "unknown"}
         if report is not None and report.stopped:
-            headers["x-chatlog-partial"] = _rest(report)
+            headers["x-chatlog-partial"] = rest_of(report)
             gaps = None
         if report is not None and report.unread:
             headers["x-chatlog-unread"] = str(len(report.unread))
@@ -212,7 +193,7 @@ class Logs:
         since = self._recorded_from(wanted, until) if gaps is not None else None
         if gaps is not None and since is not None:
             named = [
-                f"{_time(gap.since)}/{_time(gap.until)};{quote(gap.reason, ' ')}" for gap in gaps[:NAMED]
+                f"{time_of(gap.since)}/{time_of(gap.until)};{quote(gap.reason, ' ')}" for gap in gaps[:NAMED]
             ]
             more = [f"and {len(gaps) - NAMED} more"] if len(gaps) > NAMED else []
             headers["x-chatlog-gaps"] = ", ".join([*named, *more]) or "none"
@@ -250,112 +231,3 @@ class Logs:
         identity += [repr(hole) for hole in holes]
         identity.append(self._archive.hidden.now().version)
         return f'W/"{hashlib.sha256("|".join(identity).encode("utf-8", "replace")).hexdigest()[:32]}"'
-
-
-class _Log:
-    """One log while it is made."""
-
-    def __init__(
-        self,
-        archive: Archive,
-        asked: Asked,
-        wanted: Wanted,
-        form: LogFormat,
-        most: int,
-        gaps: list[Gap] | None,
-    ) -> None:
-        self._asked = asked
-        self._wanted = wanted
-        self._form = form
-        self._newest = asked.has("reverse")
-        self._limit = asked.number("limit", None)
-        self._offset = asked.number("offset", 0) or 0
-        since, until = wanted.range
-        self._records = asked.work.ask(
-            Question(wanted.room, since, min(until, LAST), wanted.filter, self._newest, most)
-        )
-        self._holes = sorted(gaps or (), reverse=self._newest)
-        self.report = self._records.report
-        #: How many records and gaps were sent, and whether these are all.
-        self.given = self.missing = 0
-        self.ended = False
-        #: Whether everything was read, so that the report has all gaps.
-        self.read_all = False
-
-    def chunks(self) -> Iterator[bytes]:
-        """The log in pieces of about CHUNK bytes; ``ended`` is set before the last one."""
-        form, pieces, size = self._form, [self._form.begin], len(self._form.begin)
-        separator = b""
-        for item in self._items():
-            pieces += (separator, item)
-            size += len(item)
-            separator = form.between
-            if size >= CHUNK:
-                yield b"".join(pieces)
-                pieces, size = [], 0
-        self.ended = True
-        yield b"".join([*pieces, form.end])
-
-    def _items(self) -> Iterator[bytes]:
-        skip = self._offset
-        records = iter(self._records)
-        cut_short = False
-        for found in records if self._limit != 0 else ():
-            yield from self._holes_before(found)
-            if not (item := self._form.item_of(found.line)):
-                continue
-            if skip:
-                skip -= 1
-                continue
-            self.given += 1
-            yield item
-            if self.given == self._limit:
-                cut_short = True
-                break
-        records.close()  # type: ignore[attr-defined]
-        self._asked.work.done(self._records)
-        if not cut_short:
-            self.read_all = self._limit != 0 and not self.report.stopped
-            yield from (self._missing(gap) for gap in self._holes)
-        yield from self._at_the_end(cut_short)
-
-    def _holes_before(self, found: Found) -> Iterator[bytes]:
-        while self._holes:
-            at = lines.time_bytes(self._holes[0].since)
-            if (at < found.time) == self._newest and at != found.time:
-                return
-            yield self._missing(self._holes.pop(0))
-
-    def _missing(self, gap: Gap) -> bytes:
-        self.missing += 1
-        since, until = _time(gap.since), _time(gap.until)
-        text = f"Not recorded from {since} to {until}: {gap.reason}"
-        return self._notice(since, notices.GAP, text, gap_from=since, gap_to=until, gap_reason=gap.reason)
-
-    def _at_the_end(self, cut_short: bool) -> Iterator[bytes]:
-        """The notice for the reader of an incomplete answer."""
-        if not self.given:
-            return
-        last = _time(min(self._wanted.range.until, LAST))
-        for unread in self.report.unread[:NAMED]:
-            text = notices.unread_text(unread, notices.public_name(unread))
-            yield self._notice(last, notices.UNREAD, text)
-        if len(self.report.unread) > NAMED:
-            more = many(len(self.report.unread) - NAMED, "more file")
-            yield self._notice(last, notices.UNREAD, f"{more} cannot be read; `chatlog verify` names them")
-        if self.report.stopped and not cut_short:
-            rest = _rest(self.report)
-            text = f"This is not all: {self.report.stopped}; go on with {rest}"
-            yield self._notice(last, notices.PARTIAL, text, go_on=rest)
-
-    def _notice(self, time: str, id: str, text: str, **tags: str) -> bytes:
-        return self._form.item(notice(self._wanted.room[1], time, id, text, **tags))
-
-
-def _rest(report: Report) -> str:
-    """Where to continue, for a header or a person."""
-    return "unknown" if report.reached is None else _time(report.reached)
-
-
-def _time(at: float) -> str:
-    return lines.time_bytes(at).decode("ascii")

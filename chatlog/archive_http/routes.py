@@ -14,7 +14,8 @@ from chatlog.archive.parts import Room
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import ALL_ROOMS, EVERYBODY, Asked, Refused, Route, Stream
 from chatlog.archive_http.facts import Facts
-from chatlog.archive_http.logs import MOST_BYTES, Logs, Wanted
+from chatlog.archive_http.logs import MOST_BYTES, Logs
+from chatlog.archive_http.one_log import Wanted
 from chatlog.archive_http.opted_out import unless_opted_out
 from chatlog.archive_http.optouts import OptOuts
 from chatlog.archive_http.own_routes import OWN, OwnRoutes
