@@ -36,7 +36,8 @@ class DayOfRoom(NamedTuple):
     day that were recorded, and those that were not. ``reasons``: why the room was missing at the end of a
     manifest's period. ``since``: the first moment of the day of which they say whether the room was recorded;
     None if there is none. ``untold``: the seconds of the day of which they do not tell, though they could by
-    now. ``spans`` and ``absent``: when it was recorded, and when not, beyond the end of the day too."""
+    now. ``spans`` and ``absent``: when it was recorded, and when not, beyond the end of the day too.
+    ``opened``: when it was recorded at first, and not at the end."""
 
     records: int = 0
     recorded: float = 0.0
@@ -46,13 +47,20 @@ class DayOfRoom(NamedTuple):
     untold: float = 0.0
     spans: tuple[Span, ...] = ()
     absent: tuple[Gap, ...] = ()
+    opened: tuple[told.Open, ...] = ()
+
+    @property
+    def told(self) -> list[Span]:
+        """When they tell of the room, recorded or not."""
+        absent = [(gap.since, gap.until) for gap in self.absent]
+        return told.united([*self.spans, *absent, *((each.since, each.until) for each in self.opened)])
 
     @property
     def coverage(self) -> float | None:
         """The share that was recorded of the day as far as it could be told of by now; None if no manifest
         tells of it."""
-        told = self.recorded + self.missing
-        return self.recorded / (told + self.untold) if told > 0 else None
+        seconds = self.recorded + self.missing
+        return self.recorded / (seconds + self.untold) if seconds > 0 else None
 
 
 class DayBook:
@@ -220,6 +228,7 @@ class _Sums:
                 reasons,
                 spans=(*known.spans, *told.recorded_in(head, row)),
                 absent=(*known.absent, *told.missing_in(head, row)),
+                opened=(*known.opened, *filter(None, [told.open_in(head, row)])),
             )
 
     def facts(self) -> Iterator[tuple[Room, DayOfRoom]]:
@@ -234,13 +243,16 @@ class _Sums:
 def _of_two(one: DayOfRoom, other: DayOfRoom) -> DayOfRoom:
     """The figures of two recorders: those of the one that recorded most."""
     most = max(one, other, key=lambda each: (each.recorded, each.records))
-    return most._replace(spans=(*one.spans, *other.spans), absent=(*one.absent, *other.absent))
+    return most._replace(
+        spans=(*one.spans, *other.spans),
+        absent=(*one.absent, *other.absent),
+        opened=(*one.opened, *other.opened),
+    )
 
 
 def _as_told(facts: DayOfRoom, midnight: float, until: float) -> DayOfRoom:
     """The figures of a room, with what is told of its day until a time, and how much of it is not."""
-    spans = told.united(facts.spans)
-    all = told.united([*spans, *((gap.since, gap.until) for gap in facts.absent)])
+    all = facts.told
     if not all:
         return facts
     since, last = max(midnight, all[0][0]), min(midnight + _DAY, all[-1][1])
@@ -249,20 +261,6 @@ def _as_told(facts: DayOfRoom, midnight: float, until: float) -> DayOfRoom:
         since=since,
         # Some seconds are those between two manifests.
         untold=untold if untold > SLACK else 0.0,
-        spans=tuple(spans),
-        absent=tuple(_in_a_row(sorted(facts.absent))),
+        spans=tuple(told.united(facts.spans)),
+        absent=tuple(told.in_a_row(facts.absent)),
     )
-
-
-def _in_a_row(gaps: list[Gap]) -> Iterator[Gap]:
-    """The gaps in order, and in one piece those with one reason that are not apart."""
-    last: Gap | None = None
-    for gap in gaps:
-        if last is not None and gap.reason == last.reason and gap.since <= last.until + SLACK:
-            last = last._replace(until=max(last.until, gap.until))
-            continue
-        if last is not None:
-            yield last
-        last = gap
-    if last is not None:
-        yield last

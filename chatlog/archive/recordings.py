@@ -19,13 +19,13 @@ from typing import NamedTuple, Protocol
 from chatlog.archive import lines
 from chatlog.archive.covered import begun, seconds_of
 from chatlog.archive.day_book import DayOfRoom
-from chatlog.archive.gaps import Gap, Span, clipped, gap_of, outside
+from chatlog.archive.gaps import Gap, clipped, gap_of, outside
 from chatlog.archive.keeping import DAY, Keeping
 from chatlog.archive.lines import LAST
 from chatlog.archive.listings import day_of, days_between, keep
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.archive.reader import come_to
-from chatlog.archive.told import SLACK, united
+from chatlog.archive.told import SLACK, in_a_row, united
 from chatlog.naming import is_import, utc_minute
 from chatlog.uploader.manifest_rows import LOST
 
@@ -141,7 +141,7 @@ class Recordings:
             for stretch in self._without_files(room, start, end, moment):
                 # Mostly a gap record says it all.
                 if any(_left(Gap(stretch.since, stretch.until, ""), known)):
-                    holes += self._untold(room, stretch, moment)
+                    holes += self._untold(room, stretch, known, moment)
         left = [part for hole in holes for part in _left(hole, known)]
         return clipped([*left, *known], since, until) if left else list(known)
 
@@ -151,8 +151,8 @@ class Recordings:
         end = min(until, self._now() - LOST)
         if since >= end or room[1].startswith("_"):
             return None
-        spans = _spans(self._told_of(room, [next(days_between(end, end))])[0])
-        if any(last >= end - SLACK for _, last in spans):
+        told = self._told_of(room, [next(days_between(end, end))])[0].told
+        if any(last >= end - SLACK for _, last in told):
             return None
         day = self._parts.last_day(room, moment)
         if day is None:
@@ -175,8 +175,8 @@ class Recordings:
         if any(part.minute > minute for part in parts) or self._reached(parts) >= until:
             return True
         day = next(days_between(until, until))
-        spans = [span for each in self._told_of(room, [day]) for span in _spans(each)]
-        return any(first - SLACK <= until <= last + SLACK for first, last in spans)
+        told = self._told_of(room, [day])[0].told
+        return any(first - SLACK <= until <= last + SLACK for first, last in told)
 
     def _recorded(self, room: Room, since: float, until: float, moment: int | None) -> list[Part]:
         there = self._parts.of_room(room, since, until, moment=moment)
@@ -204,16 +204,23 @@ class Recordings:
         """The last moment of which files have records."""
         return max(map(self._last_of, parts), default=float("-inf"))
 
-    def _untold(self, room: Room, stretch: _Stretch, moment: int | None) -> list[Gap]:
+    def _untold(self, room: Room, stretch: _Stretch, known: Sequence[Gap], moment: int | None) -> list[Gap]:
         """The parts of a time without files of which no manifest says that the room was recorded."""
         since, until, is_bounded = stretch
         told = self._told_in(room, since, until)
-        recorded = united(span for each in told for span in each.spans)
+        spans = [span for each in told for span in each.spans]
+        opened = [(each, each.gap(known)) for day in told for each in day.opened]
+        recorded = united([*spans, *(each.recorded(gap) for each, gap in opened)])
         goes_on = is_bounded or self._goes_on(room, until, moment)
-        if goes_on and not any(map(_spans, told)) and not self._is_told_beside(room, since, until, moment):
+        if (
+            goes_on
+            and not any(each.told for each in told)
+            and not self._is_told_beside(room, since, until, moment)
+        ):
             # What has no manifests at all was recorded otherwise, and nobody knows how.
             return []
         absent = [gap for each in told for gap in each.absent]
+        absent += [gap for _, gap in opened if gap is not None]
         found: list[Gap] = []
         for hole in outside(Gap(since, until, BETWEEN), recorded):
             if hole.seconds > SLACK:
@@ -221,7 +228,7 @@ class Recordings:
                     hole = hole._replace(reason=NO_LONGER)
                 named = clipped(absent, hole.since, hole.until)
                 found += [*named, *outside(hole, [(gap.since, gap.until) for gap in named])]
-        return [part for hole in sorted(found) for part in self._not_imported(room, hole, moment)]
+        return [part for hole in in_a_row(found) for part in self._not_imported(room, hole, moment)]
 
     def _told_in(self, room: Room, since: float, until: float) -> list[DayOfRoom]:
         """What manifests tell of the days of a time."""
@@ -231,16 +238,16 @@ class Recordings:
         # In so long a silence the day is looked for on which it became one that nobody listened to.
         first, last = 0, len(days) - 1
         ends = self._told_of(room, [days[first], days[last]])
-        if ends[1].spans:
+        if ends[1].told:
             return [DayOfRoom(spans=((since, until),))]
         while last - first > 1:
             middle = (first + last) // 2
-            if self._told_of(room, [days[middle]])[0].spans:
+            if self._told_of(room, [days[middle]])[0].told:
                 first = middle
             else:
                 last = middle
         told = self._told_of(room, [days[first]])
-        at = max((end for _, end in told[0].spans), default=since)
+        at = max((end for _, end in told[0].told), default=since)
         return [*told, DayOfRoom(spans=((since, at),) if first else ())]
 
     def _told_of(self, room: Room, days: list[str]) -> list[DayOfRoom]:
@@ -251,7 +258,7 @@ class Recordings:
         """Whether the room was recorded later, too."""
         day, today = (next(days_between(at, at)) for at in (until, self._now() - LOST))
         latest = self._parts.last_day(room, moment) or ""
-        if latest > day or any(last > until + SLACK for _, last in self._told_of(room, [today])[0].spans):
+        if latest > day or any(last > until + SLACK for _, last in self._told_of(room, [today])[0].told):
             return True
         parts = self._recorded(room, until, until + DAY, moment)
         return latest == day and any(part.minute > utc_minute(until) for part in parts)
@@ -261,7 +268,7 @@ class Recordings:
         first, last = next(days_between(since, since)), next(days_between(until, until))
         beside = self._parts.last_day(room, moment, first), self._parts.first_day(room, moment, last)
         days = [day for day in dict.fromkeys(beside) if day is not None]
-        return any(_spans(each) for each in self._told_of(room, days))
+        return any(each.told for each in self._told_of(room, days))
 
     def _not_imported(self, room: Room, hole: Gap, moment: int | None) -> list[Gap]:
         """The parts of a hole on the days of which nothing was imported."""
@@ -317,11 +324,6 @@ class Recordings:
             if not latest:
                 raise
         return max(start, seconds_of(latest)) if latest else None
-
-
-def _spans(told: DayOfRoom) -> tuple[Span, ...]:
-    """The times of which manifests tell, recorded or not."""
-    return (*told.spans, *((gap.since, gap.until) for gap in told.absent))
 
 
 def _left(hole: Gap, known: Sequence[Gap]) -> Iterator[Gap]:

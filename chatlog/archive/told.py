@@ -2,12 +2,13 @@
 
 A room came to a recorder's period, or left it, if the seconds of its row are fewer than those of the period.
 Most rows tell only how many seconds there were, so what is said here may be more than was recorded, by what
-is in gap records.
+is in gap records. A gap that goes on at the end of a period has no record yet (``Open``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from chatlog.archive.gaps import Gap, Span
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow
@@ -16,6 +17,26 @@ from chatlog.uploader.manifest_rows import HeadRow, RoomRow
 SLACK = 3.0
 #: The reasons of rooms that left a period before its end.
 _LEFT = ("removed", "handed over")
+
+
+class Open(NamedTuple):
+    """From when to when a row tells of a room that was missing at its end: for ``missing`` seconds in all,
+    because of ``reason``."""
+
+    since: float
+    until: float
+    missing: float
+    reason: str
+
+    def gap(self, known: Iterable[Gap]) -> Gap | None:
+        """The gap at the end; None if all that was missing is ``known``."""
+        told = united((gap.since, gap.until) for gap in known)
+        seconds = self.missing - length(told, self.since, self.until)
+        return Gap(self.until - seconds, self.until, self.reason) if seconds > SLACK else None
+
+    def recorded(self, open: Gap | None) -> Span:
+        """The time before it."""
+        return self.since, self.until if open is None else open.since
 
 
 def extent(head: HeadRow, row: RoomRow) -> Span | None:
@@ -33,7 +54,7 @@ def extent(head: HeadRow, row: RoomRow) -> Span | None:
 def recorded_in(head: HeadRow, row: RoomRow) -> Iterator[Span]:
     """When the room was recorded, in seconds since the epoch."""
     told = extent(head, row)
-    if told is None or row.recorded <= 0.0:
+    if told is None or row.recorded <= 0.0 or open_in(head, row) is not None:
         return
     if row.spans is None:
         yield told
@@ -53,6 +74,14 @@ def missing_in(head: HeadRow, row: RoomRow) -> Iterator[Gap]:
         yield Gap(*told, row.reason or "not recorded")
 
 
+def open_in(head: HeadRow, row: RoomRow) -> Open | None:
+    """The time of a row of a room that was recorded at first, and missing at the end."""
+    told = extent(head, row)
+    if told is None or row.spans is not None or not row.reason or row.reason in _LEFT:
+        return None
+    return Open(*told, row.missing, row.reason) if row.recorded > 0.0 < row.missing else None
+
+
 def united(spans: Iterable[Span]) -> list[Span]:
     """The spans in order, and in one piece where they are not apart."""
     found: list[Span] = []
@@ -64,6 +93,20 @@ def united(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def length(spans: Iterable[Span], since: float, until: float) -> float:
+def length(spans: Sequence[Span], since: float, until: float) -> float:
     """The seconds of a time in which there is one of these spans, which are in order and apart."""
     return sum(max(0.0, min(last, until) - max(first, since)) for first, last in spans)
+
+
+def in_a_row(gaps: Iterable[Gap]) -> Iterator[Gap]:
+    """The gaps in order, and in one piece those with one reason that are not apart."""
+    last: Gap | None = None
+    for gap in sorted(gaps):
+        if last is not None and gap.reason == last.reason and gap.since <= last.until + SLACK:
+            last = last._replace(until=max(last.until, gap.until))
+            continue
+        if last is not None:
+            yield last
+        last = gap
+    if last is not None:
+        yield last

@@ -14,6 +14,7 @@ from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Parts, Room
 from chatlog.archive.recordings import Recordings
 from chatlog.archive.tallies import Tallies
+from chatlog.uploader.manifest_rows import LOST
 
 #: The most bytes of a room's day that are read to count it.
 MOST_BYTES = 256 << 20
@@ -39,11 +40,12 @@ class Uncounted:
         self._now = now
 
     def of(self, room: Room, day: str, reading: Callable[[int], None]) -> DayOfRoom | None:
-        """The figures of a day that is not over for long, up to the last record that is there, from the files
-        themselves; None if they are not known. ``reading`` is called with the bytes of each block. Raises
-        StoreError."""
+        """The figures of a day that is not over for long, or of the last one of a room, up to the last record
+        that is there, from the files themselves; None if they are not known. ``reading`` is called with the
+        bytes of each block. Raises StoreError."""
         midnight = lines.seconds(f"{day}T00:00:00Z")
-        if not midnight <= self._now() < midnight + _DAY + LATE:
+        is_late = self._now() >= midnight + _DAY + LATE
+        if self._now() < midnight or (is_late and self._parts.last_day(room) != day):
             return None
         size = 0
 
@@ -88,4 +90,5 @@ class Uncounted:
             return DayOfRoom(records) if records else None
         missing = sum(gap.seconds for gap in self._tallies.gaps(room, since, reached, reading))
         recorded = max(0.0, reached - since - missing)
-        return DayOfRoom(records, recorded, missing, since=since, untold=since - midnight)
+        behind = max(0.0, min(midnight + _DAY, self._now() - LOST) - reached)
+        return DayOfRoom(records, recorded, missing, since=since, untold=since - midnight + behind)

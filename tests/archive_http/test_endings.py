@@ -305,3 +305,30 @@ class OtherCases(EndingCase):
         self.tell(MARCH + 10 * HOUR, MARCH + DAY, QUIET, instance="r1")
         self.world.now = MARCH + 90 * DAY
         self.assertEqual(self.holes(0, 80 * 24, "quiet"), [(50 * 24.0, 30 * 24.0, NO_LONGER)])
+
+
+class OpenGapTests(EndingCase):
+    """A room that the recorder has lost, and does not get back: the gap record is yet to come."""
+
+    def lose(self, room: tuple[str, str] = QUIET) -> None:
+        # Ten minutes of the hour were missing and came back; the last fifteen did not.
+        self.world.put(MARCH + 10 * HOUR, [gap(LAST, LAST + 600.0)], room=room)
+        self.tell(LAST, LAST + HOUR, room, 1500.0, "banned", "r1")
+        for hour in range(11, 58):
+            self.tell(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, room, HOUR, "banned", "r1")
+
+    def test_from_the_minute_on(self) -> None:
+        """It is missing since then, and not for longer: what came back is told by its own record."""
+        self.lose()
+        found = [(10.0, round(1 / 6, 2), "connection lost"), (10.75, 13.25, "banned")]
+        self.assertEqual(self.holes(0, 24, "quiet"), found)
+        self.assertEqual(self.holes(24, 48, "quiet"), [(24.0, 24.0, "banned")])
+
+    def test_back(self) -> None:
+        """With the gap record nothing else is told."""
+        self.lose()
+        hole = gap(LAST + 2750.0, MARCH + 58 * HOUR, "banned")
+        said = self.arrived([privmsg(round(58 * HOUR * 1000), "back")])
+        self.world.put(MARCH + 58 * HOUR, [hole, *said], room=QUIET)
+        found = [(10.0, round(1 / 6, 2), "connection lost"), (10.76, 13.24, "banned")]
+        self.assertEqual(self.holes(0, 24, "quiet"), found)

@@ -170,7 +170,7 @@ class OverviewTests(ArchiveCase):
         found = self.ask(f"{OWN}/overview?days=2").json
         self.assertEqual((found["matching"], found["days"]), (2, ["2026-03-01", "2026-03-02"]))
         days = {room["name"]: room["days"] for room in found["rooms"]}
-        self.assertEqual(days, {"testchan": [[7, 0.03125], None], "other": [None, None]})
+        self.assertEqual(days, {"testchan": [[7, 0.03125], None], "other": [[1, None], None]})
         self.assertEqual(len(self.ask(f"{OWN}/overview?limit=1&offset=1").json["rooms"]), 1)
         self.assertEqual(
             [room["name"] for room in self.ask(f"{OWN}/overview?q=oth").json["rooms"]], ["other"]
