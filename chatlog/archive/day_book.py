@@ -16,6 +16,7 @@ from chatlog.archive.blocks import whole_lines
 from chatlog.archive.gaps import Gap, Span
 from chatlog.archive.parts import Room
 from chatlog.archive.told import SLACK
+from chatlog.archive.waiting import Waiting
 from chatlog.naming import is_import, parse_manifest_name
 from chatlog.store.store import Store, StoreError
 from chatlog.uploader.manifest_rows import LOST, HeadRow, ObjectRow, RoomRow, Row, parsed
@@ -64,10 +65,12 @@ class DayOfRoom(NamedTuple):
 
 
 class DayBook:
-    """Reads the manifests of a store. ``now()`` is the time of day. May be used by several threads."""
+    """Reads the manifests of a store, and those of a recorder on this machine that are ``waiting`` for it.
+    ``now()`` is the time of day. May be used by several threads."""
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, now: Callable[[], float], waiting: Waiting | None = None) -> None:
         self._store = store
+        self._waiting = waiting
         self._now = now
         self._lock = Lock()
         self._reading = [Lock() for _ in range(_LOCKS)]
@@ -138,40 +141,60 @@ class DayBook:
         """For each manifest in a day's folder, the figures of that day and of the day before."""
         if folder not in read:
             before = (date.fromisoformat(folder) - timedelta(days=1)).isoformat()
+            # First those that wait: one that is stored meanwhile is seen twice, and never missed.
+            waiting = [] if self._waiting is None else list(self._waiting.of_day(folder))
+            keys = self._keys(folder)
+            stored = {_bare(key) for key in keys}
+            chunks = [self._waiting.chunks(name) for name in waiting if self._waiting and name not in stored]
             with ThreadPoolExecutor(AT_ONCE) as threads:
-                read[folder] = list(
-                    threads.map(lambda key: self._both(key, folder, before), self._keys(folder))
-                )
+                look = lambda key: _both(self._rows(key), folder, before)  # noqa: E731
+                read[folder] = list(threads.map(look, keys))
+            for each in chunks:
+                # One that has just been stored is read the next time.
+                with suppress(OSError):
+                    read[folder].append(_both(_rows(each), folder, before))
         return read[folder]
-
-    def _both(self, key: str, day: str, before: str) -> tuple[_Sheet, _Sheet]:
-        sheets = _Sheet(day), _Sheet(before)
-        for row in self._rows(key):
-            for sheet in sheets:
-                sheet.take(row)
-        return sheets
 
     def _keys(self, day: str) -> list[str]:
         keys = []
         for head in self._store.list(f"manifest/{day.replace('-', '/')}/"):
-            name = head.key.rpartition("/")[2]
-            suffix = next((end for end in _SUFFIXES if name.endswith(end)), "")
             with suppress(ValueError):
-                parse_manifest_name(name.removesuffix(suffix))
+                parse_manifest_name(_bare(head.key))
                 keys.append(head.key)
         return keys
 
     def _rows(self, key: str) -> Iterator[Row]:
-        suffix = next((end for end in _SUFFIXES if key.endswith(end)), "")
         try:
-            for block in whole_lines(unpacked(self._store.read(key), suffix), False):
-                for line in block.split(b"\n"):
-                    with suppress(ValueError):
-                        if line and (row := parsed(line)) is not None:
-                            yield row
+            yield from _rows(unpacked(self._store.read(key), _suffix(key)))
         except (StoreError, OSError, ValueError):
             # A manifest that cannot be read is left out; `chatlog verify` names it.
             return
+
+
+def _suffix(key: str) -> str:
+    return next((end for end in _SUFFIXES if key.endswith(end)), "")
+
+
+def _bare(key: str) -> str:
+    """The name of a manifest in a key."""
+    return key.rpartition("/")[2].removesuffix(_suffix(key))
+
+
+def _rows(chunks: Iterator[bytes]) -> Iterator[Row]:
+    for block in whole_lines(chunks, False):
+        for line in block.split(b"\n"):
+            with suppress(ValueError):
+                if line and (row := parsed(line)) is not None:
+                    yield row
+
+
+def _both(rows: Iterator[Row], day: str, before: str) -> tuple[_Sheet, _Sheet]:
+    """The figures of a manifest for two days."""
+    sheets = _Sheet(day), _Sheet(before)
+    for row in rows:
+        for sheet in sheets:
+            sheet.take(row)
+    return sheets
 
 
 class _Sheet:

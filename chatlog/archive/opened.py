@@ -15,6 +15,7 @@ from chatlog.archive.parts import Parts, Room
 from chatlog.archive.read_ahead import ReadAhead
 from chatlog.archive.reader import Reader
 from chatlog.archive.tailing import Tail
+from chatlog.archive.waiting import Waiting
 from chatlog.config.settings import Settings
 from chatlog.files import OsFiles
 from chatlog.store.archive import open_store
@@ -26,7 +27,7 @@ from chatlog.suppression.hidden import Hidden, hidden_in
 class Archive:
     """An open archive. ``reader`` returns records, ``catalog`` and ``parts`` list files, and ``tail`` reads
     what a recorder on this machine writes now; ``keeping`` says for how long what is kept. ``reader`` and
-    ``tail`` leave out those who are ``hidden``."""
+    ``tail`` leave out those who are ``hidden``. ``waiting`` has the manifests that are not stored yet."""
 
     store: Store
     catalog: Catalog
@@ -35,6 +36,7 @@ class Archive:
     tail: Tail
     keeping: Keeping = field(default_factory=Keeping)
     hidden: Hidden = field(default_factory=Hidden)
+    waiting: Waiting = field(default_factory=lambda: Waiting(OsFiles()))
 
     def rooms(self) -> set[Room]:
         """Every room with records. Raises StoreError."""
@@ -63,7 +65,16 @@ def open_archive(
     tail = Tail(OsFiles(), directory, parts, hidden)
     index = Index(store, cache_of(settings, store), now)
     reader = Reader(parts, now, hidden=hidden, index=index)
-    return Archive(store, catalog, parts, reader, tail, Keeping(settings.archive.keep), hidden)
+    return Archive(
+        store,
+        catalog,
+        parts,
+        reader,
+        tail,
+        Keeping(settings.archive.keep),
+        hidden,
+        Waiting(OsFiles(), directory),
+    )
 
 
 def _look_for_directory(settings: Settings) -> None:

@@ -32,7 +32,7 @@ class Rooms:
         """``days`` reads the manifests."""
         self._archive = archive
         #: When each room was recorded.
-        days = days or DayBook(archive.store, now)
+        days = days or DayBook(archive.store, now, archive.waiting)
         self.recordings = Recordings(archive.parts, days, archive.keeping, now)
         #: Those who opted out.
         self.hidden = archive.hidden

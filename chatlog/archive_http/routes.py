@@ -63,7 +63,7 @@ class Routes:
         #: The pages.
         self.documents = Documents("chatlog.http", "chatlog.archive_http")
         self._hidden = archive.hidden
-        days = DayBook(archive.store, now)
+        days = DayBook(archive.store, now, archive.waiting)
         self._rooms = Rooms(archive, now, days)
         tallies = Tallies(archive.parts, hidden=archive.hidden)
         self._logs = Logs(archive, days, tallies, self._rooms.recordings, now, most_bytes)

@@ -236,7 +236,8 @@ def say_what_is_not_recorded(
         click.secho("that time is still to come", fg="yellow", err=True)
         return
     now = lambda: reading.now  # noqa: E731
-    recordings = Recordings(archive.parts, DayBook(archive.store, now), archive.keeping, now)
+    days = DayBook(archive.store, now, archive.waiting)
+    recordings = Recordings(archive.parts, days, archive.keeping, now)
     for room in rooms[:_NAMED]:
         try:
             before = recordings.before(room, max(since, 0.0), LAST)

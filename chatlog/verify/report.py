@@ -24,6 +24,8 @@ SHOWN = 40
 
 #: The most rooms and days that are named because manifests and gap records differ, and the most chains.
 DIFFERING = 10
+#: A day, but for what two manifests do not tell between them, in seconds.
+_WHOLE = 86400.0 - 60.0
 
 #: Writes one line.
 Say = Callable[[str], object]
@@ -156,7 +158,10 @@ def _table(rooms: list[RoomDayRow]) -> Iterator[str]:
         share = "-" if room.coverage is None else percent(room.coverage)
         missing = "-" if room.coverage is None else duration(room.missing)
         gaps = f"{room.gaps}, {duration(room.gap_seconds)}" if room.gaps or room.gap_seconds else "none"
-        yield f"{name:{width}}  {room.day}  {share:>8}  {missing:8}  {gaps}"
+        told = room.recorded + room.missing
+        # Of the rest nobody said that the room was on a list.
+        part = f"; told of {duration(told)}" if 0.0 < told < _WHOLE else ""
+        yield f"{name:{width}}  {room.day}  {share:>8}  {missing:8}  {gaps}{part}"
 
 
 class JsonReport(Watcher):

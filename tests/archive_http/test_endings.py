@@ -3,6 +3,7 @@ answer that tells of coverage says so."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from urllib.parse import unquote
 
@@ -290,6 +291,21 @@ class OtherCases(EndingCase):
         self.assertEqual(self.room("messages", "a")["gaps"], [])
         [young] = [self.room(f"messages?from={time(30.5)}&to={time(30.75)}", "a")]
         self.assertEqual((young["state"], young["gaps"]), ("unfinished", []))
+
+    def test_manifests_that_wait(self) -> None:
+        """While the store takes nothing, what the recorder here has told so far is in its spool."""
+        os.mkdir(os.path.join(self.world.spool, "manifest"))
+        for hour in range(10, 50):
+            begin = MARCH + hour * HOUR
+            rows = HeadRow(begin, begin + HOUR, "1", "r1"), RoomRow(*QUIET, HOUR, 0.0, "")
+            name = f"r1_202603{1 + hour // 24:02}_{hour % 24:02}00.jsonl"
+            with open(os.path.join(self.world.spool, "manifest", name), "wb") as file:
+                file.write(b"".join(encoded(row) for row in rows))
+        # One of them has been stored by now.
+        self.tell(LAST, LAST + HOUR, QUIET, instance="r1")
+        self.assertEqual(self.holes(0, 60, "quiet"), [(50.0, 7.5, NO_LONGER)])
+        [day] = [row for row in self.room("days", "quiet")["days"] if row["day"] == "2026-03-01"]
+        self.assertEqual((day["recorded"], day["coverage"]), (DAY, 1.0))
 
     def test_imported(self) -> None:
         """What was imported says nothing of what it lacks: a day with it is not called missing."""

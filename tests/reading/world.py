@@ -13,6 +13,7 @@ from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Parts
 from chatlog.archive.reader import Question, Reader
 from chatlog.archive.tailing import Tail
+from chatlog.archive.waiting import Waiting
 from chatlog.files import Files, OsFiles
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, from_json, rfc3339
@@ -116,7 +117,9 @@ class World:
         cache = FileCache(self.store, os.path.join(os.path.dirname(self.archive), "cache"), 64 << 20)
         index = Index(self.store, cache, now) if self.with_index else None
         reader = Reader(parts, now, self._clock, hidden, index)
-        return Archive(self.store, catalog, parts, reader, tail, self.keeping, hidden)
+        return Archive(
+            self.store, catalog, parts, reader, tail, self.keeping, hidden, Waiting(self.files, self.spool)
+        )
 
     def slowly(self, seconds: float) -> None:
         """From now on reading a piece takes so long."""

@@ -1,0 +1,140 @@
+"""When a room was recorded at all costs nothing to know where it has files, and little where it has none."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatlog.archive.day_book import DayBook
+from chatlog.archive.gaps import Gap
+from chatlog.archive.recordings import BETWEEN, NO_LONGER, Recordings
+from chatlog.store.directory_store import DirectoryStore
+from chatlog.uploader.manifest_rows import LOST, HeadRow, RoomRow, Row, Span, encoded
+from tests.reading.world import MIDNIGHT, ROOM, World, said
+from tests.upkeep.test_expire import Cutting
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+class RecordingsCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World(self.mktemp(), MIDNIGHT + 3 * DAY)
+        self.counted = Cutting(DirectoryStore(self.world.archive))
+
+    def files(self, *hours: int) -> None:
+        for hour in hours:
+            at = MIDNIGHT + hour * HOUR
+            self.world.put(at, [said(at, "hi"), said(at + 1800.0, "there")])
+
+    def manifest(self, since: float, until: float, *rows: Row, instance: str = "main") -> None:
+        """One of some hours after midnight."""
+        start = MIDNIGHT + since * HOUR
+        head = HeadRow(start, MIDNIGHT + until * HOUR, "1", instance)
+        name = f"{instance}_202512{29 + int(since // 24)}_{int(since % 24):02}00.jsonl"
+        key = f"manifest/2025/12/{29 + int(since // 24)}/{name}"
+        self.world.store.put_new(key, b"".join(encoded(row) for row in (head, *rows)), {})
+
+    def opened(self) -> Recordings:
+        self.world.store = self.counted  # type: ignore[assignment]
+        archive = self.world.opened()
+        now = lambda: self.world.now  # noqa: E731
+        return Recordings(archive.parts, DayBook(archive.store, now), archive.keeping, now)
+
+    def gaps(self, since: float, until: float, *known: Gap) -> list[tuple[float, float, str]]:
+        found = self.opened().gaps(ROOM, MIDNIGHT + since * HOUR, MIDNIGHT + until * HOUR, known)
+        return [
+            (round((gap.since - MIDNIGHT) / HOUR, 2), round((gap.until - MIDNIGHT) / HOUR, 2), gap.reason)
+            for gap in found
+        ]
+
+    def reads(self) -> list[str]:
+        """What was read or listed of manifests, and read of records."""
+        return [
+            key
+            for name, key in self.counted.calls
+            if key.startswith("manifest/") or (name == "read" and key.startswith("2025"))
+        ]
+
+
+class CostTests(RecordingsCase):
+    def test_a_busy_room(self) -> None:
+        """Where files follow each other, and go on behind the time, none of them is read, and no manifest."""
+        self.files(*range(48))
+        self.assertEqual(self.gaps(2, 40), [])
+        self.assertEqual(self.reads(), [])
+
+    def test_told_by_a_gap_record(self) -> None:
+        """Where a gap record tells all of a time without files, neither is a manifest."""
+        self.files(0, 1, *range(20, 30))
+        hole = Gap(MIDNIGHT + 1.5 * HOUR, MIDNIGHT + 20 * HOUR, "restart")
+        self.assertEqual(self.gaps(1, 29, hole), [(1.5, 20.0, "restart")])
+        self.assertEqual([key for key in self.reads() if key.startswith("manifest/")], [])
+
+    def test_a_quiet_room(self) -> None:
+        """Manifests are read once for all questions about a day."""
+        self.files(0, 12)
+        for hour in range(24):
+            self.manifest(hour, hour + 1, RoomRow(*ROOM, HOUR, 0.0, ""))
+        recordings = self.opened()
+        for _ in range(3):
+            found = recordings.gaps(ROOM, MIDNIGHT, MIDNIGHT + DAY, ())
+            self.assertEqual(found, [])
+        self.assertEqual(len([key for key in self.reads() if "/main_" in key]), 24)
+
+
+class SpansTests(RecordingsCase):
+    """What rows of manifests say."""
+
+    def told(
+        self, seconds: float, missing: float, reason: str, spans: tuple[Span, ...] | None = None
+    ) -> None:
+        gaps = ((0.0, missing),) if spans is not None and missing else ()
+        self.manifest(12, 13, RoomRow(*ROOM, seconds, missing, reason, spans=spans, gaps=gaps))
+
+    def test_rows(self) -> None:
+        """A room came in an hour, left in it, was handed over, was missing at its end, or all the time."""
+        table: list[tuple[float, float, str, tuple[Span, ...] | None, list[tuple[float, float, str]]]] = [
+            (HOUR, 0.0, "", None, [(0.5, 12.0, BETWEEN), (13.0, 40.0, BETWEEN)]),
+            (1800.0, 0.0, "", None, [(0.5, 12.5, BETWEEN), (13.0, 40.0, BETWEEN)]),
+            (1800.0, 0.0, "removed", None, [(0.5, 12.0, BETWEEN), (12.5, 40.0, BETWEEN)]),
+            (1800.0, 0.0, "handed over", ((900.0, 2700.0),), [(0.5, 12.25, BETWEEN), (12.75, 40.0, BETWEEN)]),
+            (2700.0, 900.0, "", None, [(0.5, 12.0, BETWEEN), (13.0, 40.0, BETWEEN)]),
+            (
+                2700.0,
+                900.0,
+                "full",
+                None,
+                [(0.5, 12.0, BETWEEN), (12.75, 13.0, "full"), (13.0, 40.0, BETWEEN)],
+            ),
+            (0.0, HOUR, "full", None, [(0.5, 12.0, BETWEEN), (12.0, 13.0, "full"), (13.0, 40.0, BETWEEN)]),
+            (
+                1800.0,
+                1800.0,
+                "full",
+                ((1800.0, 3600.0),),
+                [(0.5, 12.0, BETWEEN), (12.0, 12.5, "full"), (13.0, 40.0, BETWEEN)],
+            ),
+        ]
+        for seconds, missing, reason, spans, found in table:
+            self.setUp()
+            self.files(0, 40)
+            self.told(seconds, missing, reason, spans)
+            self.assertEqual(self.gaps(0, 40.4), found, (seconds, missing, reason))
+
+    def test_recorders_that_take_turns(self) -> None:
+        """A room that was handed over was recorded by one of them at any time."""
+        self.files(0)
+        self.manifest(0, 12, RoomRow(*ROOM, 12 * HOUR, 0.0, ""), instance="a")
+        self.manifest(12, 24, RoomRow(*ROOM, 12 * HOUR, 0.0, ""), instance="b")
+        self.assertEqual(self.gaps(0, 30), [(24.0, 30.0, NO_LONGER)])
+
+    def test_young(self) -> None:
+        """Of the time in which a manifest may still come nobody says that it was not recorded, and nobody
+        that it was."""
+        self.files(0)
+        for hours, found, told in ((2, [], False), (3, [(0.5, 0.5, NO_LONGER)], True)):
+            self.world.now = MIDNIGHT + hours * HOUR + 60.0
+            end = (self.world.now - MIDNIGHT) / HOUR
+            expected = [] if not found else [(0.5, round(end - LOST / HOUR, 2), NO_LONGER)]
+            self.assertEqual(self.gaps(0, end), expected)
+            self.assertEqual(self.opened().is_told(ROOM, MIDNIGHT + 0.51 * HOUR), told)
+            self.assertTrue(self.opened().is_told(ROOM, MIDNIGHT + 0.4 * HOUR))
