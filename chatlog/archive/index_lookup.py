@@ -6,22 +6,19 @@ and whoever asks looks at everything.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Generic, TypeVar
 
 from chatlog.archive.cached_blocks import Changed
 from chatlog.archive.file_cache import CacheError, FileCache
 from chatlog.archive.index_reading import Duck, Known, SetReader, Term, Texts
+from chatlog.archive.kept import Kept
 from chatlog.index.sets import ABOVE, DAYS, Days, IndexSet, Room, sets_of
 from chatlog.parquet import duck
 from chatlog.store.store import Store, StoreError
-
-V = TypeVar("V")
 
 #: Seconds for which a listing is used.
 LISTED = 60.0
@@ -54,10 +51,11 @@ class Index:
         self._lock = Lock()
         self._listing = _Listing()
         self._broken: set[IndexSet] = set()
-        self._known: _Kept[Texts[Known]] = _Kept(_FILES // 2, lambda texts: texts.size)
-        self._files: _Kept[Texts[str]] = _Kept(_FILES // 2, lambda texts: texts.size)
-        self._answers: _Kept[Days] = _Kept(_ANSWERS, lambda days: 1)
-        self._months: _Kept[list[Looked]] = _Kept(_MONTHS, lambda found: 1)
+        self._known: Kept[Texts[Known]] = Kept(_FILES // 2, lambda texts: texts.size)
+        self._files: Kept[dict[int, str]] = Kept(_FILES // 2, _size_of)
+        self._ids: Kept[list[tuple[str, str]]] = Kept(_ANSWERS, lambda found: 1)
+        self._answers: Kept[Days] = Kept(_ANSWERS, lambda days: 1)
+        self._months: Kept[list[Looked]] = Kept(_MONTHS, lambda found: 1)
         self._looking = [Lock() for _ in range(_LOCKS)]
 
     @property
@@ -98,6 +96,15 @@ class Index:
         with self._lock:
             return None if self._listing.at == float("-inf") else found
 
+    def months_ahead(self, since: str, until: str, terms: tuple[Term, ...]) -> list[str]:
+        """The months from one to another of which not all answers are kept: to look them up takes some
+        requests one after the other."""
+        sets: dict[str, list[IndexSet]] = {}
+        for span, found in self._sets().items():
+            if since <= span[:7] <= until:
+                sets.setdefault(span[:7], []).append(found)
+        return [month for month, own in sets.items() if self._months.get((tuple(own), terms)) is None]
+
     def _sets(self) -> dict[str, IndexSet]:
         with self._lock:
             if not 0 <= self._now() - self._listing.at < LISTED:
@@ -108,16 +115,27 @@ class Index:
                 self._broken &= set(sets.values())
             return {span: found for span, found in self._listing.sets.items() if found not in self._broken}
 
-    def files(self, looked: Looked) -> dict[Room, dict[int, str]]:
-        """The files of the days that a set covers, as JSON: for days whose listing is not the one that it
-        knows. Empty if they cannot be read."""
+    def files(self, looked: Looked, room: Room) -> dict[int, str]:
+        """The files of a room's days that a set covers, as JSON: for days whose listing is not the one that
+        it knows. Empty if they cannot be read."""
         with self._reading(looked.found) as reader:
-            return self._files.of(looked.found.head(DAYS), reader.files).by_room
+            return self._files.of((looked.found.head(DAYS), room), lambda: reader.files(room))
         return {}
+
+    def ids(self, looked: Looked, names: frozenset[str]) -> frozenset[str] | None:
+        """The ids of everybody with one of these names, as a set has them; ``""`` is among them if there is
+        somebody without one. None if they cannot be read."""
+        with self._reading(looked.found) as reader:
+            sources = self._known.of(looked.found.head(DAYS), reader.known).sources
+            found = self._ids.of((looked.found, names), lambda: reader.named(names, sources))
+            return frozenset(id for _, id in found)
+        return None
 
     def _looked(self, found: IndexSet, terms: tuple[Term, ...]) -> Looked | None:
         """What a set says; None if it cannot be read."""
         with self._reading(found) as reader:
+            if self._known.get(found.head(DAYS)) is None:
+                reader.fetch_ends(terms)
             known = self._known.of(found.head(DAYS), reader.known)
             answers = [
                 self._answers.of((found, term), lambda term=term: reader.days(term, known.sources))  # type: ignore[misc]
@@ -143,6 +161,10 @@ class Index:
             pass
 
 
+def _size_of(texts: Mapping[int, str]) -> int:
+    return sum(len(text) + 200 for text in texts.values())
+
+
 def _common(bits: Iterable[int]) -> int:
     found = -1
     for each in bits:
@@ -154,37 +176,3 @@ def _common(bits: Iterable[int]) -> int:
 class _Listing:
     at: float = float("-inf")
     sets: dict[str, IndexSet] = field(default_factory=dict)
-
-
-class _Kept(Generic[V]):
-    """Values by key, up to a sum of their sizes, those that were used last. May be used by several
-    threads."""
-
-    def __init__(self, most: int, size: Callable[[V], int]) -> None:
-        self._most = most
-        self._size_of = size
-        self._size = 0
-        self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: Hashable) -> V | None:
-        """The value of a key, if it is there."""
-        with self._lock:
-            if key not in self._values:
-                return None
-            self._values.move_to_end(key)
-            return self._values[key]
-
-    def of(self, key: Hashable, make: Callable[[], V]) -> V:
-        """The value of a key, which is made if it is not there."""
-        known = self.get(key)
-        if known is not None:
-            return known
-        value = make()
-        with self._lock:
-            if key not in self._values:
-                self._values[key] = value
-                self._size += self._size_of(value)
-            while self._size > self._most and len(self._values) > 1:
-                self._size -= self._size_of(self._values.popitem(last=False)[1])
-        return value

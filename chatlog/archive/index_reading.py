@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +54,16 @@ class People:
     """One of these people: names, or ``id:1234``."""
 
     users: frozenset[str]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Their names."""
+        return frozenset(user for user in self.users if not user.startswith("id:"))
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Their ids."""
+        return frozenset(user[3:] for user in self.users if user.startswith("id:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,20 @@ class SetReader:
         self._set = found
         self._duck = query
 
+    def fetch_ends(self, terms: Collection[Term]) -> None:
+        """Fetch the ends of all objects that are needed for what is looked for, at the same time."""
+        kinds = {DAYS}
+        for term in terms:
+            kinds |= {WORDS} if isinstance(term, Said) else {NAMES, USERS} if term.names else {USERS}
+
+        def fetch(kind: str) -> None:
+            with self._cache.ranges(self._set.head(kind)) as held:
+                _Partial(held, self._duck).fetch_end()
+
+        with ThreadPoolExecutor(len(kinds)) as threads:
+            for _ in threads.map(fetch, sorted(kinds)):
+                pass
+
     def known(self) -> Texts[Known]:
         """What is known of each day."""
         rows, sources = self._rows("listing, known")
@@ -170,13 +195,11 @@ class SetReader:
             by_room.setdefault((platform, channel), {})[day] = Known(listing, text)
         return Texts(sources, by_room, sum(len(row[4]) + 300 for row in rows))
 
-    def files(self) -> Texts[str]:
-        """The files of each day, as JSON."""
-        rows, sources = self._rows("files")
-        by_room: dict[Room, dict[int, str]] = {}
-        for platform, channel, day, text in rows:
-            by_room.setdefault((platform, channel), {})[day] = text
-        return Texts(sources, by_room, sum(len(row[3]) + 200 for row in rows))
+    def files(self, room: Room) -> dict[int, str]:
+        """The files of each day of a room, as JSON."""
+        bounds = {name: (of, of) for name, of in zip(("platform", "channel"), room, strict=True)}
+        with self._opened(DAYS) as (part, _):
+            return dict(self._matching(part, "day(day)::INTEGER, files", bounds))
 
     def _rows(self, columns: str) -> tuple[list[tuple[Any, ...]], str]:
         """These columns of all days, and the digest by which the set belongs together."""
@@ -195,19 +218,10 @@ class SetReader:
         return self._of_words(term, sources)
 
     def _of_people(self, term: People, sources: str) -> Days:
-        wanted: list[Bounds] = []
-        names = []
-        for user in sorted(term.users):
-            if user.startswith("id:"):
-                wanted.append({"user_id": (user[3:], user[3:])})
-            else:
-                names.append(user)
-        if names:
-            with self._opened(NAMES, sources) as (part, _):
-                for name in names:
-                    own = {"username": (name, name)}
-                    for (id,) in self._matching(part, "user_id", own):
-                        wanted.append({"user_id": (id, id), **own})
+        wanted: list[Bounds] = [{"user_id": (id, id)} for id in sorted(term.ids)]
+        wanted += [
+            {"user_id": (id, id), "username": (name, name)} for name, id in self.named(term.names, sources)
+        ]
         days: Days = {}
         if wanted:
             with self._opened(USERS, sources) as (part, _):
@@ -216,6 +230,17 @@ class SetReader:
                         room = platform, channel
                         days[room] = days.get(room, 0) | bits
         return days
+
+    def named(self, names: Collection[str], sources: str) -> list[tuple[str, str]]:
+        """Names with the ids that they were seen with; an id may be empty."""
+        if not names:
+            return []
+        with self._opened(NAMES, sources) as (part, _):
+            return [
+                (name, id)
+                for name in sorted(names)
+                for (id,) in self._matching(part, "user_id", {"username": (name, name)})
+            ]
 
     def _of_words(self, term: Said, sources: str) -> Days:
         units: set[int] | None = None

@@ -5,7 +5,7 @@
 
 The objects themselves stand in the metadata of each file; the rows have digests of them. A name of an object
 never gets other bytes. So ``names`` tells a reader, without a request, whether a file has all records of the
-objects that are listed now.
+objects that are listed now. In the metadata, LISTING says the same of their names and sizes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from chatlog.record import from_json, to_line
 from chatlog.store.store import Store, StoreError
 
 #: The number of the layout: a file of another one is made again.
-LAYOUT = 2
+LAYOUT = 3
+#: Keys of the metadata: LAYOUT, the digest of the names and sizes of the objects (see ``covered.digest_of``),
+#: whether the records came in the order of their times, how many there are, and the streams they came from.
+LAYOUT_KEY, LISTING = "chatlog.layout", "chatlog.listing"
+IN_ORDER, RECORDS, STREAMS = "chatlog.in_order", "chatlog.records", "chatlog.instances"
 _TYPE = {"Content-Type": "application/jsonl"}
 
 

@@ -7,16 +7,27 @@ hides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from chatlog.archive.covered import Covered, Day, day_from_json, from_json, is_same, short_name
 from chatlog.archive.index_lookup import Index, Looked
 from chatlog.archive.index_reading import People, Said, Term
+from chatlog.archive.lines import LAST
+from chatlog.archive.listings import DAY
 from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Part
+from chatlog.archive.person_rows import Wanted
 from chatlog.index.patterns import texts_of
 from chatlog.index.sets import Room
 from chatlog.index.words import pieces_of
+from chatlog.naming import utc_minute
+
+#: Months that are looked up at the same time.
+_AT_ONCE = 8
 
 
 def terms_of(wanted: Filter) -> tuple[Term, ...]:
@@ -39,6 +50,13 @@ def _is_plain(user: str) -> bool:
     )
 
 
+class KnownDay(NamedTuple):
+    """What is known of all files of a room's day besides their records, and whether one may match."""
+
+    files: Day
+    may_match: bool
+
+
 class Narrowing:
     """What an index says of the files of one room in one search."""
 
@@ -47,19 +65,63 @@ class Narrowing:
         self._room = room
         self._terms = terms
         self._months: dict[str, list[Looked]] = {}
+        self._coming: dict[str, Future[list[Looked]]] = {}
         self._files: dict[tuple[int, str], dict[str, Covered]] = {}
 
-    def needless_day(self, day: str, digest: str) -> Day | None:
-        """What is known of all files of a day (``2025-12-29``) in which nothing matches, if ``digest`` is
-        that of their listing; None if they have to be looked at one by one."""
+    def look_ahead(self, since: float, until: float) -> None:
+        """Begin to look up what is needed for a time, while something else is done."""
+        first, last = (utc_minute(max(0.0, min(at, LAST))) for at in (since - DAY, until))
+        months = self._index.months_ahead(f"{first[:4]}-{first[4:6]}", f"{last[:4]}-{last[4:6]}", self._terms)
+        if months:
+            threads = ThreadPoolExecutor(min(_AT_ONCE, len(months)))
+            for month in months:
+                self._coming[month] = threads.submit(self._index.of_month, month, self._terms)
+            threads.shutdown(wait=False)
+
+    @property
+    def people(self) -> People | None:
+        """The people who are looked for, if any are."""
+        return next((term for term in self._terms if isinstance(term, People)), None)
+
+    def day(self, day: str, digest: str) -> KnownDay | None:
+        """What is known of all files of a day (``2025-12-29``), if ``digest`` is that of their listing; None
+        if they have to be looked at one by one."""
         for looked in self._of_day(day):
             known = looked.known.get(self._room, {}).get(int(day[8:]))
-            if known is None or known.listing != digest or looked.days.get(self._room, 0) >> int(day[8:]) & 1:
+            if known is None or known.listing != digest:
                 continue
             with suppress(ValueError):
                 if (found := day_from_json(known.text)) is not None:
-                    return found
+                    return KnownDay(found, bool(looked.days.get(self._room, 0) >> int(day[8:]) & 1))
         return None
+
+    def may_match_around(self, day: str) -> bool:
+        """Whether something may match on one of the two days before or the two days after. No other month is
+        looked at for it."""
+        date = datetime.fromisoformat(day)
+        return any(self._may_match((date + timedelta(days=n)).date().isoformat()) for n in (-2, -1, 1, 2))
+
+    def _may_match(self, day: str) -> bool:
+        if day[:7] not in self._months:
+            return True
+        bit = 1 << int(day[8:])
+        sets = [looked for looked in self._of_day(day) if int(day[8:]) in looked.known.get(self._room, {})]
+        return not sets or any(looked.days.get(self._room, 0) & bit for looked in sets)
+
+    def wanted(self, days: Collection[str]) -> Wanted | None:
+        """The people who are looked for, with the ids that they had on days; None if these cannot be had."""
+        people = self.people
+        if people is None:
+            return None
+        ids: set[str] = set()
+        if people.names:
+            sets = {looked.found: looked for day in days for looked in self._of_day(day)}
+            for looked in sets.values():
+                own = self._index.ids(looked, people.names)
+                if own is None:
+                    return None
+                ids |= own
+        return Wanted(people.ids, people.names, frozenset(ids))
 
     def needless(self, part: Part) -> Covered | None:
         """What is known of a part in which nothing matches; None if it has to be read."""
@@ -89,7 +151,10 @@ class Narrowing:
         """What the sets say that may have a day."""
         month = day[:7]
         if month not in self._months:
-            self._months[month] = self._index.of_month(month, self._terms)
+            coming = self._coming.pop(month, None)
+            self._months[month] = (
+                coming.result() if coming is not None else self._index.of_month(month, self._terms)
+            )
         return [looked for looked in self._months[month] if looked.found.span in (month, day)]
 
     def _known(self, number: int, day: str, looked: Looked) -> dict[str, Covered]:
@@ -97,6 +162,6 @@ class Narrowing:
         if (number, day) not in self._files:
             self._files[number, day] = {}
             with suppress(ValueError, KeyError):
-                text = self._index.files(looked)[self._room][int(day[6:])]
+                text = self._index.files(looked, self._room)[int(day[6:])]
                 self._files[number, day] = from_json(text)
         return self._files[number, day]

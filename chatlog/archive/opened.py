@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.compacted import Compacted
 from chatlog.archive.file_cache import cache_of
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.keeping import Keeping
@@ -63,8 +64,9 @@ def open_archive(
     parts = Parts(catalog, OsFiles(), directory, ahead)
     hidden = Hidden() if everybody else hidden_in(settings, store)
     tail = Tail(OsFiles(), directory, parts, hidden)
-    index = Index(store, cache_of(settings, store), now)
-    reader = Reader(parts, now, hidden=hidden, index=index)
+    cache = cache_of(settings, store)
+    index, compacted = Index(store, cache, now), Compacted(store, cache, now)
+    reader = Reader(parts, now, hidden=hidden, index=index, compacted=compacted)
     return Archive(
         store,
         catalog,

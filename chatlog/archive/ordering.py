@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -90,13 +90,16 @@ def merged(streams: list[Iterator[Found]], newest: bool, writers: Sequence[str] 
     """All streams in one order, each event once: several recorders may have recorded a room, and a crash may
     leave records in two files. Gap records belong to one recorder each, and all stay; several streams may
     have the same of the ``writers``, and then a gap record may be in two of them."""
-    if not streams:
-        return
-    once = _Once(len(streams) > 1, writers)
+    return merged_once(dict(enumerate(streams)), newest, Once(len(streams) > 1, writers))
+
+
+def merged_once(streams: Mapping[int, Iterator[Found]], newest: bool, once: Once) -> Iterator[Found]:
+    """The same for streams with numbers, where ``once`` knows what came before."""
     if len(streams) == 1:
-        yield from (found for found in streams[0] if once.is_new(found, 0))
+        for number, stream in streams.items():
+            yield from (found for found in stream if once.is_new(found, number))
         return
-    numbered = (_numbered(stream, number) for number, stream in enumerate(streams))
+    numbered = (_numbered(stream, number) for number, stream in streams.items())
     key: Callable[[tuple[Found, int]], bytes] = lambda item: item[0].time  # noqa: E731
     for found, number in heapq.merge(*numbered, key=key, reverse=newest):
         if once.is_new(found, number):
@@ -107,7 +110,7 @@ def _numbered(stream: Iterator[Found], number: int) -> Iterator[tuple[Found, int
     return ((found, number) for found in stream)
 
 
-class _Once:
+class Once:
     """Recognises copies. An event without an id is a copy only if another stream has the same one: a recorder
     never writes an event twice, but the same thing can happen twice. If the platform gave it no time either,
     its time is that of its arrival, which differs between two recorders: then it is a copy of the first that
@@ -139,7 +142,7 @@ class _Once:
         return True
 
     def _is_new_gap(self, found: Found, stream: int) -> bool:
-        key = self._writers[stream], found.line
+        key = self._writers[stream] if stream < len(self._writers) else "", found.line
         known = self._known(key)
         if known is None:
             self._remember(key, stream, found.time)

@@ -9,57 +9,29 @@ Everything here blocks and belongs in a thread. Memory does not grow with the by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterator, Mapping
 from time import monotonic
 
-from chatlog.archive import lines
+from chatlog.archive.compacted import Compacted, Told
 from chatlog.archive.copies import instance_in, is_imported
-from chatlog.archive.covered import Day, Passed, begun, passed, seconds_of
+from chatlog.archive.covered import Day, Passed, begun, passed
 from chatlog.archive.following import file_after
-from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere, gaps_in
+from chatlog.archive.gaps import Gap, Report, clipped, everywhere, gaps_in
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.lines import LAST
-from chatlog.archive.listings import last_minute
-from chatlog.archive.matching import Filter, Matcher
+from chatlog.archive.matching import Matcher
 from chatlog.archive.narrowing import Narrowing, terms_of
-from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards, merged
+from chatlog.archive.ordering import Found, Once, merged_once
 from chatlog.archive.parts import Part, PartError, Parts, Room
+from chatlog.archive.plan import Candidate, Plan
+from chatlog.archive.question import Cancelled, Question
+from chatlog.archive.streams import Streams, come_to
 from chatlog.suppression.hidden import Hidden
-from chatlog.suppression.left_out import line_without
-from chatlog.suppression.suppressions import Somebody
 
-#: Bytes at the end of a block in which the time that it has reached is looked for.
-_LAST_BYTES = 64 << 10
+__all__ = ["Answer", "Cancelled", "Question", "Reader", "come_to"]
+
 #: So many rooms are listed one by one.
 _FEW = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """The records of one room from ``since`` to before ``until`` (seconds since the epoch) that match a
-    filter; ``newest`` first, or the oldest first. Once ``most_bytes`` were read, or ``is_over()`` is true,
-    the answer ends early, and its report says so. What was listed after the ``moment`` counts: see
-    ``Reader.look_over``."""
-
-    room: Room
-    since: float = 0.0
-    until: float = LAST
-    filter: Filter = field(default_factory=Filter)
-    newest: bool = False
-    most_bytes: int | None = None
-    is_over: Callable[[], bool] | None = None
-    moment: int | None = None
-
-
-#: Parts with their blocks, and what is known of parts that are not read.
-_Turn = tuple[Part, Iterator[bytes]] | tuple[Passed, None]
-
-
-class Cancelled(Exception):
-    """The answer was cancelled."""
 
 
 class Answer:
@@ -69,121 +41,139 @@ class Answer:
         self,
         parts: Parts,
         question: Question,
-        matcher: Matcher,
         clock: Callable[[], float] = monotonic,
         hidden: Hidden | None = None,
         narrowing: Narrowing | None = None,
+        compacted: Compacted | None = None,
     ) -> None:
-        """Nothing of those who are ``hidden`` is among the records."""
+        """Nothing of those who are ``hidden`` is among the records. Raises FilterError."""
         self._parts = parts
-        self._hidden = hidden
-        self._who: Somebody | None = None
-        self._clock = clock
-        self._narrowing = narrowing
         self._question = question
-        self._matcher = matcher
-        self._since = lines.time_bytes(question.since)
-        self._until = lines.time_bytes(question.until)
-        self._gaps: dict[str, list[Gap]] = {}
-        #: From when to when each recorder's files reach.
-        self._files: dict[str, list[Span]] = {}
-        #: The time that each recorder's records have reached.
-        self._come_to: dict[str, bytes] = {}
+        self._matcher = Matcher(question.filter)
+        self._clock = clock
+        self._hidden = hidden
+        self._narrowing = narrowing
+        self._compacted = compacted
         self._cancelled = False
-        #: The time at which the answer ends early, if it does: records beyond it may be incomplete.
-        self._cut: float | None = None
+        self._streams: Streams | None = None
         self.report = Report()
 
     @property
     def claims(self) -> dict[str, list[Gap]]:
         """What each recorder said was missing, once everything was read; ``""`` is one without a name."""
-        return self._gaps
+        return self._streams.gaps if self._streams is not None else {}
 
     def cancel(self) -> None:
         """End the iteration soon, with Cancelled."""
         self._cancelled = True
+        if self._streams is not None:
+            self._streams.cancelled = True
 
     def __iter__(self) -> Iterator[Found]:
         """Raises StoreError if the archive or its opt-out list cannot be listed, and Cancelled."""
         question = self._question
-        self._who = None if self._hidden is None else self._hidden.of_room(*question.room)
-        by_instance = self._by_recorder()
-        self._come_to = dict.fromkeys(by_instance, b"")
-        self._gaps = {instance: [] for instance in by_instance or {"": []}}
-        self._files = {instance: [] for instance in self._gaps}
-        for instance, gaps in self._gaps.items():
+        if self._narrowing is not None:
+            self._narrowing.look_ahead(question.since, question.until)
+        who = None if self._hidden is None else self._hidden.of_room(*question.room)
+        streams = Streams(
+            self._parts, question, self._matcher, self._clock, self.report, who, self._narrowing
+        )
+        streams.cancelled = self._cancelled
+        self._streams = streams
+        plan = self._planned()
+        streams.begin(plan.by_recorder)
+        for instance in streams.gaps:
             if not is_imported(instance):
-                gaps += self._beyond(instance, by_instance.get(instance, []))
-        stream = self._backwards if question.newest else self._forwards
-        streams = [stream(instance, parts) for instance, parts in sorted(by_instance.items())]
+                streams.gaps[instance] += self._beyond(instance, plan, streams)
         try:
-            for found in merged(streams, question.newest, list(map(instance_in, sorted(by_instance)))):
-                if self._is_cut_off(found.time):
+            for found in self._in_order(plan, streams):
+                if streams.is_cut_off(found.time):
                     break
                 self.report.records += 1
                 yield found
         finally:
-            gaps = everywhere(self._gaps, self._files)
-            self.report.gaps = clipped(gaps, question.since, question.until)
+            # Of a file that is read twice, or of which an index told before, the gaps are the same.
+            own = {instance: list(dict.fromkeys(gaps)) for instance, gaps in streams.gaps.items()}
+            self.report.gaps = clipped(everywhere(own, streams.files), question.since, question.until)
 
-    def _by_recorder(self) -> dict[str, list[Part | Passed]]:
-        """What there is of each recorder, in order."""
-        narrowing, days = self._narrowing, list[Day]()
+    def _in_order(self, plan: Plan, streams: Streams) -> Iterator[Found]:
+        newest = self._question.newest
+        instances = list(plan.by_recorder)
+        once = Once(len(instances) > 1, list(map(instance_in, instances)))
+        for run in plan.runs(self._told):
+            if self.report.stopped:
+                return
+            if run.told is None or run.of is None:
+                numbered = dict(enumerate(streams.of(plan.parts_of(run), run.since, run.until)))
+                yield from merged_once(numbered, newest, once)
+                continue
+            for instance, own in run.of.files.items():
+                streams.take(instance, own)
+            lines = run.told.lines[::-1] if newest else run.told.lines
+            found = streams.of_lines(lines, run.since, run.until)
+            yield from merged_once({len(instances): found}, newest, once)
+        # Nothing is looked for in the rest but gap records.
+        rest = {instance: list(map(self._covered, own)) for instance, own in plan.rest().items()}
+        for stream in streams.of(rest, LAST, LAST):
+            yield from stream
+
+    def _planned(self) -> Plan:
+        """What there is of each recorder, in order, and what has to be read of it."""
+        narrowing, days, needless = self._narrowing, dict[str, Day](), set[str]()
+        has_parquet = self._compacted is not None
 
         def is_known(day: str, digest: str) -> bool:
-            found = narrowing.needless_day(day, digest) if narrowing is not None else None
-            if found is not None:
-                days.append(found)
-            return found is not None
+            days.pop(day, None)
+            needless.discard(day)
+            found = narrowing.day(day, digest) if narrowing is not None else None
+            if narrowing is None or found is None:
+                return False
+            if found.may_match and not has_parquet:
+                return False
+            days[day] = found.files
+            if not found.may_match:
+                needless.add(day)
+            # Which files there are is asked of what is read from Parquet, and of the days around it.
+            return not found.may_match and not (has_parquet and narrowing.may_match_around(day))
 
-        room, since, until = self._question.room, self._question.since, self._question.until
-        found: dict[str, list[Part | Passed]] = {}
-        for part in self._parts.of_room(room, since, until, is_known, self._question.moment):
-            found.setdefault(part.stream, []).append(part)
-        last = last_minute(until)
-        for day in days:
-            for instance, own in day.items():
-                # Who came to the room only after that time has nothing to say of it.
-                if own.minute <= last:
-                    found.setdefault(instance, []).append(own)
-        if days:
-            for each in found.values():
-                each.sort(key=lambda part: part.order)
+        question = self._question
+        parts = self._parts.of_room(question.room, question.since, question.until, is_known, question.moment)
+        return Plan(question, parts, days, frozenset(needless))
+
+    def _told(self, days: list[Candidate]) -> Mapping[str, Told]:
+        """What Parquet says of days."""
+        narrowing, compacted = self._narrowing, self._compacted
+        if narrowing is None or compacted is None:
+            return {}
+        wanted = narrowing.wanted({each.day: each for each in days})
+        if wanted is None:
+            return {}
+        began = self._clock()
+        found = compacted.of_days(
+            self._question.room, {each.day: each.listing for each in days}, wanted, self._check
+        )
+        self.report.seconds += self._clock() - began
         return found
 
-    def _is_cut_off(self, time: bytes) -> bool:
-        if self._cut is None:
-            return False
-        cut = lines.time_bytes(self._cut)
-        return time < cut if self._question.newest else time >= cut
+    def _covered(self, part: Part | Passed) -> Part | Passed:
+        if isinstance(part, Passed) or self._narrowing is None:
+            return part
+        covered = self._narrowing.covered(part)
+        return part if covered is None else passed(part, covered)
 
-    def _may_end(self, at: Callable[[], float]) -> bool:
-        """Whether the answer ends early at a time, which ``at`` works out: the limit is reached, all on
-        this side of the time was read, and an answer that continues there gets further."""
-        question, report = self._question, self.report
-        enough = question.most_bytes is not None and report.bytes > question.most_bytes
-        if not enough and (question.is_over is None or not question.is_over()):
-            return False
-        time = at()
-        if time >= question.until if question.newest else time <= question.since:
-            return False
-        report.stopped = "the limit of what is read for one request was reached"
-        if not enough:
-            report.stopped = "the time for one request was over"
-        if self._cut is not None:
-            time = max(self._cut, time) if question.newest else min(self._cut, time)
-        report.reached = self._cut = max(question.since, min(time, question.until))
-        return True
+    def _check(self) -> None:
+        if self._cancelled:
+            raise Cancelled
 
-    def _beyond(self, instance: str, parts: list[Part | Passed]) -> Iterator[Gap]:
+    def _beyond(self, instance: str, plan: Plan, streams: Streams) -> Iterator[Gap]:
         """The gaps that began before the end of the range and ended after the files that were read."""
-        until = self._question.until
-        question = self._question
-        following = file_after(self._parts, question.room, until, instance, parts, question.moment)
+        question, until = self._question, self._question.until
+        read = plan.by_recorder.get(instance, [])
+        following = file_after(self._parts, question.room, until, instance, read, question.moment)
         if following is None:
             return
         start = begun(following.minute)
-        self._files[instance].append((start, start))
+        streams.files[instance].append((start, start))
         covered = self._narrowing.covered(following) if self._narrowing is not None else None
         if covered is not None:
             yield from (gap for gap in covered.gaps if gap.since < until)
@@ -193,118 +183,6 @@ class Answer:
                 yield from (gap for gap in gaps_in(block) if gap.since < until)
         except PartError as error:
             self.report.unread.append(error.unread)
-
-    # -- one recorder's files ------------------------------------------------------------------------
-
-    def _forwards(self, instance: str, parts: list[Part | Passed]) -> Iterator[Found]:
-        return forwards(
-            batch for part, blocks in self._in_turn(parts) for batch in self._batches(instance, part, blocks)
-        )
-
-    def _backwards(self, instance: str, parts: list[Part | Passed]) -> Iterator[Found]:
-        turns = self._in_turn(parts[::-1])
-        return backwards(self._whole(instance, part, blocks) for part, blocks in turns)
-
-    def _in_turn(self, parts: list[Part | Passed]) -> Iterator[_Turn]:
-        """The parts, each with its blocks, or what is known of those in which nothing matches. An index is
-        asked once the answer comes to its month."""
-        narrowing, every_line = self._narrowing, self._question.filter.everything
-        # Whoever asks for the newest records mostly wants a few, and for everything mostly all.
-        depth = 0 if self._question.newest else 4 if every_line else 1
-        if narrowing is None:
-            whole = [part for part in parts if isinstance(part, Part)]
-            yield from self._parts.in_turn(whole, every_line, depth)
-            return
-        for _, month in groupby(parts, lambda part: part.minute[:6]):
-            known = [self._needless(narrowing, part) for part in month]
-            read = [part for part in known if isinstance(part, Part)]
-            with closing(self._parts.in_turn(read, every_line, depth)) as turns:
-                for part in known:
-                    yield next(turns) if isinstance(part, Part) else (part, None)
-
-    @staticmethod
-    def _needless(narrowing: Narrowing, part: Part | Passed) -> Part | Passed:
-        covered = narrowing.needless(part) if isinstance(part, Part) else None
-        return passed(part, covered) if covered is not None and isinstance(part, Part) else part
-
-    def _whole(
-        self, instance: str, part: Part | Passed, blocks: Iterator[bytes] | None
-    ) -> tuple[list[Found], bytes]:
-        found: list[Found] = []
-        looked_at = not self.report.stopped
-        for batch, _ in self._batches(instance, part, blocks):
-            found += batch
-        minute = part.minute
-        begun = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:59.999Z"
-        if looked_at:
-            self._may_end(lambda: lines.seconds(begun) + HELD_BACK)
-        return found, begun.encode("ascii")
-
-    def _batches(self, instance: str, part: Part | Passed, blocks: Iterator[bytes] | None) -> Iterator[Batch]:
-        """The results for the blocks of a part. A part that cannot be read is noted and skipped."""
-        report = self.report
-        if report.stopped:
-            return
-        if isinstance(part, Passed) or blocks is None:
-            assert isinstance(part, Passed)
-            if self._cancelled:
-                raise Cancelled
-            self._gaps[instance] += part.gaps
-            self._come_to[instance] = max(self._come_to[instance], part.reached)
-            if len(self._files) > 1:
-                # Of one recorder alone it does not matter how far its files reach.
-                self._files[instance] += part.spans
-            yield [], self._come_to[instance]
-            return
-        # Only the time of reading counts, not the time that the caller needs.
-        began = self._clock()
-        reached = self._files[instance]
-        start = begun(part.minute)
-        reached.append((start, start))
-        at, latest = len(reached) - 1, b""
-        try:
-            for block in blocks:
-                if self._cancelled:
-                    raise Cancelled
-                report.bytes += len(block)
-                self._gaps[instance] += gaps_in(block)
-                found = [Found(*pair) for pair in self._matcher.find(block, self._since, self._until)]
-                if self._who is not None:
-                    found = list(self._shown(found, self._who))
-                latest = max(latest, come_to(block))
-                self._come_to[instance] = max(self._come_to[instance], latest)
-                if latest:
-                    reached[at] = start, seconds_of(latest)
-                report.seconds += self._clock() - began
-                yield found, self._come_to[instance]
-                began = self._clock()
-                if self._question.newest or not self._come_to[instance]:
-                    continue
-                if self._may_end(lambda: seconds_of(self._come_to[instance]) - HELD_BACK):
-                    return
-        except PartError as error:
-            report.unread.append(error.unread)
-        report.files += 1
-
-    def _shown(self, found: list[Found], who: Somebody) -> Iterator[Found]:
-        """The results without those who opted out."""
-        for each in found:
-            rest = line_without(each.line, who)
-            if rest is each.line:
-                yield each
-            elif rest is not None:
-                # What was taken out of it is not found either.
-                yield from (Found(*pair) for pair in self._matcher.find(rest, self._since, self._until))
-
-
-def come_to(block: bytes) -> bytes:
-    """The time that a block has reached: later records are older by at most HELD_BACK. It is the time at
-    which the block's last record arrived. If the records arrived all at once later on, it is the latest time
-    of one."""
-    rows = [line for line in block[-_LAST_BYTES:].split(b"\n") if line]
-    # The first line may be cut off.
-    latest = max(map(lines.timestamp, rows[1:] or rows), default=b"")
-    return min(latest, lines.received(rows[-1])) if rows else b""
 
 
 class Reader:
@@ -318,13 +196,16 @@ class Reader:
         clock: Callable[[], float] = monotonic,
         hidden: Hidden | None = None,
         index: Index | None = None,
+        compacted: Compacted | None = None,
     ) -> None:
-        """``clock()`` measures the time of reading. With an ``index``, less is read."""
+        """``clock()`` measures the time of reading. With an ``index``, less is read, and with what is
+        ``compacted`` too, less again."""
         self._parts = parts
         self._hidden = hidden
         self._now = now
         self._clock = clock
         self._index = index
+        self._compacted = compacted
 
     def moment(self) -> int:
         """This moment, for ``look_over`` and questions."""
@@ -339,8 +220,9 @@ class Reader:
 
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""
-        matcher = Matcher(question.filter)
         terms = terms_of(question.filter) if self._index is not None else ()
         terms = terms if terms and self._index is not None and self._index.is_there else ()
         narrowing = Narrowing(self._index, question.room, terms) if self._index and terms else None
-        return Answer(self._parts, question, matcher, self._clock, self._hidden, narrowing)
+        by_people = narrowing is not None and narrowing.people is not None
+        compacted = self._compacted if by_people and self._compacted and self._compacted.is_there else None
+        return Answer(self._parts, question, self._clock, self._hidden, narrowing, compacted)

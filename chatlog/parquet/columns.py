@@ -3,6 +3,7 @@
 The values of ``details`` that are asked for most have columns of their own. A value that repeats another one
 of the record is left out, and ``same`` says so. What is left of ``details`` stays JSON. A record that would
 not come back exactly is kept whole, as JSON, in ``record``. So ``record_of(row_of(record, 0)) == record``.
+The keys of ``details`` come as the platforms mostly send them, which need not be their order in the record.
 
 This module needs no DuckDB. It is longer because the two directions have to be read together.
 docs/records.md describes the columns for users.
@@ -96,6 +97,10 @@ _PLAIN = tuple(key for key in KEYS if key not in ("timestamp", "received", "id",
 _ID, _ROOM, _USER, SENT, LOGIN, _CONTENT, _KIND = 1, 2, 4, 8, 16, 32, 64
 #: Twitch's tags that repeat another value of the record.
 REPEATED = (("id", _ID, "id"), ("room-id", _ROOM, "channel_id"), ("user-id", _USER, "user_id"))
+
+
+#: Our own keys beside Twitch's tags, in their order (see ``chatlog.twitch.events``).
+_OURS = ("command", "source", "params", "raw", "raw_base64", "backfilled", "oversized")
 
 
 class _Odd(Exception):
@@ -259,7 +264,7 @@ def _details(record: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
             if row[column] is not None:
                 details[key] = row[column]
     elif record.get("platform") == "kick":
-        _add_to_kick(details, record, row, same)
+        return _of_kick_again(details, record, row, same)
     else:
         for tag, (column, kind) in _TAGS.items():
             value = row[column]
@@ -272,12 +277,20 @@ def _details(record: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
             details["tmi-sent-ts"] = milliseconds(record["timestamp"])
         if same & LOGIN:
             details["login"] = record["username"]
+        return {tag: details[tag] for tag in _sorted(tuple(details))}
     return details
 
 
-def _add_to_kick(details: dict[str, Any], record: dict[str, Any], row: Mapping[str, Any], same: int) -> None:
-    if row["command"] is not None:
-        details["event"] = row["command"]
+@lru_cache(1024)
+def _sorted(tags: tuple[str, ...]) -> list[str]:
+    """Twitch sorts its tags, and what is ours comes behind them."""
+    return sorted(tags, key=lambda tag: (_OURS.index(tag) if tag in _OURS else -1, tag))
+
+
+def _of_kick_again(
+    rest: dict[str, Any], record: dict[str, Any], row: Mapping[str, Any], same: int
+) -> dict[str, Any]:
+    details: dict[str, Any] = {}
     for bit, key, value in (
         (_ID, "id", record.get("id")),
         (_ROOM, "chatroom_id", _number(record.get("channel_id"))),
@@ -287,17 +300,24 @@ def _add_to_kick(details: dict[str, Any], record: dict[str, Any], row: Mapping[s
     ):
         if same & bit:
             details[key] = value
-    sender = details.get("sender")
-    if type(sender) is not dict:
-        return
+    details.update(rest)
+    if row["command"] is not None:
+        details["event"] = row["command"]
+    rest_of_sender = details.get("sender")
+    if type(rest_of_sender) is not dict:
+        return details
+    sender: dict[str, Any] = {}
     if same & _USER:
         sender["id"] = _number(record["user_id"])
-    if same & LOGIN:
-        sender["slug"] = record["username"]
     if row["display_name"] is not None:
         sender["username"] = row["display_name"]
+    if same & LOGIN:
+        sender["slug"] = record["username"]
+    details["sender"] = sender | rest_of_sender
     if row["color"] is not None:
-        sender["identity"]["color"] = row["color"]
+        sender = details["sender"]
+        sender["identity"] = {"color": row["color"], **sender["identity"]}
+    return details
 
 
 def _is_same(value: Any, other: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from chatlog.config.units import rough_size
-from chatlog.parquet.columns import COLUMNS, TIME
+from chatlog.parquet.columns import COLUMNS, IDENTIFIER, TIME
 from chatlog.parquet.sorting import sort
 from chatlog.parquet.staging import END, selected_columns, source_columns, staged
 
@@ -23,6 +23,12 @@ ROW_GROUP = 20_480
 BESIDE = 110_000_000
 LEAST = BESIDE + 50_000_000
 _FETCHED = 1_000
+#: COLUMNS as ``columns.record_of`` takes them.
+SELECTED = [
+    f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%gZ')" if kind is TIME
+    else (f"{name}::VARCHAR" if kind is IDENTIFIER else name)
+    for name, kind in COLUMNS.items()
+]  # fmt: skip
 #: Bytes of JSON for which DuckDB is prepared in each row; more only where a row is longer.
 LONGEST = 1 << 20
 
@@ -126,14 +132,9 @@ def rows(path: Path, connection: Any) -> Iterator[dict[str, Any]]:
     """The rows of a file in the order of their times, as ``columns.record_of`` takes them. Raises
     TooLittleMemory, Unreadable, and OSError."""
     names = list(COLUMNS)
-    chosen = ", ".join(
-        f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%gZ')" if kind is TIME
-        else (f"{name}::VARCHAR" if kind == "UUID" else name)
-        for name, kind in COLUMNS.items()
-    )  # fmt: skip
     with clear_errors():
         cursor = connection.cursor().execute(
-            f"SELECT {chosen} FROM read_parquet({quoted(str(path))}) "
+            f"SELECT {', '.join(SELECTED)} FROM read_parquet({quoted(str(path))}) "
             "ORDER BY read_parquet.timestamp NULLS FIRST, tie"
         )
         while found := cursor.fetchmany(_FETCHED):

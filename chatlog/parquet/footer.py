@@ -30,7 +30,8 @@ def footer_size(tail: bytes) -> int:
 def value_of(tail: bytes, name: str) -> Any:
     """A value of the metadata, read from JSON; None if there is none."""
     key = name.encode()
-    at = tail.find(_varint(len(key)) + key)
+    # Before the metadata there may be texts of people: the least and the greatest of each column.
+    at = tail.rfind(_varint(len(key)) + key)
     if at < 0:
         return None
     at += len(key) + 1

@@ -19,8 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from chatlog import __version__
+from chatlog.archive.covered import digest_of as listing_of
 from chatlog.archive.gaps import Gap
-from chatlog.archive.made import LAYOUT, Made, Notes, digest_of, key_of, names_of
+from chatlog.archive.made import (
+    IN_ORDER,
+    LAYOUT,
+    LAYOUT_KEY,
+    LISTING,
+    RECORDS,
+    STREAMS,
+    Made,
+    Notes,
+    digest_of,
+    key_of,
+    names_of,
+)
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room
 from chatlog.archive.reader import Question
@@ -180,7 +193,7 @@ class Compactor:
                 return
         with workplace() as directory:
             target = directory / "day.parquet"
-            count = self._make(day, room, sources, target)
+            count = self._make(day, room, parts, sources, target)
             self._archive.catalog.forget(room, f"{day:%Y%m%d}")
             if self._sources.parts(day, room) != parts:
                 raise Unfinished(MOVED)
@@ -201,14 +214,20 @@ class Compactor:
         outcome.made += 1
         outcome.records += count
 
-    def _make(self, day: date, room: Room, sources: list[Source], target: Path) -> int:
+    def _make(self, day: date, room: Room, parts: list[Part], sources: list[Source], target: Path) -> int:
         since = midnight(day)
         read: dict[str, set[str]] = {}
         answer = self._archive.reader.ask(Question(room, since, since + DAY))
         digest = hashlib.sha256()
+        in_order = True
 
         def lines() -> Iterator[bytes]:
+            nonlocal in_order
+            last = b""
             for found in answer:
+                if found.time < last:
+                    in_order = False
+                last = found.time
                 digest.update(found.line)
                 digest.update(b"\n")
                 yield found.line
@@ -221,16 +240,16 @@ class Compactor:
 
         def known() -> dict[str, Any]:
             return {
-                "chatlog.layout": LAYOUT,
+                LAYOUT_KEY: LAYOUT,
                 "chatlog.version": __version__,
                 "chatlog.room": "/".join(room),
                 "chatlog.day": day.isoformat(),
-                "chatlog.records": answer.report.records,
+                RECORDS: answer.report.records,
                 "chatlog.digest": digest.hexdigest(),
+                LISTING: listing_of(parts),
+                IN_ORDER: in_order,
                 "chatlog.sources": [list(source) for source in sources],
-                "chatlog.instances": {
-                    instance: [_gap(gap) for gap in gaps] for instance, gaps in answer.claims.items()
-                },
+                STREAMS: {instance: [_gap(gap) for gap in gaps] for instance, gaps in answer.claims.items()},
                 "chatlog.gaps": [_gap(gap) for gap in answer.report.gaps],
             }
 

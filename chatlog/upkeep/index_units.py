@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from chatlog.archive import lines
@@ -17,11 +18,13 @@ from chatlog.archive.catalog import Catalog
 from chatlog.archive.covered import Covered, as_json, day_as_json, digest_of, short_name, whole_day
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Gap, gaps_in
+from chatlog.archive.listings import DAY, LATE
 from chatlog.archive.parts import Part
 from chatlog.archive.reader import come_to
 from chatlog.index.sets import Room
 from chatlog.index.words import words_of
 from chatlog.index.writing import Stage
+from chatlog.naming import utc_minute
 from chatlog.store.store import CORRUPT, MISSING, StoreError
 
 #: People and words that are held in memory at a time.
@@ -37,16 +40,20 @@ class _Odd(Exception):
     """The file has a name that Parquet cannot have."""
 
 
-def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Iterable[Part]) -> int:
+def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Sequence[Part]) -> int:
     """Read the parts of a room's day; returns their bytes, unpacked. A file that is damaged is noted as such,
     and always read by whoever searches. Raises StoreError if one cannot be had."""
     unit = _Unit(stage, room, int(day[8:]))
     files: list[tuple[Part, Covered]] = []
     digests = {}
+    elsewhere: dict[Part, tuple[bytes, bytes]] = {}
     size = 0
     for part in parts:
         digest = hashlib.sha256()
-        reached, gaps, read = _read(unit, _blocks(catalog, part, digest))
+        times: list[bytes] = []
+        reached, gaps, read = _read(unit, _blocks(catalog, part, digest), day, times)
+        if times:
+            elsewhere[part] = min(times), max(times)
         size += read
         # Of several files with one name each is always read.
         files.append((part, Covered(part.suffix, part.size, None if part.copy else reached, gaps)))
@@ -57,14 +64,37 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Iterab
         room,
         day,
         listing=digest_of(part for part, _ in files),
-        known=day_as_json(whole_day(files)),
+        known=day_as_json(None if _is_astray(day, elsewhere, parts) else whole_day(files)),
         files=as_json({short_name(part): covered for part, covered in files}),
         digest=hashlib.sha256(sources.encode()).hexdigest(),
     )
     return size
 
 
-def _read(unit: _Unit, blocks: Iterator[bytes]) -> tuple[bytes | None, tuple[Gap, ...], int]:
+def _is_astray(day: str, elsewhere: Mapping[Part, tuple[bytes, bytes]], parts: Iterable[Part]) -> bool:
+    """Whether files have records of other days that a reader of those days does not look for in them (see
+    ``listings.within``): what was filled in after a long gap, or written by a wrong clock. ``elsewhere`` are
+    the first and the last time of those."""
+    since = datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+    before, midnight, after = (lines.time_bytes(since + n * DAY) for n in (-1, 1, 2))
+    soon = utc_minute(since + LATE)
+    last: dict[str, tuple[str, int]] = {}
+    for part in parts:
+        last[part.name.instance] = max(last.get(part.name.instance, part.order), part.order)
+    return any(
+        first < before
+        or end >= after
+        or (first < lines.time_bytes(since) and part.minute > soon)
+        or (end >= midnight and part.order < last[part.name.instance])
+        for part, (first, end) in elsewhere.items()
+    )
+
+
+def _read(
+    unit: _Unit, blocks: Iterator[bytes], day: str, elsewhere: list[bytes]
+) -> tuple[bytes | None, tuple[Gap, ...], int]:
+    """Read a file. ``elsewhere`` gets the first and the last time of records of other days."""
+    begin = f'{{"timestamp":"{day}'.encode()
     gaps: list[Gap] = []
     reached, size = b"", 0
     try:
@@ -73,6 +103,10 @@ def _read(unit: _Unit, blocks: Iterator[bytes]) -> tuple[bytes | None, tuple[Gap
             unit.take(block)
             gaps += gaps_in(block)
             reached = max(reached, come_to(block))
+            if block.count(b"\n" + begin) + block.startswith(begin) < block.rstrip(b"\n").count(b"\n") + 1:
+                times = map(lines.timestamp, block.split(b"\n"))
+                others = [time for time in times if time and not time.startswith(begin[-10:])]
+                elsewhere += [min(others), max(others)] if others else []
     except (ValueError, _Odd):
         return None, (), size
     except StoreError as error:

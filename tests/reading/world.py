@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from chatlog.archive.catalog import Catalog
+from chatlog.archive.compacted import MOST_ROWS, Compacted
 from chatlog.archive.file_cache import FileCache
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.keeping import Keeping
@@ -70,6 +71,10 @@ class World:
         self.strict = False
         #: Whether an index is used.
         self.with_index = False
+        #: Whether Parquet is used besides.
+        self.with_parquet = False
+        #: The most rows that are taken from it.
+        self.most_rows = MOST_ROWS
         for area in ("open", "sealed", "packed"):
             os.makedirs(os.path.join(self.spool, area))
         os.makedirs(self.archive)
@@ -116,7 +121,8 @@ class World:
         tail = Tail(self.files, self.spool, parts, hidden)
         cache = FileCache(self.store, os.path.join(os.path.dirname(self.archive), "cache"), 64 << 20)
         index = Index(self.store, cache, now) if self.with_index else None
-        reader = Reader(parts, now, self._clock, hidden, index)
+        compacted = Compacted(self.store, cache, now, most_rows=self.most_rows) if self.with_parquet else None
+        reader = Reader(parts, now, self._clock, hidden, index, compacted)
         return Archive(
             self.store, catalog, parts, reader, tail, self.keeping, hidden, Waiting(self.files, self.spool)
         )
