@@ -57,12 +57,12 @@ FILES = st.tuples(
 )
 
 
-def line(room: tuple[str, str], begun: float, number: int, message: Any) -> tuple[float, bytes]:
+def line(room: tuple[str, str], begun: float, recorder: str, message: Any) -> tuple[float, bytes]:
     """A record as a recorder writes it, and its time: with the platform's time and id, or without. An event
     that several recorders heard has the same id, and the platform's time; each has its own time of
     arrival."""
     ms, (name, user), kind, same = message
-    arrived = round(begun * 1000) + ms + 120 * number
+    arrived = round(begun * 1000) + ms + {"": 0, "one": 120}.get(recorder, 350)
     at = arrived if "untimed" in kind else round(begun * 1000) + ms
     time, received = rfc3339(at), rfc3339(arrived)
     if kind == "basic":
@@ -135,7 +135,7 @@ class BothWaysTests(ParquetCase):
                 day, hour, messages = *before[:2], [*before[2], *messages]
             before = day, hour, messages
             at = MIDNIGHT + day * DAY + hour * HOUR
-            said = sorted((line(room, at, number, each) for each in messages), key=lambda pair: pair[0])
+            said = sorted((line(room, at, recorder, each) for each in messages), key=lambda pair: pair[0])
             lines = list(dict.fromkeys(text for _, text in said))
             if has_gap or not lines:
                 lines.append(gap(at + 10, at + 700 + number))
