@@ -48,7 +48,11 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "uploader/packing": ("tests.uploader.test_packing", "tests.uploader.test_shipment"),
     "uploader/manifest": ("tests.uploader.test_manifest_chain", "tests.uploader.test_manifest"),
     "uploader/manifest_rows": ("tests.uploader.test_manifest_rows",),
-    "uploader/stored_journal": ("tests.uploader.test_manifest_chain", "tests.uploader.test_manifest"),
+    "uploader/stored_journal": (
+        "tests.uploader.test_stored_journal",
+        "tests.uploader.test_manifest_chain",
+        "tests.uploader.test_manifest",
+    ),
     "rooms/duplicates": ("tests.rooms.test_duplicates",),
     "timeline/intervals": ("tests.timeline.test_timeline",),
     "timeline/timeline": ("tests.timeline.test_timeline", "tests.timeline.test_timelines"),
