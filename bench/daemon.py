@@ -87,6 +87,13 @@ class Limits:
         into = " ".join(f"echo $$ > {procs};" for procs in self.procs)
         return ["sh", "-c", f'{into} exec "$@"', "sh"]
 
+    def lift(self) -> None:
+        """From now on there is no limit of processor time."""
+        for group in self.made:
+            for name, without in (("cpu.max", "max 80000"), ("cpu.cfs_quota_us", "-1")):
+                if (group / name).exists():
+                    (group / name).write_text(without)
+
     def close(self) -> None:
         """Remove the group, once the process in it is gone."""
         for group in self.made:
