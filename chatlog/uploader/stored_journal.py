@@ -185,7 +185,6 @@ class StoredJournal:
             if self._ended is not None:
                 return
             head = head._replace(new_spool=self._since is None, previous=self._previous or "")
-            self._files.make_directories(self._manifests)
             name = name_of(head)
             while self._files.exists(f"{self._manifests}/{name}"):
                 name = name.numbered(name.n + 1)

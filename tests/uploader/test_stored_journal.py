@@ -238,6 +238,15 @@ class StoredJournalTests(SynchronousTestCase):
         self.assertEqual(self.manifest(NAMES[2])[0]["previous"], digest)
         self.assertEqual(self.shown(NAMES[2]), ["manifest", key_of("cat")])
 
+    def test_a_row_that_is_there_twice(self) -> None:
+        """A manifest lists an object once, even if two lines of the file have it."""
+        self.journal.stored(single("cat"))
+        [row] = self.entries()
+        StateFile(self.files, "/data", "stored").replace([row, row])
+        self.journal = self.start()
+        self.end()
+        self.assertEqual(self.shown(NAMES[0]), ["manifest", key_of("cat"), "cat"])
+
     def test_a_name_that_is_taken(self) -> None:
         """A manifest that waits for its upload is never overwritten."""
         self.files.put(f"/data/manifest/{NAMES[0]}", b"other")
