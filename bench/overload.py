@@ -27,6 +27,8 @@ _DROPS = (
 )
 #: Seconds that it falls behind, those in which the servers' faults happen, and those after it.
 _BEHIND, _FAULTS, _AFTER = 100.0, 60.0, 75.0
+#: The most faults of one kind that are printed.
+_SHOWN = 10
 DROP, STOP, KILL = "drop", "stop", "kill"
 
 
@@ -37,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1500, help="messages a second over all rooms (1500)")
     parser.add_argument("--cpu", type=float, default=3, help="percent of a core that the recorder gets (3)")
     parser.add_argument("--memory", type=int, default=256, help="MB that it gets (256)")
+    parser.add_argument("--keep", default="", help="a directory to work in, and to keep")
     parser.add_argument("--ways", default=f"{DROP},{STOP},{KILL}", help="how it is disturbed (all)")
     return parser.parse_args()
 
@@ -47,7 +50,7 @@ class Trial:
     def __init__(self, way: str, options: argparse.Namespace) -> None:
         self._way = way
         self._options = options
-        self._stage = Stage()
+        self._stage = Stage(f"{options.keep}/{way}" if options.keep else "")
         self._limits = Limits(options.cpu, options.memory)
         self._recording = rf"recording {options.rooms} of {options.rooms}"
 
@@ -134,6 +137,8 @@ def main() -> int:
             + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in faults.items()),
             flush=True,
         )
+        for each in [*(each for each in found["missing"] if each["hidden"]), *found["examples"]][:_SHOWN]:
+            print(f"  {each}")
         bad = bad or any(faults.values())
     return int(bad)
 
