@@ -9,22 +9,20 @@ are only looked at where a room has no file for hours.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from datetime import date, timedelta
-from threading import Lock
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from chatlog.archive import lines
-from chatlog.archive.covered import begun, seconds_of
+from chatlog.archive.covered import begun
 from chatlog.archive.day_book import DayOfRoom
-from chatlog.archive.gaps import Gap, clipped, gap_of, outside
+from chatlog.archive.file_ends import FileEnds
+from chatlog.archive.gaps import Gap, clipped, outside
 from chatlog.archive.keeping import DAY, Keeping
 from chatlog.archive.lines import LAST
-from chatlog.archive.listings import day_of, days_between, keep
-from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.archive.reader import come_to
+from chatlog.archive.listings import day_of, days_between
+from chatlog.archive.parts import Part, Parts, Room
 from chatlog.archive.told import SLACK, in_a_row, united
 from chatlog.naming import is_import, utc_minute
 from chatlog.uploader.manifest_rows import LOST
@@ -34,11 +32,9 @@ from chatlog.uploader.manifest_rows import LOST
 NOT_YET = "before the first recording"
 NO_LONGER = "after the last recording"
 BETWEEN = "between two recordings"
-#: The lines of a file among which the earliest is looked for: they are in the order of arrival.
-_LINES = 50
-#: The most days that are looked through in manifests for one answer, and the most files that are remembered.
-_DAYS = 31
-_KEPT = 4096
+#: The most days before the first file that are looked through in manifests, the most of a time without files
+#: of which all are, and the most that are looked at for one answer.
+_DAYS, _FEW, _MOST = 31, 4, 12
 
 
 class Manifests(Protocol):
@@ -49,11 +45,18 @@ class Manifests(Protocol):
 
 
 class _Stretch(NamedTuple):
-    """A time without files. ``is_bounded``: whether there is one behind it, or not as far as is seen."""
+    """A time without files, and its length. ``is_last``: whether there is none behind it, as far as is
+    seen."""
 
+    is_last: bool
+    length: float
     since: float
     until: float
-    is_bounded: bool
+
+    @property
+    def days(self) -> int:
+        """How many days it lies in."""
+        return int(self.until // DAY - self.since // DAY) + 1
 
 
 class Recordings:
@@ -67,8 +70,7 @@ class Recordings:
         self._manifests = manifests
         self._keeping = keeping
         self._now = now
-        self._lock = Lock()
-        self._ends: OrderedDict[str, float] = OrderedDict()
+        self._ends = FileEnds(parts)
 
     # -- before the first ----------------------------------------------------------------------------
 
@@ -107,7 +109,7 @@ class Recordings:
         there = self._recorded(room, since, since + DAY, moment)
         parts = [part for part in there if day_of(part.minute) == day]
         first = min((part.minute for part in parts), default="")
-        return min((self._first_of(part) for part in parts if part.minute == first), default=since)
+        return min((self._ends.first_of(part) for part in parts if part.minute == first), default=since)
 
     def _told_before(self, room: Room, day: str, found: float) -> float:
         """The same, or an earlier time by the manifests of this day and of those before it."""
@@ -138,9 +140,13 @@ class Recordings:
             holes = self._before(room, since, min(begun, until, self._now()), begun, moment)
         start, end = begun or since, min(until, self._now() - LOST)
         if start < end and not room[1].startswith("_"):
-            for stretch in self._without_files(room, start, end, moment):
+            looked_at = 0
+            # First the last one, then the longest: of months not every night can be looked at.
+            for stretch in sorted(self._without_files(room, start, end, moment), reverse=True):
+                looked_at += min(stretch.days, _FEW)
                 # Mostly a gap record says it all.
-                if any(_left(Gap(stretch.since, stretch.until, ""), known)):
+                is_told = not any(_left(Gap(stretch.since, stretch.until, ""), known))
+                if not is_told and looked_at <= _MOST:
                     holes += self._untold(room, stretch, known, moment)
         left = [part for hole in holes for part in _left(hole, known)]
         return clipped([*left, *known], since, until) if left else list(known)
@@ -195,23 +201,24 @@ class Recordings:
             if at - reached > LOST:
                 reached = max(reached, self._reached(latest.values()))
                 if at - reached > LOST and reached < until and at > since:
-                    yield _Stretch(max(reached, since), min(at, until), part is not None)
+                    first, last = max(reached, since), min(at, until)
+                    yield _Stretch(part is None, last - first, first, last)
             if part is not None:
                 reached = max(reached, at)
                 latest[part.stream] = part
 
     def _reached(self, parts: Iterable[Part]) -> float:
         """The last moment of which files have records."""
-        return max(map(self._last_of, parts), default=float("-inf"))
+        return max(map(self._ends.last_of, parts), default=float("-inf"))
 
     def _untold(self, room: Room, stretch: _Stretch, known: Sequence[Gap], moment: int | None) -> list[Gap]:
         """The parts of a time without files of which no manifest says that the room was recorded."""
-        since, until, is_bounded = stretch
+        since, until = stretch.since, stretch.until
         told = self._told_in(room, since, until)
         spans = [span for each in told for span in each.spans]
         opened = [(each, each.gap(known)) for day in told for each in day.opened]
         recorded = united([*spans, *(each.recorded(gap) for each, gap in opened)])
-        goes_on = is_bounded or self._goes_on(room, until, moment)
+        goes_on = not stretch.is_last or self._goes_on(room, until, moment)
         if (
             goes_on
             and not any(each.told for each in told)
@@ -233,22 +240,23 @@ class Recordings:
     def _told_in(self, room: Room, since: float, until: float) -> list[DayOfRoom]:
         """What manifests tell of the days of a time."""
         days = list(days_between(since, until))
-        if len(days) <= _DAYS:
+        if len(days) <= _FEW:
             return self._told_of(room, days)
-        # In so long a silence the day is looked for on which it became one that nobody listened to.
-        first, last = 0, len(days) - 1
-        ends = self._told_of(room, [days[first], days[last]])
-        if ends[1].told:
-            return [DayOfRoom(spans=((since, until),))]
-        while last - first > 1:
-            middle = (first + last) // 2
-            if self._told_of(room, [days[middle]])[0].told:
-                first = middle
-            else:
-                last = middle
-        told = self._told_of(room, [days[first]])
-        at = max((end for _, end in told[0].told), default=since)
-        return [*told, DayOfRoom(spans=((since, at),) if first else ())]
+        # Of a long one the days are looked for on which it became another. What lies between two days of one
+        # kind is taken to be the same.
+        last = len(days) - 1
+        seen = dict(zip((0, last), self._told_of(room, [days[0], days[last]]), strict=True))
+        while len(seen) < _MOST:
+            pairs = [(a, b) for a, b in pairwise(sorted(seen)) if b - a > 1]
+            if not pairs:
+                break
+            first, behind = max(pairs, key=lambda ab: (_differ(seen[ab[0]], seen[ab[1]]), ab[1] - ab[0]))
+            middle = (first + behind) // 2
+            seen[middle] = self._told_of(room, [days[middle]])[0]
+        between = [(a, b) for a, b in pairwise(sorted(seen)) if b - a > 1 and seen[a].told and seen[b].told]
+        midnights = [lines.seconds(f"{day}T00:00:00Z") for day in days]
+        spans = tuple((midnights[a] + DAY, midnights[b]) for a, b in between)
+        return [*seen.values(), DayOfRoom(spans=spans)]
 
     def _told_of(self, room: Room, days: list[str]) -> list[DayOfRoom]:
         books = self._manifests.of_days(days)
@@ -280,50 +288,10 @@ class Recordings:
         midnights = sorted(lines.seconds(f"{day}T00:00:00Z") for day in days)
         return list(outside(hole, united((at, at + DAY) for at in midnights)))
 
-    # -- one file ------------------------------------------------------------------------------------
 
-    def _first_of(self, part: Part) -> float:
-        """The first moment of which a file tells; when it was begun, if it cannot be read."""
-        start = begun(part.minute)
-        return self._remembered("first", part, start, self._look_for_first)
-
-    def _last_of(self, part: Part) -> float:
-        """The same, the last moment of which it has a record."""
-        return self._remembered("last", part, begun(part.minute), self._look_for_last)
-
-    def _remembered(
-        self, which: str, part: Part, start: float, look: Callable[[Part, float], float | None]
-    ) -> float:
-        key = f"{which} {part.area} {part.name}{part.suffix} {part.copy} {part.version}"
-        with self._lock:
-            known = self._ends.get(key)
-        if known is not None:
-            return known
-        try:
-            found = look(part, start)
-        except PartError:
-            return start
-        # The first records of a file stay its first ones.
-        if found is None or (part.area == "open" and look == self._look_for_last):
-            return start if found is None else found
-        with self._lock:
-            keep(self._ends, key, found, _KEPT)
-        return found
-
-    def _look_for_first(self, part: Part, start: float) -> float | None:
-        with closing(self._parts.blocks(part)) as blocks:  # type: ignore[type-var]
-            return min(_times(next(blocks, b""), start), default=None)
-
-    def _look_for_last(self, part: Part, start: float) -> float | None:
-        latest = b""
-        try:
-            for block in self._parts.blocks(part):
-                latest = max(latest, come_to(block))
-        except PartError:
-            # As far as it can be read.
-            if not latest:
-                raise
-        return max(start, seconds_of(latest)) if latest else None
+def _differ(one: DayOfRoom, other: DayOfRoom) -> bool:
+    """Whether manifests tell of one day and not of the other."""
+    return bool(one.told) != bool(other.told)
 
 
 def _left(hole: Gap, known: Sequence[Gap]) -> Iterator[Gap]:
@@ -331,16 +299,3 @@ def _left(hole: Gap, known: Sequence[Gap]) -> Iterator[Gap]:
     for part in outside(hole, united((gap.since, gap.until) for gap in known)):
         if part.seconds > (SLACK if known else 0.0):
             yield part
-
-
-def _times(block: bytes, start: float) -> list[float]:
-    """The times of a file's first lines, none of them before ``start``; those of gaps may be."""
-    found = []
-    for line in block.split(b"\n", _LINES)[:_LINES]:
-        gap = gap_of(line)
-        time = lines.timestamp(line)
-        if gap is not None:
-            found.append(gap.since)
-        elif time:
-            found.append(max(start, lines.seconds(time)))
-    return found

@@ -322,6 +322,14 @@ class OtherCases(EndingCase):
         self.world.now = MARCH + 90 * DAY
         self.assertEqual(self.holes(0, 80 * 24, "quiet"), [(50 * 24.0, 30 * 24.0, NO_LONGER)])
 
+    def test_long_absence(self) -> None:
+        """The same of the days on which it was not recorded for weeks, and then again."""
+        for day in (*range(1, 20), *range(45, 60)):
+            self.tell(MARCH + day * DAY, MARCH + (day + 1) * DAY, QUIET, instance="r1")
+        self.tell(MARCH + 10 * HOUR, MARCH + DAY, QUIET, instance="r1")
+        self.world.now = MARCH + 60 * DAY
+        self.assertEqual(self.holes(0, 59 * 24, "quiet"), [(20 * 24.0, 25 * 24.0, BETWEEN)])
+
 
 class OpenGapTests(EndingCase):
     """A room that the recorder has lost, and does not get back: the gap record is yet to come."""

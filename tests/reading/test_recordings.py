@@ -138,3 +138,24 @@ class SpansTests(RecordingsCase):
             self.assertEqual(self.gaps(0, end), expected)
             self.assertEqual(self.opened().is_told(ROOM, MIDNIGHT + 0.51 * HOUR), told)
             self.assertTrue(self.opened().is_told(ROOM, MIDNIGHT + 0.4 * HOUR))
+
+
+class LongTests(RecordingsCase):
+    def test_many_quiet_nights(self) -> None:
+        """A question about weeks reads the manifests of some days alone, and finds the longest hole."""
+        self.world.now = MIDNIGHT + 80 * DAY
+        for day in range(60):
+            if not 20 <= day < 30:
+                self.files(*(24 * day + hour for hour in (10, 12, 14, 16, 18)))
+        for day in range(60):
+            if not 20 <= day < 30:
+                since = MIDNIGHT + day * DAY
+                month = "2025/12" if day < 3 else ("2026/01" if day < 34 else "2026/02")
+                number = day + 29 if day < 3 else (day - 2 if day < 34 else day - 33)
+                name = f"main_{month.replace('/', '')}{number:02}_0000.jsonl"
+                rows = HeadRow(since, since + DAY, "1", "main"), RoomRow(*ROOM, DAY, 0.0, "")
+                data = b"".join(encoded(row) for row in rows)
+                self.world.store.put_new(f"manifest/{month}/{number:02}/{name}", data, {})
+        found = self.gaps(0, 59 * 24)
+        self.assertEqual(found, [(20 * 24.0, 30 * 24.0, BETWEEN)])
+        self.assertLess(len({key for key in self.reads() if "/main_" in key}), 30)
