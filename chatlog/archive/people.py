@@ -45,6 +45,19 @@ class Person:
                 first, last = seen.get(value, (time, time))
                 seen[value] = min(first, time), max(last, time)
 
+    def join(self, other: Person) -> None:
+        """Take what other records of the person said."""
+        for name, there in other.rooms.items():
+            own = self.rooms.setdefault(name, InRoom())
+            own.kinds += there.kinds
+            own.days += there.days
+            own.first = min(own.first or there.first, there.first)
+            own.last = max(own.last, there.last)
+        for seen, more in ((self.names, other.names), (self.ids, other.ids)):
+            for value, (first, last) in more.items():
+                known = seen.get(value, (first, last))
+                seen[value] = min(known[0], first), max(known[1], last)
+
 
 def person_of(records: Iterable[Mapping[str, Any]]) -> Person:
     """The person of these records."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from typing import TypeVar
 
 from chatlog.archive.ordering import Found
 from chatlog.archive.reader import Answer
+
+T = TypeVar("T")
 
 #: The most answers that are read at the same time, each up to its first record.
 AT_ONCE = 8
@@ -41,6 +44,25 @@ def together(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) ->
             # A stream can only be closed while no thread reads it.
             threads.shutdown()
             _close(streams)
+
+
+def each(
+    answers: Sequence[Answer], use: Callable[[Answer], T], at_once: int = AT_ONCE
+) -> Generator[T, None, None]:
+    """What ``use`` makes of each answer, in their order; several are used at the same time, in threads. When
+    this is left early, all of them are cancelled. Raises what they raise."""
+    with ThreadPoolExecutor(max(1, min(at_once, len(answers))), "each") as threads:
+        made = [threads.submit(use, answer) for answer in answers]
+        is_whole = False
+        try:
+            for one in made:
+                yield one.result()
+            is_whole = True
+        finally:
+            if not is_whole:
+                for one, answer in zip(made, answers, strict=True):
+                    one.cancel()
+                    answer.cancel()
 
 
 def _after(first: Future[Found | None], stream: Iterator[Found]) -> Iterator[Found]:

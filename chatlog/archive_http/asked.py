@@ -6,14 +6,16 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
 from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Cancelled, Question, Reader
-from chatlog.archive.together import together
+from chatlog.archive.together import each, together
 from chatlog.http.answers import Answer
+
+T = TypeVar("T")
 
 #: Headers for browsers and clients, each name once.
 Headers = dict[str, str]
@@ -67,19 +69,27 @@ class Work:
     def together(self, answers: Sequence[Records], newest: bool) -> Generator[Found, None, None]:
         """The records of these answers in one order: see ``together``. Only the time that all of them take
         together counts, not that of each."""
-        records = together(answers, newest)
+        return self._timed(together(answers, newest), answers)
+
+    def each(self, answers: Sequence[Records], use: Callable[[Records], T]) -> Generator[T, None, None]:
+        """What ``use`` makes of each answer; several are read at the same time, and time counts as for
+        ``together``."""
+        return self._timed(each(answers, use), answers)
+
+    def _timed(self, made: Generator[T, None, None], answers: Sequence[Records]) -> Generator[T, None, None]:
         try:
             while True:
                 with self._lock:
                     self._together = self._clock()
-                found = next(records, None)
+                try:
+                    one = next(made)
+                except StopIteration:
+                    return
                 with self._lock:
                     self._count_together()
-                if found is None:
-                    return
-                yield found
+                yield one
         finally:
-            records.close()
+            made.close()
             with self._lock:
                 self._count_together()
                 for answer in answers:

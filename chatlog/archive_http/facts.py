@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -12,8 +13,11 @@ from typing import Any
 import orjson
 
 from chatlog.archive import lines
+from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Room
+from chatlog.archive.people import Person, person_of
+from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Question
 from chatlog.archive_http.asked import Asked, Headers, Refused
 from chatlog.archive_http.log_formats import shown, wanted_format
@@ -23,6 +27,8 @@ from chatlog.http.answers import JSON, Answer
 
 #: The most bytes of records that are read for one of these answers.
 MOST_BYTES = 2 << 30
+#: The fewest bytes that are read of a room, however many rooms there are.
+LEAST_SHARE = 20_000
 #: The most people who are counted at the same time; beyond that, those seen once are dropped.
 PEOPLE = 200_000
 TOP = 5
@@ -60,10 +66,33 @@ class Budget:
             if answer.report.stopped and answer.report.reached is not None:
                 self.stopped = lines.time_bytes(answer.report.reached).decode("ascii")
 
+    def of_rooms(self, rooms: list[Room], question: Question) -> Person:
+        """The person of the records of a question, which is asked of several rooms at the same time; each of
+        them has a share of the limit."""
+        if not rooms:
+            return Person()
+        share = max(LEAST_SHARE, self._left // len(rooms))
+        answers = [self._asked.work.ask(replace(question, room=room, most_bytes=share)) for room in rooms]
+        person = Person()
+        with closing(self._asked.work.each(answers, _person_in)) as people:
+            for one in people:
+                person.join(one)
+        for answer in answers:
+            self._left -= answer.report.bytes
+            if answer.report.stopped and answer.report.reached is not None:
+                stopped = lines.time_bytes(answer.report.reached).decode("ascii")
+                self.stopped = max(self.stopped, stopped) if question.newest else stopped
+        return person
+
     @property
     def headers(self) -> Headers:
         """The header for an incomplete answer, if it is one."""
         return {"x-chatlog-partial": self.stopped} if self.stopped else {}
+
+
+def _person_in(answer: Records) -> Person:
+    records = (lines.record_of(found.line) for found in answer)
+    return person_of(record for record in records if record is not None)
 
 
 class Facts:
@@ -178,13 +207,11 @@ class Facts:
     def names(self, asked: Asked, platform: str, id: str) -> Answer:
         """GET /namehistory: the names of an id, from all rooms, the latest first."""
         budget = Budget(asked, self._most)
-        seen: dict[str, tuple[str, str]] = {}
-        for room in self._rooms.of_platform(platform):
-            for record in budget.records(Question(room, filter=Filter(users=(f"id:{id}",)), newest=True)):
-                if name := str(record.get("username", "")):
-                    time = str(record.get("timestamp", ""))
-                    first, last = seen.get(name, (time, time))
-                    seen[name] = min(first, time), max(last, time)
+        rooms = self._rooms.of_platform(platform)
+        asked.work.look_over(rooms, 0.0, LAST)
+        seen = budget.of_rooms(
+            rooms, Question(("", ""), filter=Filter(users=(f"id:{id}",)), newest=True)
+        ).names
         names = sorted(seen.items(), key=lambda item: item[1][1], reverse=True)
         if not names:
             raise Refused(404, "no_logs", "Not found")

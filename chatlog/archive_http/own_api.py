@@ -16,7 +16,7 @@ from chatlog.archive.matching import Filter
 from chatlog.archive.moderation import LOOK_AHEAD, Moderation
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Parts, Room
-from chatlog.archive.people import facts_of, person_of
+from chatlog.archive.people import Person, facts_of
 from chatlog.archive.reader import Question
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused, Stream
@@ -178,14 +178,13 @@ class OwnApi:
         budget = Budget(asked, self._most)
         asked.work.look_over(rooms, *range)
 
-        def records(users: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-            for room in rooms:
-                yield from budget.records(Question(room, *range, Filter(users=users), newest=True))
+        def person_of(users: tuple[str, ...]) -> Person:
+            return budget.of_rooms(rooms, Question(("", ""), *range, Filter(users=users), newest=True))
 
-        person = person_of(records((user,)))
+        person = person_of((user,))
         if person.ids and not user.startswith("id:"):
             # The same person may have had other names.
-            person = person_of(records(tuple(f"id:{id}" for id in list(person.ids)[:20])))
+            person = person_of(tuple(f"id:{id}" for id in list(person.ids)[:20]))
         if not person.rooms and self._have_opted_out([(platform, ""), *rooms], Filter(users=(user,))):
             raise Refused(403, "opted_out", OPTED_OUT)
         facts = facts_of(f"{platform}/{user}", person)

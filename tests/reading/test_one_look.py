@@ -15,8 +15,9 @@ from chatlog.archive.bundles import Bundles
 from chatlog.archive.listings import Room
 from chatlog.archive.opened import Archive
 from chatlog.archive.overview import Overview
+from chatlog.archive.people import person_of
 from chatlog.archive.reader import Cancelled, Question
-from chatlog.archive.together import together
+from chatlog.archive.together import each, together
 from chatlog.naming import BundleName
 from chatlog.record import from_json
 from chatlog.store.directory_store import DirectoryStore
@@ -198,6 +199,30 @@ class MeanwhileTests(OneLookCase):
         DirectoryStore(self.world.archive).put_new(bundle, data + table_bytes(slices), {})
 
 
+class PersonTests(SynchronousTestCase):
+    def test_joined(self) -> None:
+        """A person of some records, joined with one of others, is the person of all of them."""
+        records = [
+            {
+                "timestamp": f"2025-12-{day}T00:00:00.000Z",
+                "channel": channel,
+                "username": name,
+                "user_id": "1",
+                "type": kind,
+            }
+            for day, channel, name, kind in (
+                ("29", "a", "ann", "message"),
+                ("28", "a", "bob", "timeout"),
+                ("30", "b", "ann", "message"),
+                ("27", "b", "ann", "action"),
+            )
+        ]
+        for at in range(5):
+            joined = person_of(records[:at])
+            joined.join(person_of(records[at:]))
+            self.assertEqual(joined, person_of(records))
+
+
 class Answer:
     """An answer with records of these times."""
 
@@ -249,6 +274,18 @@ class TogetherTests(SynchronousTestCase):
         records.close()
         self.assertTrue(all(answer.is_cancelled for answer in answers))
         self.assertTrue(all(answer.has_ended for answer in answers))
+
+    def test_each(self) -> None:
+        """What is made of each answer comes in their order, and leaving early or an error ends all."""
+        for at_once in (1, 3, 8):
+            answers: list[Any] = [Answer(list(times)) for times in self.TIMES]
+            counts = each(answers, lambda answer: len(list(answer)), at_once)
+            self.assertEqual(list(counts), [len(times) for times in self.TIMES])
+            answers = [
+                Answer(list(times), StoreError("no answer") if times else None) for times in self.TIMES
+            ]
+            self.assertRaises(StoreError, list, each(answers, lambda answer: len(list(answer)), at_once))
+            self.assertTrue(all(answer.is_cancelled for answer in answers))
 
     def test_an_error(self) -> None:
         """One that cannot be read ends all of them."""
