@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 #: The most answers that are read at the same time, each up to its first record.
 AT_ONCE = 8
+#: The same, if each is read to its end: then the processor is busy rather than the store.
+WHOLE_AT_ONCE = 4
 
 
 def together(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) -> Generator[Found, None, None]:
@@ -47,7 +49,7 @@ def together(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) ->
 
 
 def each(
-    answers: Sequence[Answer], use: Callable[[Answer], T], at_once: int = AT_ONCE
+    answers: Sequence[Answer], use: Callable[[Answer], T], at_once: int = WHOLE_AT_ONCE
 ) -> Generator[T, None, None]:
     """What ``use`` makes of each answer, in their order; several are used at the same time, in threads. When
     this is left early, all of them are cancelled. Raises what they raise."""
