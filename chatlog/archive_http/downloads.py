@@ -62,7 +62,8 @@ class Downloads:
         if begun is not None and recordings.before(room, *range):
             headers["x-chatlog-recorded-since"] = lines.time_bytes(begun).decode("ascii")
         if ended is not None:
-            headers["x-chatlog-recorded-until"] = lines.time_bytes(ended.since).decode("ascii")
+            at = recordings.end_of(room) or ended.since
+            headers["x-chatlog-recorded-until"] = lines.time_bytes(at).decode("ascii")
         return headers
 
 

@@ -242,13 +242,14 @@ def say_what_is_not_recorded(
         try:
             before = recordings.before(room, max(since, 0.0), LAST)
             behind = _not_recorded(recordings, room, max(since, 0.0), until, known)
+            ended = recordings.end_of(room) if behind else None
         except StoreError as error:
             refuse(f"cannot read {archive.store.describe()}: {error}")
         if before:
             text = _since_when(archive, room, reading, before[0].since, before[-1].until)
             click.secho(text, fg="yellow", err=True)
         for gap in behind[:_NAMED]:
-            click.secho(_not_then(room, gap, reading), fg="yellow", err=True)
+            click.secho(_not_then(room, gap, ended, reading), fg="yellow", err=True)
 
 
 def _not_recorded(
@@ -267,16 +268,16 @@ def _not_recorded(
     return [gap for gap in gaps if gap not in known.get(room, []) and gap not in before]
 
 
-def _not_then(room: Room, gap: Gap, reading: Reading) -> str:
-    """That nobody recorded a room in a gap of which no record tells."""
+def _not_then(room: Room, gap: Gap, ended: float | None, reading: Reading) -> str:
+    """That nobody recorded a room in a gap of which no record tells. ``ended``: since when nobody does."""
     from chatlog.archive.formats.text import missing_text
     from chatlog.archive.recordings import NO_LONGER
 
     name = f"{room[0]}/{room[1]}"
     if gap.reason == NO_LONGER:
         return (
-            f"{name} was recorded until {reading.shown(gap.since)}: since then no recorder has stored "
-            "anything of it, and none says that it was there"
+            f"{name} was recorded until {reading.shown(ended or gap.since)}: since then no recorder has "
+            "stored anything of it, and none says that it was there"
         )
     return f"{name}: {missing_text(gap, reading.shown)}"
 

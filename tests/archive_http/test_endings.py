@@ -139,6 +139,8 @@ class StoppedTests(EndingCase):
         until = "x-chatlog-recorded-until"
         reply = self.ask(f"{PATH}/export?from={time(0)}&to={time(48)}")
         self.assertEqual(reply.headers[until], "2026-03-01T10:00:05.000Z")
+        later = self.ask(f"{PATH}/export?from={time(24)}&to={time(48)}")
+        self.assertEqual(later.headers[until], "2026-03-01T10:00:05.000Z")
         self.assertNotIn(until, self.ask(f"{PATH}/export?from={time(0)}&to={time(9)}").headers)
 
     def test_days(self) -> None:
@@ -178,7 +180,8 @@ class StoppedTests(EndingCase):
             ["user", "twitch/alice", "--room", "quiet", "--since", "2026-03-01", "--until", "2026-03-03"],
         ):
             result = CliRunner().invoke(commands, [*command, "--utc", "--archive", self.world.archive])
-            self.assertIn("twitch/quiet was recorded until", result.stderr, command)
+            said = "twitch/quiet was recorded until 2026-03-01 10:00:00: since then"
+            self.assertIn(said, result.stderr, command)
 
 
 class BackTests(EndingCase):
