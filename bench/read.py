@@ -10,7 +10,8 @@ Writes an archive of made-up chat (or reads the one at ``--archive``) and prints
 - with ``--store``, the path of versitygw: a person's month in a room of 300,000 messages (or in room1 of the
   archive that is given), a day, a rare and a frequent word and a person in all rooms, from an S3 server that
   takes 30 ms longer for every request, cold and warm. ``--far`` measures nothing else, ``--only day`` only
-  those of which the name has ``day``.
+  those of which the name has ``day``. The archive that it makes is compacted; one that
+  is given should be.
 
 Everything is on loopback. What it starts ends with it.
 """
@@ -236,10 +237,21 @@ def get_json(server: Server, path: str) -> Any:
 # -- a store far away --------------------------------------------------------------------------------
 
 
+def compacted(home: Path, archive: Path) -> Path:
+    """The archive with Parquet and an index of its days."""
+    if not (archive / "index").exists():
+        path = configuration(home, {"archive": {"directory": str(archive.resolve())}})
+        command = [sys.executable, "-m", "chatlog", "compact", "--config", str(path)]
+        making = Process("compact", command, home / "compact.log", {})
+        if making.popen.wait(3600) != 0:
+            raise Failed(making.output())
+    return archive
+
+
 def print_far(home: Path, program: str, given: Path | None = None, only: str = "") -> None:
     """Measure what people ask most, from an S3 server behind a delay, of the archive that is ``given`` or of
-    one of 300,000 messages."""
-    archive = given or written(home, "month", MONTH, DAYS)
+    one of 300,000 messages; ``only`` routes with this in their names."""
+    archive = given or compacted(home, written(home, "month", MONTH, DAYS))
     bucket = home / "buckets" / "chatlog"
     if not bucket.exists():
         # It is only read.
@@ -264,7 +276,8 @@ def print_far(home: Path, program: str, given: Path | None = None, only: str = "
         for name, route in ((name, route) for name, route in routes.items() if only in name):
             cold, first, warm, cpu = [], [], [], []
             for _ in range(3):
-                shutil.rmtree(home / "no-spool", ignore_errors=True)
+                for made in ("no-spool", "cache"):
+                    shutil.rmtree(home / made, ignore_errors=True)
                 with serving(home, path) as server:
                     begun, took, *_ = server.get(route)
                     cold.append(took)
@@ -294,7 +307,8 @@ def far_away(home: Path, program: str) -> Iterator[Path]:
     try:
         wait_for("versitygw listens", lambda: listens(port))
         endpoint = f"http://127.0.0.1:{delay.port}"
-        yield configuration(home, {"s3": {"bucket": "chatlog", "endpoint": endpoint, **KEYS}})
+        store_of = {"bucket": "chatlog", "endpoint": endpoint, **KEYS}
+        yield configuration(home, {"s3": store_of, "archive": {"cache": str((home / "cache").resolve())}})
     finally:
         delay.close()
         store.end()

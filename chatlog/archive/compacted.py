@@ -33,7 +33,7 @@ WHOLE = 1536 << 10
 #: Bytes at the end of a larger one that are fetched first.
 _END = 256 << 10
 #: Files that are looked at, and fetched, at the same time.
-_AT_ONCE = 16
+_AT_ONCE = 32
 #: Somebody who wrote more than this part of a day's records is found faster in the objects.
 _LARGE = 8
 #: The most rows that are held in memory at a time.

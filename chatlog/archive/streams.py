@@ -135,8 +135,9 @@ class Streams:
         """The parts, each with its blocks, or what is known of those in which nothing matches. An index is
         asked once the answer comes to its month."""
         narrowing, every_line = self._narrowing, self._question.filter.everything
-        # Whoever asks for the newest records mostly wants a few, and for everything mostly all.
-        depth = 0 if self._question.newest else 4 if every_line else 1
+        # Whoever asks for the newest records mostly wants a few, and for everything or somebody mostly all.
+        by_people = bool(self._question.filter.users)
+        depth = 0 if self._question.newest else 8 if by_people else 4 if every_line else 1
         if narrowing is None:
             whole = [part for part in parts if isinstance(part, Part)]
             yield from self._parts.in_turn(whole, every_line, depth)
