@@ -10,8 +10,7 @@ Writes an archive of made-up chat (or reads the one at ``--archive``) and prints
 - with ``--store``, the path of versitygw: a person's month in a room of 300,000 messages (or in room1 of the
   archive that is given), a day, a rare and a frequent word and a person in all rooms, from an S3 server that
   takes 30 ms longer for every request, cold and warm. ``--far`` measures nothing else, ``--only day`` only
-  those of which the name has ``day``. The archive that it makes is compacted; one that
-  is given should be.
+  those of which the name has ``day``. The archive that it makes is compacted; one that is given should be.
 
 Everything is on loopback. What it starts ends with it.
 """
