@@ -180,7 +180,8 @@ class Recordings:
         minute = utc_minute(until)
         if any(part.minute > minute for part in parts) or self._reached(parts) >= until:
             return True
-        day = next(days_between(until, until))
+        # At midnight the last manifest of the day before tells.
+        day = next(days_between(until - SLACK, until))
         told = self._told_of(room, [day])[0].told
         return any(first - SLACK <= until <= last + SLACK for first, last in told)
 

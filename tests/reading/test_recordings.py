@@ -139,6 +139,14 @@ class SpansTests(RecordingsCase):
             self.assertEqual(self.opened().is_told(ROOM, MIDNIGHT + 0.51 * HOUR), told)
             self.assertTrue(self.opened().is_told(ROOM, MIDNIGHT + 0.4 * HOUR))
 
+    def test_at_midnight(self) -> None:
+        """A day is told of as soon as the manifest of its last hour is there."""
+        self.files(0)
+        self.world.now = MIDNIGHT + DAY + 60.0
+        self.assertFalse(self.opened().is_told(ROOM, MIDNIGHT + DAY))
+        self.manifest(23, 24, RoomRow(*ROOM, HOUR, 0.0, ""))
+        self.assertTrue(self.opened().is_told(ROOM, MIDNIGHT + DAY))
+
 
 class LongTests(RecordingsCase):
     def test_many_quiet_nights(self) -> None:
