@@ -3,7 +3,8 @@
 import { element } from "./base.js";
 
 // The reasons of the gaps in which nobody recorded a room, beside that of the time before all.
-export const [NO_LONGER, BETWEEN] = ["after the last recording", "between two recordings"];
+export const NO_LONGER = "after the last recording";
+export const BETWEEN = "between two recordings";
 
 export function statement(box, level, text, words, code = "") {
   box.hidden = false;
