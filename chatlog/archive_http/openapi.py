@@ -176,6 +176,7 @@ _PATHS: dict[str, Any] = {
             id=_TEXT,
             first=_MAYBE_TIME,
             last=_MAYBE_TIME,
+            ended=_MAYBE_TIME,
             months=_list(_TEXT),
             kept=_MAYBE_TIME,
             month=_TEXT,
