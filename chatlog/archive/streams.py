@@ -66,6 +66,8 @@ class Streams:
     ) -> list[Iterator[Found]]:
         """The records of each recorder of a time, which are read one time after the other."""
         self._bounds = since, until
+        # Another time may have been read further than to its end.
+        self._come_to = dict.fromkeys(self._come_to, b"")
         stream = self._backwards if self._question.newest else self._forwards
         return [stream(instance, list(parts)) for instance, parts in by_recorder.items()]
 

@@ -269,6 +269,17 @@ class FallbackTests(ParquetCase):
         self.make(self.world)
         self.assertGreater(self.files_read(), 0)
 
+    def test_times_apart(self) -> None:
+        """Where times are read one after the other, a file that is read for two of them spoils the order of
+        neither."""
+        world = World(self.mktemp())
+        world.put(MIDNIGHT, [said(MIDNIGHT + 503, "second", "ann", "second")], instance="one")
+        early = said(MIDNIGHT + 32, "first", "ann", "first")
+        world.put(MIDNIGHT, [early, said(MIDNIGHT + 3590, "last", "bob", "last")], instance="one", n=2)
+        self.make(world)
+        os.unlink(Path(world.archive, *key_of(ROOM, date(2025, 12, 29)).split("/")))
+        self.same(world, [replace(self.question, since=MIDNIGHT - 5 * DAY)])
+
     def test_opted_out(self) -> None:
         """Nobody who opted out is found, also in what was looked up before."""
         self.readers(self.world)
