@@ -40,8 +40,8 @@ from chatlog.store.store import CORRUPT, Head, Local, Store, StoreError
 OLD, FEW, NEW = 3600.0, 60.0, 5.0
 #: So many seconds after the end of a day all its records are stored.
 SETTLED = 2 * DAY
-#: Of longer times than so many seconds it is asked first which days there are.
-LONG = 40 * DAY
+#: Of longer times than so many seconds it is asked first which days there are: for a room, and for all.
+LONG, LONG_FOR_ALL = 3 * DAY, 40 * DAY
 #: Seconds after a range within which the end of an open gap is looked for.
 AHEAD = 40 * DAY
 #: The most listings that are cached, and the most requests at the same time.
@@ -108,7 +108,7 @@ class Catalog:
         with one name and different bytes all come. The objects of a day are left out if ``is_known`` says so,
         of the day and ``Listed.digest``. What was listed after the ``moment`` counts, however long ago that
         was. Raises StoreError."""
-        days, lasts = self._days_of(since, until)
+        days, lasts = self._days_of(since, until, Fresh(OLD, moment))
         fresh = Fresh(lasts, moment)
         asked = {day: self._digest(room, day, fresh) for day in days}
         days = [
@@ -118,9 +118,13 @@ class Catalog:
             if asked[day] is not None or not is_known(day, listed.digest):
                 yield from self._copies.apart(listed.named)
 
-    def _days_of(self, since: float, until: float) -> tuple[list[str], float]:
-        """The days on which files of a time may have been begun, and for how long their listings last."""
-        days = self._between(since - max(DAY, self._longest), min(until + LATE, self._now() + LATE))
+    def _days_of(self, since: float, until: float, seen: Fresh | None = None) -> tuple[list[str], float]:
+        """The days on which files of a time may have been begun, and for how long their listings last. With
+        ``seen``, days without objects are left out, unless all were looked at as a whole."""
+        first, last = since - max(DAY, self._longest), min(until + LATE, self._now() + LATE)
+        days = list(days_between(first, last)) if last - first <= LONG_FOR_ALL else []
+        if not days or (seen is not None and any(self._seen(day, seen) is None for day in days)):
+            days = self._between(first, last)
         return days, FEW if len(days) <= 4 else OLD
 
     def look_over(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import sys
 from collections import deque
@@ -169,8 +168,9 @@ class _Search:
         raise click.exceptions.Exit(reading.NOTHING if not self._found or damaged else 0)
 
     def _merged(self) -> Iterator[Found]:
-        streams = (iter(answer) for _, answer in self._answers)
-        yield from heapq.merge(*streams, key=lambda found: found.time, reverse=not self._oldest)
+        from chatlog.archive.together import together
+
+        return together([answer for _, answer in self._answers], not self._oldest)
 
     def _shown(
         self, found: Iterator[Found], wanted: Filter, several: bool, context: int, as_json: bool

@@ -35,13 +35,19 @@ SINCE, UNTIL = MIDNIGHT - DAY, MIDNIGHT + DAY
 class Look:
     """A question about all rooms, which were looked at as a whole."""
 
-    def __init__(self, archive: Archive, is_indexed: Callable[[str], bool] = lambda day: False) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        is_indexed: Callable[[str], bool] = lambda day: False,
+        since: float = SINCE,
+    ) -> None:
         self._reader = archive.reader
+        self._since = since
         self._moment = archive.reader.moment()
-        archive.parts.look_over(SINCE, UNTIL, self._moment, is_indexed)
+        archive.parts.look_over(since, UNTIL, self._moment, is_indexed)
 
     def of(self, room: Room) -> list[str]:
-        answer = self._reader.ask(Question(room, SINCE, UNTIL, moment=self._moment))
+        answer = self._reader.ask(Question(room, self._since, UNTIL, moment=self._moment))
         found = [from_json(found.line)["message"] for found in answer]
         assert not answer.report.unread, answer.report.unread
         return found
@@ -109,6 +115,18 @@ class RequestTests(OneLookCase):
         for room in ROOMS:
             self.world.now += 100.0
             self.assertEqual(look.of(room), self.expected(room))
+        self.assertEqual(self.lists(), Counter())
+
+    def test_a_young_archive(self) -> None:
+        """Of a month of a single room only the days are listed that the archive has, and the one after it."""
+        question = Question(ROOMS[0], UNTIL - 30 * DAY, UNTIL)
+        self.assertEqual(len(list(self.archive.reader.ask(question))), 4)
+        listed = self.lists()
+        self.assertEqual(len([key for key in listed if key.endswith("twitch/a/")]), 3, listed)
+        # All rooms together: each day once, and the bundles of two months.
+        look = Look(self.archive, since=UNTIL - 30 * DAY)
+        self.assertEqual(len(self.lists()), 32 + 2)
+        self.assertEqual(look.of(ROOMS[1]), self.expected(ROOMS[1]))
         self.assertEqual(self.lists(), Counter())
 
     def test_a_single_room(self) -> None:
