@@ -226,40 +226,71 @@ class _Sheet:
 _Read = dict[str, list[tuple[_Sheet, _Sheet]]]
 
 
+class _Sum:
+    """The sums of a room while its rows are read."""
+
+    __slots__ = ("absent", "missing", "opened", "reasons", "recorded", "spans")
+
+    def __init__(self) -> None:
+        self.recorded = self.missing = 0.0
+        self.reasons: dict[str, None] = {}
+        self.spans: list[Span] = []
+        self.absent: list[Gap] = []
+        self.opened: list[told.Open] = []
+
+    def add(self, head: HeadRow, row: RoomRow, late: float) -> None:
+        """Add a row; ``late``: so much of its period is after the day."""
+        self.recorded += row.recorded
+        if row.reason:
+            self.reasons[row.reason] = None
+        if not row.missing and row.spans is None and row.recorded >= head.until - head.since > 0.0:
+            # Most rows.
+            self.spans.append((head.since, head.until))
+            return
+        self.missing += max(0.0, row.missing - late)
+        self.spans += told.recorded_in(head, row)
+        self.absent += told.missing_in(head, row)
+        if (opened := told.open_in(head, row)) is not None:
+            self.opened.append(opened)
+
+    def facts(self) -> DayOfRoom:
+        """The sums."""
+        return DayOfRoom(
+            recorded=self.recorded,
+            missing=self.missing,
+            reasons=tuple(self.reasons),
+            spans=tuple(told.united(self.spans)),
+            absent=tuple(self.absent),
+            opened=tuple(self.opened),
+        )
+
+
 class _Sums:
     """The figures of one recorder's manifests for a day."""
 
     def __init__(self, midnight: float) -> None:
         self._end = midnight + _DAY
-        self._rooms: dict[Room, DayOfRoom] = {}
+        self._rooms: dict[Room, _Sum] = {}
         self._objects: dict[str, tuple[Room, int]] = {}
 
     def add(self, sheet: _Sheet) -> None:
         self._objects |= sheet.objects
         for head, row in sheet.rooms:
             room = row.platform, row.channel
-            known = self._rooms.get(room, DayOfRoom())
-            reasons = known.reasons + (
-                (row.reason,) if row.reason and row.reason not in known.reasons else ()
-            )
+            found = self._rooms.get(room)
+            if found is None:
+                found = self._rooms[room] = _Sum()
             # A recorder that comes back after days tells of all of them at once.
-            late = max(0.0, head.until - self._end) if head.until - self._end > SLACK else 0.0
-            self._rooms[room] = DayOfRoom(
-                0,
-                known.recorded + row.recorded,
-                known.missing + max(0.0, row.missing - late),
-                reasons,
-                spans=(*known.spans, *told.recorded_in(head, row)),
-                absent=(*known.absent, *told.missing_in(head, row)),
-                opened=(*known.opened, *filter(None, [told.open_in(head, row)])),
-            )
+            late = head.until - self._end
+            found.add(head, row, late if late > SLACK else 0.0)
 
     def facts(self) -> Iterator[tuple[Room, DayOfRoom]]:
         records: dict[Room, int] = {}
         for room, count in self._objects.values():
             records[room] = records.get(room, 0) + count
         for room in self._rooms.keys() | records.keys():
-            facts = self._rooms.get(room, DayOfRoom())
+            found = self._rooms.get(room)
+            facts = DayOfRoom() if found is None else found.facts()
             yield room, facts._replace(records=records.get(room, 0))
 
 
