@@ -203,7 +203,8 @@ class Recordings:
                 reached = max(reached, self._reached(latest.values()))
                 if at - reached > LOST and reached < until and at > since:
                     first, last = max(reached, since), min(at, until)
-                    yield _Stretch(part is None, last - first, first, last)
+                    if last - first > SLACK:
+                        yield _Stretch(part is None, last - first, first, last)
             if part is not None:
                 reached = max(reached, at)
                 latest[part.stream] = part

@@ -62,6 +62,12 @@ class CostTests(RecordingsCase):
         self.assertEqual(self.gaps(2, 40), [])
         self.assertEqual(self.reads(), [])
 
+    def test_up_to_the_last_record(self) -> None:
+        """Nor is one where the time ends with the last record."""
+        self.files(*range(10))
+        self.assertEqual(self.gaps(2, 9.5), [])
+        self.assertEqual([key for key in self.reads() if key.startswith("manifest/")], [])
+
     def test_told_by_a_gap_record(self) -> None:
         """Where a gap record tells all of a time without files, neither is a manifest."""
         self.files(0, 1, *range(20, 30))
