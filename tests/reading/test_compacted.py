@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -120,13 +120,21 @@ class BothWaysTests(ParquetCase):
         st.lists(st.lists(st.sampled_from(WANTED), min_size=1, max_size=2), min_size=2, max_size=3),
         st.booleans(),
         st.booleans(),
+        st.sets(st.integers(0, 4), max_size=2),
     )
     def test_the_same(
-        self, room: tuple[str, str], files: Any, wanted: list[list[str]], far: bool, opts_out: bool
+        self,
+        room: tuple[str, str],
+        files: Any,
+        wanted: list[list[str]],
+        far: bool,
+        opts_out: bool,
+        gone: set[int],
     ) -> None:
         """Whatever was recorded: by two recorders and an import, with copies, without ids and times, over
         midnight, in basic detail, by people who changed their names or opted out; for whole days and for
-        parts of them, the oldest or the newest first; in a directory and in a store."""
+        parts of them, with and without Parquet, the oldest or the newest first; in a directory and in a
+        store."""
         home = self.mktemp()
         world = World(home)
         before: tuple[int, int, list[Any]] = (0, 0, [])
@@ -141,6 +149,9 @@ class BothWaysTests(ParquetCase):
                 lines.append(gap(at + 10, at + 700 + number))
             world.put(at, lines, instance=recorder, room=room, n=1 + number)
         self.make(world)
+        for day in gone:
+            key = key_of(room, date(2025, 12, 29) + timedelta(days=day))
+            Path(world.archive, *key.split("/")).unlink(missing_ok=True)
         if opts_out:
             world.opt_out("1", "ann", platform=room[0])
         if far:
