@@ -38,7 +38,7 @@ class Bundles:
         self._moments = count(1)
         self._listed: OrderedDict[str, tuple[int, list[Head]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[int, list[str]]] = OrderedDict()
-        # All bundles of the months that were looked at, by their folders, and when.
+        # All bundles of the months that were looked at, by ``_folder_of``, and when.
         self._months: dict[str, tuple[int, dict[str, list[Head]]]] = {}
         # Tables as they are stored: in memory they are several times as large.
         self._packed: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
@@ -80,7 +80,7 @@ class Bundles:
         begun = self.moment()
         folders: dict[str, list[Head]] = {}
         for head in self._bundles_below(f"bundle/{month}/"):
-            folders.setdefault(f"{head.key.rpartition('/')[0]}/", []).append(head)
+            folders.setdefault(_folder_of(head.key), []).append(head)
         return begun, folders
 
     def of_month(self, month: str, since: int) -> list[Head]:
@@ -215,6 +215,12 @@ class Bundles:
                 while len(kept) > 64:
                     kept.popitem(last=False)
             return found
+
+
+def _folder_of(key: str) -> str:
+    """The folder of a bundle, which is asked for as a whole: of a day with all its hours, or of a room."""
+    parts = key.split("/")
+    return f"{'/'.join(parts[: 4 if parts[3].isdecimal() else 5])}/"
 
 
 def _slices(table: Table, within: str) -> Iterable[Slice]:
