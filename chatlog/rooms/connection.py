@@ -181,11 +181,6 @@ class Connection:
         if self._chat is not None:
             self._chat.read_now()
 
-    def heard_ago(self) -> float:
-        """Seconds since everything had come that the server had sent until then; 0 while it is not there."""
-        chat = self._chat
-        return 0.0 if chat is None else chat.heard_ago()
-
     def heard(self) -> tuple[float, float]:
         """These seconds, and by how many seconds what came last was late: see ``Arrivals``."""
         chat = self._chat
@@ -262,7 +257,7 @@ class Connection:
             self._events.lost(self, self._wall(), "restart")
             return
         reason = {Phase.RETIRING: "reconnect", Phase.CLOSING: "connection lost"}.get(before, reason)
-        self._events.lost(self, self._wall() - chat.heard_ago(), reason)
+        self._events.lost(self, self._heard_until(chat), reason)
 
     # -- the inside ------------------------------------------------------------------------------------
 
@@ -277,8 +272,13 @@ class Connection:
             self._factory.come_back_no_more()
             self._events.retiring(self)
 
+    def _heard_until(self, chat: ChatProtocol | None) -> float:
+        """When that was sent which came last: what was sent after it does not come any more."""
+        ago, late = (0.0, 0.0) if chat is None else chat.heard()
+        return self._wall() - ago - late
+
     def _give_up(self) -> None:
         """Stop waiting for the end of the connection."""
-        heard = self._wall() - self.heard_ago()
+        heard = self._heard_until(self._chat)
         if self._step(Step.LOSE):
             self._events.lost(self, heard, "connection lost")

@@ -300,6 +300,25 @@ class ControlTests(TwitchCase):
         peer.echo("ann")
         self.assertEqual(self.gaps, [("ann", Gap(last, self.wall(), "connection lost"))])
 
+    def test_lost_while_it_is_late(self) -> None:
+        """On a machine that is a few seconds behind, the gap of a connection that is lost begins when the
+        message that came last was sent: what was sent after it did not come any more."""
+        for late in (1.5, 2.5, 30.0):
+            pool = self.make("ann")
+            peer = self.recording(pool, "ann")
+            self.run_for(35)
+            sent = self.wall() - late
+            words = chat("ann", "late", "id-1")
+            peer.say(words.replace("tmi-sent-ts=1700000000123", f"tmi-sent-ts={sent * 1000:.0f}"))
+            self.run_for(0.5)
+            peer.lose()
+            peer = Peer(peer.factory)
+            peer.welcome()
+            self.reactor.advance(0)
+            peer.echo("ann")
+            [(_, gap)] = self.gaps
+            self.assertEqual((round(gap.start, 3), gap.reason), (round(sent, 3), "connection lost"))
+
     def test_stopped_for_a_while(self) -> None:
         """A process that was stopped for a minute reads first what has come in the meantime, and then finds
         nobody dead."""
