@@ -46,7 +46,11 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "uploader/deposit": ("tests.uploader.test_deposit", "tests.uploader.test_shipment"),
     "uploader/shipment": ("tests.uploader.test_shipment", "tests.uploader.test_uploader"),
     "uploader/packing": ("tests.uploader.test_packing", "tests.uploader.test_shipment"),
-    "uploader/manifest": ("tests.uploader.test_manifest_chain", "tests.uploader.test_manifest"),
+    "uploader/manifest": (
+        "tests.uploader.test_manifest_hours",
+        "tests.uploader.test_manifest_chain",
+        "tests.uploader.test_manifest",
+    ),
     "uploader/manifest_rows": ("tests.uploader.test_manifest_rows",),
     "uploader/stored_journal": (
         "tests.uploader.test_stored_journal",

@@ -106,8 +106,6 @@ class Manifest(Service):
     def close(self) -> Deferred[None]:
         """End the period now, with the last manifest for a while: everything was handed over. Fails with
         OSError."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
         before: Deferred[None] = Deferred()
         if self._at_work is None:
             before.callback(None)
