@@ -3,8 +3,9 @@
     python -m bench.parse_twitch [messages]
 
 Prints microseconds of CPU a message, the best of several runs, and the ratio to the least that any
-recorder does: split the same bytes into lines and write those raw to a file. The lines are made up
-from a seed, with all the tags that Twitch sends today; no figure is checked.
+recorder does: split the same bytes into lines and write those raw to a file; with the parser in Rust,
+if it is installed; and what a chat message takes alone, in Python and in Rust. The lines are made up from
+a seed, with all the tags that Twitch sends today; no figure is checked.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import time
 from collections.abc import Callable
 
 from chatlog import record
+from chatlog.environment import ReadChat
 from chatlog.twitch import events, irc
 from chatlog.twitch.lines import LineSplitter
+from chatlog.twitch.native import find
 
 READ_SIZE = 65536
 RUNS = 7
@@ -114,13 +117,15 @@ def plain(reads: list[bytes], encode: record.Encode, fd: int) -> None:
         os.write(fd, b"".join(encoded))
 
 
-def fast(reads: list[bytes], encode: record.Encode, fd: int) -> None:
+def fast(reads: list[bytes], encode: record.Encode, fd: int, read_chat: ReadChat | None = None) -> None:
     """Ordinary chat the short way, the rest by the general parser: what the daemon does."""
     splitter = LineSplitter()
+    short: Callable[..., tuple[str, bytes] | None] = read_chat or events.chat_record
+    last = encode if read_chat is None else encode is record.encode_full
     for data in reads:
         encoded = []
         for line in splitter.feed(data):
-            found = events.chat_record(line, RECEIVED, encode)
+            found = short(line, RECEIVED, last)
             if found is not None:
                 encoded.append(found[1])
             else:
@@ -128,7 +133,7 @@ def fast(reads: list[bytes], encode: record.Encode, fd: int) -> None:
         os.write(fd, b"".join(encoded))
 
 
-def best(run: Callable[[], None]) -> float:
+def best(run: Callable[[], object]) -> float:
     """CPU seconds of the fastest of several runs."""
     times = []
     for _ in range(RUNS):
@@ -139,6 +144,7 @@ def best(run: Callable[[], None]) -> float:
 
 
 def main(count: int = 20_000) -> None:
+    native = find(os.environ).read_chat
     source = random.Random(20260115)
     lines = [sample_line(source, number) for number in range(count)]
     stream = b"\r\n".join(lines) + b"\r\n"
@@ -158,12 +164,18 @@ def main(count: int = 20_000) -> None:
         base_null = best(lambda: split_and_write(reads, null))
         base_file = best(lambda: to_file(lambda fd: split_and_write(reads, fd)))
         print(f"{'':34}{'to /dev/null':>22}{'to a file':>22}")
-        for name, run in (
+        rows: list[tuple[str, Callable[[int], None]]] = [
             ("split, write raw", lambda fd: split_and_write(reads, fd)),
             ("general parser, full detail", lambda fd: plain(reads, record.encode_full, fd)),
             ("short way, full detail", lambda fd: fast(reads, record.encode_full, fd)),
             ("short way, basic detail", lambda fd: fast(reads, record.encode_basic, fd)),
-        ):
+        ]
+        if native is not None:
+            rows += [
+                ("in Rust, full detail", lambda fd: fast(reads, record.encode_full, fd, native)),
+                ("in Rust, basic detail", lambda fd: fast(reads, record.encode_basic, fd, native)),
+            ]
+        for name, run in rows:
             seconds_null = best(lambda run=run: run(null))  # type: ignore[misc]
             seconds_file = best(lambda run=run: to_file(run))  # type: ignore[misc]
             print(
@@ -171,6 +183,14 @@ def main(count: int = 20_000) -> None:
                 f"{seconds_file / count * 1e6:8.2f} us  x {seconds_file / base_file:5.1f}"
             )
     os.close(null)
+    chat = [line for line in lines if events.chat_record(line, RECEIVED, record.encode_full) is not None]
+    alone = {
+        "Python": best(lambda: [events.chat_record(line, RECEIVED, record.encode_full) for line in chat])
+    }
+    if native is not None:
+        alone["Rust"] = best(lambda: [native(line, RECEIVED, True) for line in chat])
+    told = ", ".join(f"{seconds / len(chat) * 1e6:.2f} us in {name}" for name, seconds in alone.items())
+    print(f"\na chat message alone: {told}")
 
 
 if __name__ == "__main__":
