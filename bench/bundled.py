@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.daemon import count
+from bench.daemon import count, even_chat
 from bench.stores_bucket import open_bucket
 from bench.stores_install import Cache, Unavailable, cache_directory
 from bench.stores_servers import BUCKET, PREFIX, SERVERS, Place
@@ -102,15 +102,7 @@ def measured(options: argparse.Namespace, stage: Stage, program: list[str], bund
     joins = options.rooms * 10 / 2000 + 60
     with ExitStack() as stack:
         place = serve(stage, program, stack, joins + options.seconds + 500)
-        simulator = stage.simulator(
-            rate=options.rate,
-            spread="even",
-            kick_share=0,
-            channels=options.rooms,
-            own_records=True,
-            seed=7,
-            duration=round(joins + options.seconds + 120),
-        )
+        simulator = even_chat(stage, options.rooms, options.rate, joins + options.seconds + 120)
         config(options, stage, place, bundle)
         daemon = stage.daemon()
         daemon.says(rf"recording {options.rooms} of {options.rooms}", joins)

@@ -20,7 +20,7 @@ import orjson
 
 from chatlog.simulator.judgement import milliseconds
 from chatlog.simulator.recordings import in_directory, in_spool
-from tests.processes import Failed, Stage, wait_for
+from tests.processes import Failed, Simulator, Stage, wait_for
 
 #: A cgroup of version 1 or 2, if there is one to be made.
 _CGROUP_1 = Path("/sys/fs/cgroup/cpu")
@@ -186,6 +186,20 @@ def run(options: argparse.Namespace, stage: Stage, prefix: list[str]) -> int:
         again.end()
         print(f"left in the spool  {len(stage.local_files())} files")
     return judged(stage, options)
+
+
+def even_chat(stage: Stage, rooms: int, rate: float, seconds: float, **more: Any) -> Simulator:
+    """A simulator of Twitch whose rooms get messages at one rate, for so many seconds."""
+    return stage.simulator(
+        rate=rate,
+        spread="even",
+        kick_share=0,
+        channels=rooms,
+        own_records=True,
+        seed=7,
+        duration=round(seconds),
+        **more,
+    )
 
 
 def count(simulator: Any) -> int:

@@ -25,7 +25,7 @@ from pathlib import Path
 from bench.erasure_proof import Left, Proof, check
 from chatlog.archive.lines import LAST
 from chatlog.archive.opened import open_archive
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.cli import commands
 from chatlog.configuration import load
 from chatlog.files import OsFiles

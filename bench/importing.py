@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chatlog.archive.opened import open_archive
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.config.settings import ArchiveSettings, Settings
 
 #: 2024-02-27T00:00:00Z; the logs are of five days, and go over the end of a month.

@@ -29,7 +29,8 @@ from chatlog.archive.index_lookup import Index
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import open_archive
 from chatlog.archive.ordering import Found
-from chatlog.archive.reader import Question, Reader
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Reader
 from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.indexing import Indexer

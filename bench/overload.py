@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from bench.daemon import Limits, delays_in
+from bench.daemon import Limits, delays_in, even_chat
 from tests.processes import Failed, Process, Stage, wait_for
 
 #: What the servers do while the recorder is behind, at seconds after their start.
@@ -82,16 +82,7 @@ class Trial:
         faults = stage.home / "faults.json"
         # JSON is YAML too.
         faults.write_text(json.dumps(_DROPS if self._way == DROP else []))
-        simulator = stage.simulator(
-            rate=options.rate,
-            spread="even",
-            kick_share=0,
-            channels=options.rooms,
-            own_records=True,
-            seed=7,
-            faults=str(faults),
-            duration=900,
-        )
+        simulator = even_chat(stage, options.rooms, options.rate, 900, faults=str(faults))
         rooms = [f"room{n}" for n in range(1, options.rooms + 1)]
         stage.config(
             {

@@ -43,7 +43,7 @@ from bench.stores_trial import free_ports
 from chatlog import configuration as config
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import open_archive
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from tests.processes import KEYS, Failed, Process, wait_for
 
 ROOM = ("twitch", "room1")

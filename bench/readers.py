@@ -25,7 +25,7 @@ from typing import Any
 
 import orjson
 
-from bench.daemon import count
+from bench.daemon import count, even_chat
 from bench.read import TWISTD, listens
 from bench.stores_trial import free_ports
 from tests.processes import KEYS, Process, Stage, on_stage, wait_for
@@ -185,15 +185,8 @@ def _time(ms: int) -> str:
 def run(options: argparse.Namespace, stage: Stage) -> int:
     """Measure and print; the exit status."""
     starting = options.rooms * 10 / 2000 + 60
-    simulator = stage.simulator(
-        rate=options.rate,
-        spread="even",
-        kick_share=0,
-        channels=options.rooms,
-        own_records=True,
-        tick=0.001,
-        seed=7,
-        duration=round(starting + 60 * options.minutes + 240),
+    simulator = even_chat(
+        stage, options.rooms, options.rate, starting + 60 * options.minutes + 240, tick=0.001
     )
     if options.store:
         versitygw(stage, options.store)

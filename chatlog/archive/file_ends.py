@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import closing
-from threading import Lock
 
 from chatlog.archive import lines
 from chatlog.archive.covered import begun, seconds_of
 from chatlog.archive.gaps import gap_of
-from chatlog.archive.listings import keep
+from chatlog.archive.kept import Kept
 from chatlog.archive.parts import Part, PartError, Parts
-from chatlog.archive.reader import come_to
+from chatlog.archive.streams import come_to
 
 #: The lines of a file among which the earliest is looked for: they are in the order of arrival.
 _LINES = 50
-#: The most files that are remembered.
+#: The most files whose first, and whose last moment is remembered.
 _KEPT = 4096
 
 
@@ -25,35 +22,35 @@ class FileEnds:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._lock = Lock()
-        self._ends: OrderedDict[str, float] = OrderedDict()
+        self._firsts: Kept[float] = Kept(_KEPT, lambda _: 1)
+        self._lasts: Kept[float] = Kept(_KEPT, lambda _: 1)
 
     def first_of(self, part: Part) -> float:
         """The first moment of which a file tells; when it was begun, if it cannot be read."""
         start = begun(part.minute)
-        return self._remembered("first", part, start, self._look_for_first)
+        found = self._firsts.get(_key(part))
+        try:
+            found = self._look_for_first(part, start) if found is None else found
+        except PartError:
+            return start
+        if found is None:
+            return start
+        # The first records of a file stay its first ones.
+        self._firsts.put(_key(part), found)
+        return found
 
     def last_of(self, part: Part) -> float:
         """The same, the last moment of which it has a record."""
-        return self._remembered("last", part, begun(part.minute), self._look_for_last)
-
-    def _remembered(
-        self, which: str, part: Part, start: float, look: Callable[[Part, float], float | None]
-    ) -> float:
-        key = f"{which} {part.area} {part.name}{part.suffix} {part.copy} {part.version}"
-        with self._lock:
-            known = self._ends.get(key)
-        if known is not None:
-            return known
+        start = begun(part.minute)
+        found = self._lasts.get(_key(part))
         try:
-            found = look(part, start)
+            found = self._look_for_last(part, start) if found is None else found
         except PartError:
             return start
-        # The first records of a file stay its first ones.
-        if found is None or (part.area == "open" and look == self._look_for_last):
-            return start if found is None else found
-        with self._lock:
-            keep(self._ends, key, found, _KEPT)
+        if found is None:
+            return start
+        if part.area != "open":
+            self._lasts.put(_key(part), found)
         return found
 
     def _look_for_first(self, part: Part, start: float) -> float | None:
@@ -70,6 +67,10 @@ class FileEnds:
             if not latest:
                 raise
         return max(start, seconds_of(latest)) if latest else None
+
+
+def _key(part: Part) -> str:
+    return f"{part.area} {part.name}{part.suffix} {part.copy} {part.version}"
 
 
 def _times(block: bytes, start: float) -> list[float]:

@@ -155,11 +155,12 @@ def _heard(gaps: Iterable[Gap], files: Iterable[Span] | None) -> Iterator[Span]:
             yield start, end
 
 
-def joined(files: Iterable[Span]) -> Iterator[Span]:
-    """In one piece those that are not long apart. Pieces may be joined again."""
+def joined(spans: Iterable[Span], apart: float = QUIET) -> Iterator[Span]:
+    """In order, and in one piece those that are not more than so many seconds ``apart``. Pieces may be joined
+    again."""
     before: Span | None = None
-    for start, end in sorted(files):
-        if before is not None and start - before[1] <= QUIET:
+    for start, end in sorted(spans):
+        if before is not None and start - before[1] <= apart:
             before = before[0], max(before[1], end)
             continue
         if before is not None:

@@ -10,7 +10,8 @@ from chatlog.archive.lines import record_of
 from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Room
 from chatlog.archive.people import Person, person_of
-from chatlog.archive.reader import Question, Reader
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Reader
 
 
 class Meant(NamedTuple):

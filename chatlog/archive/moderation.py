@@ -14,7 +14,8 @@ from chatlog.archive import lines
 from chatlog.archive.formats.irc import seconds_of_ban
 from chatlog.archive.matching import Filter
 from chatlog.archive.parts import Room
-from chatlog.archive.reader import Answer, Question
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Answer
 
 #: Seconds before a time-out or ban in which a message counts as still shown.
 LOOK_BACK = 600.0

@@ -25,10 +25,8 @@ from chatlog.archive.ordering import Found, Once, merged_once
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.archive.plan import Candidate, Plan
 from chatlog.archive.question import Cancelled, Question
-from chatlog.archive.streams import Streams, come_to
+from chatlog.archive.streams import Streams
 from chatlog.suppression.hidden import Hidden
-
-__all__ = ["Answer", "Cancelled", "Question", "Reader", "come_to"]
 
 #: So many rooms are listed one by one.
 _FEW = 3

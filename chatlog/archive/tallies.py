@@ -23,7 +23,7 @@ from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.archive.read_ahead import DEEPEST
-from chatlog.archive.reader import come_to
+from chatlog.archive.streams import come_to
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 from chatlog.archive.ordering import Found
 from chatlog.archive.reader import Answer
@@ -33,16 +33,11 @@ def together(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) ->
         return
     with ThreadPoolExecutor(min(at_once, len(streams)), "together") as threads:
         firsts = [threads.submit(next, stream, None) for stream in streams]
-        is_whole = False
         try:
-            ready = [_after(first, stream) for first, stream in zip(firsts, streams, strict=True)]
-            yield from heapq.merge(*ready, key=lambda found: found.time, reverse=newest)
-            is_whole = True
+            with _cancelled_if_left(firsts, answers):
+                ready = [_after(first, stream) for first, stream in zip(firsts, streams, strict=True)]
+                yield from heapq.merge(*ready, key=lambda found: found.time, reverse=newest)
         finally:
-            if not is_whole:
-                for first, answer in zip(firsts, answers, strict=True):
-                    first.cancel()
-                    answer.cancel()
             # A stream can only be closed while no thread reads it.
             threads.shutdown()
             _close(streams)
@@ -55,16 +50,21 @@ def each(
     this is left early, all of them are cancelled. Raises what they raise."""
     with ThreadPoolExecutor(max(1, min(at_once, len(answers))), "each") as threads:
         made = [threads.submit(use, answer) for answer in answers]
-        is_whole = False
-        try:
+        with _cancelled_if_left(made, answers):
             for one in made:
                 yield one.result()
-            is_whole = True
-        finally:
-            if not is_whole:
-                for one, answer in zip(made, answers, strict=True):
-                    one.cancel()
-                    answer.cancel()
+
+
+@contextmanager
+def _cancelled_if_left(reading: Sequence[Future[Any]], answers: Sequence[Answer]) -> Iterator[None]:
+    """Cancel the answers, which are being read, unless all goes well to its end."""
+    try:
+        yield
+    except BaseException:
+        for one, answer in zip(reading, answers, strict=True):
+            one.cancel()
+            answer.cancel()
+        raise
 
 
 def _after(first: Future[Found | None], stream: Iterator[Found]) -> Iterator[Found]:

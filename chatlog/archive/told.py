@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from chatlog.archive.gaps import Gap, Span
+from chatlog.archive.gaps import Gap, Span, joined
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow
 
 #: Seconds by which the times of two recorders, and of two manifests, may differ.
@@ -84,13 +84,7 @@ def open_in(head: HeadRow, row: RoomRow) -> Open | None:
 
 def united(spans: Iterable[Span]) -> list[Span]:
     """The spans in order, and in one piece where they are not apart."""
-    found: list[Span] = []
-    for first, last in sorted(spans):
-        if found and first <= found[-1][1] + SLACK:
-            found[-1] = found[-1][0], max(found[-1][1], last)
-        else:
-            found.append((first, last))
-    return found
+    return list(joined(spans, SLACK))
 
 
 def length(spans: Sequence[Span], since: float, until: float) -> float:

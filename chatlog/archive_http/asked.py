@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeVar
 
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
+from chatlog.archive.question import Cancelled, Question
 from chatlog.archive.reader import Answer as Records
-from chatlog.archive.reader import Cancelled, Question, Reader
+from chatlog.archive.reader import Reader
 from chatlog.archive.together import each, together
 from chatlog.http.answers import Answer
 

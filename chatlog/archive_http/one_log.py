@@ -12,7 +12,7 @@ from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.archive_http.asked import Asked
 from chatlog.archive_http.log_formats import LogFormat, notice
 from chatlog.archive_http.ranges import Range

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from chatlog.archive import lines
 from chatlog.archive.ordering import Found
-from chatlog.archive.reader import Answer, Question
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Answer
 from chatlog.archive_http.asked import Refused, Work
 
 _PLACE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)~(\d{1,6})\Z", re.ASCII)

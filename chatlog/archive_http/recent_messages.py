@@ -18,7 +18,7 @@ from chatlog.archive.formats.irc import system_text
 from chatlog.archive.lines import LAST
 from chatlog.archive.moderation import FILTER, LOOK_AHEAD, Moderation
 from chatlog.archive.parts import Room
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.log_formats import historical, notice
 from chatlog.archive_http.rooms import Rooms

@@ -14,8 +14,8 @@ from chatlog.archive.gaps import Gap, Unread
 from chatlog.archive.matching import Filter
 from chatlog.archive.ordering import Found
 from chatlog.archive.parts import Room
+from chatlog.archive.question import Question
 from chatlog.archive.reader import Answer as Records
-from chatlog.archive.reader import Question
 from chatlog.archive_http.asked import Asked
 from chatlog.archive_http.ranges import Range
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts

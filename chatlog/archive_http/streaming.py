@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatlog.archive.reader import Cancelled
+from chatlog.archive.question import Cancelled
 from chatlog.archive_http.asked import Asked, Stream, Work
 from chatlog.http.answers import Answer
 from chatlog.http.guard import HEADERS

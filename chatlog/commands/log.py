@@ -47,7 +47,7 @@ def log(
     from chatlog.archive.formats.text import ChatText, plain
     from chatlog.archive.lines import record_of
     from chatlog.archive.moderation import moderation_of
-    from chatlog.archive.reader import Question
+    from chatlog.archive.question import Question
     from chatlog.archive.times import Span, TimeError
     from chatlog.store.store import StoreError
 

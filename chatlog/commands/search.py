@@ -133,7 +133,7 @@ class _Search:
         context: int,
         as_json: bool,
     ) -> None:
-        from chatlog.archive.reader import Question
+        from chatlog.archive.question import Question
         from chatlog.store.store import StoreError
         from chatlog.verify.progress import Progress
 
@@ -202,7 +202,7 @@ class _Search:
     ) -> Iterator[str]:
         """The record with those before and after it."""
         from chatlog.archive import lines
-        from chatlog.archive.reader import Question
+        from chatlog.archive.question import Question
 
         at = lines.seconds(item.time)
         room = str(record.get("platform", "twitch")), str(record.get("channel", ""))

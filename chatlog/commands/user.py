@@ -52,7 +52,7 @@ def user(
     """
     from chatlog.archive.matching import Filter
     from chatlog.archive.people import facts_of, person_of
-    from chatlog.archive.reader import Question
+    from chatlog.archive.question import Question
     from chatlog.store.store import StoreError
 
     platform, slash, name = who.strip().lower().partition("/")

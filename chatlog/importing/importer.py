@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from chatlog.archive import lines
 from chatlog.archive.notices import what_is_wrong
 from chatlog.archive.opened import Archive
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.importing.book import Book
 from chatlog.importing.items import BY_ID, BY_MILLISECOND, BY_SECOND, Room, by_id, by_text
 from chatlog.importing.source import ImportReport, Unit

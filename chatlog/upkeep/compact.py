@@ -36,7 +36,7 @@ from chatlog.archive.made import (
 )
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Part, Room
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.parquet import duck
 from chatlog.record import rfc3339
 from chatlog.store.store import Head, Store, StoreError

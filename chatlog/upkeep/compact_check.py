@@ -12,7 +12,7 @@ import orjson
 from chatlog.archive.made import key_of
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Room
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.counted import many
 from chatlog.parquet import duck
 from chatlog.parquet.columns import record_of

@@ -20,7 +20,7 @@ from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Gap, gaps_in
 from chatlog.archive.listings import DAY, LATE
 from chatlog.archive.parts import Part
-from chatlog.archive.reader import come_to
+from chatlog.archive.streams import come_to
 from chatlog.index.sets import Room
 from chatlog.index.words import words_of
 from chatlog.index.writing import Stage

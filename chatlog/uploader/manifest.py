@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -16,6 +16,8 @@ from chatlog.store.store import StoreError
 from chatlog.timeline.timelines import CoverageTotals
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow, Span
 from chatlog.uploader.stored_journal import StoredJournal
+
+T = TypeVar("T")
 
 #: Seconds of a period. Periods end with the hours of UTC.
 HOUR = 3600.0
@@ -79,7 +81,9 @@ class Manifest(Service):
         self._unpublished = False
         # The head row and the room rows of a period that has ended, until its manifest is on the disk.
         self._ending: tuple[HeadRow, list[RoomRow]] | None = None
+        # What is being written, and the last manifest for a while.
         self._at_work: Deferred[None] | None = None
+        self._closing: Deferred[None] | None = None
         self._trouble = ""
         #: The name of the cluster that the instance is a member of.
         self.cluster = ""
@@ -97,21 +101,22 @@ class Manifest(Service):
         super().stopService()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if self._at_work is None:
-            return None
-        waiting: Deferred[None] = Deferred()
-        self._at_work.chainDeferred(waiting)
-        return waiting
+        # The last one is written after the one before.
+        return _after(self._closing or self._at_work)
 
     def close(self) -> Deferred[None]:
         """End the period now, with the last manifest for a while: everything was handed over. Fails with
         OSError."""
-        before: Deferred[None] = Deferred()
-        if self._at_work is None:
-            before.callback(None)
-        else:
-            self._at_work.chainDeferred(before)
-        return before.addCallback(lambda _: Deferred.fromCoroutine(self._close()))
+        before = _after(self._at_work) or succeed(None)
+        # A stop waits for it, and does not fail with it.
+        self._closing = closing = Deferred[None]()
+        closed = before.addCallback(lambda _: Deferred.fromCoroutine(self._close()))
+        return closed.addBoth(self._closed, closing)
+
+    def _closed(self, result: T, closing: Deferred[None]) -> T:
+        self._closing = None
+        closing.callback(None)
+        return result
 
     async def _close(self) -> None:
         run = self._threads.run
@@ -210,6 +215,15 @@ class Manifest(Service):
         self._unpublished = False
         if name is not None:
             self._on_ready([name])
+
+
+def _after(work: Deferred[None] | None) -> Deferred[None] | None:
+    """Waits for some work; None if there is none."""
+    if work is None:
+        return None
+    waiting: Deferred[None] = Deferred()
+    work.chainDeferred(waiting)
+    return waiting
 
 
 def _row(totals: CoverageTotals, head: HeadRow) -> RoomRow:

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.day_book import DayBook
 from chatlog.archive.opened import Archive, open_archive
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.archive_http.asked import Asked, Work
 from chatlog.archive_http.log_formats import NDJSON, RAW, notice
 from chatlog.archive_http.routes import Routes

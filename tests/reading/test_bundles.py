@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.archive.room_days import days_of
 from chatlog.naming import BundleName, parse_bundle_key, parse_key
 from chatlog.record import from_json

@@ -22,7 +22,8 @@ from chatlog.archive.file_cache import FileCache
 from chatlog.archive.made import IN_ORDER, LAYOUT, LAYOUT_KEY, LISTING, RECORDS, STREAMS, key_of
 from chatlog.archive.matching import Filter
 from chatlog.archive.person_rows import Wanted
-from chatlog.archive.reader import Cancelled, Question, Reader
+from chatlog.archive.question import Cancelled, Question
+from chatlog.archive.reader import Reader
 from chatlog.parquet import duck
 from chatlog.record import encode_basic, encode_full, rfc3339
 from chatlog.store.directory_store import DirectoryStore

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.index_lookup import LISTED
 from chatlog.archive.matching import Filter
-from chatlog.archive.reader import Question, Reader
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Reader
 from chatlog.naming import BundleName, FileName, parse_key
 from chatlog.record import encode_full, rfc3339
 from chatlog.store.directory_store import DirectoryStore

@@ -16,7 +16,7 @@ from chatlog.archive.listings import Room
 from chatlog.archive.opened import Archive
 from chatlog.archive.overview import Overview
 from chatlog.archive.people import person_of
-from chatlog.archive.reader import Cancelled, Question
+from chatlog.archive.question import Cancelled, Question
 from chatlog.archive.together import each, together
 from chatlog.naming import BundleName
 from chatlog.record import from_json

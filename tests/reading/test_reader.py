@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.gaps import Gap
 from chatlog.archive.matching import Filter, FilterError
-from chatlog.archive.reader import Cancelled, Question
+from chatlog.archive.question import Cancelled, Question
 from chatlog.files import OsFiles
 from chatlog.record import from_json
 from tests.reading.world import MIDNIGHT, ROOM, World, gap, said

@@ -8,7 +8,7 @@ from itertools import count
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.matching import Filter
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import from_json
 from chatlog.uploader.bundle_table import Slice, table_bytes

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.archive.tallies import Tallies
 from tests.reading.world import MIDNIGHT, ROOM, World, gap, said
 

@@ -12,7 +12,8 @@ from chatlog.archive.index_lookup import Index
 from chatlog.archive.keeping import Keeping
 from chatlog.archive.opened import Archive
 from chatlog.archive.parts import Parts
-from chatlog.archive.reader import Question, Reader
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Reader
 from chatlog.archive.tailing import Tail
 from chatlog.archive.waiting import Waiting
 from chatlog.files import Files, OsFiles

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.archive.catalog import Catalog
 from chatlog.archive.keeping import Keeping
 from chatlog.archive.parts import Parts
-from chatlog.archive.reader import Question, Reader
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Reader
 from chatlog.cli import commands
 from chatlog.files import OsFiles
 from chatlog.store.directory_store import DirectoryStore

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from chatlog.archive.catalog import Catalog
 from chatlog.archive.parts import Parts
+from chatlog.archive.question import Question
 from chatlog.archive.read_ahead import ReadAhead
-from chatlog.archive.reader import Question, Reader
+from chatlog.archive.reader import Reader
 from chatlog.files import OsFiles
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.bundle import Bundler

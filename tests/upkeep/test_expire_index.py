@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from chatlog.archive.keeping import Keeping
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import Archive, open_archive
-from chatlog.archive.reader import Question, Reader
+from chatlog.archive.question import Question
+from chatlog.archive.reader import Reader
 from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.index.sets import ABOVE
 from chatlog.store.directory_store import DirectoryStore

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.matching import Filter
-from chatlog.archive.reader import Question
+from chatlog.archive.question import Question
 from chatlog.parquet import duck
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.bundle import Bundler

@@ -219,19 +219,6 @@ class HourTests(SynchronousTestCase):
         run.advance(HOUR)
         self.assertEqual(keys(manifests(files)["main_20251229_1100.jsonl"]), [stored(2).key])
 
-    def test_stop_waits(self) -> None:
-        """A manifest that is being written is written before the service has stopped."""
-        threads = QueuedThreads()
-        run = Run(MemoryFiles(), threads=threads)
-        run.advance(HOUR / 2)
-        stopped = run.manifest.stopService()
-        assert stopped is not None
-        self.assertNoResult(stopped)
-        threads.pump()
-        self.successResultOf(stopped)
-        self.assertEqual(run.ready, ["main_20251229_1000.jsonl"])
-        self.assertEqual(run.clock.getDelayedCalls(), [])
-
 
 class ClosingTests(SynchronousTestCase):
     """The last manifest of a recorder that has handed everything over."""

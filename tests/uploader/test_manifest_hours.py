@@ -120,7 +120,7 @@ class StopTests(Case):
         self.assertEqual(run.ready, [])
 
     def test_at_work(self) -> None:
-        """The manifest that is being written is waited for."""
+        """The manifest that is being written is written before the service has stopped, and is handed on."""
         threads = QueuedThreads()
         run = Run(MemoryFiles(), threads=threads)
         run.advance(HOUR / 2)
@@ -130,6 +130,7 @@ class StopTests(Case):
         threads.pump()
         self.successResultOf(stopped)
         self.assertEqual(periods(run.files), [("10:30:00.000Z", "11:00:00.000Z", False)])
+        self.assertEqual(run.ready, [FIRST])
         self.idle(run)
 
     def test_a_period_waits_for_the_disk(self) -> None:
@@ -202,7 +203,8 @@ class CloseTests(Case):
         )
 
     def test_stopped_meanwhile(self) -> None:
-        """If there is a stop while the hour is being written, the last manifest still follows it."""
+        """If there is a stop while the hour is being written, the last manifest still follows it, and the
+        stop waits for both."""
         threads = QueuedThreads()
         run = Run(MemoryFiles(), threads=threads)
         run.advance(HOUR / 2)
@@ -210,11 +212,33 @@ class CloseTests(Case):
         stopped = run.manifest.stopService()
         assert stopped is not None
         run.advance(POLL_INTERVAL)
-        threads.pump()
+        while threads.jobs:
+            self.assertNoResult(stopped)
+            threads.pump(1)
         self.successResultOf(stopped)
         self.successResultOf(closed)
         self.assertEqual([last for _, _, last in periods(run.files)], [False, True])
         self.idle(run)
+
+    def test_stopped_while_it_is_written(self) -> None:
+        """A stop waits for the last manifest, and does not fail if that cannot be written."""
+        for broken in (False, True):
+            threads = QueuedThreads()
+            run = Run(MemoryFiles(), threads=threads)
+            threads.pump()
+            if broken:
+                refuse(run.files)
+            closed = run.manifest.close()
+            stopped = run.manifest.stopService()
+            assert stopped is not None
+            self.assertNoResult(stopped)
+            threads.pump()
+            self.successResultOf(stopped)
+            if broken:
+                self.failureResultOf(closed, OSError)
+            else:
+                self.successResultOf(closed)
+            self.assertIsNone(run.manifest.stopService())
 
     def test_a_period_waits_for_the_disk(self) -> None:
         """An hour that could not be written is written with its own end, and then the last manifest."""
