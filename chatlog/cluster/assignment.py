@@ -21,6 +21,9 @@ from hashlib import blake2b
 
 from chatlog.cluster.slots import SLOTS, slot_set
 
+#: For how many others than the present members, per platform, draws are kept: for those that come back. Each
+#: takes 32 KB.
+SPARE = 32
 #: What one digest yields: eight draws of eight bytes.
 _DRAWS = 8
 _WORD = 8
@@ -50,23 +53,27 @@ class Assignment:
 
 
 class Draws:
-    """What each member bids for each slot: its draws, divided by its capacity. They are computed once."""
+    """What each member bids for each slot: its draws, divided by its capacity. They are computed once, and
+    kept for the members of the latest assignment and for some of those before."""
 
     def __init__(self) -> None:
+        # Those that were asked for last are at the end.
         self._known: dict[tuple[str, str], tuple[int, array[float]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def of(self, platform: str, name: str, capacity: int) -> Sequence[float]:
         """A member's bids for the slots of a platform."""
-        before, found = self._known.get((platform, name), (0, array("d")))
+        before, found = self._known.pop((platform, name), (0, array("d")))
         if before != capacity:
             found = array("d", _bids(platform, name, capacity))
-            self._known[platform, name] = capacity, found
+        self._known[platform, name] = capacity, found
         return found
 
-    def forget_others(self, names: Iterable[str]) -> None:
-        """Keep only those of these members."""
-        kept = set(names)
-        for key in [key for key in self._known if key[1] not in kept]:
+    def keep(self, latest: int) -> None:
+        """Keep so many: those that were asked for last."""
+        for key in list(self._known)[: -latest or None]:
             del self._known[key]
 
 
@@ -107,6 +114,7 @@ def assign(
         for each, slots in zip(here, given, strict=True):
             free[each.name] -= sum([rooms[slot] for slot in slots])
         targets[platform] = {each.name: slot_set(slots) for each, slots in zip(here, given, strict=True)}
+    draws.keep(sum(map(len, targets.values())) + SPARE * len(sizes))
     loads = {each.name: each.capacity - free[each.name] for each in members}
     return Assignment(targets, unassigned, short, loads)
 

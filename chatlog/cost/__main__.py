@@ -39,9 +39,6 @@ from chatlog.cost.bundles import cost as bundled_cost
 from chatlog.cost.prices import CLASSES, FLY, STORES, Prices
 from chatlog.output import guarded
 
-#: Seconds after which bundles are moved.
-AFTER = 90 * 86400.0
-
 
 def _row(*cells: object) -> str:
     return f"| {' | '.join(str(cell) for cell in cells)} |"

@@ -47,11 +47,6 @@ class IndexSet:
         """The object of a kind."""
         return self.heads[KINDS.index(kind)]
 
-    @property
-    def is_month(self) -> bool:
-        """Whether it belongs to a month."""
-        return len(self.span) == len("2025-12")
-
 
 def key_of(kind: str, span: str) -> str:
     """The key of an object of a set."""

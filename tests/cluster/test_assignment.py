@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.cluster.assignment import Assignment, Bidder, Draws, assign
+from chatlog.cluster.assignment import SPARE, Assignment, Bidder, Draws, assign
 from chatlog.cluster.slots import ALL, each
 
 DRAWS = Draws()
@@ -135,3 +135,27 @@ class AssignmentTests(SynchronousTestCase):
         """Without members nothing is assigned, and all of it is said to be."""
         found = assigned([], 1, [1] * 4096)
         self.assertEqual((found.targets["twitch"], found.unassigned["twitch"]), ({}, ALL))
+
+
+class DrawsTests(SynchronousTestCase):
+    """What is remembered of members that come and go, in years of deployments with new names."""
+
+    def test_others_come_and_go(self) -> None:
+        """However many members were there once, only some of them are remembered besides those that are, and
+        nothing is computed again for who stays."""
+        draws, stays = Draws(), Bidder("stays", 100_000, "", HERE)
+        first = draws.of("twitch", "stays", 100_000)
+        for number in range(4 * SPARE):
+            assign([stays, Bidder(f"m{number}", 100_000, "", HERE)], {"twitch": SIZES}, 1, draws)
+        self.assertEqual(len(draws), 2 + SPARE)
+        self.assertIs(draws.of("twitch", "stays", 100_000), first)
+
+    def test_who_comes_back(self) -> None:
+        """A member that was away for a while costs nothing when it comes back, and neither do many members at
+        a time."""
+        draws, many = Draws(), [Bidder(f"m{number}", 100_000, "", HERE) for number in range(3 * SPARE)]
+        before = [draws.of("twitch", each.name, each.capacity) for each in many]
+        for some in (many, many[SPARE:], many):
+            assign(some, {"twitch": SIZES}, 1, draws)
+        after = [draws.of("twitch", each.name, each.capacity) for each in many]
+        self.assertTrue(all(map(lambda one, other: one is other, before, after)))
