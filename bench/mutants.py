@@ -76,7 +76,12 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     ),
     "journal/durability": ("tests.journal.test_durability", "tests.journal.test_coverage_journal"),
     "journal/evidence": ("tests.journal.test_idle_connections", "tests.journal.test_coverage_journal"),
-    "journal/coverage_journal": ("tests.journal.test_coverage_journal",),
+    "journal/coverage_journal": (
+        "tests.journal.test_noted",
+        "tests.journal.test_left_rooms",
+        "tests.journal.test_idle_connections",
+        "tests.journal.test_coverage_journal",
+    ),
 }
 #: What is loaded before a process is split off, because it takes long.
 _LIBRARIES = (

@@ -101,8 +101,7 @@ class CoverageJournal(Service):
         """The room was added, and nothing of it has arrived yet."""
         key = platform, room.name
         room.timeline = self._timelines.of(key)
-        if self._began and room.timeline.since is not None:
-            self._due.add(key)
+        if self._began:
             self._report_earlier(platform, room)
 
     def removed(self, platform: str, room: Room) -> None:
@@ -124,7 +123,6 @@ class CoverageJournal(Service):
                 room = Room(name, self._records(platform, name))
                 self.added(platform, room)
                 self.removed(platform, room)
-                self._due.add((platform, name))
         self._timelines.remove((platform, name))
 
     def settle(self) -> None:
@@ -226,8 +224,7 @@ class CoverageJournal(Service):
             self._timelines.removed_earlier(key, past)
         for key, snapshot in earlier.rooms.items():
             snapshot.resume(self._timelines.of(key), earlier.heard_until(key[0]), period, now)
-            if snapshot.gaps:
-                self._unreported[key] = snapshot.gaps
+            self._unreported[key] = snapshot.gaps
 
     def _report_earlier(self, platform: str, room: Room) -> None:
         for start, end in self._unreported.pop((platform, room.name), ()):
@@ -245,7 +242,7 @@ class CoverageJournal(Service):
 
     # -- every flush -------------------------------------------------------------------------------
 
-    def flushed(self, at: float, complete: bool, lag: float, recovered: bool = True) -> None:
+    def flushed(self, at: float, complete: bool, lag: float, recovered: bool) -> None:
         """If ``complete``, everything that arrived before ``at`` is in files. ``lag``: the age in seconds of
         the oldest write that is not on the disk yet; 0.0 if there is none. ``recovered``: the files of the
         earlier run are on the disk."""
@@ -253,8 +250,7 @@ class CoverageJournal(Service):
             return
         if not self.waits:
             self.settle()
-        jumped = self._clock_jumped()
-        if jumped:
+        if self._clock_jumped():
             complete = False
         for platform, pool in self._pools.items():
             if pool.changed:
@@ -265,8 +261,7 @@ class CoverageJournal(Service):
             # The gap records may not be in files either. So the journal stays as it was at the last complete
             # flush.
             self._durability.not_flushed()
-            if not jumped:
-                self._promise()
+            self._promise()
             return
         if recovered:
             self._before_floor.clear()

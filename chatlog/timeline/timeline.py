@@ -126,10 +126,10 @@ class RoomTimeline:
     def set_back(self, by: float, now: float) -> None:
         """The wall clock was set back by ``by`` seconds, to ``now``. Times that lie in the future move back
         with it, so that an open gap keeps its length."""
-        if self.missing_since is not None and self.missing_since > now:
-            self.missing_since = min(self.missing_since - by, now)
-        if self.since is not None and self.since > now:
-            self.since = min(self.since - by, now)
+        self.missing_since = _set_back(self.missing_since, by, now)
+        self.since, self.first = _set_back(self.since, by, now), _set_back(self.first, by, now)
+        if self.wanted > now:
+            self.wanted = min(self.wanted - by, now)
 
     def set_forward(self, by: float, after: float) -> None:
         """The wall clock skipped ``by`` seconds after ``after``. The start of an open gap was computed from
@@ -278,3 +278,7 @@ def _folded(stretches: list[Stretch]) -> list[Stretch]:
 def _earliest(one: float | None, other: float | None) -> float | None:
     times = [time for time in (one, other) if time is not None]
     return min(times) if times else None
+
+
+def _set_back(at: float | None, by: float, now: float) -> float | None:
+    return at if at is None or at <= now else min(at - by, now)

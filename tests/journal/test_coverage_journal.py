@@ -53,6 +53,8 @@ class Run:
         self.clock = Clock()
         self.offset = at
         self.gaps: list[tuple[str, Gap]] = []
+        #: The rooms whose records were lost, with their ids.
+        self.losses: list[tuple[str, str]] = []
         self.played = Played(self.now, quiet)
         self.complete = self.recovered = True
         self.lag = 0.0
@@ -63,7 +65,8 @@ class Run:
         self.timelines.with_spans = shared
         coverage = CoverageJournal(journal, around, self, self.timelines, 0.5, RoomBuffers().room)
         self.coverage = coverage
-        coverage.waits = shared
+        if shared:
+            coverage.waits = True
         limits = Limits(90, 1000, 10.0, lanes)
         self.pool = self.played.pool(
             around, coverage.closed, limits, added=coverage.added, removed=coverage.removed
@@ -82,7 +85,7 @@ class Run:
         self.gaps.append((room.name, gap))
 
     def lost(self, loss: Loss, identifier: str) -> None:
-        """Losses are only counted here."""
+        self.losses.append((loss.channel, identifier))
 
     @property
     def links(self) -> list[Connection]:
@@ -93,8 +96,8 @@ class Run:
         wire = self.played.wire(link)
         wire.last = max(at, wire.last or at)
 
-    def add(self, name: str) -> None:
-        self.pool.add(Room(name, records=None))  # type: ignore[arg-type]
+    def add(self, name: str, identifier: str = "") -> None:
+        self.pool.add(Room(name, None, identifier))  # type: ignore[arg-type]
 
     def remove(self, name: str) -> None:
         self.wanted.remove(("twitch", name))

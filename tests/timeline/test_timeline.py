@@ -64,6 +64,19 @@ class GapTests(SynchronousTestCase):
         timeline.set_back(10.0, 55.0)
         self.assertEqual((timeline.since, timeline.missing_since), (40.0, 40.0))
 
+    def test_first_recorded_before_the_clock_stepped_back(self) -> None:
+        """A room that came when the clock was wrong is counted from the time that the clock says now: since it
+        is wanted, and since it was recorded for the first time."""
+        timeline = RoomTimeline(990.0)
+        timeline.set_back(900.0, 100.0)
+        self.assertEqual(timeline.seconds(0.0, 110.0), (0.0, 20.0))
+        timeline.began(1000.0)
+        timeline.set_back(900.0, 105.0)
+        self.assertEqual((timeline.first, timeline.since), (100.0, 100.0))
+        self.assertEqual(timeline.seconds(0.0, 110.0), (10.0, 0.0))
+        timeline.set_back(900.0, 100.0)
+        self.assertEqual((timeline.first, timeline.wanted), (100.0, 90.0))
+
     def test_clock_that_skipped(self) -> None:
         """A gap that was dated behind the time that a clock has skipped began before it."""
         timeline = RoomTimeline()
