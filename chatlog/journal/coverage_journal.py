@@ -101,8 +101,7 @@ class CoverageJournal(Service):
         """The room was added, and nothing of it has arrived yet."""
         key = platform, room.name
         room.timeline = self._timelines.of(key)
-        if self._began:
-            self._report_earlier(platform, room)
+        self._report_earlier(platform, room)
 
     def removed(self, platform: str, room: Room) -> None:
         """The room was removed; its open gap ends."""
@@ -320,7 +319,6 @@ class CoverageJournal(Service):
             else:
                 # The connection was lost as soon as the machine woke up.
                 timeline.set_forward(drift, before + elapsed)
-                self._due.add((platform, room.name))
         if drift < 0.0:
             # No entry of the journal may be in the future.
             self._journal.write_anew()

@@ -63,7 +63,8 @@ class Run:
         self.journal = journal = Journal(around, "/data", "coverage")
         self.timelines = Timelines(self.now, lambda: self.wanted)
         self.timelines.with_spans = shared
-        coverage = CoverageJournal(journal, around, self, self.timelines, 0.5, RoomBuffers().room)
+        self.buffers = RoomBuffers()
+        coverage = CoverageJournal(journal, around, self, self.timelines, 0.5, self.buffers.room)
         self.coverage = coverage
         if shared:
             coverage.waits = True

@@ -3,6 +3,7 @@ it needs, and nothing twice."""
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -10,6 +11,7 @@ from twisted.logger import capturedLogs
 
 from chatlog.journal.coverage_journal import CoverageJournal
 from chatlog.recorder.buffers import RoomBuffers
+from chatlog.recorder.room import Loss
 from chatlog.state.journal import LARGEST, Journal
 from chatlog.state.state_file import StateFile
 from chatlog.timeline.timeline import Gap
@@ -62,7 +64,8 @@ class FlushTests(NotedCase):
         early = CoverageJournal(
             Journal(around, "/data", "coverage"), around, run, timelines, 0.5, RoomBuffers().room
         )
-        early.flushed(START + 30.0, True, 0.0, True)
+        for _ in range(3):
+            early.flushed(START + 30.0, True, 0.0, True)
         self.assertEqual(self.files.content(JOURNAL), before)
         self.assertEqual(self.next_gaps(), [("a", Gap(START + 10.0, START + 60.0, "restart"))])
 
@@ -74,6 +77,7 @@ class FlushTests(NotedCase):
         run.coverage.dismissed("twitch", "never seen")
         run.coverage.dismissed("twitch", "b")
         self.assertEqual(self.rooms(self.next_entry(run)), [])
+        self.assertEqual(len(run.buffers), 0)
         run.acknowledge("a")
         self.assertEqual(self.rooms(self.next_entry(run)), ["a"])
         self.assertEqual(self.rooms(self.next_entry(run)), [])
@@ -146,6 +150,38 @@ class FlushTests(NotedCase):
         self.assertEqual(run.losses, [("b", "1234"), ("b", "")])
         run.kill()
         self.assertEqual([name for name, _ in self.next_gaps(wanted=("a",), rooms=("a",))], ["a"])
+
+    def test_platform_without_a_pool(self) -> None:
+        """Records that are lost of a platform that is not recorded any more are told all the same."""
+        run = self.run_from(START)
+        run.coverage.lost_records([Loss("kick", "c", 3, START - 9.0, START - 8.0)])
+        self.assertEqual(run.losses, [("c", "")])
+
+    def test_before_the_machine_slept(self) -> None:
+        """A gap that began before the machine slept began when it did."""
+        run = self.run_from(START)
+        run.acknowledge("a")
+        run.advance(10)
+        run.clock.advance(0.25)
+        run.pool.parted(run.links[0], "a")
+        run.clock.advance(0.25)
+        run.offset += 20.0
+        run.flush()
+        run.acknowledge("a")
+        self.assertEqual(run.gaps, [("a", Gap(START + 10.25, START + 30.5, "parted by the server"))])
+
+    def test_jump_that_is_only_added(self) -> None:
+        """After a jump forwards the file grows on; it is written anew only if its times would lie in the
+        future."""
+        for jump, renames in ((20.0, 0), (-20.0, 1)):
+            self.setUp()
+            run = self.run_from(START)
+            run.acknowledge("a")
+            run.advance(10)
+            self.files.log.clear()
+            run.offset += jump
+            run.advance(5)
+            self.assertEqual([operation for operation, _ in self.files.log].count("rename"), renames, jump)
 
     def test_clock_that_is_two_seconds_off(self) -> None:
         """Two seconds may be the clock being set right: only more is a jump."""
@@ -427,6 +463,25 @@ class FileTests(NotedCase):
             said = any(told in str(event["log_format"]) for event in logs)
             self.assertEqual(said, expected, (content[-20:], rest))
 
+    def test_silent_connection_when_it_cannot_be_written_anew(self) -> None:
+        """Where the file could not be written anew, everything is noted once more: also that a connection has
+        been silent, so that the gap begins with its last byte."""
+        run = self.run_from(START, quiet=True)
+        run.acknowledge("a")
+        run.advance(10)
+
+        def no_new_file(operation: str, path: str) -> None:
+            if operation == "rename":
+                raise OSError(errno.EIO, "Input/output error", path)
+
+        self.files.rule = no_new_file
+        run.journal.write_anew()
+        run.advance(0.5)
+        self.files.rule = lambda operation, path: None
+        self.assertTrue(self.next_entry(run)["all"])
+        run.kill()
+        self.assertEqual(self.next_gaps(), [("a", Gap(START, START + 60.0, "restart"))])
+
     def test_closed_at_the_end(self) -> None:
         """The last flush of a run that stops closes the file, and none before does."""
         run = self.run_from(START)
@@ -448,22 +503,28 @@ class FileTests(NotedCase):
         run.acknowledge("a")
 
         def renamed() -> int:
-            threads.pump()
             return [operation for operation, _ in self.files.log].count("rename")
 
-        before, turn = renamed(), 0
-        while self.files.size(JOURNAL) <= LARGEST:
-            turn += 1
-            run.pool.refused(run.links[0], "a", f"{turn}" * 40)
-            run.flush()
-        changed = run.now()
-        run.advance(5)
-        self.assertEqual((renamed(), run.now() - changed), (before, 5.0))
-        run.advance(1)
+        def advance(seconds: float) -> None:
+            for _ in range(round(seconds * 2)):
+                run.advance(0.5)
+                threads.pump()
+
+        def grow(until: float, seconds: float) -> None:
+            turn = 0
+            while self.files.size(JOURNAL) <= until:
+                turn += 1
+                run.pool.refused(run.links[0], "a", f"{turn}" * 40)
+                run.flush()
+                advance(seconds)
+
+        advance(10)
+        before = renamed()
+        grow(LARGEST, 0)
+        advance(5)
+        self.assertEqual(renamed(), before)
+        advance(0.5)
         self.assertEqual(renamed(), before + 1)
         self.assertLess(self.files.size(JOURNAL), 10_000)
-        while self.files.size(JOURNAL) <= 1.9 * LARGEST:
-            turn += 1
-            run.pool.refused(run.links[0], "a", f"{turn}" * 40)
-            run.advance(0.5)
+        grow(1.9 * LARGEST, 0.5)
         self.assertEqual(renamed(), before + 1)
