@@ -92,7 +92,9 @@ class GapTests(SynchronousTestCase):
     def test_exactly_then(self) -> None:
         """A gap or an interval that begins at the very moment of the clock's new time does not lie in the
         future, and one that begins at the moment of a skip not behind it: both stay."""
-        timeline = RoomTimeline()
+        timeline = RoomTimeline(100.0)
+        timeline.set_back(10.0, 100.0)
+        self.assertEqual(timeline.wanted, 100.0)
         timeline.began(100.0)
         timeline.set_back(10.0, 100.0)
         self.assertEqual(timeline.since, 100.0)
