@@ -321,6 +321,10 @@ class Stage:
 def on_stage(play: Callable[[Stage], int], keep: str = "") -> int:
     """What ``play`` returns for a stage that is closed afterwards; 2 if a process did not do what it should,
     and then its last words are printed."""
+    # Where SIGINT is ignored, as in a job in the background, the processes would ignore it too. And they end
+    # with this one, whatever ends it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     stage = Stage(keep)
     try:
         return play(stage)

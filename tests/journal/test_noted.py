@@ -97,8 +97,8 @@ class FlushTests(NotedCase):
         self.assertEqual([self.rooms(self.next_entry(run)) for _ in range(4)], [[]] * 4)
 
     def test_gap_that_was_over_when_it_was_found(self) -> None:
-        """Until its record is certain to be in a file, and for a flush longer, a gap that was over when it was
-        found counts as open: of a clock that jumped, and of records that could not be kept."""
+        """Until its record is certain to be in a file, and for a flush longer, a gap that was over when it
+        was found counts as open: of a clock that jumped, and of records that could not be kept."""
         for seconds, start in ((0.5, START + 5.0), (1.5, START + 11.5)):
             self.setUp()
             run = self.run_from(START)
@@ -137,7 +137,7 @@ class FlushTests(NotedCase):
         self.assertNotIn("heard", noted)
 
     def test_lost_of_a_room_that_is_gone(self) -> None:
-        """Records that are lost are told with the room's id, and also of a room that was removed meanwhile."""
+        """Records that are lost are told with the room's id, and of a room that was removed meanwhile too."""
         run = self.run_from(START, rooms=("a",))
         run.add("b", "1234")
         run.acknowledge("a", "b")
@@ -322,8 +322,8 @@ class PromiseTests(NotedCase):
         self.assertIn(("b", Gap(START + 10.0, START + 60.0, "restart")), self.next_gaps())
 
     def test_machine_that_sleeps_at_once(self) -> None:
-        """A room that was recorded for the first time when the machine fell asleep is missing since then, also
-        if the process is killed before the next flush."""
+        """A room that was recorded for the first time when the machine fell asleep is missing since then,
+        also if the process is killed before the next flush."""
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(10)
@@ -382,7 +382,7 @@ class SettleTests(NotedCase):
 
 
 class BeforeFloorTests(NotedCase):
-    """An earlier run whose last records are not on the disk yet, when the next one writes its journal anew."""
+    """An earlier run whose last records are not on the disk yet when the next one writes its journal anew."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -411,7 +411,9 @@ class BeforeFloorTests(NotedCase):
         """A crash takes what was not on the disk of the earlier run along, and the gap begins there."""
         self.assertEqual(self.written_anew(self.second()), ["a", "b", "a", "b"])
         gaps = self.next_gaps(boot="b")
-        self.assertEqual([(name, gap.start) for name, gap in gaps], [("a", START + 14.5), ("b", START + 14.5)])
+        self.assertEqual(
+            [(name, gap.start) for name, gap in gaps], [("a", START + 14.5), ("b", START + 14.5)]
+        )
 
     def test_once_it_is_on_the_disk(self) -> None:
         """As soon as it is, the earlier run is not noted any more."""

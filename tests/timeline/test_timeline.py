@@ -65,8 +65,8 @@ class GapTests(SynchronousTestCase):
         self.assertEqual((timeline.since, timeline.missing_since), (40.0, 40.0))
 
     def test_first_recorded_before_the_clock_stepped_back(self) -> None:
-        """A room that came when the clock was wrong is counted from the time that the clock says now: since it
-        is wanted, and since it was recorded for the first time."""
+        """A room that came when the clock was wrong is counted from the time that the clock says now: since
+        it is wanted, and since it was recorded for the first time."""
         timeline = RoomTimeline(990.0)
         timeline.set_back(900.0, 100.0)
         self.assertEqual(timeline.seconds(0.0, 110.0), (0.0, 20.0))
