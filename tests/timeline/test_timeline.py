@@ -403,6 +403,45 @@ class SpanTests(SynchronousTestCase):
             timeline.missed(n * 10.0, n * 10.0 + 1.0, "connection lost")
         self.assertEqual((len(list(timeline.stretches(0.0))), timeline.count(0.0)), (MOST, 120))
 
+    def test_folded_within_its_hour(self) -> None:
+        """Old gaps are folded, and each hour keeps the seconds that it missed."""
+        timeline = RoomTimeline()
+        timeline.began(0.0)
+        for hour in range(10):
+            timeline.missed(hour * 3600.0 + 60.0, hour * 3600.0 + 120.0, "connection lost")
+            timeline.missed(hour * 3600.0 + 3480.0, hour * 3600.0 + 3540.0 + hour, "connection lost")
+        self.assertLess(len(list(timeline.stretches(0.0))), timeline.count(0.0))
+        for hour in range(10):
+            self.assertEqual(timeline.closed(hour * 3600.0, (hour + 1) * 3600.0), 120.0 + hour)
+
+    def test_parts_around_another(self) -> None:
+        """Each part of a loss is as long as it is, and one that is known already is no second one."""
+        timeline = RoomTimeline()
+        timeline.began(0.0)
+        timeline.missed(40.0, 50.0, "connection lost")
+        timeline.missed(30.0, 70.0, "overflow")
+        missing = [(stretch.start, stretch.end, stretch.missing) for stretch in timeline.stretches(0.0)]
+        self.assertEqual(missing, [(30.0, 40.0, 10.0), (40.0, 50.0, 10.0), (50.0, 70.0, 20.0)])
+        again = RoomTimeline()
+        again.began(0.0)
+        for _ in range(2):
+            again.missed(40.0, 50.0, "connection lost")
+        self.assertEqual(again.count(0.0), 1)
+
+    def test_shown_to_a_tenth(self) -> None:
+        """The gaps that are shown begin and end at tenths of a second."""
+        timeline = RoomTimeline()
+        timeline.began(0.0)
+        timeline.missed(100.04, 101.06, "connection lost")
+        timeline.missed(110.0, 111.16, "connection lost")
+        timeline.missed(200.12, 210.18, "connection lost")
+        timeline.ended(300.12, "connection lost")
+        self.assertEqual(timeline.gaps(0.0), [[100.0, 111.2], [200.1, 210.2], [300.1, None]])
+
+    def test_not_wanted_yet(self) -> None:
+        """A room misses nothing before it is wanted."""
+        self.assertEqual(RoomTimeline(100.0).seconds(0.0, 50.0), (0.0, 0.0))
+
     def test_less_than_a_second(self) -> None:
         """The share of a moment is right too."""
         timeline = RoomTimeline()
