@@ -57,6 +57,28 @@ class TimelinesTests(SynchronousTestCase):
         timelines.start_period(self.now)
         self.assertEqual([row.suppressed for row in timelines.rows(self.now, self.now)], [0, 2])
 
+    def test_suppressed_later(self) -> None:
+        """A single one that comes after the rows is told in the next period; a period whose rows nobody asked
+        for passes its own on; and rooms of which all is told take no memory."""
+        counts: Counter[Key] = Counter({A: 1, B: 1})
+        timelines = Timelines(lambda: self.now, lambda: self.wanted, counts)
+        list(timelines.rows(1000.0, self.now))
+        counts[A] += 1
+        timelines.start_period(self.now)
+        self.assertEqual(counts, {A: 1})
+        self.assertNotIn(B, list(counts))
+        timelines.start_period(self.now)
+        self.assertEqual([row.suppressed for row in timelines.rows(self.now, self.now)], [0, 1])
+
+    def test_before_it_is_known_what_is_wanted(self) -> None:
+        """Until then a room of an earlier process outlives the end of a period; afterwards it does not."""
+        self.timelines.of(A).resume(900.0, "restart")
+        self.wanted.remove(A)
+        for settled, kept in ((False, True), (True, False)):
+            self.timelines.settled = settled
+            self.timelines.start_period(self.now)
+            self.assertEqual(self.timelines.get(A) is not None, kept)
+
     def test_removed_with_a_gap(self) -> None:
         """What was missing before a room was removed counts as well when it is added again."""
         self.timelines.of(A).began(1000.0)
@@ -119,6 +141,9 @@ class TimelinesTests(SynchronousTestCase):
         self.timelines.remove(A)
         [_, row] = self.timelines.rows(1000.0, self.now)
         self.assertEqual((row.spans, row.reason), (((1010.0, 1020.0), (1025.0, 1040.0)), "handed over"))
+        self.assertEqual(row.gaps, ((1020.0, 1025.0),))
+        self.assertEqual([(key, past.until) for key, past in self.timelines.removed.items()], [(A, 1040.0)])
+        self.assertEqual(self.timelines.removed[A].totals.suppressed, 0)
         self.now = 1060.0
         self.wanted.append(A)
         self.timelines.of(A).began(1060.0)
@@ -131,4 +156,5 @@ class TimelinesTests(SynchronousTestCase):
         """One that is alone does not say so."""
         self.timelines.of(A).began(1010.0)
         self.now = 1020.0
-        self.assertEqual({row.spans for row in self.timelines.rows(1000.0, self.now)}, {None})
+        rows = list(self.timelines.rows(1000.0, self.now))
+        self.assertEqual({(row.spans, row.gaps, row.suppressed) for row in rows}, {(None, (), 0)})
