@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.files import OsFiles
 from chatlog.record import encode_full
-from chatlog.spool.recovery import LONGEST_LINE, Repaired, Report, is_record, repair
+from chatlog.spool.recovery import LONGEST_LINE, TAIL, Repaired, Report, is_record, repair
 from tests.fakes import Crashed, MemoryFiles
 from tests.recording import line
 
@@ -120,6 +120,44 @@ class RepairTests(SynchronousTestCase):
         files = spool(b"\0\n" + filler)
         self.assertEqual(repair(files, "/data", NAME).lines, 6000)
         self.assertEqual(kept(files), filler)
+
+    def test_first_nul(self) -> None:
+        """It is the first NUL byte that counts, also if it is the very first byte and others are far behind."""
+        filler = b"".join(line(number, pad=1000) for number in range(3000))
+        files = spool(b"\0\n" + filler + b"\0\n" + filler)
+        self.assertEqual(repair(files, "/data", NAME).lines, 6000)
+        self.assertEqual(kept(files), filler + filler)
+
+    def test_long_file(self) -> None:
+        """Of a long file only the end is checked line by line: what stands before was on the disk for long, and
+        a start is not held up by it. An incomplete line at the end is cut off there as well."""
+        filler = b"".join(line(number, pad=700 + number % 600) for number in range(6000))
+        for before in (b"", b"x" * 70_000 + b"\n"):
+            for half in (b"", line(7)[:-5]):
+                files = spool(before + filler + half)
+                repaired = repair(files, "/data", NAME)
+                self.assertEqual(kept(files), before + filler)
+                self.assertEqual(repaired, Repaired(6000 + bool(before), len(before + filler), len(half)))
+        # The check begins within a line that is longer than what is read at once to find its beginning.
+        long = line(1, pad=TAIL + 200_000)
+        for data in (line(2) + long + line(3), long + line(3)):
+            files = spool(data)
+            self.assertEqual(repair(files, "/data", NAME), Repaired(data.count(b"\n"), len(data), 0))
+            self.assertEqual(kept(files), data)
+
+    def test_file_that_shrinks(self) -> None:
+        """A file that somebody else cuts while it is mended is left for the next start, with an error."""
+        files = spool(line(1) + b"bad\n" + line(2))
+
+        def cut(operation: str, path: str) -> None:
+            if operation == "create":
+                del files.tree[PATH].data[len(line(1)) :]
+
+        files.rule = cut
+        error = self.assertRaises(OSError, repair, files, "/data", NAME)
+        self.assertEqual(error.errno, errno.EIO)
+        self.assertEqual(kept(files), line(1))
+        self.assertEqual(files.fds, {})
 
     def test_long_garbage(self) -> None:
         """A line far too long to be a record is moved away like any other garbage."""
@@ -246,6 +284,12 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(
             other, Report(files=6, lines=8, emptied=2, torn_files=2, torn_bytes=14, failed=[("a", "b")])
         )
+
+    def test_one_byte(self) -> None:
+        """A file of one byte is not empty, and one byte that was moved away counts."""
+        report = Report()
+        report.add(Repaired(lines=1, size=1, torn=1))
+        self.assertEqual(report, Report(files=1, lines=1, emptied=0, torn_files=1, torn_bytes=1))
 
     def test_records(self) -> None:
         """Only an object is a record."""

@@ -402,6 +402,12 @@ class SpanTests(SynchronousTestCase):
         for n in range(120):
             timeline.missed(n * 10.0, n * 10.0 + 1.0, "connection lost")
         self.assertEqual((len(list(timeline.stretches(0.0))), timeline.count(0.0)), (MOST, 120))
+        around = RoomTimeline()
+        around.began(0.0)
+        for n in range(MOST):
+            around.missed(n * 10.0 + 1.0, n * 10.0 + 2.0, "connection lost")
+        around.missed(0.0, MOST * 10.0, "overflow")
+        self.assertEqual((len(list(around.stretches(0.0))), around.closed(0.0, 9e9)), (MOST, MOST * 10.0))
 
     def test_folded_within_its_hour(self) -> None:
         """Old gaps are folded, and each hour keeps the seconds that it missed."""
