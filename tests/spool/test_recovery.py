@@ -122,15 +122,15 @@ class RepairTests(SynchronousTestCase):
         self.assertEqual(kept(files), filler)
 
     def test_first_nul(self) -> None:
-        """It is the first NUL byte that counts, also if it is the very first byte and others are far behind."""
+        """It is the first NUL byte that counts, even if it is the very first byte and others are far off."""
         filler = b"".join(line(number, pad=1000) for number in range(3000))
         files = spool(b"\0\n" + filler + b"\0\n" + filler)
         self.assertEqual(repair(files, "/data", NAME).lines, 6000)
         self.assertEqual(kept(files), filler + filler)
 
     def test_long_file(self) -> None:
-        """Of a long file only the end is checked line by line: what stands before was on the disk for long, and
-        a start is not held up by it. An incomplete line at the end is cut off there as well."""
+        """Of a long file only the end is checked line by line: what stands before was on the disk for long,
+        and a start is not held up by it. An incomplete line at the end is cut off there as well."""
         filler = b"".join(line(number, pad=700 + number % 600) for number in range(6000))
         for before in (b"", b"x" * 70_000 + b"\n"):
             for half in (b"", line(7)[:-5]):
