@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.daemon import count, even_chat
-from bench.stores_bucket import open_bucket
-from bench.stores_install import Cache, Unavailable, cache_directory
-from bench.stores_servers import BUCKET, PREFIX, SERVERS, Place
-from bench.stores_trial import AHEAD, free_ports
+from bench.stores.bucket import open_bucket
+from bench.stores.install import Cache, Unavailable, cache_directory
+from bench.stores.servers import BUCKET, PREFIX, SERVERS, Place
+from bench.stores.trial import AHEAD, free_ports
 from tests.processes import Failed, Process, Stage, wait_for
 
 _SERVER = next(server for server in SERVERS if server.name == "versitygw")

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.campaign_fleet import ENGINES
-from bench.campaign_relay import Relays
+from bench.campaign.fleet import ENGINES
+from bench.campaign.relay import Relays
 from tests.cluster.servers import Server
 from tests.processes import ROOT, Failed, wait_for
 

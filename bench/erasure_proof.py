@@ -33,8 +33,8 @@ from typing import Any
 import yaml
 import zstandard
 
-from bench.stores_install import Cache, cache_directory
-from bench.stores_servers import BUCKET, PREFIX, SERVERS, Place, Server
+from bench.stores.install import Cache, cache_directory
+from bench.stores.servers import BUCKET, PREFIX, SERVERS, Place, Server
 from chatlog import configuration
 from chatlog.naming import BundleName, FileName, utc_minute
 from chatlog.simulator.certificates import loopback_certificate

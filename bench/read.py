@@ -39,7 +39,7 @@ from typing import Any
 import yaml
 
 from bench.delay import Delay
-from bench.stores_trial import free_ports
+from bench.stores.trial import free_ports
 from chatlog import configuration as config
 from chatlog.archive.matching import Filter
 from chatlog.archive.opened import open_archive

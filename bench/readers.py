@@ -27,7 +27,7 @@ import orjson
 
 from bench.daemon import count, even_chat
 from bench.read import TWISTD, listens
-from bench.stores_trial import free_ports
+from bench.stores.trial import free_ports
 from tests.processes import KEYS, Process, Stage, on_stage, wait_for
 
 #: Seconds after the end of a minute at which all of it is recorded: a tick, and what a busy machine adds.

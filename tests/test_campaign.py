@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.campaign_holes import Made, compare
-from bench.campaign_report import judge
-from bench.campaign_store import Relay
+from bench.campaign.holes import Made, compare
+from bench.campaign.report import judge
+from bench.campaign.store import Relay
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, rfc3339
 from chatlog.simulator.judge import main

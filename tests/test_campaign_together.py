@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.campaign_fleet_faults import BOUNDS, TURNS
-from bench.campaign_relay import Relays
-from bench.campaign_union import no_longer_wanted, same_ids, uncovered
+from bench.campaign.fleet_faults import BOUNDS, TURNS
+from bench.campaign.relay import Relays
+from bench.campaign.union import no_longer_wanted, same_ids, uncovered
 from chatlog.naming import FileName
 
 

@@ -10,7 +10,7 @@ from bench.peers.building import Workshop, tools
 from bench.peers.clients import CARGO, CLIENTS, GO, NPM, SOURCES
 from bench.peers.measuring import sent_between
 from bench.peers.results import Result, received, spread, table
-from bench.stores_install import Unavailable
+from bench.stores.install import Unavailable
 
 
 def result(name: str, each: float, rate: float = 1000, got: int = 1000, memory: float = 50) -> Result:

@@ -8,9 +8,9 @@ import yaml
 import zstandard
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.stores_install import Cache, Unavailable, cargo_version, go_version, older_version
-from bench.stores_servers import GO, NPM, SERVERS, Place
-from bench.stores_trial import Outcome, changed_object, free_ports, last_complaint, troubles
+from bench.stores.install import Cache, Unavailable, cargo_version, go_version, older_version
+from bench.stores.servers import GO, NPM, SERVERS, Place
+from bench.stores.trial import Outcome, changed_object, free_ports, last_complaint, troubles
 from chatlog.configuration import load
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.campaign_faults import TURNS
+from bench.campaign.faults import TURNS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A module, or a class or a method of the module named before it in the same cell.

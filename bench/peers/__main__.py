@@ -18,7 +18,7 @@ from bench.peers.building import Workshop, cache_directory, tools
 from bench.peers.clients import CLIENTS, OURS, Client
 from bench.peers.measuring import Load, measure
 from bench.peers.results import Result, table
-from bench.stores_install import Unavailable
+from bench.stores.install import Unavailable
 from tests.processes import Failed, Stage
 
 #: The most rooms of one connection at the simulator.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.peers.clients import CARGO, CLIENTS, GO, NPM, PIP, PIP_PACKAGE, SOURCES, Client
-from bench.stores_install import Unavailable
+from bench.stores.install import Unavailable
 from tests.processes import ROOT
 
 _HERE = Path(__file__).resolve().parent

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import obstore
 from obstore.store import AzureStore, GCSStore
 
-from bench.stores_servers import ACCOUNT, ACCOUNT_KEY, BUCKET, Place, Server, google_key
+from bench.stores.servers import ACCOUNT, ACCOUNT_KEY, BUCKET, Place, Server, google_key
 
 _AZURE_VERSION = "2023-11-03"
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import zstandard
 
-from bench.stores_bucket import Bucket, open_bucket
-from bench.stores_servers import PREFIX, Place, Server
+from bench.stores.bucket import Bucket, open_bucket
+from bench.stores.servers import PREFIX, Place, Server
 from chatlog.simulator.certificates import loopback_certificate
 from tests.processes import Failed, Process, Stage, wait_for
 

@@ -6,9 +6,9 @@ import argparse
 import random
 import time
 
-from bench.campaign_fleet import Fleet
-from bench.campaign_fleet_faults import TURNS
-from bench.campaign_union import report
+from bench.campaign.fleet import Fleet
+from bench.campaign.fleet_faults import TURNS
+from bench.campaign.union import report
 from tests.processes import Failed, Stage, wait_for
 
 

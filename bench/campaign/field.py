@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.campaign_store import Relay
+from bench.campaign.store import Relay
 from tests.processes import Failed, Process, Simulator, Stage, wait_for
 
 #: A flush interval, and what a busy machine adds to it, in seconds: what a kill may cost.

@@ -6,8 +6,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from bench.campaign_field import MARGIN
-from bench.campaign_fleet import Fleet
+from bench.campaign.field import MARGIN
+from bench.campaign.fleet import Fleet
 
 #: What is sent behind a relay and may be lost with its connections, in seconds.
 _ON_THE_WAY = 1.0

@@ -17,9 +17,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench.stores_install import Cache, Unavailable, cache_directory
-from bench.stores_servers import SERVERS, Server
-from bench.stores_trial import HEAD, Load, Outcome, Trial
+from bench.stores.install import Cache, Unavailable, cache_directory
+from bench.stores.servers import SERVERS, Server
+from bench.stores.trial import HEAD, Load, Outcome, Trial
 
 
 def arguments() -> argparse.ArgumentParser:

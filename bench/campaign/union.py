@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.campaign_field import MARGIN
-from bench.campaign_fleet import Fleet
-from bench.campaign_fleet_faults import BOUNDS
-from bench.campaign_holes import Made, Room, Span, recorded
-from bench.campaign_store import fetch
+from bench.campaign.field import MARGIN
+from bench.campaign.fleet import Fleet
+from bench.campaign.fleet_faults import BOUNDS
+from bench.campaign.holes import Made, Room, Span, recorded
+from bench.campaign.store import fetch
 from chatlog.naming import FileName, utc_minute
 from chatlog.simulator.ledger import loads
 from chatlog.simulator.recordings import in_directory

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from bench.campaign_field import FLUSH, MARGIN
-from bench.campaign_relay import Relays
+from bench.campaign.field import FLUSH, MARGIN
+from bench.campaign.relay import Relays
 from tests.cluster.servers import EtcdServer, RedisServer, Server, free_port
 from tests.processes import Failed, Process, Stage, wait_for
 

@@ -24,12 +24,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import campaign_together
-from bench.campaign_faults import KILLS, TURNS, TWICE, kills
-from bench.campaign_field import Field
-from bench.campaign_fleet import ENGINES
-from bench.campaign_fleet_faults import TURNS as TOGETHER
-from bench.campaign_report import judge, report, verified
+from bench.campaign import together
+from bench.campaign.faults import KILLS, TURNS, TWICE, kills
+from bench.campaign.field import Field
+from bench.campaign.fleet import ENGINES
+from bench.campaign.fleet_faults import TURNS as TOGETHER
+from bench.campaign.report import judge, report, verified
 from tests.processes import Failed, Stage, on_stage, wait_for
 
 
@@ -132,7 +132,7 @@ def main() -> int:
     if options.keep:
         shutil.rmtree(options.keep, ignore_errors=True)
     if options.instances > 1:
-        return on_stage(lambda stage: campaign_together.play(stage, options), options.keep)
+        return on_stage(lambda stage: together.play(stage, options), options.keep)
     began = time.monotonic()
 
     def play(stage: Stage) -> int:

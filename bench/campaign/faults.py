@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from bench.campaign_field import FLUSH, KICK_ROOMS, MARGIN, ROOMS, Field, fill
+from bench.campaign.field import FLUSH, KICK_ROOMS, MARGIN, ROOMS, Field, fill
 from chatlog.naming import BundleName, FileName, utc_minute
 
 #: Kills in a turn.

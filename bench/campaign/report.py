@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.campaign_field import MARGIN, Field
-from bench.campaign_holes import Comparison, Made, compare, recorded
-from bench.campaign_store import fetch
+from bench.campaign.field import MARGIN, Field
+from bench.campaign.holes import Comparison, Made, compare, recorded
+from bench.campaign.store import fetch
 from chatlog.naming import parse_bundle_name, parse_name
 
 #: Seconds by which a gap record may differ from the truth at either end.

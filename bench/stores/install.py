@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from bench.stores_servers import CARGO, GO, NPM, PIP, Server
+from bench.stores.servers import CARGO, GO, NPM, PIP, Server
 
 #: What ``timeout`` ends with when the time was over.
 _TIMED_OUT = 124
