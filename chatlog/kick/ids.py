@@ -47,27 +47,29 @@ def remedy(slug: str) -> str:
 
 
 class IdCache:
-    """The found ids, kept in the state."""
+    """The found ids of at most ``most`` channels, kept in the state."""
 
     _log = Logger()
 
-    def __init__(self, files: Files, directory: str) -> None:
+    def __init__(self, files: Files, directory: str, most: int = REMEMBERED) -> None:
         self._file = StateFile(files, directory, "kick_ids")
+        self._most = most
         self._known: dict[str, tuple[int, int | None]] = {}
+        # The lines of the file, which still has what was found again or dropped since.
+        self._lines = 0
         self._reported = False
 
     def load(self) -> None:
         """Read the ids that earlier runs have found. Ids that cannot be read are looked up again."""
-        entries = 0
         with suppress(OSError):
             for _, entry in self._file.read():
-                entries += 1
+                self._lines += 1
                 if isinstance(entry, dict) and isinstance(entry.get("slug"), str):
                     chatroom_id = positive(entry.get("chatroom_id"))
                     if chatroom_id is not None:
                         self._remember(entry["slug"], (chatroom_id, positive(entry.get("channel_id"))))
-            if entries > len(self._known):
-                self._file.replace(map(_entry, self._known.items()), durable=False)
+            if self._lines > len(self._known):
+                self._write_anew()
 
     def get(self, slug: str) -> tuple[int, int | None] | None:
         """The chatroom id and, if it is known, the channel id."""
@@ -79,6 +81,9 @@ class IdCache:
         try:
             # Entries that a crash damages are looked up again.
             self._file.append(_entry((slug, ids)))
+            self._lines += 1
+            if self._lines > 2 * self._most:
+                self._write_anew()
             self._reported = False
         except OSError as error:
             if not self._reported:
@@ -89,9 +94,13 @@ class IdCache:
 
     def _remember(self, slug: str, ids: tuple[int, int | None]) -> None:
         self._known.pop(slug, None)
-        while len(self._known) >= REMEMBERED:
+        while len(self._known) >= self._most:
             del self._known[next(iter(self._known))]
         self._known[slug] = ids
+
+    def _write_anew(self) -> None:
+        self._file.replace(map(_entry, self._known.items()), durable=False)
+        self._lines = len(self._known)
 
 
 def _entry(known: tuple[str, tuple[int, int | None]]) -> dict[str, str | int | None]:

@@ -92,6 +92,15 @@ class CacheTests(IdsCase):
         IdCache(self.files, DIRECTORY).load()
         self.assertEqual(len(self.kept()), REMEMBERED)
 
+    def test_file_is_bounded(self) -> None:
+        """However many channels come and go in one run, the file has the latest ones, and few lines more."""
+        cache = IdCache(self.files, DIRECTORY, 10)
+        cache.load()
+        for n in range(1000):
+            cache.put(f"c{n}", (n + 1, None))
+            self.assertLessEqual(len(entries(self.files, "kick_ids", DIRECTORY)), 20)
+        self.assertLessEqual({f"c{n}": (n + 1, None) for n in range(990, 1000)}.items(), self.kept().items())
+
     def test_disk_full(self) -> None:
         """Ids that cannot be kept are used all the same; the log says so once, and what was kept before
         stays."""
