@@ -118,3 +118,5 @@ class Platforms:
             source.remove(name)
         if not there:
             self.dismissed(platform, name)
+        shared = self._shared
+        shared.buffers.removed(platform, name, shared.environment.reactor.seconds())

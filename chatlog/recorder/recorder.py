@@ -88,7 +88,7 @@ class Recorder(Service):
     # -- State, for others
 
     def room(self, platform: str, channel: str) -> RoomBuffer:
-        """The buffer of a room, always the same object. Raises ValueError if a name is no valid one."""
+        """The buffer of a room: see ``RoomBuffers``. Raises ValueError if a name is no valid one."""
         return self._rooms.room(platform, channel)
 
     def __iter__(self) -> Iterator[RoomBuffer]:
@@ -327,6 +327,7 @@ class Recorder(Service):
         if period != self._period:
             self._period = period
             self._commits.retry()
+            self._rooms.forget(self._clock.seconds())
             self._rotating = [(room, room.file) for room in self if room.file is not None and room.file.size]
         if self._rotating:
             for room, file in self._rotating[:_ROTATE_AT_ONCE]:

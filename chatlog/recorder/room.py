@@ -93,6 +93,11 @@ class RoomBuffer:
         self.written_bytes = 0
         self.written_at = 0.0
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of the room is on its way, and nobody looks at it."""
+        return not self.lines and self.file is None and self.loss is None and self.watch is None
+
     def append(self, line: bytes) -> None:
         """Add one whole line with its newline; never ``b""``."""
         if not self.lines:

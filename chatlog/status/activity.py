@@ -55,10 +55,12 @@ class Activity:
             past.before = room.written
 
     def reset_day(self, rooms: Iterable[RoomBuffer]) -> None:
-        """A new day begins."""
+        """A new day begins. Rooms that are not among these are forgotten."""
+        before, self._pasts = self._pasts, {}
         for room in rooms:
             if room.written:
-                self._pasts.setdefault(room, _Past()).before_today = room.written
+                past = self._pasts[room] = before.get(room) or _Past()
+                past.before_today = room.written
 
     def rate(self, room: RoomBuffer, now: float) -> float:
         """Messages in the last minute. The part of it that lies in the minute before is taken to be as

@@ -21,6 +21,7 @@ from chatlog.counters import Counters
 from chatlog.files import OsFiles
 from chatlog.naming import parse_name
 from chatlog.record import encode_full
+from chatlog.recorder.buffers import KEPT
 from chatlog.recorder.descriptors import MOST, RESERVE, default_limit, raised_limit
 from chatlog.recorder.hooks import Hooks
 from chatlog.recorder.recorder import Recorder
@@ -45,6 +46,28 @@ class RoomTests(SynchronousTestCase):
         self.assertIsNot(recorder.room("kick", "any_room"), room)
         self.assertEqual(len(recorder), 2)
         self.assertEqual({each.platform for each in recorder}, {"twitch", "kick"})
+
+    def test_removed_rooms_are_forgotten(self) -> None:
+        """Of rooms that come and go nothing is left a day after they were removed, once their files are
+        finished; what cannot be written keeps its room, and is written all the same."""
+        recording = Recording().start()
+        recording.append("stays", line(0))
+        for number in range(1000):
+            recording.append(f"r{number}", line(1))
+            recording.buffers.removed("twitch", f"r{number}", recording.clock.seconds())
+        recording.advance(1)
+        recording.clock.advance(KEPT / 2)
+        recording.advance(5)
+        self.assertEqual((len(recording.recorder), len(recording.sealed)), (1001, 1001))
+        recording.files.capacity = 0
+        recording.append("late", line(2))
+        recording.buffers.removed("twitch", "late", recording.clock.seconds())
+        recording.clock.advance(2 * KEPT)
+        recording.advance(1)
+        self.assertEqual([room.channel for room in recording.recorder], ["stays", "late"])
+        recording.files.capacity = None
+        recording.advance(1)
+        self.assertIn(line(2), [*recording.contents("open").values(), *recording.contents("sealed").values()])
 
     def test_no_path_gets_in(self) -> None:
         """A name that could lead out of the spool, or that names could not be read back from, is

@@ -63,3 +63,10 @@ class ActivityTests(SynchronousTestCase):
         self.minute(3)
         self.assertEqual(self.activity.today(self.room_), 3)
         self.assertEqual(self.activity.hour(self.room_)[-2:], [5, 3])
+
+    def test_rooms_that_are_gone(self) -> None:
+        """A room that is not there any more when a day begins is forgotten."""
+        room = self.room_
+        self.minute(5)
+        self.activity.reset_day([])
+        self.assertEqual(self.activity.hour(room), [0] * 60)
