@@ -36,6 +36,7 @@ from chatlog.services import Backoff
 from chatlog.state.journal import Journal
 from chatlog.timeline.timeline import Gap
 from chatlog.twitch import recent
+from chatlog.twitch.asked_rooms import AskedRooms
 from chatlog.twitch.deferred_gaps import DeferredGap, DeferredGaps
 from chatlog.twitch.events import event_record
 from chatlog.twitch.intake import event_key
@@ -54,10 +55,8 @@ EDGE = 10.0
 _ARRIVAL_EDGE = EDGE + 5.0
 #: The latest lines may take so many seconds to arrive.
 _UNDER_WAY = 2.0
-#: Seconds between two requests that only make the service remember a room, and after which a room is
-#: asked for again: it is forgotten after a day.
+#: Seconds between two requests that only make the service remember a room.
 WARM_EVERY = (1.0, 3.0)
-WARM_AGAIN = 20 * 3600.0
 #: The first and the longest delay, in seconds, while the service is in trouble. It may ask for longer delays.
 TROUBLE_WAIT = (10.0, 900.0)
 LONGEST_WAIT = 6 * 3600.0
@@ -99,9 +98,8 @@ class Backfill(Service):
         self._before: dict[str, Tail] = {}
         self._held: deque[DeferredGap] = deque()
         self._running = 0
-        # When each room was last requested, by the clock; the rooms that the service never keeps.
-        self._asked: dict[str, float] = {}
-        self._never: set[str] = set()
+        #: The rooms that the service was asked for.
+        self.asked = AskedRooms()
         self._warm_at = 0.0
         self._warming: Deferred[None] | None = None
         #: Why the service cannot be used at present; "" if it can.
@@ -155,7 +153,7 @@ class Backfill(Service):
         if (
             not self.running
             or gap.reason.startswith("refused")
-            or room.name in self._never
+            or not self.asked.is_kept(room.name)
             or len(self._held) >= HELD_MOST
         ):
             self._write(room, gap, 0)
@@ -194,7 +192,7 @@ class Backfill(Service):
         free = self._settings.at_once - self._running
         for held in list(self._held):
             hopeless = held.request is None and self._wait_until > held.deadline
-            if held.deadline <= now or hopeless or held.room.name in self._never:
+            if held.deadline <= now or hopeless or not self.asked.is_kept(held.room.name):
                 self._finish(held)
             elif free > 0 and held.request is None and max(held.ask_at, self._wait_until) <= now:
                 free -= 1
@@ -224,9 +222,9 @@ class Backfill(Service):
         rooms = {} if self._pool is None else self._pool.rooms
         for name in self._before.keys() - rooms.keys():
             del self._before[name]
+        self.asked.tidy(rooms.keys(), now)
         for room in rooms.values():
-            asked = self._asked.get(room.name)
-            if room.timeline.recorded and (asked is None or now - asked >= WARM_AGAIN):
+            if room.timeline.recorded and self.asked.is_due(room.name, now):
                 request = self._begin(self._only_ask(room.name))
                 if not request.called:
                     self._warming = request
@@ -241,7 +239,7 @@ class Backfill(Service):
 
     async def _ask(self, name: str, lines: int = recent.ASKED_LINES) -> list[bytes]:
         """The latest lines of a room; none if the service has none."""
-        self._asked[name] = self._clock.seconds()
+        self.asked.asked(name, self._clock.seconds())
         wait = 0.0
         try:
             answer = await self._get(recent.address(self._settings.url, name, lines))
@@ -253,7 +251,7 @@ class Backfill(Service):
             if not error.never:
                 self._in_trouble(str(error), wait)
                 return []
-            self._never.add(name)
+            self.asked.not_kept(name)
             self._log.info("twitch: {room} is not backfilled: {reason}", room=name, reason=str(error))
             found = []
         except Exception as error:

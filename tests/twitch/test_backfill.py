@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -703,6 +703,26 @@ class AskingTests(BackfillCase):
         life.advance(20)
         self.assertEqual([url.rpartition("/")[2] for url, _ in life.requests[2:]], ["bob?limit=800"])
         self.assertEqual(life.backfill.trouble, "")
+
+    def test_rooms_come_and_go(self) -> None:
+        """Of rooms that were removed nothing is remembered once the service forgets them; one that it never
+        remembers is asked for again if it comes back after that."""
+        names = [f"room{number}" for number in range(100)]
+        life = self.life("ann", *names)
+        body = json.dumps({"messages": [], "error": "x", "error_code": "channel_ignored"}).encode()
+        asked: list[str] = []
+        life.get = lambda url: asked.append(url) or succeed(Answer(403, body))  # type: ignore[method-assign,func-returns-value]
+        life.up()
+        life.advance(220)
+        self.assertEqual((len(life.backfill.asked), len(asked)), (101, 101))
+        for name in names:
+            life.pool.remove(name)
+        life.clock.pump([60.0] * (20 * 60 + 10))
+        self.assertEqual(len(life.backfill.asked), 1)
+        life.pool.add(Room("room7", life.recording.recorder.room("twitch", "room7"), ROOM_ID))
+        life.advance(1)
+        self.assertTrue(life.backfill.asked.is_kept("room7"))
+        self.assertFalse(life.backfill.asked.is_kept("ann"))
 
     def test_not_joined_yet(self) -> None:
         """A service that was not in the room yet may have something all the same."""
