@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -15,7 +15,7 @@ class Bucket(Generic[T]):
     """Sends the queued items in order, patient ones last, at most ``limit`` in any ``period`` seconds.
 
     ``send`` gets a batch and returns how many items were really sent. Only these count: an item may have
-    become pointless while it waited.
+    become pointless while it waited. An item that is queued again waits at its first place, once.
     """
 
     #: Seconds added to the period, because the server counts arrivals and not departures.
@@ -29,8 +29,8 @@ class Bucket(Generic[T]):
         self.limit = limit
         self._period = period + self.MARGIN
         self._send = send
-        self._queue: deque[T] = deque()
-        self._patient: deque[T] = deque()
+        self._queue: OrderedDict[T, None] = OrderedDict()
+        self._patient: OrderedDict[T, None] = OrderedDict()
         self._sent: deque[float] = deque()
         self._timer: IDelayedCall | None = None
 
@@ -40,7 +40,7 @@ class Bucket(Generic[T]):
     def add(self, item: T, patient: bool = False) -> None:
         """Queue ``item``; it leaves in the next reactor turn at the earliest, together with others.
         What is ``patient`` leaves when nothing else is waiting."""
-        (self._patient if patient else self._queue).append(item)
+        (self._patient if patient else self._queue).setdefault(item)
         if self._timer is None:
             self._timer = self._clock.callLater(0, self._pump)
 
@@ -58,7 +58,7 @@ class Bucket(Generic[T]):
         while self._sent and self._sent[0] <= now - self._period:
             self._sent.popleft()
         while (queue := self._queue or self._patient) and (room := self.limit - len(self._sent)) > 0:
-            batch = [queue.popleft() for _ in range(min(room, len(queue)))]
+            batch = [queue.popitem(last=False)[0] for _ in range(min(room, len(queue)))]
             self._sent.extend([now] * self._send(batch))
         if len(self):
             # When so many have become old that there is place for one more.
