@@ -19,6 +19,7 @@ from chatlog.archive.gaps import Unread
 from chatlog.archive.listings import Named, day_of, within
 from chatlog.archive.read_ahead import Fetching, ReadAhead
 from chatlog.archive.room_days import days_of, first_day, last_day
+from chatlog.archive.spooled import Spooled
 from chatlog.archive.turns import Turns
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name, utc_minute
@@ -98,7 +99,8 @@ class Parts:
         self._files = files
         self._directory = directory
         self._ahead = ahead
-        self._seen: dict[Room, frozenset[FileName]] = {}
+        #: The files that were seen in the spool.
+        self.spooled = Spooled(catalog)
 
     def of_room(
         self,
@@ -144,10 +146,12 @@ class Parts:
     def look_over(self, since: float, until: float, moment: int, is_indexed: Callable[[str], bool]) -> None:
         """See ``Catalog.look_over``."""
         # First the spool, as for a single room: what has left it when a room is asked for is listed again.
+        before = self.spooled.before()
+        now: dict[Room, set[FileName]] = {}
         for area in AREAS:
             for part in self._listed(area):
-                room = part.name.platform, part.name.channel
-                self._seen[room] = self._seen.get(room, frozenset()) | {part.name}
+                now.setdefault((part.name.platform, part.name.channel), set()).add(part.name)
+        self.spooled.saw(before, now)
         self._catalog.look_over(since, until, moment, is_indexed)
 
     def _is_there(self, part: Part) -> bool:
@@ -183,11 +187,9 @@ class Parts:
     def _spooled(self, room: Room) -> dict[FileName, Part]:
         """The room's files in the spool. What has left it since the last look is in the store, and perhaps in
         no listing that is kept."""
+        before = self.spooled.of(room)
         spooled = {part.name: part for part in self._in_spool(room)}
-        for name in self._seen.get(room, frozenset()) - spooled.keys():
-            self._catalog.forget(room, name.minute)
-        if spooled or room in self._seen:
-            self._seen[room] = frozenset(spooled)
+        self.spooled.saw(before, {room: spooled})
         return spooled
 
     def _in_spool(self, room: Room) -> Iterator[Part]:
