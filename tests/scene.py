@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,9 @@ class Scene:
 
     def keys(self) -> set[tuple[str, str]]:
         """The rooms that are to be recorded."""
-        return {(platform, name) for platform, pool in self.pools.items() for name in pool.rooms}
+        rooms: list[tuple[str, Iterable[str]]] = [*self.missing.items()]
+        rooms += [(platform, pool.rooms) for platform, pool in self.pools.items()]
+        return {(platform, name) for platform, names in rooms for name in names}
 
     @property
     def links(self) -> list[Connection]:

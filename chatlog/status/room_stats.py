@@ -138,10 +138,15 @@ class RoomStats:
         room = self._room((platform, name)) or self._missing.get(platform, {}).get(name)
         return None if room is None else self._facts((platform, name), room, now, wall)
 
-    def recorded(self, keys: Iterable[Key]) -> list[Key]:
-        """The rooms that are recorded."""
+    def over(self, keys: Iterable[Key]) -> list[Key]:
+        """Those of these rooms that are recorded, or that nobody is to record any more."""
+        wanted, is_elsewhere = self._timelines.wanted(), self._timelines.is_elsewhere
         rooms = ((key, self._room(key)) for key in keys)
-        return [key for key, room in rooms if room is not None and room.timeline.recorded]
+        return [
+            key
+            for key, room in rooms
+            if (room is not None and room.timeline.recorded) or (key not in wanted and not is_elsewhere(key))
+        ]
 
     def _room(self, key: Key) -> Room | None:
         pool = self._pools.get(key[0])

@@ -165,7 +165,7 @@ class Status(Service):
             self._disk = self._vitals.space(self.settings.recorder.directory)
         self._room_stats.poll(now, wall)
         if self.acknowledged:
-            self.acknowledged.over(self._room_stats.recorded(self.acknowledged))
+            self.acknowledged.over(self._room_stats.over(self.acknowledged))
         self._note("store", self._uploader.state != "ok", wall)
         self._written.append((now, self.counters.written))
         self._watch.poll(self._room_stats, self.settings.alarms.coverage, now, wall)

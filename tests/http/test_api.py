@@ -356,6 +356,19 @@ class AcknowledgeTests(SiteCase):
         self.assertEqual(self.ask("DELETE /api/v1/rooms/twitch/room1", BEARER).status, 200)
         self.assertEqual(len(self.scene.status.acknowledged or ()), 0)
 
+    def test_removed_elsewhere(self) -> None:
+        """It ends with the room also where the room is gone from the configuration, or from the list of a
+        cluster; not where another recorder of the cluster has the room now."""
+        others = {("twitch", "room1")}
+        self.scene.timelines.is_elsewhere = lambda key: key in others
+        self.ask(f"POST {self.path}", BEARER)
+        self.scene.pool.remove("room1")
+        self.scene.advance(10)
+        self.assertEqual(list(self.scene.status.acknowledged or ()), [("twitch", "room1")])
+        others.clear()
+        self.scene.advance(10)
+        self.assertEqual(list(self.scene.status.acknowledged or ()), [])
+
     def test_refusals(self) -> None:
         """A room that is recorded, one that is not on the list, no token, and a disk that takes nothing."""
         for path, status, code in (
