@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.archive.question import Question
 from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.record import from_json

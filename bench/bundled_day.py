@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.parts import Parts
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader
+from chatlog.archive.room_files import Parts
 from chatlog.files import OsFiles
 from chatlog.naming import BundleName, FileName, utc_minute
 from chatlog.record import encode_full, rfc3339

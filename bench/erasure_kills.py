@@ -24,7 +24,7 @@ from pathlib import Path
 
 from bench.erasure_proof import Left, Proof, check
 from chatlog.archive.lines import LAST
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.archive.question import Question
 from chatlog.cli import commands
 from chatlog.configuration import load

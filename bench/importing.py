@@ -23,7 +23,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.archive.question import Question
 from chatlog.config.settings import ArchiveSettings, Settings
 

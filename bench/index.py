@@ -27,7 +27,7 @@ from bench.read import alone
 from chatlog.archive.file_cache import FileCache
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.matching import Filter
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.archive.ordering import Found
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader

@@ -42,7 +42,7 @@ from bench.delay import Delay
 from bench.stores.trial import free_ports
 from chatlog import configuration as config
 from chatlog.archive.matching import Filter
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.archive.question import Question
 from tests.processes import KEYS, Failed, Process, wait_for
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from chatlog import configuration as config
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.config.ephemeral import warnings
 from chatlog.config.platform import Registry, rooms_of
 from chatlog.config.settings import Settings
@@ -143,16 +143,16 @@ def _doubts_of_cluster(settings: Settings) -> Iterator[str]:
 
 def _doubts_of_keeping(settings: Settings, registry: Registry) -> Iterator[str]:
     """What may be meant otherwise in ``archive.keep``, and what is deleted sooner than it pays."""
-    keeping = Keeping(settings.archive.keep)
+    retention = Retention(settings.archive.keep)
     recorded = {f"{platform}/{name}" for platform, name in rooms_of(registry, settings.platforms)}
-    for room in sorted(map("/".join, keeping.rooms())):
+    for room in sorted(map("/".join, retention.rooms())):
         if room not in recorded:
             # The names alone: what all rooms of a platform begin with would make any two of them near.
             names = near(room.rpartition("/")[2], {other.rpartition("/")[2] for other in recorded})
             alike = sorted(other for other in recorded if other.rpartition("/")[2] in names)
             hint = f" (there is {', '.join(alike)})" if alike else ""
             yield f"archive.keep.{room}: this room is not recorded; look whether it is spelt like that{hint}"
-    if not keeping.is_forever and settings.archive.listen is None:
+    if not retention.is_forever and settings.archive.listen is None:
         yield (
             "archive.keep: without archive.listen nothing is deleted by itself; run chatlog expire "
             "--by-itself daily, from cron for instance"
@@ -161,7 +161,7 @@ def _doubts_of_keeping(settings: Settings, registry: Registry) -> Iterator[str]:
     colder = family.find(settings.archive.tier_class or family.coldest)
     if tier_after is None or colder is None:
         return
-    early = min(keeping.times(), default=FOREVER)
+    early = min(retention.times(), default=FOREVER)
     if tier_after < early < tier_after + colder.least_days * 86400:
         yield (
             f"archive.tier_after: what is deleted after {show_keep(early)} lies in {colder.name} for less "

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.record import encode_full, rfc3339
 from chatlog.rooms.gap import gap_line
@@ -28,8 +28,8 @@ from chatlog.timeline.timeline import Gap
 from chatlog.upkeep.compact import Compactor
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow
-from tests.archive import HOUR, MIDNIGHT, Archive
 from tests.processes import KEYS, Stage
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "analyse.md"
 DAY = 86400.0

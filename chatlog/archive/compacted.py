@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from chatlog.archive.cached_blocks import Changed
 from chatlog.archive.file_cache import CacheError, FileCache, Held
 from chatlog.archive.index_reading import Duck
-from chatlog.archive.kept import Kept
-from chatlog.archive.made import IN_ORDER, LAYOUT, LAYOUT_KEY, LISTING, RECORDS, STREAMS, key_of
-from chatlog.archive.parts import Room
+from chatlog.archive.memory_cache import MemoryCache
+from chatlog.archive.parquet_sources import IN_ORDER, LAYOUT, LAYOUT_KEY, LISTING, RECORDS, STREAMS, key_of
 from chatlog.archive.person_rows import DayFile, PersonRows, Rows, Wanted, lines_of
+from chatlog.archive.room_files import Room
 from chatlog.parquet import duck
 from chatlog.parquet.footer import TAIL, footer_size, value_of
 from chatlog.store.store import Head, Local, Store, StoreError
@@ -47,7 +47,7 @@ _TROUBLE = (
 _FILES, _LINES = 8_192, 16 << 20
 
 
-class Told(NamedTuple):
+class CompactedDay(NamedTuple):
     """A day's records of some people, as lines without their ends, in the order in which an answer has them,
     and the streams of the objects of that day."""
 
@@ -93,10 +93,10 @@ class Compacted:
         self._most_rows = most_rows
         self._duck = Duck()
         self._rows = PersonRows(self._duck, most_rows)
-        self._heads: Kept[tuple[float, Head | None]] = Kept(_FILES, lambda _: 1)
-        self._about: Kept[_About] = Kept(_FILES, lambda _: 1)
-        self._groups: Kept[list[_Group]] = Kept(_FILES, lambda _: 1)
-        self._lines: Kept[Told] = Kept(_LINES, _size_of)
+        self._heads: MemoryCache[tuple[float, Head | None]] = MemoryCache(_FILES, lambda _: 1)
+        self._about: MemoryCache[_About] = MemoryCache(_FILES, lambda _: 1)
+        self._groups: MemoryCache[list[_Group]] = MemoryCache(_FILES, lambda _: 1)
+        self._lines: MemoryCache[CompactedDay] = MemoryCache(_LINES, _size_of)
 
     @property
     def is_there(self) -> bool:
@@ -109,13 +109,13 @@ class Compacted:
         listings: Mapping[str, str],
         wanted: Wanted,
         check: Callable[[], object] = lambda: None,
-    ) -> dict[str, Told]:
+    ) -> dict[str, CompactedDay]:
         """What people wrote on days (``2025-12-29``), if their files are of these ``listings`` (digests of
         the objects that may have records of the day). Days of which nothing can be told are left out.
         ``check()`` is called now and then; what it raises ends the reading."""
         heads = self._found(room, listings)
         check()
-        told: dict[str, Told] = {}
+        told: dict[str, CompactedDay] = {}
         missing: dict[str, Head] = {}
         for day, head in heads.items():
             found = self._lines.get((head, wanted))
@@ -162,7 +162,7 @@ class Compacted:
         listings: Mapping[str, str],
         wanted: Wanted,
         check: Callable[[], object],
-    ) -> dict[str, Told]:
+    ) -> dict[str, CompactedDay]:
         with ExitStack() as stack:
             held: dict[str, Held] = {}
             for day, head in heads.items():
@@ -225,7 +225,7 @@ class Compacted:
         wanted: Wanted,
         check: Callable[[], object],
         heads: Mapping[str, Head],
-    ) -> dict[str, Told]:
+    ) -> dict[str, CompactedDay]:
         rows = self._rows.of(list(files), wanted)
         if rows is not None:
             for file in files:
@@ -233,7 +233,7 @@ class Compacted:
                     # It is damaged, and is not tried again for a while.
                     self._heads.replace(heads[file.day].key, (self._now(), None))
             return _lines(files, rows)
-        told: dict[str, Told] = {}
+        told: dict[str, CompactedDay] = {}
         for some in self._in_pieces(files, self._rows.counts(list(files), wanted)):
             check()
             told |= _lines(files, self._rows.of(some, wanted) or {})
@@ -257,9 +257,9 @@ class Compacted:
         yield piece
 
 
-def _lines(files: Mapping[DayFile, _About], rows: Rows) -> dict[str, Told]:
+def _lines(files: Mapping[DayFile, _About], rows: Rows) -> dict[str, CompactedDay]:
     return {
-        file.day: Told(tuple(lines_of(rows[file.day])), about.streams)
+        file.day: CompactedDay(tuple(lines_of(rows[file.day])), about.streams)
         for file, about in files.items()
         if file.day in rows
     }
@@ -292,5 +292,5 @@ def _may_have(group: _Group, wanted: Wanted) -> bool:
     )
 
 
-def _size_of(told: Told) -> int:
+def _size_of(told: CompactedDay) -> int:
     return 1_000 + sum(len(line) + 40 for line in told.lines)

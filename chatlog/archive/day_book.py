@@ -11,12 +11,12 @@ from datetime import date, timedelta
 from threading import Lock
 from typing import NamedTuple
 
-from chatlog.archive import lines, told
+from chatlog.archive import lines, manifest_coverage
 from chatlog.archive.blocks import whole_lines
 from chatlog.archive.gaps import Gap, Span
-from chatlog.archive.parts import Room
-from chatlog.archive.told import SLACK
-from chatlog.archive.waiting import Waiting
+from chatlog.archive.manifest_coverage import SLACK
+from chatlog.archive.room_files import Room
+from chatlog.archive.waiting_manifests import WaitingManifests
 from chatlog.naming import is_import, parse_manifest_name
 from chatlog.store.store import Store, StoreError
 from chatlog.uploader.manifest_rows import LOST, HeadRow, ObjectRow, RoomRow, Row, parsed
@@ -48,13 +48,15 @@ class DayOfRoom(NamedTuple):
     untold: float = 0.0
     spans: tuple[Span, ...] = ()
     absent: tuple[Gap, ...] = ()
-    opened: tuple[told.Open, ...] = ()
+    opened: tuple[manifest_coverage.Open, ...] = ()
 
     @property
     def told(self) -> list[Span]:
         """When they tell of the room, recorded or not."""
         absent = [(gap.since, gap.until) for gap in self.absent]
-        return told.united([*self.spans, *absent, *((each.since, each.until) for each in self.opened)])
+        return manifest_coverage.united(
+            [*self.spans, *absent, *((each.since, each.until) for each in self.opened)]
+        )
 
     @property
     def coverage(self) -> float | None:
@@ -68,7 +70,9 @@ class DayBook:
     """Reads the manifests of a store, and those of a recorder on this machine that are ``waiting`` for it.
     ``now()`` is the time of day. May be used by several threads."""
 
-    def __init__(self, store: Store, now: Callable[[], float], waiting: Waiting | None = None) -> None:
+    def __init__(
+        self, store: Store, now: Callable[[], float], waiting: WaitingManifests | None = None
+    ) -> None:
         self._store = store
         self._waiting = waiting
         self._now = now
@@ -236,7 +240,7 @@ class _Sum:
         self.reasons: dict[str, None] = {}
         self.spans: list[Span] = []
         self.absent: list[Gap] = []
-        self.opened: list[told.Open] = []
+        self.opened: list[manifest_coverage.Open] = []
 
     def add(self, head: HeadRow, row: RoomRow, late: float) -> None:
         """Add a row; ``late``: so much of its period is after the day."""
@@ -248,9 +252,9 @@ class _Sum:
             self.spans.append((head.since, head.until))
             return
         self.missing += max(0.0, row.missing - late)
-        self.spans += told.recorded_in(head, row)
-        self.absent += told.missing_in(head, row)
-        if (opened := told.open_in(head, row)) is not None:
+        self.spans += manifest_coverage.recorded_in(head, row)
+        self.absent += manifest_coverage.missing_in(head, row)
+        if (opened := manifest_coverage.open_in(head, row)) is not None:
             self.opened.append(opened)
 
     def facts(self) -> DayOfRoom:
@@ -259,7 +263,7 @@ class _Sum:
             recorded=self.recorded,
             missing=self.missing,
             reasons=tuple(self.reasons),
-            spans=tuple(told.united(self.spans)),
+            spans=tuple(manifest_coverage.united(self.spans)),
             absent=tuple(self.absent),
             opened=tuple(self.opened),
         )
@@ -310,11 +314,11 @@ def _as_told(facts: DayOfRoom, midnight: float, until: float) -> DayOfRoom:
     if not all:
         return facts
     since, last = max(midnight, all[0][0]), min(midnight + _DAY, all[-1][1])
-    untold = max(until, last) - midnight - told.length(all, midnight, midnight + _DAY)
+    untold = max(until, last) - midnight - manifest_coverage.length(all, midnight, midnight + _DAY)
     return facts._replace(
         since=since,
         # Some seconds are those between two manifests.
         untold=untold if untold > SLACK else 0.0,
-        spans=tuple(told.united(facts.spans)),
-        absent=tuple(told.in_a_row(facts.absent)),
+        spans=tuple(manifest_coverage.united(facts.spans)),
+        absent=tuple(manifest_coverage.in_a_row(facts.absent)),
     )

@@ -15,9 +15,9 @@ from chatlog.archive.lines import record_of, time_bytes
 from chatlog.archive.matching import Filter
 from chatlog.archive.moderation import Moderation, moderation_of
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Room
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Answer
+from chatlog.archive.room_files import Room
 from chatlog.archive.times import Span
 from chatlog.record import to_line
 

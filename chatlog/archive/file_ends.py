@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 
 from chatlog.archive import lines
-from chatlog.archive.covered import begun, seconds_of
 from chatlog.archive.gaps import gap_of
-from chatlog.archive.kept import Kept
-from chatlog.archive.parts import Part, PartError, Parts
+from chatlog.archive.index_coverage import begun, seconds_of
+from chatlog.archive.memory_cache import MemoryCache
+from chatlog.archive.room_files import Part, PartError, Parts
 from chatlog.archive.streams import come_to
 
 #: The lines of a file among which the earliest is looked for: they are in the order of arrival.
@@ -22,8 +22,8 @@ class FileEnds:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._firsts: Kept[float] = Kept(_KEPT, lambda _: 1)
-        self._lasts: Kept[float] = Kept(_KEPT, lambda _: 1)
+        self._firsts: MemoryCache[float] = MemoryCache(_KEPT, lambda _: 1)
+        self._lasts: MemoryCache[float] = MemoryCache(_KEPT, lambda _: 1)
 
     def first_of(self, part: Part) -> float:
         """The first moment of which a file tells; when it was begun, if it cannot be read."""

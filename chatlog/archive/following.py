@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatlog.archive.copies import instance_in
-from chatlog.archive.covered import Passed
+from chatlog.archive.index_coverage import PassedFiles
 from chatlog.archive.lines import LAST
-from chatlog.archive.parts import Part, Parts, Room
+from chatlog.archive.room_files import Part, Parts, Room
 from chatlog.naming import utc_minute
 
 
@@ -16,13 +16,15 @@ def file_after(
     room: Room,
     until: float,
     instance: str,
-    read: Iterable[Part | Passed],
+    read: Iterable[Part | PassedFiles],
     moment: int | None = None,
 ) -> Part | None:
     """The next file of a recorder after those that are ``read``, if none of these is later than ``until``: it
     has the record of a gap that began before ``until`` and ended after it. Raises StoreError."""
     last = utc_minute(until)
-    if until >= LAST or any((each.last if isinstance(each, Passed) else each.minute) > last for each in read):
+    if until >= LAST or any(
+        (each.last if isinstance(each, PassedFiles) else each.minute) > last for each in read
+    ):
         return None
     if instance != instance_in(instance):
         # It has the files of a name that others have too, and none follows.

@@ -15,7 +15,7 @@ from threading import Lock
 from chatlog.archive.cached_blocks import Changed
 from chatlog.archive.file_cache import CacheError, FileCache
 from chatlog.archive.index_reading import Duck, Known, SetReader, Term, Texts
-from chatlog.archive.kept import Kept
+from chatlog.archive.memory_cache import MemoryCache
 from chatlog.index.sets import ABOVE, DAYS, Days, IndexSet, Room, sets_of
 from chatlog.parquet import duck
 from chatlog.store.store import Store, StoreError
@@ -51,11 +51,11 @@ class Index:
         self._lock = Lock()
         self._listing = _Listing()
         self._broken: set[IndexSet] = set()
-        self._known: Kept[Texts[Known]] = Kept(_FILES // 2, lambda texts: texts.size)
-        self._files: Kept[dict[int, str]] = Kept(_FILES // 2, _size_of)
-        self._ids: Kept[list[tuple[str, str]]] = Kept(_ANSWERS, lambda found: 1)
-        self._answers: Kept[Days] = Kept(_ANSWERS, lambda days: 1)
-        self._months: Kept[list[Looked]] = Kept(_MONTHS, lambda found: 1)
+        self._known: MemoryCache[Texts[Known]] = MemoryCache(_FILES // 2, lambda texts: texts.size)
+        self._files: MemoryCache[dict[int, str]] = MemoryCache(_FILES // 2, _size_of)
+        self._ids: MemoryCache[list[tuple[str, str]]] = MemoryCache(_ANSWERS, lambda found: 1)
+        self._answers: MemoryCache[Days] = MemoryCache(_ANSWERS, lambda days: 1)
+        self._months: MemoryCache[list[Looked]] = MemoryCache(_MONTHS, lambda found: 1)
         self._looking = [Lock() for _ in range(_LOCKS)]
 
     @property

@@ -13,9 +13,9 @@ from typing import Any
 from chatlog.archive import lines
 from chatlog.archive.formats.irc import seconds_of_ban
 from chatlog.archive.matching import Filter
-from chatlog.archive.parts import Room
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Answer
+from chatlog.archive.room_files import Room
 
 #: Seconds before a time-out or ban in which a message counts as still shown.
 LOOK_BACK = 600.0

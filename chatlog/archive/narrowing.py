@@ -13,14 +13,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from chatlog.archive.covered import Covered, Day, day_from_json, from_json, is_same, short_name
+from chatlog.archive.index_coverage import Day, IndexedFile, day_from_json, from_json, is_same, short_name
 from chatlog.archive.index_lookup import Index, Looked
 from chatlog.archive.index_reading import People, Said, Term
 from chatlog.archive.lines import LAST
 from chatlog.archive.listings import DAY
 from chatlog.archive.matching import Filter
-from chatlog.archive.parts import Part
 from chatlog.archive.person_rows import Wanted
+from chatlog.archive.room_files import Part
 from chatlog.index.patterns import texts_of
 from chatlog.index.sets import Room
 from chatlog.index.words import pieces_of
@@ -66,7 +66,7 @@ class Narrowing:
         self._terms = terms
         self._months: dict[str, list[Looked]] = {}
         self._coming: dict[str, Future[list[Looked]]] = {}
-        self._files: dict[tuple[int, str], dict[str, Covered]] = {}
+        self._files: dict[tuple[int, str], dict[str, IndexedFile]] = {}
 
     def look_ahead(self, since: float, until: float) -> None:
         """Begin to look up what is needed for a time, while something else is done."""
@@ -123,15 +123,15 @@ class Narrowing:
                 ids |= own
         return Wanted(people.ids, people.names, frozenset(ids))
 
-    def needless(self, part: Part) -> Covered | None:
+    def needless(self, part: Part) -> IndexedFile | None:
         """What is known of a part in which nothing matches; None if it has to be read."""
         return self._of(part, even_if_it_matches=False)
 
-    def covered(self, part: Part) -> Covered | None:
+    def covered(self, part: Part) -> IndexedFile | None:
         """What is known of a part, whatever matches; None if nothing is."""
         return self._of(part, even_if_it_matches=True)
 
-    def _of(self, part: Part, even_if_it_matches: bool) -> Covered | None:
+    def _of(self, part: Part, even_if_it_matches: bool) -> IndexedFile | None:
         minute = part.name.minute
         month, day = f"{minute[:4]}-{minute[4:6]}", int(minute[6:8])
         if part.area or part.copy:
@@ -157,7 +157,7 @@ class Narrowing:
             )
         return [looked for looked in self._months[month] if looked.found.span in (month, day)]
 
-    def _known(self, number: int, day: str, looked: Looked) -> dict[str, Covered]:
+    def _known(self, number: int, day: str, looked: Looked) -> dict[str, IndexedFile]:
         """The files of a day in a set."""
         if (number, day) not in self._files:
             self._files[number, day] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
-from chatlog.archive.parts import Room
+from chatlog.archive.room_files import Room
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from time import monotonic
 
-from chatlog.archive.compacted import Compacted, Told
+from chatlog.archive.compacted import Compacted, CompactedDay
 from chatlog.archive.copies import instance_in, is_imported
-from chatlog.archive.covered import Day, Passed, begun, passed
 from chatlog.archive.following import file_after
 from chatlog.archive.gaps import Gap, Report, clipped, everywhere, gaps_in
+from chatlog.archive.index_coverage import Day, PassedFiles, begun, passed
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Matcher
 from chatlog.archive.narrowing import Narrowing, terms_of
 from chatlog.archive.ordering import Found, Once, merged_once
-from chatlog.archive.parts import Part, PartError, Parts, Room
-from chatlog.archive.plan import Candidate, Plan
 from chatlog.archive.question import Cancelled, Question
+from chatlog.archive.read_plan import Candidate, ReadPlan
+from chatlog.archive.room_files import Part, PartError, Parts, Room
 from chatlog.archive.streams import Streams
 from chatlog.suppression.hidden import Hidden
 
@@ -94,7 +94,7 @@ class Answer:
             own = {instance: list(dict.fromkeys(gaps)) for instance, gaps in streams.gaps.items()}
             self.report.gaps = clipped(everywhere(own, streams.files), question.since, question.until)
 
-    def _in_order(self, plan: Plan, streams: Streams) -> Iterator[Found]:
+    def _in_order(self, plan: ReadPlan, streams: Streams) -> Iterator[Found]:
         newest = self._question.newest
         instances = list(plan.by_recorder)
         once = Once(len(instances) > 1, list(map(instance_in, instances)))
@@ -115,7 +115,7 @@ class Answer:
         for stream in streams.of(rest, LAST, LAST):
             yield from stream
 
-    def _planned(self) -> Plan:
+    def _planned(self) -> ReadPlan:
         """What there is of each recorder, in order, and what has to be read of it."""
         narrowing, days, needless = self._narrowing, dict[str, Day](), set[str]()
         has_parquet = self._compacted is not None
@@ -136,9 +136,9 @@ class Answer:
 
         question = self._question
         parts = self._parts.of_room(question.room, question.since, question.until, is_known, question.moment)
-        return Plan(question, parts, days, frozenset(needless))
+        return ReadPlan(question, parts, days, frozenset(needless))
 
-    def _told(self, days: list[Candidate]) -> Mapping[str, Told]:
+    def _told(self, days: list[Candidate]) -> Mapping[str, CompactedDay]:
         """What Parquet says of days."""
         narrowing, compacted = self._narrowing, self._compacted
         if narrowing is None or compacted is None:
@@ -153,8 +153,8 @@ class Answer:
         self.report.seconds += self._clock() - began
         return found
 
-    def _covered(self, part: Part | Passed) -> Part | Passed:
-        if isinstance(part, Passed) or self._narrowing is None:
+    def _covered(self, part: Part | PassedFiles) -> Part | PassedFiles:
+        if isinstance(part, PassedFiles) or self._narrowing is None:
             return part
         covered = self._narrowing.covered(part)
         return part if covered is None else passed(part, covered)
@@ -163,7 +163,7 @@ class Answer:
         if self._cancelled:
             raise Cancelled
 
-    def _beyond(self, instance: str, plan: Plan, streams: Streams) -> Iterator[Gap]:
+    def _beyond(self, instance: str, plan: ReadPlan, streams: Streams) -> Iterator[Gap]:
         """The gaps that began before the end of the range and ended after the files that were read."""
         question, until = self._question, self._question.until
         read = plan.by_recorder.get(instance, [])

@@ -15,15 +15,15 @@ from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from chatlog.archive import lines
-from chatlog.archive.covered import begun
 from chatlog.archive.day_book import DayOfRoom
 from chatlog.archive.file_ends import FileEnds
 from chatlog.archive.gaps import Gap, clipped, outside
-from chatlog.archive.keeping import DAY, Keeping
+from chatlog.archive.index_coverage import begun
 from chatlog.archive.lines import LAST
 from chatlog.archive.listings import day_of, days_between
-from chatlog.archive.parts import Part, Parts, Room
-from chatlog.archive.told import SLACK, in_a_row, united
+from chatlog.archive.manifest_coverage import SLACK, in_a_row, united
+from chatlog.archive.retention import DAY, Retention
+from chatlog.archive.room_files import Part, Parts, Room
 from chatlog.naming import is_import, utc_minute
 from chatlog.uploader.manifest_rows import LOST
 
@@ -64,11 +64,11 @@ class Recordings:
     several threads; every method may raise StoreError."""
 
     def __init__(
-        self, parts: Parts, manifests: Manifests, keeping: Keeping, now: Callable[[], float]
+        self, parts: Parts, manifests: Manifests, retention: Retention, now: Callable[[], float]
     ) -> None:
         self._parts = parts
         self._manifests = manifests
-        self._keeping = keeping
+        self._retention = retention
         self._now = now
         self._ends = FileEnds(parts)
 
@@ -99,8 +99,8 @@ class Recordings:
 
     def _before(self, room: Room, since: float, until: float, first: float, moment: int | None) -> list[Gap]:
         reason = NOT_YET
-        if self._keeping.explains(room, since, first, self._now()):
-            reason = f"not kept longer than {self._keeping.words(room)}"
+        if self._retention.explains(room, since, first, self._now()):
+            reason = f"not kept longer than {self._retention.words(room)}"
         return self._not_imported(room, Gap(since, until, reason), moment)
 
     def _first(self, room: Room, day: str, moment: int | None) -> float:
@@ -115,7 +115,7 @@ class Recordings:
         """The same, or an earlier time by the manifests of this day and of those before it."""
         at = date.fromisoformat(day)
         # The manifests of what is not kept any more are still there.
-        kept = self._keeping.since(room, self._now()) + 2 * DAY
+        kept = self._retention.since(room, self._now()) + 2 * DAY
         for _ in range(_DAYS):
             midnight = lines.seconds(f"{at.isoformat()}T00:00:00Z")
             since = self._told_of(room, [at.isoformat()])[0].since

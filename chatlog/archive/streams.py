@@ -7,13 +7,13 @@ from contextlib import closing
 from itertools import groupby
 
 from chatlog.archive import lines
-from chatlog.archive.covered import Passed, begun, passed, seconds_of
 from chatlog.archive.gaps import Gap, Report, Span, gaps_in
+from chatlog.archive.index_coverage import PassedFiles, begun, passed, seconds_of
 from chatlog.archive.matching import Matcher
 from chatlog.archive.narrowing import Narrowing
 from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forwards
-from chatlog.archive.parts import Part, PartError, Parts
 from chatlog.archive.question import Cancelled, Question
+from chatlog.archive.room_files import Part, PartError, Parts
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody
 
@@ -21,7 +21,7 @@ from chatlog.suppression.suppressions import Somebody
 _LAST_BYTES = 64 << 10
 
 #: Parts with their blocks, and what is known of parts that are not read.
-_Turn = tuple[Part, Iterator[bytes]] | tuple[Passed, None]
+_Turn = tuple[Part, Iterator[bytes]] | tuple[PassedFiles, None]
 
 
 class Streams:
@@ -62,7 +62,7 @@ class Streams:
         self.files = {instance: [] for instance in self.gaps}
 
     def of(
-        self, by_recorder: Mapping[str, Sequence[Part | Passed]], since: float, until: float
+        self, by_recorder: Mapping[str, Sequence[Part | PassedFiles]], since: float, until: float
     ) -> list[Iterator[Found]]:
         """The records of each recorder of a time, which are read one time after the other."""
         self._bounds = since, until
@@ -114,7 +114,7 @@ class Streams:
         report.reached = self.cut = max(question.since, min(time, question.until))
         return True
 
-    def take(self, instance: str, part: Passed) -> None:
+    def take(self, instance: str, part: PassedFiles) -> None:
         """Take what is known of files that are not read."""
         self.gaps[instance] += part.gaps
         self._come_to[instance] = max(self._come_to[instance], part.reached)
@@ -124,16 +124,16 @@ class Streams:
 
     # -- one recorder's files ------------------------------------------------------------------------
 
-    def _forwards(self, instance: str, parts: list[Part | Passed]) -> Iterator[Found]:
+    def _forwards(self, instance: str, parts: list[Part | PassedFiles]) -> Iterator[Found]:
         return forwards(
             batch for part, blocks in self._in_turn(parts) for batch in self._batches(instance, part, blocks)
         )
 
-    def _backwards(self, instance: str, parts: list[Part | Passed]) -> Iterator[Found]:
+    def _backwards(self, instance: str, parts: list[Part | PassedFiles]) -> Iterator[Found]:
         turns = self._in_turn(parts[::-1])
         return backwards(self._whole(instance, part, blocks) for part, blocks in turns)
 
-    def _in_turn(self, parts: list[Part | Passed]) -> Iterator[_Turn]:
+    def _in_turn(self, parts: list[Part | PassedFiles]) -> Iterator[_Turn]:
         """The parts, each with its blocks, or what is known of those in which nothing matches. An index is
         asked once the answer comes to its month."""
         narrowing, every_line = self._narrowing, self._question.filter.everything
@@ -152,12 +152,12 @@ class Streams:
                     yield next(turns) if isinstance(part, Part) else (part, None)
 
     @staticmethod
-    def _needless(narrowing: Narrowing, part: Part | Passed) -> Part | Passed:
+    def _needless(narrowing: Narrowing, part: Part | PassedFiles) -> Part | PassedFiles:
         covered = narrowing.needless(part) if isinstance(part, Part) else None
         return passed(part, covered) if covered is not None and isinstance(part, Part) else part
 
     def _whole(
-        self, instance: str, part: Part | Passed, blocks: Iterator[bytes] | None
+        self, instance: str, part: Part | PassedFiles, blocks: Iterator[bytes] | None
     ) -> tuple[list[Found], bytes]:
         found: list[Found] = []
         looked_at = not self._report.stopped
@@ -169,13 +169,15 @@ class Streams:
             self.may_end(lambda: lines.seconds(begun) + HELD_BACK)
         return found, begun.encode("ascii")
 
-    def _batches(self, instance: str, part: Part | Passed, blocks: Iterator[bytes] | None) -> Iterator[Batch]:
+    def _batches(
+        self, instance: str, part: Part | PassedFiles, blocks: Iterator[bytes] | None
+    ) -> Iterator[Batch]:
         """The results for the blocks of a part. A part that cannot be read is noted and skipped."""
         report = self._report
         if report.stopped:
             return
-        if isinstance(part, Passed) or blocks is None:
-            assert isinstance(part, Passed)
+        if isinstance(part, PassedFiles) or blocks is None:
+            assert isinstance(part, PassedFiles)
             if self.cancelled:
                 raise Cancelled
             self.take(instance, part)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatlog.archive.parts import Part, PartError, Parts
+from chatlog.archive.room_files import Part, PartError, Parts
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name
 from chatlog.store.store import StoreError

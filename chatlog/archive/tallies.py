@@ -16,13 +16,13 @@ from threading import Lock
 
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
-from chatlog.archive.covered import begun
 from chatlog.archive.following import file_after
 from chatlog.archive.gaps import Gap, Span, Unread, clipped, everywhere, gaps_in
+from chatlog.archive.index_coverage import begun
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
-from chatlog.archive.parts import Part, PartError, Parts, Room
 from chatlog.archive.read_ahead import DEEPEST
+from chatlog.archive.room_files import Part, PartError, Parts, Room
 from chatlog.archive.streams import come_to
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without

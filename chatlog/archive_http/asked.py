@@ -8,12 +8,12 @@ from threading import Lock
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
+from chatlog.archive.many_answers import each, merged
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Room
 from chatlog.archive.question import Cancelled, Question
 from chatlog.archive.reader import Answer as Records
 from chatlog.archive.reader import Reader
-from chatlog.archive.together import each, together
+from chatlog.archive.room_files import Room
 from chatlog.http.answers import Answer
 
 T = TypeVar("T")
@@ -67,14 +67,14 @@ class Work:
         """See ``Reader.look_over``. What is listed for a request counts to its end."""
         self._reader.look_over(rooms, since, until, self.moment)
 
-    def together(self, answers: Sequence[Records], newest: bool) -> Generator[Found, None, None]:
-        """The records of these answers in one order: see ``together``. Only the time that all of them take
+    def merged(self, answers: Sequence[Records], newest: bool) -> Generator[Found, None, None]:
+        """The records of these answers in one order: see ``merged``. Only the time that all of them take
         together counts, not that of each."""
-        return self._timed(together(answers, newest), answers)
+        return self._timed(merged(answers, newest), answers)
 
     def each(self, answers: Sequence[Records], use: Callable[[Records], T]) -> Generator[T, None, None]:
         """What ``use`` makes of each answer; several are read at the same time, and time counts as for
-        ``together``."""
+        ``merged``."""
         return self._timed(each(answers, use), answers)
 
     def _timed(self, made: Generator[T, None, None], answers: Sequence[Records]) -> Generator[T, None, None]:

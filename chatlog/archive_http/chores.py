@@ -19,7 +19,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.commands.lifeline import command
 from chatlog.companion import yield_to_the_recorder
 from chatlog.config.settings import Settings
@@ -36,7 +36,7 @@ DAY = 86400.0
 
 def chores_of(settings: Settings) -> Iterator[tuple[str, ...]]:
     """The commands that the settings ask for, without the option that names the configuration."""
-    if not Keeping(settings.archive.keep).is_forever:
+    if not Retention(settings.archive.keep).is_forever:
         yield "expire", "--by-itself"
     if settings.archive.compact:
         yield ("compact",)

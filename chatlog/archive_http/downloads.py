@@ -8,7 +8,7 @@ from typing import Any
 from chatlog.archive import lines
 from chatlog.archive.exporting import DELETED, FORMS, Export, Wanted
 from chatlog.archive.notices import UNREAD, public_name, unread_text
-from chatlog.archive.parts import Room
+from chatlog.archive.room_files import Room
 from chatlog.archive.times import Span
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream
 from chatlog.archive_http.filters import asked_filter

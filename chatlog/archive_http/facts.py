@@ -15,10 +15,10 @@ import orjson
 from chatlog.archive import lines
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
-from chatlog.archive.parts import Room
 from chatlog.archive.people import Person, person_of
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Answer as Records
+from chatlog.archive.room_files import Room
 from chatlog.archive_http.asked import Asked, Headers, Refused
 from chatlog.archive_http.log_formats import shown, wanted_format
 from chatlog.archive_http.ranges import Range, of_month

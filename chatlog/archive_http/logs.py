@@ -18,12 +18,12 @@ from urllib.parse import quote
 
 from chatlog import __version__
 from chatlog.archive import notices
-from chatlog.archive.covered import begun
 from chatlog.archive.day_book import DayBook
 from chatlog.archive.gaps import Gap, Report
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Part
+from chatlog.archive.index_coverage import begun
+from chatlog.archive.opening import Archive
 from chatlog.archive.recordings import BETWEEN, NO_LONGER, Recordings
+from chatlog.archive.room_files import Part
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Headers, Refused, Stream, Work
 from chatlog.archive_http.log_formats import LogFormat, wanted_format

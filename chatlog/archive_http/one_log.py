@@ -9,10 +9,10 @@ from chatlog.archive import lines, notices
 from chatlog.archive.gaps import Gap, Report
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
-from chatlog.archive.opened import Archive
+from chatlog.archive.opening import Archive
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Room
 from chatlog.archive.question import Question
+from chatlog.archive.room_files import Room
 from chatlog.archive_http.asked import Asked
 from chatlog.archive_http.log_formats import LogFormat, notice
 from chatlog.archive_http.ranges import Range

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from chatlog.archive.parts import Room
+from chatlog.archive.room_files import Room
 from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.http.answers import Answer
 from chatlog.suppression.hidden import Hidden

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from chatlog.archive.meant import Meant, NotClear, meant, parsed_person
-from chatlog.archive.opened import Archive
+from chatlog.archive.opening import Archive
+from chatlog.archive.person_lookup import KnownPerson, NotClear, find_person, parsed_person
 from chatlog.archive.reader import Reader
 from chatlog.archive_http.asked import TOKEN, Asked, Refused, Route
 from chatlog.archive_http.optout_page import OptOutPage
@@ -163,10 +163,10 @@ class OptOuts:
             raise Refused(400, "bad_room", f"room is one of {platform}, as in {platform}/x")
         return self._rooms.named(platform, name)[1]
 
-    def _meant(self, platform: str, user: str) -> Meant:
+    def _meant(self, platform: str, user: str) -> KnownPerson:
         now = self._now()
         try:
-            return meant(self._reader, self._rooms.all(), platform, user, now - BACK, now + 60.0)
+            return find_person(self._reader, self._rooms.all(), platform, user, now - BACK, now + 60.0)
         except NotClear as error:
             ids = ", ".join(f"id:{id} until {last[:10]}" for id, last in error.ids.items())
             text = (

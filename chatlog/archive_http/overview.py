@@ -9,9 +9,9 @@ from typing import Any
 from chatlog.archive import lines
 from chatlog.archive.day_book import DayBook, DayOfRoom
 from chatlog.archive.gaps import clipped
-from chatlog.archive.keeping import DAY
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Room
+from chatlog.archive.opening import Archive
+from chatlog.archive.retention import DAY
+from chatlog.archive.room_files import Room
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.ranges import of_month
 from chatlog.archive_http.rooms import Rooms

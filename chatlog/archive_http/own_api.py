@@ -15,9 +15,9 @@ from chatlog.archive.lines import LAST
 from chatlog.archive.matching import Filter
 from chatlog.archive.moderation import LOOK_AHEAD, Moderation
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Parts, Room
 from chatlog.archive.people import Person, facts_of
 from chatlog.archive.question import Question
+from chatlog.archive.room_files import Parts, Room
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.archive_http.facts import Budget

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from chatlog.archive.day_book import DayBook
-from chatlog.archive.opened import Archive
+from chatlog.archive.opening import Archive
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http import openapi
 from chatlog.archive_http.asked import Asked, Handler, Stream

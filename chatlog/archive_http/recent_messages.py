@@ -17,8 +17,8 @@ from chatlog.archive import lines
 from chatlog.archive.formats.irc import system_text
 from chatlog.archive.lines import LAST
 from chatlog.archive.moderation import FILTER, LOOK_AHEAD, Moderation
-from chatlog.archive.parts import Room
 from chatlog.archive.question import Question
+from chatlog.archive.room_files import Room
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.log_formats import historical, notice
 from chatlog.archive_http.rooms import Rooms

@@ -8,9 +8,9 @@ from threading import Lock
 
 from chatlog.archive import lines
 from chatlog.archive.day_book import DayBook
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import PartError, Room
+from chatlog.archive.opening import Archive
 from chatlog.archive.recordings import Recordings
+from chatlog.archive.room_files import PartError, Room
 from chatlog.archive_http.asked import Refused
 from chatlog.config.values import FOREVER
 from chatlog.naming import CHANNEL
@@ -33,7 +33,7 @@ class Rooms:
         self._archive = archive
         #: When each room was recorded.
         days = days or DayBook(archive.store, now, archive.waiting)
-        self.recordings = Recordings(archive.parts, days, archive.keeping, now)
+        self.recordings = Recordings(archive.parts, days, archive.retention, now)
         #: Those who opted out.
         self.hidden = archive.hidden
         self._now = now
@@ -89,12 +89,12 @@ class Rooms:
 
     def is_expired(self, room: Room) -> Callable[[float, float], bool]:
         """What ``state_of`` asks about a room."""
-        keeping, now = self._archive.keeping, self._now()
-        return lambda until, begun: keeping.explains(room, until, begun, now)
+        retention, now = self._archive.retention, self._now()
+        return lambda until, begun: retention.explains(room, until, begun, now)
 
     def kept(self, room: Room) -> str | None:
         """For how long the room is kept, in words; None for ever."""
-        return None if self._archive.keeping.of(room) == FOREVER else self._archive.keeping.words(room)
+        return None if self._archive.retention.of(room) == FOREVER else self._archive.retention.words(room)
 
     def days(self, room: Room) -> list[str]:
         """The days of a room with files, oldest first."""

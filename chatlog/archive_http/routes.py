@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 from chatlog.archive.day_book import DayBook
 from chatlog.archive.lines import LAST
 from chatlog.archive.matching import LONGEST_TEXT, Filter
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Room
+from chatlog.archive.opening import Archive
+from chatlog.archive.room_files import Room
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import ALL_ROOMS, EVERYBODY, Asked, Refused, Route, Stream
 from chatlog.archive_http.facts import Facts

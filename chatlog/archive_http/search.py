@@ -13,9 +13,9 @@ from chatlog.archive import lines
 from chatlog.archive.gaps import Gap, Unread
 from chatlog.archive.matching import Filter
 from chatlog.archive.ordering import Found
-from chatlog.archive.parts import Room
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Answer as Records
+from chatlog.archive.room_files import Room
 from chatlog.archive_http.asked import Asked
 from chatlog.archive_http.ranges import Range
 from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
@@ -146,7 +146,7 @@ class Search:
         for room in self._rooms:
             wanted = Question(room, *window, self._filter, self._newest, share)
             answers.append((room, self._asked.work.ask(wanted)))
-        records = self._asked.work.together([answer for _, answer in answers], self._newest)
+        records = self._asked.work.merged([answer for _, answer in answers], self._newest)
         try:
             for found in records:
                 self._edge = self._edge_of(answers)

@@ -15,7 +15,7 @@ from twisted.python import usage
 from chatlog import configuration as config
 from chatlog import logs, signals
 from chatlog.archive.file_cache import cache_of
-from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive.opening import Archive, open_archive
 from chatlog.archive_http.access import Access
 from chatlog.archive_http.chores import chores_in
 from chatlog.archive_http.firehose import Firehose

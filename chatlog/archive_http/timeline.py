@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
-from chatlog.archive.covered import begun as begun_in
 from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere
+from chatlog.archive.index_coverage import begun as begun_in
 from chatlog.archive.matching import Filter
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Room
+from chatlog.archive.opening import Archive
 from chatlog.archive.recordings import NO_LONGER
+from chatlog.archive.room_files import Room
 from chatlog.archive.tallies import Tallies
 from chatlog.archive_http.asked import Asked, Refused
 from chatlog.archive_http.filters import asked_filter

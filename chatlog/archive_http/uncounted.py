@@ -11,8 +11,8 @@ from chatlog.archive.day_book import DayOfRoom
 from chatlog.archive.gaps import Gap
 from chatlog.archive.listings import day_of
 from chatlog.archive.matching import Filter
-from chatlog.archive.parts import Parts, Room
 from chatlog.archive.recordings import Recordings
+from chatlog.archive.room_files import Parts, Room
 from chatlog.archive.tallies import Tallies
 from chatlog.uploader.manifest_rows import LOST
 

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from urllib.parse import quote, urlencode
 
-from chatlog.archive.parts import Room
+from chatlog.archive.room_files import Room
 from chatlog.archive_http.asked import Asked, Handler, Refused
 from chatlog.archive_http.rooms import Rooms
 from chatlog.http.answers import Answer, tagged

@@ -16,8 +16,8 @@ from click.shell_completion import CompletionItem
 
 # Commands import modules when they run, because completion has to be quick.
 if TYPE_CHECKING:
-    from chatlog.archive.opened import Archive
-    from chatlog.archive.parts import Room
+    from chatlog.archive.opening import Archive
+    from chatlog.archive.room_files import Room
     from chatlog.suppression.suppressions import Somebody
 
 #: The most seconds for completion, the most names, and the latest days in which rooms are looked for.
@@ -107,7 +107,7 @@ def _latest_blocks(
     archive: Archive, rooms: list[Room], now: float
 ) -> Iterator[tuple[Somebody | None, bytes]]:
     """Blocks of lines with the latest records of each room, up to the limit, and who opted out of it."""
-    from chatlog.archive.parts import PartError
+    from chatlog.archive.room_files import PartError
 
     left = _BYTES
     for room in rooms[:_ROOMS]:

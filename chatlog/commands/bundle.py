@@ -77,7 +77,7 @@ def _room(text: str) -> tuple[str, str]:
 def _run(
     settings: Settings, store: Store, months: list[str], wanted: list[tuple[str, str]], progress: Progress
 ) -> Outcome:
-    from chatlog.archive.keeping import Keeping
+    from chatlog.archive.retention import Retention
     from chatlog.upkeep.bundle import Bundler, Outcome
     from chatlog.upkeep.ledger import BUNDLE
     from chatlog.upkeep.lock import ArchiveLock
@@ -86,8 +86,8 @@ def _run(
         return Outcome()
     store.prepare()
     with ArchiveLock(store, "chatlog bundle", time.time) as lock:
-        ledger, keeping = ledger_of(settings, store, BUNDLE), Keeping(settings.archive.keep)
-        bundler = Bundler(store, ledger, lock, step=Steps(progress), keeping=keeping)
+        ledger, retention = ledger_of(settings, store, BUNDLE), Retention(settings.archive.keep)
+        bundler = Bundler(store, ledger, lock, step=Steps(progress), retention=retention)
         for month in months:
             bundler.run(month, wanted)
     return bundler.outcome

@@ -17,8 +17,8 @@ from chatlog.counted import many
 from chatlog.one_value import Command
 
 if TYPE_CHECKING:
-    from chatlog.archive.opened import Archive
-    from chatlog.archive.parts import Room
+    from chatlog.archive.opening import Archive
+    from chatlog.archive.room_files import Room
     from chatlog.store.store import StoreError
     from chatlog.upkeep.compact import Compactor, Outcome
     from chatlog.upkeep.compact_check import Checker

@@ -15,7 +15,7 @@ from chatlog.commands.upkeep import day_of
 from chatlog.one_value import Command
 
 if TYPE_CHECKING:
-    from chatlog.archive.opened import Archive
+    from chatlog.archive.opening import Archive
     from chatlog.archive.times import Reading
     from chatlog.commands.erase_work import Asked
     from chatlog.upkeep.receipt import Result

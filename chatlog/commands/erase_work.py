@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import click
 
 from chatlog.archive.file_cache import cache_of
-from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive.opening import Archive, open_archive
 from chatlog.commands import reading
 from chatlog.commands.api_client import ApiClient, ApiError
 from chatlog.commands.upkeep import day_of, ledger_of

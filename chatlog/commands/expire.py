@@ -17,7 +17,7 @@ from chatlog.counted import many
 from chatlog.one_value import Command
 
 if TYPE_CHECKING:
-    from chatlog.archive.keeping import Keeping
+    from chatlog.archive.retention import Retention
     from chatlog.config.settings import Settings
     from chatlog.store.store import Store, StoreError
     from chatlog.upkeep.expire import Expiry, Outcome
@@ -43,35 +43,35 @@ def expire(path: str, dry_run: bool, yes: bool, by_itself: bool) -> None:
 
     Exit status 0: done, or there was nothing to do, 1: something could not be deleted, 2: it cannot be done.
     """
-    from chatlog.archive.keeping import Keeping
+    from chatlog.archive.retention import Retention
     from chatlog.store.archive import open_store
     from chatlog.upkeep.expire import Expiry
     from chatlog.verify.progress import Progress
 
     settings = load(path, UNKNOWN)
-    keeping = Keeping(settings.archive.keep)
-    if keeping.is_forever:
+    retention = Retention(settings.archive.keep)
+    if retention.is_forever:
         click.echo("archive.keep names no time, so nothing is deleted")
         return
     progress = Progress(sys.stderr, os.environ)
     with refusing(progress, _sentence):
         store = open_store(settings)
-        expiry = Expiry(store, keeping, time.time, by_itself, Steps(progress))
+        expiry = Expiry(store, retention, time.time, by_itself, Steps(progress))
         planned = None if by_itself and not dry_run else expiry.plan()
         progress.clear()
         if planned is not None:
-            _show(planned, keeping, store)
+            _show(planned, retention, store)
             if dry_run or not planned.objects:
                 raise click.exceptions.Exit(PROBLEM if planned.left else 0)
             _confirm(yes or by_itself, planned)
         outcome = _run(settings, store, expiry)
-    for line in (*_result(outcome, keeping), *_versions(store, outcome)):
+    for line in (*_result(outcome, retention), *_versions(store, outcome)):
         click.echo(line)
     raise click.exceptions.Exit(PROBLEM if outcome.left or outcome.refused else 0)
 
 
 def _run(settings: Settings, store: Store, expiry: Expiry) -> Outcome:
-    from chatlog.archive.opened import open_archive
+    from chatlog.archive.opening import open_archive
     from chatlog.upkeep.indexing import renew
     from chatlog.upkeep.ledger import EXPIRY
     from chatlog.upkeep.lock import ArchiveLock
@@ -88,8 +88,8 @@ def _sentence(error: StoreError) -> str:
     return f"cannot delete what is older: {error.advice}. What was done until then is written down"
 
 
-def _show(planned: Outcome, keeping: Keeping, store: Store) -> None:
-    for line in shown(planned, keeping):
+def _show(planned: Outcome, retention: Retention, store: Store) -> None:
+    for line in shown(planned, retention):
         click.echo(line)
     if planned.objects:
         total = sum(totals.bytes for totals in planned.rooms.values())
@@ -98,14 +98,14 @@ def _show(planned: Outcome, keeping: Keeping, store: Store) -> None:
         click.echo("nothing is older than archive.keep says")
 
 
-def shown(planned: Outcome, keeping: Keeping) -> Iterator[str]:
+def shown(planned: Outcome, retention: Retention) -> Iterator[str]:
     """What goes, a line for each room, and what does not although it should."""
     rooms = sorted(planned.rooms.items(), key=lambda item: -item[1].bytes)
     for room, totals in rooms[:_NAMED]:
         days = many(totals.days, "day")
         span = totals.first if totals.first == totals.last else f"{totals.first} to {totals.last}"
         yield (
-            f"{'/'.join(room)} is kept {keeping.words(room)}: {many(totals.objects, 'object')} of {days}, "
+            f"{'/'.join(room)} is kept {retention.words(room)}: {many(totals.objects, 'object')} of {days}, "
             f"{span}, {_size(totals.bytes)}"
         )
     if len(rooms) > _NAMED:
@@ -116,14 +116,14 @@ def shown(planned: Outcome, keeping: Keeping) -> Iterator[str]:
         yield f"and {many(len(planned.left) - _NAMED, 'more object stays', 'more objects stay')}"
 
 
-def _result(outcome: Outcome, keeping: Keeping) -> Iterator[str]:
+def _result(outcome: Outcome, retention: Retention) -> Iterator[str]:
     yield f"{many(outcome.objects, 'object is', 'objects are')} gone"
     if outcome.manifests:
         yield f"written down in {', '.join(outcome.manifests[-3:])}"
     for key, why in outcome.left[:_NAMED]:
         yield f"{key} stays: {why}"
     for room in outcome.refused[:_NAMED]:
-        yield refusal(f"{room[0]}/{room[1]}", keeping.words(room))
+        yield refusal(f"{room[0]}/{room[1]}", retention.words(room))
     if len(outcome.refused) > _NAMED:
         yield f"and {many(len(outcome.refused) - _NAMED, 'more room')} like that"
 

@@ -15,8 +15,8 @@ from chatlog.one_value import Command
 
 if TYPE_CHECKING:
     from chatlog.archive.exporting import Export
-    from chatlog.archive.opened import Archive
-    from chatlog.archive.parts import Room
+    from chatlog.archive.opening import Archive
+    from chatlog.archive.room_files import Room
 
 FORMATS = ("jsonl", "irc", "text", "csv", "chatjson", "parquet")
 

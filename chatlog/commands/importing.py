@@ -17,7 +17,7 @@ from chatlog.counted import many
 from chatlog.one_value import Group
 
 if TYPE_CHECKING:
-    from chatlog.archive.opened import Archive
+    from chatlog.archive.opening import Archive
     from chatlog.config.settings import Settings
     from chatlog.importing.items import Maker
     from chatlog.importing.source import ImportReport, Unit

@@ -13,8 +13,8 @@ from chatlog.counted import many
 from chatlog.one_value import Group
 
 if TYPE_CHECKING:
-    from chatlog.archive.meant import Meant
-    from chatlog.archive.opened import Archive
+    from chatlog.archive.opening import Archive
+    from chatlog.archive.person_lookup import KnownPerson
     from chatlog.suppression.book import Book
 
 _WHO = "PLATFORM/NAME|PLATFORM/id:1234"
@@ -178,7 +178,7 @@ def _guarded(opened: Archive, change: Any) -> None:
 
 
 def _parsed(who: str) -> tuple[str, str]:
-    from chatlog.archive.meant import parsed_person
+    from chatlog.archive.person_lookup import parsed_person
 
     try:
         return parsed_person(who, registry())
@@ -190,22 +190,22 @@ def _channel(opened: Archive, room: str | None) -> tuple[str, str] | None:
     return None if room is None else reading.rooms_named(opened, (room,))[0]
 
 
-def _same_platform(meant: Meant, room: tuple[str, str] | None) -> None:
+def _same_platform(meant: KnownPerson, room: tuple[str, str] | None) -> None:
     if room is not None and room[0] != meant.platform:
         reading.refuse(f"{'/'.join(room)} is no room of {meant.platform}")
 
 
-def _resolved(opened: Archive, who: str, since: str | None, utc: bool) -> Meant:
+def _resolved(opened: Archive, who: str, since: str | None, utc: bool) -> KnownPerson:
     """The person, with the id and the names that the archive has. Ends the command if nobody, or several
     people, can be meant."""
-    from chatlog.archive.meant import NotClear, meant
+    from chatlog.archive.person_lookup import NotClear, find_person
     from chatlog.store.store import StoreError
 
     platform, name = _parsed(who)
     clock = reading.clock(utc)
     start = reading.moment(clock, since, reading.days_back(clock.now, 90), "--since")
     try:
-        found = meant(opened.reader, opened.rooms(), platform, name, start, clock.now + 60)
+        found = find_person(opened.reader, opened.rooms(), platform, name, start, clock.now + 60)
     except StoreError as error:
         reading.refuse(f"cannot read {opened.store.describe()}: {error.advice}")
     except NotClear as error:

@@ -15,9 +15,9 @@ from chatlog.counted import many
 
 if TYPE_CHECKING:
     from chatlog.archive.gaps import Gap, Report
-    from chatlog.archive.opened import Archive
-    from chatlog.archive.parts import Room
+    from chatlog.archive.opening import Archive
     from chatlog.archive.recordings import Recordings
+    from chatlog.archive.room_files import Room
     from chatlog.archive.times import Reading
     from chatlog.config.settings import Settings
 
@@ -69,7 +69,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 def opened(path: str, archive: str | None, everybody: bool = False) -> Archive:
     """The archive that the options name, to be read without those who opted out, unless ``everybody`` is.
     Ends the command if it cannot be opened."""
-    from chatlog.archive.opened import open_archive
+    from chatlog.archive.opening import open_archive
     from chatlog.store.store import MISSING, StoreError
 
     try:
@@ -102,7 +102,7 @@ def say_who_opted_out(archive: Archive, rooms: list[Room], users: tuple[str, ...
 def target(path: str, archive: str | None) -> tuple[Settings, Archive]:
     """The archive that the options name, to be written to; it may be a new one. All of it is read, also what
     belongs to those who opted out. Ends the command where there can be none."""
-    from chatlog.archive.opened import open_archive
+    from chatlog.archive.opening import open_archive
     from chatlog.store.store import StoreError
 
     settings = _settings(path, archive)
@@ -181,8 +181,8 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
             close = near(room[1], {other for _, other in there})
             alike = ["/".join(other) for each in close for other in sorted(there) if other[1] == each]
             hint = f"; there is {', '.join(alike)}" if alike else ""
-            if archive.keeping.times() and archive.keeping.of(room) in archive.keeping.times():
-                hint += f"; what is said there is not kept longer than {archive.keeping.words(room)}"
+            if archive.retention.times() and archive.retention.of(room) in archive.retention.times():
+                hint += f"; what is said there is not kept longer than {archive.retention.words(room)}"
             refuse(f"there is no room {room[0]}/{room[1]} in {archive.store.describe()}{hint}")
         found.append(room)
     return list(dict.fromkeys(found))
@@ -237,7 +237,7 @@ def say_what_is_not_recorded(
         return
     now = lambda: reading.now  # noqa: E731
     days = DayBook(archive.store, now, archive.waiting)
-    recordings = Recordings(archive.parts, days, archive.keeping, now)
+    recordings = Recordings(archive.parts, days, archive.retention, now)
     for room in rooms[:_NAMED]:
         try:
             before = recordings.before(room, max(since, 0.0), LAST)
@@ -285,9 +285,9 @@ def _not_then(room: Room, gap: Gap, ended: float | None, reading: Reading) -> st
 def _since_when(archive: Archive, room: Room, reading: Reading, since: float, begun: float) -> str:
     """Why a room has nothing from ``since`` to ``begun``: it is not kept so long, or was not recorded."""
     name = f"{room[0]}/{room[1]}"
-    if archive.keeping.explains(room, since, begun, reading.now):
+    if archive.retention.explains(room, since, begun, reading.now):
         return (
-            f"{name} is not kept longer than {archive.keeping.words(room)}: what was said before "
+            f"{name} is not kept longer than {archive.retention.words(room)}: what was said before "
             f"{reading.shown(begun)} is gone"
         )
     return f"{name} is recorded since {reading.shown(begun)}"

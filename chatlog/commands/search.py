@@ -168,9 +168,9 @@ class _Search:
         raise click.exceptions.Exit(reading.NOTHING if not self._found or damaged else 0)
 
     def _merged(self) -> Iterator[Found]:
-        from chatlog.archive.together import together
+        from chatlog.archive.many_answers import merged
 
-        return together([answer for _, answer in self._answers], not self._oldest)
+        return merged([answer for _, answer in self._answers], not self._oldest)
 
     def _shown(
         self, found: Iterator[Found], wanted: Filter, several: bool, context: int, as_json: bool

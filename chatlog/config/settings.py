@@ -116,7 +116,7 @@ class ArchiveSettings:
     ``listen`` is the ``host:port`` of the archive server; None: there is none. ``signing_key`` signs the
     manifests; None: they are not signed. Bundles older than ``tier_after`` seconds (None: never) are moved to
     the storage class ``tier_class``; None: the coldest that can be read at once. ``keep`` are pairs of a
-    room, a platform or ``default``, and the seconds for which its records are kept: see ``Keeping``.
+    room, a platform or ``default``, and the seconds for which its records are kept: see ``Retention``.
     ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``. ``cache`` is the
     directory of the cache of files, of at most ``cache_size`` bytes; None: that of the user. ``compact``: the
     archive server makes Parquet daily. ``public``: everybody may read it; with ``public_search`` also search

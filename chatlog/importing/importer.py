@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from chatlog.archive import lines
 from chatlog.archive.notices import what_is_wrong
-from chatlog.archive.opened import Archive
+from chatlog.archive.opening import Archive
 from chatlog.archive.question import Question
 from chatlog.importing.book import Book
 from chatlog.importing.items import BY_ID, BY_MILLISECOND, BY_SECOND, Room, by_id, by_text

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.chunks import sha256_of
 from chatlog.naming import BundleName, FileName, parse_key
 from chatlog.store.dated_folders import months, numbers
@@ -79,16 +79,16 @@ class Bundler:
         lock: ArchiveLock,
         most: int = MOST,
         step: Callable[[str, int], object] = lambda room, objects: None,
-        keeping: Keeping | None = None,
+        retention: Retention | None = None,
     ) -> None:
-        """Rooms that ``keeping`` does not keep for ever are left out: nothing can expire in a bundle."""
+        """Rooms that ``retention`` does not keep for ever are left out: nothing can expire in a bundle."""
         self._store = store
         self._ledger = ledger
         self._lock = lock
         self._most = most
         self._step = step
         self._attested = Attested(store)
-        self._keeping = keeping or Keeping(())
+        self._retention = retention or Retention(())
         # What was proven and is not written down yet, and which of it are objects of their own.
         self._proven: list[BundledRow] = []
         self._to_delete: list[str] = []
@@ -104,7 +104,7 @@ class Bundler:
             self._index = index
             self.outcome.left += index.damaged
             for room in sorted({*rooms_of(self._store, month), *index.rooms()}):
-                if self._keeping.of(room) != inf:
+                if self._retention.of(room) != inf:
                     self.outcome.limited.add(room)
                 elif not wanted or room in wanted:
                     try:

@@ -19,24 +19,24 @@ from pathlib import Path
 from typing import Any
 
 from chatlog import __version__
-from chatlog.archive.covered import digest_of as listing_of
 from chatlog.archive.gaps import Gap
-from chatlog.archive.made import (
+from chatlog.archive.index_coverage import digest_of as listing_of
+from chatlog.archive.opening import Archive
+from chatlog.archive.parquet_sources import (
     IN_ORDER,
     LAYOUT,
     LAYOUT_KEY,
     LISTING,
     RECORDS,
     STREAMS,
-    Made,
-    Notes,
+    ParquetFile,
+    SourceNotes,
     digest_of,
     key_of,
     names_of,
 )
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Part, Room
 from chatlog.archive.question import Question
+from chatlog.archive.room_files import Part, Room
 from chatlog.parquet import duck
 from chatlog.record import rfc3339
 from chatlog.store.store import Head, Store, StoreError
@@ -135,7 +135,7 @@ class Compactor:
     ) -> None:
         for day in days:
             files = {head.key: head for head in self._store.list(f"parquet/date={day.isoformat()}/platform=")}
-            notes = Notes(self._store, day)
+            notes = SourceNotes(self._store, day)
             there: set[str] = set()
             changed = list(self._changed(day, files, notes, there, rooms, outcome))
             if rooms is None:
@@ -156,7 +156,7 @@ class Compactor:
         self,
         day: date,
         files: Mapping[str, Head],
-        notes: Notes,
+        notes: SourceNotes,
         there: set[str],
         rooms: frozenset[Room] | None,
         outcome: Outcome,
@@ -178,7 +178,13 @@ class Compactor:
                 yield room, parts
 
     def _room_day(
-        self, day: date, room: Room, file: Head | None, notes: Notes, lock: ArchiveLock, outcome: Outcome
+        self,
+        day: date,
+        room: Room,
+        file: Head | None,
+        notes: SourceNotes,
+        lock: ArchiveLock,
+        outcome: Outcome,
     ) -> None:
         key = key_of(room, day)
         parts = self._sources.parts(day, room)
@@ -200,7 +206,7 @@ class Compactor:
             lock.check()
             data = target.read_bytes()
         stored, listed = self._put(key, data, lock)
-        notes.files[key] = Made(
+        notes.files[key] = ParquetFile(
             key=key,
             size=stored.size,
             etag=stored.etag,
@@ -277,7 +283,9 @@ class Compactor:
             raise StoreError(f"{key} was stored, but the store does not have it as it was sent")
         return head, next((listed for listed in self._store.list(key) if listed.key == key), head)
 
-    def _remove_orphans(self, keys: Iterable[str], notes: Notes, lock: ArchiveLock, outcome: Outcome) -> None:
+    def _remove_orphans(
+        self, keys: Iterable[str], notes: SourceNotes, lock: ArchiveLock, outcome: Outcome
+    ) -> None:
         """Delete the files of rooms that have no objects of the day any more."""
         for key in sorted(keys):
             lock.check()

@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from chatlog.archive.made import key_of
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Room
+from chatlog.archive.opening import Archive
+from chatlog.archive.parquet_sources import key_of
 from chatlog.archive.question import Question
+from chatlog.archive.room_files import Room
 from chatlog.counted import many
 from chatlog.parquet import duck
 from chatlog.parquet.columns import record_of

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from chatlog.archive.keeping import Room
+from chatlog.archive.retention import Room
 from chatlog.index.sets import ABOVE, span_of
 from chatlog.naming import FileName
 from chatlog.store.store import Store

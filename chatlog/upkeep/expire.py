@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chatlog.archive.keeping import DAY, Keeping, Room
+from chatlog.archive.retention import DAY, Retention, Room
 from chatlog.record import rfc3339
 from chatlog.store.store import REFUSED, Store, StoreError
 from chatlog.upkeep import derived
@@ -89,27 +89,27 @@ class _Doomed:
 
 
 class Expiry:
-    """Finds and deletes what is older than ``keeping`` says at ``now``. ``step(words)`` is told the progress.
-    With ``by_itself`` nothing goes that a person should look at first: see ``OldDays``. Every method may
-    raise StoreError."""
+    """Finds and deletes what is older than ``retention`` says at ``now``. ``step(words)`` is told the
+    progress. With ``by_itself`` nothing goes that a person should look at first: see ``OldDays``. Every
+    method may raise StoreError."""
 
     def __init__(
         self,
         store: Store,
-        keeping: Keeping,
+        retention: Retention,
         now: Callable[[], float],
         by_itself: bool = False,
         step: Callable[[str, int], object] = lambda room, done: None,
     ) -> None:
         self._store = store
-        self._keeping = keeping
+        self._retention = retention
         self._now = now
         self._began = now()
         self._by_itself = by_itself
         self._step = step
         self._attested = Attested(store)
-        self._days = OldDays(store, keeping, self._began)
-        self._bundles = BundleExpiry(store, keeping, self._began, self._attested, _end, by_itself)
+        self._days = OldDays(store, retention, self._began)
+        self._bundles = BundleExpiry(store, retention, self._began, self._attested, _end, by_itself)
 
     def plan(self) -> Outcome:
         """What would go, without deleting anything."""
@@ -161,7 +161,7 @@ class Expiry:
                 outcome.manifests.append(manifest)
                 self._count(bundle, outcome)
                 for room, day in {(each.room, each.day) for each in bundle.old}:
-                    if begins(day) + DAY <= self._keeping.since(room, self._began):
+                    if begins(day) + DAY <= self._retention.since(room, self._began):
                         self._delete(derived.derived_of_day(self._store, room, day))
         self._take_over(outcome)
         return outcome
@@ -177,7 +177,7 @@ class Expiry:
 
     def _old(self, found: RoomDay, outcome: Outcome) -> list[tuple[OldObject, ObjectRow, bool]]:
         """The objects whose last record is old enough."""
-        until = self._keeping.since(found.room, self._began)
+        until = self._retention.since(found.room, self._began)
         named = self._attested.rows((each.key for each in found.objects), found.day)
         old = []
         for each in found.objects:
@@ -206,7 +206,7 @@ class Expiry:
         """The rows to be written: of an object that no manifest names, first that it was there."""
         at = rfc3339(round(self._now() * 1000))
         for doomed in chunk:
-            keep = self._keeping.written(doomed.found.room)
+            keep = self._retention.written(doomed.found.room)
             for each, row, is_named in doomed.rows:
                 if each.key in written:
                     continue

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import NamedTuple
 
-from chatlog.archive.keeping import DAY, Keeping, Room
+from chatlog.archive.retention import DAY, Retention, Room
 from chatlog.naming import BundleName, parse_bundle_key, parse_key
 from chatlog.record import from_json, rfc3339
 from chatlog.store.store import CORRUPT, Head, Store, StoreError
@@ -59,10 +59,10 @@ class BundleExpiry:
     a room's month once a week. Every method may raise StoreError."""
 
     def __init__(
-        self, store: Store, keeping: Keeping, now: float, attested: Attested, end: End, by_itself: bool
+        self, store: Store, retention: Retention, now: float, attested: Attested, end: End, by_itself: bool
     ) -> None:
         self._store = store
-        self._keeping = keeping
+        self._retention = retention
         self._now = now
         self._attested = attested
         self._end = end
@@ -88,12 +88,12 @@ class BundleExpiry:
         return all(self._end(each.object, each.row) > self._until(each.room) - _WEEK for each in old)
 
     def _until(self, room: Room) -> float:
-        return self._keeping.since(room, self._now)
+        return self._retention.since(room, self._now)
 
     def _bundles(self) -> list[Head]:
         """The bundles in which there may be something, by their names."""
         found = []
-        for head in bundles_below(self._store, "bundle/") if self._keeping.times() else ():
+        for head in bundles_below(self._store, "bundle/") if self._retention.times() else ():
             name = parse_bundle_key(head.key)[0]
             day = f"{name.minute[:4]}-{name.minute[4:6]}-{name.minute[6:8] or '01'}"
             if not is_day(day):
@@ -101,7 +101,7 @@ class BundleExpiry:
             if name.platform:
                 may_be = begins(day) < self._until((name.platform, name.channel))
             else:
-                ages = [self._now - begins(day) - kept for kept in self._keeping.times()]
+                ages = [self._now - begins(day) - kept for kept in self._retention.times()]
                 may_be = any(age > 0 and not (self._by_itself and age > BY_ITSELF * DAY) for age in ages)
             if may_be:
                 found.append(head)
@@ -162,9 +162,9 @@ class BundleExpiry:
         at = rfc3339(round(self._now * 1000))
         rows: list[Row] = []
         for each in found.old:
-            keep = self._keeping.written(each.room)
+            keep = self._retention.written(each.room)
             rows.append(ExpiredRow(each.object.key, each.row.sha256, each.row.lines, keep, at))
-        rows.append(ExpiredRow(found.key, old.sha256, 0, self._keeping.written(found.old[0].room), at))
+        rows.append(ExpiredRow(found.key, old.sha256, 0, self._retention.written(found.old[0].room), at))
         lock.check()
         manifest = ledger.write([*rows, *new.rows])
         lock.check()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chatlog.archive.covered import from_json
+from chatlog.archive.index_coverage import from_json
 from chatlog.index.sets import (
     ABOVE,
     DAYS,

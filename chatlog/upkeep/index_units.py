@@ -15,11 +15,11 @@ from typing import Any
 from chatlog.archive import lines
 from chatlog.archive.blocks import whole_lines
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.covered import Covered, as_json, day_as_json, digest_of, short_name, whole_day
 from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Gap, gaps_in
+from chatlog.archive.index_coverage import IndexedFile, as_json, day_as_json, digest_of, short_name, whole_day
 from chatlog.archive.listings import DAY, LATE
-from chatlog.archive.parts import Part
+from chatlog.archive.room_files import Part
 from chatlog.archive.streams import come_to
 from chatlog.index.sets import Room
 from chatlog.index.words import words_of
@@ -44,7 +44,7 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Sequen
     """Read the parts of a room's day; returns their bytes, unpacked. A file that is damaged is noted as such,
     and always read by whoever searches. Raises StoreError if one cannot be had."""
     unit = _Unit(stage, room, int(day[8:]))
-    files: list[tuple[Part, Covered]] = []
+    files: list[tuple[Part, IndexedFile]] = []
     digests = {}
     elsewhere: dict[Part, tuple[bytes, bytes]] = {}
     size = 0
@@ -56,7 +56,7 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Sequen
             elsewhere[part] = min(times), max(times)
         size += read
         # Of several files with one name each is always read.
-        files.append((part, Covered(part.suffix, part.size, None if part.copy else reached, gaps)))
+        files.append((part, IndexedFile(part.suffix, part.size, None if part.copy else reached, gaps)))
         digests[f"{short_name(part)}{part.suffix}"] = digest.hexdigest()
     unit.flush()
     sources = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(digests.items()))

@@ -17,9 +17,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from chatlog.archive.covered import listed
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Part
+from chatlog.archive.index_coverage import listed
+from chatlog.archive.opening import Archive
+from chatlog.archive.room_files import Part
 from chatlog.index.sets import IndexSet, Room, span_of
 from chatlog.index.writing import Kept, Stage, write
 from chatlog.parquet import duck

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from chatlog.archive.keeping import DAY, Keeping, Room
+from chatlog.archive.retention import DAY, Retention, Room
 from chatlog.naming import FileName
 from chatlog.store.dated_folders import days
 from chatlog.store.store import Head, Store
@@ -41,9 +41,9 @@ class RoomDay(NamedTuple):
 class OldDays:
     """What there is that is older than it is kept. Every method may raise StoreError."""
 
-    def __init__(self, store: Store, keeping: Keeping, now: float) -> None:
+    def __init__(self, store: Store, retention: Retention, now: float) -> None:
         self._store = store
-        self._keeping = keeping
+        self._retention = retention
         self._now = now
 
     def room_days(self, by_itself: bool = False) -> Iterator[RoomDay]:
@@ -63,18 +63,20 @@ class OldDays:
         """The rooms that have chat from before the days that upkeep goes back by itself: perhaps somebody
         mistyped how long they are kept."""
         found: set[Room] = set()
-        for kept in self._keeping.times():
+        for kept in self._retention.times():
             for back in range(BY_ITSELF + 1, BY_ITSELF + _PROBED + 1):
                 day = day_of(self._now - kept - back * DAY)
                 rooms = [
-                    room for room in self._rooms(day) if self._keeping.of(room) == kept and room not in found
+                    room
+                    for room in self._rooms(day)
+                    if self._retention.of(room) == kept and room not in found
                 ]
                 # A directory may have an empty folder.
                 found.update(room for room, _ in self._listed(day, rooms))
         return sorted(found)
 
     def _until(self, room: Room) -> float:
-        return self._keeping.since(room, self._now)
+        return self._retention.since(room, self._now)
 
     def _is_old(self, room: Room, day: str, by_itself: bool) -> bool:
         until = self._until(room)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from chatlog.archive.keeping import Room
+from chatlog.archive.retention import Room
 from chatlog.naming import FileName, parse_key
 from chatlog.store.dated_folders import days
 from chatlog.store.store import MISSING, Head, Store, StoreError

@@ -11,8 +11,8 @@ from chatlog.upkeep.erasure import Outcome
 from chatlog.upkeep.lock import ArchiveLock
 
 if TYPE_CHECKING:
-    from chatlog.archive.opened import Archive
-    from chatlog.archive.parts import Room
+    from chatlog.archive.opening import Archive
+    from chatlog.archive.room_files import Room
 
 
 class Remaking:

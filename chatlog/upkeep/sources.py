@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from chatlog.archive.listings import day_of
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Part, Room
+from chatlog.archive.opening import Archive
+from chatlog.archive.room_files import Part, Room
 from chatlog.chunks import sha256_of
 from chatlog.store.store import MISSING, StoreError
 from chatlog.upkeep.attested import Attested

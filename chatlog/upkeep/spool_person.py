@@ -13,7 +13,7 @@ from typing import Protocol
 
 from chatlog.archive.blocks import whole_lines
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.parts import AREAS
+from chatlog.archive.room_files import AREAS
 from chatlog.files import Files, replace_file
 from chatlog.naming import FileName, parse_name
 from chatlog.store.store import Store

@@ -148,7 +148,7 @@ def verify(
     nothing to check.
     """
     # Imported here, because completing a command line has to be quick.
-    from chatlog.archive.keeping import Keeping
+    from chatlog.archive.retention import Retention
     from chatlog.configuration import ConfigError
     from chatlog.store.archive import open_store
     from chatlog.store.store import StoreError
@@ -177,7 +177,7 @@ def verify(
         settings.recorder.rotate_interval,
         keys,
         # Of an archive that is named alone nobody knows.
-        Keeping(settings.archive.keep) if archive is None and named is None else None,
+        Retention(settings.archive.keep) if archive is None and named is None else None,
     )
     ctx.exit(_resumed(store, scope, as_json, None if quick else resume))
 

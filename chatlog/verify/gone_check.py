@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.config.units import parse_duration
 from chatlog.counted import many
 from chatlog.store.store import Store
@@ -67,10 +67,10 @@ def _unasked(request: str) -> str:
     return f"and nobody asked for it: there is no request {request[:80]!r}"
 
 
-def kept_otherwise(expired: Mapping[tuple[str, str, str], int], keeping: Keeping | None) -> Iterator[str]:
-    """Sentences about rooms of which objects have expired sooner than ``keeping`` says, from how many did, by
-    room and by how long they were kept."""
-    if keeping is None:
+def kept_otherwise(expired: Mapping[tuple[str, str, str], int], retention: Retention | None) -> Iterator[str]:
+    """Sentences about rooms of which objects have expired sooner than ``retention`` says, from how many did,
+    by room and by how long they were kept."""
+    if retention is None:
         return
     for (platform, channel, keep), count in sorted(expired.items())[:_NAMED]:
         room = platform, channel
@@ -78,10 +78,10 @@ def kept_otherwise(expired: Mapping[tuple[str, str, str], int], keeping: Keeping
             kept = parse_duration(keep)
         except ValueError:
             kept = 0.0
-        if kept < keeping.of(room):
+        if kept < retention.of(room):
             yield (
                 f"{many(count, 'object')} of {platform}/{channel} expired after {keep[:20]}, and "
-                f"archive.keep says {keeping.written(room)} now"
+                f"archive.keep says {retention.written(room)} now"
             )
 
 

@@ -104,7 +104,7 @@ class ManifestCheck:
         self.chains = chain.run()
         check_gone(self._index, self._problem)
         self._totals.gone = self._index.count_gone()
-        for text in kept_otherwise(self._expired, self._scope.keeping):
+        for text in kept_otherwise(self._expired, self._scope.retention):
             self._watcher.note(text)
         for request in self._index.open_requests():
             self._totals.open_requests += 1

@@ -11,8 +11,8 @@ from datetime import date
 from functools import partial
 
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.made import Made, Notes, names_of
-from chatlog.archive.parts import Parts
+from chatlog.archive.parquet_sources import ParquetFile, SourceNotes, names_of
+from chatlog.archive.room_files import Parts
 from chatlog.counted import many
 from chatlog.files import OsFiles
 from chatlog.naming import parse_name
@@ -66,7 +66,7 @@ class ParquetThere:
                 day = date.fromisoformat(text)
             except ValueError:
                 continue
-            made = Notes(self._store, day).files
+            made = SourceNotes(self._store, day).files
             for head, room in files:
                 damage = partial(self._damage, head, made.get(head.key), reading)
                 self._check(head, day, room, made.get(head.key), partial(patience.ask, damage))
@@ -77,7 +77,12 @@ class ParquetThere:
             )
 
     def _check(
-        self, head: Head, day: date, room: tuple[str, str], made: Made | None, damage: Callable[[], str]
+        self,
+        head: Head,
+        day: date,
+        room: tuple[str, str],
+        made: ParquetFile | None,
+        damage: Callable[[], str],
     ) -> None:
         try:
             what = damage()
@@ -96,7 +101,7 @@ class ParquetThere:
         elif made.names != names_of(self._parts.of_room(room, _midnight(day), _midnight(day) + DAY)):
             self._stale += 1
 
-    def _damage(self, head: Head, made: Made | None, reading: Callable[[int], object]) -> str:
+    def _damage(self, head: Head, made: ParquetFile | None, reading: Callable[[int], object]) -> str:
         """What is wrong with the bytes; ``""`` if nothing is. Looks for erased objects as well."""
         if made is not None and head.size != made.size:
             return f"{many(head.size, 'byte')}, and {made.size:,} were stored"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.naming import FileName
 from chatlog.verify.findings import Problem
 
@@ -19,7 +19,7 @@ class Scope:
     """What is checked: the days from ``since`` to ``until``, both included, and the rooms as (platform,
     channel); no room means all. ``read``: the objects are read. ``at_once``: how many pairs of room and day
     are checked at a time. ``rotate``: how long a file is written at most, in seconds. ``keys`` are the public
-    keys that sign the manifests. ``keeping``: how long what is to be kept; None if that is not known."""
+    keys that sign the manifests. ``retention``: how long what is to be kept; None if that is not known."""
 
     since: date = FIRST_DAY
     until: date = LAST_DAY
@@ -28,7 +28,7 @@ class Scope:
     at_once: int = 4
     rotate: float = HOUR
     keys: frozenset[str] = frozenset()
-    keeping: Keeping | None = None
+    retention: Retention | None = None
 
     @property
     def all_days(self) -> bool:

@@ -23,9 +23,9 @@ from chatlog.record import encode_full, rfc3339
 from chatlog.twitch import irc
 from chatlog.twitch.events import chat_record, event_record
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow, encoded
+from tests.archive.world import World
 from tests.fakes import ImmediateThreads
 from tests.http.wire import Connection, Reply
-from tests.reading.world import World
 
 #: 2026-03-01T00:00:00Z.
 MARCH = 1772323200.0

@@ -14,8 +14,8 @@ from chatlog.record import encode_full, rfc3339
 from chatlog.rooms.gap import gap_line
 from chatlog.timeline.timeline import Gap
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded
+from tests.archive.world import World
 from tests.http.sample_chat import sample_records
-from tests.reading.world import World
 
 DAY, HOUR = 86400.0, 3600.0
 ROOM, BIG, BAD, KICK = (

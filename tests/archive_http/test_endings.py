@@ -13,8 +13,8 @@ from chatlog.archive import lines
 from chatlog.cli import commands
 from chatlog.record import rfc3339
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow, encoded
+from tests.archive.world import gap
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
-from tests.reading.world import gap
 
 OWN = "/api/v1/archive"
 PATH = f"{OWN}/rooms/twitch/testchan"

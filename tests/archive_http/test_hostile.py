@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatlog.config.settings import ArchiveSettings, Secret
+from tests.archive.world import gap
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
-from tests.reading.world import gap
 
 PIECES = st.sampled_from(
     (

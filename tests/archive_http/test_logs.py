@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+from tests.archive.world import gap, said
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, line, privmsg
-from tests.reading.world import gap, said
 
 DAY = "/channel/testchan/2026/3/1"
 SENT = int(MARCH * 1000)

@@ -7,8 +7,8 @@ from random import Random
 
 from chatlog.archive_http.logs import FEW_BYTES
 from chatlog.uploader.manifest_rows import HeadRow, RoomRow, Row, encoded
+from tests.archive.world import gap
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
-from tests.reading.world import gap
 
 DAY = "/channel/testchan/2026/3/1?raw&limit=1"
 

@@ -8,8 +8,8 @@ import orjson
 
 from chatlog.store.store import Head, StoreError
 from chatlog.suppression.book import Book
+from tests.archive.world import KEY
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, line, privmsg
-from tests.reading.world import KEY
 
 DAY = "/channel/testchan/2026/3/1"
 OWN = "/api/v1/archive"

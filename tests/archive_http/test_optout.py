@@ -10,8 +10,8 @@ from chatlog.archive_http.rates import BURST, CODE
 from chatlog.config.settings import ArchiveSettings, Secret
 from chatlog.store.store import Store, StoreError
 from chatlog.suppression.codes import MOST, SLOT, TakenCodes
+from tests.archive.world import KEY
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
-from tests.reading.world import KEY
 
 OWN = "/api/v1/archive"
 LIST = f"{OWN}/optouts"

@@ -12,8 +12,8 @@ from chatlog.archive.gaps import Report
 from chatlog.archive_http.ranges import Range
 from chatlog.archive_http.states import state_of
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded
+from tests.archive.world import gap
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
-from tests.reading.world import gap
 
 OWN = "/api/v1/archive"
 MESSAGES = f"{OWN}/rooms/twitch/testchan/messages"

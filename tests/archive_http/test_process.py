@@ -14,9 +14,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive_http.tap import Options, makeService
+from tests.archive.world import World
 from tests.archive_http.served import MARCH, ROOM, privmsg
 from tests.processes import Process, wait_for
-from tests.reading.world import World
 
 _TWISTD = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Parts
+from chatlog.archive.opening import Archive
 from chatlog.archive.read_ahead import ReadAhead
 from chatlog.archive.reader import Reader
+from chatlog.archive.room_files import Parts
 from chatlog.archive_http.asked import Asked, Refused, Stream, Work
 from chatlog.archive_http.routes import Routes
 from chatlog.store.directory_store import DirectoryStore
+from tests.archive.world import gap
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
-from tests.reading.world import gap
 from tests.upkeep.test_expire import Cutting
 
 DAY = "/channel/testchan/2026/3/1"

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from chatlog.uploader.manifest_rows import HeadRow, ObjectRow, RoomRow, Row, encoded
+from tests.archive.damages import damages
+from tests.archive.world import gap
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, line, privmsg
-from tests.reading.damages import damages
-from tests.reading.world import gap
 
 OWN = "/api/v1/archive"
 TIMELINE = f"{OWN}/rooms/twitch/testchan/timeline"

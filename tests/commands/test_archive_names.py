@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
 from chatlog.commands import archive_names
-from tests.reading.world import MIDNIGHT, World, said
+from tests.archive.world import MIDNIGHT, World, said
 
 
 class NamesTests(SynchronousTestCase):

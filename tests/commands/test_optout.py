@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
 from chatlog.record import encode_full, rfc3339
-from tests.reading.world import MIDNIGHT, World
+from tests.archive.world import MIDNIGHT, World
 
 HOUR = 3600.0
 SINCE = "2025-12-29"

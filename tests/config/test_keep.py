@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.config.settings import Settings
 from chatlog.configuration import describe, parse
 from tests.configurations import SHORT, ConfigTestCase
@@ -12,9 +12,9 @@ from tests.configurations import SHORT, ConfigTestCase
 DAY = 86400.0
 
 
-def keeping(text: str) -> Keeping:
+def retention(text: str) -> Retention:
     """What a configuration says."""
-    return Keeping(parse(f"{SHORT}archive:\n  keep: {text}\n".encode(), {}).archive.keep)
+    return Retention(parse(f"{SHORT}archive:\n  keep: {text}\n".encode(), {}).archive.keep)
 
 
 class KeepTests(ConfigTestCase):
@@ -22,7 +22,7 @@ class KeepTests(ConfigTestCase):
 
     def test_the_nearest_counts(self) -> None:
         """A room's own time goes before that of its platform, and that before the default."""
-        found = keeping("{default: 365d, kick: forever, Twitch/#X: 90d}".replace("#", ""))
+        found = retention("{default: 365d, kick: forever, Twitch/#X: 90d}".replace("#", ""))
         self.assertEqual(found.of(("twitch", "x")), 90 * DAY)
         self.assertEqual(found.of(("twitch", "y")), 365 * DAY)
         self.assertEqual(found.of(("kick", "x")), inf)
@@ -35,7 +35,7 @@ class KeepTests(ConfigTestCase):
     def test_why_nothing_is_there(self) -> None:
         """A time before what is kept explains why nothing is there, unless the archive begins much later, or
         the time is one that is kept."""
-        found = keeping("{twitch/x: 90d}")
+        found = retention("{twitch/x: 90d}")
         now = 1000 * DAY
         for until, begun, explains in (
             (900 * DAY, 910 * DAY, True),
@@ -50,7 +50,7 @@ class KeepTests(ConfigTestCase):
     def test_forever(self) -> None:
         """Where nothing is said, nothing is deleted."""
         for text in ("", "{}", "{default: forever}", "null", "{default: }"):
-            found = keeping(text)
+            found = retention(text)
             self.assertTrue(found.is_forever, text)
             self.assertEqual(found.of(("twitch", "x")), inf)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.day_book import DayBook
-from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive.opening import Archive, open_archive
 from chatlog.archive.question import Question
 from chatlog.archive_http.asked import Asked, Work
 from chatlog.archive_http.log_formats import NDJSON, RAW, notice
@@ -33,9 +33,9 @@ from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import Head, StoreError
 from chatlog.suppression.book import Book
 from chatlog.suppression.names import Key
-from tests.archive import HOUR, MIDNIGHT
-from tests.archive import Archive as Recorded
 from tests.processes import wait_for
+from tests.sample_archive import HOUR, MIDNIGHT
+from tests.sample_archive import Archive as Recorded
 
 NOW = MIDNIGHT + 40 * 86400.0
 #: 2025-12-29, as justlog writes it.

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.importing import rustlog
 from chatlog.importing.importer import Importer
 from chatlog.importing.items import Maker
 from chatlog.importing.source import ImportReport, SourceError
 from chatlog.record import rfc3339
-from tests.archive import MIDNIGHT
 from tests.importing.test_import import irc_line
+from tests.sample_archive import MIDNIGHT
 
 NOW = MIDNIGHT + 2 * 86400.0 + 7200.0
 

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.keeping import Keeping
-from chatlog.archive.parts import Parts
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader
+from chatlog.archive.retention import Retention
+from chatlog.archive.room_files import Parts
 from chatlog.cli import commands
 from chatlog.files import OsFiles
 from chatlog.store.directory_store import DirectoryStore
@@ -25,7 +25,7 @@ from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.findings import Problem
 from chatlog.verify.scope import Scope, Watcher
 from chatlog.verify.verify import Verification
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.stores import MemoryStore
 
 DAY = 86400.0
@@ -279,7 +279,7 @@ class BundlingTests(BundlingCase):
         store = self.archive()
         with ArchiveLock(store, "bundle", lambda: self.now, renewing=False) as lock:
             ledger = Ledger(store, BUNDLE, ".zst", None, lambda: self.now)
-            bundler = Bundler(store, ledger, lock, keeping=Keeping((("twitch/a", 90 * DAY),)))
+            bundler = Bundler(store, ledger, lock, retention=Retention((("twitch/a", 90 * DAY),)))
             bundler.run("2025-12")
         self.assertEqual(bundler.outcome.limited, {("twitch", "a")})
         self.assertEqual({key.split("/")[4] for key in self.keys(store, "2025")}, {"a"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.upkeep.bundle import Bundler, months_with_objects
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.upkeep.test_bundle import BundlingCase, CutStore, Killed
 
 
@@ -48,8 +48,8 @@ class RecordersTests(BundlingCase):
             self.now += 3600
             with ArchiveLock(archive, "bundle", lambda: self.now, renewing=False) as lock:
                 ledger = Ledger(archive, BUNDLE, ".zst", None, lambda: self.now)
-                keeping = Keeping([("twitch/b", 90 * 86400.0)])
-                bundler = Bundler(archive, ledger, lock, keeping=keeping)
+                retention = Retention([("twitch/b", 90 * 86400.0)])
+                bundler = Bundler(archive, ledger, lock, retention=retention)
                 bundler.run("2025-12")
             self.assertEqual((bundler.outcome.bundles, bundler.outcome.emptied), (bundles, 0))
             self.assertEqual(bundler.outcome.limited, {("twitch", "b")})

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.parts import Parts
 from chatlog.archive.question import Question
 from chatlog.archive.read_ahead import ReadAhead
 from chatlog.archive.reader import Reader
+from chatlog.archive.room_files import Parts
 from chatlog.files import OsFiles
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.bundle import Bundler
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.store.test_s3 import S3Case
 
 

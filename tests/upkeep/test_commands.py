@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
 from chatlog.parquet import duck
-from tests.archive import HOUR, Archive
+from tests.sample_archive import HOUR, Archive
 
 DAY = 86400.0
 

@@ -13,7 +13,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive.made import key_of
+from chatlog.archive.parquet_sources import key_of
 from chatlog.cli import commands
 from chatlog.parquet import duck
 from chatlog.store.directory_store import DirectoryStore
@@ -23,8 +23,8 @@ from chatlog.upkeep.compact_check import Checker
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.workplace import workplace
-from tests.archive import HOUR, MIDNIGHT, Archive
-from tests.reading.world import ROOM, World, gap, said
+from tests.archive.world import ROOM, World, gap, said
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.upkeep.test_expire import Cutting, Killed
 
 DAY = 86400.0

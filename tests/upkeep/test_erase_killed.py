@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive.opened import open_archive
+from chatlog.archive.opening import open_archive
 from chatlog.cli import commands
 from chatlog.commands.erase_work import Asked, EraseWork
 from chatlog.config.settings import ArchiveSettings, RecorderSettings, Settings

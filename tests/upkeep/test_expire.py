@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.signing import Signer
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import ARCHIVED, REFUSED, Head, StoreError
@@ -15,7 +15,7 @@ from chatlog.upkeep.expire import Expiry, Outcome
 from chatlog.upkeep.ledger import EXPIRY, Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.uploader.manifest_rows import ExpiredRow, ObjectRow
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.verify.test_verify import VerifyCase
 
 DAY = 86400.0
@@ -97,10 +97,10 @@ class ExpiryCase(VerifyCase):
         # Noon of the day after the last one.
         self.now = MIDNIGHT + self.days * DAY + 12 * HOUR
         self.store = Cutting(DirectoryStore(self.archive.root))
-        self.keeping = Keeping([("twitch/a", 3 * DAY)])
+        self.retention = Retention([("twitch/a", 3 * DAY)])
 
     def expiry(self, store: Any = None, by_itself: bool = False) -> Expiry:
-        return Expiry(store or self.store, self.keeping, lambda: self.now, by_itself)
+        return Expiry(store or self.store, self.retention, lambda: self.now, by_itself)
 
     def ledger(self, store: Any = None, signer: Signer | None = None) -> Ledger:
         return Ledger(store or self.store, EXPIRY, ".zst", signer, lambda: self.now)
@@ -158,13 +158,13 @@ class ExpireTests(ExpiryCase):
         """Where the configuration says by now that a room is kept longer than it was, verify notes it; it is
         no problem."""
         self.expire()
-        for keeping, notes in (
-            (self.keeping, []),
-            (Keeping([("twitch", 2 * DAY)]), []),
-            (Keeping(), ["15 objects of twitch/a expired after 3d, and archive.keep says forever now"]),
+        for retention, notes in (
+            (self.retention, []),
+            (Retention([("twitch", 2 * DAY)]), []),
+            (Retention(), ["15 objects of twitch/a expired after 3d, and archive.keep says forever now"]),
             (None, []),
         ):
-            self.assertEqual(self.look(keeping=keeping), [])
+            self.assertEqual(self.look(retention=retention), [])
             self.assertEqual(self.notes, notes)
 
     def test_plan(self) -> None:
@@ -194,9 +194,9 @@ class ExpireTests(ExpiryCase):
 
     def test_forever(self) -> None:
         """Without a time nothing goes, nor is anything looked for."""
-        self.keeping = Keeping()
+        self.retention = Retention()
         self.assertEqual(self.expire().objects, 0)
-        self.keeping = Keeping([("twitch", float("inf")), ("kick", DAY)])
+        self.retention = Retention([("twitch", float("inf")), ("kick", DAY)])
         self.assertEqual(self.expire().objects, 0)
         self.assertEqual(len(self.keys()), len(self.rows))
 
@@ -314,7 +314,7 @@ class ByItselfTests(ExpiryCase):
 
     def test_goes_on(self) -> None:
         """Once a person has begun it, it goes on by itself, also after a week without a run."""
-        self.keeping = Keeping([("twitch/a", 20 * DAY)])
+        self.retention = Retention([("twitch/a", 20 * DAY)])
         self.expire()
         for pause in (1, 7):
             self.now += pause * DAY
@@ -325,7 +325,7 @@ class ByItselfTests(ExpiryCase):
         """One room that has to be looked at holds up no other."""
         self.expire()
         self.now += DAY
-        self.keeping = Keeping([("twitch/a", 3 * DAY), ("twitch/b", 4 * DAY)])
+        self.retention = Retention([("twitch/a", 3 * DAY), ("twitch/b", 4 * DAY)])
         found = self.expire(by_itself=True)
         self.assertEqual((list(found.rooms), found.refused), ([A], [B]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatlog.archive.keeping import Keeping
+from chatlog.archive.retention import Retention
 from chatlog.naming import BundleName, utc_minute
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.bundle import Bundler
@@ -10,7 +10,7 @@ from chatlog.upkeep.bundle_put import Piece, put_bundle
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.uploader.bundle_table import read_table
-from tests.archive import HOUR, MIDNIGHT
+from tests.sample_archive import HOUR, MIDNIGHT
 from tests.upkeep.test_expire import DAY, Cutting, ExpiryCase, Killed
 
 FOLDER = "bundle/2025/12/twitch/a/"
@@ -41,7 +41,7 @@ class RoomBundleTests(BundleCase):
     def test_partly(self) -> None:
         """Of a bundle that is partly too old another one takes its place, with all else byte for byte; verify
         finds everything as it should be."""
-        self.keeping = Keeping([("twitch/a", 4 * DAY)])
+        self.retention = Retention([("twitch/a", 4 * DAY)])
         self.assertEqual(self.expiry().plan().objects, 5)
         outcome = self.expire()
         self.assertEqual((outcome.objects, outcome.left), (5, []))
@@ -59,7 +59,7 @@ class RoomBundleTests(BundleCase):
 
     def test_whole(self) -> None:
         """A bundle that is too old as a whole goes, and so does its Parquet."""
-        self.keeping = Keeping([("twitch/a", DAY)])
+        self.retention = Retention([("twitch/a", DAY)])
         parquet = "parquet/date=2025-12-30/platform=twitch/channel=a/twitch_a_20251230.parquet"
         DirectoryStore(self.archive.root).put_new(parquet, b"PAR1", {})
         outcome = self.expire()
@@ -71,7 +71,7 @@ class RoomBundleTests(BundleCase):
     def test_weekly(self) -> None:
         """By itself a month is cut once a week, or when all of it is too old; what is much older has to be
         looked at by a person."""
-        self.keeping = Keeping([("twitch/a", 4 * DAY)])
+        self.retention = Retention([("twitch/a", 4 * DAY)])
         self.assertEqual(self.expire(by_itself=True).objects, 0)
         self.now += 3 * DAY
         self.assertEqual(self.expire(by_itself=True).objects, 11)
@@ -79,7 +79,7 @@ class RoomBundleTests(BundleCase):
 
     def test_much_older(self) -> None:
         """By itself nothing goes of a room of which much is much older: perhaps somebody mistyped."""
-        self.keeping = Keeping([("twitch/a", 4 * DAY)])
+        self.retention = Retention([("twitch/a", 4 * DAY)])
         self.now += 30 * DAY
         outcome = self.expire(by_itself=True)
         self.assertIn(("twitch", "a"), outcome.refused)
@@ -87,12 +87,12 @@ class RoomBundleTests(BundleCase):
 
     def test_killed_at_every_change(self) -> None:
         """Killed at any change of the store, the next run completes it."""
-        self.keeping = Keeping([("twitch/a", 4 * DAY)])
+        self.retention = Retention([("twitch/a", 4 * DAY)])
         n = 0
         while True:
             n += 1
             self.setUp()
-            self.keeping = Keeping([("twitch/a", 4 * DAY)])
+            self.retention = Retention([("twitch/a", 4 * DAY)])
             store = Changes(DirectoryStore(self.archive.root), n)
             try:
                 self.expire(store)
@@ -136,7 +136,7 @@ class InstanceBundleTests(BundleCase):
         bundled = put_bundle(self.store, BundleName(utc_minute(at)), ".zst", pieces)
         self.now += HOUR
         Ledger(self.store, BUNDLE, ".zst", None, lambda: self.now).write(bundled)
-        self.keeping = Keeping([("twitch/a", 4 * DAY)])
+        self.retention = Retention([("twitch/a", 4 * DAY)])
         outcome = self.expire()
         self.assertIn(("twitch", "a"), outcome.rooms)
         [(key, inside)] = self.bundles().items()

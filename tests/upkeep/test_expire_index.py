@@ -6,11 +6,11 @@ import contextlib
 import shutil
 from datetime import date, timedelta
 
-from chatlog.archive.keeping import Keeping
 from chatlog.archive.matching import Filter
-from chatlog.archive.opened import Archive, open_archive
+from chatlog.archive.opening import Archive, open_archive
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader
+from chatlog.archive.retention import Retention
 from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.index.sets import ABOVE
 from chatlog.store.directory_store import DirectoryStore
@@ -26,7 +26,7 @@ class ExpiredIndexTests(ExpiryCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.keeping = Keeping([("twitch/a", 2 * DAY)])
+        self.retention = Retention([("twitch/a", 2 * DAY)])
         archive = self.opened()
         first = date(2025, 12, 29)
         with ArchiveLock(archive.store, "index", lambda: self.now, renewing=False) as lock:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 
 from chatlog.archive.catalog import Catalog
-from chatlog.archive.keeping import Keeping
-from chatlog.archive.parts import Parts
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader
+from chatlog.archive.retention import Retention
+from chatlog.archive.room_files import Parts
 from chatlog.files import OsFiles
 from chatlog.store.directory_store import DirectoryStore
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.upkeep.test_expire import DAY, Cutting, ExpiryCase, Killed
 
 
@@ -72,7 +72,7 @@ class RecordersExpiryTests(ExpiryCase):
 
     def test_all_rooms(self) -> None:
         """A bundle of which nothing is kept goes as it is; dry, nothing goes."""
-        self.keeping = Keeping([("default", 3 * DAY)])
+        self.retention = Retention([("default", 3 * DAY)])
         self.assertEqual(self.expiry().plan().objects, 6)
         self.assertEqual(self.bundles(), 2 * self.days)
         self.assertEqual(self.expire().objects, 6)
@@ -83,7 +83,7 @@ class RecordersExpiryTests(ExpiryCase):
     def test_one_after_the_other(self) -> None:
         """Rooms with different times go at their times, a bundle is written again for each."""
         self.expire()
-        self.keeping = Keeping([("twitch/a", 3 * DAY), ("twitch/b", 4 * DAY)])
+        self.retention = Retention([("twitch/a", 3 * DAY), ("twitch/b", 4 * DAY)])
         self.now += DAY
         found = self.expire()
         self.assertEqual((found.objects, found.left), (2 + 3, []))

@@ -21,8 +21,8 @@ from chatlog.upkeep.derived import RoomDay
 from chatlog.upkeep.indexing import SETTLED, Indexed, Indexer, renew
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
-from tests.archive import HOUR, MIDNIGHT, Archive
-from tests.reading.world import ROOM, World, gap, said
+from tests.archive.world import ROOM, World, gap, said
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.upkeep.test_expire import Cutting, Killed
 
 DAY = 86400.0

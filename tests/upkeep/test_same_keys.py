@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatlog.naming import BundleName, utc_minute
 from chatlog.uploader.bundle_table import Slice, table_bytes
 from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.upkeep.test_bundle import BundlingCase, CutStore
 
 

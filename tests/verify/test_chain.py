@@ -19,7 +19,7 @@ from chatlog.uploader.manifest_rows import (
     parsed,
 )
 from chatlog.verify.findings import Problem
-from tests.archive import HOUR, MIDNIGHT, Archive, message
+from tests.sample_archive import HOUR, MIDNIGHT, Archive, message
 from tests.verify.test_verify import VerifyCase
 
 SIGNER, STRANGER = Signer("07" * 32), Signer("08" * 32)

@@ -15,7 +15,7 @@ from chatlog.signing import Signer
 from chatlog.verify.command import verify
 from chatlog.verify.progress import Progress, bar, size
 from chatlog.verify.report import duration, percent
-from tests.archive import HOUR, Archive
+from tests.sample_archive import HOUR, Archive
 
 
 class CommandCase(SynchronousTestCase):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from chatlog.archive.made import key_of, notes_key
+from chatlog.archive.parquet_sources import key_of, notes_key
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.compact import Compactor
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.uploader.manifest_rows import ReplacedRow
-from tests.archive import HOUR, MIDNIGHT, Archive
-from tests.reading.world import World
+from tests.archive.world import World
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.verify.test_verify import VerifyCase
 
 DAY = 86400.0

@@ -12,7 +12,7 @@ from chatlog.verify.archive_index import ArchiveIndex
 from chatlog.verify.findings import Problem, Totals
 from chatlog.verify.scope import Scope, Watcher
 from chatlog.verify.verify import Verification
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 
 DAY = 86400.0
 

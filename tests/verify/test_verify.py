@@ -34,7 +34,7 @@ from chatlog.verify.index_rows import RoomDayRow
 from chatlog.verify.object_check import Named, RoomDayCheck
 from chatlog.verify.scope import Scope, Watcher
 from chatlog.verify.verify import Verification
-from tests.archive import HOUR, MIDNIGHT, Archive, message
+from tests.sample_archive import HOUR, MIDNIGHT, Archive, message
 
 #: Two days later.
 LATER = MIDNIGHT + 48 * HOUR

@@ -19,7 +19,7 @@ AT_ONCE = 8
 WHOLE_AT_ONCE = 4
 
 
-def together(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) -> Generator[Found, None, None]:
+def merged(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) -> Generator[Found, None, None]:
     """The records of all answers in one order, those of the same time in the order of the answers. They have
     to be in the same order themselves. Each answer is read up to its first record before the first one
     comes, and later only as far as needed. When this ends, all of them have ended, and when it is left early,

@@ -15,10 +15,10 @@ import orjson
 from chatlog.archive import lines
 from chatlog.archive.gaps import Gap, Span, joined
 from chatlog.archive.listings import digest_of_files
-from chatlog.archive.parts import Part
+from chatlog.archive.room_files import Part
 
 
-class Covered(NamedTuple):
+class IndexedFile(NamedTuple):
     """``reached``: the time that its records had reached, as in their lines; None if it could not be read
     when the index was made. ``gaps``: those of its gap records."""
 
@@ -28,7 +28,7 @@ class Covered(NamedTuple):
     gaps: tuple[Gap, ...] = ()
 
 
-class Passed(NamedTuple):
+class PassedFiles(NamedTuple):
     """Files of one recorder in which nothing matches, one behind the other: the minutes in which the first
     and the last one were begun, the time that their records had reached (``b""`` if there are none), their
     gaps, and from when to when they reach."""
@@ -46,19 +46,19 @@ class Passed(NamedTuple):
 
 
 #: The files of a room's day, by their recorders.
-Day = dict[str, Passed]
+Day = dict[str, PassedFiles]
 
 
-def passed(part: Part, covered: Covered) -> Passed:
+def passed(part: Part, covered: IndexedFile) -> PassedFiles:
     """One file, whose ``reached`` is known."""
     reached, start = covered.reached or b"", begun(part.minute)
     span = start, seconds_of(reached) if reached else start
-    return Passed(part.minute, part.minute, reached, covered.gaps, (span,))
+    return PassedFiles(part.minute, part.minute, reached, covered.gaps, (span,))
 
 
-def whole_day(files: Iterable[tuple[Part, Covered]]) -> Day | None:
+def whole_day(files: Iterable[tuple[Part, IndexedFile]]) -> Day | None:
     """A room's day as a whole; None if one of its files has to be looked at by itself."""
-    by_recorder: dict[str, list[Passed]] = {}
+    by_recorder: dict[str, list[PassedFiles]] = {}
     for part, covered in files:
         if covered.reached is None or part.copy or part.area:
             return None
@@ -68,7 +68,7 @@ def whole_day(files: Iterable[tuple[Part, Covered]]) -> Day | None:
         spans = [span for each in own for span in each.spans]
         if any(start > end for start, end in spans):
             return None
-        found[instance] = Passed(
+        found[instance] = PassedFiles(
             min(each.minute for each in own),
             max(each.last for each in own),
             max(each.reached for each in own),
@@ -95,7 +95,7 @@ def day_from_json(text: str) -> Day | None:
         return None
     try:
         return {
-            instance: Passed(
+            instance: PassedFiles(
                 minute,
                 last,
                 reached.encode("ascii"),
@@ -126,23 +126,23 @@ def seconds_of(time: bytes | str) -> float:
         return lines.LAST
 
 
-def as_json(files: dict[str, Covered]) -> str:
+def as_json(files: dict[str, IndexedFile]) -> str:
     """Files by their names, as the index has them."""
     return orjson.dumps([[name, *_values(each)] for name, each in sorted(files.items())]).decode()
 
 
-def _values(covered: Covered) -> list[Any]:
+def _values(covered: IndexedFile) -> list[Any]:
     reached = None if covered.reached is None else covered.reached.decode("ascii")
     return [covered.suffix, covered.size, reached, [list(gap) for gap in covered.gaps]]
 
 
-def from_json(text: str) -> dict[str, Covered]:
+def from_json(text: str) -> dict[str, IndexedFile]:
     """The same back. Raises ValueError."""
     found = {}
     try:
         for name, suffix, size, reached, gaps in orjson.loads(text):
             come = None if reached is None else reached.encode("ascii")
-            found[name] = Covered(suffix, size, come, tuple(Gap(*gap) for gap in gaps))
+            found[name] = IndexedFile(suffix, size, come, tuple(Gap(*gap) for gap in gaps))
     except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from None
     return found
@@ -156,7 +156,7 @@ def short_name(part: Part) -> str:
     return f"{str(part.name)[begin : -len('.jsonl')]}{number}"
 
 
-def is_same(part: Part, covered: Covered) -> bool:
+def is_same(part: Part, covered: IndexedFile) -> bool:
     """Whether the stored part is the file that the index knows."""
     return not part.area and (part.suffix, part.size) == (covered.suffix, covered.size)
 

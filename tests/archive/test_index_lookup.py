@@ -25,7 +25,7 @@ from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.uploader.bundle_table import Slice, table_bytes
 from chatlog.uploader.packing import packer, unpacked
-from tests.reading.world import MIDNIGHT, World, gap
+from tests.archive.world import MIDNIGHT, World, gap
 from tests.upkeep.test_expire import Cutting
 
 DAY, HOUR = 86400.0, 3600.0

@@ -14,7 +14,7 @@ from chatlog.store.store import StoreError
 from chatlog.upkeep.bundle import Bundler
 from chatlog.upkeep.ledger import BUNDLE, Ledger
 from chatlog.upkeep.lock import ArchiveLock
-from tests.archive import HOUR, MIDNIGHT, Archive
+from tests.sample_archive import HOUR, MIDNIGHT, Archive
 from tests.upkeep.test_expire import Cutting
 
 DAY = 86400.0

@@ -11,7 +11,7 @@ from chatlog.naming import parse_manifest_name
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingManifests:
     """Those in the spool at ``directory``; none if it is ``""``."""
 
     files: Files

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 
-class Kept(Generic[V]):
+class MemoryCache(Generic[V]):
     """Values by key, up to a sum of their sizes, those that were used last. May be used by several
     threads."""
 

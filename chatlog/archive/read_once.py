@@ -11,10 +11,10 @@ from chatlog.naming import FileName
 from chatlog.uploader.bundle_table import Slice
 
 if TYPE_CHECKING:
-    from chatlog.archive.parts import Part
+    from chatlog.archive.room_files import Part
 
 
-class Turns:
+class ReadOnce:
     """The files that one answer reads: those given, and those that took the place of one (``followed``)."""
 
     def __init__(self, given: Sequence[Part]) -> None:

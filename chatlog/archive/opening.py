@@ -11,12 +11,12 @@ from chatlog.archive.catalog import Catalog
 from chatlog.archive.compacted import Compacted
 from chatlog.archive.file_cache import cache_of
 from chatlog.archive.index_lookup import Index
-from chatlog.archive.keeping import Keeping
-from chatlog.archive.parts import Parts, Room
 from chatlog.archive.read_ahead import ReadAhead
 from chatlog.archive.reader import Reader
+from chatlog.archive.retention import Retention
+from chatlog.archive.room_files import Parts, Room
 from chatlog.archive.tailing import Tail
-from chatlog.archive.waiting import Waiting
+from chatlog.archive.waiting_manifests import WaitingManifests
 from chatlog.config.settings import Settings
 from chatlog.files import OsFiles
 from chatlog.store.archive import open_store
@@ -27,7 +27,7 @@ from chatlog.suppression.hidden import Hidden, hidden_in
 @dataclass(frozen=True, slots=True)
 class Archive:
     """An open archive. ``reader`` returns records, ``catalog`` and ``parts`` list files, and ``tail`` reads
-    what a recorder on this machine writes now; ``keeping`` says for how long what is kept. ``reader`` and
+    what a recorder on this machine writes now; ``retention`` says for how long what is kept. ``reader`` and
     ``tail`` leave out those who are ``hidden``. ``waiting`` has the manifests that are not stored yet."""
 
     store: Store
@@ -35,9 +35,9 @@ class Archive:
     parts: Parts
     reader: Reader
     tail: Tail
-    keeping: Keeping = field(default_factory=Keeping)
+    retention: Retention = field(default_factory=Retention)
     hidden: Hidden = field(default_factory=Hidden)
-    waiting: Waiting = field(default_factory=lambda: Waiting(OsFiles()))
+    waiting: WaitingManifests = field(default_factory=lambda: WaitingManifests(OsFiles()))
 
     def rooms(self) -> set[Room]:
         """Every room with records. Raises StoreError."""
@@ -73,9 +73,9 @@ def open_archive(
         parts,
         reader,
         tail,
-        Keeping(settings.archive.keep),
+        Retention(settings.archive.keep),
         hidden,
-        Waiting(OsFiles(), directory),
+        WaitingManifests(OsFiles(), directory),
     )
 
 

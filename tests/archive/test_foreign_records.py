@@ -8,8 +8,8 @@ from pathlib import Path
 
 from chatlog.commands.export import FORMATS
 from chatlog.record import from_json
-from tests.reading.test_commands import DAY, CommandTestCase
-from tests.reading.world import MIDNIGHT, said
+from tests.archive.world import MIDNIGHT, said
+from tests.commands.test_reading import DAY, CommandTestCase
 
 #: What a value may be instead of text or an object.
 KINDS: tuple[object, ...] = (None, True, 3, 2.5, [], ["x"], {}, {"a": [1]}, "", "\0", "é", 10**30)

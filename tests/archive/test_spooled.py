@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.archive.parts import Parts
+from chatlog.archive.room_files import Parts
 from chatlog.archive.spooled import Spooled
 from chatlog.naming import FileName
 from tests.fakes import MemoryFiles

@@ -18,9 +18,9 @@ from chatlog.archive.damage import contents, records_alone
 from chatlog.archive.gaps import Unread
 from chatlog.archive.listings import Named, day_of, within
 from chatlog.archive.read_ahead import Fetching, ReadAhead
+from chatlog.archive.read_once import ReadOnce
 from chatlog.archive.room_days import days_of, first_day, last_day
 from chatlog.archive.spooled import Spooled
-from chatlog.archive.turns import Turns
 from chatlog.files import Files
 from chatlog.naming import FileName, parse_name, utc_minute
 from chatlog.store.store import MISSING, StoreError
@@ -224,14 +224,14 @@ class Parts:
     ) -> Generator[tuple[Part, Iterator[bytes]], None, None]:
         """The parts, each with its blocks; read the blocks before the next part. Closing the iterator ends
         all fetching. For ``depth`` see ``ReadAhead.of``."""
-        turns = Turns(parts)
+        once = ReadOnce(parts)
         if self._ahead is None:
-            yield from ((part, self.blocks(part, None, every_line, turns)) for part in parts)
+            yield from ((part, self.blocks(part, None, every_line, once)) for part in parts)
             return
         fetching = self._ahead.of((part for part in parts if not part.area), self._stored, depth)
         try:
             for part in parts:
-                yield part, self.blocks(part, fetching, every_line, turns)
+                yield part, self.blocks(part, fetching, every_line, once)
         finally:
             fetching.close()
 
@@ -240,15 +240,15 @@ class Parts:
         part: Part,
         fetching: Fetching[Part] | None = None,
         every_line: bool = False,
-        turns: Turns | None = None,
+        once: ReadOnce | None = None,
     ) -> Iterator[bytes]:
         """The part's whole lines, in blocks. Raises PartError, also in the middle of the file. Lines that are
         no records raise it behind the last block. They are looked for in files that have no checksum, and
         with ``every_line`` in all: that takes half as long as to search the lines. A part that was replaced
         since it was listed, because somebody was erased from it, gives the lines of its successor, unless
-        that is among the ``turns``."""
-        turns = turns or Turns([part])
-        for place in self._places(part, turns):
+        that is among the ``once``."""
+        once = once or ReadOnce([part])
+        for place in self._places(part, once):
             if place is None:
                 return
             try:
@@ -263,21 +263,21 @@ class Parts:
                 blocks = records_alone(blocks)
             yield from self._guarded(place, blocks)
             return
-        yield from self._instead(part, every_line, turns)
+        yield from self._instead(part, every_line, once)
 
-    def _instead(self, part: Part, every_line: bool, turns: Turns) -> Iterator[bytes]:
+    def _instead(self, part: Part, every_line: bool, once: ReadOnce) -> Iterator[bytes]:
         """The lines of the objects that took the place of a part. Raises PartError if there are none."""
         try:
             found = self._catalog.successors(part.name)
         except StoreError as error:
             raise self._error(part, error) from None
-        new = [_stored(named) for named in found if not turns.has_name(named.name)]
+        new = [_stored(named) for named in found if not once.has_name(named.name)]
         if not new:
             raise PartError(Unread(self._shown(part), "it is not there any more"))
         for each in sorted(new, key=lambda each: each.order):
-            if each.name not in turns.followed:
-                turns.followed.add(each.name)
-                yield from self.blocks(each, None, every_line, turns)
+            if each.name not in once.followed:
+                once.followed.add(each.name)
+                yield from self.blocks(each, None, every_line, once)
 
     def _guarded(self, part: Part, blocks: Iterator[bytes]) -> Iterator[bytes]:
         try:
@@ -292,7 +292,7 @@ class Parts:
             return PartError(Unread(self._shown(part), error.strerror or str(error)))
         return PartError(Unread(self._shown(part), str(error), is_damaged=True))
 
-    def _places(self, part: Part, turns: Turns) -> Iterator[Part | None]:
+    def _places(self, part: Part, once: ReadOnce) -> Iterator[Part | None]:
         """The places where the part may be by now, beginning with the one in which it was seen; None if it is
         in one of those whose turn comes anyhow."""
         later = AREAS[AREAS.index(part.area) :] if part.area else ()
@@ -305,7 +305,7 @@ class Parts:
         # It has been stored since, or gone into a bundle. While it is looked for it may move again.
         for _ in range(_MOVES):
             found = self._catalog.find(part.name)
-            others = [_stored(named) for named in found if not turns.has(named)]
+            others = [_stored(named) for named in found if not once.has(named)]
             if found and not others and part.area:
                 yield None
             if not part.area:

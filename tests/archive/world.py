@@ -9,13 +9,13 @@ from chatlog.archive.catalog import Catalog
 from chatlog.archive.compacted import MOST_ROWS, Compacted
 from chatlog.archive.file_cache import FileCache
 from chatlog.archive.index_lookup import Index
-from chatlog.archive.keeping import Keeping
-from chatlog.archive.opened import Archive
-from chatlog.archive.parts import Parts
+from chatlog.archive.opening import Archive
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader
+from chatlog.archive.retention import Retention
+from chatlog.archive.room_files import Parts
 from chatlog.archive.tailing import Tail
-from chatlog.archive.waiting import Waiting
+from chatlog.archive.waiting_manifests import WaitingManifests
 from chatlog.files import Files, OsFiles
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import encode_full, from_json, rfc3339
@@ -67,7 +67,7 @@ class World:
         self.archive, self.spool = os.path.join(root, "archive"), os.path.join(root, "spool")
         self.now = now
         self._elapsed = self._pace = 0.0
-        self.keeping = Keeping()
+        self.retention = Retention()
         #: Whether nothing is shown while the opt-out list cannot be applied.
         self.strict = False
         #: Whether an index is used.
@@ -125,7 +125,14 @@ class World:
         compacted = Compacted(self.store, cache, now, most_rows=self.most_rows) if self.with_parquet else None
         reader = Reader(parts, now, self._clock, hidden, index, compacted)
         return Archive(
-            self.store, catalog, parts, reader, tail, self.keeping, hidden, Waiting(self.files, self.spool)
+            self.store,
+            catalog,
+            parts,
+            reader,
+            tail,
+            self.retention,
+            hidden,
+            WaitingManifests(self.files, self.spool),
         )
 
     def slowly(self, seconds: float) -> None:

@@ -7,23 +7,19 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.bundles import Bundles
 from chatlog.archive.listings import Room
-from chatlog.archive.opened import Archive
+from chatlog.archive.opening import Archive
 from chatlog.archive.overview import Overview
-from chatlog.archive.people import person_of
-from chatlog.archive.question import Cancelled, Question
-from chatlog.archive.together import each, together
+from chatlog.archive.question import Question
 from chatlog.naming import BundleName
 from chatlog.record import from_json
 from chatlog.store.directory_store import DirectoryStore
-from chatlog.store.store import StoreError
 from chatlog.uploader.bundle_table import Slice, table_bytes
-from tests.reading.world import MIDNIGHT, World, said
+from tests.archive.world import MIDNIGHT, World, said
 from tests.upkeep.test_expire import Cutting
 
 HOUR, DAY = 3600.0, 86400.0
@@ -215,101 +211,3 @@ class MeanwhileTests(OneLookCase):
             slices.append(Slice("/".join(Path(path).parts[-6:]), bundle, len(data), len(own)))
             data += own
         DirectoryStore(self.world.archive).put_new(bundle, data + table_bytes(slices), {})
-
-
-class PersonTests(SynchronousTestCase):
-    def test_joined(self) -> None:
-        """A person of some records, joined with one of others, is the person of all of them."""
-        records = [
-            {
-                "timestamp": f"2025-12-{day}T00:00:00.000Z",
-                "channel": channel,
-                "username": name,
-                "user_id": "1",
-                "type": kind,
-            }
-            for day, channel, name, kind in (
-                ("29", "a", "ann", "message"),
-                ("28", "a", "bob", "timeout"),
-                ("30", "b", "ann", "message"),
-                ("27", "b", "ann", "action"),
-            )
-        ]
-        for at in range(5):
-            joined = person_of(records[:at])
-            joined.join(person_of(records[at:]))
-            self.assertEqual(joined, person_of(records))
-
-
-class Answer:
-    """An answer with records of these times."""
-
-    def __init__(self, times: list[bytes], error: Exception | None = None) -> None:
-        self._times = times
-        self._error = error
-        self.is_cancelled = self.has_ended = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-    def __iter__(self) -> Any:
-        try:
-            for time in self._times:
-                yield Found(time, self)
-            if self._error is not None:
-                raise self._error
-        finally:
-            self.has_ended = True
-
-
-class Found:
-    def __init__(self, time: bytes, answer: Answer) -> None:
-        self.time = time
-        self.answer = answer
-
-
-class TogetherTests(SynchronousTestCase):
-    """Several answers as one."""
-
-    TIMES: tuple[list[bytes], ...] = ([b"1", b"3", b"3"], [], [b"2", b"3"], [b"3"], [b"0", b"9"])
-
-    def test_order(self) -> None:
-        """The records come in order, those of one time in the order of the answers."""
-        for newest in (False, True):
-            for at_once in (1, 2, 8):
-                answers: list[Any] = [Answer(sorted(times, reverse=newest)) for times in self.TIMES]
-                records: Any = together(answers, newest, at_once)
-                found = [(each.time, answers.index(each.answer)) for each in records]
-                every = [(time, n) for n, times in enumerate(self.TIMES) for time in times]
-                self.assertEqual(found, sorted(every, key=lambda pair: pair[0], reverse=newest))
-                self.assertTrue(all(answer.has_ended for answer in answers))
-
-    def test_left_early(self) -> None:
-        """Whoever needs no more ends all reading."""
-        answers: list[Any] = [Answer(list(times)) for times in self.TIMES]
-        records = together(answers, False, 3)
-        self.assertEqual(next(records).time, b"0")
-        records.close()
-        self.assertTrue(all(answer.is_cancelled for answer in answers))
-        self.assertTrue(all(answer.has_ended for answer in answers))
-
-    def test_each(self) -> None:
-        """What is made of each answer comes in their order, and leaving early or an error ends all."""
-        for at_once in (1, 3, 8):
-            answers: list[Any] = [Answer(list(times)) for times in self.TIMES]
-            counts = each(answers, lambda answer: len(list(answer)), at_once)
-            self.assertEqual(list(counts), [len(times) for times in self.TIMES])
-            answers = [
-                Answer(list(times), StoreError("no answer") if times else None) for times in self.TIMES
-            ]
-            self.assertRaises(StoreError, list, each(answers, lambda answer: len(list(answer)), at_once))
-            self.assertTrue(all(answer.is_cancelled for answer in answers))
-
-    def test_an_error(self) -> None:
-        """One that cannot be read ends all of them."""
-        for error in (StoreError("no answer"), Cancelled()):
-            answers: list[Any] = [
-                Answer(list(times), error if n == 1 else None) for n, times in enumerate(self.TIMES)
-            ]
-            self.assertRaises(type(error), list, together(answers, False, 3))
-            self.assertTrue(all(answer.has_ended or answer.is_cancelled for answer in answers))

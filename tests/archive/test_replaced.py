@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader
 from chatlog.record import from_json
-from tests.reading.world import MIDNIGHT, ROOM, World, said
+from tests.archive.world import MIDNIGHT, ROOM, World, said
 
 TEN = MIDNIGHT + 10 * 3600.0
 

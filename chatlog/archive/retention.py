@@ -15,7 +15,7 @@ DAY = 86400.0
 DEFAULT = "default"
 
 
-class Keeping:
+class Retention:
     """The times of an archive, from pairs of a room (``twitch/x``), a platform or ``default``, and
     seconds."""
 

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatlog.cli import commands
 from chatlog.parquet import duck
 from chatlog.parquet.columns import record_of
-from tests.reading.world import MIDNIGHT, World, gap, said
+from tests.archive.world import MIDNIGHT, World, gap, said
 
 HOUR = 3600.0
 DAY = "2025-12-29"

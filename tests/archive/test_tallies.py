@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.question import Question
 from chatlog.archive.tallies import Tallies
-from tests.reading.world import MIDNIGHT, ROOM, World, gap, said
+from tests.archive.world import MIDNIGHT, ROOM, World, gap, said
 
 HOUR = 3600.0
 #: The minutes of a day in which a gap begins, and how long it lasts.

@@ -16,7 +16,7 @@ from chatlog.archive.matching import Filter, FilterError
 from chatlog.archive.question import Cancelled, Question
 from chatlog.files import OsFiles
 from chatlog.record import from_json
-from tests.reading.world import MIDNIGHT, ROOM, World, gap, said
+from tests.archive.world import MIDNIGHT, ROOM, World, gap, said
 
 HOUR = 3600.0
 

@@ -19,8 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.archive.compacted import Compacted
 from chatlog.archive.file_cache import FileCache
-from chatlog.archive.made import IN_ORDER, LAYOUT, LAYOUT_KEY, LISTING, RECORDS, STREAMS, key_of
 from chatlog.archive.matching import Filter
+from chatlog.archive.parquet_sources import IN_ORDER, LAYOUT, LAYOUT_KEY, LISTING, RECORDS, STREAMS, key_of
 from chatlog.archive.person_rows import Wanted
 from chatlog.archive.question import Cancelled, Question
 from chatlog.archive.reader import Reader
@@ -30,7 +30,7 @@ from chatlog.store.directory_store import DirectoryStore
 from chatlog.upkeep.compact import Compactor
 from chatlog.upkeep.indexing import Indexer
 from chatlog.upkeep.lock import ArchiveLock
-from tests.reading.world import MIDNIGHT, ROOM, World, gap, said
+from tests.archive.world import MIDNIGHT, ROOM, World, gap, said
 from tests.upkeep.test_expire import Cutting
 
 DAY, HOUR = 86400.0, 3600.0

@@ -9,7 +9,7 @@ from chatlog.archive.gaps import Gap
 from chatlog.archive.recordings import BETWEEN, NO_LONGER, Recordings
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.uploader.manifest_rows import LOST, HeadRow, RoomRow, Row, Span, encoded
-from tests.reading.world import MIDNIGHT, ROOM, World, said
+from tests.archive.world import MIDNIGHT, ROOM, World, said
 from tests.upkeep.test_expire import Cutting
 
 HOUR, DAY = 3600.0, 86400.0
@@ -37,7 +37,7 @@ class RecordingsCase(SynchronousTestCase):
         self.world.store = self.counted  # type: ignore[assignment]
         archive = self.world.opened()
         now = lambda: self.world.now  # noqa: E731
-        return Recordings(archive.parts, DayBook(archive.store, now), archive.keeping, now)
+        return Recordings(archive.parts, DayBook(archive.store, now), archive.retention, now)
 
     def gaps(self, since: float, until: float, *known: Gap) -> list[tuple[float, float, str]]:
         found = self.opened().gaps(ROOM, MIDNIGHT + since * HOUR, MIDNIGHT + until * HOUR, known)

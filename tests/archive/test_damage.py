@@ -15,8 +15,8 @@ from chatlog.archive.gaps import Unread
 from chatlog.archive.notices import public_name, unread_text
 from chatlog.cli import commands
 from chatlog.record import from_json
-from tests.reading.damages import damages
-from tests.reading.world import MIDNIGHT, World, said
+from tests.archive.damages import damages
+from tests.archive.world import MIDNIGHT, World, said
 
 DAY = "2025-12-29"
 MEANS = ". What could be read of it is here, the rest is missing; `chatlog verify` says more\n"

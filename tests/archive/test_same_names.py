@@ -12,7 +12,7 @@ from chatlog.archive.question import Question
 from chatlog.naming import FileName, utc_minute
 from chatlog.record import from_json
 from chatlog.uploader.bundle_table import Slice, table_bytes
-from tests.reading.world import MIDNIGHT, ROOM, World, gap, said
+from tests.archive.world import MIDNIGHT, ROOM, World, gap, said
 
 TEN = MIDNIGHT + 10 * 3600.0
 KEY = FileName(*ROOM, utc_minute(TEN)).key(suffix=".zst")

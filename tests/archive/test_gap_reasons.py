@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.cli import commands
+from tests.archive.world import MIDNIGHT, World, gap, said
 from tests.archive_http.served import MARCH, ROOM, ArchiveCase, privmsg
-from tests.reading.world import MIDNIGHT, World, gap, said
 
 HOUR = 3600.0
 DAY = "2025-12-29"

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chatlog.archive import lines
-from chatlog.archive.compacted import Told
+from chatlog.archive.compacted import CompactedDay
 from chatlog.archive.copies import is_imported
-from chatlog.archive.covered import Day, Passed, digest_of
+from chatlog.archive.index_coverage import Day, PassedFiles, digest_of
 from chatlog.archive.listings import DAY, day_of, last_minute, within
 from chatlog.archive.ordering import APART
-from chatlog.archive.parts import Part
 from chatlog.archive.question import Question
+from chatlog.archive.room_files import Part
 
 #: By recorder, its files in order, and what is known of those that are not read.
-ByRecorder = dict[str, list[Part | Passed]]
+ByRecorder = dict[str, list[Part | PassedFiles]]
 
 #: Days that are looked at together: at first few if the newest are wanted, for many such answers end early.
 _FIRST, _TOGETHER = 2, 31
@@ -44,10 +44,10 @@ class Run:
     since: float
     until: float
     of: Candidate | None = None
-    told: Told | None = None
+    told: CompactedDay | None = None
 
 
-class Plan:
+class ReadPlan:
     """The plan for one question. ``parts`` are the objects and files that may have records; of the ``days``
     everything is known besides the records, and on those that are ``needless`` nothing matches."""
 
@@ -76,7 +76,7 @@ class Plan:
         self._answered: set[str] = set()
         self._read: set[int] = set()
 
-    def runs(self, told_of: Callable[[list[Candidate]], Mapping[str, Told]]) -> Iterator[Run]:
+    def runs(self, told_of: Callable[[list[Candidate]], Mapping[str, CompactedDay]]) -> Iterator[Run]:
         """The times in the order of the answer, of which ``told_of`` says what is in the Parquet of some
         days."""
         question = self._question
@@ -160,7 +160,7 @@ class Plan:
         }
         chosen = set(within(names, run.since, run.until))
 
-        def is_in(part: Part | Passed) -> bool:
+        def is_in(part: Part | PassedFiles) -> bool:
             if isinstance(part, Part):
                 return part.name in chosen
             day = datetime.fromisoformat(day_of(part.minute)).replace(tzinfo=UTC).timestamp()
@@ -193,7 +193,7 @@ def _days_around(run: Run, first: bool) -> str:
     return before.isoformat()
 
 
-def _is_certain(day: Candidate, told: Told, newest: bool) -> bool:
+def _is_certain(day: Candidate, told: CompactedDay, newest: bool) -> bool:
     """Whether the objects would give just these records in this order. Copies of an event that is known by
     its time alone may be on both sides of midnight. Copies and ties of several recorders come in another
     order if the newest come first, and Parquet does not say from which recorder a record is."""

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from chatlog.archive.lines import record_of
 from chatlog.archive.matching import Filter
-from chatlog.archive.parts import Room
 from chatlog.archive.people import Person, person_of
 from chatlog.archive.question import Question
 from chatlog.archive.reader import Reader
+from chatlog.archive.room_files import Room
 
 
-class Meant(NamedTuple):
+class KnownPerson(NamedTuple):
     """The person that is meant, with all names in lower case."""
 
     platform: str
@@ -45,9 +45,9 @@ def parsed_person(text: str, platforms: Container[str]) -> tuple[str, str]:
     return platform, name
 
 
-def meant(
+def find_person(
     reader: Reader, rooms: Iterable[Room], platform: str, user: str, since: float, until: float
-) -> Meant:
+) -> KnownPerson:
     """The person with a name, or an id (``id:1234``), and every name that the records of the rooms have for
     the id. Raises NotClear for a name of nobody or of several people, and StoreError."""
     there = sorted(room for room in rooms if room[0] == platform)
@@ -60,12 +60,12 @@ def meant(
 
     found, id = look(user), user.removeprefix("id:")
     if user.startswith("id:"):
-        return Meant(platform, id, _lower(found.names))
+        return KnownPerson(platform, id, _lower(found.names))
     if len(found.ids) != 1:
         latest = sorted(found.ids.items(), key=lambda item: item[1][1])
         raise NotClear({id: last for id, (_, last) in latest})
     [id] = found.ids
-    return Meant(platform, id, _lower({user, *look(f"id:{id}").names}))
+    return KnownPerson(platform, id, _lower({user, *look(f"id:{id}").names}))
 
 
 def _lower(names: Iterable[str]) -> tuple[str, ...]:

@@ -16,20 +16,21 @@ from contextlib import suppress
 from datetime import date
 from typing import Any, NamedTuple
 
-from chatlog.archive.parts import Part, Room
+from chatlog.archive.room_files import Part, Room
 from chatlog.record import from_json, to_line
 from chatlog.store.store import Store, StoreError
 
 #: The number of the layout: a file of another one is made again.
 LAYOUT = 3
-#: Keys of the metadata: LAYOUT, the digest of the names and sizes of the objects (see ``covered.digest_of``),
-#: whether the records came in the order of their times, how many there are, and the streams they came from.
+#: Keys of the metadata: LAYOUT, the digest of the names and sizes of the objects (see
+#: ``index_coverage.digest_of``), whether the records came in the order of their times, how many there are,
+#: and the streams they came from.
 LAYOUT_KEY, LISTING = "chatlog.layout", "chatlog.listing"
 IN_ORDER, RECORDS, STREAMS = "chatlog.in_order", "chatlog.records", "chatlog.instances"
 _TYPE = {"Content-Type": "application/jsonl"}
 
 
-class Made(NamedTuple):
+class ParquetFile(NamedTuple):
     """A file of Parquet. ``size``, ``etag`` and ``sha256`` are of its own bytes, ``records`` counts what is
     in it. ``names``: digest of the names of its objects; ``sources``: digest of their names and contents;
     ``seen``: digest of what the store's listing said of them and of the file."""
@@ -65,11 +66,11 @@ def digest_of(words: Iterable[object]) -> str:
 
 
 def names_of(parts: Iterable[Part]) -> str:
-    """``Made.names`` of the parts that may hold records of a day, in their order."""
+    """``ParquetFile.names`` of the parts that may hold records of a day, in their order."""
     return digest_of(f"{part.name}{part.suffix}" for part in parts)
 
 
-class Notes:
+class SourceNotes:
     """The rows of one day by key. What cannot be read is nothing: the files are made again then, with the
     same bytes."""
 
@@ -77,7 +78,7 @@ class Notes:
         """Reads them. Raises nothing."""
         self._store = store
         self._key = notes_key(day)
-        self.files: dict[str, Made] = {}
+        self.files: dict[str, ParquetFile] = {}
         with suppress(StoreError, ValueError, KeyError, TypeError):
             for line in b"".join(store.read(self._key)).splitlines():
                 row = from_json(line)
@@ -98,8 +99,8 @@ class Notes:
         self._before = dict(self.files)
 
 
-def _made(row: Mapping[str, Any]) -> Made:
-    made = Made(**{name: row[name] for name in Made._fields})
+def _made(row: Mapping[str, Any]) -> ParquetFile:
+    made = ParquetFile(**{name: row[name] for name in ParquetFile._fields})
     for name, value in made._asdict().items():
         if type(value) is not (int if name in ("size", "records") else str):
             raise ValueError(f"{name}: {value!r}")
