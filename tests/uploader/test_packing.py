@@ -22,6 +22,7 @@ from chatlog.uploader.packing import (
     load,
     pack,
     pack_data,
+    pack_together,
     packer,
     unpacked,
 )
@@ -55,6 +56,27 @@ class PackTests(SynchronousTestCase):
             self.assertLess(len(data), len(RAW))
         self.assertEqual(gzip.decompress(files.content("/data/packed/a.gz")), RAW)
         self.assertEqual(zstandard.decompress(files.content("/data/packed/a.zst"), 1 << 20), RAW)
+
+    def test_several_at_once(self) -> None:
+        """Several files become the same as each alone. All of them are on the disk when that is done, by one
+        call where the system can force a whole file system, else by one for each; no descriptor stays."""
+        for syncs_all in (True, False):
+            files = MemoryFiles(syncs_all)
+            for area in ("sealed", "packed"):
+                files.make_directories(f"/data/{area}")
+            pairs = [(f"/data/sealed/{name}", f"/data/packed/{name}.zst") for name in "abc"]
+            for source, _ in pairs:
+                files.put(source, RAW + source.encode())
+            files.log.clear()
+            packed = pack_together(files, pairs, ".zst")
+            self.assertEqual(files.fds, {})
+            calls = [operation for operation, _ in files.log]
+            self.assertEqual((calls.count("sync_all"), calls.count("sync")), (1, 0 if syncs_all else 3))
+            files.lose()
+            for (source, target), made in zip(pairs, packed, strict=True):
+                alone = pack_data(RAW + source.encode(), ".zst")
+                self.assertEqual((made, files.content(target)), (alone, alone.data))
+            self.assertEqual(sorted(files.names("/data/packed")), ["a.zst", "b.zst", "c.zst"])
 
     def test_same_bytes_every_time(self) -> None:
         """The same file always becomes the same object, on disk or in memory, so that an object can be

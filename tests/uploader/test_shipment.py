@@ -11,11 +11,12 @@ import zstandard
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.settings import UploaderSettings
+from chatlog.naming import parse_name
 from chatlog.store.store import CORRUPT, REFUSED, TRANSIENT, StoreError
-from chatlog.uploader.deposit import Stored
+from chatlog.uploader.deposit import Stored, following
 from chatlog.uploader.manifest_rows import ObjectRow
 from chatlog.uploader.packing import LEVEL, pack_data
-from chatlog.uploader.shipment import LocalError, Shipment, item_of
+from chatlog.uploader.shipment import LocalError, Renamed, Shipment, item_of
 from chatlog.uploader.stored_journal import StoredJournal
 from tests.fakes import Crashed, MemoryFiles
 from tests.stores import MemoryStore
@@ -349,6 +350,29 @@ class ShipTests(ShipmentCase):
         shipped = shipment.ship(item_of(NAME, "data"))
         self.assertEqual((shipped.stored, shipped.freed, shipped.again), (None, 0, False))
 
+    def test_what_waits(self) -> None:
+        """A file waits as it was written or packed, with either compression; only the first is to be packed
+        yet."""
+        shipment = self.make("zstd")
+        other = "twitch_bob_20251229_1000.jsonl"
+        for path, raw, waits in (
+            (f"sealed/{other}", True, True),
+            (f"packed/{other}.zst", False, True),
+            (f"packed/{other}.gz", False, True),
+            (f"packed/{other}.new", False, False),
+        ):
+            self.files.put(f"/data/{path}", b"1")
+            self.assertEqual((shipment.is_raw(other), shipment.waits(other)), (raw, waits), path)
+            self.files.remove(f"/data/{path}")
+
+    def test_name_that_is_taken(self) -> None:
+        """A file whose name is taken is stored under the next, and then nothing is remembered of it."""
+        shipment = self.make()
+        shipment.renamed[NAME] = Renamed(following(parse_name(NAME)))
+        shipment.ship(item_of(NAME, "data"))
+        self.assertEqual(list(self.store.objects), [KEY.replace("_1030", "_1030n0002")])
+        self.assertEqual(shipment.renamed, {})
+
     def test_full_disk(self) -> None:
         """With no room to pack, the file is compressed in memory and shipped, which makes room."""
         for n in range(1, 12):
@@ -398,6 +422,83 @@ class ShipTests(ShipmentCase):
         with self.assertRaises(LocalError):
             shipment.ship(item_of(NAME, "data"))
         self.assertEqual(self.store.objects, {})
+
+
+class PackTogetherTests(ShipmentCase):
+    """Files that are packed at once, before they are stored as one bundle."""
+
+    NAMES = (NAME, "twitch_bob_20251229_1030.jsonl", "twitch_cat_20251229_1030.jsonl")
+
+    def with_files(self, compression: str = "zstd") -> Shipment:
+        shipment = self.make(compression)
+        for name in self.NAMES[1:]:
+            self.files.put(f"/data/sealed/{name}", RAW * len(name))
+        return shipment
+
+    def test_all_of_them(self) -> None:
+        """Each is packed as it would be alone, the originals go, and the spool learns what that saved."""
+        shipment = self.with_files()
+        self.files.directories.discard("/data/packed")
+        packed = shipment.pack_together(self.NAMES[1:])
+        self.assertEqual(list(packed), list(self.NAMES[1:]))
+        sizes = [len(RAW * len(name)) for name in self.NAMES[1:]]
+        for name, size, delta in zip(self.NAMES[1:], sizes, self.packed, strict=True):
+            data = self.files.content(f"/data/packed/{name}.zst")
+            self.assertEqual(
+                (zstandard.decompress(data, 1 << 20), delta), (RAW * len(name), len(data) - size)
+            )
+            self.assertEqual(packed[name].data, data)
+        self.assertEqual(self.files.names("/data/sealed"), [NAME])
+
+    def test_packed_before(self) -> None:
+        """What is packed already, with whatever compression, is left alone, even if the original is there
+        still."""
+        for end in (".zst", ".gz"):
+            shipment = self.with_files()
+            self.files.put(f"/data/packed/{NAME}{end}", b"packed before")
+            self.assertEqual(list(shipment.pack_together(self.NAMES)), list(self.NAMES[1:]))
+            self.assertEqual(self.files.content(f"/data/packed/{NAME}{end}"), b"packed before")
+            self.assertTrue(self.files.exists(f"/data/sealed/{NAME}"))
+
+    def test_one_by_one(self) -> None:
+        """A single file, files that are not to be compressed, and files for which the disk has no space stay
+        as they are, and nothing else is left."""
+        for compression, names, space in (
+            ("zstd", self.NAMES[:1], True),
+            ("none", self.NAMES, True),
+            ("zstd", self.NAMES, False),
+        ):
+            shipment = self.with_files(compression)
+            if not space:
+                self.files.capacity = self.files.used() + 10
+            self.assertEqual(shipment.pack_together(names), {})
+            self.assertEqual(self.left(), list(self.NAMES))
+            self.assertEqual(self.packed, [])
+
+    def test_looked_at_meanwhile(self) -> None:
+        """A look at what waits leaves them alone while they are packed, and takes away what an error left."""
+        shipment = self.with_files()
+
+        def looking(operation: str, path: str) -> None:
+            if operation == "rename":
+                self.files.rule = lambda operation, path: None
+                shipment.waiting()
+
+        self.files.rule = looking
+        self.assertEqual(len(shipment.pack_together(self.NAMES)), 3)
+        self.assertEqual(self.tidied, [])
+        shipment = self.with_files()
+
+        def broken(operation: str, path: str) -> None:
+            if path.endswith(".new") and operation in ("rename", "remove") and path in self.files.tree:
+                raise OSError(errno.EIO, "Input/output error")
+
+        self.files.rule = broken
+        self.assertEqual(shipment.pack_together(self.NAMES), {})
+        self.assertEqual(len(self.files.names("/data/packed")), 3)
+        self.files.rule = lambda operation, path: None
+        shipment.waiting()
+        self.assertEqual(self.left(), list(self.NAMES))
 
 
 class CrashTests(ShipmentCase):
