@@ -169,6 +169,32 @@ class RowTests(SynchronousTestCase):
         for line in (b"", b"{", b"[]\n", b"null"):
             self.assertRaises(ValueError, parsed, line)
 
+    def test_times_that_are_none(self) -> None:
+        """When a room was recorded, and when it was missing, are pairs of times in order; anything else is
+        refused. They are written to the millisecond, as its seconds are."""
+        room = {"kind": "room", "platform": "p", "channel": "c", "recorded": 1, "missing": 0.5, "reason": ""}
+        for key in ("spans", "gaps"):
+            self.assertIsNotNone(row_of(room | {key: [[1, 1], [2, 3.5]]}))
+            for value in (
+                {},
+                "ab",
+                5,
+                None,
+                [5],
+                ["ab"],
+                [[1]],
+                [[1, 2, 3]],
+                [[2, 1]],
+                [[-1, 2]],
+                [[1, "2"]],
+            ):
+                error = self.assertRaises(ValueError, row_of, room | {key: value})
+                self.assertIn(key, str(error), value)
+        times = ((1.00049, 2.0006),)
+        row = parsed(encoded(RoomRow("p", "c", 1.00049, 0.0006, "", spans=times, gaps=times)))
+        rounded = ((1.0, 2.001),)
+        self.assertEqual(row, RoomRow("p", "c", 1.0, 0.001, "", spans=rounded, gaps=rounded))
+
     def test_bounds(self) -> None:
         """Nothing, and the largest number that there may be, are numbers."""
         row = row_of(
