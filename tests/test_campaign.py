@@ -92,6 +92,24 @@ class HolesTests(SynchronousTestCase):
         self.assertEqual((result.made, result.found), (1, 1))
         self.assertLess(max(result.start_off, result.end_off), 0.2)
 
+    def test_off_by_too_much(self) -> None:
+        """A gap record may be a second off at either end, and on Kick, whose times are whole seconds, begin
+        two seconds early."""
+        for platform, first, last, inexact in (
+            ("twitch", 9_000, 21_000, 0),
+            ("twitch", 8_900, 20_000, 1),
+            ("twitch", 11_100, 20_000, 1),
+            ("twitch", 10_000, 18_900, 1),
+            ("kick", 8_000, 20_000, 0),
+            ("kick", 7_900, 20_000, 1),
+            ("kick", 11_100, 20_000, 1),
+            ("kick", 10_000, 21_100, 1),
+        ):
+            made, room = Made(), (platform, "ann")
+            made.holes[room] = [(10_000, 20_000)]
+            result = compare(made, {room: [(first, last, "restart")]})
+            self.assertEqual(result.inexact, inexact, (platform, first, last))
+
 
 class Slow:
     """The store of a field, whose listing takes long: ``meanwhile`` is what happens until it is there."""

@@ -16,6 +16,11 @@ Span = tuple[int, int]
 #: A room that came back for less than so many milliseconds may not have come as far as a flush: two holes
 #: that are so close may be one gap record.
 BRIEF = 1500
+#: Seconds by which a gap record may be off at either end.
+EXACT = 1.0
+#: Seconds by which it may begin early on Kick, whose times are whole seconds: a recorder that is behind has
+#: to take the beginning of the second.
+KICK_EARLY = 2.0
 #: A gap record stands for a hole if they overlap, or are no further apart than these milliseconds.
 TOUCH = 100
 
@@ -103,11 +108,12 @@ def recorded(archive: Path) -> tuple[dict[Room, list[tuple[int, int, str]]], int
 
 @dataclass
 class Comparison:
-    """Holes that were made, how many of them have a gap record, how far the two ends are off at most (in
-    seconds), and the first few without one."""
+    """Holes that were made, how many of them have a gap record, how many of those are not exact (``EXACT``),
+    how far the two ends are off at most (in seconds), and the first few without one."""
 
     made: int = 0
     found: int = 0
+    inexact: int = 0
     start_off: float = 0.0
     end_off: float = 0.0
     worst: list[str] = field(default_factory=list)
@@ -132,6 +138,8 @@ def compare(made: Made, gaps: dict[Room, list[tuple[int, int, str]]]) -> Compari
             off = abs(first - start) / 1000, abs(last - end) / 1000
             result.start_off = max(result.start_off, off[0])
             result.end_off = max(result.end_off, off[1])
+            early = KICK_EARLY if room[0] == "kick" and first < start else EXACT
+            result.inexact += off[0] > early or off[1] > EXACT
             reasons = ", ".join(sorted({gap[2] for gap in touching}))
             worst.append(
                 (

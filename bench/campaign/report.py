@@ -15,8 +15,6 @@ from bench.campaign.holes import Comparison, Made, compare, recorded
 from bench.campaign.store import fetch
 from chatlog.naming import parse_bundle_name, parse_name
 
-#: Seconds by which a gap record may differ from the truth at either end.
-EXACT = 1.0
 #: Seconds that something may be on its way to the spool, or a gap record to be written.
 SETTLE = 4
 
@@ -100,7 +98,7 @@ def report(field: Field, partial: bool, seconds: float) -> int:
     _table(field, found, holes, dropped, sometimes, checked, seconds)
     failed += ["duplicate names"] * bool(found["duplicate_names"])
     failed += ["holes without a gap record"] * bool(holes.unexplained)
-    failed += ["gap records that are not exact"] * (max(holes.start_off, holes.end_off) > EXACT)
+    failed += ["gap records that are not exact"] * bool(holes.inexact)
     failed += ["problems"] * bool(field.problems) + ["chatlog verify"] * bool(checked)
     if not partial:
         failed += [f"never met: {name}" for name, count in sometimes.items() if not count]

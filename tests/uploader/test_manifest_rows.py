@@ -173,21 +173,13 @@ class RowTests(SynchronousTestCase):
         """When a room was recorded, and when it was missing, are pairs of times in order; anything else is
         refused. They are written to the millisecond, as its seconds are."""
         room = {"kind": "room", "platform": "p", "channel": "c", "recorded": 1, "missing": 0.5, "reason": ""}
+        none: tuple[Any, ...] = (
+            *({}, "ab", 5, None, [5], ["ab"], [[1]]),
+            *([[1, 2, 3]], [[2, 1]], [[-1, 2]], [[1, "2"]]),
+        )
         for key in ("spans", "gaps"):
             self.assertIsNotNone(row_of(room | {key: [[1, 1], [2, 3.5]]}))
-            for value in (
-                {},
-                "ab",
-                5,
-                None,
-                [5],
-                ["ab"],
-                [[1]],
-                [[1, 2, 3]],
-                [[2, 1]],
-                [[-1, 2]],
-                [[1, "2"]],
-            ):
+            for value in none:
                 error = self.assertRaises(ValueError, row_of, room | {key: value})
                 self.assertIn(key, str(error), value)
         times = ((1.00049, 2.0006),)
