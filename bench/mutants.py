@@ -88,6 +88,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "journal/durability": ("tests.journal.test_durability", "tests.journal.test_coverage_journal"),
     "journal/evidence": ("tests.journal.test_idle_connections", "tests.journal.test_coverage_journal"),
     "journal/snapshots": (
+        "tests.journal.test_snapshots",
         "tests.journal.test_noted",
         "tests.journal.test_left_rooms",
         "tests.journal.test_idle_connections",
