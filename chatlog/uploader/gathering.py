@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatlog.environment import Threads
-from chatlog.uploader.bundle_shipment import BundleShipment
 from chatlog.uploader.holding import Holding
 from chatlog.uploader.shipment import Item, Shipped, item_of
 from chatlog.uploader.turns import Turns
@@ -21,6 +20,16 @@ HURRY, HURRIED = 10.0, 1.0
 Sized: TypeAlias = list[tuple[Item, int]]
 
 
+class Bundles(Protocol):
+    """Decides which files go together."""
+
+    def plan(self, waiting: Sized) -> Sized:
+        """Bundles of these files, and the files that go by themselves. Called from a thread."""
+
+    def inside(self, item: Item) -> tuple[str, ...]:
+        """The names of the files in a bundle."""
+
+
 class Gathering:
     """Hands files to ``turns``: each by itself or, with an ``interval`` in seconds, bundles of what was added
     in that time. ``changed()`` is called when there is more in ``turns``."""
@@ -30,7 +39,7 @@ class Gathering:
     def __init__(
         self,
         interval: float,
-        bundles: BundleShipment,
+        bundles: Bundles,
         turns: Turns,
         threads: Threads,
         clock: IReactorTime,

@@ -276,6 +276,7 @@ class ReadingTests(SynchronousTestCase):
     def test_what_is_none(self) -> None:
         """What somebody else has written there is left out, and hurts nothing: times before 1970 and after
         the year 9999, text for numbers, rooms that are no objects."""
+        wrong: Any
         for wrong in (-1, 253402300800, "1", None, True, [], float("nan")):
             earlier = read(entry(recorded(since=wrong), recorded("b", lost=wrong, begun=wrong, heard=wrong)))
             self.assertEqual(list(earlier.rooms), [B] if wrong is not True else [A, B], wrong)
