@@ -61,7 +61,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "uploader/manifest_chain": ("tests.uploader.test_manifest_chain", "tests.uploader.test_manifest_hours"),
     "uploader/gathering": ("tests.uploader.test_held", "tests.uploader.test_gathering"),
     "uploader/holding": ("tests.uploader.test_held", "tests.uploader.test_gathering"),
-    "uploader/bundle_plan": ("tests.uploader.test_bundle_shipment", "tests.uploader.test_gathering"),
+    "uploader/bundle_plan": ("tests.uploader.test_bundle_plan", "tests.uploader.test_bundle_shipment"),
     "uploader/bundle_shipment": ("tests.uploader.test_bundle_shipment",),
     "uploader/bundle_table": ("tests.uploader.test_bundle_shipment",),
     "uploader/taken": ("tests.uploader.test_uploader", "tests.uploader.test_bundle_shipment"),

@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatlog.environment import Threads
 from chatlog.uploader.holding import Holding
@@ -146,8 +147,13 @@ class Gathering:
             return
         self._planning = True
         planned = self._threads.run(self._bundles.plan, held)
+        planned.addErrback(self._not_planned, held)
         planned.addCallback(self._planned, held)
         planned.addErrback(lambda failure: self._log.failure("while bundles were planned", failure=failure))
+
+    def _not_planned(self, failure: Failure, held: Sized) -> Sized:
+        self._log.failure("while bundles were planned; their files go one by one", failure=failure)
+        return held
 
     def _planned(self, found: Sized, held: Sized) -> None:
         self._planning = False

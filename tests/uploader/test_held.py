@@ -5,7 +5,9 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatlog.uploader.bundle_plan import MOST_BYTES, MOST_FILES
 from chatlog.uploader.gathering import HURRIED, HURRY, Gathering, Sized
+from chatlog.uploader.holding import Holding
 from chatlog.uploader.shipment import Item, Shipped, item_of
 from chatlog.uploader.turns import Failing, Turns
 from tests.fakes import QueuedThreads
@@ -103,6 +105,42 @@ class HeldTests(SynchronousTestCase):
         self.clock.advance(FIVE)
         self.assertEqual(self.planned(), [self.names(1), self.names(2)])
 
+    def test_enough_for_a_bundle(self) -> None:
+        """Nothing waits once there are as many bytes, or as many files, as a bundle may have."""
+        self.gathering.start()
+        self.gathering.add(file(1), MOST_BYTES - 1)
+        self.assertEqual(self.planned(), [])
+        self.gathering.add(file(2), 1)
+        self.assertEqual(self.planned(), [self.names(1, 2)])
+        items = [item_of(f"twitch_ann_20251229_1000n{n:04d}.jsonl", "data") for n in range(2, MOST_FILES + 2)]
+        for item in items[:-1]:
+            self.gathering.add(item, 1)
+        self.assertEqual(len(self.planned()), 1)
+        self.gathering.add(items[-1], 1)
+        self.assertEqual(len(self.planned()[-1]), MOST_FILES)
+
+    def test_files_by_themselves(self) -> None:
+        """Where no bundle is made of them, or that fails, the files go one by one."""
+        self.gathering.start()
+        for plan in (lambda waiting: waiting, self.broken):
+            self.bundles.plan = plan  # type: ignore[method-assign]
+            self.gathering.add(file(1), 10)
+            self.gathering.add(file(2), 20)
+            self.gathering.hurry()
+            self.threads.pump()
+            self.assertEqual([self.turns.size(file(n)) for n in (1, 2)], [10, 20])
+            self.assertEqual((self.gathering.waiting_files, self.gathering.waiting_bytes), (2, 30))
+            for n in (1, 2):
+                self.gathering.shipped(file(n), Shipped(None))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        del self.bundles.plan
+        self.gathering.add(file(3), 10)
+        self.gathering.hurry()
+        self.assertEqual(self.planned(), [self.names(3)])
+
+    def broken(self, waiting: Sized) -> Sized:
+        raise ZeroDivisionError
+
     def test_asked_for(self) -> None:
         """Whoever asks for the files gets them at once, and those of the next seconds within a second; then
         they wait again. To ask where nothing waits hurts nothing."""
@@ -172,3 +210,14 @@ class HeldTests(SynchronousTestCase):
             self.gathering.shipped(file(1), Shipped(None))
             self.gathering.add(file(1), 80)
             self.assertEqual((file(1) in self.turns, self.gathering.knows(file(1))), (False, True))
+
+    def test_bundle_that_becomes_another(self) -> None:
+        """Of a bundle that is named again it is known what is in it now; and each counts as the files it is
+        made of."""
+        holding = Holding(FIVE)
+        holding.bundle(bundle(0), self.names(1, 2))
+        self.assertEqual((len(holding), holding.knows(file(1)), holding.knows(file(2))), (1, True, True))
+        holding.bundle(bundle(0), self.names(2))
+        self.assertEqual((len(holding), holding.knows(file(1)), holding.knows(file(2))), (0, False, True))
+        self.assertEqual((holding.done(bundle(0)), holding.done(file(3))), (1, 1))
+        self.assertFalse(holding.knows(file(2)))
