@@ -59,15 +59,18 @@ class Overview:
         books = self._days.of_days(days)
         page = rooms[offset : offset + limit]
         fresh = self._fresh(asked, page[:COUNTED], days, books)
-        over = [day for day in days if self._is_told_by_now(day)]
-        recent = self._archive.parts.rooms().union(*map(self._archive.catalog.rooms, days))
+        stored = {day: set(self._archive.catalog.rooms(day)) for day in days}
+        recent = self._archive.parts.rooms().union(*stored.values())
+        told = {
+            day: {*books[day], *stored[day]} for day in days if books[day] and self._are_manifests_due(day)
+        }
         shown = [
             {
                 "platform": room[0],
                 "name": room[1],
                 "days": [
                     _figures(books[day].get(room) or fresh.get((room, day)) or nobody.get(day))
-                    for nobody in (_unrecorded(room, over, books, room in recent),)
+                    for nobody in (_unrecorded(room, told, books, room in recent),)
                     for day in days
                 ],
             }
@@ -138,7 +141,7 @@ class Overview:
         untold = [
             day
             for day in chosen
-            if day > begun and day not in with_files and room not in books[day] and self._is_told_by_now(day)
+            if day > begun and day not in with_files and room not in books[day] and self._are_manifests_due(day)
         ]
         holes = self._unrecorded_days(asked, room, untold)
         found = []
@@ -149,8 +152,9 @@ class Overview:
                 found.append(_day_row(day, facts, day < today))
         return found
 
-    def _is_told_by_now(self, day: str) -> bool:
-        """Whether all manifests of a day should be there."""
+    def _are_manifests_due(self, day: str) -> bool:
+        """Whether all manifests of a day should be there, so that what they do not name was not recorded. That
+        a room was recorded may be known before: see ``Recordings.is_told``."""
         return lines.seconds(f"{day}T00:00:00Z") + DAY + LOST <= self._now()
 
     def _unrecorded_days(self, asked: Asked, room: Room, days: list[str]) -> dict[str, DayOfRoom]:
@@ -172,16 +176,17 @@ class Overview:
 
 
 def _unrecorded(
-    room: Room, days: list[str], books: dict[str, dict[Room, DayOfRoom]], is_recent: bool
+    room: Room, told: dict[str, set[Room]], books: dict[str, dict[Room, DayOfRoom]], is_recent: bool
 ) -> dict[str, DayOfRoom]:
-    """The figures of days of which manifests tell, but not of this room: nobody recorded it after it was
-    recorded before, or if it has no files of the latest days."""
+    """The figures of the days of which manifests tell, but not of this room, and which have no files of it
+    (``told`` has the rooms with either): nobody recorded it after it was recorded before, or if it has no
+    files of the latest days. What was imported is in no manifest."""
     found = {}
     was_recorded = not is_recent
-    for day in days:
+    for day, there in told.items():
         if room in books[day]:
             was_recorded = True
-        elif was_recorded and books[day]:
+        elif was_recorded and room not in there:
             found[day] = DayOfRoom(0, 0.0, DAY)
     return found
 

@@ -165,6 +165,20 @@ class StoppedTests(EndingCase):
         self.assertEqual(rooms["quiet"], [[0, round(10 / 24, 6)], [0, 0.0], None])
         self.assertEqual(rooms["other"][1], [0, 1.0])
 
+    def test_overview_of_an_import(self) -> None:
+        """Of a day of which something was imported, the overview says no more than the calendar: its figures
+        are not known. It does not say that nothing is there."""
+        for hour in range(10, 48):
+            begin = MARCH + hour * HOUR
+            self.tell(begin, begin + HOUR, ("twitch", "other"), instance="r3")
+        said = [privmsg(round(30 * HOUR * 1000), "hello")]
+        self.world.put(MARCH + 30 * HOUR, said, room=QUIET, instance="import20260401000000")
+        rooms = {room["name"]: room["days"] for room in self.ask(f"{OWN}/overview?days=3").json["rooms"]}
+        self.assertEqual(rooms["quiet"], [[0, round(10 / 24, 6)], None, None])
+        self.assertEqual(rooms["testchan"], [[0, round(10 / 24, 6)], [0, 0.0], None])
+        [day] = [row for row in self.room("days?month=2026-03", "quiet")["days"] if row["day"][8:] == "02"]
+        self.assertEqual((day["records"], day["coverage"]), (None, None))
+
     def test_recent_messages(self) -> None:
         """A client is told that the room is not recorded any more."""
         self.assertEqual(
