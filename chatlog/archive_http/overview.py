@@ -61,9 +61,7 @@ class Overview:
         fresh = self._fresh(asked, page[:COUNTED], days, books)
         stored = {day: set(self._archive.catalog.rooms(day)) for day in days}
         recent = self._archive.parts.rooms().union(*stored.values())
-        told = {
-            day: {*books[day], *stored[day]} for day in days if books[day] and self._are_manifests_due(day)
-        }
+        told = {day: {*books[day], *stored[day]} for day in days if books[day] and self._is_due(day)}
         shown = [
             {
                 "platform": room[0],
@@ -141,7 +139,7 @@ class Overview:
         untold = [
             day
             for day in chosen
-            if day > begun and day not in with_files and room not in books[day] and self._are_manifests_due(day)
+            if day > begun and day not in with_files and room not in books[day] and self._is_due(day)
         ]
         holes = self._unrecorded_days(asked, room, untold)
         found = []
@@ -152,9 +150,9 @@ class Overview:
                 found.append(_day_row(day, facts, day < today))
         return found
 
-    def _are_manifests_due(self, day: str) -> bool:
-        """Whether all manifests of a day should be there, so that what they do not name was not recorded. That
-        a room was recorded may be known before: see ``Recordings.is_told``."""
+    def _is_due(self, day: str) -> bool:
+        """Whether all manifests of a day should be there, so that what they do not name was not recorded.
+        That a room was recorded may be known before: see ``Recordings.is_told``."""
         return lines.seconds(f"{day}T00:00:00Z") + DAY + LOST <= self._now()
 
     def _unrecorded_days(self, asked: Asked, room: Room, days: list[str]) -> dict[str, DayOfRoom]:
