@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,19 +11,27 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chatlog.archive.cached_blocks import BLOCK, Changed
 from chatlog.archive.file_cache import OLDEST, CacheError, FileCache, default_directory
 from chatlog.store.directory_store import DirectoryStore
 from chatlog.store.store import REFUSED, Head, StoreError
+from tests.processes import wait_for
 from tests.stores import MemoryStore
 
+#: The files that this process has open.
+OPENED = Path("/proc/self/fd")
 KEY = "parquet/date=2025-12-29/platform=twitch/channel=a/twitch_a_20251229.parquet"
 
 
 def noise(size: int, seed: int = 0) -> bytes:
     return Random(seed).randbytes(size)
+
+
+def opened(path: Path) -> int:
+    """How often this process has a file open."""
+    return sum(os.path.realpath(link) == str(path.resolve()) for link in OPENED.iterdir())
 
 
 class CacheCase(SynchronousTestCase):
@@ -245,6 +254,26 @@ class SeveralTests(ObjectsCase):
             self.assertEqual(list(threads.map(use, range(4))), [40] * 4)
         caches[0].tidy()
         self.assertLessEqual(self.used(), 7 * BLOCK)
+
+    def test_removed_while_it_waits(self) -> None:
+        """A reader that waits for an entry which another process removes just then gets the whole object, in
+        a file that has its name."""
+        if not OPENED.exists():
+            raise SkipTest("this system does not say which files a process has open")
+        cache = self.cache()
+        self.whole(cache, "index/0")
+        [data] = Path(self.directory).glob("*.data")
+        removing = os.open(data, os.O_RDWR)
+        self.addCleanup(os.close, removing)
+        fcntl.flock(removing, fcntl.LOCK_EX)
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(self.whole, cache, "index/0")
+            # The reader has opened the file, and now needs the lock.
+            wait_for("the reader", lambda: opened(data) == 2, 10.0, 0.001)
+            for path in Path(self.directory).iterdir():
+                path.unlink()
+            fcntl.flock(removing, fcntl.LOCK_UN)
+            self.assertEqual(waiting.result(10.0), self.store.objects["index/0"])
 
 
 class CrashTests(CacheCase):
