@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: The bytes that are kept from the end of the data; the sending times are searched in them.
-KEPT = 4096
+#: The sending time is searched in so many bytes before the last mark, and so many from it on.
+BEFORE, AFTER = 4096, 64
 #: Data that arrives more than so many seconds after its sending was held up.
 BEHIND = 3.0
 #: Fewer seconds may be the network's, or come from a time in whole seconds, as Kick's are.
@@ -27,7 +27,7 @@ class Arrivals:
     data, in seconds since the epoch; None if there is none. ``wall()`` is the time of day.
     """
 
-    __slots__ = ("_dated", "_dated_at", "_dated_by_day", "_heard_by_day", "_mark", "_sent", "_wall", "heard")
+    __slots__ = ("_behind", "_dated_at", "_dated_by_day", "_heard_by_day", "_mark", "_sent", "_wall", "heard")
 
     def __init__(
         self, mark: bytes, sent: Callable[[bytes], float | None], now: float, wall: Callable[[], float]
@@ -35,27 +35,23 @@ class Arrivals:
         self._mark = mark
         self._sent = sent
         self._wall = wall
-        self._dated = b""
-        # When that arrived, by the clock and by the time of day: the two drift apart while a machine sleeps.
-        self._dated_at = now
-        self._dated_by_day = 0.0
-        self._heard_by_day = wall()
-        self.heard = now
+        # By how many seconds the latest data with a sending time was late, and when it arrived, by the clock
+        # and by the time of day: the two drift apart while a machine sleeps.
+        self._behind = 0.0
+        self._dated_at = self.heard = now
+        self._dated_by_day = self._heard_by_day = wall()
 
     def came(self, data: bytes, now: float) -> None:
         """``data`` has arrived."""
         self.heard = now
         self._heard_by_day = day = self._wall()
-        end = data[-KEPT:]
-        if self._mark not in end:
-            # A long line without a time may follow the latest mark.
-            at = data.rfind(self._mark)
-            if at < 0:
-                return
-            end = data[max(0, at - KEPT // 2) : at + KEPT // 2]
-        self._dated = end
-        self._dated_at = now
-        self._dated_by_day = day
+        at = data.rfind(self._mark)
+        # What only looks like a time, or is torn, leaves what is known.
+        sent = self._sent(data[max(0, at - BEFORE) : at + AFTER])
+        if sent is not None:
+            self._behind = day - sent
+            self._dated_at = now
+            self._dated_by_day = day
 
     def heard_ago(self, now: float) -> tuple[float, float]:
         """The seconds since the latest time of which everything sent had arrived, and by how many seconds
@@ -64,12 +60,9 @@ class Arrivals:
         the machine sleeps."""
         late = 0.0
         day = self._wall()
-        if self._dated and self.heard - self._dated_at < SETTLED:
-            sent = self._sent(self._dated)
-            if sent is not None:
-                behind = self._dated_by_day - sent
-                if BEHIND < behind < LONGEST:
-                    return max(now - self._dated_at, day - self._dated_by_day) + behind, 0.0
-                if USUAL < behind <= BEHIND:
-                    late = behind
+        if self.heard - self._dated_at < SETTLED:
+            if BEHIND < self._behind < LONGEST:
+                return max(now - self._dated_at, day - self._dated_by_day) + self._behind, 0.0
+            if USUAL < self._behind <= BEHIND:
+                late = self._behind
         return max(now - self.heard, day - self._heard_by_day), late

@@ -74,6 +74,33 @@ class ArrivalsTests(SynchronousTestCase):
         self.assertEqual(self.ago(early, 6.0, slept=40.0, asleep=50.0), 91.5)
         self.assertEqual(self.ago(early, 33.0, asleep=-60.0), 28.0)
 
+    def test_in_pieces(self) -> None:
+        """What was held up stays so when the next piece ends within a line, or has only what looks like a
+        time: nobody knows yet whether the rest has come."""
+        late = (65.0, twitch(START + 20.0))
+        for piece in (
+            twitch(START + 21.0)[:20],
+            twitch(START + 21.0)[6:],
+            b":a PRIVMSG #b :tmi-sent-ts=1;\r\n",
+        ):
+            self.assertEqual(self.ago([late, (65.5, piece)], 66.0), 46.0, piece)
+
+    def test_much_at_once(self) -> None:
+        """The time is found in a large piece too, wherever its last line begins; long lines without a time,
+        or a text with what looks like one, may follow."""
+        timed, untimed = twitch(START + 20.0), b":a JOIN #b\r\n"
+        spoken = b":a PRIVMSG #b :tmi-sent-ts=1;\r\n"
+        for data in (
+            untimed * 10_000 + timed,
+            timed + untimed * 10_000,
+            twitch(START + 10.0) * 1000 + timed + untimed * 10_000,
+            b"\n" + timed,
+            timed + untimed * 250 + spoken,
+            b"@a=%s;tmi-sent-ts=%d;b=%s :a PRIVMSG #b :c\r\n"
+            % (b"x" * 4000, (START + 20.0) * 1000, b"x" * 9000),
+        ):
+            self.assertEqual(self.ago([(65.0, data)], 66.0), 46.0, data[:40])
+
     def test_caught_up(self) -> None:
         """Once it has brought what is new, or has gone on for a while, nothing is held up any more."""
         late = (65.0, twitch(START + 20.0))
