@@ -34,12 +34,8 @@ class Numbering:
 
     def used(self, minute: str, n: int) -> None:
         """A name with this minute and number is taken."""
-        if minute > self.minute:
-            self.minute, self.n = minute, n
-        elif minute == self.minute and n > self.n:
-            self.n = n
-        if n > self.top:
-            self.top = n
+        self.minute, self.n = max((self.minute, self.n), (minute, n))
+        self.top = max(self.top, n)
 
     def saw(self, name: FileName) -> None:
         """A file of an earlier run has this name."""

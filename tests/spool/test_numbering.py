@@ -23,6 +23,38 @@ class NumberingTests(SynchronousTestCase):
         self.assertEqual(numbering.after("20251229_1030", "20251229_1029", 7), 1)
         self.assertEqual(numbering.after("20251229_1031", "20251229_1030", 2), 1)
 
+    def test_numbers_stay_small(self) -> None:
+        """A number is no larger than it has to be: one above those of its minute, whatever was used in
+        others, and in whatever order they came to light."""
+        for seen, taken in (
+            ([("20251229_1030", 5), ("20251229_1030", 3)], 5),
+            ([("20251229_1029", 9), ("20251229_1030", 3)], 3),
+            ([("20251229_1030", 3), ("20251229_1029", 9)], 3),
+            ([("20251229_1030", 3), ("20251229_1029", 2)], 3),
+            ([("20251229_1029", 9)], 0),
+        ):
+            numbering = Numbering()
+            for minute, n in seen:
+                numbering.used(minute, n)
+            self.assertEqual(numbering.after("20251229_1030", "", 0), taken + 1, seen)
+
+    def test_clock_that_went_back(self) -> None:
+        """In minutes that come a second time every number is above all that were ever used; the numbers do
+        not grow from minute to minute, and once the clock has caught up they are small again."""
+        numbering = Numbering()
+        numbering.used("20251229_1030", 7)
+        numbering.used("20251229_1100", 2)
+        for minute, n in (("1029", 8), ("1030", 8), ("1031", 8), ("1030", 9), ("1100", 3), ("1101", 1)):
+            self.assertEqual(numbering.after(f"20251229_{minute}", "", 0), n, minute)
+            numbering.used(f"20251229_{minute}", n)
+
+    def test_nothing_used(self) -> None:
+        """Before the first name there is nothing to note."""
+        numbering = Numbering()
+        self.assertEqual(numbering.note(), {})
+        numbering.used("20251229_1030", 1)
+        self.assertEqual(numbering.note(), {"minute": "20251229_1030", "n": 1, "top": 1})
+
     def test_next_process(self) -> None:
         """After a restart in the same minute numbers go on above those used before; in the next
         minute they start anew."""
