@@ -67,7 +67,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "uploader/taken": ("tests.uploader.test_uploader", "tests.uploader.test_bundle_shipment"),
     "rooms/duplicates": ("tests.rooms.test_duplicates",),
     "rooms/arrivals": ("tests.rooms.test_arrivals",),
-    "rooms/subscriptions": ("tests.rooms.test_pool", "tests.rooms.test_lanes", "tests.rooms.test_connection"),
+    "rooms/subscriptions": ("tests.rooms.test_subscriptions", "tests.rooms.test_pool"),
     "rooms/gap": ("tests.rooms.test_gap",),
     "timeline/intervals": ("tests.timeline.test_timeline",),
     "timeline/timeline": ("tests.timeline.test_timeline", "tests.timeline.test_timelines"),
