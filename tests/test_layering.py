@@ -141,13 +141,20 @@ class LayeringTests(SynchronousTestCase):
             self.assertEqual(self.own(name) - PURE, set(), name)
 
     def test_the_page_names_every_package(self) -> None:
-        """docs/architecture.md has a place for everything, and for nothing that is not there."""
+        """docs/architecture.md has a place for everything, and for nothing that is not there; of the largest
+        package for every module."""
         page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-        table = page[page.index("## Where things are") : page.index("## Rules")]
+        headings = "## Where things are", "### In `archive/`", "### In `cluster/`", "## What the next run"
+        start, archive, cluster, end = map(page.index, headings)
+        table = page[start:archive]
         named = set(re.findall(r"`([a-z_]+(?:/|\.py))`", table)) - {"native/", "tests/", "bench/"}
         top = {path.name for path in (ROOT / "chatlog").glob("*.py")} - {"__init__.py"}
         top |= {f"{path.parent.name}/" for path in (ROOT / "chatlog").glob("*/__init__.py")}
         self.assertEqual(named, top)
+        there = {path.name for path in (ROOT / "chatlog" / "archive").glob("*.py")} - {"__init__.py"}
+        self.assertEqual(set(re.findall(r"`([a-z_]+\.py)`", page[archive:cluster])), there)
+        for name in re.findall(r"`([a-z_]+\.py)`", page[cluster:end]):
+            self.assertTrue((ROOT / "chatlog" / "cluster" / name).exists(), name)
         for name in re.findall(r"`([a-z_]+/[a-z_]+\.py)`", page):
             home = ROOT if name.startswith("tests/") else ROOT / "chatlog"
             self.assertTrue((home / name).exists(), name)
