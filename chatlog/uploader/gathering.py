@@ -98,8 +98,7 @@ class Gathering:
     def add(self, item: Item, size: int) -> None:
         """A file is finished."""
         self._await(item, size)
-        if self._running:
-            self._put_together()
+        self._put_together()
 
     def found(self, waiting: Sized, bundles: Mapping[Item, tuple[str, ...]]) -> None:
         """These files waited already when this process began, some of them in bundles."""

@@ -102,6 +102,9 @@ class PlansTests(SynchronousTestCase):
         again = Plans(self.files, "/data")
         [(plan, _)] = again.make([(file("e"), 1)])
         self.assertEqual(str(plan.name), "main_20251229_1030-3.jsonl")
+        again.drop(names[1], DONE)
+        [(plan, _)] = Plans(self.files, "/data").make([(file("f"), 1)])
+        self.assertEqual(str(plan.name), names[1])
 
     def test_many_minutes(self) -> None:
         """The numbers of the latest minutes are remembered, and no more of them than a bundle has files."""
