@@ -106,8 +106,11 @@ def parsed_table(bundle: str, tail: bytes) -> Table:
     size = table_size(tail)
     if size > len(tail) or _HEAD.unpack_from(tail, len(tail) - size) != (_MAGIC, size - _HEAD.size):
         raise ValueError("the table of what is in it is cut off")
-    packed = tail[len(tail) - size + _HEAD.size : len(tail) - _END.size]
+    packed = tail[len(tail) - size + _HEAD.size : -_END.size]
     try:
+        # The most is not heeded where the frame says its size.
+        if zstandard.frame_content_size(packed) > MOST:
+            raise ValueError("the table of what is in it is too large")
         text = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MOST)
     except zstandard.ZstdError as error:
         raise ValueError(f"the table of what is in it cannot be unpacked: {error}") from None
