@@ -40,13 +40,14 @@ SUFFIX = ".zst"
 _TOGETHER = 128
 #: How much smaller a packed file is than it was, about.
 _PACKED = 8
+#: Of a bundle that nobody knows: no files, which may count for the most.
+_UNKNOWN: tuple[tuple[str, ...], int] = (), MOST_BYTES
 
 
 class _Unfit(Exception):
     """Some files cannot go into the bundle."""
 
     def __init__(self, apart: Sequence[str], gone: Sequence[str]) -> None:
-        super().__init__()
         self.apart = tuple(apart)
         self.gone = tuple(gone)
 
@@ -75,12 +76,12 @@ class BundleShipment:
         # Bundles that are stored, and whose files could not be removed yet.
         self._stored: dict[str, tuple[Stored, bool]] = {}
         # The files of the bundles that wait, and what they count for against the most.
-        self._inside: dict[str, tuple[str, ...]] = {}
-        self._weights: dict[str, int] = {}
+        self._waiting: dict[str, tuple[tuple[str, ...], int]] = {}
 
     def inside(self, item: Item) -> tuple[str, ...]:
         """The files of a bundle that waits."""
-        return self._inside.get(item.name, ())
+        files, _ = self._waiting.get(item.name, _UNKNOWN)
+        return files
 
     # -- planning ------------------------------------------------------------------------------------
 
@@ -93,22 +94,23 @@ class BundleShipment:
         try:
             for plan, weight in self._plans.make(weighed, self._most):
                 size = sum(alone.pop(name)[1] for name in plan.files)
-                self._note(str(plan.name), plan.files, weight)
+                self._waiting[str(plan.name)] = plan.files, weight
                 found.append((item_of(str(plan.name), "bundle"), size))
         except OSError as error:
             self._log.debug("no bundle can be planned: {error}", error=str(error))
         return [*found, *alone.values()]
 
     def _weight(self, name: str, size: int) -> int:
-        return size if self._single.is_raw(name) else size * _PACKED
+        # It may have been packed since its size was told.
+        return size if self._single.is_raw(name) else self._single.size(item_of(name, "data")) * _PACKED
 
-    def _note(self, name: str, files: tuple[str, ...], weight: int = MOST_BYTES) -> None:
-        self._inside[name] = files
-        self._weights[name] = weight
+    def _weight_of(self, plan: Plan) -> int:
+        _, weight = self._waiting.get(str(plan.name), _UNKNOWN)
+        return weight
 
     def _forget(self, name: str) -> tuple[str, ...]:
-        self._weights.pop(name, None)
-        return self._inside.pop(name, ())
+        files, _ = self._waiting.pop(name, _UNKNOWN)
+        return files
 
     def waiting(self) -> tuple[dict[Item, tuple[str, ...]], int]:
         """The bundles that wait, with their files. Removes the files of those that are stored; the bytes that
@@ -134,7 +136,7 @@ class BundleShipment:
                     freed += self._plans.clear(name)
                     continue
             found[item] = plan.files
-            self._note(name, plan.files)
+            self._waiting[name] = plan.files, MOST_BYTES
         return found, freed
 
     # -- uploading -----------------------------------------------------------------------------------
@@ -168,7 +170,7 @@ class BundleShipment:
             if error.kind == OBJECT and not error.of_all and len(plan.files) > 1:
                 return self._smaller(plan, error)
             raise
-        self._taken.put(stored.key)
+        self._taken.put(stored.key, map(parse_name, plan.files))
         stored = stored._replace(inside=inside)
         self._on_stored(stored)
         self._stored[str(plan.name)] = stored, again
@@ -189,7 +191,10 @@ class BundleShipment:
         for name in taken:
             after = partial(self._following, plan.name)
             # An object of its own may be this very file, put before the process was killed.
-            first = after(name) if self._taken.is_inside(plan.name, name) else name
+            first: Name = name
+            if self._taken.is_inside(plan.name, name):
+                first = after(name)
+                self._taken.give(plan.name, first)
             self._single.renamed[str(name)] = Renamed(first, after)
         apart = tuple(map(str, taken))
         return self._rewritten(plan._replace(checked=True), apart), apart
@@ -206,7 +211,7 @@ class BundleShipment:
         plan = plan._replace(files=tuple(each for each in plan.files if each not in set(without)))
         if plan.files:
             self._plans.write(plan)
-            self._inside[str(plan.name)] = plan.files
+            self._waiting[str(plan.name)] = plan.files, self._weight_of(plan)
         else:
             self._plans.drop(str(plan.name))
             self._forget(str(plan.name))
@@ -218,7 +223,7 @@ class BundleShipment:
 
     def _smaller(self, plan: Plan, error: StoreError) -> Shipped:
         """The store refuses an object of this size, or of this kind: perhaps it takes smaller ones."""
-        self._most = max(min(self._weights.get(str(plan.name), self._most), self._most) // 2, 1)
+        self._most = min(self._weight_of(plan), self._most) // 2
         self._log.warn(
             "{bundle}, {size} bytes, is refused: {error}; its files go in smaller bundles",
             bundle=str(plan.name),

@@ -32,15 +32,23 @@ class Taken:
     def __init__(self, store: Store, since: str) -> None:
         self._store = store
         self._since = since
-        # For each hour, the bundles that were looked at, and the names in them.
+        # For each hour, the bundles that were looked at, and the names that are in them or were given.
         self._hours: dict[str, tuple[set[str], set[str]]] = {}
         # The days that have objects of their own.
         self._own: dict[str, bool] = {}
         self._told = False
 
-    def put(self, key: str) -> None:
-        """This process has put the bundle itself: it holds no name that another one may have."""
-        self._hour(key.rpartition("/")[0] + "/")[0].add(key)
+    def put(self, key: str, names: Iterable[FileName]) -> None:
+        """This process has put the bundle itself, with these names."""
+        seen, inside = self._hour(_folder(key))
+        seen.add(key)
+        # No file gets a first name that another one had, but a file whose name is taken gets a later one.
+        inside.update(str(name) for name in names if name.n > 1)
+
+    def give(self, bundle: BundleName, name: Name) -> None:
+        """A file of that hour, whose own name is taken, is put by itself under this name."""
+        self._hour(_folder(bundle.key()))[1].add(str(name))
+        self._own[name.key()[:11]] = True
 
     def among(self, bundle: BundleName, names: Iterable[FileName], suffix: str) -> list[FileName]:
         """Those of these names that are taken. Raises StoreError."""
@@ -48,7 +56,7 @@ class Taken:
         return [name for name in names if str(name) in inside or self._is_own(name, suffix)]
 
     def is_inside(self, bundle: BundleName, name: Name) -> bool:
-        """Whether a bundle of that hour has a file of this name. Raises StoreError."""
+        """Whether a bundle of that hour has a file of this name, or one gets it. Raises StoreError."""
         return str(name) in self._in_bundles(bundle)
 
     def _hour(self, folder: str) -> tuple[set[str], set[str]]:
@@ -58,7 +66,7 @@ class Taken:
         return found
 
     def _in_bundles(self, bundle: BundleName) -> set[str]:
-        folder = bundle.key().rpartition("/")[0] + "/"
+        folder = _folder(bundle.key())
         seen, names = self._hour(folder)
         for head in self._listed(folder):
             if head.key in seen:
@@ -106,3 +114,7 @@ class Taken:
                     raise
                 self._own[day] = True
         return self._own[day] and self._store.head(key) is not None
+
+
+def _folder(key: str) -> str:
+    return key[: key.rindex("/") + 1]
