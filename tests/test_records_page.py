@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.kick import facts
 from chatlog.naming import parse_name
+from chatlog.parquet.columns import COLUMNS
 from chatlog.record import KEYS, TYPES, encode_full
 from chatlog.rooms.gap import gap_line
 from chatlog.timeline.timeline import Gap
@@ -70,6 +71,14 @@ class RecordsPageTests(SynchronousTestCase):
             found = parsed(row.encode())
             assert found is not None
             self.assertEqual(json.loads(encoded(found)), json.loads(row))
+
+    def test_columns_of_parquet(self) -> None:
+        """Every column of Parquet is named, some by how their names begin."""
+        section = self.page.partition("\n## Parquet\n")[2].partition("\n## ")[0]
+        named = re.findall(r"`([a-z_]+\*?)`", section)
+        begun = tuple(name[:-1] for name in named if name.endswith("*"))
+        missing = [name for name in COLUMNS if name not in named and not name.startswith(begun)]
+        self.assertEqual(missing, [], "say in docs/records.md, under Parquet, what these columns hold")
 
     def test_details_of_twitch(self) -> None:
         """Each key of ours is in the table, and under which name a tag of that name is kept."""

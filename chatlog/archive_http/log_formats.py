@@ -17,7 +17,7 @@ from chatlog.archive.lines import record_of
 from chatlog.twitch import irc
 
 #: rustlog's and justlog's numbers of commands.
-TYPES: Mapping[str, int] = {
+COMMAND_NUMBERS: Mapping[str, int] = {
     "WHISPER": 0,
     "PRIVMSG": 1,
     "CLEARCHAT": 2,
@@ -65,7 +65,7 @@ def shown(record: Mapping[str, Any], with_raw: bool = True, with_tags: bool = Tr
         command = str(record.get("details", {}).get("command", "PRIVMSG"))
         tags = tags_of(record) if with_tags or with_raw else {}
         raw = irc_line(record, tags) if with_raw else ""
-    if command not in TYPES or record.get("type") in ("gap", "unparsed"):
+    if command not in COMMAND_NUMBERS or record.get("type") in ("gap", "unparsed"):
         return None
     said = str(record.get("message", ""))
     return Shown(command, tags, str(record.get("username", "")), _text(record, command, said), raw)
@@ -128,7 +128,7 @@ class LogFormat:
             value["username"] = given.username
             value["channel"] = str(record.get("channel", ""))
             value["raw"] = given.raw
-            value["type"] = TYPES[given.command]
+            value["type"] = COMMAND_NUMBERS[given.command]
         written = _json(value)
         return written + b"\r\n" if self.name == "ndjson" else written
 

@@ -46,7 +46,7 @@ _TOTALS = {
     "unknown": "Commands and events that no rule knows; they are recorded all the same.",
 }
 #: The labels of totals. The values listed here exist from the start, so that the first increase can be seen.
-_KINDS = {
+_LABELS = {
     "dropped": ("reason", ("overflow", "unwritten")),
     "upload_retries": (
         "class",
@@ -152,7 +152,7 @@ def _total(name: str, total: Any, platforms: list[str]) -> Metric:
     help_ = _TOTALS.get(name, f"{name.replace('_', ' ').capitalize()} since the process started.")
     if not isinstance(total, dict):
         return CounterMetricFamily(f"chatlog_{name}", help_, value=total)
-    label, known = _KINDS.get(name, ("kind", ()))
+    label, known = _LABELS.get(name, ("kind", ()))
     family = CounterMetricFamily(f"chatlog_{name}", help_, labels=[label])
     for kind in sorted({*known, *(platforms if label == "platform" else ()), *total}):
         family.add_metric([kind], total.get(kind, 0))

@@ -23,7 +23,7 @@ _SHOWN_IDS = frozenset({"highlighted-message", "sub", "resub", "subgift"})
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}\Z", re.ASCII)
 _KICK_EMOTE = re.compile(r"\[emote:(\d{1,12}):([^\[\]:]{0,100})\]", re.ASCII)
 #: The types of records that become comments.
-_KINDS = frozenset({"message", "action", "subscription", "gift", "raid", "announcement"})
+_COMMENT_TYPES = frozenset({"message", "action", "subscription", "gift", "raid", "announcement"})
 _LARGEST = 2**31 - 1
 
 
@@ -31,7 +31,7 @@ def comment(record: Mapping[str, Any], offset: float, hit: str = "") -> dict[str
     """The comment of a record, ``offset`` seconds into the video; None if the chat did not show the record.
     ``hit``: what moderators did to it, in a key of its own, which the reader ignores."""
     kind = str(record.get("type", "message"))
-    if kind not in _KINDS:
+    if kind not in _COMMENT_TYPES:
         return None
     details = record.get("details") or {}
     said = str(record.get("message", ""))
