@@ -143,16 +143,13 @@ class TableTests(SynchronousTestCase):
         whole = of_lines(head, ROW)
         self.assertEqual(list(parsed_table("b", whole).slices()), [Slice("k", "b", 3, 5)])
         huge = b"\x28\xb5\x2f\xfd\xe0" + (1 << 40).to_bytes(8, "little") + b"\x01\0\0"
-        odd: Any
+        no_names: tuple[Any, ...] = (None, "old", {}, [1], ["a", 1])
         for odd in (
             *(whole[1:], whole[:3] + b"\0" + whole[4:], whole[:4] + b"\0" + whole[5:]),
             *(framed(b""), framed(b"no zstd, and not short"), framed(huge)),
             *(of_lines(), of_lines([]), of_lines(1), of_lines({})),
             *(of_lines({"format": 2, "slices": 0}), of_lines({"slices": 0}), of_lines([1])),
-            *(
-                of_lines({"format": 1, "slices": 0, "replaces": odd})
-                for odd in (None, "old", {}, [1], ["a", 1])
-            ),
+            *(of_lines({"format": 1, "slices": 0, "replaces": each}) for each in no_names),
             *(of_lines({"format": 1}), of_lines(head), of_lines(head, ROW, ROW)),
         ):
             with self.assertRaises(ValueError):
