@@ -27,7 +27,7 @@ class Arrivals:
     data, in seconds since the epoch; None if there is none. ``wall()`` is the time of day.
     """
 
-    __slots__ = ("_behind", "_dated_at", "_dated_by_day", "_heard_by_day", "_mark", "_sent", "_wall", "heard")
+    __slots__ = ("_dated", "_earlier", "_heard_by_day", "_mark", "_sent", "_wall", "heard")
 
     def __init__(
         self, mark: bytes, sent: Callable[[bytes], float | None], now: float, wall: Callable[[], float]
@@ -35,23 +35,21 @@ class Arrivals:
         self._mark = mark
         self._sent = sent
         self._wall = wall
-        # By how many seconds the latest data with a sending time was late, and when it arrived, by the clock
-        # and by the time of day: the two drift apart while a machine sleeps.
-        self._behind = 0.0
-        self._dated_at = self.heard = now
-        self._dated_by_day = self._heard_by_day = wall()
+        # The latest data with a mark, and when it arrived, by the clock and by the time of day: the two drift
+        # apart while a machine sleeps. Its time is searched only when somebody asks. It may have none after
+        # all: it may be torn, or only look so; therefore the data before it is kept too.
+        self._dated = self._earlier = b"", now, 0.0
+        self._heard_by_day = wall()
+        self.heard = now
 
     def came(self, data: bytes, now: float) -> None:
         """``data`` has arrived."""
         self.heard = now
         self._heard_by_day = day = self._wall()
         at = data.rfind(self._mark)
-        # What only looks like a time, or is torn, leaves what is known.
-        sent = self._sent(data[max(0, at - BEFORE) : at + AFTER])
-        if sent is not None:
-            self._behind = day - sent
-            self._dated_at = now
-            self._dated_by_day = day
+        if at >= 0:
+            self._earlier = self._dated
+            self._dated = data[max(0, at - BEFORE) : at + AFTER], now, day
 
     def heard_ago(self, now: float) -> tuple[float, float]:
         """The seconds since the latest time of which everything sent had arrived, and by how many seconds
@@ -60,9 +58,13 @@ class Arrivals:
         the machine sleeps."""
         late = 0.0
         day = self._wall()
-        if self.heard - self._dated_at < SETTLED:
-            if BEHIND < self._behind < LONGEST:
-                return max(now - self._dated_at, day - self._dated_by_day) + self._behind, 0.0
-            if USUAL < self._behind <= BEHIND:
-                late = self._behind
+        for data, at, by_day in (self._dated, self._earlier):
+            sent = self._sent(data) if data and self.heard - at < SETTLED else None
+            if sent is not None:
+                behind = by_day - sent
+                if BEHIND < behind < LONGEST:
+                    return max(now - at, day - by_day) + behind, 0.0
+                if USUAL < behind <= BEHIND:
+                    late = behind
+                break
         return max(now - self.heard, day - self._heard_by_day), late
