@@ -49,7 +49,7 @@ def lines_of(chunks: Iterable[bytes], longest: int) -> Generator[tuple[bytes, bo
 
 
 def gathered(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines, several at a time."""
+    """The lines, joined into larger parts."""
     part = bytearray()
     for line in lines:
         part += line

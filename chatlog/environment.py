@@ -16,7 +16,7 @@ from chatlog.record import Encode, encode_full
 T = TypeVar("T")
 
 #: Turns a line of Twitch's chat, the time of its read and whether all keys are wanted into the channel and
-#: the encoded record; None for whatever is no ordinary chat message.
+#: the encoded record; None for a line that is no ordinary chat message.
 ReadChat = Callable[[bytes, str, bool], tuple[str, bytes] | None]
 
 
@@ -33,7 +33,7 @@ class Environment:
 
     ``reactor`` is also the monotonic clock. ``wall()`` returns the seconds since the epoch. ``disk`` runs
     calls that may wait for the disk. ``encode`` turns a record into a line. ``boot`` identifies the present
-    boot of the machine, "" if that is unknown. ``read_chat`` is the parser in Rust; None: Python does it.
+    boot of the machine, "" if it is unknown. ``read_chat`` is the parser in Rust; None: Python does it.
     """
 
     reactor: Any
@@ -47,7 +47,7 @@ class Environment:
 
 
 def boot_id() -> str:
-    """What distinguishes this boot of the machine from all others; "" where nothing does."""
+    """An identifier of the machine's present boot; "" if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except (OSError, ValueError):

@@ -36,7 +36,7 @@ _UNKNOWN = 1 << 62
 #: The suffix of a file that will replace another one.
 TEMPORARY = ".tmp"
 
-#: What a file system may lack: syncs of files, syncs of directories, locks.
+#: Features that a file system may lack: syncs of files, syncs of directories, locks.
 SYNC, DIRECTORY_SYNC, LOCKS = "sync", "directory sync", "locks"
 
 
@@ -49,8 +49,8 @@ class Files(Protocol):
 
     @property
     def lacking(self) -> Mapping[str, str]:
-        """What the file system lacks, by the names above, with the system's error text. Other calls are used
-        instead, as far as possible."""
+        """The features that the file system lacks, by the names above, with the system's error text. Other
+        calls replace them, as far as possible."""
 
     def kind(self, directory: str) -> str:
         """The type of the directory's file system, ``""`` if unknown."""
@@ -148,7 +148,7 @@ def replace_file(files: Files, path: str, parts: Iterable[bytes], durable: bool 
             files.close(fd)
         files.rename(temporary, path)
     except OSError:
-        # The incomplete file takes space, which may be what is missing.
+        # The incomplete file takes space, and the disk may be full.
         with suppress(OSError):
             files.remove(temporary)
         raise
@@ -163,8 +163,8 @@ class OsFiles:
     """The real file system. Symbolic links are never followed, because their targets are not ours. Named
     pipes and devices are not opened, because a thread could wait in them for ever.
 
-    A call that the file system lacks is found out when it is made, and is in ``lacking`` from then on. A call
-    that has worked before is never taken for lacking.
+    When a call fails because the file system lacks it, it is in ``lacking`` from then on. A call that has
+    worked before never counts as lacking.
     """
 
     #: The flags for opening new files, besides O_CREAT.

@@ -9,7 +9,7 @@ import sys
 
 from chatlog import signals
 
-#: Signals that are blocked while this program replaces the other.
+#: Signals that are blocked while one program replaces the other.
 _HELD = (*signals.ENDING, signal.SIGHUP)
 
 

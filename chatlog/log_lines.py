@@ -1,7 +1,7 @@
 """Formats an event of the log as a line of text or as JSON.
 
-Whatever an event contains, it stays one line of bounded length. The *part* of an event is its origin: a
-platform, one of our modules, or ``twisted``.
+An event with any content stays one line of bounded length. The *part* of an event is its origin: a platform,
+one of our modules, or ``twisted``.
 """
 
 from __future__ import annotations

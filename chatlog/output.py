@@ -16,12 +16,12 @@ INTERRUPTED = 130
 
 
 class OutputError(Exception):
-    """The standard output cannot be written; the message says why. No OSError: what takes the store's or a
-    file's errors must not take it."""
+    """The standard output cannot be written; the message says why. No OSError: code that handles the errors
+    of a store or a file must not handle this one."""
 
 
 class _Output(io.FileIO):
-    """A standard output that says so if it cannot be written."""
+    """A standard output that raises OutputError if it cannot be written."""
 
     def write(self, data: Any, /) -> int:
         """See FileIO. Raises OutputError; if the reader has ended, BrokenPipeError."""
@@ -34,8 +34,8 @@ class _Output(io.FileIO):
 
 
 class _Complaints(io.FileIO):
-    """A standard error that drops what cannot be written: there is no place left to say so, and the exit
-    status tells the rest."""
+    """A standard error that drops text that cannot be written. Only the exit status reports the failure
+    then."""
 
     def write(self, data: Any, /) -> int:
         """See FileIO. Raises BrokenPipeError."""
@@ -49,8 +49,8 @@ class _Complaints(io.FileIO):
 
 def guarded(program: Callable[[], int]) -> NoReturn:
     """Run a program and end the process with its status, when all of its output is written. Meanwhile
-    ``sys.stdout`` raises OutputError where it cannot be written, and nobody but this function takes it; what
-    cannot be written to ``sys.stderr`` is dropped."""
+    ``sys.stdout`` raises OutputError if it cannot be written, and only this function handles that error. Text
+    that cannot be written to ``sys.stderr`` is dropped."""
     before = sys.stdout, sys.stderr
     output = _output()
     sys.stdout = output
@@ -76,7 +76,8 @@ def guarded(program: Callable[[], int]) -> NoReturn:
 
 def _output() -> Any:
     if sys.stdout is None:
-        # It was closed when the program began. Writing to what cannot be written fails as it should.
+        # The standard output was closed when the program began. Every write to this descriptor fails, as it
+        # should.
         closed = _Output(os.open(os.devnull, os.O_RDONLY), "w")
         return io.TextIOWrapper(io.BufferedWriter(closed), "utf-8")
     return _guard(sys.stdout, _Output)
@@ -86,7 +87,7 @@ def _guard(stream: Any, kind: type[io.FileIO]) -> Any:
     try:
         number = stream.fileno()
     except (AttributeError, OSError):
-        # It is no file, but something in this process.
+        # The stream is no file, but an object in this process.
         return stream
     return io.TextIOWrapper(
         io.BufferedWriter(kind(number, "w", closefd=False)),
@@ -98,7 +99,8 @@ def _guard(stream: Any, kind: type[io.FileIO]) -> Any:
 
 
 def _give_up(output: Any) -> None:
-    """Drop what is not written yet: else Python would try it again at its own end, and complain."""
+    """Drop the text that is not written yet. Otherwise Python would try to write it at its own end, and
+    complain."""
     with suppress(OSError, OutputError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
         output.flush()

@@ -73,7 +73,7 @@ def later_state(settings: Settings) -> list[str]:
 
 
 def without_engine(settings: Settings) -> list[str]:
-    """The problem of a cluster whose engine cannot be spoken to with what is installed, if it has any."""
+    """The problem of a cluster whose engine needs a package that is not installed, if there is one."""
     if settings.cluster is None:
         return []
     from chatlog.cluster.engines import missing_extra
@@ -127,7 +127,7 @@ def _doubts(settings: Settings, registry: Registry) -> Iterator[str]:
 
 
 def _doubts_of_cluster(settings: Settings) -> Iterator[str]:
-    """What makes a cluster record less than it could."""
+    """Settings that make a cluster record less than it could."""
     twitch = settings.platforms.get("twitch")
     if settings.cluster is not None and getattr(twitch, "oauth", None) is not None:
         yield (
@@ -142,12 +142,12 @@ def _doubts_of_cluster(settings: Settings) -> Iterator[str]:
 
 
 def _doubts_of_keeping(settings: Settings, registry: Registry) -> Iterator[str]:
-    """What may be meant otherwise in ``archive.keep``, and what is deleted sooner than it pays."""
+    """Probable mistakes in ``archive.keep``, and chat that is deleted before its cheaper storage pays."""
     retention = Retention(settings.archive.keep)
     recorded = {f"{platform}/{name}" for platform, name in rooms_of(registry, settings.platforms)}
     for room in sorted(map("/".join, retention.rooms())):
         if room not in recorded:
-            # The names alone: what all rooms of a platform begin with would make any two of them near.
+            # The names alone: with the platform in front, any two rooms of a platform would be similar.
             names = near(room.rpartition("/")[2], {other.rpartition("/")[2] for other in recorded})
             alike = sorted(other for other in recorded if other.rpartition("/")[2] in names)
             hint = f" (there is {', '.join(alike)})" if alike else ""

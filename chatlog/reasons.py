@@ -324,7 +324,7 @@ def with_code(reason: Reason, raw: str) -> str:
 
 
 NAMES = {"twitch": "Twitch", "kick": "Kick"}
-#: What only one platform says.
+#: Reasons that only one platform gives.
 _OWN: dict[str, _Rows] = {"twitch": _TWITCH, "kick": _KICK}
 
 

@@ -1,7 +1,7 @@
 """The schema of a record: its keys, their order, and its encoding as a line.
 
 All code that writes records uses this module; no other module adds keys. It imports no Twisted, so that it
-can be tested, fuzzed and timed by itself. It is longer because all that knows the schema is here.
+can be tested, fuzzed and timed by itself. It is longer because everything that knows the schema is here.
 docs/records.md describes the schema for users.
 """
 
@@ -93,7 +93,7 @@ def to_line(value: object) -> bytes:
 
 
 def to_line_exactly(value: object) -> bytes:
-    """Like ``to_line``, but halves of surrogate pairs are kept, as escapes. Only for what Chatlog alone
+    """Like ``to_line``, but halves of surrogate pairs are kept, as escapes. Only for files that Chatlog alone
     reads: many readers of JSON refuse a whole file for one of them."""
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,10 +1,10 @@
-"""What of a record belongs to one person: the whole record, parts of it, or nothing.
+"""The part of a record that belongs to one person: the whole record, some fields, or nothing.
 
 A person's own records are left out: what they wrote, and what is about them alone (their time-out, the
-deletion or the pin of their message). In a record of somebody else only what names or repeats the person is
-blanked: the message that is replied to, who began the thread, who got a gift, who moderated. What other
-people say in their own words stays. So does the room, which is no person here even where it has a person's
-name.
+deletion or the pin of their message). In a record of another person, only the fields that name or repeat the
+person are blanked: the message that is replied to, who began the thread, who got a gift, who moderated. What
+other people say in their own words stays. So does the room, which is no person here even where it has a
+person's name.
 
 People are known by their ids, for names change hands. A name counts only where the platform sends no id with
 it.
@@ -94,8 +94,8 @@ def redacted(record: Record, who: Who) -> Record | None:
 
 def redacted_line(line: bytes, who: Who) -> bytes | None:
     """The same for one line of an archive, with or without its newline: the same object if nothing belongs to
-    ``who``, None if all of it does. What is no record stays as it is, unless it names them like an unparsed
-    line of a platform does."""
+    ``who``, None if all of it does. A line that is no record stays unchanged, unless it names the person like
+    an unparsed line of a platform."""
     try:
         record = from_json(line)
     except (ValueError, RecursionError):
@@ -111,23 +111,23 @@ def redacted_line(line: bytes, who: Who) -> bytes | None:
 
 
 def named_in(raw: str, who: Who) -> bool:
-    """Whether a platform's line or frame, which nobody could parse, names them outside of the text."""
+    """Whether a platform's line or frame that could not be parsed names the person outside of the text."""
     return any(
         (by == "id" and who.has_id(value)) or (by == "name" and who.has_name(value.lower()))
         for by, value in _named(raw)
     )
 
 
-#: What holds a whole line or frame again.
+#: The keys of details that repeat a whole line or frame.
 _WHOLE = frozenset({"raw", "raw_base64", "@raw", "@raw_base64"})
-#: Notices of Twitch that name somebody, by their ``msg-id``.
+#: Notices of Twitch that name a person, by their ``msg-id``.
 _MODERATION = re.compile("ban|timeout|delete|host|raid|mod_|mods|vip")
 _GREETING = re.compile(r"@(\S+?)(?=[\s,:]|\Z)")
 _ROLES = (
     "recipient|gifter|sender|target|user|moderator|host|raider|viewer|streamer|creator|follower|subscriber|winner"
     "|pinned_by|banned_by"
 )
-#: A key that holds somebody's id or name: what stands before it says whose. All other ids are those of
+#: A key that holds a person's id or name: the beginning of the key says whose. All other ids are those of
 #: messages, rooms, gifts, charities and the like.
 _ID_KEY = re.compile(
     rf"(|msg-param-|reply-(?:thread-)?parent-|.*?(?:{_ROLES})[-_])(?:user[-_]?)?ids?\Z", re.IGNORECASE
@@ -137,9 +137,9 @@ _NAME_KEY = re.compile(
     rf"|(.*?(?:{_ROLES})[-_])(?:names?|slug)\Z",
     re.IGNORECASE,
 )
-#: Keys that begin so may be about several people and other things.
+#: Keys with this beginning may be about several people and other things.
 _MIXED = frozenset({"", "msg-param-"})
-#: Keys with names and ids of what is no person.
+#: Keys with names and ids of things.
 _THINGS = frozenset(
     {
         "id", "name", "room-id", "source-room-id", "source-id", "channel_id", "chatroom_id", "msg-id",
@@ -147,7 +147,7 @@ _THINGS = frozenset(
         "reply-thread-parent-msg-id", "target-msg-id", "channel_name", "channel_slug",
     }
 )  # fmt: skip
-#: Objects that are no person, whatever they are called.
+#: Keys of objects that are no person, even if they have a person's name.
 _ROOMS = frozenset({"channel", "chatroom", "livestream", "category", "categories", "gift", "emote", "badge"})
 #: ``user-id=1``, ``"user_id":1``, ``"sender":{"id":1``, also where the JSON is a string in JSON;
 #: ``login=ann``, ``:ann!ann@``, ``"username":"ann"``.
@@ -256,7 +256,8 @@ class _Walk:
         return theirs
 
     def _answer(self, found: Record, new: dict[str, Any]) -> None:
-        """Kick repeats the message that is answered beside the one who wrote it."""
+        """Kick repeats the answered message and its sender in two fields: if one of them is the person's,
+        both go."""
         said = found.get("original_message")
         if not isinstance(said, Mapping):
             return

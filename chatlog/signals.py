@@ -1,4 +1,4 @@
-"""Handles signals, from the first of our lines that ``twistd chatlog`` runs to the end of the process.
+"""Handles signals, from the first line of Chatlog that ``twistd chatlog`` runs to the end of the process.
 
 Before the reactor runs, INT, TERM and QUIT end the process at once: nothing has begun that a new start would
 have to repair. HUP waits until the reactor runs. While it runs, the first INT, TERM or QUIT stops the

@@ -10,7 +10,7 @@ import base64
 import re
 from typing import Protocol
 
-#: What a public key begins with.
+#: The beginning of a public key.
 PREFIX = "ed25519:"
 _HEX = re.compile(r"[0-9a-fA-F]{64}\Z")
 _PUBLIC = re.compile(r"ed25519:[0-9a-fA-F]{64}\Z")
@@ -69,7 +69,7 @@ class Revealing(Protocol):
 
 
 def signer_of(key: Revealing | None) -> Signer | None:
-    """What signs with the configured key; None where there is none."""
+    """The signer with the configured key; None if no key is configured."""
     return None if key is None else Signer(key.reveal())
 
 

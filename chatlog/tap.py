@@ -103,7 +103,7 @@ def _print(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # Else Python would try it again at its own end, and complain.
+        # Otherwise Python would try to write the rest at its own end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _complain([f"cannot write the output: {error.strerror}"])
 
@@ -158,7 +158,7 @@ class Uploads:
     threads: Callable[[int], Threads]
 
 
-#: Hands everything over, and then calls what it is given.
+#: Hands all rooms over, and then calls its argument.
 Drain = Callable[[Callable[[], None]], object]
 
 
@@ -172,7 +172,7 @@ class Signalling(Protocol):
 @dataclass(frozen=True, slots=True)
 class Process:
     """What belongs to the process. ``signalling(hangup, drain)`` handles its signals, see
-    ``signals.Running``; None: they are not ours."""
+    ``signals.Running``; None: other code handles them."""
 
     remarks: Remarks = field(default_factory=Remarks)
     signalling: Callable[[Callable[[], None], Drain | None], Signalling] | None = None
@@ -203,7 +203,7 @@ def compose(
     usage, on_stored = spool.usage, stored.stored
     uploader = Uploader(settings.uploader, store, directory, environment, upload_threads, usage, on_stored)
 
-    # What is missing.
+    # The coverage of rooms, and the gaps.
     buffers = RoomBuffers()
     records = GapRecords(environment, buffers, "" if settings.cluster is None else settings.instance)
     backfill = _backfill(settings, environment, requests, records, buffers)
@@ -237,7 +237,7 @@ def compose(
     joined = cluster.join(wanted, platforms, timelines, coverage, written) if cluster else None
     rooms: Any = joined.rooms if joined else RoomChanges(wanted, platforms.add, platforms.remove)
 
-    # What is seen of it.
+    # The displays: status, alarms, reports.
     acknowledged = Acknowledged(files, directory)
     status = Status(settings, environment, recorder, uploader, platforms, timelines, acknowledged)
     status.optouts, status.cluster = optouts.watch.facts, joined.facts.snapshot if joined else None

@@ -6,7 +6,7 @@ increase hit rates", 1998; Schindelhauer and Schomaker, "Weighted distributed ha
 that comes takes its share from all others, a member that goes leaves its share to all others, and nothing
 else moves.
 
-All of this is a pure function of its arguments, so members that see the same compute the same.
+The assignment is a pure function of its arguments: members that see the same lines compute the same.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ from hashlib import blake2b
 
 from chatlog.cluster.slots import SLOTS, slot_set
 
-#: For how many others than the present members, per platform, draws are kept: for those that come back. Each
-#: takes 32 KB.
+#: The number of absent members, per platform, whose draws are kept in case they come back. Each takes 32 KB.
 SPARE = 32
-#: What one digest yields: eight draws of eight bytes.
+#: Draws in one digest, of eight bytes each.
 _DRAWS = 8
 _WORD = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Bidder:
-    """A member that slots can be given to. ``capacity``: the most rooms, above 0. ``platforms``: those whose
-    slots it takes."""
+    """A member that can get slots. ``capacity``: the most rooms, above 0. ``platforms``: those whose slots
+    the member takes."""
 
     name: str
     capacity: int
@@ -43,8 +42,8 @@ class Bidder:
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """``targets``: the slots of each member, by platform and name. ``unassigned`` and ``short``: the slots
-    that nobody shall record, and those that fewer members than wanted shall, by platform. ``loads``: the
-    rooms of each member."""
+    without a member, and those with fewer members than wanted, by platform. ``loads``: the rooms of each
+    member."""
 
     targets: Mapping[str, Mapping[str, int]]
     unassigned: Mapping[str, int]
@@ -57,7 +56,7 @@ class Draws:
     kept for the members of the latest assignment and for some of those before."""
 
     def __init__(self) -> None:
-        # Those that were asked for last are at the end.
+        # The draws that were asked for last are at the end.
         self._known: dict[tuple[str, str], tuple[int, array[float]]] = {}
 
     def __len__(self) -> int:
@@ -72,7 +71,7 @@ class Draws:
         return found
 
     def keep(self, latest: int) -> None:
-        """Keep so many: those that were asked for last."""
+        """Keep the ``latest`` draws that were asked for."""
         for key in list(self._known)[: -latest or None]:
             del self._known[key]
 
@@ -89,8 +88,8 @@ def _bids(platform: str, name: str, capacity: int) -> Iterable[float]:
 def assign(
     bidders: Iterable[Bidder], sizes: Mapping[str, Sequence[int]], replicas: int, draws: Draws
 ) -> Assignment:
-    """Give every slot of every platform in ``sizes`` to ``replicas`` members, in different zones if there
-    are several, and nobody more rooms than its capacity. ``sizes`` are the rooms in each slot.
+    """Give every slot of every platform in ``sizes`` to ``replicas`` members, in different zones if there are
+    several, and no member more rooms than its capacity. ``sizes`` are the rooms in each slot.
 
     A slot whose winner is full goes to the next in the slot's own order.
     """
@@ -126,11 +125,11 @@ def _at_once(
     replicas: int,
     free: Mapping[str, int],
 ) -> list[list[int]] | None:
-    """The slots of each member if nobody is full. This is done between two messages, so it does as little as
-    it can for each slot. None where somebody would be full, or members are too few."""
+    """The slots of each member if no member is full; None if one would be full, or members are too few. This
+    runs between two messages, so it does as little as possible for each slot."""
     zones = sorted({each.zone for each in members})
     if replicas == 1 or len(zones) == 1:
-        # The best have it, whatever their zones.
+        # The members with the best bids get the slot; zones do not matter.
         groups = [[at] for at in range(len(members))]
     else:
         groups = [[at for at, each in enumerate(members) if each.zone == zone] for zone in zones]
@@ -141,7 +140,7 @@ def _at_once(
     for slot, column in enumerate(zip(*tops, strict=True)):
         lowest = (min(column),) if replicas == 1 else sorted(column)[:replicas]
         if len({*lowest}) < replicas:
-            # Two drew the same, which their names decide.
+            # Two members drew the same number: ``_one_by_one`` decides by their names.
             return None
         for low in lowest:
             given[owners[column.index(low)][slot]].append(slot)
@@ -152,7 +151,7 @@ def _at_once(
 
 
 def _best(group: Sequence[int], bids: Sequence[Sequence[float]]) -> tuple[Sequence[float], Sequence[int]]:
-    """The lowest bid for each slot among some members, and whose it is."""
+    """The lowest bid for each slot among some members, and the member that made it."""
     if len(group) == 1:
         return bids[group[0]], [group[0]] * len(bids[group[0]])
     columns = list(zip(*(bids[at] for at in group), strict=True))

@@ -69,13 +69,12 @@ class ClusterRooms:
         return self._shared.rooms
 
     def add(self, platform: str, channel: Channel) -> Deferred[bool]:
-        """Let a room be recorded from now on, by whoever's it is; fires with False if it is in the list that
-        way already. Fails with ListAway."""
+        """Put a room into the list: the member that has its slot records it. Fires with False if it is in the
+        list that way already. Fails with ListAway."""
         return self._change({self._configured.key_of(platform, channel): channel})
 
     def remove(self, platform: str, name: str) -> Deferred[bool]:
-        """Let a room be recorded no longer; fires with False if it is not in the list. Fails with
-        ListAway."""
+        """Take a room off the list. Fires with False if it is not in the list. Fails with ListAway."""
         return self._change({(platform, name): None})
 
     def _change(self, edits: dict[Key, Channel | None]) -> Deferred[bool]:
@@ -84,7 +83,7 @@ class ClusterRooms:
         return self._keeper.change(edits).addErrback(_away)
 
     def reload(self, settings: Settings) -> None:
-        """Another configuration: its difference is applied soon."""
+        """Use another configuration: its difference is applied soon."""
         self._configured.reload(settings)
         self._to_apply = True
 
@@ -103,7 +102,7 @@ class ClusterRooms:
         if not edits and not first:
             return
         for part in in_parts(edits, _PART):
-            # A new member must not bring back what somebody removed.
+            # A new member must not bring back a room that a user removed.
             await self._keeper.change(part, patient=first)
         self._own.keep_applied(rooms)
         added = sum(1 for channel in edits.values() if channel is not None)

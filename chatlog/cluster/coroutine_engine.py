@@ -50,7 +50,7 @@ class CoroutineEngine(ABC):
 
     @abstractmethod
     async def _put(self, name: str, identity: str, beat: int, text: str, lease: float) -> None:
-        """Put a line; ``""`` as the text takes it away."""
+        """Put a line, or remove it if the text is ``""``."""
 
     @abstractmethod
     async def _read(self) -> Reading: ...

@@ -1,4 +1,4 @@
-"""Hands everything over before the process ends: the rooms first, then what is in the spool."""
+"""Hands everything over before the process ends: first the rooms, then the files in the spool."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from twisted.python.failure import Failure
 
 from chatlog.cluster.service import MemberService
 
-#: Seconds between two looks at how far it has come.
+#: Seconds between two polls of the progress.
 EVERY = 0.5
-#: Looks in a row after which nothing is expected to come any more.
+#: Polls in a row that find the spool empty, after which nothing more is expected.
 _QUIET = 3
 
 
 class Spool(Protocol):
-    """What is still on the disk of this machine alone."""
+    """The files that are only on the disk of this machine so far."""
 
     def rotate(self) -> object:
         """Finish every file."""
@@ -32,7 +32,7 @@ class Spool(Protocol):
 
 
 class Draining:
-    """Drains ``service`` within ``limit`` seconds. The line is taken away once no room is left."""
+    """Drains ``service`` within ``limit`` seconds. The member's line is removed once no room is left."""
 
     _log = Logger()
 
@@ -63,7 +63,7 @@ class Draining:
         self._service.set_draining(False)
 
     def end(self, end: Callable[[], object]) -> None:
-        """Hand all rooms over, then ship what is in the spool, write the last manifest, and call ``end()``:
+        """Hand all rooms over, then ship the files in the spool, write the last manifest, and call ``end()``:
         at the latest after ``limit`` seconds."""
         self._end, self._until = end, self._clock.seconds() + self.limit
         self.hand_over()
@@ -95,11 +95,11 @@ class Draining:
         return False
 
     def _is_alone(self) -> bool:
-        """Whether no other recorder is there that takes rooms."""
+        """Whether there is no other recorder that takes rooms."""
         service = self._service
         own = service.member.myself.name
         everybody = service.member.roster.everybody
-        return service.looked and all(line.draining for name, line in everybody.items() if name != own)
+        return service.knows_others and all(line.draining for name, line in everybody.items() if name != own)
 
     def _shipped(self) -> bool:
         self._quiet = self._quiet + 1 if self._spool.is_empty() else 0

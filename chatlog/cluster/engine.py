@@ -1,12 +1,12 @@
-"""What a cluster asks of the server that its members meet at, whichever server it is.
+"""The interface of an engine: a server where the members of a cluster meet.
 
 An engine keeps two things: a line of each member, for as long as the member renews it, and the room list, in
 chunks. It may forget both at any time: members say their lines again within a beat, and give the room list
-back. No call is ever needed to go on recording.
+back. Recording goes on without any call.
 
-Every call ends by itself, in the end with EngineAway. A call that failed may still be carried out: nobody
-knows. That does no harm, because a put is refused once a later one of the same member has been carried out,
-and a change once its chunk has another version.
+Every call ends by itself, in the end with EngineAway. A call that failed may still be carried out later. That
+does no harm, because a put is refused once a later one of the same member has been carried out, and a change
+once its chunk has another version.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from chatlog.cluster.roster import Reading
 
 #: The chunks of the room list are numbered from 0 to one less.
 CHUNKS = 256
-#: The most bytes of a chunk: what the strictest engine takes in one request, and some more.
+#: The most bytes of a chunk: as much as the strictest engine accepts in one request, with a margin.
 MOST_BYTES = 256 * 1024
 #: Beats and versions are below this: engines compute with them as floating-point numbers.
 MOST = 2**53
-#: Seconds until an answer is waited for no longer, and until one with many chunks is not.
+#: Seconds to wait for an answer, and for one with many chunks.
 WITHIN = 2.0
 WITHIN_LONG = 10.0
 
@@ -44,14 +44,14 @@ class EngineAway(EngineError):
 
 
 class NameTaken(EngineError):
-    """A member with the same name and another identity is there."""
+    """There is a member with the same name and another identity."""
 
     def __init__(self) -> None:
         super().__init__("another recorder is there under this name")
 
 
 class LatePut(EngineError):
-    """A put with this beat or a later one has been carried out. ``beat`` is that one's."""
+    """A put with this beat or a later one has been carried out. ``beat`` is that of the later put."""
 
     def __init__(self, beat: int) -> None:
         super().__init__(f"a line with the beat {beat} is there already")
@@ -67,7 +67,7 @@ class Conflict(EngineError):
 
 
 class Chunk(NamedTuple):
-    """A part of the room list: what is in it, and the version of the list that brought it."""
+    """A part of the room list: its data, and the version of the list that brought them."""
 
     data: bytes
     version: int
@@ -98,13 +98,13 @@ class Engine(Protocol):
         """
 
     def leave(self, name: str, identity: str, beat: int, lease: float) -> Deferred[None]:
-        """Take a member's line away. ``beat`` is above those of all its puts: none of them can arrive later
-        and bring the line back. Another identity may have the name at once. Fails like ``put``; NameTaken
-        means that nothing was there to take away."""
+        """Remove a member's line. ``beat`` is above those of all its puts: none of them can arrive later and
+        bring the line back. Another identity may have the name at once. Fails like ``put``; NameTaken means
+        that there was no line to remove."""
 
     def read(self) -> Deferred[Reading]:
-        """All lines whose leases have not ended, the epoch, and the version of the room list. Shows whatever
-        was put before the call. Fails with EngineAway."""
+        """All lines whose leases have not ended, the epoch, and the version of the room list. Shows every
+        line that was put before the call. Fails with EngineAway."""
 
     def rooms(self, after: int = 0) -> Deferred[RoomChunks]:
         """The room list: its version, and the chunks whose versions are above ``after``. Fails with
@@ -112,18 +112,18 @@ class Engine(Protocol):
 
     def change(self, chunk: int, data: bytes, version: int, known: int) -> Deferred[int]:
         """Replace a chunk that has ``version``, which is 0 if it was never written. ``known`` is the version
-        of the list that the caller acts on: an engine with a lower one has forgotten. Fires with the new
-        version of the list and the chunk. Fails with Conflict and EngineAway. Raises ValueError for more than
-        MOST_BYTES."""
+        of the list that the caller acts on: an engine with a lower version has forgotten changes. Fires with
+        the new version of the list and the chunk. Fails with Conflict and EngineAway. Raises ValueError for
+        more than MOST_BYTES."""
 
     def give_back(self, chunks: Mapping[int, Chunk]) -> Deferred[int]:
         """Give the room list back to an engine that has forgotten: chunks with lower versions than these are
-        replaced, and keep these versions. Whoever gives back what, in whatever order, the newest remains.
-        Fires with the version of the list. Fails with EngineAway."""
+        replaced, and keep these versions. The newest chunks remain, whichever members give theirs back, in
+        any order. Fires with the version of the list. Fails with EngineAway."""
 
     def check(self) -> Deferred[list[str]]:
         """What is wrong with the engine, as sentences that name it and the remedy. Empty if it can be used.
-        It is written to. Never fails."""
+        The check writes to the engine. Never fails."""
 
     def close(self) -> Deferred[None]:
         """End all connections and calls. Nothing may be called afterwards. Never fails."""

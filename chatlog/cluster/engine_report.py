@@ -1,4 +1,4 @@
-"""What is wrong with the engine, in the log: at the start and from then on every ten minutes."""
+"""Logs what is wrong with the engine: at the start, and then every ten minutes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERY = 600.0
 
 
 class EngineReport(Service):
-    """Asks the engine, and says each thing that is wrong once until it is mended."""
+    """Checks the engine, and logs each problem once until it is solved."""
 
     _log = Logger()
     name = "engine report"
@@ -33,7 +33,7 @@ class EngineReport(Service):
         self._loop.start(EVERY)
 
     def stopService(self) -> Any:
-        """Say nothing more."""
+        """Log nothing more."""
         self._loop.stop()
         return super().stopService()
 

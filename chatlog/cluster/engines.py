@@ -1,5 +1,5 @@
-"""Which engine an address stands for. What an engine needs is imported here, and only for a recorder that has
-one."""
+"""Opens the engine at an address. The packages of an engine are imported here, only by a recorder that uses
+it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatlog.network.dialing import Network
 
 
 def missing_extra(address: EngineAddress) -> str:
-    """Why the engine cannot be used with what is installed here, as the end of a sentence; "" if it can."""
+    """Which package is missing for the engine, as the end of a sentence; "" if none is."""
     if address.kind == ETCD or find_spec("txredisapi") is not None:
         return ""
     return "Redis needs the package txredisapi; install it with pip install 'chatlog[cluster]'"
@@ -20,7 +20,7 @@ def missing_extra(address: EngineAddress) -> str:
 def open_engine(address: EngineAddress, cluster: str, network: Network, ca_file: str | None = None) -> Engine:
     """The engine at an address, for the cluster of that name (a-z, 0-9 and hyphens). It is not connected to
     before the first call. ``ca_file``: certificate authorities to trust beside those of the system. Raises
-    EngineError if what it needs is not installed."""
+    EngineError if its package is not installed."""
     missing = missing_extra(address)
     if missing:
         raise EngineError(missing)

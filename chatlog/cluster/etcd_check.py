@@ -1,4 +1,4 @@
-"""What is wrong with etcd, as far as a cluster's members need it."""
+"""Finds what is wrong with an etcd server for the members of a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SPACE = (
 
 
 async def check(link: EtcdLink, prefix: bytes, place: str, long_history: int = LONG_HISTORY) -> list[str]:
-    """The sentences. ``prefix``: that of the cluster's keys. Never raises."""
+    """The problems, as sentences. ``prefix``: that of the cluster's keys. Never raises."""
     try:
         found = await _troubles(link, prefix, long_history)
     except EngineError as error:

@@ -2,8 +2,8 @@
 
 Below ``chatlog/CLUSTER/``: ``member/NAME`` is a member's identity, beat and line, with spaces in between,
 under a lease; ``chunk/NUMBER`` a chunk; ``index`` the version of the list and those of all chunks, as JSON;
-``version`` that of the list alone, for whoever looks every second; ``epoch`` a word of whoever wrote first.
-Versions are our own numbers: etcd's revisions begin anew when it loses its data.
+``version`` that of the list alone, which members read every second; ``epoch`` a word of the member that wrote
+first. Versions are our own numbers: etcd's revisions begin anew when it loses its data.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class EtcdEngine(CoroutineEngine):
         self._version, self._members = self._prefix + b"version", self._prefix + b"member/"
         #: The lease of the member's line.
         self._lease = ""
-        #: The last put: whose it was, its beat, and the revision that it made.
+        #: The last put: the member's name and identity, the beat, and the revision of the put.
         self._last = ("", "", 0, 0)
 
     async def _check(self) -> list[str]:
@@ -98,7 +98,7 @@ class EtcdEngine(CoroutineEngine):
         )
 
     async def _renew(self, lease: float, until: float) -> None:
-        """Renew the lease; take a new one if there is none, or none any more."""
+        """Renew the lease; get a new one if there is none or it has ended."""
         if self._lease:
             said = await self._link.ask("/v3/lease/keepalive", {"ID": self._lease}, until)
             result = said.get("result", said)
@@ -122,7 +122,7 @@ class EtcdEngine(CoroutineEngine):
             line = each.data.decode("utf-8", "replace").split(" ", 2)[-1]
             if line:
                 lines[each.key[len(self._members) :].decode("utf-8", "replace")] = line
-        # A server that was restarted may show what it had saved, which is old.
+        # A server that was restarted may show lines that it had saved, which are old.
         epoch = f"{epochs[0].data.decode('ascii', 'replace')} {_term(answer)}" if epochs else ""
         return Reading(lines, epoch, _number(versions[0].data) if versions else 0)
 
@@ -167,7 +167,7 @@ class EtcdEngine(CoroutineEngine):
             await self._write(index, dict(_batch(newer)), until)
 
     async def _write(self, index: _Index, chunks: Mapping[int, Chunk], until: float) -> bool:
-        """Write chunks with their versions. False if somebody else has changed the list since."""
+        """Write chunks with their versions. False if another member has changed the list since."""
         versions = {**index.chunks, **{number: chunk.version for number, chunk in chunks.items()}}
         version = max(index.version, *versions.values())
         text = json.dumps({"version": version, "chunks": versions}, separators=(",", ":"))
@@ -220,8 +220,8 @@ def _may_replace(value: Value, identity: str, beat: int) -> None:
 
 
 def _batch(chunks: Mapping[int, Chunk]) -> Iterator[tuple[int, Chunk]]:
-    """As many as one transaction takes, the oldest first: the version of the list must never be above that of
-    a chunk that is still missing."""
+    """As many chunks as fit into one transaction, the oldest first: the version of the list must never be
+    above that of a chunk that is still missing."""
     size = 0
     for count, (number, chunk) in enumerate(sorted(chunks.items(), key=lambda item: item[1].version)):
         size += len(chunk.data)

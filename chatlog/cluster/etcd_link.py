@@ -28,14 +28,14 @@ _CONNECT_WITHIN = 1.5
 #: The least time that a request is given, in seconds.
 _LEAST = 0.05
 
-#: What etcd says of a token that is no longer good (etcd/api/v3rpc/rpctypes/error.go).
+#: etcd's words for a token that is no longer valid (etcd/api/v3rpc/rpctypes/error.go).
 _TOKEN_GONE = (
     "invalid auth token",
     "user name is empty",
     "revision of auth store is old",
     "user name not found",
 )
-#: A part of what etcd says, what it means, and what to do.
+#: A part of etcd's words, their meaning, and what to do.
 _MEANINGS = (
     ("authentication failed", "it refuses the user or the password", PASSWORD),
     ("user name is empty", "it wants a user and a password", "write etcd+https://user:password@host"),
@@ -116,7 +116,7 @@ class EtcdLink:
         return await self._post(path, body, until)
 
     async def version(self, until: float) -> str:
-        """The server's version, which it tells everybody."""
+        """The server's version, which needs no login."""
         answer = await self._request("GET", "/version", b"", until)
         said = _object(answer.body).get("etcdserver", "")
         if not isinstance(said, str) or not said:
@@ -161,7 +161,7 @@ class EtcdLink:
             except RequestFailed as error:
                 if at == self._at:
                     self._at += 1
-                # Else nobody knows whether it was carried out, and the time is over.
+                # Otherwise the request may have been carried out, and the time is over.
                 unreached = str(error).startswith("cannot connect")
                 if not untried or not unreached:
                     why = str(error).replace("cannot connect", "it cannot be reached", 1)
@@ -193,23 +193,23 @@ def put_of(key: bytes, value: bytes, lease: str = "") -> dict[str, Any]:
 
 
 def get_of(key: bytes, prefix: bool = False) -> dict[str, Any]:
-    """The operation that reads a key, or all that begin with it."""
+    """The operation that reads a key, or all keys that begin with it."""
     end = {"range_end": encode(key[:-1] + bytes([key[-1] + 1]))} if prefix else {}
     return {"requestRange": {"key": encode(key), **end}}
 
 
 def unchanged(key: bytes, revision: int) -> dict[str, Any]:
-    """The comparison that a key was changed last at this revision; 0: that it is not there."""
+    """The comparison that a key was changed last at this revision; 0: that the key does not exist."""
     return {"key": encode(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)}
 
 
 def exists(key: bytes) -> dict[str, Any]:
-    """The comparison that a key is there."""
+    """The comparison that a key exists."""
     return {"key": encode(key), "target": "CREATE", "result": "GREATER", "create_revision": "0"}
 
 
 class Value:
-    """A key with what is under it, and the revision at which it was changed last."""
+    """A key with its data, and the revision at which it was changed last."""
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
         self.key = b64decode(entry["key"])
@@ -218,7 +218,7 @@ class Value:
 
 
 def ranges(answer: Mapping[str, Any]) -> list[list[Value]]:
-    """What the reads of a transaction found, one after the other. Raises EngineAway."""
+    """The results of the reads of a transaction, in order. Raises EngineAway."""
     try:
         found = [each["response_range"] for each in answer.get("responses", []) if "response_range" in each]
         return [[Value(entry) for entry in each.get("kvs", [])] for each in found]

@@ -1,4 +1,5 @@
-"""What a member knows of its cluster, as plain values for the page, the API, the metrics and the rules."""
+"""The facts that a member knows of its cluster, as plain values for the page, the API, the metrics and the
+rules."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ class ClusterFacts:
     def __init__(self, name: str, service: MemberService) -> None:
         self._name = name
         self._service = service
-        # The rooms of each member, while nothing that decides them has changed.
+        # The number of rooms of each member, with the values that it was computed from.
         self._counted: dict[str, tuple[object, int]] = {}
 
     def snapshot(self) -> Facts:

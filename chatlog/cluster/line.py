@@ -10,7 +10,7 @@ from typing import Any
 
 from chatlog.cluster import slots
 
-#: The rules that a member follows. Members with others are no members of the same cluster.
+#: The rules that a member follows. Members with other rules are no members of the same cluster.
 PROTOCOL = 1
 #: The longest line that is read. One with all slots of two platforms has less than 2,000 bytes.
 LONGEST = 20_000
@@ -23,9 +23,9 @@ _TEXT = 300
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a member says. ``recording``: the slots it answers for, by platform. ``unwell``: the platforms
-    that it hears too little of. ``rooms``: the version of the room list it acts on. ``joins``: the name of
-    its JOIN budget. ``at``: its wall clock, in seconds since the epoch."""
+    """The line of a member. ``recording``: the slots that it publishes, by platform. ``unwell``: the
+    platforms of which it records too few rooms. ``rooms``: the version of the room list that it acts on.
+    ``joins``: the name of its JOIN budget. ``at``: its wall clock, in seconds since the epoch."""
 
     name: str
     capacity: int
@@ -63,7 +63,7 @@ class Line:
 
 
 class OtherProtocol(ValueError):
-    """A member follows other rules, so nothing can be shared with it."""
+    """A member follows other rules, so no room can be shared with it."""
 
 
 def decoded(name: str, text: str) -> Line:

@@ -1,5 +1,5 @@
-"""Keeps a member's copy of the room list equal to the engine's: reads what is newer, changes it, gives it
-back to an engine that has lost it, and keeps it on the disk."""
+"""Keeps a member's copy of the room list equal to the engine's: reads newer chunks, changes chunks, gives the
+list back to an engine that has lost it, and keeps the copy on the disk."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _AT_ONCE = 8
 
 
 class ListKeeper:
-    """``changed(difference)`` is called whenever rooms came or went. One call at a time speaks to the
-    engine about the list."""
+    """``changed(difference)`` is called whenever rooms came or went. Only one call at a time asks the engine
+    about the list."""
 
     _log = Logger()
 
@@ -57,13 +57,13 @@ class ListKeeper:
             )
 
     def begin(self) -> None:
-        """Keep the copy from now on."""
+        """Begin to keep the copy on the disk."""
         self._journal.begin(
             lambda: [_shown(*each) for each in self._shared.chunks.items()], self._journal.write_anew
         )
 
     def close(self) -> None:
-        """Keep it no longer."""
+        """Stop keeping the copy on the disk."""
         self._journal.close()
 
     # -- the engine ----------------------------------------------------------------------------------
@@ -73,7 +73,8 @@ class ListKeeper:
         return version != self._shared.version and not self._lock.locked
 
     def compare(self, version: int) -> Deferred[None]:
-        """Read what is newer in the engine, or give it back what it has lost. Fails with EngineAway."""
+        """Read the newer chunks of the engine, or give back the chunks that it has lost. Fails with
+        EngineAway."""
         return self._lock.run(lambda: Deferred.fromCoroutine(self._compare(version)))
 
     async def _compare(self, version: int) -> None:
@@ -82,7 +83,7 @@ class ListKeeper:
             await self._engine.give_back(dict(self._shared.chunks))
             self._take(await self._engine.rooms(0))
         else:
-            # With the same version, a chunk is another one after all: read everything.
+            # The same version, but another chunk: read everything.
             after = self._shared.version if version > self._shared.version else 0
             self._take(await self._engine.rooms(after))
 
@@ -95,8 +96,9 @@ class ListKeeper:
         self._changed(difference)
 
     def change(self, edits: Mapping[Key, Channel | None], patient: bool = False) -> Deferred[bool]:
-        """Add rooms, or remove those that are None. Fires with whether that has changed anything. Fails with
-        EngineAway and Conflict; then a part may have been done. ``patient``: see ``SharedRooms.edited``."""
+        """Add rooms, or remove those that are None. Fires with whether the list has changed. Fails with
+        EngineAway and Conflict; then a part of the edits may be done. ``patient``: see
+        ``SharedRooms.edited``."""
         return self._lock.run(lambda: Deferred.fromCoroutine(self._change(edits, patient)))
 
     async def _change(self, edits: Mapping[Key, Channel | None], patient: bool) -> bool:
@@ -142,7 +144,7 @@ def _entry(entry: Any) -> tuple[int, Chunk] | None:
 def difference_of(
     applied: Mapping[Key, Channel], configured: Mapping[Key, Channel]
 ) -> dict[Key, Channel | None]:
-    """What leads from the rooms of one configuration to those of another."""
+    """The edits that lead from the rooms of one configuration to those of another."""
     edits: dict[Key, Channel | None] = {key: None for key in applied if key not in configured}
     edits.update((key, channel) for key, channel in configured.items() if applied.get(key) != channel)
     return edits

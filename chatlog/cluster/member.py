@@ -1,8 +1,8 @@
-"""One member of a cluster, without reactor, clock and engine: it is told what happens and says what to do.
+"""One member of a cluster, without reactor, clock and engine: its caller reports the events, and gets orders.
 
-Whoever drives it puts its line to the engine (``line``, ``line_confirmed``; one at a time), reads all lines
-(``look_begins``, ``look``; one at a time), calls ``tick`` in between, and does what the orders say. Times are
-seconds of a clock that only goes forward.
+The caller puts the member's line to the engine (``line``, ``line_confirmed``; one at a time), reads the lines
+of all (``reading_begins``, ``see``; one at a time), calls ``tick`` in between, and carries out the orders.
+Times are seconds of a clock that only goes forward.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from chatlog.cluster.line import Line
 from chatlog.cluster.roster import Reading, Roster
 from chatlog.cluster.slot_life import Orders, SlotLife, View
 
-#: Seconds between two lines of a member, between two looks, and until its line is forgotten.
+#: Seconds between two lines of a member, between two readings of all lines, and until a line is forgotten.
 BEAT = 3.0
-LOOK = 1.0
+READ_EVERY = 1.0
 LEASE = 10.0
 #: Seconds of silence after which the engine is away.
 AWAY = 5.0
-#: The longest that a look may take, in seconds. What took longer is old news.
+#: The longest that a reading may take, in seconds. The lines of a longer one are too old.
 QUICK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Myself:
-    """What does not change about a member."""
+    """The facts of a member that do not change."""
 
     name: str
     capacity: int
@@ -55,9 +55,9 @@ class Member:
         self.unwell: frozenset[str] = frozenset()
         self.lives = {name: life() for name in platforms}
         self.roster = Roster(myself.name, myself.lease)
-        #: Who shall record what, as of the last look; None before the first.
+        #: Which member shall record which slots, as of the last reading; None before the first.
         self.assignment: Assignment | None = None
-        #: The version of the room list that it acts on.
+        #: The version of the room list that the member acts on.
         self.rooms = 0
         self.away = False
         self._draws = draws
@@ -67,7 +67,7 @@ class Member:
         self._computed: Hashable = None
 
     def line(self, wall: float) -> Line:
-        """What it has to say now."""
+        """The line of the present moment."""
         me = self.myself
         return Line(
             name=me.name,
@@ -89,25 +89,25 @@ class Member:
         self._heard(now)
         self.roster.confirmed(now)
         if self._acts_at == float("inf"):
-            # By then whoever the engine has forgotten has written again.
+            # By then every member that the engine has forgotten has written again.
             self._acts_at = now + BEAT + 1.0
         for name, life in self.lives.items():
             life.confirmed(line.recording[name])
 
-    def look_begins(self, now: float) -> None:
-        """The lines of all are being read from now on."""
+    def reading_begins(self, now: float) -> None:
+        """A reading of the lines of all members begins."""
         self._began = now
         for life in self.lives.values():
-            life.look_begins()
+            life.reading_begins()
 
-    def look(
+    def see(
         self,
         reading: Reading,
         now: float,
         sizes: Mapping[str, Sequence[int]],
         changed_since: Callable[[int], int],
     ) -> dict[str, Orders]:
-        """Take what the lines of all say. ``sizes``: the rooms in each slot, by platform. ``changed_since``:
+        """Act on the lines of all members. ``sizes``: the rooms in each slot, by platform. ``changed_since``:
         the slots whose rooms changed after a version of the room list."""
         if now - self._began > QUICK:
             return {}
@@ -118,13 +118,13 @@ class Member:
             return {}
         behind = {line.rooms: changed_since(line.rooms) for line in self.roster.present.values()}
         return {
-            name: life.look(self._view(name, assignment, behind))
+            name: life.see(self._view(name, assignment, behind))
             for name, life in self.lives.items()
             if name in sizes
         }
 
     def tick(self, now: float) -> bool:
-        """Time passes. True if what is published has changed."""
+        """Time passes. True if the published slots have changed."""
         if now - self._heard_at <= AWAY:
             return False
         self.away = True
@@ -133,7 +133,7 @@ class Member:
 
     @property
     def left(self) -> bool:
-        """Whether nothing is recorded any more."""
+        """Whether this member records no slot any more."""
         return not any(life.recorded for life in self.lives.values())
 
     def _heard(self, now: float) -> None:
@@ -145,7 +145,7 @@ class Member:
         self._heard_at = now
 
     def _assign(self, sizes: Mapping[str, Sequence[int]]) -> Assignment:
-        """Computed anew only if something has changed."""
+        """The assignment, computed anew only if members, capacities or sizes have changed."""
         lines = sorted([self.line(0.0), *self.roster.everybody.values()], key=lambda each: each.name)
         replicas = max(line.replicas for line in lines)
         bidders = tuple(
@@ -174,8 +174,8 @@ class Member:
 
 
 def _open(line: Line, platform: str, lines: Sequence[Line]) -> str:
-    """The platform if slots of it can be given to that member, else "". Who is unwell takes some only while
-    nobody is well; who drains takes none."""
+    """The platform if that member can get slots of it, else "". An unwell member gets slots only while no
+    member is well; a draining one gets none."""
     if line.draining:
         return ""
     if platform not in line.unwell:

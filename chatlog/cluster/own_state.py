@@ -1,5 +1,5 @@
-"""What a member has to know of itself at its next start: its identity, what it recorded last, and the rooms
-of the configuration that it applied last.
+"""The state that a member needs at its next start: its identity, the slots that it recorded last, and the
+rooms of the configuration that it applied last.
 
     cluster           {"cluster": "main", "identity": "5f..", "recorded": {"twitch": BITMAP, ..}}
     cluster_applied   {"cluster": "main", "rooms": {"twitch": ["ann"], "kick": [{"slug": "bob"}]}}
@@ -43,7 +43,7 @@ class OwnState:
         self.identity = ""
         #: The slots that were recorded last, by platform.
         self.recorded: dict[str, int] = {}
-        #: The rooms of the configuration that were applied last; None if none ever were.
+        #: The rooms of the configuration that was applied last; None if none ever was.
         self.applied: dict[Key, Channel] | None = None
         #: Whether the state is of this cluster.
         self.ours = True
@@ -69,7 +69,7 @@ class OwnState:
         if not self.identity:
             self.identity = self._make_identity()
             with suppress(OSError):
-                # If the disk refuses now, the next start is another member, and waits for the lease.
+                # If this write fails, the next start counts as another member, and waits for the lease.
                 self._file.keep(self._shown(self.recorded))
 
     def _read(self, file: StateFile) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class OwnState:
         return entries[-1] if entries and isinstance(entries[-1], dict) else {}
 
     def keep_recorded(self, recorded: Mapping[str, int]) -> None:
-        """These slots are recorded now. It is written by a thread, soon."""
+        """These slots are recorded now. A thread writes them soon."""
         if dict(recorded) == self.recorded:
             return
         self.recorded = dict(recorded)

@@ -1,4 +1,4 @@
-"""What is wrong with a Redis or Valkey server, as far as a cluster's members need it."""
+"""Finds what is wrong with a Redis or Valkey server for the members of a cluster."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from chatlog.cluster.redis_scripts import TRY
 from chatlog.cluster.redis_words import CLUSTER_MODE, PRIMARY, REPLICA, SPEECH
 from chatlog.printable import printable
 
-#: The oldest version that is supported: the oldest that its makers have mended in recent years.
+#: The oldest version that is supported: the oldest with fixes from its makers in recent years.
 OLDEST = (6, 2)
 
 
 async def check(link: RedisLink, keys: list[bytes], place: str) -> list[str]:
-    """The sentences. ``keys``: those of the cluster. Never raises."""
+    """The problems, as sentences. ``keys``: those of the cluster. Never raises."""
     try:
         fields = info(await link.ask(b"INFO"))
     except EngineError as error:
@@ -32,13 +32,13 @@ async def check(link: RedisLink, keys: list[bytes], place: str) -> list[str]:
 
 
 def sentence(place: str, why: str, remedy: str) -> str:
-    """What is wrong with an engine, and what to do."""
+    """One sentence: what is wrong with an engine, and what to do."""
     return f"{place}: {why}{f'; {remedy}' if remedy else ''}"
 
 
 def troubles(fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What the fields of INFO say against a server, each with a remedy. A field that a service does not show
-    says nothing."""
+    """The problems that the fields of INFO show, each with a remedy. A missing field shows no problem: some
+    services hide fields."""
     version = fields.get("redis_version", "")
     numbers = tuple(map(int, re.findall(r"[0-9]{1,6}", version)[:2]))
     if numbers and numbers < OLDEST:

@@ -35,7 +35,7 @@ class RedisEngine(CoroutineEngine):
     def __init__(self, address: EngineAddress, cluster: str, network: Network, ca_file: str | None) -> None:
         self.place = str(address)
         self._link = RedisLink(address, network, ca_file)
-        # Many bytes take their time, and must not hold up the lines.
+        # Requests with many bytes take long, and must not delay the lines.
         self._slow_link = RedisLink(address, network, ca_file, keep=False)
         self._keys = [f"chatlog:{{{cluster}}}:{key}".encode("ascii") for key in scripts.KEYS]
 
@@ -65,7 +65,7 @@ class RedisEngine(CoroutineEngine):
         epoch, version, *rest = await self._parts(scripts.READ)
         run = self._link.server_run
         lines = {name.decode("utf-8"): line.decode("utf-8", "replace") for name, line in _tuples(rest, 2)}
-        # A server that was restarted may show what it had saved, which is old.
+        # A server that was restarted may show lines that it had saved, which are old.
         return Reading(lines, f"{epoch.decode('ascii')} {run}" if epoch else "", int(version))
 
     async def _rooms(self, after: int) -> RoomChunks:
@@ -105,7 +105,7 @@ def _tuples(parts: list[bytes], size: int) -> Iterator[tuple[bytes, ...]]:
 
 
 def _batches(chunks: Mapping[int, Chunk]) -> Iterator[list[object]]:
-    """Numbers, versions and data, as much in each as one request takes."""
+    """Numbers, versions and data of chunks, in batches that fit into one request."""
     batch: list[object] = []
     size = 0
     for number, chunk in sorted(chunks.items()):

@@ -1,8 +1,8 @@
 """The connection to a Redis or Valkey server: made when it is needed, with time-outs of its own, and ended
 without a farewell as soon as an answer is late.
 
-The library's own time-outs and reconnecting are not used: a lazy connection of it never fails, and one whose
-server has gone silent is never given up.
+The library's own time-outs and reconnecting are not used: its lazy connection never fails, and never gives a
+silent server up.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _KINDS = frozenset("+-:$*")
 
 
 class RedisLink:
-    """Asks one server. Any number of questions may wait at the same time. ``keep``: whether the connection
-    is kept when none does."""
+    """Asks one server. Any number of questions may wait at the same time. ``keep``: whether the connection is
+    kept while no question waits."""
 
     def __init__(
         self, address: EngineAddress, network: Network, ca_file: str | None, keep: bool = True
@@ -63,7 +63,7 @@ class RedisLink:
 
     @property
     def server_run(self) -> str:
-        """What distinguishes this run of the server from all others; "" while it is unknown."""
+        """An identifier of the present run of the server; "" while it is unknown."""
         return "" if self._session is None else self._session.server_run
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ async def _asked(session: _Session, question: Callable[[_Session], Coroutine[Def
     except txredisapi.ResponseError as error:
         refused = refusal(str(error))
         if refused.remedy == PRIMARY:
-            # It was demoted: look for the primary anew.
+            # The server was demoted: find the primary anew.
             session.abort(refused)
         raise refused from None
     except txredisapi.RedisError:
@@ -133,7 +133,7 @@ class _Session:
         self._wires: list[_Wire] = []
         self._wire: _Wire | None = None
         self._waiting: list[Deferred[None]] = []
-        #: What to do if it breaks.
+        #: What a user can do if it breaks.
         self.advice = REACH
         self._opening = Deferred.fromCoroutine(self._open())
         self._opening.addCallbacks(self._opened, self._failed)
@@ -197,13 +197,13 @@ class _Session:
         except EngineAway:
             if wire.broken:
                 raise
-            # Some users may not ask for it.
+            # Some users may not run INFO.
             fields = {}
         if fields.get("role") == "slave":
             if sentinel:
                 raise EngineAway("the Sentinels name a server that is no primary (yet)", "wait")
             raise EngineAway(REPLICA, PRIMARY)
-        # Services may not tell it.
+        # Some services do not show it.
         self.server_run = fields.get("run_id", "")
         return wire
 
@@ -292,7 +292,7 @@ class _Wire(txredisapi.BaseRedisProtocol):
         self.ended: Callable[[_Wire], object] = lambda wire: None
 
     def give_up(self) -> None:
-        """End it at once."""
+        """End the connection at once."""
         if self.transport is not None:
             self.transport.abortConnection()
 

@@ -1,10 +1,10 @@
-"""What is asked of Redis: scripts that it carries out as one step each, and how their answers are read.
+"""The scripts for Redis, each of which Redis carries out as one step, and the reading of their answers.
 
 All keys of a cluster have its name in braces. ``members`` is a hash: by a member's name its identity, its
 beat, when it was put (milliseconds of the server's clock), its lease and the line, with spaces in between.
-The lines have no expiry of Redis, so that an eviction policy for keys with an expiry does not take them, and
-a clock that jumps does not keep the dead alive. ``rooms`` holds the chunks, ``versions`` their versions,
-``version`` that of the list, ``epoch`` a word of whoever wrote first.
+The lines have no expiry of Redis, so that an eviction policy for keys with an expiry does not remove them,
+and a clock that jumps does not keep the lines of dead members. ``rooms`` holds the chunks, ``versions`` their
+versions, ``version`` that of the list, ``epoch`` a word of the member that wrote first.
 
 An answer of several parts is one string of netstrings (``length:bytes,``): the library reads one string at
 once, and an array in one turn of the reactor for each element.
@@ -16,7 +16,7 @@ from hashlib import sha1
 
 #: The keys, behind the name of the cluster.
 KEYS = ("members", "epoch", "rooms", "versions", "version")
-#: Milliseconds until a line that ended is removed. Until then it is known which puts come too late.
+#: Milliseconds until a line that ended is removed. Until then, puts that come too late are recognised.
 _FORGOTTEN = 3_600_000
 
 _NOW = """
@@ -40,8 +40,8 @@ class Script:
         self.digest = sha1(self.text, usedforsecurity=False).hexdigest().encode("ascii")
 
 
-#: Arguments: name, identity, beat, milliseconds of the lease, line, an epoch. An empty line is that of
-#: somebody who has left. Answers "put", "taken" or "late BEAT".
+#: Arguments: name, identity, beat, milliseconds of the lease, line, an epoch. An empty line is that of a
+#: member that has left. Answers "put", "taken" or "late BEAT".
 PUT = Script(
     _NOW
     + """
@@ -135,7 +135,7 @@ return new
 """
 )
 
-#: Argument: seconds. Writes something that is gone after them, and answers "OK".
+#: Argument: seconds. Writes a key that expires after them, and answers "OK".
 TRY = Script("redis.call('SET', KEYS[1] .. ':check', '1', 'EX', ARGV[1]) return 'OK'")
 
 

@@ -1,6 +1,6 @@
-"""What Redis' refusals mean, and what to do about them.
+"""The meaning of Redis' refusals, and what to do about them.
 
-The words in front are those of Redis and Valkey; whoever offers them as a service keeps them.
+The first words of a refusal are those of Redis and Valkey; services that offer them keep these words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MEMORY = "give it more memory, or a server of its own"
 _MEANINGS = (
     ("WRONGPASS", "it refuses the user or the password", PASSWORD),
     ("NOAUTH", "it wants a password", "write redis://:password@host in cluster.engine"),
-    # A long question of somebody who has not logged in.
+    # A long question of a client that has not logged in.
     (
         "Protocol error: unauthenticated",
         "it wants a password",

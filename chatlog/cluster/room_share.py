@@ -1,5 +1,5 @@
-"""Which rooms of the shared list this member records: those of its slots. Platforms are told which rooms to
-add and to remove."""
+"""Which rooms of the shared list this member records: those of its slots. The share adds rooms to the
+platforms and removes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SETTLED = frozenset({State.RECORDED, State.REFUSED, State.SILENT})
 
 
 class Calls(NamedTuple):
-    """``add(platform, channel)`` records a room, ``remove(platform, name)`` ends that. ``pools`` are the
+    """``add(platform, channel)`` begins to record a room, ``remove(platform, name)`` stops. ``pools`` are the
     rooms by platform."""
 
     add: Callable[[str, Channel], object]
@@ -33,7 +33,7 @@ class Calls(NamedTuple):
 
 class RoomShare:
     """The rooms that are recorded here, kept in ``wanted``. ``taken_over(key, slot)`` is called before a room
-    of a slot that nobody records is added."""
+    of a slot that no member records is added."""
 
     def __init__(
         self,
@@ -51,24 +51,24 @@ class RoomShare:
         self.wanted = wanted
         #: The slots of each platform that are recorded here.
         self.slots: dict[str, int] = {}
-        # The slots that others record as well, so that their rooms can wait.
+        # The slots that other members record as well, so that their rooms can wait.
         self._elsewhere: dict[str, int] = {}
         self._asked_at: dict[tuple[str, int], float] = {}
 
     def expect(self, slots: Mapping[str, int]) -> None:
-        """The rooms of these slots were recorded last. Until ``settle`` they count as wanted, so that what
-        is known of them is kept."""
+        """The rooms of these slots were recorded last. Until ``settle`` they count as wanted, so that their
+        coverage is kept."""
         for platform, some in slots.items():
             for key, channel in self._rooms(platform, some):
                 self.wanted[key] = channel
 
     def settle(self) -> None:
-        """Only what is recorded is wanted from now on."""
+        """Only rooms that are recorded are wanted from now on."""
         for key in [key for key in self.wanted if not self._is_here(key)]:
             del self.wanted[key]
 
     def start(self, platform: str, slots: int, elsewhere: bool) -> None:
-        """Record these slots. ``elsewhere``: others record them as well."""
+        """Record these slots. ``elsewhere``: other members record them as well."""
         self.slots[platform] = self.slots.get(platform, 0) | slots
         known = self._elsewhere.get(platform, 0)
         self._elsewhere[platform] = known | slots if elsewhere else known & ~slots
@@ -91,20 +91,20 @@ class RoomShare:
                 self._remove((platform, name))
 
     def hurry(self, platform: str, slots: int) -> None:
-        """Nobody else records these slots any more: their rooms wait no longer than others."""
+        """No other member records these slots any more: their rooms wait no longer than other rooms."""
         hurried = slots & self._elsewhere.get(platform, 0)
         if hurried and platform in self._calls.pools:
             self._elsewhere[platform] &= ~hurried
             self._calls.pools[platform].hurry(key[1] for key, _ in self._rooms(platform, hurried))
 
     def divide_requests(self, joins: str, others: Iterable[Line]) -> None:
-        """Members with the same name of a JOIN budget ask for a part of what is allowed."""
+        """Share a JOIN budget: each member with the same budget name uses an equal part of it."""
         among = 1 + sum(1 for line in others if joins and line.joins == joins)
         for pool in self._calls.pools.values():
             pool.share_requests(among)
 
     def apply(self, difference: Difference) -> dict[str, int]:
-        """The list has changed. Returns the slots recorded here that have more rooms, by platform."""
+        """Apply a change of the list. Returns the slots recorded here that have more rooms, by platform."""
         for key in difference.removed:
             self._remove(key)
         more: dict[str, int] = {}
@@ -142,7 +142,7 @@ class RoomShare:
         return wanted, sum(1 for room in rooms.values() if room.timeline.recorded)
 
     def is_elsewhere(self, platform: str, name: str) -> bool:
-        """Whether others record the room as well, so that it can wait."""
+        """Whether other members record the room as well, so that it can wait."""
         return bool(self._elsewhere.get(platform, 0) >> slot_of(platform, name) & 1)
 
     def _is_here(self, key: Key) -> bool:

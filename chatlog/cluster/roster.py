@@ -1,8 +1,8 @@
-"""Who the members are, as far as one of them can know from what an engine shows it.
+"""The members of a cluster, as far as one of them knows them from the engine.
 
-An engine may forget everything at any time. Then, for as long as a lease, the members that were known count
-as such, so that nobody takes their rooms; but nothing is believed of what they recorded, so that nobody
-leaves rooms to them.
+An engine may forget everything at any time. Then, for as long as a lease, the members that were known still
+count as members, so that no member takes their rooms; but the slots that they published count no longer, so
+that no member leaves rooms to them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from chatlog.cluster.line import Line, OtherProtocol, decoded
 
 
 class Reading(NamedTuple):
-    """What an engine shows at once: every member's line by its name, a word that is another one once the
-    engine has forgotten (``epoch``), and the version of the room list."""
+    """What an engine shows at once: every member's line by its name, a word that changes once the engine has
+    forgotten (``epoch``), and the version of the room list."""
 
     lines: Mapping[str, str]
     epoch: str = ""
@@ -36,9 +36,9 @@ class Roster:
         self.present: dict[str, Line] = {}
         #: Members that were known when the engine forgot, and have not been seen since.
         self.ghosts: dict[str, Line] = {}
-        #: Those that follow other rules, or whose lines cannot be read.
+        #: Members that follow other rules, or whose lines cannot be read.
         self.strangers: frozenset[str] = frozenset()
-        #: Members whose leases ended, with the time of their last word and their last line.
+        #: Members whose leases ended, with their last lines.
         self.lost: dict[str, Line] = {}
 
     def confirmed(self, now: float) -> None:
@@ -46,11 +46,11 @@ class Roster:
         self._confirmed_at = now
 
     def settle(self, now: float) -> None:
-        """The engine was away: what it shows may be old or incomplete for one lease."""
+        """The engine was away: its lines may be old or incomplete for one lease."""
         self._settled_at = max(self._settled_at, now + self._lease)
 
     def see(self, reading: Reading, now: float) -> None:
-        """Take what the engine shows."""
+        """Use the lines that the engine shows."""
         forgot = bool(self._epoch) and reading.epoch != self._epoch
         self._epoch = reading.epoch
         if self._me not in reading.lines and now - self._confirmed_at < self._lease:
@@ -74,12 +74,12 @@ class Roster:
 
     @property
     def everybody(self) -> dict[str, Line]:
-        """All that slots can be given to, besides this member."""
+        """All other members that slots can be given to."""
         return {**self.ghosts, **self.present}
 
 
 class Ages:
-    """Since when each other member has said nothing new. Times are seconds of the member's clock."""
+    """The age of each other member's latest line. Times are seconds of the member's clock."""
 
     def __init__(self) -> None:
         self._spoke: dict[str, tuple[float, float]] = {}
@@ -98,7 +98,7 @@ class Ages:
 
 
 def published(lines: Mapping[str, str], me: str) -> dict[str, int]:
-    """The slots that others than ``me`` publish, by platform."""
+    """The slots that members other than ``me`` publish, by platform."""
     found: dict[str, int] = {}
     for name, text in lines.items():
         if name != me:

@@ -1,8 +1,8 @@
-"""A member of a cluster at work: it writes its line, reads those of all others, and records the rooms that
-are its own.
+"""A member of a cluster at work: it writes its line, reads the lines of all members, and records the rooms of
+its slots.
 
-The rules are in ``member``; this drives them. Nothing here is needed to go on recording: while the engine is
-away, everything that is recorded is recorded on.
+The rules are in ``member``; the service drives them. Recording does not depend on the engine: while it is
+away, the rooms that are recorded go on being recorded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from chatlog.cluster.engine import Engine, EngineError, NameTaken
 from chatlog.cluster.line import Line
 from chatlog.cluster.list_keeper import ListKeeper
-from chatlog.cluster.member import AWAY, BEAT, LOOK, Member
+from chatlog.cluster.member import AWAY, BEAT, READ_EVERY, Member
 from chatlog.cluster.own_state import OwnState
 from chatlog.cluster.room_share import RoomShare
 from chatlog.cluster.roster import Ages, Reading, published
@@ -31,16 +31,16 @@ from chatlog.cluster.takeovers import Takeovers
 from chatlog.cluster.wellness import Wellness
 from chatlog.environment import Environment
 
-#: Seconds between two lines if what is published has changed.
+#: Seconds between two lines if the line has changed.
 SOON = 0.25
-#: Every so many looks it is judged whether the platforms are heard.
+#: Once in so many readings the member judges whether enough rooms of its platforms are recorded.
 JUDGED = 5
 
 
 class MemberService(Service):
-    """Drives ``member``. Before it starts, it gets what it needs of the recorder: ``keeper`` of the list,
-    ``disk()`` (whether the disk takes what is written), and ``settled()``, which is called as soon and as
-    often as it is known which of the rooms that were recorded here last still are to be."""
+    """Drives ``member``. Before it starts, it gets these parts of the recorder: ``keeper`` of the list,
+    ``disk()`` (whether the disk accepts writes), and ``settled()``. That is called whenever it is known which
+    of the rooms that were recorded here last are still wanted."""
 
     _log = Logger()
     name = "cluster"
@@ -70,10 +70,10 @@ class MemberService(Service):
         self.now = self._clock.seconds
         self.wall = environment.wall
         self.speaker = Speaker(engine, member.myself, lambda: own.identity, self._clock)
-        # Whether what is published has changed since the latest line was begun.
+        # Whether the line has changed since the latest write of it began.
         self._due = False
-        self._looking = False
-        # Whether what was recorded last is recorded again, or left to others.
+        self._reading = False
+        # Whether the slots that were recorded last are recorded again, or left to other members.
         self._resumed = False
         self._settled = False
         self._looks = 0
@@ -81,7 +81,7 @@ class MemberService(Service):
         self._began = self._clock.seconds()
         self._confirmed_since: float | None = None
         self._wellness = {name: Wellness() for name in member.lives}
-        #: Since when another process is there under our name; None if none is.
+        #: Since when another process uses this member's name; None if none does.
         self.taken_since: float | None = None
         #: Why the engine is away, in words; "" if it answers.
         self.trouble = ""
@@ -89,7 +89,7 @@ class MemberService(Service):
         self.heard_at = self._clock.seconds()
         #: How many slots were started here, by reason, and how many were given away.
         self.moves = {"takeover": 0, "assigned": 0, "handover": 0, "given": 0}
-        self._loops = [self._loop(self.put), self._loop(self.look)]
+        self._loops = [self._loop(self.put), self._loop(self.read_lines)]
 
     def _loop(self, call: Callable[[], object]) -> LoopingCall:
         loop = LoopingCall(self._guarded, call)
@@ -106,7 +106,7 @@ class MemberService(Service):
     # -- service -------------------------------------------------------------------------------------
 
     def startService(self) -> None:
-        """Find out who else is there, then take part."""
+        """Find the other members, then take part."""
         super().startService()
         now = self._clock.seconds()
         self._began = self.heard_at = now
@@ -115,8 +115,8 @@ class MemberService(Service):
         if self.keeper is not None:
             self.keeper.begin()
         Deferred.fromCoroutine(self._join()).addErrback(self._failed)
-        self.speaker.look_at_the_engine()
-        for loop, interval in zip(self._loops, (BEAT, LOOK), strict=True):
+        self.speaker.check_engine()
+        for loop, interval in zip(self._loops, (BEAT, READ_EVERY), strict=True):
             loop.start(interval, now=False)
 
     def stopService(self) -> Deferred[None]:
@@ -130,15 +130,17 @@ class MemberService(Service):
         return self.engine.close()
 
     async def _join(self) -> None:
-        """The first look: what was recorded here last goes on at once, unless others have it by now."""
-        # Nobody must take the slots while they are asked for again: our line, old or new, protects them.
+        """The first reading: the slots that were recorded here last go on at once, unless other members have
+        them by now."""
+        # No other member must take the slots meanwhile: this member's line, old or new, protects them.
         reading = await self.engine.read()
         await self._write()
         if not self._resumed:
             self._resume(reading)
 
     def _resume(self, reading: Reading | None) -> None:
-        """Record what was recorded last. ``reading``: what others said then; None if the engine is away."""
+        """Record the slots that were recorded last. ``reading``: the lines of all; None if the engine is
+        away."""
         self._resumed = True
         others = {} if reading is None else published(reading.lines, self.member.myself.name)
         for platform, some in self.own.recorded.items():
@@ -152,8 +154,8 @@ class MemberService(Service):
         self._put_soon()
 
     @property
-    def looked(self) -> bool:
-        """Whether it is known who else is there."""
+    def knows_others(self) -> bool:
+        """Whether the other members are known."""
         return self._settled
 
     # -- the line ------------------------------------------------------------------------------------
@@ -164,7 +166,7 @@ class MemberService(Service):
             Deferred.fromCoroutine(self._write()).addErrback(self._failed)
 
     def _put_soon(self) -> None:
-        """What is published has changed."""
+        """Write the line soon: the published slots have changed."""
         self._due = True
         self._put_if_due()
 
@@ -186,11 +188,12 @@ class MemberService(Service):
         self._confirmed_since = now if self._confirmed_since is None else self._confirmed_since
         self.member.line_confirmed(line, now)
         if any(life.withdrawn for life in self.member.lives.values()):
-            # The sooner it is seen that all is well, the shorter is the time in which two record.
-            self.look()
+            # The sooner this member reads the lines again, the shorter is the time in which two members
+            # record.
+            self.read_lines()
 
     def leave(self) -> Deferred[None]:
-        """Say nothing more, and take the line away. Never fails."""
+        """Write no more lines, and remove the last one. Never fails."""
         for loop in self._loops:
             if loop.running:
                 loop.stop()
@@ -218,19 +221,19 @@ class MemberService(Service):
     # -- the lines of all ----------------------------------------------------------------------------
 
     def why_no_change(self) -> str:
-        """Why the list of rooms cannot be changed now; "" if it can. Before that, all members must have had
-        the time to give it back, should the engine have lost it."""
+        """Why the list of rooms cannot be changed now; "" if it can. First, all members must have had the
+        time to give the list back to an engine that has lost it."""
         if self.taken_since is not None:
             return "another recorder is there under this name"
         if self.member.away:
             return f"{self.engine.place} does not answer: {self.trouble or 'it is silent'}"
         since = self._confirmed_since
-        if since is None or self._clock.seconds() - since < BEAT + LOOK:
+        if since is None or self._clock.seconds() - since < BEAT + READ_EVERY:
             return "this recorder has just come to the cluster; try again in some seconds"
         return ""
 
-    def look(self) -> None:
-        """Read the lines of all, unless they are being read, and do what is due every second."""
+    def read_lines(self) -> None:
+        """Read the lines of all members, unless they are being read, and do the work of every second."""
         now = self._clock.seconds()
         was_away = self.member.away
         changed = self.member.tick(now)
@@ -247,14 +250,14 @@ class MemberService(Service):
         self._due = self._due or changed
         self._put_if_due()
         self.poll()
-        if not self._looking and self.taken_since is None:
-            self._looking = True
-            self.member.look_begins(now)
+        if not self._reading and self.taken_since is None:
+            self._reading = True
+            self.member.reading_begins(now)
             reading = self.engine.read()
-            reading.addCallback(self._read).addErrback(self._failed).addBoth(self._looked)
+            reading.addCallback(self._read).addErrback(self._failed).addBoth(self._reading_ended)
 
-    def _looked(self, _: object) -> None:
-        self._looking = False
+    def _reading_ended(self, _: object) -> None:
+        self._reading = False
 
     def _read(self, reading: Reading) -> None:
         if not self.running:
@@ -265,7 +268,7 @@ class MemberService(Service):
         if not self._resumed and self._confirmed_since is not None:
             self._resume(reading)
         held = {name: life.published for name, life in self.member.lives.items()}
-        orders = self.member.look(reading, now, self.shared.sizes, self.shared.changed_since)
+        orders = self.member.see(reading, now, self.shared.sizes, self.shared.changed_since)
         if was_away and not self.member.away:
             self._log.info("{engine} answers again", engine=self.engine.place)
         roster = self.member.roster
@@ -308,7 +311,7 @@ class MemberService(Service):
         self.share.hurry(platform, self.share.slots.get(platform, 0) & ~published)
 
     def _settle_slots(self, now: float) -> bool:
-        """Slots whose rooms are all recorded are published. True if that changes what is."""
+        """Publish the slots whose rooms are all recorded. True if that changes the published line."""
         changed = False
         for platform, life in self.member.lives.items():
             waiting = life.starting | (life.held & ~life.published)
@@ -327,7 +330,8 @@ class MemberService(Service):
         return changed
 
     def _judge(self, now: float) -> bool:
-        """Look whether the platforms are heard. True if that changes what is published."""
+        """Judge whether enough rooms of each platform are recorded. True if that changes the published
+        line."""
         well, before = self.disk(), self.member.unwell
         counts = {name: self.share.counts(name) for name in self._wellness}
         judged = {name: each.judge(now, *counts[name], well) for name, each in self._wellness.items()}
@@ -341,7 +345,7 @@ class MemberService(Service):
             self._put_soon()
 
     def list_changed(self, difference: Difference) -> None:
-        """The list of rooms is another one."""
+        """The list of rooms has changed."""
         changed = self.shared.version != self.member.rooms
         for platform, slots in self.share.apply(difference).items():
             changed = self.member.lives[platform].grows(slots) or changed

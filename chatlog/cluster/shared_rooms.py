@@ -31,7 +31,7 @@ def chunk_of(platform: str, name: str) -> int:
 
 @dataclass(slots=True)
 class Content:
-    """What a chunk says: ``rooms``, and ``removed`` with the times, in seconds since the epoch."""
+    """The content of a chunk: ``rooms``, and ``removed`` with the times, in seconds since the epoch."""
 
     rooms: dict[Key, Channel] = field(default_factory=dict)
     removed: dict[Key, float] = field(default_factory=dict)
@@ -39,8 +39,8 @@ class Content:
 
 @dataclass(slots=True)
 class Difference:
-    """What has changed in the list. A room whose ids changed is in both. ``slots``: those with more or other
-    rooms than before, by platform."""
+    """The rooms that were added to the list and removed from it. A room whose ids changed is in both.
+    ``slots``: those with more or other rooms than before, by platform."""
 
     added: dict[Key, Channel] = field(default_factory=dict)
     removed: list[Key] = field(default_factory=list)
@@ -60,12 +60,12 @@ class SharedRooms:
         self.by_slot: dict[str, dict[int, dict[str, Channel]]] = {name: {} for name in registry}
         #: How many rooms are in each slot, by platform.
         self.sizes: dict[str, list[int]] = {name: [0] * SLOTS for name in registry}
-        # The version that brought the latest change of each slot, whatever its platform.
+        # The version that brought the latest change of each slot, on any platform.
         self._changed = [0] * SLOTS
         self._since: dict[int, int] = {}
 
     def take(self, version: int, chunks: Mapping[int, Chunk]) -> Difference:
-        """Take newer chunks, and say what that changes."""
+        """Use newer chunks. Returns what they change."""
         found = Difference()
         for number, chunk in chunks.items():
             if 0 <= number < CHUNKS and chunk != self.chunks.get(number):
@@ -143,7 +143,7 @@ def encode(content: Content, registry: Registry) -> bytes:
 
 
 def decode(data: bytes, number: int, registry: Registry) -> Content:
-    """What a chunk's bytes say. What is invalid, or does not belong into this chunk, is left out."""
+    """The content of a chunk's bytes. Rooms that are invalid, or belong into another chunk, are left out."""
     content = Content()
     try:
         entry = json.loads(data) if data else {}

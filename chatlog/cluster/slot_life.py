@@ -1,16 +1,16 @@
-"""What becomes of each slot of a platform at one member: a state machine for all slots at once.
+"""The life of each slot of a platform at one member: a state machine for all slots at once.
 
-    none -> starting    wanted; its rooms are asked for
-    starting -> held    all its rooms are acknowledged, refused, or silent for long; published from now on
-    held -> withdrawn   not wanted, and every target publishes it; recorded, and no longer published
+    none -> starting       wanted; its rooms are asked for
+    starting -> held       all its rooms are acknowledged, refused, or silent for long; published from now on
+    held -> withdrawn      not wanted, and every target publishes it; recorded, and no longer published
     withdrawn -> leaving   a view that was read after the withdrawal was confirmed still shows every target
-    leaving -> none     still so when the overlap has passed
+    leaving -> none        the views still show every target when the overlap has passed
 
-From withdrawn and leaving a slot becomes held again as soon as it is wanted or a target does not publish
-it. The second look is what makes two members that hand over to each other at the same moment notice: each
-withdraws first and looks afterwards, so at least one of them sees that the other has withdrawn.
+From withdrawn and leaving a slot becomes held again as soon as it is wanted or a target does not publish it.
+Two members may hand a slot over to each other at the same moment; the second view shows that. Each withdraws
+first and reads afterwards, so at least one of them sees that the other has withdrawn.
 
-Neither a clock nor an engine is known here: the member says what it sees and when it began to look.
+This module has no clock and no engine: the member passes the view, and the time when its reading began.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ OVERLAP = 2.0
 
 
 class View(NamedTuple):
-    """What a look shows, as sets of slots. ``wanted``: those that this member shall record. ``served``: those
+    """The lines of all, as sets of slots. ``wanted``: those that this member shall record. ``served``: those
     with at least one target, whose targets without this member all publish them. ``published``: those that
-    any other member publishes. ``began``: when the look began, in seconds of the member's clock."""
+    any other member publishes. ``began``: when the reading began, in seconds of the member's clock."""
 
     wanted: int
     served: int
@@ -34,7 +34,7 @@ class View(NamedTuple):
 
 
 class Orders(NamedTuple):
-    """What is to be done, as sets of slots: ``first`` and ``then`` are to be started in this order,
+    """The orders of a view, as sets of slots: ``first`` and ``then`` are to be started in this order,
     ``stop`` are no longer to be recorded."""
 
     first: int = 0
@@ -54,7 +54,7 @@ class SlotLife:
         self._growing = 0
         #: Withdrawn, and the engine has confirmed the line without them.
         self._confirmed = 0
-        #: Of these, those whose confirmation came before the present look began.
+        #: Of these, those whose confirmation came before the present reading began.
         self._fresh = 0
         #: Slots that are being left, with the time since when.
         self._leaving: tuple[tuple[float, int], ...] = ()
@@ -74,7 +74,7 @@ class SlotLife:
 
     @property
     def published(self) -> int:
-        """The slots that this member answers for: every room of them."""
+        """The slots that this member publishes: it records every room of them."""
         return self.held & ~self._growing
 
     def state(self) -> Hashable:
@@ -90,7 +90,8 @@ class SlotLife:
         )
 
     def resume(self, slots: int) -> int:
-        """Record these without a look, because they were recorded before. Returns those that are new."""
+        """Record these slots without a view, because they were recorded before. Returns those that are
+        new."""
         new = slots & ~self.recorded
         self.starting |= new
         return new
@@ -108,8 +109,7 @@ class SlotLife:
         """Rooms came to these slots: no slot of them is published before ``ready`` names it again. True if
         that changes what is published."""
         found = self.published & slots
-        # They stay held, for others may have seen them published: they cannot be dropped without a second
-        # look.
+        # They stay held: other members may have seen them published, so a second view is needed to drop them.
         self._growing |= self.held & slots
         return bool(found)
 
@@ -117,22 +117,23 @@ class SlotLife:
         """The engine has confirmed a line that publishes just these. Lines are put one at a time."""
         self._confirmed |= self.withdrawn & ~published
 
-    def look_begins(self) -> None:
-        """Whatever the next view shows was read after this moment."""
+    def reading_begins(self) -> None:
+        """Everything that the next view shows was read after this moment."""
         self._fresh = self._confirmed
 
     def freeze(self) -> bool:
-        """The engine is silent: record on whatever is recorded, and answer for it. True if that changes
-        what is published."""
+        """The engine is silent: go on recording the slots that are recorded, and publish them. True if that
+        changes what is published."""
         back = self.withdrawn | self.leaving
         self._leaving = ()
         self._hold(back)
         return bool(back)
 
-    def look(self, view: View) -> Orders:
-        """Take what a view shows."""
+    def see(self, view: View) -> Orders:
+        """Act on a view."""
         needed = view.wanted | ~view.served
-        # Kept or given up, from the last state to the first, so that no slot takes two steps at one look.
+        # Slots are kept or given up from the last state to the first, so that no slot takes two steps at
+        # once.
         stop, remaining = 0, []
         for since, slots in self._leaving:
             self._hold(slots & needed)

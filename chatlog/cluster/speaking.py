@@ -14,7 +14,7 @@ from chatlog.cluster.member import Myself
 
 
 class Speaker:
-    """The line of one member. ``identity()`` is what its spool knows itself by."""
+    """The line of one member. ``identity()`` is that of its spool."""
 
     _log = Logger()
 
@@ -31,17 +31,17 @@ class Speaker:
         self.put_at = float("-inf")
         #: When a line was confirmed last, in seconds of the clock.
         self.confirmed_at = clock.seconds()
-        # Why that is so long ago.
+        # Why the latest confirmation is so long ago.
         self._unwritten = ""
 
-    def look_at_the_engine(self) -> None:
+    def check_engine(self) -> None:
         """Log what is wrong with the engine, such as that it is too old."""
 
-        def told(sentences: list[str]) -> None:
+        def report(sentences: list[str]) -> None:
             for sentence in sentences:
                 self._log.warn("{sentence}", sentence=sentence)
 
-        self._engine.check().addCallback(told)
+        self._engine.check().addCallback(report)
 
     @property
     def is_busy(self) -> bool:
@@ -50,8 +50,8 @@ class Speaker:
 
     @property
     def trouble(self) -> str:
-        """Why no line was written for as long as a lease, though the engine may answer, as it does when its
-        memory is full: the others take this member for dead. "" if all is well."""
+        """Why no line was written for as long as a lease, though the engine may answer, for example when its
+        memory is full. Other members count this one as dead. "" if all is well."""
         late = self._clock.seconds() - self.confirmed_at > self._myself.lease
         return self._unwritten if late else ""
 
@@ -68,7 +68,7 @@ class Speaker:
             try:
                 await self._engine.put(me.name, self._identity(), self._beat, line.encoded(), me.lease)
             except LatePut as error:
-                # An earlier run of this spool has said more.
+                # An earlier run of this spool has put later beats.
                 self._beat = max(self._beat, error.beat)
             except NameTaken:
                 raise
@@ -81,7 +81,7 @@ class Speaker:
         raise NameTaken
 
     def leave(self) -> Deferred[None]:
-        """Take the line away, so that others need not wait for the lease. Never fails."""
+        """Remove the line, so that other members need not wait for the lease. Never fails."""
         return self._lock.run(self._leave).addErrback(lambda failure: failure.trap(EngineError) and None)
 
     def _leave(self) -> Deferred[None]:

@@ -1,4 +1,5 @@
-"""What is taken over from members that are gone: since when each room is missing, and how long it took."""
+"""The slots that are taken over from members that are gone: since when each room is missing, and how long the
+takeover lasts."""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ class Takeovers:
         }
 
     def see(self, lost: Mapping[str, Line], present: Mapping[str, Line]) -> list[str]:
-        """What a look shows. Returns the names of the members that have gone since, and recorded
-        something."""
+        """Use the lost and the present members. Returns the names of members that have gone since, and
+        recorded something."""
         new = [name for name, line in lost.items() if any(line.recording.values())]
         for name in new:
             self._gone.pop(name, None)

@@ -1,5 +1,5 @@
-"""Whether this member hears its platforms: one that records less than half of its rooms for long is better
-replaced, if another can do it."""
+"""Whether this member records enough rooms of its platforms. A member that records less than half of them for
+long is replaced, if another member can do it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 POOR = 30.0
 #: Seconds until a platform without rooms is tried again, and the longest such time.
 AGAIN, LONGEST = 60.0, 900.0
-#: Seconds for which it has to be well before the next time without rooms is a short one again.
+#: Seconds for which the platform has to be well before the next time without rooms is short again.
 STEADY = 600.0
 
 
@@ -22,8 +22,8 @@ class Wellness:
         self.unwell = False
 
     def judge(self, now: float, wanted: int, recorded: int, disk: bool) -> bool:
-        """Whether the platform is heard too little: ``recorded`` of ``wanted`` rooms are recorded, and the
-        ``disk`` takes what is written."""
+        """Whether too few rooms of the platform are recorded: ``recorded`` of ``wanted``. ``disk``: whether
+        the disk accepts writes."""
         poor = not disk or (wanted > 0 and 2 * recorded < wanted)
         if not poor:
             self._poor_since = None
@@ -35,7 +35,7 @@ class Wellness:
         elif wanted > 0 and not poor:
             self._recover(now)
         elif wanted == 0 and disk and now >= self._again_at:
-            # Only rooms show whether it hears again.
+            # Only rooms show whether the platform can be recorded again.
             self._recover(now)
             self._poor_since = None
         return self.unwell

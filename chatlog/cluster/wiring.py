@@ -31,7 +31,7 @@ from chatlog.timeline.timelines import Timelines
 
 
 class Platforms(Protocol):
-    """What records rooms: see ``sources.Platforms``."""
+    """The part that records rooms: see ``sources.Platforms``."""
 
     pools: dict[str, Pool]
 
@@ -41,7 +41,7 @@ class Platforms(Protocol):
 
 
 class Coverage(Protocol):
-    """What keeps the coverage of rooms: see ``CoverageJournal``."""
+    """The part that keeps the coverage of rooms: see ``CoverageJournal``."""
 
     waits: bool
 
@@ -49,7 +49,7 @@ class Coverage(Protocol):
 
 
 class Recording(Protocol):
-    """What writes: see ``Recorder``."""
+    """The part that writes files: see ``Recorder``."""
 
     @property
     def trouble(self) -> str: ...
@@ -64,7 +64,7 @@ class Recording(Protocol):
 
 
 class Shipping(Protocol):
-    """What uploads: see ``Uploader``."""
+    """The part that uploads: see ``Uploader``."""
 
     @property
     def waiting_files(self) -> int: ...
@@ -75,7 +75,7 @@ class Shipping(Protocol):
 
 
 class Closing(Protocol):
-    """What writes manifests: see ``Manifest``."""
+    """The part that writes manifests: see ``Manifest``."""
 
     cluster: str
 
@@ -83,8 +83,8 @@ class Closing(Protocol):
 
 
 class Joined(NamedTuple):
-    """What the recorder gets for it: the list of rooms, the service, what is known of the cluster, what hands
-    rooms over, and what says what is wrong with the engine."""
+    """The parts of a member for the recorder: the list of rooms, the service, the facts of the cluster, the
+    handing over of rooms, and the report about the engine."""
 
     rooms: ClusterRooms
     service: MemberService
@@ -143,7 +143,8 @@ class Cluster:
         rooms = ClusterRooms(configured, own, shared, share, keeper, service.why_no_change)
         service.keeper, service.poll = keeper, rooms.poll
         service.disk = lambda: not (recorder.trouble or recorder.fatal)
-        # What the rooms of an earlier run are waits for the others, and for the list.
+        # Whether rooms of an earlier run are still wanted is known only after the first reading of lines and
+        # list.
         coverage.waits, service.settled = True, coverage.settle
         timelines.is_elsewhere = lambda key: key in shared.rooms
         timelines.with_spans = True
@@ -161,7 +162,7 @@ def _myself(settings: Settings, cluster: ClusterSettings) -> Myself:
         cluster.capacity,
         cluster.zone,
         cluster.replicas,
-        # An account has one budget, wherever it is used from.
+        # An account has one budget, shared by all machines that use it.
         cluster.joins or account or "",
         _url(settings),
         __version__,
@@ -179,7 +180,7 @@ def _url(settings: Settings) -> str:
 
 
 class _Claims:
-    """Says since when rooms are missing that change hands."""
+    """Notes since when a room is missing that this member takes over."""
 
     def __init__(
         self,
@@ -192,8 +193,8 @@ class _Claims:
         self._wall = wall
 
     def taken_over(self, key: Key, slot: int) -> None:
-        """A room that nobody records is about to be added: it is missing since the last word of the member
-        that had it, unless something else is known here."""
+        """A room that no member records is about to be added: it is missing since the last line of the member
+        that had it, unless this recorder knows better."""
         line = self._takeovers.source(key[0], slot)
         timeline = self._timelines.of(key)
         if line is not None and timeline.since is None:
@@ -202,7 +203,7 @@ class _Claims:
 
 
 class _SpoolLeft:
-    """What is still on this disk alone."""
+    """The files that are only on this disk so far."""
 
     def __init__(self, recorder: Recording, uploader: Shipping, manifest: Closing) -> None:
         self._recorder = recorder

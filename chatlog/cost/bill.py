@@ -129,7 +129,7 @@ def total_cost(prices: Prices, month: Month, number: int) -> float:
 
 
 def host_cost(month: Month) -> float:
-    """Dollars a month for the machine on fly.io, its volume, and what it sends."""
+    """Dollars a month for the machine on fly.io, its volume, and its sent data."""
     return FLY.machine + VOLUME * FLY.volume + month.stored / 10**9 * FLY.sending
 
 

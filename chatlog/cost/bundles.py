@@ -1,8 +1,8 @@
 """What bundles cost, and what they save once they are in a cheaper class.
 
 A month's objects of a room become one bundle at the end of the month: every object is read once, every bundle
-is written, looked at and read back; deleting costs nothing. Some time later each bundle is moved. Reading the
-archive is left out, as in ``bill``.
+is written, verified by a HEAD and read back; deleting costs nothing. Some time later each bundle is moved.
+Reading the archive is left out, as in ``bill``.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from chatlog.cost.bill import (
 )
 from chatlog.cost.prices import Prices, StorageClass
 
-#: Months within which it has to pay.
+#: Months within which bundles have to pay for themselves.
 HORIZON = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A load whose months are bundled, and moved to ``storage`` (None: not at all) ``after`` months."""
+    """A load whose months are bundled, and moved to ``storage`` (None: never) ``after`` months."""
 
     load: Load
     storage: StorageClass | None = None

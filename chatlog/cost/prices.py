@@ -112,7 +112,7 @@ STORES = (
 
 
 def _priced(store: str, name: str, storage: float, moving: float, reading: float) -> StorageClass:
-    """A class with its prices; what the store asks for it is in the table of classes."""
+    """A class with its prices; its title and its minimum bytes and days come from the table of classes."""
     found = FAMILIES[store].find(name)
     assert found is not None
     return StorageClass(store, found.title, storage, moving, reading, found.least_bytes, found.least_days)

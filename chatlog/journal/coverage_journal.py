@@ -48,7 +48,7 @@ class CoverageJournal(Service):
     records go of rooms that are in no pool.
 
     Rooms of the journal that are not wanted any more are missing until ``settle``. That happens at the first
-    flush, unless ``waits`` says that only later it is known what is wanted.
+    flush, unless ``waits`` says that the list of wanted rooms is not known yet.
     """
 
     _log = Logger()
@@ -85,7 +85,7 @@ class CoverageJournal(Service):
         self._due: set[Key] = set()
         self._period = 0.0
         self._all_due = False
-        # The rooms that came while not everything could be written, and that the journal has all the same.
+        # Rooms that were first acknowledged while a flush was incomplete; the journal has an entry of them.
         self._promised: set[Key] = set()
         # Both clocks at the latest flush.
         self._before = (0.0, 0.0)
@@ -114,9 +114,9 @@ class CoverageJournal(Service):
         self._before_floor.pop(key, None)
 
     def dismissed(self, platform: str, name: str) -> None:
-        """The room is no longer wanted, and is in no pool; what is missing since an earlier run ends."""
+        """The room is no longer wanted, and is in no pool; its gap since an earlier run ends."""
         timeline = self._timelines.get((platform, name))
-        # A name that is none stands only in a journal that somebody else has written.
+        # Only a journal that another program has written can have an invalid name.
         with suppress(ValueError):
             if timeline is not None and timeline.since is not None:
                 room = Room(name, self._records(platform, name))
@@ -125,8 +125,8 @@ class CoverageJournal(Service):
         self._timelines.remove((platform, name))
 
     def settle(self) -> None:
-        """It is known what is wanted: rooms of the earlier run that are not, and are in no pool, are
-        dismissed."""
+        """The list of wanted rooms is known now: rooms of the earlier run that are neither on it nor in a
+        pool are dismissed."""
         if not self._timelines.settled:
             self._timelines.settled, wanted = True, frozenset(self._timelines.wanted())
             for key in [key for key, _ in self._timelines if key not in wanted]:
@@ -172,8 +172,8 @@ class CoverageJournal(Service):
         evidence = NONE if room is None else evidence_of(room, now, self._clock.seconds())
         heard = self._durability.gap_since(key) if recorded else None
         gaps = self._unreported.get(key, ())
-        told = self._timelines.with_spans and lost > 0.0
-        closed = tuple(each[:3] for each in timeline.stretches(period)) if told else ()
+        with_gaps = self._timelines.with_spans and lost > 0.0
+        closed = tuple(each[:3] for each in timeline.stretches(period)) if with_gaps else ()
         return RoomSnapshot(since, recorded, timeline.reason, lost, first, evidence, heard, gaps, closed)
 
     # -- start and end -----------------------------------------------------------------------------
@@ -215,8 +215,8 @@ class CoverageJournal(Service):
             return []
 
     def _resume(self, earlier: EarlierRun, now: float) -> None:
-        """Continue the timelines of the earlier run, also of rooms that are wanted no longer: nobody else
-        knows when they were recorded."""
+        """Continue the timelines of the earlier run, also of rooms that are wanted no longer: only the
+        journal knows when they were recorded."""
         period = self._timelines.period
         self._timelines.settled = not earlier.rooms
         for key, past in earlier.removed.items():

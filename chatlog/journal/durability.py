@@ -1,7 +1,7 @@
-"""What a machine that crashes now would take along: records that are written, and not on the disk yet.
+"""The records that a crash of the machine would lose now: they are written, and not on the disk yet.
 
-Gap records are among them. Where a room was recorded again before its gap was even found, nothing else would
-tell of it; so the journal says for so long that the room may be missing since.
+Gap records are among them. If a room was recorded again before its gap was found, only the gap record shows
+the gap. Until that record is on the disk, the journal says since when the room may be missing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The evidence of where a gap begins when a process is killed: which connections had a room, and which of
 them were idle.
 
-An idle connection may be dead. Only a probe shows that, and the process may be killed before it is sent. The
-next process then dates the gaps of the connection's rooms back to the last byte that arrived on it.
+An idle connection may be dead. Only a probe shows whether it is, and the process may be killed before the
+probe is sent. The next process then dates the gaps of the connection's rooms back to the last byte that
+arrived on it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Evidence(NamedTuple):
         return intervals.uncovered(min(idle, default=end), end, alive)
 
 
-#: Of a room that no connection has.
+#: The evidence of a room that no connection has.
 NONE = Evidence()
 
 
@@ -100,7 +101,7 @@ class IdleConnections:
         self.noted = self._found
 
     def unsure(self) -> None:
-        """What the journal holds is not known."""
+        """The content of the journal is not known."""
         every = (
             (platform, each.number) for platform, pool in self._pools.items() for each in pool.connections
         )

@@ -16,9 +16,9 @@ identifies the start of the machine. ``rooms`` and ``links`` hold what has chang
 A room may also have ``lost``, ``begun`` and ``heard``, see ``RoomSnapshot``. ``links`` are the connections
 that have the room: ``[[N, T], ..]`` with since when, or ``[N]`` where that does not matter. ``spans`` are the
 intervals of connections that were lost a short while ago. ``holes`` are gaps without a gap record, which the
-earlier run could not write. ``closed`` are the gaps that ``lost`` counts, where rows tell when they were:
-``[from, to, seconds]``. ``past`` is the row of the present period for the time before the room was removed;
-it may be back. Times are seconds since the epoch.
+earlier run could not write. ``closed`` are the gaps that ``lost`` counts, if the manifest's rows say when
+they were: ``[from, to, seconds]``. ``past`` is the row of the present period for the time before the room was
+removed; the room may be back. Times are seconds since the epoch.
 
 Each entry builds on those before it. So the entries behind a missing one are ignored, up to one with ``all``.
 """
@@ -53,7 +53,7 @@ class RoomSnapshot:
     ``reason``. ``lost``: the seconds of the period's closed gaps. ``first``: when the room was recorded for
     the first time, if that was in the period. ``heard``: until when it was certainly recorded; None means
     until the end. ``gaps``: earlier gaps without a gap record. ``closed``: those that ``lost`` counts, each
-    with its seconds, if that is to be known."""
+    with its seconds, if the manifest's rows list them."""
 
     since: float
     recorded: bool
@@ -79,7 +79,7 @@ class RoomSnapshot:
         ``period``: when the present one began; ``now``: the present time."""
         since, reason = self.missing_since(end)
         if since > now + DRIFT:
-            # That is in the future: the clock is wrong, or was.
+            # The room is missing since a time in the future: the clock is wrong, or was.
             reason = "clock"
         timeline.resume(since, reason, self.first)
         lost = (max(period, self.first or period), min(since, now), self.lost)
@@ -112,7 +112,7 @@ class EarlierRun:
     late: dict[str, float] = field(default_factory=dict)
 
     def heard_until(self, platform: str) -> float | None:
-        """What the platform sent after this was not recorded."""
+        """Until when everything that the platform sent was recorded; nothing later was."""
         return None if self.end is None else self.end - self.late.get(platform, 0.0)
 
 
@@ -228,7 +228,7 @@ def _believed(entries: Iterable[tuple[int, Any]]) -> Iterator[dict[str, Any]]:
 
 def _replay(earlier: EarlierRun, flush: dict[str, Any], idle: dict[tuple[str, str], float | None]) -> None:
     if flush.get("all"):
-        # What became of the others may stand in entries that are missing.
+        # Changes of the other rooms may be in entries that are missing.
         listed = {_key(entry) for entry in _objects(flush, "rooms")}
         for known in (earlier.rooms, earlier.removed):
             for key in known.keys() - listed:

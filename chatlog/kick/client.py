@@ -1,9 +1,8 @@
 """The protocol of a connection to Kick's Pusher server: welcome, subscriptions, keepalive, goodbye.
 
-Autobahn does the WebSocket. Its own timers live on the global reactor, so they are switched off and
-``check`` and ``close`` do their work on the clock that was handed in; it also logs every step of every
-attempt, swallows what its callbacks raise and fires a Deferred for every message, none of which suits
-a recorder.
+Autobahn does the WebSocket. Its own timers live on the global reactor, so they are switched off and ``check``
+and ``close`` do their work on the clock that was handed in; it also logs every step of every attempt,
+swallows exceptions of its callbacks, and fires a Deferred for every message, which does not suit a recorder.
 """
 
 from __future__ import annotations
@@ -44,7 +43,8 @@ PORTION = 8192
 
 
 class Taker(Typed):
-    """Takes frames. ``received`` is the time in the form of records, ``number`` that of the connection."""
+    """Receives the frames of a connection. ``received`` is the time in the form of records, ``number`` that
+    of the connection."""
 
     def event(self, event: pusher.Event, frame: bytes, received: str, number: int) -> None:
         """The event in ``frame``."""
@@ -67,7 +67,7 @@ class Silent:
     """Drops autobahn's log: the reason of a lost connection is reported anyway."""
 
     def debug(self, *args: object, **fields: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     trace = info = warn = error = failure = critical = debug
 
@@ -177,7 +177,8 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
     # -- the inside --------------------------------------------------------------------------------
 
     def _why(self) -> str:
-        """Why the connection ended, if the cause was the WebSocket protocol and not we or the network."""
+        """Why the connection ended, if the cause was the WebSocket protocol, and neither this side nor the
+        network."""
         if self._code is not None:
             said = pusher.readable(self.remoteCloseReason or "")
             return f"closed by the server: {self._code} {said}".rstrip()
@@ -307,7 +308,7 @@ class KickFactory(Reconnecting, WebSocketClientFactory):  # type: ignore[misc]
 
 
 def address(server: str) -> str:
-    """The address to connect to: ``server`` and what Pusher wants to know about a client."""
+    """The address to connect to: ``server`` with the query that Pusher requires of a client."""
     query = urlencode({"protocol": 7, "client": "chatlog", "version": __version__})
     return f"{server}{'&' if '?' in server else '?'}{query}"
 
@@ -319,7 +320,7 @@ def connect(
     tls: Callable[[Any], Any] | None = None,
 ) -> KickFactory:
     """Begin to connect ``factory`` by ``dials``. ``tls`` puts TLS around a factory and is needed for a
-    ``wss:`` address; ``wrap`` puts around that what lies between it and TCP. Raises ValueError for ``wss:``
+    ``wss:`` address; ``wrap`` puts around that the layer between it and TCP. Raises ValueError for ``wss:``
     without ``tls``."""
     inner: Any = factory
     if factory.isSecure:

@@ -1,11 +1,10 @@
 """Turns a Pusher event of Kick into an encoded record.
 
-Event names come with ``App\\Events\\`` in front and, the newer ones, without; both mean the same. A
-payload is recorded whole under ``details`` together with ``event``, its short name. Where the payload
-has a key of ours, or is no object, it is whole in ``details.payload`` instead. What else the frame had
-besides event, channel and data is in ``details.frame``, and where the JSON said more than can be told by
-its meaning (a key twice, a number with more digits than a float has, or beyond any float) the frame is in
-``details.raw``.
+Event names come with ``App\\Events\\`` in front and, the newer ones, without; both mean the same. A payload
+is recorded whole under ``details`` together with ``event``, its short name. If the payload has a key of ours,
+or is no object, the whole of it is in ``details.payload`` instead. Members of the frame other than event,
+channel and data are in ``details.frame``. If parsing the JSON loses something (a repeated key, digits of a
+number, a number beyond any float), the frame is in ``details.raw``.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ class EventRecords:
         self._counters = counters
 
     def line(self, event: Event, frame: bytes, slug: str, chatroom_id: str, received: str) -> bytes:
-        """The record of ``event``, which ``frame`` carried, in the room ``slug``; ``b""`` where the
-        chosen detail does not record it. ``received`` has the form of a record's time."""
+        """The record of ``event``, which ``frame`` carried, in the room ``slug``; ``b""`` if the chosen
+        detail does not record it. ``received`` has the form of a record's time."""
         name = event.name
         short = name[11:] if name.startswith(_PREFIX) else name
         last = short.rpartition("\\")[2]
@@ -115,8 +114,8 @@ class EventRecords:
 def chatroom_of(event: Event) -> str:
     """The chatroom id that the payload names, ``""`` if it names none.
 
-    A server accepts a subscription to a wrong id, so this is one of the two signs of one (the other is
-    silence).
+    A server accepts a subscription to a wrong id, so another room's id in the payload is one of two signs of
+    that (the other is silence).
     """
     data = event.data
     if type(data) is dict:
@@ -137,8 +136,8 @@ def duplicate_key(event: Event, frame: bytes) -> tuple[Hashable, bool]:
 
 
 def payload_key(event: Event, frame: bytes) -> tuple[Hashable, bool]:
-    """The same, but for the Pusher channel: two channels may carry one event, and one of them may say its
-    name with a prefix and the other without, or the members of its payload in another order."""
+    """The same without the Pusher channel: two channels may carry one event, one with a prefix in its name
+    and the other without, or with the members of the payload in another order."""
     own = _own_id(event)
     if own is not None:
         return own, True

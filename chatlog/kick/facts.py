@@ -1,9 +1,9 @@
 """Rules that find the user, the text and the time in the payloads of Kick's events, one for each public
 event.
 
-The names, and the shapes of the payloads, are what public clients read in 2026; Kick documents none of it.
-An id is taken only where it is the event's own and not that of the object which it is about (a goal has
-the same id in each of its updates), and so is a time.
+The names, and the shapes of the payloads, are what public clients read in 2026; Kick documents none of it. An
+id or a time is used only if it is the event's own, and not that of the object in the payload (a goal has the
+same id in each of its updates).
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _hosted(data: Payload, received: str) -> Facts:
 
 
 def _info(data: Payload, received: str) -> Facts:
-    # The site's chat line for a subscription, with the subscriber's words.
+    # The chat line that the site shows for a subscription, with the subscriber's words.
     user = _object(data.get("user"))
     message = _object(data.get("message"))
     return (
@@ -260,7 +260,8 @@ _FAMILIES: tuple[tuple[str, Rule], ...] = (
 
 
 def rule_of(last: str, data: object) -> Rule | None:
-    """The rule for an event with this last part of its name that has none in RULES; None if nothing has."""
+    """The rule for an event with this last part of its name that has none in RULES; None if there is no
+    rule."""
     if last == BANNED:
         return ("timeout" if _ends(data) else "ban"), _of_user
     return next((rule for start, rule in _FAMILIES if last.startswith(start)), None)

@@ -1,9 +1,9 @@
 """Looks up the ids of Kick channels, as far as possible.
 
-A subscription needs the chatroom id, which the site's own API tells and the official one does not. The
-site's API is unsupported and often refuses programs, so ids in the configuration always win, ids once
-found are kept on disk for good (they do not change when a channel is renamed), and a lookup that is
-refused is tried again more and more slowly. Nothing that is recorded already depends on any of this.
+A subscription needs the chatroom id, which is in the site's own API and not in the official one. The site's
+API is unsupported and often refuses programs, so ids in the configuration always win, ids once found are kept
+on disk for good (they do not change when a channel is renamed), and a lookup that is refused is tried again
+more and more slowly. Rooms that are recorded already do not depend on lookups.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class IdCache:
         self._file = StateFile(files, directory, "kick_ids")
         self._most = most
         self._known: dict[str, tuple[int, int | None]] = {}
-        # The lines of the file, which still has what was found again or dropped since.
+        # The number of lines in the file, with those of ids that were replaced or dropped since.
         self._lines = 0
         self._reported = False
 
@@ -121,11 +121,11 @@ class _Wanted:
 
 class ChannelIds(Service):
     """A service that finds the ids of channels. ``found`` is called as soon as a channel's chatroom id is
-    known: at once where the configuration or the cache has it, and once more if its channel id, where
-    that is needed too, is only found later.
+    known: at once if the configuration or the cache has it. If the channel id is needed too and found later,
+    ``found`` is called once more.
 
-    One lookup at a time. An answer that says something about one channel puts only that one off; any
-    other that is no answer puts all of them off.
+    One lookup at a time. An answer about one channel delays only that channel; any other failure delays all
+    of them.
     """
 
     _log = Logger()
@@ -187,7 +187,7 @@ class ChannelIds(Service):
             return
         known = self._completed(channel)
         if known.chatroom_id is not None:
-            self._tell(known)
+            self._deliver(known)
         if known.chatroom_id is None or (self._needs_channel_id and known.channel_id is None):
             self._want(known)
 
@@ -278,9 +278,9 @@ class ChannelIds(Service):
             del self._wanted[slug]
             self.missing.pop(slug, None)
         wanted.channel = self._completed(wanted.channel)
-        self._tell(wanted.channel)
+        self._deliver(wanted.channel)
 
-    def _tell(self, channel: KickChannel) -> None:
+    def _deliver(self, channel: KickChannel) -> None:
         try:
             self._found(channel)
         except Exception:

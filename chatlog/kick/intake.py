@@ -30,8 +30,8 @@ class KickIntake:
         #: The rooms with several Pusher channels, which may deliver the same event.
         self.spread: set[str] = set()
         self._sides = Duplicates(SIDES_REMEMBERED)
-        #: The rooms that have sent an event, those with an event that names its chatroom, and those where it
-        #: was the chatroom of another room.
+        #: The rooms that have sent an event, those with an event that names its chatroom, and those with an
+        #: event that names the chatroom of another room.
         self.heard: set[str] = set()
         self.named: set[str] = set()
         self.mistaken: set[str] = set()

@@ -15,8 +15,8 @@ ANSWER_WITHIN = 10.0
 
 
 class LookupRefused(Exception):
-    """The answer has no ids. The text says what came instead. ``missing``: the channel does not exist;
-    otherwise the site may refuse all look-ups."""
+    """The answer has no ids. The text says why. ``missing``: the channel does not exist; otherwise the site
+    may refuse all look-ups."""
 
     def __init__(self, reason: str, missing: bool = False) -> None:
         super().__init__(reason)

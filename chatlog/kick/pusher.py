@@ -36,7 +36,7 @@ REFUSED = frozenset({"pusher_internal:subscription_error", "pusher:subscription_
 #: The prefixes of the protocol's own events; all other events were published by Kick.
 OWN_PREFIXES = ("pusher:", "pusher_internal:")
 
-#: Seconds of silence after which the server expects a ping, if its welcome does not say.
+#: Seconds of silence after which the server expects a ping, if its welcome does not contain them.
 ACTIVITY_TIMEOUT = 120.0
 
 _EXISTING = re.compile(r"Existing subscription to channel ([^\s]{1,200})\Z")

@@ -1,7 +1,7 @@
 """Kick's rooms: their Pusher channels, and rooms with a doubtful id.
 
-A public channel is always acknowledged, also one with a wrong id: silence, or a ``chatroom_id`` in the
-payload that is not the one we asked for, are the only signs of it, so both are said aloud.
+A public channel is always acknowledged, even with a wrong id. The only signs of a wrong id are silence, and a
+``chatroom_id`` in a payload that is not the requested one; both are logged.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class KickRooms(Service):
         connect: Callable[[KickFactory], KickFactory],
     ) -> None:
         """``records_of(slug)`` is where the records of a room go; ``missing`` says why channels cannot be
-        recorded, by their names, and others may write there too; ``connect(factory)`` starts a connection."""
+        recorded, by their names, and other parts may write there too; ``connect(factory)`` starts a
+        connection."""
         self._settings = settings
         self._clock = environment.reactor
         self._records_of = records_of

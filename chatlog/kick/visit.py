@@ -1,4 +1,4 @@
-"""What a visit to Kick needs: the ids of a room, and its channel."""
+"""The ids and the Pusher channel of a room, for a visit to Kick."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatlog.rooms.visit import Steps, VisitFailed
 
 
 class OneRoom:
-    """The Pusher channel of one room; what comes over it goes nowhere."""
+    """The Pusher channel of one room, whose events are dropped."""
 
     def __init__(self, name: str, channel: str) -> None:
         self._name = name
@@ -21,7 +21,7 @@ class OneRoom:
         return [self.channel]
 
     def room_of(self, channel: str) -> str:
-        """The room, if it is its channel."""
+        """The name of the room if ``channel`` is its channel, else ``""``."""
         return self._name if channel == self.channel else ""
 
     def event(self, *event: object) -> None:

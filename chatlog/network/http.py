@@ -47,7 +47,7 @@ Get = Callable[[str], Deferred[Answer]]
 
 class RequestFailed(Exception):
     """No complete answer came. The text says why, without the URL. ``answer`` has the status and an empty
-    body; None if not even the status came."""
+    body; None if no status came."""
 
     def __init__(self, why: str, answer: Answer | None = None) -> None:
         super().__init__(why)

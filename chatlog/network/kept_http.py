@@ -45,7 +45,7 @@ class KeptHttp:
         self._pool = HTTPConnectionPool(network.reactor)
         self._pool.maxPersistentPerHost = _KEPT
         self._pool.cachedConnectionTimeout = _KEPT_FOR
-        # Whether a request was carried out before its connection broke, nobody knows.
+        # A request may have been carried out before its connection broke.
         self._pool.retryAutomatically = False
         agent: IAgent = Agent.usingEndpointFactory(network.reactor, Endpoints(), self._pool)
         self.client = HttpClient(network.reactor, lambda url: agent)

@@ -1,13 +1,13 @@
 """Reading all connections together, once a tick, instead of being woken for every message.
 
-The dearest part of a message is not parsing it but waking up for it. A small wrapper between the TCP
+The most expensive part of a message is waking up for it, not parsing it. A small wrapper between the TCP
 transport and TLS (or the protocol itself) pauses the transport after a read that emptied it, and the
-``Pacer`` resumes all of them when the recorder's tick begins. In between the kernel holds what
-arrives. Nothing is reordered and nothing waits for longer than a tick; a connection whose read came
-back full is not paused, so a burst of megabytes is read to its end at once. What the kernel holds is
-bounded, though (about 90 KB in small pieces, as long as the window has not grown), and a server that
-cannot send for long gives a client up. So a connection that brought more than ``PORTION`` is read
-again before that much can have come once more, without waiting for the tick.
+``Pacer`` resumes all of them when the recorder's tick begins. In between the kernel holds the data that
+arrives. Nothing is reordered and nothing waits for longer than a tick; a connection whose read came back full
+is not paused, so a burst of megabytes is read to its end at once. The kernel holds only so much, though
+(about 90 KB in small pieces, as long as the window has not grown), and a server that cannot send for long
+gives a client up. So a connection that delivered more than ``PORTION`` is read again before as much can have
+arrived again, without waiting for the tick.
 
 A connection is paced only after ``begin``: handshakes and logins run at full speed.
 """
@@ -40,7 +40,7 @@ class PacedProtocol(ProtocolWrapper):
     factory: Paced
     transport: Any
     _pacing = False
-    # Bytes since the last pause, when that was, and the read that is due before the tick.
+    # Bytes since the last pause, the time of that pause, and the read that is due before the tick.
     _bytes = 0
     _paused_at = 0.0
     _early: IDelayedCall | None = None
@@ -51,15 +51,15 @@ class PacedProtocol(ProtocolWrapper):
         self._after_read = call
 
     def begin_pacing(self) -> None:
-        """From now on read once a tick. What comes next waits for the tick already: a connection that takes
-        over from an older one is not read before what that still holds."""
+        """Read once a tick from now on; the next data waits for the tick already. So a connection that
+        replaces an older one is not read before the older one is empty."""
         if not self._pacing:
             self._pacing = True
             self._bytes = 0
             self._pause()
 
     def end_pacing(self) -> None:
-        """Read as it comes again; needed before a close that waits for the peer."""
+        """Read data as it arrives again; needed before a close that waits for the peer."""
         if self._pacing:
             self._stop_pacing()
             self.resume()
@@ -77,7 +77,7 @@ class PacedProtocol(ProtocolWrapper):
             self.transport.resumeProducing()
 
     def read_now(self) -> None:
-        """Hand on what the kernel holds, without waiting for the tick."""
+        """Hand on the data that the kernel holds, without waiting for the tick."""
         # A read that fails fails again in the reactor, which then ends the connection.
         for _ in range(_MOST_READS):
             full = self.factory.pacer.full_reads
@@ -88,7 +88,7 @@ class PacedProtocol(ProtocolWrapper):
                 return
 
     def dataReceived(self, data: bytes) -> None:
-        # Paused first: the protocol may end pacing or close while it takes the data.
+        # Pause first: the protocol may end pacing or close while it handles the data.
         if self._pacing:
             self._bytes += len(data)
             if len(data) < FULL_READ:
@@ -145,14 +145,14 @@ class Paced(WrappingFactory):
 class Pacer:
     """Knows the connections that are paused and resumes all of them at once.
 
-    ``full_reads`` counts reads that came back full, which is how ``drain`` knows that somebody still
-    has bytes waiting.
+    ``full_reads`` counts reads that filled their buffer: by it ``drain`` knows that a connection still has
+    bytes waiting.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
-        # In the order in which they were paused. The kernel keeps to the order in which they are resumed,
-        # so that where two connections overlap the older one goes on being read first.
+        # In the order in which they were paused. The kernel reports them in the order in which they are
+        # resumed. So if two connections overlap, the older one is still read first.
         self._paused: dict[PacedProtocol, None] = {}
         self.full_reads = 0
 
@@ -165,13 +165,13 @@ class Pacer:
         self._paused.pop(connection, None)
 
     def tick(self) -> None:
-        """Resume every paused connection; what the kernel holds is read in the next reactor turn."""
+        """Resume every paused connection; the data that the kernel holds is read in the next reactor turn."""
         paused, self._paused = self._paused, {}
         for connection in paused:
             connection.resume()
 
     async def drain(self, limit: float = 0.25) -> None:
-        """Read what the kernel holds for every connection, but for no longer than ``limit`` seconds;
+        """Read the data that the kernel holds for every connection, but for no longer than ``limit`` seconds;
         for the moment before connections are closed."""
         end = self.clock.seconds() + limit
         while True:
@@ -188,21 +188,21 @@ class Pacer:
 
 
 def begin(transport: Any) -> None:
-    """Begin pacing the connection under ``transport``, through TLS if it lies between."""
+    """Begin pacing the connection under ``transport``, through TLS if there is TLS in between."""
     start = getattr(transport, "begin_pacing", None)
     if start is not None:
         start()
 
 
 def end(transport: Any) -> None:
-    """Read the connection under ``transport`` as it comes again."""
+    """Read the connection under ``transport`` as data arrives again."""
     stop = getattr(transport, "end_pacing", None)
     if stop is not None:
         stop()
 
 
 def read_now(transport: Any) -> None:
-    """Hand on what the kernel holds for the connection under ``transport``, if it is paced."""
+    """Hand on the data that the kernel holds for the connection under ``transport``, if it is paced."""
     read = getattr(transport, "read_now", None)
     if read is not None:
         read()

@@ -100,7 +100,7 @@ class Proxies:
         return found
 
 
-#: No proxy at all.
+#: No proxy.
 DIRECT = Proxies()
 
 

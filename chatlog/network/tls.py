@@ -38,8 +38,8 @@ class CertificateAuthorityError(Exception):
     """The file with certificate authorities cannot be used. The text says why."""
 
 
-#: What the library says, and what that means. Its words change with its releases; what no row finds is
-#: still said, behind words of ours.
+#: The library's words, and their meaning. The words change with its releases; words that are in no row are
+#: quoted after a text of ours.
 _MEANINGS = (
     (re.compile(r"certificate|verif|self.signed|issuer", re.IGNORECASE), "its certificate is not trusted"),
     (
@@ -69,7 +69,7 @@ def trouble(reason: Failure) -> str:
 
 
 def client_options(host: str, ca_file: str | None) -> Any:
-    """What Twisted makes TLS connections with: the server's certificate is checked against ``host``. Raises
+    """The options of Twisted's TLS connections: the server's certificate is checked against ``host``. Raises
     CertificateAuthorityError if ``ca_file`` cannot be read."""
     # Names in certificates and in RFC 6066 have no final dot, addresses no zone.
     host = host.partition("%")[0].removesuffix(".")

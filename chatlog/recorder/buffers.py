@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from chatlog.naming import CHANNEL, FileName, parse_name
 from chatlog.recorder.room import RoomBuffer
 
-#: Seconds for which the buffer of a room that was removed is kept: for so long it has figures of the hour and
-#: of the day, should the room come back, and gap records that were deferred are written.
+#: Seconds for which the buffer of a room that was removed is kept: until then it has figures of the hour and
+#: of the day if the room comes back, and deferred gap records are written.
 KEPT = 86400.0
 
 
@@ -35,7 +35,7 @@ class RoomBuffers:
         return room
 
     def removed(self, platform: str, channel: str, now: float) -> None:
-        """The room is not recorded any more, unless somebody asks for its buffer again."""
+        """The room is not recorded any more, unless its buffer is requested again."""
         if (platform, channel) in self._rooms:
             self._removed[platform, channel] = now
 

@@ -33,8 +33,8 @@ _REPAIR_FILES, _REPAIR_BYTES = 50, 16_000_000
 class Commits:
     """Syncs, seals and repairs the spool's files.
 
-    ``fatal`` says why the disk can no longer be trusted, "" as long as it can. After that nothing is synced
-    or sealed any more: the next run starts from what the disk really holds.
+    ``fatal`` says why the disk can no longer be trusted, "" as long as it can be. After that nothing is
+    synced or sealed any more: the next run starts from what the disk really holds.
     """
 
     _log = Logger()
@@ -95,7 +95,7 @@ class Commits:
             self._sealing.append(file.name)
 
     def distrust(self, text: str) -> None:
-        """Something other than a sync has shown that the disk lost what was written."""
+        """A call other than a sync has shown that the disk lost written bytes."""
         self._fail(f"the disk did not keep what was written: {text}")
 
     # -- State, for others
@@ -117,7 +117,7 @@ class Commits:
         """Begin a commit if there is something to do, no commit runs, and the last one began at least
         ``interval`` seconds ago."""
         due = self._clock.seconds() - self._began >= interval
-        # After trouble a commit finds out whether it has ended.
+        # After trouble, a commit shows whether the trouble has ended.
         recovered = self.recovered is not None and not self.recovered_durable
         wanted = self.pending or self._trouble or self._spool.reserved.released or recovered
         if due and wanted and self._running is None and not self.fatal:
@@ -156,7 +156,7 @@ class Commits:
         except CancelledError:
             raise
         except Exception as error:
-            # It is not known what the commit has done.
+            # It is not known how much of the commit is done.
             self._log.failure("while committing")
             self._fail(f"a commit of {self._spool.directory} failed: {error}")
             return

@@ -13,7 +13,7 @@ from chatlog.spool.spool import Spool
 
 T = TypeVar("T")
 
-#: Descriptors left for sockets, uploads and Python itself.
+#: Descriptors that are left for sockets, uploads and Python itself.
 RESERVE = 256
 #: Each takes some memory of the kernel. Fewer than there are rooms cost processor time: files are then closed
 #: and opened again in turn, several of them at each flush.
@@ -22,18 +22,18 @@ _FEWEST = 16
 
 
 def raise_limit() -> None:
-    """Let the process have as many descriptors as it may have and can use. Many systems give it 1024 at
-    first, and let it take more."""
+    """Raise the process's limit of descriptors as far as the system allows, up to the number that it can use.
+    Many systems begin with 1024 and allow more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     raised = raised_limit(soft, hard)
     if raised != soft:
-        # A system may refuse it all the same; then fewer have to do.
+        # A system may refuse that nevertheless; then the present limit stays.
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
 
 
 def raised_limit(soft: int, hard: int) -> int:
-    """The limit to take instead of ``soft`` if ``hard`` is the highest that may be taken."""
+    """The new limit in place of ``soft`` if ``hard`` is the highest that is allowed."""
     if soft == resource.RLIM_INFINITY:
         return soft
     most = MOST + RESERVE
@@ -57,7 +57,7 @@ class Descriptors:
         self, spool: Spool, limit: int, on_failed: Callable[[OpenFile, OSError], object] | None = None
     ) -> None:
         """``on_failed(file, error)`` is called when closing a file fails. The file system may then have lost
-        what was written: some file systems report that only at the close, and only once."""
+        written bytes: some file systems report that only at the close, and only once."""
         self._spool = spool
         self._on_failed = on_failed
         self.limit = max(1, limit)
@@ -77,7 +77,7 @@ class Descriptors:
         return file.fd
 
     def add(self, file: OpenFile) -> None:
-        """Take over a file that was just created and is open."""
+        """Add a file that was just created and is open."""
         self._open[file] = None
 
     def opening(self, call: Callable[..., T], *args: object) -> T:

@@ -12,16 +12,16 @@ from chatlog.recorder.room import Loss
 class Hooks:
     """The callbacks of the recorder.
 
-    * ``before_flush()``: at every tick. It resumes the sockets. What they deliver in the next turn of the
-      reactor is written in the same tick.
+    * ``before_flush()``: at every tick. It resumes the sockets. Data that they deliver in the next turn of
+      the reactor is written in the same tick.
     * ``on_sealed(names)``: files were sealed. Not called while the recorder stops.
     * ``on_fatal(text)``: once, when the disk can no longer be trusted. The process must then end; the next
-      one recovers what is on the disk.
+      one recovers the files on the disk.
     * ``on_losses(losses)``: a room that dropped records can be written again. Records that this callback
       appends come before newer ones.
     * ``left_out(platform, channel, lines)``: called before lines are written; returns them in their places,
-      changed or None where they must not be kept. It returns the same list if there is nothing to do.
-    * ``heard(data)``: called with the lines of a room that were written; None: with none.
+      changed, or None if they must not be kept. It returns the same list if there is nothing to do.
+    * ``heard(data)``: called with the lines of a room that were written; None: never called.
     * ``after_flush``: called in order at the end of every flush, with the time of day at which the flush
       began, and with the recorder's ``complete``, ``durable_lag`` and ``recovered_durable``.
     """

@@ -1,4 +1,4 @@
-"""The recorder: the only writer of files in ``open/``, with the tick that everything follows.
+"""The recorder: the only writer of files in ``open/``, with the tick that all reads and writes follow.
 
 Sources append lines to the buffers of rooms. At every tick the lines of each room go to its file in one
 write. Every ``sync_interval`` a commit, in a thread, forces the written bytes to the disk and seals the
@@ -195,8 +195,8 @@ class Recorder(Service):
             )
 
     def stopService(self) -> Deferred[None]:
-        """Write, sync and seal everything, then unlock the spool. What takes too long is recovered at the
-        next start."""
+        """Write, sync and seal everything, then unlock the spool. Files that take too long are recovered at
+        the next start."""
         if not self.running:
             # Never started, perhaps because another process holds the directory: leave it alone.
             return succeed(None)
@@ -240,7 +240,7 @@ class Recorder(Service):
     # -- The tick
 
     def tick(self) -> None:
-        """Let the sockets deliver, and write in the next turn of the reactor what they delivered."""
+        """Let the sockets deliver their data, which is written in the next turn of the reactor."""
         self.ticked_at = self._clock.seconds()
         self._guard("reading", self._hooks.before_flush)
         if self._flush_call is None:

@@ -50,7 +50,7 @@ class Loss:
 
 
 class RoomBuffer:
-    """Takes the lines of one room. There may be thousands of buffers, so each is small.
+    """The lines of one room that are not in a file yet. There may be thousands of buffers, so each is small.
 
     Invariant: a buffer with lines is in the recorder's list of waiting buffers exactly once.
     """
@@ -95,7 +95,7 @@ class RoomBuffer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing of the room is on its way, and nobody looks at it."""
+        """Whether no line of the room waits to be written, and no page shows it live."""
         return not self.lines and self.file is None and self.loss is None and self.watch is None
 
     def append(self, line: bytes) -> None:
@@ -118,7 +118,7 @@ class RoomBuffer:
                 self.loss.since = since if self.loss.since is None else min(since, self.loss.since)
 
     def leave_out(self, left: Sequence[bytes | None]) -> int:
-        """Replace the lines by these, where None takes a line away. Returns how many were taken away."""
+        """Replace the lines by these; None removes a line. Returns how many were removed."""
         kept = sum(line is not None for line in left[: self.kept])
         gone = len(self.lines)
         self.lines[:] = [line for line in left if line is not None]

@@ -1,5 +1,5 @@
-"""What happens to records while the disk cannot be written: they wait in memory up to a limit, and dropped
-records are counted room by room."""
+"""Records while the disk cannot be written: they wait in memory up to a limit, and dropped records are
+counted room by room."""
 
 from __future__ import annotations
 

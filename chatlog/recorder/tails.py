@@ -1,4 +1,4 @@
-"""The latest records of a room, read back from its file: what was recorded before a gap began."""
+"""The latest records of a room, read back from its file: those from before a gap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the lines of rooms to their files. A file never keeps half a line, whatever the disk does."""
+"""Writes the lines of rooms to their files. A file never keeps half a line, even if the disk fails."""
 
 from __future__ import annotations
 

@@ -1,1 +1,2 @@
-"""Rooms and the connections that carry them: who is asked for where, and what was recorded since when."""
+"""Rooms and the connections that carry them: which room is requested on which connection, and since when it
+is recorded."""

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 #: The sending time is searched in so many bytes before the last mark, and so many from it on.
 BEFORE, AFTER = 4096, 64
-#: Data that arrives more than so many seconds after its sending was held up.
+#: Data that arrives more than so many seconds after its sending was delayed.
 BEHIND = 3.0
-#: Fewer seconds may be the network's, or come from a time in whole seconds, as Kick's are.
+#: A smaller delay may come from the network, or from times in whole seconds, such as Kick's.
 USUAL = 1.0
 #: If a connection goes on for so many seconds after delayed data, it has delivered the rest as well.
 SETTLED = 5.0
-#: A longer delay (seconds) is not believed: the connection would have ended, so a clock is wrong.
+#: A longer delay (seconds) is ignored: the connection would have ended, so a clock is wrong.
 LONGEST = 900.0
 
 
@@ -52,10 +52,9 @@ class Arrivals:
             self._dated = data[max(0, at - BEFORE) : at + AFTER], now, day
 
     def heard_ago(self, now: float) -> tuple[float, float]:
-        """The seconds since the latest time of which everything sent had arrived, and by how many seconds
-        what arrived last was late, if it was unusually late and the first ones do not say so. Where the clock
-        and the time of day do not agree how long that is, it is the longer time: a clock stands still while
-        the machine sleeps."""
+        """How many seconds ago everything that was sent had arrived; and by how many seconds the latest data
+        was late, if that is unusual and the first number does not include it. If the clock and the time of
+        day differ, the longer time counts: a clock stands still while the machine sleeps."""
         late = 0.0
         day = self._wall()
         for data, at, by_day in (self._dated, self._earlier):

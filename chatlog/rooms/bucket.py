@@ -38,8 +38,8 @@ class Bucket(Generic[T]):
         return len(self._queue) + len(self._patient)
 
     def add(self, item: T, patient: bool = False) -> None:
-        """Queue ``item``; it leaves in the next reactor turn at the earliest, together with others.
-        What is ``patient`` leaves when nothing else is waiting."""
+        """Queue ``item``; it leaves in the next reactor turn at the earliest, together with others. A
+        ``patient`` item leaves when no other item waits."""
         (self._patient if patient else self._queue).setdefault(item)
         if self._timer is None:
             self._timer = self._clock.callLater(0, self._pump)
@@ -61,6 +61,6 @@ class Bucket(Generic[T]):
             batch = [queue.popitem(last=False)[0] for _ in range(min(room, len(queue)))]
             self._sent.extend([now] * self._send(batch))
         if len(self):
-            # When so many have become old that there is place for one more.
+            # When enough items have become old that there is place for one more.
             free = self._sent[max(0, len(self._sent) - self.limit)] + self._period
             self._timer = self._clock.callLater(max(0.0, free - now) + 0.01, self._pump)

@@ -1,7 +1,7 @@
 """The common part of all platforms' protocols: the welcome, keepalive, and the end of a connection.
 
-A platform's protocol answers what the server says to it (welcome, ping, refusals) where it stands, hands
-what people say to its intake, and reports to its owner only what concerns the rooms.
+A platform's protocol answers control messages (welcome, ping, refusals) itself, hands chat to its intake, and
+reports to its owner only events of rooms.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Owner(Typed):
         """The server will close the connection soon."""
 
     def is_delivered_elsewhere(self, name: str) -> bool:
-        """Whether another connection delivers the room too; for a name of no room, all rooms of this one."""
+        """Whether another connection delivers the room too. If ``name`` is no room: whether others deliver
+        all rooms of this one."""
 
     def ended(self, chat: ChatProtocol | None, reason: str, closing: Closing) -> None:
         """The connection ``chat`` has ended; None if it could not be made."""
@@ -75,7 +76,7 @@ class ChatProtocol(ABC):
         mark: bytes,
         sent: Callable[[bytes], float | None],
     ) -> None:
-        """``mark`` and ``sent`` find times in what arrives: see ``Arrivals``."""
+        """``mark`` and ``sent`` find times in the data: see ``Arrivals``."""
         super().__init__()
         self._owner = owner
         self._clock = clock
@@ -114,7 +115,7 @@ class ChatProtocol(ABC):
     # -- for the owner -------------------------------------------------------------------------------
 
     def read_now(self) -> None:
-        """Take what has arrived and waits for the next tick."""
+        """Read the data that has arrived and waits for the next tick."""
         pacing.read_now(self.transport)
 
     def heard_ago(self) -> float:
@@ -122,7 +123,7 @@ class ChatProtocol(ABC):
         return self.heard()[0]
 
     def heard(self) -> tuple[float, float]:
-        """That age, and by how many seconds what arrived last was late: see ``Arrivals``."""
+        """That age, and by how many seconds the latest data was late: see ``Arrivals``."""
         return self.arrivals.heard_ago(self._clock.seconds())
 
     @property

@@ -7,7 +7,7 @@
     CLOSING        we have said goodbye, and the other side has not
     CLOSED         it has ended and does not reconnect
 
-``TABLE`` says what leads from one to the next. What it does not name changes nothing.
+``TABLE`` says which event leads from one state to the next. An event that it does not name changes nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from chatlog.rooms.closing import Closing
 from chatlog.rooms.reconnecting import Reconnecting
 from chatlog.rooms.subscriptions import Subscription
 
-#: Seconds since its welcome after which a connection that was opened because the server asked for it is left
-#: because the server asks for it.
+#: A connection that was opened at the server's request follows the next such request only so many seconds
+#: after its welcome.
 RECONNECT_AFTER = 5.0
 
 
@@ -96,7 +96,7 @@ class Events(Protocol):
 
 class Connection:
     """``number`` is never used twice in a pool. ``trouble`` is why the latest attempt or connection ended,
-    ``""`` once it is welcomed; ``refused``: the server did not take our login or key."""
+    ``""`` once it is welcomed; ``refused``: the server did not accept our login or key."""
 
     _log = Logger()
 
@@ -130,7 +130,7 @@ class Connection:
 
     @property
     def up(self) -> bool:
-        """Whether the server has welcomed it, and delivers."""
+        """Whether the server has welcomed the connection, and delivers."""
         return self.phase in UP
 
     @property
@@ -177,12 +177,13 @@ class Connection:
             self._chat.unsubscribe(name)
 
     def read_now(self) -> None:
-        """Take what has arrived and waits for the next tick."""
+        """Read the data that has arrived and waits for the next tick."""
         if self._chat is not None:
             self._chat.read_now()
 
     def heard(self) -> tuple[float, float]:
-        """These seconds, and by how many seconds what came last was late: see ``Arrivals``."""
+        """How many seconds ago everything had arrived, and by how many seconds the latest data was late: see
+        ``Arrivals``."""
         chat = self._chat
         return (0.0, 0.0) if chat is None else chat.heard()
 
@@ -262,8 +263,8 @@ class Connection:
     # -- the inside ------------------------------------------------------------------------------------
 
     def _retire_if_settled(self) -> None:
-        """Move to another connection as the server has asked for, but not at once from one to the next and
-        the next. Before its welcome there is nothing to move."""
+        """Retire as the server has asked, but not within RECONNECT_AFTER: otherwise connections could follow
+        each other without end. Before the welcome there is nothing to move."""
         chat = self._chat
         if chat is None or chat is not self._leaving or chat.welcomed_at is None:
             return
@@ -273,7 +274,7 @@ class Connection:
             self._events.retiring(self)
 
     def _heard_until(self, chat: ChatProtocol | None) -> float:
-        """When that was sent which came last: what was sent after it does not come any more."""
+        """Until when everything that was sent has arrived: later messages are lost."""
         ago, late = (0.0, 0.0) if chat is None else chat.heard()
         return self._wall() - ago - late
 

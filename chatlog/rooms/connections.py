@@ -1,4 +1,4 @@
-"""The connections of one pool: their places for rooms, and when the next one is opened."""
+"""The connections of one pool: their places for rooms, and when the next connection is opened."""
 
 from __future__ import annotations
 

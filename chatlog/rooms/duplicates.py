@@ -19,7 +19,7 @@ BEHIND = 2.0
 REMEMBERED = 90.0
 #: The most equal events without an id that are counted separately.
 _ALIKE = 16
-#: Events without an id are rare and take more memory; a tenth of the limit is kept of them.
+#: Events without an id are rare and take more memory; a tenth of the limit is kept for them.
 _RARE = 10
 
 
@@ -55,11 +55,11 @@ class Duplicates:
     ) -> bool:
         """Whether ``key`` was seen before; keeps it if not.
 
-        An event with an id of its own (``identified``) is a duplicate whatever connection it came from. An
+        An event with an id of its own (``identified``) is a duplicate if any connection delivered it. An
         event without one is a duplicate only if another connection delivered it within the last ``window``
-        seconds, and this one did not: if the same connection delivers it again, it happened again. ``since``:
-        when this connection got the room; an event delivered before that is not the original of one of its
-        events.
+        seconds, and this connection did not: if one connection delivers it again, it happened again.
+        ``since``: when this connection got the room; an event delivered before that is not the original of
+        one of its events.
         """
         number = hash(key)
         if not identified:
@@ -116,6 +116,6 @@ class Repeats:
         return False
 
     def forget_old(self) -> None:
-        """Drop what is too old. Call this once for each read if lines are added without ``seen``."""
+        """Drop lines that are too old. Call this once for each read if lines are added without ``seen``."""
         if len(self.younger) >= self._limit:
             self.older, self.younger = self.younger, set()

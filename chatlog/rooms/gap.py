@@ -36,16 +36,16 @@ def gap_line(
 
 
 def loss_line(encode: Encode, loss: Loss, channel_id: str, **details: object) -> bytes:
-    """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many. Gaps
-    whose own records are among them are within it."""
+    """The encoded ``gap`` record of records that could not be kept; ``details.dropped`` is how many. Its time
+    includes gaps whose own records were dropped."""
     start = loss.first if loss.since is None else min(loss.since, loss.first)
     gap = Gap(start, max(start, loss.last), loss.reason)
     return gap_line(encode, loss.platform, loss.channel, channel_id, gap, dropped=loss.count, **details)
 
 
 class GapRecords:
-    """Writes gap records to the rooms, and counts them. ``instance``: who says so, where others record the
-    same rooms at other times; ``""`` is left out."""
+    """Writes gap records to the rooms, and counts them. ``instance``: the recorder that writes them, if other
+    recorders have the same rooms at other times; ``""`` is left out."""
 
     def __init__(self, environment: Environment, buffers: RoomBuffers, instance: str = "") -> None:
         self._who = {"instance": instance} if instance else {}

@@ -1,9 +1,9 @@
 """Spreads rooms over connections: requests their subscriptions, and tries failed ones again.
 
-When a server announces that it will close a connection, a second one is opened and every room gets a
-second subscription there; the first is given up only when the second is acknowledged, and what both deliver
-is recorded once. With two lanes every room has two subscriptions all the time, and only what neither of them
-delivers is missing.
+When a server announces that it will close a connection, a second one is opened and every room gets a second
+subscription there; the first is given up only when the second is acknowledged, and events that both deliver
+are recorded once. With two lanes every room has two subscriptions all the time, and it is missing only while
+neither of them delivers it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Pool(Service):
         self._bucket: Bucket[Subscription] = Bucket(clock, limits.requests, limits.period, self._request)
         self._timers: list[tuple[float, int, Subscription, int]] = []
         self._timer_count = 0
-        #: Whether somebody else has the room of that name as well, so that it can wait.
+        #: Whether another recorder has the room of that name as well, so that its request can wait.
         self.is_elsewhere: Callable[[str], bool] = lambda name: False
         self._overlaps = Overlaps(limits.lanes > 1)
         self._suspends = SuspendDetector()
@@ -106,7 +106,7 @@ class Pool(Service):
             self._subscribe(Subscription(room, self._connections.place(lane, len(self.rooms))))
 
     def remove(self, name: str) -> Room | None:
-        """Stop recording the room; None if it was not there. What has arrived of it is recorded."""
+        """Stop recording the room; None if it was not there. Its events that have arrived are recorded."""
         for subscription in list(self.rooms[name].subscriptions) if name in self.rooms else ():
             subscription.connection.read_now()
         room = self.rooms.pop(name, None)
@@ -130,11 +130,11 @@ class Pool(Service):
             self._ask_first(room)
 
     def share_requests(self, among: int) -> None:
-        """So many recorders have one budget of requests."""
+        """Use an equal part of a budget of requests that so many recorders share."""
         self._bucket.limit = max(1, self._limits.requests // among)
 
     def states(self) -> Counter[State]:
-        """How many rooms are in which state."""
+        """The number of rooms in each state."""
         return Counter(room.state for room in self.rooms.values())
 
     def startService(self) -> None:
@@ -193,7 +193,7 @@ class Pool(Service):
             self._fail(subscription, State.REFUSED, reason, f"refused: {reason}", REFUSED_AGAIN)
 
     def parted(self, connection: Connection, name: str) -> None:
-        """The server has taken the room away."""
+        """The server has removed us from the room."""
         if name in connection.subscriptions:
             subscription = connection.subscriptions[name]
             self._fail(subscription, State.SILENT, "parted", "parted by the server", SILENT_AGAIN)
@@ -220,7 +220,7 @@ class Pool(Service):
             self._queue(subscription)
 
     def _abandon(self, subscription: Subscription) -> None:
-        """Give the subscription up without telling the server."""
+        """Give the subscription up without a message to the server."""
         room, connection = subscription.room, subscription.connection
         if subscription.state is State.RECORDED:
             room.remember(subscription, self._clock.seconds())
@@ -273,7 +273,8 @@ class Pool(Service):
             self._closed(room, room.timeline.reason_changed(now, gap))
 
     def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
-        """The subscription has recorded nothing since ``at``; what no other one recorded is a gap."""
+        """The subscription has recorded nothing since ``at``; the time that no other one recorded is a
+        gap."""
         if subscription.state is not State.RECORDED:
             return
         room = subscription.room
@@ -290,7 +291,7 @@ class Pool(Service):
             self._ask_first(room)
 
     def _ask_first(self, room: Room) -> None:
-        # Its request may be queued behind those that can wait.
+        # The room's request may be queued behind requests that can wait.
         for subscription in room.subscriptions:
             if subscription.queued:
                 self._bucket.add(subscription)

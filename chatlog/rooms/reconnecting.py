@@ -30,8 +30,8 @@ LATER = (1.0, 2.0)
 
 
 class Reconnecting(ReconnectingClientFactory):
-    """Makes the connection again whenever it is lost, until ``stop``; ``chat`` is the protocol of the
-    connection that there is.
+    """Makes the connection again whenever it is lost, until ``stop``; ``chat`` is the protocol of the present
+    connection.
 
     The delay has full jitter, grows from one second to a minute, and starts over only after a minute of
     stable connection. How a connection ended may change it: see ``Closing``.
@@ -68,8 +68,8 @@ class Reconnecting(ReconnectingClientFactory):
         self.continueTrying = 0
 
     def stop(self) -> Deferred[None]:
-        """End the connection and do not come back; fires when it is gone, which takes no longer than a
-        goodbye may take."""
+        """End the connection and do not reconnect. Fires when the connection has ended, after a goodbye at
+        the latest."""
         self.come_back_no_more()
         if self.chat is not None:
             gone: Deferred[None] = Deferred()

@@ -1,5 +1,5 @@
-"""The list of wanted rooms: those of the configuration, with those added and without those removed at run
-time.
+"""The list of wanted rooms: those of the configuration, with the rooms that were added and without those that
+were removed at run time.
 
 The changes are kept in the state, so that they outlive the process. The configuration belongs to the user and
 is never written.

@@ -1,8 +1,9 @@
 """Rooms and their subscriptions: the state of each room on each of its connections.
 
 A room has one subscription on a connection of every lane. It is wanted, then requested, then recorded once
-the server has acknowledged it; a server that refuses leads to refused, one that says nothing to silent. Both
-are tried again later and on another connection, and neither ever costs another room its subscription.
+the server has acknowledged it; if the server refuses, the subscription is refused; if the server does not
+answer, it is silent. Both are requested again later and on another connection, and no other room loses its
+subscription for that.
 
     wanted -> requested -> recorded        (acknowledged)
                         -> refused         again after 5 min, doubling to 6 h
@@ -36,7 +37,7 @@ class State(enum.Enum):
 
 
 class RecordSink(Protocol):
-    """Takes the records of a room."""
+    """Receives the records of a room."""
 
     def append(self, line: bytes) -> None:
         """Add one encoded record."""
@@ -73,8 +74,8 @@ class Room:
         return next((each.reason for each in self.subscriptions if each.reason), "")
 
     def recorded_since(self, number: int) -> float:
-        """Since when the connection of that number has had it, in seconds of the clock; minus infinity if
-        that is not known."""
+        """Since when the connection of that number has had the room, in seconds of the clock; minus infinity
+        if that is not known."""
         for each in self.subscriptions:
             if each.connection.number == number and each.state is State.RECORDED:
                 return each.since
@@ -87,8 +88,8 @@ class Room:
         )
 
     def remember(self, subscription: Subscription, until: float) -> None:
-        """The subscription recorded until then (in seconds of the clock), which has to be known should
-        another one be found dead."""
+        """Note that the subscription recorded until then (in seconds of the clock): if another one is found
+        dead, that decides where the gap begins."""
         if len(self.subscriptions) > 1:
             if self.intervals is None:
                 self.intervals = ConnectionIntervals()
@@ -98,8 +99,8 @@ class Room:
         self, subscription: Subscription, at: float, now: float
     ) -> tuple[list[tuple[float, float]], float | None]:
         """The subscription has recorded nothing since ``at``, and is wanted again. Returns the times before
-        ``now`` that no other has recorded either and that are over, and since when none records; None if
-        one does. All in seconds of the clock."""
+        ``now`` that no other subscription has recorded either and that are over; and since when no
+        subscription records, None if one does. All in seconds of the clock."""
         # Nothing before the acknowledgement was promised.
         at = max(at, subscription.since)
         subscription.enter(State.WANTED)
@@ -136,7 +137,7 @@ class Subscription:
         self.reason = ""
         #: How often in a row the server refused the room or did not answer.
         self.tries: int = 0 if replaces is None else replaces.tries
-        #: Whether it waits in the queue of requests.
+        #: Whether the subscription waits in the queue of requests.
         self.queued = False
         #: Counts the changes of state, so that a timer of an earlier state is recognised.
         self.turn = 0
@@ -161,9 +162,9 @@ class Subscription:
         self.tries = 0
 
     def missing_from(self, since: float, at: float, epoch: float) -> float:
-        """The time of day at which the room was missing first: ``since`` by the clock, which began at
-        ``epoch`` as it looks now. ``at`` is the time of day of the last byte. A clock stands still while the
-        machine sleeps, so it may have begun at another time when the room was acknowledged."""
+        """The time of day since which the room is missing: ``since`` by the clock, whose zero is at ``epoch``
+        by the present time of day. ``at`` is the time of day of the last byte. A clock stands still while the
+        machine sleeps, so its zero may have been at another time when the room was acknowledged."""
         if since != self.since:
             return since + epoch
         return min(since + epoch, max(at, self.since_by_day))

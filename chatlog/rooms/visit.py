@@ -30,8 +30,8 @@ class Nowhere:
 
 
 class Visit:
-    """Owns one connection to ``where``, by which it asks for the room ``name``. ``done`` fires with
-    ``success`` when the server delivers the room, and fails with VisitFailed when it does not."""
+    """Owns one connection to ``where``, which requests the room ``name``. ``done`` fires with ``success``
+    when the server delivers the room, and fails with VisitFailed when it does not."""
 
     number = 1
 

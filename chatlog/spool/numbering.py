@@ -2,7 +2,7 @@
 
 A name carries the minute in which its file was opened. So two files of a room could only share a name if they
 were opened in the same minute, or if the clock showed the same minute twice. The earlier file may be uploaded
-and removed by then, so it is not enough to look at the disk. Therefore the spool keeps a note of the latest
+and removed by then, so the files on the disk are not enough. Therefore the spool keeps a note of the latest
 minute and of the numbers that it has used. The note has to be on the disk before a file leaves ``open/``;
 until then the file itself shows that its name is taken.
 """
@@ -18,8 +18,8 @@ from chatlog.naming import FileName
 class Numbering:
     """Chooses ``n`` of the next name.
 
-    Invariants: no name in use, now or earlier, has a later minute than ``minute``; those of that
-    minute have numbers up to ``n``; no name at all has a number above ``top``.
+    Invariants: no name in use, now or earlier, has a later minute than ``minute``; those of that minute have
+    numbers up to ``n``; no name of any minute has a number above ``top``.
     """
 
     __slots__ = ("_base", "_current", "minute", "n", "top")

@@ -33,7 +33,7 @@ _REMARKS = {
 
 
 class Unfit(Exception):
-    """The file system cannot hold a spool. The text says what it cannot do."""
+    """The file system cannot hold a spool. The text says what is not possible on it."""
 
 
 def place_of(files: Files, directory: str) -> str:
@@ -43,8 +43,8 @@ def place_of(files: Files, directory: str) -> str:
 
 
 def moved_away(files: Files, directory: str, device: int) -> str:
-    """A sentence where the directory leads to another file system than ``device``, so that what was written
-    is not where it would be looked for; ``""`` where it does not."""
+    """A sentence if the directory leads to another file system than ``device``, so that the written files
+    cannot be found there; ``""`` if it does not."""
     with suppress(OSError):
         if files.device(directory) != device:
             return (

@@ -1,9 +1,8 @@
 """Repairs the files that an earlier run left in ``open/``.
 
-A killed process leaves whole lines, perhaps with an incomplete line at the end. A machine that lost its
-power may leave worse: pages that never reached the disk read as NUL bytes or as garbage. Only bytes
-that were not synced can be damaged. So the end of the file is checked line by line, and the whole file
-for NUL bytes.
+A killed process leaves whole lines, perhaps with an incomplete line at the end. A machine that lost its power
+may leave more damage: pages that never reached the disk read as NUL bytes or as garbage. Only bytes that were
+not synced can be damaged. So the end of the file is checked line by line, and the whole file for NUL bytes.
 
 Lines that are not JSON objects are moved to ``torn/{name}.{offset}``, byte for byte. The other lines
 stay. A repair may be interrupted at any point and started again: the moved bytes are on the disk in
@@ -22,7 +21,7 @@ from chatlog.record import TooDeep, from_json
 
 #: Bytes at the end of a file that are checked line by line: far more than a room gets between two syncs.
 TAIL = 4 << 20
-#: A line longer than this (bytes) is not from a recorder, and is not parsed.
+#: A line longer than this (bytes) was not written by a recorder, and is not parsed.
 LONGEST_LINE = 16 << 20
 _CHUNK = 1 << 20
 

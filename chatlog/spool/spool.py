@@ -39,12 +39,12 @@ _GONE = frozenset({errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ETIMEDOUT, err
 
 
 class SpoolError(Exception):
-    """The directory cannot be used. The text tells the operator why and what to do."""
+    """The directory cannot be used. The text says why, and what to do."""
 
 
 class SyncFailed(Exception):
-    """The disk did not keep what was written. The kernel reports such an error only once, so the sync must
-    not be repeated: only a new start, from what the disk holds, can be trusted."""
+    """The disk did not keep written bytes. The kernel reports such an error only once, so the sync must not
+    be repeated: only a new start, from what the disk holds, can be trusted."""
 
 
 class SyncPutOff(Exception):
@@ -88,7 +88,7 @@ class Spool:
         self.reserved = ReservedSpace(files, os.path.join(directory, "ballast"))
         self.usage = Usage()
         self.unknown_files: list[str] = []
-        #: What the file system lacks, in sentences.
+        #: The features that the file system lacks, in sentences.
         self.remarks: list[str] = []
         self._lock_fd: int | None = None
         self._device = 0
@@ -127,8 +127,8 @@ class Spool:
             ) from error
 
     def open(self) -> list[tuple[str, int]]:
-        """Lock the directory, create what is missing, and list what is there. Returns the names and sizes of
-        the files that an earlier run left in ``open/``. Raises SpoolError."""
+        """Lock the directory, create the directories in it that are missing, and list their files. Returns
+        the names and sizes of the files that an earlier run left in ``open/``. Raises SpoolError."""
         self.lock()
         assert self._lock_fd is not None
         try:
@@ -186,7 +186,8 @@ class Spool:
         return f" (pid {int(pid)})" if pid.isdigit() else ""
 
     def _probe(self, area: str) -> None:
-        """Raise OSError if no file can be created in ``area``: better now than at the first message."""
+        """Raise OSError if no file can be created in ``area``: that has to be known at the start, not at the
+        first message."""
         path = os.path.join(area, "probe.tmp")
         if self.files.exists(path):
             self.files.remove(path)

@@ -31,14 +31,14 @@ class Journal:
     def __init__(
         self, environment: Environment, directory: str, name: str, sync_interval: float = 1.0
     ) -> None:
-        #: What it is kept in; ``file.read`` gives what the earlier run noted.
+        #: The journal's file; ``file.read`` gives the entries of the earlier run.
         self.file = StateFile(environment.files, directory, name, RESERVE)
         self._clock: IReactorTime = environment.reactor
         self._threads = environment.disk
         self._sync_interval = sync_interval
         self._most = LARGEST
         self._job = ""
-        # What was appended while a new file was being written.
+        # Entries that were appended while a new file was being written.
         self._meanwhile: list[object] = []
         self._synced_at = float("-inf")
         self._unsynced = False

@@ -8,8 +8,8 @@ from chatlog.config.units import rough_duration
 from chatlog.counted import many
 from chatlog.status.condition import CRITICAL, WARNING, Condition, Facts
 
-#: Seconds for which a recorder that is gone is told.
-_TOLD = 86400.0
+#: Seconds for which a recorder that is gone is shown.
+_SHOWN = 86400.0
 
 
 def cluster_rules(facts: Facts) -> Iterator[Condition]:
@@ -87,7 +87,7 @@ def _names(cluster: Facts) -> Iterator[Condition]:
 
 
 def _lost(cluster: Facts) -> Iterator[Condition]:
-    lost = [each for each in cluster["lost"] if each["for"] < _TOLD]
+    lost = [each for each in cluster["lost"] if each["for"] < _SHOWN]
     if not lost:
         return
     names = ", ".join(each["name"] for each in lost[:5])

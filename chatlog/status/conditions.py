@@ -5,7 +5,7 @@ checks, alarms, metrics, the terminal and the page only show it.
     headline(facts, found)              # {"severity": "note", "text": "Recording 297 of 300 rooms; ..."}
 
 A condition has a code that stays the same, and says in words what is wrong and what to do. What is only the
-effect of something else that is wrong is ``explained`` by it, and is told by nobody while that lasts.
+effect of something else that is wrong is ``explained`` by it, and is not shown while that lasts.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _cause(key: tuple[str, str], present: Container[tuple[str, str]]) -> str:
     return next((c for c in causes if (c, subject) in present or (c, "") in present), "")
 
 
-def told(found: Iterable[Condition]) -> list[Condition]:
+def unexplained(found: Iterable[Condition]) -> list[Condition]:
     """The conditions that are shown: those that are not effects of others."""
     return [each for each in found if not each.explained]
 
@@ -58,7 +58,7 @@ def worst(found: Iterable[Condition]) -> str:
 
 def headline(facts: Facts, found: Iterable[Condition]) -> dict[str, str]:
     """The state of the recorder in one sentence, with its severity."""
-    shown = told(found)
+    shown = unexplained(found)
     stopped = next((each for each in shown if each.severity == CRITICAL and each.code in _STOPPED), None)
     if stopped is not None:
         return {"severity": CRITICAL, "text": "; ".join([stopped.brief, *_more(len(shown) - 1)])}

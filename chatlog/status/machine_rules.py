@@ -17,7 +17,7 @@ RETRYING = "retrying"
 CLOCK_WRONG = "clock wrong"
 #: The most seconds by which the clocks may differ.
 CLOCK_LIMIT = 10.0
-#: Seconds after which an opt-out list that cannot be read is told.
+#: Seconds after which an opt-out list that cannot be read is reported.
 _STALE = 600.0
 #: Free bytes with which a disk that takes nothing lacks something else than bytes.
 _MUCH = 16_000_000

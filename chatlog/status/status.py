@@ -26,7 +26,7 @@ from chatlog.rooms.pool import Pool
 from chatlog.services import Poller
 from chatlog.status.clock_offset import ClockOffset
 from chatlog.status.condition import Condition
-from chatlog.status.conditions import conditions, headline, told
+from chatlog.status.conditions import conditions, headline, unexplained
 from chatlog.status.room_stats import Facts, RoomStats
 from chatlog.status.vitals import Vitals
 from chatlog.status.watch import Watch
@@ -237,7 +237,7 @@ more), ``key`` (why its key cannot be used, ``""`` if it can) |
             found = conditions(facts, self._watch.observed, self.settings)
             found = self._watch.dated(found, now, facts["now"])
             facts["headline"] = headline(facts, found)
-            facts["conditions"] = [condition.facts for condition in told(found)]
+            facts["conditions"] = [condition.facts for condition in unexplained(found)]
             self._cached = now, facts, found
         return self._cached
 

@@ -1,4 +1,4 @@
-"""The timeline of one room: when it was recorded and when not. Every such figure comes from here.
+"""The timeline of one room: when it was recorded and when not. Every figure of coverage comes from here.
 
 A room is recorded while at least one connection has it acknowledged by the server. When that ends, a gap
 opens, dated back to the last byte heard; when it begins again, the gap closes and is returned, so that its
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 #: Why a room is missing from the end of one process to the beginning of the next.
 RESTART = "restart"
-#: The reason of what an earlier process lost: only the number of seconds is known, not when and why.
+#: The reason of seconds that an earlier process lost: only their number is known, not when and why.
 EARLIER = ""
 
 HOUR, DAY = 3600.0, 86400.0
-#: Seconds for which gaps are kept, and for which each is kept by itself.
+#: Seconds for which gaps are kept, and for which each gap is a stretch of its own.
 KEPT = DAY + HOUR
 KEPT_APART = HOUR + 600.0
-#: Stretches of a room: so few need no tidying, and more than so many are never kept.
+#: Numbers of stretches of a room: up to FEW they are not folded; more than MOST are never kept.
 FEW, MOST = 16, 96
 #: Seconds between two gaps that are shown as one.
 BLUR = 30.0

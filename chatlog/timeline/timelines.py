@@ -17,7 +17,8 @@ class CoverageTotals(NamedTuple):
     """The seconds of a period in which a room was recorded, and those in which it was not. ``reason``: why
     the room is missing at the end of the period; ``""`` if it is recorded then. ``suppressed``: how many
     records were left out in it because somebody opted out. ``spans``: when the room was recorded, in seconds
-    since the epoch; None if that is not told. ``gaps``: when it was missing, if ``spans`` are told."""
+    since the epoch; None if the rows leave that out. ``gaps``: when it was missing, if ``spans`` are
+    given."""
 
     platform: str
     channel: str
@@ -39,9 +40,9 @@ class Past(NamedTuple):
 class Timelines:
     """``wanted()`` are the rooms that are to be recorded; ``wall()`` is the time of day.
 
-    ``suppressed``: the records that were left out since the period began; it is counted on elsewhere.
-    ``known_since``: the coverage before this time is not known. ``period``: when the present period of the
-    manifest began.
+    ``suppressed``: the records that were left out since the period began; another part goes on counting in
+    it. ``known_since``: the coverage before this time is not known. ``period``: when the present period of
+    the manifest began.
     """
 
     def __init__(
@@ -54,16 +55,16 @@ class Timelines:
         self.wanted = wanted
         self._rooms: dict[Key, RoomTimeline] = {}
         self._suppressed: Counter[Key] = Counter() if suppressed is None else suppressed
-        # How many of these the rows of the present period have told.
-        self._told: Counter[Key] = Counter()
+        # How many of these are in the rows of the present period.
+        self._counted: Counter[Key] = Counter()
         # The seconds of the rooms that were removed within the period.
         self._removed: dict[Key, Past] = {}
         self.known_since = self.period = wall()
-        #: Whether a room that is no longer recorded here is recorded by somebody else now.
+        #: Whether a room that is no longer recorded here is recorded by another recorder now.
         self.is_elsewhere: Callable[[Key], bool] = lambda key: False
         #: Whether the rows say when exactly a room was recorded.
         self.with_spans = False
-        #: Whether every timeline is of a room that is wanted. Until then none is given up.
+        #: Whether the list of wanted rooms is final. Until then no timeline is dropped.
         self.settled = True
 
     def start(self, known_since: float | None) -> None:
@@ -111,10 +112,10 @@ class Timelines:
         """A new period begins at ``at``."""
         self.period = at
         self._removed.clear()
-        self._suppressed.subtract(self._told)
+        self._suppressed.subtract(self._counted)
         for key in [key for key, count in self._suppressed.items() if count <= 0]:
             del self._suppressed[key]
-        self._told.clear()
+        self._counted.clear()
         # A room may be taken off the list before it comes into a pool.
         if self.settled:
             for key in self._rooms.keys() - self.wanted():
@@ -123,13 +124,13 @@ class Timelines:
     def rows(self, since: float, until: float) -> Iterator[CoverageTotals]:
         """The seconds of every room from ``since``, when the period began, to ``until``."""
         wanted = frozenset(self.wanted())
-        self._told = Counter(self._suppressed)
+        self._counted = Counter(self._suppressed)
         for key in sorted({*wanted, *self._rooms, *self._removed}):
             removed, timeline = self._removed.get(key), self._rooms.get(key)
             if removed is not None and (timeline is None or timeline.since is None):
-                yield removed.totals._replace(suppressed=self._told[key])
+                yield removed.totals._replace(suppressed=self._counted[key])
             elif key in wanted or (timeline is not None and timeline.since is not None):
-                totals = self._totals(key, self.of(key), since, until)._replace(suppressed=self._told[key])
+                totals = self._totals(key, self.of(key), since, until)._replace(suppressed=self._counted[key])
                 yield totals if key in wanted else totals._replace(reason=self._gone(key))
 
     def _gone(self, key: Key) -> str:

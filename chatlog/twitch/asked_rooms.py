@@ -23,7 +23,7 @@ class AskedRooms:
         self._at[name] = now
 
     def is_due(self, name: str, now: float) -> bool:
-        """Whether the room has to be asked for again, or was not yet."""
+        """Whether the room has to be asked for, for the first time or again."""
         at = self._at.get(name)
         return at is None or now - at >= AGAIN
 
@@ -36,7 +36,7 @@ class AskedRooms:
         return name not in self._never
 
     def tidy(self, rooms: AbstractSet[str], now: float) -> None:
-        """Forget what is not among these rooms any more, once the service forgets it too."""
+        """Forget rooms that are not among ``rooms`` any more, once the service forgets them too."""
         for name in self._at.keys() - rooms:
             if self.is_due(name, now):
                 del self._at[name]

@@ -1,10 +1,10 @@
 """Fills gaps with messages from a service that keeps recent Twitch messages.
 
-When a gap closes, its gap record is held back while the service is asked, once, for the room's latest
-lines. Of those that lie in the gap and are not recorded yet records are made, marked with
-``details.backfilled``, and then the gap record is written with their number. The service is somebody's
-gift: few requests at a time, one for a gap, none while it is in trouble. It only remembers rooms that
-somebody asked for lately, so every room is asked for at the start and once a day.
+When a gap closes, its gap record is held back while the service is asked, once, for the room's latest lines.
+Lines that lie in the gap and are not recorded yet become records, marked with ``details.backfilled``. Then
+the gap record is written with their number. The service is free of charge, so it gets few requests at a time,
+one for a gap, and none while it is in trouble. It only keeps rooms that were requested lately, so every room
+is requested at the start and once a day.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from chatlog.twitch.deferred_gaps import DeferredGap, DeferredGaps
 from chatlog.twitch.events import event_record
 from chatlog.twitch.intake import event_key
 
-#: Seconds from the end of a gap until the service is asked, at random: what was said at its end has to
+#: Seconds from the end of a gap until the service is asked, at random: the last messages of the gap have to
 #: arrive there, and not all rooms are asked for at once.
 ASK_AFTER = (4.0, 8.0)
 #: The most seconds that a gap record is deferred.
 HOLD_FOR = 60.0
 #: The most gap records that are deferred at a time.
 HELD_MOST = 5000
-#: Seconds by which Twitch's clock, ours and the way of a message may differ: so far beyond the ends of
-#: a gap lines are looked at, and recorded if they are not recorded already.
+#: Seconds by which times may differ because of Twitch's clock, ours and the way of a message. Lines up to so
+#: many seconds outside of a gap are recorded too, unless they are recorded already.
 EDGE = 10.0
 #: The same for the arrival of a record, which is later than its time.
 _ARRIVAL_EDGE = EDGE + 5.0
@@ -63,8 +63,8 @@ LONGEST_WAIT = 6 * 3600.0
 
 
 class Backfill(Service):
-    """Asks the service about gaps. ``write(room, gap, backfilled)`` writes a gap record; ``recorded``
-    gives the recorder's room of a name. It is started after the pool knows since when its rooms are
+    """Asks the service about gaps. ``write(room, gap, backfilled)`` writes a gap record; ``recorded`` gives
+    the recorder's room of a name. The backfill is started after the pool knows since when its rooms are
     missing, and stopped after the pool and before the recorder."""
 
     _log = Logger()
@@ -127,7 +127,7 @@ class Backfill(Service):
                 self.uncovered(room)
         try:
             for name, gap in self._deferred.earlier():
-                with suppress(ValueError):  # no recorder of ours has had a room of that name
+                with suppress(ValueError):  # no recorder has had a room with such a name
                     room_left = rooms.get(name) or Room(name, self._recorded(name))
                     self._hold(room_left, gap, self._tails.read(name, _before(gap)))
         except OSError as error:
@@ -172,7 +172,7 @@ class Backfill(Service):
             self._pool.expect_copies(room, HOLD_FOR + EDGE)
 
     def uncovered(self, room: Room) -> None:
-        """Read what was recorded while the file exists; after a long gap it may be gone."""
+        """Read the room's latest records now, while their file exists; after a long gap it may be gone."""
         since = room.timeline.missing_since
         if since is not None:
             self._before[room.name] = self._tails.read(room.name, _before(Gap(since, since, "")))
@@ -286,7 +286,7 @@ class Backfill(Service):
         room, gap, tail = held.room, held.gap, held.tail
         now = self._wall()
         received = rfc3339(int(now * 1000))
-        # Before the gap, only lines of the time for which the recorded ones are known.
+        # Before the gap, only lines of the time for which the recorded lines are known.
         first = min(max(_before(gap, EDGE), tail.since), rfc3339(round(gap.start * 1000)))
         last = rfc3339(round(min(held.until, now - _UNDER_WAY) * 1000))
         added: set[Hashable] = set()
@@ -314,7 +314,8 @@ class Backfill(Service):
         self._recorded_now(room.name, added)
 
     def _recorded_now(self, name: str, keys: set[Hashable]) -> None:
-        """If the room was lost again meanwhile, some of these lines may lie in the next gap."""
+        """Note these lines as recorded: if the room was lost again meanwhile, some may lie in the next
+        gap."""
         if name in self._before:
             self._before[name] = self._before[name].joined(keys)
         for held in self._held:

@@ -1,7 +1,6 @@
 """The protocol of a connection to Twitch: login, control messages, keepalive.
 
-It splits what arrives into lines and hands those to its intake, which hands back what the server says to us
-rather than to a room.
+It splits the data into lines and hands them to its intake, which hands back the control messages.
 """
 
 from __future__ import annotations
@@ -148,7 +147,7 @@ class TwitchProtocol(ChatProtocol, Protocol):
         try:
             self._send("PONG", text)
         except ValueError:
-            # It cannot be echoed, but must be answered.
+            # The text cannot be echoed, but the ping must be answered.
             self._send("PONG", "tmi.twitch.tv")
 
     def _notice(self, message: irc.Message, text: str) -> None:

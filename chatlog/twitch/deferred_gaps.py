@@ -1,6 +1,6 @@
 """Deferred gaps: their records wait until backfill knows how many messages came back.
 
-They are noted in the state, so that a process that is killed meanwhile does not take them along:
+They are noted in the state, so that they survive if the process is killed meanwhile:
 
     {"deferred": N, "room": R, "from": T, "to": T, "reason": W}     the record waits
     {"done": [N, ..]}                                               these records are in files
@@ -37,17 +37,17 @@ class DeferredGap:
         self.room = room
         self.gap = gap
         self.tail = tail
-        #: Where what may be taken ends, in seconds since the epoch.
+        #: Until when messages belong to this gap, in seconds since the epoch.
         self.until = gap.end
         self.ask_at = self.deadline = 0.0
-        #: How many messages came back.
+        #: How many messages were fetched.
         self.backfilled = 0
         self.request: Deferred[None] | None = None
 
 
 class DeferredGaps:
-    """Which gaps wait, by number. ``put`` notes one down; ``done`` when its record was handed over, and
-    ``flushed`` when everything handed over is in files."""
+    """Which gaps wait, by number. ``put`` notes a gap. ``done`` is called when its record was handed over,
+    ``flushed`` when all records handed over are in files."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -59,7 +59,7 @@ class DeferredGaps:
         return len(self._waiting) - len(self._done)
 
     def earlier(self) -> Iterator[tuple[str, Gap]]:
-        """What an earlier run has left behind, oldest first: names of rooms and their gaps, each once. Raises
+        """The gaps that an earlier run left, oldest first: names of rooms and their gaps, each once. Raises
         OSError."""
         found: dict[int, tuple[str, Gap]] = {}
         for _, entry in self._journal.file.read():
@@ -93,8 +93,8 @@ class DeferredGaps:
         self._done.append(number)
 
     def flushed(self, complete: bool, last: bool) -> None:
-        """Called after every flush: everything handed over is in files, if ``complete``. ``last``: there
-        will be no other."""
+        """Called after every flush: everything handed over is in files, if ``complete``. ``last``: there will
+        be no other flush."""
         if complete and self._done:
             done, self._done = self._done, []
             for number in done:
@@ -106,7 +106,7 @@ class DeferredGaps:
 
     def _note(self, entry: object) -> None:
         if not self._journal.append(entry):
-            # Everything is noted once more as soon as that can be done.
+            # The whole state is noted once more as soon as the disk allows.
             self._journal.write_anew()
 
     def _whole(self) -> Iterable[object]:

@@ -15,9 +15,9 @@ For every line that the splitter gives, with ``received`` (the time of the read,
             if is_control(message.command): ...            # CAP, 001, PING, JOIN, USERSTATE: no record
             else: encoded = event_record(message, received, encode, channel, channel_id)
 
-``encoded`` is one line of the archive, or ``b""`` where the chosen detail does not record this kind.
-``dedup_key(message)`` tells copies of one event from two events. What a record holds is written in
-docs/records.md; the tags' meaning at dev.twitch.tv/docs/chat/irc.
+``encoded`` is one line of the archive, or ``b""`` if the chosen detail does not record this kind.
+``dedup_key(message)`` distinguishes copies of one event from two events. docs/records.md describes the
+records, dev.twitch.tv/docs/chat/irc the tags.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ FIRST = "2011-06-01T00:00:00.000Z"
 #: neither hides the other (no tag of IRCv3 begins with ``@``).
 OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 
-#: What nearly every line is, behind its tags: a person as Twitch writes it, PRIVMSG, a channel, a text that
-#: is no CTCP message.
+#: The form of nearly every line behind its tags: a person as Twitch writes it, PRIVMSG, a channel, a text
+#: that is no CTCP message.
 _CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)")
 #: A backslash in tags that is no usual escape.
 _UNUSUAL = re.compile(rb"\\(?![s:rn])")
@@ -100,8 +100,8 @@ def is_control(command: str) -> bool:
 
 
 def unknown_kind(message: irc.Message) -> str:
-    """The command or, of a USERNOTICE, the kind that no rule here knows, so that it is an ``event``; ``""``
-    where one does."""
+    """The command (of a USERNOTICE, its kind) if no rule here knows it, so that it becomes an ``event``;
+    ``""`` if a rule does."""
     if message.command == "USERNOTICE":
         kind = _usernotice_kind(message.tags)
         return "" if kind in USERNOTICE_TYPES else kind or "USERNOTICE"
@@ -111,8 +111,8 @@ def unknown_kind(message: irc.Message) -> str:
 def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str, bytes] | None:
     """(channel, encoded record) of an ordinary chat message, None for everything else.
 
-    Gives the very bytes that ``event_record(irc.parse(line), ...)`` gives, in half the time; what it is
-    not sure about it leaves to that.
+    Returns the same bytes as ``event_record(irc.parse(line), ...)``, in half the time. It returns None for
+    every line of which it is not sure.
     """
     if type(line) is not bytes:  # the head of an overlong line
         return None
@@ -123,10 +123,10 @@ def chat_record(line: bytes, received: str, encode: record.Encode) -> tuple[str,
             return None
         if b"\\" not in head and b'"' not in head:
             # Two replacements make a JSON object of the tags, and orjson reads it in half the time that
-            # splitting takes. There being no quote and no backslash, it is JSON only where every item
-            # has exactly one "=" and all is UTF-8: whatever else comes is refused, never misread.
+            # splitting takes. Without quotes and backslashes, the result is JSON only if every item has
+            # exactly one "=" and all is UTF-8: all other tags are refused, never misread.
             json = head.replace(b"=", b'":"').replace(b";", b'","')
-            # Each replacement made it longer by two, and there is one ";" fewer than there are items.
+            # Each replacement made the text longer by two, and there is one ";" fewer than there are items.
             items = (len(json) - len(head) + 2) // 4
             details = orjson.loads(b'{"%b"}' % json[1:])
         else:
@@ -164,9 +164,9 @@ def _escaped_tags(head: bytes) -> dict[str, str]:
     """The tags of a line with a quote or a backslash in them. Raises ValueError."""
     if _UNUSUAL.search(head) is not None:
         return irc.parse_tags(head[1:].decode())
-    # The same as without them. A quote gets the backslash that it has in JSON. Of the other escapes, two mean
-    # the same in JSON, and two stand for a single character; before ";" means itself, it has to mean the end
-    # of an item.
+    # As for tags without escapes. A quote gets the backslash that it has in JSON. Of the other escapes, two
+    # mean the same in JSON, and two stand for a single character; first every ";" ends an item, then ``\:``
+    # becomes ";".
     json = head.replace(b'"', b'\\"').replace(b"=", b'":"').replace(b";", b'","')
     details: dict[str, str] = orjson.loads(b'{"%b"}' % json[1:].replace(b"\\s", b" ").replace(b"\\:", b";"))
     return details
@@ -181,8 +181,8 @@ def event_record(
 ) -> bytes:
     """The encoded record of a message that is not a control message.
 
-    ``channel`` is the room that takes it: by default the message's own, or ``_server`` where it names
-    none. ``channel_id`` is that room's id where it is known, for lines without ``room-id``.
+    ``channel`` is the room of the record: by default the message's own, or ``_server`` if it names none.
+    ``channel_id`` is that room's id if it is known, for lines without ``room-id``.
     """
     message = irc.readable(message)
     tags, command, params = message.tags, message.command, message.params
@@ -253,10 +253,10 @@ def channel_of(line: bytes) -> str:
 def dedup_key(message: irc.Message) -> Hashable:
     """A key that is equal for two copies of one event and differs for two events.
 
-    Twitch names an event by its ``id``, unique per room; a deletion by the id of what it deletes, and its
-    time: a message can be deleted twice. A CLEARCHAT has none: channel, target, duration and time stand
-    for it. Of the rest, ROOMSTATE and NOTICE among them, only the whole line is left, and two events may
-    well look the same.
+    Twitch names an event by its ``id``, unique per room; a deletion by the id of the deleted message, and its
+    time: a message can be deleted twice. A CLEARCHAT has no id: channel, target, duration and time stand for
+    it. All other events, such as ROOMSTATE and NOTICE, are identified by their whole line only, and two of
+    them may look the same.
     """
     tags = message.tags
     if message.command == "CLEARCHAT":
@@ -319,8 +319,8 @@ def _details(message: irc.Message, channel: str, username: str, text: str, kind:
 
 
 def _timestamp(tags: Mapping[str, str], received: str) -> str:
-    """Twitch's own time of the event; for lines that it gives none, the time at which the service that
-    replays old lines received them; else ``received``. A time before Twitch, or far ahead, is none."""
+    """Twitch's own time of the event; for lines without it, the time at which a service that replays old
+    lines received them; else ``received``. A time before Twitch began, or far ahead, is ignored."""
     for name in ("tmi-sent-ts", "rm-received-ts"):
         sent = tags.get(name, "")
         if sent.isascii() and sent.isdigit() and len(sent) <= 15:

@@ -45,7 +45,7 @@ class Source(Protocol):
 
 
 class Intake:
-    """Turns lines into records. ``rooms`` are the rooms by login. Records of no room go to
+    """Turns lines into records. ``rooms`` are the rooms by login. Records that belong to no room go to
     ``server_records``."""
 
     _log = Logger()
@@ -93,8 +93,8 @@ class Intake:
                 self._broken(line, received)
 
     def identify(self, message: irc.Message) -> bool:
-        """Set a room's id from its ROOMSTATE. Returns False if the message has no id, or belongs to no room
-        of ours."""
+        """Set a room's id from its ROOMSTATE. Returns False if the message has no id, or belongs to no
+        recorded room."""
         identifier = message.tags.get("room-id", "")
         room = self._rooms.get(message.channel)
         if room is None or not identifier:
@@ -135,8 +135,8 @@ class Intake:
             source.control(message)
 
     def _is_repeated(self, line: bytes) -> bool:
-        """Whether a line that equals an earlier one is a copy. It is if it has the id of its event; without
-        an id, the same thing may have happened again."""
+        """Whether a line that equals an earlier one is a copy. A line with the id of its event is; without an
+        id, the same thing may have happened again."""
         if not _id_of(line) or not (b" PRIVMSG #" in line or b" USERNOTICE #" in line):
             return False
         self._counters.duplicates += 1
@@ -192,8 +192,8 @@ class Intake:
 def _chat_reader(
     environment: Environment,
 ) -> tuple[Callable[[bytes, str, Any], tuple[str, bytes] | None], Any]:
-    """What turns a line of chat into its record, and its last argument. What it leaves alone goes the long
-    way, which comes to the same record."""
+    """The function that turns a line of chat into its record, and its last argument. A line for which it
+    returns None is parsed the long way, with the same record as the result."""
     encode = environment.encode
     if environment.read_chat is not None and encode in (encode_full, encode_basic):
         return environment.read_chat, encode is encode_full

@@ -1,5 +1,5 @@
 """Finds the parser in Rust, which takes a fifth of the CPU for a chat message (``native/``, installed with
-``pip install ./native``). Without it, and for each line that it leaves alone, Python does the same.
+``pip install ./native``). Without it, and for each line that it does not parse, Python makes the same record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from chatlog import record
 from chatlog.environment import ReadChat
 from chatlog.twitch import events, irc
 
-#: The variable of the environment that turns it off, if it is one of OFF.
+#: The variable of the environment that turns the parser off, if its value is one of OFF.
 SWITCH = "CHATLOG_NATIVE"
 OFF = frozenset({"0", "off", "no", "false"})
 
@@ -21,7 +21,8 @@ _SAMPLE = (
     "@badges={badges};id=00000000-0000-4000-8000-000000000001;room-id=1000001;tmi-sent-ts={sent};"
     "user-id=1000002 :some_viewer!some_viewer@some_viewer.tmi.twitch.tv PRIVMSG #someroom :{text}"
 )
-#: Lines of which both parsers have to make the same. The first is one that the parser in Rust has to know.
+#: Lines of which both parsers have to make the same records. The parser in Rust must not leave the first one
+#: to Python.
 _SAMPLES = tuple(
     _SAMPLE.format(badges=badges, sent=sent, text=text).encode()
     for badges, sent, text in (
@@ -38,8 +39,8 @@ _SAMPLES = tuple(
 
 
 class Found(NamedTuple):
-    """``read_chat`` is None if Python parses; ``words`` say which it is. ``is_refused``: it is there and
-    cannot be used."""
+    """``read_chat`` is None if Python parses; ``words`` say which parser is used. ``is_refused``: the parser
+    in Rust is installed and cannot be used."""
 
     read_chat: ReadChat | None
     words: str
@@ -53,7 +54,7 @@ def _load() -> object:
 
 
 def find(environ: Mapping[str, str], load: Callable[[], Any] = _load) -> Found:
-    """The parser in Rust, if it is there and belongs to this version. ``load()`` imports it."""
+    """The parser in Rust, if it is installed and belongs to this version. ``load()`` imports it."""
     if environ.get(SWITCH, "").strip().lower() in OFF:
         return Found(None, f"chat is parsed in Python, because {SWITCH} says so")
     try:
@@ -78,8 +79,8 @@ def find(environ: Mapping[str, str], load: Callable[[], Any] = _load) -> Found:
 
 
 def _agrees(read_chat: ReadChat, line: bytes, is_known: bool) -> bool:
-    """Whether it makes of a line what Python makes of it. It may leave the line to Python, unless that
-    ``is_known``."""
+    """Whether the parser in Rust makes the same of a line as Python. It may leave the line to Python, unless
+    the line ``is_known``."""
     for full, encode in ((True, record.encode_full), (False, record.encode_basic)):
         found = read_chat(line, _RECEIVED, full)
         if found is None:

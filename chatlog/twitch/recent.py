@@ -33,8 +33,8 @@ _NEVER = frozenset({"channel_ignored", "invalid_channel_login"})
 
 
 class NoAnswer(Exception):
-    """The service gave no usable answer. The text says what came instead. ``never``: the service does not
-    keep this room, now or later."""
+    """The service gave no usable answer. The text says why. ``never``: the service does not keep this room,
+    now or later."""
 
     def __init__(self, reason: str, never: bool = False) -> None:
         super().__init__(reason)

@@ -43,7 +43,7 @@ def twitch_pool(
     dials: Dials,
     wrap: Callable[[Reconnecting], Any],
 ) -> Pool:
-    """The pool of Twitch rooms, still empty. What belongs to none of them goes to ``server_records``."""
+    """The pool of Twitch rooms, still empty. Records that belong to none of them go to ``server_records``."""
     rooms: dict[str, Room] = {}
     intake = Intake(rooms, server_records, environment)
     limits = Limits(settings.rooms_per_connection, settings.joins_per_10s, 10.0, settings.lanes)

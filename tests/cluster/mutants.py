@@ -9,12 +9,12 @@ from chatlog.cluster.slots import ALL
 class NoSecondLook(SlotLife):
     """Leaves without a view that was read after its withdrawal was confirmed."""
 
-    def look_begins(self) -> None:
+    def reading_begins(self) -> None:
         self._fresh = self.withdrawn
 
 
 class BreakBeforeMake(SlotLife):
     """Leaves as soon as it is no longer wanted, whether anybody else records or not."""
 
-    def look(self, view: View) -> Orders:
-        return super().look(view._replace(served=ALL))
+    def see(self, view: View) -> Orders:
+        return super().see(view._replace(served=ALL))

@@ -33,14 +33,14 @@ class MemberTests(SynchronousTestCase):
         """Its line is written."""
         self.member.line_confirmed(self.member.line(0.0), self.now)
 
-    def look(self, own: bool = True, took: float = 0.0) -> Orders:
+    def see(self, own: bool = True, took: float = 0.0) -> Orders:
         """It reads everybody's line."""
-        self.member.look_begins(self.now)
+        self.member.reading_begins(self.now)
         lines = {name: line.encoded() for name, line in self.others.items()}
         if own:
             lines["a"] = self.member.line(0.0).encoded()
         self.now += took
-        orders = self.member.look(
+        orders = self.member.see(
             Reading(lines, self.epoch), self.now, SIZES, lambda version: self.changed if version < 5 else 0
         )
         return orders.get("twitch", Orders())
@@ -50,7 +50,7 @@ class MemberTests(SynchronousTestCase):
         self.beat()
         self.now += BEAT + 1.0
         self.beat()
-        self.look()
+        self.see()
         self.life.ready(EVERY)
         self.beat()
 
@@ -60,30 +60,30 @@ class MemberTests(SynchronousTestCase):
 
     def test_waits_first(self) -> None:
         """A newcomer acts only when everybody had the time to write."""
-        self.assertEqual(self.look(), Orders())
+        self.assertEqual(self.see(), Orders())
         self.beat()
         self.now += BEAT
-        self.assertEqual(self.look(), Orders())
+        self.assertEqual(self.see(), Orders())
         self.now += 1.0
         self.beat()
-        self.assertEqual(self.look(), Orders(first=EVERY))
+        self.assertEqual(self.see(), Orders(first=EVERY))
 
     def test_shares(self) -> None:
         """What belongs to another is given to it once it records it, and taken back when it is gone."""
         self.alone()
         self.other()
-        self.assertEqual(self.look(), Orders())
+        self.assertEqual(self.see(), Orders())
         self.assertEqual(self.life.held, EVERY)
         self.other(recording={"twitch": EVERY})
-        self.look()
+        self.see()
         given = self.life.withdrawn
         self.assertTrue(0 < len(list(each(given))) < SLOTS)
         self.beat()
-        self.look()
+        self.see()
         self.now += 2.0
-        self.assertEqual(self.look().stop, given)
+        self.assertEqual(self.see().stop, given)
         del self.others["b"]
-        self.assertEqual(self.look().first, given)
+        self.assertEqual(self.see().first, given)
         self.assertEqual(list(self.member.roster.lost), ["b"])
 
     def test_an_older_list_of_rooms(self) -> None:
@@ -91,10 +91,10 @@ class MemberTests(SynchronousTestCase):
         self.alone()
         self.changed = EVERY
         self.other(recording={"twitch": EVERY}, rooms=4)
-        self.look()
+        self.see()
         self.assertEqual(self.life.withdrawn, 0)
         self.other(recording={"twitch": EVERY}, rooms=5)
-        self.look()
+        self.see()
         self.assertNotEqual(self.life.withdrawn, 0)
 
     def halves(self) -> None:
@@ -102,10 +102,10 @@ class MemberTests(SynchronousTestCase):
         self.alone()
         self.other(recording={"twitch": EVERY})
         for _ in range(3):
-            self.look()
+            self.see()
             self.beat()
             self.now += 1.0
-        self.look()
+        self.see()
 
     def test_the_engine_forgets(self) -> None:
         """When the engine has lost all lines, nobody is taken for dead for one lease; after that it is. It is
@@ -113,30 +113,30 @@ class MemberTests(SynchronousTestCase):
         self.halves()
         self.others.clear()
         self.epoch = "2"
-        self.assertEqual(self.look(), Orders())
+        self.assertEqual(self.see(), Orders())
         self.assertEqual(list(self.member.roster.ghosts), ["b"])
         for _ in range(int(LEASE) - 1):
             self.now += 1.0
             self.beat()
-            self.assertEqual(self.look().first, 0)
+            self.assertEqual(self.see().first, 0)
         self.now += 1.0
         self.beat()
-        self.assertNotEqual(self.look().first, 0)
+        self.assertNotEqual(self.see().first, 0)
 
     def test_the_own_line_is_gone(self) -> None:
         """So it is if the member's own line is missing that it wrote within its lease."""
         self.halves()
         self.others.clear()
-        self.assertEqual(self.look(own=False), Orders())
+        self.assertEqual(self.see(own=False), Orders())
 
     def test_a_ghost_is_given_nothing(self) -> None:
         """A member that was known is not believed to record while nobody has heard of it again."""
         self.alone()
         self.other(recording={"twitch": EVERY})
-        self.look()
+        self.see()
         self.others.clear()
         self.epoch = "2"
-        self.look()
+        self.see()
         self.assertEqual(self.life.withdrawn, 0)
 
     def test_the_engine_is_away(self) -> None:
@@ -144,7 +144,7 @@ class MemberTests(SynchronousTestCase):
         lease."""
         self.alone()
         self.other(recording={"twitch": EVERY})
-        self.look()
+        self.see()
         self.now += AWAY
         self.assertFalse(self.member.tick(self.now))
         self.now += 0.1
@@ -152,7 +152,7 @@ class MemberTests(SynchronousTestCase):
         self.assertTrue(self.member.away)
         self.assertEqual(self.life.published, EVERY)
         self.others.clear()
-        self.assertEqual(self.look(), Orders())
+        self.assertEqual(self.see(), Orders())
         self.assertFalse(self.member.away)
         self.assertEqual(list(self.member.roster.ghosts), ["b"])
 
@@ -160,22 +160,22 @@ class MemberTests(SynchronousTestCase):
         """What took long to read is not believed."""
         self.alone()
         self.other(recording={"twitch": EVERY})
-        self.look(took=2.5)
+        self.see(took=2.5)
         self.assertEqual(self.life.withdrawn, 0)
 
     def test_drains(self) -> None:
         """Who drains gives everything away, and nothing if there is nobody."""
         self.alone()
         self.member.draining = True
-        self.look()
+        self.see()
         self.assertEqual(self.life.published, EVERY)
         self.other(recording={"twitch": EVERY})
-        self.look()
+        self.see()
         self.assertEqual(self.life.withdrawn, EVERY)
         self.beat()
-        self.look()
+        self.see()
         self.now += 2.0
-        self.look()
+        self.see()
         self.assertTrue(self.member.left)
 
     def test_unwell(self) -> None:
@@ -183,16 +183,16 @@ class MemberTests(SynchronousTestCase):
         self.alone()
         self.member.unwell = frozenset({"twitch"})
         self.other(recording={"twitch": EVERY}, unwell=frozenset({"twitch"}))
-        self.look()
+        self.see()
         self.assertNotEqual(self.life.withdrawn, EVERY)
         self.other(recording={"twitch": EVERY})
-        self.look()
+        self.see()
         self.assertEqual(self.life.withdrawn, EVERY)
 
     def test_strangers(self) -> None:
         """A member that follows other rules, or writes nonsense, gets nothing and is named."""
         self.alone()
-        self.member.look_begins(self.now)
-        self.member.look(Reading({"a": "", "x": "{}"}, "1"), self.now, SIZES, lambda _: 0)
+        self.member.reading_begins(self.now)
+        self.member.see(Reading({"a": "", "x": "{}"}, "1"), self.now, SIZES, lambda _: 0)
         self.assertEqual(self.member.roster.strangers, {"x"})
         self.assertEqual(self.life.published, EVERY)

@@ -21,65 +21,65 @@ class SlotTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.life = SlotLife()
 
-    def look(self, view: View, began: float = 0.0) -> Orders:
-        """A look that begins and ends at once."""
-        self.life.look_begins()
-        return self.life.look(view._replace(began=began))
+    def see(self, view: View, began: float = 0.0) -> Orders:
+        """A reading that begins and ends at once."""
+        self.life.reading_begins()
+        return self.life.see(view._replace(began=began))
 
     def hold(self) -> None:
         """The slot is recorded and published."""
-        self.look(MINE)
+        self.see(MINE)
         self.life.ready(ONE)
 
     def test_starts(self) -> None:
         """A wanted slot is started at once, and published only when its rooms are recorded."""
-        self.assertEqual(self.look(MINE), Orders(first=ONE))
+        self.assertEqual(self.see(MINE), Orders(first=ONE))
         self.assertEqual(self.life.published, 0)
         self.assertTrue(self.life.ready(ONE))
         self.assertEqual(self.life.published, ONE)
-        self.assertEqual(self.look(MINE), Orders())
+        self.assertEqual(self.see(MINE), Orders())
 
     def test_what_nobody_records_comes_first(self) -> None:
         """Slots that another member still records wait behind those that nobody does."""
-        self.assertEqual(self.look(View(0b11, 0, 0b10, 0.0)), Orders(0b01, 0b10, 0))
+        self.assertEqual(self.see(View(0b11, 0, 0b10, 0.0)), Orders(0b01, 0b10, 0))
 
     def test_hands_over(self) -> None:
         """A slot is withdrawn, then left once the withdrawal is confirmed and still all is well, and ends
         when the overlap has passed."""
         self.hold()
-        self.assertEqual(self.look(SERVED), Orders())
+        self.assertEqual(self.see(SERVED), Orders())
         self.assertEqual((self.life.published, self.life.recorded), (0, ONE))
-        self.look(SERVED, 1.0)
+        self.see(SERVED, 1.0)
         self.assertEqual(self.life.leaving, 0)
         self.life.confirmed(0)
-        self.look(SERVED, 2.0)
+        self.see(SERVED, 2.0)
         self.assertEqual(self.life.leaving, ONE)
-        self.assertEqual(self.look(SERVED, 3.9), Orders())
-        self.assertEqual(self.look(SERVED, 4.0), Orders(stop=ONE))
+        self.assertEqual(self.see(SERVED, 3.9), Orders())
+        self.assertEqual(self.see(SERVED, 4.0), Orders(stop=ONE))
         self.assertEqual(self.life.recorded, 0)
 
     def test_a_look_from_before_the_confirmation_does_not_count(self) -> None:
         """Only what is read after the withdrawal was confirmed allows to leave."""
         self.hold()
-        self.look(SERVED)
-        self.life.look_begins()
+        self.see(SERVED)
+        self.life.reading_begins()
         self.life.confirmed(0)
-        self.life.look(SERVED)
+        self.life.see(SERVED)
         self.assertEqual(self.life.leaving, 0)
 
     def test_a_line_from_before_the_withdrawal_does_not_count(self) -> None:
         """A confirmed line that still has the slot allows nothing."""
         self.hold()
-        self.look(SERVED)
+        self.see(SERVED)
         self.life.confirmed(ONE)
-        self.look(SERVED)
+        self.see(SERVED)
         self.assertEqual(self.life.leaving, 0)
 
     def test_kept_while_nobody_else_records(self) -> None:
         """A slot that is no longer wanted is recorded until all its targets record it."""
         self.hold()
         for began in (1.0, 20.0, 400.0):
-            self.assertEqual(self.look(ALONE, began), Orders())
+            self.assertEqual(self.see(ALONE, began), Orders())
         self.assertEqual(self.life.published, ONE)
 
     def test_taken_back(self) -> None:
@@ -87,28 +87,28 @@ class SlotTests(SynchronousTestCase):
         for confirmed in (False, True):
             self.life = SlotLife()
             self.hold()
-            self.look(SERVED)
+            self.see(SERVED)
             if confirmed:
                 self.life.confirmed(0)
-                self.look(SERVED)
-            self.assertEqual(self.look(ALONE, 9.0), Orders())
+                self.see(SERVED)
+            self.assertEqual(self.see(ALONE, 9.0), Orders())
             self.assertEqual(self.life.published, ONE)
 
     def test_frozen(self) -> None:
         """While the engine is silent nothing is given up, and what was begun goes on."""
         self.hold()
-        self.look(SERVED)
+        self.see(SERVED)
         self.life.confirmed(0)
-        self.look(SERVED)
+        self.see(SERVED)
         self.assertTrue(self.life.freeze())
         self.assertEqual(self.life.published, ONE)
         self.assertFalse(self.life.freeze())
 
     def test_a_start_that_is_no_longer_needed(self) -> None:
         """A slot that is being started is given up if its target records it, and finished if it does not."""
-        self.look(MINE)
-        self.assertEqual(self.look(ALONE), Orders())
-        self.assertEqual(self.look(SERVED), Orders(stop=ONE))
+        self.see(MINE)
+        self.assertEqual(self.see(ALONE), Orders())
+        self.assertEqual(self.see(SERVED), Orders(stop=ONE))
 
     def test_grows(self) -> None:
         """A slot with a new room is not published until that room is recorded too, and is not dropped
@@ -116,9 +116,9 @@ class SlotTests(SynchronousTestCase):
         self.hold()
         self.assertTrue(self.life.grows(ONE))
         self.assertEqual(self.life.published, 0)
-        self.assertEqual(self.look(SERVED), Orders())
+        self.assertEqual(self.see(SERVED), Orders())
         self.assertEqual(self.life.recorded, ONE)
-        self.look(ALONE)
+        self.see(ALONE)
         self.assertTrue(self.life.published)
 
 
@@ -133,6 +133,7 @@ class WalkTests(SynchronousTestCase):
             self.assertGreater(len(found.ways), 3000)
 
     def test_mutants(self) -> None:
-        """Without the second look, or without waiting for the other, there is an order that makes a hole."""
+        """Without the second reading, or without waiting for the other, there is an order that makes a
+        hole."""
         self.assertNotEqual(Walk(BreakBeforeMake, False, NOTHING, 1).hole, ())
         self.assertNotEqual(Walk(NoSecondLook, True, NOTHING, 1).hole, ())

@@ -1,7 +1,8 @@
 """Every order in which what two members and their engine do can happen, for one slot.
 
-A step is a single event: a member's idea of who shall record the slot changes, a line is sent or confirmed,
-a look begins, reads or ends, rooms are acknowledged, rooms are added, the engine is silent for long.
+A step is a single event: a member's idea of who shall record the slot changes, a line is sent or confirmed, a
+reading begins, gets the lines or ends, rooms are acknowledged, rooms are added, the engine is silent for
+long.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _confirmed(side: Side, other: Side) -> None:
 
 
 def _begins(side: Side, other: Side) -> None:
-    side.life.look_begins()
+    side.life.reading_begins()
     side.look = "begun"
 
 
@@ -92,7 +93,7 @@ def _reads(side: Side, other: Side) -> None:
 def _sees(side: Side, other: Side) -> None:
     assert isinstance(side.look, int)
     wanted, served = (ONE, 0) if side.mine else (0, side.look)
-    side.life.look(View(wanted, served, side.look, 0.0))
+    side.life.see(View(wanted, served, side.look, 0.0))
     side.look = None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from chatlog.cluster.assignment import Draws
-from chatlog.cluster.member import BEAT, LEASE, LOOK, QUICK, Member, Myself
+from chatlog.cluster.member import BEAT, LEASE, QUICK, READ_EVERY, Member, Myself
 from chatlog.cluster.roster import Reading
 from chatlog.cluster.slot_life import SlotLife
 from chatlog.cluster.slots import each
@@ -18,9 +18,9 @@ from chatlog.cluster.slots import each
 SLOTS = 32
 #: The longest that a room takes from being asked for to its acknowledgement.
 JOINED = 1.0
-#: The longest hole that the death of one member may cost: its lease, the next look, the rooms'
+#: The longest hole that the death of one member may cost: its lease, the next reading, the rooms'
 #: acknowledgement.
-BOUND = LEASE + LOOK + QUICK + JOINED
+BOUND = LEASE + READ_EVERY + QUICK + JOINED
 DRAWS = Draws()
 
 
@@ -57,7 +57,7 @@ class Node:
             Myself(name, 10_000, replicas=world.replicas), ["twitch"], DRAWS, world.now, world.life
         )
         world.after(0.0, self.put)
-        world.after(0.1, self.look)
+        world.after(0.1, self.poll)
         world.after(0.5, self.tick)
 
     @property
@@ -119,15 +119,15 @@ class Node:
             lambda: self.later(0.2 if line.recording["twitch"] != self.life.published else BEAT, self.put),
         )
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read all lines, and again after a second."""
-        self.member.look_begins(self.world.now)
-        self.ask(self.world.read, self.saw, lambda: self.later(LOOK, self.look))
+        self.member.reading_begins(self.world.now)
+        self.ask(self.world.read, self.saw, lambda: self.later(READ_EVERY, self.poll))
 
     def saw(self, reading: object) -> None:
         """Do what the lines say."""
         assert isinstance(reading, Reading)
-        orders = self.member.look(reading, self.world.now, {"twitch": [1] * SLOTS}, lambda version: 0)
+        orders = self.member.see(reading, self.world.now, {"twitch": [1] * SLOTS}, lambda version: 0)
         for order in orders.values():
             self.world.moves += (order.first | order.then).bit_count()
             self.set(self.heard & ~order.stop, "left")

@@ -42,10 +42,10 @@ class TableCase(SynchronousTestCase):
         headline = self.scene.facts()["headline"]
         return headline["severity"], headline["text"]
 
-    def told(self) -> list[tuple[str, str]]:
-        told = [(notice.state, notice.code) for notice in self.notices]
+    def reported(self) -> list[tuple[str, str]]:
+        reported = [(notice.state, notice.code) for notice in self.notices]
         self.notices.clear()
-        return told
+        return reported
 
     def refuse(self, *names: str, reason: str = "msg_banned") -> None:
         for name in names:
@@ -204,12 +204,12 @@ class CauseTests(TableCase):
         the hour after it."""
         self.lose_all(600)
         self.scene.advance(40)
-        self.assertEqual(self.told(), [("begins", "PLATFORM_DOWN"), ("ends", "PLATFORM_DOWN")])
+        self.assertEqual(self.reported(), [("begins", "PLATFORM_DOWN"), ("ends", "PLATFORM_DOWN")])
         self.scene.advance(3600)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
 
     def test_rooms_that_were_refused_just_before(self) -> None:
-        """What began seconds before the platform was away is not told seconds before that is, nor at the
+        """What began seconds before the platform was away is not reported seconds before that is, nor at the
         moment in which it is back; only if it is still so after a while."""
         pool = self.scene.pool
         [subscription] = pool.rooms["room7"].subscriptions
@@ -221,20 +221,20 @@ class CauseTests(TableCase):
         for link in self.scene.links:
             self.scene.down(link, "connection refused")
         self.scene.advance(600)
-        self.assertEqual(self.told(), [("begins", "PLATFORM_DOWN"), ("begins", "PLATFORM_DOWN")])
+        self.assertEqual(self.reported(), [("begins", "PLATFORM_DOWN"), ("begins", "PLATFORM_DOWN")])
         del self.scene.missing["kick"]["streamer"]
         self.scene.recorded()
         [subscription] = pool.rooms["room7"].subscriptions
         pool.refused(subscription.connection, "room7", "msg_banned")
         self.scene.advance(240)
-        self.assertEqual(self.told(), [("ends", "PLATFORM_DOWN"), ("ends", "PLATFORM_DOWN")])
+        self.assertEqual(self.reported(), [("ends", "PLATFORM_DOWN"), ("ends", "PLATFORM_DOWN")])
         for _ in range(20):
             self.scene.advance(5)
             pool.refused(pool.rooms["room7"].subscriptions[0].connection, "room7", "msg_banned")
-        self.assertEqual(self.told(), [("begins", "ROOM_REFUSED")])
+        self.assertEqual(self.reported(), [("begins", "ROOM_REFUSED")])
 
     def test_a_blink_hides_nothing(self) -> None:
-        """A platform that is away for some seconds again and again keeps no other trouble from being told."""
+        """A platform that is away for some seconds again and again hides no other trouble."""
         pool = self.scene.pool
         for _ in range(20):
             pool.refused(pool.rooms["room7"].subscriptions[0].connection, "room7", "msg_banned")
@@ -243,15 +243,15 @@ class CauseTests(TableCase):
                 self.scene.down(link, REFUSED)
             self.scene.advance(5)
             self.scene.recorded()
-        self.assertIn(("begins", "ROOM_REFUSED"), self.told())
+        self.assertIn(("begins", "ROOM_REFUSED"), self.reported())
 
-    def test_short_outages_nobody_told_of(self) -> None:
-        """What no other alarm has told of is not hidden."""
+    def test_short_outages_without_an_alarm(self) -> None:
+        """A condition is not hidden behind a cause that no alarm has reported."""
         for _ in range(2):
             self.lose_all(200)
             self.scene.advance(60)
         self.scene.advance(60)
-        self.assertEqual(self.told(), [("begins", "COVERAGE_LOW")])
+        self.assertEqual(self.reported(), [("begins", "COVERAGE_LOW")])
 
     def test_restart(self) -> None:
         """A restart of ten minutes explains what is missing."""
@@ -291,8 +291,8 @@ class CauseTests(TableCase):
         [condition] = self.scene.facts()["conditions"]
         self.assertEqual(condition["severity"], "critical")
         self.assertIn("the spool is 85 % full", condition["text"])
-        # That is told: it is worse than it was.
-        self.assertEqual(self.told()[-1], ("grows", "STORE_DOWN"))
+        # That is reported: it is worse than before.
+        self.assertEqual(self.reported()[-1], ("grows", "STORE_DOWN"))
         self.scene.uploads.state = "ok"
         self.scene.advance(10)
         self.assertEqual(set(self.codes()), {"UPLOAD_LATE", "SPOOL_FILLING"})
@@ -336,7 +336,7 @@ class CauseTests(TableCase):
             self.assertNotIn(unwanted, condition.remedy)
 
     def test_refused_file_that_is_old(self) -> None:
-        """A file that waits for hours because it is refused is told once; /readyz says no all the same."""
+        """A file that waits for hours because it is refused is reported once; /readyz says no all the same."""
         self.scene.uploads.quarantined = self.scene.uploads.waiting_files = 1
         self.scene.uploads.oldest_waiting = self.scene.now() - 20_000
         self.scene.advance(10)
@@ -352,11 +352,11 @@ class CauseTests(TableCase):
         self.scene.pool.remove("room1")
         self.scene.add("nobody")
         self.scene.advance(400)
-        self.assertIn(("begins", "ROOM_SILENT"), self.told())
+        self.assertIn(("begins", "ROOM_SILENT"), self.reported())
         for link in self.scene.links:
             self.scene.down(link, REFUSED)
         self.scene.advance(200)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
 
 
 class DiskTests(TableCase):
@@ -395,13 +395,13 @@ class DiskTests(TableCase):
 
         self.scene.recording.files.rule = refuse
         self.scene.say("room0")
-        for seconds, told in ((10, False), (30, True)):
+        for seconds, reported in ((10, False), (30, True)):
             self.scene.advance(seconds)
             self.assertIn("the disk is full", self.headline()[1])
-            self.assertEqual("df -i" in self.scene.facts()["conditions"][0]["remedy"], told)
+            self.assertEqual("df -i" in self.scene.facts()["conditions"][0]["remedy"], reported)
 
     def test_full_spool(self) -> None:
-        """A spool at its own limit is told as such."""
+        """A spool at its own limit is reported as such."""
         self.scene.recording.spool.usage.measured(2_000_000_000)
         self.scene.say("room0")
         self.scene.advance(10)
