@@ -1,8 +1,7 @@
-"""A member of a cluster at work: it writes its line, reads the lines of all members, and records the rooms of
-its slots.
+"""A member of a cluster at work: it writes its line, reads all lines, and records the rooms of its slots.
 
 The rules are in ``member``; the service drives them. Recording does not depend on the engine: while it is
-away, the rooms that are recorded go on being recorded.
+away, all rooms that are recorded stay so.
 """
 
 from __future__ import annotations
@@ -130,8 +129,7 @@ class MemberService(Service):
         return self.engine.close()
 
     async def _join(self) -> None:
-        """The first reading: the slots that were recorded here last go on at once, unless other members have
-        them by now."""
+        """The first reading: slots that were recorded here last go on, unless other members have them."""
         # No other member must take the slots meanwhile: this member's line, old or new, protects them.
         reading = await self.engine.read()
         await self._write()
@@ -139,8 +137,7 @@ class MemberService(Service):
             self._resume(reading)
 
     def _resume(self, reading: Reading | None) -> None:
-        """Record the slots that were recorded last. ``reading``: the lines of all; None if the engine is
-        away."""
+        """Record the slots of the last run. ``reading``: the lines of all; None if the engine is away."""
         self._resumed = True
         others = {} if reading is None else published(reading.lines, self.member.myself.name)
         for platform, some in self.own.recorded.items():
@@ -188,8 +185,7 @@ class MemberService(Service):
         self._confirmed_since = now if self._confirmed_since is None else self._confirmed_since
         self.member.line_confirmed(line, now)
         if any(life.withdrawn for life in self.member.lives.values()):
-            # The sooner this member reads the lines again, the shorter is the time in which two members
-            # record.
+            # The sooner the next reading, the shorter is the time in which two members record.
             self.read_lines()
 
     def leave(self) -> Deferred[None]:
@@ -233,7 +229,7 @@ class MemberService(Service):
         return ""
 
     def read_lines(self) -> None:
-        """Read the lines of all members, unless they are being read, and do the work of every second."""
+        """Read all lines, unless that is under way, and do the work of every second."""
         now = self._clock.seconds()
         was_away = self.member.away
         changed = self.member.tick(now)
@@ -311,7 +307,7 @@ class MemberService(Service):
         self.share.hurry(platform, self.share.slots.get(platform, 0) & ~published)
 
     def _settle_slots(self, now: float) -> bool:
-        """Publish the slots whose rooms are all recorded. True if that changes the published line."""
+        """Publish the slots whose rooms are all recorded. True if the line changes by that."""
         changed = False
         for platform, life in self.member.lives.items():
             waiting = life.starting | (life.held & ~life.published)
@@ -330,8 +326,7 @@ class MemberService(Service):
         return changed
 
     def _judge(self, now: float) -> bool:
-        """Judge whether enough rooms of each platform are recorded. True if that changes the published
-        line."""
+        """Judge whether enough rooms of each platform are recorded. True if the line changes by that."""
         well, before = self.disk(), self.member.unwell
         counts = {name: self.share.counts(name) for name in self._wellness}
         judged = {name: each.judge(now, *counts[name], well) for name, each in self._wellness.items()}

@@ -336,7 +336,7 @@ class CauseTests(TableCase):
             self.assertNotIn(unwanted, condition.remedy)
 
     def test_refused_file_that_is_old(self) -> None:
-        """A file that waits for hours because it is refused is reported once; /readyz says no all the same."""
+        """A file that waits for hours because it is refused is reported once; /readyz fails nevertheless."""
         self.scene.uploads.quarantined = self.scene.uploads.waiting_files = 1
         self.scene.uploads.oldest_waiting = self.scene.now() - 20_000
         self.scene.advance(10)
