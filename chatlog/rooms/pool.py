@@ -273,8 +273,7 @@ class Pool(Service):
             self._closed(room, room.timeline.reason_changed(now, gap))
 
     def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
-        """The subscription has recorded nothing since ``at``; the time that no other one recorded is a
-        gap."""
+        """The subscription has recorded nothing since ``at``; what no other one recorded since is a gap."""
         if subscription.state is not State.RECORDED:
             return
         room = subscription.room

@@ -186,8 +186,7 @@ class Spool:
         return f" (pid {int(pid)})" if pid.isdigit() else ""
 
     def _probe(self, area: str) -> None:
-        """Raise OSError if no file can be created in ``area``: that has to be known at the start, not at the
-        first message."""
+        """Raise OSError if no file can be created in ``area``: better now than at the first message."""
         path = os.path.join(area, "probe.tmp")
         if self.files.exists(path):
             self.files.remove(path)
