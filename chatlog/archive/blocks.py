@@ -13,9 +13,9 @@ LONGEST_LINE = 16 << 20
 
 
 def whole_lines(chunks: Iterable[bytes], may_be_torn: bool) -> Iterator[bytes]:
-    """Blocks of whole lines. The rest behind the last whole line is left out if the line ``may_be`` still
-    being written; else it is yielded too. If the chunks end with an error, the lines before it are yielded
-    first."""
+    """Blocks of whole lines. The rest behind the last whole line is left out if it ``may_be_torn``, for the
+    line may still be written; else it is yielded too. If the chunks end with an error, the lines before it
+    are yielded first."""
     pieces: list[bytes] = []
     size = 0
     broken: Exception | None = None

@@ -1,4 +1,4 @@
-"""Where the bytes of a room's objects are that are not objects of their own any more: in which bundles.
+"""Finds the objects of rooms that lie in bundles.
 
 An object goes into a bundle and stays an object of its own until the bundle has been verified. So a reader
 that lists the objects first and the bundles after that misses nothing; see ``moment``.
@@ -38,17 +38,18 @@ class Bundles:
         self._moments = count(1)
         self._listed: OrderedDict[str, tuple[int, list[Head]]] = OrderedDict()
         self._folders: OrderedDict[str, tuple[int, list[str]]] = OrderedDict()
-        # All bundles of the months that were looked at, by ``_folder_of``, and when.
+        # By month: the moment at which its bundles were listed, and the bundles by ``_folder_of``.
         self._months: dict[str, tuple[int, dict[str, list[Head]]]] = {}
         # Tables as they are stored: in memory they are several times as large.
         self._packed: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
         self._weight = 0
         self._lock = Lock()
-        # Several threads that ask for the same share one answer.
+        # Several threads that ask for the same list share one answer.
         self._asking = [Lock() for _ in range(_LOCKS)]
 
     def moment(self) -> int:
-        """This moment. What is listed ``since`` a moment was asked for after it."""
+        """A number for this moment. Methods with ``since`` reuse only lists that were begun after that
+        moment."""
         return next(self._moments)
 
     # -- what there is -------------------------------------------------------------------------------
@@ -64,19 +65,19 @@ class Bundles:
             if month.isdecimal()
         ]
 
-    def look_at(self, months: set[str], since: int) -> None:
-        """List the bundles of all rooms of these months at once, unless that was done since this moment.
-        Raises StoreError."""
+    def list_months(self, months: set[str], since: int) -> None:
+        """List the bundles of all rooms of these months at once, unless they were listed after the moment
+        ``since``. Raises StoreError."""
         with self._lock:
             kept = {month: own for month, own in self._months.items() if month in months and own[0] > since}
         missing = sorted(months - kept.keys())
         if missing:
             with ThreadPoolExecutor(min(AT_ONCE, len(missing))) as threads:
-                kept.update(zip(missing, threads.map(self._look_at, missing), strict=True))
+                kept.update(zip(missing, threads.map(self._list_month, missing), strict=True))
         with self._lock:
             self._months = kept
 
-    def _look_at(self, month: str) -> tuple[int, dict[str, list[Head]]]:
+    def _list_month(self, month: str) -> tuple[int, dict[str, list[Head]]]:
         begun = self.moment()
         folders: dict[str, list[Head]] = {}
         for head in self._bundles_below(f"bundle/{month}/"):
@@ -84,7 +85,8 @@ class Bundles:
         return begun, folders
 
     def of_month(self, month: str, since: int) -> list[Head]:
-        """All bundles of a month (``2025/12``), best after ``look_at``. Raises StoreError."""
+        """All bundles of a month (``2025/12``), without a request after ``list_months``. Raises
+        StoreError."""
         with self._lock:
             begun, folders = self._months.get(month, (0, {}))
         if begun > since:
@@ -105,15 +107,15 @@ class Bundles:
         ]
 
     def of_day(self, room: Room, day: str, since: int) -> list[Slice]:
-        """Where the objects of a room and day (``2025-12-29``) are that are in bundles. A bundle whose table
-        is damaged gives one slice without a key. Raises StoreError."""
+        """The slices of bundles that hold the objects of a room and day (``2025-12-29``). A bundle whose
+        table is damaged gives one slice without a key. Raises StoreError."""
         year, month, number = day.split("-")
         above = f"bundle/{year}/{month}/"
         with self._lock:
             is_seen = self._months.get(above[7:14], (0, {}))[0] > since
         names = () if is_seen else self._names(above, since)
         heads: list[Head] = []
-        # First those of instances, from where objects go into those of rooms.
+        # The bundles of instances first: objects move from these into the bundles of rooms.
         for name, folder in ((number, f"{number}/"), (room[0], f"{room[0]}/{room[1]}/")):
             if is_seen or name in names:
                 heads += self._heads(above + folder, since)
@@ -138,7 +140,7 @@ class Bundles:
     # -- tables --------------------------------------------------------------------------------------
 
     def current(self, heads: list[Head]) -> list[Table]:
-        """The tables of the bundles, without those in whose place there is another one."""
+        """The tables of the bundles, without those that another bundle replaces."""
         if len(heads) > 1:
             with ThreadPoolExecutor(min(AT_ONCE, len(heads))) as threads:
                 found = [table for table in threads.map(self.table, heads) if table is not None]
@@ -160,7 +162,7 @@ class Bundles:
         try:
             packed = read_packed(self._store, head)
             table = parsed_table(head.key, packed)
-            # It is read through once, so that later nothing in it can be wrong.
+            # All rows are parsed once, so that damage is found here.
             for _ in table.slices():
                 pass
         except StoreError as error:
@@ -218,7 +220,7 @@ class Bundles:
 
 
 def _folder_of(key: str) -> str:
-    """The folder of a bundle, which is asked for as a whole: of a day with all its hours, or of a room."""
+    """The folder of a bundle, which is listed as a whole: a day with all its hours, or a room."""
     parts = key.split("/")
     return f"{'/'.join(parts[: 4 if parts[3].isdecimal() else 5])}/"
 

@@ -32,7 +32,7 @@ class Blocks:
         self._data = data
         self._listed = listed
         self._size = size
-        # Those whose checksum was compared by this object.
+        # The blocks whose checksums this object has compared.
         self._sure: set[int] = set()
 
     def born(self, otherwise: float) -> float:
@@ -41,11 +41,11 @@ class Blocks:
         return float(first) if first.isdigit() else otherwise
 
     def used_at(self, time: float) -> None:
-        """Note when it was used."""
+        """Note when the object was used."""
         os.utime(self._listed, (time, time))
 
     def clear(self) -> None:
-        """Nothing is there any more."""
+        """Forget all blocks."""
         os.ftruncate(self._listed, 0)
         self._sure.clear()
 
@@ -69,8 +69,8 @@ class Blocks:
         return sorted(wanted - found)
 
     def fill(self, numbers: list[int], read: Callable[[int, int], Iterator[bytes]], now: float) -> None:
-        """Fill blocks with what ``read(offset, size)`` yields. Raises what that raises, and Changed if it is
-        not so much."""
+        """Fill blocks with what ``read(offset, size)`` yields. Raises what ``read`` raises, and Changed if it
+        yields fewer or more bytes."""
         if not os.fstat(self._listed).st_size:
             os.write(self._listed, b"%d\n" % now)
 
@@ -120,7 +120,7 @@ class Blocks:
             self.clear()
             return {}
         known = {}
-        # What stands behind the last line end was not written to its end.
+        # A last line without its end was not written completely.
         for line in text.split(b"\n")[:-1]:
             if match := _LINE.match(line):
                 known[int(match[1])] = int(match[2], 16)

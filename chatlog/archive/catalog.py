@@ -26,21 +26,22 @@ from chatlog.archive.listings import (
     Room,
     day_of,
     days_between,
+    digested,
     folder_of,
     keep,
     room_in,
-    told,
 )
 from chatlog.archive.overview import Overview, Seen
 from chatlog.naming import FileName, utc_minute
 from chatlog.store.store import CORRUPT, Head, Local, Store, StoreError
 
-#: Seconds for which a listing is reused: of days that ended long ago, of these if only a few are read, and of
-#: others. Days long ago only change by erasure or damage.
+#: Seconds for which a listing is reused: of days that ended long ago, of such days if only a few are read,
+#: and of other days. A day that ended long ago changes only by erasure or damage.
 OLD, FEW, NEW = 3600.0, 60.0, 5.0
-#: So many seconds after the end of a day all its records are stored.
+#: Seconds after the end of a day until all its records are stored.
 SETTLED = 2 * DAY
-#: Of longer times than so many seconds it is asked first which days there are: for a room, and for all.
+#: If a time is longer than these seconds, the days with objects are listed first: for one room, and for all
+#: rooms.
 LONG, LONG_FOR_ALL = 3 * DAY, 40 * DAY
 #: Seconds after a range within which the end of an open gap is looked for.
 AHEAD = 40 * DAY
@@ -49,7 +50,7 @@ KEPT = 4096
 AT_ONCE = 16
 
 
-#: None that was made before.
+#: No earlier listing is reused.
 _NOW = Fresh(0.0)
 
 
@@ -70,7 +71,7 @@ class Catalog:
         self._copies = Copies(self._stored)
         self._changes = 0
         self._lock = Lock()
-        self._tell: Callable[[str, str], None] | None = None
+        self._on_read: Callable[[str, str], None] | None = None
 
     # -- what there is -------------------------------------------------------------------------------
 
@@ -104,10 +105,10 @@ class Catalog:
         is_known: Callable[[str, str], bool] = lambda day, digest: False,
         moment: int | None = None,
     ) -> Iterator[Named]:
-        """The objects of a room that began between a day before ``since`` and shortly after ``until``. Those
-        with one name and different bytes all come. The objects of a day are left out if ``is_known`` says so,
-        of the day and ``Listed.digest``. What was listed after the ``moment`` counts, however long ago that
-        was. Raises StoreError."""
+        """The objects of a room that began between a day before ``since`` and shortly after ``until``.
+        Objects with one name and different bytes are all yielded. The objects of a day are left out if
+        ``is_known(day, Listed.digest)``. Listings that were begun after the ``moment`` are reused, however
+        old they are. Raises StoreError."""
         days, lasts = self._days_of(since, until, Fresh(OLD, moment))
         fresh = Fresh(lasts, moment)
         asked = {day: self._digest(room, day, fresh) for day in days}
@@ -120,19 +121,19 @@ class Catalog:
 
     def _days_of(self, since: float, until: float, seen: Fresh | None = None) -> tuple[list[str], float]:
         """The days on which files of a time may have been begun, and for how long their listings last. With
-        ``seen``, days without objects are left out, unless all were looked at as a whole."""
+        ``seen``, days without objects are left out, unless the overview has all days."""
         first, last = since - max(DAY, self._longest), min(until + LATE, self._now() + LATE)
         days = list(days_between(first, last)) if last - first <= LONG_FOR_ALL else []
         if not days or (seen is not None and any(self._seen(day, seen) is None for day in days)):
             days = self._between(first, last)
         return days, FEW if len(days) <= 4 else OLD
 
-    def look_over(
+    def list_ahead(
         self, since: float, until: float, moment: int, is_indexed: Callable[[str], bool] = lambda day: True
     ) -> None:
-        """Look at a time as a whole, before several rooms are asked for: that takes fewer requests. What was
-        seen after the ``moment`` counts. ``is_indexed`` says of a day whether an index may know its files;
-        else they are kept. Raises StoreError."""
+        """List whole days of a time before questions about several rooms: that takes fewer requests. Listings
+        that were begun after the ``moment`` are reused. ``is_indexed(day)``: whether an index may know the
+        day's files; otherwise the files are kept. Raises StoreError."""
         if self._is_here:
             return
         days, lasts = self._days_of(since, until)
@@ -140,22 +141,22 @@ class Catalog:
         there = {day: self._seen(day, fresh) for day in days}
         for seen in there.values():
             if seen is not None:
-                # What is good enough now is so until all rooms were asked for.
+                # A day that is fresh enough now stays so until all rooms have been asked for.
                 seen.moment = max(seen.moment, self.moment())
         unseen = [day for day, seen in there.items() if seen is None]
-        # Of the days at the ends some files are read whatever the index says.
+        # On the first and last days some files are read in any case, also with an index.
         ends = {*days[:2], *days[-1:]}
-        self._overview.look_at(
+        self._overview.list_days(
             unseen, [day for day in unseen if day in ends or self._lasts(day) == NEW or not is_indexed(day)]
         )
 
     def _seen(self, day: str, fresh: Fresh) -> Seen | None:
-        """A day as a whole, if it was looked at lately."""
+        """A day's listing of all rooms, if it is fresh."""
         seen = self._overview.of_day(day)
         return seen if seen is not None and self._is_fresh(day, seen.at, seen.moment, fresh) else None
 
     def _digest(self, room: Room, day: str, fresh: Fresh) -> str | None:
-        """See ``Seen.digest``; None also of a day that was not looked at as a whole."""
+        """See ``Seen.digest``; None also if there is no fresh listing of all rooms of the day."""
         seen = self._seen(day, fresh)
         return None if seen is None else seen.digest(room)
 
@@ -165,16 +166,17 @@ class Catalog:
         return 0 <= self._now() - at < min(fresh.lasts, self._lasts(day))
 
     def moment(self) -> int:
-        """This moment, for ``walk``."""
+        """A number for this moment: see ``Bundles.moment``."""
         return self._bundles.moment()
 
     def walk(self, day: str, since: int) -> Iterator[Room]:
         """The rooms with objects of a day, and those with a bundle of its month, with few requests: all rooms
-        are listed at once. While one is looked at, its ``objects`` of this day cost no request. Bundles are
-        listed once ``since`` a moment, so after it no objects may go into bundles. Raises StoreError."""
+        are listed at once. Until the next room is asked for, ``objects`` of this room and day cost no
+        request. Bundles are listed once after the moment ``since``, so no object may go into a bundle after
+        that moment. Raises StoreError."""
         date = datetime.fromisoformat(day)
         days = [(date + timedelta(days=n)).date().isoformat() for n in (-1, 0, 1)]
-        self._bundles.look_at({each[:7].replace("-", "/") for each in days}, since)
+        self._bundles.list_months({each[:7].replace("-", "/") for each in days}, since)
         month = day[:7].replace("-", "/")
         bundled = set(self._bundles.rooms(month, since))
         if day[8:] in self._bundles.days(month, since):
@@ -219,7 +221,7 @@ class Catalog:
         seconds later. For ``moment`` see ``objects``. Raises StoreError."""
         minute = utc_minute(after)
         days = self._between(after, min(after + AHEAD, self._now()))
-        # Mostly it is one of the first two.
+        # Mostly the day is one of the first two.
         for first, last in [(0, 2), *((at, at + AT_ONCE) for at in range(2, len(days), AT_ONCE))]:
             for listed in self._of_days(room, days[first:last], Fresh(OLD, moment)):
                 found = [
@@ -232,7 +234,7 @@ class Catalog:
                     return
 
     def _between(self, since: float, until: float) -> list[str]:
-        """The days of a time; only those with objects if it is long: listing these takes several requests,
+        """The days of a time; of a long time only those with objects: to list these takes several requests,
         one after the other."""
         if until - since <= LONG:
             return list(days_between(since, until))
@@ -240,10 +242,10 @@ class Catalog:
         return [day for day in self.days() if first <= day <= last]
 
     def forget(self, room: Room, minute: str) -> None:
-        """A listing is not true any more, of the objects or of the days: list that day again."""
+        """The listing of a room's day, or of the days, is out of date: list that day again."""
         day = day_of(minute)
         with self._lock:
-            # Also what is being listed now: it may be from before.
+            # A listing under way may be out of date too.
             self._changes += 1
             self._kept.pop(folder_of(room, day), None)
         self._overview.forget(day, room)
@@ -262,13 +264,13 @@ class Catalog:
     # -- listing -------------------------------------------------------------------------------------
 
     def _of_day(self, room: Room, day: str, fresh: Fresh) -> Listed:
-        """The objects of a day, as they are listed or were."""
+        """The objects of a day, from a fresh listing or a new one."""
         known = self._listed(room, day, fresh)
         if known is not None:
             return known
         begun = self._begun()
         heads = list(self._store.list(folder_of(room, day)))
-        # What goes into a bundle meanwhile is seen twice, and never missed.
+        # An object that moves into a bundle meanwhile is seen twice, and never missed.
         found = Listed(room, day, heads, self._bundles.of_day(room, day, self._bundles.moment()))
         self._remember(room, day, found, begun)
         return found
@@ -311,7 +313,7 @@ class Catalog:
         return Listed(room, day, own, self._bundles.of_day(room, day, seen.listed))
 
     def find(self, name: FileName) -> list[Named]:
-        """Where a stored file is by now: nowhere, or in one place, or in several with different bytes. Raises
+        """The places where a stored file is by now: none, one, or several with different bytes. Raises
         StoreError."""
         room = name.platform, name.channel
         self.forget(room, name.minute)
@@ -319,16 +321,18 @@ class Catalog:
         same = [named for named in self._of_day(room, day, _NOW).named if named.name == name]
         return list(self._copies.apart(same))
 
-    def tell(self, whole: Callable[[str, str], None] | None) -> None:
+    def report_reads(self, whole: Callable[[str, str], None] | None) -> None:
         """From now on call ``whole(name, sha256)`` for every stored file that was read to its end, from any
         thread; the name is with the suffix of its compression."""
-        self._tell = whole
+        self._on_read = whole
 
     def chunks(self, named: Named) -> Iterator[bytes]:
         """The bytes of a stored file. Raises StoreError; its kind is MISSING if it is not there any more, and
-        CORRUPT if it is in a bundle of which nobody knows what is in it."""
+        CORRUPT if it is in a bundle whose table is damaged."""
         chunks = self._stored(named)
-        return chunks if self._tell is None else told(f"{named.name}{named.suffix}", chunks, self._tell)
+        if self._on_read is None:
+            return chunks
+        return digested(f"{named.name}{named.suffix}", chunks, self._on_read)
 
     def _stored(self, named: Named) -> Iterator[bytes]:
         if named.place is None:

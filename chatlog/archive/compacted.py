@@ -1,9 +1,9 @@
 """Reads a person's records from the Parquet of rooms' days (``chatlog compact``), not from the objects.
 
 The rows of a day are sorted by person, so that a few of them cost a fraction of what all objects of the day
-cost. A file is used only if it says itself that it was made of just the objects that are listed now. Whatever
-stands in the way - no file, another layout, damage, no DuckDB, somebody who wrote a large part of the day -
-nothing is told of the day, and the objects are read.
+cost. A file is used only if it says itself that it was made of just the objects that are listed now. If
+anything stands in the way (no file, another layout, damage, no DuckDB, a person who wrote a large part of the
+day), the day is left out, and its objects are read.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from chatlog.parquet import duck
 from chatlog.parquet.footer import TAIL, footer_size, value_of
 from chatlog.store.store import Head, Local, Store, StoreError
 
-#: Seconds for which it is taken that a file is still the same, or still not there.
+#: Seconds for which a file is assumed to be unchanged, or still missing.
 SEEN = 60.0
 #: The most bytes of a file that is fetched as a whole.
 WHOLE = 1536 << 10
-#: Bytes at the end of a larger one that are fetched first.
+#: Bytes at the end of a larger file that are fetched first.
 _END = 256 << 10
-#: Files that are looked at, and fetched, at the same time.
+#: The most requests at the same time.
 _AT_ONCE = 32
-#: Somebody who wrote more than this part of a day's records is found faster in the objects.
+#: A person who wrote more than one in so many of a day's records is found faster in the objects.
 _LARGE = 8
 #: The most rows that are held in memory at a time.
 MOST_ROWS = 8_000
-#: What is wrong with one file, and not with what is asked.
+#: Errors of one file, not of the question.
 _TROUBLE = (
     *(StoreError, CacheError, Changed, OSError, ValueError),
     *(duck.NoDuckDB, duck.Unreadable, duck.TooLittleMemory),
@@ -56,7 +56,7 @@ class CompactedDay(NamedTuple):
 
 
 class _About(NamedTuple):
-    """What a file says of itself."""
+    """The metadata of a file: see ``parquet_sources``."""
 
     listing: str
     records: int
@@ -110,29 +110,29 @@ class Compacted:
         wanted: Wanted,
         check: Callable[[], object] = lambda: None,
     ) -> dict[str, CompactedDay]:
-        """What people wrote on days (``2025-12-29``), if their files are of these ``listings`` (digests of
-        the objects that may have records of the day). Days of which nothing can be told are left out.
-        ``check()`` is called now and then; what it raises ends the reading."""
+        """The records of people on days (``2025-12-29``), from the files that were made of these ``listings``
+        (digests of the objects that may have records of the day). Days without such a file are left out.
+        ``check()`` is called now and then, and may raise to end the reading."""
         heads = self._found(room, listings)
         check()
-        told: dict[str, CompactedDay] = {}
+        answered: dict[str, CompactedDay] = {}
         missing: dict[str, Head] = {}
         for day, head in heads.items():
             found = self._lines.get((head, wanted))
             about = self._about.get(head)
             if found is not None and about is not None:
                 if about.listing == listings[day]:
-                    told[day] = found
+                    answered[day] = found
             else:
                 missing[day] = head
         if missing:
-            told |= self._read(missing, listings, wanted, check)
-        return told
+            answered |= self._read(missing, listings, wanted, check)
+        return answered
 
     # -- files ---------------------------------------------------------------------------------------
 
     def _found(self, room: Room, days: Collection[str]) -> dict[str, Head]:
-        """The files of days, as they are or were a moment ago."""
+        """The files of days, as they were up to SEEN seconds ago."""
         keys = {day: key_of(room, date.fromisoformat(day)) for day in days}
         now = self._now()
         known = {day: self._heads.get(key) for day, key in keys.items()}
@@ -183,13 +183,13 @@ class Compacted:
                 if about is not None
             }
             check()
-            told = self._told(files, wanted, check, heads)
-        for day, found in told.items():
+            answered = self._days_in(files, wanted, check, heads)
+        for day, found in answered.items():
             self._lines.put((heads[day], wanted), found)
-        return told
+        return answered
 
     def _fetch(self, head: Head, held: Held, listing: str, wanted: Wanted) -> _About | None:
-        """Fetch what is needed of a file; None if it is not of that listing."""
+        """Fetch the needed parts of a file; None if it was made of another listing."""
         is_small = held.size <= self._whole
         held.fetch([(0, held.size) if is_small else (max(0, held.size - _END), _END)])
         about = self._about.of(head, lambda: _about(held))
@@ -199,7 +199,7 @@ class Compacted:
             groups = self._groups.of(head, lambda: self._groups_of(held))
             chosen = [(each.begin, each.end - each.begin) for each in groups if _may_have(each, wanted)]
             last = max((each.end for each in groups), default=0)
-            # Behind the rows there is what says which values they have.
+            # Behind the rows stand their Bloom filters and statistics.
             held.fetch([*chosen, (last, held.size - last)])
         return about
 
@@ -219,7 +219,7 @@ class Compacted:
 
     # -- rows ----------------------------------------------------------------------------------------
 
-    def _told(
+    def _days_in(
         self,
         files: Mapping[DayFile, _About],
         wanted: Wanted,
@@ -230,19 +230,19 @@ class Compacted:
         if rows is not None:
             for file in files:
                 if file.day not in rows:
-                    # It is damaged, and is not tried again for a while.
+                    # The file is damaged, and is not tried again for a while.
                     self._heads.replace(heads[file.day].key, (self._now(), None))
             return _lines(files, rows)
-        told: dict[str, CompactedDay] = {}
+        answered: dict[str, CompactedDay] = {}
         for some in self._in_pieces(files, self._rows.counts(list(files), wanted)):
             check()
-            told |= _lines(files, self._rows.of(some, wanted) or {})
-        return told
+            answered |= _lines(files, self._rows.of(some, wanted) or {})
+        return answered
 
     def _in_pieces(
         self, files: Mapping[DayFile, _About], counts: Mapping[str, int]
     ) -> Iterator[list[DayFile]]:
-        """Files that are asked together, without those that have too much of somebody."""
+        """Files in pieces that are queried together, without files that have too many rows of the people."""
         piece: list[DayFile] = []
         rows = 0
         for file, about in files.items():
@@ -266,7 +266,7 @@ def _lines(files: Mapping[DayFile, _About], rows: Rows) -> dict[str, CompactedDa
 
 
 def _about(held: Held) -> _About:
-    """What a file says of itself. Raises ValueError if it is no Parquet, or not of this layout; OSError."""
+    """The metadata of a file. Raises ValueError if it is no Parquet, or not of this layout; OSError."""
     with Path(held.path).open("rb") as file:
         file.seek(max(0, held.size - TAIL))
         tail = file.read()
@@ -292,5 +292,5 @@ def _may_have(group: _Group, wanted: Wanted) -> bool:
     )
 
 
-def _size_of(told: CompactedDay) -> int:
-    return 1_000 + sum(len(line) + 40 for line in told.lines)
+def _size_of(day: CompactedDay) -> int:
+    return 1_000 + sum(len(line) + 40 for line in day.lines)

@@ -2,7 +2,7 @@
 
 An object that goes into a bundle is there twice for a while, with the same bytes: one of the two is enough.
 Two recorders, a backup that was put back, or an older version may leave different bytes under one name. Then
-each is a file for itself, and whoever reads the archive reads them all, so that none hides another.
+each is a file for itself, and a reader of the archive reads all of them, so that none hides another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KEPT = 4096
 
 
 class Copies:
-    """Compares files of one store, which ``read`` gives the bytes of. May be used by several threads."""
+    """Compares files of one store; ``read(file)`` yields the bytes of one. May be used by several threads."""
 
     def __init__(self, read: Callable[[Named], Iterator[bytes]]) -> None:
         self._read = read
@@ -49,11 +49,11 @@ class Copies:
                 found[(*size, digest)] = each
         if len(found) <= 1:
             return list(found.values())
-        # In an order that is the same wherever they are.
+        # The order depends on the bytes alone, not on the places of the files.
         return [found[which]._replace(copy=n) for n, which in enumerate(sorted(found), 1)]
 
     def _digest(self, named: Named) -> str | None:
-        """What tells its bytes from others; None if it is not there any more."""
+        """A digest of the file's bytes; None if the file is gone."""
         which = f"{named.name}{named.suffix} {named.version}"
         with self._lock:
             known = self._digests.get(which)
@@ -62,7 +62,7 @@ class Copies:
         try:
             digest = sha256_of(self._read(named))
         except StoreError as error:
-            # Whoever reads it looks for it again, or says why it cannot be read.
+            # The reader looks for the file again, or reports why it cannot be read.
             return None if error.kind == MISSING and named.place is None else f"? {which}"
         with self._lock:
             keep(self._digests, which, digest, _KEPT)
@@ -70,8 +70,8 @@ class Copies:
 
 
 def stream_of(instance: str, copy: int) -> str:
-    """A name for the files that an instance wrote one after the other. Of files with one name each is in
-    another such stream, as if other instances had written them."""
+    """The name of a stream: the files that an instance wrote one after the other. Files with one name are in
+    different streams, as if different instances had written them."""
     return instance if copy <= 1 else f"{instance} {copy}"
 
 

@@ -35,24 +35,24 @@ _SUFFIXES = (".gz", ".zst")
 class DayOfRoom(NamedTuple):
     """``records``: how many records of the day are stored. ``recorded`` and ``missing``: the seconds of the
     day that were recorded, and those that were not. ``reasons``: why the room was missing at the end of a
-    manifest's period. ``since``: the first moment of the day of which they say whether the room was recorded;
-    None if there is none. ``untold``: the seconds of the day of which they do not tell, though they could by
-    now. ``spans`` and ``absent``: when it was recorded, and when not, beyond the end of the day too.
-    ``opened``: when it was recorded at first, and not at the end."""
+    manifest's period. ``since``: the first moment of the day of which a manifest states whether the room was
+    recorded; None if there is none. ``unstated``: the seconds of the day, up to now, of which no manifest
+    states it. ``spans`` and ``absent``: when the room was recorded, and when not, beyond the end of the day
+    too. ``opened``: periods in which it was recorded at first, and not at the end."""
 
     records: int = 0
     recorded: float = 0.0
     missing: float = 0.0
     reasons: tuple[str, ...] = ()
     since: float | None = None
-    untold: float = 0.0
+    unstated: float = 0.0
     spans: tuple[Span, ...] = ()
     absent: tuple[Gap, ...] = ()
     opened: tuple[manifest_coverage.Open, ...] = ()
 
     @property
-    def told(self) -> list[Span]:
-        """When they tell of the room, recorded or not."""
+    def stated(self) -> list[Span]:
+        """The times of which manifests state whether the room was recorded."""
         absent = [(gap.since, gap.until) for gap in self.absent]
         return manifest_coverage.united(
             [*self.spans, *absent, *((each.since, each.until) for each in self.opened)]
@@ -60,10 +60,10 @@ class DayOfRoom(NamedTuple):
 
     @property
     def coverage(self) -> float | None:
-        """The share that was recorded of the day as far as it could be told of by now; None if no manifest
-        tells of it."""
+        """The recorded share of the day, up to the moment that manifests can have reached by now; None if no
+        manifest names the room."""
         seconds = self.recorded + self.missing
-        return self.recorded / (seconds + self.untold) if seconds > 0 else None
+        return self.recorded / (seconds + self.unstated) if seconds > 0 else None
 
 
 class DayBook:
@@ -133,9 +133,9 @@ class DayBook:
             known = found.get(room)
             found[room] = facts if known is None else _of_two(known, facts)
         for room, facts in found.items():
-            found[room] = _as_told(facts, midnight, min(midnight + _DAY, self._now() - LOST))
+            found[room] = _with_stated(facts, midnight, min(midnight + _DAY, self._now() - LOST))
         for sums in (sums for instance, sums in by_recorder.items() if is_import(instance)):
-            # Nobody had these before.
+            # No recorder had the records of an import: they are added.
             for room, facts in sums.facts():
                 known = found.get(room, DayOfRoom())
                 found[room] = known._replace(records=known.records + facts.records)
@@ -145,7 +145,7 @@ class DayBook:
         """For each manifest in a day's folder, the figures of that day and of the day before."""
         if folder not in read:
             before = (date.fromisoformat(folder) - timedelta(days=1)).isoformat()
-            # First those that wait: one that is stored meanwhile is seen twice, and never missed.
+            # The waiting manifests first: one that is stored meanwhile is seen twice, and never missed.
             waiting = [] if self._waiting is None else list(self._waiting.of_day(folder))
             keys = self._keys(folder)
             stored = {_bare(key) for key in keys}
@@ -154,7 +154,7 @@ class DayBook:
                 look = lambda key: _both(self._rows(key), folder, before)  # noqa: E731
                 read[folder] = list(threads.map(look, keys))
             for each in chunks:
-                # One that has just been stored is read the next time.
+                # A manifest that has just been stored is read the next time.
                 with suppress(OSError):
                     read[folder].append(_both(_rows(each), folder, before))
         return read[folder]
@@ -243,7 +243,7 @@ class _Sum:
         self.opened: list[manifest_coverage.Open] = []
 
     def add(self, head: HeadRow, row: RoomRow, late: float) -> None:
-        """Add a row; ``late``: so much of its period is after the day."""
+        """Add a row; ``late``: the seconds of its period after the end of the day."""
         self.recorded += row.recorded
         if row.reason:
             self.reasons[row.reason] = None
@@ -284,7 +284,7 @@ class _Sums:
             found = self._rooms.get(room)
             if found is None:
                 found = self._rooms[room] = _Sum()
-            # A recorder that comes back after days tells of all of them at once.
+            # A recorder that comes back after days writes one row for all of them.
             late = head.until - self._end
             found.add(head, row, late if late > SLACK else 0.0)
 
@@ -308,17 +308,17 @@ def _of_two(one: DayOfRoom, other: DayOfRoom) -> DayOfRoom:
     )
 
 
-def _as_told(facts: DayOfRoom, midnight: float, until: float) -> DayOfRoom:
-    """The figures of a room, with what is told of its day until a time, and how much of it is not."""
-    all = facts.told
+def _with_stated(facts: DayOfRoom, midnight: float, until: float) -> DayOfRoom:
+    """The figures of a room, with ``since`` and, for its day until a time, ``unstated``."""
+    all = facts.stated
     if not all:
         return facts
     since, last = max(midnight, all[0][0]), min(midnight + _DAY, all[-1][1])
-    untold = max(until, last) - midnight - manifest_coverage.length(all, midnight, midnight + _DAY)
+    unstated = max(until, last) - midnight - manifest_coverage.length(all, midnight, midnight + _DAY)
     return facts._replace(
         since=since,
         # Some seconds are those between two manifests.
-        untold=untold if untold > SLACK else 0.0,
+        unstated=unstated if unstated > SLACK else 0.0,
         spans=tuple(manifest_coverage.united(facts.spans)),
         absent=tuple(manifest_coverage.in_a_row(facts.absent)),
     )

@@ -79,8 +79,8 @@ class Export:
         return makers[self._wanted.form]()
 
     def lines(self) -> Iterator[bytes]:
-        """The records' lines as they are, in order, without those that moderators removed if these are to be
-        left out. Raises StoreError."""
+        """The unchanged lines of the records, in order, without those that moderators removed if these are to
+        be left out. Raises StoreError."""
         for _, line, _ in self._items():
             self.written += 1
             yield line

@@ -6,8 +6,8 @@
         held.path
 
 An entry is two files: the bytes, and which blocks of them are there, each with its checksum. So a process may
-be killed at any time, and several may use the same directory. What is in use is locked (flock), and is not
-removed. What has not been used for longest goes first. An archive in a directory needs no cache.
+be killed at any time, and several may use the same directory. An entry in use is locked (flock), and is not
+removed. The entry that was unused for longest is removed first. An archive in a directory needs no cache.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from chatlog.config.settings import Settings
 from chatlog.config.units import show_size
 from chatlog.store.store import MISSING, Head, Local, Store, StoreError
 
-#: What was fetched so many seconds ago is fetched again: a person may have been erased meanwhile, elsewhere.
+#: Seconds after which blocks are fetched again: another machine may have erased a person from the object.
 OLDEST = 7 * 86400.0
 #: The file system keeps so many bytes free, or a tenth of it if that is less.
 FREE = 1_000_000_000
@@ -38,18 +38,20 @@ _NAME = re.compile(r"([0-9a-f]{32}-[0-9a-f]{24})\.(data|blocks)\Z")
 
 
 class CacheError(Exception):
-    """The cache cannot take the object: it is too large, or the disk is full or cannot be written to. What is
-    wanted has to be read without the cache. The text is a sentence for people."""
+    """The cache cannot take the object: it is too large, or the disk is full or cannot be written to. Then
+    the caller has to read without the cache. The text is a sentence for people."""
 
 
 class Held(Protocol):
-    """An object in use. ``path`` is a file of its size, in which only what was fetched is certain."""
+    """An object in use. ``path`` is a file of its size, which has the object's bytes only where they were
+    fetched."""
 
     path: Path
     size: int
 
     def fetch(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Fetch what is not there of these ranges (offset, bytes). Raises StoreError, CacheError, Changed."""
+        """Fetch the missing blocks of these ranges (offset, bytes). Raises StoreError, CacheError,
+        Changed."""
 
 
 class FileCache:
@@ -72,8 +74,8 @@ class FileCache:
 
     @contextmanager
     def ranges(self, head: Head) -> Iterator[Held]:
-        """The object as a file of its size, of which nothing may be there yet, while the context lasts.
-        Raises StoreError, CacheError."""
+        """The object as a sparse file of its size, which ``fetch`` fills, while the context lasts. Raises
+        StoreError, CacheError."""
         if isinstance(self._store, Local):
             yield _AtHand(Path(self._store.file_of(head.key)), head.size)
             return
@@ -83,10 +85,10 @@ class FileCache:
             try:
                 yield entry
             finally:
-                entry.is_used_now()
+                entry.note_use()
 
     def forget(self, key: str) -> None:
-        """Remove what is there of an object, whichever version. What is in use stays until it is not."""
+        """Remove all versions of an object that are not in use."""
         with suppress(OSError):
             self._remove(lambda stem: stem.startswith(_digest(self._store.describe(), key)[:32]))
 
@@ -96,7 +98,7 @@ class FileCache:
             self._remove(lambda stem: True)
 
     def tidy(self) -> None:
-        """Remove what is too old, and what is over the limit."""
+        """Remove entries that are too old, and those beyond the limit."""
         with suppress(OSError, CacheError):
             self.make_room(0)
 
@@ -112,7 +114,7 @@ class FileCache:
             with ExitStack() as opened:
                 opened.callback(os.close, data)
                 _lock(data, fcntl.LOCK_SH)
-                # It may have been removed while this process waited for the lock.
+                # The file may have been removed while this process waited for the lock.
                 if os.fstat(data).st_nlink == 0:
                     continue
                 blocks = _opened(f"{stem}.blocks", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -127,7 +129,7 @@ class FileCache:
         entry = _Entry(self, Blocks(data, blocks, head.size), head, Path(f"{stem}.data"), lock)
         if self.now() - entry.blocks.born(self.now()) > OLDEST:
             entry.blocks.clear()
-        entry.is_used_now()
+        entry.note_use()
         return entry
 
     def read(self, head: Head, offset: int, size: int) -> Iterator[bytes]:
@@ -145,8 +147,8 @@ class FileCache:
         return there is not None and (there.size, there.etag) == (head.size, head.etag or there.etag)
 
     def make_room(self, size: int, own: int = 0) -> None:
-        """Remove what was not used for longest until ``size`` more bytes fit, beside those that are ``own``.
-        Raises CacheError, OSError."""
+        """Remove the entries that were unused for longest until ``size`` more bytes fit beside the ``own``
+        bytes of the caller's entry. Raises CacheError, OSError."""
         there = self._there() if size + own <= self._most else []
         total = sum(found.bytes for found in there)
         free = _free(self._directory)
@@ -200,7 +202,7 @@ class FileCache:
         try:
             _lock(data, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(data).st_nlink == 0:
-                # Somebody else has removed it, and what has the name now may be in use.
+                # Another process has removed the entry, and a new one of that name may be in use.
                 return True
             _unlink(f"{path}.blocks")
             _unlink(f"{path}.data")
@@ -246,7 +248,7 @@ class _Entry:
         self._head = head
         self._lock = lock
 
-    def is_used_now(self) -> None:
+    def note_use(self) -> None:
         """Note the time of use."""
         self.blocks.used_at(self._cache.now())
 
@@ -277,7 +279,7 @@ def _lock(fd: int, how: int) -> None:
     try:
         fcntl.flock(fd, how)
     except OSError as error:
-        # Some network file systems have no locks; then what is in use may be removed, and is read anew.
+        # Some network file systems have no locks; then an entry in use may be removed, and is fetched again.
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
             raise
 
@@ -305,7 +307,8 @@ def _explained(directory: str) -> Iterator[None]:
 
 
 def default_directory(environ: Mapping[str, str]) -> str:
-    """Where the cache is if the settings do not say: not beside the recordings, which need their disk."""
+    """The directory of the cache if the settings name none: not beside the recordings, which need their
+    disk."""
     given = environ.get("CACHE_DIRECTORY", "").partition(":")[0]
     if given:
         # systemd made it for this service.

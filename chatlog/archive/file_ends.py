@@ -1,4 +1,4 @@
-"""From when to when files have records. They are mostly read to be known, and then remembered."""
+"""Finds from when to when files have records. Most have to be read for that; the times are remembered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatlog.archive.gaps import gap_of
 from chatlog.archive.index_coverage import begun, seconds_of
 from chatlog.archive.memory_cache import MemoryCache
 from chatlog.archive.room_files import Part, PartError, Parts
-from chatlog.archive.streams import come_to
+from chatlog.archive.streams import time_reached
 
 #: The lines of a file among which the earliest is looked for: they are in the order of arrival.
 _LINES = 50
@@ -26,7 +26,7 @@ class FileEnds:
         self._lasts: MemoryCache[float] = MemoryCache(_KEPT, lambda _: 1)
 
     def first_of(self, part: Part) -> float:
-        """The first moment of which a file tells; when it was begun, if it cannot be read."""
+        """The first moment that a file covers; the minute in which it was begun, if it cannot be read."""
         start = begun(part.minute)
         found = self._firsts.get(_key(part))
         try:
@@ -40,7 +40,7 @@ class FileEnds:
         return found
 
     def last_of(self, part: Part) -> float:
-        """The same, the last moment of which it has a record."""
+        """The time of a file's last record; the minute in which it was begun, if it cannot be read."""
         start = begun(part.minute)
         found = self._lasts.get(_key(part))
         try:
@@ -61,9 +61,9 @@ class FileEnds:
         latest = b""
         try:
             for block in self._parts.blocks(part):
-                latest = max(latest, come_to(block))
+                latest = max(latest, time_reached(block))
         except PartError:
-            # As far as it can be read.
+            # The part that can be read counts.
             if not latest:
                 raise
         return max(start, seconds_of(latest)) if latest else None

@@ -1,4 +1,4 @@
-"""Which days an archive has, and which rooms on each of them, by the folders of the store."""
+"""Lists the days of an archive, and the rooms of each day, by the folders of the store."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Folders:
         for month in self._bundles.months(since):
             days = self._bundles.days(month, since)
             if self._bundles.rooms(month, since):
-                # Which days are in the bundles of rooms only these tell. Each day has a manifest.
+                # The days in the bundles of rooms are only in their tables. But each day has a manifest.
                 named = [day for day in self._store.folders(f"manifest/{month}/") if day.isdecimal()]
                 days += named or all_days(month)
             found.update(f"{month.replace('/', '-')}-{day}" for day in days)
@@ -73,7 +73,7 @@ class Folders:
             return {room for rooms in threads.map(self.rooms, days) for room in rooms}
 
     def forget(self, day: str) -> None:
-        """There may be something new on a day."""
+        """A day may have its first object: list the days again."""
         with self._lock:
             self._changes += 1
             if "days" in self._kept and day not in self._kept["days"][1]:

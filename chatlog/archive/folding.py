@@ -35,7 +35,7 @@ class FoldedText:
         import re2
 
         self._folded = text.casefold()
-        # The text as it is in a line, with quotation marks and the like escaped.
+        # The text as a line has it, with quotation marks and the like escaped.
         written = to_line(self._folded.encode("utf-8", "replace").decode()).decode().strip()[1:-1]
         options = re2.Options()
         options.case_sensitive = False

@@ -1,4 +1,5 @@
-"""The file behind a time that was read: the record of a gap is only in the next file of its recorder."""
+"""Finds the next file of a recorder after the time that was read: it may have the record of a gap in that
+time."""
 
 from __future__ import annotations
 
@@ -27,6 +28,6 @@ def file_after(
     ):
         return None
     if instance != instance_in(instance):
-        # It has the files of a name that others have too, and none follows.
+        # Such a stream has files that share a name with others, and none follows.
         return None
     return parts.after(room, until, instance, moment)

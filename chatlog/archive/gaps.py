@@ -16,7 +16,7 @@ from chatlog.archive.copies import is_imported
 
 #: From when to when, in seconds since the epoch.
 Span = tuple[float, float]
-#: Seconds between the records of a recorder for which it is taken to have had the room, though it was quiet.
+#: A recorder without a record for up to so many seconds is assumed to have had the room, which was quiet.
 QUIET = 7200.0
 
 
@@ -39,7 +39,7 @@ class Gap(NamedTuple):
 
 class Unread(NamedTuple):
     """A file that could not be read, or not to its end: its key or path, and why. Either its bytes are
-    damaged, or they could not be had. ``chatlog.archive.notices`` has the sentence."""
+    damaged, or they could not be fetched. ``chatlog.archive.notices`` has the sentence."""
 
     name: str
     why: str
@@ -118,13 +118,13 @@ def clipped(gaps: Iterable[Gap], since: float, until: float) -> list[Gap]:
     return found
 
 
-def everywhere(
+def common_gaps(
     by_instance: Mapping[str, list[Gap]], files: Mapping[str, Iterable[Span]] | None = None
 ) -> list[Gap]:
-    """The times at which none of several recorders had the room, as far as one of them says so. ``files``:
-    from when to when each recorder's files reach; beyond them it fills no gap of another, for the room may
-    have come to it later, or have left it. An import does not know its own gaps, so it fills no gap of a
-    recorder. If there is only an import, its gaps are those that were imported with it."""
+    """The gaps in which none of several recorders had the room. ``files``: from when to when each recorder's
+    files reach; beyond them it fills no gap of another recorder, for the room may have come to it later, or
+    have left it. An import does not know its own gaps, so it fills no gap of a recorder. If there is only an
+    import, its gaps are those that were imported with it."""
     recorders = {name: gaps for name, gaps in by_instance.items() if not is_imported(name)}
     if not recorders:
         return [gap for gaps in by_instance.values() for gap in gaps]
@@ -156,8 +156,8 @@ def _heard(gaps: Iterable[Gap], files: Iterable[Span] | None) -> Iterator[Span]:
 
 
 def joined(spans: Iterable[Span], apart: float = QUIET) -> Iterator[Span]:
-    """In order, and in one piece those that are not more than so many seconds ``apart``. Pieces may be joined
-    again."""
+    """The spans in order; those that are at most so many seconds ``apart`` become one. The result may be
+    joined again with more."""
     before: Span | None = None
     for start, end in sorted(spans):
         if before is not None and start - before[1] <= apart:

@@ -1,7 +1,8 @@
-"""What an index says of files besides their people and words: all that a reader needs to leave them out.
+"""The facts that an index has of files besides their people and words: all that a reader needs to leave files
+out.
 
-A file is known again by its name, the suffix of its compression, and its size: no name is ever used for other
-records, and what is erased or cut makes a new file. All files of a room's day are known again by a digest of
+A file is recognised by its name, the suffix of its compression, and its size: no name is ever used for other
+records, and erasing or cutting makes a new file. All files of a room's day are recognised by a digest of
 these (``listings.Listed``), so that most days cost no work for each of their files.
 """
 
@@ -41,7 +42,7 @@ class PassedFiles(NamedTuple):
 
     @property
     def order(self) -> tuple[str, int]:
-        """A sort key, among these and parts."""
+        """A sort key that fits those of parts."""
         return self.minute, 0
 
 
@@ -57,7 +58,7 @@ def passed(part: Part, covered: IndexedFile) -> PassedFiles:
 
 
 def whole_day(files: Iterable[tuple[Part, IndexedFile]]) -> Day | None:
-    """A room's day as a whole; None if one of its files has to be looked at by itself."""
+    """A room's day as a whole; None if a reader has to decide about each file by itself."""
     by_recorder: dict[str, list[PassedFiles]] = {}
     for part, covered in files:
         if covered.reached is None or part.copy or part.area:
@@ -90,7 +91,7 @@ def day_as_json(day: Day | None) -> str:
 
 
 def day_from_json(text: str) -> Day | None:
-    """The same back. Raises ValueError."""
+    """The reverse of ``day_as_json``. Raises ValueError."""
     if not text:
         return None
     try:
@@ -109,7 +110,7 @@ def day_from_json(text: str) -> Day | None:
 
 
 def digest_of(parts: Iterable[Part]) -> str:
-    """The digest by which these files of a room's day are known again: that of their listing."""
+    """The digest of the listing of these files of a room's day."""
     return digest_of_files((f"{part.name}{part.suffix}", part.size) for part in parts)
 
 
@@ -137,7 +138,7 @@ def _values(covered: IndexedFile) -> list[Any]:
 
 
 def from_json(text: str) -> dict[str, IndexedFile]:
-    """The same back. Raises ValueError."""
+    """The reverse of ``as_json``. Raises ValueError."""
     found = {}
     try:
         for name, suffix, size, reached, gaps in orjson.loads(text):
@@ -149,8 +150,7 @@ def from_json(text: str) -> dict[str, IndexedFile]:
 
 
 def short_name(part: Part) -> str:
-    """The name of a part without what all files of its room have in common; with a number if several have
-    it."""
+    """The name of a part without platform, channel and suffix; with a number if several parts have it."""
     begin = len(part.name.platform) + len(part.name.channel) + 2
     number = f" {part.copy}" if part.copy else ""
     return f"{str(part.name)[begin : -len('.jsonl')]}{number}"

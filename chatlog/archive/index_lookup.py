@@ -1,7 +1,7 @@
 """Looks up in which rooms and on which days people wrote and words were said.
 
-Answers are kept for a while. Where DuckDB is not installed, or an index cannot be read, there is no answer,
-and whoever asks looks at everything.
+Answers are kept for a while. If DuckDB is not installed, or an index cannot be read, there is no answer, and
+the caller reads everything.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one set says. ``known`` are the days that it covers, by room and day of the month; on ``days`` is
-    what was looked for. ``found`` is the set: see ``Index.files``."""
+    """The answer of one set, ``found``. ``known``: the days that the set covers, by room and day of the
+    month; ``days``: those that have what was looked for."""
 
     found: IndexSet
     known: dict[Room, dict[int, Known]]
@@ -60,7 +60,7 @@ class Index:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is anything to look into."""
+        """Whether there are an index and DuckDB to read it."""
         return self._duck.is_there and bool(self._sets())
 
     def may_have(self, day: str) -> bool:
@@ -69,7 +69,7 @@ class Index:
         return day in sets or day[:7] in sets
 
     def of_month(self, month: str, terms: tuple[Term, ...]) -> list[Looked]:
-        """What the sets of a month (``2025-12``) say of records to which all the terms apply."""
+        """The answers of the sets of a month (``2025-12``) about records to which all the terms apply."""
         found = self._of_month(month, terms)
         if found is None:
             # A set was replaced: there is a new listing.
@@ -77,7 +77,7 @@ class Index:
         return found or []
 
     def _of_month(self, month: str, terms: tuple[Term, ...]) -> list[Looked] | None:
-        """The same; None if a set is not the one that was listed any more."""
+        """The same; None if a set was replaced since it was listed."""
         sets = tuple(found for span, found in self._sets().items() if span[:7] == month)
         # All rooms of a search ask for the same, perhaps at the same time.
         with self._looking[hash((sets, terms)) % _LOCKS]:
@@ -116,15 +116,15 @@ class Index:
             return {span: found for span, found in self._listing.sets.items() if found not in self._broken}
 
     def files(self, looked: Looked, room: Room) -> dict[int, str]:
-        """The files of a room's days that a set covers, as JSON: for days whose listing is not the one that
-        it knows. Empty if they cannot be read."""
+        """The files of a room's days that a set covers, as JSON. They are needed for a day whose listing is
+        not the one that the set knows. Empty if they cannot be read."""
         with self._reading(looked.found) as reader:
             return self._files.of((looked.found.head(DAYS), room), lambda: reader.files(room))
         return {}
 
     def ids(self, looked: Looked, names: frozenset[str]) -> frozenset[str] | None:
-        """The ids of everybody with one of these names, as a set has them; ``""`` is among them if there is
-        somebody without one. None if they cannot be read."""
+        """The ids of everybody with one of these names, as a set has them; ``""`` is among them if one of
+        these people has no id. None if they cannot be read."""
         with self._reading(looked.found) as reader:
             sources = self._known.of(looked.found.head(DAYS), reader.known).sources
             found = self._ids.of((looked.found, names), lambda: reader.named(names, sources))
@@ -132,7 +132,7 @@ class Index:
         return None
 
     def _looked(self, found: IndexSet, terms: tuple[Term, ...]) -> Looked | None:
-        """What a set says; None if it cannot be read."""
+        """The answer of a set; None if it cannot be read."""
         with self._reading(found) as reader:
             if self._known.get(found.head(DAYS)) is None:
                 reader.fetch_ends(terms)
@@ -148,7 +148,7 @@ class Index:
 
     @contextmanager
     def _reading(self, found: IndexSet) -> Iterator[SetReader]:
-        """For reading a set; it is left where that cannot be read."""
+        """A reader of a set, for a ``with`` block; the block ends quietly if the set cannot be read."""
         try:
             yield SetReader(self._cache, found, self._duck)
         except duck.Unreadable:

@@ -77,8 +77,8 @@ Term = People | Said
 
 
 class Known(NamedTuple):
-    """What a set has of a room's day: the digest of the listing of its files, and what is known of them
-    together, as JSON."""
+    """A room's day in a set: the digest of the listing of its files, and the facts of all of them together
+    (``index_coverage.Day``), as JSON."""
 
     listing: str
     text: str
@@ -86,8 +86,8 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Texts(Generic[T]):
-    """What a set has by room and day of the month. ``sources`` is the digest by which its objects belong
-    together; ``size`` is about the memory that it takes."""
+    """Values of a set, by room and day of the month. ``sources``: the digest that all objects of the set have
+    in common; ``size``: about the bytes of memory that they take."""
 
     sources: str
     by_room: dict[Room, dict[int, T]]
@@ -119,7 +119,7 @@ class Duck:
 
 
 class _Partial:
-    """An object of which what is needed is fetched."""
+    """An object of which only the needed parts are fetched."""
 
     def __init__(self, held: Held, query: Duck) -> None:
         self._held = held
@@ -174,7 +174,7 @@ class SetReader:
         self._duck = query
 
     def fetch_ends(self, terms: Collection[Term]) -> None:
-        """Fetch the ends of all objects that are needed for what is looked for, at the same time."""
+        """Fetch the ends of all objects that these terms need, at the same time."""
         kinds = {DAYS}
         for term in terms:
             kinds |= {WORDS} if isinstance(term, Said) else {NAMES, USERS} if term.names else {USERS}
@@ -188,7 +188,7 @@ class SetReader:
                 pass
 
     def known(self) -> Texts[Known]:
-        """What is known of each day."""
+        """The days of rooms that the set covers."""
         rows, sources = self._rows("listing, known")
         by_room: dict[Room, dict[int, Known]] = {}
         for platform, channel, day, listing, text in rows:

@@ -99,8 +99,8 @@ def seconds(time: bytes | str) -> float:
 
 
 def record_of(line: bytes) -> dict[str, Any] | None:
-    """The record in a line; None if there is none. Its texts are text and its details are an object: what is
-    neither, as only others write it, is left out."""
+    """The record in a line; None if there is none. Texts that are no strings, and details that are no object,
+    are left out: only other programs write such."""
     try:
         record = from_json(line)
     except (ValueError, RecursionError):

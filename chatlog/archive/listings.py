@@ -1,4 +1,4 @@
-"""Listings of objects: what a key says, and what is done with lists of them."""
+"""Listings of objects: their names, their digest, and the days and files of a time."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Room = tuple[str, str]
 
 
 class Fresh(NamedTuple):
-    """Which listings are good enough: those that are not older than ``lasts``, and those that were begun
-    after a moment."""
+    """The listings that may be reused: those not older than ``lasts`` seconds, and those begun after a
+    moment."""
 
     lasts: float
     moment: int | None = None
@@ -54,13 +54,13 @@ class Named(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Its bytes, as they are listed."""
+        """Its size in bytes, by the listing."""
         return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
 
 
 class Listed:
-    """The objects of a room and a day as they are listed, those of their own and those in bundles. Most
-    listings are only compared with an index, so names are taken apart when somebody asks for them."""
+    """The listed objects of a room and a day: those of their own, and those in bundles. Names are parsed only
+    when they are needed, for most listings are only compared with an index."""
 
     def __init__(
         self, room: Room, day: str, heads: Sequence[Head] = (), places: Sequence[Slice] = ()
@@ -72,7 +72,7 @@ class Listed:
 
     @cached_property
     def digest(self) -> str:
-        """What an index has to say of the room's day to know all of its files: see ``digest_of_files``."""
+        """See ``digest_of_files``: an index with the same digest knows all files of the room's day."""
         begin = len(folder_of(self._room, self._day))
         files = [(head.key[begin:], head.size) for head in self._heads]
         files += [(place.key[begin:], place.bytes) for place in self._places]
@@ -98,8 +98,8 @@ class Listed:
 
 
 class FileSum:
-    """Makes a digest of the names (with suffixes) and sizes of files, in whatever order they come. A file
-    that comes twice makes another one."""
+    """Makes a digest of the names (with suffixes) and sizes of files, in any order. A file that is added
+    twice makes another digest."""
 
     __slots__ = ("_count", "_sum")
 
@@ -131,8 +131,8 @@ def digest_of_files(files: Iterable[tuple[str, int]]) -> str:
     return found.digest
 
 
-def told(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:
-    """The chunks; ``whole`` is called with the name and their SHA-256 behind the last one."""
+def digested(name: str, chunks: Iterator[bytes], whole: Callable[[str, str], None]) -> Iterator[bytes]:
+    """The chunks; ``whole`` is called with the name and their SHA-256 after the last one."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -197,7 +197,7 @@ def within(names: Collection[FileName], since: float, until: float) -> Iterator[
         if name.minute >= first:
             yield name
         else:
-            # The last one of these may still have been open in the range.
+            # The last earlier file may still have been open in the range.
             before[name.instance] = name
     yield from before.values()
 

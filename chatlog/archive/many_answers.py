@@ -20,10 +20,10 @@ WHOLE_AT_ONCE = 4
 
 
 def merged(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) -> Generator[Found, None, None]:
-    """The records of all answers in one order, those of the same time in the order of the answers. They have
-    to be in the same order themselves. Each answer is read up to its first record before the first one
-    comes, and later only as far as needed. When this ends, all of them have ended, and when it is left early,
-    they are cancelled. Raises what they raise."""
+    """The records of all answers in one order, those of the same time in the order of the answers. Each
+    answer has to be in that order itself. Each is read up to its first record before the first one comes, and
+    later only as far as needed. When the iteration ends, all answers have ended; if it is left early, they
+    are cancelled. Raises what the answers raise."""
     streams = [iter(answer) for answer in answers]
     if len(streams) <= 1 or at_once <= 1:
         try:
@@ -46,8 +46,8 @@ def merged(answers: Sequence[Answer], newest: bool, at_once: int = AT_ONCE) -> G
 def each(
     answers: Sequence[Answer], use: Callable[[Answer], T], at_once: int = WHOLE_AT_ONCE
 ) -> Generator[T, None, None]:
-    """What ``use`` makes of each answer, in their order; several are used at the same time, in threads. When
-    this is left early, all of them are cancelled. Raises what they raise."""
+    """The result of ``use`` for each answer, in their order; several are used at the same time, in threads.
+    If the iteration is left early, all answers are cancelled. Raises what ``use`` and the answers raise."""
     with ThreadPoolExecutor(max(1, min(at_once, len(answers))), "each") as threads:
         made = [threads.submit(use, answer) for answer in answers]
         with _cancelled_if_left(made, answers):

@@ -145,7 +145,8 @@ class Matcher:
 
 
 def _one_of(value: object, wanted: Collection[str]) -> bool:
-    """Whether a record's value is wanted; what is no text, as only others write it, never is."""
+    """Whether a record's value is wanted; a value that is no text, as only other programs write it, never
+    is."""
     return isinstance(value, str) and value in wanted
 
 
@@ -171,8 +172,8 @@ def compiled(pattern: str) -> Pattern:
     try:
         return re2.compile(_encodable(pattern).encode(), options)  # type: ignore[no-any-return]
     except re2.error as error:
-        told = error.args[0] if error.args else error
-        reason = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        message = error.args[0] if error.args else error
+        reason = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
         raise FilterError(
             f"{pattern[:80]!r} is not a pattern that can be searched for ({reason}); "
             "look-ahead and back references are not supported"

@@ -22,7 +22,7 @@ LOOK_BACK = 600.0
 #: Seconds after a message in which a moderator's action is looked for.
 LOOK_AHEAD = 3600.0
 
-#: What moderators can hit.
+#: The types of records that moderators can remove.
 HIT = frozenset({"message", "action", "announcement", "subscription"})
 #: Seconds of a room of which the moderation is read at once for single messages.
 _STEP = 3600.0
@@ -81,7 +81,7 @@ class Moderation:
 
 
 def moderation_of(ask: Callable[[Question], Answer], room: Room, since: float, until: float) -> Moderation:
-    """What moderators did to the messages of a time, also for a while after it. Raises StoreError."""
+    """What moderators did to the messages of a time, up to LOOK_AHEAD seconds after it. Raises StoreError."""
     moderation = Moderation()
     for item in ask(Question(room, since, until + LOOK_AHEAD, FILTER)):
         if (record := lines.record_of(item.line)) is not None:
@@ -90,8 +90,8 @@ def moderation_of(ask: Callable[[Question], Answer], room: Room, since: float, u
 
 
 class Hits:
-    """Tells for single messages of any room what moderators did to them, reading only what came soon after
-    each. Messages may come in any order; those of one hour are answered from what was read for the first."""
+    """Finds what moderators did to single messages of any room. The moderation of an hour, and soon after it,
+    is read once for all its messages. Messages may come in any order."""
 
     def __init__(self, ask: Callable[[Question], Answer]) -> None:
         self._ask = ask

@@ -1,8 +1,8 @@
-"""Which files a search need not read, because an index says that nothing in them matches.
+"""Finds the files that a search need not read, because an index says that nothing in them matches.
 
 An index covers a file if it knows one of the same name and size, and all files of a room's day if they are
-the ones that it knows. What no index covers is read, so an index that is old, or of half of the archive,
-hides nothing.
+the ones that it knows. Files that no index covers are read. So an index that is old, or of half of the
+archive, hides nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _AT_ONCE = 8
 
 
 def terms_of(wanted: Filter) -> tuple[Term, ...]:
-    """What an index can say of records that match a filter; all of it applies to each of them."""
+    """The conditions of a filter that an index can check; a matching record meets all of them."""
     terms: list[Term] = []
     if wanted.users and all(map(_is_plain, wanted.users)):
         terms.append(People(frozenset(wanted.users)))
@@ -51,14 +51,14 @@ def _is_plain(user: str) -> bool:
 
 
 class KnownDay(NamedTuple):
-    """What is known of all files of a room's day besides their records, and whether one may match."""
+    """All files of a room's day, as an index has them, and whether something in them may match."""
 
     files: Day
     may_match: bool
 
 
 class Narrowing:
-    """What an index says of the files of one room in one search."""
+    """Asks an index about the files of one room, for one search."""
 
     def __init__(self, index: Index, room: Room, terms: tuple[Term, ...]) -> None:
         self._index = index
@@ -84,8 +84,8 @@ class Narrowing:
         return next((term for term in self._terms if isinstance(term, People)), None)
 
     def day(self, day: str, digest: str) -> KnownDay | None:
-        """What is known of all files of a day (``2025-12-29``), if ``digest`` is that of their listing; None
-        if they have to be looked at one by one."""
+        """All files of a day (``2025-12-29``), if an index knows the listing with this ``digest``; None if
+        the files have to be checked one by one."""
         for looked in self._of_day(day):
             known = looked.known.get(self._room, {}).get(int(day[8:]))
             if known is None or known.listing != digest:
@@ -96,8 +96,8 @@ class Narrowing:
         return None
 
     def may_match_around(self, day: str) -> bool:
-        """Whether something may match on one of the two days before or the two days after. No other month is
-        looked at for it."""
+        """Whether something may match on one of the two days before or the two days after. No further month
+        is looked up for that."""
         date = datetime.fromisoformat(day)
         return any(self._may_match((date + timedelta(days=n)).date().isoformat()) for n in (-2, -1, 1, 2))
 
@@ -124,18 +124,18 @@ class Narrowing:
         return Wanted(people.ids, people.names, frozenset(ids))
 
     def needless(self, part: Part) -> IndexedFile | None:
-        """What is known of a part in which nothing matches; None if it has to be read."""
+        """A part as an index has it, if nothing in the part matches; None if it has to be read."""
         return self._of(part, even_if_it_matches=False)
 
     def covered(self, part: Part) -> IndexedFile | None:
-        """What is known of a part, whatever matches; None if nothing is."""
+        """A part as an index has it, whether something matches or not; None if no index covers it."""
         return self._of(part, even_if_it_matches=True)
 
     def _of(self, part: Part, even_if_it_matches: bool) -> IndexedFile | None:
         minute = part.name.minute
         month, day = f"{minute[:4]}-{minute[4:6]}", int(minute[6:8])
         if part.area or part.copy:
-            # Of several files with one name the index may know another one.
+            # Several files have this name, and the index may know another one.
             return None
         for number, looked in enumerate(self._of_day(f"{month}-{minute[6:8]}")):
             if looked.days.get(self._room, 0) >> day & 1 and not even_if_it_matches:
@@ -148,7 +148,7 @@ class Narrowing:
         return None
 
     def _of_day(self, day: str) -> list[Looked]:
-        """What the sets say that may have a day."""
+        """The answers of the sets that may cover a day."""
         month = day[:7]
         if month not in self._months:
             coming = self._coming.pop(month, None)

@@ -27,7 +27,7 @@ from chatlog.suppression.hidden import Hidden, hidden_in
 @dataclass(frozen=True, slots=True)
 class Archive:
     """An open archive. ``reader`` returns records, ``catalog`` and ``parts`` list files, and ``tail`` reads
-    what a recorder on this machine writes now; ``retention`` says for how long what is kept. ``reader`` and
+    what a recorder on this machine writes now; ``retention`` says how long records are kept. ``reader`` and
     ``tail`` leave out those who are ``hidden``. ``waiting`` has the manifests that are not stored yet."""
 
     store: Store
@@ -52,14 +52,14 @@ def open_archive(
     everybody: bool = False,
 ) -> Archive:
     """The archive of a configuration; with ``spool``, also the files that its recorder has not stored yet.
-    Nothing of those who opted out is read, unless ``everybody`` is. Raises StoreError, also if the archive's
-    directory does not exist, unless it ``may_be_new``."""
+    Records of people who opted out are left out, unless ``everybody`` is to be read. Raises StoreError, also
+    if the archive's directory does not exist, unless it ``may_be_new``."""
     if not may_be_new:
         _look_for_directory(settings)
     store = open_store(settings)
     catalog = Catalog(store, now, settings.recorder.rotate_interval)
     directory = settings.recorder.directory if spool else ""
-    # A directory is at hand.
+    # Fetching ahead gains nothing in a directory.
     ahead = None if _is_directory(settings) else ReadAhead()
     parts = Parts(catalog, OsFiles(), directory, ahead)
     hidden = Hidden() if everybody else hidden_in(settings, store)

@@ -88,8 +88,8 @@ def _before(time: bytes, seconds: float) -> bytes:
 
 def merged(streams: list[Iterator[Found]], newest: bool, writers: Sequence[str] = ()) -> Iterator[Found]:
     """All streams in one order, each event once: several recorders may have recorded a room, and a crash may
-    leave records in two files. Gap records belong to one recorder each, and all stay; several streams may
-    have the same of the ``writers``, and then a gap record may be in two of them."""
+    leave records in two files. Gap records belong to one recorder each, and all stay. ``writers`` names the
+    recorder of each stream: if one recorder has several streams, a gap record may be in two of them."""
     return merged_once(dict(enumerate(streams)), newest, Once(len(streams) > 1, writers))
 
 
@@ -126,7 +126,7 @@ class Once:
         self._turned = self._minute = b""
 
     def is_new(self, found: Found, stream: int) -> bool:
-        """Whether no copy of it came before."""
+        """Whether no copy of the record came before."""
         kind, id = lines.identity(found.line)
         if kind == b"gap":
             return not self._writers or self._is_new_gap(found, stream)

@@ -1,8 +1,8 @@
-"""Which files all rooms have on a day, as one digest for each room.
+"""Lists the files of all rooms on a day at once, and keeps one digest for each room.
 
-Whoever searches many rooms asks a store for a day of all of them at once, instead of for each room: a
-thousand files take one request. What an index knows by its digest need not be listed again, and what is not
-there at all needs no request either. Of days that no index may know yet, the files themselves are kept too.
+A search over many rooms lists a day once for all of them: a thousand files take one request. A room whose
+digest an index knows need not be listed again, and neither need a room without files. For days that no index
+may know yet, the files themselves are kept too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Seen:
         self.listed = listed
         self._digests = digests
         self._files = files
-        #: Rooms of which it is not true any more.
+        #: Rooms whose files may have changed since.
         self.changed: set[Room] = set()
 
     @property
@@ -49,7 +49,7 @@ class Seen:
         return len(self._digests) + 1
 
     @property
-    def has(self) -> int:
+    def file_count(self) -> int:
         """How many files are kept."""
         return sum(map(len, self._files.values())) if self._files is not None else 0
 
@@ -93,7 +93,7 @@ class _Gathered:
 
 
 class Overview:
-    """The days of one store that were looked at as a whole. ``now()`` is the time of day. May be used by
+    """The days of one store that were listed for all rooms. ``now()`` is the time of day. May be used by
     several threads."""
 
     def __init__(self, store: Store, bundles: Bundles, now: Callable[[], float], files: int = FILES) -> None:
@@ -105,7 +105,7 @@ class Overview:
         self._lock = Lock()
         self._kept: OrderedDict[str, Seen] = OrderedDict()
         self._size = self._files = 0
-        # What changed while days were looked at, for each such look.
+        # For each listing under way: the days of rooms that changed meanwhile.
         self._under_way: list[set[tuple[str, Room]]] = []
 
     def of_day(self, day: str) -> Seen | None:
@@ -114,15 +114,15 @@ class Overview:
             return self._kept.get(day)
 
     def forget(self, day: str, room: Room) -> None:
-        """What is known of a room's day is not true any more."""
+        """A room's day may have changed: its digest and files are not used any more."""
         with self._lock:
             for changed in self._under_way:
                 changed.add((day, room))
             if day in self._kept:
                 self._kept[day].changed.add(room)
 
-    def look_at(self, days: Iterable[str], with_files: Collection[str] = ()) -> None:
-        """Look at these days now, and keep the files of some of them, as far as there is room. Raises
+    def list_days(self, days: Iterable[str], with_files: Collection[str] = ()) -> None:
+        """List these days now, and keep the files of some of them, as far as there is room. Raises
         StoreError."""
         wanted = sorted(set(days))
         if not wanted:
@@ -131,13 +131,13 @@ class Overview:
         with self._lock:
             self._under_way.append(changed)
         try:
-            self._look_at(wanted, with_files, changed)
+            self._list_days(wanted, with_files, changed)
         finally:
             with self._lock:
-                # Others may be equal to it.
+                # Other sets may be equal to this one.
                 self._under_way = [each for each in self._under_way if each is not changed]
 
-    def _look_at(
+    def _list_days(
         self, wanted: list[str], with_files: Collection[str], changed: set[tuple[str, Room]]
     ) -> None:
         at, moment = self._now(), self._bundles.moment()
@@ -146,7 +146,7 @@ class Overview:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for found in threads.map(lambda day: self._objects(day, files), reversed(wanted)):
                 _add(sums, found)
-            # What goes into a bundle meanwhile is seen twice, and never missed.
+            # An object that moves into a bundle meanwhile is seen twice, and never missed.
             listed = self._bundles.moment()
             unknown = set()
             for group, inside in threads.map(self._bundled, self._bundles_of(wanted, listed)):
@@ -163,7 +163,7 @@ class Overview:
             for day, digests in of_days.items():
                 seen = Seen(at, moment, listed, digests, files.of(day))
                 seen.changed = {room for other, room in changed if other == day}
-                # Nobody knows what is in a bundle whose table is damaged.
+                # A bundle with a damaged table may have files of this day.
                 if not any(day.replace("-", "/").startswith(group) for group in unknown):
                     self._keep(day, seen)
 
@@ -179,7 +179,7 @@ class Overview:
     def _bundles_of(self, days: list[str], since: int) -> Iterator[list[Head]]:
         """The bundles of these days and of their months, those of one folder together."""
         months = {day[:7].replace("-", "/") for day in days}
-        self._bundles.look_at(months, since)
+        self._bundles.list_months(months, since)
         for month in sorted(months):
             folders: dict[str, list[Head]] = defaultdict(list)
             for head in self._bundles.of_month(month, since):
@@ -212,11 +212,11 @@ class Overview:
         self._drop(day)
         self._kept[day] = seen
         self._size += seen.size
-        self._files += seen.has
+        self._files += seen.file_count
         for other in sorted(self._kept):
             # The oldest days are the likeliest to be in an index.
             if self._files > self._most:
-                self._files -= self._kept[other].has
+                self._files -= self._kept[other].file_count
                 self._kept[other].drop_files()
         while self._size > KEPT:
             self._drop(next(iter(self._kept)))
@@ -225,7 +225,7 @@ class Overview:
         if day in self._kept:
             gone = self._kept.pop(day)
             self._size -= gone.size
-            self._files -= gone.has
+            self._files -= gone.file_count
 
 
 def _add(sums: _Sums, more: _Sums) -> None:

@@ -1,10 +1,10 @@
-"""What the Parquet of a day was made of, as the archive has it.
+"""Notes in the archive of what the Parquet of a day was made.
 
     parquet/date=2025-12-29/platform=twitch/channel=forsen/twitch_forsen_20251229.parquet
-    parquet/date=2025-12-29/_sources.jsonl       a row for each of them
+    parquet/date=2025-12-29/_sources.jsonl       a row for each of these files
 
-The objects themselves stand in the metadata of each file; the rows have digests of them. A name of an object
-never gets other bytes. So ``names`` tells a reader, without a request, whether a file has all records of the
+The metadata of each file lists its objects; the rows have digests of them. The name of an object is never
+used for other bytes. So ``names`` shows a reader, without a request, whether a file has all records of the
 objects that are listed now. In the metadata, LISTING says the same of their names and sizes.
 """
 
@@ -71,8 +71,8 @@ def names_of(parts: Iterable[Part]) -> str:
 
 
 class SourceNotes:
-    """The rows of one day by key. What cannot be read is nothing: the files are made again then, with the
-    same bytes."""
+    """The rows of one day by key. Rows that cannot be read count as missing: then the files are made again,
+    with the same bytes."""
 
     def __init__(self, store: Store, day: date) -> None:
         """Reads them. Raises nothing."""

@@ -32,7 +32,7 @@ class Person:
     ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Take a record of the person, in any order."""
+        """Add a record of the person, in any order."""
         time = str(record.get("timestamp", ""))
         room = f"{record.get('platform', 'twitch')}/{record.get('channel', '')}"
         there = self.rooms.setdefault(room, InRoom())
@@ -46,7 +46,7 @@ class Person:
                 seen[value] = min(first, time), max(last, time)
 
     def join(self, other: Person) -> None:
-        """Take what other records of the person said."""
+        """Add the facts from other records of the person."""
         for name, there in other.rooms.items():
             own = self.rooms.setdefault(name, InRoom())
             own.kinds += there.kinds

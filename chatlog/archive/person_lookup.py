@@ -23,8 +23,8 @@ class KnownPerson(NamedTuple):
 
 
 class NotClear(Exception):
-    """Nobody, or several people, can be meant; ``ids`` are theirs, each with the time at which the name was
-    seen last."""
+    """Nobody has the name, or several people had it: ``ids``, each with the time at which the name was seen
+    last."""
 
     def __init__(self, ids: dict[str, str]) -> None:
         super().__init__("nobody" if not ids else "several people")
@@ -52,7 +52,7 @@ def find_person(
     the id. Raises NotClear for a name of nobody or of several people, and StoreError."""
     there = sorted(room for room in rooms if room[0] == platform)
     moment = reader.moment()
-    reader.look_over(there, since, until, moment)
+    reader.list_ahead(there, since, until, moment)
 
     def look(wanted: str) -> Person:
         question = Question(("", ""), since, until, Filter(users=(wanted,)), moment=moment)

@@ -1,4 +1,4 @@
-"""Asks files of Parquet for the records of people."""
+"""Queries files of Parquet for the records of people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 _NAMES = ["file", *COLUMNS]
 _SELECTED = ", ".join(duck.SELECTED)
-#: What is wrong with files, and not with what is asked.
+#: Errors of files, not of the question.
 _TROUBLE = OSError, duck.NoDuckDB, duck.Unreadable, duck.TooLittleMemory
 
 
@@ -32,8 +32,8 @@ class Wanted:
 
 
 class DayFile(NamedTuple):
-    """The file of a day, at a path. Of a file that is not ``whole`` only the groups of rows are there that
-    may have what is asked for."""
+    """The file of a day, at a path. A file that is not ``whole`` has only the groups of rows that may
+    match."""
 
     day: str
     path: Path
@@ -41,7 +41,7 @@ class DayFile(NamedTuple):
 
 
 class PersonRows:
-    """Asks files. ``most`` rows are taken at a time."""
+    """Queries files, for up to ``most`` rows at a time."""
 
     def __init__(self, query: Duck, most: int) -> None:
         self._duck = query
@@ -94,8 +94,8 @@ class PersonRows:
 
 
 def _asked(files: Sequence[DayFile], wanted: Wanted) -> Iterator[tuple[list[DayFile], str]]:
-    """Which rows of which files. Of a large file only some rows are there, and DuckDB leaves out the others
-    if it is asked for one id at a time."""
+    """Files, and the condition for their rows. A large file has only some rows here, and DuckDB leaves out
+    the others if it is asked for one id at a time."""
     every = sorted(wanted.ids | wanted.ids_of_names)
     if not every:
         return
@@ -115,7 +115,7 @@ def _asked(files: Sequence[DayFile], wanted: Wanted) -> Iterator[tuple[list[DayF
 
 
 def _by(wanted: Wanted) -> str:
-    """Of rows with these ids those of the people who are wanted."""
+    """The condition by which rows with these ids belong to the wanted people."""
     names = f"username IN ({', '.join(map(duck.quoted, sorted(wanted.names)))})"
     if not wanted.ids:
         return names

@@ -14,8 +14,8 @@ from chatlog.archive.room_files import Room
 class Question:
     """The records of one room from ``since`` to before ``until`` (seconds since the epoch) that match a
     filter; ``newest`` first, or the oldest first. Once ``most_bytes`` were read, or ``is_over()`` is true,
-    the answer ends early, and its report says so. What was listed after the ``moment`` counts: see
-    ``Reader.look_over``."""
+    the answer ends early, and its report says so. Listings that were begun after the ``moment`` are reused:
+    see ``Reader.list_ahead``."""
 
     room: Room
     since: float = 0.0

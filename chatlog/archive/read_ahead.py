@@ -80,7 +80,7 @@ class Fetching(Generic[T]):
         return head, chunks
 
     def close(self) -> None:
-        """Nothing more is read."""
+        """Fetch nothing more."""
         self._waiting.clear()
         for future in self._coming.values():
             future.cancel()

@@ -1,4 +1,4 @@
-"""The files that one answer reads, and those that took the place of one meanwhile: none is read twice."""
+"""The files that one answer reads, and those that replaced one of them meanwhile: none is read twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class ReadOnce:
-    """The files that one answer reads: those given, and those that took the place of one (``followed``)."""
+    """The files that one answer reads: the given ones, and the successors of files that were replaced
+    (``followed``)."""
 
     def __init__(self, given: Sequence[Part]) -> None:
         self._given = given

@@ -1,5 +1,5 @@
-"""From what the records of a room and a time are read: from its objects, or, where that is possible, from the
-Parquet of its days. One time after the other, each from one of the two.
+"""Plans how the records of a room and a time are read: run after run, each from objects or, where that is
+possible, from the Parquet of a day.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from chatlog.archive.ordering import APART
 from chatlog.archive.question import Question
 from chatlog.archive.room_files import Part
 
-#: By recorder, its files in order, and what is known of those that are not read.
+#: By recorder: in order, the files that are read, and the facts of files that are not.
 ByRecorder = dict[str, list[Part | PassedFiles]]
 
-#: Days that are looked at together: at first few if the newest are wanted, for many such answers end early.
+#: Days that are looked up in Parquet together: at first few if the newest are wanted, for many such answers
+#: end early.
 _FIRST, _TOGETHER = 2, 31
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A day that may be read from Parquet. ``listing`` is the digest of the objects that may have records of
-    it, and ``files`` what is known of those that were begun on it."""
+    the day, and ``files`` are the facts of those that were begun on it."""
 
     day: str
     since: float
@@ -39,17 +40,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A time that is read from objects, or, if ``told``, the day ``of`` which that is known."""
+    """A time that is read from objects; or a ``day``, with its records from ``parquet``."""
 
     since: float
     until: float
-    of: Candidate | None = None
-    told: CompactedDay | None = None
+    day: Candidate | None = None
+    parquet: CompactedDay | None = None
 
 
 class ReadPlan:
-    """The plan for one question. ``parts`` are the objects and files that may have records; of the ``days``
-    everything is known besides the records, and on those that are ``needless`` nothing matches."""
+    """The plan for one question. ``parts`` are the objects and files that may have records. ``days`` are
+    those that an index knows as a whole, and on the ``needless`` ones among them nothing matches."""
 
     def __init__(
         self, question: Question, parts: Sequence[Part], days: Mapping[str, Day], needless: frozenset[str]
@@ -66,7 +67,7 @@ class ReadPlan:
                 self.by_recorder.setdefault(part.stream, []).append(part)
         for day in sorted(needless):
             for instance, own in days[day].items():
-                # Who came to the room only after that time has nothing to say of it.
+                # A recorder that came to the room only after the time has no gap in it.
                 if own.minute <= last_minute(question.until):
                     self.by_recorder.setdefault(instance, []).append(own)
         for each in self.by_recorder.values():
@@ -76,21 +77,21 @@ class ReadPlan:
         self._answered: set[str] = set()
         self._read: set[int] = set()
 
-    def runs(self, told_of: Callable[[list[Candidate]], Mapping[str, CompactedDay]]) -> Iterator[Run]:
-        """The times in the order of the answer, of which ``told_of`` says what is in the Parquet of some
-        days."""
+    def runs(self, parquet_of: Callable[[list[Candidate]], Mapping[str, CompactedDay]]) -> Iterator[Run]:
+        """The runs in the order of the answer. ``parquet_of(days)`` returns those days that can be read from
+        Parquet."""
         question = self._question
         newest = question.newest
         at = question.until if newest else question.since
         for some in self._together():
             edge = some[0].until if newest else some[0].since
             if edge != at:
-                # What comes before is read first: many answers end there.
+                # The time before these days is read first: many answers end there.
                 yield self._run(at, edge)
                 at = edge
-            told = told_of(some)
+            parquet = parquet_of(some)
             for each in some:
-                found = told.get(each.day)
+                found = parquet.get(each.day)
                 if found is None or not _is_certain(each, found, newest):
                     continue
                 edge = each.until if newest else each.since
@@ -133,7 +134,7 @@ class ReadPlan:
             around = [part for each in days for part in self._by_day.get(each, ())]
             named = {part.name: part for part in around}
             if any(part.area or part.copy for part in around) or len(named) != len(around):
-                # What is still written, or of which there are several, is read.
+                # Files that are still written, and files that share a name, are read themselves.
                 continue
             listing = digest_of(named[name] for name in within(named, since, since + DAY))
             yield Candidate(day, since, since + DAY, listing, self._days[day])
@@ -146,7 +147,7 @@ class ReadPlan:
         return is_read and day not in self._days and day in self._by_day
 
     def parts_of(self, run: Run) -> ByRecorder:
-        """What has to be read for a time."""
+        """The files of each recorder that have to be read for a run."""
         question = self._question
         first, last = run.since == question.since, run.until == question.until
         if first and last:
@@ -171,8 +172,8 @@ class ReadPlan:
         return found
 
     def rest(self) -> ByRecorder:
-        """What was not read, besides that of the days that Parquet told of: gap records may be in it. Ask
-        once all runs are over."""
+        """The files that no run has read, without those of days that came from Parquet: they may have gap
+        records. Call this after all runs."""
         if not self._answered:
             return {}
         return {
@@ -193,18 +194,18 @@ def _days_around(run: Run, first: bool) -> str:
     return before.isoformat()
 
 
-def _is_certain(day: Candidate, told: CompactedDay, newest: bool) -> bool:
+def _is_certain(day: Candidate, parquet: CompactedDay, newest: bool) -> bool:
     """Whether the objects would give just these records in this order. Copies of an event that is known by
     its time alone may be on both sides of midnight. Copies and ties of several recorders come in another
     order if the newest come first, and Parquet does not say from which recorder a record is."""
-    several = len(told.streams) > 1
-    times = [lines.timestamp(line) for line in told.lines]
+    several = len(parquet.streams) > 1
+    times = [lines.timestamp(line) for line in parquet.lines]
     if newest and len(set(times)) < len(times):
         return False
-    if newest and several and any(map(is_imported, told.streams)) and told.lines:
+    if newest and several and any(map(is_imported, parquet.streams)) and parquet.lines:
         return False
     first, last = lines.time_bytes(day.since + 2 * APART), lines.time_bytes(day.until - 2 * APART)
-    for time, line in zip(times, told.lines, strict=True):
+    for time, line in zip(times, parquet.lines, strict=True):
         has_own_time = bool(lines.identity(line)[1]) or lines.received(line) != time
         if not has_own_time and not first <= time < last:
             return False

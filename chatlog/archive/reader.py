@@ -15,7 +15,7 @@ from time import monotonic
 from chatlog.archive.compacted import Compacted, CompactedDay
 from chatlog.archive.copies import instance_in, is_imported
 from chatlog.archive.following import file_after
-from chatlog.archive.gaps import Gap, Report, clipped, everywhere, gaps_in
+from chatlog.archive.gaps import Gap, Report, clipped, common_gaps, gaps_in
 from chatlog.archive.index_coverage import Day, PassedFiles, begun, passed
 from chatlog.archive.index_lookup import Index
 from chatlog.archive.lines import LAST
@@ -58,7 +58,8 @@ class Answer:
 
     @property
     def claims(self) -> dict[str, list[Gap]]:
-        """What each recorder said was missing, once everything was read; ``""`` is one without a name."""
+        """The gaps that each recorder reported, once everything was read; ``""`` is a recorder without a
+        name."""
         return self._streams.gaps if self._streams is not None else {}
 
     def cancel(self) -> None:
@@ -90,33 +91,33 @@ class Answer:
                 self.report.records += 1
                 yield found
         finally:
-            # Of a file that is read twice, or of which an index told before, the gaps are the same.
+            # A file that is read twice, or that an index knows as well, gives its gaps twice.
             own = {instance: list(dict.fromkeys(gaps)) for instance, gaps in streams.gaps.items()}
-            self.report.gaps = clipped(everywhere(own, streams.files), question.since, question.until)
+            self.report.gaps = clipped(common_gaps(own, streams.files), question.since, question.until)
 
     def _in_order(self, plan: ReadPlan, streams: Streams) -> Iterator[Found]:
         newest = self._question.newest
         instances = list(plan.by_recorder)
         once = Once(len(instances) > 1, list(map(instance_in, instances)))
-        for run in plan.runs(self._told):
+        for run in plan.runs(self._parquet_of):
             if self.report.stopped:
                 return
-            if run.told is None or run.of is None:
+            if run.parquet is None or run.day is None:
                 numbered = dict(enumerate(streams.of(plan.parts_of(run), run.since, run.until)))
                 yield from merged_once(numbered, newest, once)
                 continue
-            for instance, own in run.of.files.items():
+            for instance, own in run.day.files.items():
                 streams.take(instance, own)
-            lines = run.told.lines[::-1] if newest else run.told.lines
+            lines = run.parquet.lines[::-1] if newest else run.parquet.lines
             found = streams.of_lines(lines, run.since, run.until)
             yield from merged_once({len(instances): found}, newest, once)
-        # Nothing is looked for in the rest but gap records.
+        # The rest is read only for its gap records.
         rest = {instance: list(map(self._covered, own)) for instance, own in plan.rest().items()}
         for stream in streams.of(rest, LAST, LAST):
             yield from stream
 
     def _planned(self) -> ReadPlan:
-        """What there is of each recorder, in order, and what has to be read of it."""
+        """The plan: the files of each recorder in order, and which of them have to be read."""
         narrowing, days, needless = self._narrowing, dict[str, Day](), set[str]()
         has_parquet = self._compacted is not None
 
@@ -131,15 +132,16 @@ class Answer:
             days[day] = found.files
             if not found.may_match:
                 needless.add(day)
-            # Which files there are is asked of what is read from Parquet, and of the days around it.
+            # A day that is read from Parquet, and the days around it, are listed all the same: the digest of
+            # their objects shows whether the Parquet is up to date.
             return not found.may_match and not (has_parquet and narrowing.may_match_around(day))
 
         question = self._question
         parts = self._parts.of_room(question.room, question.since, question.until, is_known, question.moment)
         return ReadPlan(question, parts, days, frozenset(needless))
 
-    def _told(self, days: list[Candidate]) -> Mapping[str, CompactedDay]:
-        """What Parquet says of days."""
+    def _parquet_of(self, days: list[Candidate]) -> Mapping[str, CompactedDay]:
+        """Those of the days that can be read from Parquet."""
         narrowing, compacted = self._narrowing, self._compacted
         if narrowing is None or compacted is None:
             return {}
@@ -196,8 +198,8 @@ class Reader:
         index: Index | None = None,
         compacted: Compacted | None = None,
     ) -> None:
-        """``clock()`` measures the time of reading. With an ``index``, less is read, and with what is
-        ``compacted`` too, less again."""
+        """``clock()`` measures the time of reading. With an ``index``, less is read, and with ``compacted``
+        as well, less again."""
         self._parts = parts
         self._hidden = hidden
         self._now = now
@@ -206,15 +208,15 @@ class Reader:
         self._compacted = compacted
 
     def moment(self) -> int:
-        """This moment, for ``look_over`` and questions."""
+        """This moment, for ``list_ahead`` and questions."""
         return self._parts.moment()
 
-    def look_over(self, rooms: Collection[Room], since: float, until: float, moment: int) -> None:
-        """Prepare for questions about the same time of these rooms: many rooms are listed at once. What was
-        listed after the ``moment`` counts, also for questions that have it. So one look is enough, however
-        long the answers take. Raises StoreError."""
+    def list_ahead(self, rooms: Collection[Room], since: float, until: float, moment: int) -> None:
+        """Prepare for questions about the same time of these rooms: many rooms are listed at once. Listings
+        that were begun after the ``moment`` are reused, also by questions that have it. So each day is listed
+        once, however long the answers take. Raises StoreError."""
         if len(rooms) > _FEW and self._index is not None and self._index.is_there:
-            self._parts.look_over(since, until, moment, self._index.may_have)
+            self._parts.list_ahead(since, until, moment, self._index.may_have)
 
     def ask(self, question: Question) -> Answer:
         """The answer, of which nothing is read yet. Raises FilterError."""

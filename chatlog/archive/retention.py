@@ -11,7 +11,7 @@ from chatlog.config.values import FOREVER, show_keep
 Room = tuple[str, str]
 
 DAY = 86400.0
-#: What the time for all other rooms is called.
+#: The name of the time for all other rooms.
 DEFAULT = "default"
 
 
@@ -40,9 +40,10 @@ class Retention:
 
     def explains(self, room: Room, until: float, begun: float, now: float) -> bool:
         """Whether the room has nothing from before ``until`` because it is not kept longer. ``begun``: when
-        the earliest of what there is begins."""
+        its earliest records begin."""
         since = self.since(room, now)
-        # What is a day too old may still be there. An archive that begins much later was not kept shorter.
+        # Records that are a day too old may still be there. If the earliest ones are much younger, the room
+        # was not recorded before.
         return until <= since + DAY and begun <= since + 2 * DAY
 
     def words(self, room: Room) -> str:

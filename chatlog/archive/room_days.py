@@ -1,4 +1,4 @@
-"""On which days a room has files."""
+"""Finds the days on which a room has files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatlog.archive.catalog import AT_ONCE, Catalog
 from chatlog.archive.listings import Room, day_of
 from chatlog.naming import FileName, is_import
 
-#: So many days are looked at, one step after the other, for the first one.
+#: How many days are listed at the same time, step after step, until one has a file.
 _STEPS = (1, 4, AT_ONCE)
 
 
@@ -36,7 +36,7 @@ def first_day(
     since: str = "",
 ) -> str | None:
     """The first day, from a day on, on which a recorder, and not only an import, began a file of a room; None
-    if none did. What was listed after the ``moment`` counts. Raises StoreError."""
+    if none did. Listings that were begun after the ``moment`` are reused. Raises StoreError."""
     days = [day for day in catalog.days() if day >= since]
     found = [_first_of(catalog, room, days, moment), *(day for day in _recorded(spooled) if day >= since)]
     return min((day for day in found if day is not None), default=None)
@@ -49,7 +49,7 @@ def last_day(
     moment: int | None = None,
     until: str = "9",
 ) -> str | None:
-    """The last such day, until a day."""
+    """The last such day, up to and with ``until``."""
     days = [day for day in catalog.days()[::-1] if day <= until]
     found = [_first_of(catalog, room, days, moment), *(day for day in _recorded(spooled) if day <= until)]
     return max((day for day in found if day is not None), default=None)

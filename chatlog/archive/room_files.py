@@ -32,7 +32,7 @@ Room = tuple[str, str]
 #: The spool's directories, in the order in which a file moves through them.
 AREAS = ("open", "sealed", "packed")
 SUFFIXES = ("", ".gz", ".zst")
-#: How often a stored file is looked for that moves while it is read.
+#: How often a file is looked for that moves meanwhile.
 _MOVES = 3
 
 
@@ -84,7 +84,7 @@ class Part:
 
     @property
     def size(self) -> int:
-        """The bytes of a stored file, as they are listed."""
+        """The size of a stored file in bytes, by the listing."""
         return int(self.version.partition(" ")[0]) if self.place is None else self.place.bytes
 
 
@@ -111,8 +111,8 @@ class Parts:
         moment: int | None = None,
     ) -> list[Part]:
         """The parts that may hold records of that time, in the order in which they were written. Stored files
-        of a day are left out if ``is_known`` says so (see ``Catalog.objects``, also for ``moment``), and none
-        is in the spool. Raises StoreError."""
+        of a day are left out if ``is_known`` says so (see ``Catalog.objects``, also for ``moment``) and no
+        file of the day is in the spool. Raises StoreError."""
         # First the spool: a file that moves to the store meanwhile is seen twice, and never missed.
         spooled = self._spooled(room)
         found: dict[FileName, list[Part]] = {}
@@ -139,20 +139,20 @@ class Parts:
         return found
 
     def moment(self) -> int:
-        """This moment, for ``of_room``: what is listed from now on counts for a question, and is not listed
-        again for each of its rooms."""
+        """A number for this moment, for ``of_room``: listings from now on are reused for all rooms of a
+        question."""
         return self._catalog.moment()
 
-    def look_over(self, since: float, until: float, moment: int, is_indexed: Callable[[str], bool]) -> None:
-        """See ``Catalog.look_over``."""
-        # First the spool, as for a single room: what has left it when a room is asked for is listed again.
+    def list_ahead(self, since: float, until: float, moment: int, is_indexed: Callable[[str], bool]) -> None:
+        """See ``Catalog.list_ahead``."""
+        # First the spool, as for a single room: the day of a file that leaves it meanwhile is listed again.
         before = self.spooled.before()
         now: dict[Room, set[FileName]] = {}
         for area in AREAS:
             for part in self._listed(area):
                 now.setdefault((part.name.platform, part.name.channel), set()).add(part.name)
         self.spooled.saw(before, now)
-        self._catalog.look_over(since, until, moment, is_indexed)
+        self._catalog.list_ahead(since, until, moment, is_indexed)
 
     def _is_there(self, part: Part) -> bool:
         return self._files.exists(f"{self._directory}/{part.area}/{part.name}{part.suffix}")
@@ -181,19 +181,19 @@ class Parts:
         return first_day(self._catalog, room, self._spooled(room), moment, since)
 
     def last_day(self, room: Room, moment: int | None = None, until: str = "9") -> str | None:
-        """The last such day, until a day."""
+        """The last such day, up to and with ``until``."""
         return last_day(self._catalog, room, self._spooled(room), moment, until)
 
     def _spooled(self, room: Room) -> dict[FileName, Part]:
-        """The room's files in the spool. What has left it since the last look is in the store, and perhaps in
-        no listing that is kept."""
+        """The room's files in the spool. Files that have left it since the last call are in the store, and
+        perhaps in no cached listing."""
         before = self.spooled.of(room)
         spooled = {part.name: part for part in self._in_spool(room)}
         self.spooled.saw(before, {room: spooled})
         return spooled
 
     def _in_spool(self, room: Room) -> Iterator[Part]:
-        # Of thousands of names, few are taken apart.
+        # Of thousands of names, only few are parsed.
         beginning = f"{room[0]}_{room[1]}_"
         for area in AREAS:
             for part in self._listed(area, beginning):
@@ -243,10 +243,10 @@ class Parts:
         once: ReadOnce | None = None,
     ) -> Iterator[bytes]:
         """The part's whole lines, in blocks. Raises PartError, also in the middle of the file. Lines that are
-        no records raise it behind the last block. They are looked for in files that have no checksum, and
-        with ``every_line`` in all: that takes half as long as to search the lines. A part that was replaced
-        since it was listed, because somebody was erased from it, gives the lines of its successor, unless
-        that is among the ``once``."""
+        no records raise it after the last block. They are looked for in files that have no checksum, and with
+        ``every_line`` in all: that takes half as long as to search the lines. A part that was replaced since
+        it was listed, because a person was erased from it, gives the lines of its successor, unless ``once``
+        has that already."""
         once = once or ReadOnce([part])
         for place in self._places(part, once):
             if place is None:
@@ -263,10 +263,10 @@ class Parts:
                 blocks = records_alone(blocks)
             yield from self._guarded(place, blocks)
             return
-        yield from self._instead(part, every_line, once)
+        yield from self._successors(part, every_line, once)
 
-    def _instead(self, part: Part, every_line: bool, once: ReadOnce) -> Iterator[bytes]:
-        """The lines of the objects that took the place of a part. Raises PartError if there are none."""
+    def _successors(self, part: Part, every_line: bool, once: ReadOnce) -> Iterator[bytes]:
+        """The lines of the objects that replaced a part. Raises PartError if there are none."""
         try:
             found = self._catalog.successors(part.name)
         except StoreError as error:
@@ -293,8 +293,8 @@ class Parts:
         return PartError(Unread(self._shown(part), str(error), is_damaged=True))
 
     def _places(self, part: Part, once: ReadOnce) -> Iterator[Part | None]:
-        """The places where the part may be by now, beginning with the one in which it was seen; None if it is
-        in one of those whose turn comes anyhow."""
+        """The places where the part may be by now, beginning with the one in which it was seen; None if the
+        answer reads the file there anyhow, as another of its parts."""
         later = AREAS[AREAS.index(part.area) :] if part.area else ()
         for area in later:
             suffixes = SUFFIXES[1:] if area == "packed" else ("",)
@@ -302,7 +302,7 @@ class Parts:
                 yield replace(part, area=area, suffix=suffix)
         if not part.area:
             yield part
-        # It has been stored since, or gone into a bundle. While it is looked for it may move again.
+        # The file has been stored since, or gone into a bundle. It may move again while it is looked for.
         for _ in range(_MOVES):
             found = self._catalog.find(part.name)
             others = [_stored(named) for named in found if not once.has(named)]
@@ -335,7 +335,7 @@ class Parts:
             raise Gone from None
         try:
             chunks = iter(lambda: self._files.read(fd, BLOCK), b"")
-            # What is not packed yet may be empty.
+            # A file that is not packed yet may be empty.
             yield from contents(chunks, part.suffix) if part.suffix else chunks
         finally:
             self._files.close(fd)

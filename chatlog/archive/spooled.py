@@ -1,5 +1,5 @@
-"""Which files of a recorder's spool were seen: what has left it since is in the store, and perhaps in no
-listing that is kept."""
+"""Remembers the files that were seen in a recorder's spool: one that has left it since is in the store, and
+perhaps in no cached listing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Spooled:
         return sum(map(len, self._seen.values()))
 
     def before(self) -> Names:
-        """What was seen until now. Ask for it before the spool is listed: what another thread sees meanwhile
-        is not gone."""
+        """The files that were seen until now. Call this before the spool is listed: a file that another
+        thread sees meanwhile is not gone."""
         with self._lock:
             return dict(self._seen)
 

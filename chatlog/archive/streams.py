@@ -1,4 +1,4 @@
-"""Reads the files of each recorder for one answer, in order, and gathers what they say is missing."""
+"""Reads the files of each recorder for one answer, in order, and collects the gaps."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from chatlog.suppression.suppressions import Somebody
 #: Bytes at the end of a block in which the time that it has reached is looked for.
 _LAST_BYTES = 64 << 10
 
-#: Parts with their blocks, and what is known of parts that are not read.
+#: A part with its blocks, or the facts of files that are not read.
 _Turn = tuple[Part, Iterator[bytes]] | tuple[PassedFiles, None]
 
 
 class Streams:
-    """What one answer has read so far. ``gaps`` and ``files`` are each recorder's gaps, and from when to when
+    """Reads for one answer. ``gaps`` and ``files`` have, by recorder, the gaps so far, and from when to when
     its files reach. ``cut`` is the time at which the answer ends early, if it does: records beyond it may be
     incomplete."""
 
@@ -51,23 +51,23 @@ class Streams:
         self.gaps: dict[str, list[Gap]] = {}
         self.files: dict[str, list[Span]] = {}
         #: The time that each recorder's records have reached.
-        self._come_to: dict[str, bytes] = {}
+        self._reached: dict[str, bytes] = {}
         self.cancelled = False
         self.cut: float | None = None
 
     def begin(self, instances: Iterable[str]) -> None:
         """These are the recorders; ``""`` stands for one if there is none."""
-        self._come_to = dict.fromkeys(instances, b"")
-        self.gaps = {instance: [] for instance in self._come_to} or {"": []}
+        self._reached = dict.fromkeys(instances, b"")
+        self.gaps = {instance: [] for instance in self._reached} or {"": []}
         self.files = {instance: [] for instance in self.gaps}
 
     def of(
         self, by_recorder: Mapping[str, Sequence[Part | PassedFiles]], since: float, until: float
     ) -> list[Iterator[Found]]:
-        """The records of each recorder of a time, which are read one time after the other."""
+        """The records of each recorder in a time. Read them before the next time is asked for."""
         self._bounds = since, until
-        # Another time may have been read further than to its end.
-        self._come_to = dict.fromkeys(self._come_to, b"")
+        # The time before may have been read further than to its end.
+        self._reached = dict.fromkeys(self._reached, b"")
         stream = self._backwards if self._question.newest else self._forwards
         return [stream(instance, list(parts)) for instance, parts in by_recorder.items()]
 
@@ -102,7 +102,7 @@ class Streams:
         if since >= until:
             # No records are looked for any more.
             return False
-        # What is on this side of these was read before.
+        # Everything on this side of the bounds was read before.
         time = min(at(), until) if question.newest else max(at(), since)
         if time >= question.until if question.newest else time <= question.since:
             return False
@@ -115,11 +115,11 @@ class Streams:
         return True
 
     def take(self, instance: str, part: PassedFiles) -> None:
-        """Take what is known of files that are not read."""
+        """Add the facts of files that are not read."""
         self.gaps[instance] += part.gaps
-        self._come_to[instance] = max(self._come_to[instance], part.reached)
+        self._reached[instance] = max(self._reached[instance], part.reached)
         if len(self.files) > 1:
-            # Of one recorder alone it does not matter how far its files reach.
+            # How far files reach matters only if there are several recorders.
             self.files[instance] += part.spans
 
     # -- one recorder's files ------------------------------------------------------------------------
@@ -134,10 +134,11 @@ class Streams:
         return backwards(self._whole(instance, part, blocks) for part, blocks in turns)
 
     def _in_turn(self, parts: list[Part | PassedFiles]) -> Iterator[_Turn]:
-        """The parts, each with its blocks, or what is known of those in which nothing matches. An index is
-        asked once the answer comes to its month."""
+        """The parts, each with its blocks, or the facts of files in which nothing matches. An index is asked
+        once the answer comes to its month."""
         narrowing, every_line = self._narrowing, self._question.filter.everything
-        # Whoever asks for the newest records mostly wants a few, and for everything or somebody mostly all.
+        # A question for the newest records mostly needs few of them; one for everything, or for people,
+        # mostly needs all.
         by_people = bool(self._question.filter.users)
         depth = 0 if self._question.newest else 8 if by_people else 4 if every_line else 1
         if narrowing is None:
@@ -160,12 +161,12 @@ class Streams:
         self, instance: str, part: Part | PassedFiles, blocks: Iterator[bytes] | None
     ) -> tuple[list[Found], bytes]:
         found: list[Found] = []
-        looked_at = not self._report.stopped
+        was_read = not self._report.stopped
         for batch, _ in self._batches(instance, part, blocks):
             found += batch
         minute = part.minute
         begun = f"{minute[:4]}-{minute[4:6]}-{minute[6:8]}T{minute[9:11]}:{minute[11:13]}:59.999Z"
-        if looked_at:
+        if was_read:
             self.may_end(lambda: lines.seconds(begun) + HELD_BACK)
         return found, begun.encode("ascii")
 
@@ -181,7 +182,7 @@ class Streams:
             if self.cancelled:
                 raise Cancelled
             self.take(instance, part)
-            yield [], self._come_to[instance]
+            yield [], self._reached[instance]
             return
         # Only the time of reading counts, not the time that the caller needs.
         began = self._clock()
@@ -196,16 +197,16 @@ class Streams:
                 report.bytes += len(block)
                 self.gaps[instance] += gaps_in(block)
                 found = self._found(block)
-                latest = max(latest, come_to(block))
-                self._come_to[instance] = max(self._come_to[instance], latest)
+                latest = max(latest, time_reached(block))
+                self._reached[instance] = max(self._reached[instance], latest)
                 if latest:
                     reached[at] = start, seconds_of(latest)
                 report.seconds += self._clock() - began
-                yield found, self._come_to[instance]
+                yield found, self._reached[instance]
                 began = self._clock()
-                if self._question.newest or not self._come_to[instance]:
+                if self._question.newest or not self._reached[instance]:
                     continue
-                if self.may_end(lambda: seconds_of(self._come_to[instance]) - HELD_BACK):
+                if self.may_end(lambda: seconds_of(self._reached[instance]) - HELD_BACK):
                     return
         except PartError as error:
             if error.unread not in report.unread:
@@ -224,11 +225,11 @@ class Streams:
             if rest is each.line:
                 yield each
             elif rest is not None:
-                # What was taken out of it is not found either.
+                # The text that was taken out may be what matched.
                 yield from (Found(*pair) for pair in self._matcher.find(rest, since, until))
 
 
-def come_to(block: bytes) -> bytes:
+def time_reached(block: bytes) -> bytes:
     """The time that a block has reached: later records are older by at most HELD_BACK. It is the time at
     which the block's last record arrived. If the records arrived all at once later on, it is the latest time
     of one."""

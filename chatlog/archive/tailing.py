@@ -1,7 +1,7 @@
 """Follows what a recorder on this machine writes: the ends of the files in its ``open/``.
 
 This costs the recorder nothing, and continues when the recorder is started again. A file that was finished
-between two polls is read to its end, wherever it has moved to.
+between two polls is read to its end, also in its new place.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ class Tail:
         return lines
 
     def _shown(self, name: str, data: bytes) -> Iterator[bytes]:
-        """The lines that a room's file has more now."""
+        """The new lines of a room's file, without people who opted out."""
         lines = [line for line in data.split(b"\n") if line]
         room = parse_name(name)
         try:
             who = self._hidden.of_room(room.platform, room.channel) if self._hidden and lines else None
         except StoreError:
-            # Nobody knows who is to be left out.
+            # It is not known who opted out: nothing is shown.
             return
         for line in lines:
             rest = line if who is None else line_without(line, who)

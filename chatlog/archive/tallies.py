@@ -17,13 +17,13 @@ from threading import Lock
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
 from chatlog.archive.following import file_after
-from chatlog.archive.gaps import Gap, Span, Unread, clipped, everywhere, gaps_in
+from chatlog.archive.gaps import Gap, Span, Unread, clipped, common_gaps, gaps_in
 from chatlog.archive.index_coverage import begun
 from chatlog.archive.matching import Filter, Matcher
 from chatlog.archive.moderation import FILTER
 from chatlog.archive.read_ahead import DEEPEST
 from chatlog.archive.room_files import Part, PartError, Parts, Room
-from chatlog.archive.streams import come_to
+from chatlog.archive.streams import time_reached
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
 from chatlog.suppression.suppressions import Somebody
@@ -81,9 +81,9 @@ class Tallies:
         self._weight = 0
 
     def of(self, part: Part, wanted: Filter, reading: Callable[[int], None]) -> Tally:
-        """The tally of a part for a filter; moderation and gaps are counted in any case. ``reading`` is
-        called with the bytes of each block, and may raise. Raises FilterError, and StoreError if the opt-out
-        list cannot be read."""
+        """The tally of a part for a filter; moderation and gaps are counted in any case. ``reading(size)`` is
+        called for each block, and may raise. Raises FilterError, and StoreError if the opt-out list cannot be
+        read."""
         who, version = None, ""
         if self._hidden is not None and wanted != _GAPS:
             who = self._hidden.of_room(part.name.platform, part.name.channel)
@@ -132,7 +132,7 @@ class Tallies:
             tallies.append(self.beyond(room, until, instance, parts, reading))
             found[instance] = [gap for tally in tallies for gap in tally.gaps]
             files[instance] = [tally.file for tally in tallies if tally.file is not None]
-        return clipped(everywhere(found, files), since, until)
+        return clipped(common_gaps(found, files), since, until)
 
     def beyond(
         self, room: Room, until: float, instance: str, read: list[Part], reading: Callable[[int], None]
@@ -169,7 +169,7 @@ class Tallies:
         try:
             for block in blocks:
                 reading(len(block))
-                latest = max(latest, come_to(block))
+                latest = max(latest, time_reached(block))
                 tally.gaps += gaps_in(block)
                 if wanted.everything:
                     tally.moderation += _shown(moderation, moderation.find(block, _FIRST, _LAST), who)

@@ -1,4 +1,4 @@
-"""The manifests of a recorder on this machine that wait for a store which takes nothing."""
+"""The manifests of a recorder on this machine that wait because the store takes nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from chatlog.naming import parse_manifest_name
 
 @dataclass(frozen=True, slots=True)
 class WaitingManifests:
-    """Those in the spool at ``directory``; none if it is ``""``."""
+    """The waiting manifests in the spool at ``directory``; none if it is ``""``."""
 
     files: Files
     directory: str = ""
 
     def of_day(self, day: str) -> Iterator[str]:
-        """The names of those of a day (``2025-12-29``), none if there is no such spool."""
+        """The names of the manifests of a day (``2025-12-29``); none if there is no such spool."""
         if not self.directory:
             return
         try:
@@ -33,7 +33,7 @@ class WaitingManifests:
                 continue
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """The bytes of one. Raises OSError, also if it has been stored in the meantime."""
+        """The bytes of a manifest. Raises OSError, also if it has been stored in the meantime."""
         fd = self.files.open_read(f"{self.directory}/manifest/{name}")
         try:
             yield from iter(lambda: self.files.read(fd, BLOCK), b"")

@@ -18,7 +18,7 @@ class Access:
         self.all_rooms = archive.public_search or not archive.public
 
     def check(self, request: Any, asked: Asked, route: Route) -> None:
-        """Raises Refused if the request may not be answered."""
+        """Check whether the request may be answered. Raises Refused if it may not."""
         if route.who == EVERYBODY or (route.who == ALL_ROOMS and self._is_open(asked)):
             return
         if asked.method not in READ and is_cross_site(

@@ -46,10 +46,10 @@ class Work:
         self._lock = Lock()
         #: The answers that are being read, by their identities.
         self._current: dict[int, Records] = {}
-        #: Since when several are read together.
+        #: Since when several answers are read together.
         self._together: float | None = None
         self._cancelled = False
-        #: What is listed from now on counts until the request has been answered.
+        #: Listings from now on are reused until the request has been answered.
         self.moment = reader.moment()
         self._read = 0
         self._seconds = 0.0
@@ -63,9 +63,9 @@ class Work:
             self._current[id(answer)] = answer
         return answer
 
-    def look_over(self, rooms: Collection[Room], since: float, until: float) -> None:
-        """See ``Reader.look_over``. What is listed for a request counts to its end."""
-        self._reader.look_over(rooms, since, until, self.moment)
+    def list_ahead(self, rooms: Collection[Room], since: float, until: float) -> None:
+        """See ``Reader.list_ahead``. Listings for a request are reused to its end."""
+        self._reader.list_ahead(rooms, since, until, self.moment)
 
     def merged(self, answers: Sequence[Records], newest: bool) -> Generator[Found, None, None]:
         """The records of these answers in one order: see ``merged``. Only the time that all of them take
@@ -73,7 +73,7 @@ class Work:
         return self._timed(merged(answers, newest), answers)
 
     def each(self, answers: Sequence[Records], use: Callable[[Records], T]) -> Generator[T, None, None]:
-        """What ``use`` makes of each answer; several are read at the same time, and time counts as for
+        """The result of ``use`` for each answer; several are read at the same time, and time counts as for
         ``merged``."""
         return self._timed(each(answers, use), answers)
 
@@ -144,8 +144,8 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``query``: for each name, the last value. ``tag``: the value of If-None-Match. ``as_json``: whether the
-    request's own content type is JSON (justlog's way to ask for JSON). ``by_browser``: whether a page is
-    wanted."""
+    request's own content type is JSON (justlog's way to ask for JSON). ``by_browser``: whether the client
+    wants a page."""
 
     query: Mapping[str, str]
     work: Work
@@ -185,8 +185,8 @@ class Stream:
 Handler = Callable[[Asked], "Answer | Stream"]
 
 
-#: Who may ask: everybody; or whoever has the token, which a public archive wants where all rooms are looked
-#: through.
+#: Who may ask: everybody; for all rooms only clients with the token, unless the archive lets everybody search
+#: them; or only clients with the token.
 EVERYBODY, ALL_ROOMS, TOKEN = "everybody", "all rooms", "token"
 READ = ("GET", "HEAD")
 

@@ -29,7 +29,7 @@ from chatlog.printable import printable
 FIRST, LEAST = 600.0, 1800.0
 #: The seconds of a day, by UTC, after which the rounds begin: then yesterday can be indexed.
 DAILY = 2.5 * 3600.0
-#: The most characters of what a command says that are logged.
+#: The most characters of a command's output that are logged.
 _SAID = 4000
 DAY = 86400.0
 
@@ -76,7 +76,7 @@ class Chores(Service):
             self._timer = self._reactor.callLater(FIRST, self._begin)
 
     def stopService(self) -> None:
-        """Stop; a command under way is ended, and goes on the next time."""
+        """Stop; a command under way is ended, and is continued the next time."""
         super().stopService()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()

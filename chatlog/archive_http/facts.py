@@ -208,7 +208,7 @@ class Facts:
         """GET /namehistory: the names of an id, from all rooms, the latest first."""
         budget = Budget(asked, self._most)
         rooms = self._rooms.of_platform(platform)
-        asked.work.look_over(rooms, 0.0, LAST)
+        asked.work.list_ahead(rooms, 0.0, LAST)
         seen = budget.of_rooms(
             rooms, Question(("", ""), filter=Filter(users=(f"id:{id}",)), newest=True)
         ).names

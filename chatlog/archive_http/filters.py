@@ -27,7 +27,7 @@ def is_on(asked: Asked, name: str) -> bool:
 
 
 def is_newest(asked: Asked) -> bool:
-    """Whether the newest comes first, which is the default. Raises Refused."""
+    """Whether the newest records come first, which is the default. Raises Refused."""
     order = asked.query.get("order", "newest")
     if order not in ("newest", "oldest"):
         raise Refused(400, "bad_query", "order is newest or oldest")

@@ -1,7 +1,6 @@
 """All chat, live, over WebSocket: the lines that the recorder on this machine writes, each in a message.
 
-A client that does not read what it is sent is dropped, so it delays no other. Without clients, nothing is
-read.
+A client that does not read its messages is dropped, so it delays no other. Without clients, no file is read.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ class Firehose:
         self._clock = clock
         self._clients: dict[Any, Kind] = {}
         self._factory: Any = None
-        self._looking = False
-        self._looks = LoopingCall(self._look)
+        self._polling = False
+        self._polls = LoopingCall(self._poll)
         self._pings = LoopingCall(self._ping)
-        self._looks.clock = self._pings.clock = clock
+        self._polls.clock = self._pings.clock = clock
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -85,9 +84,9 @@ class Firehose:
     def joined(self, client: Any) -> None:
         """A client is connected."""
         self._clients[client] = client.kind
-        if not self._looks.running:
+        if not self._polls.running:
             self._tail.forget()
-            self._looks.start(EVERY).addErrback(self._broke)
+            self._polls.start(EVERY).addErrback(self._broke)
             self._pings.start(PING_EVERY, now=False)
 
     def left(self, client: Any) -> None:
@@ -104,12 +103,12 @@ class Firehose:
         self._end()
 
     def _end(self) -> None:
-        for loop in (self._looks, self._pings):
+        for loop in (self._polls, self._pings):
             if loop.running:
                 loop.stop()
 
     def _broke(self, failure: Any) -> None:
-        self._log.failure("while looking at what the recorder writes", failure=failure)
+        self._log.failure("while reading what the recorder writes", failure=failure)
         self.stop()
 
     def _ping(self) -> None:
@@ -122,16 +121,16 @@ class Firehose:
 
     # -- what was said -------------------------------------------------------------------------------
 
-    def _look(self) -> Deferred[None]:
-        if self._looking:
+    def _poll(self) -> Deferred[None]:
+        if self._polling:
             # The last client left, and another came, during a poll.
             return succeed(None)
-        self._looking = True
+        self._polling = True
         kinds = frozenset(self._clients.values())
-        return self._threads.run(self._said, kinds).addBoth(self._looked).addCallback(self._give)
+        return self._threads.run(self._said, kinds).addBoth(self._polled).addCallback(self._give)
 
-    def _looked(self, result: T) -> T:
-        self._looking = False
+    def _polled(self, result: T) -> T:
+        self._polling = False
         return result
 
     def _said(self, kinds: frozenset[Kind]) -> dict[Kind, list[bytes]]:

@@ -8,7 +8,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 
 #: The most bytes that wait for a client.
 BACKLOG = 1 << 20
-#: The most bytes of a client's message; the protocol has none.
+#: The most bytes of a client's message; the protocol needs no messages from clients.
 _HEARD = 4096
 
 

@@ -1,4 +1,4 @@
-"""Says in the log if the opt-out list cannot be applied."""
+"""Logs that the opt-out list cannot be applied."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chatlog.services import Poller
 from chatlog.store.store import StoreError
 from chatlog.suppression.hidden import Hidden
 
-#: Seconds between two looks, each a request to the store. Whoever reads looks more often.
+#: Seconds between two checks, each a request to the store. Readers of the archive read the list more often.
 EVERY = 600.0
 
 
 class ListWatch(Service):
-    """Looks at the list, in ``threads``, and says each trouble once."""
+    """Reads the list, in ``threads``, and logs each trouble once."""
 
     _log = Logger()
     name = "optouts"
@@ -28,22 +28,22 @@ class ListWatch(Service):
     def __init__(self, hidden: Hidden, threads: Threads, reactor: Any) -> None:
         self._hidden = hidden
         self._threads = threads
-        self._poller = Poller(reactor, EVERY, self._look)
+        self._poller = Poller(reactor, EVERY, self._check)
         self._said = ""
 
     def startService(self) -> None:
         super().startService()
         self._poller.start()
-        self._look()
+        self._check()
 
     def stopService(self) -> None:
         super().stopService()
         self._poller.stop()
 
-    def _look(self) -> Deferred[None]:
-        return self._threads.run(self._hidden.now).addCallbacks(self._looked, self._failed)
+    def _check(self) -> Deferred[None]:
+        return self._threads.run(self._hidden.now).addCallbacks(self._checked, self._failed)
 
-    def _looked(self, _: object) -> None:
+    def _checked(self, _: object) -> None:
         trouble = self._hidden.trouble
         if trouble:
             self._say(f"people opted out of this archive, and are shown all the same: {trouble}")

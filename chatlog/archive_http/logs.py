@@ -36,10 +36,10 @@ from chatlog.uploader.manifest_rows import LOST
 #: The most bytes of records that are read for one request, and for the gaps of a day.
 MOST_BYTES = 4 << 30
 MOST_FOR_GAPS = 512 << 20
-#: A room's day of at most so many stored bytes is read for its gaps, rather than the manifests of all rooms.
+#: A room's day of at most so many stored bytes is read for its gaps, instead of the manifests of all rooms.
 FEW_BYTES = 4 << 20
 DAY = 86400.0
-#: So many seconds after its end a range only changes by erasure: everything is stored.
+#: Seconds after the end of a range until everything is stored: then it changes only by erasure.
 SETTLED = LOST
 
 
@@ -66,17 +66,18 @@ class Logs:
         self._now = now
         self.most_bytes = most_bytes
         self._lock = Lock()
-        #: Part of every tag: tags of another process, or from before a file could not be read, do not match.
+        #: Part of every tag. It changes with the process, and when a file cannot be read: older tags do not
+        #: match.
         self._run = int(now() * 1000)
 
     def answer(self, asked: Asked, wanted: Wanted) -> Answer | Stream:
         """The log in the format that the request asks for; 404 if it has no records."""
         form = wanted_format(asked.query, asked.as_json)
-        # What does not need each other is asked for at the same time.
+        # Lookups that do not depend on each other run at the same time.
         with ThreadPoolExecutor(3, "log-ahead") as ahead:
             hidden = ahead.submit(self._archive.hidden.now)
             parts = self._archive.parts.of_room(wanted.room, *wanted.range, moment=asked.work.moment)
-            # While one thread reads the list anew, others go on with the one before it.
+            # While one thread reads the list anew, other threads use the old one.
             hidden.result()
             tagging = ahead.submit(self._tag, asked, wanted, form, parts)
             if any(asked.tags) and (tag := tagging.result()) and tag in asked.tags:
@@ -114,13 +115,13 @@ class Logs:
         headers = self._headers(wanted, gaps, log.report)
         if not (log.given or log.missing):
             raise Refused(404, "no_logs", self._nothing(log.report), headers)
-        # Read to its end, so that everything opened is closed.
+        # The chunks are read to their end, so that every open file is closed.
         return Answer(200, b"".join(chunks), form.type, headers, "" if log.report.unread else tag)
 
     @staticmethod
     def _is_long(asked: Asked, wanted: Wanted, parts: list[Part]) -> bool:
-        """Whether it is clear that the log is sent before it was read to its end, and its gaps are looked for
-        before that."""
+        """Whether the log is surely sent before it was read to its end, so that its gaps are looked for
+        first."""
         since, until = wanted.range
         packed = sum(part.size for part in parts if not part.area)
         of_all = wanted.filter == EVERYTHING and not asked.has("limit", "gaps")
@@ -130,7 +131,7 @@ class Logs:
         yield from chunks
         if tag and log.report.unread:
             with self._lock:
-                # A client that has this answer gets the next one as soon as there is one.
+                # The client's tag of this incomplete answer must not match any more.
                 self._run += 1
 
     def _nothing(self, report: Report) -> str:
@@ -174,7 +175,7 @@ class Logs:
             return None
 
     def _with_unrecorded(self, asked: Asked, wanted: Wanted, gaps: list[Gap] | None) -> list[Gap] | None:
-        """The gaps, and the times in which nobody recorded the room."""
+        """The gaps, and the times in which no recorder recorded the room."""
         if gaps is None:
             return None
         return self._recordings.gaps(wanted.room, *wanted.range, gaps, asked.work.moment)
@@ -188,7 +189,7 @@ class Logs:
             headers["x-chatlog-unread"] = str(len(report.unread))
         until = min(wanted.range.until, self._now())
         if gaps and gaps[-1].reason == NO_LONGER and self._now() - LOST - gaps[-1].until < 1.0:
-            # It is not known yet whether somebody records it again.
+            # It is not known yet whether a recorder records the room again.
             until = gaps[-1].until
         since = self._recorded_from(wanted, until) if gaps is not None else None
         if gaps is not None and since is not None:
@@ -202,8 +203,8 @@ class Logs:
         return headers
 
     def _recorded_from(self, wanted: Wanted, until: float) -> float | None:
-        """Since when in the range it is known what was recorded; None if never: what was imported says
-        nothing of what it lacks."""
+        """The moment in the range since which it is known what was recorded; None if there is none. Imported
+        files do not count: what they lack is not known."""
         since = wanted.range.since
         there = self._archive.parts.of_room(wanted.room, since, until)
         parts = [part for part in there if not is_import(part.name.instance)]
@@ -223,7 +224,7 @@ class Logs:
             return ""
         holes = self._recordings.gaps(wanted.room, *wanted.range, (), asked.work.moment)
         if holes and holes[-1].until >= wanted.range.until - 1.0 and holes[-1].reason != BETWEEN:
-            # The recorder that comes back says more of it.
+            # A recorder that comes back may write more about this hole.
             return ""
         identity = [__version__, str(self._run), form.name, repr(wanted)]
         identity += [f"{name}={value}" for name, value in sorted(asked.query.items())]

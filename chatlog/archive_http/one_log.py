@@ -18,7 +18,7 @@ from chatlog.archive_http.log_formats import LogFormat, notice
 from chatlog.archive_http.ranges import Range
 from chatlog.counted import many
 
-#: The bytes that are sent at a time, and the most gaps that a header names, and files that notices do.
+#: The bytes that are sent at a time. The most gaps in a header, and the most files in notices.
 CHUNK = 64 << 10
 NAMED = 20
 EVERYTHING = Filter()
@@ -134,7 +134,7 @@ class Log:
 
 
 def rest_of(report: Report) -> str:
-    """Where to continue, for a header or a person."""
+    """The time at which to continue, for a header or a person."""
     return "unknown" if report.reached is None else time_of(report.reached)
 
 

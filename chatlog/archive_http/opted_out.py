@@ -1,4 +1,4 @@
-"""What is answered to whoever asks for a person who opted out."""
+"""Answers to requests for a person who opted out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatlog.archive_http.asked import Asked, Refused, Stream
 from chatlog.http.answers import Answer
 from chatlog.suppression.hidden import Hidden
 
-#: The words of justlog and rustlog; their clients look at the status.
+#: The words of justlog and rustlog; their clients check only the status.
 TEXT = "User or channel has opted out"
 #: Our own words.
 OPTED_OUT = "this person opted out of being recorded, and is not shown"
@@ -24,11 +24,12 @@ def unless_opted_out(
     who = hidden.of_room(*room) if user else None
     if who is None or not who.has(user):
         return answer(asked)
-    # What rustlog's server for Kick says besides.
+    # rustlog's server for Kick sends this header too.
     refusal = Refused(403, "opted_out", TEXT, {"x-opt-out": "true"} if room[0] == "kick" else {})
     if user.startswith("id:"):
         raise refusal
-    # Names change hands: what somebody else wrote under the name is there. A log of gaps alone is not.
+    # Names change hands: messages that another person wrote under the name are shown. A log of gaps alone is
+    # not.
     query = {name: value for name, value in asked.query.items() if name != "gaps"}
     try:
         return answer(replace(asked, query=query))

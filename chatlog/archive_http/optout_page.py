@@ -37,15 +37,15 @@ class OptOutPage:
         self._has_codes = has_codes
 
     def asking(self) -> Answer:
-        """What opting out is, and how to do it."""
+        """The page that explains opting out."""
         return self._page(_FORM if self._has_codes else _ASK)
 
     def code(self, code: str) -> Answer:
-        """The code, and what to do with it."""
+        """The page with a code, and how to use it."""
         return self._page(_CODE.replace("{command}", escape(f"!chatlog optout {code}")))
 
     def trouble(self, status: int, text: str, headers: Mapping[str, str]) -> Answer:
-        """Why there is no code."""
+        """The page that says why there is no code."""
         how = f'<p role="alert">{escape(text[:1].upper() + text[1:])}.</p>'
         return self._page(how + (_FORM if self._has_codes else _ASK), status, headers)
 

@@ -1,4 +1,4 @@
-"""Opting out over HTTP: the page with the code, justlog's route, and the list for whoever has the token."""
+"""Opting out over HTTP: the page with the code, justlog's route, and the list for clients with the token."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _PERSON = re.compile(rf"{_LIST}/([a-z]+)/([^/]+)\Z")
 
 
 class OptOuts:
-    """``platforms`` are the names of those that there are; ``now()`` is the time of day. The page and the
-    code are there if the archive is public, or has codes."""
+    """``platforms`` are the names of all platforms; ``now()`` is the time of day. The page and the code are
+    there if the archive is public, or has codes."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class OptOuts:
         self._platforms = platforms
         self._now = now
         self._codes = codes or GivenCodes()
-        # Also those who are on the list already are to be found.
+        # Its own reader, which hides nobody: people who are on the list already have to be found too.
         self._reader = Reader(archive.parts, now)
         self._rooms = Rooms(archive, now)
         #: Whether there is a page.
@@ -58,11 +58,11 @@ class OptOuts:
         self._page: OptOutPage | None = None
 
     def use(self, documents: Documents) -> None:
-        """Take the page from these documents."""
+        """Use the page from these documents."""
         self._page = OptOutPage(documents, self._settings.archive.has_codes)
 
     def find(self, path: str) -> Route | None:
-        """The route of a path; None if it is none of these."""
+        """The route of a path; None if the path is not about opting out."""
         if path.rstrip("/") in ("/optout", "/kick/optout") and self.has_page:
             has_codes = self._settings.archive.has_codes
             methods = ("GET", "HEAD", "POST") if has_codes else ("GET", "HEAD")
@@ -107,7 +107,7 @@ class OptOuts:
     # -- the list ----------------------------------------------------------------------------------------
 
     def _list(self, asked: Asked) -> Answer:
-        """GET the list, or POST somebody onto it."""
+        """GET the list, or POST a person onto it."""
         if asked.method == "POST":
             return self._add(asked)
         offset, limit = asked.number("offset", 0) or 0, asked.number("limit", MOST, 1, MOST) or MOST
@@ -134,7 +134,7 @@ class OptOuts:
         return json_answer(201 if new else 200, {**facts, "added": bool(new)})
 
     def _remove(self, asked: Asked, platform: str, user: str) -> Answer:
-        """DELETE somebody from the list, of one room or of all."""
+        """DELETE a person from the list, for one room or for all."""
         platform, user = self._parsed(f"{platform}/{user}")
         room = asked.query.get("room")
         channel = self._channel(platform, room) if room else None
@@ -178,7 +178,7 @@ class OptOuts:
             raise Refused(409 if ids else 404, "not_clear" if ids else "unknown_person", text) from None
 
     def _changed(self, change: Callable[[Book], int], made: bool = False) -> int:
-        """Change the list, and obey it at once. The key is ``made`` if there is none."""
+        """Change the list, and apply it at once. The key is ``made`` if there is none."""
         try:
             key: Key | None = key_for(self._settings)[0] if made else key_in(self._settings)
         except KeyFileError as error:

@@ -23,7 +23,7 @@ from chatlog.uploader.manifest_rows import LOST
 
 #: The most rooms in one answer, and the most days of each.
 MOST, DAYS = 1000, 7
-#: The rooms whose files are counted where no manifest does yet.
+#: The most rooms whose files are counted if no manifest has their figures yet.
 COUNTED = 20
 
 
@@ -61,14 +61,14 @@ class Overview:
         fresh = self._fresh(asked, page[:COUNTED], days, books)
         stored = {day: set(self._archive.catalog.rooms(day)) for day in days}
         recent = self._archive.parts.rooms().union(*stored.values())
-        told = {day: {*books[day], *stored[day]} for day in days if books[day] and self._is_due(day)}
+        named = {day: {*books[day], *stored[day]} for day in days if books[day] and self._is_due(day)}
         shown = [
             {
                 "platform": room[0],
                 "name": room[1],
                 "days": [
                     _figures(books[day].get(room) or fresh.get((room, day)) or nobody.get(day))
-                    for nobody in (_unrecorded(room, told, books, room in recent),)
+                    for nobody in (_unrecorded(room, named, books, room in recent),)
                     for day in days
                 ],
             }
@@ -79,7 +79,7 @@ class Overview:
     def _fresh(
         self, asked: Asked, rooms: list[Room], days: list[str], books: dict[str, dict[Room, DayOfRoom]]
     ) -> dict[tuple[Room, str], DayOfRoom]:
-        """The figures of days that no manifest tells of yet, of a few rooms."""
+        """The figures of the latest days for the given rooms, if no manifest has them yet."""
         found = {}
         for day in days[-2:]:
             for room in rooms:
@@ -136,12 +136,12 @@ class Overview:
         begun = self._archive.parts.first_day(room) or today
         chosen = [day for day in all_days if day in with_files or begun < day <= today or day in stored]
         books = self._days.of_days([day for day in chosen if day <= today])
-        untold = [
+        unlisted = [
             day
             for day in chosen
             if day > begun and day not in with_files and room not in books[day] and self._is_due(day)
         ]
-        holes = self._unrecorded_days(asked, room, untold)
+        holes = self._unrecorded_days(asked, room, unlisted)
         found = []
         for day in chosen:
             facts = books.get(day, {}).get(room) or holes.get(day)
@@ -151,12 +151,13 @@ class Overview:
         return found
 
     def _is_due(self, day: str) -> bool:
-        """Whether all manifests of a day should be there, so that what they do not name was not recorded.
-        That a room was recorded may be known before: see ``Recordings.is_told``."""
+        """Whether all manifests of a day should be stored by now: then a room that they do not name was not
+        recorded. That it was recorded may be known before: see ``Recordings.is_known``."""
         return lines.seconds(f"{day}T00:00:00Z") + DAY + LOST <= self._now()
 
     def _unrecorded_days(self, asked: Asked, room: Room, days: list[str]) -> dict[str, DayOfRoom]:
-        """The figures of days without files of which no manifest tells, as far as nobody recorded them."""
+        """The figures of those of these days on which no recorder recorded the room. The days have no files,
+        and no manifest names the room on them."""
         if not days:
             return {}
         since, until = lines.seconds(f"{days[0]}T00:00:00Z"), lines.seconds(f"{days[-1]}T00:00:00Z") + DAY
@@ -174,14 +175,14 @@ class Overview:
 
 
 def _unrecorded(
-    room: Room, told: dict[str, set[Room]], books: dict[str, dict[Room, DayOfRoom]], is_recent: bool
+    room: Room, named: dict[str, set[Room]], books: dict[str, dict[Room, DayOfRoom]], is_recent: bool
 ) -> dict[str, DayOfRoom]:
-    """The figures of the days of which manifests tell, but not of this room, and which have no files of it
-    (``told`` has the rooms with either): nobody recorded it after it was recorded before, or if it has no
-    files of the latest days. What was imported is in no manifest."""
+    """The figures of days with manifests, of which none names this room, and without files of it (``named``
+    has the rooms with either): no recorder recorded it, if it was recorded before, or has no files of the
+    latest days. Imported records are in no manifest."""
     found = {}
     was_recorded = not is_recent
-    for day, there in told.items():
+    for day, there in named.items():
         if room in books[day]:
             was_recorded = True
         elif was_recorded and room not in there:
@@ -197,7 +198,7 @@ def _figures(facts: DayOfRoom | None) -> list[Any] | None:
 
 
 def _day_row(day: str, facts: DayOfRoom | None, finished: bool) -> dict[str, Any]:
-    """The figures of a day; None for those that are not known."""
+    """The figures of a day as JSON; null for unknown ones."""
     if facts is None:
         unknown = dict.fromkeys(("records", "recorded", "missing", "coverage"))
         return {"day": day, **unknown, "reasons": [], "finished": finished}

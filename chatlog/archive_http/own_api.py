@@ -36,8 +36,8 @@ from chatlog.status.natural import natural
 MOST, PAGE = 1000, 100
 #: The most rooms of one search, and the most bytes that one request reads.
 ROOMS = 200
-#: The rooms of a search of which it is said since when they are recorded, and until when.
-_LOOKED_AT = 20
+#: The most rooms of a search for which the answer says since when, and until when, they were recorded.
+_BESIDE = 20
 _AT_ONCE = 8
 MOST_BYTES = 4 << 30
 DAY = 86400.0
@@ -90,13 +90,13 @@ class OwnApi:
         found = page(asked.work, wanted, place, limit)
         report, begun = found.answer.report, self._begun_if(room, found, range)
         opted_out = not found.records and self._have_opted_out([room], filter)
-        # Of the beginning of a time that was named, on the page with its beginning.
+        # The gap at the beginning of the time belongs on the first page, if the request names the beginning.
         is_first = (found.older is None or (place is None and not newest)) and "from" in asked.query
         is_last = (place is None and newest) or (not newest and len(found.records) < limit)
         gaps = self._gaps_of_page(room, found, range, is_first, is_last)
-        is_told = partial(self._rooms.recordings.is_told, room)
+        is_known = partial(self._rooms.recordings.is_known, room)
         expired = self._rooms.is_expired(room)
-        state = state_of(report, gaps, range, self._now(), begun, is_told, expired)
+        state = state_of(report, gaps, range, self._now(), begun, is_known, expired)
         facts: dict[str, Any] = {
             "platform": platform,
             "name": room[1],
@@ -116,7 +116,7 @@ class OwnApi:
         return everybody_opted_out(self._rooms.hidden, rooms, filter.users)
 
     def _begun_if(self, room: Room, found: Page, range: Range) -> float | None:
-        """When the room was first recorded, where nothing was found; looking for that may take a while."""
+        """When the room was first recorded, if the page is empty; finding that out may take a while."""
         return None if found.records else self._rooms.recordings.after(room, range.since)
 
     def _gaps_of_page(
@@ -134,10 +134,10 @@ class OwnApi:
         return sorted([*other, *self._rooms.recordings.gaps(room, since, until, known)])
 
     def _not_recorded(self, asked: Asked, rooms: list[Room], range: Range) -> list[tuple[Room, Gap]]:
-        """What of a time was after the last recording of the first few rooms, and, if its beginning is named,
-        before the first one."""
+        """The parts of a time after the last recording of the first few rooms; and, if the request names its
+        beginning, before their first recording."""
         recordings, moment, has_begin = self._rooms.recordings, asked.work.moment, "from" in asked.query
-        rooms = rooms[:_LOOKED_AT]
+        rooms = rooms[:_BESIDE]
 
         def look(room: Room) -> list[Gap]:
             before = recordings.before(room, *range, moment) if has_begin else []
@@ -176,7 +176,7 @@ class OwnApi:
         user = who.lower()
         rooms = self._chosen_rooms(asked, platform)
         budget = Budget(asked, self._most)
-        asked.work.look_over(rooms, *range)
+        asked.work.list_ahead(rooms, *range)
 
         def person_of(users: tuple[str, ...]) -> Person:
             return budget.of_rooms(rooms, Question(("", ""), *range, Filter(users=users), newest=True))
@@ -228,7 +228,7 @@ class OwnApi:
 
 
 def _whole(records: list[Found]) -> Iterator[bytes]:
-    """The records as they are; a line that is no JSON object is left out."""
+    """The unchanged lines; a line that is no JSON object is left out."""
     for found in records:
         if lines.record_of(found.line) is not None:
             yield found.line

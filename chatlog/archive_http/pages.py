@@ -82,7 +82,7 @@ def _forwards(work: Work, question: Question, place: Place | None, limit: int) -
         behind = Place(found.time, behind.skip + 1 if behind.time == found.time else 1)
         records.append(found)
     before = place or Place(records[0].time, 0) if records else place
-    # Also at the end: later messages will be behind it.
+    # There is a place also at the end: later messages will come behind it.
     return Page(records, before, behind if more or records or place else None, answer)
 
 

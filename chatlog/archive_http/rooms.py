@@ -88,12 +88,12 @@ class Rooms:
         return ""
 
     def is_expired(self, room: Room) -> Callable[[float, float], bool]:
-        """What ``state_of`` asks about a room."""
+        """The function ``is_expired`` that ``state_of`` needs for a room."""
         retention, now = self._archive.retention, self._now()
         return lambda until, begun: retention.explains(room, until, begun, now)
 
     def kept(self, room: Room) -> str | None:
-        """For how long the room is kept, in words; None for ever."""
+        """How long the room's records are kept, in words; None if for ever."""
         return None if self._archive.retention.of(room) == FOREVER else self._archive.retention.words(room)
 
     def days(self, room: Room) -> list[str]:
@@ -114,14 +114,14 @@ class Rooms:
 
     def likely(self, platform: str, name: str) -> tuple[Room, bool]:
         """The room of a name, and whether it is certain that there is one. To list all rooms takes longer
-        than most answers: if there is a record of it, it is there."""
+        than most answers, and a record of the room proves that it is there."""
         room = platform, name.lower()
         if self._was_there(room) or not CHANNEL.match(room[1]) or room[1] == SERVER_CHANNEL:
             return self.named(platform, name), True
         return room, False
 
     def _was_there(self, room: Room) -> bool:
-        # What was there is there: only another name is worth a new list.
+        # A room that was listed once stays. Only for an unknown name is a new list worth its time.
         with self._lock:
             return room in self._listed[1]
 

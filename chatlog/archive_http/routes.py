@@ -35,7 +35,7 @@ _DAY = rf"{_DATE}/(?P<day>[0-9]{{1,2}})"
 _SLOW = re.compile(
     rf"{OWN}/(?:search|overview|users/.*|rooms/.*/export)\Z|.*/(?:search|stats|random)\Z|/namehistory/.*"
 )
-#: What a public archive does for everybody in one room at a time.
+#: The paths that a public archive serves to everybody for one room at a time.
 _ALL_ROOMS = re.compile(rf"{OWN}/(?:search|users/.*)\Z|(?:/kick)?/namehistory/.*")
 _RECENT = re.compile(r"(?:/kick)?/api/v2/recent-messages/(?P<channel>[^/]+)\Z")
 

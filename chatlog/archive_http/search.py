@@ -23,7 +23,7 @@ from chatlog.archive_http.shapes import gap_facts, time_text, unread_facts
 DAY = 86400.0
 #: The seconds of a search's first step; each step is twice as long as the one before, up to the longest.
 _WINDOW, _LONGEST_WINDOW = DAY, 32 * DAY
-#: The seconds of the time that is looked at while a window is read.
+#: The seconds of the time that is listed while a window is read.
 _AHEAD = 62 * DAY
 #: The fewest bytes that are read of a room, however many rooms there are.
 _LEAST_SHARE = 20_000
@@ -45,7 +45,7 @@ class Search:
         most: int,
         opted_out: bool = False,
     ) -> None:
-        """``opted_out``: those who are looked for opted out."""
+        """``opted_out``: whether all people who are looked for opted out."""
         self._opted_out = opted_out
         self._asked = asked
         self._rooms = rooms
@@ -60,7 +60,7 @@ class Search:
         #: By their names: a file may be read for two windows.
         self._unread: dict[str, Unread] = {}
         self._gaps: list[tuple[Room, Gap]] = []
-        #: Finds out what of a time was before the first recording, and after the last one.
+        #: Returns the parts of a time before the first recording, and after the last one.
         self.beside: Callable[[Range], list[tuple[Room, Gap]]] = lambda range: []
 
     def progress(self) -> bytes:
@@ -71,23 +71,24 @@ class Search:
     def lines(self) -> Iterator[bytes]:
         """The lines: records, progress, and the end."""
         yield self.progress()
-        # What is asked for ahead ends by itself soon, and is waited for if the client leaves.
+        # Lookups ahead end soon by themselves; if the client leaves, this waits for them.
         with ThreadPoolExecutor(2, "search-ahead") as ahead:
             yield from self._lines(ahead)
 
     def _lines(self, ahead: ThreadPoolExecutor) -> Iterator[bytes]:
         stopped: str | None = None
         last: Found | None = None
-        looked: Future[None] | None = None
+        listed: Future[None] | None = None
         beside: Future[list[tuple[Room, Gap]]] | None = None
         for number, (window, following) in enumerate(_pairs(self._windows())):
-            if looked is not None:
-                looked.result()
-            # Costs nothing if it has been looked at.
-            self._look_over(window)
+            if listed is not None:
+                listed.result()
+            # Costs nothing if the window has been listed.
+            self._list_ahead(window)
             if following is not None:
-                # While this one is read. What is not on the first day is rare: then the rest comes at once.
-                looked = ahead.submit(self._look_over, self._rest(window) if number else following)
+                # List ahead while this window is read. If the first day has not enough, the wanted records
+                # are rare: then list all the rest.
+                listed = ahead.submit(self._list_ahead, self._rest(window) if number else following)
             if window.since == self._range.since:
                 beside = ahead.submit(self.beside, self._range)
             with closing(self._of(window)) as records:
@@ -114,11 +115,11 @@ class Search:
             self._gaps += self.beside(Range(lines.seconds(stopped), self._range.until))
         yield self._end(stopped)
 
-    def _look_over(self, window: Range) -> None:
-        self._asked.work.look_over(self._rooms, *window)
+    def _list_ahead(self, window: Range) -> None:
+        self._asked.work.list_ahead(self._rooms, *window)
 
     def _rest(self, window: Range) -> Range:
-        """What is left to search after a window, as far as that is looked at ahead."""
+        """The time after a window that is listed ahead, up to the end of the search."""
         if self._newest:
             return Range(max(self._range.since, window.since - _AHEAD), window.since)
         return Range(window.until, min(self._range.until, window.until + _AHEAD))

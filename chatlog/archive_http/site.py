@@ -38,8 +38,8 @@ _FIREHOSE = re.compile(r"(/kick)?/firehose/?\Z")
 
 
 class Root(Front):
-    """Every path. ``access`` says who may ask for what; ``page`` is where the recorder's page listens, which
-    may read the own API as well."""
+    """Every path. ``access`` says who may ask for what; ``page`` is the address at which the recorder's page
+    listens, which may read the own API as well."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Root(Front):
         if asset is not None or route is None:
             return asset
         if path == "/healthz":
-            # Also under load.
+            # Health checks are answered under load too.
             return json_answer(200, {"ok": True})
         cost = CODE if method == "POST" and route.for_clients else SLOW if route.slow else 1
         if wait := self._rates.wait(address_of(request), cost):

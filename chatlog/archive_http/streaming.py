@@ -27,12 +27,12 @@ from chatlog.http.requests import send
 
 #: The most requests that read at the same time. Further ones are asked to come again.
 AT_ONCE = 32
-#: The threads that read for them, and as many more for requests that read whole archives: a request for one
-#: day must not wait for these.
+#: The threads that read for requests; requests that read whole archives have as many of their own, so that a
+#: request for one day does not wait for these.
 THREADS = 8
 #: The most seconds for which a client may read nothing.
 STALLED = 30.0
-_LOOK_EVERY = 1.0
+_CHECK_EVERY = 1.0
 
 
 class Threads(Protocol):
@@ -104,8 +104,8 @@ class Desk:
         self._clock = clock
         self._most = most
         self._running: set[Delivery] = set()
-        self._look = LoopingCall(self._look_around)
-        self._look.clock = clock
+        self._checks = LoopingCall(self._check_all)
+        self._checks.clock = clock
 
     @property
     def full(self) -> bool:
@@ -130,8 +130,8 @@ class Desk:
         delivery = Delivery(self, threads, request, asked.work, failed, headers)
         self._running.add(delivery)
         request.notifyFinish().addBoth(lambda _: delivery.over())
-        if not self._look.running:
-            self._look.start(_LOOK_EVERY, now=False)
+        if not self._checks.running:
+            self._checks.start(_CHECK_EVERY, now=False)
         delivery.run(lambda: handle(asked))
 
     def seconds(self) -> float:
@@ -139,21 +139,21 @@ class Desk:
         return self._clock.seconds()
 
     def finished(self, delivery: Delivery) -> None:
-        """One request is finished, and no thread works for it."""
+        """Call this when a request is finished, and no thread works for it."""
         self._running.discard(delivery)
-        if not self._running and self._look.running:
-            self._look.stop()
+        if not self._running and self._checks.running:
+            self._checks.stop()
 
-    def _look_around(self) -> None:
+    def _check_all(self) -> None:
         for delivery in list(self._running):
-            delivery.look()
+            delivery.check()
 
     def stop(self) -> None:
         """End everything."""
         for delivery in list(self._running):
             delivery.over()
-        if self._look.running:
-            self._look.stop()
+        if self._checks.running:
+            self._checks.stop()
 
 
 @implementer(IPushProducer)
@@ -252,7 +252,7 @@ class Delivery:
         if self._over:
             self._end()
         elif self._stream is not None or answer is None:
-            # The answer is cut off. The client notices: the end of the chunked encoding is missing.
+            # Cut off the answer. The client notices, for the end of the chunked encoding is missing.
             with suppress(Exception):
                 self._request.transport.abortConnection()
         else:
@@ -270,7 +270,7 @@ class Delivery:
             self._end()
 
     def _end(self) -> None:
-        """No thread works for it any more: close everything."""
+        """Close everything: no thread works for the request any more."""
         chunks, self._chunks = self._chunks, None
         if chunks is None:
             self._desk.finished(self)
@@ -279,8 +279,8 @@ class Delivery:
         closing.addErrback(lambda _: None)
         closing.addCallback(lambda _: self._desk.finished(self))
 
-    def look(self) -> None:
-        """Call this every second."""
+    def check(self) -> None:
+        """Call this every second: drop a client that reads nothing, or show it that the answer goes on."""
         if self._over or self._stream is None:
             return
         if self._paused_at is not None:

@@ -79,7 +79,8 @@ def _complain(problems: list[str]) -> NoReturn:
 
 
 class ArchiveServer(MultiService):
-    """The archive's server. ``http`` is what listens; ``page`` is where the recorder's page does."""
+    """The archive's server. ``http`` is its listening port; ``page`` is the address at which the recorder's
+    page listens."""
 
     def __init__(
         self,

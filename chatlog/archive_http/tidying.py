@@ -1,4 +1,5 @@
-"""Keeps the cache of files young while nobody reads through it: somebody may have been erased elsewhere."""
+"""Removes old entries from the cache of files, also while no request uses it: people may have been erased
+from the archive by another machine."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 
-#: Seconds from the start until it is done first, and from one time to the next.
+#: Seconds from the start to the first round, and from one round to the next.
 FIRST, EVERY = 30.0, 21600.0
 
 

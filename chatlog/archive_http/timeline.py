@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from chatlog.archive import lines
 from chatlog.archive.copies import is_imported
-from chatlog.archive.gaps import Gap, Report, Span, clipped, everywhere
+from chatlog.archive.gaps import Gap, Report, Span, clipped, common_gaps
 from chatlog.archive.index_coverage import begun as begun_in
 from chatlog.archive.matching import Filter
 from chatlog.archive.opening import Archive
@@ -63,14 +63,14 @@ class Timelines:
             text = f"that is more than {STEPS} steps: ask for a shorter time, or for a larger step"
             raise Refused(400, "bad_query", text)
         wanted = asked_filter(asked)
-        minutes, report = self._look(asked, room, span, wanted)
+        minutes, report = self._read(asked, room, span, wanted)
         opted_out = not minutes and everybody_opted_out(self._rooms.hidden, [room], wanted.users)
         days = self._rooms.days(room)
         recordings = self._rooms.recordings
         begun = recordings.after(room, span.since)
         gaps = recordings.gaps(room, *span, report.gaps)
-        is_told = partial(recordings.is_told, room)
-        state = state_of(report, gaps, span, now, begun, is_told, self._rooms.is_expired(room))
+        is_known = partial(recordings.is_known, room)
+        state = state_of(report, gaps, span, now, begun, is_known, self._rooms.is_expired(room))
         has_ended = bool(gaps) and gaps[-1].reason == NO_LONGER
         facts = {
             "platform": room[0],
@@ -89,11 +89,11 @@ class Timelines:
         }
         return json_answer(200, facts)
 
-    def _look(
+    def _read(
         self, asked: Asked, room: Room, span: Range, wanted: Filter
     ) -> tuple[dict[float, list[int]], Report]:
-        """The records of each second. Of several recorders the one counts that has most of a minute; what was
-        imported was recorded by none of them."""
+        """The records of each second. Of several recorders, the one with most records of a minute counts.
+        Imported records are added: no recorder has them."""
         report = Report()
         by_recorder = self._parts.by_recorder(room, *span)
         counts: list[dict[bytes, list[int]]] = []
@@ -116,7 +116,7 @@ class Timelines:
                 gaps[instance] += tally.gaps
                 files[instance] += [] if tally.file is None else [tally.file]
                 _add(counts[-1], tally.minutes)
-        report.gaps = clipped(everywhere(gaps, files), *span)
+        report.gaps = clipped(common_gaps(gaps, files), *span)
         found = _within([each for each in counts if each is not imported], span)
         _add(found, _within([imported], span))
         return found, report

@@ -1,4 +1,5 @@
-"""Counts what no manifest tells of yet: a recorder writes one an hour, and the first hour has none."""
+"""Counts the records of days that are in no manifest yet: a recorder writes one an hour, and the first hour
+has none."""
 
 from __future__ import annotations
 
@@ -40,9 +41,9 @@ class Uncounted:
         self._now = now
 
     def of(self, room: Room, day: str, reading: Callable[[int], None]) -> DayOfRoom | None:
-        """The figures of a day that is not over for long, or of the last one of a room, up to the last record
-        that is there, from the files themselves; None if they are not known. ``reading`` is called with the
-        bytes of each block. Raises StoreError."""
+        """The figures of a day from the files themselves, up to the last record; None if they are not known.
+        Only for a day that is not long over, or the last day of a room. ``reading(size)`` is called for each
+        block. Raises StoreError."""
         midnight = lines.seconds(f"{day}T00:00:00Z")
         is_late = self._now() >= midnight + _DAY + LATE
         if self._now() < midnight or (is_late and self._parts.last_day(room) != day):
@@ -62,7 +63,7 @@ class Uncounted:
             return None
 
     def gaps(self, room: Room, since: float, until: float, reading: Callable[[int], None]) -> list[Gap]:
-        """Those of gap records. ``reading`` is called with the bytes of each block. Raises StoreError."""
+        """The gaps of gap records. ``reading(size)`` is called for each block. Raises StoreError."""
         return self._tallies.gaps(room, since, until, reading)
 
     def _counted(
@@ -84,11 +85,11 @@ class Uncounted:
                 counts.append(own)
         reached = min(reached, midnight + _DAY)
         since = max(midnight, self._recordings.after(room, midnight) or midnight)
-        # Of several recorders, the one counts that has most of a minute.
+        # Of several recorders, the one with most records of a minute counts.
         records = sum(max(own[minute] for own in counts) for minute in set().union(*counts)) + imported
         if reached <= since:
             return DayOfRoom(records) if records else None
         missing = sum(gap.seconds for gap in self._tallies.gaps(room, since, reached, reading))
         recorded = max(0.0, reached - since - missing)
         behind = max(0.0, min(midnight + _DAY, self._now() - LOST) - reached)
-        return DayOfRoom(records, recorded, missing, since=since, untold=since - midnight + behind)
+        return DayOfRoom(records, recorded, missing, since=since, unstated=since - midnight + behind)

@@ -21,8 +21,8 @@ _LONGEST = 64
 
 
 class Visits:
-    """``rooms`` are those of the archive. ``has_optout``: there is a page for opting out, to which the others
-    link."""
+    """``rooms`` are those of the archive. ``has_optout``: whether there is a page for opting out, to which
+    the other pages link."""
 
     def __init__(self, rooms: Rooms, documents: Documents, has_optout: bool = False) -> None:
         self._rooms = rooms
@@ -92,7 +92,7 @@ def _is_day(text: str) -> bool:
 
 
 def _linked(page: Answer, has_optout: bool) -> Answer:
-    """A page with the link to the one for opting out, if that is there."""
+    """A page, with the link to the page for opting out if there is one."""
     if not has_optout:
         return page
     switch = b'  <label class="switch">'

@@ -145,7 +145,7 @@ class _Search:
         named = reading.rooms_named(self._archive, rooms)
         try:
             moment = self._archive.reader.moment()
-            self._archive.reader.look_over(named, start, end, moment)
+            self._archive.reader.list_ahead(named, start, end, moment)
         except StoreError as error:
             reading.refuse(f"cannot read {self._archive.store.describe()}: {error}")
         for number, room in enumerate(named):

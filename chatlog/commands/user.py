@@ -69,7 +69,7 @@ def user(
     moment = opened.reader.moment()
     answers = [opened.reader.ask(Question(room, start, end, wanted, moment=moment)) for room in there]
     try:
-        opened.reader.look_over(there, start, end, moment)
+        opened.reader.list_ahead(there, start, end, moment)
         person = person_of(records(answers))
         if name.startswith("id:"):
             pass

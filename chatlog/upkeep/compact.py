@@ -260,13 +260,13 @@ class Compactor:
             }
 
         connection = self._opened.connection()
-        self._archive.catalog.tell(lambda name, sha256: read.setdefault(name, set()).add(sha256))
+        self._archive.catalog.report_reads(lambda name, sha256: read.setdefault(name, set()).add(sha256))
         try:
             return duck.write(lines(), target, known, connection)
         except ValueError as error:
             raise Unfinished(f"a line is no record: {error}") from None
         finally:
-            self._archive.catalog.tell(None)
+            self._archive.catalog.report_reads(None)
 
     def _put(self, key: str, data: bytes, lock: ArchiveLock) -> tuple[Head, Head]:
         """What the store says of the file, and what its listing says."""

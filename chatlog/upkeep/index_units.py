@@ -20,7 +20,7 @@ from chatlog.archive.gaps import Gap, gaps_in
 from chatlog.archive.index_coverage import IndexedFile, as_json, day_as_json, digest_of, short_name, whole_day
 from chatlog.archive.listings import DAY, LATE
 from chatlog.archive.room_files import Part
-from chatlog.archive.streams import come_to
+from chatlog.archive.streams import time_reached
 from chatlog.index.sets import Room
 from chatlog.index.words import words_of
 from chatlog.index.writing import Stage
@@ -102,7 +102,7 @@ def _read(
             size += len(block)
             unit.take(block)
             gaps += gaps_in(block)
-            reached = max(reached, come_to(block))
+            reached = max(reached, time_reached(block))
             if block.count(b"\n" + begin) + block.startswith(begin) < block.rstrip(b"\n").count(b"\n") + 1:
                 times = map(lines.timestamp, block.split(b"\n"))
                 others = [time for time in times if time and not time.startswith(begin[-10:])]

@@ -106,7 +106,7 @@ class Indexer:
         found = {}
         if rooms is None:
             # With few requests; the day after it is used again for that day.
-            self._archive.parts.look_over(since, since + DAY, self._moment, lambda day: False)
+            self._archive.parts.list_ahead(since, since + DAY, self._moment, lambda day: False)
         for room in self._archive.catalog.rooms(day):
             if rooms is None or room in rooms:
                 parts = self._archive.parts.of_room(room, since, since + DAY, moment=self._moment)

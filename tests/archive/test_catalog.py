@@ -119,7 +119,7 @@ class LookOverTests(WalkCase):
             elif step == "late":
                 self.archive.store(MIDNIGHT + HOUR, "b", self.archive.messages("b", MIDNIGHT + HOUR, 1))
             catalog = self.catalog(Cutting(self.store))
-            catalog.look_over(MIDNIGHT - DAY, MIDNIGHT + 2 * DAY, catalog.moment())
+            catalog.list_ahead(MIDNIGHT - DAY, MIDNIGHT + 2 * DAY, catalog.moment())
             found = {room: self.digests(catalog, room) for room in self.rooms()}
             self.assertEqual(found, {room: self.digests(self.catalog(), room) for room in self.rooms()})
             seen.append(found)
@@ -142,7 +142,7 @@ class LookOverTests(WalkCase):
         self.bundle()
         counted = Cutting(self.store)
         catalog = self.catalog(counted)
-        catalog.look_over(MIDNIGHT - DAY, MIDNIGHT + 2 * DAY, catalog.moment())
+        catalog.list_ahead(MIDNIGHT - DAY, MIDNIGHT + 2 * DAY, catalog.moment())
         before = len(counted.calls)
         for room in self.rooms():
             known = list(catalog.objects(room, MIDNIGHT - DAY, MIDNIGHT + 2 * DAY, lambda *_: True))
@@ -154,7 +154,7 @@ class LookOverTests(WalkCase):
         """A day that is said to have changed is listed again, and one with a bundle of which nobody knows
         what is in it is never taken for known."""
         catalog = self.catalog(Cutting(self.store))
-        catalog.look_over(MIDNIGHT, MIDNIGHT + DAY, catalog.moment())
+        catalog.list_ahead(MIDNIGHT, MIDNIGHT + DAY, catalog.moment())
         self.archive.store(MIDNIGHT + HOUR, "nobody", self.archive.messages("nobody", MIDNIGHT + HOUR, 1))
         self.assertEqual(self.look(catalog, ("twitch", "nobody")), [])
         catalog.forget(("twitch", "nobody"), "20251229_0100")
@@ -163,7 +163,7 @@ class LookOverTests(WalkCase):
         (bundle,) = Path(self.archive.root).glob("bundle/2025/12/twitch/b/*.zst")
         bundle.write_bytes(bundle.read_bytes()[:-20])
         catalog = self.catalog(Cutting(self.store))
-        catalog.look_over(MIDNIGHT, MIDNIGHT + DAY, catalog.moment())
+        catalog.list_ahead(MIDNIGHT, MIDNIGHT + DAY, catalog.moment())
         self.assertEqual(
             len(self.look(catalog, ("twitch", "a"))), len(self.look(self.catalog(), ("twitch", "a")))
         )

@@ -347,9 +347,9 @@ class LargeFileTests(ParquetCase):
         there = []
         for name, others in (("699 ", ()), ("000 ", ("",)), ("399 ", ("",)), ("nobody", ("",))):
             wanted = Wanted(frozenset(), frozenset({name}), frozenset({f"{name[0]}1", *others}))
-            told = ours.of_days(ROOM, {"2025-12-29": "listing"}, wanted)["2025-12-29"]
+            compacted = ours.of_days(ROOM, {"2025-12-29": "listing"}, wanted)["2025-12-29"]
             expected = [line.strip() for line in lines if orjson.loads(line)["username"] == name]
-            self.assertEqual(list(told.lines), expected)
+            self.assertEqual(list(compacted.lines), expected)
             files = Path(self.home, "cache").glob("*.data")
             there.append(sum(path.stat().st_blocks * 512 for path in files))
         self.assertEqual(ours.of_days(ROOM, {"2025-12-29": "another listing"}, wanted), {})

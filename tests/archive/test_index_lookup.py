@@ -138,7 +138,7 @@ class BothWaysTests(SynchronousTestCase):
         ours = archive.reader
         moment = archive.reader.moment()
         if far:
-            archive.parts.look_over(0.0, MIDNIGHT + 3.9 * DAY, moment, lambda day: day < "2025-12-31")
+            archive.parts.list_ahead(0.0, MIDNIGHT + 3.9 * DAY, moment, lambda day: day < "2025-12-31")
         for wanted in filters:
             for room in ROOMS:
                 for since, newest in ((0.0, True), (MIDNIGHT + DAY, False)):
@@ -159,7 +159,7 @@ class BothWaysTests(SynchronousTestCase):
         world.store = Cutting(DirectoryStore(world.archive))  # type: ignore[assignment]
         archive = world.opened()
         moment = archive.reader.moment()
-        archive.parts.look_over(0.0, MIDNIGHT + 3.9 * DAY, moment, lambda day: True)
+        archive.parts.list_ahead(0.0, MIDNIGHT + 3.9 * DAY, moment, lambda day: True)
         for room, records in zip(ROOMS, (1, 0), strict=True):
             question = Question(room, 0.0, MIDNIGHT + 3.9 * DAY, Filter(text="hello"), moment=moment)
             self.assertEqual(len(self.answer(archive.reader, question)[0]), records)

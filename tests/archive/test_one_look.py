@@ -40,7 +40,7 @@ class Look:
         self._reader = archive.reader
         self._since = since
         self._moment = archive.reader.moment()
-        archive.parts.look_over(since, UNTIL, self._moment, is_indexed)
+        archive.parts.list_ahead(since, UNTIL, self._moment, is_indexed)
 
     def of(self, room: Room) -> list[str]:
         answer = self._reader.ask(Question(room, self._since, UNTIL, moment=self._moment))
@@ -139,11 +139,11 @@ class RequestTests(OneLookCase):
         """Of more files than fit into memory the latest are kept."""
         overview = Overview(self.counted, Bundles(self.counted), lambda: self.world.now, 15)
         days = ["2025-12-28", "2025-12-29"]
-        overview.look_at(days, days)
+        overview.list_days(days, days)
         kept = [seen.objects(ROOMS[0]) for day in days if (seen := overview.of_day(day)) is not None]
         self.assertEqual([None if own is None else len(own) for own in kept], [None, 2])
-        overview.look_at(days[:1], days[:1])
-        overview.look_at(days[1:], days[1:])
+        overview.list_days(days[:1], days[:1])
+        overview.list_days(days[1:], days[1:])
         kept = [seen.objects(ROOMS[0]) for day in days if (seen := overview.of_day(day)) is not None]
         self.assertEqual([None if own is None else len(own) for own in kept], [None, 2])
 

@@ -142,16 +142,16 @@ class SpansTests(RecordingsCase):
             end = (self.world.now - MIDNIGHT) / HOUR
             expected = [] if not found else [(0.5, round(end - LOST / HOUR, 2), NO_LONGER)]
             self.assertEqual(self.gaps(0, end), expected)
-            self.assertEqual(self.opened().is_told(ROOM, MIDNIGHT + 0.51 * HOUR), told)
-            self.assertTrue(self.opened().is_told(ROOM, MIDNIGHT + 0.4 * HOUR))
+            self.assertEqual(self.opened().is_known(ROOM, MIDNIGHT + 0.51 * HOUR), told)
+            self.assertTrue(self.opened().is_known(ROOM, MIDNIGHT + 0.4 * HOUR))
 
     def test_at_midnight(self) -> None:
         """A day is told of as soon as the manifest of its last hour is there."""
         self.files(0)
         self.world.now = MIDNIGHT + DAY + 60.0
-        self.assertFalse(self.opened().is_told(ROOM, MIDNIGHT + DAY))
+        self.assertFalse(self.opened().is_known(ROOM, MIDNIGHT + DAY))
         self.manifest(23, 24, RoomRow(*ROOM, HOUR, 0.0, ""))
-        self.assertTrue(self.opened().is_told(ROOM, MIDNIGHT + DAY))
+        self.assertTrue(self.opened().is_known(ROOM, MIDNIGHT + DAY))
 
 
 class LongTests(RecordingsCase):

@@ -25,7 +25,7 @@ class FakeCatalog:
     def forget(self, room: tuple[str, str], minute: str) -> None:
         self.forgotten.append(f"{room[1]} {minute}")
 
-    def look_over(self, *of: object) -> None:
+    def list_ahead(self, *of: object) -> None:
         """Nothing."""
 
     def objects(self, *of: object) -> list[Any]:
@@ -41,7 +41,7 @@ class SpooledTests(SynchronousTestCase):
 
     def look(self) -> None:
         """Somebody asks about many rooms."""
-        self.parts.look_over(0.0, 1.0, 1, lambda day: True)
+        self.parts.list_ahead(0.0, 1.0, 1, lambda day: True)
 
     def test_come_and_go(self) -> None:
         """However many files have been in the spool, those that are there are remembered, also if nobody asks

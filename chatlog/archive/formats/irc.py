@@ -53,7 +53,7 @@ def _whole(details: Mapping[str, Any]) -> str:
             line = base64.b64decode(raw, validate=True).decode("utf-8", "replace")
         except ValueError:
             return ""
-        # Of a record that did not come as a line of IRC it is the record in JSON.
+        # If the record did not come as a line of IRC, this is the record in JSON.
         return "" if line.startswith("{") else line
     raw = details.get("raw")
     return raw if isinstance(raw, str) else ""

@@ -82,7 +82,7 @@ def gap_text(record: Mapping[str, Any]) -> str:
     """The text of a gap record."""
     details = record.get("details") or {}
     start, end = (str(details.get(key, ""))[11:19] for key in ("from", "to"))
-    # Where several recorders share a room, others may have had it meanwhile.
+    # If several recorders share a room, another one may have recorded it meanwhile.
     by = f" by {details['instance']}" if details.get("instance") else ""
     text = f"not recorded{by} from {start} to {end} UTC: {details.get('reason', '')}"
     back = details.get("backfilled")
