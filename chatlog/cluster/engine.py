@@ -63,7 +63,7 @@ class Conflict(EngineError):
     the list and try again."""
 
     def __init__(self) -> None:
-        super().__init__("the room list was changed by somebody else meanwhile")
+        super().__init__("the room list was changed by another recorder meanwhile")
 
 
 class Chunk(NamedTuple):

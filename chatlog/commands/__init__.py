@@ -1,1 +1,1 @@
-"""What the console script does besides: asking a running daemon, and trying a configuration out."""
+"""The commands of ``chatlog``: those of a running recorder, of a configuration, and of an archive."""

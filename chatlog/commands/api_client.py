@@ -121,7 +121,7 @@ class ApiClient:
         return True
 
     def rotate(self) -> None:
-        """Ask it to finish all files that it writes. Raises ApiError."""
+        """Ask the recorder to finish all files that it writes. Raises ApiError."""
         self._ask("POST", "/api/v1/rotate")
 
     def cluster(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class ApiClient:
         return answer
 
     def where(self, platform: str, name: str) -> dict[str, Any] | None:
-        """Who records a room; None if it is not on the list. Raises ApiError."""
+        """The recorders of a room; None if it is not on the list. Raises ApiError."""
         try:
             answer = self._ask("GET", _path(platform, name).replace("/rooms/", "/cluster/rooms/", 1))
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""Names of rooms and people in an archive, for completion in a shell. They come quickly or not at all:
+"""Names of rooms and people in an archive, for completion in a shell. They come quickly or are left out:
 completion does not wait for a distant store."""
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def users_there(context: click.Context, parameter: click.Parameter, incomplete: 
 def _offered(context: click.Context, names: Callable[[Archive], Iterator[str]]) -> list[CompletionItem]:
     found: list[str] = []
 
-    def look() -> None:
+    def search() -> None:
         from chatlog.commands.reading import opened
 
         # A message would disturb the command line.
@@ -57,7 +57,7 @@ def _offered(context: click.Context, names: Callable[[Archive], Iterator[str]]) 
                 if len(found) >= MOST:
                     return
 
-    thread = Thread(target=look, daemon=True)
+    thread = Thread(target=search, daemon=True)
     thread.start()
     thread.join(WITHIN)
     return [CompletionItem(name) for name in sorted(set(found))]
@@ -81,7 +81,7 @@ def users_of(archive: Archive, rooms: tuple[str, ...], incomplete: str, now: flo
     begun = begun.lower().lstrip("@")
     seen: set[str] = set()
     if not archive.parts.rooms() and (days := archive.catalog.days()):
-        # Nothing is recorded now: take the latest records.
+        # Nothing is recorded now: use the latest records.
         now = min(now, lines.seconds(f"{days[-1]}T00:00:00Z") + _BACK)
     for who, block in _latest_blocks(archive, _chosen(archive, rooms, above), now):
         for found in set(_USER.findall(block)):
@@ -106,7 +106,8 @@ def _chosen(archive: Archive, rooms: tuple[str, ...], platform: str) -> list[Roo
 def _latest_blocks(
     archive: Archive, rooms: list[Room], now: float
 ) -> Iterator[tuple[Somebody | None, bytes]]:
-    """Blocks of lines with the latest records of each room, up to the limit, and who opted out of it."""
+    """Blocks of lines with the latest records of each room, up to the limit, and the people who opted out of
+    it."""
     from chatlog.archive.room_files import PartError
 
     left = _BYTES

@@ -18,7 +18,7 @@ from chatlog.printable import printable
 if TYPE_CHECKING:
     from chatlog.commands.api_client import ApiClient
 
-#: Seconds between two looks while rooms are handed over.
+#: Seconds between two requests while rooms are handed over.
 _EVERY = 1.0
 
 
@@ -41,7 +41,7 @@ def cluster(path: str, name: str | None, as_json: bool) -> None:
 
 
 def _where(api: ApiClient, name: str, as_json: bool) -> bool:
-    """Show who records a room. Returns whether somebody does."""
+    """Show which recorders have a room. Returns whether any has."""
     try:
         room = parse_room(name, registry(), "")
     except ValueError as error:
@@ -80,7 +80,7 @@ def drain(path: str, undo: bool, wait: int) -> None:
 
 
 def is_whole(facts: dict[str, Any]) -> bool:
-    """Whether every room has as many recorders as it should, and a death would be covered."""
+    """Whether every room has as many recorders as it should, and the others could replace any one of them."""
     return not (facts["short"] or facts["unassigned"] or facts["taken_since"]) and facts["engine"]["up"]
 
 
@@ -115,7 +115,7 @@ def cluster_lines(facts: dict[str, Any]) -> list[str]:
     for platform, counts in facts["slots"].items():
         said = ", ".join(f"{count} {state}" for state, count in counts.items())
         lines.append(f"{platform}: slots of this one: {said}")
-    lines.append(f"rooms short of recorders: {facts['short']}, of nobody: {facts['unassigned']}")
+    lines.append(f"rooms short of recorders: {facts['short']}, without any: {facts['unassigned']}")
     return lines
 
 

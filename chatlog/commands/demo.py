@@ -24,7 +24,7 @@ TOKEN = "demo"
 WITHIN = 30.0
 #: Seconds between two checks that all programs run.
 EVERY = 0.1
-#: What the simulator says if it cannot have a port.
+#: The simulator's words if it cannot have a port.
 _TAKEN = "Couldn't listen on"
 #: The simulator stops by itself; this is longer than any demo.
 _A_YEAR = 31_536_000
@@ -128,15 +128,15 @@ def _start(troupe: Troupe, home: Path) -> bool:
 
 
 def simulated(troupe: Troupe, home: Path, ports: dict[str, int]) -> dict[str, int] | None:
-    """Start the simulator at its ports, or at others if somebody has taken one of them meanwhile. Returns the
-    ports with those that it has, None if it does not listen."""
+    """Start the simulator at its ports, or at others if another program has taken one of them meanwhile.
+    Returns the ports with those that it has, None if it does not listen."""
     ports_file = home / "ports.json"
     ports_file.unlink(missing_ok=True)
     files = ["--ca", str(home / "ca.pem"), "--ports", str(ports_file), "--duration", str(_A_YEAR)]
 
     def start(twitch: int, kick: int) -> None:
         servers = ["--twitch-port", str(twitch), "--kick-port", str(kick)]
-        # With 0 the system chooses, and nobody can come before it.
+        # With 0 the system chooses, and no other program can take the port first.
         instead = again if twitch or kick else None
         log = home / "simulator.log"
         troupe.start("simulator", "chatlog.simulator", [*servers, *files], log, instead=instead)

@@ -1,4 +1,4 @@
-"""Checks the engine of a cluster: whether recorders can meet there, and which ones do."""
+"""Checks the engine of a cluster: whether recorders can meet there, and which recorders do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 20
 
 
 async def engine_check(cluster: ClusterSettings, network: Network, steps: Steps) -> str:
-    """Ask the engine what is wrong with it, and who is there. Returns a sentence. Raises VisitFailed."""
+    """Check the engine, and list the recorders there. Returns a sentence. Raises VisitFailed."""
     try:
         engine = open_engine(cluster.engine, cluster.name, network, cluster.ca_file)
     except EngineError as error:

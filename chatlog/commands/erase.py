@@ -150,7 +150,7 @@ def _print(result: Result, seconds: float, dry: bool, as_json: bool) -> None:
             click.echo(line)
         for line in receipt.warnings(result):
             click.secho(printable(line), fg="yellow", err=True)
-        # Of nobody there is nothing anywhere.
+        # Without an erasure there is nothing that it could not reach.
         if not dry and (result.outcome.request or result.outcome.completed):
             for what in receipt.OUT_OF_REACH:
                 click.echo(f"Not reached: {what}.", err=True)

@@ -1,4 +1,5 @@
-"""One run of ``chatlog erase``: the opt-out list, the archive, the files here, and what was made of it."""
+"""One run of ``chatlog erase``: the opt-out list, the archive, the files in the spool, and the Parquet and
+indexes made of them."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ from chatlog.verify.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be erased: of whom, where, and for how long; ``name`` is what the user wrote. ``opt_out``:
-    the person is put on the opt-out list first, of all rooms or those of the scope."""
+    """The request: which person, in which scope; ``name`` is the text that the user wrote. ``opt_out``: the
+    person is put on the opt-out list first, of all rooms or those of the scope."""
 
     name: str
     search: PersonSearch
@@ -60,7 +61,7 @@ class EraseWork:
         self._result = Result()
 
     def run(self, asked: Asked | None, dry: bool) -> Result:
-        """Do it, or only look. Ends the command if that cannot be done."""
+        """Erase, or only count with ``dry``. Ends the command if that cannot be done."""
         try:
             if dry and asked is not None:
                 self._dry(asked)
@@ -82,10 +83,8 @@ class EraseWork:
             reading.refuse(f"{error}; or leave the list alone with --keep-recording. Nothing was changed")
         except (StoreError, OSError, ValueError) as error:
             self._progress.clear()
-            told = error.advice if isinstance(error, StoreError) else str(error)
-            reading.refuse(
-                f"cannot go on in {self._store.describe()}: {told}; the same command goes on later"
-            )
+            why = error.advice if isinstance(error, StoreError) else str(error)
+            reading.refuse(f"cannot go on in {self._store.describe()}: {why}; the same command goes on later")
         finally:
             self._progress.clear()
         return self._result
@@ -96,7 +95,7 @@ class EraseWork:
         )
 
     def _drop_cache(self) -> None:
-        """Parquet and indexes of before may be in it."""
+        """The cache may hold Parquet and indexes from before the erasure."""
         cache_of(self._settings, self._store).clear()
 
     def _making(self, words: str) -> None:
@@ -146,7 +145,7 @@ class EraseWork:
     # -- the opt-out list ----------------------------------------------------------------------------
 
     def _key(self) -> Key:
-        """The key of the opt-out list; says so if it is made now."""
+        """The key of the opt-out list. If it is made now, the command prints that."""
         key, made = key_for(self._settings)
         if made:
             click.echo(
@@ -157,7 +156,7 @@ class EraseWork:
         return key
 
     def _tag(self, asked: Asked, person: Person) -> str:
-        """What stands for the request: the same for the same person and scope, and no name."""
+        """The tag of the request: the same for the same person and scope, and without a name."""
         # For a copy of an archive no key is made.
         key = self._key() if self._spool else key_in(self._settings)
         if key is None:
@@ -186,7 +185,7 @@ class EraseWork:
             side.listed_at = time.time()
 
     def _is_listed(self, scope: Scope, person: Person) -> bool:
-        """Whether somebody with a name of the person is on the opt-out list of all that is asked for."""
+        """Whether the opt-out list has a name of the person for the whole scope."""
         key = key_in(self._settings)
         if key is None:
             return False

@@ -79,7 +79,7 @@ def _run(settings: Settings, store: Store, expiry: Expiry) -> Outcome:
     store.prepare()
     with ArchiveLock(store, "chatlog expire", time.time) as lock:
         outcome = expiry.run(ledger_of(settings, store, EXPIRY), lock)
-        # What was said then is in the index as well.
+        # The messages of the deleted objects are in the index as well.
         renew(open_archive(settings, time.time, spool=False), outcome.room_days, lock, time.time)
     return outcome
 
@@ -99,7 +99,7 @@ def _show(planned: Outcome, retention: Retention, store: Store) -> None:
 
 
 def shown(planned: Outcome, retention: Retention) -> Iterator[str]:
-    """What goes, a line for each room, and what does not although it should."""
+    """The objects that are deleted, a line for each room, and those that cannot be."""
     rooms = sorted(planned.rooms.items(), key=lambda item: -item[1].bytes)
     for room, totals in rooms[:_NAMED]:
         days = many(totals.days, "day")

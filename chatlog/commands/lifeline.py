@@ -1,7 +1,7 @@
 """Runs a program that ends when the process that started it is gone.
 
 ``python -m chatlog.commands.lifeline MODULE[:FUNCTION] NAME [ARGUMENT...]``: standard input is a pipe that
-the starter holds open and never writes to. When it closes, however that came, the program gets SIGTERM.
+the starter holds open and never writes to. When it closes, for any reason, the program gets SIGTERM.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chatlog.config.platform import Registry
     from chatlog.config.settings import Settings
 
-#: The exit statuses: a problem was found; it could not be found out.
+#: The exit statuses: a problem was found; the answer is unknown.
 PROBLEM = 1
 UNKNOWN = 2
 
@@ -40,7 +40,7 @@ def load(path: str, status: int = PROBLEM) -> Settings:
 
 
 def registry() -> Registry:
-    """The platforms that this command knows: those it was invoked with (``obj=``), or all there are."""
+    """The platforms that this command knows: those it was invoked with (``obj=``), or all platforms."""
     from chatlog.platforms import PLATFORMS
 
     given = click.get_current_context().obj

@@ -1,4 +1,4 @@
-"""``chatlog optout``: who is no longer recorded."""
+"""``chatlog optout``: the list of people who are no longer recorded."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def list_(as_json: bool, path: str, archive: str | None, utc: bool) -> None:
 
 
 def _opened(path: str, archive: str | None) -> tuple[Archive, Book]:
-    """The archive, and its list; says so if the key is made now."""
+    """The archive, and its list. If the key is made now, the command prints that."""
     from chatlog.suppression.book import Book
     from chatlog.suppression.key_file import KeyFileError, key_for
 
@@ -196,7 +196,7 @@ def _same_platform(meant: KnownPerson, room: tuple[str, str] | None) -> None:
 
 
 def _resolved(opened: Archive, who: str, since: str | None, utc: bool) -> KnownPerson:
-    """The person, with the id and the names that the archive has. Ends the command if nobody, or several
+    """The person, with the id and the names that the archive has. Ends the command if no person, or several
     people, can be meant."""
     from chatlog.archive.person_lookup import NotClear, find_person
     from chatlog.store.store import StoreError

@@ -67,8 +67,8 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def opened(path: str, archive: str | None, everybody: bool = False) -> Archive:
-    """The archive that the options name, to be read without those who opted out, unless ``everybody`` is.
-    Ends the command if it cannot be opened."""
+    """The archive that the options name, to be read without the people who opted out, unless ``everybody`` is
+    set. Ends the command if it cannot be opened."""
     from chatlog.archive.opening import open_archive
     from chatlog.store.store import MISSING, StoreError
 
@@ -100,8 +100,8 @@ def say_who_opted_out(archive: Archive, rooms: list[Room], users: tuple[str, ...
 
 
 def target(path: str, archive: str | None) -> tuple[Settings, Archive]:
-    """The archive that the options name, to be written to; it may be a new one. All of it is read, also what
-    belongs to those who opted out. Ends the command where there can be none."""
+    """The archive that the options name, to be written to; it may be a new one. The records of people who
+    opted out are read too. Ends the command if there can be no archive."""
     from chatlog.archive.opening import open_archive
     from chatlog.store.store import StoreError
 
@@ -115,7 +115,7 @@ def target(path: str, archive: str | None) -> tuple[Settings, Archive]:
 
 
 def _settings(path: str, archive: str | None) -> Settings:
-    """The settings that the options mean. Ends the command for an address that can be no store's."""
+    """The settings that the options mean. Ends the command for an address that cannot be that of a store."""
     from chatlog.config.settings import ArchiveSettings, Settings
     from chatlog.store.store import StoreError
 
@@ -140,7 +140,7 @@ def clock(utc: bool) -> Reading:
 
 
 def moment(reading: Reading, text: str | None, otherwise: float, option: str) -> float:
-    """The time that an option names. Ends the command if it is no time."""
+    """The time that an option names. Ends the command if its text is no time."""
     from chatlog.archive.times import TimeError
 
     if text is None:
@@ -177,7 +177,7 @@ def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) ->
         except ValueError as error:
             refuse(str(error))
         if room not in there:
-            # The names alone: what all rooms of a platform begin with would make any two of them near.
+            # The names alone: with the platform in front, any two rooms of a platform would be similar.
             close = near(room[1], {other for _, other in there})
             alike = ["/".join(other) for each in close for other in sorted(there) if other[1] == each]
             hint = f"; there is {', '.join(alike)}" if alike else ""
@@ -226,7 +226,7 @@ def say_what_is_not_recorded(
 ) -> None:
     """Print on the standard error if the time is still to come, since when a room is recorded if that is
     later than the beginning of the time, and until when if that was before its end. With the ``known`` gaps
-    of rooms, also when nobody recorded them in between."""
+    of rooms, also print the times in between in which no recorder had them."""
     from chatlog.archive.day_book import DayBook
     from chatlog.archive.lines import LAST
     from chatlog.archive.recordings import Recordings
@@ -259,7 +259,8 @@ def _not_recorded(
     until: float,
     known: dict[Room, list[Gap]] | None,
 ) -> list[Gap]:
-    """The times after the first recording of which no gap record tells, in which nobody recorded a room."""
+    """The times after the first recording in which no recorder had the room, and for which there is no gap
+    record."""
     if known is None:
         ended = recordings.ended(room, since, until)
         return [] if ended is None else [ended]
@@ -269,7 +270,8 @@ def _not_recorded(
 
 
 def _not_then(room: Room, gap: Gap, ended: float | None, reading: Reading) -> str:
-    """That nobody recorded a room in a gap of which no record tells. ``ended``: since when nobody does."""
+    """The sentence about a gap without a gap record, in which no recorder had the room. ``ended``: since when
+    no recorder has it."""
     from chatlog.archive.formats.text import missing_text
     from chatlog.archive.recordings import NO_LONGER
 

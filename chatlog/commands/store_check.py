@@ -23,8 +23,8 @@ def object_key() -> str:
 
 
 def walk(store: Store, key: str, step: Callable[[str], object]) -> str:
-    """Find out what the store can do; create an object, try to create it again, look at it, list it, read it
-    back and delete it. ``step`` is called with the present step, in words that follow "while". Returns a
+    """Find out what the store can do; create an object, try to create it again, get its head, list it, read
+    it back and delete it. ``step`` is called with the present step, in words that follow "while". Returns a
     sentence. Raises StoreCheckFailed after removing the object, if that is allowed."""
     name = store.describe()
     step(f"asking {name} what it can do")
@@ -33,7 +33,7 @@ def walk(store: Store, key: str, step: Callable[[str], object]) -> str:
     step(f"writing {key} to {name}")
     _done(name, f"{key} was not created", lambda: store.put_new(key, data, {}))
     try:
-        notes = _look(store, name, key, data, step)
+        notes = _use(store, name, key, data, step)
     finally:
         step(f"deleting {key} from {name}")
         gone = _is_deleted(store, key)
@@ -44,7 +44,7 @@ def walk(store: Store, key: str, step: Callable[[str], object]) -> str:
     return "; ".join([f"{name}: an object was {done}{f' ({how})' if how else ''}", *notes])
 
 
-def _look(store: Store, name: str, key: str, data: bytes, step: Callable[[str], object]) -> list[str]:
+def _use(store: Store, name: str, key: str, data: bytes, step: Callable[[str], object]) -> list[str]:
     """The steps with an existing object. Returns notes."""
     notes = []
     step(f"trying to replace {key} in {name}")

@@ -33,7 +33,7 @@ class _Member(NamedTuple):
     instead: Callable[[str], bool] | None
 
     def last_words(self) -> str:
-        """The end of its output, if that goes to a file."""
+        """The end of the program's output, if that goes to a file."""
         if self.log is None:
             return ""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_LAST_WORDS:])
@@ -91,8 +91,8 @@ class Troupe:
         process.stdin.close()
 
     def port(self, usual: int) -> int:
-        """The port of 127.0.0.1 if it is free, else another free one. Until this troupe ends, it is not free
-        for others, also while nothing listens there yet."""
+        """The port of 127.0.0.1 if it is free, else another free one. It is reserved for this troupe until
+        the troupe ends, even while no program listens there yet."""
         for number in (usual, *[0] * _TRIES):
             with socket.socket() as tried:
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -104,8 +104,8 @@ class Troupe:
         return 0
 
     def _claim(self, port: int) -> bool:
-        """Whether the port is this troupe's from now on. Who has it is the one that has a name in Linux's
-        abstract namespace, which is as wide as that of the ports, and ends with the process."""
+        """Reserve a port; False if another troupe has it. The reservation is a name in Linux's abstract
+        namespace of sockets, which exists once for each namespace of ports and ends with the process."""
         if not sys.platform.startswith("linux"):
             return True
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -127,8 +127,8 @@ class Troupe:
         instead: Callable[[str], bool] | None = None,
     ) -> None:
         """Start a module, or a function given as ``module:function``. Its output goes to the file ``log``, or
-        to our own output. If it ends by itself, ``instead`` is called with its last output; true if that has
-        put another in its place, and all is well."""
+        to our own output. If it ends by itself, ``instead`` is called with its last output; it returns True
+        if it has started another program in its place."""
         with nullcontext() if log is None else open(log, "wb") as output:
             process = subprocess.Popen(
                 command(what, program or name, *arguments),

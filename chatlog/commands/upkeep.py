@@ -30,8 +30,8 @@ def ledger_of(settings: Settings, store: Store, kind: str) -> Ledger:
 
 @contextmanager
 def refusing(progress: Progress, sentence: Callable[[StoreError], str]) -> Iterator[None]:
-    """Ends the command with a sentence where the store refuses, and where another process is at work. Clears
-    the progress in any case."""
+    """Ends the command with a sentence if the store refuses, or if another process is at work. Clears the
+    progress in any case."""
     from chatlog.store.store import StoreError
     from chatlog.upkeep.lock import Busy, Lost
 
@@ -50,7 +50,7 @@ def refusing(progress: Progress, sentence: Callable[[StoreError], str]) -> Itera
 @contextmanager
 def ending_in_order() -> Iterator[None]:
     """Meanwhile SIGTERM, and SIGHUP of a terminal that is closed, end the command as an error would: its
-    temporary files go, and its lock."""
+    temporary files and its lock are removed."""
 
     def end(number: int, frame: object) -> None:
         raise SystemExit(128 + number)

@@ -44,12 +44,12 @@ class Watch:
     def run(self) -> NoReturn:
         """Run until interrupted."""
         while True:
-            facts = self._look()
+            facts = self._fetch()
             self._draw(facts)
             while self._wait(EVERY):
                 self._draw(facts)
 
-    def _look(self) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]] | str:
+    def _fetch(self) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]] | str:
         """The lines of the screen: the state and the tables of rooms, or why there are none."""
         try:
             status = self._api.status()

@@ -1,4 +1,4 @@
-"""Writes a file that is there as a whole, or not at all."""
+"""Writes a file that exists only as a whole."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ UNFINISHED = ".part"
 
 @contextmanager
 def whole_file(path: str) -> Iterator[IO[bytes]]:
-    """Provides a file to write to, which has the name ``path`` if the block ends well; else nothing of it
-    remains. A device or a pipe of that name is written to as it is. Raises OSError."""
+    """Provides a file to write to, which gets the name ``path`` if the block ends without an error; otherwise
+    it is removed. A device or a pipe of that name is written directly. Raises OSError."""
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as file:
             yield file

@@ -1,7 +1,7 @@
 """chatlog.yaml to settings. Every problem is found in one go, with its key and its line.
 
-Values are read from their text as it was written, never from what YAML makes of it, so that a channel
-may be called ``123``, ``no`` or ``null``. What a key may hold is in ``schema``.
+Values are read from their text as it was written, never from the value that YAML would make of it, so that a
+channel may be called ``123``, ``no`` or ``null``. ``schema`` says what each key may hold.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def read_file(path: str) -> bytes:
 
 
 def local(path: str) -> str:
-    """The file that is read for ``path``: ``NAME.local.yaml`` if it exists beside ``NAME.yaml``. So nobody
-    has to change a file that comes with Chatlog."""
+    """The file that is read for ``path``: ``NAME.local.yaml`` if it exists beside ``NAME.yaml``. So users
+    need not change a file that comes with Chatlog."""
     stem, ending = os.path.splitext(path)
     own = f"{stem}.local{ending}"
     return own if "\0" not in path and os.path.lexists(own) else path

@@ -59,7 +59,7 @@ def _archive(tree: dict[str, Any], wrong: set[str]) -> Iterator[Problem]:
 
 
 def _cache(cache: str | None, tree: dict[str, Any]) -> Iterator[Problem]:
-    """What is cached may not fill up the directories of recordings, nor be taken for a part of them."""
+    """The cache must not fill up the directories of recordings, or be mistaken for recordings."""
     if cache is None:
         return
     given = os.path.realpath(cache)
@@ -128,7 +128,7 @@ def _directories(tree: dict[str, Any], key: str, archive: str | None) -> Iterato
 
 def _listening(tree: dict[str, Any]) -> Iterator[Problem]:
     listen = tree.get("archive", {}).get("listen")
-    # Of port 0 each gets one of its own.
+    # With port 0, each server gets a port of its own.
     if listen and listen == tree.get("http", {}).get("listen", "127.0.0.1:8080") and listen[-2:] != ":0":
         yield "archive.listen", "this is http.listen as well; the archive needs a port of its own"
 

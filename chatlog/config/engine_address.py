@@ -34,8 +34,8 @@ _LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """Where an engine is. ``kind``: REDIS, SENTINEL or ETCD. ``servers``: hosts with ports; of several, each
-    will do. ``master``: the name that Sentinels know the server by. ``database``: the number of Redis'
+    """Where an engine is. ``kind``: REDIS, SENTINEL or ETCD. ``servers``: hosts with ports; of several, any
+    one will do. ``master``: the name that Sentinels know the server by. ``database``: the number of Redis'
     database. ``password`` is a secret."""
 
     kind: str
@@ -88,7 +88,7 @@ def read_engine(text: str) -> EngineAddress:
 
 
 def _behind_login(rest: str) -> tuple[str, str, str]:
-    """The login and the servers, and the path. A password may hold a slash that nobody has written as %2F."""
+    """The login and the servers, and the path. A password may hold a slash that is not written as %2F."""
     login, _, behind = rest.rpartition("@")
     servers, slash, path = behind.partition("/")
     return f"{login}@{servers}", slash, path

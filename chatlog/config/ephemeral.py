@@ -1,8 +1,8 @@
 """Finds directories that do not last: containers and small clouds discard their root file system.
 
-What was recorded and not uploaded yet is only in ``recorder.directory``. Where that lies on a file system
-that a restart empties, it says so at the start instead of when it is too late. So it does of a file system
-that is known to give trouble.
+Recordings that are not uploaded yet are only in ``recorder.directory``. If that is on a file system that a
+restart empties, a warning at the start says so, before it is too late. There is also a warning for a file
+system that is known to give trouble.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chatlog.config.settings import Settings
 from chatlog.mounts import mount_of, unmounted
 from chatlog.printable import printable
 
-#: Registry with a new root file system at every start: the variable that shows it, the platform's name, the
+#: Platforms with a new root file system at every start: the variable that shows it, the platform's name, the
 #: remedy. fly.io: https://fly.io/docs/volumes/overview/; Heroku:
 #: https://devcenter.heroku.com/articles/dynos#ephemeral-filesystem.
 _PLATFORMS = (
@@ -51,7 +51,7 @@ def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = 
     unknown.
 
     ``directory`` is absolute and without symbolic links, and need not exist yet; ``mounts`` is the text of
-    /proc/mounts, ``key`` what the configuration calls the directory.
+    /proc/mounts, ``key`` is the key of the directory in the configuration.
     """
     place, kind = mount_of(directory, mounts)
     if not place:
@@ -78,7 +78,7 @@ def warning(directory: str, environ: Mapping[str, str], mounts: str, key: str = 
 
 def unsuited(directory: str, mounts: str, key: str = "recorder.directory") -> str:
     """A sentence about a file system that is known to be unfit for a spool or an archive, with what to do;
-    else ``""``. What the file system can really do is tried out at the start."""
+    else ``""``. The start tries out what the file system can really do."""
     _, kind = mount_of(directory, mounts)
     shown = f"{key}: {printable(directory, 200)}"
     if kind in _BUCKETS:

@@ -16,7 +16,7 @@ from chatlog.config.schema import Section
 Key = tuple[str, str]
 #: A key's path, and the rest of the sentence about its problem.
 Problem = tuple[str, str]
-#: What the platform needs to record a room, as its configuration has it: a name, or an object with ids.
+#: A room as its platform's configuration has it: a name, or an object with ids.
 Channel = Any
 
 

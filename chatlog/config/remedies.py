@@ -1,5 +1,5 @@
-"""Suggests what to write instead of a value that is nearly right. Every function returns the rest of a
-sentence, beginning with ``; ``, or ``""`` if it has no suggestion."""
+"""Suggests a correction for a value that is nearly right. Every function returns the rest of a sentence,
+beginning with ``; ``, or ``""`` if it has no suggestion."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def dashes(text: str) -> str:
 
 
 def deceiving(text: str) -> str:
-    """A character that looks like another, or like nothing."""
+    """A character that looks like another one, or is invisible."""
     for sign in text:
         if sign in _DECEIVING:
             return f"; it holds {_DECEIVING[sign]} (U+{ord(sign):04X}), so type it anew"
@@ -109,7 +109,7 @@ def deceiving(text: str) -> str:
 
 
 def quantity(text: str, units: Sequence[str]) -> str:
-    """A duration or a size in other words; ``units`` are those that there are."""
+    """A duration or a size in other words; ``units`` are the possible units."""
     both = _MINUTES.match(text)
     if both and "m" in units:
         return f"; write {int(both[1]) * 60 + int(both[2])}m"

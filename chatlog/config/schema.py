@@ -24,7 +24,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping whose keys are free: ``key`` reads one, ``value`` its value. The settings have pairs."""
+    """A mapping whose keys are free: ``key`` reads one, ``value`` its value. The settings have the pairs."""
 
     key: Kind
     value: Kind

@@ -118,10 +118,10 @@ class ArchiveSettings:
     the storage class ``tier_class``; None: the coldest that can be read at once. ``keep`` are pairs of a
     room, a platform or ``default``, and the seconds for which its records are kept: see ``Retention``.
     ``optout_key`` is the secret of the suppression list; None: that in ``optout.key``. ``cache`` is the
-    directory of the cache of files, of at most ``cache_size`` bytes; None: that of the user. ``compact``: the
-    archive server makes Parquet daily. ``public``: everybody may read it; with ``public_search`` also search
-    all rooms, and look for a person in all of them. ``optout_by_chat``: people opt out by a code that they
-    write in a recorded chat; None: if ``public``."""
+    directory of the cache of files, of at most ``cache_size`` bytes; None: the user's own cache directory.
+    ``compact``: the archive server makes Parquet daily. ``public``: everybody may read it; with
+    ``public_search`` also search all rooms, and look for a person in all of them. ``optout_by_chat``: people
+    opt out by a code that they write in a recorded chat; None: if ``public``."""
 
     url: str | None = None
     directory: str = "archive"
@@ -146,10 +146,9 @@ class ArchiveSettings:
 
 @dataclass(frozen=True, slots=True)
 class UploaderSettings:
-    """``compression`` is ``none``, ``gzip`` or ``zstd``, and ``compression_level`` how hard it tries, from 1
-    to 9. ``storage_class`` is that of what is written; None:
-    that of the bucket. ``bundle``: the files that were finished in so many seconds go as one object; 0: each
-    by itself."""
+    """``compression`` is ``none``, ``gzip`` or ``zstd``, and ``compression_level`` its level, from 1 to 9.
+    ``storage_class`` is that of new objects; None: that of the bucket. ``bundle``: the files that were
+    finished in so many seconds become one object; 0: each becomes its own."""
 
     compression: str = "zstd"
     concurrency: int = 2

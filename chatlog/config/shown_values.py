@@ -1,4 +1,5 @@
-"""Parts of a wrong value as an error may show them: without credentials, cut, and with what was meant."""
+"""Parts of a wrong value as an error may show them: without credentials, cut, and with the value that was
+probably meant."""
 
 from __future__ import annotations
 

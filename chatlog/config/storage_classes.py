@@ -1,7 +1,8 @@
-"""What each store calls its storage classes, and what they ask for: the one table about them.
+"""The storage classes of each store, with their names and minimums: the one table about them.
 
 A colder class costs less a month, but has a least time for which an object is billed, mostly a least size,
-and a price for reading. From some an object cannot be read before it was restored, which takes hours.
+and a price for reading. Objects of some classes have to be restored before they can be read, which takes
+hours.
 
 Sources, read 2026-11:
 S3      https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
@@ -139,16 +140,16 @@ AZURE = Family(
     "tier",
     "azure",
 )
-#: A store with the API of S3 that is not in the table; whether it knows a class is seen when it is used.
+#: A store with the API of S3 that is not in the table; only its use shows whether the store knows a class.
 OTHER = Family("other", "the store", (StorageClass("STANDARD", "Standard"),), "", "copy", "s3", known=False)
 #: A directory has no classes.
 DIRECTORY = Family("directory", "a directory", (), "", "", "")
 
-#: All that the table knows.
+#: All families of the table.
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {family.name: family for family in (S3, R2, TIGRIS, B2, GCS, AZURE)}
 )
-#: Whose API is at an address, by the end of its host name.
+#: The family of the store at an address, by the end of its host name.
 _HOSTS: tuple[tuple[str, Family], ...] = (
     ("amazonaws.com", S3),
     ("amazonaws.com.cn", S3),
@@ -162,8 +163,8 @@ _HOSTS: tuple[tuple[str, Family], ...] = (
 
 
 def family_of(has_bucket: bool, endpoint: str | None, url: str | None) -> Family:
-    """The kind of the store. ``has_bucket``: ``s3`` is configured, with this endpoint; else it is that of the
-    address ``archive.url``, and without one a directory."""
+    """The kind of the store. ``has_bucket``: ``s3`` is configured, with this endpoint; else the store is at
+    the address ``archive.url``, or is a directory without an address."""
     scheme = "s3" if has_bucket else urlsplit(url or "").scheme
     if scheme in ("gs", "az"):
         return GCS if scheme == "gs" else AZURE
@@ -178,7 +179,7 @@ def family_of(has_bucket: bool, endpoint: str | None, url: str | None) -> Family
 
 
 def wrong_class(family: Family, name: str) -> str:
-    """Why a store does not take a class: the rest of a sentence that begins with the name; ``""`` if it
+    """Why a store does not accept a class: the rest of a sentence that begins with the name; ``""`` if it
     does."""
     if family is DIRECTORY:
         return "is a class of a store, and the archive is a directory; leave it out"
@@ -192,7 +193,8 @@ def wrong_class(family: Family, name: str) -> str:
 
 
 def wrong_for_writing(family: Family, name: str) -> str:
-    """The same for a class that new objects are to have: they are looked at once they are stored."""
+    """The same for a class of new objects, which have to be readable at once: every object is verified after
+    its put."""
     found = family.find(name) if family is not DIRECTORY else None
     if found is not None and not found.at_once:
         fit = ", ".join(each.name for each in family.classes if each.at_once)
@@ -204,7 +206,7 @@ def wrong_for_writing(family: Family, name: str) -> str:
 
 
 def remarks(family: Family, storage_class: str | None, tier_class: str | None) -> Iterator[str]:
-    """What to know about the classes of a configuration, in sentences."""
+    """Remarks about the classes of a configuration, in sentences."""
     found = family.find(storage_class) if storage_class else None
     if found is not None and found.least_bytes:
         least = found.least_bytes // _K

@@ -46,9 +46,9 @@ def _same(value: Any) -> Any:
 class Kind:
     """A kind of value. ``show`` is the inverse of ``read``, for ``--check``. An empty value means the
     default, or None with ``empty_is_off``. ``fills`` names the fields of the settings if there are several or
-    their name is not that of the key; ``read`` then returns one value for each. ``names``: it is a channel's
-    name, which people also write with a sign in front. ``computed`` is applied to what comes from a variable
-    of the environment, such as the name of a machine, which nobody chose for this."""
+    their name is not that of the key; ``read`` then returns one value for each. ``names``: the value is a
+    channel's name, which people also write with a sign in front. ``computed`` is applied to a value from a
+    variable of the environment, such as the name of a machine, which was not chosen for this key."""
 
     read: Callable[[str], Any]
     show: Callable[[Any], Any] = _same
@@ -212,7 +212,7 @@ def _prefix(text: str) -> str:
 
 
 def _storage_class(text: str) -> str:
-    # Which store it is, is not known here: see ``storage_classes``.
+    # The store is not known here: see ``storage_classes``.
     if re.match(r"[A-Za-z][A-Za-z0-9_-]{1,39}\Z", text) is None:
         raise ValueError(
             "is not the name of a storage class; write it as the store does, such as STANDARD_IA"
@@ -243,7 +243,7 @@ def _keep(text: str) -> float:
 
 
 def show_keep(seconds: float) -> str:
-    """How long something is kept, as it is written: ``90d`` or ``forever``."""
+    """How long records are kept, as written in the configuration: ``90d`` or ``forever``."""
     return "forever" if seconds == FOREVER else show_duration(seconds)
 
 
@@ -282,7 +282,7 @@ def _part_level(text: str) -> tuple[str, str]:
     return part, level
 
 
-#: The parts that speak in the log: those of Chatlog, and the libraries below it.
+#: The parts that write to the log: those of Chatlog, and the libraries below it.
 PARTS = (
     *(
         "alarms",
@@ -303,7 +303,7 @@ _PARTS = ", ".join(PARTS)
 #: The levels of the log, the lowest first.
 LEVELS = ("debug", "info", "warn", "error", "critical")
 
-#: What is never deleted is kept so many seconds.
+#: The seconds for which records are kept that are never deleted.
 FOREVER = float("inf")
 
 LOGIN = Kind(_login, names=True)

@@ -9,7 +9,7 @@ OPEN_EVERY = 2.0
 
 
 def all_asked(rooms: int, seconds: float) -> str:
-    """When the last of the rooms is asked for, if that takes so many seconds in all."""
+    """When the last of the rooms is requested, if all requests take so many seconds."""
     what = "the room is" if rooms == 1 else f"all {rooms:,} rooms are"
     if seconds < 2:
         return f"{what} requested as soon as there is a connection."

@@ -1,4 +1,4 @@
-"""Explains to the author of a file what is wrong where a YAML parser failed.
+"""Explains to the author of a file why a YAML parser failed.
 
 The explanation comes from the text and not from the parser's message: the message changes between releases,
 differs between the parsers in C and in Python, and may quote the file, which may contain secrets.

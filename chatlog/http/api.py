@@ -42,7 +42,7 @@ SORTS: Mapping[str, Callable[[Facts], Any]] = {
 
 
 class Rooms(Protocol):
-    """The list of wanted rooms. ``platforms`` are the names of those that rooms can be of."""
+    """The list of wanted rooms. ``platforms`` are the names of the platforms of rooms."""
 
     @property
     def platforms(self) -> Collection[str]: ...
@@ -58,7 +58,7 @@ class Rooms(Protocol):
 
 class Api:
     """The answers of the API. ``rotate()`` finishes all files at once; ``seconds`` is the clock. ``cluster``
-    has those about other recorders."""
+    has the answers about other recorders."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class Api:
 
     @staticmethod
     def _then(found: bool | Deferred[bool], answer: Callable[[bool], Answer]) -> Answer | Deferred[Answer]:
-        """The answer once it is known what a change has changed."""
+        """The answer once the result of a change is known."""
         if not isinstance(found, Deferred):
             return answer(found)
         return found.addCallbacks(answer, _list_away)

@@ -10,7 +10,7 @@ Facts = dict[str, Any]
 
 
 class Known(Protocol):
-    """What is known of the cluster."""
+    """The facts that are known of the cluster."""
 
     def snapshot(self) -> Facts: ...
 

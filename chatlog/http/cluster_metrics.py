@@ -1,4 +1,4 @@
-"""The metrics of the recorders that share their rooms, as one of them knows it."""
+"""The metrics of the recorders that share their rooms, as one of them knows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 Facts = dict[str, Any]
 
-#: The states of a member. ``unknown``: the engine has forgotten it, and it may be there.
+#: The states of a member. ``unknown``: the engine has forgotten the member, which may still exist.
 _STATES = ("active", "draining", "unwell", "unknown")
 
 

@@ -1,4 +1,4 @@
-"""The files of the pages (documents, styles, scripts), and the page for what does not exist."""
+"""The files of the pages (documents, styles, scripts), and the page for paths that do not exist."""
 
 from __future__ import annotations
 

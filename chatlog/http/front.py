@@ -1,4 +1,4 @@
-"""The part of request handling that our servers share: host names, errors, unknown paths."""
+"""The part of request handling that both servers share: host names, errors, unknown paths."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ POLICY = "Content-Security-Policy"
 
 
 def policy(origin: str = "", form: str = "'none'") -> str:
-    """A page loads, runs and frames nothing from elsewhere, whatever a text contains. Its scripts may ask for
-    what is at ``origin``, besides where they come from themselves; its forms may be sent to ``form``."""
+    """The policy of a page: it loads, runs and frames nothing from elsewhere, even if a text contains HTML.
+    Its scripts may send requests to their own server and to ``origin``; its forms may be sent to ``form``."""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
         f"connect-src 'self'{origin and ' '}{origin}; img-src 'self' data:; "
@@ -60,8 +60,8 @@ def is_our_name(host: str, settings: HttpSettings) -> bool:
 
 
 def beside(host: str, listen: str | None) -> str:
-    """The origin of another server of ours on the machine that a Host header names: one at ``listen``. ``""``
-    where there is none, or none that whoever came by that name can reach."""
+    """The origin of the other server, which listens at ``listen``, under the host name of a Host header.
+    ``""`` if there is no such server, or if it cannot be reached by that name."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -74,7 +74,7 @@ class Viewer:
             self._request.write(b"event: skipped\ndata: %d\n\n" % skipped)
 
     def begin_anew(self) -> None:
-        """Have the page begin anew: it may show what it should not show any more."""
+        """Make the page begin anew: it may show lines that must not be shown any more."""
         self._waiting.clear()
         self._size = 0
         if self._paused_at is None:
@@ -130,8 +130,8 @@ def _fitting(lines: list[bytes]) -> int:
 
 
 class Live:
-    """All viewers. ``left_out`` says what may be shown of lines that were written before. When somebody opts
-    out, every page begins anew, without what it shows of them."""
+    """All viewers. ``left_out`` says which earlier lines may be shown. When somebody opts out, every page
+    begins anew, without that person's lines."""
 
     _log = Logger()
 
@@ -143,7 +143,7 @@ class Live:
         left_out: LeftOut | None = None,
     ) -> None:
         self._left_out = left_out or LeftOut()
-        # Who had opted out when the first of the present viewers came, or since.
+        # The people who opted out before or while the present viewers watch.
         self._listed: frozenset[str] = frozenset()
         self._files = files
         self._directory = directory
@@ -209,9 +209,9 @@ class Live:
 
     def _send_signs(self) -> None:
         listed = self._left_out.suppressions.objects
-        somebody, self._listed = listed - self._listed, listed
+        added, self._listed = listed - self._listed, listed
         for viewer in list(self._viewers):
-            if somebody:
+            if added:
                 viewer.begin_anew()
             if not viewer.sign_of_life():
                 viewer.end()

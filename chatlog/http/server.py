@@ -37,7 +37,7 @@ PAGE = Words(
 
 class HttpServer(Service):
     """Listens where the settings say. A taken port is reported once and tried again; recording goes on
-    without the page. ``words`` are the log messages; ``for_everybody``: that everybody may read is meant."""
+    without the page. ``words`` are the log messages; ``for_everybody``: everybody may read on purpose."""
 
     _log = Logger()
     name = "http"
@@ -53,7 +53,7 @@ class HttpServer(Service):
     ) -> None:
         self._words = words
         self._for_everybody = for_everybody
-        #: Where to listen; looked at when the service starts.
+        #: Where to listen; read when the service starts.
         self.settings = settings
         self._reactor = reactor
         #: Serves the connections; its length is how many there are.

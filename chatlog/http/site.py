@@ -152,7 +152,7 @@ class Root(Front):
             return self._no_room.answer(platform, name)
         page = self._documents.page("room.html")
         archive = beside(request.getHeader("host") or "", self._status.settings.archive.listen)
-        # What was said earlier is asked for from the server of the archive.
+        # The page requests earlier messages from the archive server.
         return replace(page, headers={POLICY: policy(archive)}, etag=f'{page.etag[:-1]}{archive}"')
 
     def _verdict(self, judge: Callable[[list[Condition]], health.Verdict]) -> Answer:

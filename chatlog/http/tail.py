@@ -12,7 +12,7 @@ LINES = 50
 
 
 def tail(files: Files, directory: str, room: RoomBuffer) -> list[bytes]:
-    """Up to LINES whole lines, each with its newline; none where nothing can be read."""
+    """Up to LINES whole lines, each with its newline; none if no file can be read."""
     lines: list[bytes] = []
     if (file := room.file) is not None and file.size:
         lines = _end_of(files, f"{directory}/open/{file.name}", file.size)
@@ -56,5 +56,5 @@ def _end_of(files: Files, path: str, size: int | None = None) -> list[bytes]:
     finally:
         files.close(fd)
     lines = data.splitlines(keepends=True)
-    # The first may be cut off.
+    # The first line may be incomplete.
     return [line for line in lines[1 if start else 0 :] if line.endswith(b"\n")][-LINES:]

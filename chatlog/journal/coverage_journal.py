@@ -302,7 +302,7 @@ class CoverageJournal(Service):
 
     def _clock_jumped(self) -> bool:
         """Whether the wall clock jumped against the monotonic clock, for example while the machine was
-        suspended. The time that the wall clock skipped was not recorded, whatever the reason."""
+        suspended. The time that the wall clock skipped was not recorded in any case."""
         wall, clock = self._wall(), self._clock.seconds()
         elapsed = clock - self._before[1]
         drift = (wall - self._before[0]) - elapsed

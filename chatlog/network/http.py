@@ -41,7 +41,7 @@ class Answer(NamedTuple):
     retry_after: float = 0.0
 
 
-#: GETs a URL. Fires with the answer, whatever its status, or fails with RequestFailed.
+#: GETs a URL. Fires with the answer of any status, or fails with RequestFailed.
 Get = Callable[[str], Deferred[Answer]]
 
 

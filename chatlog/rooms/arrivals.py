@@ -36,7 +36,7 @@ class Arrivals:
         self._sent = sent
         self._wall = wall
         # The latest data with a mark, and when it arrived, by the clock and by the time of day: the two drift
-        # apart while a machine sleeps. Its time is searched only when somebody asks. It may have none after
+        # apart while a machine sleeps. Its time is searched only in ``heard_ago``. It may have none after
         # all: it may be torn, or only look so; therefore the data before it is kept too.
         self._dated = self._earlier = b"", now, 0.0
         self._heard_by_day = wall()

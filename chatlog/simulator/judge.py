@@ -1,7 +1,7 @@
 """``python -m chatlog.simulator.judge``: checks that every sent event is in the archive, once, unaltered, in
 order.
 
-Exit status 0: yes; 1: no; 2: it could not be found out.
+Exit status 0: yes; 1: no; 2: unknown, because something could not be read.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def as_json(found: Judgement, good: bool) -> str:
 
 
 class _Once(argparse.Action):
-    """An option with one value: a second one is refused, and does not take the place of the first."""
+    """An option with one value: a second one is refused, and does not replace the first."""
 
     def __call__(
         self,

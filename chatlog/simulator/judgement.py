@@ -1,4 +1,5 @@
-"""Compares an archive with what was sent: lost, doubled, altered, out of order, invalid, hidden."""
+"""Compares an archive with the events that were sent: lost, doubled, altered, out of order, invalid,
+hidden."""
 
 from __future__ import annotations
 
@@ -106,7 +107,8 @@ def judge(
     ledger: Ledger, recordings: list[Recording], excuses: Excuses = Excuses(), copies: bool = False
 ) -> Judgement:
     """Compare ``recordings`` with the events in ``ledger``. This changes the ledger. With ``copies``, several
-    recorders may have the same event: each is compared by itself, and an event is lost that nobody has."""
+    recorders may have the same event: each is compared by itself, and an event that no recorder has is
+    lost."""
     found = Judgement(sent=len(ledger))
     gaps: _Gaps = defaultdict(list)
     names: Counter[str] = Counter(str(recording.name) for recording in recordings)
@@ -167,7 +169,7 @@ def _judge_line(
         if why == "doubled":
             found.doubled += 1
         elif copies and record["channel"].startswith("_") and _is_stray(ledger, record):
-            # It came in a room that was left already, and is kept with what belongs to none.
+            # The event came in a room that was left already, so its record is with those of no room.
             found.copies += 1
             return
         elif record["type"] != "unparsed":
@@ -196,7 +198,8 @@ def _judge_line(
 
 
 def _is_stray(ledger: Ledger, record: dict[str, Any]) -> bool:
-    """Whether what is in no room was sent in one. Of an event without an id nobody can tell in which."""
+    """Whether a record without a room may be that of an event in a room. Without an id, it may be that of
+    any."""
     return not record["id"] or ledger.knows(record["platform"], record["id"])
 
 

@@ -1,7 +1,7 @@
 """A simulated Kick: Pusher Channels, protocol 7, over WebSocket, and the look-up of ids.
 
-Facts: https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/ and captures.
-A public channel is always granted, also with an id that no room has; then nothing comes.
+Facts: https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/ and captures. A
+public channel is always granted, also with an id that no room has; then no event comes.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class KickConnection(Link, WebSocketServerProtocol):  # type: ignore[misc]
             self.lost()
 
     def sendServerStatus(self, redirectUrl: str | None = None, redirectAfter: int = 0) -> None:
-        # What autobahn calls when a request is no WebSocket one: here, the lookup of ids.
+        # Autobahn calls this for a request that is not for a WebSocket: here, the lookup of ids.
         status, body = self.server.look_up(str(self.http_request_path))
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         self.transport.write(f"{head}Connection: close\r\n\r\n".encode() + body)

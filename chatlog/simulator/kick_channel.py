@@ -59,7 +59,7 @@ class ChannelEvents:
         return self._event(room, name, payload, _CHANNEL_NEW)
 
     def prediction(self, room: Room, ms: int) -> Said:
-        """Somebody bets."""
+        """A viewer bets."""
         rng = self._chat.rng
         votes = {"vote_count": rng.randrange(900), "return_rate": rng.choice((1.5, 2.25, 1))}
         payload = {

@@ -16,7 +16,7 @@ from chatlog.simulator.people import Person
 from chatlog.simulator.rooms import Room
 from chatlog.simulator.texts import Text
 
-#: The Pusher channels of a room, by topic: where Kick publishes what.
+#: The Pusher channels of a room, by topic: the channel on which Kick publishes each event.
 TOPICS = (
     "chatrooms.{chatroom}.v2",
     "chatrooms.{chatroom}",
@@ -31,7 +31,7 @@ class KickChat(Chat):
     """Generates frames of Kick. ``room.last`` is (id, person, text) of the room's latest message."""
 
     def __init__(self, seed: str = "1", run: str = "", tame: bool = False) -> None:
-        """``tame`` leaves out what a stricter client than a recorder may refuse: frames that are not
+        """``tame`` leaves out frames that a stricter client than a recorder may refuse: those that are not
         UTF-8 or not JSON."""
         super().__init__(f"kick {seed}", run)
         self._second = 0
@@ -107,7 +107,7 @@ class KickChat(Chat):
         return self.message(room, ms, self.ids.next(), self.person(), self.text(), b"reply", more, end)
 
     def celebration(self, room: Room, ms: int) -> Said:
-        """Somebody shows how long they have subscribed."""
+        """A viewer shows how long they have subscribed."""
         more = (
             b'\\"celebration\\":{\\"id\\":\\"chceleb_%b\\",\\"type\\":\\"subscription_renewed\\",\\"total_months\\":5},'
             % (self.ids.hex()[:26])

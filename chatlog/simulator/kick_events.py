@@ -101,7 +101,7 @@ class KickEvents:
         return self._chat.event(room, "ChatroomUpdatedEvent", payload, b"room")
 
     def subscription(self, room: Room, ms: int) -> Said:
-        """Somebody subscribed."""
+        """A viewer subscribed."""
         payload = {
             "chatroom_id": int(room.id),
             "username": self._chat.person().username,
@@ -127,7 +127,7 @@ class KickEvents:
         return self._chat.event(room, "GiftedSubscriptionsEvent", payload, b"gift", prefix=not new)
 
     def lucky(self, room: Room, ms: int) -> Said:
-        """Who got the gifts."""
+        """The viewers who got the gifts."""
         names = [self._chat.person().username for _ in range(5)]
         payload = {
             "channel": {"id": int(room.channel_id), "slug": room.name},
@@ -230,7 +230,7 @@ class KickEvents:
         )
 
     def channel_side(self, room: Room, ms: int) -> Said:
-        """What is published on the channel's side: subscriptions, followers, the end of a stream."""
+        """Events on the channel's side: subscriptions, followers, the end of a stream."""
         rng, channel = self._chat.rng, int(room.channel_id)
         name, payload, type = rng.choice(
             (

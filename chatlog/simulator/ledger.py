@@ -132,10 +132,10 @@ class Ledger:
         return before
 
     def take(self, record: dict[str, Any], last: int) -> tuple[int | None, str]:
-        """(the event of ``record``, "") and mark it as seen; (None, why) where there is none, or none
-        left: ``doubled`` or ``unknown``. ``last`` is the event before in the same room: of several
-        that look the same, the first behind it is meant that was sent shortly before the record was
-        made, or as long before as the record with an id before it."""
+        """(the event of ``record``, "") and mark the event as seen; (None, why) if there is none, or none
+        left: ``doubled`` or ``unknown``. ``last`` is the event before in the same room. Of several events
+        that look the same, it is the first one after ``last`` that was sent shortly before the record was
+        made, or as long before as the latest record with an id."""
         room = (record["platform"], "" if record["type"] == "unparsed" else record["channel"])
         id = record["id"]
         if id:
@@ -152,7 +152,7 @@ class Ledger:
             left = [n for n in found if not self.seen[n]]
             if not left:
                 return None, "doubled"
-            # An event that looks the same may have been lost long before. This one may have been on the way
+            # An event that looks the same may have been lost long before. This event may have been on the way
             # for longer, if the machine is busy or stood still.
             received = _milliseconds(record["received"])
             sent = received - self._late.get(room, 0)

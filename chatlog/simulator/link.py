@@ -181,7 +181,7 @@ class Link:
         self._twice = False
 
     def break_with(self, noise: bytes, write: Callable[[bytes], object]) -> None:
-        """Write ``noise`` after all pending data, so that nothing after it could be understood. Send nothing
+        """Write ``noise`` after all pending data, so that nothing after it can be understood. Send nothing
         more, and reset soon."""
         self._traffic.send()
         self.dead = True

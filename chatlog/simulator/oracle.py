@@ -5,12 +5,12 @@ One JSON object a line. An event:
     {"n": 7, "at": 1760000000123, "platform": "twitch", "channel": "room1", "id": "...", "type": "message",
      "text": "hello", "connection": 3}
 
-``n`` counts up over everything, ``at`` is milliseconds since the epoch, ``type`` and ``text`` are what a
-record must say. Where it applies: ``key`` for events without an id (chat.record_key gives the same key
-for its record), ``also`` with further connections that got the same event, ``dead`` when no connection
-that got it could still be heard, ``greeting`` for the settings that follow a JOIN. ``channel`` is "" for
-what belongs to no room. A note about a connection has ``note`` and ``connection`` instead of ``n``; one about
-a room on a connection has ``platform`` and ``channel`` too.
+``n`` counts up over everything, ``at`` is milliseconds since the epoch, ``type`` and ``text`` are those of a
+correct record. Where it applies: ``key`` for events without an id (chat.record_key gives the same key for its
+record), ``also`` with further connections that got the same event, ``dead`` when no connection that got it
+could still be heard, ``greeting`` for the settings that follow a JOIN. ``channel`` is "" for an event without
+a room. A note about a connection has ``note`` and ``connection`` instead of ``n``; one about a room on a
+connection has ``platform`` and ``channel`` too.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ class Oracle:
         )
 
     def note(self, what: str, connection: int, ms: int, since: int | None = None) -> None:
-        """Something happened to a connection at ``ms``: ``opened``, ``closed`` (what was sent last may not
-        have been read), ``cut`` (what was sent since ``since`` may never have arrived). ``service``: it is
-        none of a recorder."""
+        """An event of a connection at ``ms``: ``opened``, ``closed`` (the last data may not have been read),
+        ``cut`` (data since ``since`` may never have arrived). ``service``: the connection is not that of a
+        recorder."""
         line = {"note": what, "connection": connection, "at": ms}
         if since is not None:
             line["since"] = since
         self._lines.append(orjson.dumps(line) + b"\n")
 
     def listening(self, room: Room, connection: int, ms: int, begins: bool) -> None:
-        """From now on a connection gets what is said in a room (``begins``), or does not any more: the notes
+        """From now on a connection gets the events of a room (``begins``), or no longer gets them: the notes
         ``joined`` and ``parted``."""
         note = b"joined" if begins else b"parted"
         self._lines.append(

@@ -1,9 +1,9 @@
 """A simulated service that keeps recent messages of Twitch's rooms (recent-messages2).
 
-``GET /api/v2/recent-messages/{login}?limit=N`` is answered with the latest lines of the room, oldest
-first. Like the real one it joins a room when it is first asked for it, writes tags in another order,
-adds two of its own and leaves the colon out where it can. What it hears it never loses, so it counts as
-a listener of which no recorder can be a copy.
+``GET /api/v2/recent-messages/{login}?limit=N`` is answered with the latest lines of the room, oldest first.
+Like the real one it joins a room when it is first asked for it, writes tags in another order, adds two of its
+own and leaves the colon out if possible. It never loses a line, so it counts as a listener that is not a
+recorder's.
 """
 
 from __future__ import annotations

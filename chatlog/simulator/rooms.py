@@ -12,8 +12,8 @@ _ODD = 0x9E3779B97F4A7C15F39CC0605CEDC9
 
 
 class Listener(Protocol):
-    """A connection as the traffic sees it: a number, a place for what is to be sent, and whether
-    the other side can no longer hear it."""
+    """A connection as the traffic sees it: a number, a list of data to send, and whether the other side can
+    no longer receive it."""
 
     number: int
     pending: list[bytes]
@@ -49,7 +49,7 @@ class Room:
 
 
 def number_of(kind: str, name: str) -> int:
-    """The id that ``name`` always has; ``kind`` tells a room's several ids apart. 1,000,000 to about
+    """The id that ``name`` always has; ``kind`` distinguishes the ids of one room. 1,000,000 to about
     900,000,000."""
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=8).digest()
     return 1_000_000 + int.from_bytes(digest, "big") % 900_000_000

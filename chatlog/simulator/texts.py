@@ -67,8 +67,8 @@ _BRAILLE = "⠄⣿⣾⡿⠛⠋⢸⡇⠈⣀⣤⣶⡆⢀"
 
 @dataclass(slots=True)
 class Text:
-    """One text. ``raw``, ``emotes`` and ``tagged`` (as a tag's value) are for Twitch, ``content``
-    (escaped twice) for Kick; ``json`` and ``kick_json`` are what a record's ``message`` must be."""
+    """One text. ``raw``, ``emotes`` and ``tagged`` (as a tag's value) are for Twitch, ``content`` (escaped
+    twice) for Kick; ``json`` and ``kick_json`` are the correct ``message`` of a record."""
 
     raw: bytes
     emotes: bytes

@@ -23,8 +23,8 @@ MOST_CATCH_UP = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How much is said: ``rate`` events a second, ``kick_share`` of them on Kick, over the rooms as
-    ``spread`` says. ``tick`` are the seconds between two sendings: what a connection gets in one is
+    """The amount of chat: ``rate`` events a second, ``kick_share`` of them on Kick, divided over the rooms by
+    ``spread``. ``tick`` are the seconds between two sendings: the events of a connection in one tick are
     written together."""
 
     rate: float = 0.0
@@ -114,7 +114,7 @@ class Traffic:
             self._active[room.platform] = None
 
     def leave(self, room: Room, topic: int, link: Link) -> None:
-        """From now on it does not get them."""
+        """From now on ``link`` does not get these events."""
         if link in room.topics[topic]:
             room.topics[topic].remove(link)
             self._active[room.platform] = None

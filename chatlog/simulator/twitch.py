@@ -1,6 +1,6 @@
 """A simulated Twitch chat server: login, joins, refusals, keepalive.
 
-Behaves as dev.twitch.tv/docs/chat/irc says, and as clients have found where it is silent: rooms that do
+Behaves as in dev.twitch.tv/docs/chat/irc and, where that says nothing, as clients have found: rooms that do
 not exist are not answered, refusals come as NOTICE, a login that fails as NOTICE to ``*``.
 """
 
@@ -191,7 +191,7 @@ class TwitchConnection(Link, Protocol):
         self.join(room, after=self._rules.first_after)
 
     def flush(self) -> None:
-        # A client does not get what it did not request.
+        # A client does not get tags or commands that it did not request.
         if "twitch.tv/tags" not in self._capabilities:
             self.pending = [line.partition(b" ")[2] if line[:1] == b"@" else line for line in self.pending]
         super().flush()

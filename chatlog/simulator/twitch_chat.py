@@ -22,7 +22,7 @@ class TwitchChat(Chat):
     """Generates lines of Twitch. ``room.last`` is (id, person, text) of the room's latest message."""
 
     def __init__(self, seed: str = "1", run: str = "", tame: bool = False) -> None:
-        """``tame`` leaves out what a stricter client than a recorder may refuse: bytes that are not
+        """``tame`` leaves out lines that a stricter client than a recorder may refuse: bytes that are not
         UTF-8, and lines that are no IRC."""
         super().__init__(f"twitch {seed}", run)
         notices, moderation, oddities = Notices(self), Moderation(self), Oddities(self, tame)

@@ -33,7 +33,7 @@ class Moderation:
 
     def __init__(self, chat: TwitchChat) -> None:
         self._chat = chat
-        # The people moderated in the present millisecond: nobody is banned twice in one.
+        # The people moderated in the present millisecond: no person is moderated twice in one.
         self._ms = 0
         self._targets: set[tuple[bytes, int]] = set()
 

@@ -160,7 +160,7 @@ class Notices:
         return self.notice(room, ms, self._chat.person(), kind, parameters, system, b"subscription", text)
 
     def gift(self, room: Room, ms: int) -> Said:
-        """A subscription for somebody else."""
+        """A subscription for another viewer."""
         return self._gift(room, ms, self._chat.person(), self._chat.ids.next().decode())
 
     def _gift(self, room: Room, ms: int, giver: Person, origin: str) -> Said:

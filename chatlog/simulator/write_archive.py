@@ -1,8 +1,8 @@
 """``python -m chatlog.simulator.write_archive``: writes an archive with days of invented chat, quickly.
 
-Lines and frames are made as the servers make them, and records of them by the recorder's own parsers;
-what is left out is the time that it would take. Objects, gaps and manifests are those of a recorder that
-ran all the time and lost its connections now and then.
+Lines and frames are made as the servers make them, and records of them by the recorder's own parsers, without
+the waiting of a real run. Objects, gaps and manifests are those of a recorder that ran all the time and lost
+its connections now and then.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ CODES = {
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "PLATFORM_DOWN": ("LOGIN_REFUSED",),
     "CONNECTION_DOWN": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
-    # Only once the platform is back it shows whether a room is still refused, or an id still not found.
+    # Whether a room is still refused, or an id still not found, shows only when the platform is back.
     "ROOM_REFUSED": ("PLATFORM_DOWN",),
     "ROOM_UNIDENTIFIED": ("PLATFORM_DOWN",),
     "ROOM_SILENT": ("LOGIN_REFUSED", "PLATFORM_DOWN"),
@@ -117,8 +117,8 @@ class Condition:
 
 @dataclass(slots=True)
 class Observed:
-    """What only shows over time, here over the last hour. ``poor``: the rooms that missed too much, with the
-    seconds. ``drift``: for each platform, the unknown commands and events. ``unreadable``: how many lines
+    """Facts that only show over time, here over the last hour. ``poor``: the rooms that missed too much, with
+    the seconds. ``drift``: for each platform, the unknown commands and events. ``unreadable``: how many lines
     could not be read. ``dropped``: how many records were dropped. ``skewed``: the store reports that our
     clock is wrong."""
 

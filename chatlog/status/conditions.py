@@ -4,8 +4,8 @@ checks, alarms, metrics, the terminal and the page only show it.
     found = conditions(facts, observed, settings)
     headline(facts, found)              # {"severity": "note", "text": "Recording 297 of 300 rooms; ..."}
 
-A condition has a code that stays the same, and says in words what is wrong and what to do. What is only the
-effect of something else that is wrong is ``explained`` by it, and is not shown while that lasts.
+A condition has a code that stays the same, and says in words what is wrong and what to do. A condition that
+is only the effect of another one is ``explained`` by it, and is not shown while that lasts.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from collections import deque
 
 from chatlog.timeline.timeline import DAY, EARLIER, HOUR, RESTART, RoomTimeline
 
-#: Reasons of gaps that are known for themselves: somebody has stopped the recorder, or the disk took
-#: nothing, which has an alarm of its own.
+#: Reasons of gaps that need no alarm about coverage: a stopped recorder, a wrong clock, or a disk that
+#: accepts nothing, which has an alarm of its own.
 EXPLAINED = frozenset({RESTART, EARLIER, "disk full", "overflow", "clock"})
 #: So many outages of a platform are remembered, more than there are in an hour.
 _OUTAGES = 13
@@ -22,7 +22,7 @@ class CoverageWindow:
     def __init__(self, known_since: float, now: float) -> None:
         self._known_since = known_since
         self._midnight = now - now % DAY
-        # The times, by platform, in which all of it was away and an alarm has said so.
+        # By platform, the times in which the whole platform was away and an alarm reported that.
         self._outages: dict[str, deque[tuple[float, float]]] = {}
 
     @property

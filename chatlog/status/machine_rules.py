@@ -19,7 +19,7 @@ CLOCK_WRONG = "clock wrong"
 CLOCK_LIMIT = 10.0
 #: Seconds after which an opt-out list that cannot be read is reported.
 _STALE = 600.0
-#: Free bytes with which a disk that takes nothing lacks something else than bytes.
+#: If a disk with so many free bytes accepts nothing, it lacks something other than bytes.
 _MUCH = 16_000_000
 #: After so many seconds the free bytes have been measured again.
 _MEASURED = 30.0
@@ -211,8 +211,7 @@ def _optouts(facts: Facts) -> Iterator[Condition]:
 
 
 def _kept(facts: Facts, used: float) -> str:
-    """What happens to the files while the store does not accept them; ``used`` percent of the spool are
-    full."""
+    """The fate of the files while the store does not accept them; ``used`` percent of the spool are full."""
     files = facts["uploads"]["waiting_files"]
     stay = (
         f"{many(files, 'file')} wait{'s' if files == 1 else ''} on the disk" if files else "No file waits yet"
@@ -228,7 +227,7 @@ def _sentence(text: str) -> str:
 
 
 def _faster(settings: Settings) -> str:
-    """What makes uploads faster that the configuration does not have already."""
+    """Settings that would make uploads faster and that the configuration does not have yet."""
     more = settings.uploader.concurrency < MOST_UPLOADS
     hints = ["raise uploader.concurrency"] if more else []
     if settings.uploader.compression == "none":

@@ -12,7 +12,7 @@ from chatlog.rooms.subscriptions import Room, State
 from chatlog.status.natural import natural
 from chatlog.timeline.timelines import Key
 
-#: The kinds. ``unidentified`` has no id yet that it could be asked for by; ``disconnected`` has lost its
+#: The kinds. ``unidentified`` has no id yet, which a request for it needs; ``disconnected`` has lost its
 #: connection; ``waiting`` is being joined, or waits for its turn; ``unwritten`` is delivered, and cannot be
 #: written.
 REFUSED, SILENT, UNIDENTIFIED = "refused", "silent", "unidentified"
@@ -86,15 +86,15 @@ class Group:
 
 
 class RoomProblems:
-    """Remembers when each room's problem began, through all the tries in between: a room that is asked
-    for again is no better until it is recorded."""
+    """Remembers when each room's problem began, through all attempts in between: a new request ends no
+    problem until the room is recorded."""
 
     def __init__(self) -> None:
         self._rooms: dict[Key, Problem] = {}
 
     def poll(self, rooms: Iterable[tuple[Key, Room | str]], now: float) -> None:
-        """Called every few seconds with the rooms that are not recorded, each with the room of a pool, or
-        with why it is in none."""
+        """Called every few seconds with the rooms that are not recorded, each with its room in a pool, or
+        with the reason why it is in none."""
         self._rooms = {key: self.of(key, room, now) for key, room in rooms}
 
     def of(self, key: Key, room: Room | str, now: float) -> Problem:
@@ -107,7 +107,7 @@ class RoomProblems:
         return Problem(kind, old.since if old is not None and old.kind == kind else now, raw)
 
     def latest(self, key: Key, room: Room, now: float) -> Problem:
-        """The same, as it was at the latest poll."""
+        """The room's problem at the latest poll."""
         return self._rooms.get(key) or self.of(key, room, now)
 
 
@@ -131,7 +131,7 @@ def _problem(room: Room, old: Problem | None) -> tuple[str, str]:
         # It is requested once more.
         return REFUSED, old.raw
     if trouble and not connected:
-        # What ended the connection before may be over; why there is none now is what counts.
+        # The cause of the last end may be over: the reason why there is no connection now counts.
         return DISCONNECTED, trouble
     if old is not None and old.kind == SILENT:
         return SILENT, old.raw
@@ -139,8 +139,8 @@ def _problem(room: Room, old: Problem | None) -> tuple[str, str]:
 
 
 def first_of(members: Sequence[T], name: Callable[[T], str]) -> list[T]:
-    """The few that are named, in the order in which people look for names. Of a great many it does not matter
-    which, and to sort them would take long."""
+    """The few that are named, in natural order. Of a great many, any few are named: sorting them would take
+    long."""
     if len(members) > SORTED:
         members = members[:NAMED]
     return heapq.nsmallest(NAMED, members, key=lambda member: natural(name(member)))

@@ -139,7 +139,7 @@ class RoomStats:
         return None if room is None else self._facts((platform, name), room, now, wall)
 
     def over(self, keys: Iterable[Key]) -> list[Key]:
-        """Those of these rooms that are recorded, or that nobody is to record any more."""
+        """Those of these rooms that are recorded, or that no recorder shall record any more."""
         wanted, is_elsewhere = self._timelines.wanted(), self._timelines.is_elsewhere
         rooms = ((key, self._room(key)) for key in keys)
         return [

@@ -1,8 +1,8 @@
 """The state of the recorder as plain facts, for the page, the API, the health checks, the metrics and the
 alarms.
 
-The other parts never report here: their facts are read when someone asks, and every few seconds. So a chat
-message costs nothing here.
+The other parts never report here: their facts are read at a request, and every few seconds. So a chat message
+costs nothing here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EVERY = 5.0
 #: Seconds for which a snapshot is reused.
 FRESH = 1.0
 #: The polls over which the rate is computed; they make a minute.
-RATE_LOOKS = 13
+RATE_POLLS = 13
 #: The most quarantined files that are named.
 _MOST_ASIDE = 20
 #: The codes of an outage of a whole platform.
@@ -82,8 +82,8 @@ class Status(Service):
     """The facts of all parts of the recorder; none of the parts knows the status.
 
     ``platforms`` may change at any time, and so may ``settings``. ``acknowledged`` are the rooms whose
-    problem a person has acknowledged. ``alarms`` and ``optouts`` may be set to what returns the active
-    alarms and the state of the opt-out list.
+    problem a person has acknowledged. ``alarms`` and ``optouts`` may be set to functions that return the
+    active alarms and the state of the opt-out list.
     """
 
     name = "status"
@@ -106,9 +106,9 @@ class Status(Service):
         self.missing = platforms.missing
         self.acknowledged = acknowledged
         self.alarms: Callable[[], list[Facts]] = list
-        #: How the opt-out list is: see ``optouts`` of the snapshot.
+        #: The state of the opt-out list: see ``optouts`` of the snapshot.
         self.optouts: Callable[[], Facts] = lambda: {"people": 0, "stale": 0.0, "key": ""}
-        #: How the cluster is: see ``cluster`` of the snapshot; None if there is none.
+        #: The state of the cluster: see ``cluster`` of the snapshot; None without a cluster.
         self.cluster: Callable[[], Facts] | None = None
         self._timelines = timelines
         self._recorder = recorder
@@ -133,7 +133,7 @@ class Status(Service):
             self.pools, self.missing, self._recorder, known, self._timelines, self._began, self._started
         )
         self._watch = Watch(self.counters, self._began)
-        self._written: deque[tuple[float, int]] = deque([(self._began, self.counters.written)], RATE_LOOKS)
+        self._written: deque[tuple[float, int]] = deque([(self._began, self.counters.written)], RATE_POLLS)
 
     # -- service -----------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class Status(Service):
         for poller in self._pollers:
             poller.stop()
 
-    # -- looking -----------------------------------------------------------------------------------
+    # -- polling -----------------------------------------------------------------------------------
 
     def _poll(self) -> None:
         now, wall = self._clock.seconds(), self._wall()
@@ -160,7 +160,7 @@ class Status(Service):
             self._cached_rooms = None
         self._vitals.sample()
         self._offset.sample(*self._recorder.newest)
-        # If this fails, the last result stays; the recorder reports the error of the disk.
+        # If this fails, the last values stay; the recorder reports the error of the disk.
         with suppress(OSError):
             self._disk = self._vitals.space(self.settings.recorder.directory)
         self._room_stats.poll(now, wall)

@@ -89,7 +89,8 @@ class Vitals:
 
     def _descriptors(self) -> int:
         try:
-            # Linux says it as the directory's size since 6.2; to list thousands takes milliseconds.
+            # Since Linux 6.2 the directory's size is this number; listing thousands of entries takes
+            # milliseconds.
             if count := os.stat(f"{self._proc}/fd").st_size:
                 return count
             # One descriptor belongs to the listing itself.

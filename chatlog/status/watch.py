@@ -1,5 +1,5 @@
-"""Conditions that only show over time: what came within the last hour, which rooms missed too much of it, and
-the beginning of conditions that have no date of their own."""
+"""Conditions that only show over time: the growth of totals within the last hour, the rooms that missed too
+much of it, and the beginning of conditions that have no date of their own."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from chatlog.uploader.bundle_table import Slice
 
 
 class Pieces:
-    """The objects at these places of one bundle, which are asked for in their order."""
+    """The objects at these places of one bundle. They are read in the order of ``places``."""
 
     def __init__(self, store: Store, places: Sequence[Slice]) -> None:
         self._store = store
@@ -19,8 +19,8 @@ class Pieces:
         self._at = 0
 
     def read(self, place: Slice) -> Iterator[bytes]:
-        """The bytes of one of them; fewer if the bundle ends before. Raises StoreError; the next one can be
-        read then all the same."""
+        """The bytes of one object; fewer if the bundle ends before. Raises StoreError; the next object can be
+        read nevertheless."""
         if self._chunks is None or place.offset < self._at:
             size = max(self._end, place.offset + place.bytes) - place.offset
             self._chunks = self._store.read_range(place.bundle, place.offset, size)

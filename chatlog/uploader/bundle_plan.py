@@ -1,4 +1,5 @@
-"""Which files go to the store together, as one bundle. It is on the disk before the bundle is put.
+"""Plans of bundles: which files go to the store together, as one object. A plan is on the disk before the
+bundle is put.
 
     packed/{bundle}.jsonl.bundle       {"format": 1, "checked": .., "files": [name, ..]}
     packed/{bundle}.jsonl.bundled      the same, once they are in the store and written down
@@ -46,14 +47,14 @@ class Plans:
         return f"{self._directory}/{area}/{name}"
 
     def write(self, plan: Plan) -> None:
-        """Write a plan down, or what has changed of it. It is on the disk after ``settle``."""
+        """Write a plan, new or changed. It is on the disk after ``settle``."""
         self._files.make_directories(f"{self._directory}/packed")
         line = to_line({"format": 1, "checked": plan.checked, "files": list(plan.files)})
         with suppress(NotCertain):
             replace_file(self._files, self._path("packed", f"{plan.name}{PLANNED}"), [line])
 
     def settle(self) -> None:
-        """Make sure that the plans are on the disk as they are."""
+        """Make sure that the plans are on the disk."""
         self._files.sync_directory(f"{self._directory}/packed")
 
     def read(self, name: str, form: str = PLANNED) -> Plan:
@@ -67,7 +68,7 @@ class Plans:
             raise ValueError(f"no plan of a bundle: {error}") from None
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """The bundles with a plan, each with its form. Removes what an interrupted writing left."""
+        """The bundles with a plan, each with its form. Removes the remains of an interrupted write."""
         with suppress(FileNotFoundError):
             for entry in self._files.names(f"{self._directory}/packed"):
                 if entry.endswith(f".jsonl{PLANNED}{TEMPORARY}"):
@@ -77,7 +78,7 @@ class Plans:
                         yield entry.removesuffix(form), form
 
     def drop(self, name: str, form: str = PLANNED) -> None:
-        """Remove a plan: its files go in other ways."""
+        """Remove a plan: its files are uploaded in other ways."""
         with suppress(FileNotFoundError):
             self._files.remove(self._path("packed", name + form))
             self._files.sync_directory(f"{self._directory}/packed")
@@ -91,7 +92,7 @@ class Plans:
         self._files.rename(self._path("packed", f"{name}{PLANNED}"), self._path("packed", f"{name}{DONE}"))
 
     def clear(self, name: str) -> int:
-        """Remove the files of a bundle that is done, and its plan; the bytes that this frees."""
+        """Remove the files of a bundle that is done, and its plan. Returns the freed bytes."""
         freed = 0
         plan = self.read(name, DONE)
         # No file may be gone as long as the plan may come back in its first form.
@@ -105,7 +106,7 @@ class Plans:
                     size = self._files.size(path)
                     self._files.remove(path)
                     freed += size
-        # Should one of them come back when the machine dies, the plan still says that it is stored.
+        # If a removed file comes back after the machine died, the plan still says that it is stored.
         for area in ("sealed", "packed"):
             with suppress(FileNotFoundError):
                 self._files.sync_directory(f"{self._directory}/{area}")
@@ -123,7 +124,7 @@ class Plans:
             yield plan, size
 
     def _free(self, name: BundleName) -> BundleName:
-        """The bundle's name with a number that no other has."""
+        """The bundle's name with a number that no other bundle has."""
         begun = name.instance, name.minute
         n = self._numbers.get(begun, 0) + 1
         while any(

@@ -38,9 +38,9 @@ from chatlog.uploader.taken import Taken
 SUFFIX = ".zst"
 #: Files that are packed at a time, and held in memory twice.
 _TOGETHER = 128
-#: How much smaller a packed file is than it was, about.
+#: How many times smaller a packed file is, about.
 _PACKED = 8
-#: Of a bundle that nobody knows: no files, which may count for the most.
+#: The entry of an unknown bundle: no files, with the weight of the largest bundle.
 _UNKNOWN: tuple[tuple[str, ...], int] = (), MOST_BYTES
 
 
@@ -75,7 +75,7 @@ class BundleShipment:
         self._most = MOST_BYTES
         # Bundles that are stored, and whose files could not be removed yet.
         self._stored: dict[str, tuple[Stored, bool]] = {}
-        # The files of the bundles that wait, and what they count for against the most.
+        # The files of the bundles that wait, and the weight of each bundle against the limit.
         self._waiting: dict[str, tuple[tuple[str, ...], int]] = {}
 
     def inside(self, item: Item) -> tuple[str, ...]:
@@ -86,8 +86,8 @@ class BundleShipment:
     # -- planning ------------------------------------------------------------------------------------
 
     def plan(self, held: Sequence[tuple[Item, int]]) -> list[tuple[Item, int]]:
-        """Put these files together; the bundles, each with the bytes of its files. Where no plan can be
-        written down, the files stay alone."""
+        """Plan bundles of these files. Returns them, each with the bytes of its files. If no plan can be
+        written, the files stay single."""
         alone = {item.name: (item, size) for item, size in held}
         weighed = [(name, self._weight(name, size)) for name, (_, size) in alone.items()]
         found: list[tuple[Item, int]] = []
@@ -101,7 +101,7 @@ class BundleShipment:
         return [*found, *alone.values()]
 
     def _weight(self, name: str, size: int) -> int:
-        # It may have been packed since its size was told.
+        # The file may have been packed since its size was read.
         return size if self._single.is_raw(name) else self._single.size(item_of(name, "data")) * _PACKED
 
     def _weight_of(self, plan: Plan) -> int:
@@ -113,8 +113,8 @@ class BundleShipment:
         return files
 
     def waiting(self) -> tuple[dict[Item, tuple[str, ...]], int]:
-        """The bundles that wait, with their files. Removes the files of those that are stored; the bytes that
-        this frees. Raises OSError."""
+        """The bundles that wait, with their files. Removes the files of bundles that are stored, and returns
+        the freed bytes too. Raises OSError."""
         found: dict[Item, tuple[str, ...]] = {}
         freed = 0
         for name, form in list(self._plans.names()):
@@ -148,7 +148,7 @@ class BundleShipment:
                 return self._removed(item.name)
             return self._ship(self._plans.read(item.name))
         except FileNotFoundError:
-            # Without the plan its files are as they were before.
+            # Without the plan, its files are single files again.
             return Shipped(None, anew=self._forget(item.name))
         except (OSError, ValueError) as error:
             raise LocalError(item.name, error) from error
@@ -185,12 +185,12 @@ class BundleShipment:
         return Shipped(stored, freed, again)
 
     def _checked(self, plan: Plan) -> tuple[Plan, tuple[str, ...]]:
-        """The plan without the files whose names are taken in the store, and these."""
+        """The plan without the files whose names are taken in the store, and those files."""
         names = [parse_name(each) for each in plan.files]
         taken = self._taken.among(plan.name, names, SUFFIX)
         for name in taken:
             after = partial(self._following, plan.name)
-            # An object of its own may be this very file, put before the process was killed.
+            # A single object of this name may be this file, put before the process was killed.
             first: Name = name
             if self._taken.is_inside(plan.name, name):
                 first = after(name)
@@ -200,7 +200,7 @@ class BundleShipment:
         return self._rewritten(plan._replace(checked=True), apart), apart
 
     def _following(self, bundle: BundleName, name: Name) -> Name:
-        """The next name that no bundle has, and no other file that waits."""
+        """The next name that no bundle and no other waiting file has."""
         name = following(name)
         while self._single.waits(str(name)) or self._taken.is_inside(bundle, name):
             name = following(name)
@@ -222,7 +222,7 @@ class BundleShipment:
         return Shipped(None, apart=unfit.apart, gone=unfit.gone, stays=bool(left.files))
 
     def _smaller(self, plan: Plan, error: StoreError) -> Shipped:
-        """The store refuses an object of this size, or of this kind: perhaps it takes smaller ones."""
+        """The store refuses an object of this size, or of this kind: perhaps it accepts smaller ones."""
         self._most = min(self._weight_of(plan), self._most) // 2
         self._log.warn(
             "{bundle}, {size} bytes, is refused: {error}; its files go in smaller bundles",
@@ -236,7 +236,8 @@ class BundleShipment:
     # -- the files -----------------------------------------------------------------------------------
 
     def _gathered(self, plan: Plan) -> tuple[Packed, tuple[Inside, ...]]:
-        """The bundle, and what is where in it. Raises OSError, and _Unfit if some files cannot go into it."""
+        """The bundle, and the place of each object in it. Raises OSError, and _Unfit if some files cannot go
+        into it."""
         apart, gone, inside = [], [], []
         data = BytesIO()
         just_packed: dict[str, Packed] = {}

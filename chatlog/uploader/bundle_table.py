@@ -1,7 +1,7 @@
-"""What is where in a bundle: a table that the bundle has with it.
+"""The table of a bundle: where each object is in it.
 
 A bundle is objects, byte for byte one behind the other. One that is compressed with zstd ends with its table,
-in a frame that every program skips that unpacks zstd:
+in a frame that every program for zstd skips:
 
     magic of a skippable frame (0x184D2A5C, four bytes, little-endian) · bytes that follow (four bytes)
     zstd of:  {"format": 1, "slices": n[, "replaces": [key, ..]]}
@@ -43,14 +43,14 @@ class Slice(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The table of a bundle. ``text``: its lines. ``replaces``: the bundles in whose place this one is."""
+    """The table of a bundle. ``text``: its lines. ``replaces``: the bundles that this one replaces."""
 
     bundle: str
     text: bytes
     replaces: tuple[str, ...] = ()
 
     def slices(self, within: str = "") -> Iterator[Slice]:
-        """The objects, or those whose key contains ``within``. Raises ValueError if they are none."""
+        """The objects, or those whose key contains ``within``. Raises ValueError if a line is no object's."""
         wanted = within.encode()
         for line in self.text.split(b"\n"):
             if line and wanted in line:
@@ -92,8 +92,8 @@ def read_packed(store: Store, bundle: Head) -> bytes:
 
 
 def table_size(tail: bytes) -> int:
-    """The bytes of the table at the end of a bundle, of which these are the last. Raises ValueError if there
-    is none."""
+    """The size of the table at the end of a bundle; ``tail`` is the last bytes of the bundle. Raises
+    ValueError if there is none."""
     if len(tail) >= _END.size:
         size, mark = _END.unpack_from(tail, len(tail) - _END.size)
         if mark == _MARK and _HEAD.size + _END.size <= size <= MOST:

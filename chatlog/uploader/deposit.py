@@ -14,7 +14,7 @@ from chatlog.naming import BundleName, FileName, ManifestName
 from chatlog.store.store import CORRUPT, EXISTS, OBJECT, REFUSED, TRANSIENT, Store, StoreError
 from chatlog.uploader.packing import CONTENT_TYPES, Packed
 
-#: The name of an object, whatever is in it.
+#: The name of an object with recordings, of a manifest, or of a bundle.
 Name = FileName | ManifestName | BundleName
 
 #: Names that are tried when an object with other bytes has the name.
@@ -22,8 +22,8 @@ _MOST_NAMES = 1000
 
 
 class Inside(NamedTuple):
-    """A file that was stored in a bundle, as the object ``key``: where its bytes are in the bundle, and what
-    they are, as in ``Stored``."""
+    """A file that was stored in a bundle, as the object ``key``: the place of its bytes in the bundle, and
+    their facts as in ``Stored``."""
 
     key: str
     offset: int
@@ -35,9 +35,9 @@ class Inside(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A verified object. ``bytes`` and ``sha256`` (hex) are of the object as stored, so compressed if it is
-    compressed. ``first`` and ``last`` are timestamps of records. ``content`` is ``data``, ``manifest`` or
-    ``bundle``, and ``inside`` what is in a bundle."""
+    """A verified object. ``bytes`` and ``sha256`` (hex) are of the object as stored, after compression.
+    ``first`` and ``last`` are timestamps of records. ``content`` is ``data``, ``manifest`` or ``bundle``, and
+    ``inside`` the objects in a bundle."""
 
     name: str
     key: str
@@ -132,7 +132,7 @@ class Deposit:
         return head.etag == packed.md5 or self._reads_back(key, packed)
 
     def _verify(self, key: str, packed: Packed) -> None:
-        """Check what the store holds: its answer to the put is no proof. Raises StoreError."""
+        """Check the stored object: the store's answer to the put is no proof. Raises StoreError."""
         head = self._store.head(key)
         if head is None:
             raise StoreError(f"{key} was accepted, and is not there", TRANSIENT, "not stored")

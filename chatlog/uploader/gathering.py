@@ -14,7 +14,7 @@ from chatlog.uploader.holding import Holding
 from chatlog.uploader.shipment import Item, Shipped, item_of
 from chatlog.uploader.turns import Turns
 
-#: After files were asked for, those that come in so many seconds wait for so many.
+#: After a reader asked for files, those that are finished within HURRY seconds wait for only HURRIED seconds.
 HURRY, HURRIED = 10.0, 1.0
 
 #: Waiting files with their sizes.
@@ -33,7 +33,7 @@ class Bundles(Protocol):
 
 class Gathering:
     """Hands files to ``turns``: each by itself or, with an ``interval`` in seconds, bundles of what was added
-    in that time. ``changed()`` is called when there is more in ``turns``."""
+    in that time. ``changed()`` is called when ``turns`` has more files."""
 
     _log = Logger()
 
@@ -55,7 +55,7 @@ class Gathering:
         self._timer: IDelayedCall | None = None
         self._planning = False
         self._running = False
-        # Until when nothing waits for long.
+        # Until when files wait only HURRIED seconds.
         self._hurry_until = float("-inf")
 
     def start(self) -> None:
@@ -70,7 +70,8 @@ class Gathering:
             self._timer.cancel()
 
     def hurry(self) -> None:
-        """Somebody asks for the files: what is held goes now, and what is finished next at once."""
+        """A reader asks for the files: those that are held go now, and those that are finished next go
+        soon."""
         self._hurry_until = self._clock.seconds() + HURRY
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
@@ -112,10 +113,10 @@ class Gathering:
         self._put_together(at_once=True)
 
     def shipped(self, item: Item, shipped: Shipped) -> int:
-        """What was handed out is in the store, or has to be made anew. Returns how often it had failed by
+        """A file or bundle is in the store, or has to be made anew. Returns how often it had failed by
         itself."""
         size, strikes = self._turns.size(item), self._turns.done(item)
-        # Of a bundle's files nobody knows which has how many bytes.
+        # The bytes of each file in a bundle are not known: divide them equally.
         size //= self._holding.done(item)
         for name in shipped.apart:
             self._holding.apart(name)
@@ -134,7 +135,7 @@ class Gathering:
             self._turns.add(item, size)
 
     def _put_together(self, at_once: bool = False) -> None:
-        """Make bundles of the files that are held, now or once they have waited for others."""
+        """Make bundles of the files that are held, now or once they have waited for more files."""
         held = self._holding.held()
         if not self._running or not held or self._planning:
             return

@@ -1,4 +1,4 @@
-"""Finished files that wait for others, so that they go to the store together."""
+"""Finished files that wait for other files, so that they go to the store together."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from chatlog.uploader.shipment import Item
 
 
 class Holding:
-    """Holds files back for up to ``interval`` seconds; with 0, none. It also knows which files are in the
-    bundles that wait."""
+    """Holds files back for up to ``interval`` seconds; with 0, none. The holding also knows which files are
+    in the bundles that wait."""
 
     def __init__(self, interval: float) -> None:
         self.interval = interval
         self._held: dict[Item, int] = {}
-        # The files of the bundles that were planned, and the files that are not to go into any.
+        # The files of the bundles that were planned, and the files that must not go into any bundle.
         self._bundles: dict[Item, tuple[str, ...]] = {}
         self._inside: set[str] = set()
         self._apart: set[str] = set()
@@ -51,7 +51,7 @@ class Holding:
         return True
 
     def apart(self, name: str) -> None:
-        """From now on the file goes by itself."""
+        """From now on the file goes to the store by itself."""
         self._apart.add(name)
 
     def held(self) -> list[tuple[Item, int]]:
@@ -70,7 +70,7 @@ class Holding:
         self._inside.update(files)
 
     def done(self, item: Item) -> int:
-        """A bundle, or a file that goes by itself, does not wait any more. How many files it was."""
+        """A bundle, or a file that goes by itself, does not wait any more. Returns how many files it was."""
         self._apart.discard(item.name)
         files = self._bundles.pop(item, ())
         self._inside.difference_update(files)

@@ -51,8 +51,8 @@ class Manifest(Service):
 
     It starts after the coverage journal and stops before it. The lock of the spool protects its files.
     ``on_ready(names)`` is called for manifests that wait in ``manifest/``. An error of the disk is logged;
-    the period then ends later. Where the spool does not know which manifest the first one follows, ``ask`` is
-    asked; if that has no answer by the end of the period, the manifest begins a chain.
+    the period then ends later. If the spool does not know which manifest the first one follows, ``ask`` asks
+    the store. Without an answer by the end of the period, the manifest begins a chain.
     """
 
     _log = Logger()
@@ -81,7 +81,7 @@ class Manifest(Service):
         self._unpublished = False
         # The head row and the room rows of a period that has ended, until its manifest is on the disk.
         self._ending: tuple[HeadRow, list[RoomRow]] | None = None
-        # What is being written, and the last manifest for a while.
+        # The write under way, and that of the closing manifest.
         self._at_work: Deferred[None] | None = None
         self._closing: Deferred[None] | None = None
         self._trouble = ""
@@ -101,14 +101,13 @@ class Manifest(Service):
         super().stopService()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        # The last one is written after the one before.
+        # The closing manifest is written after the one before.
         return _after(self._closing or self._at_work)
 
     def close(self) -> Deferred[None]:
-        """End the period now, with the last manifest for a while: everything was handed over. Fails with
-        OSError."""
+        """End the period now, with a closing manifest: all rooms were handed over. Fails with OSError."""
         before = _after(self._at_work) or succeed(None)
-        # A stop waits for it, and does not fail with it.
+        # A stop waits for the closing, and does not fail with it.
         self._closing = closing = Deferred[None]()
         closed = before.addCallback(lambda _: Deferred.fromCoroutine(self._close()))
         return closed.addBoth(self._closed, closing)
@@ -140,7 +139,7 @@ class Manifest(Service):
             self._timer = self._clock.callLater(delay, self._begin, self._threads.run)
 
     async def _work(self, run: Run) -> None:
-        """Do what is due, and check again later."""
+        """Write the manifests that are due, and check again later."""
         try:
             if not self._taken_up:
                 await self._take_up(run)
@@ -174,7 +173,8 @@ class Manifest(Service):
         self._ask_at = now + ASK_AGAIN
         found = self._ask(self._instance)
         found.addCallback(lambda digest: self._threads.run(self._journal.link, digest))
-        # The store is away, or the disk refuses: it is asked again, and the uploader says what is wrong.
+        # The store is away, or the disk refuses. The store is asked again, and the uploader reports the
+        # trouble.
         found.addErrback(lambda failure: failure.trap(StoreError, OSError))
         found.addErrback(lambda failure: self._log.failure("while the store was asked", failure=failure))
 

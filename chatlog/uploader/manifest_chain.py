@@ -1,7 +1,7 @@
 """Manifests as a chain: each has the digest of the rows of the one before it, and may be signed.
 
-The digest is the SHA-256 of all rows but that of the signature, each with its newline. So whoever changes a
-row has to change every later manifest of the instance too, and, if they are signed, needs the key for it.
+The digest is the SHA-256 of all rows but that of the signature, each with its newline. So a person who
+changes a row has to change every later manifest of the instance too, and needs the key if they are signed.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from chatlog.store.store import Store
 from chatlog.uploader.manifest_rows import LONGEST_ROW, SignatureRow, encoded, parsed
 from chatlog.uploader.packing import unpacked
 
-#: What the signed digests are of.
+#: The purpose of signatures of manifests.
 PURPOSE = "manifest"
-#: The newest days with manifests in which an instance's latest is looked for.
+#: The newest days with manifests in which an instance's latest one is searched.
 _DAYS = 62
 _SUFFIXES = (".gz", ".zst")
 
 
 class Sealed:
-    """The lines of a manifest, from its rows' lines: as they are, and then that of the signature, if there is
-    a ``signer``. ``digest`` is that of the rows once all lines were taken."""
+    """The lines of a manifest: those of its rows, then that of the signature if there is a ``signer``.
+    ``digest`` is that of the rows once all lines were read."""
 
     def __init__(self, rows: Iterable[bytes], signer: Signer | None) -> None:
         self._rows = rows
@@ -67,12 +67,12 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        """The digest of the rows that were taken."""
+        """The digest of the rows so far."""
         return self._found.hexdigest()
 
     @property
     def is_genuine(self) -> bool:
-        """Whether there is a signature, and it is of these rows."""
+        """Whether there is a signature, and it is that of these rows."""
         row = self.signature
         return row is not None and is_signed(row.signer, row.signature, PURPOSE, self.digest)
 
@@ -110,8 +110,8 @@ def suffix_of(key: str) -> str:
 
 
 def latest_in(store: Store, instance: str) -> str:
-    """The digest of the instance's latest manifest in the store; ``""`` if it has none there, or none that
-    can be read. Looks at the newest days only. Raises StoreError."""
+    """The digest of the instance's latest manifest in the store; ``""`` if there is none, or none that can be
+    read. Searches the newest days only. Raises StoreError."""
     for day in islice(days(store, "manifest/", newest_first=True), _DAYS):
         key = latest_of((head.key for head in store.list(f"manifest/{day}/")), instance)
         if key:

@@ -28,8 +28,8 @@ from chatlog.record import from_json, rfc3339, to_line
 
 #: The form in which manifests are written.
 FORMAT = 2
-#: A recorder that has written no manifest for so many seconds is lost, or does not record any more: one comes
-#: every hour, and has to be stored.
+#: A recorder that has written no manifest for so many seconds is lost, or does not record any more: a
+#: manifest is due every hour, and takes time to be stored.
 LOST = 2.5 * 3600.0
 #: Bytes of a row that are read; the rest of a longer line is skipped.
 LONGEST_ROW = 1 << 16
@@ -41,11 +41,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 class HeadRow(NamedTuple):
     """The period of a manifest in seconds since the epoch, and the writer. ``new_spool``: this is the first
-    manifest of a spool; the last hour of an earlier spool of the instance may be in no manifest.
-    ``previous`` is the digest of the rows of the instance's manifest before this one, ``""`` where this one
-    begins a chain. ``format`` 1 has no chains. ``cluster``: the name of the recorders among which the
-    rooms are shared, ``""`` if there is one alone. ``closed``: the writer has handed everything over, and no
-    manifest need follow."""
+    manifest of a spool; the last hour of an earlier spool of the instance may be in no manifest. ``previous``
+    is the digest of the rows of the instance's manifest before this one, ``""`` where this one begins a
+    chain. ``format`` 1 has no chains. ``cluster``: the name of the recorders among which the rooms are
+    shared, ``""`` without a cluster. ``closed``: the writer has handed all rooms over, and no manifest need
+    follow."""
 
     since: float
     until: float
@@ -73,9 +73,9 @@ class ObjectRow(NamedTuple):
 class RoomRow(NamedTuple):
     """The seconds in which a room was recorded and in which it was not. ``reason`` says why it was not
     recorded at the end of the period, ``""`` if it was. ``suppressed``: how many records were left out in it
-    because somebody opted out; the key is only there where some were. ``spans``: when the room was recorded,
-    in seconds since the beginning of the period; None if that was always, or is not told. ``gaps``: when it
-    was missing; only told with ``spans``."""
+    because somebody opted out; the key is only present if it is not 0. ``spans``: when the room was recorded,
+    in seconds since the beginning of the period; None if that was always, or if the manifest leaves it out.
+    ``gaps``: when it was missing; only with ``spans``."""
 
     platform: str
     channel: str
@@ -88,15 +88,16 @@ class RoomRow(NamedTuple):
 
 
 class RequestRow(NamedTuple):
-    """Somebody asked to be erased. The row stands before those of the objects that are replaced for it."""
+    """Somebody asked to be erased. The row precedes those of the objects that are replaced for the
+    request."""
 
     request: str
     at: str
 
 
 class ReplacedRow(NamedTuple):
-    """The object ``key`` was rewritten for a request, and is gone. ``by`` has what is left of it: all but the
-    ``removed`` lines, some ``redacted``; ``""`` if nothing is left."""
+    """The object ``key`` was rewritten for a request, and is gone. ``by`` is the object with the rest: all
+    but the ``removed`` lines, some ``redacted``; ``""`` if nothing is left."""
 
     key: str
     sha256: str
@@ -112,7 +113,7 @@ class ReplacedRow(NamedTuple):
 
 
 class DoneRow(NamedTuple):
-    """What somebody asked for is done: a look at everything found nothing that is left."""
+    """An erasure is done: a scan of the whole archive found nothing that is left."""
 
     request: str
     at: str
@@ -159,7 +160,7 @@ Row = (
 
 
 def fields(row: Row) -> dict[str, Any]:
-    """What the row's line holds."""
+    """The fields of the row's line."""
     if isinstance(row, HeadRow):
         return {
             "kind": "manifest",
@@ -192,12 +193,13 @@ def encoded(row: Row) -> bytes:
 
 
 def parsed(line: bytes) -> Row | None:
-    """The row in a line; None for a row of another kind. Raises ValueError for what is none."""
+    """The row in a line; None for a row of another kind. Raises ValueError if the line is no row."""
     return row_of(from_json(line))
 
 
 def row_of(fields: Any) -> Row | None:
-    """The row that holds these fields; None for a row of another kind. Raises ValueError for what is none."""
+    """The row that holds these fields; None for a row of another kind. Raises ValueError for fields of no
+    row."""
     if not isinstance(fields, dict):
         raise ValueError("not an object")
     try:
@@ -277,9 +279,10 @@ def _digest_or_none(row: dict[str, Any], key: str) -> str:
     return _digest(row, key) if row[key] else _text(row, key)
 
 
-#: The keys that are called otherwise in a class.
+#: The keys that have another name in a class.
 _KEYS = {"bundle": "in"}
-#: Every kind but the head: its class, and what reads each of its keys, in the order of the class.
+#: Every kind but the head: its class, and the function that reads each of its keys, in the order of the
+#: class.
 _FORMS: dict[str, tuple[Any, dict[str, Callable[[dict[str, Any], str], Any]]]] = {
     "object": (
         ObjectRow,

@@ -188,7 +188,7 @@ def pack_together(
         packed = [_written(files, source, target, suffix, level, sync=False) for source, target in pairs]
         _sync(files, [target + UNFINISHED for _, target in pairs])
     for _, target in pairs:
-        # Each is complete, so whatever happens now, none of them has to be removed.
+        # Every file is complete, so none has to be removed after an error from here on.
         files.rename(target + UNFINISHED, target)
     files.sync_directory(_directory(pairs[0][1]))
     return packed
@@ -199,7 +199,7 @@ def _removed_if_it_fails(files: Files, targets: Sequence[str]) -> Iterator[None]
     try:
         yield
     except (OSError, ValueError):
-        # The incomplete files take space, which may be what is missing.
+        # The incomplete files take space, and the disk may be full.
         for target in targets:
             with suppress(OSError):
                 files.remove(target + UNFINISHED)
@@ -207,7 +207,7 @@ def _removed_if_it_fails(files: Files, targets: Sequence[str]) -> Iterator[None]
 
 
 def _written(files: Files, source: str, target: str, suffix: str, level: int, sync: bool) -> Packed:
-    """Compress a file to one beside the target, and prove that."""
+    """Compress a file to one beside the target, and verify the result."""
     unfinished = target + UNFINISHED
     with suppress(FileNotFoundError):
         files.remove(unfinished)

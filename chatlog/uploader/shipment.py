@@ -43,8 +43,8 @@ class Shipped:
     """The result of an upload: the object, or None if there is none. ``freed``: bytes that the spool shrank
     by. ``again``: the object was in the store before. ``gone``: files that are not there any more.
 
-    A bundle may have to be made anew before it can be put. Of its files those that are ``apart`` are uploaded
-    one by one, and ``anew`` go into other bundles. ``stays``: the bundle itself waits on, with the others.
+    A bundle may have to be made anew before it can be put. Its files in ``apart`` are uploaded one by one,
+    those in ``anew`` go into other bundles. ``stays``: the bundle itself still waits, with its other files.
     """
 
     stored: Stored | None
@@ -57,8 +57,8 @@ class Shipped:
 
 
 class Renamed(NamedTuple):
-    """The names under which an object is put: the first that is tried, and how the one after another is
-    found."""
+    """The names under which an object is put: the first name that is tried, and the function that finds the
+    next one."""
 
     first: Name
     after: Callable[[Name], Name] = following
@@ -89,8 +89,8 @@ class Shipment:
     """Uploads files of one spool to one store.
 
     ``on_packed(delta)``: packing a file changed the size of the spool by ``delta`` bytes.
-    ``on_tidied(delta)``: the same, for the removal of what an interrupted packing left.
-    ``on_stored(stored)`` records an object before its file is removed; it may raise OSError to keep the file.
+    ``on_tidied(delta)``: the same, for the removal of what an interrupted packing left. ``on_stored(stored)``
+    records an object before its file is removed; it may raise OSError to keep the file.
     """
 
     def __init__(
@@ -204,8 +204,8 @@ class Shipment:
     # -- the file ------------------------------------------------------------------------------------
 
     def pack_together(self, names: Sequence[str]) -> dict[str, Packed]:
-        """Pack those of these files that are not packed yet, all at once. Returns what was packed; nothing
-        if they have to be packed one by one."""
+        """Pack those of these files that are not packed yet, all at once. Returns the packed files; none if
+        they have to be packed one by one."""
         exists = self._files.exists
         pairs = {
             name: (self.path("sealed", name), self.path("packed", name + self.suffix))
@@ -225,7 +225,7 @@ class Shipment:
                 self._files.remove(raw)
                 self._on_packed(len(made.data) - size)
         except (OSError, ValueError):
-            # One of them is the cause, or there is no space for all.
+            # One of the files is the cause, or there is no space for all.
             return {}
         finally:
             self._packing.difference_update(targets)

@@ -57,18 +57,18 @@ class StoredJournal:
         self._file = StateFile(files, directory, "stored", RESERVE)
         self._lock = threading.Lock()
         self._opened = False
-        # Whether the disk has refused to keep what was appended.
+        # Whether the disk has refused to keep appended lines.
         self._distrusted = False
         # Digests of the rows of the present period that are on the disk.
         self._known: set[bytes] = set()
         self._since: float | None = None
         self._ended: Ended | None = None
-        # The digest of the manifest before the next one; None if nobody knows yet whether there is one.
+        # The digest of the manifest before the next one; None if it is not known yet whether there is one.
         self._previous: str | None = None
 
     def stored(self, stored: Stored) -> None:
         """Write down a verified object, before its file is removed: an uploader's ``on_stored``. Raises
-        OSError if the file has to stay. To write down an object twice changes nothing."""
+        OSError if the file has to stay. A second call for the same object changes nothing."""
         if stored.content == "data":
             self.append(
                 ObjectRow(stored.key, stored.bytes, stored.sha256, stored.lines, stored.first, stored.last)
@@ -146,12 +146,12 @@ class StoredJournal:
 
     @property
     def is_linked(self) -> bool:
-        """Whether it is known which manifest the next one follows. It is not where the spool is new, or was
-        written by a version without chains."""
+        """Whether it is known which manifest the next one follows. It is not known if the spool is new, or
+        was written by a version without chains."""
         return self._previous is not None or self._ended is not None
 
     def link_to_waiting(self, instance: str) -> None:
-        """If a manifest of the instance waits for its upload, the next one follows the latest of those."""
+        """If a manifest of the instance waits for its upload, the next one follows the latest of these."""
         with self._lock:
             self._open()
             if self.is_linked or not self._files.exists(self._manifests):

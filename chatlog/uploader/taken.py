@@ -1,7 +1,7 @@
 """Finds out which names of files are taken in the store already.
 
-A store refuses a second object of a name by itself. It does not know the names in bundles: so before a
-bundle is put, the tables of the instance's other bundles of the same hour are looked at. Names are taken if a
+A store itself refuses a second object of a name, but it does not know the names in bundles. So before a
+bundle is put, the tables of the instance's other bundles of the same hour are read. Names are taken if a
 spool was lost, if two recorders have the same name, and if an erasure wrote earlier files of the minute again
 under the next numbers.
 """
@@ -18,7 +18,7 @@ from chatlog.store.store import CLOCK, MISSING, TRANSIENT, Head, Store, StoreErr
 from chatlog.uploader.bundle_table import read_table
 from chatlog.uploader.deposit import Name
 
-#: The hours of which it is remembered what the bundles hold.
+#: The hours for which the names in bundles are kept.
 _HOURS = 4
 
 
@@ -32,9 +32,9 @@ class Taken:
     def __init__(self, store: Store, since: str) -> None:
         self._store = store
         self._since = since
-        # For each hour, the bundles that were looked at, and the names that are in them or were given.
+        # For each hour, the bundles that were read, and the names that are in them or were given.
         self._hours: dict[str, tuple[set[str], set[str]]] = {}
-        # The days that have objects of their own.
+        # By day (the folder of its objects), whether the store has single objects.
         self._own: dict[str, bool] = {}
         self._told = False
 
@@ -83,7 +83,7 @@ class Taken:
         except StoreError as error:
             if error.kind in (TRANSIENT, CLOCK):
                 raise
-            # Recording needs no permission to list; without it nobody knows.
+            # Recording needs no permission to list. Without it, taken names are not noticed.
             if not self._told:
                 self._told = True
                 self._log.warn(

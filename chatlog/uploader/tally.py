@@ -20,7 +20,7 @@ class Tally:
     def __init__(self, counters: Counters, wall: Callable[[], float]) -> None:
         self._counters = counters
         self._wall = wall
-        # Files and bytes since none waited.
+        # Files and bytes since the last time that no file waited.
         self._since_empty = (0, 0)
         self.last_success: float | None = None
 

@@ -276,6 +276,6 @@ class Turns:
         heapq.heappush(self._waiting, (now + trial.delay, item))
 
     def put_off(self, item: Item, now: float, delay: float) -> None:
-        """Try a file again after ``delay`` seconds; nothing is held against it."""
+        """Try a file again after ``delay`` seconds; the attempt does not count as a failure."""
         self._landed(item)
         heapq.heappush(self._waiting, (now + delay, item))

@@ -1,8 +1,8 @@
 """Uploads finished files, oldest first, and tries again until each is in the store.
 
-While the store is in trouble, one file at a time is tried: with growing delays if the trouble may pass,
-once a minute if a person has to end it. A file that is itself the cause waits, and all others go on (see
-``turns``). No error ever deletes a file.
+While the store is in trouble, one file at a time is tried: with growing delays if the trouble may pass, once
+a minute if a person has to act. A file that is itself the cause waits, and all others go on (see ``turns``).
+No error ever deletes a file.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Uploader(Service):
             on_stored,
             self._tidied.append,
         )
-        # A file that is created a minute from now has a name that nobody has had.
+        # A file that is created a minute from now has a name that no file had before.
         since = utc_minute(environment.wall() + 60.0)
         self._bundles = BundleShipment(environment.files, store, self._shipment, on_stored, since)
         self._turns = Turns()
@@ -157,7 +157,7 @@ class Uploader(Service):
     def startService(self) -> None:
         super().startService()
         self._gathering.start()
-        # Not at once: the recorder starts after this, and lists the same directories first.
+        # Not at once: the recorder starts after the uploader, and lists the same directories first.
         self._after(0.0, "scan", self._scan)
 
     def stopService(self) -> None:
@@ -205,7 +205,7 @@ class Uploader(Service):
         scanned.addErrback(self._unexpected)
 
     def _waiting(self) -> tuple[list[tuple[Item, int]], dict[Item, tuple[str, ...]]]:
-        """What waits, and which of it is in bundles. Raises OSError."""
+        """The waiting files, and which of them are in bundles. Raises OSError."""
         bundles, freed = self._bundles.waiting()
         if freed:
             self._tidied.append(-freed)
@@ -243,7 +243,7 @@ class Uploader(Service):
             if not self.running or self._is_set("retry") or not self._prepared:
                 return self._fill()
         if turns.doubted and self.state == OK and not turns.may_begin:
-            # No other file can show what the cause is: ask the store.
+            # No other file can show the cause: ask the store.
             self._prepare()
             return
         change = turns.next_change(now, limit, in_trouble)

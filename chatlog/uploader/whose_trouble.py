@@ -72,7 +72,7 @@ class Judge:
         self.name_files()
 
     def store(self, item: Item, error: StoreError, well: bool, now: float) -> Whose:
-        """The store did not take the file. ``well``: it has been taking other files until now. The next
+        """The store did not accept the file. ``well``: until now it has accepted other files. The next
         ``name_files`` reports the files that are themselves the cause."""
         turns, failing = self._turns, failing_of(error)
         if error.kind in (OBJECT, CORRUPT) or error.code in OF_ONE_FILE:
@@ -113,7 +113,7 @@ class Judge:
 
 
 def failing_of(error: StoreError) -> Failing:
-    """How a file is treated that the store does not take."""
+    """How a file is treated that the store does not accept."""
     passing = error.kind == TRANSIENT
     words = f"{error}; {error.remedy}" if error.remedy else str(error)
     patience = 1 if error.kind == OBJECT else REPORT_PASSING_AFTER if passing else REPORT_AFTER

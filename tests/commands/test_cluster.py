@@ -28,7 +28,7 @@ class ClusterTextTests(SynchronousTestCase):
             "c             draining",
             "d is gone for 30 s",
             "not of this cluster's version: old",
-            "rooms short of recorders: 0, of nobody: 0",
+            "rooms short of recorders: 0, without any: 0",
         ):
             self.assertIn(words, text)
 
