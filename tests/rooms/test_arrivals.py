@@ -84,6 +84,8 @@ class ArrivalsTests(SynchronousTestCase):
             b":a PRIVMSG #b :tmi-sent-ts=1;\r\n",
         ):
             self.assertEqual(self.ago([late, (65.5, piece)], 66.0), 46.0, piece)
+        untimed = [(65.0 + n / 10, b":a JOIN #b\r\n") for n in range(1, 9)]
+        self.assertEqual(self.ago([late, *untimed], 66.0), 46.0)
 
     def test_much_at_once(self) -> None:
         """The time is found in a large piece too, wherever its last line begins; long lines without a time,
