@@ -12,7 +12,7 @@ from typing import NoReturn
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     # Nothing has been begun yet, so nothing has to be ended, and no cleaning up may get in the way.
     os.write(2, b"chatlog: interrupted\n")
-    # What a shell expects of a command that was interrupted.
+    # The status that a shell expects of a command that was interrupted.
     os._exit(128 + number)
 
 

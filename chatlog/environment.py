@@ -1,4 +1,4 @@
-"""What every part of the recorder is given: time, files, threads and counters. Tests replace them."""
+"""The surroundings of every part of the recorder: time, files, threads and counters. Tests replace them."""
 
 from __future__ import annotations
 

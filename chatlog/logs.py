@@ -97,7 +97,7 @@ class Levels:
 
     def __init__(self, level: str = "info", levels: tuple[tuple[str, str], ...] = ()) -> None:
         self._ours = LogLevel.lookupByName(level)
-        self._theirs = max(self._ours, LogLevel.warn)
+        self._libraries = max(self._ours, LogLevel.warn)
         self._parts = {part: LogLevel.lookupByName(least) for part, least in levels}
 
     def shows(self, event: LogEvent) -> bool:
@@ -107,7 +107,7 @@ class Levels:
             least = self._parts.get(part_of(event))
             if least is not None:
                 return bool(level >= least)
-        if level >= self._theirs:
+        if level >= self._libraries:
             return True
         namespace = str(event.get("log_namespace") or "")
         return bool(level >= self._ours) and namespace.partition(".")[0] in _OURS

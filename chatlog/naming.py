@@ -115,7 +115,7 @@ def is_import(instance: str) -> bool:
 
 
 def upkeep_instance(kind: str) -> str:
-    """The instance name of manifests about what was done to an archive afterwards, such as ``expiry``."""
+    """The instance name of manifests about later changes of an archive, such as ``expiry``."""
     return f"upkeep{kind}"
 
 
@@ -127,8 +127,8 @@ def utc_minute(seconds: float) -> str:
 @dataclass(frozen=True, slots=True)
 class ManifestName:
     """The parts of a manifest's name: ``{instance or "main"}_{YYYYMMDD_HHMM}[n{n}].jsonl``. ``minute`` is the
-    beginning of its period; ``old`` names end in ``-2``. ``kind``: what was done to the archive, ``""`` for
-    the manifest of a recorder."""
+    beginning of its period; ``old`` names end in ``-2``. ``kind``: the later change of the archive, ``""``
+    for the manifest of a recorder."""
 
     minute: str
     instance: str = ""

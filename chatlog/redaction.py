@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from chatlog.record import from_json, to_line
 
-#: What stands in a platform's sentence in place of a name.
+#: The text that replaces a name in a platform's sentence.
 REMOVED = "[removed]"
 
 Record = Mapping[str, Any]
@@ -68,7 +68,7 @@ def redacted(record: Record, who: Who) -> Record | None:
     details = record.get("details")
     if not isinstance(details, Mapping):
         details = {}
-    if _is_theirs(record, details, who):
+    if _is_of_person(record, details, who):
         return None
     if record.get("type") == "unparsed":
         return None if _in_raw(details, who) else record
@@ -180,7 +180,7 @@ def _id(value: object) -> str:
     return str(value) if type(value) in (int, str) else ""
 
 
-def _is_theirs(record: Record, details: Record, who: Who) -> bool:
+def _is_of_person(record: Record, details: Record, who: Who) -> bool:
     user_id, name, id = (_id(record.get(key)) for key in ("user_id", "username", "id"))
     if user_id:
         if who.has_id(user_id):
@@ -222,7 +222,7 @@ class _Walk:
             elif isinstance(value, list) and key != "params":
                 new[key] = [self._item(item) for item in value]
         self._answer(found, new)
-        for key in self._theirs(found):
+        for key in self._keys_of_person(found):
             new[key] = _blank(found[key], self._who)
         if self.names and isinstance(said := found.get("system-msg"), str):
             new["system-msg"] = self.sentence(said)
@@ -250,10 +250,10 @@ class _Walk:
             return False
         id = _id(found.get("id")) or _id(found.get("user_id"))
         names = {str(found[key]).lower() for key in ("username", "slug") if isinstance(found.get(key), str)}
-        theirs = self._who.has_id(id) if id else any(name and self._who.has_name(name) for name in names)
-        if theirs:
+        is_person = self._who.has_id(id) if id else any(name and self._who.has_name(name) for name in names)
+        if is_person:
             self.names |= names - {""}
-        return theirs
+        return is_person
 
     def _answer(self, found: Record, new: dict[str, Any]) -> None:
         """Kick repeats the answered message and its sender in two fields: if one of them is the person's,
@@ -266,7 +266,7 @@ class _Walk:
         if (id and self._who.has_message(id)) or (wrote and new.get("original_sender") == {}):
             new["original_message"], new["original_sender"] = {}, {}
 
-    def _theirs(self, found: Record) -> set[str]:
+    def _keys_of_person(self, found: Record) -> set[str]:
         """The keys that belong to the person. Keys that begin alike are about one person, and the id
         decides."""
         groups: dict[str, tuple[list[str], dict[str, list[str]]]] = {}
@@ -279,7 +279,7 @@ class _Walk:
             elif match := _NAME_KEY.match(key):
                 prefix = match[2] if match[1] is None else match[1]
                 groups.setdefault(prefix, ([], {}))[1][key] = [one.lower() for one in values]
-        theirs: set[str] = set()
+        found_keys: set[str] = set()
         for prefix, (ids, names) in groups.items():
             if ids:
                 hit = any(map(self._who.has_id, ids))
@@ -295,9 +295,9 @@ class _Walk:
                 called = names.get(key, [])
                 own = bool(ids) and (key in names or bool((m := _ID_KEY.match(key)) and m[1] == prefix))
                 if own or prefix not in _MIXED or any(map(self._who.has_name, called)):
-                    theirs.add(key)
+                    found_keys.add(key)
                     self.names.update(name for name in called if len(called) == 1 or self._who.has_name(name))
-        return theirs
+        return found_keys
 
 
 def _blank(value: object, who: Who) -> object:

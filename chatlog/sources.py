@@ -1,4 +1,4 @@
-"""The sources of the platforms: what they are made with, and when they are made."""
+"""The sources of the platforms: the parts that they are made with, and when they are made."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class Signalling(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What belongs to the process. ``signalling(hangup, drain)`` handles its signals, see
+    """The parts that belong to the process. ``signalling(hangup, drain)`` handles its signals, see
     ``signals.Running``; None: other code handles them."""
 
     remarks: Remarks = field(default_factory=Remarks)

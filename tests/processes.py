@@ -137,8 +137,8 @@ class Simulator(Process):
     def __init__(self, home: Path, number: int, options: dict[str, Any], ports: dict[str, int]) -> None:
         self.oracle = home / f"oracle-{number}.jsonl"
         self.ca_file = home / "ca.pem"
-        told = home / f"ports-{number}.json"
-        arguments = [sys.executable, "-m", "chatlog.simulator", "--ports", str(told)]
+        ports_file = home / f"ports-{number}.json"
+        arguments = [sys.executable, "-m", "chatlog.simulator", "--ports", str(ports_file)]
         arguments += ["--oracle", str(self.oracle), "--ca", str(self.ca_file)]
         for platform in ("twitch", "kick"):
             arguments += [f"--{platform}-port", str(ports.get(platform, 0))]
@@ -150,7 +150,7 @@ class Simulator(Process):
         def listening() -> Any:
             if not self.alive:
                 raise Failed(f"the simulator ended: {self.output()[-2000:]}")
-            return told.exists() and told.read_text().strip()
+            return ports_file.exists() and ports_file.read_text().strip()
 
         self.ports: dict[str, int] = json.loads(wait_for("the simulator's ports", listening))
 
@@ -197,10 +197,10 @@ class Stage:
         self.running.append(process)
         self._s3 = process
         assert process.popen.stdout is not None
-        told = process.popen.stdout.readline().decode().strip()
-        if not told:
+        port = process.popen.stdout.readline().decode().strip()
+        if not port:
             raise Failed(f"no S3 server: {process.output()[-2000:]}")
-        self.endpoint = f"http://127.0.0.1:{told}"
+        self.endpoint = f"http://127.0.0.1:{port}"
         self.store(bucket)
         return self.endpoint
 

@@ -50,7 +50,7 @@ class Recording:
         #: What the sockets do when a tick lets them deliver.
         self.deliver: Callable[[], object] = lambda: None
         #: What is done about losses.
-        self.told: Callable[[list[Loss]], object] = lambda losses: None
+        self.on_losses: Callable[[list[Loss]], object] = lambda losses: None
         #: What else is done about sealed files.
         self.take: Callable[[list[str]], object] = lambda names: None
         #: Who opted out.
@@ -78,7 +78,7 @@ class Recording:
 
     def lost(self, losses: list[Loss]) -> None:
         self.losses += losses
-        self.told(losses)
+        self.on_losses(losses)
 
     def before_flush(self) -> None:
         self.deliver()

@@ -149,9 +149,9 @@ class PreflightTests(SynchronousTestCase):
         ):
             path = str(self.write(text))
             done = CliRunner().invoke(commands, ["check", "--config", path])
-            told, wrong = io.StringIO(), io.StringIO()
-            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(wrong):
+            printed, wrong = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(wrong):
                 ended = self.assertRaises(SystemExit, Options().parseOptions, ["--config", path, "--check"])
-            self.assertEqual((done.stdout, done.stderr), (told.getvalue(), wrong.getvalue()))
+            self.assertEqual((done.stdout, done.stderr), (printed.getvalue(), wrong.getvalue()))
             self.assertEqual(done.exit_code, ended.code)
             self.assertEqual(sorted(os.listdir(self.home)), ["chatlog.yaml", "junk.pem"])

@@ -33,8 +33,8 @@ class ReasonTests(SynchronousTestCase):
         """Where words are shown with what came, that is there once, on one line, and not without end."""
         self.assertEqual(with_code(of_connection("kick", "4001 x"), "4001 x"), "4001 x")
         self.assertEqual(with_code(of_room("twitch", ""), ""), "")
-        told = with_code(of_room("twitch", "msg_banned"), "msg_banned")
-        self.assertEqual(told, "the account that reads is banned there [msg_banned]")
+        text = with_code(of_room("twitch", "msg_banned"), "msg_banned")
+        self.assertEqual(text, "the account that reads is banned there [msg_banned]")
         long = "timeout\n" + "x" * 10_000
         self.assertNotIn("\n", with_code(of_connection("kick", long), long))
         self.assertLess(len(with_code(of_connection("kick", long), long)), 500)

@@ -95,7 +95,7 @@ class ReloadTests(SynchronousTestCase):
             raise self.next
         return self.next
 
-    def told(self) -> list[tuple[str, str]]:
+    def logged(self) -> list[tuple[str, str]]:
         """The log of one reload: level and text."""
         with capturedLogs() as events:
             self.reload()
@@ -109,7 +109,7 @@ class ReloadTests(SynchronousTestCase):
         """All problems are reported and what was in force stays in force."""
         self.next = ConfigError(["chatlog.yaml:3: twitch.channels: wrong", "chatlog.yaml:9: s3: wrong {x}"])
         self.assertEqual(
-            self.told(),
+            self.logged(),
             [
                 ("error", "chatlog.yaml:3: twitch.channels: wrong"),
                 ("error", "chatlog.yaml:9: s3: wrong {x}"),
@@ -135,9 +135,9 @@ class ReloadTests(SynchronousTestCase):
             alarms=AlarmSettings(coverage=50),
             http=HttpSettings("127.0.0.1:1"),
         )
-        told = self.told()
+        logged = self.logged()
         self.assertEqual(
-            told,
+            logged,
             [
                 (
                     "info",
@@ -155,10 +155,10 @@ class ReloadTests(SynchronousTestCase):
     def test_back_again(self) -> None:
         """What is set back to what it was at the start has changed as well, and is not asked for twice."""
         self.next = replace(SETTINGS, alarms=AlarmSettings(coverage=50))
-        self.assertIn("in force: alarms.coverage", self.told()[0][1])
+        self.assertIn("in force: alarms.coverage", self.logged()[0][1])
         self.next = SETTINGS
-        self.assertIn("in force: alarms.coverage", self.told()[0][1])
-        self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
+        self.assertIn("in force: alarms.coverage", self.logged()[0][1])
+        self.assertEqual(self.logged(), [("info", "the configuration was read again; nothing has changed")])
 
     def test_a_platform_that_came_later(self) -> None:
         """The first room of a platform brings its section along; what changes in it after that waits for the
@@ -166,7 +166,7 @@ class ReloadTests(SynchronousTestCase):
         self.next = replace(
             SETTINGS, platforms={**SETTINGS.platforms, "kick": KickSettings((KickChannel("cat", 1),))}
         )
-        self.assertEqual(self.told(), [("info", "the configuration was read again; in force: kick")])
+        self.assertEqual(self.logged(), [("info", "the configuration was read again; in force: kick")])
         self.made["kick"] = self.next.platforms["kick"]
         self.next = replace(
             SETTINGS,
@@ -176,8 +176,8 @@ class ReloadTests(SynchronousTestCase):
             },
         )
         later = "these keys take effect at the next start: kick.server"
-        self.assertEqual(self.told(), [("warn", later)])
-        self.assertEqual(self.told(), [("warn", later)])
+        self.assertEqual(self.logged(), [("warn", later)])
+        self.assertEqual(self.logged(), [("warn", later)])
 
     def test_a_platform_that_came_without_a_section(self) -> None:
         """Where the first room was added at run time, the section comes too late for all but its rooms."""
@@ -187,7 +187,7 @@ class ReloadTests(SynchronousTestCase):
             platforms={**SETTINGS.platforms, "kick": KickSettings((KickChannel("cat", 1),), lanes=2)},
         )
         self.assertEqual(
-            self.told(),
+            self.logged(),
             [
                 ("info", "the configuration was read again; in force: kick.channels"),
                 ("warn", "these keys take effect at the next start: kick.lanes"),
@@ -201,22 +201,22 @@ class ReloadTests(SynchronousTestCase):
         self.next = replace(
             SETTINGS, platforms={**SETTINGS.platforms, "twitch": TwitchSettings(("ann",), backfill=backfill)}
         )
-        self.assertIn(("warn", "these keys take effect at the next start: twitch.backfill"), self.told())
+        self.assertIn(("warn", "these keys take effect at the next start: twitch.backfill"), self.logged())
 
     def test_an_authority_that_cannot_be_read(self) -> None:
         """It is a problem of the configuration like any other, and nothing of that is in force."""
         self.next = CertificateAuthorityError("ca.pem: no certificate authority can be read from it")
-        self.assertIn("stays in force", self.told()[1][1])
+        self.assertIn("stays in force", self.logged()[1][1])
         self.assertEqual(self.applied, [])
 
     def test_what_could_not_be_applied_is_tried_again(self) -> None:
         """The next signal finds the same changes."""
         self.next = replace(SETTINGS, alarms=AlarmSettings(coverage=50))
         self.broken = True
-        self.told()
+        self.logged()
         self.assertEqual(len(self.flushLoggedErrors(self.failureException)), 1)
         self.broken = False
-        self.assertIn("in force: alarms.coverage", self.told()[0][1])
+        self.assertIn("in force: alarms.coverage", self.logged()[0][1])
 
     def test_what_others_see(self) -> None:
         """Every display of the settings shows those in force."""
@@ -234,7 +234,7 @@ class ReloadTests(SynchronousTestCase):
 
     def test_nothing_new(self) -> None:
         """An unchanged file is reported as unchanged."""
-        self.assertEqual(self.told(), [("info", "the configuration was read again; nothing has changed")])
+        self.assertEqual(self.logged(), [("info", "the configuration was read again; nothing has changed")])
 
 
 class ReconfigureTests(SynchronousTestCase):

@@ -18,14 +18,14 @@ from chatlog.services import STOP_LIMIT, Backoff, OwnedThreads, Poller, StagedSe
 class Child(Service):
     """Records when it was stopped, and stops when ``gone`` fires."""
 
-    def __init__(self, name: str, told: list[str], gone: Deferred[None] | None = None) -> None:
+    def __init__(self, name: str, stopped: list[str], gone: Deferred[None] | None = None) -> None:
         self.setName(name)
-        self.told = told
+        self.stopped = stopped
         self.gone = gone
 
     def stopService(self) -> Any:
         super().stopService()
-        self.told.append(str(self.name))
+        self.stopped.append(str(self.name))
         return self.gone
 
 
@@ -44,11 +44,11 @@ class StagedServiceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.parent = StagedService(self.clock)
-        self.told: list[str] = []
+        self.stopped: list[str] = []
 
     def add(self, name: str, gone: Deferred[None] | None = None) -> Child:
         """A child that the parent starts after those added before."""
-        child = Child(name, self.told, gone)
+        child = Child(name, self.stopped, gone)
         child.setServiceParent(self.parent)
         return child
 
@@ -60,9 +60,9 @@ class StagedServiceTests(SynchronousTestCase):
         self.add("sources", slow)
         self.parent.startService()
         stopped = self.parent.stopService()
-        self.assertEqual(self.told, ["sources"])
+        self.assertEqual(self.stopped, ["sources"])
         slow.callback(None)
-        self.assertEqual(self.told, ["sources", "recorder", "uploader"])
+        self.assertEqual(self.stopped, ["sources", "recorder", "uploader"])
         self.successResultOf(stopped)
 
     def test_nobody_is_waited_for_without_end(self) -> None:
@@ -75,11 +75,11 @@ class StagedServiceTests(SynchronousTestCase):
         with capturedLogs() as events:
             stopped = self.parent.stopService()
             self.clock.advance(2.9)
-            self.assertEqual(self.told, ["patient"])
+            self.assertEqual(self.stopped, ["patient"])
             self.clock.advance(0.1)
-            self.assertEqual(self.told, ["patient", "hanging"])
+            self.assertEqual(self.stopped, ["patient", "hanging"])
             self.clock.advance(STOP_LIMIT)
-        self.assertEqual(self.told, ["patient", "hanging", "recorder"])
+        self.assertEqual(self.stopped, ["patient", "hanging", "recorder"])
         self.successResultOf(stopped)
         self.assertEqual([event["name"] for event in events if "name" in event], ["patient", "hanging"])
 
@@ -89,7 +89,7 @@ class StagedServiceTests(SynchronousTestCase):
         Broken().setServiceParent(self.parent)
         self.parent.startService()
         self.successResultOf(self.parent.stopService())
-        self.assertEqual(self.told, ["recorder"])
+        self.assertEqual(self.stopped, ["recorder"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
 

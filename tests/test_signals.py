@@ -172,7 +172,7 @@ class BackgroundTests(SignalCase):
         self.assertIn("Bad Name", process.output())
         self.assertClean()
 
-    def test_told_to_end_while_it_starts(self) -> None:
+    def test_signal_while_it_starts(self) -> None:
         """The caller learns that nothing runs, and no pidfile is left."""
         process = self.twistd("--logfile", str(self.log), code=_SLOW, STAGE="started")
         # Written last of all that twistd does before the services start.

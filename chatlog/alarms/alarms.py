@@ -130,7 +130,7 @@ class Alarms(Service):
                 self._report("begins", alarm)
         for key in [key for key in self._active if key not in current]:
             if is_hidden(key, present):
-                # It is unknown at present whether the condition has ended.
+                # At present it is unknown whether the condition has ended.
                 self._active[key].seen = now
             elif now - self._active[key].seen >= HOLD:
                 self._report("ends", self._active.pop(key))

@@ -52,7 +52,7 @@ class Assignment:
 
 
 class Draws:
-    """What each member bids for each slot: its draws, divided by its capacity. They are computed once, and
+    """The bids of each member for each slot: its draws, divided by its capacity. They are computed once, and
     kept for the members of the latest assignment and for some of those before."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the engines over a network have in common: each of their calls is a coroutine."""
+"""The common part of the engines over a network: each of their calls is a coroutine."""
 
 from __future__ import annotations
 

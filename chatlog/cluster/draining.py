@@ -98,8 +98,8 @@ class Draining:
         """Whether there is no other recorder that takes rooms."""
         service = self._service
         own = service.member.myself.name
-        everybody = service.member.roster.everybody
-        return service.knows_others and all(line.draining for name, line in everybody.items() if name != own)
+        others = service.member.roster.others
+        return service.knows_others and all(line.draining for name, line in others.items() if name != own)
 
     def _shipped(self) -> bool:
         self._quiet = self._quiet + 1 if self._spool.is_empty() else 0

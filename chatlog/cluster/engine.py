@@ -122,7 +122,7 @@ class Engine(Protocol):
         any order. Fires with the version of the list. Fails with EngineAway."""
 
     def check(self) -> Deferred[list[str]]:
-        """What is wrong with the engine, as sentences that name it and the remedy. Empty if it can be used.
+        """Find what is wrong with the engine: sentences that name it and the remedy, none if it can be used.
         The check writes to the engine. Never fails."""
 
     def close(self) -> Deferred[None]:

@@ -69,7 +69,7 @@ class ClusterFacts:
         }
 
     def where(self, platform: str, name: str) -> Facts | None:
-        """Who records a room; None if it is not in the list."""
+        """The recorders of a room; None if it is not in the list."""
         service = self._service
         if (platform, name) not in service.shared.rooms:
             return None
@@ -88,7 +88,7 @@ class ClusterFacts:
 
     def _lines(self) -> list[Line]:
         member = self._service.member
-        lines = [member.line(self._service.wall()), *member.roster.everybody.values()]
+        lines = [member.line(self._service.wall()), *member.roster.others.values()]
         return sorted(lines, key=lambda line: line.name)
 
     def _member(self, line: Line, now: float) -> Facts:

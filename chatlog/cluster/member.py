@@ -146,7 +146,7 @@ class Member:
 
     def _assign(self, sizes: Mapping[str, Sequence[int]]) -> Assignment:
         """The assignment, computed anew only if members, capacities or sizes have changed."""
-        lines = sorted([self.line(0.0), *self.roster.everybody.values()], key=lambda each: each.name)
+        lines = sorted([self.line(0.0), *self.roster.others.values()], key=lambda each: each.name)
         replicas = max(line.replicas for line in lines)
         bidders = tuple(
             Bidder(line.name, line.capacity, line.zone, frozenset(_open(line, name, lines) for name in sizes))

@@ -133,7 +133,7 @@ class _Session:
         self._wires: list[_Wire] = []
         self._wire: _Wire | None = None
         self._waiting: list[Deferred[None]] = []
-        #: What a user can do if it breaks.
+        #: The remedy for a user if the connection breaks.
         self.advice = REACH
         self._opening = Deferred.fromCoroutine(self._open())
         self._opening.addCallbacks(self._opened, self._failed)

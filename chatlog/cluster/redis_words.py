@@ -67,7 +67,7 @@ def refusal(text: str) -> EngineAway:
 
 
 def certificate_remedy(trouble: str) -> str:
-    """What to do about trouble with TLS that lies in a certificate, "" for other trouble."""
+    """The remedy for trouble with a certificate; "" for other trouble with TLS."""
     if "not trusted" in trouble:
         return "name the file with its authority in cluster.ca_file"
     if "for another name" in trouble:

@@ -118,7 +118,7 @@ class RoomShare:
         return more
 
     def ready(self, platform: str, slots: int) -> int:
-        """Those of the slots whose rooms are all recorded, refused, or silent for long."""
+        """The slots (of ``slots``) whose rooms are all recorded, refused, or silent for long."""
         pool = self._calls.pools.get(platform)
         rooms = {} if pool is None else pool.rooms
         now = self._clock.seconds()

@@ -15,7 +15,7 @@ from chatlog.cluster.line import Line, OtherProtocol, decoded
 
 
 class Reading(NamedTuple):
-    """What an engine shows at once: every member's line by its name, a word that changes once the engine has
+    """One reading of an engine: every member's line by its name, a word that changes once the engine has
     forgotten (``epoch``), and the version of the room list."""
 
     lines: Mapping[str, str]
@@ -73,7 +73,7 @@ class Roster:
         self.present, self.strangers = present, frozenset(strangers)
 
     @property
-    def everybody(self) -> dict[str, Line]:
+    def others(self) -> dict[str, Line]:
         """All other members that slots can be given to."""
         return {**self.ghosts, **self.present}
 
@@ -85,7 +85,7 @@ class Ages:
         self._spoke: dict[str, tuple[float, float]] = {}
 
     def see(self, present: Mapping[str, Line], now: float) -> None:
-        """What a look shows."""
+        """Use the lines of one reading."""
         before = self._spoke
         self._spoke = {
             name: before[name] if name in before and before[name][0] == line.at else (line.at, now)

@@ -120,7 +120,7 @@ def cluster_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def where_lines(found: dict[str, Any]) -> list[str]:
-    """Who records a room, for people."""
+    """The recorders of a room, as lines for people."""
     by = ", ".join(found["recorded_by"]) or "nobody at the moment"
     meant = ", ".join(found["meant_for"]) or "nobody"
     return [

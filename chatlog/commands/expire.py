@@ -1,4 +1,4 @@
-"""``chatlog expire``: deletes what is older than the configuration says that it is kept."""
+"""``chatlog expire``: deletes objects that are older than ``archive.keep`` in the configuration allows."""
 
 from __future__ import annotations
 

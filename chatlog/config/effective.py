@@ -74,7 +74,7 @@ def _tree(section: Section, settings: Any) -> dict[str, Any]:
 
 
 def sentences(settings: Settings, platforms: Registry) -> Iterator[str]:
-    """What the recorder does with these settings."""
+    """Sentences that say what the recorder does with these settings."""
     for name, section in settings.platforms.items():
         for sentence in platforms[name].sentences(section):
             yield f"{platforms[name].title}: {sentence}"

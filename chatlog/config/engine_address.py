@@ -34,9 +34,9 @@ _LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """Where an engine is. ``kind``: REDIS, SENTINEL or ETCD. ``servers``: hosts with ports; of several, any
-    one will do. ``master``: the name that Sentinels know the server by. ``database``: the number of Redis'
-    database. ``password`` is a secret."""
+    """The address of an engine. ``kind``: REDIS, SENTINEL or ETCD. ``servers``: hosts with ports; of several,
+    any one will do. ``master``: the name that Sentinels know the server by. ``database``: the number of
+    Redis' database. ``password`` is a secret."""
 
     kind: str
     scheme: str

@@ -27,7 +27,7 @@ _DECEIVING = {
     "\uff1a": "a wide colon",
     "\u3000": "a wide space",
 }
-#: Words for units, by what is meant.
+#: Units, each with the words that users write for it.
 _UNITS = {
     "ms": "ms msec msecs millisecond milliseconds",
     "s": "s sec secs second seconds",

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 _K = 1024
 #: The form of a class of a store that is not in the table.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,39}\Z")
-#: Where the S3 library looks for the address of the store if none is configured.
+#: The variables in which the S3 library finds the address of the store if none is configured.
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 

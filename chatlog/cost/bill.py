@@ -1,4 +1,4 @@
-"""The arithmetic of ``python -m chatlog.cost``: what an archive gains in a month, and what that costs.
+"""The arithmetic of ``python -m chatlog.cost``: the growth of an archive in a month, and its cost.
 
 Every object costs one PUT and one HEAD, which verifies it, and a bundle one LIST more, which is billed as a
 PUT. Every hour has one manifest, which is one more object. A month has 30 days.
@@ -28,7 +28,7 @@ _RECORDER = RecorderSettings()
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is recorded. ``messages`` is the number of messages in a room in a day, spread over ``hours`` of
+    """The recorded chat. ``messages`` is the number of messages in a room in a day, spread over ``hours`` of
     the day. ``size`` is the bytes of a record before compression; with None, the measured size is used.
     ``rotate_interval`` is in seconds, ``rotate_size`` in bytes; ``bundle``: ``uploader.bundle``, 0 if off."""
 

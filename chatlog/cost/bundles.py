@@ -1,4 +1,4 @@
-"""What bundles cost, and what they save once they are in a cheaper class.
+"""The cost of bundles, and their savings once they are in a cheaper class.
 
 A month's objects of a room become one bundle at the end of the month: every object is read once, every bundle
 is written, verified by a HEAD and read back; deleting costs nothing. Some time later each bundle is moved.

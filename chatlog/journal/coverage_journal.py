@@ -32,7 +32,7 @@ _SETTLED = 5.0
 
 
 class GapSink(Protocol):
-    """Where gaps and losses become gap records."""
+    """The part that turns gaps and losses into gap records."""
 
     def closed(self, platform: str, room: Room, gap: Gap) -> None:
         """A gap of the room has closed."""

@@ -99,10 +99,10 @@ class RoomSnapshot:
 
 @dataclass(slots=True)
 class EarlierRun:
-    """What an earlier run left behind. ``end``: what came later was not recorded, or did not outlive the run;
-    None if the run never wrote anything. ``durable``: until when everything was on the disk. ``since``: when
-    its last period began. ``removed``: the rooms that it removed in that period; some may have come back.
-    ``late``: by how many seconds what arrived last on each platform was late."""
+    """The state of an earlier run. ``end``: later events were not recorded, or did not outlive the run; None
+    if the run never wrote anything. ``durable``: until when everything was on the disk. ``since``: when its
+    last period began. ``removed``: the rooms that it removed in that period; some may have come back.
+    ``late``: by how many seconds the latest data of each platform was late."""
 
     end: float | None = None
     durable: float | None = None
@@ -184,8 +184,8 @@ def _rounded(times: Iterable[tuple[float, ...]]) -> list[list[float]]:
 
 
 def replay(entries: Iterable[tuple[int, Any]], boot: str) -> EarlierRun:
-    """What the numbered entries of an earlier run say. ``boot`` identifies the present start of the machine;
-    ``""`` equals no other start."""
+    """The state in the numbered entries of an earlier run. ``boot`` identifies the present start of the
+    machine; ``""`` equals no other start."""
     earlier = EarlierRun()
     alive = None
     last_boot = ""

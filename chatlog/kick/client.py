@@ -42,7 +42,7 @@ HANDSHAKE_LIMIT = 16384
 PORTION = 8192
 
 
-class Taker(Typed):
+class EventSink(Typed):
     """Receives the frames of a connection. ``received`` is the time in the form of records, ``number`` that
     of the connection."""
 
@@ -78,11 +78,11 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
     log = Silent()
     _log = Logger()
 
-    def __init__(self, owner: Owner, taker: Taker, channels: Channels, environment: Environment) -> None:
+    def __init__(self, owner: Owner, sink: EventSink, channels: Channels, environment: Environment) -> None:
         super().__init__(owner, environment.reactor, environment.wall, b"created_at", pusher.latest_time)
         self.received = ""
         self._number = owner.number
-        self._taker = taker
+        self._sink = sink
         self._channels = channels
         self._code: int | None = None
         self._error_code: int | None = None
@@ -200,7 +200,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
     def _take(self, frame: bytes) -> None:
         event = pusher.parse(frame)
         if event is None:
-            self._taker.not_understood(frame, self.received)
+            self._sink.not_understood(frame, self.received)
         elif event.name.startswith(pusher.OWN_PREFIXES):
             try:
                 self._control(event)
@@ -208,7 +208,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
                 self._log.failure("kick: while taking {name}", name=event.name)
                 self.abort(f"could not take {event.name}")
         else:
-            self._taker.event(event, frame, self.received, self._number)
+            self._sink.event(event, frame, self.received, self._number)
 
     def _broken(self, frame: bytes) -> None:
         """Record a frame that caused an exception; the connection stays."""
@@ -219,7 +219,7 @@ class KickProtocol(ChatProtocol, WebSocketClientProtocol):  # type: ignore[misc]
                 failures=self._failures,
             )
         try:
-            self._taker.not_understood(frame, self.received)
+            self._sink.not_understood(frame, self.received)
         except Exception:
             self.abort("a frame could not be taken")
 
@@ -285,7 +285,7 @@ class KickFactory(Reconnecting, WebSocketClientFactory):  # type: ignore[misc]
         self,
         owner: Owner,
         server: str,
-        taker: Taker,
+        sink: EventSink,
         channels: Channels,
         environment: Environment,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -295,7 +295,7 @@ class KickFactory(Reconnecting, WebSocketClientFactory):  # type: ignore[misc]
         WebSocketClientFactory.__init__(
             self, address(server), useragent=f"chatlog/{__version__}", reactor=clock
         )
-        build = partial(KickProtocol, owner, taker, channels, environment)
+        build = partial(KickProtocol, owner, sink, channels, environment)
         Reconnecting.__init__(self, owner, build, clock, uniform)
         self.setProtocolOptions(
             utf8validateIncoming=False,

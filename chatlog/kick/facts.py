@@ -62,7 +62,7 @@ def _of_user(data: Payload, received: str) -> Facts:
     return _name(user), id_of(user.get("id")), "", id_of(data.get("id")), time_of(data.get("created_at"))
 
 
-def _of_nobody(data: Payload, received: str) -> Facts:
+def _without_user(data: Payload, received: str) -> Facts:
     return "", "", "", id_of(data.get("id")), time_of(data.get("created_at"))
 
 
@@ -216,9 +216,9 @@ UNKNOWN: Rule = ("event", _any)
 #: The last part of an event's name to its rule; ``rule_of`` has the others.
 RULES: dict[str, Rule] = {
     "ChatMessageEvent": ("message", _chat),
-    "MessageDeletedEvent": ("delete", _of_nobody),
+    "MessageDeletedEvent": ("delete", _without_user),
     "UserUnbannedEvent": ("unban", _of_user),
-    "ChatroomClearEvent": ("clear", _of_nobody),
+    "ChatroomClearEvent": ("clear", _without_user),
     "ChatroomUpdatedEvent": ("room", _room),
     "ChatSettingsChanged": ("room", _room),
     "SubscriptionEvent": ("subscription", _subscription),

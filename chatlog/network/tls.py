@@ -52,8 +52,8 @@ _OTHER_NAME = (CertificateError, VerificationError)
 
 
 def trouble(reason: Failure) -> str:
-    """What was wrong with TLS and ended a connection, such as a certificate or a server without TLS, with the
-    library's own words behind it; ``""`` if TLS was not the cause."""
+    """The trouble with TLS that ended a connection, such as a certificate or a server without TLS, followed
+    by the library's own words; ``""`` if TLS was not the cause."""
     if reason.check(ConnectionDone, ConnectionLost, ConnectionAborted):
         return ""
     error = reason.value

@@ -70,7 +70,8 @@ class Commits:
         self._oldest: float | None = None
         self._trouble = ""
         self.fatal = ""
-        #: What recovery found, None until it has ended; and whether the recovered files are on the disk.
+        #: The report of the recovery, None until it has ended; and whether the recovered files are on the
+        #: disk.
         self.recovered: Report | None = None
         self.recovered_durable = False
 

@@ -149,7 +149,7 @@ class Recorder(Service):
 
     @property
     def recovered(self) -> Report | None:
-        """What recovery found of an earlier run; None until recovery has ended."""
+        """The report of the recovery of an earlier run; None until it has ended."""
         return self._commits.recovered
 
     @property

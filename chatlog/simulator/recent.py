@@ -28,7 +28,7 @@ _LOGIN = re.compile(r"[a-z0-9_]{1,25}\Z")
 _DELAY = 120
 
 
-class _Ear:
+class _RoomListener:
     """Listens to one room. Lines that are put into ``pending`` are kept with their time."""
 
     dead = False
@@ -63,7 +63,7 @@ class SimulatedRecent(Resource):
         super().__init__()
         self._reactor = reactor
         self._traffic = traffic
-        self._ears: dict[str, _Ear] = {}
+        self._listeners: dict[str, _RoomListener] = {}
         self._number = 0
         self._listening: Any = None
         self.status = 200
@@ -108,14 +108,14 @@ class SimulatedRecent(Resource):
 
     def answer(self, login: str, limit: int = MOST) -> bytes:
         """The lines that are kept of a room. The service listens to the room from now on."""
-        ear = self._ears.get(login)
-        joined = ear is not None
-        if ear is None:
-            ear = self._ears[login] = _Ear(self._number, self._traffic)
-            self._traffic.listen(self._traffic.room("twitch", login), 0, ear)  # type: ignore[arg-type]
+        listener = self._listeners.get(login)
+        joined = listener is not None
+        if listener is None:
+            listener = self._listeners[login] = _RoomListener(self._number, self._traffic)
+            self._traffic.listen(self._traffic.room("twitch", login), 0, listener)  # type: ignore[arg-type]
         error = None if joined else "The bot is currently not joined to this channel"
         code = None if joined else "channel_not_joined"
-        lines = ear.lines(limit) if limit else []
+        lines = listener.lines(limit) if limit else []
         return orjson.dumps({"messages": lines, "error": error, "error_code": code})
 
 

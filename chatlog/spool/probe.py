@@ -1,4 +1,4 @@
-"""Tries out, at the start, whether a file system can do what a spool needs."""
+"""Tries out, at the start, whether a file system is fit for a spool."""
 
 from __future__ import annotations
 

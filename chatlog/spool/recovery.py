@@ -38,7 +38,7 @@ class Repaired:
 
 @dataclass(slots=True)
 class Report:
-    """What a recovery found.
+    """The result of a recovery.
 
     ``failed`` are files that could not be read or repaired, with the reason; they stay in ``open/``.
     ``unknown_files`` are entries of ``open/`` that no recorder made; they are left alone.

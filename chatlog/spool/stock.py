@@ -1,4 +1,4 @@
-"""Lists what a spool holds at the start."""
+"""Lists the files of a spool at the start."""
 
 from __future__ import annotations
 

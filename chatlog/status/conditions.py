@@ -1,5 +1,5 @@
-"""What is wrong, collected from the rules (``room_rules``, ``machine_rules``, ``cluster_rules``). Health
-checks, alarms, metrics, the terminal and the page only show it.
+"""The present conditions, collected from the rules (``room_rules``, ``machine_rules``, ``cluster_rules``).
+Health checks, alarms, metrics, the terminal and the page only show it.
 
     found = conditions(facts, observed, settings)
     headline(facts, found)              # {"severity": "note", "text": "Recording 297 of 300 rooms; ..."}

@@ -18,7 +18,7 @@ NOTES = 12
 #: The most kinds that a text names.
 _NAMED = 5
 #: The most kinds that may belong together, like those of a combo.
-_OF_ONE_TOY = 4
+_RELATED_KINDS = 4
 
 _Pair = tuple[str, str]
 
@@ -45,7 +45,7 @@ class Unknown:
         kinds in a single room count as one: a combo has a kind for its beginning, its taps and its end."""
         most = threshold // 2 + 1
         kinds = len({kind for kind, _ in self.pairs})
-        wide = self.rooms > 1 or kinds > _OF_ONE_TOY
+        wide = self.rooms > 1 or kinds > _RELATED_KINDS
         return wide and sum(min(n, most) for n in self.pairs.values()) > threshold
 
     def kinds(self) -> str:

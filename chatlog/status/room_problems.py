@@ -128,7 +128,7 @@ def _problem(room: Room, old: Problem | None) -> tuple[str, str]:
     if state is State.SILENT and connected:
         return SILENT, raw
     if old is not None and old.kind == REFUSED:
-        # It is requested once more.
+        # The room is requested once more.
         return REFUSED, old.raw
     if trouble and not connected:
         # The cause of the last end may be over: the reason why there is no connection now counts.

@@ -77,7 +77,7 @@ class RoomTimeline:
         # Closed gaps, in order. Most rooms have none.
         self._stretches: tuple[Stretch, ...] = ()
 
-    # -- what happens ------------------------------------------------------------------------------
+    # -- events ------------------------------------------------------------------------------------
 
     def began(self, at: float) -> Gap | None:
         """The room is recorded from ``at`` on. Returns the gap that this closes, if one was open."""
@@ -165,7 +165,7 @@ class RoomTimeline:
             stretches.sort()
         self._stretches = tuple(stretches if len(stretches) <= FEW else _folded(stretches))
 
-    # -- what is asked -----------------------------------------------------------------------------
+    # -- questions ---------------------------------------------------------------------------------
 
     @property
     def problem_since(self) -> float | None:

@@ -144,7 +144,8 @@ class Shipment:
         return any(map(self._files.exists, paths))
 
     def waiting(self) -> list[tuple[Item, int]]:
-        """The waiting files with their sizes. Removes what an interrupted packing left. Raises OSError."""
+        """The waiting files with their sizes. Removes the remains of an interrupted packing. Raises
+        OSError."""
         found: dict[Item, int] = {}
         for area, content in (("packed", "data"), ("sealed", "data"), ("manifest", "manifest")):
             try:

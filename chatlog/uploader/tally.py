@@ -1,4 +1,4 @@
-"""Counts what was uploaded."""
+"""Counts the uploads."""
 
 from __future__ import annotations
 

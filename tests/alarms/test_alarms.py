@@ -40,11 +40,11 @@ class AlarmCase(SynchronousTestCase):
         self.scene.advance(120)
         self.assertEqual(self.notices, [])
 
-    def told(self) -> list[tuple[str, str, str]]:
+    def reported(self) -> list[tuple[str, str, str]]:
         """State, code and subject of all notices since the last call."""
-        told = [(notice.state, notice.code, notice.subject) for notice in self.notices]
+        reported = [(notice.state, notice.code, notice.subject) for notice in self.notices]
         self.notices.clear()
-        return told
+        return reported
 
     def codes(self) -> list[str]:
         return [alarm["code"] for alarm in self.alarms.active()]
@@ -83,7 +83,7 @@ class LineTests(AlarmCase):
             [(event["code"], event["alarm"]) for event in self.logged if "alarm" in event],
             [("DISK_FILLING", "begins"), ("DISK_FILLING", "ends")],
         )
-        self.assertEqual(self.told(), [("begins", "DISK_FILLING", ""), ("ends", "DISK_FILLING", "")])
+        self.assertEqual(self.reported(), [("begins", "DISK_FILLING", ""), ("ends", "DISK_FILLING", "")])
 
     def test_coming_and_going(self) -> None:
         """What is well for a few seconds only is not well."""
@@ -176,22 +176,22 @@ class RoomTests(AlarmCase):
         self.scene.advance(290)
         self.assertEqual(self.codes(), [])
         self.scene.advance(20)
-        self.assertEqual(self.told(), [("begins", "ROOM_REFUSED", "twitch")])
+        self.assertEqual(self.reported(), [("begins", "ROOM_REFUSED", "twitch")])
         [alarm] = self.alarms.active()
         self.assertEqual(alarm["text"], "1 room of 600 is refused: room7 (Twitch has suspended the channel)")
         self.refuse_for(3600)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
         [subscription] = self.scene.pool.rooms["room7"].subscriptions
         self.scene.pool.acknowledged(subscription.connection, "room7")
         self.scene.advance(40)
         # What it missed of the last hour is another matter.
-        self.assertIn(("ends", "ROOM_REFUSED", "twitch"), self.told())
+        self.assertIn(("ends", "ROOM_REFUSED", "twitch"), self.reported())
 
     def test_many_rooms_are_one_alarm(self) -> None:
         """500 rooms that are refused at once are one line, with their number and a few names."""
         self.refuse(*(f"room{n}" for n in range(500)))
         self.scene.advance(310)
-        self.assertEqual(self.told(), [("begins", "ROOM_REFUSED", "twitch")])
+        self.assertEqual(self.reported(), [("begins", "ROOM_REFUSED", "twitch")])
         [(_, line)] = self.lines()
         self.assertEqual(
             line,
@@ -216,26 +216,26 @@ class RoomTests(AlarmCase):
         """So is a room for which the server never answers."""
         self.scene.add("nobody")
         self.scene.advance(330)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
         self.scene.advance(20)
-        self.assertEqual(self.told(), [("begins", "ROOM_SILENT", "twitch")])
+        self.assertEqual(self.reported(), [("begins", "ROOM_SILENT", "twitch")])
         self.scene.pool.remove("nobody")
         self.scene.advance(40)
-        self.assertEqual(self.told(), [("ends", "ROOM_SILENT", "twitch")])
+        self.assertEqual(self.reported(), [("ends", "ROOM_SILENT", "twitch")])
 
     def test_room_without_ids(self) -> None:
         """And one that cannot be asked for."""
         self.scene.pools["kick"] = self.scene.new_pool("kick")
         self.scene.missing["kick"]["streamer"] = "HTTP 403"
         self.scene.advance(310)
-        self.assertEqual(self.told(), [("begins", "ROOM_UNIDENTIFIED", "kick")])
+        self.assertEqual(self.reported(), [("begins", "ROOM_UNIDENTIFIED", "kick")])
         self.assertEqual(
             self.alarms.active()[0]["text"],
             "1 room of 601 cannot be joined: streamer (Kick's site refuses programs on this machine)",
         )
         del self.scene.missing["kick"]["streamer"]
         self.scene.advance(40)
-        self.assertEqual(self.told(), [("ends", "ROOM_UNIDENTIFIED", "kick")])
+        self.assertEqual(self.reported(), [("ends", "ROOM_UNIDENTIFIED", "kick")])
 
     def test_low_coverage(self) -> None:
         """Rooms that lost more than three of the last sixty minutes, in however many pieces, are an alarm
@@ -246,12 +246,12 @@ class RoomTests(AlarmCase):
             self.scene.advance(50)
             self.scene.up(link)
             self.scene.advance(100)
-        self.assertEqual(self.told(), [("begins", "COVERAGE_LOW", "twitch")])
+        self.assertEqual(self.reported(), [("begins", "COVERAGE_LOW", "twitch")])
         [alarm] = self.alarms.active()
         self.assertEqual(alarm["count"], 90)
         self.assertIn("90 rooms missed more than 5 % of the last hour: room0 (3 min), room1", alarm["text"])
         self.scene.advance(3600)
-        self.assertEqual(self.told(), [("ends", "COVERAGE_LOW", "twitch")])
+        self.assertEqual(self.reported(), [("ends", "COVERAGE_LOW", "twitch")])
 
     def test_slightly_low_coverage(self) -> None:
         """Two minutes of an hour are within what the settings allow."""
@@ -259,7 +259,7 @@ class RoomTests(AlarmCase):
         self.scene.advance(120)
         self.scene.up(self.scene.links[0])
         self.scene.advance(300)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
 
 
 class PlatformTests(AlarmCase):
@@ -269,11 +269,11 @@ class PlatformTests(AlarmCase):
         """A platform that is away for five minutes, for the reason that the latest try gave."""
         self.scene.down(self.scene.links[0], "cannot connect: no route to host")
         self.scene.advance(320)
-        self.assertIn(("begins", "PLATFORM_DOWN", "twitch"), self.told())
+        self.assertIn(("begins", "PLATFORM_DOWN", "twitch"), self.reported())
         self.assertIn("no route to host", self.lines()[-1][1])
         self.scene.recorded()
         self.scene.advance(40)
-        self.assertIn(("ends", "PLATFORM_DOWN", "twitch"), self.told())
+        self.assertIn(("ends", "PLATFORM_DOWN", "twitch"), self.reported())
 
     def test_refused_login(self) -> None:
         """A refused login needs somebody, so it is told at once; that there is no connection then goes
@@ -281,13 +281,13 @@ class PlatformTests(AlarmCase):
         link = self.scene.links[0]
         self.scene.down(link, "login refused: Login authentication failed")
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "LOGIN_REFUSED", "twitch")])
+        self.assertEqual(self.reported(), [("begins", "LOGIN_REFUSED", "twitch")])
         self.assertIn("Login authentication failed", self.lines()[0][1])
         self.scene.advance(600)
         self.assertNotIn("PLATFORM_DOWN", self.codes())
         self.scene.recorded()
         self.scene.advance(40)
-        self.assertIn(("ends", "LOGIN_REFUSED", "twitch"), self.told())
+        self.assertIn(("ends", "LOGIN_REFUSED", "twitch"), self.reported())
 
     def saw(self, kind: str, room: str, count: int = 1) -> None:
         for _ in range(count):
@@ -299,14 +299,14 @@ class PlatformTests(AlarmCase):
         self.saw("newthing", "ann", 60)
         self.saw("newthing", "bob", 49)
         self.scene.advance(600)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
         self.saw("newthing", "bob")
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "PROTOCOL_DRIFT", "twitch")])
+        self.assertEqual(self.reported(), [("begins", "PROTOCOL_DRIFT", "twitch")])
         self.assertIn("110 events in 2 rooms within an hour are of kinds that", self.lines()[0][1])
         self.assertIn("does not know: newthing.", self.lines()[0][1])
         self.scene.advance(3700)
-        self.assertEqual(self.told(), [("ends", "PROTOCOL_DRIFT", "twitch")])
+        self.assertEqual(self.reported(), [("ends", "PROTOCOL_DRIFT", "twitch")])
 
     def test_one_combo_is_no_drift(self) -> None:
         """However often one new kind comes in one room, with something else beside it or not, nothing has
@@ -314,20 +314,20 @@ class PlatformTests(AlarmCase):
         self.saw("newcombo", "ann", 5000)
         self.saw("other", "bob", 3)
         self.scene.advance(600)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
 
     def test_many_rooms_with_one_each(self) -> None:
         """The same new thing once in every room is a change of the platform's."""
         for number in range(101):
             self.saw("newthing", f"room{number}")
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "PROTOCOL_DRIFT", "twitch")])
+        self.assertEqual(self.reported(), [("begins", "PROTOCOL_DRIFT", "twitch")])
 
     def test_unreadable_lines(self) -> None:
         """So do lines that cannot be read at all."""
         self.scene.counters.unparsed += 101
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "PROTOCOL_DRIFT", "")])
+        self.assertEqual(self.reported(), [("begins", "PROTOCOL_DRIFT", "")])
         self.assertIn("101 lines that could not be read", self.lines()[0][1])
 
     def test_drift_over_weeks(self) -> None:
@@ -366,46 +366,46 @@ class PartTests(AlarmCase):
         self.scene.advance(290)
         self.scene.uploads.state = "ok"
         self.scene.advance(60)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
         self.scene.uploads.state = "retrying"
         self.scene.advance(320)
-        self.assertEqual(self.told(), [("begins", "STORE_DOWN", "")])
+        self.assertEqual(self.reported(), [("begins", "STORE_DOWN", "")])
         self.assertIn("connection refused", self.lines()[-1][1])
         # It turns out that it refuses us.
         self.scene.uploads.state = "refused"
         self.scene.advance(60)
-        self.assertEqual(self.told(), [("begins", "STORE_REFUSED", ""), ("ends", "STORE_DOWN", "")])
+        self.assertEqual(self.reported(), [("begins", "STORE_REFUSED", ""), ("ends", "STORE_DOWN", "")])
 
     def test_late_uploads(self) -> None:
         """Files that wait for hours, although nothing seems to be wrong."""
         self.scene.uploads.oldest_waiting = self.scene.now() - 10700
         self.scene.advance(200)
-        self.assertEqual(self.told(), [("begins", "UPLOAD_LATE", "")])
+        self.assertEqual(self.reported(), [("begins", "UPLOAD_LATE", "")])
 
     def test_clock_of_the_store(self) -> None:
         """A store that refuses us because of our clock is one that refuses us."""
         self.scene.uploads.state = "clock wrong"
         self.scene.advance(320)
-        self.assertEqual(self.told(), [("begins", "STORE_REFUSED", "")])
+        self.assertEqual(self.reported(), [("begins", "STORE_REFUSED", "")])
 
     def test_quarantined_files(self) -> None:
         """Files that cannot be uploaded, until they can."""
         self.scene.uploads.quarantined = 2
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "FILE_QUARANTINED", "")])
+        self.assertEqual(self.reported(), [("begins", "FILE_QUARANTINED", "")])
         self.assertEqual(self.alarms.active()[0]["count"], 2)
         self.scene.uploads.quarantined = 0
         self.scene.advance(40)
-        self.assertEqual(self.told(), [("ends", "FILE_QUARANTINED", "")])
+        self.assertEqual(self.reported(), [("ends", "FILE_QUARANTINED", "")])
 
     def test_filling(self) -> None:
         """The spool at its limit's percentage."""
         self.scene.recording.spool.usage.measured(1_599_000_000)
         self.scene.advance(60)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.reported(), [])
         self.scene.recording.spool.usage.measured(1_600_000_000)
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "SPOOL_FILLING", "")])
+        self.assertEqual(self.reported(), [("begins", "SPOOL_FILLING", "")])
 
     def test_disk_trouble(self) -> None:
         """A disk that cannot be written is reported at once, in the system's words."""
@@ -417,23 +417,23 @@ class PartTests(AlarmCase):
         self.scene.recording.files.rule = full
         self.scene.say("room0")
         self.scene.advance(11)
-        self.assertEqual(self.told(), [("begins", "DISK_TROUBLE", "")])
+        self.assertEqual(self.reported(), [("begins", "DISK_TROUBLE", "")])
         self.assertIn("Input/output error", self.lines()[0][1])
         self.scene.recording.files.rule = lambda operation, path: None
         self.scene.advance(60)
-        self.assertEqual(self.told(), [("ends", "DISK_TROUBLE", "")])
+        self.assertEqual(self.reported(), [("ends", "DISK_TROUBLE", "")])
 
     def test_slow_disk(self) -> None:
         """So is one that does not answer."""
         self.patch(Recorder, "durable_lag", 21.0)
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "DISK_TROUBLE", "")])
+        self.assertEqual(self.reported(), [("begins", "DISK_TROUBLE", "")])
 
     def test_blocked(self) -> None:
         """A process that was held up says so once it can."""
         self.scene.clock.advance(20)
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "REACTOR_BLOCKED", "")])
+        self.assertEqual(self.reported(), [("begins", "REACTOR_BLOCKED", "")])
 
     def test_clock(self) -> None:
         """A clock that differs from the messages' by more than ten seconds."""
@@ -442,26 +442,26 @@ class PartTests(AlarmCase):
                 b'{"timestamp":"2025-12-29T10:30:00.000Z","type":"message"}\n'
             )
             self.scene.advance(1)
-        self.assertEqual(self.told(), [("begins", "CLOCK_OFF", "")])
+        self.assertEqual(self.reported(), [("begins", "CLOCK_OFF", "")])
         self.assertIn("ahead of the time of the messages", self.lines()[0][1])
 
     def test_clock_in_the_words_of_the_store(self) -> None:
         """A store that refuses a request for its time says the same; its word counts for ten minutes."""
         self.scene.counters.upload_retries["clock"] += 1
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "CLOCK_OFF", "")])
+        self.assertEqual(self.reported(), [("begins", "CLOCK_OFF", "")])
         self.scene.advance(660)
-        self.assertEqual(self.told(), [("ends", "CLOCK_OFF", "")])
+        self.assertEqual(self.reported(), [("ends", "CLOCK_OFF", "")])
 
     def test_changed_thresholds(self) -> None:
         """Thresholds that are changed while it runs count from the next look on."""
         status = self.scene.status
         status.settings = replace(status.settings, alarms=AlarmSettings(disk=30))
         self.scene.advance(10)
-        self.assertEqual(self.told(), [("begins", "DISK_FILLING", "")])
+        self.assertEqual(self.reported(), [("begins", "DISK_FILLING", "")])
         status.settings = replace(status.settings, alarms=AlarmSettings())
         self.scene.advance(40)
-        self.assertEqual(self.told(), [("ends", "DISK_FILLING", "")])
+        self.assertEqual(self.reported(), [("ends", "DISK_FILLING", "")])
 
     def test_levels(self) -> None:
         """Alarms are errors, so that they show at every level of the log but the highest."""

@@ -131,7 +131,7 @@ class AssignmentTests(SynchronousTestCase):
         self.assertEqual(found.targets["kick"], {"b": ALL})
         self.assertEqual(sum(found.loads.values()), 8192)
 
-    def test_nobody(self) -> None:
+    def test_no_member(self) -> None:
         """Without members nothing is assigned, and all of it is said to be."""
         found = assigned([], 1, [1] * 4096)
         self.assertEqual((found.targets["twitch"], found.unassigned["twitch"]), ({}, ALL))

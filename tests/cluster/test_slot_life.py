@@ -39,7 +39,7 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual(self.life.published, ONE)
         self.assertEqual(self.see(MINE), Orders())
 
-    def test_what_nobody_records_comes_first(self) -> None:
+    def test_slots_without_a_member_come_first(self) -> None:
         """Slots that another member still records wait behind those that nobody does."""
         self.assertEqual(self.see(View(0b11, 0, 0b10, 0.0)), Orders(0b01, 0b10, 0))
 
@@ -75,7 +75,7 @@ class SlotTests(SynchronousTestCase):
         self.see(SERVED)
         self.assertEqual(self.life.leaving, 0)
 
-    def test_kept_while_nobody_else_records(self) -> None:
+    def test_kept_while_no_other_member_records(self) -> None:
         """A slot that is no longer wanted is recorded until all its targets record it."""
         self.hold()
         for began in (1.0, 20.0, 400.0):

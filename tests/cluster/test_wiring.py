@@ -77,7 +77,7 @@ class SharingTests(ClusterCase):
         for recorder, among in ((one, 2), (two, 2), (three, 1)):
             self.assertEqual(recorder.platforms.pools["twitch"].among, among)
 
-    def test_what_nobody_records_goes_first(self) -> None:
+    def test_rooms_without_a_member_go_first(self) -> None:
         """Rooms that somebody else records wait in the queue, and no longer once he is gone."""
         self.pair()[0].die()
         passes(self.clock, 2)
@@ -271,12 +271,12 @@ class DrainTests(ClusterCase):
             for each in (one, two):
                 each.joined.draining.end(lambda: ended.append(True))
             passes(self.clock, 10)
-        told = [str(formatEvent(event)) for event in events]
+        logged = [str(formatEvent(event)) for event in events]
         self.assertEqual(ended, [True, True])
-        self.assertEqual([line for line in told if "handed over" in line], [])
-        self.assertEqual(len([line for line in told if "there is no other recorder" in line]), 2)
+        self.assertEqual([line for line in logged if "handed over" in line], [])
+        self.assertEqual(len([line for line in logged if "there is no other recorder" in line]), 2)
 
-    def test_nobody_else(self) -> None:
+    def test_no_other_member(self) -> None:
         """Alone, there is nobody to hand over to: it ends at once."""
         one = self.recorder("a")
         passes(self.clock, 8)

@@ -142,7 +142,7 @@ class ErrorTests(SynchronousTestCase):
             self.assertIn("127.0.0.1:8080 does not accept the http.token of this configuration; ", said)
             self.assertNotIn("a-secret", said)
 
-    def test_somebody_else(self) -> None:
+    def test_another_program(self) -> None:
         """What is no answer of a Chatlog is no traceback."""
         for body in (b"<html>", b"[]", b"{}", b'{"platforms": 1}', b"", b"[" * 100_000, b"\xff"):
             self.assertIn("not Chatlog", self.said(Answered(body=body)), body[:10])

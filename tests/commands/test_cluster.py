@@ -70,7 +70,7 @@ class CommandTests(SynchronousTestCase):
 
             do_GET = do_POST = do_DELETE = answer
 
-            def log_message(self, *told: object) -> None:
+            def log_message(self, *arguments: object) -> None:
                 """Nothing."""
 
         server = HTTPServer(("127.0.0.1", 0), Handler)

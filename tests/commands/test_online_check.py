@@ -204,7 +204,7 @@ class AllTests(SynchronousTestCase):
         """Each check has its own result, which says what did not answer, after 15 seconds."""
         reactor: Any = MemoryReactorClock()
         reactor.callFromThread = lambda *arguments: None
-        told: list[Result] = []
+        results: list[Result] = []
         settings = Settings(
             platforms={
                 "twitch": TwitchSettings(("room",), tls=False),
@@ -215,17 +215,17 @@ class AllTests(SynchronousTestCase):
         def open_store(settings: Settings) -> Store:
             raise StoreError("nowhere")
 
-        done: Deferred[bool] = check_online(settings, reactor, lambda: 0.0, open_store, told.append)
+        done: Deferred[bool] = check_online(settings, reactor, lambda: 0.0, open_store, results.append)
         self.assertEqual(
             # The reactor in memory knows one address for every name.
             [client[:2] for client in reactor.tcpClients],
             [("127.0.0.1", 6697), ("127.0.0.1", 80)],
         )
         reactor.advance(WITHIN - 1)
-        self.assertEqual(told, [])
+        self.assertEqual(results, [])
         reactor.advance(1)
-        self.assertEqual({result.name for result in told}, {"store", "twitch", "kick"})
-        for result in told:
+        self.assertEqual({result.name for result in results}, {"store", "twitch", "kick"})
+        for result in results:
             self.assertFalse(result.fine)
             self.assertIn("no answer", result.what)
             self.assertIn("within 15 s", result.what)
@@ -235,13 +235,13 @@ class AllTests(SynchronousTestCase):
         """The engine of a cluster is asked as well; what is wrong with it is said with its address."""
         reactor: Any = MemoryReactorClock()
         reactor.callFromThread = lambda *arguments: None
-        told: list[Result] = []
+        results: list[Result] = []
         engine = read_engine("etcd+http://name:password@127.0.0.1")
         settings = Settings(cluster=ClusterSettings("main", engine))
-        done = check_online(settings, reactor, lambda: 0.0, lambda settings: Deferred(), told.append)  # type: ignore[arg-type,return-value]
+        done = check_online(settings, reactor, lambda: 0.0, lambda settings: Deferred(), results.append)  # type: ignore[arg-type,return-value]
         self.assertEqual([client[:2] for client in reactor.tcpClients], [("127.0.0.1", 2379)])
         reactor.advance(WITHIN)
-        [result] = [each for each in told if each.name == "cluster"]
+        [result] = [each for each in results if each.name == "cluster"]
         self.assertFalse(result.fine)
         self.assertIn("etcd+http://127.0.0.1:2379: it cannot be reached: no answer", result.what)
         self.assertNotIn("password", result.what)

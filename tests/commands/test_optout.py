@@ -64,11 +64,11 @@ class Commands(OptOutCase):
 
     def test_a_name_is_looked_up(self) -> None:
         """The person is meant by id, with every name that the archive has; the key is made and said once."""
-        told = self.run_it("optout", "add", "twitch/Ann", "--since", SINCE)
-        self.assertIn("twitch/ann is twitch/id:11", told.stderr.lower())
-        self.assertIn("optout.key", told.stderr)
-        self.assertIn("ann, annie", told.stdout)
-        self.assertIn("no longer recorded", told.stdout)
+        printed = self.run_it("optout", "add", "twitch/Ann", "--since", SINCE)
+        self.assertIn("twitch/ann is twitch/id:11", printed.stderr.lower())
+        self.assertIn("optout.key", printed.stderr)
+        self.assertIn("ann, annie", printed.stdout)
+        self.assertIn("no longer recorded", printed.stdout)
         again = self.run_it("optout", "add", "twitch/id:11", "--since", SINCE)
         self.assertIn("on the list already", again.stdout)
         self.assertNotIn("optout.key", again.stderr)
@@ -78,11 +78,11 @@ class Commands(OptOutCase):
         self.assertIn("nobody opted out", self.run_it("optout", "list", status=1).stdout)
         self.run_it("optout", "add", "twitch/ann", "--since", SINCE)
         self.run_it("optout", "add", "twitch/id:22", "--room", "a", "--since", SINCE)
-        told = self.run_it("optout", "list").stdout
-        self.assertIn("2 people opted out", told)
-        self.assertIn("everywhere", told)
+        printed = self.run_it("optout", "list").stdout
+        self.assertIn("2 people opted out", printed)
+        self.assertIn("everywhere", printed)
         for word in ("ann", "bob", "11 ", "22 "):
-            self.assertNotIn(f" {word}", told)
+            self.assertNotIn(f" {word}", printed)
         rows = [json.loads(row) for row in self.run_it("optout", "list", "--json").stdout.splitlines()]
         self.assertEqual(sorted(str(row["room"]) for row in rows), ["None", "a"])
 
@@ -91,8 +91,8 @@ class Commands(OptOutCase):
         self.run_it("optout", "add", "twitch/ann", "--since", SINCE)
         self.assertIn("is recorded again", self.run_it("optout", "remove", "twitch/annie").stdout)
         self.assertIn("nobody opted out", self.run_it("optout", "list", status=1).stdout)
-        told = self.run_it("optout", "remove", "twitch/id:11", "--since", SINCE, status=1)
-        self.assertIn("is not on the list", told.stdout)
+        printed = self.run_it("optout", "remove", "twitch/id:11", "--since", SINCE, status=1)
+        self.assertIn("is not on the list", printed.stdout)
 
     def test_again_by_name(self) -> None:
         """Who is on the list is still found by name by this command, though no other shows them."""
@@ -112,24 +112,24 @@ class Commands(OptOutCase):
             result = self.run_it("optout", "add", who, "--since", SINCE, status=2)
             self.assertIn(words, result.stderr, who)
             self.assertNotIn("Traceback", result.output)
-        told = self.run_it("optout", "add", "kick/id:5", "--room", "twitch/a", "--since", SINCE, status=2)
-        self.assertIn("no room of kick", told.stderr)
+        printed = self.run_it("optout", "add", "kick/id:5", "--room", "twitch/a", "--since", SINCE, status=2)
+        self.assertIn("no room of kick", printed.stderr)
         self.assertFalse(os.path.exists(os.path.join(self.world.archive, "optout")))
 
     def test_two_people(self) -> None:
         """A name of two people is not guessed: both ids are shown."""
         self.world.put(MIDNIGHT + 12 * HOUR, [record(7200, "hi", "ann", "33")])
-        told = self.run_it("optout", "add", "twitch/ann", "--since", SINCE, status=2).stderr
-        self.assertIn("id:11 until 2025-12-29", told)
-        self.assertIn("id:33 until 2025-12-29", told)
+        printed = self.run_it("optout", "add", "twitch/ann", "--since", SINCE, status=2).stderr
+        self.assertIn("id:11 until 2025-12-29", printed)
+        self.assertIn("id:33 until 2025-12-29", printed)
 
     def test_another_key(self) -> None:
         """With another key nothing is added, and it is said where the right one is."""
         self.run_it("optout", "add", "twitch/ann", "--since", SINCE)
         self.configure(f", optout_key: {'ef' * 32}")
         for arguments in (("add", "twitch/id:22"), ("remove", "twitch/id:11")):
-            told = self.run_it("optout", *arguments, "--since", SINCE, status=2)
-            self.assertIn("archive.optout_key", told.stderr)
+            printed = self.run_it("optout", *arguments, "--since", SINCE, status=2)
+            self.assertIn("archive.optout_key", printed.stderr)
         self.assertIn("another key", self.run_it("optout", "list").stderr)
 
 
@@ -167,14 +167,14 @@ class Reading(OptOutCase):
             ("user", "twitch/id:11"),
             ("search", "--user", "annie"),
         ):
-            told = self.run_it(*each, "--since", SINCE, status=1)
-            self.assertIn("opted out, and is not shown", told.stderr, each)
+            printed = self.run_it(*each, "--since", SINCE, status=1)
+            self.assertIn("opted out, and is not shown", printed.stderr, each)
         self.assertNotIn("opted out", self.run_it("user", "twitch/bob", "--since", SINCE).stderr)
 
     def test_without_the_key(self) -> None:
         """Where the key is not, nobody can be left out: that is said each time."""
         self.run_it("optout", "add", "twitch/ann", "--since", SINCE)
         os.remove(os.path.join(self.world.spool, "optout.key"))
-        told = self.run_it("log", "a", SINCE)
-        self.assertIn("secret", told.stdout)
-        self.assertIn("shown all the same", told.stderr)
+        printed = self.run_it("log", "a", SINCE)
+        self.assertIn("secret", printed.stdout)
+        self.assertIn("shown all the same", printed.stderr)

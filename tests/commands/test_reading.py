@@ -63,10 +63,10 @@ class KeptTests(CommandTestCase):
         shutil.rmtree(os.path.join(self.world.archive, "2025"))
         day = time.strftime("%Y-%m-%d", time.gmtime(now - 40 * 86400.0))
         for command in (("log", "c", day), ("search", "hello", "--room", "c", "--since", day)):
-            told = self.run_configured(*command).stderr
-            self.assertIn("twitch/c is not kept longer than 5 days: what was said", told)
-        told = self.run_configured("log", "twitch/a").stderr
-        self.assertIn("what is said there is not kept longer than 5 days", told)
+            warned = self.run_configured(*command).stderr
+            self.assertIn("twitch/c is not kept longer than 5 days: what was said", warned)
+        warned = self.run_configured("log", "twitch/a").stderr
+        self.assertIn("what is said there is not kept longer than 5 days", warned)
 
 
 class SearchTests(CommandTestCase):
@@ -191,7 +191,7 @@ class LogTests(CommandTestCase):
         """Of a time that begins before a room's first record it is said since when there are records, and of
         a time to come that it is; of any other time neither."""
         since = "twitch/a is recorded since 2025-12-29 10:00:00\n"
-        for arguments, status, told in (
+        for arguments, status, warned in (
             (("log", "a", "2025-12-28"), 1, since),
             (("log", "a", DAY), 0, since),
             (("log", "a", "2025-12-29T10:00..2025-12-29T11:00"), 0, ""),
@@ -205,7 +205,7 @@ class LogTests(CommandTestCase):
             result = self.run_it(*arguments)
             self.assertEqual(result.exit_code, status, arguments)
             for words in (since, "to come\n"):
-                self.assertEqual(words in result.stderr, words in told, (arguments, result.stderr))
+                self.assertEqual(words in result.stderr, words in warned, (arguments, result.stderr))
 
     def test_no_archive(self) -> None:
         """If there is neither a configuration nor an archive here, the options that name them are told."""

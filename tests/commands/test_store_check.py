@@ -39,8 +39,8 @@ class WalkTests(SynchronousTestCase):
 
     def test_all_is_well(self) -> None:
         """Every step is made and reported, the store's features are shown, and nothing stays."""
-        told = self.walk()
-        self.assertIn("created, looked at, read and deleted (keeps objects in memory)", told)
+        sentence = self.walk()
+        self.assertIn("created, looked at, read and deleted (keeps objects in memory)", sentence)
         self.assertEqual(self.store.objects, {})
         done = [operation for operation, _ in self.store.calls]
         self.assertEqual(done, ["prepare", "put", "put", "head", "read", "delete"])
@@ -105,9 +105,9 @@ class ServerTests(DialectCase):
     def test_well(self) -> None:
         """An ordinary store, also with much in it."""
         self.s3.objects = {f"{n}": b"" for n in range(50)}
-        told = walk(self.open(), KEY, lambda step: None)
-        self.assertIn("path-style addresses, conditional create, SHA-256 sent", told)
-        self.assertNotIn("not listed", told)
+        sentence = walk(self.open(), KEY, lambda step: None)
+        self.assertIn("path-style addresses, conditional create, SHA-256 sent", sentence)
+        self.assertNotIn("not listed", sentence)
         self.assertEqual(len(self.s3.objects), 50)
 
     def test_no_list(self) -> None:

@@ -114,11 +114,11 @@ class EndpointTests(SynchronousTestCase):
         """What stores show on their pages is understood, the likeliest meaning first; a question mark is at
         what has to be proven by a list."""
         for endpoint, bucket, addressing, expected in DOORS:
-            told = ", ".join(
+            listed = ", ".join(
                 f"{door}{'' if door.sure else '?'} {door.url}"
                 for door in doors_of(endpoint, bucket, addressing)
             )
-            self.assertEqual(told, expected, endpoint)
+            self.assertEqual(listed, expected, endpoint)
 
     def test_what_is_no_endpoint(self) -> None:
         """What can never be one is refused with what to write."""

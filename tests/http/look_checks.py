@@ -102,8 +102,8 @@ class LookChecks(Visitor):
         try:
             page = self.open("five", "/rooms/twitch/amberfox")
             page.until("document.querySelectorAll('#log time').length > 5", 30)
-            told = "({ textContent, dateTime }) => [textContent, dateTime.slice(11, 19)]"
-            first = f"({told})(document.querySelector('#log time'))"
+            script = "({ textContent, dateTime }) => [textContent, dateTime.slice(11, 19)]"
+            first = f"({script})(document.querySelector('#log time'))"
             local, utc = page.run(first)
             self.same(page.run("document.querySelector('#clock option').textContent"), "Local, UTC+5:30")
             self.same((int(local[3:5]) - int(utc[3:5])) % 60, 30)

@@ -23,7 +23,7 @@ class OverviewChecks(Visitor):
             page = self.open(scene)
             # How long something has lasted, and how much it is, is told anew every time.
             self._says_it(show)
-            text, facts = self._told(), self.on_stage(show.scene.status.snapshot)
+            text, facts = self._shown(), self.on_stage(show.scene.status.snapshot)
             severity = facts["headline"]["severity"]
             self.same(_FIGURES.sub("", page.run("document.title")), f"{text} · Chatlog")
             self.same(page.run("document.getElementById('verdict').dataset.severity"), severity)
@@ -38,9 +38,9 @@ class OverviewChecks(Visitor):
             self.same(page.run("document.getElementById('problems').hidden"), not facts["conditions"])
 
     def _says_it(self, show: Show) -> None:
-        self.page.wait(lambda: self._told() == self._meant(show), 10, "the headline")
+        self.page.wait(lambda: self._shown() == self._meant(show), 10, "the headline")
 
-    def _told(self) -> str:
+    def _shown(self) -> str:
         return _FIGURES.sub("", self.text("headline"))
 
     def _meant(self, show: Show) -> str:
@@ -115,13 +115,13 @@ class OverviewChecks(Visitor):
         """A page in the background requests nothing, and goes on when it is shown again."""
         page = self.open("five")
         hide = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}});"
-        tell = "document.dispatchEvent(new Event('visibilitychange'))"
-        page.run(hide.format("true") + tell)
+        notify = "document.dispatchEvent(new Event('visibilitychange'))"
+        page.run(hide.format("true") + notify)
         page.idle(0.5)
         page.events.clear()
         page.idle(6)
         self.same(page.requests(), [])
-        page.run(hide.format("false") + tell)
+        page.run(hide.format("false") + notify)
         page.wait(lambda: len(page.requests()) >= 2, 5)
 
     def check_no_answer(self) -> None:

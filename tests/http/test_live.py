@@ -313,8 +313,8 @@ class SlowTests(LiveCase):
         sent = len(browser.transport.value())
         self.assertLess(sent, 4000)
         found: list[str] = []
-        while told := events(browser):
-            found += told
+        while latest := events(browser):
+            found += latest
         shown = [event for event in found if event.startswith("data: ")]
         self.assertLessEqual(sum(map(len, shown)) - sent, BACKLOG)
         [skipped] = [event for event in found if event.startswith("event: skipped")]
@@ -334,8 +334,8 @@ class SlowTests(LiveCase):
         for browser in quick, slow:
             self.assertLess(len(browser.transport.value()), AT_ONCE + BACKLOG)
             found: list[str] = []
-            while told := events(browser):
-                found += told
+            while latest := events(browser):
+                found += latest
             shown = [event for event in found if event.startswith("data: ")]
             self.assertEqual([event[18:23] for event in shown], [f"{n:05}" for n in range(len(shown))])
             self.assertGreater(len(shown), 100)
@@ -353,8 +353,8 @@ class SlowTests(LiveCase):
         self.say("x" * 2000)
         self.say(*("y" * 1000 for _ in range(2000)))
         found: list[str] = []
-        while told := events(browser):
-            found += told
+        while latest := events(browser):
+            found += latest
         shown = sum(event.startswith("data: ") for event in found)
         self.assertEqual(found[-1], f"event: skipped\ndata: {2001 - shown}")
 

@@ -157,7 +157,7 @@ class ExpositionTests(MetricsCase):
         self.assertEqual(len(self.samples()), before)
         self.assertLess(before, 120)
 
-    def test_nobody_else_is_involved(self) -> None:
+    def test_registry_of_its_own(self) -> None:
         """The metrics live in a registry of their own: two recorders in one process do not collide, and
         nothing is added to the global one."""
         before = {metric.name for metric in REGISTRY.collect()}

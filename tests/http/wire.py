@@ -82,8 +82,8 @@ class Connection:
         """The client reads everything it was sent."""
         data: bytes = self.transport.value()
         self.transport.clear()
-        if self.transport.told_to_pause and not self.lost:
-            self.transport.told_to_pause = False
+        if self.transport.pausing and not self.lost:
+            self.transport.pausing = False
             self.protocol.resumeProducing()
         self.clock.advance(0)
         return data
@@ -118,7 +118,7 @@ class Transport(StringTransport):
         super().__init__()
         self._connection = connection
         self._full = full
-        self.told_to_pause = False
+        self.pausing = False
 
     @property
     def deaf(self) -> bool:
@@ -133,8 +133,8 @@ class Transport(StringTransport):
         self._look()
 
     def _look(self) -> None:
-        if len(self.value()) > self._full and not self.told_to_pause:
-            self.told_to_pause = True
+        if len(self.value()) > self._full and not self.pausing:
+            self.pausing = True
             self._connection.protocol.pauseProducing()
 
     def abortConnection(self) -> None:

@@ -479,7 +479,7 @@ class PowerTests(JournalCase):
         run.acknowledge("a")
         self.assertEqual(run.gaps[0][1].start, START + 7.5)
 
-    def test_machine_that_cannot_be_told_apart(self) -> None:
+    def test_machine_without_a_boot_id(self) -> None:
         """Where the system does not say whether it was started anew, the worse is assumed."""
         run = self.run_from(START, boot="")
         run.acknowledge("a")

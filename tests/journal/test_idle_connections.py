@@ -109,7 +109,7 @@ class IdleTests(JournalCase):
         run.acknowledge("a")
         self.assertEqual(run.gaps, [("a", Gap(START + 60.0, START + 110.0, "restart"))])
 
-    def test_hole_of_a_room_that_nobody_wants(self) -> None:
+    def test_hole_of_a_room_that_is_not_wanted(self) -> None:
         """It has its gap record as well if the room was taken off the list while the recorder was dead."""
         self.gone_and_back()
         run = self.run_from(START + 80.0, wanted=("b",), rooms=("b",))

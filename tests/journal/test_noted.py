@@ -446,7 +446,7 @@ class FileTests(NotedCase):
 
     def test_what_makes_no_sense(self) -> None:
         """The log says so of a damaged file that tells nothing of any room, and of no other."""
-        told = "makes no sense"
+        words = "makes no sense"
         run = self.run_from(START)
         run.acknowledge("a")
         run.advance(5)
@@ -462,7 +462,7 @@ class FileTests(NotedCase):
             self.files.put(JOURNAL, content)
             with capturedLogs() as logs:
                 self.run_from(START + 60.0)
-            said = any(told in str(event["log_format"]) for event in logs)
+            said = any(words in str(event["log_format"]) for event in logs)
             self.assertEqual(said, expected, (content[-20:], rest))
 
     def test_silent_connection_when_it_cannot_be_written_anew(self) -> None:

@@ -81,9 +81,9 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(found["rooms"], [recorded(), {"platform": "twitch", "room": "b"}])
         past = Past(CoverageTotals("twitch", "b", 5.0, 1.0, "removed"), START)
         found = flush_entry(START, START, [(B, None)], {}, {B: past})
-        told = {"recorded": 5.0, "missing": 1.0, "reason": "removed"}
+        fields = {"recorded": 5.0, "missing": 1.0, "reason": "removed"}
         self.assertEqual(
-            found["rooms"], [{"platform": "twitch", "room": "b", "removed": START, "past": told}]
+            found["rooms"], [{"platform": "twitch", "room": "b", "removed": START, "past": fields}]
         )
 
     def test_long_reason(self) -> None:
@@ -214,14 +214,14 @@ class ReadingTests(SynchronousTestCase):
         first = entry(
             recorded(lost=1.0, closed=closed, begun=START + 1.0), recorded("b", begun=START + 9.0), gone
         )
-        for since, lost, told, begun in (
+        for since, lost, fields, begun in (
             (None, 1.0, ((START + 2.0, START + 3.0, 1.0),), START + 1.0),
             (START + 1.0, 0.0, (), None),
             (START + 5.0, 0.0, (), None),
         ):
             earlier = read(first, entry(since=since, boot=None))
             room = earlier.rooms[A]
-            self.assertEqual((room.lost, room.closed, room.first), (lost, told, begun), since)
+            self.assertEqual((room.lost, room.closed, room.first), (lost, fields, begun), since)
             self.assertEqual(earlier.rooms[B].first, START + 9.0)
             self.assertEqual(len(earlier.removed), since is None)
             self.assertEqual(earlier.since, START if since is None else since)
@@ -291,5 +291,5 @@ class ReadingTests(SynchronousTestCase):
         past = {"platform": "twitch", "room": "c", "removed": START + 2.0}
         for wrong in ("x", None, 5):
             self.assertEqual(read(entry(past | {"past": wrong})).removed, {})
-        [told] = read(entry(past | {"past": {"reason": "x" * 999, "spans": "no"}})).removed.values()
-        self.assertEqual(told.totals, CoverageTotals("twitch", "c", 0.0, 0.0, "x" * 200, spans=()))
+        [fields] = read(entry(past | {"past": {"reason": "x" * 999, "spans": "no"}})).removed.values()
+        self.assertEqual(fields.totals, CoverageTotals("twitch", "c", 0.0, 0.0, "x" * 200, spans=()))

@@ -119,7 +119,7 @@ class FrameTests(ConnectionCase):
         self.assertEqual(self.losses(), [Closing.BACK_OFF])
 
     def test_failing_owner(self) -> None:
-        """An event that its taker stumbles over is handed on as not understood; the connection and the
+        """An event on which its sink fails is handed on as not understood; the connection and the
         frames after it are not affected, and the log says so once."""
         self.established()
         self.owner.fail.add("event")

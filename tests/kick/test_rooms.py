@@ -198,8 +198,8 @@ class SubscribeTests(KickCase):
         with capturedLogs() as events:
             rooms = self.make(KickChannel("ann", 11), KickChannel("bob", 11), KickChannel("cat", 11))
         self.assertEqual(list(rooms.pool.rooms), ["ann"])
-        told = [(e["room"], e["other"]) for e in events if "other" in e]
-        self.assertEqual(told, [("bob", "ann"), ("cat", "ann")])
+        reported = [(e["room"], e["other"]) for e in events if "other" in e]
+        self.assertEqual(reported, [("bob", "ann"), ("cat", "ann")])
         same = "has the same chatroom_id as ann"
         self.assertEqual(self.missing, {"bob": same, "cat": same})
         rooms.remove("ann")
@@ -234,7 +234,7 @@ class EventTests(KickCase):
         )
         self.assertEqual(self.counters.received, 1)
 
-    def test_frames_of_nobody(self) -> None:
+    def test_frames_of_no_room(self) -> None:
         """What belongs to no room of ours, and what is no event, is kept under _server."""
         self.make(KickChannel("ann", 11))
         peer = self.peer()
@@ -251,8 +251,8 @@ class EventTests(KickCase):
         peer = self.peer()
         with capturedLogs() as events:
             peer.say(chat(11, "id-1", "a", named=77), chat(11, "id-2", "b", named=77))
-        told = [e for e in events if e["log_level"] is LogLevel.error]
-        self.assertEqual([(e["room"], e["configured"], e["other"]) for e in told], [("ann", "11", "77")])
+        reported = [e for e in events if e["log_level"] is LogLevel.error]
+        self.assertEqual([(e["room"], e["configured"], e["other"]) for e in reported], [("ann", "11", "77")])
         self.assertEqual(len(self.logs["ann"].records), 2)
 
     def test_wrong_id_after_an_event_that_names_none(self) -> None:

@@ -64,18 +64,18 @@ class Factory(ReconnectingClientFactory):
 
     def __init__(self, clock: Any) -> None:
         self.clock = clock
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.wants = True
         self.built: list[Any] = []
 
     def startFactory(self) -> None:
-        self.told.append("start")
+        self.calls.append("start")
 
     def stopFactory(self) -> None:
-        self.told.append("stop")
+        self.calls.append("stop")
 
     def startedConnecting(self, connector: Any) -> None:
-        self.told.append("connecting")
+        self.calls.append("connecting")
 
     def buildProtocol(self, addr: Any) -> Any:
         protocol = Protocol()
@@ -83,12 +83,12 @@ class Factory(ReconnectingClientFactory):
         return protocol if self.wants else None
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        self.told.append(f"failed: {reason.value}")
+        self.calls.append(f"failed: {reason.value}")
         self.error = reason.value
         super().clientConnectionFailed(connector, reason)
 
     def clientConnectionLost(self, connector: Any, reason: Failure) -> None:
-        self.told.append("lost")
+        self.calls.append("lost")
         super().clientConnectionLost(connector, reason)
 
 
@@ -144,7 +144,7 @@ class AddressesTests(DialCase):
             self.dial(address)
             self.assertEqual(self.tried(), [address.host])
             self.accept(0)
-            self.assertEqual(self.factory.told, ["start", "connecting"])
+            self.assertEqual(self.factory.calls, ["start", "connecting"])
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_dead_first_address(self) -> None:
@@ -159,7 +159,7 @@ class AddressesTests(DialCase):
         self.assertEqual(self.given_up(), ["2001:db8::1"])
         self.reactor.advance(WITHIN)
         self.assertEqual(len(self.tried()), 2)
-        self.assertEqual(self.factory.told, ["start", "connecting"])
+        self.assertEqual(self.factory.calls, ["start", "connecting"])
 
     def test_slow_first_address(self) -> None:
         """The first may still win after others were tried."""
@@ -194,7 +194,7 @@ class AddressesTests(DialCase):
         """An address that is given twice is tried once."""
         self.dial(v4("192.0.2.1"), v4("192.0.2.1"))
         self.refuse(0)
-        self.assertEqual(self.factory.told[2:3], ["failed: connection refused"])
+        self.assertEqual(self.factory.calls[2:3], ["failed: connection refused"])
 
     def test_literals(self) -> None:
         """IP addresses are used directly, without a look-up."""
@@ -312,16 +312,16 @@ class ConnectorTests(DialCase):
         ends: list[str] = []
 
         def ended(reason: Failure) -> None:
-            ends.extend(["inner", *self.factory.told[2:]])
+            ends.extend(["inner", *self.factory.calls[2:]])
 
         inner.connectionLost = ended
         self.assertEqual(connector.state, "connected")
         outer.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(ends, ["inner"])
-        self.assertEqual(self.factory.told, ["start", "connecting", "lost", "stop"])
+        self.assertEqual(self.factory.calls, ["start", "connecting", "lost", "stop"])
         self.reactor.advance(1)
         self.assertEqual(len(self.tried()), 2)
-        self.assertEqual(self.factory.told[4:], ["start", "connecting"])
+        self.assertEqual(self.factory.calls[4:], ["start", "connecting"])
 
     def test_bytes(self) -> None:
         """What arrives goes to the protocol, which has the transport itself."""
@@ -348,14 +348,14 @@ class ConnectorTests(DialCase):
             self.factory.continueTrying = 0
             connector.disconnect()
             self.assertIsInstance(self.factory.error, UserError)
-            self.assertEqual(len(self.factory.told), 4)
+            self.assertEqual(len(self.factory.calls), 4)
             self.assertEqual(self.given_up(), self.tried())
             if lookups:
                 self.reactor.resolver.waiting.pop()()
             self.reactor.advance(WITHIN * 2)
             self.assertEqual(self.factory.built, [])
             self.assertEqual(self.reactor.getDelayedCalls(), [])
-            self.assertEqual(len(self.factory.told), 4)
+            self.assertEqual(len(self.factory.calls), 4)
             self.assertRaises(NotConnectingError, connector.stopConnecting)
 
     def test_stop_trying(self) -> None:
@@ -372,12 +372,12 @@ class ConnectorTests(DialCase):
         connector.disconnect()
         self.assertTrue(self.factory.built[0].transport.disconnecting)
 
-    def test_nobody_wants_it(self) -> None:
+    def test_factory_without_a_protocol(self) -> None:
         """A factory that builds no protocol has a connection that failed."""
         self.factory.wants = False
         self.dial(v4("192.0.2.1"))
         self.reactor.tcpClients[0][2].buildProtocol(None)
-        self.assertTrue(self.factory.told[2].startswith("failed: "))
+        self.assertTrue(self.factory.calls[2].startswith("failed: "))
 
     def test_twice(self) -> None:
         """A connected connector cannot be connected again."""

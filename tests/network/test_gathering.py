@@ -236,7 +236,7 @@ class NothingBelowTests(GatheringCase):
 
 
 class FactoryTests(SynchronousTestCase):
-    def test_nobody_wants_it(self) -> None:
+    def test_factory_without_a_protocol(self) -> None:
         """A factory that builds no protocol has none here either."""
         factory: Any = ClientFactory()
         factory.buildProtocol = lambda addr: None

@@ -181,7 +181,7 @@ class FlushTests(SynchronousTestCase):
         self.assertEqual(set(rig.contents("open").values()), {line(0) + line(1) + line(2)})
 
     def test_default_limit(self) -> None:
-        """Unless told otherwise the recorder leaves descriptors to the sockets, and never takes more
+        """By default the recorder leaves descriptors to the sockets, and never takes more
         than are of use."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         for limit, expected in ((300, 44), (1024, 768), (100, 16), (resource.RLIM_INFINITY, MOST)):
@@ -483,8 +483,8 @@ class FullTests(SynchronousTestCase):
         rig.advance(5)
         self.assertEqual(len(seen), 2)
 
-    def test_loss_is_told_room_by_room(self) -> None:
-        """A room that can be written again has its loss told at once, before newer records come,
+    def test_loss_is_reported_room_by_room(self) -> None:
+        """A room that can be written again has its loss reported at once, before newer records come,
         even if others still wait."""
         rig = Recording(buffer_limit=1).start()
         rig.files.rule = _no_writes
@@ -528,15 +528,15 @@ class FullTests(SynchronousTestCase):
         since = {loss.channel: loss.since for loss in rig.losses}
         self.assertEqual(since, {"one": start, "two": None})
         [loss] = [loss for loss in rig.losses if loss.channel == "one"]
-        told = json.loads(loss_line(encode_full, loss, "5"))["details"]
-        self.assertEqual(told["from"], "2025-12-29T10:28:20.000Z")
-        self.assertEqual(told["dropped"], loss.count)
+        details = json.loads(loss_line(encode_full, loss, "5"))["details"]
+        self.assertEqual(details["from"], "2025-12-29T10:28:20.000Z")
+        self.assertEqual(details["dropped"], loss.count)
 
     def test_complete(self) -> None:
         """Nobody says that everything is in files as long as a line waits, and be it the record of what
         was lost."""
         rig = Recording(buffer_limit=1).start()
-        rig.told = lambda losses: rig.append("one", line(99))
+        rig.on_losses = lambda losses: rig.append("one", line(99))
         rig.append("one", line(1))
         rig.advance()
         self.assertTrue(rig.recorder.complete)
@@ -605,10 +605,10 @@ class FullTests(SynchronousTestCase):
             with capturedLogs() as events:
                 rig.append("one", line(9))
                 rig.advance(3)
-            told = [event["count"] for event in events if "found no room" in str(event.get("log_format"))]
+            counts = [event["count"] for event in events if "found no room" in str(event.get("log_format"))]
             dropped = rig.counters.dropped["overflow"] - before
             self.assertGreaterEqual(dropped, count)
-            self.assertEqual(told, [dropped])
+            self.assertEqual(counts, [dropped])
 
     def test_short_writes(self) -> None:
         """A system that takes a few bytes at a time gets the rest with more writes."""
@@ -732,11 +732,11 @@ class FullTests(SynchronousTestCase):
         """What is appended because of losses is written even if the recorder is stopping."""
         rig = Recording(buffer_limit=1)
 
-        def told(losses: list[Loss]) -> None:
+        def report(losses: list[Loss]) -> None:
             for loss in losses:
                 rig.append(loss.channel, line(loss.count))
 
-        rig.told = told
+        rig.on_losses = report
         rig.start()
         rig.files.rule = _no_writes
         rig.append("one", line(7), line(8))

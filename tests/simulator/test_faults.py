@@ -53,9 +53,9 @@ class File(SynchronousTestCase):
 class Happening(SynchronousTestCase):
     def setUp(self) -> None:
         self.stage = Stage(self.mktemp())
-        self.told: list[str] = []
+        self.reports: list[str] = []
         servers: dict[str, Server] = {"twitch": self.stage.twitch, "kick": self.stage.kick}
-        self.faults = Faults(self.stage.clock, servers, report=self.told.append)
+        self.faults = Faults(self.stage.clock, servers, report=self.reports.append)
 
     def client(self) -> TwitchClient:
         client = self.stage.twitch_client("alpha", "beta")
@@ -82,9 +82,9 @@ class Happening(SynchronousTestCase):
         self.client()
         self.faults.schedule(read_faults("[{at: 5, what: split, every: 10, for: 1, platform: twitch}]"))
         self.stage.clock.advance(4.9)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.reports, [])
         self.stage.clock.pump([0.2, 10.0, 10.0])
-        self.assertEqual(self.told, ["twitch: split 1"] * 3)
+        self.assertEqual(self.reports, ["twitch: split 1"] * 3)
 
     def test_which(self) -> None:
         """Connections are chosen by number, room, fraction, or all; dead ones never."""
@@ -282,8 +282,8 @@ class Happening(SynchronousTestCase):
             stage.twitch_client("alpha")
             room = stage.kick.know("gamma")
             stage.kick_client(TOPICS[0].format(chatroom=room.id.decode()))
-            told: list[str] = []
-            Faults(stage.clock, {"twitch": stage.twitch, "kick": stage.kick}, report=told.append).make(
+            reports: list[str] = []
+            Faults(stage.clock, {"twitch": stage.twitch, "kick": stage.kick}, report=reports.append).make(
                 Fault(at=0, what=what, lasting=1.0)
             )
-            self.assertEqual(len(told), 2)
+            self.assertEqual(len(reports), 2)

@@ -27,9 +27,9 @@ class PlaylistTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = self.mktemp()
         self.scheduled = Scheduled()
-        self.told: list[str] = []
+        self.reports: list[str] = []
         self.clock = Clock()
-        self.playlist = Playlist(self.path, self.scheduled, self.told.append)  # type: ignore[arg-type]
+        self.playlist = Playlist(self.path, self.scheduled, self.reports.append)  # type: ignore[arg-type]
         self.playlist.follow(self.clock)
 
     def add(self, text: str) -> None:
@@ -51,5 +51,5 @@ class PlaylistTests(SynchronousTestCase):
         """A line that is no fault is reported, and the next one is played."""
         self.add("{what: nonsense}\n{what: drop}\n")
         self.assertEqual(self.scheduled.whats, ["drop"])
-        self.assertEqual(len(self.told), 1)
-        self.assertIn("what must be one of", self.told[0])
+        self.assertEqual(len(self.reports), 1)
+        self.assertIn("what must be one of", self.reports[0])

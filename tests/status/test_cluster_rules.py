@@ -40,7 +40,7 @@ class ClusterRulesTests(SynchronousTestCase):
         ):
             self.assertEqual(self.found(**changes), expected, changes)
 
-    def test_told(self) -> None:
+    def test_among_the_conditions(self) -> None:
         """They are among the conditions of the status, with the rest."""
         scene = Scene(3).start().recorded()
         self.addCleanup(scene.stop)

@@ -469,7 +469,7 @@ class IntervalTests(SynchronousTestCase):
         """What ended exactly then did not end after it."""
         self.assertEqual(self.intervals((1, 9), (1, 10), (2, 11)).after(10), [(2, 11)])
 
-    def test_parts_that_nobody_had(self) -> None:
+    def test_parts_that_no_connection_had(self) -> None:
         """Whatever lies outside of every interval is uncovered, in order; intervals may touch, overlap and
         lie within each other, and come in any order."""
         table: list[tuple[list[tuple[float, float]], list[float], list[tuple[float, float]]]] = [

@@ -368,7 +368,7 @@ class ControlTests(TwitchCase):
         peer.say("@msg-id=subs_on :tmi.twitch.tv NOTICE #ann :This room is now in subscribers-only mode.")
         self.assertEqual(pool.rooms["ann"].state, State.RECORDED)
 
-    def test_join_of_somebody_else(self) -> None:
+    def test_join_of_another_user(self) -> None:
         """Only the echo of our own JOIN acknowledges a room."""
         pool = self.make("ann")
         peer = self.peer()
