@@ -108,7 +108,7 @@ class Connection:
         environment: Environment,
         events: Events,
         dial: Callable[[Connection], Reconnecting],
-        relieves: bool = False,
+        relieves: bool,
     ) -> None:
         """``dial(connection)`` begins to connect. ``relieves``: it is for the rooms of one that retires."""
         self.number = number
@@ -273,13 +273,13 @@ class Connection:
             self._factory.come_back_no_more()
             self._events.retiring(self)
 
-    def _heard_until(self, chat: ChatProtocol | None) -> float:
+    def _heard_until(self, chat: ChatProtocol) -> float:
         """Until when everything that was sent has arrived: later messages are lost."""
-        ago, late = (0.0, 0.0) if chat is None else chat.heard()
+        ago, late = chat.heard()
         return self._wall() - ago - late
 
     def _give_up(self) -> None:
         """Stop waiting for the end of the connection."""
-        heard = self._heard_until(self._chat)
-        if self._step(Step.LOSE):
-            self._events.lost(self, heard, "connection lost")
+        chat = self._chat
+        if chat is not None and self._step(Step.LOSE):
+            self._events.lost(self, self._heard_until(chat), "connection lost")

@@ -27,7 +27,7 @@ class RoomCase(SynchronousTestCase):
     def connection(self, number: int) -> Connection:
         """A connection that nobody opens."""
         unused: Any = None
-        return Connection(number, 0, "twitch", self.around, unused, nothing)  # type: ignore[arg-type]
+        return Connection(number, 0, "twitch", self.around, unused, nothing, False)  # type: ignore[arg-type]
 
     def subscribe(self, since: float | None = None) -> Subscription:
         """The room on one more connection, which has delivered it since then; None: it does not."""
@@ -80,6 +80,7 @@ class StateTests(RoomCase):
     def test_timers_of_an_earlier_state(self) -> None:
         """Every change of state has a number of its own, and takes the subscription out of the queue."""
         subscription = self.subscribe()
+        self.assertFalse(subscription.queued)
         turns = [subscription.turn]
         for state in (State.REQUESTED, State.WANTED, State.REQUESTED, State.RECORDED):
             subscription.queued = True
