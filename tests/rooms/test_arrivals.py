@@ -87,6 +87,12 @@ class ArrivalsTests(SynchronousTestCase):
         untimed = [(65.0 + n / 10, b":a JOIN #b\r\n") for n in range(1, 9)]
         self.assertEqual(self.ago([late, *untimed], 66.0), 46.0)
 
+    def test_begins_with_its_mark(self) -> None:
+        """A platform's data may begin with what marks a time."""
+        arrivals = Arrivals(b"at ", lambda data: float(data.removeprefix(b"at ")), 0.0, lambda: START)
+        arrivals.came(b"at %d" % (START - 20), 1.0)
+        self.assertEqual(arrivals.heard_ago(2.0), (21.0, 0.0))
+
     def test_much_at_once(self) -> None:
         """The time is found in a large piece too, wherever its last line begins; long lines without a time,
         or a text with what looks like one, may follow."""
