@@ -77,6 +77,8 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "rooms/arrivals": ("tests.rooms.test_arrivals",),
     "rooms/subscriptions": ("tests.rooms.test_subscriptions", "tests.rooms.test_pool"),
     "rooms/gap": ("tests.rooms.test_gap",),
+    "rooms/connection": ("tests.rooms.test_connection", "tests.rooms.test_lanes"),
+    "rooms/pool": ("tests.rooms.test_pool_reports", "tests.rooms.test_pool", "tests.rooms.test_lanes"),
     "timeline/intervals": ("tests.timeline.test_timeline",),
     "timeline/timeline": ("tests.timeline.test_timeline", "tests.timeline.test_timelines"),
     "timeline/timelines": ("tests.timeline.test_timelines", "tests.timeline.test_timeline"),

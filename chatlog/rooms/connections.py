@@ -63,10 +63,6 @@ class Connections:
         if self._unopened and self._clock.seconds() - self._last_opened >= OPEN_EVERY:
             self._open(self._unopened.pop(0))
 
-    def open_no_more(self) -> None:
-        """Open no more waiting connections."""
-        self._unopened.clear()
-
     def discard(self, connection: Connection) -> None:
         """The connection has ended for good."""
         if connection in self.all:

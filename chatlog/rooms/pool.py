@@ -12,6 +12,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import count
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -88,7 +89,7 @@ class Pool(Service):
         self.connections = self._connections.all
         self._bucket: Bucket[Subscription] = Bucket(clock, limits.requests, limits.period, self._request)
         self._timers: list[tuple[float, int, Subscription, int]] = []
-        self._timer_count = 0
+        self._timer_numbers = count()
         #: Whether another recorder has the room of that name as well, so that its request can wait.
         self.is_elsewhere: Callable[[str], bool] = lambda name: False
         self._overlaps = Overlaps(limits.lanes > 1)
@@ -146,8 +147,7 @@ class Pool(Service):
         if self._ticks.running:
             self._ticks.stop()
         self._bucket.stop()
-        self._connections.open_no_more()
-        gone = DeferredList([self._close(each) for each in list(self.connections)], consumeErrors=True)
+        gone = DeferredList([self._close(each) for each in list(self.connections)])
         return gone.addCallback(lambda _: None)
 
     # -- what connections report -----------------------------------------------------------------------
@@ -216,28 +216,22 @@ class Pool(Service):
     def _subscribe(self, subscription: Subscription) -> None:
         subscription.room.subscriptions.append(subscription)
         subscription.connection.carry(subscription)
-        if subscription.connection.up:
-            self._queue(subscription)
+        self._queue(subscription)
 
     def _abandon(self, subscription: Subscription) -> None:
         """Give the subscription up without a message to the server."""
         room, connection = subscription.room, subscription.connection
         if subscription.state is State.RECORDED:
             room.remember(subscription, self._clock.seconds())
-            self.changed.add(room.name)
         subscription.enter(State.WANTED)
         if subscription in room.subscriptions:
             room.subscriptions.remove(subscription)
         connection.drop(subscription)
         if connection.phase is Phase.RETIRING and not connection.subscriptions:
-            self._clock.callLater(RETIRE_LINGER, self._close_retired, connection)
-
-    def _close_retired(self, connection: Connection) -> None:
-        if connection.phase is Phase.RETIRING:
-            self._close(connection)
+            self._clock.callLater(RETIRE_LINGER, self._close, connection)
 
     def _queue(self, subscription: Subscription) -> None:
-        if not subscription.queued:
+        if subscription.connection.up:
             subscription.queued = True
             room = subscription.room
             self._bucket.add(subscription, room.timeline.recorded or self.is_elsewhere(room.name))
@@ -269,8 +263,7 @@ class Pool(Service):
         self._uncover(subscription, now, gap)
         subscription.failed(state, reason)
         self._set_timer(wait, subscription)
-        if not room.timeline.recorded:
-            self._closed(room, room.timeline.reason_changed(now, gap))
+        self._closed(room, room.timeline.reason_changed(now, gap))
 
     def _uncover(self, subscription: Subscription, at: float, reason: str) -> None:
         """The subscription has recorded nothing since ``at``; what no other one recorded since is a gap."""
@@ -301,8 +294,7 @@ class Pool(Service):
             self._events.gap_closed(self.platform, room, gap)
 
     def _set_timer(self, delay: float, subscription: Subscription) -> None:
-        self._timer_count += 1
-        entry = (self._clock.seconds() + delay, self._timer_count, subscription, subscription.turn)
+        entry = (self._clock.seconds() + delay, next(self._timer_numbers), subscription, subscription.turn)
         heapq.heappush(self._timers, entry)
 
     def _tick(self) -> None:
@@ -329,7 +321,7 @@ class Pool(Service):
         if subscription.state is State.REQUESTED:
             words = "no answer from the server"
             self._fail(subscription, State.SILENT, words, "join not acknowledged", SILENT_AGAIN)
-        elif subscription.state in (State.SILENT, State.REFUSED):
+        else:
             self._ask_elsewhere(subscription)
 
     def _ask_elsewhere(self, subscription: Subscription) -> None:
@@ -340,11 +332,9 @@ class Pool(Service):
         if new is not old and old.up:
             old.unsubscribe(subscription.room.name)
         subscription.move(new)
-        if new.up:
-            self._queue(subscription)
+        self._queue(subscription)
 
     def _report(self, now: float) -> None:
         recorded = sum(1 for room in self.rooms.values() if room.timeline.recorded)
         up = sum(1 for connection in self.connections if connection.up)
-        asking = len(self._bucket) > 0
-        self._progress.report(now, recorded, len(self.rooms), self._absent(), up, asking)
+        self._progress.report(now, recorded, len(self.rooms), self._absent(), up, bool(self._bucket))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,11 +28,18 @@ class PoolCase(SynchronousTestCase):
         self.clock = Clock()
         self.played = Played(self.wall)
         self.gaps: list[tuple[str, Gap]] = []
+        self.told: list[tuple[str, str, str]] = []
+
+        def teller(what: str) -> Callable[[str, Room], object]:
+            return lambda platform, room: self.told.append((what, platform, room.name))
 
         pool = self.played.pool(
             environment(self.clock, self.wall),
             lambda platform, room, gap: self.gaps.append((room.name, gap)),
             Limits(per_link, requests, 10.0, lanes),
+            added=teller("added"),
+            uncovered=teller("uncovered"),
+            removed=teller("removed"),
             absent=lambda: self.absent,
         )
         for n in range(rooms):
