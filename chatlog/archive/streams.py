@@ -15,7 +15,7 @@ from chatlog.archive.ordering import HELD_BACK, Batch, Found, backwards, forward
 from chatlog.archive.question import Cancelled, Question
 from chatlog.archive.room_files import Part, PartError, Parts
 from chatlog.suppression.left_out import line_without
-from chatlog.suppression.suppressions import Somebody
+from chatlog.suppression.suppressions import OptedOutPeople
 
 #: Bytes at the end of a block in which the time that it has reached is looked for.
 _LAST_BYTES = 64 << 10
@@ -36,7 +36,7 @@ class Streams:
         matcher: Matcher,
         clock: Callable[[], float],
         report: Report,
-        who: Somebody | None,
+        who: OptedOutPeople | None,
         narrowing: Narrowing | None,
     ) -> None:
         """Nothing of ``who`` is among the records."""
@@ -218,7 +218,7 @@ class Streams:
         found = [Found(*pair) for pair in self._matcher.find(block, since, until)]
         return found if self._who is None else list(self._shown(found, self._who, since, until))
 
-    def _shown(self, found: list[Found], who: Somebody, since: bytes, until: bytes) -> Iterator[Found]:
+    def _shown(self, found: list[Found], who: OptedOutPeople, since: bytes, until: bytes) -> Iterator[Found]:
         """The results without those who opted out."""
         for each in found:
             rest = line_without(each.line, who)

@@ -26,7 +26,7 @@ from chatlog.archive.room_files import Part, PartError, Parts, Room
 from chatlog.archive.streams import time_reached
 from chatlog.suppression.hidden import Hidden
 from chatlog.suppression.left_out import line_without
-from chatlog.suppression.suppressions import Somebody
+from chatlog.suppression.suppressions import OptedOutPeople
 
 #: The beginning of a line that the recorder wrote: the time, here to the second.
 _HEAD = re.compile(rb'\{"timestamp":"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)\.\Z')
@@ -162,7 +162,7 @@ class Tallies:
         blocks: Iterator[bytes],
         wanted: Filter,
         reading: Callable[[int], None],
-        who: Somebody | None,
+        who: OptedOutPeople | None,
     ) -> Tally:
         tally, moderation, matcher = Tally(), Matcher(FILTER), Matcher(wanted)
         latest = b""
@@ -187,7 +187,9 @@ class Tallies:
         return tally
 
 
-def _shown(matcher: Matcher, found: Iterable[tuple[bytes, bytes]], who: Somebody | None) -> Iterator[bytes]:
+def _shown(
+    matcher: Matcher, found: Iterable[tuple[bytes, bytes]], who: OptedOutPeople | None
+) -> Iterator[bytes]:
     """The lines without those who opted out, as far as they still match."""
     for _, line in found:
         rest = line if who is None else line_without(line, who)

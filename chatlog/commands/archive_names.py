@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from chatlog.archive.opening import Archive
     from chatlog.archive.room_files import Room
-    from chatlog.suppression.suppressions import Somebody
+    from chatlog.suppression.suppressions import OptedOutPeople
 
 #: The most seconds for completion, the most names, and the latest days in which rooms are looked for.
 WITHIN = 1.5
@@ -105,7 +105,7 @@ def _chosen(archive: Archive, rooms: tuple[str, ...], platform: str) -> list[Roo
 
 def _latest_blocks(
     archive: Archive, rooms: list[Room], now: float
-) -> Iterator[tuple[Somebody | None, bytes]]:
+) -> Iterator[tuple[OptedOutPeople | None, bytes]]:
     """Blocks of lines with the latest records of each room, up to the limit, and the people who opted out of
     it."""
     from chatlog.archive.room_files import PartError

@@ -93,8 +93,8 @@ def rustlog(
     if last < first:
         reading.refuse("--until is not later than --since")
 
-    def units(maker: Maker, tell: Callable[[str], object]) -> Iterator[Unit]:
-        server = rustlog.Server(address, time.sleep, tell=tell)
+    def units(maker: Maker, notify: Callable[[str], object]) -> Iterator[Unit]:
+        server = rustlog.Server(address, time.sleep, notify=notify)
         channels = rustlog.chosen(server, rooms, all_rooms)
         return rustlog.rustlog(server, channels, maker, clock.now, first, last)
 

@@ -122,10 +122,10 @@ def _settings(path: str, archive: str | None) -> Settings:
     if archive is None:
         return load(path, UNKNOWN)
     if "://" in archive:
-        from chatlog.store.archive import look_at_address
+        from chatlog.store.archive import check_address
 
         try:
-            look_at_address(archive)
+            check_address(archive)
         except StoreError as error:
             refuse(f"--archive: {error}")
         return Settings(archive=ArchiveSettings(url=archive))

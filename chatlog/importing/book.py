@@ -5,7 +5,7 @@ continue, on any machine.
     {"kind": "object", ...}                                                 as in every manifest
     {"kind": "imported", "source", "signature", "lines", "new"}             a part of a source that is done
 
-A manifest lies under the day of the objects that it names, for that is where it is looked for.
+A manifest is stored under the day of its objects: readers look for it there.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Book:
         self._signer = signer
         self._since = began
         self._previous = ""
-        # What is to be written, by the day that it is about, and how many manifests of a day there are.
+        # By day: the rows that wait, and how many manifests were written.
         self._rows: dict[str, list[bytes]] = {}
         self._written: Counter[str] = Counter()
 
@@ -125,8 +125,8 @@ class Book:
         self._rows.setdefault(day, []).append(row)
 
     def write(self) -> None:
-        """Put what was not written yet into manifests: those of the objects first, then what is finished with
-        them, which is written under the present day."""
+        """Put the waiting rows into manifests: those of objects first, then those of finished units, which go
+        under the present day."""
         head = HeadRow(self._since, max(self._now(), self._since), __version__, self._instance)
         for day in sorted(self._rows):
             head = head._replace(previous=self._previous)

@@ -24,8 +24,8 @@ _CHATLOG = re.compile(r"(.+?) chatlog\Z")
 
 
 def justlog(directory: str, maker: Maker) -> Iterator[Unit]:
-    """The files below justlog's ``logsDirectory``: the days of each channel, then what only the files of
-    people have. Raises SourceError."""
+    """The files below justlog's ``logsDirectory``: the days of each channel, then the lines that only the
+    files of people have. Raises SourceError."""
     root = _directory(directory)
     lines = IrcLines(maker)
     for folder in _folders(root):
@@ -50,7 +50,7 @@ def overrustle(given: tuple[str, ...], maker: Maker, platform: str, channel: str
         def read(line: bytes, where: str, before: str, room: str = room) -> Item | None:
             return text_item(maker, line, where, platform, room)
 
-        # A day by itself; what else there is may be of any.
+        # The file of a day is a unit by itself. All other files are one unit: they may have lines of any day.
         for path in paths:
             if _DAY_FILE.match(path.name):
                 yield _unit(root, [(path, "")], "overrustle", f"{platform}/{room}", read)
@@ -77,8 +77,8 @@ def jsonl(given: tuple[str, ...], maker: Maker, platform: str, channel: str) -> 
 
 
 def _unit(root: Path, files: list[tuple[Path, str]], name: str, room: str, read: ReadLine) -> Unit:
-    """A unit of files of one directory, each with the time at which it begins. ``room``: that of lines
-    that do not name one; in another room they are imported again."""
+    """A unit of files of one directory, each with the time at which it begins. ``room``: that of lines that
+    do not name one; for another room, the files are imported again."""
     label = _label(root, files[0][0] if len(files) == 1 else files[0][0].parent)
     return Unit(
         f"{name} {label}",

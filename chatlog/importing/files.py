@@ -60,8 +60,8 @@ def without_packing(name: str) -> str:
 
 
 def signature(paths: Iterable[Path], meaning: str) -> str:
-    """A signature that changes if one of the files changes, or the ``meaning``: what besides the files
-    decides what is made of them. ``""`` if a file cannot be examined."""
+    """A signature that changes if one of the files changes, or the ``meaning``, such as the room of lines
+    that name none. ``""`` if a file cannot be examined."""
     digest = sha256(f"{meaning}\n".encode())
     try:
         for path in paths:

@@ -87,7 +87,8 @@ class Importer:
             new += self._import_day(room, day, report)
             self._step(report)
         if not self._dry and not self._refused:
-            # Where something was missed, the next import reads the unit again, and says so again.
+            # A unit of which something was missed has no signature: the next import reads it again, and
+            # reports it again.
             signature = unit.signature if report.missed == missed_before else ""
             self._book.finished(unit.label, signature, report.lines - lines_before, new)
 
@@ -127,7 +128,7 @@ class Importer:
         return not answer.report.unread
 
     def _adopt(self, room: Room, day: str, since: float) -> None:
-        """Name the objects of imports that ended before they could do it."""
+        """Name the objects of imports that ended before they could name them."""
         for named in list(self._archive.catalog.objects(room, since, since + _DAY)):
             name, suffix = named.name, named.suffix
             key = name.key(suffix=suffix)
@@ -141,7 +142,7 @@ class Importer:
                 for chunk in unpacked([data], suffix):
                     reader.feed(chunk)
             except (StoreError, ValueError):
-                # The reader finds it as well, and reports it.
+                # The reader finds the damage as well, and reports it.
                 continue
             contents = reader.contents()
             self._book.stored(

@@ -51,7 +51,7 @@ class JsonLines:
             raise LineError("no JSON object")
         raw = found.get("raw")
         if isinstance(raw, str) and raw.startswith(("@", ":")) and "details" not in found:
-            # As rustlog and justlog answer: the line itself has more than the other keys.
+            # An answer of rustlog or justlog: the raw line has more than the other keys.
             return self._lines[self._platform].item(raw.encode("utf-8", "replace"), where, "")
         return self._item(found, where)
 

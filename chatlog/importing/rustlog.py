@@ -34,18 +34,18 @@ WITHIN = 60.0
 TRIES = 6
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
-#: Waits of so many seconds are told each.
+#: Every wait of so many seconds is reported; of shorter ones, only the first for the same cause.
 LONG_PAUSE = 10.0
 #: The most bytes of a list of rooms or days.
 _LONGEST_LIST = 64 << 20
 _LONGEST_REFUSAL = 1000
 _CHUNK = 1 << 17
-#: So many seconds after its end a day does not change any more.
+#: Seconds after the end of a day until it does not change any more.
 _SETTLED = 3600.0
 
 
 class NotThere(Exception):
-    """The server does not have it; the message is its answer."""
+    """The server does not have what was asked for; the message is its answer."""
 
 
 class OptedOut(Exception):
@@ -61,14 +61,14 @@ class Channel(NamedTuple):
 
 class Server:
     """The server at ``address``: the root of the API, or the page of a channel there. Raises SourceError if
-    that is no address. ``sleep`` waits; before that, ``tell(text)`` is called."""
+    that is no address. ``sleep(seconds)`` waits; before that, ``notify(text)`` is called."""
 
     def __init__(
         self,
         address: str,
         sleep: Callable[[float], object],
         within: float = WITHIN,
-        tell: Callable[[str], object] = lambda text: None,
+        notify: Callable[[str], object] = lambda text: None,
     ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -82,9 +82,9 @@ class Server:
         self.channel = unquote(room.partition("/")[0]).lower()
         self._sleep = sleep
         self._within = within
-        self._tell = tell
-        # Why it was waited for the last time.
-        self._told = ""
+        self._notify = notify
+        # The cause of the last wait.
+        self._reported = ""
 
     def channels(self) -> list[Channel]:
         """The rooms on the server. Raises SourceError."""
@@ -142,7 +142,7 @@ class Server:
                 if error.code == 403:
                     raise OptedOut from None
                 why = f"HTTP {error.code}"
-                pause = max(pause, _asked(error.headers.get("Retry-After"), datetime.now(UTC)))
+                pause = max(pause, _retry_after(error.headers.get("Retry-After"), datetime.now(UTC)))
                 if error.code < 500 and error.code not in (408, 425, 429):
                     break
             except (OSError, http.client.HTTPException, zlib.error, EOFError) as error:
@@ -154,10 +154,10 @@ class Server:
         )
 
     def _wait(self, why: str, seconds: float, tries: int) -> None:
-        """Wait, and say so; of short waits for the same cause, only of the first."""
-        if why != self._told or seconds >= LONG_PAUSE:
-            self._told = why
-            self._tell(
+        """Report the cause, and wait: see LONG_PAUSE."""
+        if why != self._reported or seconds >= LONG_PAUSE:
+            self._reported = why
+            self._notify(
                 f"{self.root}: {printable(why)}; it is tried again in {seconds:.0f} s "
                 f"({many(TRIES - tries, 'more try', 'more tries')})"
             )
@@ -186,14 +186,14 @@ class Server:
         return file
 
 
-def _asked(asked: str | None, now: datetime) -> float:
+def _retry_after(header: str | None, now: datetime) -> float:
     """The seconds of a Retry-After."""
-    if not asked:
+    if not header:
         return 0.0
-    if re.fullmatch(r"\d{1,9}", asked.strip()):
-        return float(asked)
+    if re.fullmatch(r"\d{1,9}", header.strip()):
+        return float(header)
     try:
-        return (parsedate_to_datetime(asked) - now).total_seconds()
+        return (parsedate_to_datetime(header) - now).total_seconds()
     except (ValueError, TypeError):
         return 0.0
 
@@ -254,7 +254,7 @@ def _items(
         file = server.day(room, day)
     except NotThere as nothing:
         try:
-            server_notices.look_at_nothing(str(nothing))
+            server_notices.check_empty_answer(str(nothing))
         except server_notices.Incomplete as notice:
             report.incomplete += 1
             report.problem(f"{label}: the server's answer is not complete: {notice}")
@@ -270,7 +270,7 @@ def _items(
 
 
 def _refused(label: str, report: ImportReport) -> Iterator[Item]:
-    """Nothing but the report of it: the server does not return this."""
+    """No items, only a report: the server does not return this room or day."""
     report.unread_files += 1
     report.problem(f"{label}: the server does not return it, because a user has opted out")
     yield from ()

@@ -18,14 +18,14 @@ class Incomplete(Exception):
     """The server says that its answer is not complete; the message is its sentence."""
 
 
-def look_at_nothing(answer: str) -> None:
+def check_empty_answer(answer: str) -> None:
     """Raises Incomplete if a server that found nothing says that it could not look everywhere."""
     if any(words in answer for words in (NOT_ALL_READ, NOT_ALL_SEARCHED)):
         raise Incomplete(answer[:_LONGEST])
 
 
 def is_notice(tags: Mapping[str, Any], username: str) -> bool:
-    """Whether the line with these tags or details is such a notice. Nobody wrote it, so it has no author."""
+    """Whether the line with these tags or details is such a notice. A notice has no author."""
     return not username and str(tags.get("msg-id", "")).startswith(PREFIX)
 
 

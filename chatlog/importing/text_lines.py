@@ -34,7 +34,7 @@ def text_item(maker: Maker, line: bytes, where: str, platform: str, channel: str
         raise LineError("it names no room; say which one it is with --room")
     year, month, date = _DATE.fullmatch(day).groups()  # type: ignore[union-attr]
     time = f"{year}-{int(month):02d}-{int(date):02d}T{clock}.{(fraction or '').ljust(3, '0')}Z"
-    look_at_time(time)
+    check_time(time)
     action = _ACTION.match(said) if said.startswith(("\x01ACTION ", "ACTION ")) else None
     details = {"command": "PRIVMSG"} if name == name.lower() else {"display-name": name, "command": "PRIVMSG"}
     record = {
@@ -52,7 +52,7 @@ def text_item(maker: Maker, line: bytes, where: str, platform: str, channel: str
     return maker.item(record, where, whole_seconds=fraction is None)
 
 
-def look_at_time(time: str) -> None:
+def check_time(time: str) -> None:
     """Raises LineError for an impossible time."""
     from chatlog.verify.record_check import is_timestamp
 

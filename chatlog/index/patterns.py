@@ -1,4 +1,4 @@
-"""Texts that every match of a regular expression has, for patterns that are simple enough to say so."""
+"""Finds texts that every match of a regular expression has, if the pattern is simple."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class _Unclear(Exception):
 
 
 def texts_of(pattern: str) -> list[str]:
-    """Texts in lower case, each of which every match of the pattern in RE2's syntax, in any case, has.
-    Nothing where that is not certain: with alternatives, switches, or rarer escapes."""
+    """Texts in lower case: every match of the pattern (in RE2's syntax) has each of them, in any case. Empty
+    if that is not certain: with alternatives, switches, or rarer escapes."""
     try:
         return [text for text in _texts(pattern) if text]
     except _Unclear:
@@ -41,13 +41,13 @@ def _texts(pattern: str) -> Iterator[str]:
         elif sign == "[":
             at, sign = _behind_class(pattern, at), ""
         elif sign == "{":
-            # Of what stands before it nothing may be there, and of what stands behind it nothing is certain.
+            # The sign before a repetition may be missing, and the text cannot go on behind it.
             end = pattern.find("}", at)
             run, sign, at = run[:-1], "", end + 1 if end >= 0 else at
         elif sign in "?*":
             run, sign = run[:-1], ""
         elif sign in "()":
-            # What is in a group counts for nothing.
+            # Groups are left out.
             depth, sign = depth + (1 if sign == "(" else -1), ""
         elif sign in _MARKS or not sign.isascii():
             sign = ""

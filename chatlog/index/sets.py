@@ -6,10 +6,10 @@
     index/words/2025-12.parquet    word, units                                             by word
 
 A room's day is what is in the files that were begun on it. ``listing`` is a digest of their names and sizes,
-and ``known`` what is known of them together: so a search leaves out most days without a look at each of their
-files. ``days`` are bits: ``1 << 29`` is the 29th. A unit
-is a room's day as a number: 32 times the place of the room in the list of rooms, which is in the metadata of
-the words, plus the day. The four say by the same digest that they belong together.
+and ``known`` the facts of all of them together: so a search leaves out most days without checking each file.
+``days`` are bits: ``1 << 29`` is the 29th. A unit is a room's day as a number: 32 times the place of the room
+in the list of rooms, which is in the metadata of the words, plus the day. The four objects of a set have one
+digest in common.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from chatlog.store.store import Head
 
 DAYS, NAMES, USERS, WORDS = KINDS = ("days", "names", "users", "words")
-#: The number of the layout: a set of another one is not used, and made again.
+#: The number of the layout: a set of another layout is not used, and made again.
 LAYOUT = 2
 #: Where the objects are.
 ABOVE = "index/"
@@ -38,7 +38,7 @@ _KEY = re.compile(r"index/(days|names|users|words)/([0-9]{4}-[0-9]{2}(?:-[0-9]{2
 
 @dataclass(frozen=True, slots=True)
 class IndexSet:
-    """A set as it is listed: ``span`` is its day or month, ``heads`` are its objects by kind."""
+    """A listed set: ``span`` is its day or month, ``heads`` are its objects by kind."""
 
     span: str
     heads: tuple[Head, ...]

@@ -1,4 +1,4 @@
-"""The words of messages, and what a text that is searched for says of the words of a message that has it.
+"""The words of messages, and the pieces of words that every message with a given text has.
 
 A message is folded as the search folds it (``str.casefold``). Its words are the longest runs of letters,
 digits and underscores. Each letter of a script that is written without spaces is a word by itself.
@@ -55,7 +55,7 @@ def words_of(messages: Iterable[bytes]) -> set[str]:
 
 
 def pieces_of(text: str) -> frozenset[Piece]:
-    """What every message with this text has, in any case; nothing if its words say nothing."""
+    """The pieces of words that every message with this text has, in any case; empty if there are none."""
     folded = text.casefold()
     found = []
     for match in _WORD.finditer(folded):
@@ -63,7 +63,7 @@ def pieces_of(text: str) -> frozenset[Piece]:
         begins = match.start() > 0 or _ONE.match(run) is not None
         ends = match.end() < len(folded) or _ONE.match(run) is not None
         if len(run) > LONGEST or (begins and len(run) == LONGEST):
-            # Of a longer word only the beginning is known.
+            # The index has only the beginning of a longer word.
             found.append(Piece(run[:LONGEST], True, False) if begins else Piece("", False, False))
         else:
             found.append(Piece(run, begins, ends))

@@ -1,6 +1,6 @@
-"""Writes a set of the index: from the facts of rooms' days, and from what is kept of other sets.
+"""Writes a set of the index: from the facts of new rooms' days, and from rows that are kept of other sets.
 
-All sorting and grouping is done by DuckDB, which uses the disk for what does not fit into memory.
+All sorting and grouping is done by DuckDB, which uses the disk for data that does not fit into memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ROW_GROUP = 61_440
 _EVERY = (1 << 32) - 1
 #: Sets that are read at the same time: each needs about 5 MB.
 _MERGED = 8
-#: Values in one row of what is staged.
+#: The most values in one staged row.
 _TOGETHER = 2_000
 _FETCHED = 20_000
 
@@ -54,7 +54,8 @@ _PEOPLE = {
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept of a set whose objects are in a directory. ``rooms`` are those of its units."""
+    """The ``days`` that are kept of a set whose objects are in a directory. ``rooms``: the list by which its
+    units are numbered."""
 
     directory: Path
     days: Days
@@ -86,7 +87,7 @@ class Stage:
         self.close()
 
     def close(self) -> None:
-        """Everything is staged."""
+        """Call this once everything is staged."""
         for file in self._files.values():
             file.close()
 
@@ -102,8 +103,8 @@ class Stage:
             self._add(WORDS, room, day=day, words=some)
 
     def add_day(self, room: Room, day: str, listing: str, known: str, files: str, digest: str) -> None:
-        """A room's day, all of whose people and words are here. ``known`` and ``files`` are JSON; ``digest``
-        is the SHA-256 of what they are made of."""
+        """A room's day, after all its people and words. ``known`` and ``files`` are JSON; ``digest`` is the
+        SHA-256 of what they are made of."""
         self._add(DAYS, room, day=day, listing=listing, known=known, files=files, digest=digest)
         self.days[room] = self.days.get(room, 0) | 1 << int(day[8:])
 
@@ -169,8 +170,8 @@ class _Writing:
         return days
 
     def _numbers(self) -> Iterator[str]:
-        """For every source and room the number in the units of that source, and here. New facts are those of
-        source -1."""
+        """For every source and room, its number in the units of that source and in the new ones. Source -1 is
+        the stage."""
         place = {room: number for number, room in enumerate(self._rooms)}
         names = {room: ", ".join(map(duck.quoted, room)) for room in self._rooms}
         for number, room in enumerate(self._rooms):
@@ -184,8 +185,8 @@ class _Writing:
         return self._target / f"{kind}.parquet"
 
     def _each(self, kind: str, old: str, new: str) -> str:
-        """The union of what is kept and what is new: ``{source}`` and ``{rows}`` stand for its number and its
-        rows."""
+        """SQL for the union of the kept rows, by ``old``, and the staged ones, by ``new``; there ``{source}``
+        and ``{rows}`` stand for the number and the rows of a source."""
         parts = [
             old.format(source=number, rows=duck.quoted(str(kept.path(kind))))
             for number, kept in enumerate(self._kept)
@@ -253,7 +254,7 @@ class _Writing:
             staged.unlink(missing_ok=True)
 
     def _grouped(self, pairs: str) -> Iterator[tuple[str, list[int]]]:
-        """The units of each word. (As a list that DuckDB makes they would all have to fit into memory.)"""
+        """The units of each word. (If DuckDB made the lists, all of them would have to fit into memory.)"""
         cursor = self._connection.cursor().execute(pairs)
         current: str | None = None
         units: list[int] = []

@@ -1,12 +1,12 @@
 """The columns of a day in Parquet: a record as a row, and the record of a row.
 
 The values of ``details`` that are asked for most have columns of their own. A value that repeats another one
-of the record is left out, and ``same`` says so. What is left of ``details`` stays JSON. A record that would
-not come back exactly is kept whole, as JSON, in ``record``. So ``record_of(row_of(record, 0)) == record``.
-The keys of ``details`` come as the platforms mostly send them, which need not be their order in the record.
+of the record is left out, and ``same`` says so. The rest of ``details`` stays JSON. A record that would not
+come back exactly is kept whole, as JSON, in ``record``. So ``record_of(row_of(record, 0)) == record``. The
+keys of ``details`` come as the platforms mostly send them, which need not be their order in the record.
 
-This module needs no DuckDB. It is longer because the two directions have to be read together.
-docs/records.md describes the columns for users.
+This module needs no DuckDB. It is longer because the two directions have to be read together. docs/records.md
+describes the columns for users.
 """
 
 from __future__ import annotations
@@ -227,8 +227,7 @@ def _of_gap(details: dict[str, Any], row: Row) -> dict[str, Any]:
 
 
 def _whole(line: bytes) -> Row:
-    """The row of a record that is kept whole. What fits into the columns of a plain record is there too, for
-    whoever searches."""
+    """The row of a record that is kept whole. Values that fit into columns are in these too, for searches."""
     record = from_json(line)
     row: Row = {"record": line.decode("utf-8").rstrip("\n")}
     if "\0" in row["record"]:
@@ -283,7 +282,7 @@ def _details(record: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache(1024)
 def _sorted(tags: tuple[str, ...]) -> list[str]:
-    """Twitch sorts its tags, and what is ours comes behind them."""
+    """The tags as Twitch sorts them, and behind them our own keys."""
     return sorted(tags, key=lambda tag: (_OURS.index(tag) if tag in _OURS else -1, tag))
 
 
@@ -351,7 +350,7 @@ def _is_day(text: str) -> bool:
 
 
 def _number(text: Any) -> int | None:
-    """The number that a text is the plain form of; None if it is none."""
+    """The number in a text of plain digits; None if the text is no such number."""
     if type(text) is str and text.isascii() and text.isdecimal() and len(text) <= 18:
         found = int(text)
         return found if str(found) == text else None

@@ -19,7 +19,7 @@ from chatlog.parquet.staging import END, selected_columns, source_columns, stage
 
 #: Rows of a row group: one hit costs the reading of one row group.
 ROW_GROUP = 20_480
-#: What Python and DuckDB need beside the memory that DuckDB is given, in bytes, and the least in all.
+#: Bytes that Python and DuckDB need beside the memory that DuckDB is given, and the least memory in all.
 BESIDE = 110_000_000
 LEAST = BESIDE + 50_000_000
 _FETCHED = 1_000
@@ -29,7 +29,7 @@ SELECTED = [
     else (f"{name}::VARCHAR" if kind is IDENTIFIER else name)
     for name, kind in COLUMNS.items()
 ]  # fmt: skip
-#: Bytes of JSON for which DuckDB is prepared in each row; more only where a row is longer.
+#: Bytes of JSON for which DuckDB is prepared in each row, unless a row is longer.
 LONGEST = 1 << 20
 
 
@@ -46,8 +46,8 @@ class TooLittleMemory(Exception):
 
 
 def connect(memory: int, directory: Path) -> Any:
-    """A connection that uses about ``memory`` bytes in all, and ``directory`` for what does not fit. Raises
-    NoDuckDB, and TooLittleMemory if it cannot do with so little."""
+    """A connection that uses about ``memory`` bytes in all, and ``directory`` for data that does not fit.
+    Raises NoDuckDB, and TooLittleMemory if ``memory`` is less than LEAST."""
     try:
         import duckdb
     except ImportError:
@@ -73,7 +73,7 @@ def connect(memory: int, directory: Path) -> Any:
 
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
-    """What DuckDB raises inside becomes TooLittleMemory, OSError or Unreadable."""
+    """Turns DuckDB's errors in a ``with`` block into TooLittleMemory, OSError or Unreadable."""
     import duckdb
 
     try:
@@ -93,13 +93,13 @@ def write(
     """Write records' lines, which are in the order of their times, to the new file ``target``, sorted by
     person and time; returns how many.
 
-    ``metadata()`` is called once all were taken; its values become the file's own metadata, as JSON. The
+    ``metadata()`` is called once all lines were read; its values become the file's own metadata, as JSON. The
     same lines and metadata give the same bytes with the same DuckDB. Raises OSError and TooLittleMemory.
     """
-    lying = target.with_suffix(".jsonl")
+    unsorted = target.with_suffix(".jsonl")
     count = longest = 0
     try:
-        with lying.open("wb") as file:
+        with unsorted.open("wb") as file:
             for line in sort(staged(lines), target.parent):
                 longest = max(longest, file.write(line[line.index(END) + 1 :]))
                 count += 1
@@ -108,13 +108,14 @@ def write(
             f"{quoted(key)}: {quoted(orjson.dumps(value).decode())}" for key, value in metadata().items()
         )
         source = (
-            f"read_json({quoted(str(lying))}, format='newline_delimited', columns={{{columns}}}, "
+            f"read_json({quoted(str(unsorted))}, format='newline_delimited', columns={{{columns}}}, "
             f"maximum_object_size={max(LONGEST, longest + 1)})"
         )
         if not count:
             nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in source_columns().items())
             source = f"(SELECT {nulls} WHERE false)"
-        # Bloom filters tell row groups apart. To a file with a single one they only add bytes and work.
+        # Bloom filters help to choose among row groups. To a file with a single group they only add bytes and
+        # work.
         filters = "true" if count > ROW_GROUP else "false"
         with clear_errors():
             connection.execute(
@@ -124,7 +125,7 @@ def write(
             )
     finally:
         with contextlib.suppress(FileNotFoundError):
-            lying.unlink()
+            unsorted.unlink()
     return count
 
 

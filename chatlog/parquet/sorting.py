@@ -10,10 +10,10 @@ import heapq
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-#: Bytes of the lines that are sorted in memory, with what Python needs for each besides.
+#: The bytes that are sorted in memory at a time: those of the lines, and what Python adds to each.
 RUN = 16 << 20
 _BESIDE = 45
-#: So many runs are merged at a time.
+#: The most runs that are merged at a time.
 _AT_ONCE = 200
 
 

@@ -1,7 +1,7 @@
 """Stages records for DuckDB: lines of JSON behind a key by which they are sorted.
 
-A record of Twitch mostly is as Twitch sends it: every tag that has a column is a text that fits there. It is
-staged as it is, and DuckDB takes the columns out of it, which costs a third of what Python needs. Any other
+Most records of Twitch are plain: every tag that has a column is a text that fits there. A plain record is
+staged unchanged, and DuckDB takes the columns out of it, in a third of the time that Python needs. Any other
 record is staged as its row. Both give the same Parquet.
 """
 
@@ -42,13 +42,13 @@ _TEXTS = frozenset({str})
 
 def source_columns() -> dict[str, str]:
     """The columns of a staged line, with their types."""
-    # DuckDB takes a text for a text or a UUID, and not for a number.
+    # DuckDB reads a text of JSON as a text or a UUID, and not as a number.
     tags = ", ".join(f'"{tag}" {IDENTIFIER if kind is IDENTIFIER else TEXT}' for tag, kind in TAGS.items())
     return {**COLUMNS, "details": f"STRUCT({tags})", "rest": TEXT}
 
 
 def selected_columns() -> list[str]:
-    """What is selected of a staged line: the columns of a row."""
+    """The columns of a row, as they are selected from staged lines."""
     found = []
     for name in COLUMNS:
         if name == "details":
@@ -81,7 +81,7 @@ def staged(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _plain(line: bytes) -> dict[str, Any] | None:
-    """The record with what its row needs besides; None if it is not as it mostly is."""
+    """A plain record, with the further values of its row; None if the record is not plain."""
     # No column takes a zero byte, and in JSON it is always written like this.
     if b"\\u0000" in line:
         return None
@@ -111,7 +111,7 @@ def _plain(line: bytes) -> dict[str, Any] | None:
 
 
 class _Plan:
-    """Looks at details that have just these tags."""
+    """Checks details that have just these tags."""
 
     def __init__(self, tags: tuple[str, ...]) -> None:
         kinds: dict[str, list[str]] = {TEXT: [], BOOLEAN: [], INTEGER: [], IDENTIFIER: []}
@@ -131,8 +131,7 @@ class _Plan:
         self._same = sum(bits[tag][0] for tag in left if tag in bits) + (SENT if self._sent else 0)
 
     def __call__(self, record: dict[str, Any], details: dict[str, Any]) -> tuple[int, str] | None:
-        """``same`` of the row, and what is left of the details as JSON; None if a value is not as it mostly
-        is."""
+        """``same`` of the row, and the rest of the details as JSON; None if the record is not plain."""
         for tag, key in self._repeated:
             if details[tag] != record.get(key):
                 return None
@@ -168,5 +167,5 @@ def _other(line: bytes) -> dict[str, Any]:
 
 
 def _sortable(user: str) -> str:
-    """An id without the bytes that have a meaning in a key. Nobody has such an id."""
+    """An id without the bytes that have a meaning in a key. No real id has such bytes."""
     return user if user.isalnum() else "".join(char if char > "\x1f" else " " for char in user)

@@ -1,4 +1,4 @@
-"""What each answer of a store means: one table, drawn from the stores' own documents.
+"""The meaning of each answer of a store: one table, drawn from the stores' own documents.
 
 Amazon S3, Cloudflare R2, Tigris, MinIO, Backblaze B2, Wasabi, Ceph (OVH, DigitalOcean, ...), SeaweedFS,
 Garage, versitygw, StorageGRID, IBM COS, Alibaba OSS, Tencent COS, Huawei OBS; Azure Blob Storage; Google
@@ -28,7 +28,7 @@ from chatlog.store.store import (
 
 
 class Answer(NamedTuple):
-    """What an answer means; the fields are those of StoreError."""
+    """The meaning of an answer; the fields are those of StoreError."""
 
     kind: str
     remedy: str = ""

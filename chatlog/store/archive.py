@@ -13,7 +13,7 @@ from chatlog.store.store import MISCONFIGURED, Store, StoreError
 SCHEMES = ("s3", "gs", "az", "file")
 
 
-def look_at_address(url: str) -> None:
+def check_address(url: str) -> None:
     """Check an address that a user typed. Raises StoreError if it cannot be a store's."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:

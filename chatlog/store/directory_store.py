@@ -16,7 +16,7 @@ from chatlog.store.archive_files import LINKS, ArchiveFiles
 from chatlog.store.store import EXISTS, MISSING, OBJECT, REFUSED, TRANSIENT, Head, StoreError
 
 _CHUNK = 1 << 20
-#: Seconds for which a file system that is mounted is taken to stay so while the archive is listed.
+#: Seconds for which a file system that is mounted is assumed to stay so while the archive is listed.
 _LATELY = 1.0
 #: The prefix of the name of a file that is being written. No object's name begins so.
 _UNFINISHED = ".unfinished-"
@@ -44,7 +44,7 @@ class DirectoryStore:
         # A name for the file system of ``root``, and whether anything was stored there.
         self._place = ""
         self._used = False
-        self._looked = -inf
+        self._checked = -inf
 
     def describe(self) -> str:
         return f"the directory {self._root}"
@@ -52,7 +52,7 @@ class DirectoryStore:
     def prepare(self) -> str:
         """Try out everything that storing an object needs, with a file that is removed again."""
         try:
-            self._stay()
+            self._check_file_system()
             self._make(self._root)
             self._try_out()
         except OSError as error:
@@ -67,10 +67,10 @@ class DirectoryStore:
         found = [_REMARKS[what] for what in self._files.lacking if what in _REMARKS]
         return "; ".join([*([kind] if kind else []), *found])
 
-    def _stay(self) -> None:
+    def _check_file_system(self) -> None:
         """Raise StoreError if the directory is now on another file system than at first. Objects would
         otherwise be stored on the disk below an unmounted file system."""
-        self._be_mounted()
+        self._check_mounted()
         before, now = self._place, self._files.place(self._root)
         if not before or (not self._used and now.startswith(before)):
             self._place = before = now
@@ -83,19 +83,19 @@ class DirectoryStore:
         text = f"{self._root} was on the file system of {before}, and is on that of {now} now"
         raise self._elsewhere(text, f"mount {before} again; to go on without it, restart chatlog")
 
-    def _be_mounted(self) -> None:
+    def _check_mounted(self) -> None:
         """Raise StoreError if /etc/fstab lists the archive's file system and it is not mounted."""
         away = self._files.unmounted(self._root)
         if away:
             text = f"{away}, to which {self._root} belongs, is in /etc/fstab and is not mounted"
             raise self._elsewhere(text, f"mount it (mount {away})")
 
-    def _be_mounted_lately(self) -> None:
-        """The same once a second: whoever lists an archive does it thousands of times."""
+    def _check_mounted_lately(self) -> None:
+        """The same, once a second: to list an archive takes thousands of calls."""
         now = monotonic()
-        if now - self._looked > _LATELY:
-            self._be_mounted()
-            self._looked = now
+        if now - self._checked > _LATELY:
+            self._check_mounted()
+            self._checked = now
 
     @staticmethod
     def _elsewhere(text: str, remedy: str) -> StoreError:
@@ -156,7 +156,7 @@ class DirectoryStore:
     def _put(self, key: str, path: str, data: bytes) -> None:
         directory, name = os.path.split(path)
         unfinished = os.path.join(directory, f"{_UNFINISHED}{os.getpid()}-{name}")
-        self._stay()
+        self._check_file_system()
         if os.path.lexists(path):
             raise StoreError(f"{key} is there already", EXISTS)
         self._make(directory)
@@ -247,7 +247,7 @@ class DirectoryStore:
             raise _error(error) from error
 
     def list(self, prefix: str = "") -> Iterator[Head]:
-        self._be_mounted_lately()
+        self._check_mounted_lately()
         # Only directories that can contain such keys are listed.
         above = os.path.dirname(prefix)
         below = self._below(os.path.join(self._root, above), f"{above}/" if above else "")
@@ -279,7 +279,7 @@ class DirectoryStore:
                 yield Head(above + name, status.st_size, "", stored)
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        self._be_mounted_lately()
+        self._check_mounted_lately()
         try:
             with os.scandir(os.path.join(self._root, prefix)) as entries:
                 yield from [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -310,8 +310,8 @@ class DirectoryStore:
 
 
 def _in_key_order(entry: os.DirEntry[str]) -> tuple[str, os.DirEntry[str]]:
-    """An entry behind what it sorts by: keys are compared as a whole, and in a key a directory's name is
-    followed by a slash."""
+    """The sort key of an entry, and the entry: keys are compared as a whole, and in a key a directory's name
+    is followed by a slash."""
     return (f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name), entry
 
 

@@ -1,4 +1,5 @@
-"""What the library says of objects, and which of its errors mean something else than they say."""
+"""Reads the library's answers about objects, and recognises errors of the library that are none of the
+store."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ _ODD_HEADERS = (
 
 
 def part_of(chunks: Iterable[bytes], offset: int, size: int) -> Iterator[bytes]:
-    """``size`` bytes behind ``offset`` of what the chunks hold."""
+    """``size`` bytes behind ``offset`` in the chunks."""
     for chunk in chunks:
         if offset < len(chunk):
             piece = chunk[offset : offset + size]
@@ -29,12 +30,12 @@ def part_of(chunks: Iterable[bytes], offset: int, size: int) -> Iterator[bytes]:
 
 
 def head_of(key: str, meta: Mapping[str, Any]) -> Head:
-    """What the library says of an object that was asked for."""
+    """The metadata of a single object, from the library's answer."""
     return Head(key, int(meta["size"]), _bare(meta))
 
 
 def listed(meta: Mapping[str, Any]) -> Head:
-    """What the library says of an object in a list."""
+    """The metadata of an object in a list, from the library's answer."""
     stored = meta["last_modified"].timestamp()
     # The library gives the epoch if the store gave no time.
     return Head(str(meta["path"]), int(meta["size"]), _bare(meta), stored if stored > 0 else None)

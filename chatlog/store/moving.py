@@ -1,7 +1,7 @@
-"""Moves an object to another storage class, and finds out in which it is: requests that the object-store
-library has no call for.
+"""Moves an object to another storage class, and finds out its class: requests that the object-store library
+has no call for.
 
-S3 and what speaks its API: a copy of an object onto itself in another class, within the store. Google: the
+S3 and compatible stores: a copy of an object onto itself in another class, within the store. Google: the
 same. Azure: the request Set Blob Tier, with an address that the library signed.
 """
 

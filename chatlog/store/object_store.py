@@ -28,7 +28,7 @@ from chatlog.store.store import EXISTS, MISCONFIGURED, REFUSED, UNSUPPORTED, Hea
 
 #: The attribute with the storage class, as the library calls it for all stores.
 STORAGE_CLASS = "Storage-Class"
-#: What the keys of objects begin with that are stored to try out a store.
+#: The beginning of the keys of objects that are stored to try out a store.
 CHECK = "chatlog-check-"
 #: The way to address a store that has only one.
 ONE_WAY = Way(Door("", False))
@@ -144,8 +144,8 @@ class ObjectStore:
 
 
 def _is_recording(key: str) -> bool:
-    """Whether the object holds recordings (or tries out the store for them). Manifests and what is made of
-    recordings are small, or read again and again: they stay in the bucket's own class."""
+    """Whether the object holds recordings (or tries out the store for them). Manifests, indexes and Parquet
+    are small, or read again and again: they stay in the bucket's own class."""
     return key[:1].isdigit() or key.startswith(("bundle/", CHECK))
 
 

@@ -24,8 +24,8 @@ _WORD = re.compile(r"[a-z0-9-]{2,40}\Z")
 
 
 class Elsewhere(NamedTuple):
-    """Where a bucket is, according to the store: host, region and scheme, each ``""`` if not said. ``path``
-    is False if the redirect leads to something other than the object."""
+    """The place of a bucket, according to the store: host, region and scheme, each ``""`` if not said.
+    ``path`` is False if the redirect leads to something other than the object."""
 
     host: str
     region: str
@@ -66,7 +66,7 @@ def elsewhere(url: str) -> Elsewhere:
 
 
 def fetched(url: str) -> Iterator[bytes]:
-    """The bytes at an address, whatever its headers say. Raises StoreError."""
+    """The bytes at an address, without regard to the headers of the answer. Raises StoreError."""
     try:
         with build_opener(_NoRedirect).open(Request(url), timeout=_WITHIN) as answer:
             while chunk := answer.read(_CHUNK):

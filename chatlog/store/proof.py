@@ -88,7 +88,11 @@ class Proof:
     wanting: list[str]
 
     def __str__(self) -> str:
-        can = ["conditional create" if self.way.creates else "no conditional create, so it is looked first"]
+        can = [
+            "conditional create"
+            if self.way.creates
+            else "no conditional create, so each key is checked first"
+        ]
         if self.way.bucket:
             checksum = {SHA256: "SHA-256 sent", MD5: "MD5 sent", NONE: "no checksum sent"}[self.way.checksum]
             can = [f"{self.way.door}-style addresses", *can, checksum]
@@ -207,7 +211,7 @@ def _refuses_again(asked: Asked, way: Way, key: str) -> bool:
     except StoreError as error:
         if error.of_all or error.kind not in (EXISTS, UNSUPPORTED, REFUSED, OBJECT):
             raise
-        # The first put succeeded, so the store refuses to replace the object, whatever its words are.
+        # The first put succeeded. So this error means that the store refuses to replace the object.
         return error.kind != UNSUPPORTED
     return False
 
@@ -232,7 +236,7 @@ def _rest(asked: Asked, way: Way, key: str) -> Proof:
     wanting = []
     if not _heads(asked, way, key):
         way = replace(way, heads=False)
-        wanting.append("HEAD does not tell, so objects are read back")
+        wanting.append("HEAD shows no size, so objects are read back")
     try:
         if not _lists(asked, way, key):
             raise StoreError(

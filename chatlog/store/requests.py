@@ -122,11 +122,11 @@ class Requests:
             try:
                 meta = obstore.head(client, key)
                 if not meta["e_tag"] and meta["last_modified"].timestamp() <= 0:
-                    # No store says so little about an object.
+                    # Every store says more about an object than this.
                     self._refuse_page(key, obstore.get(client, key))
                 return head_of(key, meta)
             except FileNotFoundError as error:
-                self._nothing(error)
+                self._refuse_missing_bucket(error)
                 return None
             except _ERRORS as error:
                 if not is_odd(error) and explained(error).kind == TRANSIENT:
@@ -136,7 +136,7 @@ class Requests:
             self._refuse_page(key, got)
             return head_of(key, got.meta)
         except FileNotFoundError as error:
-            self._nothing(error)
+            self._refuse_missing_bucket(error)
             return None
         except PermissionDeniedError as error:
             refusal = self._error(error)
@@ -177,7 +177,7 @@ class Requests:
         if str(got.attributes.get("Content-Type", "")).startswith("text/html"):
             _check(key, bytes(next(iter(got.stream(min_chunk_size=1)), b"")))
 
-    def _nothing(self, error: Exception) -> None:
+    def _refuse_missing_bucket(self, error: Exception) -> None:
         """Raise StoreError if the bucket itself is missing."""
         if is_bucket_missing(error):
             raise self._error(error) from None
@@ -216,7 +216,7 @@ class Requests:
         try:
             stream = obstore.get(client, key)
         except FileNotFoundError as error:
-            self._nothing(error)
+            self._refuse_missing_bucket(error)
             raise StoreError(f"there is no {key}", MISSING) from None
         except _ERRORS as error:
             if not is_odd(error):
@@ -237,7 +237,7 @@ class Requests:
             options: Any = {"range": (offset, offset + size)}
             stream = obstore.get(self._clients(way, {}), key, options=options)
         except FileNotFoundError as error:
-            self._nothing(error)
+            self._refuse_missing_bucket(error)
             raise StoreError(f"there is no {key}", MISSING) from None
         except _ERRORS as error:
             if BEYOND.search(str(error)):

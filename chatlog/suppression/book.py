@@ -48,8 +48,9 @@ class Book:
     def add(
         self, platform: str, id: str, names: Iterable[str] = (), channel: str = "", at: str = "", by: str = ""
     ) -> bool:
-        """Add a person, everywhere or in one room; ``by`` says how. Returns False if the person is there.
-        The names come first: a reader that sees the person knows them. Raises StoreError and ForeignKey."""
+        """Add a person, everywhere or in one room; ``by`` says how. Returns False if the person is there
+        already. The names are stored first: a reader that sees the person then knows them. Raises StoreError
+        and ForeignKey."""
         now = self.read()
         if not now.is_readable:
             raise ForeignKey
@@ -69,17 +70,18 @@ class Book:
         if not now.is_readable:
             raise ForeignKey
         person = self._key.of_id(id)
-        theirs = {entry for entry in now.entries if (entry.platform, entry.person) == (platform, person)}
-        listed = {entry for entry in theirs if not entry.name}
+        entries = {entry for entry in now.entries if (entry.platform, entry.person) == (platform, person)}
+        listed = {entry for entry in entries if not entry.name}
         gone = {entry for entry in listed if channel is None or entry.channel == channel}
-        # The names go last: nobody is on the list without them.
-        last = {entry for entry in theirs if entry.name} if gone == listed else set()
+        # The names go last, so that no person is on the list without them.
+        last = {entry for entry in entries if entry.name} if gone == listed else set()
         for entry in [*sorted(gone), *sorted(last)]:
             self._store.delete(entry.key)
         return len(gone)
 
     def people_called(self, platform: str, name: str) -> set[str]:
-        """What stands for those on the list who are called so. Raises StoreError."""
+        """The digests of the people on the list who have, or had, this name: see ``Entry.person``. Raises
+        StoreError."""
         digest = self._key.of_name(name.lower())
         return {
             entry.person
@@ -88,11 +90,12 @@ class Book:
         }
 
     def remove_person(self, platform: str, person: str) -> int:
-        """Remove everything about what stands for a person. Raises StoreError."""
-        theirs = [e for e in self.read().entries if (e.platform, e.person) == (platform, person)]
-        for entry in sorted(theirs, key=lambda entry: bool(entry.name)):
+        """Remove all entries of a person, given by ``Entry.person``. Returns how many lists the person was
+        on. Raises StoreError."""
+        entries = [e for e in self.read().entries if (e.platform, e.person) == (platform, person)]
+        for entry in sorted(entries, key=lambda entry: bool(entry.name)):
             self._store.delete(entry.key)
-        return sum(not entry.name for entry in theirs)
+        return sum(not entry.name for entry in entries)
 
     def _put(self, key: str, data: bytes, there: frozenset[str]) -> bool:
         if key in there:

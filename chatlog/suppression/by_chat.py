@@ -1,7 +1,7 @@
 """Opting out by writing a code in a recorded chat: ``!chatlog optout abc123``.
 
-The recorder shows ``heard`` what it has written. That is one search for a few bytes in what a room wrote in a
-tick; everything else happens only for those who write a code that was given.
+The recorder passes the lines that it has written to ``heard``. For most of them that costs one search for a
+few bytes, per room and tick; everything else is done only for people who write a code that was given.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from chatlog.suppression.names import Key
 AGAIN = 45.0
 #: The most people who wait for the store; more codes are never good at a time.
 MOST = 3000
-#: What every command has in it; a single byte is found ten times faster. justlog's and rustlog's pages show
-#: theirs.
+#: Bytes that every command has: ours, and those that the pages of justlog and rustlog show. A single byte is
+#: found ten times faster.
 _IN_ALL, _MARK = b"log optout ", b"!"
 _COMMAND = re.compile(rb'"message":"!(?:[Cc]hat|[Jj]ust|[Rr]ust)log optout ([0-9A-Za-z]{6})(?![0-9A-Za-z])')
 _KINDS = ("message", "action")
 
 
 class Asking(NamedTuple):
-    """Somebody who opts out."""
+    """A person who opts out."""
 
     platform: str
     id: str
@@ -47,8 +47,9 @@ class Asking(NamedTuple):
 
 
 class OptOutsByChat(Service):
-    """Puts those who write a code on the list. ``key()`` reads the key, or makes it, and says where;
-    ``add(key, asking)`` changes the list. Both are called in ``threads``; ``changed()`` is called then."""
+    """Puts people who write a code on the list. ``key()`` reads the key, or makes it and returns the path
+    too; ``add(key, asking)`` changes the list. Both are called in ``threads``; after a change, ``changed()``
+    is called."""
 
     _log = Logger()
     name = "optouts"
@@ -98,7 +99,7 @@ class OptOutsByChat(Service):
     # -- what was written ----------------------------------------------------------------------------
 
     def heard(self, data: bytes) -> None:
-        """The recorder wrote these lines of a room."""
+        """Call this with the lines of a room that the recorder wrote."""
         if _MARK in data and _IN_ALL in data and self._codes is not None:
             self._waiting.extend(islice(self._asking(data, self._codes), MOST - len(self._waiting)))
             self._go_on()
@@ -115,8 +116,8 @@ class OptOutsByChat(Service):
             except ValueError:
                 continue
             id, said = record.get("user_id"), str(record.get("message", ""))
-            is_theirs = said.encode("utf-8", "replace").startswith(match[0].partition(b':"')[2])
-            if record.get("type", "message") in _KINDS and id and is_theirs:
+            is_own = said.encode("utf-8", "replace").startswith(match[0].partition(b':"')[2])
+            if record.get("type", "message") in _KINDS and id and is_own:
                 codes.use(code, now)
                 at = rfc3339(round(now * 1000))
                 yield Asking(str(record.get("platform", "twitch")), str(id), str(record["username"]), at)

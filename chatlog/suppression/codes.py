@@ -1,8 +1,8 @@
 """Codes with which people opt out in a chat.
 
 A code is made of the secret of the opt-out list and of the time. So the server that gives it and the
-recorders that read it in a chat need to tell each other nothing; all they share is the secret. A code proves
-nothing about who writes it: the platform says that. It is there so that nobody opts out by mistake.
+recorders that read it in a chat need no connection to each other; they share only the secret. A code does not
+prove who writes it: the platform does. It prevents that a person opts out by mistake.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _NUMBER = 2
 
 
 def code_of(key: Key, slot: int, number: int) -> str:
-    """One of the codes of a slot. It begins with its number, so that one look says whether it is good."""
+    """One of the codes of a slot. It begins with its number, so that it need not be compared with all
+    codes."""
     proof = int(key.of_code(slot, number)[:15], 16)
     return _written(number, _NUMBER) + _written(proof, LENGTH - _NUMBER)
 
@@ -75,7 +76,7 @@ class TakenCodes:
         )
 
     def use(self, code: str, now: float) -> None:
-        """The code was used."""
+        """Note that a code was used."""
         slot = int(now // SLOT)
         self._used = {used: last for used, last in self._used.items() if last >= slot}
         self._used[code] = slot + 2

@@ -1,4 +1,4 @@
-"""The suppression list for readers: who is on it is not shown, also of what was recorded before."""
+"""The suppression list for readers: records of people on it are not shown, also not older ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatlog.config.settings import Settings
 from chatlog.store.store import MISCONFIGURED, Store, StoreError
 from chatlog.suppression.book import read_list
 from chatlog.suppression.key_file import KeyFileError, key_in
-from chatlog.suppression.suppressions import Somebody, Suppressions
+from chatlog.suppression.suppressions import OptedOutPeople, Suppressions
 
 #: Seconds after which the list is read again.
 FRESH = 10.0
@@ -19,7 +19,7 @@ FRESH = 10.0
 class Hidden:
     """The list as ``read()`` reads it, with why its key cannot be used (``""`` if it can). It is read at
     first use, and again once it is older than FRESH. While the store does not answer, the last list stays in
-    force. If the list is ``strict``, nothing is shown where nobody on it would be recognised. May be used by
+    force. If the list is ``strict``, nothing is shown while its people cannot be recognised. May be used by
     several threads."""
 
     def __init__(
@@ -34,11 +34,12 @@ class Hidden:
         self._lock = Lock()
         self._list: Suppressions | None = None
         self._at = float("-inf")
-        #: Why nobody on the list is recognised; "" if they are, or if nobody is on it.
+        #: Why the people on the list cannot be recognised; "" if they can, or if the list is empty.
         self.trouble = ""
 
     def now(self) -> Suppressions:
-        """The list. Raises StoreError if it was never read, or if it is strict and nobody is recognised."""
+        """The list. Raises StoreError if it was never read, or if it is strict and its people cannot be
+        recognised."""
         found = self._list
         if found is None or self._clock() - self._at >= FRESH:
             found = self._renewed(found)
@@ -46,9 +47,9 @@ class Hidden:
             raise StoreError(f"the opt-out list cannot be applied: {self.trouble}", MISCONFIGURED)
         return found
 
-    def of_room(self, platform: str, channel: str = "") -> Somebody | None:
-        """Those who are not shown in a room, or, without ``channel``, in none of the platform's; None if
-        there is nobody. Raises StoreError as ``now`` does."""
+    def of_room(self, platform: str, channel: str = "") -> OptedOutPeople | None:
+        """The people who are not shown in a room, or, without ``channel``, in any room of the platform; None
+        if there are none. Raises StoreError as ``now`` does."""
         return self.now().who(platform, channel)
 
     def renew(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the key of the suppression list is: in the configuration, or in a file beside the spool."""
+"""Finds the key of the suppression list: in the configuration, or in a file beside the spool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class KeyFileError(Exception):
 
 
 def path_of(settings: Settings) -> str:
-    """The file with the key, where the configuration has none."""
+    """The file with the key, if the configuration has none."""
     return os.path.join(settings.recorder.directory, "optout.key")
 
 
@@ -56,7 +56,7 @@ def key_for(settings: Settings) -> tuple[Key, str]:
                 file.write(f"{text}\n")
                 file.flush()
                 os.fsync(file.fileno())
-            # Of two processes one makes the key, and the other takes that.
+            # If two processes do this, one makes the key, and the other uses it.
             os.link(unfinished, path)
         finally:
             os.unlink(unfinished)

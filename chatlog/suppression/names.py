@@ -6,8 +6,8 @@
     optout/key.{check}                                 the list was written with this key
 
 ``person`` is the HMAC-SHA256 of the platform's id under a secret key, ``name`` that of the name in lower case
-behind an ``@``. So the archive does not say who opted out, and who has the key can ask whether somebody did.
-A listing of the names is all that a reader needs; the objects hold a word about when and how.
+behind an ``@``. So the archive does not show who opted out, and with the key one can check whether a given
+person did. A listing of the names is all that a reader needs; the objects hold a word about when and how.
 """
 
 from __future__ import annotations
@@ -64,24 +64,24 @@ class Key:
         self._begun = hmac.new(bytes.fromhex(text), digestmod="sha256")
 
     def of_id(self, id: str) -> str:
-        """What stands for a person with this id."""
+        """The digest that stands for the person with this id."""
         return self._digest(id)
 
     def of_name(self, name: str) -> str:
-        """What stands for this name, in lower case."""
+        """The digest that stands for this name, in lower case."""
         return self._digest(f"@{name}")
 
     def of_request(self, text: str) -> str:
-        """What stands for a request to be erased."""
+        """The digest that stands for a request to be erased."""
         return self._digest(f"@@request {text}")[:16]
 
     def of_code(self, slot: int, number: int) -> str:
-        """What a code with which somebody opts out is made of."""
+        """The digest of which a code to opt out is made."""
         return self._digest(f"@@code {slot} {number}")
 
     @property
     def check(self) -> str:
-        """Tells this key from others, and nothing about it."""
+        """Differs from that of other keys, and reveals nothing about the key."""
         return self._digest("@@key")[:16]
 
     @property

@@ -19,24 +19,24 @@ from chatlog.suppression.watch import SuppressionWatch
 
 
 class OptOuts:
-    """What a recorder needs of the list in ``store``. ``threads`` run what blocks."""
+    """The parts of a recorder that handle the list in ``store``. ``threads`` run calls that block."""
 
     def __init__(self, settings: Settings, store: Store, environment: Environment, threads: Threads) -> None:
         #: The list in force.
         self.left_out = LeftOut()
         directory = settings.recorder.directory
         keys, listed = partial(key_in, settings), partial(read_list, store)
-        #: Keeps it up to date.
+        #: Keeps the list up to date.
         self.watch = SuppressionWatch(self.left_out, directory, environment, threads, keys, listed)
         self._by_chat: OptOutsByChat | None = None
         if settings.archive.has_codes:
             add = partial(_add, store)
             made = partial(key_for, settings)
-            self._by_chat = OptOutsByChat(environment, threads, made, add, self.watch.look_anew)
+            self._by_chat = OptOutsByChat(environment, threads, made, add, self.watch.ask_again)
 
     @property
     def heard(self) -> Callable[[bytes], object] | None:
-        """What is to see the lines that were written; None: nothing."""
+        """The function to call with written lines; None if none is to be called."""
         return None if self._by_chat is None else self._by_chat.heard
 
     @property

@@ -12,8 +12,9 @@ from chatlog.suppression.names import Entry, Key, check_of, entry_of
 REMEMBERED = 20_000
 
 
-class Somebody:
-    """Those of one platform who opted out of one room, or of all: a ``Who`` for ``chatlog.redaction``."""
+class OptedOutPeople:
+    """The people of one platform who opted out of one room, or of all rooms: a ``Who`` for
+    ``chatlog.redaction``."""
 
     def __init__(self, key: Key, people: Collection[str], names: dict[str, set[str]]) -> None:
         self._key = key
@@ -23,7 +24,7 @@ class Somebody:
         self._learned: dict[str, bool] = {}
 
     def has_id(self, id: str) -> bool:
-        """Whether this person opted out."""
+        """Whether the person with this id opted out."""
         known = self._ids.get(id)
         if known is None:
             if len(self._ids) >= REMEMBERED:
@@ -32,7 +33,7 @@ class Somebody:
         return known
 
     def has_name(self, name: str) -> bool:
-        """Whether somebody of this name opted out, as far as the names are known."""
+        """Whether a person of this name opted out, as far as the names are known."""
         known = self._learned.get(name)
         if known is None:
             if len(self._learned) >= REMEMBERED:
@@ -50,13 +51,13 @@ class Somebody:
         return False
 
     def learn(self, name: str) -> None:
-        """Somebody who opted out is called so now."""
+        """Note a name of a person who opted out."""
         self._learned[name] = True
 
 
 class Suppressions:
-    """A list, from the keys of its objects. ``key`` is None where this machine has none: then nobody is
-    recognised."""
+    """A list, from the keys of its objects. ``key`` is None if this machine has none: then the people cannot
+    be recognised."""
 
     def __init__(self, key: Key | None = None, objects: Iterable[str] = ()) -> None:
         self.key = key
@@ -69,7 +70,7 @@ class Suppressions:
         self._names: dict[str, dict[str, set[str]]] = {}
         for entry in self.entries:
             self._add(entry)
-        self._made: dict[tuple[str, str], Somebody] = {}
+        self._made: dict[tuple[str, str], OptedOutPeople] = {}
 
     def _add(self, entry: Entry) -> None:
         if entry.name:
@@ -93,7 +94,7 @@ class Suppressions:
 
     @property
     def trouble(self) -> str:
-        """Why nobody on the list is recognised; ``""`` if they are, or if nobody is on it."""
+        """Why the people on the list cannot be recognised; ``""`` if they can, or if the list is empty."""
         if self.is_readable:
             return ""
         if self.key is None:
@@ -108,8 +109,9 @@ class Suppressions:
         key = self.key.check if self.key is not None else ""
         return hashlib.sha256("\n".join([key, *sorted(self.objects)]).encode()).hexdigest()[:16]
 
-    def who(self, platform: str, channel: str = "") -> Somebody | None:
-        """Those who opted out of this room, or, without ``channel``, of all rooms; None if nobody did."""
+    def who(self, platform: str, channel: str = "") -> OptedOutPeople | None:
+        """The people who opted out of this room, or, without ``channel``, of all rooms; None if there are
+        none."""
         if self.key is None:
             return None
         everywhere = self._everywhere.get(platform)
@@ -120,5 +122,5 @@ class Suppressions:
         found = self._made.get(room)
         if found is None:
             people = (everywhere or set()) | (here or set())
-            found = self._made[room] = Somebody(self.key, people, self._names.get(platform, {}))
+            found = self._made[room] = OptedOutPeople(self.key, people, self._names.get(platform, {}))
         return found

@@ -18,7 +18,7 @@ from chatlog.suppression.left_out import LeftOut
 from chatlog.suppression.names import Key
 from chatlog.suppression.suppressions import Suppressions
 
-#: Seconds between two looks at the list: who is put on it is no longer recorded within a minute.
+#: Seconds between two requests for the list: a person who is put on it is no longer recorded within a minute.
 EVERY = 45.0
 
 
@@ -45,8 +45,8 @@ class SuppressionWatch(Service):
         self._threads = threads
         self._key = key
         self._read = read
-        self._poller = Poller(environment.reactor, EVERY, self.look)
-        self._looking = self._once_more = False
+        self._poller = Poller(environment.reactor, EVERY, self.ask)
+        self._asking = self._once_more = False
         self._answered_at = environment.reactor.seconds()
         self._trouble = ""
         #: Why the key cannot be used; "" if it can, or if there is no need for one.
@@ -54,16 +54,16 @@ class SuppressionWatch(Service):
 
     @property
     def stale(self) -> float:
-        """For how many seconds the store has not said who is on the list; 0.0 if it answers."""
+        """For how many seconds the store has not returned the list; 0.0 if it answers."""
         return self._clock.seconds() - self._answered_at if self._trouble else 0.0
 
     def facts(self) -> dict[str, object]:
-        """How the list is, for the status."""
+        """The state of the list, for the status."""
         people = self._left_out.suppressions.people
         return {"people": people, "stale": self.stale, "key": self.key_trouble}
 
     def load(self) -> None:
-        """Take the list of the run before. It is read once the spool is locked, and before anything is
+        """Use the list of the run before. Call this once the spool is locked, and before anything is
         recorded."""
         objects: list[str] = []
         try:
@@ -89,37 +89,37 @@ class SuppressionWatch(Service):
         super().startService()
         self._answered_at = self._clock.seconds()
         self._poller.start()
-        self.look()
+        self.ask()
 
     def stopService(self) -> None:
         super().stopService()
         self._poller.stop()
         self._file.close()
 
-    def look(self) -> Deferred[None] | None:
+    def ask(self) -> Deferred[None] | None:
         """Ask the store for the list, if it is not being asked."""
-        if self._looking:
+        if self._asking:
             return None
-        self._looking = True
-        asked = self._threads.run(self._ask)
+        self._asking = True
+        asked = self._threads.run(self._read_list)
         asked.addCallbacks(self._answered, self._failed)
         asked.addErrback(
             lambda failure: self._log.failure("while the opt-out list was read", failure=failure)
         )
-        return asked.addBoth(self._looked)
+        return asked.addBoth(self._asked)
 
-    def look_anew(self) -> None:
+    def ask_again(self) -> None:
         """The list was changed: ask the store for it, also if it is being asked."""
-        self._once_more = self._looking
-        self.look()
+        self._once_more = self._asking
+        self.ask()
 
-    def _looked(self, _: object) -> None:
-        self._looking = False
+    def _asked(self, _: object) -> None:
+        self._asking = False
         if self._once_more and self.running:
             self._once_more = False
-            self.look()
+            self.ask()
 
-    def _ask(self) -> tuple[Suppressions, str]:
+    def _read_list(self) -> tuple[Suppressions, str]:
         try:
             key, trouble = self._key(), ""
         except KeyFileError as error:

@@ -247,12 +247,12 @@ def _settings(archive: str | None, config: str) -> Settings:
     store's."""
     from chatlog.config.settings import ArchiveSettings, Settings
     from chatlog.configuration import load
-    from chatlog.store.archive import look_at_address
+    from chatlog.store.archive import check_address
 
     if archive is None:
         return load(config, os.environ)
     if "://" in archive:
-        look_at_address(archive)
+        check_address(archive)
         return Settings(archive=ArchiveSettings(url=archive))
     return Settings(archive=ArchiveSettings(directory=archive))
 

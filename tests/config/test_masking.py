@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config.masking import masked, masked_address, secrets_in
 from chatlog.configuration import ConfigError, parse
-from chatlog.store.archive import look_at_address
+from chatlog.store.archive import check_address
 from chatlog.store.store import StoreError
 
 OAUTH = "q7w8e9r0t1y2u3i4o5p6a7s8d9f0g1"
@@ -159,7 +159,7 @@ class MaskTests(SynchronousTestCase):
         self.assertEqual(masked_address("https://u:p@h/b?sig=x&y=1"), "https://***@h/b?***")
         self.assertEqual(masked_address("s3://bucket/a@b"), "s3://bucket/a@b")
         for url in (f"https://k:{PASSWORD}@host/b", f"ftp://h/c?sig={PASSWORD}", f"s3:?{PASSWORD}"):
-            error = self.assertRaises(StoreError, look_at_address, url)
+            error = self.assertRaises(StoreError, check_address, url)
             self.assertNotIn(PASSWORD, str(error))
 
     @given(st.text(), st.lists(st.text(min_size=8), max_size=3))

@@ -138,7 +138,7 @@ class RustlogTests(SynchronousTestCase):
         """Before a wait its cause and its length are told: of short ones for one cause the first, and every
         long one."""
         told: list[str] = []
-        server = rustlog.Server("http://127.0.0.1:9", self.slept.append, tell=told.append)
+        server = rustlog.Server("http://127.0.0.1:9", self.slept.append, notify=told.append)
         self.assertRaises(SourceError, rustlog.chosen, server, ("a",), False)
         self.assertEqual(self.slept, [2.0, 4.0, 8.0, 16.0, 32.0])
         self.assertEqual(told, [

@@ -493,7 +493,7 @@ class OddAnswerTests(DialectCase):
         for answer in (no_length, refused, forbidden, empty, bad_time):
             self.s3.always = head(answer)
             self.s3.objects.clear()
-            self.assertStores(self.open(), "HEAD does not tell")
+            self.assertStores(self.open(), "HEAD shows no size")
 
     def test_gets(self) -> None:
         """An object without a length, as a proxy that compresses sends it, is read all the same."""
@@ -512,7 +512,7 @@ class OddAnswerTests(DialectCase):
             return True
 
         self.s3.always = chunked
-        self.assertStores(self.open(), "HEAD does not tell")
+        self.assertStores(self.open(), "HEAD shows no size")
 
     def test_few_rights(self) -> None:
         """Credentials that may neither list nor delete may store; the probe stays, and is harmless."""
